@@ -1,0 +1,1 @@
+"""A FastAGI service that obtains, keeps and uses a caller's consent to a text message."""
