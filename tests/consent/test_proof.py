@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agi_bridge.consent.proof import canonical, commitment, new_salt, timestamp, uuid7
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+
+
+@given(st.dictionaries(st.text(), SCALARS | st.lists(SCALARS)))
+def test_a_body_is_written_one_way_whatever_the_order_of_its_keys(body: dict[str, object]) -> None:
+    text = canonical(body)  # type: ignore[arg-type]  # hypothesis cannot name the type
+    shuffled = dict(reversed(body.items()))
+    assert canonical(shuffled) == text  # type: ignore[arg-type]  # the same
+    assert json.loads(text) == body
+
+
+def test_a_commitment_opens_with_salt_and_value_and_with_nothing_else() -> None:
+    salt = new_salt()
+    bound = commitment(salt, "number", "+14155550123")
+    assert commitment(salt, "number", "+14155550123") == bound
+    assert commitment(salt, "number", "+14155550124") != bound
+    assert commitment(salt, "ani", "+14155550123") != bound
+    assert commitment(new_salt(), "number", "+14155550123") != bound
+
+
+def test_identifiers_are_version_7_uuids_of_now() -> None:
+    before = int(datetime.now(UTC).timestamp() * 1000)
+    made = uuid.UUID(uuid7())
+    after = int(datetime.now(UTC).timestamp() * 1000)
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert before - 1 <= made.int >> 80 <= after + 1
+
+
+def test_identifiers_are_never_the_same() -> None:
+    assert len({uuid7() for _ in range(1000)}) == 1000
+
+
+def test_a_timestamp_is_utc_with_milliseconds() -> None:
+    paris = timezone(timedelta(hours=1))
+    assert timestamp(datetime(2026, 11, 23, 6, 7, 8, 9999, paris)) == "2026-11-23T05:07:08.009Z"
