@@ -1,0 +1,49 @@
+"""The one line that a call leaves in the log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class CallLine:
+    """Collects what happens in a call and writes it as one line at the end.
+
+    `steps` is a list of `[name, milliseconds since the call began]`, in the order of the call.
+    Values are given masked; a value of None is left out.
+    """
+
+    __slots__ = ("_clock", "_fields", "_start", "_steps", "_written")
+
+    def __init__(self, call: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._fields: dict[str, object] = {"call": call}
+        self._steps: list[tuple[str, int]] = []
+        self._written = False
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the call began."""
+        return round((self._clock() - self._start) * 1000)
+
+    def step(self, name: str) -> None:
+        """The call has reached the step called `name`."""
+        self._steps.append((name, self.elapsed_ms))
+
+    def note(self, **fields: object) -> None:
+        """Facts for the line; a later value replaces an earlier one."""
+        self._fields.update(fields)
+
+    def write(self) -> None:
+        """Write the line, once; a second call does nothing."""
+        if self._written:
+            return
+        self._written = True
+        fields = {key: value for key, value in self._fields.items() if value is not None}
+        structlog.get_logger().info("call", **fields, steps=self._steps, ms=self.elapsed_ms)
