@@ -64,7 +64,8 @@ def test_a_number_never_leaves_whole(
     lines: Callable[[], list[dict[str, Any]]], written: str
 ) -> None:
     log = structlog.get_logger()
-    log.warning("cannot dial " + written, value=written, deep={"list": [written, (written,)]})
+    event = f"cannot dial {written}"
+    log.warning(event, value=written, deep={"list": [written, (written,)]})
     logging.getLogger("some.library").warning("request to %s failed", written)
     text = json.dumps(lines())
     assert written not in text
