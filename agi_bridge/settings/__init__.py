@@ -1,0 +1,39 @@
+"""The configuration: one TOML file and the environment above it, typed, checked, frozen.
+
+`Settings.load(path)` gives it or raises `SettingsError`, whose text is one line per fault: the
+key's full name, what is wrong, the fix. Times are in seconds, phone numbers in E.164. Secrets are
+named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()` hand them out.
+"""
+
+from .errors import Fault, SettingsError
+from .line import (
+    ConsentSettings,
+    Default,
+    DialDefault,
+    DialplanDefault,
+    HangupDefault,
+    Line,
+    SayDefault,
+)
+from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
+from .settings import Settings
+from .sources import CONFIG_VARIABLE, DEFAULT_PATH
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "DEFAULT_PATH",
+    "AgiSettings",
+    "ConsentSettings",
+    "Default",
+    "DialDefault",
+    "DialplanDefault",
+    "Fault",
+    "HangupDefault",
+    "HookSettings",
+    "Line",
+    "LogSettings",
+    "SayDefault",
+    "Settings",
+    "SettingsError",
+    "SpeechSettings",
+]

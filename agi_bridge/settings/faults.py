@@ -1,0 +1,121 @@
+"""From pydantic's errors to `Fault` lines: the key's full name, what is wrong, the fix.
+
+Only types and limits are quoted from pydantic, never the refused value.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from .errors import Fault
+from .line import NAME_ALIAS
+from .types import REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+ANY_LINE = "*"
+"""Stands for a line's name in the full name of a key."""
+
+_KINDS = frozenset({"dial", "dialplan", "say", "hangup"})
+
+_LIMITS = {
+    "greater_than": ("is too small", "make it more than {gt}"),
+    "greater_than_equal": ("is too small", "make it at least {ge}"),
+    "less_than": ("is too large", "make it less than {lt}"),
+    "less_than_equal": ("is too large", "make it at most {le}"),
+    "finite_number": ("is no finite number", "write a number"),
+    "string_too_long": ("is too long", "use at most {max_length} characters"),
+    "string_too_short": ("is empty", "give it a value"),
+    "too_short": ("is empty", "name at least {min_length}"),
+    "too_long": ("names too many", "name at most {max_length}"),
+    "literal_error": ("is none of the choices", "write {expected}"),
+    "union_tag_invalid": ("is of an unknown kind", "write one of {expected_tags}"),
+    "union_tag_not_found": ("has no kind", 'write it like {{kind = "dial", destination = "…"}}'),
+}
+
+_WANTED = {
+    "string": "text in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": 'a list, like ["…", "…"]',
+    "dict": "a table",
+    "model": "a table",
+    "path": "a path in quotes",
+}
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting with its full name; lines stand as `lines.*`. Tables come too."""
+    for name, field in model.model_fields.items():
+        if field.alias == NAME_ALIAS:
+            continue
+        key = prefix + name
+        yield key, field
+        for inner in _models(field.annotation):
+            yield from known_keys(inner, f"{key}.{ANY_LINE}." if key == "lines" else f"{key}.")
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # any type expression
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def full_name(location: tuple[int | str, ...]) -> str:
+    """Return the dotted key of a pydantic location, without list positions and union tags."""
+    parts: list[str] = []
+    for part in location:
+        tag = part in _KINDS and parts[-1:] == ["default"]
+        if isinstance(part, str) and not tag and part != NAME_ALIAS:
+            parts.append(part)
+    return ".".join(parts)
+
+
+def read_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
+    """Yield a fault for each thing that pydantic refused."""
+    keys = [key for key, _ in known_keys(model)]
+    for detail in error.errors(include_url=False, include_input=False):
+        yield _fault(detail, keys)
+
+
+def _fault(detail: ErrorDetails, keys: list[str]) -> Fault:
+    key = full_name(detail["loc"])
+    context = detail.get("ctx", {})
+    kind = detail["type"]
+    if kind == REFUSED:
+        return Fault(key, context["what"], context["fix"])
+    if kind == "missing":
+        return Fault(key, "is missing", "add it; agi-bridge.example.toml shows it")
+    if kind == "extra_forbidden":
+        return Fault(key, "is not a setting", _suggestion(key, keys))
+    if kind in _LIMITS:
+        what, fix = _LIMITS[kind]
+        return Fault(key, what, fix.format(**context))
+    wanted = _WANTED.get(kind.partition("_")[0], "what agi-bridge.example.toml shows")
+    return Fault(key, "is of the wrong type", f"write {wanted}")
+
+
+def _suggestion(key: str, keys: list[str]) -> str:
+    """Name the setting that was most likely meant."""
+    parts = key.split(".")
+    if parts[0] == "lines" and len(parts) > 1:
+        line, parts[1] = parts[1], ANY_LINE
+    else:
+        line = ANY_LINE
+    table, _, name = ".".join(parts).rpartition(".")
+    siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == table}
+    elsewhere = {k.rpartition(".")[2]: k for k in reversed(keys)}
+    for names in (siblings, elsewhere):
+        if close := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
+            return f"did you mean {names[close[0]].replace(ANY_LINE, line)}?"
+    return "take it out"

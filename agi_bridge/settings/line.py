@@ -1,0 +1,195 @@
+"""A line: the business number that was called, and all that is peculiar to it.
+
+One table `[lines.NAME]` each. Numbers and names in here are the business's own; no caller's.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from .secret import SecretPlace
+from .sections import Section
+from .types import (
+    E164,
+    Count,
+    Destination,
+    DialplanName,
+    Did,
+    FilledText,
+    Language,
+    LineName,
+    ListOf,
+    PromptName,
+    Region,
+    Seconds,
+    Template,
+    Text,
+    refuse,
+    table,
+)
+
+NAME_ALIAS: Literal["(name)"] = "(name)"
+"""The key under which `Settings` hands a line its name: no TOML table can mean to use it."""
+
+
+class DialDefault(Section):
+    """`{kind = "dial", destination = "PJSIP/100"}`: the bridge dials it."""
+
+    kind: Literal["dial"]
+    destination: Destination
+
+
+class DialplanDefault(Section):
+    """`{kind = "dialplan", context = "main", …}`: the dialplan goes on there."""
+
+    kind: Literal["dialplan"]
+    context: DialplanName
+    extension: DialplanName = "s"
+    priority: Annotated[Count, Field(ge=1, le=100_000)] = 1
+
+
+class SayDefault(Section):
+    """`{kind = "say", prompt = "goodbye"}`: the prompt is played, then the call ends."""
+
+    kind: Literal["say"]
+    prompt: PromptName
+
+
+class HangupDefault(Section):
+    """`{kind = "hangup"}`: the call ends."""
+
+    kind: Literal["hangup"]
+
+
+Default = Annotated[
+    Annotated[
+        DialDefault | DialplanDefault | SayDefault | HangupDefault, Field(discriminator="kind")
+    ],
+    BeforeValidator(table),
+]
+"""Where a caller goes whenever there is nothing else to do: declined, refused, failed."""
+
+
+class ConsentSettings(Section):
+    """`[lines.NAME.consent]`: how the caller is asked. Each wait has its own limit."""
+
+    act: Literal["number_then_1", "number"] = "number_then_1"
+    """What counts as consent: the number and then 1, or keying the number alone."""
+
+    first_digit_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 10.0
+    """Wait for the first digit: people look their number up."""
+
+    between_digits_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 4.0
+    """Wait between digits: a pause this long ends the entry."""
+
+    entry_seconds: Annotated[Seconds, Field(gt=0, le=300)] = 45.0
+    """Longest whole entry: a caller who keys for ever holds a channel."""
+
+    confirm_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 8.0
+    """Wait for 1, 2 or star after the read-back."""
+
+    entry_tries: Annotated[Count, Field(ge=1, le=10)] = 3
+    """How often a number may be keyed before the call goes on without a text."""
+
+    confirm_tries: Annotated[Count, Field(ge=1, le=10)] = 2
+    """How often the confirmation is asked before the call goes on without a text."""
+
+    language_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 6.0
+    """Wait for a choice in the language menu; after one repeat the first language is taken."""
+
+    @field_validator("entry_seconds")
+    @classmethod
+    def _holds_an_entry(cls, value: float, info: ValidationInfo) -> float:
+        waits = ("first_digit_seconds", "between_digits_seconds")
+        if any(value < info.data.get(name, value) for name in waits):
+            raise refuse(
+                "is shorter than the wait for a digit",
+                "make it at least first_digit_seconds and between_digits_seconds",
+            )
+        return value
+
+
+class Line(Section):
+    """`[lines.NAME]`: one business line."""
+
+    name: LineName = Field(alias="(name)")
+    """The table's own name."""
+
+    did: Annotated[tuple[Did, ...], ListOf, Field(min_length=1, repr=False)]
+    """The numbers or extensions that callers dialled to get here."""
+
+    business_number: Annotated[E164, Field(repr=False)]
+    """The business's number as the hook knows it; what `to` says in each submission."""
+
+    hook_key: SecretPlace
+    """The organisation's key for the hook; keep it out of this file."""
+
+    brand: Annotated[FilledText, Field(max_length=80)]
+    """The name that callers know."""
+
+    legal_name: Text = ""
+    """The seller named in the record of consent; empty: the brand."""
+
+    policy_url: Text = ""
+    """Terms and privacy, as the disclosure gives them; kept in the record."""
+
+    languages: Annotated[tuple[Language, ...], ListOf, Field(min_length=1, max_length=9)] = ("en",)
+    """Languages of the prompts; the first is the default, several give a menu."""
+
+    disclosure: PromptName = "disclosure"
+    """The prompt that asks for consent; the shipped one names no brand: record your own."""
+
+    regions: Annotated[tuple[Region, ...], ListOf, Field(min_length=1)] = ("US", "CA")
+    """Countries whose mobile numbers may be keyed; the first decides how bare digits are read."""
+
+    forward_regions: Annotated[tuple[Region, ...], ListOf, Field(min_length=1)] = ("US", "CA")
+    """Countries that the hook's forward number may be in: 25 countries share +1."""
+
+    dial: Literal["exec", "dialplan"] = "exec"
+    """Who dials: the bridge inside the call, or your dialplan after it."""
+
+    dial_template: Template
+    """How your PBX reaches a number: one {number} and nothing that Dial would act on."""
+
+    number_format: Literal["e164", "national", "digits"] = "e164"
+    """How the trunk wants numbers: +14155550199, 4155550199 or 14155550199."""
+
+    ring_seconds: Annotated[Count, Field(ge=5, le=300)] = 30
+    """How long the far end rings; Asterisk's own default is 136 years."""
+
+    talk_seconds: Annotated[Count, Field(ge=60, le=36_000)] = 7200
+    """Longest forwarded call, so that a forgotten one ends."""
+
+    default: Default
+    """Where callers go whenever nothing else is to be done: they always reach something."""
+
+    after_say: Literal["default", "hangup"] = "default"
+    """What follows a spoken answer of the hook."""
+
+    say: Literal["match", "all"] = "match"
+    """Of a text given in several languages, speak the caller's one, or all."""
+
+    allow_caller_id: bool = False
+    """Let the hook's answer choose the caller ID of the forwarded call."""
+
+    say_not_linked: bool = True
+    """Speak the hook's answer that the business number is unknown there."""
+
+    consent: Annotated[ConsentSettings, BeforeValidator(table)] = ConsentSettings()
+    """How the caller is asked."""
+
+    @field_validator("did", "languages", "regions", "forward_regions")
+    @classmethod
+    def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise refuse("names the same one twice", "leave the second one out")
+        return value
+
+    @field_validator("legal_name")
+    @classmethod
+    def _named(cls, value: str, info: ValidationInfo) -> str:
+        return value or str(info.data.get("brand", ""))
+
+    def secret(self) -> str:
+        """Return the hook's key of this line."""
+        return self.hook_key.reveal()

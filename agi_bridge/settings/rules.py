@@ -1,0 +1,64 @@
+"""Rules between tables, which no single setting can check for itself.
+
+They run over whatever could be read, so that a fault in one table does not hide one in another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from .dids import DidIndex
+    from .line import Line
+    from .secret import Secret
+    from .sections import AgiSettings
+
+DIALOGUE_SECONDS = 600
+"""What asking for consent may take besides ringing and talking, generously."""
+
+
+def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
+    """Check that there are lines, `lines` being their names, and the fallback line among them."""
+    if not lines:
+        fix = "add a table [lines.NAME]; agi-bridge.example.toml shows one"
+        yield Fault("lines", "there is none, so no call can be served", fix)
+    elif isinstance(fallback, str) and fallback not in lines:
+        fix = f"name one of {', '.join(sorted(lines))}"
+        yield Fault("fallback_line", "names a line that does not exist", fix)
+
+
+def between_tables(
+    agi: AgiSettings | None, lines: Mapping[str, Line], index: DidIndex
+) -> Iterator[Fault]:
+    """Yield what is wrong between the tables that could be read."""
+    for first, second in index.clashes:
+        yield Fault(
+            f"lines.{second.name}.did",
+            f"holds a number that lines.{first.name}.did has too",
+            "give each number to one line",
+        )
+    if agi is not None:
+        yield from _long_enough(agi, lines)
+
+
+def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:
+    for line in lines.values():
+        needed = line.talk_seconds + line.ring_seconds + DIALOGUE_SECONDS
+        if line.dial == "exec" and agi.max_call_seconds < needed:
+            yield Fault(
+                "agi.max_call_seconds",
+                f"would cut calls that lines.{line.name}.talk_seconds allows",
+                f"make it at least {needed}, or talk_seconds shorter",
+            )
+
+
+def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:
+    """Load every secret, given by its setting's name; yield what is wrong with those not had."""
+    for key, secret in places.items():
+        problem = secret.load(environ)
+        if problem is not None:
+            yield Fault(key, problem, "put the secret there, where this account can read it")

@@ -1,0 +1,108 @@
+"""A secret that the configuration names but never holds.
+
+The file says where the secret is: `{env = "NAME"}` or `{file = "/path"}`. `Secret.load` fetches it
+once, at start; after that `reveal()` is the only way to it. It is in no repr, no error, no dump.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from .types import AbsolutePath, refuse, table
+
+_MAX_BYTES = 4096
+
+
+class Secret(BaseModel):
+    """Where a secret is, and, once loaded, the secret itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    env: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The environment variable that holds it."""
+
+    file: AbsolutePath | None = None
+    """The file that holds it, alone; white space around it does not count."""
+
+    _value: SecretStr | None = PrivateAttr(default=None)
+
+    def load(self, environ: Mapping[str, str]) -> str | None:
+        """Fetch the secret; return what is wrong, or None if it was fetched.
+
+        Never raises, and names neither the secret nor any part of it.
+        """
+        if self.env is not None:
+            if self.env not in environ:
+                return f"the environment variable {self.env} is not set"
+            raw = environ[self.env]
+        else:
+            try:
+                raw = _read(Path(self.file or os.devnull))
+            except OSError as error:
+                return f"the file {self.file} cannot be read ({error.strerror})"
+            except UnicodeDecodeError:
+                return f"the file {self.file} is not text"
+        value = raw.strip()
+        if not value:
+            return f"{self.place} is empty"
+        # The key goes into a URL or a JSON body and the token into an AGI URL: a line break or a
+        # space in the middle is a file of the wrong kind, not a key.
+        if len(value) > _MAX_BYTES or not value.isprintable() or " " in value:
+            return f"{self.place} does not hold one word of at most {_MAX_BYTES} characters"
+        self._value = SecretStr(value)
+        return None
+
+    @property
+    def place(self) -> str:
+        """Where the secret is, in words."""
+        if self.env is not None:
+            return f"the environment variable {self.env}"
+        return f"the file {self.file}"
+
+    def reveal(self) -> str:
+        """Return the secret.
+
+        Raises RuntimeError if it was never loaded, which only a caller that bypassed
+        `Settings.load` can see.
+        """
+        if self._value is None:
+            raise RuntimeError("this secret was not loaded")
+        return self._value.get_secret_value()
+
+    def open_to_others(self) -> bool:
+        """Tell whether any account of this machine may read the secret's file (OSError if gone)."""
+        return self.file is not None and bool(self.file.stat().st_mode & stat.S_IROTH)
+
+
+def _read(path: Path) -> str:
+    # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as opened:
+        return opened.read(_MAX_BYTES + 2).decode()
+
+
+def _place(value: object) -> object:
+    """Refuse a secret that stands in the file itself, and a table with two places or none."""
+    value = table(value)
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, dict):
+        raise refuse(
+            "must not stand in the configuration itself",
+            'write {env = "NAME"} or {file = "/path"} and keep it there',
+        )
+    unknown = value.keys() - {"env", "file"}
+    if not unknown and len([place for place in value.values() if place is not None]) != 1:
+        raise refuse(
+            "needs one of env and file, not both and not neither",
+            'write {env = "NAME"} or {file = "/path"}',
+        )
+    return value  # pydantic names an unknown key itself
+
+
+SecretPlace = Annotated[Secret, BeforeValidator(_place)]
+"""A secret as a setting: `{env = "NAME"}` or `{file = "/path"}`."""

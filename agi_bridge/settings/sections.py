@@ -1,0 +1,208 @@
+"""The tables that all lines share: `[agi]`, `[hook]`, `[speech]`, `[log]`.
+
+Each field's docstring is the one sentence that `agi-bridge.example.toml` gives as its reason.
+Within a table a field is checked against the ones above it, so that one bad value does not
+hide what is wrong with the others.
+"""
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from .secret import SecretPlace
+from .types import (
+    AbsolutePath,
+    AllowedNetwork,
+    CommandLine,
+    Count,
+    FilledText,
+    Host,
+    ListOf,
+    Seconds,
+    Text,
+    is_loopback,
+    refuse,
+)
+
+
+class Section(BaseModel):
+    """What every table has in common: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+
+class AgiSettings(Section):
+    """`[agi]`: where Asterisk finds the bridge, and how much it may ask of it."""
+
+    host: Host = "127.0.0.1"
+    """The address to listen on: FastAGI has neither encryption nor passwords."""
+
+    port: Annotated[Count, Field(ge=0, le=65535)] = 4573
+    """4573 is FastAGI's own; 0 takes a free one. FreePBX often has 4573 in use."""
+
+    allow: Annotated[tuple[AllowedNetwork, ...], ListOf] = ()
+    """Networks whose machines may connect: needed as soon as `host` is not this machine alone."""
+
+    token: SecretPlace | None = None
+    """A word that every AGI URL must carry (`?token=`), for networks shared with others."""
+
+    max_calls: Annotated[Count, Field(ge=1, le=100_000)] = 1000
+    """Calls at once; one more is refused in words, so that the dialplan takes its fallback."""
+
+    max_call_seconds: Annotated[Seconds, Field(ge=60, le=86_400)] = 10_800.0
+    """Longest a call may hold the bridge: a stuck channel must not hold its place for ever."""
+
+    @field_validator("allow")
+    @classmethod
+    def _guarded(
+        cls, value: tuple[AllowedNetwork, ...], info: ValidationInfo
+    ) -> tuple[AllowedNetwork, ...]:
+        host = info.data.get("host")
+        if not value and host is not None and not is_loopback(host):
+            raise refuse(
+                "is empty although agi.host can be reached from other machines",
+                'name the PBX, like ["192.0.2.10/32"], or set agi.host = "127.0.0.1"',
+            )
+        return value
+
+    def secret(self) -> str | None:
+        """Return the token, or None where none is asked for."""
+        return None if self.token is None else self.token.reveal()
+
+
+class HookSettings(Section):
+    """`[hook]`: the HTTP call that has the text sent."""
+
+    url: Text = "https://hooks.instaply.com/v1/ivr"
+    """Where consents are submitted; plain http only to this machine."""
+
+    method: Literal["GET", "POST"] = "POST"
+    """With GET the key stands in the URL and so in logs on the way; the vendor takes both."""
+
+    context: FilledText | None = None
+    """Free text sent along with each submission; left out if not set."""
+
+    connect_seconds: Annotated[Seconds, Field(gt=0, le=30)] = 3.0
+    """Longest wait for a connection: the caller is listening to silence."""
+
+    total_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 8.0
+    """Longest wait for the whole answer; after it the call goes to its default destination."""
+
+    max_bytes: Annotated[Count, Field(ge=1024, le=16_777_216)] = 65_536
+    """Longest answer that is read: what comes from outside gets a limit."""
+
+    keepalive: bool = False
+    """Reusing connections is faster, but one that just closed makes an outcome unknown."""
+
+    ca_file: AbsolutePath | None = None
+    """Certificates to trust instead of the system's, for a proxy of your own."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            raise refuse("is not a URL", "write it like https://host/path") from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise refuse("is not an http or https URL", "write it like https://host/path")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise refuse(
+                "would send the key and phone numbers unencrypted",
+                "use https (http is for 127.0.0.1, ::1 and localhost only)",
+            )
+        if parts.username is not None or parts.query or parts.fragment:
+            raise refuse(
+                "holds more than a host and a path",
+                "leave out user, password, query and fragment: key, from, to and context"
+                " are added to it",
+            )
+        return value
+
+    @field_validator("total_seconds")
+    @classmethod
+    def _not_shorter(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("connect_seconds", value):
+            raise refuse(
+                "is shorter than hook.connect_seconds", "make it at least as long as connecting"
+            )
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _readable(cls, value: AbsolutePath | None) -> AbsolutePath | None:
+        if value is not None:
+            try:
+                with value.open("rb"):
+                    pass
+            except OSError as error:
+                raise refuse(
+                    f"names a file that cannot be read ({error.strerror})",
+                    "name a readable file of certificates in PEM form",
+                ) from None
+        return value
+
+
+class SpeechSettings(Section):
+    """`[speech]`: recorded prompts, and an engine for texts that only a call brings."""
+
+    prompts: AbsolutePath | None = None
+    """A folder of your own prompts (LANGUAGE/NAME.wav); not set: the ones shipped."""
+
+    pbx_prompts: Text = ""
+    """The same folder as the PBX sees it; empty: by the same path."""
+
+    pbx_cache: Text = ""
+    """The folder `speech` of `state_dir` as the PBX sees it; empty: by the same path."""
+
+    engine: Annotated[tuple[FilledText, ...], CommandLine] = ()
+    """Program and arguments that turn a text into a WAV file; empty: unknown texts are skipped."""
+
+    budget_seconds: Annotated[Seconds, Field(gt=0, le=30)] = 2.0
+    """Longest an engine may take: the caller waits for it."""
+
+    @field_validator("pbx_prompts", "pbx_cache")
+    @classmethod
+    def _asterisk_path(cls, value: str) -> str:
+        # STREAM FILE and GET DATA take `&` as a literal, but applications take it as a list.
+        if value and (not value.startswith("/") or any(sign in value for sign in '&,|"\\$')):
+            raise refuse(
+                "is no absolute path that Asterisk can play from",
+                'start it with / and leave out & , | " \\ $',
+            )
+        return value.rstrip("/")
+
+    @field_validator("engine")
+    @classmethod
+    def _placeholders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            return value
+        everything = "\0".join(value)
+        if everything.count("{output}") != 1 or everything.count("{text}") > 1:
+            raise refuse(
+                "must hold {output} once and {text} at most once",
+                'write it like ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]:'
+                " without {text} the text comes on standard input",
+            )
+        if set(re.findall(r"\{\w*\}", everything)) - {"{output}", "{text}", "{language}"}:
+            raise refuse("holds an unknown placeholder", "use {text}, {language} and {output} only")
+        if "{" in value[0]:
+            raise refuse(
+                "has a placeholder in the program's name", "name the program as it is called"
+            )
+        return value
+
+
+class LogSettings(Section):
+    """`[log]`: how much is written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """At info, one line per call and the service's own start and end."""

@@ -1,0 +1,133 @@
+"""The whole configuration, read once at start and then unchangeable."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import PrivateAttr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from . import rules
+from .dids import DidIndex
+from .errors import Fault, SettingsError
+from .faults import read_errors
+from .line import NAME_ALIAS, Line
+from .parts import Parts, tables
+from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
+from .sources import Environment, Tree, find_file, merge, named_variables, read_file
+from .types import AbsolutePath, LineName
+
+
+class Settings(BaseSettings):
+    """The configuration of one bridge. Made by `load`; attributes are the keys of the TOML file."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
+
+    state_dir: AbsolutePath = Path("/var/lib/agi-bridge")
+    """The only place that `serve` writes to: the ledger and rendered speech."""
+
+    fallback_line: LineName | None = None
+    """The line for calls whose number is no line's; not set: such calls are refused."""
+
+    agi: AgiSettings = AgiSettings()
+    hook: HookSettings = HookSettings()
+    speech: SpeechSettings = SpeechSettings()
+    log: LogSettings = LogSettings()
+
+    lines: dict[str, Line] = {}
+    """The lines by name, in the order of the file."""
+
+    _index: DidIndex = PrivateAttr(default_factory=lambda: DidIndex(()))
+    _fingerprint: str = PrivateAttr(default="")
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the file and the environment, check everything, and fetch the secrets.
+
+        `path` None means `AGI_BRIDGE_CONFIG`, else `/etc/agi-bridge/agi-bridge.toml` if it is
+        there; everything can also come from the environment alone.
+
+        Raises SettingsError with every fault that was found, one line each.
+        """
+        values = _values(cls, path, environ)
+        faults: list[Fault] = []
+        settings = None
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            faults += read_errors(error, cls)
+        if settings is None:
+            parts = Parts.readable(values)
+        else:
+            parts = Parts.whole(settings.agi, settings.lines)
+        index = DidIndex(parts.lines.values())
+        faults += rules.between_tables(parts.agi, parts.lines, index)
+        faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
+        faults += rules.secrets(parts.secrets, environ)
+        if settings is None or faults:
+            raise SettingsError(faults)
+        settings._index = index
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what `load` read: no `.env` file, no ambient variable slips in."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @field_validator("lines", mode="before")
+    @classmethod
+    def _name_lines(cls, value: object) -> object:
+        """Tell each line its name."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: {**table, NAME_ALIAS: name} if isinstance(table, dict) else table
+            for name, table in value.items()
+        }
+
+    def line_for(self, candidates: Sequence[str | None]) -> Line | None:
+        """Return the line that a call came in on.
+
+        `candidates` are what names the called number, best first (the URL's `to`, the first
+        argument, DNID, extension); None and empty ones are passed over. The first that is the
+        number of a line, in any form, decides; else it is the fallback line, or None.
+        """
+        for called in candidates:
+            if called and (line := self._index.find(called)) is not None:
+                return line
+        return None if self.fallback_line is None else self.lines[self.fallback_line]
+
+    @property
+    def speech_cache(self) -> Path:
+        """The folder of rendered speech, which the PBX must be able to read."""
+        return self.state_dir / "speech"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the configuration in force, for the record of consent; holds no secret."""
+        if not self._fingerprint:
+            body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+            self._fingerprint = hashlib.sha256(body.encode()).hexdigest()
+        return self._fingerprint
+
+
+def _values(cls: type[Settings], path: Path | None, environ: Mapping[str, str]) -> Tree:
+    """Return the file's values with the environment's laid over them."""
+    file = find_file(path, environ)
+    below = {} if file is None else read_file(cls, file)
+    above = Environment(cls, environ)()
+    elsewhere = frozenset({*named_variables(below), *named_variables(above)})
+    return merge(below, Environment(cls, environ, elsewhere)())

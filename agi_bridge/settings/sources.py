@@ -1,0 +1,139 @@
+"""Where values come from: one TOML file, and the environment above it.
+
+`AGI_BRIDGE_HOOK__URL` overrides `url` in `[hook]`, `AGI_BRIDGE_LINES__SHOP__BRAND` overrides
+`brand` in `[lines.shop]`: the prefix, then the key's path with `__` between its parts. Lists may
+be written `a,b`, tables as JSON (which replaces the whole table) or with one variable per key.
+
+A variable with the prefix that is no setting is a fault, like an unknown key in the file: a
+misspelt override must not be silent. pydantic-settings' own source for the environment passes
+over such names and stops at the first value that it cannot decode; hence this one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import PydanticBaseSettingsSource, TomlConfigSettingsSource
+
+from .errors import Fault, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
+
+PREFIX = "AGI_BRIDGE_"
+DELIMITER = "__"
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+DEFAULT_PATH = Path("/etc/agi-bridge/agi-bridge.toml")
+
+OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"})
+"""Names with the prefix that belong to other tools."""
+
+SECRETS = frozenset({"hook_key", "token"})
+"""Settings whose value is a place: a variable of such a setting's own name is that place."""
+
+_MAX_FILE_BYTES = 1 << 20
+
+Tree = dict[str, Any]
+
+
+def find_file(
+    path: Path | None, environ: Mapping[str, str], default: Path = DEFAULT_PATH
+) -> Path | None:
+    """Return the file to read: the one named, else the environment's, else the default if there."""
+    if path is not None:
+        return path
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return default if default.exists() else None
+
+
+def read_file(settings_cls: type[BaseSettings], path: Path) -> Tree:
+    """Read the TOML file. Raises SettingsError naming the file and, where known, the line."""
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise SettingsError([Fault(str(path), "is larger than 1 MiB", "name the right file")])
+        path.open("rb").close()  # the source below passes over a file that it cannot see
+        return TomlConfigSettingsSource(settings_cls, toml_file=path)()
+    except OSError as error:
+        fix = "name a readable file with --config or " + CONFIG_VARIABLE
+        fault = Fault(str(path), f"cannot be read ({error.strerror})", fix)
+    except UnicodeDecodeError:
+        fault = Fault(str(path), "is not UTF-8 text", "save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        fix = "put text into straight quotes, and name each key once"
+        fault = Fault(str(path), f"is not TOML: {error}", fix)
+    raise SettingsError([fault])
+
+
+class Environment(PydanticBaseSettingsSource):
+    """The settings among the environment's variables, as a tree like the file's.
+
+    `also` are names with the prefix that are no settings: those that a secret's `env` points to.
+    """
+
+    def __init__(
+        self,
+        settings_cls: type[BaseSettings],
+        environ: Mapping[str, str],
+        also: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(settings_cls)
+        self._environ = environ
+        self._others = OTHER_NAMES | also
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the tree's value of one top-level field, as the base class asks."""
+        del field
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> Tree:
+        """Return the tree. A variable for a key in a table wins over one for the whole table."""
+        tree: Tree = {}
+        for name in sorted(self._environ, key=len):
+            if not name.startswith(PREFIX) or name in self._others:
+                continue
+            *tables, key = name.removeprefix(PREFIX).lower().split(DELIMITER)
+            branch = tree
+            for table in tables:
+                if not isinstance(branch.get(table), dict):
+                    branch[table] = {}
+                branch = branch[table]
+            value = self._environ[name]
+            place = key in SECRETS and not value.lstrip().startswith("{")
+            branch[key] = {"env": name} if place else value
+        return tree
+
+
+def variable_of(key: str) -> str:
+    """Return the name of the environment variable that overrides a setting."""
+    return PREFIX + key.replace(".", DELIMITER).upper()
+
+
+def named_variables(tree: Tree, key: str = "") -> Iterator[str]:
+    """Yield the variables that a tree's secrets are to be found in, other than their own."""
+    for name, value in tree.items():
+        if not isinstance(value, dict):
+            continue
+        if name in SECRETS:
+            place = value.get("env")
+            if isinstance(place, str) and place != variable_of(key + name):
+                yield place
+        else:
+            yield from named_variables(value, f"{key}{name}.")
+
+
+def merge(below: Tree, above: Tree) -> Tree:
+    """Lay one tree over another: tables key by key, everything else replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        beneath = merged.get(key)
+        if isinstance(beneath, dict) and isinstance(value, dict) and key not in SECRETS:
+            merged[key] = merge(beneath, value)
+        else:
+            merged[key] = value  # a secret has one place, never half of two
+    return merged

@@ -1,0 +1,271 @@
+"""The kinds of value a setting can have, each with its own check and its own fix.
+
+A check that fails raises `refuse(what, fix)`: pydantic collects them all and `faults.py` turns
+them into `Fault` lines. No message repeats the value that was refused.
+"""
+
+import ipaddress
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import phonenumbers
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+REFUSED = "agi_bridge"
+"""The pydantic error type of a refusal of ours; its context holds `what` and `fix`."""
+
+NUMBER_PLACE = "{number}"
+
+# What may stand around the number in a dial string. Left out on purpose, by what Asterisk does
+# with them in Dial (app_dial.c, dial_exec_full): `&` rings a second phone, `,` and `|` start
+# options, `^ ;` separate, `$ { }` substitute, quotes and brackets protect.
+_DIAL_WORD = r"[A-Za-z0-9_./@:+*#-]"
+_TECHNOLOGY = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_DIAL_WORD}+")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PLAIN_EXTENSION = re.compile(r"[A-Za-z0-9_*#+-]{1,40}")
+_DIALPLAN_NAME = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")  # AST_MAX_CONTEXT is 80 with its NUL
+_PROMPT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+
+
+def refuse(what: str, fix: str) -> PydanticCustomError:
+    """Make the error that says what is wrong with a value and what to write instead."""
+    return PydanticCustomError(REFUSED, "{what}; {fix}", {"what": what, "fix": fix})
+
+
+def _no_bool(value: object) -> object:
+    """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
+    if isinstance(value, bool):
+        raise refuse("is true or false where a number is wanted", "write a number")
+    return value
+
+
+def _list(value: object) -> object:
+    """Read a list from one string, as the environment has it: JSON, or parts between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _json(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _command(value: object) -> object:
+    """Read an argument list from one string, as the environment has it: JSON or shell words."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _json(value)
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise refuse("has an open quote", 'write a JSON list: ["program", "{output}"]') from error
+
+
+def table(value: object) -> object:
+    """Read a table from one string, as the environment has it: a JSON object."""
+    return _json(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+
+
+def _json(text: str) -> Any:  # noqa: ANN401  # pydantic checks what came out
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise refuse("is not JSON", "check its quotes, commas and brackets") from error
+
+
+def _line_of_text(value: str) -> str:
+    if not value.isprintable():
+        raise refuse("holds a control character", "write it as one line of plain text")
+    return value.strip()
+
+
+def _filled(value: str) -> str:
+    if not value:
+        raise refuse("is empty", "give it a value")
+    return value
+
+
+def _e164(value: str) -> str:
+    if not _E164.fullmatch(value) or not phonenumbers.is_possible_number(
+        phonenumbers.parse(value, None)
+    ):
+        raise refuse(
+            "is not a phone number in E.164 form",
+            'write + and the country code, digits only, like "+14155550111"',
+        )
+    return value
+
+
+def _did(value: str) -> str:
+    text = value.strip()
+    if text.startswith("+"):
+        return _e164(text)
+    if not _PLAIN_EXTENSION.fullmatch(re.sub(r"[ ().]", "", text)):
+        raise refuse(
+            "holds what is neither a phone number nor an extension",
+            'write it in E.164, like "+14155550111", or as the extension the call comes in on',
+        )
+    return text
+
+
+def _region(value: str) -> str:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise refuse(
+            "holds an unknown region", 'write ISO 3166 codes of two capitals, like ["US", "CA"]'
+        )
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise refuse("holds an unknown language tag", 'write BCP 47 tags, like ["en", "es"]')
+    return value
+
+
+def _prompt_name(value: str) -> str:
+    if not _PROMPT_NAME.fullmatch(value):
+        raise refuse(
+            "is not a prompt's name", 'write the name without folder or ending, like "goodbye"'
+        )
+    return value
+
+
+def _line_name(value: str) -> str:
+    if not _LINE_NAME.fullmatch(value):
+        raise refuse(
+            "is not a line's name", "use a-z, 0-9 and single underscores, like [lines.main_shop]"
+        )
+    return value
+
+
+def _dialplan_name(value: str) -> str:
+    if not _DIALPLAN_NAME.fullmatch(value):
+        raise refuse(
+            "is no name of the dialplan", "use letters, digits, - _ . * # + and nothing else"
+        )
+    return value
+
+
+def _template(value: str) -> str:
+    if value.count(NUMBER_PLACE) != 1:
+        raise refuse("must hold {number} exactly once", 'write it like "PJSIP/{number}@trunk"')
+    if not _TECHNOLOGY.fullmatch(value.replace(NUMBER_PLACE, "0")):
+        raise refuse(
+            "holds a character that Dial would act on",
+            "use a technology, / and letters, digits, . _ - + * # : @ around {number};"
+            " ring_seconds and talk_seconds are settings of their own",
+        )
+    return value
+
+
+def _destination(value: str) -> str:
+    if "," in value or "|" in value:
+        raise refuse(
+            "holds options of Dial",
+            "write the destination alone: ring_seconds gives the time, options are not taken",
+        )
+    if not all(_TECHNOLOGY.fullmatch(part) for part in value.split("&")):
+        raise refuse(
+            "is not a destination of Dial",
+            'write technology/resource, like "PJSIP/100", several joined by &',
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    if value != "localhost":
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise refuse(
+                "is not an IP address", 'write the address to listen on, like "127.0.0.1"'
+            ) from None
+    return value
+
+
+def _network(value: object) -> Network:
+    if isinstance(value, str):
+        try:
+            return ipaddress.ip_network(value)
+        except ValueError:
+            pass  # answered below, together with what is no text at all
+    raise refuse("holds what is not a network", 'write addresses or networks, like ["10.0.0.0/24"]')
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise refuse("is not an absolute path", "write it from / on")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address can only be reached from this machine."""
+    name = host.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+Count = Annotated[int, BeforeValidator(_no_bool)]
+"""A whole number; the field gives its bounds."""
+
+Seconds = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+"""A length of time in seconds; the field gives its bounds."""
+
+Text = Annotated[str, Field(max_length=200), AfterValidator(_line_of_text)]
+"""One line of plain text, possibly empty."""
+
+FilledText = Annotated[Text, AfterValidator(_filled)]
+"""One line of plain text that is not empty."""
+
+E164 = Annotated[str, AfterValidator(_e164)]
+"""A phone number as ITU-T E.164 writes it internationally: + and at most 15 digits."""
+
+Did = Annotated[str, AfterValidator(_did)]
+"""A number or extension that calls come in on, in any usual form."""
+
+Region = Annotated[str, AfterValidator(_region)]
+"""An ISO 3166-1 alpha-2 code that `phonenumbers` knows."""
+
+Language = Annotated[str, AfterValidator(_language)]
+"""A BCP 47 language tag."""
+
+PromptName = Annotated[str, AfterValidator(_prompt_name)]
+"""The name of a recorded prompt: no path can be made of it."""
+
+LineName = Annotated[str, AfterValidator(_line_name)]
+"""A line's name: also a part of environment variable names, hence no double underscore."""
+
+DialplanName = Annotated[str, AfterValidator(_dialplan_name)]
+"""A context or an extension of the dialplan."""
+
+Template = Annotated[str, AfterValidator(_template)]
+"""A dial string with one place for the number."""
+
+Destination = Annotated[str, AfterValidator(_destination)]
+"""A dial string without options, possibly several joined by `&`."""
+
+Host = Annotated[str, AfterValidator(_host)]
+"""An address to listen on."""
+
+AllowedNetwork = Annotated[Network, BeforeValidator(_network)]
+"""A network whose machines may connect."""
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+"""A path from the root."""
+
+ListOf = BeforeValidator(_list)
+"""Marks a field that the environment may give as `a,b` or as a JSON list."""
+
+CommandLine = BeforeValidator(_command)
+"""Marks a field that the environment may give as shell words or as a JSON list."""
