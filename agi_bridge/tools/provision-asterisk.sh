@@ -179,7 +179,7 @@ for deb in "$WORK"/archives/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" |
     tar -x -C "$NEW" --no-same-owner --no-same-permissions --keep-directory-symlink \
       --exclude='./usr/share/'{doc,man,info,locale,lintian,bug,perl,perl5,i18n,icons,gcc,zoneinfo} \
-      --exclude='./usr/share/asterisk/'{rest-api,documentation} \
+      --exclude='./usr/share/asterisk/rest-api' \
       --exclude='./usr/lib/systemd' --exclude='./lib/systemd' \
       --exclude='./etc' --exclude='./var'
 done
