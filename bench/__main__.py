@@ -1,0 +1,91 @@
+"""`python -m bench`: build, measure, print the table, write `bench/results.json`.
+
+Exit status: 0 measured, 1 something could not be measured, 2 nothing can be (no C compiler).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import machine, report
+from bench.measure import QUICK, Bench, Plan
+from bench.process import BenchError
+from bench.programs import HERE, BuildError, build
+from bench.subjects import SUBJECTS, Subject
+
+
+def main() -> int:
+    """Measure what the command line asks for."""
+    arguments = read_arguments()
+    plan = QUICK if arguments.quick else Plan()
+    try:
+        build()
+    except BuildError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    machine.raise_descriptor_limit(plan.parked)
+    facts = machine.facts()
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), file=sys.stderr)
+    results = [
+        measured(subject, plan, arguments.what)
+        for subject in SUBJECTS
+        if subject.name in arguments.only
+    ]
+    print(report.table(results))
+    print("\n".join(report.verdicts(results)))
+    report.write(arguments.output, facts, asdict(plan), results)
+    return 1 if any(result.fault for result in results) else 0
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    names = [subject.name for subject in SUBJECTS]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="short runs, 2,000 parked calls")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="SERVER")
+    parser.add_argument("--what", choices=("all", "talk", "park"), default="all")
+    parser.add_argument("--output", type=Path, default=HERE / "results.json")
+    return parser.parse_args()
+
+
+def measured(subject: Subject, plan: Plan, what: str) -> report.Result:
+    """All of one server's figures; what fails leaves a fault in their place."""
+    result = report.Result(subject)
+    bench = Bench(subject, plan)
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: print(f"  {'; '.join(result.row())}", file=sys.stderr, flush=True))
+        print(f"{subject.name} ...", file=sys.stderr, flush=True)
+        try:
+            measure(result, bench, what)
+        except (BenchError, OSError) as error:
+            result.fault = str(error)
+    return result
+
+
+def measure(result: report.Result, bench: Bench, what: str) -> None:
+    """Fill in one server's figures.
+
+    Raises:
+        BenchError: a program did not do its part.
+    """
+    if what != "park":
+        subject = result.subject
+        if subject.without_hook:
+            latency = not subject.with_hook
+            result.without_hook, result.latency, account = bench.talk(
+                with_hook=False, latency=latency
+            )
+            result.accounts.append(account)
+        if subject.with_hook:
+            result.with_hook, result.latency, account = bench.talk(with_hook=True, latency=True)
+            result.accounts.append(account)
+    if what != "talk":
+        result.parked = bench.park()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""The three measurements: calls per CPU second, turns at 1,000 calls, memory of parked calls."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import machine
+from bench.process import START_SECONDS, BenchError, Program, hook, load
+from bench.programs import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.subjects import Subject
+
+WARM_UP_CALLS = 300
+AT_ONCE = 50
+TALKING = 1000
+THINK_MICROSECONDS = 100_000
+"""What the PBX takes from a command to its reply, +-20 %, in the latency run: a hurried caller."""
+CONNECTING = 200
+"""Parked calls that may wait for their first command at once, so that no SYN is ever repeated."""
+SPARE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how many. `parked` is cut to the descriptors that the system allows."""
+
+    seconds: float = 4.0
+    latency_warm_up: float = 4.0
+    latency_seconds: float = 6.0
+    parked: int = 10_000
+
+
+QUICK = Plan(seconds=1.0, latency_warm_up=2.0, latency_seconds=2.0, parked=2000)
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Calls per CPU second of the server's processes, `AT_ONCE` calls at a time."""
+
+    with_hook: bool
+    calls: int
+    failed: int
+    cpu_s: float
+    seconds: float
+    load_cpu_s: float
+    calls_per_cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Turns (a reply of the PBX to the bridge's next command) in microseconds, `TALKING` calls.
+
+    `bridge` is every turn but the one before EXEC; that one, `exec`, holds the hook's answer and,
+    where consent is kept in the flow of nine commands, the disk.
+    """
+
+    calls: int
+    failed: int
+    turn: dict[str, float]
+    bridge: dict[str, float]
+    exec: dict[str, float]
+    cpu_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Memory of calls that wait for a key."""
+
+    calls: int
+    failed: int
+    base_kib: int
+    held_kib: int
+    kib_per_call: float
+    descriptors_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was left behind: one hook request and one accepted consent for each completed call.
+
+    All calls of the server's life count, those of the warm-up too. None: it keeps no such thing.
+    """
+
+    completed: int
+    hook_requests: int | None
+    consents: int | None
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all three agree, where they are kept."""
+        kept = [n for n in (self.hook_requests, self.consents) if n is not None]
+        return all(n == self.completed for n in kept)
+
+
+class Bench:
+    """One server under measurement, with its hook if it has one; each block starts a fresh one."""
+
+    def __init__(self, subject: Subject, plan: Plan) -> None:
+        self._subject = subject
+        self._plan = plan
+        self._server_core, self._load_core = machine.cores()
+        self._completed = 0
+
+    def talk(self, *, with_hook: bool, latency: bool) -> tuple[Throughput, Latency | None, Account]:
+        """Throughput, then latency if it is wanted, on one server process."""
+        with self._folder() as folder:
+            with contextlib.ExitStack() as stack:
+                hookd = stack.enter_context(hook(self._load_core, folder)) if with_hook else None
+                url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr" if hookd else None
+                server, port = stack.enter_context(self._server(folder, url))
+                self._completed = 0
+                throughput = self._throughput(server, port, folder, with_hook=with_hook)
+                turns = self._latency(server, port, folder) if latency else None
+                server.stop()
+                requests = self._requests(hookd) if hookd else None
+            consents = accepted(folder) if self._subject.keeps_consent else None
+        return throughput, turns, Account(self._completed, requests, consents)
+
+    def park(self) -> Parked:
+        """Memory before and with the parked calls, and whether they all leave again."""
+        wanted = machine.raise_descriptor_limit(self._plan.parked)
+        with self._folder() as folder, contextlib.ExitStack() as stack:
+            hookd = stack.enter_context(hook(self._load_core, folder))
+            url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr"
+            server, port = stack.enter_context(self._server(folder, url))
+            self._load(port, folder, self._at_once(WARM_UP_CALLS))
+            base = machine.memory_kib(server.pid)
+            descriptors = machine.descriptors(server.pid)
+            options = ["--concurrency", str(wanted), "--total", str(wanted), "--park"]
+            options += ["--connecting", str(CONNECTING), "--call-seconds", "25"]
+            with load(self._load_core, folder, self._options(port, options)) as parking:
+                _, _, count = parking.line(40.0).partition(" ")
+                held = machine.memory_kib(server.pid)
+                result = parking.finish(SPARE_SECONDS)
+            # Emptied means: each call saw its end and let go of its socket.
+            for _ in range(50):
+                left = machine.descriptors(server.pid) - descriptors
+                if left <= 0 or server.ended_within(0.2):
+                    break
+        return Parked(
+            calls=int(count),
+            failed=result["failed"],
+            base_kib=base,
+            held_kib=held,
+            kib_per_call=round((held - base) / max(int(count), 1), 2),
+            descriptors_left=max(left, 0),
+        )
+
+    def _throughput(
+        self, server: Program, port: int, folder: Path, *, with_hook: bool
+    ) -> Throughput:
+        self._load(port, folder, self._at_once(WARM_UP_CALLS))
+        before = machine.cpu_seconds(server.pid)
+        seconds = self._plan.seconds
+        result = self._load(port, folder, [*self._at_once(10**9), "--seconds", str(seconds)])
+        cpu = machine.cpu_seconds(server.pid) - before
+        return Throughput(
+            with_hook=with_hook,
+            calls=result["completed"],
+            failed=result["failed"] + result["stray_lines"] + result["unknown_commands"],
+            cpu_s=round(cpu, 3),
+            seconds=round(result["seconds"], 3),
+            load_cpu_s=result["cpu_s"],
+            calls_per_cpu_s=round(result["completed"] / max(cpu, 0.01), 1),
+        )
+
+    def _latency(self, server: Program, port: int, folder: Path) -> Latency:
+        before = machine.cpu_seconds(server.pid)
+        warm_up = self._plan.latency_warm_up
+        options = ["--concurrency", str(TALKING), "--total", str(10**9)]
+        options += ["--think", str(THINK_MICROSECONDS), "--warmup", str(warm_up)]
+        options += ["--seconds", str(warm_up + self._plan.latency_seconds)]
+        result = self._load(port, folder, options)
+        cpu = machine.cpu_seconds(server.pid) - before
+        return Latency(
+            calls=result["completed"],
+            failed=result["failed"] + result["stray_lines"] + result["unknown_commands"],
+            turn=result["turn_us"],
+            bridge=result["bridge_turn_us"],
+            exec=result["exec_turn_us"],
+            cpu_share=round(cpu / result["seconds"], 3),
+        )
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """A folder on the checkout's disk: /tmp may be memory, and consent is fsynced."""
+        run = ROOT / ".run"
+        run.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=run) as folder:
+            yield Path(folder)
+
+    @contextlib.contextmanager
+    def _server(self, folder: Path, url: str | None) -> Iterator[tuple[Program, int]]:
+        launch = self._subject.launch(folder, url)
+        name = self._subject.name
+        with Program(name, launch.command, core=self._server_core, folder=folder) as server:
+            if launch.port is None:
+                yield server, server.ready()
+            else:
+                await_listener(server, launch.port)
+                yield server, launch.port
+
+    def _at_once(self, total: int) -> list[str]:
+        return ["--concurrency", str(AT_ONCE), "--total", str(total)]
+
+    def _options(self, port: int, options: list[str]) -> list[str]:
+        return ["--port", str(port), *self._subject.load_options(), *options]
+
+    def _load(self, port: int, folder: Path, options: list[str]) -> dict[str, Any]:
+        limit = 30.0 + self._plan.latency_warm_up + self._plan.latency_seconds
+        limits = ["--run-seconds", str(limit)]
+        with load(self._load_core, folder, self._options(port, [*options, *limits])) as program:
+            result = program.finish(limit + SPARE_SECONDS)
+        self._completed += result["completed"]
+        return result
+
+    @staticmethod
+    def _requests(hookd: Program) -> int:
+        hookd.terminate()
+        counted = hookd.finish(SPARE_SECONDS)
+        return int(counted["requests"]) - int(counted["bad"])
+
+
+def await_listener(server: Program, port: int) -> None:
+    """Wait until somebody listens.
+
+    Raises:
+        BenchError: the server ended, or nobody listened in time.
+    """
+    pause = 0.1
+    for _ in range(int(START_SECONDS / pause)):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        if server.ended_within(pause):
+            raise BenchError(f"{server.name}: ended at its start: {server.errors()}")
+    raise BenchError(f"{server.name}: does not listen: {server.errors()}")
+
+
+def accepted(folder: Path) -> int:
+    """How many consents the ledger below `folder` holds that the hook accepted.
+
+    Raises:
+        BenchError: there is no ledger.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.read_bytes()[:16] == b"SQLite format 3\0":
+            with contextlib.closing(sqlite3.connect(path)) as ledger:
+                row = ledger.execute("SELECT count(*) FROM event WHERE type = 'accepted'")
+                return int(row.fetchone()[0])
+    raise BenchError(f"no ledger below {folder}")

@@ -1,0 +1,126 @@
+"""Who is measured, and how each is started."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.servers import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PRODUCT_CONFIGURATION = """\
+state_dir = "{state}"
+
+[agi]
+host = "127.0.0.1"
+port = {port}
+max_calls = {calls}
+
+[hook]
+url = "{hook}"
+
+[lines.bench]
+did = ["{business}"]
+business_number = "{business}"
+hook_key = {{ file = "{key}" }}
+brand = "Example Store"
+legal_name = "Example Store, Inc."
+policy_url = "https://example.com/text"
+languages = ["en"]
+dial_template = "PJSIP/{{number}}@trunk"
+default = {{ kind = "dial", destination = "PJSIP/100" }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A server's command; its port, where it does not announce one itself."""
+
+    command: Sequence[str]
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One server under measurement.
+
+    `without_hook` and `with_hook` say in which ways its throughput is measured; `keeps_consent`
+    that it stores each call's consent in a ledger, which is then counted.
+    """
+
+    name: str
+    title: str
+    without_hook: bool = False
+    with_hook: bool = False
+    keeps_consent: bool = False
+
+    def launch(self, folder: Path, hook: str | None) -> Launch:
+        """The command that starts it, with its files in `folder`."""
+        module = f"bench.servers.{self.name}"
+        command = [sys.executable, "-m", module, "--state", str(folder)]
+        return Launch([*command, "--hook", hook] if hook else command, None)
+
+    def load_options(self) -> list[str]:
+        """What agiload must be told of its flow."""
+        return ["--script", flow.ROUTE, "--last", "GET VARIABLE DIALSTATUS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Subject):
+    """`agi-bridge serve` itself: the full dialogue, every caller with a number of their own."""
+
+    def launch(self, folder: Path, hook: str | None) -> Launch:
+        """The command, with a configuration made for it."""
+        port = free_port()
+        key = folder / "hook.key"
+        key.write_text(flow.HOOK_KEY, encoding="ascii")
+        key.chmod(0o600)
+        configuration = folder / "agi-bridge.toml"
+        text = PRODUCT_CONFIGURATION.format(
+            state=folder / "state",
+            port=port,
+            calls=flow.MOST_CALLS,
+            hook=hook,
+            business=flow.BUSINESS_NUMBER,
+            key=key,
+        )
+        configuration.write_text(text, encoding="utf-8")
+        program = Path(sys.executable).with_name("agi-bridge")
+        return Launch([str(program), "serve", "--config", str(configuration)], port)
+
+    def load_options(self) -> list[str]:
+        """The number goes key by key; the result variable is the last thing the bridge sets."""
+        number = flow.BUSINESS_NUMBER.replace("+", "%2B")
+        last = "SET VARIABLE AGI_BRIDGE_RESULT"
+        return ["--script", f"{flow.ROUTE}?to={number}", "--last", last, "--digits", "415555NNNN"]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+SUBJECTS = (
+    Subject("pyst2_threads", "pyst2, a thread a call", without_hook=True, with_hook=True),
+    Subject("panoramisk_uvloop", "panoramisk, uvloop", without_hook=True, with_hook=True),
+    Subject("ours_agi", "agi_bridge.agi, bare handler", without_hook=True),
+    Subject(
+        "ours_full",
+        "agi_bridge: hook, durable consent, log line",
+        with_hook=True,
+        keeps_consent=True,
+    ),
+    Product(
+        "ours_product",
+        "agi-bridge serve, the full dialogue",
+        with_hook=True,
+        keeps_consent=True,
+    ),
+)
