@@ -1,0 +1,110 @@
+"""Sound for the telephone: any WAV becomes 8 kHz, 16 bit, one channel, at the usual level.
+
+numpy, soundfile and soxr are loaded when first needed: they cost a second of start-up.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .errors import BadAudio
+from .recording import RATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float64]
+
+LEVEL_DBOV = -20.0
+"""Active speech level: what telephone speech is commonly set to (ITU-T P.56 measures it)."""
+
+PEAK_DBFS = -1.0
+"""No sample exceeds this, so that no codec on the way clips."""
+
+MAX_SECONDS = 360.0
+"""Longest sound that is taken."""
+
+_RATES = range(4000, 96_001)
+_MAX_CHANNELS = 2
+_SILENCE_DB = -40.0  # below the peak: breath and hiss at both ends
+_FAINTEST = 10 ** (-70 / 20)  # a peak below this is no speech, only noise that would be raised
+_EDGE_SECONDS = 0.05  # kept before and after: speech that begins at once sounds cut
+_ACTIVE_RANGE_DB = 25.0  # frames this far below the loudest are pauses
+_FRAMES_A_SECOND = 50
+
+
+def telephone(source: Path, target: Path) -> int:
+    """Convert a sound file for the telephone and return its length in samples of 8 kHz.
+
+    `target` is on disk (fsync) when this returns; it may be renamed into place then. Blocks, for
+    some 10 ms a minute of sound: call it in a thread. Raises BadAudio if `source` is no sound, is
+    silent, or too long.
+    """
+    import soundfile  # noqa: PLC0415  # see the top
+
+    samples = shape(*_read(source))
+    with target.open("wb") as opened:
+        soundfile.write(opened, samples, RATE, format="WAV", subtype="PCM_16")
+        opened.flush()
+        os.fsync(opened.fileno())
+    return len(samples)
+
+
+def shape(samples: Samples, rate: int) -> Samples:
+    """Resample to 8 kHz, trim the silence at both ends, and set level and peak.
+
+    Raises BadAudio if there is nothing to be heard.
+    """
+    import numpy as np  # noqa: PLC0415  # see the top
+    import soxr  # type: ignore[import-untyped]  # noqa: PLC0415  # carries no types; see the top
+
+    narrow: Samples = soxr.resample(samples, rate, RATE, "VHQ") if rate != RATE else samples
+    peak = float(np.abs(narrow).max(initial=0.0))
+    if peak < _FAINTEST:
+        raise BadAudio("holds nothing to be heard")
+    loud = np.flatnonzero(np.abs(narrow) > peak * _ratio(_SILENCE_DB))
+    edge = np.zeros(int(_EDGE_SECONDS * RATE))
+    speech = narrow[loud[0] : loud[-1] + 1]
+    gain = min(_ratio(LEVEL_DBOV - active_level(speech)), _ratio(PEAK_DBFS) / peak)
+    return np.concatenate([edge, speech * gain, edge])
+
+
+def active_level(samples: Samples) -> float:
+    """Return the level in dBov of the 20 ms frames that are speech and not pause."""
+    import numpy as np  # noqa: PLC0415  # see the top
+
+    size = RATE // _FRAMES_A_SECOND
+    whole = samples[: len(samples) // size * size] if len(samples) >= size else samples
+    frames = whole.reshape(-1, min(size, len(samples)))
+    power = np.mean(frames**2, axis=1)
+    active = power[power >= power.max() * _ratio(-_ACTIVE_RANGE_DB) ** 2]
+    return float(10 * np.log10(np.mean(active)))
+
+
+def _read(source: Path) -> tuple[Samples, int]:
+    import numpy as np  # noqa: PLC0415  # see the top
+    import soundfile  # noqa: PLC0415  # see the top
+
+    try:
+        with soundfile.SoundFile(source) as sound:
+            rate = int(sound.samplerate)
+            if rate not in _RATES or sound.channels > _MAX_CHANNELS:
+                raise BadAudio("has an unusual rate or number of channels")
+            # One frame more than allowed: a header may say anything.
+            data: Any = sound.read(int(MAX_SECONDS * rate) + 1, dtype="float64", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise BadAudio("is not a sound file") from error
+    if len(data) > MAX_SECONDS * rate:
+        raise BadAudio("is too long")
+    mono: Samples = data.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise BadAudio("holds samples that are no numbers")
+    return mono, rate
+
+
+def _ratio(decibels: float) -> float:
+    return float(10 ** (decibels / 20))

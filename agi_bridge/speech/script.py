@@ -1,0 +1,92 @@
+"""What is said: the prompts by name, and texts that come from outside made fit to be said."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+PROMPTS: Final = (
+    "disclosure",
+    "disclosure-example-store",
+    "enter-number",
+    "you-entered",
+    "confirm-number",
+    "invalid-number",
+    "no-input",
+    "accepted",
+    "declined",
+    "not-confirmed",
+    "please-hold",
+    "language-menu-item",
+    "no-forwarding",
+    "not-linked",
+    "caller-id-offer",
+    "caller-id-confirm",
+    "no-answer",
+    "busy",
+    "goodbye",
+    "please-wait",
+)
+"""All prompts that are shipped, in each language."""
+
+NEEDED: Final = frozenset(PROMPTS) - {
+    "disclosure",  # a line names its own
+    "disclosure-example-store",
+    "caller-id-offer",
+    "caller-id-confirm",
+}
+"""The prompts that a call may need in its language, whatever the line."""
+
+DOCUMENTED: Final = ("no-forwarding", "not-linked")
+"""Prompts whose texts are, word for word, what the hook's documentation says it answers."""
+
+MAX_TEXT_BYTES: Final = 4096
+"""Longest text from outside that is spoken: about five minutes."""
+
+_APOSTROPHES = str.maketrans(
+    dict.fromkeys(
+        "\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
+        "\N{MODIFIER LETTER APOSTROPHE}\N{ACUTE ACCENT}`",
+        "'",
+    )
+)
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
+_DIGIT = re.compile(r"(?<!\d)\d(?!\d)")
+
+
+def clean(text: str) -> str:
+    """Make a text from outside fit to be spoken: one line, no control characters, 4 KiB at most.
+
+    A longer text is cut at the last space that fits.
+    """
+    plain = "".join(" " if unicodedata.category(c).startswith(("C", "Z")) else c for c in text)
+    plain = " ".join(plain.split())
+    if len(plain.encode()) <= MAX_TEXT_BYTES:
+        return plain
+    cut = plain.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
+    return cut.rpartition(" ")[0] or cut
+
+
+def comparable(text: str) -> str:
+    """Bring texts that differ in apostrophes, case, spaces or a final stop into one form."""
+    plain = unicodedata.normalize("NFKC", clean(text).translate(_APOSTROPHES))
+    return plain.casefold().strip(" .!")
+
+
+def language_tags(language: str) -> tuple[str, ...]:
+    """Return the BCP 47 tags to try for a language, the given one first, its base last.
+
+    `fr-CA` gives `fr-ca` and `fr`. What is no such tag gives nothing: it may come from outside
+    and ends up in an engine's arguments.
+    """
+    tag = language.strip().replace("_", "-").lower()
+    if not _LANGUAGE_TAG.fullmatch(tag):
+        return ()
+    return tuple(dict.fromkeys((tag, tag.partition("-")[0])))
+
+
+def menu_key(text: str) -> str | None:
+    """Return the key that a language's menu prompt asks for: the one digit in its text."""
+    keys = _DIGIT.findall(text)
+    return keys[0] if len(keys) == 1 else None
