@@ -1,0 +1,77 @@
+"""Every error of the AGI engine, in one tree.
+
+    AGIError                 (AGIError)           whatever goes wrong between us and Asterisk
+    ├── AGIHangup            (AGIHangup)          the caller has gone, or Asterisk has
+    ├── AGIAppError          (AGIAppError)        Asterisk could not do it: no such file...
+    ├── AGIUsageError        (AGIUsageError)      520: the command was put wrongly
+    │   └── AGIArgumentError (ValueError)         refused by us, before it was written
+    ├── AGIInvalidCommand    (AGIInvalidCommand)  510: Asterisk knows no such command
+    ├── AGIProtocolError     (AGIUnknownError)    the peer does not speak AGI, or too much of it
+    └── AGITimeout           (TimeoutError)       Asterisk did not answer in time
+
+In parentheses the other parent: the class of the same meaning in pyst2's ``asterisk.agi``, so
+that code written for pyst2 catches it. There, a hangup is also an ``AGIAppError``; within our own
+tree it is not, because a missing sound and a caller who has gone want different answers.
+
+No message holds anything that a caller keyed or sent.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # pyst2 carries no types; these stand for its classes.
+    class _PystError(Exception): ...
+
+    class _PystUnknownError(_PystError): ...
+
+    class _PystAppError(_PystError): ...
+
+    class _PystHangup(_PystAppError): ...  # noqa: N818 - pyst2's name
+
+    class _PystUsageError(_PystError): ...
+
+    class _PystInvalidCommand(_PystError): ...  # noqa: N818 - pyst2's name
+
+else:
+    from asterisk.agi import AGIAppError as _PystAppError
+    from asterisk.agi import AGIError as _PystError
+    from asterisk.agi import AGIHangup as _PystHangup
+    from asterisk.agi import AGIInvalidCommand as _PystInvalidCommand
+    from asterisk.agi import AGIUnknownError as _PystUnknownError
+    from asterisk.agi import AGIUsageError as _PystUsageError
+
+
+class AGIError(_PystError):
+    """Anything that goes wrong between us and Asterisk."""
+
+
+class AGIHangup(AGIError, _PystHangup):  # noqa: N818 - the name that pyst2's users know
+    """The channel is dead: the caller hung up, or Asterisk closed the connection.
+
+    Raised by a command that needs a live channel (a HANGUP line, reply 511, end of file), and by
+    `Channel.until_hangup` in place of the cancellation that it caused.
+    """
+
+
+class AGIAppError(AGIError, _PystAppError):
+    """The channel lives, and Asterisk could not do what was asked (result -1, EXEC's -2)."""
+
+
+class AGIUsageError(AGIError, _PystUsageError):
+    """Asterisk answered with the command's usage (520)."""
+
+
+class AGIArgumentError(AGIUsageError, ValueError):
+    """A command that must not be written: it holds a line break, is too long, or makes no sense."""
+
+
+class AGIInvalidCommand(AGIError, _PystInvalidCommand):  # noqa: N818 - pyst2's name
+    """Asterisk does not know the command (510)."""
+
+
+class AGIProtocolError(AGIError, _PystUnknownError):
+    """The peer sent what AGI has no place for, or more than the limits allow."""
+
+
+class AGITimeout(AGIError, TimeoutError):  # noqa: N818 - named like the others
+    """Asterisk did not answer a command within its deadline; the connection has been closed."""

@@ -1,0 +1,211 @@
+"""FastAGI over TCP: who may call, how many at once, for how long, and how to stop."""
+
+import asyncio
+import hmac
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from types import TracebackType
+from typing import Self
+
+from agi_bridge.agi.channel import Channel
+from agi_bridge.agi.commands import SAFE_APPLICATIONS
+from agi_bridge.agi.connection import Connection
+from agi_bridge.agi.environment import Environment
+from agi_bridge.agi.errors import AGIError
+from agi_bridge.agi.limits import Limits
+from agi_bridge.agi.session import Handler, OnError, conduct, log
+
+Network = IPv4Network | IPv6Network
+
+_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_NAMES_KEPT = 1024
+"""Addresses remembered, of peers let in and of peers turned away."""
+
+
+class Server:
+    """A FastAGI server: one task with one `Channel` for each call.
+
+        async with Server(handler) as server:
+            await server.serve_forever()
+
+    Leaving the block closes the listener and cancels what still runs; call `drain` before to let
+    calls end. FastAGI has neither encryption nor authentication: beyond loopback it takes `allow`,
+    the networks whose peers may connect, and should have a `token` that callers put into the URL
+    (``agi://host/script?token=...``).
+
+    Raises:
+        ValueError: `host` is not a loopback address and `allow` is empty, or it is no network.
+        OSError: on entering, the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 4573,
+        limits: Limits | None = None,
+        allow: Iterable[str | Network] = (),
+        token: str | None = None,
+        applications: frozenset[str] = SAFE_APPLICATIONS,
+        on_error: OnError | None = None,
+    ) -> None:
+        self._handler = handler
+        self._host = host
+        self._port = port
+        self._limits = limits or Limits()
+        self._allow = tuple(ip_network(network) for network in allow)
+        self._token = token.encode() if token else None
+        self._applications = applications
+        self._on_error = on_error
+        self._listener: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._calls: dict[Connection, asyncio.Task[None]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._peers: dict[str, bool] = {}
+        if not self._allow and not _is_loopback(host):
+            raise ValueError(
+                "agi.allow is empty: to listen on an address that others can reach, "
+                "list the networks of your PBX there, e.g. 10.0.0.5/32"
+            )
+
+    # -- the server's life ------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: Connection(self, self._limits),
+            self._host,
+            self._port,
+            backlog=self._limits.backlog,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.drain(0.0)
+
+    @property
+    def port(self) -> int:
+        """The port listened on: the one chosen by the system if 0 was asked for."""
+        if self._listener is None or not self._listener.sockets:
+            return self._port
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def calls(self) -> int:
+        """How many calls there are now."""
+        return len(self._calls)
+
+    async def serve_forever(self) -> None:
+        """Serve until the listener is closed by `drain`, or this is cancelled."""
+        if self._listener is None:
+            raise RuntimeError("the server has not been entered")
+        await self._listener.wait_closed()
+
+    async def drain(self, seconds: float) -> None:
+        """Stop: close the listener, let calls end for `seconds`, then cancel the rest.
+
+        Closing comes first because ``hagi://`` moves on to the next server only when it cannot
+        connect; a connection that is accepted and dropped is a caller lost.
+        """
+        if self._listener is not None:
+            self._listener.close()
+        for connection in self._connections - self._calls.keys():
+            connection.abort()  # no call yet; the dialplan goes on
+        await self._wait_idle(seconds)
+        for task in self._calls.values():
+            task.cancel()
+        await self._wait_idle(self._limits.hangup_seconds)
+        for connection in self._connections.copy():
+            connection.abort()
+        await self._empty.wait()  # what was closed or aborted ends in the loop's next rounds
+
+    async def _wait_idle(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return
+
+    # -- peers and calls --------------------------------------------------------------------------
+
+    def connected(self, connection: Connection, transport: asyncio.Transport) -> bool:
+        """Count a new connection; False if the peer has to go at once."""
+        self._connections.add(connection)
+        self._empty.clear()
+        peername = transport.get_extra_info("peername")
+        if peername is None or not self._allowed(peername[0]):
+            return False
+        if len(self._connections) > 2 * self._limits.max_calls + self._limits.backlog:
+            log.warning("agi.too_many_connections", connections=len(self._connections))
+            return False
+        return True
+
+    def started(self, connection: Connection, environment: Environment) -> None:
+        """Begin a call whose environment is read, or refuse it."""
+        if self._token is not None:
+            given = environment.query.get("token", "").encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(given, self._token):
+                log.warning("agi.token_refused", call=environment.unique_id)
+                connection.refuse_now(b"failure token\n")
+                return
+        if len(self._calls) >= self._limits.max_calls:
+            log.warning("agi.too_many_calls", calls=len(self._calls))
+            connection.refuse_now(b"failure busy\n")
+            return
+        channel = Channel(connection, environment, self._limits, self._applications)
+        task = asyncio.get_running_loop().create_task(self._call(connection, channel))
+        connection.task = task
+        self._calls[connection] = task
+        self._idle.clear()
+
+    def ended(self, connection: Connection, error: AGIError | None) -> None:
+        """Forget a connection that is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+        if not connection.begun:
+            log.debug("agi.probe", reason=str(error) if error else "closed before a call")
+
+    async def _call(self, connection: Connection, channel: Channel) -> None:
+        try:
+            await conduct(channel, self._handler, self._on_error)
+        except asyncio.CancelledError:
+            log.warning("agi.call_cancelled", call=channel.environment.unique_id)
+        finally:
+            connection.close()
+            del self._calls[connection]
+            if not self._calls:
+                self._idle.set()
+
+    def _allowed(self, peer: str) -> bool:
+        known = self._peers.get(peer)
+        if known is None:
+            address = ip_address(peer.partition("%")[0])
+            if isinstance(address, IPv6Address) and address.ipv4_mapped:
+                address = address.ipv4_mapped
+            known = any(address in network for network in self._allow or _LOOPBACK)
+            if len(self._peers) >= _NAMES_KEPT:
+                self._peers.clear()
+            self._peers[peer] = known
+            if not known:
+                log.warning("agi.peer_refused", peer=peer)
+        return known
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

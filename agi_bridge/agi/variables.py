@@ -1,0 +1,86 @@
+"""Commands that read and write what Asterisk remembers; they work on a dead channel too."""
+
+import re
+from urllib.parse import unquote
+
+from agi_bridge.agi.commands import Commands
+from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
+from agi_bridge.agi.results import value
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*(\([A-Za-z0-9_.,:@/ -]*\))?")
+_DONE = "1"
+
+
+class VariableCommands(Commands):
+    """Channel variables, functions, and Asterisk's own database."""
+
+    __slots__ = ()
+
+    async def set_variable(self, name: str, text: str | int) -> None:
+        """Set a channel variable or function: SET VARIABLE (`handle_setvariable`).
+
+        The text is taken literally, ``${...}`` included.
+        """
+        await self._send("SET VARIABLE", name, str(text), live=False)
+
+    async def get_variable(self, name: str) -> str | None:
+        """Read a variable: GET VARIABLE (`handle_getvariable`); None if it is not set.
+
+        At most 1,023 bytes of it, raw: for what strangers may have set, use `read_variable`.
+        """
+        return value(await self._send("GET VARIABLE", name, live=False))
+
+    async def get_full_variable(self, expression: str) -> str | None:
+        """Evaluate dialplan text: GET FULL VARIABLE (`handle_getvariablefull`).
+
+        ``${X}`` of an unset X is empty. Put nothing into the expression that a stranger chose.
+        """
+        return value(await self._send("GET FULL VARIABLE", expression, live=False))
+
+    async def read_variable(self, name: str) -> str | None:
+        """Read a variable whatever it holds: line breaks and ``)`` cannot forge a reply.
+
+        Asterisk encodes it (``URIENCODE``), we decode it. None if it is unset or empty.
+
+        Raises:
+            AGIArgumentError: the name is not a variable's or a function's.
+        """
+        if not _NAME.fullmatch(name):
+            raise AGIArgumentError("this is not the name of a variable")
+        encoded = await self.get_full_variable(f"${{URIENCODE(${{{name}}})}}")
+        return unquote(encoded, errors="surrogateescape") if encoded else None
+
+    async def verbose(self, text: str, level: int = 1) -> None:
+        """Write to Asterisk's console: VERBOSE (`handle_verbose`), from `level` 1 to 4 up."""
+        await self._send("VERBOSE", text, level, live=False)
+
+    async def noop(self, text: str = "") -> None:
+        """Do nothing, visibly in Asterisk's AGI debugging: NOOP (`handle_noop`)."""
+        await self._send("NOOP", text, live=False)
+
+    async def database_get(self, family: str, name: str) -> str | None:
+        """Read a key of AstDB: DATABASE GET (`handle_dbget`); None if there is none."""
+        return value(await self._send("DATABASE GET", family, name, live=False))
+
+    async def database_put(self, family: str, name: str, text: str) -> None:
+        """Write a key of AstDB: DATABASE PUT (`handle_dbput`).
+
+        Raises:
+            AGIAppError: it was not stored.
+        """
+        reply = await self._send("DATABASE PUT", family, name, text, live=False)
+        if reply.result != _DONE:
+            raise AGIAppError("DATABASE PUT did not store the value")
+
+    async def database_delete(self, family: str, name: str) -> bool:
+        """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if there was none."""
+        reply = await self._send("DATABASE DEL", family, name, live=False)
+        return reply.result == _DONE
+
+    async def database_delete_tree(self, family: str, tree: str | None = None) -> None:
+        """Delete a family of AstDB, or a tree in it: DATABASE DELTREE (`handle_dbdeltree`).
+
+        Gives nothing back, as Asterisk's own result has opposite meanings in its versions.
+        """
+        keys = (family,) if tree is None else (family, tree)
+        await self._send("DATABASE DELTREE", *keys, live=False)

@@ -1,0 +1,182 @@
+"""What Asterisk sends, as values: bytes in, events out. No socket, no clock.
+
+The everyday stream is lines, but a value may hold line feeds (`handle_getvariable` prints it
+raw), a usage text has several lines (`agi_handle_command`), and HANGUP comes by itself (`run_agi`).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from agi_bridge.agi.environment import Environment, parse_environment
+from agi_bridge.agi.errors import AGIProtocolError
+from agi_bridge.agi.limits import Limits
+
+OK: Final = 200
+TRYING: Final = 100
+INVALID_COMMAND: Final = 510
+DEAD_CHANNEL: Final = 511
+USAGE: Final = 520
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply line, taken apart.
+
+    `result` is text, as digits may begin with zeros or be none at all. `data` is what stands in
+    parentheses, up to the last one; for replies other than 200, and for free text behind the
+    result, that text. `endpos` is where playing or recording ended, in samples.
+    """
+
+    code: int
+    result: str = ""
+    data: str | None = None
+    endpos: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A 520: the usage of a command that was put wrongly; also follows some applications."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The HANGUP line. It is no reply: the pending command still gets its own."""
+
+
+Event = Environment | Reply | Usage | Hangup
+
+_HANGUP = b"HANGUP"
+_RESULT = b"200 result="
+_USAGE = b"520-"
+_USAGE_END = b"520 End of proper usage."
+_CODE = re.compile(rb"\d{3}(?= |$)")
+_ENDPOS_BEHIND_DATA = re.compile(r"\) endpos=(-?\d{1,18})$")
+_ENDPOS = re.compile(r"endpos=(-?\d{1,18})$")
+_EVERYDAY = {
+    line: Reply(OK, line[len(_RESULT) :].decode()) for line in (_RESULT + b"0", _RESULT + b"1")
+}
+
+
+class Reader:
+    """Turns the bytes of one connection into events, whatever the chunks they come in.
+
+    An open value ends with the first line that ends in ``)``: what is complete cannot be told from
+    what is hostile. Read values that strangers may have set with `Channel.read_variable`.
+    Lines that are neither a reply nor HANGUP are dropped.
+    """
+
+    __slots__ = ("_buffer", "_environment_due", "_limits", "_open", "_open_bytes")
+
+    def __init__(self, limits: Limits | None = None, *, environment: bool = True) -> None:
+        self._limits = limits or Limits()
+        self._environment_due = environment
+        self._buffer = b""
+        self._open: list[bytes] | None = None  # the lines so far of a reply that goes on
+        self._open_bytes = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes and return the events that they complete.
+
+        Raises:
+            AGIProtocolError: a cap of the limits is passed, or the environment makes no sense.
+        """
+        events: list[Event] = []
+        if self._buffer:
+            data = self._buffer + data
+        if self._environment_due:
+            rest = self._environment(data, events)
+            if rest is None:
+                return events
+            data = rest
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            event = self._line(data[start:end])
+            if event is not None:
+                events.append(event)
+            start = end + 1
+        self._buffer = data[start:]
+        self._check(len(self._buffer))
+        return events
+
+    def _environment(self, data: bytes, events: list[Event]) -> bytes | None:
+        """Add the environment to the events and return what follows it; None: not yet whole."""
+        limits = self._limits
+        end = 0 if data.startswith(b"\n") else data.find(b"\n\n") + 1
+        whole = end > 0 or data.startswith(b"\n")
+        block = data[:end] if whole else data
+        if len(block) > limits.environment_bytes or block.count(b"\n") > limits.environment_lines:
+            raise AGIProtocolError("the environment is larger than allowed")
+        if not whole:
+            self._buffer = data
+            return None
+        self._environment_due = False
+        events.append(parse_environment(block.decode("utf-8", "surrogateescape")))
+        return data[end + 1 :]
+
+    def _check(self, more: int) -> None:
+        if self._open_bytes + more > self._limits.reply_bytes:
+            raise AGIProtocolError("a reply is larger than allowed")
+
+    def _line(self, line: bytes) -> Event | None:
+        everyday = _EVERYDAY.get(line)
+        if everyday is not None and self._open is None:
+            return everyday
+        self._check(len(line))
+        if self._open is not None:
+            return self._continued(line)
+        if line == _HANGUP:
+            return Hangup()
+        if line.startswith(_USAGE) and not line.endswith(_USAGE_END):
+            self._opened(line)
+            return None
+        if line.startswith(_RESULT):
+            reply = _parse_result(line[len(_RESULT) :].decode("utf-8", "surrogateescape"))
+            if reply is None:
+                self._opened(line)
+            return reply
+        return _parse_other(line)
+
+    def _opened(self, line: bytes) -> None:
+        self._open = [line]
+        self._open_bytes = len(line)
+
+    def _continued(self, line: bytes) -> Event | None:
+        """Add a line to the open reply; the reply, if this was its last."""
+        assert self._open is not None  # noqa: S101 - for the type checker; the caller has looked
+        self._open.append(line)
+        self._open_bytes += len(line) + 1
+        usage = self._open[0].startswith(_USAGE)
+        if not line.endswith(_USAGE_END if usage else b")"):
+            return None
+        text = b"\n".join(self._open).decode("utf-8", "surrogateescape")
+        self._open = None
+        self._open_bytes = 0
+        return Usage(text[len(_USAGE) :]) if usage else _parse_result(text[len(_RESULT) :])
+
+
+def _parse_result(body: str) -> Reply | None:
+    """Take apart what stands behind ``200 result=``; None if its parenthesis is still open."""
+    result, space, rest = body.partition(" ")
+    if not space:
+        return Reply(OK, result)
+    if not rest.startswith("("):
+        found = _ENDPOS.match(rest)
+        return Reply(OK, result, None, int(found[1])) if found else Reply(OK, result, rest)
+    if rest.endswith(")"):
+        return Reply(OK, result, rest[1:-1])
+    found = _ENDPOS_BEHIND_DATA.search(rest)
+    return Reply(OK, result, rest[1 : found.start()], int(found[1])) if found else None
+
+
+def _parse_other(line: bytes) -> Event | None:
+    """Read a line that is no ``200 result=``; None if it is nothing that Asterisk says."""
+    text = line.decode("utf-8", "surrogateescape")
+    if line.startswith(_USAGE):
+        return Usage(text[len(_USAGE) :])
+    if not _CODE.match(line):
+        return None
+    code, text = int(text[:3]), text[4:]
+    return Usage(text) if code == USAGE else Reply(code, "", text or None)

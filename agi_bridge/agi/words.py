@@ -1,0 +1,126 @@
+"""A command's bytes, and Asterisk's own rules for reading them back.
+
+Two layers: a line is split into words by `parse_args` (``res/res_agi.c``); the one argument
+string of EXEC is split again by the application (`__ast_app_separate_args`, ``main/app.c``).
+"""
+
+from agi_bridge.agi.errors import AGIArgumentError
+
+MAX_WORDS = 127
+"""`MAX_ARGS` is 128, the last place holds the end mark; further words are dropped."""
+
+_LINE_BYTES = 2047
+
+
+def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> bytes:
+    r"""Put a command into one line: every argument quoted, ``"`` and ``\`` escaped.
+
+    Raises:
+        AGIArgumentError: a line feed, carriage return or NUL in an argument (AGI has no escape
+            for them, and what follows would be run as a command), more than 127 words, a line
+            longer than `line_bytes`, or text that cannot be encoded.
+    """
+    line = words
+    for argument in arguments:
+        if isinstance(argument, str):
+            if "\\" in argument or '"' in argument:
+                argument = argument.replace("\\", "\\\\").replace('"', '\\"')  # noqa: PLW2901 - the same word, escaped
+            line += f' "{argument}"'
+        else:
+            line += f" {argument}"
+    if "\n" in line or "\r" in line or "\0" in line:
+        raise AGIArgumentError("a command cannot hold a line break or NUL")
+    try:
+        # Surrogate escapes are bytes that came from Asterisk; they go back as they were.
+        encoded = line.encode("utf-8", "surrogateescape") + b"\n"
+    except UnicodeEncodeError as error:
+        raise AGIArgumentError("a command holds text that is no Unicode") from error.__cause__
+    if len(encoded) > line_bytes:
+        raise AGIArgumentError(f"a command has {len(encoded)} bytes, {line_bytes} are allowed")
+    if len(arguments) > MAX_WORDS - len(words.split()):
+        raise AGIArgumentError(f"a command has more than {MAX_WORDS} words")
+    return encoded
+
+
+def split_command(line: str) -> list[str]:
+    r"""Split a command line as `parse_args` does: quotes, backslashes, blanks and tabs."""
+    found: list[list[str]] = []
+    quoted = escaped = False
+    blank = True
+    for char in line.removesuffix("\n"):
+        if char == '"' and not escaped:
+            quoted = not quoted
+            if quoted and blank:
+                found.append([])
+                blank = False
+        elif char in " \t" and not quoted and not escaped:
+            blank = True
+        elif char == "\\" and not escaped:
+            escaped = True
+        else:
+            if blank:
+                if len(found) >= MAX_WORDS:
+                    continue
+                found.append([])
+                blank = False
+            found[-1].append(char)
+            escaped = False
+    return ["".join(word) for word in found]
+
+
+def app_arguments(*arguments: str) -> str:
+    r"""Join an application's arguments so that it takes each of them literally.
+
+    An argument that the application would read as it stands is left alone (``gS(7200)``); any
+    other gets a backslash before each of ``, " \ ( ) [ ]``. An application undoes this in all its
+    arguments but the last that it knows, as `__ast_app_separate_args` leaves that one raw.
+    """
+    return ",".join(
+        argument if _reads_as_it_stands(argument) else _literal(argument) for argument in arguments
+    )
+
+
+def separate_arguments(text: str) -> list[str]:
+    r"""Separate an application's arguments as `__ast_app_separate_args` does (delimiter ``,``)."""
+    if not text:
+        return []
+    found = [""]
+    depth = {"(": 0, "[": 0}
+    quoted = False
+    chars = iter(text)
+    for char in chars:
+        if char in "([":
+            depth[char] += 1
+        elif char in ")]":
+            opening = "(" if char == ")" else "["
+            depth[opening] = max(0, depth[opening] - 1)
+        elif char == '"':
+            quoted = not quoted
+            continue
+        elif char == "\\":
+            found[-1] += next(chars, "")
+            continue
+        elif char == "," and not quoted and not any(depth.values()):
+            found.append("")
+            continue
+        found[-1] += char
+    return found
+
+
+def _reads_as_it_stands(argument: str) -> bool:
+    """Tell whether nothing in it separates, quotes, escapes, or leaves a bracket open."""
+    if any(char in ',"\\' for char in argument):
+        return False
+    for opening, closing in ("()", "[]"):
+        depth = 0
+        for char in argument:
+            depth += (char == opening) - (char == closing)
+            if depth < 0:
+                return False
+        if depth:
+            return False
+    return True
+
+
+def _literal(argument: str) -> str:
+    return "".join(f"\\{char}" if char in ',"\\()[]' else char for char in argument)
