@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .line import NAME_ALIAS, Line
 from .secret import Secret, SecretPlace
-from .sections import AgiSettings
+from .sections import AgiSettings, SpeechSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,16 +30,17 @@ class Parts:
     """What could be read. Secrets go by the full name of their setting."""
 
     agi: AgiSettings | None
+    speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
 
     @classmethod
-    def whole(cls, agi: AgiSettings, lines: Mapping[str, Line]) -> Self:
+    def whole(cls, agi: AgiSettings, speech: SpeechSettings, lines: Mapping[str, Line]) -> Self:
         """Take the parts of a configuration that is in order."""
         secrets = {f"lines.{name}.hook_key": line.hook_key for name, line in lines.items()}
         if agi.token is not None:
             secrets["agi.token"] = agi.token
-        return cls(agi, lines, secrets)
+        return cls(agi, speech, lines, secrets)
 
     @classmethod
     def readable(cls, values: Tree) -> Self:
@@ -54,7 +55,8 @@ class Parts:
         agi = values.get("agi", {})
         if isinstance(agi, dict) and (secret := _secret(agi.get("token"))) is not None:
             secrets["agi.token"] = secret
-        return cls(_read(AgiSettings, agi), lines, secrets)
+        speech = _read(SpeechSettings, values.get("speech", {}))
+        return cls(_read(AgiSettings, agi), speech, lines, secrets)
 
 
 def tables(value: object) -> dict[str, dict[str, Any]]:

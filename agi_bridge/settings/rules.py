@@ -5,9 +5,14 @@ They run over whatever could be read, so that a fault in one table does not hide
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agi_bridge.speech import SHIPPED, BadPrompts, Library, menu_key
+
 from .errors import Fault
+from .line import SayDefault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     from .dids import DidIndex
     from .line import Line
     from .secret import Secret
-    from .sections import AgiSettings
+    from .sections import AgiSettings, SpeechSettings
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
@@ -54,6 +59,47 @@ def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]
                 f"would cut calls that lines.{line.name}.talk_seconds allows",
                 f"make it at least {needed}, or talk_seconds shorter",
             )
+
+
+def spoken(speech: SpeechSettings | None, lines: Mapping[str, Line]) -> Iterator[Fault]:
+    """Check that every prompt a call may need is recorded in every language of its line."""
+    if speech is None:
+        return
+    try:
+        # Nothing is rendered here, so the cache is never touched.
+        library = Library(speech.prompts, cache=Path(os.devnull))
+    except BadPrompts as error:
+        for problem in error.problems:
+            yield Fault("speech.prompts", problem, f"compare with {SHIPPED}")
+        return
+    for line in lines.values():
+        yield from _recorded(library, line)
+
+
+def _recorded(library: Library, line: Line) -> Iterator[Fault]:
+    key = f"lines.{line.name}"
+    menu: set[str | None] = set()
+    for language in line.languages:
+        if missing := library.missing(language):
+            what = f"{language!r} lacks prompts: {', '.join(missing)}"
+            fix = f"record them, or choose from {', '.join(sorted(library.languages))}"
+            yield Fault(f"{key}.languages", what, fix)
+            continue
+        named = {f"{key}.disclosure": line.disclosure}
+        if isinstance(line.default, SayDefault):
+            named[f"{key}.default.prompt"] = line.default.prompt
+        for setting, prompt in named.items():
+            if not library.has(prompt, language):
+                what = f"is not recorded in {language!r}"
+                yield Fault(
+                    setting, what, f"record it, or take {language!r} out of {key}.languages"
+                )
+        pressed = menu_key(library.prompt("language-menu-item", language).text)
+        if len(line.languages) > 1 and (pressed is None or pressed in menu):
+            what = f"the menu prompt of {language!r} asks for no key of its own"
+            fix = "record language-menu-item with another digit in its text"
+            yield Fault(f"{key}.languages", what, fix)
+        menu.add(pressed)
 
 
 def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:

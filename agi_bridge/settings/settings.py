@@ -64,10 +64,11 @@ class Settings(BaseSettings):
         if settings is None:
             parts = Parts.readable(values)
         else:
-            parts = Parts.whole(settings.agi, settings.lines)
+            parts = Parts.whole(settings.agi, settings.speech, settings.lines)
         index = DidIndex(parts.lines.values())
         faults += rules.between_tables(parts.agi, parts.lines, index)
         faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
+        faults += rules.spoken(parts.speech, parts.lines)
         faults += rules.secrets(parts.secrets, environ)
         if settings is None or faults:
             raise SettingsError(faults)

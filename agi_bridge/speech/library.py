@@ -98,7 +98,11 @@ class Library:
 
     def missing(self, language: str) -> tuple[str, ...]:
         """Return the needed prompts that are not recorded in a language, by name."""
-        return tuple(name for name in sorted(NEEDED) if self._find(name, language) is None)
+        return tuple(name for name in sorted(NEEDED) if not self.has(name, language))
+
+    def has(self, name: str, language: str) -> bool:
+        """Tell whether a prompt is recorded in a language."""
+        return self._find(name, language) is not None
 
     def prompt(self, name: str, language: str) -> Recording:
         """Return a prompt in a language; `fr-CA` takes `fr` where it has none of its own.
