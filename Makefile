@@ -1,0 +1,63 @@
+# make demo    one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
+# make test    everything that proves it, the real Asterisk included
+# make bench   how fast it is, beside others
+# make lint    ruff, mypy, import-linter
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest interpreter at hand, tested as well where it is not the one above.
+NEWEST := $(shell for v in 3.14 3.13 3.12; do if python$$v -c '' 2>/dev/null; then echo python$$v; break; fi; done)
+SAME := $(shell test -n "$(NEWEST)" && test "$$($(PYTHON) -V)" != "$$($(NEWEST) -V)" || echo yes)
+PIP_INSTALL := install --quiet --disable-pip-version-check --progress-bar off
+PYTEST := -m pytest -n 4 --dist loadgroup
+
+.PHONY: help demo test test-newest lint bench requirements clean
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	@echo "installing agi-bridge into $(VENV)"
+	@.ci/venv $(VENV) $(PYTHON)
+	@$(BIN)/pip $(PIP_INSTALL) --require-hashes -r requirements.txt
+	@$(BIN)/pip $(PIP_INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	@echo "installing the tools of the tests"
+	@$(BIN)/pip $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/installed
+	@$(BIN)/agi-bridge demo $(if $(ONCE),--once)
+
+test: lint
+	@$(BIN)/agi-bridge demo --prepare
+	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
+	@if [ "$(SAME)" != yes ]; then $(MAKE) --no-print-directory test-newest; fi
+
+test-newest:
+	@echo "and under $$($(NEWEST) -V)"
+	@.ci/venv $(VENV)-newest $(NEWEST)
+	@$(VENV)-newest/bin/pip $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@$(VENV)-newest/bin/pip $(PIP_INSTALL) --no-deps -e .
+	$(VENV)-newest/bin/python $(PYTEST) -m "not asterisk"
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m bench
+
+# After a change of the dependencies in pyproject.toml.
+requirements:
+	uv export --quiet --no-emit-project --no-default-groups --format requirements-txt --output-file requirements.txt
+	uv export --quiet --no-emit-project --all-groups --format requirements-txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) $(VENV)-newest .run .asterisk build dist

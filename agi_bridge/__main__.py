@@ -1,0 +1,5 @@
+"""`python -m agi_bridge` is `agi-bridge`."""
+
+from agi_bridge.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""The story of a call: find the line, obtain consent, store it, submit it, plan, follow."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agi_bridge import __version__, phone
+from agi_bridge.agi import AGIError, AGIHangup
+from agi_bridge.call import variables
+from agi_bridge.call.consent_dialogue import ConsentDialogue, Declined
+from agi_bridge.call.follow import Follower, announce_default
+from agi_bridge.call.lines import called_numbers
+from agi_bridge.call.route import GoToDefault, Plan, plan
+from agi_bridge.call.submission import keep_company, store, store_ending, submit
+from agi_bridge.call.variables import Result
+from agi_bridge.consent import CallFacts, ConsentRecord, State
+from agi_bridge.hook import Outcome
+from agi_bridge.observe import CallLine
+
+if TYPE_CHECKING:
+    from agi_bridge.agi import Channel
+    from agi_bridge.consent import Ledger
+    from agi_bridge.hook import HookClient
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Library
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all calls share."""
+
+    settings: Settings
+    library: Library
+    ledger: Ledger
+    hook: HookClient
+    config_sha256: str
+
+
+class CallHandler:
+    """Takes every call that Asterisk hands over; an instance is a `Handler` for `agi.Server`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def __call__(self, channel: Channel) -> None:
+        """Serve one call, and leave one line in the log however it ends."""
+        call_line = CallLine(channel.environment.unique_id)
+        try:
+            called = called_numbers(channel.environment)
+            line = self._house.settings.line_for(called)
+            if line is None:
+                call_line.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
+                await channel.refuse("no line is configured for the number called")
+                return
+            call_line.note(line=line.name)
+            await Call(self._house, channel, line, call_line).run()
+        finally:
+            call_line.write()
+
+
+class Call:
+    """One call on one line."""
+
+    def __init__(self, house: House, channel: Channel, line: Line, call_line: CallLine) -> None:
+        self._house = house
+        self._channel = channel
+        self._line = line
+        self._call_line = call_line
+        self._record = ConsentRecord(_facts(house, channel, line))
+        self._dialogue = ConsentDialogue(channel, line, house.library, self._record, call_line)
+        self._follower = Follower(channel, line, house.library, call_line)
+
+    async def run(self) -> None:
+        """Tell the story; the last act of all is to tell the dialplan how it ended."""
+        try:
+            async with self._channel.until_hangup():
+                result = await self._story()
+        except AGIHangup:
+            self._call_line.note(ended="caller")
+            result = Result.HANGUP
+        async with self._channel.shielded():
+            await store_ending(self._house.ledger, self._record)
+            await self._leave(result)
+
+    async def _story(self) -> Result:
+        try:
+            await self._channel.answer()
+            await announce_default(self._channel, self._line)
+            route = await self._consent()
+        except AGIHangup:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the caller reaches somebody
+            route = await self._apologise(error)
+        for reason in route.forward_refused:
+            structlog.get_logger().error(
+                "forward number not dialled", line=self._line.name, reason=reason
+            )
+        return await self._follower.follow(route.steps)
+
+    async def _consent(self) -> Plan:
+        outcome = await self._dialogue.obtain()
+        self._follower.language = self._dialogue.language
+        self._call_line.step("agreed" if outcome is None else "declined")
+        if isinstance(outcome, Declined):
+            self._call_line.note(declined=outcome.reason)
+            await store_ending(self._house.ledger, self._record)
+            heard = outcome.reason != "disclosure_not_heard"
+            await self._follower.play("declined" if heard else "not-confirmed")
+            return Plan((GoToDefault(outcome.reason),))
+        return await self._submit()
+
+    async def _submit(self) -> Plan:
+        """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
+        house, record = self._house, self._record
+        async with self._channel.shielded():
+            if not await store(house.ledger, record):
+                self._call_line.note(hook="not_called")
+                await self._follower.play("not-confirmed")
+                return Plan((GoToDefault("not_stored"),))
+            self._call_line.note(consent=record.id)
+            self._call_line.step("hook")
+            work = asyncio.create_task(submit(house.ledger, house.hook, record, self._line))
+            submission = await keep_company(work, self._follower.play_or_raise)
+            self._call_line.step("answer")
+            self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)
+        accepted = submission.outcome is Outcome.ACCEPTED
+        await self._follower.play("accepted" if accepted else "not-confirmed")
+        if submission.answer is None:
+            return Plan((GoToDefault(submission.reason),))
+        return plan(submission.answer, self._line, self._dialogue.language)
+
+    async def _apologise(self, error: Exception) -> Plan:
+        """Note a fault of ours in log and record, and tell the caller that no text will come."""
+        structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
+        self._follower.language = self._dialogue.language
+        if self._record.state in {State.DISCLOSED, State.ENTERED}:
+            self._record.ended(State.DECLINED, "fault")
+            await store_ending(self._house.ledger, self._record)
+        await self._follower.play("not-confirmed")
+        return Plan((GoToDefault("fault"),))
+
+    async def _leave(self, result: Result) -> None:
+        self._call_line.note(result=result)
+        given = {
+            variables.LANGUAGE: self._dialogue.language,
+            variables.CONSENT: self._record.id if self._record.agreed else None,
+            variables.RESULT: result,
+        }
+        try:
+            await self._follower.note_dial_status()
+            for name, value in given.items():
+                if value is not None:
+                    await self._channel.set_variable(name, value)
+        except AGIError as error:  # Asterisk has closed the connection: nobody is left to tell
+            structlog.get_logger().debug("result not told", exc_info=error)
+
+
+def _facts(house: House, channel: Channel, line: Line) -> CallFacts:
+    """What the record of consent says of a call."""
+    environment = channel.environment
+    caller = phone.caller_id(environment.caller_id, region=line.regions[0])
+    return CallFacts(
+        line_id=line.name,
+        did=line.did[0],
+        brand=line.brand,
+        legal_name=line.legal_name,
+        purpose="info",
+        call_uid=environment.unique_id or "",
+        # The rest of a channel's name may hold the caller's number: PJSIP/+1415...-00000001.
+        channel=(environment.channel or "").partition("/")[0],
+        software=f"agi-bridge {__version__}",
+        config_sha256=house.config_sha256,
+        caller_id=None if caller is None else caller.e164,
+    )

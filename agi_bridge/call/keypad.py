@@ -1,0 +1,136 @@
+"""Keys: one choice from a menu, or a whole number, with the time-outs that people need.
+
+`GET DATA` has one time-out for everything and tells neither which key ended it nor, after a hangup,
+what was keyed (res_agi.c `handle_getdata`). So a number is read key by key with `WAIT FOR DIGIT`.
+A key counts when it is released, about 100 ms after it went down; the next command is waiting by
+then, so none is lost between two commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from agi_bridge.agi import Channel
+
+DIGITS: Final = "0123456789"
+KEYS: Final = DIGITS + "*#"
+
+End = Literal["full", "hash", "star", "pause", "silence", "time"]
+"""How an entry ended: enough digits, `#`, `*`, a pause, no key at all, the limit for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Time-outs of one entry, in seconds: to the first digit, between digits, for all of it."""
+
+    first: float
+    between: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was keyed, digits only, and how it ended."""
+
+    digits: str
+    ended_by: End
+
+
+async def play(channel: Channel, recordings: Iterable[str], escape: str) -> str:
+    """Play recordings one after the other; return the key of `escape` that cut them short, or ''.
+
+    Raises:
+        AGIAppError: a recording is missing.
+        AGIHangup: the caller has gone.
+    """
+    for name in recordings:
+        playback = await channel.stream_file(name, escape)
+        if playback.digit:
+            return playback.digit
+    return ""
+
+
+async def read_number(
+    channel: Channel,
+    prompts: Sequence[str],
+    *,
+    timing: Timing,
+    wanted: Callable[[str], int],
+) -> Entry:
+    """Play prompts, which any key interrupts, and read a number.
+
+    Args:
+        channel: the caller's channel.
+        prompts: recordings, as the PBX names them.
+        timing: the three time-outs; the whole one begins with the first digit.
+        wanted: from the digits so far, how many there will be at most.
+    """
+    key = await play(channel, prompts, KEYS) or await channel.wait_for_digit(timing.first)
+    if not key:
+        return Entry("", "silence")
+    clock = asyncio.get_running_loop().time
+    last_moment = clock() + timing.whole
+    digits = ""
+    while True:
+        if key == "*":
+            return Entry(digits, "star")
+        if key == "#":
+            return Entry(digits, "hash" if digits else "silence")
+        if key in DIGITS:  # A to D exist on test sets; nobody means them
+            digits += key
+        if len(digits) >= wanted(digits):
+            return Entry(digits, "full")
+        left = last_moment - clock()
+        if left <= 0:
+            return Entry(digits, "time")
+        key = await channel.wait_for_digit(min(timing.between, left))
+        if not key:
+            return Entry(digits, "pause" if left > timing.between else "time")
+
+
+async def choose(channel: Channel, prompts: Sequence[str], keys: str, wait: float) -> str:
+    """Play prompts, which a key of `keys` interrupts, then wait; return the key, or ''.
+
+    A key that is not on offer is returned too: the caller of this function may want to ask again.
+    """
+    return await play(channel, prompts, keys) or await channel.wait_for_digit(wait)
+
+
+def wanted_digits(regions: Iterable[str]) -> Callable[[str], int]:
+    """How long a number will be, from its first digits and the regions that a line takes.
+
+    Ten digits; eleven if the first is 1 (the NANP's own prefix); ten from 0 where France is among
+    the regions; and up to seventeen, ended by `#` or a pause, behind an international prefix: `011`
+    from the NANP, `00` from everywhere else. In France `01 1…` is a number, not a prefix.
+    """
+    french = "FR" in regions
+
+    def wanted(digits: str) -> int:
+        if digits.startswith("00") or (digits.startswith("011") and not french):
+            return INTERNATIONAL_DIGITS
+        return NATIONAL_DIGITS + 1 if digits.startswith("1") else NATIONAL_DIGITS
+
+    return wanted
+
+
+NATIONAL_DIGITS: Final = 10
+INTERNATIONAL_DIGITS: Final = 17
+
+
+def read_back_groups(digits: str) -> tuple[str, ...]:
+    """A number as people say it: 3-3-4 in the NANP, pairs in France, else in threes.
+
+    Args:
+        digits: as keyed, so that callers hear what they did.
+    """
+    if digits.startswith("1") and len(digits) == NATIONAL_DIGITS + 1:
+        return (digits[0], *read_back_groups(digits[1:]))
+    if len(digits) == NATIONAL_DIGITS and not digits.startswith("0"):
+        return digits[:3], digits[3:6], digits[6:]
+    size = 2 if len(digits) == NATIONAL_DIGITS else 3
+    return tuple(digits[i : i + size] for i in range(0, len(digits), size))

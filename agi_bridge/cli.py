@@ -1,0 +1,258 @@
+"""The commands: names, options and exit codes. What they do stands in the rooms below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from agi_bridge import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from agi_bridge.settings import Settings
+
+T = TypeVar("T")
+
+OK: Final = 0
+FAILED: Final = 1
+"""It ran, and the answer is no: faults found, the far end not reached, cannot start."""
+MISUSED: Final = 2
+"""The command line or the configuration is wrong; nothing was done."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="FastAGI bridge: a caller keys a mobile number and agrees to a text; the consent is "
+    "stored, the Instaply hook is called, and its answer becomes the rest of the call.",
+    epilog="Exit codes: 0 done; 1 it ran and the answer is no; "
+    "2 the command line or the configuration is wrong.",
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration. Default: $AGI_BRIDGE_CONFIG, else "
+        "/etc/agi-bridge/agi-bridge.toml, else the environment alone.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"agi-bridge {__version__}")
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Take calls until stopped.
+
+    Listens for FastAGI (127.0.0.1:4573 unless configured otherwise) and logs one JSON line per call
+    to standard error. SIGTERM or Ctrl-C: no new calls, those in progress may end within 30 seconds;
+    a second signal ends them. Writes only inside the configured state_dir.
+    """
+    from agi_bridge import service
+
+    _run(_starting(service.serve(_load(config))))
+
+
+@app.command()
+def agi(config: ConfigOption = None) -> None:
+    """Serve one call on standard input and output: classic AGI.
+
+    For a dialplan that says AGI(/path/to/agi-bridge,agi) rather than agi://. Each call starts a
+    process of its own; FastAGI (serve) is faster and the better choice wherever it can be had.
+    """
+    from agi_bridge import service
+
+    _run(_starting(service.serve_stdio(_load(config))))
+
+
+@app.command()
+def check(
+    config: ConfigOption = None,
+    *,
+    connect: Annotated[
+        bool,
+        typer.Option(
+            "--connect", help="Also open (and close) a connection to the hook. Texts nobody."
+        ),
+    ] = False,
+) -> None:
+    """Say whether the configuration is sound, and if not, what is wrong where.
+
+    Looks at every key, the secrets, the prompts of each line's languages, the speech engine, the
+    state directory and the port. Changes nothing.
+    """
+    from agi_bridge.tools import check as tool
+
+    raise typer.Exit(_run(tool.run(config, connect=connect)))
+
+
+@app.command()
+def softphone(
+    to: Annotated[str, typer.Argument(help="The number to call (the DID).", metavar="NUMBER")] = "",
+    *,
+    bridge: Annotated[
+        str, typer.Option(help="The bridge's AGI URL.", metavar="URL")
+    ] = "agi://127.0.0.1:4573/consent",
+    keys: Annotated[
+        str | None,
+        typer.Option(
+            help="Press these instead of asking: groups between commas, one at each chance to "
+            "key, like 4155550123,1. An empty group is silence, ! hangs up.",
+            metavar="KEYS",
+        ),
+    ] = None,
+    caller_id: Annotated[
+        str, typer.Option("--from", help="The caller's own number.", metavar="NUMBER")
+    ] = "+14155550100",
+    dial: Annotated[
+        str, typer.Option(help="How a dialled call ends: its DIALSTATUS.", metavar="STATUS")
+    ] = "ANSWER",
+    fast: Annotated[bool, typer.Option("--fast", help="Let no real time pass.")] = False,
+) -> None:
+    """Call a running bridge from this terminal, without a PBX.
+
+    Plays the PBX's side of the call: each prompt is shown as text with its length, your keys are
+    DTMF. Ctrl-C hangs up. Exit code 0 if the bridge saw the call through.
+    """
+    from agi_bridge.tools import softphone as tool
+
+    raise typer.Exit(
+        _run(
+            tool.run(
+                bridge, to=to, keys=keys, caller_id=caller_id, dial=dial, pace=0.0 if fast else 1.0
+            )
+        )
+    )
+
+
+@app.command()
+def stand_in(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            help="What to answer: dial, say, not-linked, 403, 400, 500, slow, reset, garbage, "
+            "refuse; by-number lets the last two digits of `from` choose."
+        ),
+    ] = "by-number",
+    forward: Annotated[
+        str, typer.Option(help="The number in a <Dial> answer.", metavar="NUMBER")
+    ] = "+14155550199",
+    key: Annotated[
+        str | None, typer.Option(help="Answer 403 to any other key.", metavar="KEY")
+    ] = None,
+    show_numbers: Annotated[
+        bool, typer.Option("--show-numbers", help="Show telephone numbers unmasked.")
+    ] = False,
+) -> None:
+    """Stand in for Instaply: answer the hook's requests, and show what came.
+
+    Sends no text to anybody. Point hook.url at the address it prints.
+    """
+    from agi_bridge.tools import stand_in as tool
+
+    _run(
+        tool.run(
+            host=host,
+            port=port,
+            scenario=scenario,
+            forward=forward,
+            key=key,
+            show_numbers=show_numbers,
+        )
+    )
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the call; exit code 0 only if it all worked.")
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Only fetch Asterisk, for later runs and the tests.")
+    ] = False,
+    fake: Annotated[
+        bool, typer.Option("--fake", help="Without Asterisk: a simulated PBX plays its part.")
+    ] = False,
+    scenario: Annotated[
+        str, typer.Option(help="What the hook answers: dial, say, 403, slow, ... (see stand-in).")
+    ] = "dial",
+) -> None:
+    """Place one real call through a real Asterisk, then keep it up to be called.
+
+    Fetches Asterisk 22 from Debian's packages into .asterisk/ (once, no root), starts it with the
+    files of asterisk-conf/ and dialplan/, a stand-in for the hook, the bridge and a far-end phone;
+    a caller keys a number and 1. Then prints how a softphone registers, until Ctrl-C.
+    """
+    from agi_bridge.tools import demo as tool
+
+    if prepare:
+        raise typer.Exit(_run(tool.prepare()))
+    raise typer.Exit(_run(tool.run(once=once, fake=fake, scenario=scenario)))
+
+
+def _load(config: Path | None) -> Settings:
+    from agi_bridge.observe import configure_logging
+    from agi_bridge.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.load(config)
+    except SettingsError as error:
+        typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
+        raise typer.Exit(MISUSED) from None
+    configure_logging(settings.log.level)
+    return settings
+
+
+async def _starting(work: Coroutine[Any, Any, None]) -> None:
+    """Run a service; what keeps it from starting is one line, not a traceback."""
+    from agi_bridge.consent import LedgerUnavailable
+    from agi_bridge.hook import HookError
+    from agi_bridge.speech import SpeechError
+
+    try:
+        await work
+    except (LedgerUnavailable, SpeechError, HookError, OSError, ValueError) as error:
+        typer.echo(f"agi-bridge: cannot start: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop, which halves the cost of a call."""
+    import uvloop
+
+    try:
+        return uvloop.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(FAILED) from None
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,142 @@
+"""The life of the service: build the parts, listen, drain. The one place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from agi_bridge import __version__
+from agi_bridge.agi import Limits, Server, stdio
+from agi_bridge.call.handler import CallHandler, House
+from agi_bridge.consent import Ledger
+from agi_bridge.hook import HookClient
+from agi_bridge.speech import CommandEngine, Library
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agi_bridge.settings import Settings
+
+DRAIN_SECONDS: Final = 30.0
+"""How long calls in progress may go on after the first signal to stop."""
+LEDGER: Final = "consents.db"
+"""The ledger's name inside the state directory."""
+
+
+@asynccontextmanager
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """Build what all calls share: ledger, hook client, prompts.
+
+    Raises:
+        LedgerUnavailable: the state directory cannot be written.
+        BadPrompts: the folder of prompts cannot be used.
+        HookConfigError: the hook's URL or certificates cannot be used.
+    """
+    prompts = library(settings)
+    async with (
+        await Ledger.open(settings.state_dir / LEDGER) as ledger,
+        hook_client(settings) as hook,
+    ):
+        yield House(settings, prompts, ledger, hook, settings.sha256)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Server]:
+    """Take calls while the block runs; leaving it ends those in progress.
+
+    Submissions that a crash left open are settled as `unknown` first: only this process may do so,
+    as it is the one that writes the ledger.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        and what `house` raises.
+    """
+    async with house(settings) as parts:
+        left_open = await parts.ledger.recover()
+        if left_open:
+            structlog.get_logger().warning(
+                "a crash left submissions open: they count as unknown and are not sent again",
+                count=left_open,
+            )
+        agi = settings.agi
+        async with Server(
+            CallHandler(parts),
+            host=agi.host,
+            port=agi.port,
+            limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
+            allow=agi.allow,
+            token=agi.secret(),
+        ) as server:
+            yield server
+
+
+def hook_client(settings: Settings) -> HookClient:
+    """The hook's client, from the configuration."""
+    hook = settings.hook
+    return HookClient(
+        hook.url,
+        method=hook.method,
+        context=hook.context,
+        connect_seconds=hook.connect_seconds,
+        total_seconds=hook.total_seconds,
+        max_bytes=hook.max_bytes,
+        keepalive=hook.keepalive,
+        ca_file=hook.ca_file,
+    )
+
+
+def library(settings: Settings) -> Library:
+    """The library of prompts, from the configuration."""
+    speech = settings.speech
+    return Library(
+        speech.prompts,
+        pbx_prompts=speech.pbx_prompts or None,
+        cache=settings.speech_cache,
+        pbx_cache=speech.pbx_cache or None,
+        engines=[CommandEngine(speech.engine)] if speech.engine else [],
+        budget=speech.budget_seconds,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Take calls until a signal to stop; let those in progress end; a second signal ends them.
+
+    Raises what `running` raises when it cannot start.
+    """
+    loop = asyncio.get_running_loop()
+    stop, now = asyncio.Event(), asyncio.Event()
+
+    def stopping() -> None:
+        (now if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping)
+    log = structlog.get_logger()
+    try:
+        async with running(settings) as server:
+            log.info("listening", host=settings.agi.host, port=server.port, version=__version__)
+            await stop.wait()
+            log.info("stopping", seconds=DRAIN_SECONDS)
+            drained = asyncio.create_task(server.drain(DRAIN_SECONDS))
+            forced = asyncio.create_task(now.wait())
+            await asyncio.wait({drained, forced}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (drained, forced):
+                task.cancel()
+            await asyncio.wait({drained, forced})
+        log.info("stopped")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve_stdio(settings: Settings) -> None:
+    """Serve the one call on standard input and output, as classic AGI.
+
+    Raises what `house` raises when it cannot start.
+    """
+    async with house(settings) as parts:
+        await stdio.run(CallHandler(parts))
