@@ -6,6 +6,7 @@ writes nothing. Numbers are masked and of secrets only place and length are show
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -18,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from rich.console import Console
 from rich.text import Text
 
 from agi_bridge.phone import mask
@@ -33,8 +35,6 @@ from agi_bridge.speech import NEEDED, SHIPPED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-    from rich.console import Console
 
     from agi_bridge.settings import AgiSettings, Default, Line
     from agi_bridge.settings.secret import Secret
@@ -112,6 +112,13 @@ def show(report: Report, console: Console) -> None:
         console.print(line, soft_wrap=True)
     count = len(report.faults)
     console.print("no fault" if not count else "1 fault" if count == 1 else f"{count} faults")
+
+
+async def run(path: Path | None, *, connect: bool = False) -> int:
+    """Check, print, and return the exit status. What `agi-bridge check` does."""
+    report = await asyncio.to_thread(check, path, connect=connect)
+    show(report, Console())
+    return report.exit_code
 
 
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
