@@ -15,13 +15,13 @@ from .types import (
     Destination,
     DialplanName,
     Did,
-    FilledText,
     Language,
     LineName,
     ListOf,
     PromptName,
     Region,
     Seconds,
+    SpokenName,
     Template,
     Text,
     refuse,
@@ -124,7 +124,7 @@ class Line(Section):
     hook_key: SecretPlace
     """The organisation's key for the hook; keep it out of this file."""
 
-    brand: Annotated[FilledText, Field(max_length=80)]
+    brand: SpokenName
     """The name that callers know."""
 
     legal_name: Text = ""

@@ -88,8 +88,6 @@ def _read(path: Path) -> str:
 def _place(value: object) -> object:
     """Refuse a secret that stands in the file itself, and a table with two places or none."""
     value = table(value)
-    if isinstance(value, Secret):
-        return value
     if not isinstance(value, dict):
         raise refuse(
             "must not stand in the configuration itself",

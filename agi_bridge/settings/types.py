@@ -228,6 +228,11 @@ Text = Annotated[str, Field(max_length=200), AfterValidator(_line_of_text)]
 FilledText = Annotated[Text, AfterValidator(_filled)]
 """One line of plain text that is not empty."""
 
+SpokenName = Annotated[
+    str, Field(max_length=80), AfterValidator(_line_of_text), AfterValidator(_filled)
+]
+"""A name short enough to be said in a sentence."""
+
 E164 = Annotated[str, AfterValidator(_e164)]
 """A phone number as ITU-T E.164 writes it internationally: + and at most 15 digits."""
 
