@@ -14,6 +14,7 @@ from agi_bridge.hook.answer import (
     Verb,
     read_answer,
 )
+from agi_bridge.hook.client import HookClient, Method, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "Answer",
     "Dial",
     "Hangup",
+    "HookClient",
     "HookClosedError",
     "HookConfigError",
     "HookError",
     "Instructions",
+    "Method",
+    "Outcome",
     "Pause",
     "Refusal",
     "Reject",
     "Say",
+    "Submission",
     "Unusable",
     "Verb",
     "read_answer",

@@ -117,12 +117,15 @@ def read_answer(status: int, content_type: str | None, body: bytes) -> Answer:
         content_type: the header as it came, asked only for a charset: what the body is, it shows.
         body: all of it, undone of any content encoding.
     """
-    if len(body) > MAX_BYTES:
+    too_large = len(body) > MAX_BYTES
+    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, 15.5
+        if too_large:
+            return Refusal(status, "client_error")  # the status says enough
+        return _read_refusal(status, decode(body, content_type))
+    if too_large:
         return Unusable(status, "too_large")
     if status == HTTPStatus.OK:
         return _read_ok(decode(body, content_type))
-    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, 15.5
-        return _read_refusal(status, decode(body, content_type))
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, 15.4
         return Unusable(status, "redirect")
     return Unusable(status, "server_error" if status >= 500 else "unexpected_status")  # noqa: PLR2004 - RFC 9110, 15.6

@@ -21,7 +21,7 @@ def test_200_without_forwarding_is_known_and_spoken_in_both_languages() -> None:
     assert read_answer(200, XML, vendor.NO_FORWARDING.encode()) == Instructions(
         (
             Say("Sorry, this store did not define voice call forwarding", "en"),
-            Say("Désolé, ce magasin n’a pas défini de numéro vocal", "fr"),  # noqa: RUF001 - the page's apostrophe
+            Say("Désolé, ce magasin n’a pas défini de numéro vocal", "fr"),
         ),
         "no_forwarding",
     )
@@ -31,7 +31,7 @@ def test_200_for_a_number_that_is_not_linked_is_known_and_spoken_in_both_languag
     assert read_answer(200, XML, vendor.NOT_LINKED.encode()) == Instructions(
         (
             Say("Sorry, this number is not linked to any store", "en"),
-            Say("Désolé, ce numéro n’est lié à aucun magasin", "fr"),  # noqa: RUF001 - the page's apostrophe
+            Say("Désolé, ce numéro n’est lié à aucun magasin", "fr"),
         ),
         "not_linked",
     )
@@ -104,7 +104,7 @@ def test_a_body_beyond_the_limit_is_not_read() -> None:
     full = b"<Response>" + b" " * (MAX_BYTES - 21) + b"</Response>"
     assert read_answer(200, XML, full) == Instructions((), "other")
     assert read_answer(200, XML, full + b" ") == Unusable(200, "too_large")
-    assert read_answer(403, XML, full + b" ") == Unusable(403, "too_large")
+    assert read_answer(403, XML, full + b" ") == Refusal(403, "client_error")
 
 
 BILLION_LAUGHS = (

@@ -231,7 +231,7 @@ def test_more_verbs_than_a_caller_waits_for_are_skipped() -> None:
     ],
 )
 def test_typographic_quotes_round_an_attribute_are_read(tag: str) -> None:
-    assert verbs(f"<Say {tag}>c’est «bon»</Say>") == (Say("c’est «bon»", "en"),)  # noqa: RUF001 - as above
+    assert verbs(f"<Say {tag}>c’est «bon»</Say>") == (Say("c’est «bon»", "en"),)
 
 
 def test_a_value_keeps_the_other_kind_of_quote() -> None:

@@ -1,0 +1,127 @@
+"""A server of raw bytes on loopback: it does to a client whatever a test writes down."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+"""Self-signed, for `localhost` and 127.0.0.1, with its key."""
+
+
+@dataclass
+class Connection:
+    """One accepted connection, as the script of a test sees it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def request(self) -> bytes:
+        """Head and body of the next request; `IncompleteReadError` if the client has gone."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return head + await self.reader.readexactly(length)
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        """Ends the connection with RST instead of FIN."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def gone(self) -> None:
+        """Returns when the client has closed."""
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(65_536):
+                pass
+
+
+Script = Callable[[Connection], Awaitable[None]]
+
+
+@dataclass
+class Server:
+    """Where it listens, and what came in."""
+
+    port: int = 0
+    scheme: str = "http"
+    connections: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a connection's script is over."""
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1/ivr"
+
+
+@contextlib.asynccontextmanager
+async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    """A server that runs `script` on each connection, until the block is left."""
+    server = Server(scheme="https" if tls else "http")
+    running: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        try:
+            await script(Connection(reader, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client left, which is the client's right
+        finally:
+            running.discard(task)
+            server.left.set()
+            writer.close()
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def answering(server_requests: list[bytes], response: bytes) -> Script:
+    """The script that reads requests into a list and answers each with the same bytes."""
+
+    async def script(connection: Connection) -> None:
+        while True:
+            server_requests.append(await connection.request())
+            await connection.send(response)
+
+    return script
+
+
+def http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """A response with its length."""
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def server_tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def closed_port() -> tuple[socket.socket, int]:
+    """A port that refuses connections for as long as the socket is held."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    return held, held.getsockname()[1]

@@ -1,0 +1,374 @@
+"""Sent or not sent: each way a network fails, on real sockets, and what may be repeated."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from agi_bridge.hook import HookClient, Method, Outcome, Submission
+from tests.hook import vendor
+from tests.hook.servers import (
+    CERTIFICATE,
+    Connection,
+    Script,
+    answering,
+    closed_port,
+    http,
+    server_tls,
+    serving,
+)
+
+DIAL = http("200 OK", vendor.dial("+14155550199"))
+
+
+async def submit(client: HookClient) -> Submission:
+    return await client.submit(from_="+14151234560", to="+14151234567", key="k")
+
+
+async def forever(connection: Connection) -> None:
+    """Reads whatever comes and never answers, until the client leaves."""
+    await connection.gone()
+
+
+# Not sent: no byte of the request can have left
+
+
+async def test_a_refused_connection_is_not_sent_and_is_tried_twice() -> None:
+    held, port = closed_port()
+    with held:
+        async with HookClient(f"http://127.0.0.1:{port}/") as client:
+            result = await submit(client)
+    assert (result.outcome, result.reason) == (Outcome.not_sent, "connection_refused")
+    assert (result.attempts, result.status, result.answer) == (2, None, None)
+
+
+async def test_a_failed_name_lookup_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_such_name(*_: object, **__: object) -> list[object]:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", no_such_name)
+    async with HookClient("https://hooks.invalid/v1/ivr") as client:
+        result = await submit(client)
+    assert (result.outcome, result.reason, result.attempts) == (
+        Outcome.not_sent,
+        "name_lookup",
+        2,
+    )
+
+
+async def test_the_second_attempt_may_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = aiohttp.ThreadedResolver.resolve
+    lookups = 0
+
+    async def fails_once(
+        self: aiohttp.ThreadedResolver, host: str, port: int = 0, **_: object
+    ) -> list[aiohttp.abc.ResolveResult]:
+        nonlocal lookups
+        lookups += 1
+        if lookups == 1:
+            raise OSError("Temporary failure in name resolution")
+        return await resolve(self, host, port)
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", fails_once)
+    requests: list[bytes] = []
+    async with (
+        serving(answering(requests, DIAL)) as server,
+        HookClient(f"http://localhost:{server.port}/") as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.attempts, len(requests)) == (Outcome.accepted, 2, 1)
+
+
+async def test_an_unknown_certificate_is_not_sent() -> None:
+    requests: list[bytes] = []
+    async with (
+        serving(answering(requests, DIAL), server_tls()) as server,
+        HookClient(server.url) as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.reason) == (Outcome.not_sent, "certificate")
+    assert requests == []
+
+
+async def test_a_certificate_for_another_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = aiohttp.ThreadedResolver.resolve
+
+    async def to_loopback(
+        self: aiohttp.ThreadedResolver, _host: str, port: int = 0, **_: object
+    ) -> list[aiohttp.abc.ResolveResult]:
+        return await resolve(self, "127.0.0.1", port)
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", to_loopback)
+    requests: list[bytes] = []
+    async with (
+        serving(answering(requests, DIAL), server_tls()) as server,
+        HookClient(f"https://hooks.test:{server.port}/", ca_file=str(CERTIFICATE)) as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.reason, requests) == (Outcome.not_sent, "certificate", [])
+
+
+async def plain_text(connection: Connection) -> None:
+    await connection.reader.read(1)
+    await connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await connection.gone()
+
+
+async def leaves(connection: Connection) -> None:
+    await connection.reader.read(1)
+
+
+async def resets(connection: Connection) -> None:
+    await connection.reader.read(1)
+    connection.reset()
+
+
+@pytest.mark.parametrize("script", [plain_text, leaves, resets])
+async def test_a_failed_tls_handshake_is_not_sent(script: Script) -> None:
+    async with serving(script) as server:
+        async with HookClient(server.url.replace("http", "https")) as client:
+            result = await submit(client)
+        assert (result.outcome, result.attempts) == (Outcome.not_sent, 2)
+        assert result.reason in {"tls", "unreachable", "connection_lost"}
+        assert server.connections == 2
+
+
+async def test_a_handshake_that_hangs_is_not_sent_after_the_connect_time_out() -> None:
+    async with (
+        serving(forever) as server,
+        HookClient(server.url.replace("http", "https"), connect_seconds=0.05) as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.reason, result.attempts) == (
+        Outcome.not_sent,
+        "connect_timeout",
+        2,
+    )
+
+
+async def test_a_deadline_that_falls_while_connecting_is_not_sent_and_not_tried_again() -> None:
+    async with (
+        serving(forever) as server,
+        HookClient(server.url.replace("http", "https"), total_seconds=0.05) as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.reason, result.attempts) == (
+        Outcome.not_sent,
+        "connect_timeout",
+        1,
+    )
+
+
+# Unknown: it may have been sent, so it is never sent again
+
+
+async def at_once(_connection: Connection) -> None:
+    return
+
+
+async def reset_at_once(connection: Connection) -> None:
+    connection.reset()
+
+
+async def after_the_request(connection: Connection) -> None:
+    await connection.request()
+
+
+async def reset_after_the_request(connection: Connection) -> None:
+    await connection.request()
+    connection.reset()
+
+
+async def half_a_head(connection: Connection) -> None:
+    await connection.request()
+    await connection.send(DIAL[:20])
+
+
+async def half_a_body(connection: Connection) -> None:
+    await connection.request()
+    await connection.send(DIAL[:-10])
+
+
+async def reset_in_the_body(connection: Connection) -> None:
+    await connection.request()
+    await connection.send(DIAL[:-10])
+    connection.reset()
+
+
+async def half_a_chunk(connection: Connection) -> None:
+    await connection.request()
+    await connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n<Resp")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        at_once,
+        reset_at_once,
+        after_the_request,
+        reset_after_the_request,
+        half_a_head,
+        half_a_body,
+        reset_in_the_body,
+        half_a_chunk,
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_connection_lost_after_it_was_had_is_unknown(
+    script: Script, method: Method
+) -> None:
+    async with serving(script) as server, HookClient(server.url, method=method) as client:
+        result = await submit(client)
+    assert result.outcome is Outcome.unknown
+    assert result.reason in {"connection_lost", "truncated"}
+    assert (result.attempts, server.connections) == (1, 1)
+
+
+@pytest.mark.parametrize("sent", [0, 5, 25, len(DIAL) - 10], ids=["0", "line", "head", "body"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_server_that_stops_anywhere_is_unknown_at_the_deadline(
+    sent: int, method: Method
+) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(DIAL[:sent])
+        await connection.gone()
+
+    async with serving(script) as server:
+        async with HookClient(server.url, method=method, total_seconds=0.1) as client:
+            result = await submit(client)
+            await server.left.wait()
+        assert (result.outcome, result.reason) == (Outcome.unknown, "timeout")
+        assert (result.attempts, server.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "drop", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n"]
+)
+async def test_a_server_that_drips_interim_answers_is_unknown_at_the_deadline(drop: bytes) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        while not connection.writer.is_closing():
+            await connection.send(drop)
+            await asyncio.sleep(0.001)  # the pace of a drip, waiting for nothing
+
+    async with (
+        serving(script) as server,
+        HookClient(server.url, total_seconds=0.1) as client,
+    ):
+        result = await submit(client)
+    assert (result.outcome, result.reason) == (Outcome.unknown, "timeout")
+
+
+async def test_a_body_that_drips_is_unknown_at_the_deadline() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not connection.writer.is_closing():
+            await connection.send(b" ")
+            await asyncio.sleep(0.001)  # as above
+
+    async with serving(script) as server, HookClient(server.url, total_seconds=0.1) as client:
+        result = await submit(client)
+    assert (result.outcome, result.reason, result.status) == (Outcome.unknown, "timeout", 200)
+
+
+# Kept connections
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_kept_connection_that_breaks_is_unknown_and_the_request_is_not_sent_again(
+    method: Method,
+) -> None:
+    requests: list[bytes] = []
+
+    async def script(connection: Connection) -> None:
+        requests.append(await connection.request())
+        await connection.send(DIAL)
+        requests.append(await connection.request())
+
+    async with (
+        serving(script) as server,
+        HookClient(server.url, method=method, keepalive=True) as client,
+    ):
+        assert (await submit(client)).outcome is Outcome.accepted
+        result = await submit(client)
+    assert (result.outcome, result.reason) == (Outcome.unknown, "connection_lost")
+    assert (len(requests), server.connections) == (2, 1)
+
+
+async def test_a_kept_connection_seen_to_be_closed_is_replaced() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(DIAL)
+
+    async with serving(script) as server, HookClient(server.url, keepalive=True) as client:
+        assert (await submit(client)).outcome is Outcome.accepted
+        await server.left.wait()
+        assert client._transport is not None
+        session = client._transport.client
+        assert isinstance(session, aiohttp.ClientSession)
+        assert session.connector is not None
+        kept = [proto for entry in session.connector._conns.values() for proto, _ in entry]
+        while any(proto.is_connected() for proto in kept):  # noqa: ASYNC110 - aiohttp tells no one
+            await asyncio.sleep(0)
+        result = await submit(client)
+    assert (result.outcome, result.attempts, server.connections) == (Outcome.accepted, 1, 2)
+
+
+# Cancelled: nothing is left behind
+
+
+def open_sockets() -> int:
+    return sum(
+        str(entry.readlink()).startswith("socket:")
+        for entry in Path("/proc/self/fd").iterdir()
+        if entry.is_symlink()  # the listing's own descriptor has gone by now
+    )
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("sent", [None, 0, 25, len(DIAL) - 10])
+async def test_a_cancelled_submission_leaves_no_task_and_no_connection(
+    sent: int | None, *, tls: bool
+) -> None:
+    reached = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        if sent is None:  # for https: in the handshake
+            await connection.reader.read(1)
+        else:
+            await connection.request()
+            await connection.send(DIAL[:sent])
+        reached.set()
+        await connection.gone()
+
+    context = server_tls() if tls and sent is not None else None
+    async with serving(script, context) as server:
+        url = server.url if context or not tls else server.url.replace("http", "https")
+        async with HookClient(url, ca_file=str(CERTIFICATE)) as client:
+            before = asyncio.all_tasks()
+            task = asyncio.create_task(submit(client))
+            await reached.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await server.left.wait()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert asyncio.all_tasks() == before
+
+
+async def test_hundreds_of_failures_leave_no_socket() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        connection.reset()
+
+    async with serving(script) as server, HookClient(server.url) as client:
+        await submit(client)
+        before = open_sockets()
+        for _ in range(10):
+            await asyncio.gather(*(submit(client) for _ in range(20)))
+        assert server.connections == 201
+    assert open_sockets() <= before
