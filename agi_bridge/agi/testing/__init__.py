@@ -1,0 +1,25 @@
+"""`FakeAsterisk`: the PBX's side of a call, for tests and for a caller in the terminal.
+
+True to what Asterisk 22 was recorded to send, and as quick as the machine: no time passes unless
+it is asked for. A test of a handler:
+
+    fake = FakeAsterisk(sounds={"ask": 3000}, keys="4155550123,1")
+    call = await fake.run(handler)
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+"""
+
+from agi_bridge.agi.testing.keys import KeyScript
+from agi_bridge.agi.testing.pbx import Clock, FakeAsterisk, LoopClock
+from agi_bridge.agi.testing.record import CallEvent, CallRecord, Dialled, DialOutcome, Heard
+
+__all__ = [
+    "CallEvent",
+    "CallRecord",
+    "Clock",
+    "DialOutcome",
+    "Dialled",
+    "FakeAsterisk",
+    "Heard",
+    "KeyScript",
+    "LoopClock",
+]

@@ -1,0 +1,29 @@
+"""What ends a command or a call on the PBX's side.
+
+    PbxError
+    ├── CallerGoneError      the caller hung up while the command ran
+    ├── WrittenIntoError     the server wrote while the command ran
+    └── SessionOverError     the session is over
+
+None of them leaves `agi_bridge.agi.testing`.
+"""
+
+
+class PbxError(Exception):
+    """Something happened to the command or the call."""
+
+
+class CallerGoneError(PbxError):
+    """The caller hung up, so many seconds after the command began."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class WrittenIntoError(PbxError):
+    """The server wrote while a sound was playing or keys were awaited: no reply to that command."""
+
+
+class SessionOverError(PbxError):
+    """One side has closed."""

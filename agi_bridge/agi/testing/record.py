@@ -1,0 +1,94 @@
+"""What a call through `FakeAsterisk` leaves: who heard, keyed, set and dialled what."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AgiStatus = Literal["SUCCESS", "FAILURE", "HANGUP"]
+"""``AGISTATUS`` as `launch_script` and `run_agi` set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something that was played to the caller."""
+
+    kind: Literal["file", "digits", "number", "phonetic", "alpha"]
+    name: str
+    """The sound's name without extension, or what was said."""
+    milliseconds: int
+    """How much of it was played."""
+    interrupted_by: str = ""
+    """The key that ended it, ``!`` for a hangup, empty if it played out."""
+    audible: bool = True
+    """False on a channel that was not answered: Asterisk takes its time, the caller hears none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialOutcome:
+    """How a dialled number behaves."""
+
+    status: str = "ANSWER"
+    """What DIALSTATUS becomes. CANCEL: the caller hangs up while it rings."""
+    ring_seconds: float = 2.0
+    """Until it answers or refuses; NOANSWER takes all of Dial's own ring time."""
+    talk_seconds: float = 60.0
+    """Of an answered call, until the far end hangs up; Dial's S or L may end it before."""
+    caller_hangs_up: bool = False
+    """It is the caller who ends the answered call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """One EXEC Dial: its arguments, and how it went."""
+
+    destination: str
+    ring_seconds: float | None
+    options: str
+    status: str
+    talk_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """Something that happens in a call, told while it happens.
+
+    Kinds: connected, command, playing, saying, key, dialling, dialled, variable, hangup, refused,
+    closed. `at` is in seconds from the start of the call, on the call's own clock.
+    """
+
+    at: float
+    kind: str
+    text: str = ""
+    milliseconds: int = 0
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """The whole call, as the PBX's side saw it."""
+
+    commands: list[list[str]] = field(default_factory=list)
+    """Each command as Asterisk split it."""
+    names: list[str] = field(default_factory=list)
+    """Each command's name, e.g. ``STREAM FILE``, in the same order; as put, if there is none."""
+    heard: list[Heard] = field(default_factory=list)
+    keyed: str = ""
+    """The keys that a command took."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What SET VARIABLE set, last value."""
+    dialled: list[Dialled] = field(default_factory=list)
+    status: AgiStatus = "SUCCESS"
+    refused: str | None = None
+    """What stood behind ``failure``."""
+    answered: bool = False
+    hung_up: bool = False
+    """The channel died before the session ended: the caller hung up, or HANGUP was commanded."""
+    going_on: dict[str, str] = field(default_factory=dict)
+    """The context, extension and priority that were set for after the session."""
+    faults: list[str] = field(default_factory=list)
+    """What a real Asterisk would have punished: a command written while another one ran."""
+    seconds: float = 0.0
+    """The call's length on its own clock."""
+
+    @property
+    def played(self) -> list[str]:
+        """Names of the sounds the caller could hear, in order."""
+        return [heard.name for heard in self.heard if heard.audible]
