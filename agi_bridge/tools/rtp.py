@@ -76,6 +76,7 @@ class RtpStream(asyncio.DatagramProtocol):
         self.remote: tuple[str, int] | None = None
         self.quiet = quiet
         self._last_event: int | None = None
+        self._news = asyncio.Event()
         self._sound: deque[bytes] = deque()
         self._presses: deque[_Press] = deque()
         self._sequence = secrets.randbelow(1 << 15)
@@ -140,6 +141,17 @@ class RtpStream(asyncio.DatagramProtocol):
                 if press in self._presses:
                     self._presses.remove(press)
 
+    async def news(self) -> None:
+        """Wait for the next packet of sound, or key, from the other side.
+
+        Raises:
+            CallEndedError: the call is over; nothing will come any more.
+        """
+        if self._transport is None:
+            raise CallEndedError("nothing more will be heard: the call is over")
+        self._news.clear()
+        await self._news.wait()
+
     def heard(self) -> "array[int]":
         """Return what was heard as samples, silence where nothing came.
 
@@ -163,6 +175,7 @@ class RtpStream(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+        self._news.set()
         while self._presses:
             done = self._presses.popleft().done
             if not done.done():
@@ -185,12 +198,14 @@ class RtpStream(asyncio.DatagramProtocol):
         if kind == _PCMU:
             now = asyncio.get_running_loop().time()
             self.packets.append(Packet(now, sequence, timestamp, data[_HEADER.size :]))
+            self._news.set()
         elif kind == _EVENT and len(data) >= _HEADER.size + _PAYLOAD.size:
             event, flags, _ = _PAYLOAD.unpack_from(data, _HEADER.size)
             # The end of an event is sent three times with one timestamp (RFC 4733 section 2.5.1.4).
             if flags & _END and timestamp != self._last_event and event < len(KEYS):
                 self._last_event = timestamp
                 self.keys += KEYS[event]
+                self._news.set()
 
     # ---- the clock
 

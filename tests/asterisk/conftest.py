@@ -1,0 +1,164 @@
+"""A real Asterisk 22 for the tests: one for each test process, and telephones for each test.
+
+    async def test_something(pbx, shop, far_end):
+        async with CannedBridge(...) as bridge:          # or a real bridge
+            await pbx.use_bridge(bridge.url)
+            call = await pbx.call("+14155550111")        # the caller; answered
+            await call.press("4155550123")
+            rings = await far_end.next_call()            # the forwarded call arrives there
+            await rings.answered()
+
+`pbx` starts each test with no bridge to reach and the fallback PJSIP/100, and ends it by checking
+that no channel is left behind.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from agi_bridge.tools.asterisk import Asterisk, find_asterisk, provision
+from agi_bridge.tools.provision import default_tree, share_path
+from agi_bridge.tools.sip_call import Call
+from agi_bridge.tools.sip_phone import SipPhone
+
+DID = "+14155550111"
+"""The business number that callers dial."""
+
+CALLER = "+15145550100"
+"""Caller ID of the caller."""
+
+NOBODY = "agi://127.0.0.1:9/consent"
+"""A port where nothing listens: the connection is refused at once."""
+
+_OWN_DIALPLAN = """
+; A line's default destination of kind "dialplan": the caller hears the keys 4, 2.
+[elsewhere]
+exten => s,1,Answer()
+ same => n,SendDTMF(42,100,100)
+ same => n,Hangup()
+exten => back,1,Goto(agi-bridge,+14155550111,1)
+
+; Ways into agi-bridge that the shipped extensions.conf does not use.
+[from-softphone](+)
+include => from-internal-custom
+exten => no-did,1,Goto(agi-bridge,s,1)
+exten => named-did,1,Set(AGI_BRIDGE_DID=+14155550112)
+ same => n,Goto(agi-bridge,s,1)
+exten => freepbx,1,Set(FROM_DID=14155550113)
+ same => n,Goto(agi-bridge-freepbx,s,1)
+exten => own-bridge,1,Set(AGI_BRIDGE_URL=${OWN_URL})
+ same => n,Goto(agi-bridge,+14155550114,1)
+"""
+
+
+class Pbx:
+    """The running Asterisk as one test sees it.
+
+    Attributes:
+        asterisk: the PBX itself: `cli`, `channels`, `set_global`, `sip`, `trunk`, `sounds`, `pid`.
+    """
+
+    def __init__(self, asterisk: Asterisk, telephones: AsyncExitStack) -> None:
+        self.asterisk = asterisk
+        self._telephones = telephones
+        self._caller: SipPhone | None = None
+        self._log_from = len(asterisk.log())
+
+    async def use_bridge(self, url: str, second: str = "") -> None:
+        """Let the dialplan find the bridge there, and a second one."""
+        await self.asterisk.set_global("AGI_BRIDGE_URL", url)
+        await self.asterisk.set_global("AGI_BRIDGE_URL_2", second)
+
+    async def call(
+        self, number: str = DID, *, caller_id: str = CALLER, name: str = "", answered: bool = True
+    ) -> Call:
+        """Dial as a customer; returns once answered, or at once with answered=False."""
+        if self._caller is None:
+            self._caller = await self.telephone("softphone", registers=False)
+        call = await self._caller.dial(number, caller_id=caller_id, name=name)
+        if answered:
+            await call.answered()
+        return call
+
+    async def telephone(self, account: str, *, registers: bool = True) -> SipPhone:
+        """Return a telephone of one of the PBX's accounts; it is put away after the test."""
+        phone = await self._telephones.enter_async_context(
+            SipPhone(
+                user=account,
+                password=self.asterisk.accounts[account],
+                server=self.asterisk.sip,
+                ring_seconds=0.0,
+            )
+        )
+        if registers:
+            await phone.register()
+        return phone
+
+    def log(self) -> str:
+        """Return what Asterisk has logged since the test began."""
+        return self.asterisk.log()[self._log_from :]
+
+    def sound(self, name: str, language: str = "en") -> Path:
+        """Return one of Asterisk's own recordings, e.g. "digits/1"."""
+        return self.asterisk.sounds / language / f"{name}.wav"
+
+    async def silent(self, within: float = 5.0) -> None:
+        """Wait until no channel is left; TimeoutError when one stays."""
+        async with asyncio.timeout(within):
+            while await self.asterisk.channels():  # asking takes long enough to be no busy loop
+                pass
+
+
+@pytest.fixture(scope="session")
+def asterisk_binary() -> Path:
+    """Asterisk 22; provisioned on the first run, which takes a while."""
+    tree = default_tree()
+    found = find_asterisk()
+    if found is not None and found != tree / "bin" / "asterisk":
+        return found
+    return asyncio.run(provision(tree, print))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def asterisk(asterisk_binary: Path) -> AsyncIterator[Asterisk]:
+    """Return the PBX of this test process, with the files that users get."""
+    freepbx = (share_path("dialplan") / "extensions_custom.conf").read_text()
+    own = _OWN_DIALPLAN + freepbx.replace("#include agi-bridge.conf", "")
+    async with Asterisk(asterisk_binary, agi_url=NOBODY, dialplan=own) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def pbx(asterisk: Asterisk) -> AsyncIterator[Pbx]:
+    """Return the PBX as new: no bridge, fallback PJSIP/100, no calls."""
+    for name, value in {
+        "AGI_BRIDGE_URL": NOBODY,
+        "AGI_BRIDGE_URL_2": "",
+        "AGI_BRIDGE_TOKEN": "",
+        "AGI_BRIDGE_FALLBACK": "PJSIP/100",
+        "AGI_BRIDGE_FALLBACK_RING": "",
+        "AGI_BRIDGE_FALLBACK_GOTO": "",
+        "AGI_BRIDGE_APOLOGY": "",
+    }.items():
+        await asterisk.set_global(name, value)
+    async with AsyncExitStack() as telephones:
+        own = Pbx(asterisk, telephones)
+        yield own
+    await own.silent()
+
+
+@pytest_asyncio.fixture
+async def shop(pbx: Pbx) -> SipPhone:
+    """Return the shop's own telephone, PJSIP/100: the fallback."""
+    return await pbx.telephone("100")
+
+
+@pytest_asyncio.fixture
+async def far_end(pbx: Pbx) -> AsyncIterator[SipPhone]:
+    """Return whoever is at the other end of the trunk: any number dialled as PJSIP/NUMBER@trunk."""
+    async with SipPhone(user="far", port=pbx.asterisk.trunk[1], ring_seconds=0.0) as phone:
+        yield phone
