@@ -1,0 +1,96 @@
+"""What Instaply's stand-in answers: scenarios, and the vendor's bodies word for word.
+
+Source of the bodies: the vendor's page (IVR integration, "Response"); the typographic quotes and
+the missing brace are the page's own.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Scenario(StrEnum):
+    """What the stand-in does with a valid request."""
+
+    DIAL = "dial"
+    """200 with a number to forward to."""
+    SAY = "say"
+    """200, the store defined no forwarding number."""
+    NOT_LINKED = "not-linked"
+    """200, `to` is not known."""
+    INVALID_KEY = "403"
+    MISSING = "400"
+    ERROR = "500"
+    SLOW = "slow"
+    """The answer of `dial`, once `hold` is set or `slow_seconds` are over."""
+    RESET = "reset"
+    """The connection is reset after the request was read."""
+    GARBAGE = "garbage"
+    """200 with bytes that mean nothing."""
+    REFUSE = "refuse"
+    """No connection is accepted; chosen by `scenario` alone, a number comes too late for it."""
+
+
+BY_NUMBER: Final[Mapping[str, Scenario]] = {
+    "01": Scenario.SAY,
+    "02": Scenario.NOT_LINKED,
+    "03": Scenario.INVALID_KEY,
+    "04": Scenario.MISSING,
+    "05": Scenario.ERROR,
+    "06": Scenario.SLOW,
+    "07": Scenario.RESET,
+    "08": Scenario.GARBAGE,
+}
+"""Last two digits of `from` to scenario, where none is set."""
+
+_XML: Final = "application/xml; charset=utf-8"
+_JSON: Final = "application/json; charset=utf-8"
+_NO_FORWARDING: Final = (
+    "<Response><Say language=”en”>Sorry, this store did not define voice call forwarding</Say>"
+    "<Say language=”fr”>Désolé, ce magasin n’a pas défini de numéro vocal</Say></Response>"
+)
+_NOT_LINKED: Final = (
+    "<Response><Say language=”en”>Sorry, this number is not linked to any store</Say>"
+    "<Say language=”fr”>Désolé, ce numéro n’est lié à aucun magasin</Say></Response>"
+)
+_INVALID_KEY: Final = "{“key”: “Invalid API Key”}"
+_MISSING: Final = """{“query”: [  {
+
+      “message”: “is missing and not optional”,
+
+      “property”: “@.to”
+
+    }
+
+]"""
+
+
+class Content(NamedTuple):
+    """A response without its length."""
+
+    status: str
+    content_type: str
+    text: str
+
+
+_CONTENT: Final[Mapping[Scenario, Content]] = {
+    Scenario.SAY: Content("200 OK", _XML, _NO_FORWARDING),
+    Scenario.NOT_LINKED: Content("200 OK", _XML, _NOT_LINKED),
+    Scenario.INVALID_KEY: Content("403 Forbidden", _JSON, _INVALID_KEY),
+    Scenario.ERROR: Content("500 Internal Server Error", "text/html", "<html>Error</html>"),
+    Scenario.GARBAGE: Content("200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"),
+}
+
+
+def content(scenario: Scenario, *, forward: str, missing: str = "to") -> Content:
+    """The response of a scenario that has one.
+
+    Args:
+        scenario: `slow` answers, when it does, as `dial`.
+        forward: what `<Dial>` holds.
+        missing: the field that the 400 names.
+    """
+    if scenario is Scenario.MISSING:
+        return Content("400 Bad Request", _JSON, _MISSING.replace("@.to", f"@.{missing}"))
+    dial = Content("200 OK", _XML, f"<Response><Dial>{forward}</Dial></Response>")
+    return _CONTENT.get(scenario, dial)
