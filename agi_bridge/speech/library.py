@@ -167,8 +167,7 @@ class Library:
         finally:
             job.waiting -= 1
             if not job.waiting:
-                if self._jobs.get(name) is job:
-                    del self._jobs[name]
+                del self._jobs[name]  # before the wait below: who comes now starts anew
                 if not job.task.done():
                     job.task.cancel()
                     await asyncio.wait([job.task])

@@ -62,7 +62,7 @@ def _manifest(folder: Path, problems: list[str]) -> dict[tuple[str, str], Mappin
         return {}
     except OSError as error:
         problems.append(f"{MANIFEST} cannot be read ({error.strerror})")
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         problems.append(f"{MANIFEST} is not what it should be: language, name, text and hashes")
     return {}
 

@@ -1,0 +1,112 @@
+"""Any usable sound comes out fit for the telephone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import wave
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from agi_bridge.speech import BadAudio
+from agi_bridge.speech.audio import LEVEL_DBOV, MAX_SECONDS, active_level, shape, telephone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype"),
+    [(8000, 1, "PCM_16"), (22050, 1, "PCM_16"), (48000, 2, "FLOAT"), (16000, 1, "ULAW")],
+)
+def test_any_usual_wav_becomes_8_khz_16_bit_mono(
+    tone: Callable[..., Path], tmp_path: Path, rate: int, channels: int, subtype: str
+) -> None:
+    target = tmp_path / "out.wav"
+    samples = telephone(tone(rate=rate, channels=channels, subtype=subtype), target)
+    with wave.open(str(target)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 8000)
+        assert sound.getnframes() == samples
+
+
+def test_silence_at_both_ends_is_trimmed_to_a_twentieth_of_a_second(
+    tone: Callable[..., Path], tmp_path: Path
+) -> None:
+    samples = telephone(tone(seconds=1.0, silence=2.0), tmp_path / "out.wav")
+    assert samples == pytest.approx(8000 * 1.1, abs=40)
+
+
+@pytest.mark.parametrize("level", [0.002, 0.05, 0.99])
+def test_faint_and_loud_speech_come_out_at_the_same_level(
+    tone: Callable[..., Path], tmp_path: Path, level: float
+) -> None:
+    target = tmp_path / "out.wav"
+    telephone(tone(level=level, subtype="FLOAT"), target)
+    samples, _ = soundfile.read(target)
+    assert active_level(samples) == pytest.approx(LEVEL_DBOV, abs=0.2)
+
+
+def test_pauses_do_not_count_for_the_level() -> None:
+    speech = 0.1 * np.sin(np.arange(8000))
+    broken = np.concatenate([speech, np.zeros(16_000), speech])
+    assert active_level(broken) == pytest.approx(active_level(speech), abs=0.1)
+
+
+def test_peaks_stay_a_decibel_below_full_scale() -> None:
+    clicks = np.full(8000, 1e-3)
+    clicks[::1000] = 0.5
+    assert np.abs(shape(clicks, 8000)).max() == pytest.approx(10 ** (-1 / 20), abs=1e-6)
+
+
+def test_a_sound_shorter_than_a_frame_still_has_a_level() -> None:
+    assert active_level(np.full(10, 0.1)) == pytest.approx(-20.0)
+
+
+def test_resampling_leaves_no_alias() -> None:
+    whistle = 0.5 * np.sin(2 * np.pi * 6000 * np.arange(48_000) / 48_000)
+    with pytest.raises(BadAudio, match="nothing to be heard"):
+        # What is above 4 kHz must vanish, not come back as a whistle at 2 kHz.
+        shape(whistle * np.hanning(48_000), 48_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"level": 0.0}, "nothing to be heard"),
+        ({"rate": 2000}, "unusual rate"),
+        ({"channels": 3}, "unusual rate or number of channels"),
+        ({"seconds": MAX_SECONDS + 1}, "too long"),
+        ({"level": np.nan, "subtype": "FLOAT"}, "no numbers"),
+    ],
+)
+def test_what_is_no_usable_speech_is_refused(
+    tone: Callable[..., Path], tmp_path: Path, options: dict[str, float], words: str
+) -> None:
+    with pytest.raises(BadAudio, match=words):
+        telephone(tone(**options), tmp_path / "out.wav")
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"<html>not found</html>"])
+def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "in.wav").write_bytes(content)
+    with pytest.raises(BadAudio, match="is not a sound file"):
+        telephone(tmp_path / "in.wav", tmp_path / "out.wav")
+
+
+def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.wav", np.zeros(0), 8000)
+    with pytest.raises(BadAudio, match="nothing to be heard"):
+        telephone(tmp_path / "in.wav", tmp_path / "out.wav")
+
+
+def test_the_sound_libraries_are_not_loaded_before_they_are_needed() -> None:
+    program = (
+        "import sys, pathlib, agi_bridge.speech as s\n"
+        "s.Library(cache=pathlib.Path('/nonexistent')).prompt('goodbye', 'en')\n"
+        "sys.exit(bool({'numpy', 'soundfile', 'soxr'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603  # our own interpreter

@@ -1,0 +1,315 @@
+"""Texts that only a call brings: shipped, kept, rendered, or skipped; never waited for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.speech import CommandEngine, EngineError, Library
+
+from .programs import HANG
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from agi_bridge.speech import Engine
+
+    from .programs import Lifeline
+
+TEXT = "We open at nine."
+PATIENT = 60.0
+"""A budget that no test uses up."""
+
+
+class Held:
+    """An engine that waits until it is let go, then copies a sound; counts what it is asked."""
+
+    identity = "held"
+
+    def __init__(self, sound: Path) -> None:
+        self.sound = sound
+        self.asked: list[tuple[str, str]] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.begun = asyncio.Event()
+        self.two_begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def render(self, text: str, language: str, output: Path) -> None:
+        self.asked.append((text, language))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.begun.set()
+        if self.at_once == 2:
+            self.two_begun.set()
+        try:
+            await self.go_on.wait()
+        finally:
+            self.at_once -= 1
+        output.write_bytes(self.sound.read_bytes())
+
+
+class Broken:
+    """An engine that never speaks."""
+
+    identity = "broken"
+
+    async def render(self, text: str, language: str, output: Path) -> None:
+        raise EngineError(f"cannot speak {len(text)} characters of {language} to {output.name}")
+
+
+@pytest.fixture
+def held(tone: Callable[..., Path]) -> Held:
+    return Held(tone())
+
+
+@pytest.fixture
+async def library(tmp_path: Path) -> AsyncIterator[Callable[..., Library]]:
+    """Make a library over the test's own cache; all are closed at the end."""
+    made: list[Library] = []
+
+    def make(*engines: Engine, budget: float = PATIENT, pbx_cache: str | None = None) -> Library:
+        made.append(
+            Library(cache=tmp_path / "speech", engines=engines, budget=budget, pbx_cache=pbx_cache)
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()
+
+
+def left_behind(tmp_path: Path) -> list[str]:
+    return [path.name for path in (tmp_path / "speech").iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "spoken"),
+    [
+        ("Sorry, this store did not define voice call forwarding", "en", "en/no-forwarding"),
+        (
+            "Désolé, ce magasin n\N{RIGHT SINGLE QUOTATION MARK}a pas défini de numéro vocal",
+            "fr",
+            "fr/no-forwarding",
+        ),
+        ("Désolé, ce magasin n'a pas défini de numéro vocal.", "fr-CA", "fr/no-forwarding"),
+        ("Sorry, this number is not linked to any store", "es", "es/not-linked"),
+        ("Sorry, this number is not linked to any store", "de", "en/not-linked"),
+    ],
+)
+async def test_the_documented_texts_are_shipped_and_come_in_the_callers_language(
+    library: Callable[..., Library], text: str, language: str, spoken: str
+) -> None:
+    books = library()
+    recording = await books.say(text, language)
+    assert recording is not None
+    assert f"{recording.language}/{recording.name}" == spoken
+    assert books.counts == {"shipped": 1}
+
+
+async def test_another_text_is_rendered_once_and_kept_on_disk(
+    library: Callable[..., Library], engine: Callable[..., CommandEngine], tmp_path: Path
+) -> None:
+    speaker = engine()
+    first = library(speaker)
+    recording = await first.say(f" {TEXT}\r\n", "en")
+    assert recording is not None
+    file = Path(f"{recording.path}.wav")
+    assert file.parent == tmp_path / "speech"
+    assert (recording.text, recording.language) == (TEXT, "en")
+    assert recording.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert recording.text_sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
+    with wave.open(str(file)) as sound:
+        assert sound.getnframes() == recording.samples
+    second = library(speaker)
+    assert await second.say(TEXT, "en") == recording
+    assert (first.counts, second.counts) == ({"rendered": 1}, {"cached": 1})
+    assert (tmp_path / "log").read_text(encoding="utf-8") == f"en {TEXT}\n"
+
+
+async def test_the_pbx_may_see_the_cache_by_another_path(
+    library: Callable[..., Library], engine: Callable[..., CommandEngine]
+) -> None:
+    recording = await library(engine(), pbx_cache="/sounds/").say(TEXT, "en")
+    assert recording is not None
+    assert recording.path.rpartition("/")[0] == "/sounds"
+
+
+async def test_a_text_in_another_language_is_another_recording(
+    library: Callable[..., Library], engine: Callable[..., CommandEngine]
+) -> None:
+    books = library(engine())
+    one, other = await asyncio.gather(books.say("Pardon", "en"), books.say("Pardon", "fr"))
+    assert one is not None
+    assert other is not None
+    assert one.path != other.path
+
+
+async def test_the_next_engine_speaks_what_the_first_cannot(
+    library: Callable[..., Library], engine: Callable[..., CommandEngine]
+) -> None:
+    recording = await library(Broken(), engine()).say(TEXT, "en")
+    assert recording is not None
+
+
+async def test_an_engine_that_lacks_a_countrys_speech_is_asked_for_the_languages(
+    library: Callable[..., Library], engine: Callable[..., CommandEngine]
+) -> None:
+    program = "import shutil, sys\nif sys.argv[2] == 'fr-ca': sys.exit(1)\n"
+    program += f"shutil.copy({str(sound())!r}, sys.argv[1])"
+    recording = await library(engine(program, "{output}", "{language}")).say(TEXT, "fr-CA")
+    assert recording is not None
+    assert recording.language == "fr"
+
+
+def sound() -> Path:
+    return Path(__file__).parents[2] / "agi_bridge" / "speech" / "prompts" / "fr" / "goodbye.wav"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("", "en"), ("\r\n\x00", "en"), (TEXT, ""), (TEXT, "../x")]
+)
+async def test_what_nobody_could_say_is_skipped_and_counted(
+    library: Callable[..., Library], held: Held, text: str, language: str
+) -> None:
+    books = library(held)
+    assert await books.say(text, language) is None
+    assert books.counts == {"skipped": 1}
+    assert not held.asked
+
+
+async def test_without_an_engine_unknown_texts_are_skipped(
+    library: Callable[..., Library],
+) -> None:
+    assert await library().say(TEXT, "en") is None
+
+
+@pytest.mark.parametrize("garbage", ["RIFF", "<html>not found</html>"])
+async def test_garbage_from_an_engine_is_skipped_and_leaves_nothing(
+    library: Callable[..., Library],
+    engine: Callable[..., CommandEngine],
+    tmp_path: Path,
+    garbage: str,
+) -> None:
+    program = f"import sys; open(sys.argv[1], 'w').write({garbage!r})"
+    assert await library(engine(program, "{output}")).say(TEXT, "en") is None
+    assert not left_behind(tmp_path)
+
+
+async def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
+    library: Callable[..., Library], held: Held, tmp_path: Path
+) -> None:
+    (tmp_path / "speech").touch()
+    with capture_logs() as logs:
+        assert await library(held).say(TEXT, "en") is None
+    assert "the cache cannot be written" in str(logs)
+
+
+async def test_an_engine_that_takes_too_long_is_ended_and_the_text_skipped(
+    library: Callable[..., Library], held: Held, tmp_path: Path
+) -> None:
+    books = library(held, budget=0.05)
+    with capture_logs() as logs:
+        assert await books.say(TEXT, "en") is None
+    assert logs[0]["problem"] == "the budget is used up"
+    assert books.counts == {"skipped": 1}
+    assert held.at_once == 0
+    assert not left_behind(tmp_path)
+
+
+async def test_a_caller_who_hangs_up_leaves_neither_process_nor_file(
+    library: Callable[..., Library],
+    engine: Callable[..., CommandEngine],
+    lifeline: Lifeline,
+    tmp_path: Path,
+) -> None:
+    books = library(engine(HANG, "{output}"))
+    call = asyncio.create_task(books.say(TEXT, "en"))
+    await lifeline.begun()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await lifeline.ended()
+    assert not left_behind(tmp_path)
+    assert not books._jobs
+
+
+async def test_calls_that_want_the_same_text_share_one_rendering(
+    library: Callable[..., Library], held: Held
+) -> None:
+    books = library(held)
+    calls = [asyncio.create_task(books.say(TEXT, "en")) for _ in range(5)]
+    await held.begun.wait()
+    held.go_on.set()
+    recordings = await asyncio.gather(*calls)
+    assert held.asked == [(TEXT, "en")]
+    assert recordings[0] is not None
+    assert len(set(recordings)) == 1
+
+
+async def test_a_rendering_goes_on_while_anybody_waits_for_it(
+    library: Callable[..., Library], held: Held
+) -> None:
+    books = library(held)
+    gone, stays = (asyncio.create_task(books.say(TEXT, "en")) for _ in range(2))
+    await held.begun.wait()
+    gone.cancel()
+    await asyncio.wait([gone])
+    held.go_on.set()
+    assert await stays is not None
+    assert held.asked == [(TEXT, "en")]
+
+
+async def test_a_text_wanted_anew_after_all_hung_up_is_rendered_anew(
+    library: Callable[..., Library], held: Held
+) -> None:
+    books = library(held)
+    gone = asyncio.create_task(books.say(TEXT, "en"))
+    await held.begun.wait()
+    gone.cancel()
+    await asyncio.wait([gone])
+    held.go_on.set()
+    assert await books.say(TEXT, "en") is not None
+    assert len(held.asked) == 2
+
+
+async def test_no_more_than_two_texts_are_rendered_at_once(
+    library: Callable[..., Library], held: Held
+) -> None:
+    books = library(held)
+    calls = [asyncio.create_task(books.say(f"{TEXT} {n}", "en")) for n in range(4)]
+    await held.two_begun.wait()
+    held.go_on.set()
+    assert None not in await asyncio.gather(*calls)
+    assert len(held.asked) == 4
+    assert held.most_at_once == 2
+
+
+async def test_closing_ends_renderings_and_their_callers_go_on_without(
+    library: Callable[..., Library], held: Held, tmp_path: Path
+) -> None:
+    books = library(held)
+    call = asyncio.create_task(books.say(TEXT, "en"))
+    await held.begun.wait()
+    await books.close()
+    assert await call is None
+    assert not left_behind(tmp_path)
+
+
+async def test_no_text_stands_in_a_log_line(library: Callable[..., Library]) -> None:
+    with capture_logs() as logs:
+        await library(Broken()).say("Call 415 555 0171", "en")
+    assert [entry["event"] for entry in logs] == ["speech.engine", "speech.skipped"]
+    assert "0171" not in str(logs)
+
+
+def test_sweeping_takes_what_a_crash_left(tmp_path: Path) -> None:
+    (tmp_path / ".work-x").mkdir()
+    Library(cache=tmp_path).sweep()
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,147 @@
+"""A business's own folder of prompts: read, checked, refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import wave
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.speech import SHIPPED, BadPrompts
+from agi_bridge.speech.shelf import read_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "We are closed."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One prompt with its text beside it."""
+    (tmp_path / "en").mkdir()
+    shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "closed.wav")
+    (tmp_path / "en" / "closed.txt").write_text(f"{TEXT}\n", encoding="utf-8")
+    return tmp_path
+
+
+def problems(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(BadPrompts) as caught:
+        read_folder(folder)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def manifest(folder: Path, **entry: object) -> None:
+    content = {"en": {"closed": {"text": TEXT, **entry}}}
+    (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_prompt_needs_no_manifest_but_its_text_beside_it(folder: Path) -> None:
+    recording = read_folder(folder)["en", "closed"]
+    assert (recording.name, recording.language, recording.text) == ("closed", "en", TEXT)
+    assert recording.path == f"{folder}/en/closed"
+    assert recording.samples > 0
+
+
+def test_the_pbx_may_see_the_folder_by_another_path(folder: Path) -> None:
+    assert read_folder(folder, "/sounds/")["en", "closed"].path == "/sounds/en/closed"
+
+
+def test_a_manifest_gives_the_text_and_may_leave_out_the_rest(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    manifest(folder)
+    assert read_folder(folder)["en", "closed"].text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("samples", 5), ("sha256", "0" * 64), ("text_sha256", "0" * 64)]
+)
+def test_a_file_that_differs_from_its_manifest_is_refused(
+    folder: Path, key: str, value: object
+) -> None:
+    manifest(folder, **{key: value})
+    assert problems(folder) == (f"en/closed.wav differs from manifest.json in its {key}",)
+
+
+def test_a_file_that_the_manifest_lists_must_be_there(folder: Path) -> None:
+    manifest(folder)
+    (folder / "en" / "closed.wav").unlink()
+    assert problems(folder) == ("en/closed.wav is not there",)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"en": {"closed": {}}}', '{"en": {"c": {"text": 5}}}']
+)
+def test_a_manifest_of_another_kind_is_refused(folder: Path, content: str) -> None:
+    (folder / "manifest.json").write_text(content, encoding="utf-8")
+    assert "manifest.json" in problems(folder)[0]
+
+
+def test_a_manifest_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "manifest.json").mkdir()
+    assert problems(folder) == ("manifest.json cannot be read (Is a directory)",)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path) == ("no LANGUAGE/NAME.wav is there",)
+
+
+def test_a_sound_without_its_text_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    assert problems(folder) == (
+        "en/closed.wav has no text: write what is spoken into closed.txt beside it",
+    )
+
+
+def test_a_text_that_is_not_utf_8_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.txt").write_bytes(b"ferm\xe9")
+    assert problems(folder) == ("en/closed.wav has a text that is not UTF-8",)
+
+
+def write(
+    path: Path, *, channels: int = 1, width: int = 2, rate: int = 8000, frames: int = 8
+) -> None:
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(channels)
+        sound.setsampwidth(width)
+        sound.setframerate(rate)
+        sound.writeframes(b"\0" * channels * width * frames)
+
+
+@pytest.mark.parametrize("shape", [{"channels": 2}, {"width": 1}, {"rate": 16_000}])
+def test_what_asterisk_would_not_play_is_refused(folder: Path, shape: dict[str, int]) -> None:
+    write(folder / "en" / "closed.wav", **shape)
+    assert problems(folder) == ("en/closed.wav is not 16 bit, one channel, 8 kHz",)
+
+
+def test_a_sound_without_samples_is_refused(folder: Path) -> None:
+    write(folder / "en" / "closed.wav", frames=0)
+    assert problems(folder) == ("en/closed.wav is empty or cut short",)
+
+
+def test_a_sound_cut_short_is_refused(folder: Path) -> None:
+    write(folder / "en" / "closed.wav", frames=4000)
+    os.truncate(folder / "en" / "closed.wav", 4000)
+    assert problems(folder) == ("en/closed.wav is empty or cut short",)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])
+def test_a_file_that_is_no_wav_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "en" / "closed.wav").write_bytes(content)
+    assert problems(folder) == ("en/closed.wav is not a WAV file",)
+
+
+def test_a_file_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.wav").unlink()
+    (folder / "en" / "closed.wav").mkdir()
+    assert problems(folder) == ("en/closed.wav cannot be read (Is a directory)",)
+
+
+def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
+    (folder / "en" / "closed.wav").write_bytes(b"")
+    shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "busy.wav")
+    assert len(problems(folder)) == 2
