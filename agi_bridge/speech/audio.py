@@ -37,6 +37,12 @@ _ACTIVE_RANGE_DB = 25.0  # frames this far below the loudest are pauses
 _FRAMES_A_SECOND = 50
 
 
+def load_libraries() -> None:
+    """Load numpy, soundfile and soxr now. Blocks for half a second."""
+    import soundfile  # noqa: F401, PLC0415  # see the top
+    import soxr  # type: ignore[import-untyped]  # noqa: F401, PLC0415  # carries no types; the same
+
+
 def telephone(source: Path, target: Path) -> int:
     """Convert a sound file for the telephone and return its length in samples of 8 kHz.
 
@@ -60,7 +66,7 @@ def shape(samples: Samples, rate: int) -> Samples:
     Raises BadAudio if there is nothing to be heard.
     """
     import numpy as np  # noqa: PLC0415  # see the top
-    import soxr  # type: ignore[import-untyped]  # noqa: PLC0415  # carries no types; see the top
+    import soxr  # noqa: PLC0415  # see the top
 
     narrow: Samples = soxr.resample(samples, rate, RATE, "VHQ") if rate != RATE else samples
     peak = float(np.abs(narrow).max(initial=0.0))

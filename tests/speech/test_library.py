@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import wave
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -309,7 +310,13 @@ async def test_no_text_stands_in_a_log_line(library: Callable[..., Library]) -> 
     assert "0171" not in str(logs)
 
 
-def test_sweeping_takes_what_a_crash_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("engines", "loaded"), [((), False), ((Broken(),), True)])
+def test_preparing_sweeps_and_loads_what_an_engine_will_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engines: tuple[Engine, ...], *, loaded: bool
+) -> None:
+    for name in ("soundfile", "soxr"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / ".work-x").mkdir()
-    Library(cache=tmp_path).sweep()
+    Library(cache=tmp_path, engines=engines).prepare()
     assert not list(tmp_path.iterdir())
+    assert ("soxr" in sys.modules) is loaded

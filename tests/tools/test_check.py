@@ -1,0 +1,386 @@
+"""`agi-bridge check`: what it finds, how it says it, and that it texts and shows nobody."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import socket
+import ssl
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from agi_bridge.speech import SHIPPED
+from agi_bridge.tools import check as module
+from agi_bridge.tools.check import EXIT_FAULTS, EXIT_OK, Level, Report, check, run, show
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+KEY = "a73d5034210f702515128ac61193cd21"
+DID = "+14155550111"
+FORWARD = "+14155550199"
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[..., Report]:
+    """Check a configuration whose tables can be added to; the port is any free one."""
+
+    def checked(
+        top: str = "", *, line: str = "", agi: str = "port = 0", connect: bool = False
+    ) -> Report:
+        file = tmp_path / "agi-bridge.toml"
+        text = f"""
+            {top if "state_dir" in top else f'state_dir = "{tmp_path}"' + chr(10) + top}
+            [agi]
+            {agi}
+            [lines.shop]
+            did = ["{DID}"]
+            business_number = "{DID}"
+            hook_key = {{env = "SHOP_KEY"}}
+            brand = "Example Store"
+            dial_template = "PJSIP/{{number}}@trunk"
+            {line or f'default = {{kind = "dial", destination = "PJSIP/{FORWARD}@trunk"}}'}
+        """
+        file.write_text(text, encoding="utf-8")
+        environ = {"SHOP_KEY": KEY, "PATH": str(tmp_path / "bin")}
+        return check(file, environ, connect=connect)
+
+    return checked
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A server that accepts connections and keeps what it was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def port(server: socket.socket) -> int:
+    number: int = server.getsockname()[1]
+    return number
+
+
+def found(report: Report, key: str) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.text) for finding in report.findings if finding.key == key]
+
+
+def one(report: Report, key: str) -> tuple[Level, str]:
+    (only,) = found(report, key)
+    return only
+
+
+def printed(report: Report) -> str:
+    out = io.StringIO()
+    show(report, Console(file=out, width=40))
+    return out.getvalue()
+
+
+def test_a_sound_configuration_has_no_fault(checked: Callable[..., Report], tmp_path: Path) -> None:
+    report = checked()
+    assert report.faults == ()
+    assert report.exit_code == EXIT_OK
+    assert one(report, "state_dir") == (Level.OK, f"{tmp_path} can be written")
+    assert one(report, "agi.port")[0] is Level.OK
+    assert one(report, "lines.shop.hook_key") == (
+        Level.OK,
+        "32 characters from the environment variable SHOP_KEY",
+    )
+    assert one(report, "lines.shop.languages") == (Level.OK, "en: all 17 prompts are there")
+    assert "not tried" in one(report, "hook.url")[1]
+
+
+def test_it_writes_nothing(checked: Callable[..., Report], tmp_path: Path) -> None:
+    checked()
+    before = sorted(tmp_path.rglob("*"))
+    checked()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_neither_keys_nor_numbers_are_shown(checked: Callable[..., Report]) -> None:
+    text = printed(checked())
+    assert KEY not in text
+    assert DID not in text
+    assert FORWARD not in text
+    assert "lines.shop.did: +1***11; otherwise dials PJSIP/+1***99@trunk" in text
+
+
+def test_every_finding_is_one_line_and_the_faults_are_counted(
+    checked: Callable[..., Report],
+) -> None:
+    report = checked()
+    assert len(printed(report).splitlines()) == len(report.findings) + 1
+    assert printed(report).endswith("no fault\n")
+    assert printed(checked("statedir = 1")).endswith("\n1 fault\n")
+    assert printed(checked("statedir = 1\nzzz = 1")).endswith("\n2 faults\n")
+
+
+def test_faults_of_the_configuration_come_all_and_with_their_fix(
+    checked: Callable[..., Report],
+) -> None:
+    report = checked('fallback_line = "gone"', agi="port = 0\nprot = 1")
+    assert report.exit_code == EXIT_FAULTS
+    assert [(finding.key, finding.text) for finding in report.findings] == [
+        ("agi.prot", "is not a setting; did you mean agi.port?"),
+        ("fallback_line", "names a line that does not exist; name one of shop"),
+    ]
+
+
+def test_text_in_brackets_is_printed_as_it_is() -> None:
+    report = Report((module.Finding(Level.NOTE, "key", "[bold]x[/bold] :warning:"),))
+    assert "key: [bold]x[/bold] :warning:" in printed(report)
+
+
+@pytest.mark.parametrize(
+    ("default", "words"),
+    [
+        ('{kind = "dialplan", context = "main"}', "goes to main,s,1"),
+        ('{kind = "say", prompt = "goodbye"}', "says 'goodbye'"),
+        ('{kind = "hangup"}', "hangs up"),
+    ],
+)
+def test_the_default_destination_is_said(
+    checked: Callable[..., Report], default: str, words: str
+) -> None:
+    assert words in one(checked(line=f"default = {default}"), "lines.shop.did")[1]
+
+
+# -- the state directory
+
+
+def test_a_state_directory_that_can_be_made_is_no_fault(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    report = checked(f'state_dir = "{tmp_path}/a/b"')
+    assert one(report, "state_dir") == (Level.OK, f"{tmp_path}/a/b will be made")
+
+
+def test_a_state_directory_that_is_a_file_is_a_fault(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    report = checked(f'state_dir = "{tmp_path}/file"')
+    assert one(report, "state_dir") == (Level.FAULT, f"{tmp_path}/file is no folder")
+
+
+def test_a_state_directory_that_may_not_be_written_is_a_fault(
+    checked: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write anywhere, so the system's answer is given here.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    level, text = one(checked(), "state_dir")
+    assert level is Level.FAULT
+    assert "may not write" in text
+
+
+# -- speech
+
+
+def test_an_engine_that_is_not_installed_is_a_fault(checked: Callable[..., Report]) -> None:
+    report = checked('speech = {engine = ["speak", "{output}"]}')
+    assert one(report, "speech.engine") == (
+        Level.FAULT,
+        "the program 'speak' is not found; install it or name its full path",
+    )
+
+
+def test_an_engine_that_is_installed_is_named(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "speak").touch(mode=0o755)
+    report = checked('speech = {engine = ["speak", "{output}"], pbx_cache = "/sounds"}')
+    assert one(report, "speech.engine") == (Level.OK, str(tmp_path / "bin" / "speak"))
+    assert not found(report, "speech.pbx_cache")
+
+
+def test_a_cache_that_the_pbx_may_not_enter_is_noted(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    engine = 'speech = {engine = ["speak", "{output}"]}'
+    level, text = one(checked(f'state_dir = "{tmp_path}/state"\n{engine}'), "speech.pbx_cache")
+    assert level is Level.NOTE
+    assert "can the one that runs Asterisk read it?" in text
+
+
+@pytest.fixture
+def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of prompts; all that is above it counts as open, whatever this machine's is."""
+    folder = tmp_path / "prompts"
+    shutil.copytree(SHIPPED, folder)
+    above = set(folder.parents)
+    real = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        return real(Path("/") if path in above else path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    return folder
+
+
+def test_prompts_that_every_account_can_read_are_in_order(
+    checked: Callable[..., Report], prompts: Path
+) -> None:
+    report = checked(f'speech = {{prompts = "{prompts}"}}')
+    assert one(report, "speech.prompts") == (
+        Level.OK,
+        f"{prompts} is open to the account that runs Asterisk",
+    )
+
+
+def test_a_prompt_that_the_pbx_may_not_read_is_noted(
+    checked: Callable[..., Report], prompts: Path
+) -> None:
+    (prompts / "fr" / "busy.wav").chmod(0o600)
+    level, text = one(checked(f'speech = {{prompts = "{prompts}"}}'), "speech.prompts")
+    assert level is Level.NOTE
+    assert text.startswith(f"{prompts}/fr/busy.wav is closed to other accounts")
+
+
+def test_prompts_on_another_machine_are_only_named(
+    checked: Callable[..., Report],
+) -> None:
+    report = checked('speech = {pbx_prompts = "/sounds"}')
+    assert one(report, "speech.prompts") == (
+        Level.OK,
+        f"{SHIPPED}, which the PBX must see as /sounds",
+    )
+
+
+def test_a_disclosure_without_a_brand_is_noted(checked: Callable[..., Report]) -> None:
+    assert one(checked(), "lines.shop.disclosure")[0] is Level.NOTE
+    own = 'disclosure = "disclosure-example-store"\ndefault = {kind = "hangup"}'
+    assert not found(checked(line=own), "lines.shop.disclosure")
+
+
+# -- listening
+
+
+def test_a_port_in_use_is_noted(checked: Callable[..., Report], listener: socket.socket) -> None:
+    level, text = one(checked(agi=f"port = {port(listener)}"), "agi.port")
+    assert level is Level.NOTE
+    assert "is in use" in text
+
+
+def test_an_address_of_another_machine_is_a_fault(checked: Callable[..., Report]) -> None:
+    # 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+    report = checked(agi='host = "192.0.2.1"\nport = 0\nallow = ["192.0.2.2"]')
+    level, text = one(report, "agi.port")
+    assert level is Level.FAULT
+    assert "cannot listen on 192.0.2.1 port 0" in text
+
+
+def test_everybody_allowed_without_a_token_is_noted(checked: Callable[..., Report]) -> None:
+    report = checked(agi='port = 0\nallow = ["0.0.0.0/0"]')
+    assert one(report, "agi.allow")[0] is Level.NOTE
+
+
+def test_a_token_file_that_every_account_may_read_is_noted(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("word", encoding="utf-8")
+    token.chmod(0o644)
+    agi = f'port = 0\nallow = ["0.0.0.0/0"]\ntoken = {{file = "{token}"}}'
+    assert found(checked(agi=agi), "agi.token") == [
+        (Level.OK, f"4 characters from the file {token}"),
+        (Level.NOTE, f"every account may read the file {token}; chmod 600 it"),
+    ]
+    token.chmod(0o600)
+    assert len(found(checked(agi=agi), "agi.token")) == 1
+
+
+# -- the hook
+
+
+def hook(server: socket.socket, scheme: str = "http") -> str:
+    return f'hook = {{url = "{scheme}://localhost:{port(server)}/v1", connect_seconds = 0.5}}'
+
+
+def test_without_being_asked_the_hook_is_left_alone(
+    checked: Callable[..., Report], listener: socket.socket
+) -> None:
+    checked(hook(listener))
+    listener.setblocking(False)  # noqa: FBT003  # the socket's own signature
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_when_asked_it_connects_and_sends_nothing(
+    checked: Callable[..., Report], listener: socket.socket
+) -> None:
+    report = checked(hook(listener), connect=True)
+    assert one(report, "hook.url") == (Level.OK, f"localhost port {port(listener)} answers")
+    connection, _ = listener.accept()
+    with connection:
+        assert connection.recv(1) == b""
+
+
+def test_a_hook_that_refuses_the_connection_is_a_fault(checked: Callable[..., Report]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        text = hook(gone)
+    level, words = one(checked(text, connect=True), "hook.url")
+    assert level is Level.FAULT
+    assert "Connection refused" in words
+
+
+def test_a_hook_that_never_answers_the_handshake_is_a_fault(
+    checked: Callable[..., Report], listener: socket.socket
+) -> None:
+    level, words = one(checked(hook(listener, "https"), connect=True), "hook.url")
+    assert level is Level.FAULT
+    assert "timed out" in words
+
+
+@pytest.fixture
+def secure(listener: socket.socket) -> Iterator[socket.socket]:
+    """A TLS server with the certificate that the tests of the hook use, for one connection."""
+    certificate = Path(__file__).parent.parent / "hook" / "loopback.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        try:
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(1)
+        except ssl.SSLError:
+            connection.close()  # the other side did not like the certificate
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield listener
+    thread.join()
+
+
+def test_a_certificate_that_is_not_trusted_is_a_fault(
+    checked: Callable[..., Report], secure: socket.socket
+) -> None:
+    level, words = one(checked(hook(secure, "https"), connect=True), "hook.url")
+    assert level is Level.FAULT
+    assert "the certificate of localhost is not trusted" in words
+
+
+def test_a_certificate_of_ones_own_is_trusted_when_named(
+    checked: Callable[..., Report], secure: socket.socket
+) -> None:
+    certificate = Path(__file__).parent.parent / "hook" / "loopback.pem"
+    text = hook(secure, "https").replace("}", f', ca_file = "{certificate}"}}')
+    level, words = one(checked(text, connect=True), "hook.url")
+    assert level is Level.OK, words
+    assert "answers, TLSv1" in words
+
+
+# -- the command
+
+
+async def test_the_command_prints_and_returns_the_exit_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(tmp_path / "gone.toml") == EXIT_FAULTS
+    assert capsys.readouterr().out.splitlines()[-1] == "1 fault"
