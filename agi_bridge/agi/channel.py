@@ -12,7 +12,6 @@ from agi_bridge.agi.scopes import HangupScope, Shield
 from agi_bridge.agi.variables import VariableCommands
 from agi_bridge.agi.words import app_arguments
 
-_EVALUATED: Final = re.compile(r"\$[{\[]")
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ,.:_-]")
 _REASON_BYTES: Final = 80
 
@@ -94,7 +93,8 @@ class Channel(MediaCommands, VariableCommands):
         """
         if application not in self._applications:
             raise AGIArgumentError("this application is not allowed")
-        if any(_EVALUATED.search(argument) for argument in arguments):
+        text = ",".join(arguments)
+        if "${" in text or "$[" in text:
             raise AGIArgumentError("an application's argument cannot hold an expression")
         if seconds is None:
             seconds = exec_seconds(application, arguments, self._limits)

@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
             raise AGIHangup("the caller has hung up")
         self._in_flight = True
         self._follows_usage = is_exec
-        self._waiting = asyncio.current_task()
+        self._waiting = asyncio.current_task(self._loop)
         self._deadline = self._loop.time() + seconds
         if self._deadline < self._armed:
             self._arm(self._deadline)

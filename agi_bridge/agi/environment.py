@@ -12,7 +12,7 @@ _UNKNOWN = "unknown"
 
 # One string object for each name that Asterisk uses, whatever the number of calls.
 _NAMES = {
-    name: name
+    _PREFIX + name: name
     for name in (
         "network",
         "network_script",
@@ -140,16 +140,19 @@ def parse_environment(block: str) -> Environment:
     """
     values: dict[str, str] = {}
     arguments: list[str] = []
+    named = 0
     for line in block.split("\n"):
-        name, colon, value = line.partition(": ")
-        if not colon or not name.startswith(_PREFIX):
-            continue
-        name = name[len(_PREFIX) :]
-        if name.startswith(_ARGUMENT):
-            arguments.append(value)
-            continue
-        name = _NAMES.get(name, name)
-        if name in values:
-            raise AGIProtocolError("the environment names one thing twice")
+        sent, colon, value = line.partition(": ")
+        name = _NAMES.get(sent)
+        if name is None:
+            if not colon or not sent.startswith(_PREFIX):
+                continue
+            name = sent[len(_PREFIX) :]
+            if name.startswith(_ARGUMENT):
+                arguments.append(value)
+                continue
         values[name] = value
+        named += 1
+    if len(values) != named:
+        raise AGIProtocolError("the environment names one thing twice")
     return Environment(values, tuple(arguments))

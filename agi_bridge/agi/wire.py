@@ -6,7 +6,7 @@ raw), a usage text has several lines (`agi_handle_command`), and HANGUP comes by
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from agi_bridge.agi.environment import Environment, parse_environment
 from agi_bridge.agi.errors import AGIProtocolError
@@ -19,9 +19,8 @@ DEAD_CHANNEL: Final = 511
 USAGE: Final = 520
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One reply line, taken apart.
+class Reply(NamedTuple):
+    """One reply line, taken apart. A tuple, as several are made for every call.
 
     `result` is text, as digits may begin with zeros or be none at all. `data` is what stands in
     parentheses, up to the last one; for replies other than 200, and for free text behind the
@@ -55,9 +54,7 @@ _USAGE_END = b"520 End of proper usage."
 _CODE = re.compile(rb"\d{3}(?= |$)")
 _ENDPOS_BEHIND_DATA = re.compile(r"\) endpos=(-?\d{1,18})$")
 _ENDPOS = re.compile(r"endpos=(-?\d{1,18})$")
-_EVERYDAY = {
-    line: Reply(OK, line[len(_RESULT) :].decode()) for line in (_RESULT + b"0", _RESULT + b"1")
-}
+_EVERYDAY = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
 
 
 class Reader:
@@ -83,6 +80,10 @@ class Reader:
         Raises:
             AGIProtocolError: a cap of the limits is passed, or the environment makes no sense.
         """
+        if not self._buffer and self._open is None and not self._environment_due:
+            everyday = _EVERYDAY.get(data)
+            if everyday is not None:
+                return [everyday]
         events: list[Event] = []
         if self._buffer:
             data = self._buffer + data
@@ -98,7 +99,8 @@ class Reader:
                 events.append(event)
             start = end + 1
         self._buffer = data[start:]
-        self._check(len(self._buffer))
+        if self._buffer:
+            self._check(len(self._buffer))
         return events
 
     def _environment(self, data: bytes, events: list[Event]) -> bytes | None:
@@ -121,9 +123,6 @@ class Reader:
             raise AGIProtocolError("a reply is larger than allowed")
 
     def _line(self, line: bytes) -> Event | None:
-        everyday = _EVERYDAY.get(line)
-        if everyday is not None and self._open is None:
-            return everyday
         self._check(len(line))
         if self._open is not None:
             return self._continued(line)

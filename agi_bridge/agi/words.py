@@ -4,12 +4,16 @@ Two layers: a line is split into words by `parse_args` (``res/res_agi.c``); the 
 string of EXEC is split again by the application (`__ast_app_separate_args`, ``main/app.c``).
 """
 
+import re
+
 from agi_bridge.agi.errors import AGIArgumentError
 
 MAX_WORDS = 127
 """`MAX_ARGS` is 128, the last place holds the end mark; further words are dropped."""
 
 _LINE_BYTES = 2047
+_PLAIN = re.compile(r'[^,"\\()\[\]]*(?:\([^,"\\()\[\]]*\)[^,"\\()\[\]]*)*')
+"""What an application reads as it stands: nothing special but pairs of parentheses."""
 
 
 def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> bytes:
@@ -37,7 +41,7 @@ def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> 
         raise AGIArgumentError("a command holds text that is no Unicode") from error.__cause__
     if len(encoded) > line_bytes:
         raise AGIArgumentError(f"a command has {len(encoded)} bytes, {line_bytes} are allowed")
-    if len(arguments) > MAX_WORDS - len(words.split()):
+    if len(arguments) + words.count(" ") >= MAX_WORDS:
         raise AGIArgumentError(f"a command has more than {MAX_WORDS} words")
     return encoded
 
@@ -76,7 +80,7 @@ def app_arguments(*arguments: str) -> str:
     arguments but the last that it knows, as `__ast_app_separate_args` leaves that one raw.
     """
     return ",".join(
-        argument if _reads_as_it_stands(argument) else _literal(argument) for argument in arguments
+        argument if _PLAIN.fullmatch(argument) else _literal(argument) for argument in arguments
     )
 
 
@@ -105,21 +109,6 @@ def separate_arguments(text: str) -> list[str]:
             continue
         found[-1] += char
     return found
-
-
-def _reads_as_it_stands(argument: str) -> bool:
-    """Tell whether nothing in it separates, quotes, escapes, or leaves a bracket open."""
-    if any(char in ',"\\' for char in argument):
-        return False
-    for opening, closing in ("()", "[]"):
-        depth = 0
-        for char in argument:
-            depth += (char == opening) - (char == closing)
-            if depth < 0:
-                return False
-        if depth:
-            return False
-    return True
 
 
 def _literal(argument: str) -> str:
