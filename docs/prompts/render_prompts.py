@@ -50,7 +50,7 @@ VOICES = {"en": ("en-us", "af_heart"), "es": ("es-419", "ef_dora"), "fr": ("fr",
 # Speaking rate of a language or of one of its prompts; found by transcription over a telephone.
 SPEED = {"en": 0.92, "es": 0.95, "fr": 0.96, "fr/you-entered": 1.0}
 
-# Prompts that digits follow: the voice must not fall at their end (in French it is clearer so).
+# Prompts that digits follow: the voice must not fall at their end (the French is clearer if so).
 HANGING = {
     "en/you-entered",
     "es/you-entered",

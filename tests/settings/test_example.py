@@ -1,0 +1,87 @@
+"""The fingerprint of a configuration, and the example that is shipped."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from agi_bridge.settings import (
+    Settings,
+)
+from agi_bridge.settings.faults import known_keys
+from agi_bridge.speech import SHIPPED
+
+from .texts import KEY, SHOP, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+EXAMPLE = Path(__file__).parents[2] / "agi-bridge.example.toml"
+
+
+def test_the_fingerprint_changes_with_the_configuration_and_not_with_the_key(
+    load: Callable[..., Settings],
+) -> None:
+    first = load()
+    assert re.fullmatch("[0-9a-f]{64}", first.sha256)
+    assert first.sha256 == first.sha256 == load(SHOP_KEY="another").sha256
+    assert first.sha256 != load(shop(ring_seconds="20")).sha256
+
+
+def stated(text: str) -> Mapping[str, Any]:
+    """Every key that the example states, also those commented out, by its full name."""
+    found: dict[str, Any] = {}
+
+    def walk(table: Mapping[str, Any], prefix: str) -> None:
+        for key, value in table.items():
+            name = prefix + ("*" if prefix == "lines." else key)
+            found[name] = value
+            if isinstance(value, dict):
+                walk(value, f"{name}.")
+
+    walk(tomllib.loads(re.sub(r"^#(?=[a-z_]+ = )", "", text, flags=re.MULTILINE)), "")
+    return found
+
+
+def test_the_example_loads_as_it_is() -> None:
+    settings = Settings.load(EXAMPLE, {"INSTAPLY_KEY": KEY})
+    assert settings.lines["shop"].secret() == KEY
+
+
+def test_the_example_shows_every_setting() -> None:
+    shown = set(stated(EXAMPLE.read_text(encoding="utf-8")))
+    # A place and a destination are shown as inline tables, in one of their kinds.
+    inline = ("agi.token.", "lines.*.hook_key.", "lines.*.default.")
+    tables = {"lines.*"}
+    assert {key for key in shown if not key.startswith(inline)} - tables == {
+        key for key, _ in known_keys(Settings) if not key.startswith(inline)
+    }
+
+
+def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -> None:
+    active = stated(re.sub("(?m)^#.*$", "", EXAMPLE.read_text(encoding="utf-8")))
+    for key, field in known_keys(Settings):
+        if field.is_required() or isinstance(field.default, BaseModel) or key == "lines":
+            continue
+        if field.default is None:
+            assert key not in active or key == "lines.*.hook_key.env", key
+        elif not key.startswith("lines.*.default."):
+            default = field.default
+            plain = list(default) if isinstance(default, tuple) else default
+            assert active[key] == (str(plain) if isinstance(plain, Path) else plain), key
+
+
+def test_the_example_gives_a_reason_for_every_setting() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for match in re.finditer(r"^#?([a-z_]+) = .*$", text, flags=re.MULTILINE):
+        above = text[: match.start()].rstrip("\n").rpartition("\n")[2]
+        assert above.startswith("# "), match[1]
+
+
+def test_the_shipped_prompts_are_what_an_unset_folder_means(load: Callable[..., Settings]) -> None:
+    assert load().speech.prompts is None
+    assert load(f'speech = {{prompts = "{SHIPPED}"}}\n{SHOP}').speech.prompts == SHIPPED

@@ -1,0 +1,116 @@
+"""Lines: their prompts, and which one a called number belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge import phone
+
+from .texts import SHOP, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agi_bridge.settings import (
+        Settings,
+    )
+
+
+def test_a_language_whose_prompts_are_not_recorded_is_refused(
+    faults: Callable[..., list[str]],
+) -> None:
+    lines = faults(shop(languages='["en", "de"]'))
+    assert len(lines) == 1
+    assert lines[0].startswith("lines.shop.languages: 'de' lacks prompts: accepted, ")
+    assert lines[0].endswith("; record them, or choose from en, es, fr")
+
+
+def test_prompts_that_a_line_names_must_be_recorded_in_each_language(
+    faults: Callable[..., list[str]],
+) -> None:
+    lines = faults(
+        shop(languages='["en", "fr"]', disclosure='"mine"', default='{kind="say", prompt="closed"}')
+    )
+    assert [line.partition(";")[0] for line in lines] == [
+        "lines.shop.default.prompt: is not recorded in 'en'",
+        "lines.shop.default.prompt: is not recorded in 'fr'",
+        "lines.shop.disclosure: is not recorded in 'en'",
+        "lines.shop.disclosure: is not recorded in 'fr'",
+    ]
+
+
+def test_two_languages_of_a_menu_may_not_ask_for_the_same_key(
+    faults: Callable[..., list[str]], load: Callable[..., Settings]
+) -> None:
+    assert load(shop(languages='["fr", "en", "es"]')).lines["shop"].languages[0] == "fr"
+    lines = faults(shop(languages='["en", "en-US"]'))
+    assert "the menu prompt of 'en-US' asks for no key of its own" in lines[0]
+
+
+TWO = shop() + SHOP.replace("shop", "paris").replace('["+14155550111"]', '["+33142685300", "200"]')
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("+14155550111", "shop"),
+        ("14155550111", "shop"),
+        (" 14155550111", "shop"),  # a + that a URL turned into a space
+        ("4155550111", "shop"),
+        ("(415) 555-0111", "shop"),
+        ("+33142685300", "paris"),
+        ("33142685300", "paris"),
+        ("0142685300", "paris"),
+        ("200", "paris"),
+        ("+14155550112", None),
+        ("s", None),
+        ("unknown", None),
+    ],
+)
+def test_several_forms_of_a_number_find_its_line(
+    load: Callable[..., Settings], called: str, name: str | None
+) -> None:
+    text = TWO.replace("[lines.paris]", '[lines.paris]\nregions = ["FR"]')
+    line = load(text).line_for([called])
+    assert (line and line.name) == name
+
+
+def test_the_first_candidate_that_is_a_lines_number_decides(
+    load: Callable[..., Settings],
+) -> None:
+    settings = load(TWO)
+    found = settings.line_for([None, "", "unknown", "200", "4155550111"])
+    assert found is settings.lines["paris"]
+
+
+def test_the_fallback_line_takes_calls_to_unknown_numbers(load: Callable[..., Settings]) -> None:
+    settings = load('fallback_line = "shop"\n' + TWO)
+    assert settings.line_for(["999", None]) is settings.lines["shop"]
+    assert load(TWO).line_for(["999"]) is None
+
+
+def test_a_national_number_that_two_lines_could_mean_is_neithers(
+    load: Callable[..., Settings],
+) -> None:
+    berlin = SHOP.replace("shop", "berlin").replace('["+14155550111"]', '["+494155550111"]')
+    settings = load(SHOP + berlin + 'regions = ["DE"]\n')
+    assert settings.line_for(["4155550111"]) is None
+    assert settings.line_for(["+494155550111"]) is settings.lines["berlin"]
+
+
+@pytest.mark.parametrize("form", ["+14155550111", "4155550111", "(415) 555-0111", "14155550111"])
+def test_two_lines_may_not_share_a_number_in_any_form(
+    faults: Callable[..., list[str]], form: str
+) -> None:
+    second = SHOP.replace("shop", "second").replace('["+14155550111"]', f'["{form}"]')
+    assert phone.same_number(form, "+14155550111", region="US")
+    assert faults(SHOP + second) == [
+        "lines.second.did: holds a number that lines.shop.did has too; give each number to one line"
+    ]
+
+
+def test_one_line_may_have_a_number_in_two_forms(load: Callable[..., Settings]) -> None:
+    settings = load(shop(did='["+14155550111", "4155550111"]'))
+    assert settings.line_for(["14155550111"]) is settings.lines["shop"]

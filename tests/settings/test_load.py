@@ -1,0 +1,132 @@
+"""What is read, and from where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from agi_bridge.settings import (
+    DialDefault,
+    DialplanDefault,
+    HangupDefault,
+    SayDefault,
+    Settings,
+)
+from agi_bridge.settings.sources import Environment, find_file
+
+from .texts import KEY, SHOP, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_a_minimal_line_gets_every_default(load: Callable[..., Settings]) -> None:
+    settings = load()
+    line = settings.lines["shop"]
+    assert (line.name, line.legal_name, line.languages) == ("shop", "Example Store", ("en",))
+    assert (line.ring_seconds, line.talk_seconds, line.dial) == (30, 7200, "exec")
+    assert line.default == DialDefault(kind="dial", destination="PJSIP/100")
+    assert (settings.agi.host, settings.agi.port, settings.agi.allow) == ("127.0.0.1", 4573, ())
+    assert settings.agi.secret() is None
+    assert settings.speech_cache == Path("/var/lib/agi-bridge/speech")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{kind = "dialplan", context = "main"}', DialplanDefault),
+        ('{kind = "say", prompt = "goodbye"}', SayDefault),
+        ('{kind = "hangup"}', HangupDefault),
+        ('{kind = "dial", destination = "PJSIP/100&PJSIP/101"}', DialDefault),
+    ],
+)
+def test_callers_can_be_sent_to_four_kinds_of_default(
+    load: Callable[..., Settings], text: str, kind: type
+) -> None:
+    assert isinstance(load(shop(default=text)).lines["shop"].default, kind)
+
+
+def test_the_environment_wins_over_the_file(load: Callable[..., Settings]) -> None:
+    settings = load(
+        'state_dir = "/a"\n[hook]\nmethod = "GET"\ntotal_seconds = 5\n' + SHOP,
+        AGI_BRIDGE_STATE_DIR="/b",
+        AGI_BRIDGE_HOOK__TOTAL_SECONDS="6.5",
+        AGI_BRIDGE_HOOK__KEEPALIVE="true",
+        AGI_BRIDGE_LINES__SHOP__BRAND="Corner Shop",
+        AGI_BRIDGE_LINES__SHOP__LANGUAGES="fr, en",
+        AGI_BRIDGE_LINES__SHOP__REGIONS='["FR", "US"]',
+        AGI_BRIDGE_LINES__SHOP__CONSENT__ENTRY_TRIES="2",
+        AGI_BRIDGE_LINES__SHOP__DEFAULT='{"kind": "hangup"}',
+        AGI_BRIDGE_SPEECH__ENGINE="flite -o '{output}'",
+    )
+    line = settings.lines["shop"]
+    assert (settings.state_dir, settings.hook.method) == (Path("/b"), "GET")
+    assert (settings.hook.total_seconds, settings.hook.keepalive) == (6.5, True)
+    assert (line.brand, line.languages, line.regions) == (
+        "Corner Shop",
+        ("fr", "en"),
+        ("FR", "US"),
+    )
+    assert line.consent.entry_tries == 2
+    assert line.default == HangupDefault(kind="hangup")
+    assert settings.speech.engine == ("flite", "-o", "{output}")
+
+
+def test_an_engine_in_the_environment_may_be_a_json_list(load: Callable[..., Settings]) -> None:
+    settings = load(AGI_BRIDGE_SPEECH__ENGINE='["flite", "-o", "{output}"]')
+    assert settings.speech.engine == ("flite", "-o", "{output}")
+
+
+def test_a_whole_configuration_can_come_from_the_environment() -> None:
+    environ = {
+        "AGI_BRIDGE_LINES__SHOP__DID": "+14155550111",
+        "AGI_BRIDGE_LINES__SHOP__BUSINESS_NUMBER": "+14155550111",
+        "AGI_BRIDGE_LINES__SHOP__HOOK_KEY": KEY,
+        "AGI_BRIDGE_LINES__SHOP__BRAND": "Example Store",
+        "AGI_BRIDGE_LINES__SHOP__DIAL_TEMPLATE": "PJSIP/{number}@trunk",
+        "AGI_BRIDGE_LINES__SHOP__DEFAULT__KIND": "hangup",
+        "AGI_BRIDGE_AGI__TOKEN": "word",
+        "AGI_BRIDGE_CACHE": "/another/tool's",
+        "PATH": "/bin",
+    }
+    settings = Settings.load(None, environ)
+    assert settings.lines["shop"].secret() == KEY
+    assert settings.agi.secret() == "word"
+
+
+def test_the_file_is_the_one_named_then_the_environments_then_the_default(tmp_path: Path) -> None:
+    there = tmp_path / "there.toml"
+    there.touch()
+    named = {"AGI_BRIDGE_CONFIG": "/named.toml"}
+    assert find_file(Path("/x.toml"), named, there) == Path("/x.toml")
+    assert find_file(None, named, there) == Path("/named.toml")
+    assert find_file(None, {}, there) == there
+    assert find_file(None, {}, tmp_path / "gone.toml") is None
+
+
+def test_the_environment_is_a_source_as_pydantic_settings_has_them() -> None:
+    source = Environment(Settings, {"AGI_BRIDGE_STATE_DIR": "/b", "OTHER": "x"})
+    field = Settings.model_fields["state_dir"]
+    assert source.get_field_value(field, "state_dir") == ("/b", "state_dir", False)
+
+
+def test_a_key_in_a_table_wins_over_a_variable_for_the_whole_table() -> None:
+    environ = {"AGI_BRIDGE_LINES": "x", "AGI_BRIDGE_LINES__SHOP__BRAND": "B"}
+    assert Environment(Settings, environ)() == {"lines": {"shop": {"brand": "B"}}}
+
+
+def test_nothing_can_be_changed_after_loading(load: Callable[..., Settings]) -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.state_dir = Path("/x")
+    with pytest.raises(ValidationError):
+        settings.lines["shop"].brand = "x"
+
+
+def test_the_ambient_environment_does_not_slip_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIR", "/ambient")
+    monkeypatch.setenv("FALLBACK_LINE", "ambient")
+    assert Settings().fallback_line is None

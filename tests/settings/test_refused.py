@@ -1,0 +1,291 @@
+"""What is refused, and in which words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.settings import (
+    Settings,
+    SettingsError,
+)
+
+from .texts import SHOP, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+REFUSED_ON_A_LINE = {
+    "did": [
+        ("[]", "is empty; name at least 1"),
+        ('["+1415555"]', "is not a phone number in E.164 form"),
+        ('["PJSIP/1"]', "neither a phone number nor an extension"),
+        ('["100", "100"]', "names the same one twice"),
+        ("100", 'write a list, like ["…", "…"]'),
+    ],
+    "business_number": [
+        ('"4155550111"', "is not a phone number in E.164 form"),
+        ('"+0123456789"', "is not a phone number in E.164 form"),
+    ],
+    "brand": [
+        ('""', "is empty"),
+        ('"a\\u0007b"', "holds a control character"),
+        (f'"{"x" * 81}"', "is too long; use at most 80 characters"),
+        ("5", "is of the wrong type; write text in quotes"),
+    ],
+    "languages": [("[]", "is empty"), ('["English"]', "holds an unknown language tag")],
+    "disclosure": [('"../x"', "is not a prompt's name")],
+    "regions": [('["UK"]', "holds an unknown region"), ('["US", "US"]', "the same one twice")],
+    "dial": [('"ring"', "is none of the choices; write 'exec' or 'dialplan'")],
+    "dial_template": [
+        ('"PJSIP/trunk"', "must hold {number} exactly once"),
+        ('"PJSIP/{number}/{number}"', "must hold {number} exactly once"),
+        ('"PJSIP/{number}@trunk,30,T"', "holds a character that Dial would act on"),
+        ('"PJSIP/{number}&PJSIP/1"', "holds a character that Dial would act on"),
+        ('"PJSIP/{number}@${TRUNK}"', "holds a character that Dial would act on"),
+        ('"PJSIP/{number}@{trunk}"', "holds a character that Dial would act on"),
+        ('"{number}@trunk"', "holds a character that Dial would act on"),
+    ],
+    "ring_seconds": [
+        ("4", "is too small; make it at least 5"),
+        ("301", "is too large; make it at most 300"),
+        ("30.5", "write a whole number"),
+        ("true", "is true or false where a number is wanted"),
+    ],
+    "allow_caller_id": [('"perhaps"', "write true or false")],
+    "default": [
+        ('{kind = "dial", destination = "PJSIP/100,30,t"}', "holds options of Dial"),
+        ('{kind = "dial", destination = "100"}', "is not a destination of Dial"),
+        ('{kind = "dial"}', "lines.shop.default.destination: is missing"),
+        ('{kind = "dialplan", context = "a,b"}', "is no name of the dialplan"),
+        ('{kind = "queue"}', "is of an unknown kind"),
+        ('{destination = "PJSIP/100"}', "has no kind"),
+    ],
+    "consent": [
+        ("{entry_seconds = 3}", "is shorter than the wait for a digit"),
+        ("{entry_seconds = inf}", "is no finite number"),
+        ("{language_seconds = 0}", "is too small; make it more than 0"),
+        ("3", "write a table"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [(key, value, words) for key, cases in REFUSED_ON_A_LINE.items() for value, words in cases],
+)
+def test_a_bad_value_on_a_line_is_refused_by_its_full_name(
+    faults: Callable[..., list[str]], key: str, value: str, words: str
+) -> None:
+    lines = faults(shop(**{key: value}))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"lines.shop.{key}")
+    assert words in lines[0]
+    assert "; " in lines[0]
+
+
+@pytest.mark.parametrize(
+    "key", ["did", "business_number", "hook_key", "brand", "dial_template", "default"]
+)
+def test_a_line_without_what_it_needs_is_refused(
+    faults: Callable[..., list[str]], key: str
+) -> None:
+    without = re.sub(rf"^{key} = .*$", "", SHOP, flags=re.MULTILINE)
+    assert faults(without) == [
+        f"lines.shop.{key}: is missing; add it; agi-bridge.example.toml shows it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('state_dir = "here"', "state_dir", "is not an absolute path"),
+        ("state_dir = 5", "state_dir", "write a path in quotes"),
+        ("log = 5", "log", "write a table"),
+        ("log = {level = 5}", "log.level", "is none of the choices"),
+        ('agi = {host = "0.0.0.0"}', "agi.allow", "can be reached from other machines"),
+        ('agi = {host = "pbx.example"}', "agi.host", "is not an IP address"),
+        ('agi = {allow = ["10.0.0.5/24"]}', "agi.allow", "is not a network"),
+        ("agi = {allow = [5]}", "agi.allow", "is not a network"),
+        ("agi = {port = 65536}", "agi.port", "is too large"),
+        ("agi = {max_call_seconds = 7000}", "agi.max_call_seconds", "would cut calls"),
+        ('hook = {url = "http://hooks.example/v1"}', "hook.url", "unencrypted"),
+        ('hook = {url = "ftp://hooks.example/v1"}', "hook.url", "is not an http or https URL"),
+        ('hook = {url = "https:///v1"}', "hook.url", "is not an http or https URL"),
+        ('hook = {url = "https://h:port/v1"}', "hook.url", "is not a URL"),
+        ('hook = {url = "https://u:p@h/v1"}', "hook.url", "more than a host and a path"),
+        ('hook = {url = "https://h/v1?key=1"}', "hook.url", "more than a host and a path"),
+        ("hook = {total_seconds = 2}", "hook.total_seconds", "is shorter than"),
+        ('hook = {ca_file = "/gone"}', "hook.ca_file", "cannot be read"),
+        ('speech = {engine = ["espeak-ng"]}', "speech.engine", "must hold {output} once"),
+        (
+            'speech = {engine = ["a", "{text}", "{text}", "{output}"]}',
+            "speech.engine",
+            "{text} at most once",
+        ),
+        (
+            'speech = {engine = ["a", "{voice}", "{output}"]}',
+            "speech.engine",
+            "holds an unknown placeholder",
+        ),
+        (
+            'speech = {engine = ["{text}", "{output}"]}',
+            "speech.engine",
+            "has a placeholder in the program's name",
+        ),
+        ('speech = {pbx_prompts = "sounds"}', "speech.pbx_prompts", "is no absolute path"),
+        ('speech = {pbx_cache = "/a,b"}', "speech.pbx_cache", "is no absolute path"),
+        ('speech = {prompts = "/nowhere"}', "speech.prompts", "no LANGUAGE/NAME.wav is there"),
+        ('fallback_line = "gone"', "fallback_line", "names a line that does not exist"),
+        ("fallback_line = 5", "fallback_line", "write text in quotes"),
+    ],
+)
+def test_a_bad_value_outside_the_lines_is_refused_by_its_full_name(
+    faults: Callable[..., list[str]], text: str, key: str, words: str
+) -> None:
+    lines = faults(f"{text}\n{SHOP}")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{key}: ")
+    assert words in lines[0]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/v1", "http://[::1]/", "http://localhost/"])
+def test_plain_http_is_taken_to_this_machine(load: Callable[..., Settings], url: str) -> None:
+    assert load(f'hook = {{url = "{url}"}}\n{SHOP}').hook.url == url
+
+
+def test_a_readable_file_of_certificates_is_taken(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    settings = load(f'hook = {{ca_file = "{tmp_path}/ca.pem"}}\n{SHOP}')
+    assert settings.hook.ca_file == tmp_path / "ca.pem"
+
+
+def test_other_machines_may_connect_where_they_are_named(load: Callable[..., Settings]) -> None:
+    assert load(f'agi = {{host = "localhost"}}\n{SHOP}').agi.allow == ()
+    settings = load(f'agi = {{host = "0.0.0.0", allow = ["192.0.2.0/24", "::1"]}}\n{SHOP}')
+    assert [str(network) for network in settings.agi.allow] == ["192.0.2.0/24", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("[hok]\n", "hok: is not a setting; did you mean hook?"),
+        ("[agi]\nprot = 1\n", "agi.prot: is not a setting; did you mean agi.port?"),
+        ("method = 'GET'\n", "method: is not a setting; did you mean hook.method?"),
+        ("zzz = 1\n", "zzz: is not a setting; take it out"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_one_that_was_meant(
+    faults: Callable[..., list[str]], wrong: str, meant: str
+) -> None:
+    assert faults(wrong + SHOP) == [meant]
+
+
+def test_an_unknown_key_on_a_line_is_refused_with_the_one_that_was_meant(
+    faults: Callable[..., list[str]],
+) -> None:
+    assert faults(shop(rings_seconds="20")) == [
+        "lines.shop.rings_seconds: is not a setting; did you mean lines.shop.ring_seconds?"
+    ]
+    assert faults(shop(name='"x"')) == ["lines.shop.name: is not a setting; take it out"]
+
+
+@pytest.mark.parametrize("name", ["Shop", "main__shop", '"main shop"', "1st"])
+def test_a_lines_name_must_fit_a_variables_name(
+    faults: Callable[..., list[str]], name: str
+) -> None:
+    lines = faults(SHOP.replace("lines.shop", f"lines.{name}"))
+    assert len(lines) == 1
+    assert "is not a line's name; use a-z, 0-9 and single underscores" in lines[0]
+
+
+def test_a_misspelt_variable_is_a_fault(faults: Callable[..., list[str]]) -> None:
+    lines = faults(AGI_BRIDGE_HOOK__TOTAL_SECOND="5", AGI_BRIDGE_STATEDIR="/x")
+    assert lines == [
+        "hook.total_second: is not a setting; did you mean hook.total_seconds?",
+        "statedir: is not a setting; did you mean state_dir?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("AGI_BRIDGE_LINES__SHOP__DID", '["+1', "is not JSON"),
+        ("AGI_BRIDGE_LINES__SHOP__DEFAULT", "{kind", "is not JSON"),
+        ("AGI_BRIDGE_LINES__SHOP__HOOK_KEY", "{env", "is not JSON"),
+        ("AGI_BRIDGE_SPEECH__ENGINE", "[x", "is not JSON"),
+        ("AGI_BRIDGE_SPEECH__ENGINE", "flite 'x", "has an open quote"),
+        ("AGI_BRIDGE_LINES", "x", "write a table"),
+        ("AGI_BRIDGE_AGI", "x", "write a table"),
+        ("AGI_BRIDGE_LINES__SHOP", "x", "write a table"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_a_fault(
+    faults: Callable[..., list[str]], variable: str, value: str, words: str
+) -> None:
+    assert words in "\n".join(faults(**{variable: value}))
+
+
+def test_all_faults_come_at_once_also_those_between_tables(
+    faults: Callable[..., list[str]],
+) -> None:
+    text = (
+        'fallback_line = "gone"\n[agi]\nport = 70000\n[hook]\nmethod = "PUT"\n'
+        + shop(dial_template='"PJSIP/x"', hook_key='{env = "GONE"}')
+        + SHOP.replace("shop", "second").replace("SHOP_KEY", "LOST")
+        + SHOP.replace("shop", "third")
+    )
+    keys = [line.partition(":")[0] for line in faults(text)]
+    assert keys == [
+        "agi.port",
+        "fallback_line",
+        "hook.method",
+        "lines.second.hook_key",
+        "lines.shop.dial_template",
+        "lines.shop.hook_key",
+        "lines.third.did",
+    ]
+
+
+def test_a_faulty_token_is_listed_although_its_table_is_faulty_too(
+    faults: Callable[..., list[str]],
+) -> None:
+    lines = faults(
+        '[agi]\nport = -1\ntoken = {env = "GONE"}\n[speech]\nbudget_seconds = 0\n' + SHOP
+    )
+    assert [line.partition(":")[0] for line in lines] == [
+        "agi.port",
+        "agi.token",
+        "speech.budget_seconds",
+    ]
+
+
+def test_a_configuration_without_lines_is_refused(faults: Callable[..., list[str]]) -> None:
+    assert "lines: there is none" in faults('fallback_line = "shop"')[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"did = ", "is not TOML: "),
+        (b"a = 1\na = 2", "is not TOML: "),
+        (b"brand = '\xff'", "is not UTF-8 text"),
+        (b"#" * (1 << 20) + b"\n", "is larger than 1 MiB"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        Settings.load(file, {})
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Settings.load(tmp_path / "gone.toml", {})

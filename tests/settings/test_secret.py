@@ -1,0 +1,96 @@
+"""Secrets: where they come from, and that they are never shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.settings.secret import Secret
+
+from .texts import KEY, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agi_bridge.settings import (
+        Settings,
+    )
+
+
+def test_a_key_is_read_from_a_file_without_the_white_space_around_it(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n", encoding="utf-8")
+    settings = load(shop(hook_key=f'{{file = "{tmp_path}/key"}}'))
+    assert settings.lines["shop"].secret() == KEY
+
+
+def test_a_key_in_the_environment_replaces_its_place_in_the_file(
+    load: Callable[..., Settings],
+) -> None:
+    override = {"AGI_BRIDGE_LINES__SHOP__HOOK_KEY": "other"}
+    settings = load(shop(hook_key='{file = "/nowhere"}'), **override)
+    assert settings.lines["shop"].secret() == "other"
+
+
+def test_a_secrets_variable_may_have_the_prefix_without_being_a_setting(
+    load: Callable[..., Settings],
+) -> None:
+    settings = load(shop(hook_key='{env = "AGI_BRIDGE_SHOP_KEY"}'), AGI_BRIDGE_SHOP_KEY=KEY)
+    assert settings.lines["shop"].secret() == KEY
+
+
+def test_a_secret_is_in_no_repr_and_no_dump(load: Callable[..., Settings]) -> None:
+    settings = load()
+    everything = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert KEY not in everything
+    assert "+14155550111" not in repr(settings)
+
+
+def test_a_secret_that_was_never_loaded_is_not_given_out() -> None:
+    with pytest.raises(RuntimeError, match="not loaded"):
+        Secret(env="X").reveal()
+
+
+def test_only_a_secrets_file_can_be_open_to_others(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.touch(mode=0o600)
+    assert not Secret(env="X").open_to_others()
+    assert not Secret(file=file).open_to_others()
+    file.chmod(0o644)
+    assert Secret(file=file).open_to_others()
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        (f'"{KEY}"', "must not stand in the configuration itself"),
+        ('{env = "A", file = "/b"}', "needs one of env and file"),
+        ("{}", "needs one of env and file"),
+        ('{envv = "A"}', "lines.shop.hook_key.envv: is not a setting; did you mean"),
+        ('{env = "GONE"}', "the environment variable GONE is not set"),
+        ('{env = "BLANK"}', "the environment variable BLANK is empty"),
+        ('{env = "WORDS"}', "does not hold one word"),
+        ('{file = "/dev/null"}', "the file /dev/null is empty"),
+        ('{file = "/gone"}', "cannot be read (No such file or directory)"),
+        ('{file = "/"}', "cannot be read (Is a directory)"),
+        ('{file = "relative"}', "is not an absolute path"),
+    ],
+)
+def test_a_key_that_cannot_be_had_is_refused_and_never_shown(
+    faults: Callable[..., list[str]], place: str, what: str
+) -> None:
+    lines = faults(shop(hook_key=place), BLANK=" \n", WORDS=f"{KEY} {KEY}")
+    assert len(lines) == 1
+    assert lines[0].startswith("lines.shop.hook_key")
+    assert what in lines[0]
+    assert KEY not in lines[0]
+
+
+def test_a_key_file_that_is_no_text_is_refused(
+    faults: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    assert "is not text" in faults(shop(hook_key=f'{{file = "{tmp_path}/key"}}'))[0]
