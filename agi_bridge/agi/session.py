@@ -1,12 +1,17 @@
 """Running one handler for one call, whatever carries the call."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 
 import structlog
 
 from agi_bridge.agi.channel import Channel
-from agi_bridge.agi.errors import AGIHangup
+from agi_bridge.agi.commands import SAFE_APPLICATIONS
+from agi_bridge.agi.connection import Connection
+from agi_bridge.agi.environment import Environment
+from agi_bridge.agi.errors import AGIError, AGIHangup
+from agi_bridge.agi.limits import Limits
 
 Handler = Callable[[Channel], Awaitable[None]]
 """The story of a call. It runs inside `Channel.until_hangup`."""
@@ -40,6 +45,56 @@ async def conduct(channel: Channel, handler: Handler, on_error: OnError | None =
             on_error(channel, error)
         return False
     return True
+
+
+class OneCall:
+    """The owner of a connection that carries the only call of its kind; `Server` owns many."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: Limits,
+        applications: frozenset[str] = SAFE_APPLICATIONS,
+        on_error: OnError | None = None,
+    ) -> None:
+        self._handler = handler
+        self._applications = applications
+        self._on_error = on_error
+        self._over = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.limits = limits
+        self.well = False
+        """Whether the handler has ended without an error of its own."""
+
+    def connected(self, _connection: Connection, _transport: asyncio.Transport) -> bool:
+        """Let anybody in: whoever made the connection knows its peer."""
+        return True
+
+    def started(self, connection: Connection, environment: Environment) -> None:
+        """Begin the call."""
+        channel = Channel(connection, environment, self.limits, self._applications)
+        self._task = asyncio.get_running_loop().create_task(self._call(connection, channel))
+        connection.task = self._task
+
+    def ended(self, connection: Connection, _error: AGIError | None) -> None:
+        """Note the end of the connection."""
+        if not connection.begun:
+            log.debug("agi.probe", reason="closed before a call")
+        self._over.set()
+
+    async def _call(self, connection: Connection, channel: Channel) -> None:
+        try:
+            self.well = await conduct(channel, self._handler, self._on_error)
+        except asyncio.CancelledError:
+            log.warning("agi.call_cancelled", call=channel.environment.unique_id)
+        finally:
+            connection.close()
+
+    async def finished(self) -> None:
+        """Wait until the connection is gone and the handler has ended."""
+        await self._over.wait()
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
 
 def _only_hangup(error: Exception) -> bool:

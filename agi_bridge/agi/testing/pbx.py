@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from agi_bridge.agi.channel import Channel
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
-from agi_bridge.agi.environment import Environment
-from agi_bridge.agi.errors import AGIError
 from agi_bridge.agi.limits import Limits
-from agi_bridge.agi.session import Handler, conduct
+from agi_bridge.agi.session import Handler, OneCall
 from agi_bridge.agi.testing.call import Call
 from agi_bridge.agi.testing.inbox import Inbox
 from agi_bridge.agi.testing.record import CallEvent, CallRecord, DialOutcome
@@ -150,7 +147,10 @@ class FakeAsterisk:
             Exception: what the handler raised, other than a hangup.
         """
         inbox = Inbox()
-        host = _Host(handler, limits or Limits(), applications)
+        errors: list[Exception] = []
+        host = OneCall(
+            handler, limits or Limits(), applications, lambda _channel, error: errors.append(error)
+        )
         connection = Connection(host, host.limits)
         transport = _Wire(inbox, connection)
         connection.connection_made(transport)
@@ -159,9 +159,9 @@ class FakeAsterisk:
             record = await self._session(inbox, pbx_side, f"agi://test/{path}")
         finally:
             pbx_side.close()
-            await host.finished(connection)
-        if host.error is not None:
-            raise host.error
+            await host.finished()
+        if errors:
+            raise errors[0]
         return record
 
     async def _session(self, inbox: Inbox, transport: "Outgoing", request: str) -> CallRecord:
@@ -242,40 +242,3 @@ class _Wire(asyncio.Transport):
 
     def abort(self) -> None:
         self.close()
-
-
-class _Host:
-    """What `Server` is to a connection, for one call."""
-
-    def __init__(self, handler: Handler, limits: Limits, applications: frozenset[str]) -> None:
-        self._handler = handler
-        self._applications = applications
-        self._gone = asyncio.Event()
-        self.limits = limits
-        self.error: Exception | None = None
-
-    def connected(self, _connection: Connection, _transport: asyncio.Transport) -> bool:
-        return True
-
-    def started(self, connection: Connection, environment: Environment) -> None:
-        channel = Channel(connection, environment, self.limits, self._applications)
-        connection.task = asyncio.get_running_loop().create_task(self._call(connection, channel))
-
-    def ended(self, _connection: Connection, _error: AGIError | None) -> None:
-        self._gone.set()
-
-    async def _call(self, connection: Connection, channel: Channel) -> None:
-        try:
-            await conduct(channel, self._handler, self._failed)
-        finally:
-            connection.close()
-
-    def _failed(self, _channel: Channel, error: Exception) -> None:
-        self.error = error
-
-    async def finished(self, connection: Connection) -> None:
-        """Wait for the call's task, so that nothing of it is left when a test ends."""
-        if connection.task is not None:
-            await asyncio.wait([connection.task])
-        connection.abort()
-        await self._gone.wait()
