@@ -1,6 +1,7 @@
 """`python -m bench`: build, measure, print the table, write `bench/results.json`.
 
-Exit status: 0 measured, 1 something could not be measured, 2 nothing can be (no C compiler).
+Exit status: 0 measured; 1 something could not be measured; 2 nothing can be (no C compiler,
+--realtime without root).
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     machine.raise_descriptor_limit(plan.parked)
-    facts = machine.facts()
+    if arguments.realtime:
+        try:
+            machine.put_first()
+        except PermissionError:
+            print("bench: --realtime needs root", file=sys.stderr)
+            return 2
+    facts = machine.facts() | {"realtime": int(arguments.realtime)}
     print(", ".join(f"{name} {value}" for name, value in facts.items()), file=sys.stderr)
     results = [
         measured(subject, plan, arguments.what)
@@ -46,6 +53,11 @@ def read_arguments() -> argparse.Namespace:
     names = [subject.name for subject in SUBJECTS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short runs, 2,000 parked calls")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="before all other processes (SCHED_FIFO, root only): for a machine that is shared",
+    )
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="SERVER")
     parser.add_argument("--what", choices=("all", "talk", "park"), default="all")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")

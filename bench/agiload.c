@@ -54,17 +54,32 @@ static bool starting_is_over(uint64_t now)
     return late || tally.started >= option.total;
 }
 
-/* Starts what may be started; true if there is more to start at once. */
-static bool start_calls(uint64_t now)
+static bool ramping(uint64_t now)
 {
+    return now - run_began < (uint64_t)(option.ramp * SECOND);
+}
+
+/* How many calls may be in progress now. */
+static int calls_allowed(uint64_t now)
+{
+    if (!ramping(now)) {
+        return option.concurrency;
+    }
+    return (int)((double)option.concurrency * (double)(now - run_began) / (option.ramp * SECOND));
+}
+
+/* Starts what may be started; returns for how long, in nanoseconds, no more can be. */
+static uint64_t start_calls(uint64_t now)
+{
+    int allowed = calls_allowed(now);
     for (int i = 0; i < STARTS_AT_ONCE; i++) {
         bool crowded = option.connecting > 0 && tally.unanswered >= option.connecting;
-        if (calls_in_progress() == option.concurrency || crowded || starting_is_over(now)) {
-            return false;
+        if (calls_in_progress() >= allowed || crowded || starting_is_over(now)) {
+            return ramping(now) ? SECOND / 1000 : SECOND / 20;
         }
         start_call();
     }
-    return true;
+    return 0;
 }
 
 static void open_window(uint64_t now)
@@ -114,10 +129,10 @@ static void answer_due(uint64_t now)
     }
 }
 
-static void wait_for_events(uint64_t now, bool more_to_start)
+static void wait_for_events(uint64_t now, uint64_t longest)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    uint64_t until = more_to_start ? now : now + SECOND / 20;
+    uint64_t until = now + longest;
     const struct call *next = due_first();
     if (next != NULL && next->due_at < until) {
         until = next->due_at;
@@ -135,7 +150,7 @@ static void run(void)
     for (;;) {
         uint64_t now = now_ns();
         open_window(now);
-        bool more_to_start = start_calls(now);
+        uint64_t longest = start_calls(now);
         if (calls_in_progress() == 0 && starting_is_over(now)) {
             return;
         }
@@ -147,7 +162,7 @@ static void run(void)
         }
         answer_due(now);
         fail_slow_calls(now);
-        wait_for_events(now, more_to_start);
+        wait_for_events(now, longest);
     }
 }
 
@@ -192,7 +207,7 @@ static void usage(void)
 {
     fprintf(stderr,
             "usage: agiload --port PORT [--script PATH] [--concurrency N] [--total N] [--seconds S]\n"
-            "  [--warmup S] [--call-seconds S] [--run-seconds S] [--connecting N]\n"
+            "  [--ramp S] [--warmup S] [--call-seconds S] [--run-seconds S] [--connecting N]\n"
             "  [--think MICROSECONDS] [--jitter SHARE] [--digits KEYS] [--end-key KEY]\n"
             "  [--confirm KEY] [--endpos SAMPLES] [--last COMMAND] [--park] [--trace]\n"
             "--digits: an N stands for a digit of the call's serial number, so 415555NNNN gives\n"
@@ -210,6 +225,7 @@ static void read_options(int argc, char **argv)
         {"think", 1, NULL, 't'},        {"jitter", 1, NULL, 'j'},     {"digits", 1, NULL, 'd'},
         {"end-key", 1, NULL, 'e'},      {"confirm", 1, NULL, 'k'},    {"endpos", 1, NULL, 'E'},
         {"last", 1, NULL, 'l'},         {"park", 0, NULL, 'P'},       {"trace", 0, NULL, 'T'},
+        {"ramp", 1, NULL, 'r'},
         {NULL, 0, NULL, 0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -228,6 +244,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'S':
             option.seconds = atof(optarg);
+            break;
+        case 'r':
+            option.ramp = atof(optarg);
             break;
         case 'w':
             option.warmup = atof(optarg);

@@ -25,6 +25,7 @@ struct options {
     int concurrency;
     long total;          /* calls to start at most */
     double seconds;      /* no call is started after so long; 0: only `total` ends the run */
+    double ramp;         /* the first calls are spread over so long, so that they do not march in step */
     double warmup;       /* latencies are not counted before */
     double call_seconds; /* a call that takes longer has failed */
     double run_seconds;  /* the run ends here whatever happens */

@@ -108,6 +108,7 @@ def free_port() -> int:
 
 
 SUBJECTS = (
+    Subject("bare_protocol", "bare Protocol, uvloop, canned bytes (the limit)", without_hook=True),
     Subject("pyst2_threads", "pyst2, a thread a call", without_hook=True, with_hook=True),
     Subject("panoramisk_uvloop", "panoramisk, uvloop", without_hook=True, with_hook=True),
     Subject("ours_agi", "agi_bridge.agi, bare handler", without_hook=True),
