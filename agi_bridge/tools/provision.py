@@ -14,6 +14,7 @@ from agi_bridge.tools.errors import AsteriskError, AsteriskUnavailableError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SCRIPT = Path(__file__).with_name("provision-asterisk.sh")
+_SYSTEM_PATH = ("/usr/sbin", "/usr/local/sbin")  # often not in a user's PATH
 _UNAVAILABLE = 3  # exit status of the script: no mirror or no network
 
 
@@ -83,7 +84,7 @@ def find_asterisk(environ: Mapping[str, str] = os.environ) -> Path | None:
     tree = default_tree(environ)
     if (tree / ".provisioned").exists():
         return tree / "bin" / "asterisk"
-    search = os.pathsep.join((environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    search = os.pathsep.join((environ.get("PATH", os.defpath), *_SYSTEM_PATH))
     own = shutil.which("asterisk", path=search)
     return Path(own) if own else None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING
@@ -133,6 +134,7 @@ class Call:
         self._invite: SipMessage | None = None
         self._reply: Repeater | None = None
         self._heard, self._up, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._confirmed = asyncio.Event()
 
     # ---- what a person does
 
@@ -185,6 +187,9 @@ class Call:
     async def hang_up(self) -> None:
         """End the call: BYE when it is up, CANCEL while it rings there, 480 while it rings here."""
         if self.state is State.UP:
+            with suppress(TimeoutError):  # no BYE before the ACK, section 15
+                await asyncio.wait_for(self._confirmed.wait(), _GOODBYE)
+        if self.state is State.UP:
             self._sequence += 1
             bye = self._transport.request(self._request("BYE", self._target), self._peer)
             self._finish(End.HERE)
@@ -231,6 +236,7 @@ class Call:
             self._transport.request(self._request("BYE", self._target), self._peer)
             return
         self.media.remote = sip.media_address(final.body)
+        self._confirmed.set()
         self._connected()
 
     def _progress(self, provisional: SipMessage) -> None:
@@ -275,6 +281,7 @@ class Call:
         """Act on what the other side sends within this call."""
         if request.method == "ACK":
             self._stop_reply()
+            self._confirmed.set()
         elif request.method == "BYE":
             self._transport.respond(response(request, 200, to_tag=self._tag), request, came_from)
             self._finish(End.THERE)
@@ -374,6 +381,7 @@ class Call:
         self.ended_by = end
         self.media.close()
         self._up.set()
+        self._confirmed.set()
         self._over.set()
 
 

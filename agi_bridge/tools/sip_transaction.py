@@ -37,8 +37,8 @@ def new_branch() -> str:
 class Repeater:
     """Sends one datagram again and again, ever slower, until `stop`."""
 
-    def __init__(self, send: Callable[[], None], *, slowest: float = T2) -> None:
-        self._send, self._slowest = send, slowest
+    def __init__(self, send: Callable[[], None]) -> None:
+        self._send = send
         self._wait = T1
         self._left = GIVE_UP
         self._timer: asyncio.TimerHandle | None = None
@@ -55,7 +55,7 @@ class Repeater:
         if self._left > 0:
             self._timer = asyncio.get_running_loop().call_later(self._wait, self._send_and_wait)
             self._left -= self._wait
-            self._wait = min(self._wait * 2, self._slowest)
+            self._wait = min(self._wait * 2, T2)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,132 @@
+"""A real bridge behind the real PBX: short prompts, a stand-in for the hook, one configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import wave
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from agi_bridge import service
+from agi_bridge.consent import Ledger
+from agi_bridge.speech import SHIPPED, Library
+from tests.asterisk.heard import hears
+from tests.call.builders import KEY, settings, toml
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agi_bridge.agi import Server
+    from agi_bridge.consent import StoredEvent
+    from agi_bridge.tools.sip_call import Call
+    from agi_bridge.tools.stand_in import StandIn
+    from tests.asterisk.conftest import Pbx
+
+NUMBER = "+14155550123"
+DIGITS = NUMBER[2:]
+FORWARD = "+14155550199"
+SHORT_MS = 700
+"""How much of each recording the short prompts keep: enough to tell them apart."""
+
+
+def shorten(into: Path) -> None:
+    """Cut every shipped prompt to its beginning, so that a dialogue takes seconds."""
+    library = Library(cache=into)
+    for source in SHIPPED.glob("*/*.wav"):
+        target = into / source.parent.name / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(source)) as sound, wave.open(str(target), "wb") as cut:
+            cut.setparams(sound.getparams())
+            cut.writeframes(sound.readframes(8 * SHORT_MS))
+        text = library.prompt(source.stem, source.parent.name).text
+        target.with_suffix(".txt").write_text(text, encoding="utf-8")
+
+
+class House:
+    """The bridge of one test.
+
+    Attributes:
+        stand_in: the hook.
+        prompts: the folder of prompts that the bridge plays.
+    """
+
+    def __init__(self, pbx: Pbx, prompts: Path, state_dir: Path, stand_in: StandIn) -> None:
+        self.stand_in = stand_in
+        self.prompts = prompts
+        self._pbx = pbx
+        self._state_dir = state_dir
+        self._parts = AsyncExitStack()
+        self._server: Server | None = None
+
+    def tables(self, **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        return {"speech": {"prompts": str(self.prompts)}, **more}
+
+    async def open(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> None:
+        """Start the bridge in this process and let the dialplan find it."""
+        configured = settings(
+            self._state_dir, self.stand_in.url, self.tables(**(tables or {})), **line
+        )
+        self._server = await self._parts.enter_async_context(service.running(configured))
+        await self._pbx.use_bridge(f"agi://127.0.0.1:{self._server.port}/consent")
+
+    @asynccontextmanager
+    async def process(self, **line: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run `agi-bridge serve`, to be killed."""
+        config = self._state_dir / "agi-bridge.toml"
+        config.write_text(toml(self._state_dir, self.stand_in.url, self.tables(), **line))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agi_bridge", "serve", "--config", str(config),
+            env={**os.environ, "SHOP_KEY": KEY},
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            assert process.stderr is not None
+            listening = await process.stderr.readline()
+            port = int(listening.split(b'"port": ')[1].split(b",")[0])
+            await self._pbx.use_bridge(f"agi://127.0.0.1:{port}/consent")
+            yield process
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.communicate()
+
+    async def events(self) -> list[StoredEvent]:
+        """What the ledger holds."""
+        async with await Ledger.open(self._state_dir / service.LEDGER) as ledger:
+            return await ledger.events()
+
+    async def states(self) -> list[str]:
+        return [event.state.value for event in await self.events()]
+
+    async def stored(self, *states: str, within: float = 10.0) -> None:
+        """Wait until the ledger holds exactly these events."""
+        async with asyncio.timeout(within):
+            while await self.states() != list(
+                states
+            ):  # asking takes long enough to be no busy loop
+                pass
+
+    async def hears(self, call: Call, prompt: str, language: str = "en") -> None:
+        """Wait until the caller has heard a prompt to its end."""
+        await hears(call, self.prompts / language / f"{prompt}.wav", within=40)
+
+    async def agrees(self, call: Call, digits: str = DIGITS) -> None:
+        """What a caller does who wants the text."""
+        await self.hears(call, "disclosure")
+        await call.press(digits)
+        await self.hears(call, "you-entered")
+        await call.press("1")
+
+    async def idle(self, within: float = 5.0) -> None:
+        """Wait until the bridge holds no call."""
+        assert self._server is not None
+        async with asyncio.timeout(within):
+            while self._server.calls:
+                await self._pbx.asterisk.channels()  # asking takes long enough to be no busy loop
+
+    async def close(self) -> None:
+        await self._parts.aclose()
