@@ -210,8 +210,8 @@ static void usage(void)
             "  [--ramp S] [--warmup S] [--call-seconds S] [--run-seconds S] [--connecting N]\n"
             "  [--think MICROSECONDS] [--jitter SHARE] [--digits KEYS] [--end-key KEY]\n"
             "  [--confirm KEY] [--endpos SAMPLES] [--last COMMAND] [--park] [--trace]\n"
-            "--digits: an N stands for a digit of the call's serial number, so 415555NNNN gives\n"
-            "each call its own. --park: holds each call where it first waits for keys, prints\n"
+            "--digits: an N stands for a digit of the call's serial number, so 21255501NN gives\n"
+            "a hundred different callers. --park: holds each call where it first waits for keys, prints\n"
             "PARKED and how many, and hangs up on all of them when standard input ends.\n");
     exit(1);
 }

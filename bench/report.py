@@ -25,7 +25,7 @@ HEADINGS: Final = (
     "with hook, calls/CPU-s",
     "KB per parked call",
     "p99 turn, ms",
-    "p99 with hook's answer, ms",
+    "p99 turn before Dial, ms",
     "failed calls",
 )
 

@@ -72,7 +72,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Product(Subject):
-    """`agi-bridge serve` itself: the full dialogue, every caller with a number of their own."""
+    """`agi-bridge serve` itself: the full dialogue, a hundred different numbers."""
 
     def launch(self, folder: Path, hook: str | None) -> Launch:
         """The command, with a configuration made for it."""
@@ -97,7 +97,7 @@ class Product(Subject):
         """The number goes key by key; the result variable is the last thing the bridge sets."""
         number = flow.BUSINESS_NUMBER.replace("+", "%2B")
         last = "SET VARIABLE AGI_BRIDGE_RESULT"
-        return ["--script", f"{flow.ROUTE}?to={number}", "--last", last, "--digits", "415555NNNN"]
+        return ["--script", f"{flow.ROUTE}?to={number}", "--last", last, "--digits", "21255501NN"]
 
 
 def free_port() -> int:
