@@ -37,11 +37,15 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         HookConfigError: the hook's URL or certificates cannot be used.
     """
     prompts = library(settings)
-    async with (
-        await Ledger.open(settings.state_dir / LEDGER) as ledger,
-        hook_client(settings) as hook,
-    ):
-        yield House(settings, prompts, ledger, hook, settings.sha256)
+    await asyncio.to_thread(prompts.prepare)
+    try:
+        async with (
+            await Ledger.open(settings.state_dir / LEDGER) as ledger,
+            hook_client(settings) as hook,
+        ):
+            yield House(settings, prompts, ledger, hook, settings.sha256)
+    finally:
+        await prompts.close()
 
 
 @asynccontextmanager
@@ -85,7 +89,7 @@ def hook_client(settings: Settings) -> HookClient:
         total_seconds=hook.total_seconds,
         max_bytes=hook.max_bytes,
         keepalive=hook.keepalive,
-        ca_file=hook.ca_file,
+        ca_file=None if hook.ca_file is None else str(hook.ca_file),
     )
 
 

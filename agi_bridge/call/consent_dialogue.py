@@ -85,8 +85,7 @@ class ConsentDialogue:
             declined = await self._disclose() or await self._agree()
         except (AGIHangup, asyncio.CancelledError):  # a hangup inside until_hangup() is both
             if self._record.state is not None:
-                reason = "hangup" if self._channel.hung_up else "bridge_stopped"
-                self._record.ended(State.ABANDONED, reason)
+                self._record.ended(State.ABANDONED, "hangup")
             raise
         if declined is None:
             self._record.confirmed(self._line.consent.act)

@@ -142,7 +142,8 @@ class Ledger:
 
     def _prepare(self) -> None:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Passable, not readable: Asterisk's account plays speech from a folder in it.
+            self.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             with self._engine.begin() as connection:
                 schema.create(connection)

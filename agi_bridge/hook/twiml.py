@@ -77,13 +77,13 @@ class Dial:
 
     Attributes:
         numbers: as they were sent, untrusted: see the forward policy before dialling one.
-        timeout: seconds to ring, 5 to 120.
+        timeout: seconds to ring, 5 to 120, or None for the line's own ring time.
         time_limit: seconds to talk, 10 to 14,400, or None for the line's own limit.
         caller_id: as it was sent, untrusted; used only where the line allows it.
     """
 
     numbers: tuple[str, ...]
-    timeout: int = 30
+    timeout: int | None = None
     time_limit: int | None = None
     caller_id: str | None = None
 
@@ -267,7 +267,7 @@ class _Reader:
 
     def _dial(self, node: _Node) -> Dial | None:
         attributes = dict(node.attributes)
-        timeout = self._whole("Dial", attributes, "timeout", default=30, low=5, high=120)
+        timeout = self._whole("Dial", attributes, "timeout", default=0, low=5, high=120)
         limit = self._whole("Dial", attributes, "timeLimit", default=0, low=10, high=14_400)
         caller_id = attributes.pop("callerId", "").strip() or None
         if caller_id is not None and len(caller_id) > MAX_NUMBER_TEXT:
@@ -278,7 +278,7 @@ class _Reader:
         if not numbers:
             self._skip("Dial:empty")
             return None
-        return Dial(numbers, timeout, limit or None, caller_id)
+        return Dial(numbers, timeout or None, limit or None, caller_id)
 
     def _numbers(self, node: _Node) -> tuple[str, ...]:
         """The nested `<Number>`s, or else the text of the `<Dial>` itself."""

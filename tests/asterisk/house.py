@@ -114,10 +114,14 @@ class House:
         """Wait until the caller has heard a prompt to its end."""
         await hears(call, self.prompts / language / f"{prompt}.wav", within=40)
 
+    async def keys(self, call: Call, digits: str = DIGITS, language: str = "en") -> None:
+        """Wait to be asked for the number, and key it: what is keyed before does not count."""
+        await hears(call, self.prompts / language / "enter-number.wav", 200, within=40)
+        await call.press(digits)
+
     async def agrees(self, call: Call, digits: str = DIGITS) -> None:
         """What a caller does who wants the text."""
-        await self.hears(call, "disclosure")
-        await call.press(digits)
+        await self.keys(call, digits)
         await self.hears(call, "you-entered")
         await call.press("1")
 

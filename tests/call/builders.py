@@ -15,8 +15,26 @@ DID = "+14155550111"
 KEY = "a73d5034210f702515128ac61193cd21"
 
 
-def settings(state_dir: Path | None = None, hook: str | None = None, **line: Any) -> Settings:
-    """A configuration of one line called `shop`; a table in `line` replaces the one of its name."""
+def settings(
+    state_dir: Path | None = None,
+    hook: str | None = None,
+    tables: dict[str, dict[str, Any]] | None = None,
+    **line: Any,
+) -> Settings:
+    """A configuration of one line called `shop`; `tables` are further tables of the file."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(toml(state_dir, hook, tables, **line))
+        file.flush()
+        return Settings.load(Path(file.name), {"SHOP_KEY": KEY})
+
+
+def toml(
+    state_dir: Path | None = None,
+    hook: str | None = None,
+    tables: dict[str, dict[str, Any]] | None = None,
+    **line: Any,
+) -> str:
+    """The text of that configuration; the key is in the variable SHOP_KEY."""
     table: dict[str, Any] = {
         "did": [DID],
         "business_number": DID,
@@ -30,13 +48,11 @@ def settings(state_dir: Path | None = None, hook: str | None = None, **line: Any
         "state_dir": str(state_dir or "/nonexistent"),
         "agi": {"port": 0},
         "lines": {"shop": table},
+        **(tables or {}),
     }
     if hook is not None:
-        values["hook"] = {"url": hook}
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write("\n".join(_toml(values)))
-        file.flush()
-        return Settings.load(Path(file.name), {"SHOP_KEY": KEY})
+        values["hook"] = {"url": hook, **values.get("hook", {})}
+    return "\n".join(_toml(values))
 
 
 def line(**values: Any) -> Line:

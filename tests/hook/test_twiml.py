@@ -190,7 +190,7 @@ def test_times_of_a_dial_are_clamped_and_nonsense_is_the_default(
 
 def test_the_repr_of_a_dial_shows_how_much_and_not_what() -> None:
     assert repr(Dial(("+14155550123",), caller_id="+14155550111")) == (
-        "Dial(<1 numbers>, timeout=30, time_limit=None, caller_id=<set>)"
+        "Dial(<1 numbers>, timeout=None, time_limit=None, caller_id=<set>)"
     )
 
 

@@ -1,0 +1,101 @@
+"""A house with a real ledger, a real HTTP client and the shipped prompts; the PBX is played.
+
+async def test_something(place: Place) -> None:
+    call = await place("4155550123,1")
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.call.handler import CallHandler, House
+from agi_bridge.consent import Ledger
+from agi_bridge.hook import HookClient
+from agi_bridge.speech import SHIPPED, Library
+from agi_bridge.tools.stand_in import StandIn
+from tests.call.builders import DID, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.consent import StoredEvent
+    from agi_bridge.settings import Settings
+
+
+@cache
+def shipped_milliseconds(path: str) -> int | None:
+    """The length of a shipped prompt, or a second for the PBX's own sounds."""
+    language, _, name = path.removeprefix(f"{SHIPPED}/").partition("/")
+    if not name:
+        return 1000
+    library = Library(cache=SHIPPED)
+    return -(-library.prompt(name, language).samples // 8)
+
+
+class Place:
+    """Places one call to a handler with everything real behind it."""
+
+    def __init__(self, state_dir: Path, stand_in: StandIn, parts: AsyncExitStack) -> None:
+        self.stand_in = stand_in
+        self.ledger: Ledger
+        self.parts = parts
+        self._state_dir = state_dir
+
+    async def open(self) -> None:
+        self.ledger = await self.parts.enter_async_context(
+            await Ledger.open(self._state_dir / "consents.db")
+        )
+
+    async def handler(self, **line: Any) -> CallHandler:
+        return await self.handler_of(settings(self._state_dir, self.stand_in.url, **line))
+
+    async def handler_of(self, configured: Settings) -> CallHandler:
+        hook = HookClient(configured.hook.url)
+        await self.parts.enter_async_context(hook)
+        library = Library(cache=configured.speech_cache)
+        return CallHandler(House(configured, library, self.ledger, hook, configured.sha256))
+
+    async def __call__(
+        self,
+        keys: str,
+        line: dict[str, Any] | None = None,
+        *,
+        path: str = "consent?to=%2B14155550111",
+        **pbx: Any,
+    ) -> CallRecord:
+        pbx.setdefault("sounds", shipped_milliseconds)
+        fake = FakeAsterisk(keys=keys, **pbx)
+        call = await fake.run(await self.handler(**(line or {})), path)
+        assert call.faults == []
+        return call
+
+    async def events(self) -> list[StoredEvent]:
+        return await self.ledger.events()
+
+    async def states(self) -> list[str]:
+        return [event.state.value for event in await self.ledger.events()]
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with AsyncExitStack() as parts:
+        stand_in = await parts.enter_async_context(StandIn())
+        made = Place(tmp_path, stand_in, parts)
+        await made.open()
+        yield made
+
+
+def names(call: CallRecord) -> list[str]:
+    """What the caller heard, without folders."""
+    return [heard.name.rpartition("/")[2] for heard in call.heard]
+
+
+__all__ = ["DID", "Place", "names", "shipped_milliseconds"]
