@@ -45,6 +45,8 @@ from agi_bridge.hook.errors import HookClosedError, HookConfigError
 
 Method = Literal["GET", "POST"]
 
+# Less is no time for a second attempt; and a loop's timer may ring a millisecond early (uvloop).
+_LEAST_SECONDS: Final = 0.01
 _PLAIN: Final = frozenset({"", "identity"})
 _HEADERS: Final = {
     "user-agent": "agi-bridge",
@@ -159,8 +161,9 @@ class HookClient:
     ) -> Submission:
         """Hands one consented number to the hook. Never raises for what the network does.
 
-        Cancelled, it closes its connection and leaves nothing behind; whether the request had
-        left is then unknown, so a caller that must know shields it.
+        Cancelled, it closes its connection and leaves nothing behind but a name look-up in
+        progress, which all submissions share and which ends with the client; whether the request
+        had left is then unknown, so a caller that must know shields it.
 
         Args:
             from_: the customer's mobile, E.164.
@@ -183,7 +186,7 @@ class HookClient:
         deadline = started + self._total_seconds
         result = await self._attempt(transport, request, deadline)
         attempts = 1
-        again = result.outcome is Outcome.not_sent and loop.time() < deadline
+        again = result.outcome is Outcome.not_sent and deadline - loop.time() > _LEAST_SECONDS
         if again:
             result = await self._attempt(transport, request, deadline)
             attempts = 2

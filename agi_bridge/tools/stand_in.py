@@ -224,6 +224,8 @@ class StandIn:
                 pass
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client has gone
+        except asyncio.CancelledError:
+            pass  # by leaving the stand-in; Python 3.11's streams would log it as an error
         finally:
             writer.close()
 

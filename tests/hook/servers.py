@@ -81,6 +81,8 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
             await script(Connection(reader, writer))
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client left, which is the client's right
+        except asyncio.CancelledError:
+            pass  # by leaving the block; Python 3.11's streams would log it as an error
         finally:
             running.discard(task)
             server.left.set()

@@ -225,18 +225,39 @@ async def test_a_connection_lost_after_it_was_had_is_unknown(
     assert (result.attempts, server.connections) == (1, 1)
 
 
+class Deadline:
+    """The deadline of a submission, brought forward by a test instead of waited for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._scopes: list[asyncio.Timeout] = []
+        self._make = asyncio.timeout_at
+        monkeypatch.setattr(asyncio, "timeout_at", self._noted)
+
+    def _noted(self, when: float | None) -> asyncio.Timeout:
+        scope = self._make(when)
+        self._scopes.append(scope)
+        return scope
+
+    def falls(self) -> None:
+        """Now, for the submission that began first."""
+        self._scopes[0].reschedule(asyncio.get_running_loop().time())
+
+
 @pytest.mark.parametrize("sent", [0, 5, 25, len(DIAL) - 10], ids=["0", "line", "head", "body"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_server_that_stops_anywhere_is_unknown_at_the_deadline(
-    sent: int, method: Method
+    sent: int, method: Method, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deadline = Deadline(monkeypatch)
+
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(DIAL[:sent])
+        deadline.falls()
         await connection.gone()
 
     async with serving(script) as server:
-        async with HookClient(server.url, method=method, total_seconds=0.1) as client:
+        async with HookClient(server.url, method=method, total_seconds=60) as client:
             result = await submit(client)
             await server.left.wait()
         assert (result.outcome, result.reason) == (Outcome.unknown, "timeout")
@@ -244,34 +265,35 @@ async def test_a_server_that_stops_anywhere_is_unknown_at_the_deadline(
 
 
 @pytest.mark.parametrize(
-    "drop", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n"]
+    ("head", "drop", "status"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", None),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\n", b"X: a\r\n", None),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" ", 200),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 200),
+    ],
+    ids=["100", "102", "head", "body", "chunks"],
 )
-async def test_a_server_that_drips_interim_answers_is_unknown_at_the_deadline(drop: bytes) -> None:
+async def test_a_server_that_drips_is_unknown_at_the_deadline(
+    head: bytes, drop: bytes, status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadline = Deadline(monkeypatch)
+
     async def script(connection: Connection) -> None:
         await connection.request()
-        while not connection.writer.is_closing():
+        await connection.send(head)
+        for _ in range(60):
             await connection.send(drop)
             await asyncio.sleep(0.001)  # the pace of a drip, waiting for nothing
-
-    async with (
-        serving(script) as server,
-        HookClient(server.url, total_seconds=0.1) as client,
-    ):
-        result = await submit(client)
-    assert (result.outcome, result.reason) == (Outcome.unknown, "timeout")
-
-
-async def test_a_body_that_drips_is_unknown_at_the_deadline() -> None:
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        deadline.falls()
         while not connection.writer.is_closing():
-            await connection.send(b" ")
+            await connection.send(drop)
             await asyncio.sleep(0.001)  # as above
 
-    async with serving(script) as server, HookClient(server.url, total_seconds=0.1) as client:
+    async with serving(script) as server, HookClient(server.url, total_seconds=60) as client:
         result = await submit(client)
-    assert (result.outcome, result.reason, result.status) == (Outcome.unknown, "timeout", 200)
+    assert (result.outcome, result.reason, result.status) == (Outcome.unknown, "timeout", status)
 
 
 # Kept connections
@@ -358,6 +380,44 @@ async def test_a_cancelled_submission_leaves_no_task_and_no_connection(
             for _ in range(3):
                 await asyncio.sleep(0)
             assert asyncio.all_tasks() == before
+
+
+async def test_a_name_lookup_outlives_its_submission_but_not_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = asyncio.Event()
+
+    async def hangs(*_: object, **__: object) -> list[object]:
+        asked.set()
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", hangs)
+    before = asyncio.all_tasks()
+    async with HookClient("https://hooks.invalid/") as client:
+        task = asyncio.create_task(submit(client))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(asyncio.all_tasks() - before) == 1  # the look-up, shared by all submissions
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_name_lookup_that_hangs_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(*_: object, **__: object) -> list[object]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", hangs)
+    async with HookClient("https://hooks.invalid/", connect_seconds=0.02) as client:
+        result = await submit(client)
+    assert (result.outcome, result.reason, result.attempts) == (
+        Outcome.not_sent,
+        "connect_timeout",
+        2,
+    )
 
 
 async def test_hundreds_of_failures_leave_no_socket() -> None:

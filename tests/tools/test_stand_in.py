@@ -95,11 +95,14 @@ async def test_slow_answers_by_itself_in_the_end() -> None:
         assert (await submit(stand_in)).reason == "dial"
 
 
-async def test_leaving_ends_the_calls_that_are_held() -> None:
+async def test_leaving_ends_the_calls_that_are_held_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with StandIn("slow") as stand_in:
         pending = asyncio.create_task(submit(stand_in))
         await stand_in.received()
     assert (await pending).outcome is Outcome.unknown
+    assert caplog.records == []
 
 
 async def test_a_scenario_can_be_changed_to_and_from_refuse_on_one_port() -> None:
