@@ -220,6 +220,8 @@ class Connection(asyncio.Protocol):
     def _begin(self, environment: "Environment") -> None:
         self.begun = True
         self._call_ends = self._loop.time() + self._limits.call_seconds
+        if self._call_ends < self._armed:
+            self._arm(self._call_ends)
         self._owner.started(self, environment)
 
     def _replied(self, reply: wire.Reply) -> None:

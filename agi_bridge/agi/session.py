@@ -100,7 +100,7 @@ class OneCall:
 def _only_hangup(error: Exception) -> bool:
     """Tell whether it is a hangup, or a group of nothing else as a TaskGroup raises."""
     if isinstance(error, ExceptionGroup):
-        return error.subgroup(lambda found: not isinstance(found, AGIHangup)) is None
+        return error.split(AGIHangup)[1] is None
     return isinstance(error, AGIHangup)
 
 

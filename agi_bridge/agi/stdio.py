@@ -12,7 +12,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import BinaryIO, Final
 
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
@@ -40,9 +40,10 @@ async def run(
     signals, which is the main thread.
     """
     call = OneCall(handler, limits or Limits(), applications, on_error)
-    with _kept_for_asterisk(stdout) as out:
+    source = os.dup(stdin)  # before standard output is moved, as both may be one descriptor
+    with os.fdopen(source, "rb", buffering=0) as pipe, _kept_for_asterisk(stdout) as out:
         connection = Connection(call, call.limits)
-        reading = await _connect(connection, _Output(out, connection), stdin)
+        reading = await _connect(connection, _Output(out, connection), pipe)
         try:
             with _hangup_by_signal(connection):
                 await call.finished()
@@ -111,19 +112,18 @@ class _Input(asyncio.Protocol):
 
 
 async def _connect(
-    connection: Connection, output: _Output, stdin: int
+    connection: Connection, output: _Output, pipe: BinaryIO
 ) -> asyncio.ReadTransport | None:
     """Feed the connection from standard input; gives what is to be closed at the end."""
     connection.connection_made(output)
     feeder = _Input(connection, output)
     loop = asyncio.get_running_loop()
-    if stat.S_ISREG(os.fstat(stdin).st_mode):
+    if stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):
         # An event loop cannot watch a file, and need not: it is all there.
-        while data := await loop.run_in_executor(None, os.read, stdin, _CHUNK):
+        while data := await loop.run_in_executor(None, pipe.read, _CHUNK):
             feeder.data_received(data)
         feeder.eof_received()
         return None
-    pipe = os.fdopen(os.dup(stdin), "rb", buffering=0)
     transport, _ = await loop.connect_read_pipe(lambda: feeder, pipe)
     return transport
 
