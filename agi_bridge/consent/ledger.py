@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sqlalchemy import URL, create_engine, event, insert, select, text
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import URL, bindparam, create_engine, event, insert, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import ClauseElement, Connection, Engine, Table
 
     T = TypeVar("T")
 
@@ -170,16 +170,14 @@ class Ledger:
 
     @staticmethod
     def _states(connection: Connection, batches: Sequence[Batch]) -> dict[str, State]:
-        known = [b.consent_id for b in batches if b.events[0].state is not State.DISCLOSED]
-        if not known:
-            return {}
-        table = schema.EVENT.c
-        rows = connection.execute(
-            select(table.consent_id, table.type)
-            .where(table.consent_id.in_(known))
-            .order_by(table.seq)
-        )
-        return {consent_id: State(type_) for consent_id, type_ in rows}
+        """The last stored state of every consent that a batch goes on with."""
+        states = {}
+        for batch in batches:
+            if batch.events[0].state is not State.DISCLOSED:
+                last = connection.exec_driver_sql(_LAST_STATE, (batch.consent_id,)).scalar()
+                if last is not None:
+                    states[batch.consent_id] = State(last)
+        return states
 
     def _recover(self) -> int:
         try:
@@ -188,9 +186,9 @@ class Ledger:
                 open_ = [id_ for id_, state in last.items() if state is State.SUBMITTING]
                 body = canonical({"schema": SCHEMA, "reason": "bridge_stopped"})
                 if open_:
-                    connection.execute(
-                        insert(schema.EVENT),
-                        [_row(uuid7(), id_, State.UNKNOWN, timestamp(), body) for id_ in open_],
+                    connection.exec_driver_sql(
+                        _INSERT_EVENT,
+                        [(uuid7(), id_, State.UNKNOWN.value, timestamp(), body) for id_ in open_],
                     )
                 return len(open_)
         except SQLAlchemyError as error:
@@ -247,45 +245,51 @@ def _insert(connection: Connection, batches: Sequence[Batch]) -> None:
         text_sha256(b.disclosure.text): b.disclosure for b in batches if b.disclosure is not None
     }
     if disclosures:
-        connection.execute(
-            sqlite_insert(schema.DISCLOSURE).on_conflict_do_nothing(),
-            [
-                {"sha256": sha256, "lang": heard.language, "text": heard.text}
-                for sha256, heard in disclosures.items()
-            ],
+        connection.exec_driver_sql(
+            _INSERT_DISCLOSURE,
+            [(sha256, heard.language, heard.text) for sha256, heard in disclosures.items()],
         )
-    connection.execute(
-        insert(schema.EVENT),
+    connection.exec_driver_sql(
+        _INSERT_EVENT,
         [
-            _row(e.event_id, e.consent_id, e.state, e.at, canonical(e.body))
+            (e.event_id, e.consent_id, e.state.value, e.at, canonical(e.body))
             for batch in batches
             for e in batch.events
         ],
     )
     personal = [
-        {
-            "consent_id": b.consent_id,
-            "salt": b.personal.salt,
-            "number": b.personal.number,
-            "caller_id": b.personal.caller_id,
-            "digits": b.personal.digits,
-            "disclosure_sha256": text_sha256(b.disclosure.text),
-        }
+        (
+            b.consent_id,
+            b.personal.salt,
+            b.personal.number,
+            b.personal.caller_id,
+            b.personal.digits,
+            text_sha256(b.disclosure.text),
+        )
         for b in batches
         if b.personal is not None and b.disclosure is not None
     ]
     if personal:
-        connection.execute(insert(schema.PII), personal)
+        connection.exec_driver_sql(_INSERT_PII, personal)
 
 
-def _row(event_id: str, consent_id: str, state: State, at: str, body: str) -> dict[str, str]:
-    return {
-        "event_id": event_id,
-        "consent_id": consent_id,
-        "type": state.value,
-        "at": at,
-        "body": body,
-    }
+def _compiled(statement: ClauseElement, table: Table) -> str:
+    """A statement as SQL, compiled once: doing so per write costs more than the write."""
+    columns = [column.key for column in table.columns if column.key != "seq"]
+    return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
+
+
+_LAST_STATE = str(
+    select(schema.EVENT.c.type)
+    .where(schema.EVENT.c.consent_id == bindparam("id"))
+    .order_by(schema.EVENT.c.seq.desc())
+    .compile(dialect=sqlite.dialect())
+)
+_INSERT_EVENT = _compiled(insert(schema.EVENT), schema.EVENT)
+_INSERT_PII = _compiled(insert(schema.PII), schema.PII)
+_INSERT_DISCLOSURE = _compiled(
+    sqlite.insert(schema.DISCLOSURE).on_conflict_do_nothing(), schema.DISCLOSURE
+)
 
 
 def _engine(path: Path) -> Engine:
@@ -304,7 +308,7 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        connection.execute(text("BEGIN IMMEDIATE"))
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _NUMBER: Final = re.compile(r"\+?\b\d(?:[\d().\- ]{5,}\d)")
 """Seven digits or more, with the punctuation that people write between them."""
 
-_IDENTIFIERS: Final = frozenset({"call", "consent", "consent_id", "at", "version", "config"})
-"""Keys whose values hold long digit runs that are no telephone numbers."""
+_IDENTIFIERS: Final = frozenset({"call", "consent", "at", "level", "version", "steps"})
+"""Keys that are not looked at: identifiers, whose digits are no telephone numbers, and our own
+words, which are constants of the code."""
 
 _FEWEST_DIGITS: Final = 7
 

@@ -43,4 +43,10 @@ def test_identifiers_are_never_the_same() -> None:
 
 def test_a_timestamp_is_utc_with_milliseconds() -> None:
     paris = timezone(timedelta(hours=1))
-    assert timestamp(datetime(2026, 11, 23, 6, 7, 8, 9999, paris)) == "2026-11-23T05:07:08.009Z"
+    at = datetime(2026, 11, 23, 6, 7, 8, tzinfo=paris)
+    assert timestamp(int(at.timestamp()) * 10**9 + 9_999_999) == "2026-11-23T05:07:08.009Z"
+
+
+def test_a_timestamp_is_of_now_unless_told_otherwise() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    assert before <= datetime.fromisoformat(timestamp()) <= datetime.now(UTC)
