@@ -53,7 +53,16 @@ class Declined:
 
 
 class ConsentDialogue:
-    """One caller's way through the dialogue."""
+    """One caller's way through the dialogue.
+
+    Args:
+        channel: the caller's channel.
+        line: the line that was called.
+        library: the prompts.
+        record: takes down what happens.
+        call_line: the call's line in the log.
+        caller: the caller ID in E.164, None if there is none or it is no number.
+    """
 
     def __init__(
         self,
@@ -62,8 +71,11 @@ class ConsentDialogue:
         library: Library,
         record: ConsentRecord,
         call_line: CallLine,
+        *,
+        caller: str | None = None,
     ) -> None:
         self._channel = channel
+        self._caller = caller
         self._line = line
         self._library = library
         self._record = record
@@ -194,13 +206,9 @@ class ConsentDialogue:
         return number
 
     def _compare_with_caller_id(self, number: phone.PhoneNumber) -> str:
-        said = self._channel.environment.caller_id
-        if said is None:
-            return "hidden"
-        caller = phone.caller_id(said, region=self._line.regions[0])
-        if caller is None:
-            return "invalid"
-        return "same" if caller.e164 == number.e164 else "different"
+        if self._caller is not None:
+            return "same" if self._caller == number.e164 else "different"
+        return "hidden" if self._channel.environment.caller_id is None else "invalid"
 
     async def _confirm(self, digits: str) -> str:
         """Read the number back and ask; return the key pressed at last, or ''."""

@@ -70,8 +70,11 @@ class Call:
         self._channel = channel
         self._line = line
         self._call_line = call_line
-        self._record = ConsentRecord(_facts(house, channel, line))
-        self._dialogue = ConsentDialogue(channel, line, house.library, self._record, call_line)
+        facts = _facts(house, channel, line)
+        self._record = ConsentRecord(facts)
+        self._dialogue = ConsentDialogue(
+            channel, line, house.library, self._record, call_line, caller=facts.caller_id
+        )
         self._follower = Follower(channel, line, house.library, call_line)
 
     async def run(self) -> None:

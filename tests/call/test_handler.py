@@ -475,7 +475,7 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
     with capture_logs() as logs:
         tasks[0].cancel()
         await asyncio.wait({call})
-    assert [log["event"] for log in logs] == ["call"]
+    assert [log["event"] for log in logs] == ["call", "agi.call_cancelled"]
     assert (await place.states()) == []
 
 
