@@ -177,13 +177,16 @@ def stand_in(
     from agi_bridge.tools import stand_in as tool
 
     _run(
-        tool.run(
-            host=host,
-            port=port,
-            scenario=scenario,
-            forward=forward,
-            key=key,
-            show_numbers=show_numbers,
+        _starting(
+            tool.run(
+                host,
+                port,
+                scenario=None if scenario == "by-number" else scenario,
+                forward=forward,
+                key=key,
+                on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
+                on_start=lambda stand_in: typer.echo(f"hook.url = {stand_in.url}"),
+            )
         )
     )
 

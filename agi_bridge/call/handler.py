@@ -130,7 +130,7 @@ class Call:
             submission = await keep_company(work, self._follower.play_or_raise)
             self._call_line.step("answer")
             self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)
-        accepted = submission.outcome is Outcome.accepted
+        accepted = submission.outcome is Outcome.ACCEPTED
         await self._follower.play("accepted" if accepted else "not-confirmed")
         if submission.answer is None:
             return Plan((GoToDefault(submission.reason),))

@@ -86,7 +86,7 @@ def policy(line: Line) -> phone.ForwardPolicy:
             phone.canonical(number, region=line.forward_regions[0])
             for number in (line.business_number, *line.did)
         ),
-        bare_digits=line.number_format != "e164",
+        bare_digits=line.number_format == "digits",
     )
 
 

@@ -28,10 +28,10 @@ HOLD_EVERY: Final = 3.0
 """Seconds of silence between two such prompts."""
 
 _STATES: Final = {
-    Outcome.accepted: State.ACCEPTED,
-    Outcome.refused: State.REFUSED,
-    Outcome.not_sent: State.NOT_SENT,
-    Outcome.unknown: State.UNKNOWN,
+    Outcome.ACCEPTED: State.ACCEPTED,
+    Outcome.REFUSED: State.REFUSED,
+    Outcome.NOT_SENT: State.NOT_SENT,
+    Outcome.UNKNOWN: State.UNKNOWN,
 }
 
 
@@ -55,7 +55,7 @@ async def submit(ledger: Ledger, hook: HookClient, record: ConsentRecord, line: 
         answer=submission.answer_sha256,
     )
     await _append(ledger, record)
-    if submission.outcome is Outcome.refused:
+    if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
             "hook refused the consent: no text was sent; check hook_key and business_number",
             line=line.name,

@@ -61,10 +61,10 @@ _LOUD_LOGGERS: Final = ("httpx", "httpcore", "aiohttp.client")
 class Outcome(StrEnum):
     """What became of a submission."""
 
-    accepted = "accepted"
-    refused = "refused"
-    not_sent = "not_sent"
-    unknown = "unknown"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class HookClient:
         deadline = started + self._total_seconds
         result = await self._attempt(transport, request, deadline)
         attempts = 1
-        again = result.outcome is Outcome.not_sent and deadline - loop.time() > _LEAST_SECONDS
+        again = result.outcome is Outcome.NOT_SENT and deadline - loop.time() > _LEAST_SECONDS
         if again:
             result = await self._attempt(transport, request, deadline)
             attempts = 2
@@ -220,7 +220,7 @@ class HookClient:
         # Whatever two HTTP libraries may raise on what a server sends: the outcome has to be
         # recorded and the caller connected. A fault of ours shows as `client_fault`.
         except Exception as error:  # noqa: BLE001 - the reason stands above
-            outcome = Outcome.not_sent if attempt.not_sent else Outcome.unknown
+            outcome = Outcome.NOT_SENT if attempt.not_sent else Outcome.UNKNOWN
             word = why(error)
             if attempt.not_sent and word == "timeout":
                 word = "connect_timeout"  # the deadline fell while connecting
@@ -293,13 +293,13 @@ def _without_body(status: int, reason: str) -> Answer:
 def _outcome(answer: Answer) -> Outcome:
     """Rules 4 and 5 of the record: what counts as accepted, refused and unknown."""
     if isinstance(answer, Refusal):
-        return Outcome.refused
+        return Outcome.REFUSED
     if isinstance(answer, Instructions):
         if answer.kind == "not_linked":
-            return Outcome.refused
+            return Outcome.REFUSED
         if any(isinstance(verb, Dial | Say) for verb in answer.verbs):
-            return Outcome.accepted
-    return Outcome.unknown
+            return Outcome.ACCEPTED
+    return Outcome.UNKNOWN
 
 
 def _reason(answer: Answer) -> str:

@@ -49,7 +49,7 @@ async def answered(response: bytes, max_bytes: int = 65_536) -> Submission:
 async def test_a_post_carries_key_and_numbers_in_json_and_nothing_in_its_url() -> None:
     requests: list[bytes] = []
     async with serving(answering(requests, DIAL)) as server, HookClient(server.url) as client:
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
     head, _, body = requests[0].partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     assert lines[0] == b"post /v1/ivr http/1.1"
@@ -66,7 +66,7 @@ async def test_a_get_is_the_line_that_the_vendors_page_shows() -> None:
         serving(answering(requests, DIAL)) as server,
         HookClient(server.url, method="GET") as client,
     ):
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
     assert requests[0].split(b"\r\n")[0] == (
         b"GET /v1/ivr?key=a73d5034210f702515128ac61193cd21"
         b"&from=%2B14151234560&to=%2B14151234567 HTTP/1.1"
@@ -104,7 +104,7 @@ async def test_a_query_of_the_configured_url_is_kept() -> None:
 async def test_nothing_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert (await answered(DIAL)).outcome is Outcome.accepted
+    assert (await answered(DIAL)).outcome is Outcome.ACCEPTED
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -128,8 +128,8 @@ async def test_connections_are_kept_where_that_is_asked_for() -> None:
         serving(answering([], DIAL)) as server,
         HookClient(server.url, keepalive=True) as client,
     ):
-        assert (await submit(client)).outcome is Outcome.accepted
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
     assert server.connections == 1
 
 
@@ -139,22 +139,22 @@ async def test_connections_are_kept_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "reason"),
     [
-        ("200 OK", vendor.DIAL, Outcome.accepted, "dial"),
-        ("200 OK", vendor.NO_FORWARDING, Outcome.accepted, "no_forwarding"),
-        ("200 OK", vendor.NOT_LINKED, Outcome.refused, "not_linked"),
-        ("403 Forbidden", vendor.INVALID_KEY, Outcome.refused, "invalid_key"),
-        ("400 Bad Request", vendor.MISSING_PARAMETER, Outcome.refused, "missing_parameter"),
-        ("404 Not Found", "", Outcome.refused, "client_error"),
-        ("200 OK", "<Response><Say>Hello</Say></Response>", Outcome.accepted, "other"),
-        ("200 OK", "<Response><Hangup/></Response>", Outcome.unknown, "other"),
-        ("200 OK", "<Response><Dial/></Response>", Outcome.unknown, "other"),
-        ("200 OK", "<!DOCTYPE html><html></html>", Outcome.unknown, "forbidden_xml"),
-        ("200 OK", "<html></html>", Outcome.unknown, "not_response"),
-        ("200 OK", "", Outcome.unknown, "empty"),
-        ("200 OK", "garbage", Outcome.unknown, "not_xml"),
-        ("202 Accepted", vendor.DIAL, Outcome.unknown, "unexpected_status"),
-        ("500 Internal Server Error", vendor.DIAL, Outcome.unknown, "server_error"),
-        ("503 Service Unavailable", "", Outcome.unknown, "server_error"),
+        ("200 OK", vendor.DIAL, Outcome.ACCEPTED, "dial"),
+        ("200 OK", vendor.NO_FORWARDING, Outcome.ACCEPTED, "no_forwarding"),
+        ("200 OK", vendor.NOT_LINKED, Outcome.REFUSED, "not_linked"),
+        ("403 Forbidden", vendor.INVALID_KEY, Outcome.REFUSED, "invalid_key"),
+        ("400 Bad Request", vendor.MISSING_PARAMETER, Outcome.REFUSED, "missing_parameter"),
+        ("404 Not Found", "", Outcome.REFUSED, "client_error"),
+        ("200 OK", "<Response><Say>Hello</Say></Response>", Outcome.ACCEPTED, "other"),
+        ("200 OK", "<Response><Hangup/></Response>", Outcome.UNKNOWN, "other"),
+        ("200 OK", "<Response><Dial/></Response>", Outcome.UNKNOWN, "other"),
+        ("200 OK", "<!DOCTYPE html><html></html>", Outcome.UNKNOWN, "forbidden_xml"),
+        ("200 OK", "<html></html>", Outcome.UNKNOWN, "not_response"),
+        ("200 OK", "", Outcome.UNKNOWN, "empty"),
+        ("200 OK", "garbage", Outcome.UNKNOWN, "not_xml"),
+        ("202 Accepted", vendor.DIAL, Outcome.UNKNOWN, "unexpected_status"),
+        ("500 Internal Server Error", vendor.DIAL, Outcome.UNKNOWN, "server_error"),
+        ("503 Service Unavailable", "", Outcome.UNKNOWN, "server_error"),
     ],
 )
 async def test_each_answer_has_its_outcome(
@@ -184,7 +184,7 @@ async def test_a_chunked_answer_is_read() -> None:
     body = vendor.dial(FORWARD)
     chunks = b"".join(b"1\r\n" + body[n : n + 1] + b"\r\n" for n in range(len(body)))
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert (await answered(head + chunks + b"0\r\n\r\n")).outcome is Outcome.accepted
+    assert (await answered(head + chunks + b"0\r\n\r\n")).outcome is Outcome.ACCEPTED
 
 
 async def test_an_answer_that_ends_with_its_connection_is_read() -> None:
@@ -193,7 +193,7 @@ async def test_an_answer_that_ends_with_its_connection_is_read() -> None:
         await connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + vendor.dial(FORWARD))
 
     async with serving(script) as server, HookClient(server.url) as client:
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
 
 
 # Hostile answers
@@ -203,7 +203,7 @@ async def test_an_answer_that_ends_with_its_connection_is_read() -> None:
 async def test_a_redirect_is_not_followed(status: str) -> None:
     async with serving(answering([], DIAL)) as elsewhere:
         result = await answered(http(status, b"", f"Location: {elsewhere.url}"))
-    assert (result.outcome, result.reason) == (Outcome.unknown, "redirect")
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "redirect")
     assert elsewhere.connections == 0
 
 
@@ -225,7 +225,7 @@ async def test_a_body_of_a_gigabyte_is_not_read(framing: str) -> None:
     async with serving(script) as server, HookClient(server.url) as client:
         result = await submit(client)
         await server.left.wait()
-    assert (result.outcome, result.reason) == (Outcome.unknown, "too_large")
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "too_large")
     assert result.answer == Unusable(200, "too_large")
     assert result.answer_sha256 is None
     assert sent < 1 << 25
@@ -239,12 +239,12 @@ async def test_the_limit_of_a_body_can_be_lower() -> None:
 async def test_a_body_in_an_encoding_that_was_not_asked_for_is_not_unpacked() -> None:
     response = http("200 OK", b"\x1f\x8b" + b"\0" * 50, "Content-Encoding: gzip")
     result = await answered(response)
-    assert (result.outcome, result.answer) == (Outcome.unknown, Unusable(200, "encoded"))
+    assert (result.outcome, result.answer) == (Outcome.UNKNOWN, Unusable(200, "encoded"))
 
 
 async def test_a_refusal_counts_by_its_status_where_its_body_cannot_be_read() -> None:
     result = await answered(http("403 Forbidden", b"x" * 20, "Content-Encoding: br"))
-    assert (result.outcome, result.answer) == (Outcome.refused, Refusal(403, "client_error"))
+    assert (result.outcome, result.answer) == (Outcome.REFUSED, Refusal(403, "client_error"))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_a_refusal_counts_by_its_status_where_its_body_cannot_be_read() ->
 )
 async def test_what_is_no_http_is_unknown(response: bytes) -> None:
     result = await answered(response)
-    assert (result.outcome, result.reason) == (Outcome.unknown, "bad_http")
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "bad_http")
 
 
 # Misuse
@@ -332,7 +332,7 @@ async def test_a_fault_of_the_library_is_an_unknown_outcome(
 
     monkeypatch.setattr("httpx_aiohttp.AiohttpTransport.handle_async_request", broken)
     result = await answered(DIAL)
-    assert (result.outcome, result.reason) == (Outcome.unknown, "client_fault")
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "client_fault")
 
 
 # Secrets
@@ -376,7 +376,7 @@ async def test_a_certificate_of_the_configured_file_is_trusted() -> None:
         serving(answering([], DIAL), server_tls()) as server,
         HookClient(server.url, ca_file=str(CERTIFICATE)) as client,
     ):
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
 
 
 async def test_a_connection_is_closed_when_its_submission_ends() -> None:

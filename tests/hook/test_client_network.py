@@ -39,7 +39,7 @@ async def test_a_refused_connection_is_not_sent_and_is_tried_twice() -> None:
     with held:
         async with HookClient(f"http://127.0.0.1:{port}/") as client:
             result = await submit(client)
-    assert (result.outcome, result.reason) == (Outcome.not_sent, "connection_refused")
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "connection_refused")
     assert (result.attempts, result.status, result.answer) == (2, None, None)
 
 
@@ -51,7 +51,7 @@ async def test_a_failed_name_lookup_is_not_sent(monkeypatch: pytest.MonkeyPatch)
     async with HookClient("https://hooks.invalid/v1/ivr") as client:
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (
-        Outcome.not_sent,
+        Outcome.NOT_SENT,
         "name_lookup",
         2,
     )
@@ -77,7 +77,7 @@ async def test_the_second_attempt_may_succeed(monkeypatch: pytest.MonkeyPatch) -
         HookClient(f"http://localhost:{server.port}/") as client,
     ):
         result = await submit(client)
-    assert (result.outcome, result.attempts, len(requests)) == (Outcome.accepted, 2, 1)
+    assert (result.outcome, result.attempts, len(requests)) == (Outcome.ACCEPTED, 2, 1)
 
 
 async def test_an_unknown_certificate_is_not_sent() -> None:
@@ -87,7 +87,7 @@ async def test_an_unknown_certificate_is_not_sent() -> None:
         HookClient(server.url) as client,
     ):
         result = await submit(client)
-    assert (result.outcome, result.reason) == (Outcome.not_sent, "certificate")
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "certificate")
     assert requests == []
 
 
@@ -106,7 +106,7 @@ async def test_a_certificate_for_another_name_is_not_sent(monkeypatch: pytest.Mo
         HookClient(f"https://hooks.test:{server.port}/", ca_file=str(CERTIFICATE)) as client,
     ):
         result = await submit(client)
-    assert (result.outcome, result.reason, requests) == (Outcome.not_sent, "certificate", [])
+    assert (result.outcome, result.reason, requests) == (Outcome.NOT_SENT, "certificate", [])
 
 
 async def plain_text(connection: Connection) -> None:
@@ -129,7 +129,7 @@ async def test_a_failed_tls_handshake_is_not_sent(script: Script) -> None:
     async with serving(script) as server:
         async with HookClient(server.url.replace("http", "https")) as client:
             result = await submit(client)
-        assert (result.outcome, result.attempts) == (Outcome.not_sent, 2)
+        assert (result.outcome, result.attempts) == (Outcome.NOT_SENT, 2)
         assert result.reason in {"tls", "unreachable", "connection_lost"}
         assert server.connections == 2
 
@@ -141,7 +141,7 @@ async def test_a_handshake_that_hangs_is_not_sent_after_the_connect_time_out() -
     ):
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (
-        Outcome.not_sent,
+        Outcome.NOT_SENT,
         "connect_timeout",
         2,
     )
@@ -154,7 +154,7 @@ async def test_a_deadline_that_falls_while_connecting_is_not_sent_and_not_tried_
     ):
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (
-        Outcome.not_sent,
+        Outcome.NOT_SENT,
         "connect_timeout",
         1,
     )
@@ -220,7 +220,7 @@ async def test_a_connection_lost_after_it_was_had_is_unknown(
 ) -> None:
     async with serving(script) as server, HookClient(server.url, method=method) as client:
         result = await submit(client)
-    assert result.outcome is Outcome.unknown
+    assert result.outcome is Outcome.UNKNOWN
     assert result.reason in {"connection_lost", "truncated"}
     assert (result.attempts, server.connections) == (1, 1)
 
@@ -260,7 +260,7 @@ async def test_a_server_that_stops_anywhere_is_unknown_at_the_deadline(
         async with HookClient(server.url, method=method, total_seconds=60) as client:
             result = await submit(client)
             await server.left.wait()
-        assert (result.outcome, result.reason) == (Outcome.unknown, "timeout")
+        assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "timeout")
         assert (result.attempts, server.connections) == (1, 1)
 
 
@@ -293,7 +293,7 @@ async def test_a_server_that_drips_is_unknown_at_the_deadline(
 
     async with serving(script) as server, HookClient(server.url, total_seconds=60) as client:
         result = await submit(client)
-    assert (result.outcome, result.reason, result.status) == (Outcome.unknown, "timeout", status)
+    assert (result.outcome, result.reason, result.status) == (Outcome.UNKNOWN, "timeout", status)
 
 
 # Kept connections
@@ -314,9 +314,9 @@ async def test_a_kept_connection_that_breaks_is_unknown_and_the_request_is_not_s
         serving(script) as server,
         HookClient(server.url, method=method, keepalive=True) as client,
     ):
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
         result = await submit(client)
-    assert (result.outcome, result.reason) == (Outcome.unknown, "connection_lost")
+    assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "connection_lost")
     assert (len(requests), server.connections) == (2, 1)
 
 
@@ -326,7 +326,7 @@ async def test_a_kept_connection_seen_to_be_closed_is_replaced() -> None:
         await connection.send(DIAL)
 
     async with serving(script) as server, HookClient(server.url, keepalive=True) as client:
-        assert (await submit(client)).outcome is Outcome.accepted
+        assert (await submit(client)).outcome is Outcome.ACCEPTED
         await server.left.wait()
         assert client._transport is not None
         session = client._transport.client
@@ -336,7 +336,7 @@ async def test_a_kept_connection_seen_to_be_closed_is_replaced() -> None:
         while any(proto.is_connected() for proto in kept):  # noqa: ASYNC110 - aiohttp tells no one
             await asyncio.sleep(0)
         result = await submit(client)
-    assert (result.outcome, result.attempts, server.connections) == (Outcome.accepted, 1, 2)
+    assert (result.outcome, result.attempts, server.connections) == (Outcome.ACCEPTED, 1, 2)
 
 
 # Cancelled: nothing is left behind
@@ -414,7 +414,7 @@ async def test_a_name_lookup_that_hangs_is_not_sent(monkeypatch: pytest.MonkeyPa
     async with HookClient("https://hooks.invalid/", connect_seconds=0.02) as client:
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (
-        Outcome.not_sent,
+        Outcome.NOT_SENT,
         "connect_timeout",
         2,
     )

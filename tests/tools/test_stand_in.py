@@ -37,15 +37,15 @@ async def raw(stand_in: StandIn, request: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("scenario", "outcome", "reason"),
     [
-        (Scenario.DIAL, Outcome.accepted, "dial"),
-        (Scenario.SAY, Outcome.accepted, "no_forwarding"),
-        (Scenario.NOT_LINKED, Outcome.refused, "not_linked"),
-        (Scenario.INVALID_KEY, Outcome.refused, "invalid_key"),
-        (Scenario.MISSING, Outcome.refused, "missing_parameter"),
-        (Scenario.ERROR, Outcome.unknown, "server_error"),
-        (Scenario.RESET, Outcome.unknown, "connection_lost"),
-        (Scenario.GARBAGE, Outcome.unknown, "not_xml"),
-        (Scenario.REFUSE, Outcome.not_sent, "connection_refused"),
+        (Scenario.DIAL, Outcome.ACCEPTED, "dial"),
+        (Scenario.SAY, Outcome.ACCEPTED, "no_forwarding"),
+        (Scenario.NOT_LINKED, Outcome.REFUSED, "not_linked"),
+        (Scenario.INVALID_KEY, Outcome.REFUSED, "invalid_key"),
+        (Scenario.MISSING, Outcome.REFUSED, "missing_parameter"),
+        (Scenario.ERROR, Outcome.UNKNOWN, "server_error"),
+        (Scenario.RESET, Outcome.UNKNOWN, "connection_lost"),
+        (Scenario.GARBAGE, Outcome.UNKNOWN, "not_xml"),
+        (Scenario.REFUSE, Outcome.NOT_SENT, "connection_refused"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -101,7 +101,7 @@ async def test_leaving_ends_the_calls_that_are_held_without_a_word(
     async with StandIn("slow") as stand_in:
         pending = asyncio.create_task(submit(stand_in))
         await stand_in.received()
-    assert (await pending).outcome is Outcome.unknown
+    assert (await pending).outcome is Outcome.UNKNOWN
     assert caplog.records == []
 
 
@@ -110,7 +110,7 @@ async def test_a_scenario_can_be_changed_to_and_from_refuse_on_one_port() -> Non
         url = stand_in.url
         stand_in.scenario = "refuse"
         await stand_in.settled()
-        assert (await submit(stand_in)).outcome is Outcome.not_sent
+        assert (await submit(stand_in)).outcome is Outcome.NOT_SENT
         stand_in.scenario = Scenario.REFUSE
         stand_in.scenario = "say"
         await stand_in.settled()
@@ -200,7 +200,7 @@ async def test_a_connection_can_be_kept() -> None:
     async with StandIn() as stand_in, HookClient(stand_in.url, keepalive=True) as client:
         for _ in range(3):
             result = await client.submit(from_=FROM, to=TO, key=KEY)
-            assert result.outcome is Outcome.accepted
+            assert result.outcome is Outcome.ACCEPTED
         assert len(stand_in._calls) == 1
         assert (await stand_in.received(3)).from_ == FROM
 
@@ -223,7 +223,7 @@ async def test_what_was_received_is_told_with_everything_private_masked() -> Non
 async def test_it_listens_on_ipv6_too() -> None:
     async with StandIn(host="::1") as stand_in:
         assert stand_in.url.startswith("http://[::1]:")
-        assert (await submit(stand_in)).outcome is Outcome.accepted
+        assert (await submit(stand_in)).outcome is Outcome.ACCEPTED
 
 
 async def test_an_address_that_is_taken_is_said_at_once() -> None:
@@ -245,7 +245,7 @@ async def test_run_serves_until_it_is_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (await submit(stand_in)).outcome is Outcome.not_sent
+    assert (await submit(stand_in)).outcome is Outcome.NOT_SENT
 
 
 async def test_run_needs_nobody_to_tell() -> None:
