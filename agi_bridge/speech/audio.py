@@ -40,7 +40,7 @@ _FRAMES_A_SECOND = 50
 def load_libraries() -> None:
     """Load numpy, soundfile and soxr now. Blocks for half a second."""
     import soundfile  # noqa: F401, PLC0415  # see the top
-    import soxr
+    import soxr  # noqa: F401, PLC0415  # see the top
 
 
 def telephone(source: Path, target: Path) -> int:
