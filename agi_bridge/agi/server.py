@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Self
@@ -119,22 +120,14 @@ class Server:
         """
         if self._listener is not None:
             self._listener.close()
-        for connection in self._connections - self._calls.keys():
-            connection.abort()  # no call yet; the dialplan goes on
-        await self._wait_idle(seconds)
+        # Connections without a call count too: Asterisk has chosen us for a caller already.
+        await _within(seconds, self._empty)
         for task in self._calls.values():
             task.cancel()
-        await self._wait_idle(self._limits.hangup_seconds)
+        await _within(self._limits.hangup_seconds, self._idle)
         for connection in self._connections.copy():
             connection.abort()
         await self._empty.wait()  # what was closed or aborted ends in the loop's next rounds
-
-    async def _wait_idle(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            return
 
     # -- peers and calls --------------------------------------------------------------------------
 
@@ -200,6 +193,13 @@ class Server:
             if not known:
                 log.warning("agi.peer_refused", peer=peer)
         return known
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for the event, so many seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _is_loopback(host: str) -> bool:

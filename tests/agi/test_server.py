@@ -160,7 +160,7 @@ async def test_a_probe_costs_one_debug_line() -> None:
 
 
 async def test_a_slow_environment_is_cut_off_and_does_not_keep_others_out() -> None:
-    async with Server(quick, port=0, limits=Limits(environment_seconds=0.05)) as server:
+    async with Server(quick, port=0, limits=Limits(environment_seconds=0.3)) as server:
         peer = await Peer.connect(server, b"agi_network: yes\n")
         record = await FakeAsterisk().call(HOST, server.port)
         assert record.answered
@@ -384,8 +384,21 @@ async def test_a_handler_that_will_not_end_is_left_without_its_connection() -> N
             await until(lambda: server.calls == 0)
 
 
-async def test_draining_does_not_wait_for_connections_without_a_call() -> None:
+async def test_draining_takes_a_call_that_has_only_connected() -> None:
     async with Server(quick, port=0) as server:
+        peer = await Peer.connect(server, ENVIRONMENT[:10])
+        await until(lambda: bool(server._connections))
+        draining = asyncio.create_task(server.drain(60.0))
+        await asyncio.sleep(0)
+        peer.writer.write(ENVIRONMENT[10:])
+        assert await peer.line() == b"ANSWER\n"
+        peer.writer.write(b"200 result=0\n")
+        await draining
+        await peer.close()
+
+
+async def test_draining_waits_for_a_connection_without_a_call_as_for_an_environment() -> None:
+    async with Server(quick, port=0, limits=Limits(environment_seconds=0.05)) as server:
         peer = await Peer.connect(server, b"agi_")
         await until(lambda: bool(server._connections))
         await server.drain(60.0)

@@ -1,6 +1,6 @@
-import re
 from itertools import pairwise
 
+import asterisk.agi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,9 +192,6 @@ def test_many_small_replies_are_no_flood() -> None:
     assert len(reader.feed(b"200 result=0\n" * 1000)) == 1000
 
 
-PYST_KEY_VALUE = re.compile(r"(?P<key>\w+)=(?P<value>[^\s]+)\s*(?:\((?P<data>.*)\))*")
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_where_pyst2_reads_a_reply_rightly_we_read_the_same(case: str) -> None:
     """Its expression for ``key=value (data)`` is the oracle, for replies of one plain line."""
@@ -204,5 +201,5 @@ def test_where_pyst2_reads_a_reply_rightly_we_read_the_same(case: str) -> None:
         if event.data is not None and set(event.data) & set("()\n="):
             continue  # there pyst2 is wrong
         line = f"result={event.result}" + (f" ({event.data})" if event.data is not None else "")
-        (found,) = PYST_KEY_VALUE.findall(line)
+        (found,) = asterisk.agi.re_kv.findall(line)
         assert found == ("result", event.result, event.data or "")

@@ -1,0 +1,6 @@
+"""How Hypothesis runs here: a slow machine is no failure."""
+
+from hypothesis import settings
+
+settings.register_profile("agi", deadline=None)
+settings.load_profile("agi")

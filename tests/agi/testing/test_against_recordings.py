@@ -1,0 +1,172 @@
+"""`FakeAsterisk` is fed what recorded servers wrote, and answers what Asterisk answered."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
+from agi_bridge.agi.testing.call import Call
+from agi_bridge.agi.testing.inbox import Inbox
+from tests.agi.recorded import load
+from tests.agi.tap import settle
+
+SOUNDS = {
+    "beep": 425,
+    "/prompts/tone2": 2000,
+    "/prompts/tone20": 20000,
+    "/prompts/prompt-en": 5000,
+    "/prompts/fmt-u": 2000,
+    "silence/1": 1000,
+}
+FAR = {"variables": {"HANGUPCAUSE": "x", "DIALEDPEERNUMBER": "x", "DIALEDPEERNAME": "x"}}
+
+# What the caller does in the recording. Keys that the recorded caller pressed while nothing took
+# them are left out, as they were lost.
+AS_RECORDED: dict[str, dict[str, Any]] = {
+    "answer": {},
+    "answer_cancelled": {},
+    "channel_status": {},
+    "database": {},
+    "digits_during_pause_and_playback": {"keys": "14"},
+    "exec_hangup": {},
+    "exec_playback": {},
+    "get_data_amp_list": {},
+    "get_data_empty_pound": {"keys": "#"},
+    "get_data_extra_after_max": {"keys": "12345"},
+    "get_data_fast_digits": {"keys": "5145550123"},
+    "get_data_first_digit_stops_prompt": {"keys": "5"},
+    "get_data_full": {"keys": "5145550123"},
+    "get_data_hangup": {"keys": "51!"},
+    "get_data_hangup_during_prompt": {"keys": "!"},
+    "get_data_missing_file": {},
+    "get_data_no_max": {"keys": "123"},
+    "get_data_pound": {"keys": "5145550123#"},
+    "get_data_pound_during_prompt": {"keys": "#"},
+    "get_data_star": {"keys": "*1"},
+    "get_data_timeout_none": {},
+    "get_data_timeout_partial": {"keys": "514"},
+    "get_data_typeahead": {},
+    "get_data_usage": {},
+    "hangup_command": {},
+    "hangup_command_unanswered": {},
+    "hangup_exit_in_stream": {"keys": "!", "hangup_mode": "eof"},
+    "hangup_idle_default": {"extension": "plain"},
+    "hangup_idle_exit": {"hangup_mode": "eof"},
+    "hangup_idle_exit_sigyes": {"hangup_mode": "eof"},
+    "hangup_idle_sighup_no": {"hangup_mode": "silent"},
+    "hangup_sighupno_in_get_data": {"keys": "!", "hangup_mode": "silent"},
+    "invalid_command": {},
+    "many_args": {},
+    "say_french": {},
+    "set_bad_extension": {},
+    "set_context_extension_priority": {},
+    "set_extension_only": {},
+    "stream_escape_then_get_data": {"keys": "51455"},
+    "stream_file_amp_list": {},
+    "stream_file_digit": {"keys": "5"},
+    "stream_file_hangup": {"keys": "!"},
+    "stream_file_missing": {},
+    "stream_file_offset": {},
+    "stream_file_other_digit": {},
+    "stream_file_played": {},
+    "stream_file_typeahead": {},
+    "stream_file_unanswered": {},
+    "stream_file_with_extension": {},
+    "success_end_clean": {},
+    "variables_newline": {
+        "variables": {"NL": "first\nsecond\r\nthird", "FAKE": "x\n200 result=1 (forged)"}
+    },
+    "variables_set": {},
+    "verbose_noop": {},
+    "wait_for_digit": {"keys": "9#", "hangup_at": lambda words: words[-1] == "-1"},
+    "dial_busy": {"dial": "BUSY", **FAR},
+    "dial_congestion": {"dial": "CONGESTION", **FAR},
+    "dial_no_answer": {"dial": "NOANSWER", **FAR},
+    "dial_not_found": {"dial": "CHANUNAVAIL", **FAR},
+    "dial_answered_far_hangs_up": {
+        "dial": DialOutcome("ANSWER", ring_seconds=0.3, talk_seconds=1.0),
+        **FAR,
+    },
+    "dial_answered_far_hangs_up_g": {
+        "dial": DialOutcome("ANSWER", ring_seconds=0.3, talk_seconds=1.0),
+        **FAR,
+    },
+    "dial_limit_L": {"dial": DialOutcome("ANSWER", ring_seconds=0.3, talk_seconds=60.0), **FAR},
+    "dial_option_S": {"dial": DialOutcome("ANSWER", ring_seconds=0.3, talk_seconds=60.0), **FAR},
+    "dial_caller_hangs_up_ringing": {"dial": "CANCEL", **FAR},
+    "dial_caller_hangs_up_bridged": {
+        "dial": DialOutcome("ANSWER", ring_seconds=0.3, talk_seconds=1.0, caller_hangs_up=True),
+        **FAR,
+    },
+}
+# What needs things that the fake does not have: another channel's name, a peer's, a cause.
+BEYOND = re.compile(
+    rb"CHANNEL STATUS PJSIP|SAY (TIME|DATE)|HANGUPCAUSE|DIALEDPEER|CHANNEL\(language\)|JSON_DECODE"
+)
+
+
+class Out:
+    def __init__(self) -> None:
+        self.said = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def alike(said: bytes) -> bytes:
+    """Leave out what differs from call to call: when a key came, and the texts of usages."""
+    said = said.replace(b"endpos=3404", b"endpos=3400")  # a sound of 425.5 ms
+    said = re.sub(rb"520-.*?520 End of proper usage\.", b"520", said, flags=re.DOTALL)
+    return re.sub(rb"(result=(?!0)-?\d+(?: \(\w+\))?) endpos=\d+", rb"\1 endpos=N", said)
+
+
+def turns(case: str) -> list[tuple[bytes | None, bytes, bool]]:
+    """Give what the server wrote (None: the caller hung up), what came, whether it was the end."""
+    found: list[tuple[bytes | None, bytes, bool]] = []
+    for entry in load(case):
+        if entry.who == "server":
+            found.append((entry.data, b"", False))
+        elif entry.who == "note" and b"caller hangs up" in entry.data:
+            found.append((None, b"", False))
+        elif entry.who == "pbx" and found:
+            asked, said, _ = found[-1]
+            found[-1] = (asked, said + entry.data, entry.end)
+    return found
+
+
+@pytest.mark.parametrize("case", sorted(AS_RECORDED))
+async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
+    options = AS_RECORDED[case]
+    inbox, out = Inbox(), Out()
+    fake = FakeAsterisk(sounds=SOUNDS, **options)
+    call = Call(fake, inbox, out, "1")
+    task = asyncio.create_task(call.session("agi://h/x"))
+    await settle()
+    replied = b""
+    expected = b""
+    during = False
+    for asked, said, ended in turns(case):
+        out.said = b""
+        if asked is None:
+            if not during:
+                call.hang_up()
+        else:
+            inbox.feed(asked)
+        await settle()
+        if asked is None or not BEYOND.search(asked):
+            replied += out.said
+            expected += said
+        # A caller who hangs up in the middle of a command is in the script.
+        during = "hangup_at" in options or "!" in options.get("keys", "") or "dial" in options
+        if ended:
+            break
+    assert alike(replied) == alike(expected)
+    inbox.end()
+    await task
+    assert call.record.faults == []

@@ -1,0 +1,576 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.agi import (
+    AGIAppError,
+    AGIHangup,
+    AGIInvalidCommand,
+    Channel,
+    Digits,
+    Limits,
+    Playback,
+    Server,
+)
+from agi_bridge.agi.testing import CallEvent, DialOutcome, FakeAsterisk, Heard, LoopClock
+
+ALL = "0123456789*#"
+Step = Callable[[Channel], Awaitable[object]]
+
+
+async def told(fake: FakeAsterisk, *steps: Step, answer: bool = True) -> list[object]:
+    """Run the steps in one call and give their results."""
+    results: list[object] = []
+
+    async def handler(channel: Channel) -> None:
+        if answer:
+            await channel.answer()
+        results.extend([await step(channel) for step in steps])
+
+    await fake.run(handler)
+    return results
+
+
+# -- the environment --------------------------------------------------------------------------
+
+
+async def test_the_environment_is_the_one_asked_for() -> None:
+    fake = FakeAsterisk(
+        caller_id="+14155550123",
+        caller_name="Zoë",
+        dnid="100",
+        extension="200",
+        context="in",
+        language="fr",
+        arguments=["a", "b,c"],
+        environment={"rdnis": "300", "accountcode": None},
+    )
+    found: list[Channel] = []
+
+    async def handler(channel: Channel) -> None:
+        found.append(channel)
+
+    await fake.run(handler, "consent?to=%2B1415")
+    environment = found[0].environment
+    assert environment.caller_id == "+14155550123"
+    assert environment.caller_name == "Zoë"
+    assert (environment.dnid, environment.extension, environment.context) == ("100", "200", "in")
+    assert environment.language == "fr"
+    assert environment.arguments == ("a", "b,c")
+    assert environment.rdnis == "300"
+    assert "accountcode" not in environment.values
+    assert environment.query == {"to": "+1415"}
+    assert environment.script == "consent?to=%2B1415"
+
+
+async def test_an_ipv6_server_is_called_with_brackets() -> None:
+    requests: list[str | None] = []
+
+    async def handler(channel: Channel) -> None:
+        requests.append(channel.environment.request)
+
+    async with Server(handler, host="::1", port=0) as server:
+        port = server.port
+        await FakeAsterisk().call("::1", port, "x")
+        await server.drain(1.0)
+    assert requests == [f"agi://[::1]:{port}/x"]
+
+
+async def test_nobody_listening_is_an_error() -> None:
+    async with Server(_nothing, port=0) as server:
+        port = server.port
+    with pytest.raises(OSError, match="Connect"):
+        await FakeAsterisk().call("127.0.0.1", port)
+
+
+async def _nothing(_channel: Channel) -> None:
+    return
+
+
+# -- hearing and keying -----------------------------------------------------------------------
+
+
+async def test_a_key_of_the_prompts_own_stops_it() -> None:
+    fake = FakeAsterisk(sounds={"a": 3000}, keys="5")
+    assert await told(fake, lambda c: c.stream_file("a", ALL)) == [Playback("5", 1600)]
+
+
+async def test_what_was_played_is_recorded() -> None:
+    fake = FakeAsterisk(sounds=lambda name: 500 if name == "a" else None, keys="1,*")
+
+    async def handler(channel: Channel) -> None:
+        await channel.stream_file("a")
+        await channel.answer()
+        await channel.stream_file("a", "1")
+        await channel.say_digits("12", "*")
+        await channel.exec("Playback", "a&silence/2&none")
+        with pytest.raises(AGIAppError):
+            await channel.stream_file("none")
+
+    record = await fake.run(handler)
+    assert record.heard == [
+        Heard("file", "a", 500, "", audible=False),
+        Heard("file", "a", 200, "1"),
+        Heard("digits", "12", 200, "*"),
+        Heard("file", "a", 500),
+        Heard("file", "silence/2", 2000),
+    ]
+    assert record.played == ["a", "12", "a", "silence/2"]
+    assert record.keyed == "1*"
+    assert record.status == "FAILURE"  # of the session, as a STREAM FILE failed
+    assert record.seconds == pytest.approx(3.4)
+
+
+async def test_recording_ends_with_a_key_or_with_the_time() -> None:
+    fake = FakeAsterisk(keys="#")
+    first, second = await told(
+        fake, lambda c: c.record_file("r", seconds=5), lambda c: c.record_file("r", seconds=5)
+    )
+    assert repr(first) == "Recorded(digit='#', endpos=1600)"
+    assert repr(second) == "Recorded(digit='', endpos=40000)"
+
+
+async def test_a_caller_who_hangs_up_while_recording() -> None:
+    fake = FakeAsterisk(keys="!")
+    with capture_logs():
+        assert await told(fake, lambda c: c.record_file("r", seconds=5)) == []
+
+
+async def test_exec_read_collects_into_its_variable() -> None:
+    fake = FakeAsterisk(keys="123#,4,")
+    results = await told(
+        fake,
+        lambda c: c.exec("Read", "N", "a&b", "5", "", "1", "3"),
+        lambda c: c.get_variable("N"),
+        lambda c: c.get_variable("READSTATUS"),
+        lambda c: c.exec("Read", "N", "", "5"),
+        lambda c: c.get_variable("N"),
+        lambda c: c.get_variable("READSTATUS"),
+    )
+    assert results == [0, "123", "OK", 0, "4", "TIMEOUT"]
+
+
+async def test_exec_read_keeps_what_was_keyed_before_a_hangup() -> None:
+    fake = FakeAsterisk(keys="12!", hangup_mode="silent")
+    results = await told(
+        fake,
+        lambda c: c.exec("Read", "N", "a", "5"),
+        lambda c: c.get_variable("N"),
+        lambda c: c.get_variable("READSTATUS"),
+    )
+    assert results == [0, "12", "HANGUP"]
+
+
+async def test_a_hangup_during_exec_playback() -> None:
+    fake = FakeAsterisk(hangup_at=lambda words: "Playback" in words)
+    with capture_logs():
+        record = await fake.run(lambda c: _answered(c, lambda: c.exec("Playback", "a")))
+    assert record.heard == [Heard("file", "a", 200, "!")]
+    assert record.hung_up
+
+
+async def _answered(channel: Channel, step: Callable[[], Awaitable[object]]) -> None:
+    await channel.answer()
+    await step()
+
+
+# -- dialling ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "options", "result", "status", "answered"),
+    [
+        ("ANSWER", "g", 0, "ANSWER", "60"),
+        ("ANSWER", "", -1, "ANSWER", "60"),
+        ("ANSWER", "gS(7)", 0, "ANSWER", "7"),
+        ("ANSWER", "S(7)", -1, "ANSWER", "7"),
+        ("ANSWER", "gL(9000:1)", 0, "ANSWER", "9"),
+        (DialOutcome("ANSWER", ring_seconds=31), "g", 0, "NOANSWER", ""),
+        (DialOutcome("ANSWER", talk_seconds=5), "g", 0, "ANSWER", "5"),
+        ("BUSY", "g", 0, "BUSY", ""),
+        ("NOANSWER", "g", 0, "NOANSWER", ""),
+        ("CHANUNAVAIL", "g", 0, "CHANUNAVAIL", ""),
+        (lambda _destination: "CONGESTION", "g", 0, "CONGESTION", ""),
+    ],
+)
+async def test_dial_ends_as_told(
+    outcome: str | DialOutcome, options: str, result: int, status: str, answered: str
+) -> None:
+    fake = FakeAsterisk(dial=outcome)
+    assert await told(
+        fake,
+        lambda c: c.exec("Dial", "PJSIP/1@t", "30", options),
+        lambda c: c.get_variable("DIALSTATUS"),
+        lambda c: c.get_variable("ANSWEREDTIME"),
+    ) == [result, status, answered]
+
+
+async def test_what_was_dialled_is_recorded() -> None:
+    record = await FakeAsterisk(dial="BUSY").run(lambda c: _dial(c, "PJSIP/1@t", "30", "g"))
+    (dialled,) = record.dialled
+    assert (dialled.destination, dialled.ring_seconds, dialled.options) == ("PJSIP/1@t", 30.0, "g")
+    record = await FakeAsterisk(dial="NOANSWER").run(lambda c: _dial(c, "PJSIP/1@t"))
+    assert record.dialled[0].ring_seconds is None
+
+
+async def _dial(channel: Channel, *arguments: str) -> None:
+    await channel.exec("Dial", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("CANCEL", "CANCEL"), (DialOutcome("ANSWER", caller_hangs_up=True), "ANSWER")],
+)
+async def test_a_caller_who_goes_while_dialling(outcome: str | DialOutcome, status: str) -> None:
+    found: list[str | None] = []
+
+    async def handler(channel: Channel) -> None:
+        with pytest.raises(AGIHangup):
+            await channel.exec("Dial", "PJSIP/1", "30", "g")
+        found.append(await channel.get_variable("DIALSTATUS"))
+
+    with capture_logs():
+        record = await FakeAsterisk(dial=outcome, hangup_mode="silent").run(handler)
+    assert found == [status]
+    assert record.status == "HANGUP"
+
+
+# -- other commands ---------------------------------------------------------------------------
+
+
+async def test_variables_start_set_and_are_read_in_every_way() -> None:
+    fake = FakeAsterisk(variables={"X": "a)\nb", "LONG": "é" * 1000}, caller_id="1")
+    assert await told(
+        fake,
+        lambda c: c.read_variable("X"),
+        lambda c: c.get_full_variable("${LEN(${X})}-${CALLERID(num)}-${NONE}"),
+        lambda c: c.get_variable("UNIQUEID"),
+        lambda c: c.set_callerid("5"),
+        lambda c: c.get_variable("CALLERID(all)"),
+    ) == ["a)\nb", "4-1-", "fake.1", None, "5"]
+    (long,) = await told(fake, lambda c: c.get_variable("LONG"))
+    assert isinstance(long, str)
+    assert len(long.encode("utf-8", "surrogateescape")) == 1023
+
+
+async def test_the_value_of_a_variable_is_not_evaluated() -> None:
+    fake = FakeAsterisk(variables={"X": "${SECRET}", "SECRET": "s"})
+    assert await told(
+        fake, lambda c: c.get_full_variable("${X}"), lambda c: c.read_variable("X")
+    ) == ["${SECRET}", "${SECRET}"]
+
+
+async def test_the_database_lives_as_long_as_the_call() -> None:
+    assert await told(
+        FakeAsterisk(),
+        lambda c: c.database_put("f", "a/1", "v"),
+        lambda c: c.database_put("f", "b", "w"),
+        lambda c: c.database_get("f", "a/1"),
+        lambda c: c.database_delete_tree("f", "a"),
+        lambda c: c.database_get("f", "a/1"),
+        lambda c: c.database_delete("f", "b"),
+        lambda c: c.database_delete("f", "b"),
+        lambda c: c.database_delete_tree("f"),
+    ) == [None, None, "v", None, None, True, False, None]
+
+
+async def test_applications_that_only_succeed_and_those_that_are_not_there() -> None:
+    fake = FakeAsterisk(applications={"Queue": 1, "VoiceMail": -1})
+    assert await told(
+        fake,
+        lambda c: c.exec("Answer"),
+        lambda c: c.exec("Progress"),
+        lambda c: c.exec("Wait", "2"),
+        lambda c: c.exec("Queue", "sales"),
+        lambda c: c.get_variable("CONTEXT"),
+        lambda c: c.exec("VoiceMail", "1"),
+    ) == [0, 0, 0, 1, "from-trunk", -1]
+    with pytest.raises(AGIAppError):
+        await told(FakeAsterisk(), lambda c: c.exec("Queue", "sales"))
+
+
+@pytest.mark.parametrize("step", [lambda c: c.exec("Hangup"), lambda c: c.hangup()])
+async def test_exec_hangup_and_hangup_leave_a_dead_channel(step: Step) -> None:
+    record = await FakeAsterisk(hangup_mode="silent").run(lambda c: _then_say(c, step))
+    assert record.hung_up
+    assert record.status == "HANGUP"
+
+
+async def _then_say(channel: Channel, step: Step) -> None:
+    with pytest.raises(AGIHangup):
+        await _both(step(channel), channel)
+
+
+async def _both(first: Awaitable[object], channel: Channel) -> None:
+    await first
+    await channel.say_digits("1")
+
+
+async def test_places_to_go_on_are_recorded() -> None:
+    fake = FakeAsterisk()
+
+    async def handler(channel: Channel) -> None:
+        await channel.set_context("c")
+        await channel.set_extension("e")
+        await channel.set_priority(3)
+        await channel.set_music(on=True)
+        await channel.set_autohangup(0)
+        await channel.verbose("x")
+
+    record = await fake.run(handler)
+    assert record.going_on == {"context": "c", "extension": "e", "priority": "3"}
+    assert record.names[-1] == "VERBOSE"
+
+
+async def test_a_refusal_is_recorded() -> None:
+    record = await FakeAsterisk().run(lambda c: c.refuse("no such line"))
+    assert (record.status, record.refused) == ("FAILURE", "no such line")
+
+
+async def test_a_command_that_asterisk_does_not_know() -> None:
+    async def handler(channel: Channel) -> None:
+        with pytest.raises(AGIInvalidCommand):
+            await channel._send("FOO BAR")
+
+    record = await FakeAsterisk().run(handler)
+    assert record.names == ["FOO BAR\n".strip()]
+
+
+# -- hanging up -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["line", "silent", "eof"])
+@pytest.mark.parametrize("name", ["ANSWER", "STREAM FILE", "GET DATA", "SET VARIABLE", "EXEC"])
+async def test_a_hangup_at_any_command_in_any_mode_ends_the_call(mode: str, name: str) -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        await channel.stream_file("a")
+        await channel.get_data("a", timeout=1, max_digits=3)
+        await channel.set_variable("X", "1")
+        await channel.exec("Dial", "PJSIP/1", "30", "g")
+        await channel.say_digits("1")
+
+    first = name.split(maxsplit=1)[0]
+    fake = FakeAsterisk(hangup_at=lambda words: words[0] == first, hangup_mode=mode)  # type: ignore[arg-type]  # a case
+    with capture_logs():
+        record = await fake.run(handler)
+    assert record.hung_up
+    assert record.status == "HANGUP"
+    assert not [heard for heard in record.heard if heard.kind == "digits"]
+    assert record.faults == []
+
+
+async def test_all_calls_can_be_hung_up_from_outside() -> None:
+    fake = FakeAsterisk()
+    waiting = asyncio.Event()
+
+    async def handler(_channel: Channel) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    with capture_logs():
+        call = asyncio.create_task(fake.run(handler))
+        await waiting.wait()
+        fake.hang_up()
+        assert (await call).hung_up
+
+
+# -- errors -----------------------------------------------------------------------------------
+
+
+async def test_what_the_handler_raises_comes_out_of_the_test() -> None:
+    async def handler(_channel: Channel) -> None:
+        raise KeyError("x")
+
+    with capture_logs(), pytest.raises(KeyError):
+        await FakeAsterisk().run(handler)
+
+
+async def test_a_run_that_is_cancelled_leaves_nothing() -> None:
+    before = asyncio.all_tasks()
+    waiting = asyncio.Event()
+
+    async def handler(_channel: Channel) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    call = asyncio.create_task(FakeAsterisk().run(handler))
+    await waiting.wait()
+    call.cancel()
+    with capture_logs(), pytest.raises(asyncio.CancelledError):
+        await call
+    assert asyncio.all_tasks() == before
+
+
+async def test_limits_are_those_of_the_run() -> None:
+    async def handler(_channel: Channel) -> None:
+        await asyncio.Event().wait()
+
+    with capture_logs():
+        record = await FakeAsterisk().run(handler, limits=Limits(call_seconds=0.01))
+    assert record.status == "SUCCESS"
+
+
+# -- time, live callers, watchers -------------------------------------------------------------
+
+
+class Stepped:
+    """A clock of the test's own: sleeping moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def time(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.now += seconds
+
+
+async def test_at_a_pace_time_comes_from_the_clock() -> None:
+    clock = Stepped()
+    fake = FakeAsterisk(sounds={"a": 3000}, keys="1", pace=2.0, clock=clock)
+    results = await told(
+        fake, lambda c: c.stream_file("a"), lambda c: c.get_data("a", timeout=4, max_digits=2)
+    )
+    assert results == [Playback("", 24000), Digits("1", "timeout")]
+    assert clock.now == pytest.approx(100.0 + 2.0 * (3.0 + 0.2 + 4.0))
+
+
+async def test_the_loops_clock_tells_the_loops_time() -> None:
+    clock = LoopClock()
+    before = clock.time()
+    await clock.sleep(0.001)
+    assert clock.time() > before
+
+
+class Live(FakeAsterisk):
+    """A caller whose keys come when they are asked for: (seconds, key)."""
+
+    presses: list[tuple[float, str]]
+
+    async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - the interface's
+        if self.presses and self.presses[0][0] <= timeout:
+            seconds, key = self.presses.pop(0)
+            await self.clock.sleep(seconds)
+            return key
+        return await super().next_key(timeout)
+
+
+async def test_a_live_caller_is_asked_for_keys_and_loses_those_not_listed() -> None:
+    fake = Live(sounds={"a": 3000}, keys=None, pace=1.0, clock=Stepped())
+    fake.presses = [(1.0, "9"), (1.0, "5"), (0.5, "7")]
+    assert await told(
+        fake,
+        lambda c: c.stream_file("a", "5"),
+        lambda c: c.wait_for_digit(2),
+        lambda c: c.wait_for_digit(2),
+    ) == [Playback("5", 16000), "7", ""]
+
+
+async def test_a_live_caller_without_a_pace() -> None:
+    fake = Live(sounds={"a": 3000}, keys=None, clock=Stepped())
+    fake.presses = [(0.1, "5")]
+    assert await told(
+        fake, lambda c: c.stream_file("a", "5"), lambda c: c.exec("Read", "N", "a", "3")
+    ) == [Playback("5", 1600), 0]
+
+
+async def test_a_live_caller_may_hang_up_with_a_key_or_from_outside() -> None:
+    fake = Live(keys=None, pace=1.0, clock=Stepped())
+    fake.presses = [(0.1, "!")]
+    with capture_logs():
+        record = await fake.run(lambda c: _listen(c, 5.0))
+        assert record.hung_up
+        fake = Live(keys=None, pace=1.0)
+        fake.presses = []
+        call = asyncio.create_task(fake.run(lambda c: _listen(c, 3600.0)))
+        while not fake._live or "WAIT FOR DIGIT" not in next(iter(fake._live)).record.names:  # noqa: ASYNC110 - only its inside shows
+            await asyncio.sleep(0)
+        fake.hang_up()
+        assert (await call).hung_up
+
+
+async def _listen(channel: Channel, seconds: float) -> None:
+    await channel.wait_for_digit(seconds)
+
+
+async def test_a_server_that_closes_while_something_plays_ends_the_call() -> None:
+    fake = FakeAsterisk(sounds={"a": 3_600_000}, pace=1.0)
+
+    async def handler(channel: Channel) -> None:
+        async with asyncio.timeout(0.02):
+            await channel.stream_file("a")
+
+    with capture_logs(), pytest.raises(TimeoutError):
+        await fake.run(handler)
+
+
+async def test_a_server_that_writes_while_something_plays_is_found_out() -> None:
+    """As `interrupt_stream_by_writing` shows, the sound stops and never gets its reply."""
+    fake = FakeAsterisk(sounds={"a": 3_600_000}, pace=1.0)
+
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\n\n")
+        writer.write(b'STREAM FILE a ""\n')
+        await asyncio.sleep(0.01)
+        writer.write(b"NOOP\n")
+        assert await reader.readline() == b"200 result=0\n"
+        writer.write(b"NOOP\nNOOP\n")
+        await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(rude, "127.0.0.1", 0)
+    async with server:
+        record = await fake.call("127.0.0.1", server.sockets[0].getsockname()[1])
+    assert record.faults == [
+        "STREAM FILE was aborted by writing while it ran",
+        "a command was written before the reply to another",
+    ]
+
+
+async def test_dialling_is_not_aborted_by_writing() -> None:
+    clock = Stepped()
+    fake = FakeAsterisk(dial=DialOutcome("ANSWER", talk_seconds=5), pace=1.0, clock=clock)
+    assert await told(fake, lambda c: c.exec("Dial", "PJSIP/1", "30", "g")) == [0]
+    assert clock.now == pytest.approx(107.0)
+
+
+async def test_a_caller_who_leaves_the_dialled_call_from_outside() -> None:
+    events: list[CallEvent] = []
+    fake = FakeAsterisk(dial=DialOutcome("ANSWER", ring_seconds=0.0), pace=1.0)
+
+    def watch(event: CallEvent) -> None:
+        events.append(event)
+        if event.kind == "dialling":
+            asyncio.get_running_loop().call_later(0.02, fake.hang_up)
+
+    fake.on_event = watch
+    with capture_logs():
+        record = await fake.run(lambda c: _dial(c, "PJSIP/1", "30", "g"))
+    (dialled,) = record.dialled
+    assert dialled.status == "ANSWER"
+    assert record.hung_up
+
+
+async def test_a_watcher_is_told_what_happens() -> None:
+    events: list[CallEvent] = []
+    fake = FakeAsterisk(sounds={"a": 500}, keys="1", on_event=events.append)
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        await channel.stream_file("a")
+        await channel.say_digits("12")
+        await channel.wait_for_digit(5)
+        await channel.exec("Dial", "PJSIP/1", "30", "g")
+        await channel.set_variable("R", "done")
+
+    await fake.run(handler)
+    kinds = [event.kind for event in events if event.kind != "command"]
+    assert kinds == [
+        *["connected", "playing", "saying", "key", "dialling", "dialled", "variable", "closed"]
+    ]
+    assert CallEvent(0.0, "playing", "a", 500) in events
