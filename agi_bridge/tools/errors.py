@@ -3,10 +3,12 @@
 ToolError
 ├── AsteriskError                 the private PBX did not start or does not answer
 │   └── AsteriskUnavailableError  no Asterisk on this machine, and none can be fetched
-└── PhoneError                    the SIP telephone
-    ├── RegistrationError         the PBX did not take the account
-    ├── CallFailedError           the call was refused; `status` says how
-    └── CallEndedError            something was asked of a call that is over
+├── PhoneError                    the SIP telephone
+│   ├── RegistrationError         the PBX did not take the account
+│   ├── CallFailedError           the call was refused; `status` says how
+│   └── CallEndedError            something was asked of a call that is over
+├── DemoError                     the demonstration did not go as its story says
+└── UsageError                    a command line asks for something that cannot be
 """
 
 
@@ -53,6 +55,14 @@ class CallFailedError(PhoneError):
 
 class CallEndedError(PhoneError):
     """The call is over; nothing can be said, keyed or heard in it any more."""
+
+
+class DemoError(ToolError):
+    """The demonstration did not go as its story says; the text is one line."""
+
+
+class UsageError(ToolError):
+    """A command line asks for something that cannot be; the text says what would do."""
 
 
 def _said(status: int | None) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from rich.console import Console
 
 from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk, KeyScript
+from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.softphone_keys import Keyboard
 from agi_bridge.tools.softphone_sounds import Sounds
 from agi_bridge.tools.softphone_story import RESULT, Story, printable
@@ -31,10 +32,6 @@ _CONNECT_SECONDS: Final = 2.0
 """How long Asterisk waits for a connection (MAX_AGI_CONNECT)."""
 _TALK_SECONDS: Final = 5.0
 _PORT: Final = 4573
-
-
-class UsageError(ValueError):
-    """The command line asks for something that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from agi_bridge.tools.softphone_sounds import Sounds
 RESULT = "AGI_BRIDGE_RESULT"
 """The variable that a bridge sets last; not set: it broke off."""
 
-_STYLES = {"hears": "cyan", "keys": "bold green", "dials": "bold", "sets": "dim", "error": "red"}
+_STYLES = {
+    "hears": "cyan",
+    "keys": "bold green",
+    "dials": "bold",
+    "rings": "bold",
+    "stored": "magenta",
+    "hook": "magenta",
+    "over": "bold",
+    "sets": "dim",
+    "error": "bold red",
+}
 
 
 def printable(text: str) -> str:
@@ -21,13 +31,13 @@ class Story:
     """Prints a call as it happens; an instance's `tell` is FakeAsterisk's `on_event`.
 
     Every line begins with the seconds since the call began and a word that says what it is: hears,
-    keys, dials, sets, hangup, note. Keys that follow each other share one line.
+    keys, dials, sets, hangup, note. What comes bit by bit, as keys do, shares one line.
     """
 
     def __init__(self, console: Console, sounds: Sounds) -> None:
         self._console = console
         self._sounds = sounds
-        self._keying = False
+        self._unfinished: str | None = None
 
     def tell(self, event: CallEvent) -> None:
         """Print an event, if it is one that the caller or the dialplan would notice."""
@@ -41,7 +51,7 @@ class Story:
                     event.at, "hears", f"{' '.join(text)} ({event.milliseconds / 1000:.1f} s)"
                 )
             case "key":
-                self._key(event.at, text)
+                self.bit(event.at, "keys", text)
             case "dialling":
                 self.line(event.at, "dials", text)
             case "dialled":
@@ -59,13 +69,22 @@ class Story:
 
     def line(self, at: float | None, word: str, text: str) -> None:
         """Print one line; `at` in seconds since the call began."""
-        self.end_keys()
+        self.end_line()
         self._console.print(self._begin(at, word).append(text), soft_wrap=True)
 
-    def end_keys(self) -> None:
-        """End a line of keys, before anything else is printed."""
-        if self._keying:
-            self._keying = False
+    def bit(self, at: float | None, word: str, text: str) -> None:
+        """Print a bit of a line: a new one, unless the last thing printed was a bit of the same."""
+        begin = Text("")
+        if self._unfinished != word:
+            self.end_line()
+            begin = self._begin(at, word)
+        self._unfinished = word
+        self._console.print(begin.append(text), end="", soft_wrap=True)
+
+    def end_line(self) -> None:
+        """End a line of bits, before anything else is printed."""
+        if self._unfinished is not None:
+            self._unfinished = None
             self._console.print()
 
     def _hears(self, at: float, name: str) -> None:
@@ -79,12 +98,6 @@ class Story:
         )
         said = f": {printable(sound.text)}" if sound.text else ""
         self.line(at, "hears", f"{printable(sound.name)} ({where}{length}){said}")
-
-    def _key(self, at: float, key: str) -> None:
-        if not self._keying:
-            self._console.print(self._begin(at, "keys"), end="")
-            self._keying = True
-        self._console.print(Text(key, _STYLES["keys"]), end="")
 
     @staticmethod
     def _begin(at: float | None, word: str) -> Text:

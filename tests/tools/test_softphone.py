@@ -18,7 +18,8 @@ from agi_bridge.agi import AGIHangup, Channel, Server
 from agi_bridge.agi.testing import CallEvent, FakeAsterisk
 from agi_bridge.speech import SHIPPED
 from agi_bridge.tools import softphone
-from agi_bridge.tools.softphone import MISUSED, NOT_SEEN_THROUGH, SEEN_THROUGH, Target, UsageError
+from agi_bridge.tools.errors import UsageError
+from agi_bridge.tools.softphone import MISUSED, NOT_SEEN_THROUGH, SEEN_THROUGH, Target
 from agi_bridge.tools.softphone_keys import Keyboard
 from agi_bridge.tools.softphone_sounds import UNKNOWN_MS, Sounds
 from agi_bridge.tools.softphone_story import Story
