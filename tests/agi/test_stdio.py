@@ -117,18 +117,19 @@ async def test_a_socket_that_is_full_is_waited_for() -> None:
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     same = ours.dup()
+    full = threading.Event()
     loop = asyncio.get_running_loop()
 
     async def handler(channel: Channel) -> None:
         same.settimeout(0)  # as reading from it makes it
-        filled = 0
         with suppress(BlockingIOError):
             while True:
-                filled += same.send(b"x")
-        threading.Thread(target=theirs.recv, args=(filled,)).start()
+                same.send(b"x")
+        full.set()
         await channel.noop("y" * 100)
 
     def read() -> bytes:
+        full.wait(10)
         said = b""
         while not said.endswith(b'"\n'):
             said += theirs.recv(4096)
