@@ -190,19 +190,47 @@ async def test_an_unanswered_number_leads_to_the_default_destination(
 @pytest.mark.parametrize(
     "destination",
     [
-        "PJSIP/+14155550171@trunk&PJSIP/100",  # rings a second telephone
         "PJSIP/+14155550171@trunk,300,tT",  # sets options
         "PJSIP/+14155550171@trunk^x",
         "PJSIP/${AGI_BRIDGE_URL}@trunk",
     ],
 )
-async def test_a_destination_that_is_more_than_one_is_never_dialled(
+async def test_a_destination_that_is_more_than_a_destination_is_never_dialled(
     pbx: Pbx, far_end: SipPhone, destination: str
 ) -> None:
     async with CannedBridge(*result("dial", destination=destination, **PLACE)) as bridge:
         await pbx.use_bridge(bridge.url)
         await reaches_elsewhere(await pbx.call(answered=False))
     assert far_end.calls == []
+
+
+async def test_several_numbers_of_the_hook_ring_together(
+    pbx: Pbx, shop: SipPhone, far_end: SipPhone
+) -> None:
+    far_end.behaviour = Behaviour.RING
+    both = "PJSIP/+14155550171@trunk&PJSIP/100"
+    async with CannedBridge(*result("dial", destination=both)) as bridge:
+        await pbx.use_bridge(bridge.url)
+        call = await pbx.call(answered=False)
+        await far_end.next_call()
+        await reaches(call, shop, "100")
+
+
+async def test_a_line_whose_default_does_not_answer_either_goes_to_the_fallback(
+    pbx: Pbx, shop: SipPhone
+) -> None:
+    async with CannedBridge("ANSWER", *result("fallback")) as bridge:
+        await pbx.use_bridge(bridge.url)
+        await reaches(await pbx.call(), shop, "100")
+
+
+async def test_a_bridge_that_dies_leaves_the_caller_to_the_default_that_it_named_first(
+    pbx: Pbx, far_end: SipPhone
+) -> None:
+    named = 'SET VARIABLE AGI_BRIDGE_DEFAULT "PJSIP/+14155550171@trunk"'
+    async with CannedBridge(named, "ANSWER") as bridge:
+        await pbx.use_bridge(bridge.url)
+        await reaches(await pbx.call(), far_end, "+14155550171")
 
 
 async def test_a_bridge_that_dies_after_an_answered_dial_rings_nobody_else(
