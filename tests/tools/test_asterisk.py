@@ -41,6 +41,13 @@ async def test_an_asterisk_that_dies_without_a_word(tmp_path: Path) -> None:
             pass
 
 
+async def test_an_asterisk_that_is_slow_to_boot_is_waited_for(tmp_path: Path) -> None:
+    cli = f'if [ -e "$0.asked" ]; then {BOOTED}; else touch "$0.asked"; echo not yet; fi'
+    program = fake(tmp_path, pbx=f"{OPEN} exec sleep 60", cli=cli)
+    async with Asterisk(program, agi_url=URL) as pbx:
+        assert "fully booted" in await pbx.cli("core waitfullybooted")
+
+
 async def test_an_asterisk_that_never_boots_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
