@@ -130,12 +130,15 @@ def softphone(
     dial: Annotated[
         str, typer.Option(help="How a dialled call ends: its DIALSTATUS.", metavar="STATUS")
     ] = "ANSWER",
-    fast: Annotated[bool, typer.Option("--fast", help="Let no real time pass.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Let no real time pass (with --keys).")
+    ] = False,
 ) -> None:
     """Call a running bridge from this terminal, without a PBX.
 
     Plays the PBX's side of the call: each prompt is shown as text with its length, your keys are
-    DTMF. Ctrl-C hangs up. Exit code 0 if the bridge saw the call through.
+    DTMF. q or Ctrl-C hangs up. Exit code 0 if the bridge saw the call through, 1 if it cannot be
+    reached, refuses the call or breaks off.
     """
     from agi_bridge.tools import softphone as tool
 

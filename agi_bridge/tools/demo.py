@@ -174,6 +174,7 @@ class _Demo:
             return
         scenario = None if self._scenario is Scenario.DIAL else self._scenario
         hook.scenario = scenario  # with none set, the keyed number chooses
+        self._teller.masks = True
         if asterisk is None:
             invite_to_fake(self._console, bridge, scenario)
         else:

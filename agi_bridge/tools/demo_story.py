@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from agi_bridge.consent import ConsentError, Ledger, State
+from agi_bridge.phone import mask
 from agi_bridge.tools.asterisk import Asterisk
 from agi_bridge.tools.demo_parts import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
 from agi_bridge.tools.errors import DemoError
@@ -39,7 +40,13 @@ STATES: Final[Mapping[Scenario, State]] = {
 
 
 class Teller(Story):
-    """A story that also tells what is stored, what the hook is asked, and how calls ended."""
+    """A story that also tells what is stored, what the hook is asked, and how calls ended.
+
+    Attributes:
+        masks: show telephone numbers masked: once people key their own.
+    """
+
+    masks = False
 
     async def stored(
         self, ledger: Path, consent: str | None = None, *, before_hook: bool = False
@@ -67,7 +74,8 @@ class Teller(Story):
         if before_hook and State.SUBMITTING in states:  # the hook may have answered meanwhile
             states = states[: states.index(State.SUBMITTING) + 1]
         told = " > ".join(states)
-        self.line(None, "stored", f"consent {consent} of {number or 'no number'}: {told}")
+        shown = mask(number) if self.masks and number else number or "no number"
+        self.line(None, "stored", f"consent {consent} of {shown}: {told}")
         return states[-1]
 
     async def asked(self, hook: StandIn, ledger: Path) -> None:
@@ -81,7 +89,7 @@ class Teller(Story):
             told += 1
             with suppress(DemoError):  # the end of the story looks again, and minds
                 await self.stored(ledger, before_hook=True)
-            self.line(None, "hook", f"asked: {received.describe(show_numbers=True)}")
+            self.line(None, "hook", f"asked: {received.describe(show_numbers=not self.masks)}")
             self.line(None, "hook", f"answers: {answer(received)}")
 
     def called(self, line: Line) -> None:

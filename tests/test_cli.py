@@ -1,0 +1,396 @@
+"""The commands as people and init systems meet them: help, exit codes, signals, the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agi_bridge import __version__
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.cli import app
+from agi_bridge.hook import HookClient
+from agi_bridge.speech import SHIPPED
+from agi_bridge.tools.softphone_sounds import Sounds
+from agi_bridge.tools.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+COMMANDS = ("serve", "agi", "check", "softphone", "stand-in", "demo")
+DID = "+14155550111"
+KEY = "a73d5034210f702515128ac61193cd21"
+SECONDS = 20.0
+
+
+def config(folder: Path, hook: str = "http://127.0.0.1:9/v1/ivr", port: int = 0) -> Path:
+    path = folder / "agi-bridge.toml"
+    path.write_text(
+        f"""
+state_dir = {json.dumps(str(folder / "state"))}
+[agi]
+port = {port}
+[hook]
+url = "{hook}"
+[lines.shop]
+did = ["{DID}"]
+business_number = "{DID}"
+hook_key = {{env = "SHOP_KEY"}}
+brand = "Example Store"
+dial_template = "PJSIP/{{number}}@trunk"
+default = {{kind = "dial", destination = "PJSIP/100"}}
+"""
+    )
+    return path
+
+
+def invoke(*arguments: object, **environ: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"SHOP_KEY": KEY, **environ}
+    )
+    return result.exit_code, result.stdout, result.stderr
+
+
+class Running:
+    """A command in a process of its own; its standard error is the log."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.log: list[dict[str, Any]] = []
+
+    async def logs(self, event: str) -> dict[str, Any]:
+        """The next line of the log about this."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(SECONDS):
+            async for raw in self.process.stderr:
+                line: dict[str, Any] = json.loads(raw)
+                self.log.append(line)
+                if line["event"] == event:
+                    return line
+        raise AssertionError(f"ended without {event!r}: {self.log}")
+
+    async def says(self) -> str:
+        """The next line of standard output."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            return (await self.process.stdout.readline()).decode().strip()
+
+    async def ends(self) -> int:
+        async with asyncio.timeout(SECONDS):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def running(
+    *arguments: object, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "agi_bridge",
+        *(str(argument) for argument in arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=cwd,
+        env={**(os.environ if environ is None else environ), "SHOP_KEY": KEY},
+    )
+    assert process.stdin is not None
+    try:
+        yield Running(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        process.stdin.close()
+        await process.communicate()
+
+
+class Listening(FakeAsterisk):
+    """A caller in the middle of the disclosure, who presses * when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(keys=None, sounds=Sounds().milliseconds)
+        self.there, self.press = asyncio.Event(), asyncio.Event()
+
+    async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - as it is called
+        del timeout
+        self.there.set()
+        await self.press.wait()
+        return "*"
+
+
+# -- help, version, misuse ----------------------------------------------------------------------
+
+
+def test_version_is_said_and_nothing_else() -> None:
+    assert invoke("--version") == (0, f"agi-bridge {__version__}\n", "")
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    code, out, _ = invoke("--help", COLUMNS="120")
+    assert code == 0
+    assert all(re.search(rf"\b{command}\b", out) for command in COMMANDS)
+    assert "Exit codes: 0 done" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    code, out, _ = invoke(command, "--help", COLUMNS="120")
+    assert code == 0
+    assert len(out.splitlines()) > 5
+
+
+def test_no_command_shows_the_help() -> None:
+    _, out, err = invoke(COLUMNS="120")
+    assert "Usage" in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["serve", "--nonsense"], ["stand-in", "--port", "x"]]
+)
+def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
+    assert invoke(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize("command", ["serve", "agi"])
+def test_a_wrong_configuration_is_exit_code_2_with_a_line_for_each_fault(
+    command: str, tmp_path: Path
+) -> None:
+    path = config(tmp_path)
+    path.write_text(path.read_text().replace("port = 0", "port = 99999\nprot = 1"))
+    code, out, err = invoke(command, "--config", path, SHOP_KEY="")
+    first, *faults = err.splitlines()
+    assert code == 2
+    assert out == ""
+    assert first == "agi-bridge: the configuration is wrong:"
+    assert [fault.split(":")[0] for fault in faults] == [
+        "agi.port",
+        "agi.prot",
+        "lines.shop.hook_key",
+    ]
+
+
+def test_a_configuration_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+    code, _, err = invoke("serve", "--config", tmp_path / "none.toml")
+    assert code == 2
+    assert "none.toml" in err
+
+
+def test_check_says_whether_the_configuration_is_sound(tmp_path: Path) -> None:
+    path = config(tmp_path)
+    code, out, _ = invoke("check", "--config", path, COLUMNS="200")
+    assert code == 0
+    assert "no fault" in out
+    path.write_text("")
+    assert invoke("check", "--config", path)[0] == 1
+
+
+def test_an_unknown_scenario_is_exit_code_2() -> None:
+    code, out, _ = invoke("demo", "--scenario", "nonsense")
+    assert code == 2
+    assert "--scenario is one of dial, say" in out
+
+
+def test_a_softphone_without_terminal_is_exit_code_2() -> None:
+    code, _, err = invoke("softphone", DID)
+    assert code == 2
+    assert "--keys" in err
+
+
+# -- what keeps it from starting ----------------------------------------------------------------
+
+
+async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    async with StandIn() as taken:
+        port = int(taken.url.rpartition(":")[2].partition("/")[0])
+        async with running("serve", "--config", config(tmp_path, port=port)) as bridge:
+            assert await bridge.ends() == 1
+            assert bridge.process.stderr is not None
+            said = (await bridge.process.stderr.read()).decode()
+    assert said.startswith("agi-bridge: cannot start: ")
+    assert len(said.splitlines()) == 1
+    assert str(port) in said
+
+
+async def test_a_state_dir_that_cannot_be_written_is_one_line_and_exit_code_1(
+    tmp_path: Path,
+) -> None:
+    path = config(tmp_path)
+    (tmp_path / "state").write_text("a file, not a folder")
+    async with running("serve", "--config", path) as bridge:
+        assert await bridge.ends() == 1
+        assert bridge.process.stderr is not None
+        said = (await bridge.process.stderr.read()).decode()
+    assert said.startswith("agi-bridge: cannot start: ")
+    assert str(tmp_path / "state") in said
+    assert len(said.splitlines()) == 1
+
+
+# -- serve --------------------------------------------------------------------------------------
+
+
+async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) -> None:
+    async with (
+        StandIn(key=KEY) as hook,
+        running("serve", "--config", config(tmp_path, hook.url)) as bridge,
+    ):
+        port = (await bridge.logs("listening"))["port"]
+        url = f"agi://127.0.0.1:{port}/consent"
+        call = ["softphone", DID, "--bridge", url, "--keys", "4155550123,1", "--fast"]
+        async with running(*call) as softphone:
+            out, _ = await softphone.process.communicate()
+            assert softphone.process.returncode == 0
+        line = await bridge.logs("call")
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+    assert "AGI_BRIDGE_RESULT done" in out.decode()
+    assert "dials  PJSIP/+14155550199@trunk" in out.decode()
+    assert (line["hook"], line["dial"], line["result"]) == ("accepted", "ANSWER", "done")
+    assert [request.from_ for request in hook.requests] == ["+14155550123"]
+
+
+async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(signal.SIGTERM)
+        await bridge.logs("stopping")
+        await refused(port)
+        caller.press.set()
+        record = await call
+        assert await bridge.ends() == 0
+    assert record.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+async def test_a_second_signal_to_stop_ends_calls_in_progress(tmp_path: Path) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(signal.SIGTERM)
+        await bridge.logs("stopping")
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+        record = await call
+    assert record.variables.get("AGI_BRIDGE_RESULT") != "done"
+
+
+async def refused(port: int) -> None:
+    """Returns once nobody listens there any more."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_serve_leaves_the_disk_alone_outside_the_state_dir(tmp_path: Path) -> None:
+    places = {name: tmp_path / name for name in ("HOME", "TMPDIR", "cwd")}
+    for place in places.values():
+        place.mkdir()
+    environ = {
+        "PATH": os.defpath,
+        **{name: str(place) for name, place in places.items() if name != "cwd"},
+    }
+    async with (
+        StandIn() as hook,
+        running(
+            "serve",
+            "--config",
+            config(tmp_path, hook.url),
+            cwd=places["cwd"],
+            environ=environ,
+        ) as bridge,
+    ):
+        port = (await bridge.logs("listening"))["port"]
+        fake = FakeAsterisk(keys="4155550123,1", sounds=Sounds().milliseconds)
+        await fake.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}")
+        bridge.process.send_signal(signal.SIGINT)
+        assert await bridge.ends() == 0
+    assert [names(place) for place in places.values()] == [[], [], []]
+    assert names(tmp_path) == ["HOME", "TMPDIR", "agi-bridge.toml", "cwd", "state"]
+    assert "consents.db" in names(tmp_path / "state")
+
+
+# -- agi ----------------------------------------------------------------------------------------
+
+
+async def test_agi_serves_one_call_on_standard_input_and_output(tmp_path: Path) -> None:
+    """The PBX's part is written out: its launcher has pipes, not the socket of FakeAsterisk."""
+    async with running("agi", "--config", config(tmp_path)) as bridge:
+        stdin = bridge.process.stdin
+        assert stdin is not None
+        stdin.write(
+            b"agi_request: agi-bridge\nagi_channel: PJSIP/x-1\nagi_uniqueid: 1.1\n"
+            b"agi_extension: s\nagi_dnid: +14155550111\n\n"
+        )
+        commands = []
+        while command := await bridge.says():
+            commands.append(command)
+            if command.startswith("STREAM FILE"):
+                stdin.write(b"200 result=42 endpos=800\n")  # the caller presses *
+            elif "DIALSTATUS" in command:
+                stdin.write(b"200 result=1 (ANSWER)\n")
+            else:
+                stdin.write(b"200 result=0\n")
+        assert await bridge.ends() == 0
+        line = await bridge.logs("call")
+    assert f"{SHIPPED}/en/disclosure" in " ".join(commands)
+    assert "AGI_BRIDGE_RESULT" in commands[-1]
+    assert "done" in commands[-1]
+    assert (line["declined"], line["result"]) == ("star", "done")
+
+
+# -- stand-in -----------------------------------------------------------------------------------
+
+
+async def test_stand_in_says_where_it_is_and_shows_what_it_gets_without_the_key() -> None:
+    async with running("stand-in", "--port", "0", "--key", KEY) as stand_in:
+        url = (await stand_in.says()).removeprefix("hook.url = ")
+        async with HookClient(url) as client:
+            await client.submit(from_="+14155550101", to=DID, key=KEY)
+        shown = await stand_in.says()
+        stand_in.process.send_signal(signal.SIGINT)
+        await stand_in.ends()
+    assert "from=+1***01" in shown
+    assert shown.endswith("-> say")
+    assert KEY not in shown
+
+
+# -- demo ---------------------------------------------------------------------------------------
+
+
+async def test_demo_without_asterisk_tells_the_same_story(tmp_path: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "80"}
+    async with running("demo", "--fake", "--once", environ=environ) as demo:
+        out, err = await demo.process.communicate()
+    told = out.decode()
+    assert demo.process.returncode == 0, told
+    assert err == b""
+    words = ["setup", "calls", "hears", "keys", "stored", "hook", "dials", "over", "log", "worked"]
+    at = [re.search(rf"^[ .\d]* {word}\b", told, re.MULTILINE) for word in words]
+    assert all(at), told
+    starts = [found.start() for found in at if found is not None]
+    assert starts == sorted(starts)
+    assert "keys   4155550123" in told
+    assert names(tmp_path) == []
