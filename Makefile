@@ -1,7 +1,7 @@
 # make demo    one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
 # make test    everything that proves it, the real Asterisk included
 # make bench   how fast it is, beside others
-# make lint    ruff, mypy, import-linter
+# make lint    ruff, mypy, import-linter, shellcheck
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -50,6 +50,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck .ci/run .ci/venv agi_bridge/tools/*.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
