@@ -18,7 +18,6 @@ from agi_bridge.agi.session import Handler, OnError, conduct, log
 
 Network = IPv4Network | IPv6Network
 
-_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _NAMES_KEPT = 1024
 """Addresses remembered, of peers let in and of peers turned away."""
 
@@ -135,9 +134,10 @@ class Server:
         """Count a new connection; False if the peer has to go at once."""
         self._connections.add(connection)
         self._empty.clear()
-        peername = transport.get_extra_info("peername")
-        if peername is None or not self._allowed(peername[0]):
-            return False
+        if self._allow:  # otherwise only loopback can reach us
+            peername = transport.get_extra_info("peername")
+            if peername is None or not self._allowed(peername[0]):
+                return False
         if len(self._connections) > 2 * self._limits.max_calls + self._limits.backlog:
             log.warning("agi.too_many_connections", connections=len(self._connections))
             return False
@@ -186,7 +186,7 @@ class Server:
             address = ip_address(peer.partition("%")[0])
             if isinstance(address, IPv6Address) and address.ipv4_mapped:
                 address = address.ipv4_mapped
-            known = any(address in network for network in self._allow or _LOOPBACK)
+            known = any(address in network for network in self._allow)
             if len(self._peers) >= _NAMES_KEPT:
                 self._peers.clear()
             self._peers[peer] = known

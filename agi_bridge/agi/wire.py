@@ -81,7 +81,7 @@ class Reader:
             AGIProtocolError: a cap of the limits is passed, or the environment makes no sense.
         """
         if not self._buffer and self._open is None and not self._environment_due:
-            everyday = _EVERYDAY.get(data)
+            everyday = _EVERYDAY.get(data) or self._one_line(data)
             if everyday is not None:
                 return [everyday]
         events: list[Event] = []
@@ -102,6 +102,15 @@ class Reader:
         if self._buffer:
             self._check(len(self._buffer))
         return events
+
+    def _one_line(self, data: bytes) -> Reply | None:
+        """Read what is nothing but one whole reply line, as most reads are; None otherwise."""
+        last = len(data) - 1
+        if not data.startswith(_RESULT) or data.find(b"\n") != last:
+            return None
+        if last > self._limits.reply_bytes:
+            return None
+        return _parse_result(data[len(_RESULT) : last].decode("utf-8", "surrogateescape"))
 
     def _environment(self, data: bytes, events: list[Event]) -> bytes | None:
         """Add the environment to the events and return what follows it; None: not yet whole."""
