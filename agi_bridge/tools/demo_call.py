@@ -167,14 +167,13 @@ class RealCall:
 
 
 class FakeCall(FakeAsterisk):
-    """The same caller where there is no Asterisk: the PBX's side is played.
+    """The same caller where there is no Asterisk: the PBX's side is played, faster than life.
 
     Args:
         story: where it is told.
-        pace: 1.0 is real time.
     """
 
-    def __init__(self, story: Story, pace: float = _FAKE_PACE) -> None:
+    def __init__(self, story: Story) -> None:
         self._sounds = Sounds()
         super().__init__(
             sounds=self._sounds.milliseconds,
@@ -183,7 +182,7 @@ class FakeCall(FakeAsterisk):
             caller_id=CALLER,
             dnid=DID,
             extension=DID,
-            pace=pace,
+            pace=_FAKE_PACE,
             on_event=self._notice,
         )
         self._story = story
