@@ -50,7 +50,8 @@ class Subject:
     """One server under measurement.
 
     `without_hook` and `with_hook` say in which ways its throughput is measured; `keeps_consent`
-    that it stores each call's consent in a ledger, which is then counted.
+    that it stores each call's consent in a ledger, which is then counted; `keepalive` that it
+    reuses its connections to the hook.
     """
 
     name: str
@@ -58,11 +59,14 @@ class Subject:
     without_hook: bool = False
     with_hook: bool = False
     keeps_consent: bool = False
+    keepalive: bool = False
 
     def launch(self, folder: Path, hook: str | None) -> Launch:
         """The command that starts it, with its files in `folder`."""
-        module = f"bench.servers.{self.name}"
+        module = f"bench.servers.{self.name.removesuffix('_keepalive')}"
         command = [sys.executable, "-m", module, "--state", str(folder)]
+        if self.keepalive:
+            command.append("--keepalive")
         return Launch([*command, "--hook", hook] if hook else command, None)
 
     def load_options(self) -> list[str]:
@@ -117,6 +121,13 @@ SUBJECTS = (
         "agi_bridge: hook, durable consent, log line",
         with_hook=True,
         keeps_consent=True,
+    ),
+    Subject(
+        "ours_full_keepalive",
+        "the same with hook.keepalive",
+        with_hook=True,
+        keeps_consent=True,
+        keepalive=True,
     ),
     Product(
         "ours_product",

@@ -1,9 +1,8 @@
 """The ledger on disk: appends that arrive together share one transaction and one fsync.
 
-SQLAlchemy Core on one thread of its own rather than its asyncio extension: measured, the greenlet
-switch and the hop per statement cost several times the statements themselves, while one hop per
-group of appends costs nearly nothing. All waits are the event loop's; no caller waits for another's
-disk access but for the group that is being written.
+All database work is on one thread of its own: one hop per group of appends costs nearly nothing,
+where SQLAlchemy's asyncio extension hops for every statement. Nobody waits for another's write but
+for the group that is being written.
 """
 
 from __future__ import annotations
@@ -14,29 +13,29 @@ import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, cast
 
-from sqlalchemy import URL, bindparam, create_engine, event, insert, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import URL, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from agi_bridge.consent import schema
-from agi_bridge.consent.errors import IllegalTransition, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.proof import canonical, text_sha256, timestamp, uuid7
+from agi_bridge.consent.errors import LedgerClosed, LedgerUnavailable
+from agi_bridge.consent.proof import Identifiers, canonical, timestamp
 from agi_bridge.consent.record import SCHEMA, Batch, StoredEvent
-from agi_bridge.consent.states import State, step
+from agi_bridge.consent.states import State
+from agi_bridge.consent.writing import INSERT_EVENT, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import TypeVar
 
-    from sqlalchemy import ClauseElement, Connection, Engine, Table
+    from sqlalchemy import Connection, Engine
+
+    from agi_bridge.consent.writing import Outcome
 
     T = TypeVar("T")
-
-Outcome: TypeAlias = "Exception | None"
 
 BUSY_SECONDS = 3.0
 """How long a write waits for another process that holds the database, before it fails."""
@@ -52,6 +51,7 @@ class Ledger:
         self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self._driver: sqlite3.Connection | None = None
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -150,34 +150,18 @@ class Ledger:
         except (OSError, SQLAlchemyError) as error:
             raise LedgerUnavailable(f"{self.path}: {_cause(error)}") from error
 
-    def _store(self, batches: Sequence[Batch]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def _store(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         try:
-            with self._engine.begin() as connection:
-                states = self._states(connection, batches)
-                good = []
-                for batch in batches:
-                    outcome = _advance(states, batch)
-                    outcomes.append(outcome)
-                    if outcome is None:
-                        good.append(batch)
-                if good:
-                    _insert(connection, good)
-        except SQLAlchemyError as error:
-            unavailable = LedgerUnavailable(f"{self.path}: {_cause(error)}")
-            return [unavailable] * len(batches)
-        return outcomes
+            return store(self._connection(), batches)
+        except sqlite3.Error as error:
+            return [LedgerUnavailable(f"{self.path}: {_cause(error)}")] * len(batches)
 
-    @staticmethod
-    def _states(connection: Connection, batches: Sequence[Batch]) -> dict[str, State]:
-        """The last stored state of every consent that a batch goes on with."""
-        states = {}
-        for batch in batches:
-            if batch.events[0].state is not State.DISCLOSED:
-                last = connection.exec_driver_sql(_LAST_STATE, (batch.consent_id,)).scalar()
-                if last is not None:
-                    states[batch.consent_id] = State(last)
-        return states
+    def _connection(self) -> sqlite3.Connection:
+        """The driver's own connection: there is one, and this thread is its only user."""
+        if self._driver is None:
+            connection = self._engine.raw_connection().driver_connection
+            self._driver = cast("sqlite3.Connection", connection)
+        return self._driver
 
     def _recover(self) -> int:
         try:
@@ -185,10 +169,14 @@ class Ledger:
                 last = self._last_states(connection)
                 open_ = [id_ for id_, state in last.items() if state is State.SUBMITTING]
                 body = canonical({"schema": SCHEMA, "reason": "bridge_stopped"})
+                new = Identifiers()
                 if open_:
                     connection.exec_driver_sql(
-                        _INSERT_EVENT,
-                        [(uuid7(), id_, State.UNKNOWN.value, timestamp(), body) for id_ in open_],
+                        INSERT_EVENT,
+                        [
+                            (new.next(), id_, State.UNKNOWN.value, timestamp(), body)
+                            for id_ in open_
+                        ],
                     )
                 return len(open_)
         except SQLAlchemyError as error:
@@ -224,72 +212,8 @@ class Ledger:
 
     def _release(self) -> None:
         self._thread.shutdown()
+        self._driver = None
         self._engine.dispose()
-
-
-def _advance(states: dict[str, State], batch: Batch) -> Outcome:
-    """Walk a batch through the table of states; keep the last one for the batches behind it."""
-    state = states.get(batch.consent_id)
-    try:
-        for stored in batch.events:
-            state = step(state, stored.state)
-    except IllegalTransition as error:
-        return IllegalTransition(f"consent {batch.consent_id}: {error}")
-    if state is not None:
-        states[batch.consent_id] = state
-    return None
-
-
-def _insert(connection: Connection, batches: Sequence[Batch]) -> None:
-    disclosures = {
-        text_sha256(b.disclosure.text): b.disclosure for b in batches if b.disclosure is not None
-    }
-    if disclosures:
-        connection.exec_driver_sql(
-            _INSERT_DISCLOSURE,
-            [(sha256, heard.language, heard.text) for sha256, heard in disclosures.items()],
-        )
-    connection.exec_driver_sql(
-        _INSERT_EVENT,
-        [
-            (e.event_id, e.consent_id, e.state.value, e.at, canonical(e.body))
-            for batch in batches
-            for e in batch.events
-        ],
-    )
-    personal = [
-        (
-            b.consent_id,
-            b.personal.salt,
-            b.personal.number,
-            b.personal.caller_id,
-            b.personal.digits,
-            text_sha256(b.disclosure.text),
-        )
-        for b in batches
-        if b.personal is not None and b.disclosure is not None
-    ]
-    if personal:
-        connection.exec_driver_sql(_INSERT_PII, personal)
-
-
-def _compiled(statement: ClauseElement, table: Table) -> str:
-    """A statement as SQL, compiled once: doing so per write costs more than the write."""
-    columns = [column.key for column in table.columns if column.key != "seq"]
-    return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
-
-
-_LAST_STATE = str(
-    select(schema.EVENT.c.type)
-    .where(schema.EVENT.c.consent_id == bindparam("id"))
-    .order_by(schema.EVENT.c.seq.desc())
-    .compile(dialect=sqlite.dialect())
-)
-_INSERT_EVENT = _compiled(insert(schema.EVENT), schema.EVENT)
-_INSERT_PII = _compiled(insert(schema.PII), schema.PII)
-_INSERT_DISCLOSURE = _compiled(
-    sqlite.insert(schema.DISCLOSURE).on_conflict_do_nothing(), schema.DISCLOSURE
-)
 
 
 def _engine(path: Path) -> Engine:

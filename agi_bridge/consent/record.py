@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agi_bridge.consent.proof import commitment, new_salt, text_sha256, timestamp, uuid7
+from agi_bridge.consent.proof import Identifiers, commitment, new_salt, text_sha256, timestamp
 from agi_bridge.consent.states import State, step
 
 if TYPE_CHECKING:
@@ -105,10 +105,21 @@ class ConsentRecord:
     unless it is confirmed.
     """
 
-    __slots__ = ("_disclosure", "_entered", "_facts", "_keys", "_pending", "_salt", "id", "state")
+    __slots__ = (
+        "_disclosure",
+        "_entered",
+        "_facts",
+        "_identifiers",
+        "_keys",
+        "_pending",
+        "_salt",
+        "id",
+        "state",
+    )
 
     def __init__(self, facts: CallFacts) -> None:
-        self.id = uuid7()
+        self._identifiers = Identifiers()
+        self.id = self._identifiers.next()
         self.state: State | None = None
         self._facts = facts
         self._salt = new_salt()
@@ -243,5 +254,7 @@ class ConsentRecord:
     def _add(self, state: State, **body: Scalar | Sequence[Scalar | Sequence[Scalar]]) -> None:
         self.state = step(self.state, state)
         self._pending.append(
-            StoredEvent(uuid7(), self.id, state, timestamp(), {"schema": SCHEMA, **body})
+            StoredEvent(
+                self._identifiers.next(), self.id, state, timestamp(), {"schema": SCHEMA, **body}
+            )
         )

@@ -36,7 +36,7 @@ EVENT = Table(
     "event",
     METADATA,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("event_id", String(36), nullable=False, unique=True),
+    Column("event_id", String(36), nullable=False),
     Column("consent_id", String(36), nullable=False),
     Column("type", String(16), nullable=False),
     Column("at", String(24), nullable=False),

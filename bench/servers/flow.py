@@ -32,19 +32,21 @@ ROUTE = "consent"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a server was started: with which hook, and where it may write."""
+    """How a server was started: with which hook, where it may write, whether connections stay."""
 
     hook: str | None
     state: Path
+    keepalive: bool
 
 
 def read_arguments() -> Start:
-    """Read `--hook URL` (none: AGI only) and `--state DIRECTORY` from the command line."""
+    """Read `--hook URL` (none: AGI only), `--state DIRECTORY` and `--keepalive`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--hook")
     parser.add_argument("--state", type=Path, default=Path.cwd())
+    parser.add_argument("--keepalive", action="store_true")
     given = parser.parse_args()
-    return Start(hook=given.hook, state=given.state)
+    return Start(hook=given.hook, state=given.state, keepalive=given.keepalive)
 
 
 def announce(port: int) -> None:

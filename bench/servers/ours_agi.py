@@ -6,6 +6,7 @@ import uvloop
 
 from agi_bridge.agi import Channel, Limits, Server
 from agi_bridge.observe import configure_logging
+from agi_bridge.service import spare_the_collector
 from bench.servers import flow
 
 
@@ -15,6 +16,7 @@ async def main() -> None:
     configure_logging()  # as the service does: without it structlog would print debug lines
     limits = Limits(max_calls=flow.MOST_CALLS, backlog=flow.BACKLOG)
     async with Server(play, port=0, limits=limits) as server:
+        spare_the_collector()
         flow.announce(server.port)
         await server.serve_forever()
 

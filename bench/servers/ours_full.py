@@ -22,6 +22,7 @@ from agi_bridge.consent import (
 )
 from agi_bridge.hook import Dial, HookClient, Instructions
 from agi_bridge.observe import CallLine, configure_logging
+from agi_bridge.service import spare_the_collector
 from bench.servers import flow
 
 if TYPE_CHECKING:
@@ -145,9 +146,10 @@ async def main() -> None:
     policy = phone.ForwardPolicy(regions=REGIONS, region="US", own_numbers=frozenset())
     async with (
         await Ledger.open(start.state / "consents.db") as ledger,
-        HookClient(start.hook or "http://127.0.0.1:9/v1/ivr") as hook,
+        HookClient(start.hook or "http://127.0.0.1:9/v1/ivr", keepalive=start.keepalive) as hook,
         Server(Bridge(ledger, hook, policy), port=0, limits=limits) as server,
     ):
+        spare_the_collector()
         flow.announce(server.port)
         await server.serve_forever()
 

@@ -19,7 +19,7 @@ from agi_bridge.consent import ledger as ledger_module
 from tests.consent.builders import FACTS, HEARD, NUMBER, confirmed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from agi_bridge.consent.record import Batch
@@ -71,7 +71,7 @@ async def test_appends_that_arrive_together_share_a_transaction(
     groups: list[int] = []
     store = ledger._store
 
-    def counted(batches: list[Batch]) -> list[Exception | None]:
+    def counted(batches: Sequence[Batch]) -> Sequence[Exception | None]:
         groups.append(len(batches))
         return store(batches)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.consent.proof import canonical, commitment, new_salt, timestamp, uuid7
+from agi_bridge.consent.proof import Identifiers, canonical, commitment, new_salt, timestamp
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
@@ -31,14 +31,23 @@ def test_a_commitment_opens_with_salt_and_value_and_with_nothing_else() -> None:
 
 def test_identifiers_are_version_7_uuids_of_now() -> None:
     before = int(datetime.now(UTC).timestamp() * 1000)
-    made = uuid.UUID(uuid7())
+    made = uuid.UUID(Identifiers().next())
     after = int(datetime.now(UTC).timestamp() * 1000)
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert before - 1 <= made.int >> 80 <= after + 1
 
 
 def test_identifiers_are_never_the_same() -> None:
-    assert len({uuid7() for _ in range(1000)}) == 1000
+    sources = [Identifiers() for _ in range(100)]
+    assert len({source.next() for source in sources for _ in range(10)}) == 1000
+
+
+def test_identifiers_stay_version_7_when_the_random_bits_are_counted_up() -> None:
+    source = Identifiers()
+    source._random = (1 << 80) - 1
+    made = [uuid.UUID(source.next()) for _ in range(3)]
+    assert {(u.version, u.variant) for u in made} == {(7, uuid.RFC_4122)}
+    assert len(set(made)) == 3
 
 
 def test_a_timestamp_is_utc_with_milliseconds() -> None:
