@@ -101,5 +101,5 @@ class Story:
 
     @staticmethod
     def _begin(at: float | None, word: str) -> Text:
-        begin = Text("        " if at is None else f"{at:7.1f} ", "dim")
-        return begin.append(f"{word:<7}", _STYLES.get(word, "yellow"))
+        moment = "        " if at is None else f"{at:7.1f} "
+        return Text().append(moment, "dim").append(f"{word:<7}", _STYLES.get(word, "yellow"))
