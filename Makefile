@@ -8,8 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The newest interpreter at hand, tested as well where it is not the one above.
-NEWEST := $(shell for v in 3.14 3.13 3.12; do if python$$v -c '' 2>/dev/null; then echo python$$v; break; fi; done)
-SAME := $(shell test -n "$(NEWEST)" && test "$$($(PYTHON) -V)" != "$$($(NEWEST) -V)" || echo yes)
+NEWEST := $(shell .ci/newest-python $(PYTHON))
 PIP_INSTALL := install --quiet --disable-pip-version-check --progress-bar off
 PYTEST := -m pytest -n 4 --dist loadgroup
 
@@ -36,7 +35,7 @@ demo: $(VENV)/installed
 test: lint
 	@$(BIN)/agi-bridge demo --prepare
 	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
-	@if [ "$(SAME)" != yes ]; then $(MAKE) --no-print-directory test-newest; fi
+	@if [ -n "$(NEWEST)" ]; then $(MAKE) --no-print-directory test-newest; fi
 
 test-newest:
 	@echo "and under $$($(NEWEST) -V)"
@@ -50,7 +49,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/shellcheck .ci/run .ci/venv agi_bridge/tools/*.sh
+	$(BIN)/shellcheck .ci/run .ci/venv .ci/newest-python agi_bridge/tools/*.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
