@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import typer
 
@@ -22,11 +22,17 @@ FAILED: Final = 1
 MISUSED: Final = 2
 """The command line or the configuration is wrong; nothing was done."""
 
+Scenario: TypeAlias = Literal[
+    "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
+]
+"""What the hook's stand-in can answer (`tools.stand_in_answers.Scenario`)."""
+ByNumber: TypeAlias = Literal["by-number"]
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     help="FastAGI bridge: a caller keys a mobile number and agrees to a text; the consent is "
     "stored, the Instaply hook is called, and its answer becomes the rest of the call.",
     epilog="Exit codes: 0 done; 1 it ran and the answer is no; "
@@ -157,11 +163,8 @@ def stand_in(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
     scenario: Annotated[
-        str,
-        typer.Option(
-            help="What to answer: dial, say, not-linked, 403, 400, 500, slow, reset, garbage, "
-            "refuse; by-number lets the last two digits of `from` choose."
-        ),
+        Literal[Scenario, ByNumber],
+        typer.Option(help="What to answer; by-number lets the last two digits of `from` choose."),
     ] = "by-number",
     forward: Annotated[
         str, typer.Option(help="The number in a <Dial> answer.", metavar="NUMBER")
@@ -190,7 +193,8 @@ def stand_in(
                 on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
                 on_start=lambda stand_in: typer.echo(f"hook.url = {stand_in.url}"),
             )
-        )
+        ),
+        interrupted=OK,
     )
 
 
@@ -206,9 +210,7 @@ def demo(
     fake: Annotated[
         bool, typer.Option("--fake", help="Without Asterisk: a simulated PBX plays its part.")
     ] = False,
-    scenario: Annotated[
-        str, typer.Option(help="What the hook answers: dial, say, 403, slow, ... (see stand-in).")
-    ] = "dial",
+    scenario: Annotated[Scenario, typer.Option(help="What the hook answers.")] = "dial",
 ) -> None:
     """Place one real call through a real Asterisk, then keep it up to be called.
 
@@ -249,14 +251,14 @@ async def _starting(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(FAILED) from None
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop, which halves the cost of a call."""
+def _run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:
+    """Run on uvloop, which halves the cost of a call; `interrupted` is Ctrl-C's exit code."""
     import uvloop
 
     try:
         return uvloop.run(work)
     except KeyboardInterrupt:
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(interrupted) from None
 
 
 def main() -> None:

@@ -9,18 +9,19 @@ import re
 import signal
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from typer.testing import CliRunner
 
-from agi_bridge import __version__
+from agi_bridge import __version__, cli
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.cli import app
 from agi_bridge.hook import HookClient
 from agi_bridge.speech import SHIPPED
 from agi_bridge.tools.softphone_sounds import Sounds
 from agi_bridge.tools.stand_in import StandIn
+from agi_bridge.tools.stand_in_answers import Scenario
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -195,10 +196,11 @@ def test_check_says_whether_the_configuration_is_sound(tmp_path: Path) -> None:
     assert invoke("check", "--config", path)[0] == 1
 
 
-def test_an_unknown_scenario_is_exit_code_2() -> None:
-    code, out, _ = invoke("demo", "--scenario", "nonsense")
+@pytest.mark.parametrize("command", ["demo", "stand-in"])
+def test_an_unknown_scenario_is_exit_code_2(command: str) -> None:
+    code, _, err = invoke(command, "--scenario", "nonsense")
     assert code == 2
-    assert "--scenario is one of dial, say" in out
+    assert "'nonsense' is not one of" in err
 
 
 def test_a_softphone_without_terminal_is_exit_code_2() -> None:
@@ -394,3 +396,7 @@ async def test_demo_without_asterisk_tells_the_same_story(tmp_path: Path) -> Non
     assert starts == sorted(starts)
     assert "keys   4155550123" in told
     assert names(tmp_path) == []
+
+
+def test_the_scenarios_on_offer_are_those_of_the_stand_in() -> None:
+    assert set(get_args(cli.Scenario)) == set(Scenario)

@@ -247,7 +247,7 @@ class Asterisk:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+                await process.communicate()  # to the end of its pipes, or they stay open
         return (output + complaint).decode(errors="replace")
 
     def _last_words(self) -> str:

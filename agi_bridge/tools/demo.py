@@ -32,7 +32,7 @@ from agi_bridge.tools.sip_phone import SipPhone
 from agi_bridge.tools.softphone_sounds import Sounds
 from agi_bridge.tools.stand_in import Scenario, StandIn
 
-WORKED, FAILED, MISUSED = 0, 1, 2
+WORKED, FAILED = 0, 1
 """Exit codes: the story went as told; it did not; there is no such scenario."""
 
 _LOG_SECONDS: Final = 10.0
@@ -57,7 +57,7 @@ async def run(*, once: bool, fake: bool, scenario: str, console: Console | None 
     Args:
         once: end after the call.
         fake: without Asterisk.
-        scenario: what the hook answers, see `Scenario`.
+        scenario: what the hook answers: a value of `Scenario`.
         console: where to print; standard output if not given.
 
     Returns:
@@ -66,11 +66,7 @@ async def run(*, once: bool, fake: bool, scenario: str, console: Console | None 
         `dial` the far end, and `accepted`.
     """
     console = console or Console(highlight=False)
-    try:
-        demo = _Demo(console, Scenario(scenario), once=once)
-    except ValueError:
-        _print(console, f"agi-bridge: --scenario is one of {', '.join(Scenario)}")
-        return MISUSED
+    demo = _Demo(console, Scenario(scenario), once=once)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

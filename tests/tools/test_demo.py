@@ -20,7 +20,7 @@ from agi_bridge.consent import ConsentRecord, Ledger, LedgerUnavailable, State
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED
 from agi_bridge.tools import demo, demo_call, demo_parts, demo_story, g711
-from agi_bridge.tools.demo import FAILED, MISUSED, WORKED
+from agi_bridge.tools.demo import FAILED, WORKED
 from agi_bridge.tools.demo_call import FakeCall, RealCall, expected
 from agi_bridge.tools.demo_ears import Ear, Known, hears_tone, is_tone, tone
 from agi_bridge.tools.demo_parts import DID, FORWARD, MENU_DID, SHOP, Bridge
@@ -611,12 +611,6 @@ async def test_a_signal_in_the_middle_ends_everything_and_is_exit_code_1(quick: 
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == FAILED
     assert [*quick.iterdir()] == []
-
-
-async def test_an_unknown_scenario_is_misuse() -> None:
-    screen = io.StringIO()
-    assert await demo.run(once=True, fake=True, scenario="x", console=on(screen)) == MISUSED
-    assert "--scenario is one of dial, say" in screen.getvalue()
 
 
 class Impatient(SipPhone):

@@ -1,0 +1,219 @@
+"""The service whole: what it builds, how it recovers, stops, and what it never writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import json
+import logging
+import os
+import signal
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from agi_bridge import service
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.observe import configure_logging
+from agi_bridge.tools.stand_in import StandIn
+from tests.call.builders import DID, KEY, settings
+from tests.call.conftest import shipped_milliseconds
+from tests.consent.builders import confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from agi_bridge.agi import Server
+    from agi_bridge.agi.testing import CallRecord
+
+TOKEN = "word-that-only-the-pbx-knows"
+KEYED = "4155550123"
+CALLER = "15145550100"
+FORWARD = "+14155550199"
+NAME = "Alexandra Caller"
+
+
+class Log(io.StringIO):
+    """A log that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self._news.set()
+        return super().write(text)
+
+    async def line(self, event: str) -> dict[str, Any]:
+        """Wait for a line."""
+        async with asyncio.timeout(10):
+            while True:
+                self._news.clear()
+                for text in self.getvalue().splitlines():
+                    line: dict[str, Any] = json.loads(text)
+                    if line["event"] == event:
+                        return line
+                await self._news.wait()
+
+
+@pytest.fixture
+def written() -> Iterator[Log]:
+    """Everything that is logged, at the most talkative level."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out = Log()
+    configure_logging("debug", out)
+    yield out
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def stand_in() -> AsyncIterator[StandIn]:
+    async with StandIn(forward=FORWARD) as running:
+        yield running
+
+
+@asynccontextmanager
+async def bridge(
+    tmp_path: Path, stand_in: StandIn, tables: dict[str, Any] | None = None, **line: Any
+) -> AsyncIterator[Server]:
+    configured = settings(tmp_path, stand_in.url, tables, **line)
+    async with service.running(configured) as server:
+        yield server
+
+
+async def call(
+    server: Server, keys: str, path: str = f"consent?to={DID}", **pbx: Any
+) -> CallRecord:
+    pbx.setdefault("sounds", shipped_milliseconds)
+    fake = FakeAsterisk(keys=keys, caller_id=CALLER, caller_name=NAME, **pbx)
+    return await fake.call("127.0.0.1", server.port, path)
+
+
+async def test_nothing_that_a_call_writes_holds_a_number_a_name_or_a_secret(
+    tmp_path: Path, stand_in: StandIn, written: Log, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    tables = {"agi": {"port": 0, "token": {"file": str(token)}}, "hook": {"method": "GET"}}
+    path = f"consent?to={DID}&token={TOKEN}"
+    async with bridge(tmp_path / "state", stand_in, tables) as server:
+        for scenario in ("dial", "say", "not-linked", "403", "400", "500", "reset", "garbage"):
+            stand_in.scenario = scenario
+            await call(server, f"{KEYED},1", path)
+        stand_in.scenario, stand_in.forward = "dial", "+19005550123"
+        await call(server, f"{KEYED},1", path)
+        await call(server, "4115550123,!", path)
+        await call(server, f"{KEYED},1", path, dial="BUSY")
+        await call(server, "*", path, sounds=lambda _: None)
+        await call(server, "", f"consent?to=%2B14155559999&token={TOKEN}")
+        await call(server, "", f"consent?to={DID}&token=guessed")
+    captured = capfd.readouterr()
+    everything = written.getvalue() + captured.out + captured.err
+    assert everything.count('"event": "call"') >= 13
+    for secret in (
+        KEYED, KEYED[3:], "5550123", CALLER, "5550100", FORWARD[1:], "4155550199", DID[1:],
+        "4155550111", "9005550123", "4115550123", "14155559999", NAME, KEY, TOKEN, "guessed",
+    ):  # fmt: skip
+        assert secret not in everything, secret
+
+
+async def test_at_info_a_call_is_one_line(tmp_path: Path, stand_in: StandIn, written: Log) -> None:
+    configure_logging("info", written)
+    async with bridge(tmp_path, stand_in) as server:
+        await call(server, f"{KEYED},1")
+    (line,) = [json.loads(text) for text in written.getvalue().splitlines()]
+    assert (line["event"], line["hook"], line["result"]) == ("call", "accepted", "done")
+
+
+async def test_submissions_that_a_crash_left_open_are_settled_at_the_next_start(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    record = confirmed()
+    record.submitting()
+    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
+        await ledger.append(record.take())
+    async with bridge(tmp_path, stand_in):
+        pass
+    assert '"count": 1' in written.getvalue()
+    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
+        assert (await ledger.events(record.id))[-1].state.value == "unknown"
+
+
+async def test_it_does_not_start_without_a_place_for_consents(
+    tmp_path: Path, stand_in: StandIn
+) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(LedgerUnavailable):
+        async with bridge(tmp_path / "state", stand_in):
+            pass
+
+
+async def test_calls_one_after_the_other_leave_nothing_behind(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    async with bridge(tmp_path, stand_in) as server:
+        await call(server, f"{KEYED},1")
+        tasks, files = len(asyncio.all_tasks()), open_files()
+        for keys in (f"{KEYED},1", "*", "415!", "") * 5:
+            await call(server, keys)
+        gc.collect()
+        assert len(asyncio.all_tasks()) <= tasks
+        assert open_files() <= files + 1  # a connection may be closing
+    assert written.getvalue().count('"event": "call"') == 21
+
+
+async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    stand_in.scenario = "slow"
+    threshold = gc.get_threshold()
+    serving = asyncio.create_task(service.serve(settings(tmp_path, stand_in.url)))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
+    await stand_in.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    with pytest.raises(OSError):  # noqa: PT011 - refused or reset, either says that nobody listens
+        await FakeAsterisk().call("127.0.0.1", port)
+    assert not serving.done()
+    stand_in.hold.set()
+    assert (await caller).variables["AGI_BRIDGE_RESULT"] == "done"
+    await serving
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    assert '"event": "stopped"' in written.getvalue()
+
+
+async def test_a_second_signal_ends_the_calls(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    stand_in.scenario = "slow"
+    threshold = gc.get_threshold()
+    serving = asyncio.create_task(service.serve(settings(tmp_path, stand_in.url)))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
+    await stand_in.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
+    assert "AGI_BRIDGE_RESULT" not in (await caller).variables
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
+        assert (await ledger.events())[-1].state.value == "submitting"
+        assert await ledger.recover() == 1
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
