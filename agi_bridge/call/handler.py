@@ -102,7 +102,14 @@ class Call:
             structlog.get_logger().error(
                 "forward number not dialled", line=self._line.name, reason=reason
             )
-        return await self._follower.follow(route.steps)
+        try:
+            return await self._follower.follow(route.steps)
+        except AGIHangup:
+            raise
+        except Exception as error:  # noqa: BLE001 - the same; the dialplan knows the default
+            structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
+            self._call_line.note(ended="fault")
+            return Result.DEFAULT
 
     async def _consent(self) -> Plan:
         outcome = await self._dialogue.obtain()

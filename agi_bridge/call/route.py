@@ -116,8 +116,8 @@ def plan(answer: Answer, line: Line, language: str) -> Plan:
                     if ring is None:
                         return Plan((*steps, GoToDefault("forward_refused")), tuple(refused))
                     steps.append(ring)
-                case Pause():
-                    steps.append(Wait(verb.seconds))
+                case Pause(seconds=seconds):
+                    steps += [Wait(seconds)] if seconds else []
                 case Hangup() | Reject():
                     return Plan((*steps, End(type(verb).__name__.lower())), tuple(refused))
     return Plan((*steps, _last(steps, line, answer.kind)), tuple(refused))

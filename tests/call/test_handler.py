@@ -317,6 +317,52 @@ async def test_without_a_stored_agreement_nothing_is_sent(
         assert dialled(call) == [FORWARD]
 
 
+async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("agi_bridge.call.follow.Follower.follow", broken)
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    assert call.variables["AGI_BRIDGE_RESULT"] == "default"
+    assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT
+    assert "call failed" in [log["event"] for log in logs]
+
+
+@pytest.mark.parametrize(
+    ("caller_id", "match"),
+    [
+        ("4155550123", "same"),
+        ("15145550100", "different"),
+        ("unknown", "hidden"),
+        ("100", "invalid"),
+    ],
+)
+async def test_the_record_says_whether_the_caller_keyed_their_own_number(
+    place: Place, caller_id: str, match: str
+) -> None:
+    await place(AGREES, caller_id=caller_id)
+    assert (await place.events())[1].body["ani_match"] == match
+
+
+async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    place.stand_in.scenario = "slow"
+
+    def gone(path: str) -> int | None:
+        if path.endswith("/please-hold"):
+            place.stand_in.hold.set()
+            return None
+        return shipped_milliseconds(path)
+
+    call = await place(AGREES, sounds=gone)
+    assert dialled(call) == [FORWARD]
+
+
 # Dialling
 
 

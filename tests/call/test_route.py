@@ -146,6 +146,10 @@ def test_pause_and_hangup_are_steps_and_nothing_follows_a_hangup() -> None:
     assert steps(Reject()) == [End("reject")]
 
 
+def test_a_pause_of_no_time_is_no_step() -> None:
+    assert steps(Pause(0), Say("Bye")) == [Speak("Bye", "en"), GoToDefault("said")]
+
+
 def test_nothing_to_act_on_leads_to_the_default_destination() -> None:
     assert steps() == [GoToDefault("nothing_to_do")]
     assert steps(Pause(1)) == [Wait(1), GoToDefault("nothing_to_do")]
