@@ -40,6 +40,30 @@ _NAMES = {
 }
 
 
+# Names whose lines are the same call after call: they are read once and share one string.
+_ALIKE = frozenset(
+    {
+        "network",
+        "network_script",
+        "language",
+        "type",
+        "version",
+        "callingpres",
+        "callingani2",
+        "callington",
+        "callingtns",
+        "rdnis",
+        "context",
+        "priority",
+        "enhanced",
+        "accountcode",
+    }
+)
+_MOST_SHARED = 512
+_shared: dict[str, tuple[str, str]] = {}
+"""Lines already met, by their text. Bounded; a dialplan has a few dozen of them."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Environment:
     """What Asterisk says of a call before the first command.
@@ -142,6 +166,11 @@ def parse_environment(block: str) -> Environment:
     arguments: list[str] = []
     named = 0
     for line in block.split("\n"):
+        pair = _shared.get(line)
+        if pair is not None:
+            values[pair[0]] = pair[1]
+            named += 1
+            continue
         sent, colon, value = line.partition(": ")
         name = _NAMES.get(sent)
         if name is None:
@@ -153,6 +182,8 @@ def parse_environment(block: str) -> Environment:
                 continue
         values[name] = value
         named += 1
+        if name in _ALIKE and len(_shared) < _MOST_SHARED:
+            _shared[line] = name, value
     if len(values) != named:
         raise AGIProtocolError("the environment names one thing twice")
     return Environment(values, tuple(arguments))

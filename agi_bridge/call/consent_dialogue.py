@@ -64,6 +64,8 @@ class ConsentDialogue:
         caller: the caller ID in E.164, None if there is none or it is no number.
     """
 
+    __slots__ = ("_call_line", "_caller", "_channel", "_library", "_line", "_record", "language")
+
     def __init__(
         self,
         channel: Channel,

@@ -34,6 +34,17 @@ _APOLOGIES: Final = {"BUSY": "busy"}
 class Follower:
     """Carries out the steps of one call."""
 
+    __slots__ = (
+        "_answered",
+        "_call_line",
+        "_channel",
+        "_dialling",
+        "_library",
+        "_line",
+        "_unspoken",
+        "language",
+    )
+
     def __init__(self, channel: Channel, line: Line, library: Library, call_line: CallLine) -> None:
         self._channel = channel
         self._line = line

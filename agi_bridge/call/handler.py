@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from agi_bridge.hook import HookClient
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
+
+
+SOFTWARE: Final = f"agi-bridge {__version__}"
+"""What the record of consent names as the program in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,16 @@ class CallHandler:
 
 class Call:
     """One call on one line."""
+
+    __slots__ = (
+        "_call_line",
+        "_channel",
+        "_dialogue",
+        "_follower",
+        "_house",
+        "_line",
+        "_record",
+    )
 
     def __init__(self, house: House, channel: Channel, line: Line, call_line: CallLine) -> None:
         self._house = house
@@ -182,7 +196,7 @@ def _facts(house: House, channel: Channel, line: Line) -> CallFacts:
         call_uid=environment.unique_id or "",
         # The rest of a channel's name may hold the caller's number: PJSIP/+1415...-00000001.
         channel=(environment.channel or "").partition("/")[0],
-        software=f"agi-bridge {__version__}",
+        software=SOFTWARE,
         config_sha256=house.config_sha256,
         caller_id=None if caller is None else caller.e164,
     )

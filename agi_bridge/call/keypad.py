@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ async def choose(channel: Channel, prompts: Sequence[str], keys: str, wait: floa
     return await play(channel, prompts, keys) or await channel.wait_for_digit(wait)
 
 
-def wanted_digits(regions: Iterable[str]) -> Callable[[str], int]:
+@cache
+def wanted_digits(regions: tuple[str, ...]) -> Callable[[str], int]:
     """How long a number will be, from its first digits and the regions that a line takes.
 
     Ten digits; eleven if the first is 1 (the NANP's own prefix); ten from 0 where France is among

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from agi_bridge.consent.proof import Identifiers, commitment, new_salt, text_sha256, timestamp
@@ -160,18 +160,8 @@ class ConsentRecord:
     def disclosed(self, heard: DisclosureHeard) -> None:
         """The disclosure was played, to its end or not."""
         self._disclosure = heard
-        facts = self._facts
         self._add(
             State.DISCLOSED,
-            line_id=facts.line_id,
-            did=facts.did,
-            brand=facts.brand,
-            legal_name=facts.legal_name,
-            purpose=facts.purpose,
-            call_uid=facts.call_uid,
-            channel=facts.channel,
-            software=facts.software,
-            config_sha256=facts.config_sha256,
             disclosure_sha256=text_sha256(heard.text),
             lang=heard.language,
             audio_sha256=heard.audio_sha256,
@@ -236,7 +226,7 @@ class ConsentRecord:
         Personal data goes with the event `confirmed` and only with it: a caller who did not agree
         leaves no number behind.
         """
-        events, self._pending = tuple(self._pending), []
+        events, self._pending = tuple(map(self._whole, self._pending)), []
         if not any(event.state is State.CONFIRMED for event in events):
             return Batch(self.id, events, disclosure=self._first_disclosure(events))
         assert self._entered is not None  # noqa: S101 - confirmed() has seen to it
@@ -247,6 +237,25 @@ class ConsentRecord:
             digits=self._entered.digits,
         )
         return Batch(self.id, events, personal, self._first_disclosure(events))
+
+    def _whole(self, event: StoredEvent) -> StoredEvent:
+        """The event with what it says of the call, which the first one does for all of them."""
+        if event.state is not State.DISCLOSED:
+            return event
+        facts = self._facts
+        body = {
+            **event.body,
+            "line_id": facts.line_id,
+            "did": facts.did,
+            "brand": facts.brand,
+            "legal_name": facts.legal_name,
+            "purpose": facts.purpose,
+            "call_uid": facts.call_uid,
+            "channel": facts.channel,
+            "software": facts.software,
+            "config_sha256": facts.config_sha256,
+        }
+        return replace(event, body=body)
 
     def _first_disclosure(self, events: tuple[StoredEvent, ...]) -> DisclosureHeard | None:
         return self._disclosure if events and events[0].state is State.DISCLOSED else None

@@ -13,7 +13,7 @@ from agi_bridge.call.keypad import Entry, Timing, read_back_groups, read_number,
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
 
-US, FRENCH = wanted_digits(["US", "CA"]), wanted_digits(["FR", "US"])
+US, FRENCH = wanted_digits(("US", "CA")), wanted_digits(("FR", "US"))
 
 
 async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US",)) -> Entry:
