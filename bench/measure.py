@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 WARM_UP_CALLS = 300
 AT_ONCE = 50
 TALKING = 1000
-THINK_MICROSECONDS = 100_000
+THINK_MICROSECONDS = {False: 100_000, True: 400_000}
+"""By whether there is a hook: about 1,100 and 280 calls a second. People take seconds."""
 """What the PBX takes from a command to its reply, +-20 %, in the latency run: a hurried caller."""
 CONNECTING = 200
 """Parked calls that may wait for their first command at once, so that no SYN is ever repeated."""
@@ -40,8 +41,8 @@ class Plan:
     rounds: int = 3
     seconds: float = 1.5
     latency_rounds: int = 2
-    latency_warm_up: float = 3.0
-    latency_seconds: float = 5.0
+    latency_warm_up: float = 5.0
+    latency_seconds: float = 6.0
     parked: int = 10_000
 
 
@@ -131,7 +132,9 @@ class Bench:
                 server, port = stack.enter_context(self._server(folder, url))
                 self._completed = 0
                 throughput = self._throughput(server, port, folder, with_hook=with_hook)
-                turns = self._latency(server, port, folder) if latency else None
+                turns = (
+                    self._latency(server, port, folder, with_hook=with_hook) if latency else None
+                )
                 server.stop()
                 requests = self._requests(hookd) if hookd else None
             consents = accepted(folder) if self._subject.keeps_consent else None
@@ -189,10 +192,17 @@ class Bench:
             rounds=tuple(rounds),
         )
 
-    def _latency(self, server: Program, port: int, folder: Path) -> Latency:
+    def _latency(self, server: Program, port: int, folder: Path, *, with_hook: bool) -> Latency:
         warm_up = self._plan.latency_warm_up
         options = ["--concurrency", str(TALKING), "--total", str(10**9)]
-        options += ["--think", str(THINK_MICROSECONDS), "--warmup", str(warm_up), "--ramp", "2"]
+        options += [
+            "--think",
+            str(THINK_MICROSECONDS[with_hook]),
+            "--warmup",
+            str(warm_up),
+            "--ramp",
+            "2",
+        ]
         options += ["--seconds", str(warm_up + self._plan.latency_seconds)]
         results = []
         for _ in range(self._plan.latency_rounds):
