@@ -349,8 +349,8 @@ def secure(listener: socket.socket) -> Iterator[socket.socket]:
         try:
             with context.wrap_socket(connection, server_side=True) as secured:
                 secured.recv(1)
-        except ssl.SSLError:
-            connection.close()  # the other side did not like the certificate
+        except OSError:  # the other side did not like the certificate, or has gone
+            connection.close()
 
     thread = threading.Thread(target=answer)
     thread.start()
