@@ -4,9 +4,10 @@ import asyncio
 import fcntl
 import os
 import shutil
+import signal
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,12 +115,10 @@ async def provision(
     with lock.open("w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         process = await asyncio.create_subprocess_exec(
-            "bash", str(script), str(tree), stdout=PIPE, stderr=PIPE
+            "bash", str(script), str(tree), stdout=PIPE, stderr=PIPE, start_new_session=True
         )
-        with _ended(process):
+        async with _ended(process) as complaint:
             assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-            assert process.stderr is not None  # noqa: S101
-            complaint = asyncio.create_task(process.stderr.read())
             async for line in process.stdout:
                 on_progress(line.decode(errors="replace").strip())
             said = (await complaint).decode(errors="replace").strip()
@@ -130,11 +129,16 @@ async def provision(
     return tree / "bin" / "asterisk"
 
 
-@contextmanager
-def _ended(process: asyncio.subprocess.Process) -> Iterator[None]:
-    """End a process when the work on it is given up."""
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[asyncio.Task[bytes]]:
+    """Give what the process complains of; end it with all its children if the work is given up."""
+    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    assert process.stderr is not None  # noqa: S101
+    complaint = asyncio.create_task(process.stderr.read())
     try:
-        yield
+        yield complaint
     finally:
         if process.returncode is None:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            await asyncio.gather(complaint, process.stdout.read(), process.wait())
