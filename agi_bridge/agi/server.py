@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 from collections.abc import Iterable
-from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Self
@@ -196,10 +195,16 @@ class Server:
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for the event, so many seconds at most."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+    """Wait for the event, so many seconds at most.
+
+    Not with `asyncio.timeout`: until Python 3.11.3 it lets its own cancellation out of a task that
+    somebody else has cancelled before, and a server is often left by such a task.
+    """
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({waiting}, timeout=seconds)
+    finally:
+        waiting.cancel()
 
 
 def _is_loopback(host: str) -> bool:
