@@ -1,0 +1,83 @@
+"""The engine by itself against the real PBX: what no recording shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.agi import Channel, Server
+from agi_bridge.tools.sip_call import End
+
+if TYPE_CHECKING:
+    from agi_bridge.tools.sip_phone import SipPhone
+    from tests.asterisk.conftest import Pbx
+
+pytestmark = pytest.mark.asterisk
+
+
+async def test_a_talk_limit_ends_the_dialled_call_and_not_the_callers(
+    pbx: Pbx, far_end: SipPhone
+) -> None:
+    talked: list[str | None] = []
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        await channel.exec("Dial", "PJSIP/+14155550171@trunk", "20", "gS(2)")
+        talked.append(await channel.get_variable("DIALSTATUS"))
+        talked.append(await channel.get_variable("ANSWEREDTIME"))
+        await channel.stream_file("beep")
+
+    async with Server(handler, port=0) as server:
+        await pbx.use_bridge(f"agi://127.0.0.1:{server.port}/limit")
+        call = await pbx.call()
+        there = await far_end.next_call()
+        await there.answered()
+        await there.ended()
+        assert there.ended_by is End.THERE
+        await call.ended()
+    status, seconds = talked
+    assert status == "ANSWER"
+    assert seconds in {"2", "3"}
+
+
+async def test_a_handler_that_waits_for_something_else_hears_of_the_hangup(pbx: Pbx) -> None:
+    waiting, heard = asyncio.Event(), asyncio.Event()
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            heard.set()
+
+    async with Server(handler, port=0) as server:
+        await pbx.use_bridge(f"agi://127.0.0.1:{server.port}/wait")
+        call = await pbx.call()
+        await waiting.wait()
+        await call.hang_up()
+        async with asyncio.timeout(5):
+            await heard.wait()
+        await pbx.silent()
+        assert server.calls == 0
+
+
+async def test_hostile_text_reaches_a_variable_as_it_is(pbx: Pbx) -> None:
+    hostile = '"; ${EXTEN} \\ $[1+1] (a, b) \u00e9\u4f60 200 result=1 (forged)'
+    read: list[str | None] = []
+
+    async def handler(channel: Channel) -> None:
+        await channel.set_variable("HOSTILE", hostile)
+        read.append(await channel.read_variable("HOSTILE"))
+        read.append(await channel.get_variable("HOSTILE"))
+
+    async with Server(handler, port=0) as server:
+        await pbx.use_bridge(f"agi://127.0.0.1:{server.port}/hostile")
+        call = await pbx.call(answered=False)
+        async with asyncio.timeout(5):
+            while len(read) < 2:
+                await pbx.asterisk.channels()
+        await call.hang_up()
+    assert read == [hostile, hostile]
