@@ -107,8 +107,7 @@ class Ledger:
 
     async def number(self, consent_id: str) -> str | None:
         """The number of a consent in E.164, or None if it was never confirmed or is erased."""
-        query = select(schema.PII.c.number).where(schema.PII.c.consent_id == consent_id)
-        return await self._run(lambda: self._scalar(query))
+        return await self._run(partial(self._number, consent_id))
 
     async def close(self) -> None:
         """Write what waits, then release the file. Safe to call twice."""
@@ -205,10 +204,12 @@ class Ledger:
             for row in rows
         ]
 
-    def _scalar(self, query: object) -> str | None:
+    def _number(self, consent_id: str) -> str | None:
+        table = schema.PII.c
         with self._engine.begin() as connection:
-            value = connection.execute(query).scalar()  # type: ignore[call-overload]
-        return None if value is None else str(value)
+            return connection.execute(
+                select(table.number).where(table.consent_id == consent_id)
+            ).scalar()
 
     def _release(self) -> None:
         self._thread.shutdown()

@@ -24,6 +24,8 @@ from agi_bridge.tools.asterisk import Asterisk, find_asterisk, provision
 from agi_bridge.tools.provision import default_tree, share_path
 from agi_bridge.tools.sip_call import Call
 from agi_bridge.tools.sip_phone import SipPhone
+from agi_bridge.tools.stand_in import StandIn
+from tests.asterisk.house import House, shorten
 
 DID = "+14155550111"
 """The business number that callers dial."""
@@ -162,3 +164,20 @@ async def far_end(pbx: Pbx) -> AsyncIterator[SipPhone]:
     """Return whoever is at the other end of the trunk: any number dialled as PJSIP/NUMBER@trunk."""
     async with SipPhone(user="far", port=pbx.asterisk.trunk[1], ring_seconds=0.0) as phone:
         yield phone
+
+
+@pytest.fixture(scope="session")
+def short_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the shipped prompts, cut to their beginnings."""
+    folder = tmp_path_factory.mktemp("prompts")
+    shorten(folder)
+    return folder
+
+
+@pytest_asyncio.fixture
+async def house(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[House]:
+    """Return a bridge behind the PBX, with a hook of its own; `await house.open(...)` starts it."""
+    async with StandIn() as stand_in:
+        made = House(pbx, short_prompts, tmp_path, stand_in)
+        yield made
+        await made.close()

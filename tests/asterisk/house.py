@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
 import wave
+from array import array
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +31,25 @@ if TYPE_CHECKING:
 NUMBER = "+14155550123"
 DIGITS = NUMBER[2:]
 FORWARD = "+14155550199"
+AGREEMENT = ("disclosed", "entered", "confirmed", "submitting")
+"""What the ledger holds before the hook is called."""
 SHORT_MS = 700
 """How much of each recording the short prompts keep: enough to tell them apart."""
+
+
+def tone(hertz: float, seconds: float) -> array[int]:
+    return array(
+        "h", (int(8000 * math.sin(i * hertz * math.tau / 8000)) for i in range(int(8000 * seconds)))
+    )
+
+
+async def talk(call: Call, there: Call) -> None:
+    """Both hear each other."""
+    low, high = tone(440, 2), tone(1000, 2)
+    call.play(low)
+    there.play(high)
+    await hears(there, low[: 8000 // 2])
+    await hears(call, high[: 8000 // 2])
 
 
 def shorten(into: Path) -> None:

@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import signal
-from array import array
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools import g711
 from agi_bridge.tools.provision import default_tree
-from agi_bridge.tools.sip_call import Call, End
-from agi_bridge.tools.sip_phone import Behaviour, SipPhone
-from agi_bridge.tools.stand_in import StandIn
-from tests.asterisk.heard import exact, hears, recording
-from tests.asterisk.house import DIGITS, FORWARD, NUMBER, House, shorten
+from tests.asterisk.heard import exact, hears
+from tests.asterisk.house import AGREEMENT, DIGITS, FORWARD, NUMBER, House, talk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from agi_bridge.tools.sip_phone import SipPhone
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
 
-AGREEMENT = ("disclosed", "entered", "confirmed", "submitting")
 IMPATIENT = {"first_digit_seconds": 1, "between_digits_seconds": 1, "entry_seconds": 9}
-
-
-@pytest.fixture(scope="session")
-def short_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prompts")
-    shorten(folder)
-    return folder
-
-
-@pytest_asyncio.fixture
-async def house(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[House]:
-    async with StandIn() as stand_in:
-        made = House(pbx, short_prompts, tmp_path, stand_in)
-        yield made
-        await made.close()
-
-
-def tone(hertz: float, seconds: float) -> array[int]:
-    return array(
-        "h", (int(8000 * math.sin(i * hertz * math.tau / 8000)) for i in range(int(8000 * seconds)))
-    )
-
-
-async def talk(call: Call, there: Call) -> None:
-    """Both hear each other."""
-    low, high = tone(440, 2), tone(1000, 2)
-    call.play(low)
-    there.play(high)
-    await hears(there, low[: 8000 // 2])
-    await hears(call, high[: 8000 // 2])
 
 
 async def test_a_caller_who_agrees_hears_all_of_it_and_is_connected(
@@ -297,169 +257,3 @@ async def test_a_text_that_only_the_hook_knows_is_heard_through_the_engine(
     (spoken,) = (tmp_path / "speech").rglob("*.wav")
     await hears(call, spoken)
     await call.hang_up()
-
-
-# The far end
-
-
-@pytest.mark.parametrize(
-    "behaviour", [Behaviour.BUSY, Behaviour.RING, Behaviour.CONGESTION, Behaviour.NOT_FOUND]
-)
-async def test_a_far_end_that_does_not_answer_leads_to_a_word_and_the_default(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
-) -> None:
-    far_end.behaviour = behaviour
-    await house.open(ring_seconds=5)
-    call = await pbx.call()
-    await house.agrees(call)
-    there = await shop.next_call(within=20)
-    await there.answered()
-    await house.hears(call, "busy" if behaviour is Behaviour.BUSY else "no-answer")
-    await talk(call, there)
-    await call.hang_up()
-
-
-async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_does(
-    pbx: Pbx, house: House, shop: SipPhone
-) -> None:
-    default = {"kind": "dial", "destination": "PJSIP/softphone"}  # registered nowhere
-    await house.open(default=default)
-    call = await pbx.call()
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
-    await call.press("*")
-    await house.hears(call, "no-answer")
-    await (await shop.next_call()).answered()
-    await call.hang_up()
-
-
-# Who dials
-
-
-async def test_the_dialplan_dials_where_the_line_says_so(
-    pbx: Pbx, house: House, far_end: SipPhone
-) -> None:
-    await house.open(dial="dialplan")
-    call = await pbx.call()
-    await house.agrees(call)
-    there = await far_end.next_call()
-    await there.answered()
-    assert there.number == FORWARD
-    await house.idle()  # the bridge is out of it
-    await talk(call, there)
-    await there.hang_up()
-    await call.ended()
-
-
-async def test_the_dialplan_takes_the_default_where_the_line_says_so(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone
-) -> None:
-    far_end.behaviour = Behaviour.BUSY
-    await house.open(dial="dialplan")
-    call = await pbx.call()
-    await house.agrees(call)
-    await (await shop.next_call()).answered()
-    await call.hang_up()
-
-
-async def test_a_default_in_the_dialplan(pbx: Pbx, house: House) -> None:
-    place = {"kind": "dialplan", "context": "elsewhere", "extension": "s", "priority": 1}
-    await house.open(default=place)
-    call = await pbx.call()
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
-    await call.press("*")
-    await call.ended()
-    assert call.media.keys == "42"
-
-
-# The bridge dies
-
-
-async def test_a_bridge_killed_during_the_disclosure_leaves_the_caller_to_the_default(
-    pbx: Pbx, house: House, shop: SipPhone
-) -> None:
-    house.prompts = SHIPPED
-    async with house.process() as process:
-        call = await pbx.call()
-        await hears(call, SHIPPED / "en" / "disclosure.wav", 500)
-        process.send_signal(signal.SIGKILL)
-        await (await shop.next_call()).answered()
-    await call.hang_up()
-
-
-async def test_a_bridge_killed_in_the_bridged_call_does_not_end_it(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone
-) -> None:
-    async with house.process() as process:
-        call = await pbx.call()
-        await house.agrees(call)
-        there = await far_end.next_call()
-        await there.answered()
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        await talk(call, there)
-        await there.hang_up()
-        await call.ended()
-    assert call.ended_by is End.THERE
-    assert shop.calls == []
-    await house.stored(*AGREEMENT, "accepted")
-
-
-async def test_a_bridge_killed_while_the_hook_thinks_never_sends_again(
-    pbx: Pbx, house: House, shop: SipPhone
-) -> None:
-    house.stand_in.scenario = "slow"
-    async with house.process() as process:
-        call = await pbx.call()
-        await house.agrees(call)
-        await house.stand_in.received()
-        process.send_signal(signal.SIGKILL)
-        await (await shop.next_call()).answered()
-        await call.hang_up()
-    assert await house.states() == list(AGREEMENT)
-    await house.open()
-    assert await house.states() == [*AGREEMENT, "unknown"]
-    assert len(house.stand_in.requests) == 1
-
-
-# Many
-
-
-def beginning(path: Path) -> bytes:
-    """The first 200 ms as Asterisk sends them (see `exact`)."""
-    return g711.encode(array("h", (sample | 3 for sample in recording(path)[:1600])))
-
-
-async def arrives(call: Call, sound: bytes) -> None:
-    """Wait until exactly these bytes have come: cheap enough for fifty calls at once."""
-    async with asyncio.timeout(60):
-        while sound not in b"".join(packet.payload for packet in call.media.packets[-200:]):
-            await call.media.news()
-
-
-async def test_fifty_callers_at_once(pbx: Pbx, house: House, far_end: SipPhone) -> None:
-    await house.open()
-    caller = await pbx.telephone("softphone", registers=False)
-    caller.quiet = far_end.quiet = True
-
-    asks = beginning(house.prompts / "en" / "enter-number.wav")
-    confirms = beginning(house.prompts / "en" / "you-entered.wav")
-
-    async def one(i: int) -> None:
-        call = await caller.dial("+14155550111", caller_id=f"+1514555{i:04d}")
-        await call.answered(within=30)
-        await arrives(call, asks)
-        await call.press(f"41555501{i:02d}")
-        await arrives(call, confirms)
-        await call.press("1")
-
-    everyone = [asyncio.create_task(one(i)) for i in range(10, 60)]
-    there = [await far_end.next_call(within=60) for _ in everyone]
-    await asyncio.gather(*everyone)
-    for call in there:
-        await call.answered()
-    texted = sorted(request.from_ for request in house.stand_in.requests)
-    assert texted == [f"+141555501{i:02d}" for i in range(10, 60)]
-    assert (await house.states()).count("accepted") == 50
-    for call in there:
-        await call.hang_up()
-    await house.idle()

@@ -1,0 +1,114 @@
+"""Whole calls that end early: hangups at every step, and a bridge that is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
+from tests.call.builders import DID
+from tests.call.conftest import Place, shipped_milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+NUMBER = "+14155550123"
+AGREES = "4155550123,1"
+FORWARD = "PJSIP/+14155550199@trunk"
+DEFAULT = "PJSIP/100"
+AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
+
+
+def dialled(call: Any) -> list[str]:
+    return [dial.destination for dial in call.dialled]
+
+
+# Hangups
+
+
+def hangs_up_at(*words: str) -> Any:
+    def wanted(command: Sequence[str]) -> bool:
+        return list(command[: len(words)]) == list(words)
+
+    return wanted
+
+
+@pytest.mark.parametrize("mode", ["line", "silent", "eof"])
+@pytest.mark.parametrize(
+    ("keys", "hangup_at", "states"),
+    [
+        ("", hangs_up_at("ANSWER"), []),
+        ("", hangs_up_at("STREAM", "FILE"), ["disclosed", "abandoned"]),
+        ("415!", None, ["disclosed", "abandoned"]),
+        ("4155550123,!", None, ["disclosed", "entered", "abandoned"]),
+        ("4155550123", hangs_up_at("SAY", "DIGITS"), ["disclosed", "entered", "abandoned"]),
+        (AGREES, hangs_up_at("EXEC", "Dial"), [*AGREEMENT, "accepted"]),
+    ],
+    ids=["answer", "disclosure", "keying", "confirm", "read-back", "dialled"],
+)
+async def test_a_hangup_ends_the_call_and_is_on_record(
+    place: Place, keys: str, hangup_at: Any, states: list[str], mode: str
+) -> None:
+    call = await place(keys, hangup_at=hangup_at, hangup_mode=mode)
+    assert await place.states() == states
+    assert call.hung_up
+    if mode != "eof":
+        assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
+    if states and states[-1] == "abandoned":
+        assert place.stand_in.requests == []
+        assert await place.ledger.number((await place.events())[0].consent_id) is None
+
+
+async def test_a_hangup_after_1_still_submits_once_and_connects_nobody(place: Place) -> None:
+    place.stand_in.scenario = "slow"
+    fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
+    call = asyncio.create_task(fake.run(await place.handler(), f"x?to={DID}"))
+    await place.stand_in.received()
+    fake.hang_up()
+    place.stand_in.hold.set()
+    record = await call
+    assert len(place.stand_in.requests) == 1
+    assert await place.states() == [*AGREEMENT, "accepted"]
+    assert record.dialled == []
+    assert record.variables["AGI_BRIDGE_RESULT"] == "hangup"
+    assert "AGI_BRIDGE_CONSENT" in record.variables
+
+
+async def test_a_caller_who_leaves_the_dialled_call_is_not_dialled_again(place: Place) -> None:
+    with capture_logs() as logs:
+        call = await place(AGREES, dial=DialOutcome("ANSWER", caller_hangs_up=True))
+    assert dialled(call) == [FORWARD]
+    assert logs[-1]["dial"] == "ANSWER"
+    assert logs[-1]["result"] == "hangup"
+
+
+async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_consent(
+    place: Place,
+) -> None:
+    playing = asyncio.Event()
+
+    def listen(event: Any) -> None:
+        if event.kind == "playing":
+            playing.set()
+
+    handler = await place.handler()
+    fake = FakeAsterisk(keys="", sounds=shipped_milliseconds, pace=1.0, on_event=listen)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def watched(channel: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        await handler(channel)
+
+    call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
+    await playing.wait()
+    with capture_logs() as logs:
+        tasks[0].cancel()
+        await asyncio.wait({call})
+    assert [log["event"] for log in logs] == ["call", "agi.call_cancelled"]
+    assert (await place.states()) == []

@@ -1,0 +1,252 @@
+"""Whole calls, by what the hook answers, what the disk does and who can be dialled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.consent import LedgerUnavailable
+from tests.call.conftest import Place, names, shipped_milliseconds
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.record import Batch
+
+NUMBER = "+14155550123"
+AGREES = "4155550123,1"
+FORWARD = "PJSIP/+14155550199@trunk"
+DEFAULT = "PJSIP/100"
+AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
+
+
+def dialled(call: Any) -> list[str]:
+    return [dial.destination for dial in call.dialled]
+
+
+# The hook's answers
+
+
+@pytest.mark.parametrize(
+    ("scenario", "state"),
+    [
+        ("say", "accepted"),
+        ("not-linked", "refused"),
+        ("403", "refused"),
+        ("400", "refused"),
+        ("500", "unknown"),
+        ("reset", "unknown"),
+        ("garbage", "unknown"),
+        ("refuse", "not_sent"),
+    ],
+)
+async def test_whatever_the_hook_answers_the_caller_is_connected_and_told_the_truth(
+    place: Place, scenario: str, state: str
+) -> None:
+    place.stand_in.scenario = scenario
+    await place.stand_in.settled()
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    assert (await place.states())[-1] == state
+    assert dialled(call) == [DEFAULT]
+    truth = "accepted" if state == "accepted" else "not-confirmed"
+    assert truth in names(call)
+    alarms = [log for log in logs if log["log_level"] == "error"]
+    assert len(alarms) == (1 if state == "refused" else 0)
+    assert len(place.stand_in.requests) == (0 if state == "not_sent" else 1)
+
+
+async def test_the_documented_text_is_spoken_in_the_callers_language(place: Place) -> None:
+    place.stand_in.scenario = "say"
+    call = await place(AGREES, {"languages": ["fr"]})
+    assert call.heard[-1].name.endswith("/fr/no-forwarding")
+    call = await place(AGREES, {"languages": ["es"]})
+    assert call.heard[-1].name.endswith("/en/no-forwarding")
+
+
+async def test_after_a_text_the_line_may_hang_up(place: Place) -> None:
+    place.stand_in.scenario = "say"
+    call = await place(AGREES, {"after_say": "hangup"})
+    assert dialled(call) == []
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+async def test_a_forward_number_that_fails_the_policy_is_not_dialled_and_raises_an_alarm(
+    place: Place,
+) -> None:
+    place.stand_in.forward = "+19005550123"
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    assert dialled(call) == [DEFAULT]
+    (alarm,) = [log for log in logs if log["log_level"] == "error"]
+    assert (alarm["event"], alarm["reason"]) == ("forward number not dialled", "premium")
+    assert (await place.states())[-1] == "accepted"
+
+
+async def test_while_the_hook_thinks_the_caller_is_asked_to_wait(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_EVERY", 0)
+    place.stand_in.scenario = "slow"
+    heard: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.kind == "playing":
+            heard.append(event.text.rpartition("/")[2])
+            if heard.count("please-wait") == 2:
+                place.stand_in.hold.set()
+
+    call = await place(AGREES, on_event=listen)
+    i = heard.index("please-hold")
+    assert heard[i : i + 3] == ["please-hold", "please-wait", "please-wait"]
+    assert dialled(call) == [FORWARD]
+
+
+# Storing
+
+
+@pytest.mark.parametrize("failing", [0, 1], ids=["agreement", "outcome"])
+async def test_without_a_stored_agreement_nothing_is_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    append, calls = place.ledger.append, iter(range(9))
+
+    async def full(batch: Batch) -> None:
+        if next(calls) == failing:
+            raise LedgerUnavailable("disk full")
+        await append(batch)
+
+    monkeypatch.setattr(place.ledger, "append", full)
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    assert any(log["event"] == "consent not stored" for log in logs)
+    if failing == 0:
+        assert place.stand_in.requests == []
+        assert "not-confirmed" in names(call)
+        assert dialled(call) == [DEFAULT]
+    else:
+        assert len(place.stand_in.requests) == 1
+        assert await place.states() == AGREEMENT
+        assert dialled(call) == [FORWARD]
+
+
+async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("agi_bridge.call.follow.Follower.follow", broken)
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    assert call.variables["AGI_BRIDGE_RESULT"] == "default"
+    assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT
+    assert "call failed" in [log["event"] for log in logs]
+
+
+@pytest.mark.parametrize(
+    ("caller_id", "match"),
+    [
+        ("4155550123", "same"),
+        ("15145550100", "different"),
+        ("unknown", "hidden"),
+        ("100", "invalid"),
+    ],
+)
+async def test_the_record_says_whether_the_caller_keyed_their_own_number(
+    place: Place, caller_id: str, match: str
+) -> None:
+    await place(AGREES, caller_id=caller_id)
+    assert (await place.events())[1].body["ani_match"] == match
+
+
+async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    place.stand_in.scenario = "slow"
+
+    def gone(path: str) -> int | None:
+        if path.endswith("/please-hold"):
+            place.stand_in.hold.set()
+            return None
+        return shipped_milliseconds(path)
+
+    call = await place(AGREES, sounds=gone)
+    assert dialled(call) == [FORWARD]
+
+
+# Dialling
+
+
+@pytest.mark.parametrize(
+    ("status", "apology"),
+    [
+        ("BUSY", "busy"),
+        ("NOANSWER", "no-answer"),
+        ("CONGESTION", "no-answer"),
+        ("CHANUNAVAIL", "no-answer"),
+    ],
+)
+async def test_a_far_end_that_cannot_be_reached_leads_to_a_word_and_the_default(
+    place: Place, status: str, apology: str
+) -> None:
+    def dial(destination: str) -> str:
+        return "ANSWER" if destination == DEFAULT else status
+
+    call = await place(AGREES, dial=dial)
+    assert dialled(call) == [FORWARD, DEFAULT]
+    assert names(call)[-1] == apology
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_resort(
+    place: Place,
+) -> None:
+    call = await place("*", dial="CHANUNAVAIL")
+    assert dialled(call) == [DEFAULT]
+    assert names(call)[-1] == "no-answer"
+    assert call.variables["AGI_BRIDGE_RESULT"] == "fallback"
+
+
+@pytest.mark.parametrize(
+    ("default", "told"),
+    [
+        (
+            {"kind": "dialplan", "context": "shop", "extension": "9", "priority": 2},
+            ("default", {"AGI_BRIDGE_CONTEXT": "shop", "AGI_BRIDGE_EXTENSION": "9"}),
+        ),
+        ({"kind": "say", "prompt": "goodbye"}, ("done", {})),
+        ({"kind": "hangup"}, ("done", {})),
+    ],
+    ids=["dialplan", "say", "hangup"],
+)
+async def test_the_default_destination_may_be_of_other_kinds(
+    place: Place, default: dict[str, Any], told: tuple[str, dict[str, str]]
+) -> None:
+    call = await place("*", {"default": default})
+    assert dialled(call) == []
+    assert call.variables["AGI_BRIDGE_RESULT"] == told[0]
+    assert told[1].items() <= call.variables.items()
+    assert names(call)[-1] == ("goodbye" if default["kind"] == "say" else "declined")
+
+
+async def test_the_dialplan_may_dial_instead_of_the_bridge(place: Place) -> None:
+    line = {"dial": "dialplan", "allow_caller_id": True, "number_format": "national"}
+    call = await place(AGREES, line)
+    assert dialled(call) == []
+    assert (
+        call.variables.items()
+        >= {
+            "AGI_BRIDGE_RESULT": "dial",
+            "AGI_BRIDGE_ACTION": "dial",
+            "AGI_BRIDGE_NUMBER": "+14155550199",
+            "AGI_BRIDGE_DESTINATION": "PJSIP/4155550199@trunk",
+            "AGI_BRIDGE_RING": "30",
+            "AGI_BRIDGE_LIMIT": "7200",
+        }.items()
+    )
+    call = await place("*", line)
+    assert call.variables["AGI_BRIDGE_RESULT"] == "default"
+    assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT
