@@ -92,11 +92,16 @@ class House:
         self._server = await self._parts.enter_async_context(service.running(configured))
         await self._pbx.use_bridge(f"agi://127.0.0.1:{self._server.port}/consent")
 
+    def configure(self, **line: Any) -> Path:
+        """Write the configuration for a bridge in a process of its own."""
+        config = self._state_dir / "agi-bridge.toml"
+        config.write_text(toml(self._state_dir, self.stand_in.url, self.tables(), **line))
+        return config
+
     @asynccontextmanager
     async def process(self, **line: Any) -> AsyncIterator[asyncio.subprocess.Process]:
         """Run `agi-bridge serve`, to be killed."""
-        config = self._state_dir / "agi-bridge.toml"
-        config.write_text(toml(self._state_dir, self.stand_in.url, self.tables(), **line))
+        config = self.configure(**line)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "agi_bridge", "serve", "--config", str(config),
             env={**os.environ, "SHOP_KEY": KEY},

@@ -1,18 +1,25 @@
-"""The engine by itself against the real PBX: what no recording shows."""
+"""The engine against the real PBX: what no recording shows, and classic AGI."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge.agi import Channel, Server
 from agi_bridge.tools.sip_call import End
+from tests.asterisk.heard import hears
+from tests.asterisk.house import AGREEMENT, FORWARD
+from tests.call.builders import KEY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agi_bridge.tools.sip_phone import SipPhone
     from tests.asterisk.conftest import Pbx
+    from tests.asterisk.house import House
 
 pytestmark = pytest.mark.asterisk
 
@@ -81,3 +88,35 @@ async def test_hostile_text_reaches_a_variable_as_it_is(pbx: Pbx) -> None:
                 await pbx.asterisk.channels()
         await call.hang_up()
     assert read == [hostile, hostile]
+
+
+@pytest.fixture
+async def classic(pbx: Pbx, house: House, tmp_path: Path) -> None:
+    """The dialplan runs `agi-bridge agi` as a program, for the extension `classic`."""
+    program = tmp_path / "bridge.sh"
+    command = f"{sys.executable} -m agi_bridge agi --config {house.configure()}"
+    log = tmp_path / "classic.log"
+    program.write_text(f"#!/bin/sh\nexport SHOP_KEY={KEY}\nexec {command} 2>{log}\n")
+    program.chmod(0o755)
+    await pbx.asterisk.set_global("CLASSIC", str(program))
+
+
+@pytest.mark.usefixtures("classic")
+async def test_classic_agi_is_the_same_call(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+    call = await pbx.call("classic")
+    await house.agrees(call)
+    there = await far_end.next_call()
+    await there.answered()
+    assert there.number == FORWARD
+    await house.stored(*AGREEMENT, "accepted")
+    await there.hang_up()
+    await call.ended()
+
+
+@pytest.mark.usefixtures("classic")
+async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, house: House) -> None:
+    call = await pbx.call("classic")
+    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
+    await call.hang_up()
+    await house.stored("disclosed", "abandoned")
+    await pbx.silent()
