@@ -284,7 +284,8 @@ class Connection(asyncio.Protocol):
             self._deadline = min(self._deadline, self._loop.time() + self._limits.hangup_seconds)
             if self._deadline < self._armed:
                 self._arm(self._deadline)
-        self.announce(told)
+        # A reply that came just before has to be delivered first: it may be the key that agrees.
+        self._loop.call_soon(self.announce, told)
 
     def announce(self, told: "asyncio.Task[object] | None" = None) -> None:
         """Fire the innermost scope of every task, unless somebody asked that we wait."""
@@ -298,10 +299,10 @@ class Connection(asyncio.Protocol):
 
     def _lost(self) -> None:
         """End the session: nothing more can be asked."""
+        told = self._refused(AGIHangup("the connection to Asterisk is closed"))
         if not self.closed:
             self.closed = True
-            self.hang_up()
-        self._refused(AGIHangup("the connection to Asterisk is closed"))
+            self.hang_up(told)
         self._settled()
 
     def _fail(self, error: AGIError) -> None:

@@ -13,7 +13,7 @@ from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import variables
 from agi_bridge.call.consent_dialogue import ConsentDialogue, Declined
 from agi_bridge.call.follow import Follower, announce_default
-from agi_bridge.call.lines import called_numbers
+from agi_bridge.call.lines import called_did, called_numbers
 from agi_bridge.call.route import GoToDefault, Plan, plan
 from agi_bridge.call.submission import keep_company, store, store_ending, submit
 from agi_bridge.call.variables import Result
@@ -61,7 +61,7 @@ class CallHandler:
                 await channel.refuse("no line is configured for the number called")
                 return
             call_line.note(line=line.name)
-            await Call(self._house, channel, line, call_line).run()
+            await Call(self._house, channel, line, called, call_line).run()
         finally:
             call_line.write()
 
@@ -72,6 +72,7 @@ class Call:
     __slots__ = (
         "_call_line",
         "_channel",
+        "_consent_id",
         "_dialogue",
         "_follower",
         "_house",
@@ -79,12 +80,20 @@ class Call:
         "_record",
     )
 
-    def __init__(self, house: House, channel: Channel, line: Line, call_line: CallLine) -> None:
+    def __init__(
+        self,
+        house: House,
+        channel: Channel,
+        line: Line,
+        called: tuple[str | None, ...],
+        call_line: CallLine,
+    ) -> None:
         self._house = house
         self._channel = channel
         self._line = line
         self._call_line = call_line
-        facts = _facts(house, channel, line)
+        self._consent_id: str | None = None  # once it is stored
+        facts = _facts(house, channel, line, called)
         self._record = ConsentRecord(facts)
         self._dialogue = ConsentDialogue(
             channel, line, house.library, self._record, call_line, caller=facts.caller_id
@@ -145,6 +154,7 @@ class Call:
                 self._call_line.note(hook="not_called")
                 await self._follower.play("not-confirmed")
                 return Plan((GoToDefault("not_stored"),))
+            self._consent_id = record.id
             self._call_line.note(consent=record.id)
             self._call_line.step("hook")
             work = asyncio.create_task(submit(house.ledger, house.hook, record, self._line))
@@ -171,7 +181,7 @@ class Call:
         self._call_line.note(result=result)
         given = {
             variables.LANGUAGE: self._dialogue.language,
-            variables.CONSENT: self._record.id if self._record.agreed else None,
+            variables.CONSENT: self._consent_id,
             variables.RESULT: result,
         }
         try:
@@ -183,13 +193,13 @@ class Call:
             structlog.get_logger().debug("result not told", exc_info=error)
 
 
-def _facts(house: House, channel: Channel, line: Line) -> CallFacts:
+def _facts(house: House, channel: Channel, line: Line, called: tuple[str | None, ...]) -> CallFacts:
     """What the record of consent says of a call."""
     environment = channel.environment
     caller = phone.caller_id(environment.caller_id, region=line.regions[0])
     return CallFacts(
         line_id=line.name,
-        did=line.did[0],
+        did=called_did(line, called),
         brand=line.brand,
         legal_name=line.legal_name,
         purpose="info",

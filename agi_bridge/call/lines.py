@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agi_bridge import phone
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agi_bridge.agi import Environment
+    from agi_bridge.settings import Line
 
 
 def called_numbers(environment: Environment) -> tuple[str | None, ...]:
@@ -21,3 +26,13 @@ def called_numbers(environment: Environment) -> tuple[str | None, ...]:
         environment.dnid,
         environment.extension,
     )
+
+
+def called_did(line: Line, called: Sequence[str | None]) -> str:
+    """Which of a line's DIDs was called; on the fallback line, what was called instead."""
+    numbers = [number for number in called if number]
+    for number in numbers:
+        for did in line.did:
+            if phone.same_number(number, did, region=line.regions[0]):
+                return did
+    return numbers[0] if numbers else line.did[0]

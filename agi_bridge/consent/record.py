@@ -129,17 +129,6 @@ class ConsentRecord:
         self._entered: NumberEntered | None = None
 
     @property
-    def agreed(self) -> bool:
-        """Whether the caller agreed in this call, whatever came of it."""
-        return self.state not in {
-            None,
-            State.DISCLOSED,
-            State.ENTERED,
-            State.DECLINED,
-            State.ABANDONED,
-        }
-
-    @property
     def number(self) -> str:
         """The number in E.164 that was entered last.
 

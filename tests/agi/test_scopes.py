@@ -337,3 +337,26 @@ async def test_a_block_needs_a_task() -> None:
     asyncio.get_running_loop().call_soon(outside)
     await settle()
     assert "task" in str(failures[0])
+
+
+@pytest.mark.parametrize("chunks", [[b"200 result=49\nHANGUP\n"], [b"200 result=49\n", HANGUP]])
+async def test_a_key_that_comes_just_before_the_hangup_is_not_lost(chunks: list[bytes]) -> None:
+    line = Line()
+    stored: list[str] = []
+
+    async def call() -> None:
+        async with line.channel.until_hangup():
+            key = await line.channel.wait_for_digit(5)
+            async with line.channel.shielded():
+                await settle()
+                stored.append(key)
+            await line.channel.stream_file("thanks")
+
+    task = asyncio.create_task(call())
+    await settle()
+    for chunk in chunks:
+        line.feed(chunk)
+    with pytest.raises(AGIHangup):
+        await task
+    assert stored == ["1"]
+    assert task.cancelling() == 0

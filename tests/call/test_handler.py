@@ -261,3 +261,11 @@ async def test_a_call_leaves_one_line_that_tells_its_story(place: Place) -> None
         steps
         == ["disclosure", "number", "confirm", "agreed", "hook", "answer", "dial", "default"][:7]
     )
+
+
+async def test_the_record_names_the_did_that_was_called(place: Place) -> None:
+    line = {"did": [DID, "+14155550112"]}
+    await place("*", line, path="x?to=4155550112")
+    await place("*", line, path="x?to=(415)%20555-0111")
+    disclosed = [event for event in await place.events() if event.state is State.DISCLOSED]
+    assert [event.body["did"] for event in disclosed] == ["+14155550112", DID]

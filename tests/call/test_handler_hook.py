@@ -123,6 +123,7 @@ async def test_without_a_stored_agreement_nothing_is_sent(
     assert any(log["event"] == "consent not stored" for log in logs)
     if failing == 0:
         assert place.stand_in.requests == []
+        assert "AGI_BRIDGE_CONSENT" not in call.variables
         assert "not-confirmed" in names(call)
         assert dialled(call) == [DEFAULT]
     else:
