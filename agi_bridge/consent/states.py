@@ -1,9 +1,9 @@
-"""The states of one consent and the only ways between them."""
+"""What can happen to a consent: its states with the only ways between them, and other acts."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agi_bridge.consent.errors import IllegalTransition
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """The type of an event, which is also the state it leaves the consent in."""
+    """The type of an event that leaves its consent in the state of the same name."""
 
     DISCLOSED = "disclosed"
     """The disclosure was played; its body says whether to the end."""
@@ -20,6 +20,8 @@ class State(StrEnum):
     """A number that may be texted was keyed."""
     CONFIRMED = "confirmed"
     """The caller agreed: this is the consent."""
+    RETURNED = "returned"
+    """A caller whose consent is on record called again; the body names that consent."""
     SUBMITTING = "submitting"
     """Stored before the first byte of the hook's request leaves."""
     ACCEPTED = "accepted"
@@ -40,12 +42,42 @@ class State(StrEnum):
     """The consent was withdrawn."""
 
 
+class Act(StrEnum):
+    """The type of an event that changes no consent's state."""
+
+    OPENED = "opened"
+    """The first event of a chain: names the public key that its checkpoints are signed with."""
+    REVOCATION = "revocation"
+    """Somebody asked for a revocation; each consent that it ends gets a `revoked` of its own."""
+    SETTLED = "settled"
+    """What became of a submission whose consent was revoked while it was on its way."""
+    MESSAGE = "message"
+    """A request to stop whose sender's number is not known: a person has to find it."""
+    RESOLVED = "resolved"
+    """A person dealt with what software could not: an unknown outcome, a message, a revocation."""
+    ERASED = "erased"
+    """Personal data was deleted; the body says which and on what ground."""
+    RESTRICTED = "restricted"
+    """Personal data is kept for a defence only, on a stated ground, until a stated day."""
+    REVEALED = "revealed"
+    """Somebody looked at full numbers."""
+    EXPORTED = "exported"
+    """Somebody took the proof away."""
+    RESEALED = "resealed"
+    """Personal data was sealed again under a new key."""
+
+
+EventType: TypeAlias = State | Act
+
 FOLLOWS: Final[Mapping[State | None, frozenset[State]]] = {
-    None: frozenset({State.DISCLOSED}),
+    None: frozenset({State.DISCLOSED, State.RETURNED}),
     State.DISCLOSED: frozenset({State.ENTERED, State.DECLINED, State.ABANDONED}),
     State.ENTERED: frozenset({State.ENTERED, State.CONFIRMED, State.DECLINED, State.ABANDONED}),
     State.CONFIRMED: frozenset({State.SUBMITTING, State.EXPIRED, State.REVOKED}),
-    State.SUBMITTING: frozenset({State.ACCEPTED, State.REFUSED, State.UNKNOWN, State.NOT_SENT}),
+    State.RETURNED: frozenset({State.SUBMITTING, State.DECLINED, State.EXPIRED, State.REVOKED}),
+    State.SUBMITTING: frozenset(
+        {State.ACCEPTED, State.REFUSED, State.UNKNOWN, State.NOT_SENT, State.REVOKED}
+    ),
     State.NOT_SENT: frozenset({State.SUBMITTING, State.EXPIRED, State.REVOKED}),
     State.ACCEPTED: frozenset({State.REVOKED}),
     State.REFUSED: frozenset({State.REVOKED}),
@@ -57,6 +89,16 @@ FOLLOWS: Final[Mapping[State | None, frozenset[State]]] = {
 }
 """Which states may follow which; `None` is a consent that has no event yet."""
 
+OUTCOMES: Final = frozenset({State.ACCEPTED, State.REFUSED, State.UNKNOWN, State.NOT_SENT})
+"""The states that a submission ends in."""
+AGREED: Final = frozenset({State.CONFIRMED, State.RETURNED})
+"""The states in which a caller's number is stored."""
+
+
+def event_type(name: str) -> EventType:
+    """The type of that name. ValueError if there is none."""
+    return State(name) if name in _STATES else Act(name)
+
 
 def step(before: State | None, after: State) -> State:
     """Return `after` if it may follow `before`.
@@ -67,3 +109,6 @@ def step(before: State | None, after: State) -> State:
     if after not in FOLLOWS[before]:
         raise IllegalTransition(f"{after} may not follow {before or 'nothing'}")
     return after
+
+
+_STATES: Final = frozenset(State)
