@@ -2,10 +2,19 @@
 
 ConsentError
 ├── IllegalTransition    an event that may not follow the one before it: our fault, nothing stored
-└── LedgerUnavailable    the database did not take the write: nothing of it is stored
-    └── LedgerClosed     the ledger was closed before the write reached it
+├── Withheld             a consent that may not be taken: revoked, or a limit is reached
+├── LedgerUnavailable    the database did not take the write: nothing of it is stored
+│   ├── LedgerClosed     the ledger was closed before the write reached it
+│   └── SchemaOutdated   the database's tables are not of this version
+├── KeyFault             the keys do not do; nothing is damaged, and the right keys mend it
+│   ├── KeyMissing       a key that is needed is not there
+│   ├── KeyUnreadable    a key is there, but cannot be read or is none
+│   └── KeyMismatch      a key is one, but not the one this database was written with
+├── VaultDamaged         sealed personal data that the right key does not open
+├── BadCheckpoint        a text that is no checkpoint
+└── BadExport            a folder or file that is no export of consents
 
-Texts name consent ids and states, never a number or a key.
+Texts name consent ids, states, files and key ids, never a number or a key.
 """
 
 from __future__ import annotations
@@ -19,9 +28,53 @@ class IllegalTransition(ConsentError):  # noqa: N818 - named after what happened
     """An event that the table of states does not allow after the last one."""
 
 
+class Withheld(ConsentError):  # noqa: N818 - the same
+    """The consent may not be taken, whatever the caller keyed; nothing is stored.
+
+    `reason` is `suppressed` (the number was revoked for this brand), `number_limit`,
+    `caller_limit` or `line_limit`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"withheld: {reason}")
+        self.reason = reason
+
+
 class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
     """The database refused or failed the write; it was rolled back whole."""
 
 
 class LedgerClosed(LedgerUnavailable):
     """The ledger is closed."""
+
+
+class SchemaOutdated(LedgerUnavailable):
+    """The database's tables are not of this version; the text names the command that helps."""
+
+
+class KeyFault(ConsentError):  # noqa: N818 - the same
+    """The keys at hand do not do. The data is as it was; the right keys mend it."""
+
+
+class KeyMissing(KeyFault):
+    """A key that is needed is not there; the text names its file, or its id, and the fix."""
+
+
+class KeyUnreadable(KeyFault):
+    """A key is there but cannot be read, or is no key; the text names the place and the fix."""
+
+
+class KeyMismatch(KeyFault):
+    """A key is not the one that this database was written with."""
+
+
+class VaultDamaged(ConsentError):  # noqa: N818 - the same
+    """Sealed personal data that the right key does not open: it was changed, or moved."""
+
+
+class BadCheckpoint(ConsentError):  # noqa: N818 - the same
+    """A text that is no checkpoint."""
+
+
+class BadExport(ConsentError):  # noqa: N818 - the same
+    """A folder or file that is no export of consents, or not a whole one."""
