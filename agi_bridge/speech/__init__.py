@@ -15,11 +15,12 @@ from .errors import (
 )
 from .library import Library
 from .recording import Recording
-from .script import NEEDED, PROMPTS, menu_key
+from .script import NEEDED, OPT_OUT, PROMPTS, menu_key
 from .shelf import SHIPPED
 
 __all__ = [
     "NEEDED",
+    "OPT_OUT",
     "PROMPTS",
     "SHIPPED",
     "BadAudio",

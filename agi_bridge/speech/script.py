@@ -23,6 +23,8 @@ PROMPTS: Final = (
     "not-linked",
     "caller-id-offer",
     "caller-id-confirm",
+    "opt-out-offer",
+    "opted-out",
     "no-answer",
     "busy",
     "goodbye",
@@ -30,11 +32,15 @@ PROMPTS: Final = (
 )
 """All prompts that are shipped, in each language."""
 
+OPT_OUT: Final = ("opt-out-offer", "opted-out")
+"""Prompts of a line on which callers can key that they want no more texts."""
+
 NEEDED: Final = frozenset(PROMPTS) - {
     "disclosure",  # a line names its own
     "disclosure-example-store",
     "caller-id-offer",
     "caller-id-confirm",
+    *OPT_OUT,
 }
 """The prompts that a call may need in its language, whatever the line."""
 

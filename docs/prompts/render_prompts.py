@@ -57,6 +57,9 @@ HANGING = {
     "en/caller-id-offer",
     "es/caller-id-offer",
     "fr/caller-id-offer",
+    "en/opt-out-offer",
+    "es/opt-out-offer",
+    "fr/opt-out-offer",
 }
 
 # Written form -> spelling that makes the engine say it properly (whole words, case-sensitive).

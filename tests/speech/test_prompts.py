@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.speech import NEEDED, PROMPTS, SHIPPED, Library, MissingPrompt, menu_key
+from agi_bridge.speech import NEEDED, OPT_OUT, PROMPTS, SHIPPED, Library, MissingPrompt, menu_key
 
 LANGUAGES = ("en", "es", "fr")
 
@@ -39,12 +39,13 @@ def test_each_prompt_has_the_samples_and_hashes_that_are_recorded(
 
 
 def test_nothing_else_is_shipped() -> None:
-    assert len(list(SHIPPED.glob("*/*"))) == len(PROMPTS) * len(LANGUAGES) == 60
+    assert len(list(SHIPPED.glob("*/*"))) == len(PROMPTS) * len(LANGUAGES) == 66
 
 
 def test_every_language_shipped_is_whole(library: Library) -> None:
     assert library.languages == frozenset(LANGUAGES)
     assert set(PROMPTS) > NEEDED
+    assert set(PROMPTS) - NEEDED > set(OPT_OUT)  # only a line that offers it needs them
 
 
 def test_a_language_of_a_country_takes_the_languages_own_prompts(library: Library) -> None:
