@@ -6,8 +6,8 @@ named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()`
 """
 
 from .errors import Fault, SettingsError
+from .ledger import CheckpointSettings, KeyTexts, LedgerSettings
 from .line import (
-    ConsentSettings,
     Default,
     DialDefault,
     DialplanDefault,
@@ -15,14 +15,17 @@ from .line import (
     Line,
     SayDefault,
 )
+from .line_tables import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
 from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
 from .settings import Settings
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
+from .web import WebSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_PATH",
     "AgiSettings",
+    "CheckpointSettings",
     "ConsentSettings",
     "Default",
     "DialDefault",
@@ -30,10 +33,16 @@ __all__ = [
     "Fault",
     "HangupDefault",
     "HookSettings",
+    "HoursSettings",
+    "KeyTexts",
+    "LedgerSettings",
+    "LimitSettings",
     "Line",
     "LogSettings",
     "SayDefault",
     "Settings",
     "SettingsError",
     "SpeechSettings",
+    "WebSettings",
+    "WorkflowSettings",
 ]

@@ -7,6 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from .line_tables import (
+    PLACES,
+    ConsentSettings,
+    HoursSettings,
+    LimitSettings,
+    WorkflowSettings,
+)
 from .secret import SecretPlace
 from .sections import Section
 from .types import (
@@ -20,10 +27,10 @@ from .types import (
     ListOf,
     PromptName,
     Region,
-    Seconds,
     SpokenName,
     Template,
     Text,
+    TimeZone,
     refuse,
     table,
 )
@@ -70,45 +77,6 @@ Default = Annotated[
 """Where a caller goes whenever there is nothing else to do: declined, refused, failed."""
 
 
-class ConsentSettings(Section):
-    """`[lines.NAME.consent]`: how the caller is asked. Each wait has its own limit."""
-
-    act: Literal["number_then_1", "number"] = "number_then_1"
-    """What counts as consent: the number and then 1, or keying the number alone."""
-
-    first_digit_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 10.0
-    """Wait for the first digit: people look their number up."""
-
-    between_digits_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 4.0
-    """Wait between digits: a pause this long ends the entry."""
-
-    entry_seconds: Annotated[Seconds, Field(gt=0, le=300)] = 45.0
-    """Longest whole entry: a caller who keys for ever holds a channel."""
-
-    confirm_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 8.0
-    """Wait for 1, 2 or star after the read-back."""
-
-    entry_tries: Annotated[Count, Field(ge=1, le=10)] = 3
-    """How often a number may be keyed before the call goes on without a text."""
-
-    confirm_tries: Annotated[Count, Field(ge=1, le=10)] = 2
-    """How often the confirmation is asked before the call goes on without a text."""
-
-    language_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 6.0
-    """Wait for a choice in the language menu; after one repeat the first language is taken."""
-
-    @field_validator("entry_seconds")
-    @classmethod
-    def _holds_an_entry(cls, value: float, info: ValidationInfo) -> float:
-        waits = ("first_digit_seconds", "between_digits_seconds")
-        if any(value < info.data.get(name, value) for name in waits):
-            raise refuse(
-                "is shorter than the wait for a digit",
-                "make it at least first_digit_seconds and between_digits_seconds",
-            )
-        return value
-
-
 class Line(Section):
     """`[lines.NAME]`: one business line."""
 
@@ -132,6 +100,15 @@ class Line(Section):
 
     policy_url: Text = ""
     """Terms and privacy, as the disclosure gives them; kept in the record."""
+
+    purpose: Literal["info", "marketing"] = "info"
+    """What the consent covers, for the record; the disclosure has to say the same."""
+
+    timezone: TimeZone = "UTC"
+    """The business's own time zone, for the record and for numbers whose place is not known."""
+
+    business_id: Text = ""
+    """Instaply's id of the business: which brand a customer's STOP is meant for; empty: every."""
 
     languages: Annotated[tuple[Language, ...], ListOf, Field(min_length=1, max_length=9)] = ("en",)
     """Languages of the prompts; the first is the default, several give a menu."""
@@ -178,6 +155,15 @@ class Line(Section):
     consent: Annotated[ConsentSettings, BeforeValidator(table)] = ConsentSettings()
     """How the caller is asked."""
 
+    limits: Annotated[LimitSettings, BeforeValidator(table)] = LimitSettings()
+    """How often."""
+
+    hours: Annotated[HoursSettings, BeforeValidator(table)] = HoursSettings()
+    """When a text that could not be sent at once may still be sent."""
+
+    workflow: Annotated[WorkflowSettings, BeforeValidator(table)] = WorkflowSettings()
+    """The texts on the opt-in page that carriers ask for."""
+
     @field_validator("did", "languages", "regions", "forward_regions")
     @classmethod
     def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,3 +179,9 @@ class Line(Section):
     def secret(self) -> str:
         """Return the hook's key of this line."""
         return self.hook_key.reveal()
+
+    def filled(self, text: str) -> str:
+        """Return a text of `workflow` with this line's own brand and policy address in it."""
+        for place, own in zip(PLACES, (self.brand, self.policy_url), strict=True):
+            text = text.replace(place, own)
+        return text

@@ -6,23 +6,28 @@ the parts that are in order by themselves are read out of a configuration that a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .line import NAME_ALIAS, Line
-from .secret import Secret, SecretPlace
+from .secret import KeyPlace, Secret, SecretPlace
 from .sections import AgiSettings, SpeechSettings
+from .sources import KEYS, SECRETS
+from .web import WebSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from .settings import Settings
     from .sources import Tree
 
 M = TypeVar("M", bound=BaseModel)
 
 _SECRET: TypeAdapter[Secret] = TypeAdapter(SecretPlace)
+_KEY: TypeAdapter[Secret] = TypeAdapter(KeyPlace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +35,54 @@ class Parts:
     """What could be read. Secrets go by the full name of their setting."""
 
     agi: AgiSettings | None
+    web: WebSettings | None
     speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
 
     @classmethod
-    def whole(cls, agi: AgiSettings, speech: SpeechSettings, lines: Mapping[str, Line]) -> Self:
+    def whole(cls, settings: Settings) -> Self:
         """Take the parts of a configuration that is in order."""
-        secrets = {f"lines.{name}.hook_key": line.hook_key for name, line in lines.items()}
-        if agi.token is not None:
-            secrets["agi.token"] = agi.token
-        return cls(agi, speech, lines, secrets)
+        secrets = dict(_held(settings))
+        return cls(settings.agi, settings.web, settings.speech, settings.lines, secrets)
 
     @classmethod
     def readable(cls, values: Tree) -> Self:
         """Take those parts that are in order; what is not has been listed already."""
         lines: dict[str, Line] = {}
-        secrets: dict[str, Secret] = {}
         for name, table in tables(values.get("lines")).items():
             if (line := _read(Line, {**table, NAME_ALIAS: name})) is not None:
                 lines[name] = line
-            if (secret := _secret(table.get("hook_key"))) is not None:
-                secrets[f"lines.{name}.hook_key"] = secret
-        agi = values.get("agi", {})
-        if isinstance(agi, dict) and (secret := _secret(agi.get("token"))) is not None:
-            secrets["agi.token"] = secret
-        speech = _read(SpeechSettings, values.get("speech", {}))
-        return cls(_read(AgiSettings, agi), speech, lines, secrets)
+        return cls(
+            _read(AgiSettings, values.get("agi", {})),
+            _read(WebSettings, values.get("web", {})),
+            _read(SpeechSettings, values.get("speech", {})),
+            lines,
+            dict(_named(values)),
+        )
+
+
+def _held(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
+    """Yield the secrets of a model with their full names."""
+    if isinstance(value, Secret):
+        yield key, value
+        return
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _held(inner, f"{key}.{name}" if key else name)
+
+
+def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:
+    """Yield the secrets of a tree that name a place, with their full names."""
+    for name, value in tree.items():
+        if name in SECRETS:
+            with suppress(ValidationError):
+                places = _KEY if name in KEYS else _SECRET
+                yield f"{key}{name}", places.validate_python(value)
+        elif isinstance(value, dict):
+            yield from _named(value, f"{key}{name}.")
 
 
 def tables(value: object) -> dict[str, dict[str, Any]]:
@@ -69,12 +95,5 @@ def tables(value: object) -> dict[str, dict[str, Any]]:
 def _read(model: type[M], value: object) -> M | None:
     try:
         return model.model_validate(value)
-    except ValidationError:
-        return None
-
-
-def _secret(value: object) -> Secret | None:
-    try:
-        return _SECRET.validate_python(value)
     except ValidationError:
         return None

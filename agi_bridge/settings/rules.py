@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from .line import Line
     from .secret import Secret
     from .sections import AgiSettings, SpeechSettings
+    from .web import WebSettings
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
+
+OPT_OUT_PROMPTS = ("opt-out-offer", "opted-out")
+"""What a line with an opt-out key says: that there is the key, and that it was heard."""
 
 
 def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
@@ -37,7 +41,7 @@ def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
 
 
 def between_tables(
-    agi: AgiSettings | None, lines: Mapping[str, Line], index: DidIndex
+    agi: AgiSettings | None, web: WebSettings | None, lines: Mapping[str, Line], index: DidIndex
 ) -> Iterator[Fault]:
     """Yield what is wrong between the tables that could be read."""
     for first, second in index.clashes:
@@ -48,6 +52,23 @@ def between_tables(
         )
     if agi is not None:
         yield from _long_enough(agi, lines)
+        if web is not None and web.enabled and web.port == agi.port != 0:
+            yield Fault("web.port", "is agi.port too", "give each listener a port of its own")
+    yield from _one_brand(lines)
+
+
+def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
+    """A STOP to a business revokes for its brand: there can be but one."""
+    brands: dict[str, Line] = {}
+    for line in lines.values():
+        if line.business_id:
+            first = brands.setdefault(line.business_id, line)
+            if first.brand != line.brand:
+                yield Fault(
+                    f"lines.{line.name}.business_id",
+                    f"is that of lines.{first.name} too, whose brand is another",
+                    "give each brand its own business_id, or leave both empty",
+                )
 
 
 def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:
@@ -94,12 +115,21 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
                 yield Fault(
                     setting, what, f"record it, or take {language!r} out of {key}.languages"
                 )
+        if line.consent.opt_out_key:
+            yield from _opt_out(library, key, language)
         pressed = menu_key(library.prompt("language-menu-item", language).text)
         if len(line.languages) > 1 and (pressed is None or pressed in menu):
             what = f"the menu prompt of {language!r} asks for no key of its own"
             fix = "record language-menu-item with another digit in its text"
             yield Fault(f"{key}.languages", what, fix)
         menu.add(pressed)
+
+
+def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
+    for prompt in OPT_OUT_PROMPTS:
+        if not library.has(prompt, language):
+            what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
+            yield Fault(f"{key}.consent.opt_out_key", what, "record it, or leave the key empty")
 
 
 def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:

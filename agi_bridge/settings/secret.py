@@ -49,11 +49,16 @@ class Secret(BaseModel):
         value = raw.strip()
         if not value:
             return f"{self.place} is empty"
+        if (problem := self._refused(value)) is not None:
+            return f"{self.place} {problem}"
+        self._value = SecretStr(value)
+        return None
+
+    def _refused(self, value: str) -> str | None:
         # The key goes into a URL or a JSON body and the token into an AGI URL: a line break or a
         # space in the middle is a file of the wrong kind, not a key.
         if len(value) > _MAX_BYTES or not value.isprintable() or " " in value:
-            return f"{self.place} does not hold one word of at most {_MAX_BYTES} characters"
-        self._value = SecretStr(value)
+            return f"does not hold one word of at most {_MAX_BYTES} characters"
         return None
 
     @property
@@ -76,6 +81,13 @@ class Secret(BaseModel):
     def open_to_others(self) -> bool:
         """Tell whether any account of this machine may read the secret's file (OSError if gone)."""
         return self.file is not None and bool(self.file.stat().st_mode & stat.S_IROTH)
+
+
+class KeyText(Secret):
+    """A key in its text form, which may have several lines; what reads the key judges it."""
+
+    def _refused(self, value: str) -> str | None:
+        return "is too long to be a key" if len(value) > _MAX_BYTES else None
 
 
 def _read(path: Path) -> str:
@@ -104,3 +116,6 @@ def _place(value: object) -> object:
 
 SecretPlace = Annotated[Secret, BeforeValidator(_place)]
 """A secret as a setting: `{env = "NAME"}` or `{file = "/path"}`."""
+
+KeyPlace = Annotated[KeyText, BeforeValidator(_place)]
+"""A key of the ledger as a setting, in the same form."""

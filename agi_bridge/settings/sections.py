@@ -1,4 +1,4 @@
-"""The tables that all lines share: `[agi]`, `[hook]`, `[speech]`, `[log]`.
+"""Tables that all lines share: `[agi]`, `[hook]`, `[speech]`, `[log]`.
 
 Each field's docstring is the one sentence that `agi-bridge.example.toml` gives as its reason.
 Within a table a field is checked against the ones above it, so that one bad value does not
@@ -103,6 +103,12 @@ class HookSettings(Section):
 
     ca_file: AbsolutePath | None = None
     """Certificates to trust instead of the system's, for a proxy of your own."""
+
+    breaker_failures: Annotated[Count, Field(ge=0, le=1000)] = 5
+    """Failures in a row after which callers no longer wait for the hook; 0: they always do."""
+
+    breaker_seconds: Annotated[Seconds, Field(gt=0, le=3600)] = 30.0
+    """How long they do not, before one submission tries the hook again."""
 
     @field_validator("url")
     @classmethod

@@ -14,11 +14,16 @@ from . import rules
 from .dids import DidIndex
 from .errors import Fault, SettingsError
 from .faults import read_errors
+from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
 from .parts import Parts, tables
 from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
 from .sources import Environment, Tree, find_file, merge, named_variables, read_file
 from .types import AbsolutePath, LineName
+from .web import WebSettings
+
+LEDGER_FILE = "consents.db"
+CHECKPOINT_FILE = "checkpoints.jsonl"
 
 
 class Settings(BaseSettings):
@@ -36,6 +41,8 @@ class Settings(BaseSettings):
 
     agi: AgiSettings = AgiSettings()
     hook: HookSettings = HookSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    web: WebSettings = WebSettings()
     speech: SpeechSettings = SpeechSettings()
     log: LogSettings = LogSettings()
 
@@ -61,12 +68,9 @@ class Settings(BaseSettings):
             settings = cls(**values)
         except ValidationError as error:
             faults += read_errors(error, cls)
-        if settings is None:
-            parts = Parts.readable(values)
-        else:
-            parts = Parts.whole(settings.agi, settings.speech, settings.lines)
+        parts = Parts.readable(values) if settings is None else Parts.whole(settings)
         index = DidIndex(parts.lines.values())
-        faults += rules.between_tables(parts.agi, parts.lines, index)
+        faults += rules.between_tables(parts.agi, parts.web, parts.lines, index)
         faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
         faults += rules.spoken(parts.speech, parts.lines)
         faults += rules.secrets(parts.secrets, environ)
@@ -115,6 +119,27 @@ class Settings(BaseSettings):
     def speech_cache(self) -> Path:
         """The folder of rendered speech, which the PBX must be able to read."""
         return self.state_dir / "speech"
+
+    @property
+    def ledger_place(self) -> Path | str:
+        """Where the ledger is: a SQLite file, or a postgresql:// URL.
+
+        The URL holds the password: it is for the driver, never for a log or an error's text.
+        """
+        return self.ledger.database_url() or self.state_dir / LEDGER_FILE
+
+    @property
+    def keys_dir(self) -> Path:
+        """The folder of those keys of the ledger that the configuration does not place elsewhere.
+
+        Their files are `vault.key`, `lookup.key` and `signing.key`.
+        """
+        return self.state_dir / "keys"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The file that checkpoints are appended to."""
+        return self.ledger.checkpoints.file or self.state_dir / CHECKPOINT_FILE
 
     @property
     def sha256(self) -> str:

@@ -33,7 +33,10 @@ DEFAULT_PATH = Path("/etc/agi-bridge/agi-bridge.toml")
 OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"})
 """Names with the prefix that belong to other tools."""
 
-SECRETS = frozenset({"hook_key", "token"})
+KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
+"""Secrets whose text may have several lines."""
+
+SECRETS = KEYS | {"hook_key", "instaply_token", "password", "token"}
 """Settings whose value is a place: a variable of such a setting's own name is that place."""
 
 _MAX_FILE_BYTES = 1 << 20

@@ -8,11 +8,13 @@ import ipaddress
 import json
 import re
 import shlex
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -32,6 +34,7 @@ _PLAIN_EXTENSION = re.compile(r"[A-Za-z0-9_*#+-]{1,40}")
 _DIALPLAN_NAME = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")  # AST_MAX_CONTEXT is 80 with its NUL
 _PROMPT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_MINUTE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
@@ -205,6 +208,30 @@ def _absolute(value: Path) -> Path:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder, a path out of the data
+        raise refuse(
+            "is not a time zone",
+            'write its name in the IANA database, like "America/New_York" or "UTC"',
+        ) from None
+    return value
+
+
+def _minute(value: object) -> time:
+    """Read a time of day: `08:00` in quotes, or TOML's own time without them."""
+    if isinstance(value, str) and _MINUTE.fullmatch(value):
+        return time.fromisoformat(value)
+    if isinstance(value, time) and not (value.second or value.microsecond):
+        return value
+    raise refuse("is not a time of day", 'write it like "08:00", at most "23:59"')
+
+
+def _hh_mm(value: time) -> str:
+    return f"{value:%H:%M}"
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host's name or address can only be reached from this machine."""
     name = host.strip("[]")
@@ -227,6 +254,11 @@ Text = Annotated[str, Field(max_length=200), AfterValidator(_line_of_text)]
 
 FilledText = Annotated[Text, AfterValidator(_filled)]
 """One line of plain text that is not empty."""
+
+LongText = Annotated[
+    str, Field(max_length=500), AfterValidator(_line_of_text), AfterValidator(_filled)
+]
+"""A text message's worth of plain text."""
 
 SpokenName = Annotated[
     str, Field(max_length=80), AfterValidator(_line_of_text), AfterValidator(_filled)
@@ -268,6 +300,12 @@ AllowedNetwork = Annotated[Network, BeforeValidator(_network)]
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 """A path from the root."""
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""A time zone's name in the IANA database."""
+
+ClockTime = Annotated[time, BeforeValidator(_minute), PlainSerializer(_hh_mm, when_used="json")]
+"""A time of day to the minute, at some place or other."""
 
 ListOf = BeforeValidator(_list)
 """Marks a field that the environment may give as `a,b` or as a JSON list."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from agi_bridge.settings import (
-    Settings,
-)
+from agi_bridge.settings import Settings
 from agi_bridge.settings.faults import known_keys
+from agi_bridge.settings.sources import SECRETS
 from agi_bridge.speech import SHIPPED
 
 from .texts import KEY, SHOP, shop
@@ -47,6 +47,10 @@ def stated(text: str) -> Mapping[str, Any]:
     return found
 
 
+def is_inline(key: str) -> bool:
+    return key == "lines.*.default" or key.rpartition(".")[2] in SECRETS
+
+
 def test_the_example_loads_as_it_is() -> None:
     settings = Settings.load(EXAMPLE, {"INSTAPLY_KEY": KEY})
     assert settings.lines["shop"].secret() == KEY
@@ -55,7 +59,7 @@ def test_the_example_loads_as_it_is() -> None:
 def test_the_example_shows_every_setting() -> None:
     shown = set(stated(EXAMPLE.read_text(encoding="utf-8")))
     # A place and a destination are shown as inline tables, in one of their kinds.
-    inline = ("agi.token.", "lines.*.hook_key.", "lines.*.default.")
+    inline = tuple(f"{key}." for key, _ in known_keys(Settings) if is_inline(key))
     tables = {"lines.*"}
     assert {key for key in shown if not key.startswith(inline)} - tables == {
         key for key, _ in known_keys(Settings) if not key.startswith(inline)
@@ -70,9 +74,15 @@ def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -
         if field.default is None:
             assert key not in active or key == "lines.*.hook_key.env", key
         elif not key.startswith("lines.*.default."):
-            default = field.default
-            plain = list(default) if isinstance(default, tuple) else default
-            assert active[key] == (str(plain) if isinstance(plain, Path) else plain), key
+            assert active[key] == as_toml(field.default), key
+
+
+def as_toml(default: object) -> object:
+    if isinstance(default, tuple):
+        return list(default)
+    if isinstance(default, time):
+        return f"{default:%H:%M}"
+    return str(default) if isinstance(default, Path) else default
 
 
 def test_the_example_gives_a_reason_for_every_setting() -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge import phone
+from agi_bridge.speech import SHIPPED
 
 from .texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from agi_bridge.settings import (
-        Settings,
-    )
+    from agi_bridge.settings import Settings
 
 
 def test_a_language_whose_prompts_are_not_recorded_is_refused(
@@ -114,3 +116,45 @@ def test_two_lines_may_not_share_a_number_in_any_form(
 def test_one_line_may_have_a_number_in_two_forms(load: Callable[..., Settings]) -> None:
     settings = load(shop(did='["+14155550111", "4155550111"]'))
     assert settings.line_for(["14155550111"]) is settings.lines["shop"]
+
+
+def test_an_opt_out_key_needs_the_prompts_that_offer_it(
+    faults: Callable[..., list[str]], load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    assert load(shop(consent='{opt_out_key = "9"}')).lines["shop"].consent.opt_out_key == "9"
+    folder = tmp_path / "prompts"
+    shutil.copytree(SHIPPED, folder)
+    (folder / "en" / "opted-out.wav").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["en"]["opted-out"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    own = f'speech = {{prompts = "{folder}"}}\n'
+    load(own + SHOP)
+    assert faults(own + shop(consent='{opt_out_key = "9"}')) == [
+        (
+            "lines.shop.consent.opt_out_key: needs the prompt 'opted-out', which is not recorded in"
+            " 'en'; record it, or leave the key empty"
+        )
+    ]
+
+
+def test_lines_of_one_business_have_one_brand(
+    faults: Callable[..., list[str]], load: Callable[..., Settings]
+) -> None:
+    first, second = shop(business_id='"77"'), shop(business_id='"77"', did='["200"]')
+    second = second.replace("lines.shop", "lines.other")
+    other_seller = second + 'legal_name = "Another Ltd"\n'
+    assert load(first + other_seller).lines["other"].business_id == "77"
+    assert faults(first + second.replace("Example Store", "Corner Shop")) == [
+        (
+            "lines.other.business_id: is that of lines.shop too, whose brand is another;"
+            " give each brand its own business_id, or leave both empty"
+        )
+    ]
+
+
+def test_texts_of_the_opt_in_page_are_filled_from_the_line(load: Callable[..., Settings]) -> None:
+    line = load(shop(policy_url='"example.com/p"', workflow='{help = "{brand}: {policy_url}"}'))
+    shop_line = line.lines["shop"]
+    assert shop_line.filled(shop_line.workflow.help) == "Example Store: example.com/p"
+    assert shop_line.filled(shop_line.workflow.sample).startswith("Example Store: Thank you")

@@ -70,6 +70,38 @@ REFUSED_ON_A_LINE = {
         ("{entry_seconds = inf}", "is no finite number"),
         ("{language_seconds = 0}", "is too small; make it more than 0"),
         ("3", "write a table"),
+        ('{returning = "never"}', "is none of the choices; write 'ask' or 'skip'"),
+        ('{quiet_hours = "off"}', "is none of the choices; write 'retry' or 'strict'"),
+        ('{opt_out_key = "*"}', "is the key that goes on without a text; write one digit"),
+        ('{opt_out_key = "#"}', 'is not a digit; write one digit, like "9", or "" for none'),
+        ('{opt_out_key = "12"}', "is not a digit"),
+        ("{opt_out_key = 9}", "write text in quotes"),
+    ],
+    "purpose": [('"both"', "is none of the choices; write 'info' or 'marketing'")],
+    "timezone": [
+        ('"Paris"', "is not a time zone; write its name in the IANA database"),
+        ('"America"', "is not a time zone"),
+        ('"../etc/passwd"', "is not a time zone"),
+        ('""', "is not a time zone"),
+    ],
+    "limits": [
+        ("{number_per_day = -1}", "is too small; make it at least 0"),
+        ("{line_per_hour = 0.5}", "write a whole number"),
+    ],
+    "hours": [
+        ('{opens = "8:00"}', 'is not a time of day; write it like "08:00", at most "23:59"'),
+        ('{closes = "24:00"}', "is not a time of day"),
+        ("{closes = 20:00:01}", "is not a time of day"),
+        ("{closes = 20}", "is not a time of day"),
+        ('{closes = "07:59"}', "comes before hours.opens"),
+    ],
+    "workflow": [
+        (
+            '{sample = "{name}: hello"}',
+            "holds an unknown placeholder; use {brand}",
+        ),
+        ('{stop = ""}', "is empty"),
+        (f'{{help = "{"x" * 501}"}}', "is too long; use at most 500 characters"),
     ],
 }
 
@@ -140,6 +172,41 @@ def test_a_line_without_what_it_needs_is_refused(
         ('speech = {pbx_prompts = "sounds"}', "speech.pbx_prompts", "is no absolute path"),
         ('speech = {pbx_cache = "/a,b"}', "speech.pbx_cache", "is no absolute path"),
         ('speech = {prompts = "/nowhere"}', "speech.prompts", "no LANGUAGE/NAME.wav is there"),
+        ("hook = {breaker_failures = -1}", "hook.breaker_failures", "make it at least 0"),
+        ("hook = {breaker_seconds = 0}", "hook.breaker_seconds", "make it more than 0"),
+        ('ledger = {url = "mysql://u@h/d"}', "ledger.url", "is not a postgresql:// URL"),
+        ('ledger = {url = "postgresql+asyncpg://u@h/d"}', "ledger.url", "not a postgresql:// URL"),
+        ('ledger = {url = "postgresql://u@h:port/d"}', "ledger.url", "is not a URL"),
+        ('ledger = {url = "postgresql://u@h"}', "ledger.url", "names no database"),
+        ('ledger = {url = "postgresql://u:open-sesame@h/d"}', "ledger.url", "holds a password"),
+        ('ledger = {url = "postgresql://u:@h/d"}', "ledger.url", "holds a password"),
+        (
+            'ledger = {url = "postgresql://u@h/d?password=open-sesame"}',
+            "ledger.url",
+            "holds a password",
+        ),
+        ('ledger = {password = {env = "SHOP_KEY"}}', "ledger.password", "ledger.url names no user"),
+        ('ledger = {vault_key = {env = "GONE"}}', "ledger.vault_key", "GONE is not set"),
+        ('ledger = {signing_key = "abc"}', "ledger.signing_key", "must not stand in"),
+        ("ledger = {retention_days = 0}", "ledger.retention_days", "make it at least 1"),
+        ("ledger = {retention_days = 30}", "ledger.details_days", "is longer than"),
+        ("ledger = {checkpoints = 5}", "ledger.checkpoints", "write a table"),
+        (
+            'ledger = {checkpoints = {command = [""]}}',
+            "ledger.checkpoints.command",
+            "is empty",
+        ),
+        (
+            "ledger = {checkpoints = {every_events = 0}}",
+            "ledger.checkpoints.every_events",
+            "make it at least 1",
+        ),
+        ('ledger = {checkpoints = {file = "x"}}', "ledger.checkpoints.file", "not an absolute"),
+        ('web = {host = "example.com"}', "web.host", "is not an IP address"),
+        ('web = {token = "word"}', "web.token", "must not stand in the configuration itself"),
+        ('web = {instaply_token = {env = "GONE"}}', "web.instaply_token", "GONE is not set"),
+        ('web = {customers = "customers.csv"}', "web.customers", "is not an absolute path"),
+        ('web = {port = 4573, token = {env = "SHOP_KEY"}}', "web.port", "is agi.port too"),
         ('fallback_line = "gone"', "fallback_line", "names a line that does not exist"),
         ("fallback_line = 5", "fallback_line", "write text in quotes"),
     ],
@@ -257,11 +324,14 @@ def test_a_faulty_token_is_listed_although_its_table_is_faulty_too(
     faults: Callable[..., list[str]],
 ) -> None:
     lines = faults(
-        '[agi]\nport = -1\ntoken = {env = "GONE"}\n[speech]\nbudget_seconds = 0\n' + SHOP
+        '[agi]\nport = -1\ntoken = {env = "GONE"}\n[speech]\nbudget_seconds = 0\n'
+        '[ledger]\nvault_key = {file = "/gone"}\npassword = {}\n' + SHOP
     )
     assert [line.partition(":")[0] for line in lines] == [
         "agi.port",
         "agi.token",
+        "ledger.password",
+        "ledger.vault_key",
         "speech.budget_seconds",
     ]
 

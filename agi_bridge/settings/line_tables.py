@@ -1,0 +1,149 @@
+"""The tables under a line: how the caller is asked, how often, at what hours, and what is promised.
+
+`[lines.NAME.consent]`, `.limits`, `.hours` and `.workflow`.
+"""
+
+from datetime import time
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from .sections import Section
+from .types import ClockTime, Count, LongText, Seconds, refuse
+
+
+class ConsentSettings(Section):
+    """`[lines.NAME.consent]`: how the caller is asked. Each wait has its own limit."""
+
+    act: Literal["number_then_1", "number"] = "number_then_1"
+    """What counts as consent: the number and then 1, or keying the number alone."""
+
+    first_digit_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 10.0
+    """Wait for the first digit: people look their number up."""
+
+    between_digits_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 4.0
+    """Wait between digits: a pause this long ends the entry."""
+
+    entry_seconds: Annotated[Seconds, Field(gt=0, le=300)] = 45.0
+    """Longest whole entry: a caller who keys for ever holds a channel."""
+
+    confirm_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 8.0
+    """Wait for 1, 2 or star after the read-back."""
+
+    entry_tries: Annotated[Count, Field(ge=1, le=10)] = 3
+    """How often a number may be keyed before the call goes on without a text."""
+
+    confirm_tries: Annotated[Count, Field(ge=1, le=10)] = 2
+    """How often the confirmation is asked before the call goes on without a text."""
+
+    language_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 6.0
+    """Wait for a choice in the language menu; after one repeat the first language is taken."""
+
+    returning: Literal["ask", "skip"] = "ask"
+    """A caller whose caller ID carries a live consent: ask as ever, or go straight to the hook."""
+
+    opt_out_key: str = ""
+    """The digit that revokes while the disclosure plays; empty: none. It means nothing later."""
+
+    quiet_hours: Literal["retry", "strict"] = "retry"
+    """Outside the line's hours: only repeated submissions wait, or nobody is texted at all."""
+
+    @field_validator("entry_seconds")
+    @classmethod
+    def _holds_an_entry(cls, value: float, info: ValidationInfo) -> float:
+        waits = ("first_digit_seconds", "between_digits_seconds")
+        if any(value < info.data.get(name, value) for name in waits):
+            raise refuse(
+                "is shorter than the wait for a digit",
+                "make it at least first_digit_seconds and between_digits_seconds",
+            )
+        return value
+
+    @field_validator("opt_out_key")
+    @classmethod
+    def _digit(cls, value: str) -> str:
+        if value == "*":
+            raise refuse("is the key that goes on without a text", _KEY_FIX)
+        if value and (len(value) != 1 or value not in "0123456789"):
+            raise refuse("is not a digit", _KEY_FIX)
+        return value
+
+
+class LimitSettings(Section):
+    """`[lines.NAME.limits]`: anyone can key a stranger's number, so each is texted only so often.
+
+    Over a limit the call goes to its default destination without a text; 0 is no limit.
+    """
+
+    number_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 3
+    """Agreements for one number on this line in 24 hours."""
+
+    caller_id_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 5
+    """Agreements by one caller ID in 24 hours."""
+
+    line_per_hour: Annotated[Count, Field(ge=0, le=1_000_000)] = 60
+    """Agreements on this line in an hour."""
+
+
+class HoursSettings(Section):
+    """`[lines.NAME.hours]`: when a text that could not be sent at once may still be sent.
+
+    At the place of the number, all of its possible places. A caller who is on the line asked for
+    the text, so the call itself sends at any hour (unless `quiet_hours` is strict).
+    """
+
+    opens: ClockTime = time(8)
+    """The first minute of the day."""
+
+    closes: ClockTime = time(20)
+    """The minute at which it ends; the same as `opens`: the whole day."""
+
+    @field_validator("closes")
+    @classmethod
+    def _later(cls, value: time, info: ValidationInfo) -> time:
+        opens = info.data.get("opens")
+        if opens is not None and value < opens:
+            raise refuse(
+                "comes before hours.opens",
+                "make it later on the same day, or the same time for the whole day",
+            )
+        return value
+
+
+class WorkflowSettings(Section):
+    """`[lines.NAME.workflow]`: the texts on the opt-in page that carriers ask for.
+
+    The platform sends the texts, not the bridge: say here what it sends. `{brand}` and
+    `{policy_url}` stand for the line's own; `Line.filled` puts them in.
+    """
+
+    sample: LongText = (
+        "{brand}: Thank you for calling. Reply here to continue by text. Message frequency varies."
+        " Message and data rates may apply. Reply HELP for help, STOP to stop."
+    )
+    """The first text that somebody who agreed gets."""
+
+    help: LongText = "{brand}: For help, reply to this text or call us. Reply STOP to stop."
+    """The answer to HELP."""
+
+    stop: LongText = "{brand}: You are unsubscribed and will get no more texts from us."
+    """The answer to STOP."""
+
+    frequency: LongText = "Message frequency varies with the conversation."
+    """How often texts come."""
+
+    @field_validator("sample", "help", "stop", "frequency")
+    @classmethod
+    def _placeholders(cls, value: str) -> str:
+        rest = value
+        for place in PLACES:
+            rest = rest.replace(place, "")
+        if "{" in rest or "}" in rest:
+            raise refuse("holds an unknown placeholder", f"use {' and '.join(PLACES)} only")
+        return value
+
+
+PLACES = ("{brand}", "{policy_url}")
+"""What the texts of the opt-in page may leave to the line."""
+
+_KEY_FIX = 'write one digit, like "9", or "" for none'
