@@ -1,0 +1,335 @@
+"""The three keys that stay outside the database.
+
+* `vault.key` seals personal data: 32 bytes in base64; after a rotation several, the newest first,
+  with commas or white space between them. The first one seals, all of them open.
+* `lookup.key` finds a number without holding it: 32 bytes in base64.
+* `signing.key` signs checkpoints with Ed25519: the 32 bytes of its seed in base64, or a private key
+  in PEM (PKCS#8) as `openssl genpkey -algorithm ed25519` writes it.
+
+Each is one word, so that a file of ours may be named in the configuration, or put in the
+environment, just as it is. No text in here ever holds a key or a part of one.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from agi_bridge.consent.errors import KeyMissing, KeyUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KEY_BYTES: Final = 32
+VAULT: Final = "vault.key"
+SIGNING: Final = "signing.key"
+LOOKUP: Final = "lookup.key"
+NAMES: Final = (VAULT, SIGNING, LOOKUP)
+"""The files in the order they are made: see `_make_missing`."""
+
+_MAX_BYTES: Final = 65536
+_LOSS: Final = {
+    VAULT: "no personal data can be read",
+    SIGNING: "the chain of events cannot go on",
+    LOOKUP: "revoked numbers are no longer recognised",
+}
+
+
+def ledger_id_of(public_key: bytes) -> str:
+    """The id of the chain that belongs to an Ed25519 public key (32 raw bytes), in hexadecimal.
+
+    The first 16 bytes of its SHA-256: nobody finds another key to the same id.
+    """
+    return hashlib.sha256(public_key).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one bridge. Nothing of them shows in a repr."""
+
+    vault: tuple[bytes, ...] = field(repr=False)
+    """At least one, 32 bytes each: the first seals, all open."""
+    lookup: bytes = field(repr=False)
+    signing: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 raw bytes that signatures are checked with."""
+        return self.signing.public_key().public_bytes_raw()
+
+    @property
+    def ledger_id(self) -> str:
+        """The id of the chain that these keys sign."""
+        return ledger_id_of(self.public_key)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        vault: str | None = None,
+        lookup: str | None = None,
+        signing: str | None = None,
+        create: bool,
+    ) -> tuple[Self, tuple[Path, ...]]:
+        """The keys, and the files that were made now.
+
+        A key is the text given for it, or else it is in its file in `folder`. With `create`, what
+        is missing at a first start is made: files of mode 0600 in a folder of mode 0700, on disk
+        when this returns; of two processes that start at once both get the same keys. Keys that
+        went missing later are not replaced.
+
+        Raises:
+            KeyMissing: a file is not there.
+            KeyUnreadable: a file cannot be read or made, or what it holds is no key.
+        """
+        given = {VAULT: vault, SIGNING: signing, LOOKUP: lookup}
+        paths = [folder / name for name in NAMES if given[name] is None]
+        made = _make_missing(folder, paths) if create else ()
+        texts = {path.name: (_read(path), str(path)) for path in paths}
+        for name, text in given.items():
+            if text is not None:
+                texts[name] = (text, _setting(name))
+        keys = cls(_vault(*texts[VAULT]), _lookup(*texts[LOOKUP]), _signing(*texts[SIGNING]))
+        return keys, made
+
+
+def new_keys() -> Keys:
+    """Fresh keys that are in no file."""
+    return Keys((os.urandom(KEY_BYTES),), os.urandom(KEY_BYTES), Ed25519PrivateKey.generate())
+
+
+def open_to_others(folder: Path) -> tuple[Path, ...]:
+    """The key files in a folder that any account of this machine may read or change."""
+    found = []
+    for name in NAMES:
+        with contextlib.suppress(OSError):  # not there, or not ours to look at
+            if (folder / name).stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+                found.append(folder / name)
+    return tuple(found)
+
+
+def advice(made: Iterable[Path]) -> str:
+    """What to tell an administrator about key files that were made now, in one line."""
+    made = tuple(made)
+    made_names = [path.name for path in made]
+    settings = ", ".join(map(_setting, made_names))
+    losses = ", ".join(f"without {name} {_LOSS[name]}" for name in made_names)
+    return (
+        f"made {', '.join(map(str, made))}: keep copies away from the database "
+        f"(to move them, name their new places as {settings}); {losses}"
+    )
+
+
+def rotate_vault_key(path: Path) -> None:
+    """Put a fresh key before those in a vault key's file, in one step and durably.
+
+    The file keeps its owner and its mode. What was sealed under the older keys opens as before.
+
+    Raises:
+        KeyMissing: the file is not there.
+        KeyUnreadable: it cannot be read or written, or holds no key.
+    """
+    path = path.resolve()  # of a link, what it points to is replaced
+    with _held(path) as handle:
+        keys = (os.urandom(KEY_BYTES), *_vault(_content(handle, path), str(path)))
+        try:
+            old = os.fstat(handle)
+            with _draft(path, ",".join(map(_word, keys))) as draft:
+                os.chown(draft, old.st_uid, old.st_gid)
+                draft.chmod(stat.S_IMODE(old.st_mode))
+                draft.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+# Files
+
+
+def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
+    """Make the key files that are not there, unless the folder has been complete before.
+
+    The last one is the mark of that: it is made last, and looked for first. While it is not there
+    a first start is under way (ours, or another's that crashed or runs beside us); once it is,
+    another file that is not there was lost, and a new key in its place would hide that. A lost
+    `lookup.key`, the mark itself, is noticed by the ledger.
+    """
+    try:
+        if not paths or paths[-1].exists():
+            return ()
+        # As the ledger makes it: passable, for Asterisk's account plays speech from a folder in it.
+        folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        made = tuple(path for path in paths if _make(path))
+        _sync(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return made
+
+
+def _make(path: Path) -> bool:
+    """Make one key file whole or not at all; False if there is one, whoever made it."""
+    if path.exists():
+        return False
+    with _draft(path, _word(os.urandom(KEY_BYTES))) as draft:
+        try:
+            path.hardlink_to(draft)  # unlike a rename, this never replaces another's
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _draft(path: Path, word: str) -> Iterator[Path]:
+    """A file of mode 0600 beside `path` that holds a word and is on disk; gone afterwards."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as opened:
+            opened.write(word + "\n")
+            opened.flush()
+            os.fsync(handle)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[int]:
+    """The file, open and locked: of two rotations at once neither may lose the other's new key."""
+    while True:
+        handle = _open(path, os.O_RDWR)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_at(handle, path):  # not replaced while we waited
+                yield handle
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(handle), path.stat())
+    return False
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise KeyMissing(
+            f"{path}: not there; the service makes it at its first start, "
+            "and later only its back-up replaces it"
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _read(path: Path) -> str:
+    handle = _open(path, os.O_RDONLY)
+    try:
+        return _content(handle, path)
+    finally:
+        os.close(handle)
+
+
+def _content(handle: int, path: Path) -> str:
+    try:
+        return os.read(handle, _MAX_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# Texts
+
+
+def _setting(name: str) -> str:
+    return f"ledger.{name.replace('.', '_')}"
+
+
+def _word(key: bytes) -> str:
+    return base64.b64encode(key).decode()
+
+
+def _key(word: str) -> bytes:
+    """The 32 bytes that a word stands for. ValueError if it is no such word."""
+    key = base64.b64decode(word, validate=True)
+    if len(key) != KEY_BYTES:
+        raise ValueError("not 32 bytes")
+    return key
+
+
+def _vault(text: str, place: str) -> tuple[bytes, ...]:
+    words = text.replace(",", " ").split()
+    try:
+        keys = tuple(map(_key, words))
+    except ValueError:
+        keys = ()
+    if not keys:
+        raise _no_key(place, "one or more keys of 32 bytes in base64")
+    return keys
+
+
+def _lookup(text: str, place: str) -> bytes:
+    try:
+        return _key(text.strip())
+    except ValueError:
+        raise _no_key(place, "a key of 32 bytes in base64") from None
+
+
+def _signing(text: str, place: str) -> Ed25519PrivateKey:
+    wanted = partial(
+        _no_key, place, "an Ed25519 key: PEM without a password, or base64 of its seed"
+    )
+    try:
+        if "-----BEGIN" not in text:
+            return Ed25519PrivateKey.from_private_bytes(_key(text.strip()))
+        key = load_pem_private_key(text.strip().encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Without its cause: the library's text might quote what it read.
+        raise wanted() from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise wanted()
+    return key
+
+
+def _no_key(place: str, wanted: str) -> KeyUnreadable:
+    return KeyUnreadable(
+        f"{place}: does not hold {wanted}; put the right one back from its back-up"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> KeyUnreadable:
+    return KeyUnreadable(
+        f"{path}: cannot be read ({error.strerror}); let the service's account read it"
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> KeyUnreadable:
+    return KeyUnreadable(
+        f"{path}: cannot be written ({error.strerror}); let the service's account write there"
+    )
