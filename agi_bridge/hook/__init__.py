@@ -14,14 +14,18 @@ from agi_bridge.hook.answer import (
     Verb,
     read_answer,
 )
+from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
 from agi_bridge.hook.client import HookClient, Method, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
 
 __all__ = [
+    "CIRCUIT_OPEN",
     "MAX_BYTES",
     "Answer",
+    "Breaker",
     "Dial",
     "Hangup",
+    "Hook",
     "HookClient",
     "HookClosedError",
     "HookConfigError",

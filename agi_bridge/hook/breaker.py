@@ -1,0 +1,106 @@
+"""A circuit breaker in front of the hook: callers do not wait for one that is down.
+
+After some failures in a row the circuit opens: submissions end at once as `not_sent`, reason
+`circuit_open`, without a look at the network. After some seconds one submission tries the hook
+while all others are still held back; it closes the circuit or opens it anew.
+
+The library `circuitbreaker` counts, opens and knows when to try. What it leaves open is settled
+here: one submission tries, not all that come; one that is cancelled says nothing about the hook
+(the library would close the circuit); neither does one that began before the circuit opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final, Protocol
+
+import structlog
+from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
+
+from agi_bridge.hook.client import Outcome, Submission
+from agi_bridge.hook.errors import HookConfigError
+
+CIRCUIT_OPEN: Final = "circuit_open"
+"""The reason of a submission that was held back."""
+
+_FAILURES: Final = frozenset({Outcome.NOT_SENT, Outcome.UNKNOWN})
+"""What callers wait for in vain: both mean that the hook did not answer as it should."""
+
+_HELD_BACK: Final = Submission(Outcome.NOT_SENT, None, None, CIRCUIT_OPEN, 0, 0.0, None)
+
+
+class Hook(Protocol):
+    """What submits numbers: the client, or the breaker in front of it."""
+
+    async def submit(
+        self, *, from_: str, to: str, key: str, context: str | None = None
+    ) -> Submission:
+        """Hand one consented number to the hook; see `HookClient.submit`."""
+        ...
+
+
+class _Failed(Exception):  # noqa: N818 - never leaves this module
+    """How a failure is told to the library."""
+
+
+class Breaker:
+    """A hook that is left alone for a while after failing several times in a row.
+
+    Args:
+        hook: what submits.
+        failures: outcomes `not_sent` or `unknown` in a row that open the circuit.
+        seconds: how long it is open before one submission tries again.
+
+    Raises:
+        HookConfigError: failures or seconds are not more than 0.
+    """
+
+    def __init__(self, hook: Hook, *, failures: int = 5, seconds: float = 30.0) -> None:
+        if failures <= 0 or seconds <= 0:
+            raise HookConfigError("failures and seconds of the breaker are more than 0")
+        self._hook = hook
+        self._seconds = seconds
+        self._circuit = CircuitBreaker(failures, seconds, _Failed, "hook")
+        self._trying = False
+        self._openings = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether a submission would be held back now."""
+        return self._circuit.opened or self._trying
+
+    async def submit(
+        self, *, from_: str, to: str, key: str, context: str | None = None
+    ) -> Submission:
+        """Submit, or end at once: `not_sent`, `circuit_open`, no attempt.
+
+        Raises what the hook's own `submit` raises.
+        """
+        if self.open:
+            return _HELD_BACK
+        trial = self._circuit.state == STATE_HALF_OPEN
+        begun = self._openings
+        self._trying = trial
+        try:
+            submission = await self._hook.submit(from_=from_, to=to, key=key, context=context)
+        finally:
+            if trial:
+                self._trying = False
+        if begun == self._openings:
+            self._count(submission, trial=trial)
+        return submission
+
+    def _count(self, submission: Submission, *, trial: bool) -> None:
+        with suppress(_Failed), self._circuit:
+            if submission.outcome in _FAILURES:
+                raise _Failed
+        if self._circuit.opened:
+            self._openings += 1
+            if not trial:
+                structlog.get_logger().error(
+                    "hook fails: callers no longer wait for it, it is tried from time to time",
+                    reason=submission.reason,
+                    seconds=self._seconds,
+                )
+        elif trial:
+            structlog.get_logger().warning("hook answers again: submissions go out as before")

@@ -1,0 +1,251 @@
+"""The breaker: when it opens, who tries the hook again, and what says nothing about it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import circuitbreaker
+import pytest
+import structlog.testing
+
+from agi_bridge.hook import Breaker, HookClosedError, HookConfigError, Outcome, Submission
+
+FAILURES = 3
+SECONDS = 30.0
+
+
+class Clock:
+    """The time that the library sees."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ScriptedHook:
+    """A hook whose submissions end when the test says so, and how."""
+
+    def __init__(self) -> None:
+        self.pending: list[asyncio.Future[Outcome]] = []
+
+    async def submit(
+        self, *, from_: str, to: str, key: str, context: str | None = None
+    ) -> Submission:
+        assert (from_, to, key, context) == ("+14155550123", "+14155550111", "key", "OPT_IN")
+        end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.pending.append(end)
+        return Submission(await end, None, None, "scripted", 1, 0.5, None)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(circuitbreaker, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def hook() -> ScriptedHook:
+    return ScriptedHook()
+
+
+@pytest.fixture
+def breaker(clock: Clock, hook: ScriptedHook) -> Breaker:
+    del clock  # must be there before the library looks at it
+    return Breaker(hook, failures=FAILURES, seconds=SECONDS)
+
+
+def submitted(breaker: Breaker) -> asyncio.Task[Submission]:
+    return asyncio.create_task(
+        breaker.submit(from_="+14155550123", to="+14155550111", key="key", context="OPT_IN")
+    )
+
+
+async def begun(breaker: Breaker, hook: ScriptedHook) -> asyncio.Task[Submission]:
+    """A submission that has reached the hook."""
+    before = len(hook.pending)
+    task = submitted(breaker)
+    await asyncio.sleep(0)
+    assert len(hook.pending) == before + 1
+    return task
+
+
+async def ended(breaker: Breaker, hook: ScriptedHook, *outcomes: Outcome) -> None:
+    """Submissions that reach the hook and end, one after the other."""
+    for outcome in outcomes:
+        task = await begun(breaker, hook)
+        hook.pending[-1].set_result(outcome)
+        assert (await task).outcome is outcome
+
+
+async def held_back(breaker: Breaker, hook: ScriptedHook) -> bool:
+    """Whether a submission ends without reaching the hook."""
+    before = len(hook.pending)
+    task = submitted(breaker)
+    await asyncio.sleep(0)
+    if len(hook.pending) > before:
+        task.cancel()
+        await asyncio.wait({task})
+        return False
+    assert (await task).reason == "circuit_open"
+    return True
+
+
+async def open_circuit(breaker: Breaker, hook: ScriptedHook) -> None:
+    await ended(breaker, hook, *[Outcome.UNKNOWN] * FAILURES)
+    assert breaker.open
+
+
+async def test_an_open_circuit_answers_at_once_that_nothing_was_sent(
+    breaker: Breaker, hook: ScriptedHook
+) -> None:
+    await open_circuit(breaker, hook)
+    assert await submitted(breaker) == Submission(
+        Outcome.NOT_SENT, None, None, "circuit_open", 0, 0.0, None
+    )
+    assert len(hook.pending) == FAILURES
+
+
+async def test_both_ways_of_failing_count_and_both_answers_start_the_count_anew(
+    breaker: Breaker, hook: ScriptedHook
+) -> None:
+    for answer in (Outcome.ACCEPTED, Outcome.REFUSED):
+        await ended(breaker, hook, Outcome.NOT_SENT, Outcome.UNKNOWN, answer)
+    assert not breaker.open
+    await ended(breaker, hook, Outcome.NOT_SENT, Outcome.UNKNOWN, Outcome.NOT_SENT)
+    assert breaker.open
+
+
+async def test_one_submission_tries_the_hook_while_the_others_are_held_back(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS - 0.001
+    assert await held_back(breaker, hook)
+    clock.now += 0.001
+    trial = await begun(breaker, hook)
+    assert all([await held_back(breaker, hook) for _ in range(20)])
+    hook.pending[-1].set_result(Outcome.REFUSED)
+    assert (await trial).outcome is Outcome.REFUSED
+    together = [await begun(breaker, hook) for _ in range(5)]
+    for end in hook.pending[-5:]:
+        end.set_result(Outcome.ACCEPTED)
+    assert {result.reason for result in await asyncio.gather(*together)} == {"scripted"}
+
+
+async def test_of_many_that_come_when_it_is_time_one_tries(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS
+    tasks = [submitted(breaker) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert len(hook.pending) == FAILURES + 1
+    hook.pending[-1].set_result(Outcome.ACCEPTED)
+    results = await asyncio.gather(*tasks)
+    assert [result.reason for result in results].count("circuit_open") == 49
+
+
+async def test_a_trial_that_fails_holds_everybody_back_for_the_same_time_again(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS
+    await ended(breaker, hook, Outcome.NOT_SENT)
+    clock.now += SECONDS - 0.001
+    assert await held_back(breaker, hook)
+    clock.now += 0.001
+    assert not await held_back(breaker, hook)
+
+
+async def test_a_trial_that_is_cancelled_leaves_the_next_one_to_try(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS
+    trial = await begun(breaker, hook)
+    trial.cancel()
+    await asyncio.wait({trial})
+    second = await begun(breaker, hook)
+    assert await held_back(breaker, hook)  # the cancelled one did not close the circuit
+    hook.pending[-1].set_result(Outcome.UNKNOWN)
+    await second
+    assert await held_back(breaker, hook)
+
+
+async def test_cancelled_submissions_are_no_failures_and_no_successes(
+    breaker: Breaker, hook: ScriptedHook
+) -> None:
+    await ended(breaker, hook, *[Outcome.UNKNOWN] * (FAILURES - 1))
+    for _ in range(FAILURES):
+        assert not await held_back(breaker, hook)  # cancels what has reached the hook
+    await ended(breaker, hook, Outcome.UNKNOWN)
+    assert breaker.open
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_what_began_before_the_circuit_opened_changes_nothing_any_more(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock, outcome: Outcome
+) -> None:
+    late = await begun(breaker, hook)
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS - 0.001
+    hook.pending[0].set_result(outcome)
+    await late
+    assert await held_back(breaker, hook)
+    clock.now += 0.001
+    assert not breaker.open
+
+
+async def test_a_late_failure_does_not_open_a_circuit_that_has_closed_since(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    late = [await begun(breaker, hook) for _ in range(FAILURES)]
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS
+    await ended(breaker, hook, Outcome.ACCEPTED)
+    for end in hook.pending[:FAILURES]:
+        end.set_result(Outcome.UNKNOWN)
+    await asyncio.gather(*late)
+    assert not breaker.open
+
+
+async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> None:
+    class Closed:
+        async def submit(self, **_: object) -> Submission:
+            raise HookClosedError("closed")
+
+    breaker = Breaker(Closed(), failures=1, seconds=SECONDS)
+    for _ in range(3):
+        clock.now += SECONDS
+        with pytest.raises(HookClosedError):
+            await breaker.submit(from_="", to="", key="")
+    assert not breaker.open
+
+
+async def test_the_log_says_once_when_it_opens_and_once_when_it_closes(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    with structlog.testing.capture_logs() as entries:
+        await open_circuit(breaker, hook)
+        for _ in range(3):
+            await held_back(breaker, hook)
+            clock.now += SECONDS
+            await ended(breaker, hook, Outcome.UNKNOWN)
+        assert [(e["log_level"], e["reason"], e["seconds"]) for e in entries] == [
+            ("error", "scripted", SECONDS)
+        ]
+        clock.now += SECONDS
+        await ended(breaker, hook, Outcome.ACCEPTED, Outcome.ACCEPTED)
+    assert [entry["log_level"] for entry in entries] == ["error", "warning"]
+    assert "4155550123" not in str(entries)
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 1.0), (1, 0.0), (-1, 1.0)])
+def test_a_breaker_that_could_not_work_is_refused(
+    hook: ScriptedHook, failures: int, seconds: float
+) -> None:
+    with pytest.raises(HookConfigError, match="more than 0"):
+        Breaker(hook, failures=failures, seconds=seconds)
