@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from agi_bridge import __version__
+from agi_bridge.cli_common import FAILED, OK, ConfigOption, load, run
+from agi_bridge.cli_consents import consents
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-    from agi_bridge.settings import Settings
-
-T = TypeVar("T")
-
-OK: Final = 0
-FAILED: Final = 1
-"""It ran, and the answer is no: faults found, the far end not reached, cannot start."""
-MISUSED: Final = 2
-"""The command line or the configuration is wrong; nothing was done."""
 
 Scenario: TypeAlias = Literal[
     "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
@@ -38,18 +29,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 it ran and the answer is no; "
     "2 the command line or the configuration is wrong.",
 )
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="The configuration. Default: $AGI_BRIDGE_CONFIG, else "
-        "/etc/agi-bridge/agi-bridge.toml, else the environment alone.",
-        show_default=False,
-    ),
-]
+app.add_typer(consents, name="consents")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -79,7 +59,7 @@ def serve(config: ConfigOption = None) -> None:
     """
     from agi_bridge import service
 
-    _run(_starting(service.serve(_load(config))))
+    run(_starting(service.serve(load(config))))
 
 
 @app.command()
@@ -91,7 +71,7 @@ def agi(config: ConfigOption = None) -> None:
     """
     from agi_bridge import service
 
-    _run(_starting(service.serve_stdio(_load(config))))
+    run(_starting(service.serve_stdio(load(config))))
 
 
 @app.command()
@@ -112,7 +92,7 @@ def check(
     """
     from agi_bridge.tools import check as tool
 
-    raise typer.Exit(_run(tool.run(config, connect=connect)))
+    raise typer.Exit(run(tool.run(config, connect=connect)))
 
 
 @app.command()
@@ -149,7 +129,7 @@ def softphone(
     from agi_bridge.tools import softphone as tool
 
     raise typer.Exit(
-        _run(
+        run(
             tool.run(
                 bridge, to=to, keys=keys, caller_id=caller_id, dial=dial, pace=0.0 if fast else 1.0
             )
@@ -182,7 +162,7 @@ def stand_in(
     """
     from agi_bridge.tools import stand_in as tool
 
-    _run(
+    run(
         _starting(
             tool.run(
                 host,
@@ -221,21 +201,8 @@ def demo(
     from agi_bridge.tools import demo as tool
 
     if prepare:
-        raise typer.Exit(_run(tool.prepare()))
-    raise typer.Exit(_run(tool.run(once=once, fake=fake, scenario=scenario)))
-
-
-def _load(config: Path | None) -> Settings:
-    from agi_bridge.observe import configure_logging
-    from agi_bridge.settings import Settings, SettingsError
-
-    try:
-        settings = Settings.load(config)
-    except SettingsError as error:
-        typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
-        raise typer.Exit(MISUSED) from None
-    configure_logging(settings.log.level)
-    return settings
+        raise typer.Exit(run(tool.prepare()))
+    raise typer.Exit(run(tool.run(once=once, fake=fake, scenario=scenario)))
 
 
 async def _starting(work: Coroutine[Any, Any, None]) -> None:
@@ -249,16 +216,6 @@ async def _starting(work: Coroutine[Any, Any, None]) -> None:
     except (LedgerUnavailable, SpeechError, HookError, OSError, ValueError) as error:
         typer.echo(f"agi-bridge: cannot start: {error}", err=True)
         raise typer.Exit(FAILED) from None
-
-
-def _run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:
-    """Run on uvloop, which halves the cost of a call; `interrupted` is Ctrl-C's exit code."""
-    import uvloop
-
-    try:
-        return uvloop.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(interrupted) from None
 
 
 def main() -> None:

@@ -1,0 +1,122 @@
+"""The key presses of one line in words, step by step, as its settings have them.
+
+It follows `call.consent_dialogue`; whoever changes the dialogue changes this description.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agi_bridge.speech import menu_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agi_bridge.settings import Line
+    from agi_bridge.speech import Library
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what happens, and the words that the caller hears in it, if any."""
+
+    text: str
+    says: tuple[str, ...] = ()
+
+
+def steps(line: Line, library: Library) -> tuple[Step, ...]:
+    """What happens from the caller's dialling to the text.
+
+    Raises:
+        MissingPrompt: a prompt of the line is not recorded in one of its languages.
+    """
+    return tuple(_steps(line, library))
+
+
+def limits(line: Line) -> tuple[str, ...]:
+    """How many agreements the line takes at most, in words; empty where it has no limit."""
+    return tuple(
+        f"{count} {what}"
+        for count, what in (
+            (line.limits.number_per_day, "per mobile number in 24 hours"),
+            (line.limits.caller_id_per_day, "per caller ID in 24 hours"),
+            (line.limits.line_per_hour, "on the whole line in one hour"),
+        )
+        if count
+    )
+
+
+def _steps(line: Line, library: Library) -> Iterator[Step]:
+    def says(name: str) -> str:
+        return library.prompt(name, line.languages[0]).text
+
+    consent = line.consent
+    yield Step(f"A person calls {line.brand}. The call is answered by an automated voice.")
+    if consent.returning == "skip":
+        yield Step(
+            "If the caller’s own number has a consent for this brand on record that was not "
+            "revoked, the text is sent under that consent, and the steps below are passed over."
+        )
+    if len(line.languages) > 1:
+        menu = [library.prompt("language-menu-item", each).text for each in line.languages]
+        keys = " or ".join(filter(None, map(menu_key, menu)))
+        yield Step(
+            f"The caller chooses a language by pressing {keys}. Without a choice the menu is "
+            "repeated once; then the first language is taken.",
+            tuple(menu),
+        )
+    if consent.opt_out_key:
+        key = consent.opt_out_key
+        yield Step(
+            f"Pressing {key} now or during the disclosure withdraws an earlier consent; no text is "
+            "sent.",
+            (f"{says('opt-out-offer')} {key}",),
+        )
+    yield Step(
+        "The disclosure above is played to its end. Only star cuts it short, and declines"
+        + (f", or {consent.opt_out_key}, as said" if consent.opt_out_key else "")
+        + "; no number can be keyed before it has ended."
+    )
+    tries = _times(consent.entry_tries, "try", "tries")
+    meaning = (
+        "Keying a number is not yet consent."
+        if consent.act == "number_then_1"
+        else "Keying the number after the disclosure is the agreement."
+    )
+    yield Step(
+        f"The caller keys a mobile number ({', '.join(line.regions)}), with {tries} at most; one "
+        f"that cannot receive texts is refused. {meaning}",
+        (says("enter-number"),),
+    )
+    if consent.act == "number_then_1":
+        yield Step(
+            "The number is read back digit by digit. The caller presses 1 to agree, 2 to change "
+            "the number, or star to go on without a text. The question is asked "
+            f"{_times(consent.confirm_tries, 'time', 'times')} at most; silence is never consent.",
+            (f"{says('you-entered')} [the number]. {says('confirm-number')}",),
+        )
+    yield from _after(line, says("accepted"), says("declined"))
+
+
+def _after(line: Line, accepted: str, declined: str) -> Iterator[Step]:
+    yield Step(
+        "The agreement is stored before anything is sent: time, number called, exact wording and "
+        "recording played, keys pressed, and the number, in a tamper-evident record. Then one "
+        "text is requested.",
+        (accepted,),
+    )
+    yield Step(
+        "In every other case (star, silence, a hang-up, too many tries, an earlier revocation, a "
+        "limit reached) no text is sent. The caller is connected all the same.",
+        (declined,),
+    )
+    if line.consent.quiet_hours == "strict":
+        hours = line.hours
+        yield Step(
+            f"Outside {hours.opens:%H:%M} to {hours.closes:%H:%M} at the number’s location no text is sent."
+        )
+
+
+def _times(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

@@ -1,0 +1,82 @@
+"""What is given on the command line, read: numbers, days, and words that are kept for ever."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge import phone
+from agi_bridge.consent.proof import timestamp
+from agi_bridge.tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from agi_bridge.settings import Settings
+
+_LONG_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
+_WORDS: Final = 500
+
+
+def number(settings: Settings, text: str) -> str:
+    """A phone number in E.164; without a country code it is read as the first line's country does.
+
+    Raises:
+        UsageError: it is none.
+    """
+    region = next((line.regions[0] for line in settings.lines.values()), "US")
+    found = phone.caller_id(text, region=region)
+    if found is None:
+        raise UsageError("--number: not a phone number; write it like +14155550123")
+    return found.e164
+
+
+def moment(option: str, text: str, *, end: bool = False) -> str:
+    """A day (`2026-11-23`, in UTC) or a moment with its zone, as the ledger writes time.
+
+    A day is its first millisecond, with `end` its last.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise _no_moment(option) from None
+    if "T" not in text.upper() and " " not in text:
+        if end:
+            found = found.replace(hour=23, minute=59, second=59, microsecond=999_000)
+        found = found.replace(tzinfo=UTC)
+    if found.tzinfo is None:
+        raise _no_moment(option)
+    since = found - datetime(1970, 1, 1, tzinfo=UTC)
+    return timestamp((since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000)
+
+
+def day(option: str, text: str) -> str:
+    """A day, `2026-11-23`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UsageError(f"{option}: write a day, 2026-11-23") from None
+
+
+def words(option: str, text: str) -> str:
+    """Words for an event, which can never be erased: so no number may stand in them.
+
+    Raises:
+        UsageError: they are empty, too long, of several lines, or hold a number.
+    """
+    kept = text.strip()
+    if not kept or len(kept) > _WORDS or not kept.isprintable():
+        raise UsageError(f"{option}: write one line of 1 to {_WORDS} characters")
+    if _LONG_NUMBER.search(kept):
+        raise UsageError(f"{option}: leave the number out; these words can never be erased")
+    return kept
+
+
+def _no_moment(option: str) -> UsageError:
+    return UsageError(f"{option}: write a day, 2026-11-23, or a moment, 2026-11-23T08:00:00Z")

@@ -1,0 +1,52 @@
+"""The commands as a shell meets them: exit status, standard output, standard error."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from typer.testing import CliRunner
+
+from agi_bridge.cli import app
+from tests.call.builders import KEY, toml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Said(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which is one JSON document."""
+        return json.loads(self.out)
+
+
+class Shell:
+    """Runs `agi-bridge consents …` with one configuration."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+
+    def __call__(self, *arguments: object, typed: str = "") -> Said:
+        result = CliRunner().invoke(
+            app,
+            ["consents", *map(str, arguments), "--config", str(self.config)],
+            input=typed,
+            env={"SHOP_KEY": KEY, "COLUMNS": "200"},
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def configured(folder: Path, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> Shell:
+    """A shell for a configuration of one line called `shop`, its state in `folder/state`."""
+    config = folder / "agi-bridge.toml"
+    config.write_text(toml(folder / "state", None, tables, **line), encoding="utf-8")
+    return Shell(config)
