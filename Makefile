@@ -1,5 +1,5 @@
 # make demo    one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
-# make test    everything that proves it, the real Asterisk included
+# make test    everything that proves it, a real Asterisk and a real PostgreSQL included
 # make bench   how fast it is, beside others
 # make lint    ruff, mypy, import-linter, shellcheck
 .DEFAULT_GOAL := help
@@ -34,6 +34,7 @@ demo: $(VENV)/installed
 
 test: lint
 	@$(BIN)/agi-bridge demo --prepare
+	@tests/provision-postgresql.sh .postgresql
 	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
 	@if [ -n "$(NEWEST)" ]; then $(MAKE) --no-print-directory test-newest; fi
 
@@ -49,7 +50,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/shellcheck .ci/run .ci/venv .ci/newest-python agi_bridge/tools/*.sh
+	$(BIN)/shellcheck -x .ci/run .ci/venv .ci/newest-python agi_bridge/tools/*.sh tests/*.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
@@ -60,4 +61,4 @@ requirements:
 	uv export --quiet --no-emit-project --all-groups --format requirements-txt --output-file requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest .run .asterisk build dist
+	rm -rf $(VENV) $(VENV)-newest .run .asterisk .postgresql* build dist
