@@ -1,35 +1,62 @@
 """The record of consent: what was disclosed, keyed, confirmed and done with it.
 
-Events are appended and never changed; personal data stands apart, so that it can be erased without
-touching an event. Nothing here knows of calls, channels or HTTP.
+Events are appended, chained and never changed; personal data stands apart, sealed, so that it can
+be erased without touching an event. Nothing here knows of calls, channels or HTTP.
 """
 
+from agi_bridge.consent.chain import Chain, Row
+from agi_bridge.consent.erasing import RetentionReport, RetentionRules
 from agi_bridge.consent.errors import (
     ConsentError,
     IllegalTransition,
+    KeyFault,
     LedgerClosed,
     LedgerUnavailable,
+    SchemaOutdated,
+    Withheld,
 )
+from agi_bridge.consent.keys import Keys
 from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.reading import Disclosure, Filter, Summary
 from agi_bridge.consent.record import (
+    AgreementRules,
     CallFacts,
     ConsentRecord,
     DisclosureHeard,
     NumberEntered,
     StoredEvent,
 )
-from agi_bridge.consent.states import State
+from agi_bridge.consent.revocation import Revocation, Revoked
+from agi_bridge.consent.sending import Live, Unsent
+from agi_bridge.consent.states import Act, State
 
 __all__ = [
+    "Act",
+    "AgreementRules",
     "CallFacts",
+    "Chain",
     "ConsentError",
     "ConsentRecord",
+    "Disclosure",
     "DisclosureHeard",
+    "Filter",
     "IllegalTransition",
+    "KeyFault",
+    "Keys",
     "Ledger",
     "LedgerClosed",
     "LedgerUnavailable",
+    "Live",
     "NumberEntered",
+    "RetentionReport",
+    "RetentionRules",
+    "Revocation",
+    "Revoked",
+    "Row",
+    "SchemaOutdated",
     "State",
     "StoredEvent",
+    "Summary",
+    "Unsent",
+    "Withheld",
 ]

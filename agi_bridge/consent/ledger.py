@@ -1,4 +1,4 @@
-"""The ledger on disk: appends that arrive together share one transaction and one fsync.
+"""The ledger: appends that arrive together share one transaction and one fsync.
 
 All database work is on one thread of its own: one hop per group of appends costs nearly nothing,
 where SQLAlchemy's asyncio extension hops for every statement. Nobody waits for another's write but
@@ -8,71 +8,108 @@ for the group that is being written.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
-from sqlalchemy import URL, create_engine, event, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+import structlog
 
-from agi_bridge.consent import schema
-from agi_bridge.consent.errors import LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.proof import Identifiers, canonical, timestamp
-from agi_bridge.consent.record import SCHEMA, Batch, StoredEvent
+from agi_bridge import __version__
+from agi_bridge.consent import erasing, opening, reading, revoking, sealing, sending
+from agi_bridge.consent.database import Database
+from agi_bridge.consent.erasing import RetentionReport
+from agi_bridge.consent.errors import ConsentError, LedgerClosed, LedgerUnavailable
+from agi_bridge.consent.record import StoredEvent
+from agi_bridge.consent.statements import Statements
 from agi_bridge.consent.states import State
-from agi_bridge.consent.writing import INSERT_EVENT, store
+from agi_bridge.consent.vault import Vault
+from agi_bridge.consent.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
-    from sqlalchemy import Connection, Engine
-
+    from agi_bridge.consent.chain import Chain, Row
+    from agi_bridge.consent.checkpoint import Checkpoint
+    from agi_bridge.consent.database import Transaction
+    from agi_bridge.consent.erasing import RetentionRules
+    from agi_bridge.consent.keys import Keys
+    from agi_bridge.consent.reading import Disclosure, Filter, Summary
+    from agi_bridge.consent.record import Batch, ConsentRecord
+    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent.sending import Live, Unsent
+    from agi_bridge.consent.states import Act
     from agi_bridge.consent.writing import Outcome
 
     T = TypeVar("T")
 
-BUSY_SECONDS = 3.0
-"""How long a write waits for another process that holds the database, before it fails."""
+WAIT_SECONDS: Final = 5.0
+"""Longest that an append waits: a database that does not answer must not hold a caller."""
+REPEATS: Final = 10
+"""How often a revocation is tried that agreements of the same number get in the way of."""
+SOFTWARE: Final = f"agi-bridge {__version__}"
 
 
 class Ledger:
-    """An append-only store of consents in one SQLite file (WAL, `synchronous=FULL`)."""
+    """The record of all consents, in a SQLite file or a PostgreSQL database.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = _engine(path)
+    Its methods raise `LedgerUnavailable` when the database fails; then nothing was stored.
+    """
+
+    def __init__(self, where: Path | str, keys: Keys) -> None:
+        self._database = Database(where)
+        self._keys = keys
+        statements = (
+            Statements.for_sqlite() if self._database.is_sqlite else Statements.for_postgresql()
+        )
+        self._writer = Writer(statements, Vault(keys), keys.ledger_id)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._waiting: list[_Waiting] = []
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._driver: sqlite3.Connection | None = None
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open the ledger at `path`, creating file (mode 0600) and tables if need be.
+    async def open(cls, where: Path | str, keys: Keys, *, read_only: bool = False) -> Self:
+        """Open the ledger: a path is a SQLite file, a text a `postgresql://` URL.
+
+        An empty database gets its tables, and our chain its first event. With `read_only` neither
+        is made: for looking at a ledger whose keys may not be ours to write with.
 
         Raises:
-            LedgerUnavailable: the file cannot be opened or written.
+            LedgerUnavailable: it cannot be opened or written.
+            SchemaOutdated: its tables are of another version; the text names the command.
+            KeyFault: the keys are not the ones it was written with.
         """
-        ledger = cls(path)
+        ledger = cls(where, keys)
         try:
-            await ledger._run(ledger._prepare)
+            await ledger._on_thread(partial(ledger._prepare, read_only=read_only))
         except BaseException:
             await ledger.close()
             raise
         return ledger
+
+    @classmethod
+    async def exists(cls, where: Path | str) -> bool:
+        """Whether a ledger was ever opened here, so that new keys would be the wrong ones."""
+        database = Database(where)
+        try:
+            return await asyncio.to_thread(opening.exists, database)
+        finally:
+            await asyncio.to_thread(database.close)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def ledger_id(self) -> str:
+        """The id of our chain."""
+        return self._writer.ledger_id
+
+    # The calls' side
 
     async def append(self, batch: Batch) -> None:
         """Store a batch whole; returns when it is durable.
@@ -82,165 +119,289 @@ class Ledger:
 
         Raises:
             IllegalTransition: its first event may not follow what is stored.
-            LedgerUnavailable: the database did not take it; nothing of it is stored.
+            Withheld: the number was revoked, or a limit is reached.
+            LedgerUnavailable: the database did not take it in time. Should it do so later, it is
+                stored with it that nothing was sent and nothing will be.
         """
         if self._closed:
             raise LedgerClosed("the ledger is closed")
         if not batch.events:
             return
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((batch, done))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        await done
+        waiting = _Waiting(batch)
+        self._waiting.append(waiting)
+        if self._task is None:
+            self._task = asyncio.create_task(self._write())
+        if not await self._answered(waiting.done):
+            waiting.given_up = True
+            raise self._no_answer()
+        waiting.done.result()
 
     async def recover(self) -> int:
-        """Turn every submission that a crash left open into `unknown`; returns how many.
+        """Turn the submissions that a crash left open in our chain into `unknown`; count them.
 
         Nobody knows whether such a request reached the hook, so nobody may send it again.
         """
-        return await self._run(self._recover)
+        return await self._run(lambda t: sending.recover(t, self._writer))
+
+    async def unsent(self) -> list[Unsent]:
+        """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
+        return await self._run(sending.unsent)
+
+    async def take_up(self, consent_id: str) -> ConsentRecord:
+        """Go on with a stored consent.
+
+        Raises:
+            LookupError: it is not in the ledger, or its personal data is erased.
+        """
+        return await self._run(lambda t: sending.take_up(t, self._writer, consent_id))
+
+    async def live_consent(self, number: str, brand: str) -> Live | None:
+        """The newest consent of a number for a brand that is neither revoked nor restricted."""
+        return await self._in_time(lambda t: sending.live_consent(t, self._writer, number, brand))
+
+    async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> int:
+        """Keep a disclosure and its recording, for the proof; returns the wording's version."""
+        version = await self._run(
+            lambda t: sealing.register(t, self._writer, (language, text), (audio_sha256, wav))
+        )
+        self._writer.remember(text, version)
+        return version
+
+    # Revocation, retention, erasure
+
+    async def revoke(self, request: Revocation) -> Revoked:
+        """End every consent of a number for a brand, and let no new one be taken by others."""
+        for _ in range(REPEATS):
+            try:
+                return await self._run(lambda t: revoking.revoke(t, self._writer, request))
+            except revoking.Again:
+                continue
+        raise LedgerUnavailable("the number is being agreed to all the time")
+
+    async def message(
+        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+    ) -> str:
+        """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
+        return await self._run(
+            lambda t: revoking.message(
+                t, self._writer, customer_id, words, reference=reference, business_id=business_id
+            )
+        )
+
+    async def act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
+        """Store an act that changes no state: revealed, exported, resolved."""
+        await self._run(lambda t: revoking.act(t, self._writer, act, consent_id, body))
+
+    async def erase(self, consent_ids: Iterable[str], *, basis: str, actor: str) -> int:
+        """Delete the personal data of consents; their events stay. Returns how many had any."""
+        erased = await self._run(
+            lambda t: erasing.erase(t, self._writer, consent_ids, basis=basis, actor=actor)
+        )
+        await self._scrub(erased > 0)
+        return erased
+
+    async def restrict(
+        self, consent_ids: Iterable[str], *, basis: str, until: str, actor: str
+    ) -> int:
+        """Keep personal data for a defence only, until a day (RFC 3339). Returns how many."""
+        return await self._run(
+            lambda t: erasing.restrict(
+                t, self._writer, consent_ids, basis=basis, until=until, actor=actor
+            )
+        )
+
+    async def retain(self, rules: RetentionRules, *, dry_run: bool) -> RetentionReport:
+        """Delete what its time has run out for; with `dry_run` only say what that is."""
+        if dry_run:
+            return await self._run(lambda t: erasing.due(t, rules))
+        total = RetentionReport()
+        while True:
+            done = await self._run(lambda t: erasing.retain(t, self._writer, rules))
+            total += done
+            if done == RetentionReport():
+                break
+        await self._scrub(total != RetentionReport())
+        return total
+
+    async def rekey(self, actor: str) -> int:
+        """Seal all personal data again under the first vault key; returns how many changed."""
+        total, after = 0, ""
+        while True:
+            resealed, after = await self._run(
+                partial(sealing.rekey, writer=self._writer, actor=actor, after=after)
+            )
+            total += resealed
+            if not after:
+                break
+        await self._scrub(total > 0)
+        return total
+
+    # The proof
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Sign the head of our chain and keep a copy; None if nothing is new since the last one."""
+        return await self._run(lambda t: sealing.checkpoint(t, self._writer, self._keys))
+
+    async def checkpoints(self) -> list[Checkpoint]:
+        """The copies of the checkpoints of every chain here."""
+        return await self._run(sealing.checkpoints)
+
+    async def chains(self) -> list[Chain]:
+        """The chains in this database, with their heads."""
+        return await self._run(reading.chains)
+
+    async def rows(
+        self, ledger_id: str | None = None, *, first: int = 1, last: int | None = None
+    ) -> list[Row]:
+        """Events of a chain (ours, if none is named) from one number to another, both included."""
+        of = ledger_id or self.ledger_id
+        return await self._run(lambda t: reading.rows(t, of, first, last))
+
+    async def rows_of(self, consent_id: str) -> list[Row]:
+        """The events of one consent or act, in the order they were stored."""
+        return await self._run(lambda t: reading.rows_of(t, consent_id))
 
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
-        """The stored events of one consent, or of all, in the order they were appended."""
-        return await self._run(lambda: self._events(consent_id))
+        """The events of one consent, or all events of consents, in the order they were stored."""
+        rows = await self._run(lambda t: reading.events(t, consent_id))
+        return [StoredEvent.of(row) for row in rows]
+
+    async def personal(self, consent_id: str) -> dict[str, str] | None:
+        """What is known of a person, opened; None if it is erased or never was.
+
+        Raises:
+            KeyMissing: the key that it was sealed with is not at hand.
+            VaultDamaged: it cannot be opened.
+        """
+        return await self._run(lambda t: reading.personal(t, self._writer.vault, consent_id))
 
     async def number(self, consent_id: str) -> str | None:
         """The number of a consent in E.164, or None if it was never confirmed or is erased."""
-        return await self._run(partial(self._number, consent_id))
+        return (await self.personal(consent_id) or {}).get("number")
+
+    async def disclosure(self, sha256: str) -> Disclosure | None:
+        """A disclosure's exact text."""
+        return await self._run(lambda t: reading.disclosure(t, sha256))
+
+    async def audio(self, sha256: str) -> bytes | None:
+        """The recording of a disclosure, as a WAV file."""
+        return await self._run(lambda t: reading.audio(t, sha256))
+
+    async def summaries(self, wanted: Filter) -> list[Summary]:
+        """Consents and acts in one line each, newest first."""
+        return await self._run(lambda t: reading.summaries(t, self._writer.vault, wanted))
 
     async def close(self) -> None:
-        """Write what waits, then release the file. Safe to call twice."""
+        """Write what waits, then release the database. Safe to call twice."""
         self._closed = True
-        if self._writer is not None:
-            await asyncio.shield(self._writer)
-        await asyncio.get_running_loop().run_in_executor(None, self._release)
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
+        loop = asyncio.get_running_loop()
+        released = loop.run_in_executor(None, self._release)
+        await asyncio.wait({released}, timeout=WAIT_SECONDS)
 
     # On the event loop
 
     async def _write(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting, []
-                batches = [batch for batch, _ in group]
-                outcomes = await self._run(partial(self._store, batches))
-                for (_, done), outcome in zip(group, outcomes, strict=True):
-                    if done.done():  # its caller has gone; the write stands
-                        continue
-                    if outcome is None:
-                        done.set_result(None)
-                    else:
-                        done.set_exception(outcome)
+                group = [waiting for waiting in self._waiting if not waiting.given_up]
+                self._waiting.clear()
+                if group:
+                    await self._store(group)
         finally:
-            self._writer = None
+            self._task = None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _store(self, group: Sequence[_Waiting]) -> None:
+        batches = [waiting.batch for waiting in group]
+        outcomes: Sequence[Outcome | ConsentError]
+        try:
+            outcomes = await self._run(lambda t: self._writer.store(t, batches))
+        except ConsentError as error:
+            outcomes = [error] * len(batches)
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if waiting.given_up:
+                await self._too_late(waiting.batch, outcome)
+            elif waiting.done.done():  # its caller has gone; the write stands
+                pass
+            elif outcome is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(outcome)
+
+    async def _too_late(self, batch: Batch, outcome: Exception | None) -> None:
+        """A batch was stored after its caller gave up: what it said would be sent was not."""
+        if outcome is not None or batch.events[-1].type is not State.SUBMITTING:
+            return
+        try:
+            await self._run(lambda t: sending.never_sent(t, self._writer, batch.consent_id))
+        except ConsentError as error:
+            structlog.get_logger().error(
+                "consent left open", consent=batch.consent_id, exc_info=error
+            )
+
+    async def _in_time(self, work: Callable[[Transaction], T]) -> T:
+        """For what a caller waits for."""
+        task = asyncio.create_task(self._run(work))
+        if not await self._answered(task):
+            raise self._no_answer()
+        return task.result()
+
+    @staticmethod
+    async def _answered(done: asyncio.Future[T]) -> bool:
+        """Wait, but not for ever; the work goes on, and nobody need look at how it ends."""
+        try:
+            await asyncio.wait({done}, timeout=WAIT_SECONDS)
+        finally:
+            if not done.done():
+                done.add_done_callback(_ignore)
+        return done.done()
+
+    def _no_answer(self) -> LedgerUnavailable:
+        return LedgerUnavailable(f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s")
+
+    async def _scrub(self, needed: bool) -> None:  # noqa: FBT001 - one word says it
+        if needed:
+            await self._on_thread(self._database.scrub)
+
+    async def _run(self, work: Callable[[Transaction], T]) -> T:
+        if self._closed and self._task is None:
+            raise LedgerClosed("the ledger is closed")
+        return await self._on_thread(partial(self._in_transaction, work))
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # On the ledger's thread
 
-    def _prepare(self) -> None:
-        try:
-            # Passable, not readable: Asterisk's account plays speech from a folder in it.
-            self.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            with self._engine.begin() as connection:
-                schema.create(connection)
-        except (OSError, SQLAlchemyError) as error:
-            raise LedgerUnavailable(f"{self.path}: {_cause(error)}") from error
+    def _in_transaction(self, work: Callable[[Transaction], T]) -> T:
+        with self._database.transaction() as transaction:
+            return work(transaction)
 
-    def _store(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        try:
-            return store(self._connection(), batches)
-        except sqlite3.Error as error:
-            return [LedgerUnavailable(f"{self.path}: {_cause(error)}")] * len(batches)
-
-    def _connection(self) -> sqlite3.Connection:
-        """The driver's own connection: there is one, and this thread is its only user."""
-        if self._driver is None:
-            connection = self._engine.raw_connection().driver_connection
-            self._driver = cast("sqlite3.Connection", connection)
-        return self._driver
-
-    def _recover(self) -> int:
-        try:
-            with self._engine.begin() as connection:
-                last = self._last_states(connection)
-                open_ = [id_ for id_, state in last.items() if state is State.SUBMITTING]
-                body = canonical({"schema": SCHEMA, "reason": "bridge_stopped"})
-                new = Identifiers()
-                if open_:
-                    connection.exec_driver_sql(
-                        INSERT_EVENT,
-                        [
-                            (new.next(), id_, State.UNKNOWN.value, timestamp(), body)
-                            for id_ in open_
-                        ],
-                    )
-                return len(open_)
-        except SQLAlchemyError as error:
-            raise LedgerUnavailable(f"{self.path}: {_cause(error)}") from error
-
-    @staticmethod
-    def _last_states(connection: Connection) -> dict[str, State]:
-        table = schema.EVENT.c
-        submitted = select(table.consent_id).where(table.type == State.SUBMITTING)
-        rows = connection.execute(
-            select(table.consent_id, table.type)
-            .where(table.consent_id.in_(submitted))
-            .order_by(table.seq)
-        )
-        return {consent_id: State(type_) for consent_id, type_ in rows}
-
-    def _events(self, consent_id: str | None) -> list[StoredEvent]:
-        table = schema.EVENT.c
-        query = select(table.event_id, table.consent_id, table.type, table.at, table.body)
-        if consent_id is not None:
-            query = query.where(table.consent_id == consent_id)
-        with self._engine.begin() as connection:
-            rows = connection.execute(query.order_by(table.seq)).all()
-        return [
-            StoredEvent(row.event_id, row.consent_id, State(row.type), row.at, json.loads(row.body))
-            for row in rows
-        ]
-
-    def _number(self, consent_id: str) -> str | None:
-        table = schema.PII.c
-        with self._engine.begin() as connection:
-            return connection.execute(
-                select(table.number).where(table.consent_id == consent_id)
-            ).scalar()
+    def _prepare(self, *, read_only: bool) -> None:
+        self._database.prepare()
+        with self._database.transaction() as transaction:
+            opening.prepare(transaction, self._database.name)
+        if not read_only:
+            with self._database.transaction() as transaction:
+                opening.take_place(transaction, self._writer, self._keys, software=SOFTWARE)
 
     def _release(self) -> None:
+        self._thread.submit(self._database.close)
         self._thread.shutdown()
-        self._driver = None
-        self._engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-        hide_parameters=True,  # an error's text must not hold a number
-    )
+class _Waiting:
+    """A batch, and the caller who waits for it."""
 
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+    __slots__ = ("batch", "done", "given_up")
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.given_up = False
 
 
-def _cause(error: Exception) -> str:
-    """The database's or the system's own words, without statement or parameters."""
-    original = getattr(error, "orig", None) or error
-    if isinstance(original, OSError):
-        return original.strerror or type(original).__name__
-    return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
+def _ignore(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()

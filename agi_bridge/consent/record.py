@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agi_bridge.consent.proof import Identifiers, commitment, new_salt, text_sha256, timestamp
-from agi_bridge.consent.states import State, step
+from agi_bridge.consent.states import AGREED, State, event_type, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from agi_bridge.consent.chain import Row
     from agi_bridge.consent.proof import Body, Scalar
+    from agi_bridge.consent.states import EventType
 
-SCHEMA = 1
-"""Version of the events' bodies."""
+SCHEMA: Final = 2
+"""Version of the events' bodies. 1 had no chain, and its bodies did not say whose they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
-    """What is known of a call before anybody has said or keyed anything."""
+    """What is known of a call before anybody has said or keyed anything.
+
+    `attestation` is the STIR/SHAKEN level (`A`, `B`, `C`) if the trunk gave one, `server` the
+    bridge's host, `tz` the business's time zone, `clock_synced` whether the host's clock was
+    disciplined by NTP.
+    """
 
     line_id: str
     did: str
@@ -31,6 +38,11 @@ class CallFacts:
     software: str
     config_sha256: str
     caller_id: str | None = field(default=None, repr=False)
+    linked_id: str = ""
+    attestation: str | None = None
+    server: str = ""
+    tz: str = "UTC"
+    clock_synced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,35 +78,77 @@ class NumberEntered:
     ani_match: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementRules:
+    """How many agreements are taken; 0 is no limit.
+
+    Anyone can key a stranger's number: so many for one number on one line in 24 hours, from one
+    caller ID in 24 hours, on one line in an hour.
+    """
+
+    number_per_day: int = 3
+    caller_per_day: int = 5
+    line_per_hour: int = 60
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One event as the ledger holds it."""
+    """One event, to be stored or as stored; the ledger adds its own fields to the body."""
 
     event_id: str
     consent_id: str
-    state: State
+    type: EventType
     at: str
     body: Body
+
+    @classmethod
+    def of(cls, row: Row) -> StoredEvent:
+        """An event as it was stored."""
+        facts = row.facts
+        return cls(facts["event_id"], row.consent_id, event_type(row.type), row.at, facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalData:
-    """What can be erased: everything that names the caller, and the salt that binds it."""
+    """What can be erased: everything that names a caller, and the salt that binds it.
 
-    salt: bytes = field(repr=False)
-    number: str = field(repr=False)
-    caller_id: str | None = field(repr=False)
-    digits: str = field(repr=False)
+    Attributes:
+        kind: `consent`, `returned`, `revocation` or `message`.
+        values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on.
+        line_id: the line, if there was a call.
+        brand: the brand that the number belongs to.
+        rules: the limits to keep to; None for what is no agreement.
+    """
+
+    kind: str
+    values: Mapping[str, str] = field(repr=False)
+    line_id: str | None = None
+    brand: str | None = None
+    rules: AgreementRules | None = None
+
+    @property
+    def number(self) -> str | None:
+        """The number in E.164."""
+        return self.values.get("number")
+
+    @property
+    def caller_id(self) -> str | None:
+        """The caller ID in E.164."""
+        return self.values.get("caller_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one append stores: all of it in one transaction, or none."""
+    """What one append stores: all of it in one transaction, or none.
+
+    `learned` is personal data that became known after the consent was stored.
+    """
 
     consent_id: str
     events: tuple[StoredEvent, ...]
     personal: PersonalData | None = None
     disclosure: DisclosureHeard | None = None
+    learned: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 class ConsentRecord:
@@ -111,33 +165,51 @@ class ConsentRecord:
         "_facts",
         "_identifiers",
         "_keys",
+        "_learned",
+        "_number",
         "_pending",
+        "_rules",
         "_salt",
+        "_taken",
         "id",
         "state",
     )
 
-    def __init__(self, facts: CallFacts) -> None:
+    def __init__(self, facts: CallFacts | None, rules: AgreementRules | None = None) -> None:
         self._identifiers = Identifiers()
         self.id = self._identifiers.next()
         self.state: State | None = None
         self._facts = facts
+        self._rules = rules or AgreementRules()
         self._salt = new_salt()
         self._keys: list[tuple[str, int, str]] = []
         self._pending: list[StoredEvent] = []
+        self._taken: tuple[StoredEvent, ...] = ()
         self._disclosure: DisclosureHeard | None = None
         self._entered: NumberEntered | None = None
+        self._number: str | None = None
+        self._learned: dict[str, str] = {}
+
+    @classmethod
+    def stored(cls, consent_id: str, state: State, personal: Mapping[str, str]) -> ConsentRecord:
+        """Go on with a consent that is in the ledger, from its opened personal data."""
+        record = cls(None)
+        record.id = consent_id
+        record.state = state
+        record._salt = bytes.fromhex(personal["salt"])
+        record._number = personal["number"]
+        return record
 
     @property
     def number(self) -> str:
-        """The number in E.164 that was entered last.
+        """The number in E.164 that was entered last, or that a returning caller calls from.
 
         Raises:
             RuntimeError: none was.
         """
-        if self._entered is None:
+        if self._number is None:
             raise RuntimeError("no number has been entered")
-        return self._entered.e164
+        return self._number
 
     def key(self, prompt: str, offset_ms: int, key: str) -> None:
         """Note a key pressed at a menu, and how long after the call's start, in milliseconds.
@@ -162,6 +234,7 @@ class ConsentRecord:
     def entered(self, number: NumberEntered) -> None:
         """A number that may be texted was keyed; the last one counts."""
         self._entered = number
+        self._number = number.e164
         self._add(
             State.ENTERED,
             key_count=len(number.digits),
@@ -182,56 +255,121 @@ class ConsentRecord:
         step(self.state, State.CONFIRMED)
         if self._disclosure is None or not self._disclosure.complete:
             raise RuntimeError("no consent without a disclosure that was played to its end")
-        body: dict[str, Scalar | Sequence[Scalar | Sequence[Scalar]]] = {
-            "method": "ivr_dtmf",
-            "act": act,
-            "keys": [list(key) for key in self._keys],
-            "number_c": commitment(self._salt, "number", self.number),
-        }
-        if self._facts.caller_id is not None:
-            body["ani_c"] = commitment(self._salt, "ani", self._facts.caller_id)
-        self._add(State.CONFIRMED, **body)
+        self._add(
+            State.CONFIRMED,
+            method="ivr_dtmf",
+            act=act,
+            keys=[list(key) for key in self._keys],
+            **self._commitments(),
+        )
 
-    def submitting(self, attempt: int = 1) -> None:
-        """The hook is about to be called."""
-        self._add(State.SUBMITTING, attempt=attempt)
+    def returned(self, consent_id: str, *, region: str) -> None:
+        """A caller calls from a number whose live consent for this brand is `consent_id`.
+
+        Raises:
+            RuntimeError: there is no caller ID.
+        """
+        if self._facts is None or self._facts.caller_id is None:
+            raise RuntimeError("only a caller who shows a number can be known again")
+        self._number = self._facts.caller_id
+        self._add(State.RETURNED, consent=consent_id, region=region, **self._commitments())
+
+    def submitting(self, attempt: int = 1, context: str | None = None) -> None:
+        """The hook is about to be called; `context` is what is sent along, if anything."""
+        body: dict[str, Scalar] = {"attempt": attempt}
+        if context is not None:
+            body["context"] = context
+        self._add(State.SUBMITTING, **body)
 
     def settled(
-        self, state: State, *, reason: str, status: int | None, attempts: int, answer: str | None
+        self,
+        state: State,
+        *,
+        reason: str,
+        status: int | None,
+        attempts: int,
+        answer: str | None,
+        forward: str | None = None,
     ) -> None:
-        """What became of the submission; `answer` is the SHA-256 of the answer's bytes."""
+        """What became of the submission.
+
+        Args:
+            state: one of `OUTCOMES`.
+            reason: a stable word.
+            status: the HTTP status, if one came.
+            attempts: connections tried.
+            answer: the SHA-256 of the answer's bytes.
+            forward: the number in E.164 that the hook sent the caller to.
+        """
         body: dict[str, Scalar] = {"reason": reason, "status": status, "attempts": attempts}
         if answer is not None:
             body["answer_c"] = commitment(self._salt, "answer", answer)
+            self._learned["answer"] = answer
+        if forward is not None:
+            body["forward_c"] = commitment(self._salt, "forward", forward)
+            self._learned["forward"] = forward
         self._add(state, **body)
+
+    def expired(self, reason: str) -> None:
+        """It was never sent and must not be sent any more."""
+        self._add(State.EXPIRED, reason=reason)
 
     def ended(self, state: State, reason: str) -> None:
         """The dialogue ended without an agreement: declined or abandoned."""
         self._add(state, reason=reason, keys=[list(key) for key in self._keys])
 
+    def withheld(self, reason: str) -> None:
+        """The ledger did not take the agreement: the record ends as declined, without a number.
+
+        To be called after an `append` that raised `Withheld` for what `take()` gave.
+        """
+        if self._facts is None or self._number is None:
+            raise RuntimeError("nothing was withheld")
+        self._pending = [event for event in self._taken if event.type not in _AGREEING]
+        self.state = State.ENTERED if self._disclosure is not None else State.RETURNED
+        self.ended(State.DECLINED, reason)
+
     def take(self) -> Batch:
         """What is to be stored now; afterwards nothing is pending.
 
-        Personal data goes with the event `confirmed` and only with it: a caller who did not agree
-        leaves no number behind.
+        Personal data goes with the event that says the caller agreed and only with it: a caller who
+        did not leaves no number behind.
         """
-        events, self._pending = tuple(map(self._whole, self._pending)), []
-        if not any(event.state is State.CONFIRMED for event in events):
-            return Batch(self.id, events, disclosure=self._first_disclosure(events))
-        assert self._entered is not None  # noqa: S101 - confirmed() has seen to it
-        personal = PersonalData(
-            salt=self._salt,
-            number=self._entered.e164,
-            caller_id=self._facts.caller_id,
-            digits=self._entered.digits,
+        events = self._taken = tuple(map(self._whole, self._pending))
+        self._pending = []
+        learned, self._learned = self._learned or None, {}
+        personal = None
+        if any(event.type in AGREED for event in events) and self.state is not State.DECLINED:
+            personal = self._personal()
+        return Batch(self.id, events, personal, self._first_disclosure(events), learned)
+
+    def _personal(self) -> PersonalData:
+        assert self._facts is not None  # noqa: S101 - whoever agrees has called
+        values = {"salt": self._salt.hex(), "number": self.number}
+        if self._facts.caller_id is not None:
+            values["caller_id"] = self._facts.caller_id
+        if self._entered is not None:
+            values["digits"] = self._entered.digits
+        return PersonalData(
+            kind="consent" if self._entered is not None else "returned",
+            values=values,
+            line_id=self._facts.line_id,
+            brand=self._facts.brand,
+            rules=self._rules,
         )
-        return Batch(self.id, events, personal, self._first_disclosure(events))
+
+    def _commitments(self) -> dict[str, Scalar]:
+        bound: dict[str, Scalar] = {"number_c": commitment(self._salt, "number", self.number)}
+        caller = None if self._facts is None else self._facts.caller_id
+        if caller is not None:
+            bound["ani_c"] = commitment(self._salt, "ani", caller)
+        return bound
 
     def _whole(self, event: StoredEvent) -> StoredEvent:
         """The event with what it says of the call, which the first one does for all of them."""
-        if event.state is not State.DISCLOSED:
-            return event
         facts = self._facts
+        if facts is None or event.type not in _FIRST:
+            return event
         body = {
             **event.body,
             "line_id": facts.line_id,
@@ -240,19 +378,26 @@ class ConsentRecord:
             "legal_name": facts.legal_name,
             "purpose": facts.purpose,
             "call_uid": facts.call_uid,
+            "linked_id": facts.linked_id,
             "channel": facts.channel,
+            "attestation": facts.attestation,
+            "server": facts.server,
+            "tz": facts.tz,
+            "clock_synced": facts.clock_synced,
             "software": facts.software,
             "config_sha256": facts.config_sha256,
         }
         return replace(event, body=body)
 
     def _first_disclosure(self, events: tuple[StoredEvent, ...]) -> DisclosureHeard | None:
-        return self._disclosure if events and events[0].state is State.DISCLOSED else None
+        return self._disclosure if events and events[0].type is State.DISCLOSED else None
 
     def _add(self, state: State, **body: Scalar | Sequence[Scalar | Sequence[Scalar]]) -> None:
         self.state = step(self.state, state)
         self._pending.append(
-            StoredEvent(
-                self._identifiers.next(), self.id, state, timestamp(), {"schema": SCHEMA, **body}
-            )
+            StoredEvent(self._identifiers.next(), self.id, state, timestamp(), body)
         )
+
+
+_FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})
+_AGREEING: Final = frozenset({State.CONFIRMED, State.SUBMITTING})

@@ -1,11 +1,16 @@
-"""The three tables: events that are only ever added, personal data apart, each disclosure once."""
+"""The tables: events that are only ever added, personal data apart, each disclosure once.
+
+They are made and changed by `migrations`; here they are described for the statements.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -15,60 +20,159 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     event,
+    false,
+    inspect,
+    text,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-METADATA = MetaData()
-
-DISCLOSURE = Table(
-    "disclosure",
-    METADATA,
-    Column("sha256", String(64), primary_key=True),
-    Column("lang", String(35), nullable=False),
-    Column("text", Text, nullable=False),
-    comment="Every text that was ever disclosed, once, by the SHA-256 of its UTF-8 bytes",
+METADATA: Final = MetaData()
+_COUNTER = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up INTEGER keys only
+_RARE: Final = (
+    "type IN ('not_sent', 'unknown', 'expired', 'revoked', 'revocation', 'message', 'resolved')"
 )
+"""What people and the resubmission look for among millions of other events."""
 
-EVENT = Table(
+EVENT: Final = Table(
     "event",
     METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("event_id", String(36), nullable=False),
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("ledger_id", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
     Column("consent_id", String(36), nullable=False),
     Column("type", String(16), nullable=False),
     Column("at", String(24), nullable=False),
     Column("body", Text, nullable=False),
-    Index("event_by_consent", "consent_id", "seq"),
-    comment="Append-only; canonical JSON bodies without personal data",
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
+    Index("event_by_consent", "consent_id", "id"),
+    Index("event_rare", "type", "id", sqlite_where=text(_RARE), postgresql_where=text(_RARE)),
+    comment="Append-only; canonical JSON bodies without readable personal data, chained by hash",
     sqlite_autoincrement=True,
 )
 
-PII = Table(
+DISCLOSURE: Final = Table(
+    "disclosure",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("lang", String(35), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    comment="Every text that was ever disclosed, once, by the SHA-256 of its UTF-8 bytes",
+)
+
+AUDIO: Final = Table(
+    "audio",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("wav", LargeBinary, nullable=False),
+    comment="Every recording of a disclosure that was ever played, once",
+)
+
+PII: Final = Table(
     "pii",
     METADATA,
     Column("consent_id", String(36), primary_key=True),
-    Column("salt", LargeBinary, nullable=False),
-    Column("number", String(16), nullable=False),
-    Column("caller_id", String(64)),
-    Column("digits", String(32), nullable=False),
-    Column("disclosure_sha256", ForeignKey(DISCLOSURE.c.sha256), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("line_id", String(64)),
+    Column("brand", Text),
+    Column("at", String(24), nullable=False),
+    Column("number_hmac", String(64)),
+    Column("caller_hmac", String(64)),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("disclosure_sha256", ForeignKey(DISCLOSURE.c.sha256)),
+    Column("trimmed", Boolean, nullable=False, server_default=false()),
+    Column("restricted_until", String(24)),
+    Index("pii_by_number", "number_hmac", "at"),
+    Index("pii_by_caller", "caller_hmac", "at"),
+    Index("pii_by_line", "line_id", "at"),
     comment="Erasable: a row may go, the events stay and still add up",
 )
 
-for _verb in ("UPDATE", "DELETE"):
-    event.listen(
-        EVENT,
-        "after_create",
-        DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
-            f"CREATE TRIGGER event_no_{_verb.lower()} BEFORE {_verb} ON event "
-            "BEGIN SELECT RAISE(ABORT, 'events are never changed'); END"
-        ).execute_if(dialect="sqlite"),
-    )
+SUPPRESSION: Final = Table(
+    "suppression",
+    METADATA,
+    Column("number_hmac", String(64), primary_key=True),
+    Column("brand", Text, primary_key=True),
+    Column("revocation_id", String(36), nullable=False),
+    Column("revoked_at", String(24), nullable=False),
+    Column("lifted_at", String(24)),
+    comment="Numbers that must not be texted, as keyed hashes; lifted by a consent given since",
+)
+
+LEDGER: Final = Table(
+    "ledger",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("public_key", String(44), nullable=False),
+    Column("lookup_check", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    comment="The chains in this database, one for each signing key",
+)
+
+CHECKPOINT: Final = Table(
+    "checkpoint",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("line", Text, nullable=False),
+    comment="Copies of the signed checkpoints; the ones that count are kept elsewhere",
+)
+
+EVERY_BRAND: Final = "*"
+"""Stands in `suppression.brand` for all of them."""
+
+
+def brand_key(brand: str) -> str:
+    """A brand as it is compared: spelling counts, case and outer spaces do not."""
+    return brand.strip().casefold()
+
+
+VERSION: Final = "0002"
+"""The newest migration: what `create` makes, and what a ledger must be at."""
 
 
 def create(connection: Connection) -> None:
-    """Create what is missing: tables, indexes and the triggers that guard the events."""
+    """Make all tables, indexes and the triggers that guard the events, in an empty database."""
     METADATA.create_all(connection)
+    connection.execute(DDL("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": VERSION})
+
+
+def version(connection: Connection) -> str | None:
+    """The migration that a database is at; None if it is empty, `0001` if it is the first ever."""
+    inspector = inspect(connection)
+    if inspector.has_table("alembic_version"):
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return "0001" if inspector.has_table("event") else None
+
+
+def guards(dialect: str) -> tuple[str, ...]:
+    """The statements that make a database refuse to change or delete an event."""
+    if dialect == "sqlite":
+        return tuple(
+            f"CREATE TRIGGER event_no_{verb.lower()} BEFORE {verb} ON event "
+            "BEGIN SELECT RAISE(ABORT, 'events are never changed'); END"
+            for verb in ("UPDATE", "DELETE")
+        )
+    return (
+        """CREATE FUNCTION event_unchanged() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'events are never changed'; END $$""",
+        """CREATE TRIGGER event_no_change BEFORE UPDATE OR DELETE ON event
+            FOR EACH ROW EXECUTE FUNCTION event_unchanged()""",
+        """CREATE TRIGGER event_no_truncate BEFORE TRUNCATE ON event
+            FOR EACH STATEMENT EXECUTE FUNCTION event_unchanged()""",
+    )
+
+
+for _dialect in ("sqlite", "postgresql"):
+    for _statement in guards(_dialect):
+        event.listen(
+            EVENT,
+            "after_create",
+            DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]  # the same
+        )

@@ -1,129 +1,313 @@
-"""One group of appends, one transaction: the writes that every call waits for.
+"""One group of appends, one transaction: what may be stored, and how it is chained and sealed.
 
-SQLAlchemy Core describes the tables and writes the SQL, once; the driver carries it out. Measured,
-its execution layer costs four times what SQLite itself takes for such a small transaction.
+Blocks; belongs to the ledger's thread. Times are RFC 3339 in UTC, which sort as texts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sqlalchemy import bindparam, insert, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import func, select, update
 
-from agi_bridge.consent import schema
-from agi_bridge.consent.errors import IllegalTransition
-from agi_bridge.consent.proof import canonical, text_sha256
-from agi_bridge.consent.states import State, step
+from agi_bridge.consent.chain import START, leaf, link
+from agi_bridge.consent.errors import IllegalTransition, Withheld
+from agi_bridge.consent.proof import canonical, text_sha256, timestamp
+from agi_bridge.consent.record import SCHEMA, StoredEvent
+from agi_bridge.consent.schema import DISCLOSURE, SUPPRESSION, brand_key
+from agi_bridge.consent.states import OUTCOMES, Act, State, step
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import ClauseElement, Table
+    from agi_bridge.consent.database import Transaction
+    from agi_bridge.consent.record import Batch, DisclosureHeard, PersonalData
+    from agi_bridge.consent.statements import Statements
+    from agi_bridge.consent.vault import Vault
 
-    from agi_bridge.consent.record import Batch
-
-Outcome: TypeAlias = "Exception | None"
+Outcome: TypeAlias = "IllegalTransition | Withheld | None"
 """What became of one batch: None is stored."""
 
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
-def store(connection: sqlite3.Connection, batches: Sequence[Batch]) -> list[Outcome]:
-    """Store what may be stored of a group in one transaction; say what became of each batch.
 
-    Raises:
-        sqlite3.Error: nothing of the group is stored.
-    """
-    outcomes: list[Outcome] = []
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        states = _states(connection, batches)
-        good = []
+@dataclass(slots=True)
+class _Group:
+    """What the batches of one transaction have come to so far."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    states: dict[str, State] = field(default_factory=dict)
+    taken: Counter[str] = field(default_factory=Counter)
+    events: list[StoredEvent] = field(default_factory=list)
+    people: list[tuple[Batch, PersonalData]] = field(default_factory=list)
+    learned: list[Batch] = field(default_factory=list)
+    lifted: list[PersonalData] = field(default_factory=list)
+
+
+class Writer:
+    """Writes one bridge's chain."""
+
+    def __init__(self, statements: Statements, vault: Vault, ledger_id: str) -> None:
+        self.vault = vault
+        self.ledger_id = ledger_id
+        self._sql = statements
+        self._versions: dict[str, int] = {}
+
+    def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
+        """Store what may be stored of a group; say what became of each batch."""
+        self.hold(transaction, self._names(batches))
+        group = _Group()
         for batch in batches:
-            outcome = _advance(states, batch)
-            outcomes.append(outcome)
-            if outcome is None:
-                good.append(batch)
-        if good:
-            _insert(connection, good)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # some errors, as a full disk, have rolled back already
-            connection.execute("ROLLBACK")
-        raise
-    return outcomes
+            try:
+                self._admit(transaction, group, batch)
+            except (IllegalTransition, Withheld) as refusal:
+                group.outcomes.append(refusal)
+            else:
+                group.outcomes.append(None)
+        if group.events:
+            self._insert(transaction, group)
+        return group.outcomes
 
+    def hold(self, transaction: Transaction, names: Iterable[str] = ()) -> None:
+        """Take the locks that a transaction needs, our chain's and these; once and first."""
+        transaction.lock([f"chain:{self.ledger_id}", *names])
 
-def _states(connection: sqlite3.Connection, batches: Sequence[Batch]) -> dict[str, State]:
-    """The last stored state of every consent that a batch goes on with."""
-    states = {}
-    for batch in batches:
-        if batch.events[0].state is not State.DISCLOSED:
-            last = connection.execute(_LAST_STATE, (batch.consent_id,)).fetchone()
-            if last is not None:
-                states[batch.consent_id] = State(last[0])
-    return states
-
-
-def _advance(states: dict[str, State], batch: Batch) -> Outcome:
-    """Walk a batch through the table of states; keep the last one for the batches behind it."""
-    state = states.get(batch.consent_id)
-    try:
-        for stored in batch.events:
-            state = step(state, stored.state)
-    except IllegalTransition as error:
-        return IllegalTransition(f"consent {batch.consent_id}: {error}")
-    if state is not None:
-        states[batch.consent_id] = state
-    return None
-
-
-def _insert(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
-    disclosed = [b for b in batches if b.disclosure is not None]
-    disclosures = {text_sha256(b.disclosure.text): b.disclosure for b in disclosed if b.disclosure}
-    connection.executemany(
-        _INSERT_DISCLOSURE,
-        [(sha256, heard.language, heard.text) for sha256, heard in disclosures.items()],
-    )
-    connection.executemany(
-        INSERT_EVENT,
-        [
-            (e.event_id, e.consent_id, e.state.value, e.at, canonical(e.body))
-            for batch in batches
-            for e in batch.events
-        ],
-    )
-    connection.executemany(
-        _INSERT_PII,
-        [
-            (
-                b.consent_id,
-                b.personal.salt,
-                b.personal.number,
-                b.personal.caller_id,
-                b.personal.digits,
-                text_sha256(b.disclosure.text),
+    def append(self, transaction: Transaction, events: Sequence[StoredEvent]) -> None:
+        """Chain events to what is stored; their consents' states are the caller's business."""
+        sql = self._sql
+        last = transaction.cursor.execute(
+            sql.head.text, sql.head.arguments(ledger_id=self.ledger_id)
+        ).fetchone()
+        seq, head = (0, START) if last is None else (last[0], bytes.fromhex(last[1]))
+        rows = []
+        for seq_, event in enumerate(events, seq + 1):
+            body = canonical(
+                {
+                    **event.body,
+                    "schema": SCHEMA,
+                    "ledger_id": self.ledger_id,
+                    "seq": seq_,
+                    "event_id": event.event_id,
+                    "consent_id": event.consent_id,
+                    "type": event.type.value,
+                    "at": event.at,
+                }
             )
-            for b in batches
-            if b.personal is not None and b.disclosure is not None
-        ],
-    )
+            head = link(head, leaf(body))
+            rows.append(
+                (
+                    self.ledger_id,
+                    seq_,
+                    event.consent_id,
+                    event.type.value,
+                    event.at,
+                    body,
+                    head.hex(),
+                )
+            )
+        transaction.cursor.executemany(sql.insert_event.text, rows)
+
+    def keep_personal(
+        self, transaction: Transaction, consent_id: str, person: PersonalData, *, at: str,
+        disclosure_sha256: str | None = None,
+    ) -> None:  # fmt: skip
+        """Seal and store personal data under a consent's or an act's id."""
+        transaction.cursor.execute(
+            self._sql.insert_pii.text, self._row(consent_id, person, at, disclosure_sha256)
+        )
+
+    def state(self, transaction: Transaction, consent_id: str) -> State | None:
+        """The state that a consent was left in; None if it is not in the ledger."""
+        sql = self._sql.last_state
+        last = transaction.cursor.execute(sql.text, (consent_id,)).fetchone()
+        return None if last is None else State(last[0])
+
+    def version(self, transaction: Transaction, language: str, text: str) -> int:
+        """The version of a disclosure's wording in its language; a new one gets the next."""
+        sha256 = text_sha256(text)
+        known = self._versions.get(sha256)
+        if known is not None:
+            return known
+        transaction.lock(["disclosure"])
+        table = DISCLOSURE.c
+        newest = select(func.coalesce(func.max(table.version), 0)).where(table.lang == language)
+        version: int = transaction.core.execute(newest).scalar_one() + 1
+        sql = self._sql.insert_disclosure
+        transaction.cursor.execute(
+            sql.text, sql.arguments(sha256=sha256, lang=language, version=version, text=text)
+        )
+        kept = select(table.version).where(table.sha256 == sha256)
+        return int(transaction.core.execute(kept).scalar_one())
+
+    def remember(self, text: str, version: int) -> None:
+        """A disclosure is committed under this version: no need to look it up again."""
+        self._versions[text_sha256(text)] = version
+
+    def _names(self, batches: Sequence[Batch]) -> Iterator[str]:
+        """What must not change under our hands: consents gone on with, numbers, callers, lines."""
+        for batch in batches:
+            yield f"consent:{batch.consent_id}"
+            if batch.personal is not None:
+                yield from self.names_of(batch.personal)
+
+    def names_of(self, person: PersonalData) -> Iterator[str]:
+        """The locks that belong to one person."""
+        yield f"number:{self._lookup(person.number)}"
+        if person.rules is not None:
+            if person.caller_id is not None and person.rules.caller_per_day:
+                yield f"caller:{self._lookup(person.caller_id)}"
+            if person.rules.line_per_hour:
+                yield f"line:{person.line_id}"
+
+    def _admit(self, transaction: Transaction, group: _Group, batch: Batch) -> None:
+        """Take a batch into the group, or raise why it may not be stored."""
+        events = batch.events
+        state = group.states.get(batch.consent_id)
+        if state is None and events[0].type not in _FIRST:
+            state = self.state(transaction, batch.consent_id)
+        if state is State.REVOKED and events[0].type in OUTCOMES:
+            events = (_after_all(events[0]), *events[1:])
+        for event in events:
+            if isinstance(event.type, State):
+                try:
+                    state = step(state, event.type)
+                except IllegalTransition as error:
+                    raise IllegalTransition(f"consent {batch.consent_id}: {error}") from None
+        person = batch.personal
+        if person is not None and person.rules is not None:
+            self._allow(transaction, group, person)
+            group.people.append((batch, person))
+        if state is not None:
+            group.states[batch.consent_id] = state
+        if batch.learned:
+            group.learned.append(batch)
+        if batch.disclosure is not None:
+            events = (self._with_version(transaction, events[0], batch.disclosure), *events[1:])
+        group.events += events
+
+    def _allow(self, transaction: Transaction, group: _Group, person: PersonalData) -> None:
+        """See that a number may be agreed to: not revoked, and no limit is reached."""
+        rules = person.rules
+        assert rules is not None  # noqa: S101 - the caller has seen to it
+        number = self._lookup(person.number)
+        caller = self._lookup(person.caller_id)
+        line = person.line_id
+        now = time.time_ns() // 1_000_000
+        day, hour = _ago(now, DAY_MS), _ago(now, HOUR_MS)
+        sql = self._sql.standing
+        brand, every, numbers, callers, on_line = transaction.cursor.execute(
+            sql.text,
+            sql.arguments(
+                brand_number=number, every_number=number, brand=brand_key(person.brand or ""),
+                number=number, on_line=line, day=day, caller=caller, caller_day=day, line=line,
+                hour=hour,
+            ),
+        ).fetchone()  # fmt: skip
+        suppressed = brand == 1 or (brand is None and every == 1)
+        if suppressed and (person.caller_id != person.number or person.kind == "returned"):
+            raise Withheld("suppressed")
+        keys: list[str] = []
+        for key, reason, stored, limit in (
+            (f"number {number} {line}", "number_limit", numbers, rules.number_per_day),
+            (f"caller {caller}", "caller_limit", callers, rules.caller_per_day if caller else 0),
+            (f"line {line}", "line_limit", on_line, rules.line_per_hour),
+        ):
+            if limit and stored + group.taken[key] >= limit:
+                raise Withheld(reason)
+            keys.append(key)
+        group.taken.update(keys)
+        if suppressed:
+            group.lifted.append(person)
+
+    def _with_version(
+        self, transaction: Transaction, event: StoredEvent, heard: DisclosureHeard
+    ) -> StoredEvent:
+        version = self.version(transaction, heard.language, heard.text)
+        body = {**event.body, "disclosure_version": version}
+        return StoredEvent(event.event_id, event.consent_id, event.type, event.at, body)
+
+    def _insert(self, transaction: Transaction, group: _Group) -> None:
+        self.append(transaction, group.events)
+        sql = self._sql
+        if group.people:
+            transaction.cursor.executemany(
+                sql.insert_pii.text,
+                [
+                    self._row(
+                        batch.consent_id, person, batch.events[-1].at,
+                        None if batch.disclosure is None else text_sha256(batch.disclosure.text),
+                    )
+                    for batch, person in group.people
+                ],
+            )  # fmt: skip
+        for batch in group.learned:
+            self._learn(transaction, batch)
+        for person in group.lifted:
+            self._lift(transaction, person)
+
+    def _row(
+        self, consent_id: str, person: PersonalData, at: str, disclosure_sha256: str | None
+    ) -> tuple[object, ...]:
+        return self._sql.insert_pii.arguments(
+            consent_id=consent_id,
+            kind=person.kind,
+            line_id=person.line_id,
+            brand=None if person.brand is None else brand_key(person.brand),
+            at=at,
+            number_hmac=self._lookup(person.number),
+            caller_hmac=self._lookup(person.caller_id),
+            sealed=self.vault.seal(consent_id, person.values),
+            disclosure_sha256=disclosure_sha256,
+            trimmed=False,
+            restricted_until=None,
+        )
+
+    def _learn(self, transaction: Transaction, batch: Batch) -> None:
+        """Add to what is sealed, if it was not erased meanwhile."""
+        sql = self._sql
+        row = transaction.cursor.execute(sql.sealed.text, (batch.consent_id,)).fetchone()
+        if row is not None:
+            known = self.vault.open(batch.consent_id, row[0])
+            sealed = self.vault.seal(batch.consent_id, {**known, **(batch.learned or {})})
+            transaction.cursor.execute(
+                sql.reseal.text, sql.reseal.arguments(of=batch.consent_id, sealed=sealed)
+            )
+
+    def _lift(self, transaction: Transaction, person: PersonalData) -> None:
+        """A consent given since, by the number itself, ends its revocation for this brand."""
+        number, brand = self._lookup(person.number), brand_key(person.brand or "")
+        row = SUPPRESSION.c
+        now = timestamp()
+        lifted = transaction.core.execute(
+            update(SUPPRESSION)
+            .where(row.number_hmac == number, row.brand == brand)
+            .values(lifted_at=now)
+        )
+        if lifted.rowcount == 0:  # it was revoked for every brand
+            every = select(row.revocation_id, row.revoked_at).where(row.number_hmac == number)
+            revocation_id, revoked_at = transaction.core.execute(every).first() or ("", now)
+            transaction.core.execute(
+                SUPPRESSION.insert().values(
+                    number_hmac=number, brand=brand, revocation_id=revocation_id,
+                    revoked_at=revoked_at, lifted_at=now,
+                )
+            )  # fmt: skip
+
+    def _lookup(self, value: str | None) -> str | None:
+        return None if value is None else self.vault.lookup(value)
 
 
-def _compiled(statement: ClauseElement, table: Table) -> str:
-    columns = [column.key for column in table.columns if column.key != "seq"]
-    return str(statement.compile(dialect=sqlite.dialect(), column_keys=columns))
+def _after_all(event: StoredEvent) -> StoredEvent:
+    """The outcome of a submission whose consent was revoked while it was on its way."""
+    body = {**event.body, "outcome": event.type.value}
+    return StoredEvent(event.event_id, event.consent_id, Act.SETTLED, event.at, body)
 
 
-_LAST_STATE = str(
-    select(schema.EVENT.c.type)
-    .where(schema.EVENT.c.consent_id == bindparam("id"))
-    .order_by(schema.EVENT.c.seq.desc())
-    .compile(dialect=sqlite.dialect())
-)
-INSERT_EVENT = _compiled(insert(schema.EVENT), schema.EVENT)
-"""Parameters: event id, consent id, type, time, body."""
-_INSERT_PII = _compiled(insert(schema.PII), schema.PII)
-_INSERT_DISCLOSURE = _compiled(
-    sqlite.insert(schema.DISCLOSURE).on_conflict_do_nothing(), schema.DISCLOSURE
-)
+def _ago(now_ms: int, span_ms: int) -> str:
+    return timestamp((now_ms - span_ms) * 1_000_000)
+
+
+_FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

@@ -1,0 +1,216 @@
+"""SQLite or PostgreSQL under the ledger: one connection, its transactions and what locks them.
+
+Everything here blocks and belongs to the ledger's thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from sqlalchemy import URL, create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from agi_bridge.consent.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_SECONDS: Final = 3.0
+"""How long a write waits for another process that holds what it needs, before it fails."""
+CONNECT_SECONDS: Final = 3
+"""Longest wait for PostgreSQL to take a connection."""
+_POSTGRESQL_OPTIONS: Final = (
+    "-c synchronous_commit=on "
+    f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
+    "-c idle_in_transaction_session_timeout=30000 -c client_min_messages=warning"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An open transaction.
+
+    `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
+    call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
+    """
+
+    core: Connection
+    cursor: Any
+    locks: bool
+
+    def lock(self, names: Iterable[str]) -> None:
+        """Hold back every other bridge that wants one of these names, until the end.
+
+        SQLite has one writer at a time anyway. Always taken in the same order: no two bridges can
+        wait for each other.
+        """
+        if self.locks:
+            keys = sorted({_lock_key(name) for name in names})
+            self.cursor.execute(
+                "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
+            )
+
+
+class Database:
+    """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database."""
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        if isinstance(where, Path):
+            self.name = str(where)
+            self._engine = _sqlite(where)
+        else:
+            url = make_url(where)
+            self.name = (
+                f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
+            )
+            self._engine = _postgresql(url)
+        self._connection: Connection | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for the migrations."""
+        return self._engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a SQLite file."""
+        return isinstance(self.where, Path)
+
+    def file_is_there(self) -> bool:
+        """Whether a SQLite database has been begun here."""
+        return (
+            isinstance(self.where, Path) and self.where.exists() and self.where.stat().st_size > 0
+        )
+
+    def prepare(self) -> None:
+        """Make a SQLite file (mode 0600) and its folder if need be.
+
+        Raises:
+            LedgerUnavailable: it cannot be made or written.
+        """
+        if not isinstance(self.where, Path):
+            return
+        try:
+            # Passable, not readable: Asterisk's account plays speech from a folder in it.
+            self.where.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            os.close(os.open(self.where, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Begin; commit at the end of the block, undo everything if it raises.
+
+        A connection that failed is not used again: the next transaction makes a new one.
+
+        Raises:
+            LedgerUnavailable: the database failed; nothing of the transaction is stored, unless
+                it was lost while it said so.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            core = self._connection
+            with core.begin():
+                driver: Any = core.connection.driver_connection
+                cursor = driver.cursor()
+                try:
+                    yield Transaction(core, cursor, locks=not self.is_sqlite)
+                finally:
+                    cursor.close()
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
+            self.close()
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted where it can be read.
+
+        SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here, if no
+        other process reads from it just now. PostgreSQL frees the rows for reuse.
+
+        Raises:
+            LedgerUnavailable: the database failed.
+        """
+        self.close()
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
+                if self.is_sqlite:
+                    driver: Any = core.connection.driver_connection
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                else:
+                    core.execute(text("SET statement_timeout = 0"))
+                    core.execute(text("VACUUM pii"))
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    def close(self) -> None:
+        """Let the connection go, whatever state it is in; the next use makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
+                connection.invalidate()
+
+
+def cause(error: BaseException) -> str:
+    """The database's or the system's own words, without statement or parameters."""
+    original = getattr(error, "orig", None) or error
+    if isinstance(original, OSError):
+        return original.strerror or type(original).__name__
+    if isinstance(original, psycopg.Error):
+        return (original.diag.message_primary or str(original)).partition("\n")[0]
+    return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        hide_parameters=True,  # an error's text must not hold a number
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",  # what a lock let through must be seen after it
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": _POSTGRESQL_OPTIONS,
+            "application_name": "agi-bridge",
+        },
+        hide_parameters=True,
+    )
+
+
+def _lock_key(name: str) -> int:
+    """PostgreSQL's advisory locks are known by a signed 64-bit number."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -1,0 +1,191 @@
+"""Personal data goes, the proof stays: retention, erasure, restriction.
+
+Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, exists, or_, select, update
+
+from agi_bridge.consent.proof import Identifiers, timestamp
+from agi_bridge.consent.record import StoredEvent
+from agi_bridge.consent.schema import PII
+from agi_bridge.consent.states import Act
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import ColumnElement
+
+    from agi_bridge.consent.database import Transaction
+    from agi_bridge.consent.writing import Writer
+
+AT_ONCE: Final = 500
+"""Most rows in one transaction: calls wait for it."""
+DETAILS: Final = ("digits", "caller_id")
+"""What is kept for a shorter time: the keys as pressed, and a caller ID that is not the number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRules:
+    """Until when things are kept.
+
+    Attributes:
+        personal_before: what a person last did before this (RFC 3339 in UTC) is deleted.
+        details_before: of consents before this, details are deleted.
+    """
+
+    personal_before: str
+    details_before: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """How many consents' personal data goes, and of how many more only the details."""
+
+    erase: int = 0
+    trim: int = 0
+
+    def __add__(self, other: RetentionReport) -> RetentionReport:
+        """The sum of two."""
+        return RetentionReport(self.erase + other.erase, self.trim + other.trim)
+
+
+def erase(
+    transaction: Transaction,
+    writer: Writer,
+    consent_ids: Iterable[str],
+    *,
+    basis: str,
+    actor: str,
+) -> int:
+    """Delete personal data, but what is restricted; returns of how many consents."""
+    ids = sorted(set(consent_ids))
+    writer.hold(transaction, map("consent:{}".format, ids))
+    pii = PII.c
+    there = transaction.core.execute(
+        select(pii.consent_id).where(pii.consent_id.in_(ids), _free(timestamp()))
+    ).scalars()
+    return _erase(transaction, writer, there.all(), basis, actor)
+
+
+def restrict(
+    transaction: Transaction,
+    writer: Writer,
+    consent_ids: Iterable[str],
+    *,
+    basis: str,
+    until: str,
+    actor: str,
+) -> int:
+    """Keep personal data for a defence only, until a day; returns of how many consents."""
+    ids = sorted(set(consent_ids))
+    writer.hold(transaction, map("consent:{}".format, ids))
+    pii = PII.c
+    there = transaction.core.execute(
+        select(pii.consent_id).where(pii.consent_id.in_(ids))
+    ).scalars()
+    held = there.all()
+    transaction.core.execute(
+        update(PII).where(pii.consent_id.in_(held)).values(restricted_until=until)
+    )
+    body = {"basis": basis, "until": until, "actor": actor}
+    writer.append(transaction, _events(held, Act.RESTRICTED, body))
+    return len(held)
+
+
+def due(transaction: Transaction, rules: RetentionRules) -> RetentionReport:
+    """What `retain` would delete."""
+    return RetentionReport(
+        len(_due(transaction, rules, None)), len(_detailed(transaction, rules, None))
+    )
+
+
+def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> RetentionReport:
+    """Delete what its time has run out for, so much that calls need not wait; returns what."""
+    writer.hold(transaction)
+    gone = _due(transaction, rules, AT_ONCE)
+    erased = _erase(transaction, writer, gone, "retention", "agi-bridge")
+    trimmed = _trim(transaction, writer, _detailed(transaction, rules, AT_ONCE - erased))
+    return RetentionReport(erased, trimmed)
+
+
+def _erase(
+    transaction: Transaction, writer: Writer, ids: Sequence[str], basis: str, actor: str
+) -> int:
+    if ids:
+        transaction.core.execute(delete(PII).where(PII.c.consent_id.in_(ids)))
+        body = {"what": "all", "basis": basis, "actor": actor}
+        writer.append(transaction, _events(ids, Act.ERASED, body))
+    return len(ids)
+
+
+def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
+    pii = PII.c
+    rows = transaction.core.execute(
+        select(pii.consent_id, pii.sealed).where(pii.consent_id.in_(ids))
+    ).all()
+    changed = []
+    for row in rows:
+        known = writer.vault.open(row.consent_id, row.sealed)
+        gone = {"digits"} & known.keys()
+        if known.get("caller_id") not in {None, known.get("number")}:
+            gone.add("caller_id")
+        values: dict[str, Any] = {"trimmed": True}
+        if gone:
+            changed.append(row.consent_id)
+            left = {name: value for name, value in known.items() if name not in gone}
+            values["sealed"] = writer.vault.seal(row.consent_id, left)
+        if "caller_id" in gone:
+            values["caller_hmac"] = None
+        transaction.core.execute(
+            update(PII).where(pii.consent_id == row.consent_id).values(**values)
+        )
+    if changed:
+        body = {"what": "details", "basis": "retention", "actor": "agi-bridge"}
+        writer.append(transaction, _events(changed, Act.ERASED, body))
+    return len(rows)
+
+
+def _due(transaction: Transaction, rules: RetentionRules, limit: int | None) -> Sequence[str]:
+    """The consents of people who have not been texted, and have not revoked, since then."""
+    pii, later = PII.c, PII.alias()
+    query = select(pii.consent_id).where(
+        pii.at < rules.personal_before,
+        _free(timestamp()),
+        ~exists().where(
+            later.c.number_hmac == pii.number_hmac, later.c.at >= rules.personal_before
+        ),
+    )
+    return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
+
+
+def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None) -> Sequence[str]:
+    """The consents whose details are due, though they themselves are not."""
+    pii, later = PII.c, PII.alias()
+    stays = or_(
+        pii.at >= rules.personal_before,
+        exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= rules.personal_before),
+    )
+    query = select(pii.consent_id).where(
+        pii.at < rules.details_before,
+        pii.trimmed.is_(False),
+        pii.kind.in_(["consent", "returned"]),
+        _free(timestamp()),
+        stays,
+    )
+    return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
+
+
+def _free(now: str) -> ColumnElement[bool]:
+    """Not held for a defence."""
+    until = PII.c.restricted_until
+    return or_(until.is_(None), until < now)
+
+
+def _events(ids: Iterable[str], act: Act, body: dict[str, str]) -> list[StoredEvent]:
+    new, now = Identifiers(), timestamp()
+    return [StoredEvent(new.next(), id_, act, now, body) for id_ in ids]
