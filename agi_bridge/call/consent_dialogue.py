@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
-from agi_bridge.call.keypad import (
-    Entry,
-    Timing,
-    choose,
-    read_back_groups,
-    read_number,
-    wanted_digits,
-)
+from agi_bridge.call.hours import Hours
+from agi_bridge.call.keypad import choose, play
+from agi_bridge.call.number_entry import STAR_KEY, NumberEntry
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
 from agi_bridge.speech import menu_key
@@ -32,13 +28,6 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library, Recording
 
-DECLINE_KEY: Final = "*"
-AGREE_KEY: Final = "1"
-CHANGE_KEY: Final = "2"
-CONFIRM_KEYS: Final = AGREE_KEY + CHANGE_KEY + DECLINE_KEY
-READ_BACK_PAUSE: Final = 0.4
-"""Seconds between the groups of digits; a key pressed in it counts."""
-
 
 @dataclass(frozen=True, slots=True)
 class Declined:
@@ -46,10 +35,20 @@ class Declined:
 
     Attributes:
         reason: a stable word: `star`, `no_input`, `invalid_number`, `not_confirmed`,
-            `disclosure_not_heard`.
+            `disclosure_not_heard`, `quiet_hours`.
     """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """The caller pressed the opt-out key: no text now, and none from now on."""
+
+    reason = "opted_out"
+
+
+Refusal: TypeAlias = Declined | OptedOut
 
 
 class ConsentDialogue:
@@ -84,7 +83,7 @@ class ConsentDialogue:
         self._call_line = call_line
         self.language = line.languages[0]
 
-    async def obtain(self) -> Declined | None:
+    async def obtain(self) -> Refusal | None:
         """Lead the caller through it; None means agreed.
 
         The record is left with everything that happened, the ending included, and waits to be
@@ -96,23 +95,33 @@ class ConsentDialogue:
         """
         try:
             await self._choose_language()
-            declined = await self._disclose() or await self._agree()
+            refusal = await self._offer_opt_out() or await self._disclose() or await self._agree()
         except (AGIHangup, asyncio.CancelledError):  # a hangup inside until_hangup() is both
             if self._record.state is not None:
                 self._record.ended(State.ABANDONED, "hangup")
             raise
-        if declined is None:
+        if refusal is None:
             self._record.confirmed(self._line.consent.act)
-        else:
-            self._record.ended(State.DECLINED, declined.reason)
-        return declined
+        elif self._record.state is not None:  # opted out before the disclosure: nothing to end
+            self._record.ended(State.DECLINED, refusal.reason)
+        return refusal
+
+    async def speak(self, language: str) -> None:
+        """Go on in a language of the line.
+
+        Raises:
+            AGIHangup: the caller has gone.
+        """
+        self.language = language
+        self._call_line.note(language=language)
+        await self._channel.set_variable(CHANNEL_LANGUAGE, language)
 
     async def _choose_language(self) -> None:
+        language = self._line.languages[0]
         if len(self._line.languages) > 1:
             self._call_line.step("language")
-            self.language = await self._ask_language()
-        self._call_line.note(language=self.language)
-        await self._channel.set_variable(CHANNEL_LANGUAGE, self.language)
+            language = await self._ask_language()
+        await self.speak(language)
 
     async def _ask_language(self) -> str:
         items = {
@@ -129,12 +138,25 @@ class ConsentDialogue:
                 return items[key]
         return self._line.languages[0]
 
-    async def _disclose(self) -> Declined | None:
-        """Play the disclosure, which only `*` interrupts, and note how much of it was played."""
+    async def _offer_opt_out(self) -> OptedOut | None:
+        """Say which key revokes, where the line has one; that key alone interrupts."""
+        key = self._line.consent.opt_out_key
+        if not key:
+            return None
+        self._call_line.step("opt_out_offer")
+        pressed = await play(self._channel, [self._prompt("opt-out-offer"), key], key)
+        return OptedOut() if pressed else None
+
+    async def _disclose(self) -> Refusal | None:
+        """Play the disclosure and note how much of it was played.
+
+        Only `*` and the opt-out key interrupt it.
+        """
         self._call_line.step("disclosure")
+        keys = STAR_KEY + self._line.consent.opt_out_key
         recording = self._library.prompt(self._line.disclosure, self.language)
         try:
-            playback = await self._channel.stream_file(recording.path, DECLINE_KEY)
+            playback = await self._channel.stream_file(recording.path, keys)
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
             self._record.disclosed(_heard(recording, 0))
             raise
@@ -142,58 +164,28 @@ class ConsentDialogue:
         self._record.disclosed(heard)
         if playback.digit:
             self._note_key("disclosure", playback.digit)
-            return Declined("star")
+            return Declined("star") if playback.digit == STAR_KEY else OptedOut()
         # Old releases of Asterisk report a missing file as played, with endpos 0.
         return None if heard.complete else Declined("disclosure_not_heard")
 
     async def _agree(self) -> Declined | None:
         """From the first request for a number to the agreement; None means agreed."""
-        apology: str | None = None
-        for tries in range(1, self._line.consent.entry_tries + 1):
-            self._call_line.step("number")
-            prompts = [apology, "enter-number"] if apology else ["enter-number"]
-            entry = await self._read_number(prompts)
-            if entry.ended_by == "star":
-                self._note_key("number", DECLINE_KEY)
-                return Declined("star")
-            if not entry.digits:
-                apology = "no-input"
-                continue
-            number = self._accept(entry.digits, tries)
-            if number is None:
-                apology = "invalid-number"
-                continue
-            if self._line.consent.act == "number":
-                return None
-            self._call_line.step("confirm")
-            key = await self._confirm(entry.digits)
-            if key == AGREE_KEY:
-                return None
-            if key == DECLINE_KEY:
-                return Declined("star")
-            if key != CHANGE_KEY:
-                return Declined("not_confirmed")
-            apology = None
-        return Declined(_OUT_OF_TRIES[apology])
-
-    async def _read_number(self, prompts: list[str]) -> Entry:
-        consent = self._line.consent
-        return await read_number(
+        entry = NumberEntry(
             self._channel,
-            [self._prompt(name) for name in prompts],
-            timing=Timing(
-                consent.first_digit_seconds, consent.between_digits_seconds, consent.entry_seconds
-            ),
-            wanted=wanted_digits(self._line.regions),
+            self._line,
+            self._library,
+            self._call_line,
+            self.language,
+            question=["confirm-number"],
+            confirms=self._line.consent.act != "number",
+            accept=self._entered,
+            note_key=self._note_key,
         )
+        found = await entry.obtain()
+        return Declined(found) if isinstance(found, str) else None
 
-    def _accept(self, digits: str, tries: int) -> phone.PhoneNumber | None:
-        region, allowed = self._line.regions[0], self._line.regions
-        try:
-            number = phone.keyed(digits, region=region, allowed_regions=allowed)
-        except phone.InvalidNumber as error:
-            self._call_line.note(number_refused=error.reason)
-            return None
+    def _entered(self, number: phone.PhoneNumber, digits: str, tries: int) -> str | None:
+        """Take a number down; return why it must not be texted, if so."""
         self._record.entered(
             NumberEntered(
                 e164=number.e164,
@@ -201,43 +193,16 @@ class ConsentDialogue:
                 number_type=number.type,
                 region=number.region,
                 library=phone.LIBRARY_VERSION,
-                tries=tries - 1,
+                tries=tries,
                 ani_match=self._compare_with_caller_id(number),
             )
         )
-        return number
+        return None if may_be_texted_now(number.e164, self._line) else "quiet_hours"
 
     def _compare_with_caller_id(self, number: phone.PhoneNumber) -> str:
         if self._caller is not None:
             return "same" if self._caller == number.e164 else "different"
         return "hidden" if self._channel.environment.caller_id is None else "invalid"
-
-    async def _confirm(self, digits: str) -> str:
-        """Read the number back and ask; return the key pressed at last, or ''."""
-        key = ""
-        for _ in range(self._line.consent.confirm_tries):
-            key = await self._read_back(digits)
-            if key:
-                self._note_key("confirm", key)
-            if key in CONFIRM_KEYS and key:
-                return key
-        return ""
-
-    async def _read_back(self, digits: str) -> str:
-        channel = self._channel
-        key = (await channel.stream_file(self._prompt("you-entered"), CONFIRM_KEYS)).digit
-        for group in read_back_groups(digits):
-            key = (
-                key
-                or await channel.say_digits(group, CONFIRM_KEYS)
-                or await channel.wait_for_digit(READ_BACK_PAUSE)
-            )
-        return key or await choose(
-            channel,
-            [self._prompt("confirm-number")],
-            CONFIRM_KEYS,
-            self._line.consent.confirm_seconds,
-        )
 
     def _prompt(self, name: str, language: str | None = None) -> str:
         return self._library.prompt(name, language or self.language).path
@@ -246,11 +211,11 @@ class ConsentDialogue:
         self._record.key(prompt, self._call_line.elapsed_ms, key)
 
 
-_OUT_OF_TRIES: Final = {
-    None: "not_confirmed",
-    "no-input": "no_input",
-    "invalid-number": "invalid_number",
-}
+def may_be_texted_now(number: str, line: Line) -> bool:
+    """Whether a caller's own wish is enough at this hour; a line with strict hours says no."""
+    if line.consent.quiet_hours != "strict":
+        return True
+    return Hours.of(line).allow(number, datetime.now(UTC))
 
 
 def _heard(recording: Recording, endpos: int) -> DisclosureHeard:

@@ -3,45 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from agi_bridge import __version__, phone
 from agi_bridge.agi import AGIError, AGIHangup
-from agi_bridge.call import variables
-from agi_bridge.call.consent_dialogue import ConsentDialogue, Declined
+from agi_bridge.call import opt_out, variables
+from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
 from agi_bridge.call.follow import Follower, announce_default
 from agi_bridge.call.lines import called_did, called_numbers
 from agi_bridge.call.route import GoToDefault, Plan, plan
 from agi_bridge.call.submission import keep_company, store, store_ending, submit
 from agi_bridge.call.variables import Result
-from agi_bridge.consent import CallFacts, ConsentRecord, State
+from agi_bridge.consent import (
+    AgreementRules,
+    CallFacts,
+    ConsentError,
+    ConsentRecord,
+    State,
+    Withheld,
+)
 from agi_bridge.hook import Outcome
 from agi_bridge.observe import CallLine
+from agi_bridge.observe.clock import clock_synchronised
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import Ledger
-    from agi_bridge.hook import HookClient
+    from agi_bridge.consent import Ledger, Live
+    from agi_bridge.hook import Hook
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
 
 
 SOFTWARE: Final = f"agi-bridge {__version__}"
 """What the record of consent names as the program in force."""
+SERVER: Final = platform.node()
+"""What it names as the machine."""
+ATTESTATIONS: Final = frozenset("ABC")
+"""Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What all calls share."""
+    """What all calls share.
+
+    `unsent` is set when a call has left a consent that is to be sent again.
+    """
 
     settings: Settings
     library: Library
     ledger: Ledger
-    hook: HookClient
+    hook: Hook
     config_sha256: str
+    unsent: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class CallHandler:
@@ -71,6 +88,7 @@ class Call:
 
     __slots__ = (
         "_call_line",
+        "_caller",
         "_channel",
         "_consent_id",
         "_dialogue",
@@ -93,10 +111,11 @@ class Call:
         self._line = line
         self._call_line = call_line
         self._consent_id: str | None = None  # once it is stored
-        facts = _facts(house, channel, line, called)
-        self._record = ConsentRecord(facts)
+        self._caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
+        caller = None if self._caller is None else self._caller.e164
+        self._record = ConsentRecord(_facts(house, channel, line, called, caller), _rules(line))
         self._dialogue = ConsentDialogue(
-            channel, line, house.library, self._record, call_line, caller=facts.caller_id
+            channel, line, house.library, self._record, call_line, caller=caller
         )
         self._follower = Follower(channel, line, house.library, call_line)
 
@@ -135,22 +154,77 @@ class Call:
             return Result.DEFAULT
 
     async def _consent(self) -> Plan:
-        outcome = await self._dialogue.obtain()
+        live = await self._live_consent()
+        if live is not None:
+            return await self._welcome_back(live)
+        refusal = await self._dialogue.obtain()
         self._follower.language = self._dialogue.language
-        self._call_line.step("agreed" if outcome is None else "declined")
-        if isinstance(outcome, Declined):
-            self._call_line.note(declined=outcome.reason)
-            await store_ending(self._house.ledger, self._record)
-            heard = outcome.reason != "disclosure_not_heard"
-            await self._follower.play("declined" if heard else "not-confirmed")
-            return Plan((GoToDefault(outcome.reason),))
+        self._call_line.step("agreed" if refusal is None else "declined")
+        if refusal is None:
+            return await self._submit()
+        self._call_line.note(declined=refusal.reason)
+        if isinstance(refusal, OptedOut):
+            return await self._opt_out()
+        await store_ending(self._house.ledger, self._record)
+        heard = refusal.reason != "disclosure_not_heard"
+        await self._follower.play("declined" if heard else "not-confirmed")
+        return Plan((GoToDefault(refusal.reason),))
+
+    async def _live_consent(self) -> Live | None:
+        """The consent on record of a caller who shows their number, if the line asks once only."""
+        if self._line.consent.returning != "skip" or self._caller is None:
+            return None
+        try:
+            return await self._house.ledger.live_consent(self._caller.e164, self._line.brand)
+        except ConsentError as error:  # then the caller is asked
+            structlog.get_logger().error("consent not looked up", exc_info=error)
+            return None
+
+    async def _welcome_back(self, live: Live) -> Plan:
+        """Submit on the strength of an earlier consent; nothing is disclosed or asked again."""
+        assert self._caller is not None  # noqa: S101 - _live_consent() has looked for it
+        known = live.language in self._line.languages
+        await self._dialogue.speak(live.language if known else self._line.languages[0])
+        self._follower.language = self._dialogue.language
+        self._call_line.step("returned")
+        if not may_be_texted_now(self._caller.e164, self._line):
+            return await self._decline("quiet_hours")
+        self._record.returned(live.consent_id, region=self._caller.region)
         return await self._submit()
+
+    async def _decline(self, reason: str) -> Plan:
+        self._call_line.note(declined=reason)
+        await self._follower.play("declined")
+        return Plan((GoToDefault(reason),))
+
+    async def _opt_out(self) -> Plan:
+        """Revoke what the caller agreed to before; with a number shown, nothing is asked."""
+        house, line = self._house, self._line
+        number = None if self._caller is None else self._caller.e164
+        if number is None:
+            number = await opt_out.ask_whose(
+                self._channel, line, house.library, self._call_line, self._dialogue.language
+            )
+        if number is None:
+            return await self._decline("opt_out_without_number")
+        async with self._channel.shielded():
+            stored = await opt_out.revoke(house.ledger, number, line, self._record.id)
+            await store_ending(house.ledger, self._record)
+        self._call_line.step("revoked" if stored else "not_revoked")
+        await self._follower.play("opted-out" if stored else "not-confirmed")
+        return Plan((GoToDefault("opted_out"),))
 
     async def _submit(self) -> Plan:
         """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
         house, record = self._house, self._record
         async with self._channel.shielded():
-            if not await store(house.ledger, record):
+            try:
+                stored = await store(house.ledger, record, context=house.settings.hook.context)
+            except Withheld as withheld:
+                record.withheld(withheld.reason)
+                await store_ending(house.ledger, record)
+                return await self._decline(withheld.reason)
+            if not stored:
                 self._call_line.note(hook="not_called")
                 await self._follower.play("not-confirmed")
                 return Plan((GoToDefault("not_stored"),))
@@ -161,6 +235,8 @@ class Call:
             submission = await keep_company(work, self._follower.play_or_raise)
             self._call_line.step("answer")
             self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)
+            if submission.outcome is Outcome.NOT_SENT:
+                house.unsent.set()
         accepted = submission.outcome is Outcome.ACCEPTED
         await self._follower.play("accepted" if accepted else "not-confirmed")
         if submission.answer is None:
@@ -193,20 +269,41 @@ class Call:
             structlog.get_logger().debug("result not told", exc_info=error)
 
 
-def _facts(house: House, channel: Channel, line: Line, called: tuple[str | None, ...]) -> CallFacts:
+def _rules(line: Line) -> AgreementRules:
+    limits = line.limits
+    return AgreementRules(
+        number_per_day=limits.number_per_day,
+        caller_per_day=limits.caller_id_per_day,
+        line_per_hour=limits.line_per_hour,
+    )
+
+
+def _facts(
+    house: House,
+    channel: Channel,
+    line: Line,
+    called: tuple[str | None, ...],
+    caller: str | None,
+) -> CallFacts:
     """What the record of consent says of a call."""
     environment = channel.environment
-    caller = phone.caller_id(environment.caller_id, region=line.regions[0])
+    query = environment.query
+    attestation = query.get("attestation", "").strip().upper()
     return CallFacts(
         line_id=line.name,
         did=called_did(line, called),
         brand=line.brand,
         legal_name=line.legal_name,
-        purpose="info",
+        purpose=line.purpose,
         call_uid=environment.unique_id or "",
+        linked_id=query.get("linkedid", ""),
         # The rest of a channel's name may hold the caller's number: PJSIP/+1415...-00000001.
         channel=(environment.channel or "").partition("/")[0],
+        attestation=attestation if attestation in ATTESTATIONS else None,
+        server=SERVER,
+        tz=line.timezone,
+        clock_synced=clock_synchronised(),
         software=SOFTWARE,
         config_sha256=house.config_sha256,
-        caller_id=None if caller is None else caller.e164,
+        caller_id=caller,
     )

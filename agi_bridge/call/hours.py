@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from phonenumbers import timezone as number_zones
+
+if TYPE_CHECKING:
+    from agi_bridge.settings import Line
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -24,14 +27,18 @@ class Hours:
 
     Attributes:
         opens: first minute, local time at the number's place.
-        closes: the minute from which on it is too late; before `opens` it is one of the next day,
-            and the same as `opens` means the whole day.
+        closes: the minute from which on it is too late, on the same day.
         timezone: IANA name of the zone that counts for a number of unknown place.
     """
 
     opens: time
     closes: time
     timezone: str
+
+    @classmethod
+    def of(cls, line: Line) -> Self:
+        """The hours of a line."""
+        return cls(line.hours.opens, line.hours.closes, line.timezone)
 
     def allow(self, number: str, moment: datetime) -> bool:
         """Whether the number may be texted at this moment.
@@ -41,7 +48,8 @@ class Hours:
             moment: with its zone.
         """
         return all(
-            self._hold(moment.astimezone(zone).time()) for zone in _zones(number, self.timezone)
+            self.opens <= moment.astimezone(zone).time() < self.closes
+            for zone in _zones(number, self.timezone)
         )
 
     def next_allowed(self, number: str, moment: datetime, until: datetime) -> datetime | None:
@@ -54,11 +62,6 @@ class Hours:
                 return moment
             moment = moment.replace(second=0, microsecond=0) + _MINUTE
         return None
-
-    def _hold(self, local: time) -> bool:
-        if self.opens < self.closes:
-            return self.opens <= local < self.closes
-        return local >= self.opens or local < self.closes
 
 
 def _zones(number: str, fallback: str) -> tuple[ZoneInfo, ...]:

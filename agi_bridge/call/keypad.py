@@ -42,17 +42,25 @@ class Entry:
     ended_by: End
 
 
-async def play(channel: Channel, recordings: Iterable[str], escape: str) -> str:
-    """Play recordings one after the other; return the key of `escape` that cut them short, or ''.
+async def play(channel: Channel, sounds: Iterable[str], escape: str) -> str:
+    """Play sounds one after the other; return the key of `escape` that cut them short, or ''.
+
+    Args:
+        channel: the caller's channel.
+        sounds: recordings, as the PBX names them; what is digits alone is said digit by digit.
+        escape: the keys that interrupt; others are lost.
 
     Raises:
         AGIAppError: a recording is missing.
         AGIHangup: the caller has gone.
     """
-    for name in recordings:
-        playback = await channel.stream_file(name, escape)
-        if playback.digit:
-            return playback.digit
+    for sound in sounds:
+        if sound.isdigit():
+            key = await channel.say_digits(sound, escape)
+        else:
+            key = (await channel.stream_file(sound, escape)).digit
+        if key:
+            return key
     return ""
 
 
@@ -94,12 +102,12 @@ async def read_number(
             return Entry(digits, "pause" if left > timing.between else "time")
 
 
-async def choose(channel: Channel, prompts: Sequence[str], keys: str, wait: float) -> str:
-    """Play prompts, which a key of `keys` interrupts, then wait; return the key, or ''.
+async def choose(channel: Channel, sounds: Sequence[str], keys: str, wait: float) -> str:
+    """Play sounds, which a key of `keys` interrupts, then wait; return the key, or ''.
 
     A key that is not on offer is returned too: the caller of this function may want to ask again.
     """
-    return await play(channel, prompts, keys) or await channel.wait_for_digit(wait)
+    return await play(channel, sounds, keys) or await channel.wait_for_digit(wait)
 
 
 @cache

@@ -123,6 +123,14 @@ def plan(answer: Answer, line: Line, language: str) -> Plan:
     return Plan((*steps, _last(steps, line, answer.kind)), tuple(refused))
 
 
+def forward_number(answer: Answer | None, line: Line) -> str | None:
+    """The number in E.164 that the answer leads to first, checked; None if to none."""
+    if answer is None:
+        return None
+    rings = (step for step in plan(answer, line, line.languages[0]).steps if isinstance(step, Ring))
+    return next((ring.numbers[0].e164 for ring in rings), None)
+
+
 def _last(steps: Sequence[Step], line: Line, kind: str) -> Step:
     """What follows when the answer says no more."""
     if any(isinstance(step, Ring) for step in steps):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge.agi import AGIError
-from agi_bridge.consent import ConsentError, State
+from agi_bridge.call.route import forward_number
+from agi_bridge.consent import ConsentError, State, Withheld
 from agi_bridge.hook import Outcome
 from agi_bridge.speech import MissingPrompt
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agi_bridge.consent import ConsentRecord, Ledger
-    from agi_bridge.hook import HookClient, Submission
+    from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line
 
 HOLD_AFTER: Final = 0.4
@@ -35,16 +36,19 @@ _STATES: Final = {
 }
 
 
-async def store(ledger: Ledger, record: ConsentRecord) -> bool:
+async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = None) -> bool:
     """Make an agreement durable, and with it that it is about to be submitted.
 
     Returns whether it is stored. If not, nothing may be sent; the fault is on one line of the log.
+
+    Raises:
+        Withheld: the agreement may not be taken; nothing is stored.
     """
-    record.submitting()
+    record.submitting(context=context)
     return await _append(ledger, record)
 
 
-async def submit(ledger: Ledger, hook: HookClient, record: ConsentRecord, line: Line) -> Submission:
+async def submit(ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line) -> Submission:
     """Call the hook with a stored consent and store what became of it."""
     submission = await hook.submit(from_=record.number, to=line.business_number, key=line.secret())
     record.settled(
@@ -53,6 +57,7 @@ async def submit(ledger: Ledger, hook: HookClient, record: ConsentRecord, line: 
         status=submission.status,
         attempts=submission.attempts,
         answer=submission.answer_sha256,
+        forward=forward_number(submission.answer, line),
     )
     await _append(ledger, record)
     if submission.outcome is Outcome.REFUSED:
@@ -100,6 +105,8 @@ async def _append(ledger: Ledger, record: ConsentRecord) -> bool:
     batch = record.take()
     try:
         await ledger.append(batch)
+    except Withheld:
+        raise
     except ConsentError as error:
         structlog.get_logger().error("consent not stored", consent=record.id, exc_info=error)
         return False

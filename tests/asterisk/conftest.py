@@ -143,6 +143,7 @@ async def pbx(asterisk: Asterisk) -> AsyncIterator[Pbx]:
         "AGI_BRIDGE_URL": NOBODY,
         "AGI_BRIDGE_URL_2": "",
         "AGI_BRIDGE_TOKEN": "",
+        "AGI_BRIDGE_ATTESTATION": "",
         "AGI_BRIDGE_FALLBACK": "PJSIP/100",
         "AGI_BRIDGE_FALLBACK_RING": "",
         "AGI_BRIDGE_FALLBACK_GOTO": "",

@@ -325,6 +325,11 @@ async def test_a_fallback_that_leads_back_ends_in_an_apology(pbx: Pbx) -> None:
     assert exact(call, pbx.sound("digits/1")).milliseconds > 300
 
 
+def request(bridge: CannedBridge, query: str) -> str:
+    """The URL that the bridge is asked by: the number, then the call's own id."""
+    return f"{bridge.url}{query}&linkedid={bridge.calls[0]['agi_uniqueid']}"
+
+
 @pytest.mark.parametrize(
     ("dialled", "query"),
     [
@@ -345,7 +350,7 @@ async def test_the_bridge_is_told_the_number_that_was_dialled(
         await pbx.use_bridge(bridge.url)
         call = await pbx.call(dialled)
         await call.ended()
-        assert bridge.calls[0]["agi_request"] == bridge.url + query
+        assert bridge.calls[0]["agi_request"] == request(bridge, query)
         assert bridge.calls[0]["agi_callerid"] == "+15145550100"
 
 
@@ -354,11 +359,21 @@ async def test_the_token_goes_with_the_number(pbx: Pbx) -> None:
     async with CannedBridge("ANSWER", *result("done")) as bridge:
         await pbx.use_bridge(bridge.url)
         await (await pbx.call()).ended()
-        assert bridge.calls[0]["agi_request"] == f"{bridge.url}?to=%2B14155550111&token=s3cret"
+        expected = request(bridge, "?to=%2B14155550111") + "&token=s3cret"
+        assert bridge.calls[0]["agi_request"] == expected
+
+
+async def test_what_the_trunk_vouches_for_goes_with_the_number(pbx: Pbx) -> None:
+    await pbx.asterisk.set_global("AGI_BRIDGE_ATTESTATION", "A")
+    async with CannedBridge("ANSWER", *result("done")) as bridge:
+        await pbx.use_bridge(bridge.url)
+        await (await pbx.call()).ended()
+        expected = request(bridge, "?to=%2B14155550111") + "&attestation=A"
+        assert bridge.calls[0]["agi_request"] == expected
 
 
 async def test_a_number_of_its_own_may_have_a_bridge_of_its_own(pbx: Pbx) -> None:
     async with CannedBridge("ANSWER", *result("done")) as bridge:
         await pbx.asterisk.set_global("OWN_URL", bridge.url)
         await (await pbx.call("own-bridge")).ended()
-        assert bridge.calls[0]["agi_request"] == f"{bridge.url}?to=%2B14155550114"
+        assert bridge.calls[0]["agi_request"] == request(bridge, "?to=%2B14155550114")

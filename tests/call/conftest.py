@@ -15,7 +15,8 @@ import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import CallHandler, House
-from agi_bridge.consent import Ledger
+from agi_bridge.consent import Keys, Ledger
+from agi_bridge.consent.keys import new_keys
 from agi_bridge.hook import HookClient
 from agi_bridge.speech import SHIPPED, Library
 from agi_bridge.tools.stand_in import StandIn
@@ -46,12 +47,13 @@ class Place:
     def __init__(self, state_dir: Path, stand_in: StandIn, parts: AsyncExitStack) -> None:
         self.stand_in = stand_in
         self.ledger: Ledger
+        self.keys: Keys = new_keys()
         self.parts = parts
         self._state_dir = state_dir
 
     async def open(self) -> None:
         self.ledger = await self.parts.enter_async_context(
-            await Ledger.open(self._state_dir / "consents.db")
+            await Ledger.open(self._state_dir / "consents.db", self.keys)
         )
 
     async def handler(self, **line: Any) -> CallHandler:
@@ -81,7 +83,7 @@ class Place:
         return await self.ledger.events()
 
     async def states(self) -> list[str]:
-        return [event.state.value for event in await self.ledger.events()]
+        return [event.type.value for event in await self.ledger.events()]
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ async def test_whoever_does_not_agree_is_connected_without_a_text(
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
     assert "AGI_BRIDGE_CONSENT" not in call.variables
     last = (await place.events())[-1]
-    assert (last.state, last.body["reason"]) == (State.DECLINED, reason)
+    assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
 
 
 async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(place: Place) -> None:
@@ -122,7 +122,7 @@ async def test_silence_then_a_number(place: Place) -> None:
 async def test_a_caller_may_change_the_number(place: Place) -> None:
     await place("4155550124,2,4155550123,1")
     assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
-    assert [event.state.value for event in await place.events()].count("entered") == 2
+    assert [event.type.value for event in await place.events()].count("entered") == 2
 
 
 async def test_the_number_is_read_back_as_keyed_in_groups(place: Place) -> None:
@@ -267,5 +267,5 @@ async def test_the_record_names_the_did_that_was_called(place: Place) -> None:
     line = {"did": [DID, "+14155550112"]}
     await place("*", line, path="x?to=4155550112")
     await place("*", line, path="x?to=(415)%20555-0111")
-    disclosed = [event for event in await place.events() if event.state is State.DISCLOSED]
+    disclosed = [event for event in await place.events() if event.type is State.DISCLOSED]
     assert [event.body["did"] for event in disclosed] == ["+14155550112", DID]

@@ -1,0 +1,57 @@
+"""The opt-out key: a caller who wants no more texts says so by pressing it.
+
+Whoever shows a number is taken at that; others key theirs, hear it read back, and press 1. What a
+caller has asked for is stored even if they hang up at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agi_bridge.call.number_entry import YES_KEY, NumberEntry
+from agi_bridge.consent import ConsentError, Revocation
+
+if TYPE_CHECKING:
+    from agi_bridge.agi import Channel
+    from agi_bridge.consent import Ledger
+    from agi_bridge.observe import CallLine
+    from agi_bridge.settings import Line
+    from agi_bridge.speech import Library
+
+
+async def ask_whose(
+    channel: Channel, line: Line, library: Library, call_line: CallLine, language: str
+) -> str | None:
+    """Ask a caller who shows no number for it, in E.164; None if none came.
+
+    Raises:
+        AGIHangup: the caller has gone.
+        AGIAppError: a recording is missing on the PBX.
+    """
+    # "To stop receiving texts from us, press" - "one"
+    question = ["opt-out-offer", YES_KEY]
+    entry = NumberEntry(channel, line, library, call_line, language, question=question)
+    found = await entry.obtain()
+    return None if isinstance(found, str) else found.e164
+
+
+async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> bool:
+    """Store a caller's revocation for this line's brand; return whether it is stored.
+
+    Args:
+        ledger: stores it.
+        number: in E.164.
+        line: the line that was called.
+        reference: the call's own: one call revokes once.
+    """
+    request = Revocation(
+        number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
+    )
+    try:
+        await ledger.revoke(request)
+    except ConsentError as error:
+        structlog.get_logger().error("revocation not stored", line=line.name, exc_info=error)
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""Consents that are certainly not sent, sent again: soon, seldom, by day, and one at a time.
+
+A consent of which the hook cannot have heard (`not_sent`) may be submitted again within ten minutes
+of the caller's agreement; a text that comes later would surprise them, so it expires instead. The
+ledger decides who sends: `submitting` is stored before the first byte leaves, and it refuses that
+to all but the first bridge, and to everybody once the consent is revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from agi_bridge.call.hours import Hours
+from agi_bridge.call.submission import submit
+from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
+from agi_bridge.hook import Breaker, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agi_bridge.call.handler import House
+    from agi_bridge.consent import ConsentRecord, Unsent
+    from agi_bridge.hook import Hook
+    from agi_bridge.settings import Line
+
+WINDOW: Final = timedelta(minutes=10)
+"""How long after the agreement a text may still be sent."""
+FIRST_WAIT: Final = timedelta(seconds=15)
+"""From the first failure to the second attempt; each further wait is twice the one before ..."""
+LONGEST_WAIT: Final = timedelta(minutes=2)
+"""... up to this, which leaves room for eight attempts in the window."""
+LOOK_EVERY: Final = timedelta(minutes=1)
+"""Between two looks at the ledger without news: another bridge may have left something."""
+LEAST_PAUSE: Final = 1.0
+"""Seconds between two rounds, whatever there is to do."""
+
+
+def due(unsent: Unsent) -> datetime:
+    """When the next attempt is due by the back-off alone."""
+    doublings = min(max(unsent.attempts, 1) - 1, 10)  # more is beyond any window
+    wait = min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+    return _time(unsent.last_at) + wait
+
+
+def last_moment(unsent: Unsent) -> datetime:
+    """Until when it may be sent."""
+    return _time(unsent.confirmed_at) + WINDOW
+
+
+class Resubmission:
+    """Sends again what can be sent again; run it as one task of the service.
+
+    Args:
+        house: what all calls share; its event `unsent` is the news that a call ended unsent.
+        now: the time of day, with its zone.
+        pause: waits until the event is set, but so many seconds at most.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
+    ) -> None:
+        self._house = house
+        self._now = now
+        self._pause = pause or _pause
+        self._given_up: set[str] = set()
+        self._ledger_down = False
+        self._hook_down = False
+        self._hold = False
+
+    async def run(self) -> None:
+        """Go on until cancelled.
+
+        A submission that is under way then stays `submitting`; the next start counts it as unknown.
+        """
+        while True:
+            self._house.unsent.clear()  # before looking: what comes from now on is news
+            wait = (await self.round()).total_seconds()
+            await self._pause(self._house.unsent, max(LEAST_PAUSE, wait))
+
+    async def round(self) -> timedelta:
+        """Send what is due, expire what is too old; return how long until more may be due."""
+        self._hold = False
+        try:
+            waits = [await self._attend(unsent) for unsent in await self._house.ledger.unsent()]
+        except LedgerUnavailable as error:
+            if not self._ledger_down:
+                structlog.get_logger().error("unsent consents not looked after", exc_info=error)
+            self._ledger_down = True
+            return LOOK_EVERY
+        self._ledger_down = False
+        return min(waits, default=LOOK_EVERY)
+
+    async def _attend(self, unsent: Unsent) -> timedelta:
+        """Do what is to be done with one; return how long until it wants to be looked at again.
+
+        Raises:
+            LedgerUnavailable: the ledger is down.
+        """
+        line = self._house.settings.lines.get(unsent.line_id)
+        if line is None or unsent.consent_id in self._given_up:  # None: another bridge's line
+            return LOOK_EVERY
+        now = self._now()
+        if now < due(unsent) <= last_moment(unsent):
+            return due(unsent) - now
+        try:
+            return await self._act(unsent, line, now)
+        except (IllegalTransition, Withheld):
+            return LOOK_EVERY  # revoked meanwhile, or another bridge has it
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one consent's fault must not cost the others
+            self._given_up.add(unsent.consent_id)
+            structlog.get_logger().error(
+                "consent not sent again", consent=unsent.consent_id, exc_info=error
+            )
+            return LOOK_EVERY
+
+    async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
+        record = await self._house.ledger.take_up(unsent.consent_id)
+        earliest, latest = max(now, due(unsent)), last_moment(unsent)
+        allowed = Hours.of(line).next_allowed(record.number, earliest, latest)
+        if allowed is None:
+            record.expired("too_old" if earliest > latest else "hours")
+            await self._house.ledger.append(record.take())
+            structlog.get_logger().warning("consent expired unsent", consent=record.id)
+            return LOOK_EVERY
+        if allowed > now:
+            return allowed - now
+        if self._hold or _held_back(self._house.hook):
+            return FIRST_WAIT
+        return await self._send(record, line, unsent.attempts + 1)
+
+    async def _send(self, record: ConsentRecord, line: Line, attempt: int) -> timedelta:
+        house = self._house
+        record.submitting(attempt, house.settings.hook.context)
+        await house.ledger.append(record.take())
+        submission = await submit(house.ledger, house.hook, record, line)
+        log = structlog.get_logger()
+        if submission.outcome is not Outcome.NOT_SENT:
+            self._hook_down = False
+            log.info(
+                "consent sent again",
+                consent=record.id,
+                attempt=attempt,
+                hook=submission.outcome,
+                hook_reason=submission.reason,
+            )
+            return LOOK_EVERY
+        if not self._hook_down:
+            log.warning("hook not reached for unsent consents", hook_reason=submission.reason)
+        self._hook_down = True
+        # The others would meet the same closed door, and each has but a few attempts.
+        self._hold = True
+        return FIRST_WAIT
+
+
+def _held_back(hook: Hook) -> bool:
+    """Whether an attempt would be spent on a circuit that is open."""
+    return isinstance(hook, Breaker) and hook.open
+
+
+async def _pause(news: asyncio.Event, seconds: float) -> None:
+    waiting = asyncio.ensure_future(news.wait())
+    try:
+        await asyncio.wait({waiting}, timeout=seconds)
+    finally:
+        waiting.cancel()
+
+
+def _time(stored: str) -> datetime:
+    """A time as the ledger writes it."""
+    return datetime.fromisoformat(stored)
