@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import socket
 import ssl
@@ -11,73 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools import check as module
-from agi_bridge.tools.check import EXIT_FAULTS, EXIT_OK, Level, Report, check, run, show
+from agi_bridge.tools.check import run
+from agi_bridge.tools.check_findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
+
+from .checking import DID, FORWARD, KEY, found, one, port, printed
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-
-KEY = "a73d5034210f702515128ac61193cd21"
-DID = "+14155550111"
-FORWARD = "+14155550199"
-
-
-@pytest.fixture
-def checked(tmp_path: Path) -> Callable[..., Report]:
-    """Check a configuration whose tables can be added to; the port is any free one."""
-
-    def checked(
-        top: str = "", *, line: str = "", agi: str = "port = 0", connect: bool = False
-    ) -> Report:
-        file = tmp_path / "agi-bridge.toml"
-        text = f"""
-            {top if "state_dir" in top else f'state_dir = "{tmp_path}"' + chr(10) + top}
-            [agi]
-            {agi}
-            [lines.shop]
-            did = ["{DID}"]
-            business_number = "{DID}"
-            hook_key = {{env = "SHOP_KEY"}}
-            brand = "Example Store"
-            dial_template = "PJSIP/{{number}}@trunk"
-            {line or f'default = {{kind = "dial", destination = "PJSIP/{FORWARD}@trunk"}}'}
-        """
-        file.write_text(text, encoding="utf-8")
-        environ = {"SHOP_KEY": KEY, "PATH": str(tmp_path / "bin")}
-        return check(file, environ, connect=connect)
-
-    return checked
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """A server that accepts connections and keeps what it was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server
-
-
-def port(server: socket.socket) -> int:
-    number: int = server.getsockname()[1]
-    return number
-
-
-def found(report: Report, key: str) -> list[tuple[Level, str]]:
-    return [(finding.level, finding.text) for finding in report.findings if finding.key == key]
-
-
-def one(report: Report, key: str) -> tuple[Level, str]:
-    (only,) = found(report, key)
-    return only
-
-
-def printed(report: Report) -> str:
-    out = io.StringIO()
-    show(report, Console(file=out, width=40))
-    return out.getvalue()
 
 
 def test_a_sound_configuration_has_no_fault(checked: Callable[..., Report], tmp_path: Path) -> None:
@@ -131,8 +73,26 @@ def test_faults_of_the_configuration_come_all_and_with_their_fix(
 
 
 def test_text_in_brackets_is_printed_as_it_is() -> None:
-    report = Report((module.Finding(Level.NOTE, "key", "[bold]x[/bold] :warning:"),))
+    report = Report((Finding(Level.NOTE, "key", "[bold]x[/bold] :warning:"),))
     assert "key: [bold]x[/bold] :warning:" in printed(report)
+
+
+def test_a_breaker_that_is_off_is_noted(checked: Callable[..., Report]) -> None:
+    level, text = one(checked(), "hook.breaker_failures")
+    assert level is Level.OK
+    assert text == "after 5 failures in a row nobody waits for the hook, which is tried every 30 s"
+    level, text = one(checked("hook = {breaker_failures = 0}"), "hook.breaker_failures")
+    assert level is Level.NOTE
+    assert text == "off: while the hook is down every caller waits up to 8 s"
+
+
+def test_the_shipped_disclosure_is_not_for_marketing(checked: Callable[..., Report]) -> None:
+    hangs_up = 'purpose = "marketing"\ndefault = {kind = "hangup"}\n'
+    level, text = one(checked(line=hangs_up), "lines.shop.purpose")
+    assert level is Level.NOTE
+    assert text == "the shipped disclosure asks for texts about a request, not for advertising"
+    own = hangs_up + 'disclosure = "disclosure-example-store"'
+    assert not found(checked(line=own), "lines.shop.purpose")
 
 
 @pytest.mark.parametrize(

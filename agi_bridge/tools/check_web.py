@@ -1,0 +1,66 @@
+"""What `agi-bridge check` says of the listener for revocations: who can reach it, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.settings.types import is_loopback
+from agi_bridge.tools.check_findings import Finding, Level, port, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agi_bridge.settings import Settings
+
+SHORT: Final = 16
+"""A bearer token of fewer characters can be guessed sooner than it should be."""
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """Yield what there is to say of `[web]`."""
+    web = settings.web
+    if not web.enabled:
+        text = "no token is set: it does not listen, revocations come by command alone"
+        yield Finding(Level.OK, "web.token", text)
+        return
+    yield port("web.port", web.host, web.port)
+    if not is_loopback(web.host):
+        text = "other machines reach it, and it speaks plain HTTP: TLS is a reverse proxy's job"
+        yield Finding(Level.NOTE, "web.host", text)
+    for key, place in (("web.token", web.token), ("web.instaply_token", web.instaply_token)):
+        if place is None:
+            continue
+        yield from secret(key, place)
+        if len(place.reveal()) < SHORT:
+            text = f"is short: make it {SHORT} random characters or more"
+            yield Finding(Level.NOTE, key, text)
+    if web.secret() == web.instaply_secret():
+        text = "is web.token too: give Instaply one of its own, so that either can be changed"
+        yield Finding(Level.NOTE, "web.instaply_token", text)
+    if web.instaply_token is not None:
+        yield _customers(web.customers)
+        yield from _brands(settings)
+
+
+def _customers(path: Path | None) -> Finding:
+    key = "web.customers"
+    if path is None:
+        text = "no file says whose number a customer has: each STOP by text waits for a person"
+        return Finding(Level.NOTE, key, text)
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        return Finding(Level.FAULT, key, f"{path} cannot be read ({error.strerror})")
+    return Finding(Level.OK, key, f"{path} can be read")
+
+
+def _brands(settings: Settings) -> Iterator[Finding]:
+    """With one brand there is nothing to tell apart."""
+    lines = settings.lines.values()
+    if len({line.brand for line in lines}) > 1:
+        for line in lines:
+            if not line.business_id:
+                text = "is empty: a STOP by text to this business would revoke for every brand"
+                yield Finding(Level.NOTE, f"lines.{line.name}.business_id", text)
