@@ -1,0 +1,60 @@
+"""The ledger of a configuration: where it lies and under which keys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent.keys import Keys, advice, open_to_others
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.settings import Settings
+
+
+def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[Path, ...]]:
+    """The keys of a configuration, and the files that were made now. Blocks.
+
+    Raises:
+        KeyFault: one is missing, unreadable or no key.
+    """
+    return Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=create)
+
+
+async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
+    """Open the ledger of a configuration.
+
+    Only the service makes what is missing (`create`): a command run by the wrong account or with
+    the wrong configuration must not begin a second ledger.
+
+    Raises:
+        LedgerUnavailable: the database is not there, cannot be opened, or is of another version.
+        KeyFault: the keys are missing, or not the ones it was written with.
+    """
+    where = settings.ledger_place
+    there = await Ledger.exists(where)
+    if not there and not create:
+        place = settings.ledger.url or where
+        raise LedgerUnavailable(f"{place}: no ledger is there yet; `agi-bridge serve` makes it")
+    keys, made = await asyncio.to_thread(
+        load_keys, settings, create=create and (not there or _shared(settings))
+    )
+    log = structlog.get_logger()
+    if made:
+        log.warning(advice(made))
+    for path in await asyncio.to_thread(open_to_others, settings.keys_dir):
+        log.warning("a key is open to every account: chmod 600 it", file=str(path))
+    return await Ledger.open(where, keys)
+
+
+def _shared(settings: Settings) -> bool:
+    """Whether all keys that bridges on one database share are given: the signing key is our own.
+
+    New ones in their place would be the wrong ones as soon as a ledger is there.
+    """
+    texts = settings.ledger.key_texts()
+    return texts["vault"] is not None and texts["lookup"] is not None
