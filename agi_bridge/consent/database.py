@@ -154,6 +154,23 @@ class Database:
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
 
+    def compact(self) -> None:
+        """Write a SQLite file anew, without a trace of what it held before.
+
+        Raises:
+            LedgerUnavailable: the database failed.
+        """
+        self.close()
+        if not self.is_sqlite:
+            return
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
+                driver: Any = core.connection.driver_connection
+                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    driver.execute(statement).fetchall()
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
     def close(self) -> None:
         """Let the connection go, whatever state it is in; the next use makes a new one."""
         connection, self._connection = self._connection, None

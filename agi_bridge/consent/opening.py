@@ -17,6 +17,7 @@ from agi_bridge.consent.states import Act
 if TYPE_CHECKING:
     from agi_bridge.consent.database import Database, Transaction
     from agi_bridge.consent.keys import Keys
+    from agi_bridge.consent.proof import Body
     from agi_bridge.consent.writing import Writer
 
 
@@ -80,6 +81,16 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         writer.vault.open(newest.consent_id, newest.sealed)
     if any(row.ledger_id == writer.ledger_id for row in known):
         return
+    begin_chain(transaction, writer, keys, software=software)
+    structlog.get_logger().info(
+        "a chain of consents begins", ledger=writer.ledger_id, beside=len(known)
+    )
+
+
+def begin_chain(
+    transaction: Transaction, writer: Writer, keys: Keys, *, software: str, migrated_events: int = 0
+) -> None:
+    """Write down our chain and its first event."""
     public_key = base64.b64encode(keys.public_key).decode()
     now = timestamp()
     transaction.core.execute(
@@ -91,8 +102,7 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         )
     )
     new = Identifiers()
-    body = {"public_key": public_key, "software": software}
+    body: Body = {"public_key": public_key, "software": software}
+    if migrated_events:
+        body = {**body, "migrated_events": migrated_events}
     writer.append(transaction, [StoredEvent(new.next(), new.next(), Act.OPENED, now, body)])
-    structlog.get_logger().info(
-        "a chain of consents begins", ledger=writer.ledger_id, beside=len(known)
-    )

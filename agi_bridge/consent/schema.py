@@ -151,6 +151,11 @@ def version(connection: Connection) -> str | None:
     return "0001" if inspector.has_table("event") else None
 
 
+def is_unversioned(connection: Connection) -> bool:
+    """Whether these are the first tables of all, which had no version."""
+    return not inspect(connection).has_table("alembic_version")
+
+
 def guards(dialect: str) -> tuple[str, ...]:
     """The statements that make a database refuse to change or delete an event."""
     if dialect == "sqlite":
