@@ -115,9 +115,9 @@ class Verifier:
     def read(
         self, entries: Iterable[Entry], personal: Mapping[str, Mapping[str, str]] | None = None
     ) -> None:
-        """Read events on: of one chain in its order, of one consent in the order they happened.
+        """Read events on, of each chain in its order; chains one after another or interleaved.
 
-        Chains may be interleaved. `personal` is what the vault holds, by consent, as far as it is
+        `personal` is what the vault holds, by consent, as far as it is
         at hand; what is not in it is not opened.
         """
         opened = personal or {}
@@ -133,6 +133,7 @@ class Verifier:
 
     def verdicts(self) -> Verdicts:
         """What holds of all that was read; to be asked once, at the end."""
+        self._events.judge()
         for ledger_id, reach in self._reach.items():
             walk = self._walks.get(ledger_id)
             if walk is None:

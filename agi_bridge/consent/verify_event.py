@@ -10,10 +10,10 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from agi_bridge.consent.errors import IllegalTransition
 from agi_bridge.consent.keys import ledger_id_of
 from agi_bridge.consent.proof import canonical, commitment, text_sha256
-from agi_bridge.consent.states import Act, State, step
+from agi_bridge.consent.states import Act, State
+from agi_bridge.consent.verify_story import Stories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +41,9 @@ _DECODER: Final = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 
 
 class Events:
-    """Reads events in the order they were stored and notes what is wrong with each.
+    """Reads the events of each chain in its order and notes what is wrong with each.
 
-    It remembers the state of every consent, some 200 bytes each, for an event may come years after
-    the one before it.
+    It remembers every consent's story, for an event may come years after the one before it.
     """
 
     __slots__ = (
@@ -52,8 +51,7 @@ class Events:
         "_disclosures",
         "_heard",
         "_integrity",
-        "_states",
-        "_unknown_before",
+        "_stories",
     )
 
     def __init__(
@@ -71,8 +69,7 @@ class Events:
         self._integrity = integrity
         self._completeness = completeness
         self._disclosures = disclosures
-        self._unknown_before = unknown_before
-        self._states: dict[str, State] = {}
+        self._stories = Stories(unknown_before=unknown_before)
         self._heard: set[str] = set()
         for sha256, text in (disclosures or {}).items():
             if text_sha256(text) != sha256:
@@ -98,6 +95,10 @@ class Events:
         if personal:
             self._commitments(row, facts, personal)
 
+    def judge(self) -> None:
+        """Note what only shows when all events were read."""
+        self._stories.judge(self._integrity)
+
     def _wrong(self, row: Row, what: str) -> None:
         self._integrity.add(row.ledger_id, row.seq, what)
 
@@ -110,13 +111,7 @@ class Events:
             self._wrong(row, "its public key is not this chain's")
 
     def _story(self, row: Row, kind: State, facts: Mapping[str, Any]) -> None:
-        before = self._states.get(row.consent_id)
-        self._states[row.consent_id] = kind
-        if before is not None or not self._unknown_before:
-            try:
-                step(before, kind)
-            except IllegalTransition as error:
-                self._wrong(row, str(error))
+        self._stories.add(row.ledger_id, row.seq, row.consent_id, kind)
         if kind is State.DISCLOSED:
             self._disclosed(row, facts)
         elif kind is State.CONFIRMED:
