@@ -207,13 +207,13 @@ def demo(
 
 async def _starting(work: Coroutine[Any, Any, None]) -> None:
     """Run a service; what keeps it from starting is one line, not a traceback."""
-    from agi_bridge.consent import LedgerUnavailable
+    from agi_bridge.consent import ConsentError
     from agi_bridge.hook import HookError
     from agi_bridge.speech import SpeechError
 
     try:
         await work
-    except (LedgerUnavailable, SpeechError, HookError, OSError, ValueError) as error:
+    except (ConsentError, SpeechError, HookError, OSError, ValueError) as error:
         typer.echo(f"agi-bridge: cannot start: {error}", err=True)
         raise typer.Exit(FAILED) from None
 

@@ -6,26 +6,28 @@ import asyncio
 import gc
 import signal
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from agi_bridge import __version__
 from agi_bridge.agi import Limits, Server, stdio
 from agi_bridge.call.handler import CallHandler, House
-from agi_bridge.consent import Ledger
-from agi_bridge.hook import HookClient
-from agi_bridge.speech import CommandEngine, Library
+from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.consent.upkeep import Upkeep
+from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.speech import SHIPPED, CommandEngine, Library
+from agi_bridge.tools.ledger import anchors, open_ledger, periods
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
+    from agi_bridge.consent import Ledger
+    from agi_bridge.hook import Hook
     from agi_bridge.settings import Settings
 
 DRAIN_SECONDS: Final = 30.0
 """How long calls in progress may go on after the first signal to stop."""
-LEDGER: Final = "consents.db"
-"""The ledger's name inside the state directory."""
 
 
 @asynccontextmanager
@@ -33,7 +35,8 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     """Build what all calls share: ledger, hook client, prompts.
 
     Raises:
-        LedgerUnavailable: the state directory cannot be written.
+        LedgerUnavailable: the database cannot be used, or is of another version.
+        KeyFault: the ledger's keys are missing, or are not the ones it was written with.
         BadPrompts: the folder of prompts cannot be used.
         HookConfigError: the hook's URL or certificates cannot be used.
     """
@@ -41,10 +44,11 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     await asyncio.to_thread(prompts.prepare)
     try:
         async with (
-            await Ledger.open(settings.state_dir / LEDGER) as ledger,
-            hook_client(settings) as hook,
+            await open_ledger(settings, create=True) as ledger,
+            hook_client(settings) as client,
         ):
-            yield House(settings, prompts, ledger, hook, settings.sha256)
+            await keep_disclosures(settings, prompts, ledger)
+            yield House(settings, prompts, ledger, breaker(settings, client), settings.sha256)
     finally:
         await prompts.close()
 
@@ -68,15 +72,61 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 count=left_open,
             )
         agi = settings.agi
-        async with Server(
-            CallHandler(parts),
-            host=agi.host,
-            port=agi.port,
-            limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
-            allow=agi.allow,
-            token=agi.secret(),
-        ) as server:
+        upkeep = Upkeep(parts.ledger, anchors(settings), periods(settings))
+        async with (
+            chores(Resubmission(parts).run(), upkeep.run(), finish=upkeep.finish),
+            Server(
+                CallHandler(parts),
+                host=agi.host,
+                port=agi.port,
+                limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
+                allow=agi.allow,
+                token=agi.secret(),
+            ) as server,
+        ):
             yield server
+
+
+@asynccontextmanager
+async def chores(
+    *work: Coroutine[Any, Any, None], finish: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Do what is to be done beside the calls while the block runs; `finish` once it has ended.
+
+    A chore that breaks ends the service: one that runs without it would seem well.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await finish()
+
+
+async def keep_disclosures(settings: Settings, prompts: Library, ledger: Ledger) -> None:
+    """Put every disclosure that a caller may hear into the ledger, text and sound.
+
+    Raises:
+        LedgerUnavailable: the database did not take it.
+    """
+    folder = settings.speech.prompts or SHIPPED
+    for line in settings.lines.values():
+        for language in line.languages:
+            recording = prompts.prompt(line.disclosure, language)
+            file = folder / recording.language / f"{recording.name}.wav"
+            wav = await asyncio.to_thread(file.read_bytes)
+            await ledger.register(recording.language, recording.text, recording.sha256, wav)
+
+
+def breaker(settings: Settings, client: HookClient) -> Hook:
+    """The hook behind its circuit breaker, if the configuration wants one."""
+    hook = settings.hook
+    if not hook.breaker_failures:
+        return client
+    return Breaker(client, failures=hook.breaker_failures, seconds=hook.breaker_seconds)
 
 
 def hook_client(settings: Settings) -> HookClient:

@@ -34,6 +34,11 @@ policy_url = "https://example.com/text"
 languages = ["en"]
 dial_template = "PJSIP/{{number}}@trunk"
 default = {{ kind = "dial", destination = "PJSIP/100" }}
+
+[lines.bench.limits]
+number_per_day = 0
+caller_id_per_day = 0
+line_per_hour = 0
 """
 
 

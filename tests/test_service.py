@@ -18,8 +18,9 @@ import structlog
 
 from agi_bridge import service
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import KeyFault
 from agi_bridge.observe import configure_logging
+from agi_bridge.tools.ledger import open_ledger
 from agi_bridge.tools.stand_in import StandIn
 from tests.call.builders import DID, KEY, settings
 from tests.call.conftest import shipped_milliseconds
@@ -128,8 +129,9 @@ async def test_nothing_that_a_call_writes_holds_a_number_a_name_or_a_secret(
 async def test_at_info_a_call_is_one_line(tmp_path: Path, stand_in: StandIn, written: Log) -> None:
     configure_logging("info", written)
     async with bridge(tmp_path, stand_in) as server:
+        before = len(written.getvalue())
         await call(server, f"{KEYED},1")
-    (line,) = [json.loads(text) for text in written.getvalue().splitlines()]
+    (line,) = [json.loads(text) for text in written.getvalue()[before:].splitlines()]
     assert (line["event"], line["hook"], line["result"]) == ("call", "accepted", "done")
 
 
@@ -138,20 +140,20 @@ async def test_submissions_that_a_crash_left_open_are_settled_at_the_next_start(
 ) -> None:
     record = confirmed()
     record.submitting()
-    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
         await ledger.append(record.take())
     async with bridge(tmp_path, stand_in):
         pass
     assert '"count": 1' in written.getvalue()
-    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
-        assert (await ledger.events(record.id))[-1].state.value == "unknown"
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
+        assert (await ledger.events(record.id))[-1].type.value == "unknown"
 
 
 async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, stand_in: StandIn
 ) -> None:
     (tmp_path / "state").write_text("in the way")
-    with pytest.raises(LedgerUnavailable):
+    with pytest.raises(KeyFault):
         async with bridge(tmp_path / "state", stand_in):
             pass
 
@@ -210,8 +212,8 @@ async def test_a_second_signal_ends_the_calls(
     assert "AGI_BRIDGE_RESULT" not in (await caller).variables
     gc.unfreeze()
     gc.set_threshold(*threshold)
-    async with await Ledger.open(tmp_path / service.LEDGER) as ledger:
-        assert (await ledger.events())[-1].state.value == "submitting"
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
+        assert (await ledger.events())[-1].type.value == "submitting"
         assert await ledger.recover() == 1
 
 

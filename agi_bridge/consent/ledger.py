@@ -68,6 +68,9 @@ class Ledger:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._bell = asyncio.Event()
+        self._ring_after = 0
+        self._stored = 0
 
     @classmethod
     async def open(cls, where: Path | str, keys: Keys, *, read_only: bool = False) -> Self:
@@ -108,6 +111,11 @@ class Ledger:
     def ledger_id(self) -> str:
         """The id of our chain."""
         return self._writer.ledger_id
+
+    def ring_after(self, events: int) -> asyncio.Event:
+        """An event that is set whenever calls have stored so many more events."""
+        self._ring_after = events
+        return self._bell
 
     # The calls' side
 
@@ -319,6 +327,7 @@ class Ledger:
             outcomes = await self._run(lambda t: self._writer.store(t, batches))
         except ConsentError as error:
             outcomes = [error] * len(batches)
+        self._count(batches, outcomes)
         for waiting, outcome in zip(group, outcomes, strict=True):
             if waiting.given_up:
                 await self._too_late(waiting.batch, outcome)
@@ -328,6 +337,13 @@ class Ledger:
                 waiting.done.set_result(None)
             else:
                 waiting.done.set_exception(outcome)
+
+    def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
+        stored = zip(batches, outcomes, strict=True)
+        self._stored += sum(len(batch.events) for batch, outcome in stored if outcome is None)
+        if self._stored >= self._ring_after > 0:
+            self._stored = 0
+            self._bell.set()
 
     async def _too_late(self, batch: Batch, outcome: Exception | None) -> None:
         """A batch was stored after its caller gave up: what it said would be sent was not."""
@@ -379,6 +395,8 @@ class Ledger:
             return work(transaction)
 
     def _prepare(self, *, read_only: bool) -> None:
+        if read_only and self._database.is_sqlite and not self._database.file_is_there():
+            raise LedgerUnavailable(f"{self._database.name}: no ledger is there")
         self._database.prepare()
         with self._database.transaction() as transaction:
             opening.prepare(transaction, self._database.name)

@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
-from agi_bridge.consent import ConsentError, Ledger, State
+from agi_bridge.consent import ConsentError, Keys, Ledger, State
 from agi_bridge.phone import mask
 from agi_bridge.tools.asterisk import Asterisk
 from agi_bridge.tools.demo_parts import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
@@ -62,7 +62,8 @@ class Teller(Story):
             DemoError: there is none, or the ledger cannot be read.
         """
         try:
-            async with await Ledger.open(ledger) as opened:
+            keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
+            async with await Ledger.open(ledger, keys, read_only=True) as opened:
                 events = await opened.events(consent)
                 if not events:
                     raise DemoError("no consent is stored")
@@ -70,7 +71,7 @@ class Teller(Story):
                 number = await opened.number(consent)
         except ConsentError as error:
             raise DemoError(f"the ledger cannot be read: {error}") from error
-        states = [event.state for event in events if event.consent_id == consent]
+        states = [State(event.type) for event in events if event.consent_id == consent]
         if before_hook and State.SUBMITTING in states:  # the hook may have answered meanwhile
             states = states[: states.index(State.SUBMITTING) + 1]
         told = " > ".join(states)

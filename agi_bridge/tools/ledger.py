@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent.anchors import Anchors, CommandSink, FileSink, SyslogSink
 from agi_bridge.consent.keys import Keys, advice, open_to_others
+from agi_bridge.consent.upkeep import Periods
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agi_bridge.consent.anchors import Sink
     from agi_bridge.settings import Settings
 
 
@@ -58,3 +61,25 @@ def _shared(settings: Settings) -> bool:
     """
     texts = settings.ledger.key_texts()
     return texts["vault"] is not None and texts["lookup"] is not None
+
+
+def anchors(settings: Settings) -> Anchors:
+    """Where the checkpoints of a configuration go."""
+    given = settings.ledger.checkpoints
+    sinks: list[Sink] = [FileSink(settings.checkpoint_file)]
+    if given.syslog:
+        sinks.append(SyslogSink())
+    if given.command:
+        sinks.append(CommandSink(given.command))
+    return Anchors(sinks)
+
+
+def periods(settings: Settings) -> Periods:
+    """How often a configuration wants checkpoints, and how long it keeps personal data."""
+    ledger = settings.ledger
+    return Periods(
+        events=ledger.checkpoints.every_events,
+        seconds=ledger.checkpoints.every_seconds,
+        personal_days=ledger.retention_days,
+        details_days=ledger.details_days,
+    )

@@ -13,9 +13,11 @@ import uvloop
 from agi_bridge import phone
 from agi_bridge.agi import Channel, Limits, Server
 from agi_bridge.consent import (
+    AgreementRules,
     CallFacts,
     ConsentRecord,
     DisclosureHeard,
+    Keys,
     Ledger,
     NumberEntered,
     State,
@@ -33,6 +35,8 @@ DISCLOSURE_TEXT = "Thank you for calling. " * 12
 """As long as the real one; stored once."""
 DISCLOSURE_SAMPLES = 160_000
 NOWHERE = "0" * 64
+UNLIMITED = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=0)
+"""The load comes from one caller who keys one number; the look-ups are made all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Bridge:
             line.write()
 
     async def _play(self, channel: Channel, line: CallLine) -> None:
-        record = ConsentRecord(_facts(channel))
+        record = ConsentRecord(_facts(channel), UNLIMITED)
         await channel.answer()
         played = await channel.stream_file(flow.DISCLOSURE, "*")
         line.step("disclosed")
@@ -143,9 +147,10 @@ async def main() -> None:
     start = flow.read_arguments()
     configure_logging()
     limits = Limits(max_calls=flow.MOST_CALLS, backlog=flow.BACKLOG)
+    keys, _ = Keys.load(start.state / "keys", create=True)
     policy = phone.ForwardPolicy(regions=REGIONS, region="US", own_numbers=frozenset())
     async with (
-        await Ledger.open(start.state / "consents.db") as ledger,
+        await Ledger.open(start.state / "consents.db", keys) as ledger,
         HookClient(start.hook or "http://127.0.0.1:9/v1/ivr", keepalive=start.keepalive) as hook,
         Server(Bridge(ledger, hook, policy), port=0, limits=limits) as server,
     ):

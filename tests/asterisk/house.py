@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge import service
-from agi_bridge.consent import Ledger
+from agi_bridge.consent import Keys, Ledger, State
 from agi_bridge.speech import SHIPPED, Library
 from tests.asterisk.heard import hears
 from tests.call.builders import KEY, settings, toml
@@ -120,11 +120,13 @@ class House:
 
     async def events(self) -> list[StoredEvent]:
         """What the ledger holds."""
-        async with await Ledger.open(self._state_dir / service.LEDGER) as ledger:
-            return await ledger.events()
+        keys, _ = Keys.load(self._state_dir / "keys", create=False)
+        place = self._state_dir / "consents.db"
+        async with await Ledger.open(place, keys, read_only=True) as ledger:
+            return [event for event in await ledger.events() if isinstance(event.type, State)]
 
     async def states(self) -> list[str]:
-        return [event.state.value for event in await self.events()]
+        return [event.type.value for event in await self.events()]
 
     async def stored(self, *states: str, within: float = 10.0) -> None:
         """Wait until the ledger holds exactly these events."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from agi_bridge.consent import ConsentRecord, Ledger, LedgerUnavailable, State
+from agi_bridge.consent import ConsentRecord, Keys, Ledger, LedgerUnavailable, State
 from agi_bridge.tools import demo_story
 from agi_bridge.tools.demo_parts import DID, MENU_DID
 from agi_bridge.tools.demo_story import STATES, Calls
@@ -30,9 +30,10 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
     agreed = confirmed()
     agreed.submitting()
     agreed.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
-    with pytest.raises(DemoError, match="no consent is stored"):
-        await telling.stored(tmp_path / "ledger.db")
-    async with await Ledger.open(tmp_path / "ledger.db") as ledger:
+    keys, _ = Keys.load(tmp_path / "keys", create=True)
+    async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
+        with pytest.raises(DemoError, match="no consent is stored"):
+            await telling.stored(tmp_path / "ledger.db")
         await ledger.append(agreed.take())
         other = ConsentRecord(FACTS)
         other.disclosed(HEARD)
@@ -55,9 +56,13 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
 
 
 async def test_a_ledger_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(DemoError, match="the ledger cannot be read") as caught:
-        await teller(io.StringIO()).stored(tmp_path / "file" / "ledger.db")
+    with pytest.raises(DemoError, match=r"the ledger cannot be read: .*vault.key: not there"):
+        await teller(io.StringIO()).stored(tmp_path / "ledger.db")
+    Keys.load(tmp_path / "keys", create=True)
+    with pytest.raises(
+        DemoError, match=r"the ledger cannot be read: .*no ledger is there"
+    ) as caught:
+        await teller(io.StringIO()).stored(tmp_path / "ledger.db")
     assert isinstance(caught.value.__cause__, LedgerUnavailable)
 
 
