@@ -78,17 +78,17 @@ class FileSink:
         """Append the line; OSError if it does not reach the disk."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with os.fdopen(os.open(self.path, flags, 0o640), "r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            text = line.encode() + b"\n"
-            size = file.seek(0, os.SEEK_END)
+        with os.fdopen(os.open(self.path, flags, 0o640), "ab") as file:
+            handle = file.fileno()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
             if size == 0:
                 _sync(self.path.parent)
-            elif _last_byte(file.fileno(), size) != b"\n":
-                text = b"\n" + text  # a crash cut the last line: what is whole stands by itself
-            if file.write(text) != len(text):
-                raise OSError(None, "the disk is full")
-            os.fsync(file.fileno())
+            elif os.pread(handle, 1, size - 1) != b"\n":
+                file.write(b"\n")  # a crash cut the last line: the next one stands by itself
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +150,6 @@ class CommandSink:
             raise subprocess.CalledProcessError(process.returncode, self.arguments[0])
 
 
-def _last_byte(handle: int, size: int) -> bytes:
-    return os.pread(handle, 1, size - 1)
-
-
 def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -164,7 +160,7 @@ def _sync(folder: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"not done after {error.timeout:g} s"
+        return "not done in time"
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
     if isinstance(error, TimeoutError):
