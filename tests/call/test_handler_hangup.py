@@ -112,3 +112,26 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
         await asyncio.wait({call})
     assert [log["event"] for log in logs] == ["call", "agi.call_cancelled"]
     assert (await place.states()) == []
+
+
+async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_next_start(
+    place: Place,
+) -> None:
+    place.stand_in.scenario = "slow"
+    handler = await place.handler()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def watched(channel: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        await handler(channel)
+
+    fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
+    call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
+    await place.stand_in.received()
+    tasks[0].cancel()
+    await asyncio.wait({call})
+    assert await place.states() == AGREEMENT
+    await place.ledger.recover()
+    assert (await place.states())[-1] == "unknown"

@@ -1,0 +1,265 @@
+"""Whole calls under the rules of consent: revoked numbers, limits, hours, returning callers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.call.handler import SERVER
+from agi_bridge.consent import LedgerUnavailable, Revocation, State
+from tests.call.builders import DID
+from tests.call.conftest import LiveCaller, Place, names
+
+if TYPE_CHECKING:
+    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.consent import Live
+    from agi_bridge.consent.record import Batch
+
+NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
+DEFAULT = "PJSIP/100"
+SKIP = {"consent": {"returning": "skip"}}
+
+
+def revocation(number: str = NUMBER, brand: str | None = "Example Store") -> Revocation:
+    return Revocation(number=number, brand=brand, channel="command", actor="test")
+
+
+def closed_now() -> dict[str, str]:
+    """Hours that hold at no time near now in California."""
+    morning = datetime.now(UTC).astimezone(ZoneInfo("America/Los_Angeles")).hour < 12
+    return (
+        {"opens": "20:00", "closes": "21:00"} if morning else {"opens": "03:00", "closes": "04:00"}
+    )
+
+
+async def declines(place: Place, call: CallRecord, reason: str, *, sent: int = 0) -> None:
+    """The caller is told that no text will come, and connected; nothing was sent."""
+    assert names(call)[-1] == "declined"
+    assert [dial.destination for dial in call.dialled] == [DEFAULT]
+    assert "AGI_BRIDGE_CONSENT" not in call.variables
+    assert len(place.stand_in.requests) == sent
+    last = [event for event in await place.events() if isinstance(event.type, State)][-1]
+    assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
+    assert await place.ledger.personal(last.consent_id) is None
+
+
+# Revoked numbers
+
+
+@pytest.mark.parametrize("brand", ["Example Store", None], ids=["this brand", "every brand"])
+async def test_a_revoked_number_is_not_texted_whoever_keys_it(
+    place: Place, brand: str | None
+) -> None:
+    await place.ledger.revoke(revocation(brand=brand))
+    with capture_logs() as logs:
+        call = await place(AGREES)
+    await declines(place, call, "suppressed")
+    stored = [event for event in await place.events() if isinstance(event.type, State)]
+    assert [event.type for event in stored] == ["disclosed", "entered", "declined"]
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["declined"] == "suppressed"
+    assert [log for log in logs if log["log_level"] == "error"] == []
+
+
+async def test_a_revoked_number_may_agree_again_from_its_own_telephone(place: Place) -> None:
+    await place.ledger.revoke(revocation())
+    call = await place(AGREES, caller_id=NUMBER)
+    assert names(call)[-1] == "accepted"
+    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+
+
+async def test_a_number_revoked_for_another_brand_is_texted(place: Place) -> None:
+    await place.ledger.revoke(revocation(brand="Another Store"))
+    await place(AGREES)
+    assert len(place.stand_in.requests) == 1
+
+
+async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = place.ledger.append
+
+    async def just_before(batch: Batch) -> None:
+        await place.ledger.revoke(revocation())
+        await append(batch)
+
+    monkeypatch.setattr(place.ledger, "append", just_before)
+    await declines(place, await place(AGREES), "suppressed")
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "second", "reason"),
+    [
+        ({"number_per_day": 1}, {"caller_id": "15145550101"}, "number_limit"),
+        ({"caller_id_per_day": 1}, {"keys": "4155550124,1"}, "caller_limit"),
+        (
+            {"line_per_hour": 1},
+            {"keys": "4155550124,1", "caller_id": "15145550101"},
+            "line_limit",
+        ),
+    ],
+)
+async def test_beyond_a_limit_nobody_is_texted(
+    place: Place, limits: dict[str, int], second: dict[str, str], reason: str
+) -> None:
+    await place(AGREES, {"limits": limits})
+    call = await place(second.pop("keys", AGREES), {"limits": limits}, **second)
+    await declines(place, call, reason, sent=1)
+
+
+async def test_a_limit_of_0_is_none(place: Place) -> None:
+    limits = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
+    for _ in range(7):
+        await place(AGREES, {"limits": limits})
+    assert len(place.stand_in.requests) == 7
+
+
+# Hours
+
+
+async def test_with_strict_hours_a_number_is_not_texted_at_night(place: Place) -> None:
+    line = {"consent": {"quiet_hours": "strict"}, "hours": closed_now()}
+    call = await place(AGREES, line)
+    assert "you-entered" not in names(call)
+    await declines(place, call, "quiet_hours")
+
+
+async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(place: Place) -> None:
+    await place(AGREES, caller_id=NUMBER)
+    line = {"consent": {"quiet_hours": "strict", "returning": "skip"}, "hours": closed_now()}
+    call = await place("", line, caller_id=NUMBER)
+    assert names(call) == ["declined"]
+    assert len(place.stand_in.requests) == 1
+    assert (await place.states())[-1] == "accepted", "and nothing of it is stored"
+
+
+async def test_otherwise_a_caller_is_texted_at_any_hour(place: Place) -> None:
+    await place(AGREES, {"hours": closed_now()})
+    assert len(place.stand_in.requests) == 1
+
+
+# Returning callers
+
+
+async def test_a_returning_caller_goes_straight_to_the_hook(place: Place) -> None:
+    first = await place(AGREES, SKIP, caller_id=NUMBER)
+    with capture_logs() as logs:
+        call = await place("", SKIP, caller_id=NUMBER)
+    assert names(call) == ["accepted"]
+    assert [request.from_ for request in place.stand_in.requests] == [NUMBER, NUMBER]
+    returned, submitting, accepted = (await place.events())[-3:]
+    assert [returned.type, submitting.type, accepted.type] == ["returned", "submitting", "accepted"]
+    assert returned.body["consent"] == first.variables["AGI_BRIDGE_CONSENT"]
+    assert returned.body["region"] == "US"
+    assert call.variables["AGI_BRIDGE_CONSENT"] == returned.consent_id
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert "returned" in [step for step, _ in line["steps"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "caller_id"),
+    [({}, NUMBER), (SKIP, "unknown"), (SKIP, "15145550100"), ({**SKIP, "brand": "Other"}, NUMBER)],
+    ids=["not allowed", "hidden", "another number", "another brand"],
+)
+async def test_whoever_is_not_known_again_is_asked(
+    place: Place, line: dict[str, Any], caller_id: str
+) -> None:
+    await place(AGREES, caller_id=NUMBER)
+    call = await place("*", line, caller_id=caller_id)
+    assert names(call)[0] == "disclosure"
+
+
+async def test_a_caller_who_revoked_is_asked_again(place: Place) -> None:
+    await place(AGREES, SKIP, caller_id=NUMBER)
+    await place.ledger.revoke(revocation())
+    call = await place(AGREES, SKIP, caller_id=NUMBER)
+    assert names(call)[0] == "disclosure"
+    assert len(place.stand_in.requests) == 2
+
+
+async def test_a_returning_caller_beyond_a_limit_is_not_texted(place: Place) -> None:
+    line = {**SKIP, "limits": {"number_per_day": 1}}
+    await place(AGREES, line, caller_id=NUMBER)
+    call = await place("", line, caller_id=NUMBER)
+    assert names(call) == ["declined"]
+    await declines(place, call, "number_limit", sent=1)
+
+
+async def test_when_the_ledger_cannot_say_the_caller_is_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(_number: str, _brand: str) -> Live | None:
+        raise LedgerUnavailable("the database is gone")
+
+    monkeypatch.setattr(place.ledger, "live_consent", down)
+    with capture_logs() as logs:
+        call = await place("*", SKIP, caller_id=NUMBER)
+    assert names(call)[0] == "disclosure"
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == [
+        "consent not looked up"
+    ]
+
+
+@pytest.mark.parametrize(("languages", "spoken"), [(["en", "es"], "es"), (["en", "fr"], "en")])
+async def test_a_returning_caller_is_spoken_to_in_the_language_of_the_consent(
+    place: Place, languages: list[str], spoken: str
+) -> None:
+    await place(AGREES, {"languages": ["es"]}, caller_id=NUMBER)
+    call = await place("", {**SKIP, "languages": languages}, caller_id=NUMBER)
+    assert call.heard[0].name.endswith(f"/{spoken}/accepted")
+    assert call.variables["CHANNEL(language)"] == spoken
+
+
+# What the record says of the call
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [("a", "A"), ("C", "C"), ("D", None), ("", None), ("A%0a", "A")]
+)
+async def test_the_record_holds_what_the_trunk_vouches_for(
+    place: Place, told: str, kept: str | None
+) -> None:
+    await place("*", path=f"x?to={DID}&linkedid=pbx-17.5&attestation={told}")
+    (disclosed, _) = await place.events()
+    assert disclosed.body["attestation"] == kept
+    assert disclosed.body["linked_id"] == "pbx-17.5"
+
+
+async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(place: Place) -> None:
+    await place("*", {"purpose": "marketing", "timezone": "America/New_York"})
+    body = (await place.events())[0].body
+    assert (body["purpose"], body["tz"], body["server"]) == (
+        "marketing",
+        "America/New_York",
+        SERVER,
+    )
+    assert body["clock_synced"] in (True, False)
+    assert (body["attestation"], body["linked_id"]) == (None, "")
+
+
+async def test_the_record_holds_the_context_and_where_the_caller_was_sent(place: Place) -> None:
+    handler = await place.handler({"hook": {"context": "spring"}})
+    await LiveCaller({"enter-number": DIGITS, "confirm-number": "1"}).run(handler, f"x?to={DID}")
+    submitting, accepted = (await place.events())[-2:]
+    assert submitting.body["context"] == "spring"
+    assert "forward_c" in accepted.body
+    assert (await place.ledger.personal(accepted.consent_id) or {})["forward"] == "+14155550199"
+
+
+async def test_a_consent_left_unsent_is_news(place: Place) -> None:
+    place.stand_in.scenario = "refuse"
+    await place.stand_in.settled()
+    await place(AGREES)
+    assert place.house.unsent.is_set()
+
+
+async def test_a_consent_that_was_sent_is_none(place: Place) -> None:
+    await place(AGREES)
+    assert not place.house.unsent.is_set()

@@ -1,0 +1,220 @@
+"""Whole calls in which the opt-out key is pressed, or is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.consent import Act, LedgerUnavailable, State
+from tests.call.builders import DID
+from tests.call.conftest import LiveCaller, Place, names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.consent import Revocation, Revoked, StoredEvent
+
+NUMBER, DIGITS = "+14155550123", "4155550123"
+DEFAULT = "PJSIP/100"
+KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
+DISCLOSED_ONLY = ["disclosed", "declined"]
+
+
+async def live(
+    place: Place, presses: Mapping[str, str | tuple[str, ...]], **pbx: Any
+) -> CallRecord:
+    pbx.setdefault("caller_id", DIGITS)
+    handler = await place.handler(**pbx.pop("line", KEY))
+    return await LiveCaller(presses, **pbx).run(handler, f"x?to={DID}")
+
+
+async def revocations(place: Place) -> list[StoredEvent]:
+    return [event for event in await place.events() if event.type is Act.REVOCATION]
+
+
+async def states(place: Place) -> list[str]:
+    return [event.type.value for event in await place.events() if isinstance(event.type, State)]
+
+
+def at_the_default(call: CallRecord) -> bool:
+    return [dial.destination for dial in call.dialled] == [DEFAULT] and call.variables[
+        "AGI_BRIDGE_RESULT"
+    ] == "done"
+
+
+async def test_the_key_is_offered_before_the_disclosure_and_spoken_as_a_digit(
+    place: Place,
+) -> None:
+    call = await live(place, {"disclosure": "*"})
+    assert names(call)[:3] == ["opt-out-offer", "9", "disclosure"]
+    assert names(call)[-1] == "declined"
+
+
+async def test_a_line_without_the_key_offers_none_and_takes_none(place: Place) -> None:
+    call = await live(place, {"disclosure": "9", "enter-number": "*"}, line={})
+    assert names(call) == ["disclosure", "enter-number", "declined"]
+    assert await revocations(place) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "recorded"), [("opt-out-offer", []), ("disclosure", DISCLOSED_ONLY)]
+)
+async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
+    place: Place, prompt: str, recorded: list[str]
+) -> None:
+    await place(f"{DIGITS},1")
+    before = await states(place)
+    with capture_logs() as logs:
+        call = await live(place, {prompt: "9"})
+    assert names(call)[-1] == "opted-out"
+    assert "enter-number" not in names(call)
+    assert at_the_default(call)
+    (revocation,) = await revocations(place)
+    assert revocation.body["channel"] == "ivr"
+    assert revocation.body["actor"] == "caller"
+    assert revocation.body["scope"] == "Example Store"
+    assert revocation.body["consents"] == 1
+    # What was agreed to before is revoked; this call's record has a disclosure cut short, or none.
+    ended = [state for state in (await states(place))[len(before) :] if state != "revoked"]
+    assert ended == recorded
+    assert len(place.stand_in.requests) == 1
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["declined"] == "opted_out"
+    assert "revoked" in [step for step, _ in line["steps"]]
+    assert DIGITS not in str(logs)
+
+
+async def test_the_key_that_ends_the_disclosure_is_on_record(place: Place) -> None:
+    await live(place, {"disclosure": "9"})
+    declined = next(event for event in await place.events() if event.type is State.DECLINED)
+    assert declined.body["reason"] == "opted_out"
+    match declined.body["keys"]:
+        case [["disclosure", int(), "9"]]:
+            pass
+        case keys:
+            pytest.fail(f"not the one key: {keys}")
+
+
+async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(place: Place) -> None:
+    call = await live(place, {"enter-number": "9095550123", "confirm-number": "1"})
+    assert names(call)[-1] == "accepted"
+    assert await revocations(place) == []
+
+
+async def test_once_opted_out_another_telephone_cannot_have_the_number_texted(
+    place: Place,
+) -> None:
+    await live(place, {"disclosure": "9"})
+    call = await place(f"{DIGITS},1")
+    assert names(call)[-1] == "declined"
+    assert place.stand_in.requests == []
+
+
+@pytest.mark.parametrize("caller_id", ["unknown", "100"], ids=["hidden", "no number"])
+async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
+    place: Place, caller_id: str
+) -> None:
+    await place(f"{DIGITS},1")
+    presses = {"disclosure": "9", "enter-number": DIGITS, "1": "1"}
+    said = names(await live(place, presses, caller_id=caller_id))
+    asked = said[said.index("enter-number") :]
+    assert asked[:2] == ["enter-number", "you-entered"]
+    assert asked[2:] == ["415", "555", "0123", "opt-out-offer", "1", "opted-out"]
+    (revocation,) = await revocations(place)
+    assert revocation.body["consents"] == 1
+
+
+@pytest.mark.parametrize(
+    ("presses", "heard"),
+    [
+        ({"enter-number": "*"}, []),
+        ({}, ["no-input"]),
+        ({"enter-number": "0005550123"}, ["invalid-number"]),
+        ({"enter-number": DIGITS, "you-entered": "*"}, []),
+        ({"enter-number": DIGITS}, ["you-entered"]),
+    ],
+    ids=["star", "silence", "no number", "star at the read-back", "silence at the read-back"],
+)
+async def test_without_a_number_nothing_is_revoked_and_no_text_is_sent(
+    place: Place, presses: dict[str, str], heard: list[str]
+) -> None:
+    call = await live(place, {"disclosure": "9", **presses}, caller_id="unknown")
+    assert set(heard) <= set(names(call))
+    assert names(call)[-1] == "declined"
+    assert at_the_default(call)
+    assert await revocations(place) == []
+    assert await states(place) == DISCLOSED_ONLY
+
+
+async def test_a_mistyped_number_can_be_changed_with_2(place: Place) -> None:
+    numbers, keys = ("4155550124", DIGITS), ("2", "1")
+    call = await live(
+        place,
+        {"disclosure": "9", "enter-number": numbers, "you-entered": keys},
+        caller_id="unknown",
+    )
+    assert names(call)[-1] == "opted-out"
+    (revocation,) = await revocations(place)
+    assert (await place.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+
+
+@pytest.mark.parametrize("caller_id", [DIGITS, "unknown"])
+async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_it_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caller_id: str
+) -> None:
+    async def full(_request: Revocation) -> Revoked:
+        raise LedgerUnavailable("disk full")
+
+    monkeypatch.setattr(place.ledger, "revoke", full)
+    presses = {"disclosure": "9", "enter-number": DIGITS, "you-entered": "1"}
+    with capture_logs() as logs:
+        call = await live(place, presses, caller_id=caller_id)
+    assert names(call)[-1] == "not-confirmed"
+    assert at_the_default(call)
+    (alarm,) = [log for log in logs if log["log_level"] == "error"]
+    assert alarm["event"] == "revocation not stored"
+    assert DIGITS not in str(logs)
+
+
+async def test_a_hangup_right_after_the_key_does_not_undo_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoke = place.ledger.revoke
+    caller = LiveCaller({"disclosure": "9"}, caller_id=DIGITS)
+
+    async def gone_meanwhile(request: Revocation) -> Revoked:
+        caller.hang_up()
+        return await revoke(request)
+
+    monkeypatch.setattr(place.ledger, "revoke", gone_meanwhile)
+    call = await caller.run(await place.handler(**KEY), f"x?to={DID}")
+    assert call.hung_up
+    assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
+    assert len(await revocations(place)) == 1
+    assert await states(place) == DISCLOSED_ONLY
+
+
+async def test_a_hangup_during_the_offer_leaves_nothing_on_record(place: Place) -> None:
+    call = await live(place, {"opt-out-offer": "!"})
+    assert call.hung_up
+    assert await place.events() == []
+
+
+async def test_a_hangup_while_the_number_is_asked_revokes_nothing(place: Place) -> None:
+    await live(place, {"disclosure": "9", "enter-number": "415!"}, caller_id="unknown")
+    assert await revocations(place) == []
+    assert await states(place) == DISCLOSED_ONLY
+
+
+async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
+    place: Place,
+) -> None:
+    call = await live(
+        place, {"disclosure": "5", "enter-number": DIGITS, "you-entered": "1"}, caller_id="unknown"
+    )
+    assert names(call)[-1] == "accepted"
+    disclosed = (await place.events())[0]
+    assert disclosed.body["complete"] is True

@@ -1,0 +1,149 @@
+"""Sending again from the real ledger to a real hook, after real calls."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.call.hours import Hours
+from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.consent import Keys, Ledger, Revocation
+from agi_bridge.consent.keys import new_keys
+
+if TYPE_CHECKING:
+    from agi_bridge.call.handler import House
+    from tests.call.conftest import Place
+
+NUMBER, AGREES = "+14155550123", "4155550123,1"
+UNSENT = ["disclosed", "entered", "confirmed", "submitting", "not_sent"]
+
+
+@pytest.fixture(autouse=True)
+def always_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger's times are real ones: these tests hold at any hour of the day."""
+    monkeypatch.setattr(Hours, "allow", lambda *_: True)
+
+
+async def left_unsent(place: Place, keys: str = AGREES) -> str:
+    """A consent that the hook was not there for; returns its id. The hook is back."""
+    place.stand_in.scenario = "refuse"
+    await place.stand_in.settled()
+    call = await place(keys)
+    place.stand_in.scenario = None
+    await place.stand_in.settled()
+    return call.variables["AGI_BRIDGE_CONSENT"]
+
+
+def later(house: House, seconds: float = 16) -> Resubmission:
+    return Resubmission(house, now=lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+async def states_of(place: Place, consent_id: str) -> list[str]:
+    return [event.type.value for event in await place.ledger.events(consent_id)]
+
+
+async def test_it_is_sent_with_the_number_that_the_vault_kept(place: Place) -> None:
+    consent = await left_unsent(place)
+    await later(place.house).round()
+    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert await states_of(place, consent) == [*UNSENT, "submitting", "accepted"]
+    assert (await place.ledger.events(consent))[-2].body["attempt"] == 2
+    await later(place.house).round()
+    assert len(place.stand_in.requests) == 1
+
+
+async def test_before_it_is_due_nothing_happens(place: Place) -> None:
+    consent = await left_unsent(place)
+    wait = await later(place.house, 0).round()
+    assert timedelta(0) < wait <= timedelta(seconds=15)
+    assert await states_of(place, consent) == UNSENT
+
+
+async def test_after_ten_minutes_it_expires(place: Place) -> None:
+    consent = await left_unsent(place)
+    await later(place.house, 601).round()
+    assert place.stand_in.requests == []
+    assert await states_of(place, consent) == [*UNSENT, "expired"]
+    assert (await place.ledger.events(consent))[-1].body["reason"] == "too_old"
+
+
+async def test_a_returning_caller_is_sent_again_too(place: Place) -> None:
+    line = {"consent": {"returning": "skip"}}
+    await place(AGREES, line, caller_id=NUMBER)
+    place.stand_in.scenario = "refuse"
+    await place.stand_in.settled()
+    call = await place("", line, caller_id=NUMBER)
+    place.stand_in.scenario = None
+    await place.stand_in.settled()
+    await later(place.house).round()
+    consent = call.variables["AGI_BRIDGE_CONSENT"]
+    assert await states_of(place, consent) == [
+        *("returned", "submitting", "not_sent", "submitting", "accepted")
+    ]
+
+
+async def test_a_consent_that_was_revoked_is_not_sent(place: Place) -> None:
+    await left_unsent(place)
+    await place.ledger.revoke(
+        Revocation(number=NUMBER, brand=None, channel="command", actor="test")
+    )
+    await later(place.house).round()
+    assert place.stand_in.requests == []
+
+
+async def test_a_consent_revoked_in_the_last_moment_is_not_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await left_unsent(place)
+    take_up = place.ledger.take_up
+
+    async def then_revoked(consent_id: str) -> object:
+        record = await take_up(consent_id)
+        await place.ledger.revoke(
+            Revocation(number=NUMBER, brand=None, channel="command", actor="test")
+        )
+        return record
+
+    monkeypatch.setattr(place.ledger, "take_up", then_revoked)
+    await later(place.house).round()
+    assert place.stand_in.requests == []
+
+
+async def test_of_two_bridges_one_sends(place: Place) -> None:
+    """Each with its own chain; both see the consent, and look at it at the same time."""
+    consent = await left_unsent(place)
+    keys = Keys(place.keys.vault, place.keys.lookup, new_keys().signing)
+    async with await Ledger.open(place.state_dir / "consents.db", keys) as other:
+        bridges = [later(place.house), later(replace(place.house, ledger=other))]
+        await asyncio.gather(*(bridge.round() for bridge in bridges))
+    assert len(place.stand_in.requests) == 1
+    assert await states_of(place, consent) == [*UNSENT, "submitting", "accepted"]
+
+
+async def test_stopped_on_its_way_it_counts_as_unknown_after_the_next_start(place: Place) -> None:
+    consent = await left_unsent(place)
+    place.stand_in.scenario = "slow"
+    task = asyncio.create_task(later(place.house).run())
+    await place.stand_in.received()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await states_of(place, consent) == [*UNSENT, "submitting"]
+    await place.ledger.recover()
+    assert (await states_of(place, consent))[-1] == "unknown"
+    await later(place.house).round()
+    assert len(place.stand_in.requests) == 1
+
+
+async def test_a_crash_between_two_attempts_forgets_nothing(place: Place) -> None:
+    """Another process, which has nothing but the file, goes on."""
+    consent = await left_unsent(place)
+    await place.ledger.close()
+    await place.open()
+    await later(replace(place.house, ledger=place.ledger)).round()
+    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert (await states_of(place, consent))[-1] == "accepted"
