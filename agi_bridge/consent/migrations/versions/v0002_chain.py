@@ -61,6 +61,7 @@ def _make_tables() -> None:
         sa.Column("hash", sa.String(64), nullable=False),
         sa.UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
         sqlite_autoincrement=True,
+        comment="Append-only; canonical JSON bodies without readable personal data, chained by hash",
     )
     op.create_index("event_by_consent", "event", ["consent_id", "id"])
     op.create_index(
@@ -72,11 +73,13 @@ def _make_tables() -> None:
         sa.Column("lang", sa.String(35), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
+        comment="Every text that was ever disclosed, once, by the SHA-256 of its UTF-8 bytes",
     )
     op.create_table(
         "audio",
         sa.Column("sha256", sa.String(64), primary_key=True),
         sa.Column("wav", sa.LargeBinary, nullable=False),
+        comment="Every recording of a disclosure that was ever played, once",
     )
     op.create_table(
         "pii",
@@ -91,6 +94,7 @@ def _make_tables() -> None:
         sa.Column("disclosure_sha256", sa.String(64), sa.ForeignKey("disclosure.sha256")),
         sa.Column("trimmed", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("restricted_until", sa.String(24)),
+        comment="Erasable: a row may go, the events stay and still add up",
     )
     for name in ("number", "caller"):
         op.create_index(f"pii_by_{name}", "pii", [f"{name}_hmac", "at"])
@@ -102,6 +106,7 @@ def _make_tables() -> None:
         sa.Column("revocation_id", sa.String(36), nullable=False),
         sa.Column("revoked_at", sa.String(24), nullable=False),
         sa.Column("lifted_at", sa.String(24)),
+        comment="Numbers that must not be texted, as keyed hashes; lifted by a consent given since",
     )
     op.create_table(
         "ledger",
@@ -109,12 +114,14 @@ def _make_tables() -> None:
         sa.Column("public_key", sa.String(44), nullable=False),
         sa.Column("lookup_check", sa.String(64), nullable=False),
         sa.Column("at", sa.String(24), nullable=False),
+        comment="The chains in this database, one for each signing key",
     )
     op.create_table(
         "checkpoint",
         sa.Column("ledger_id", sa.String(32), primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True),
         sa.Column("line", sa.Text, nullable=False),
+        comment="Copies of the signed checkpoints; the ones that count are kept elsewhere",
     )
 
 
