@@ -27,7 +27,8 @@ class Hours:
 
     Attributes:
         opens: first minute, local time at the number's place.
-        closes: the minute from which on it is too late, on the same day.
+        closes: the minute from which on it is too late, on the same day; the same as `opens`: it
+            never is.
         timezone: IANA name of the zone that counts for a number of unknown place.
     """
 
@@ -47,7 +48,7 @@ class Hours:
             number: in E.164.
             moment: with its zone.
         """
-        return all(
+        return self.opens == self.closes or all(
             self.opens <= moment.astimezone(zone).time() < self.closes
             for zone in _zones(number, self.timezone)
         )

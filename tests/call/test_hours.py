@@ -45,6 +45,11 @@ def test_the_hours_are_those_of_the_numbers_place(
     assert HOURS.allow(number, utc(moment)) is allowed
 
 
+@given(times, moments)
+def test_hours_that_end_as_they_begin_are_the_whole_day(at: time, moment: datetime) -> None:
+    assert Hours(at, at, "UTC").allow(NEW_YORK, moment)
+
+
 @pytest.mark.parametrize(
     ("moment", "allowed"),
     [
@@ -75,7 +80,8 @@ def test_without_a_change_of_clocks_the_hours_are_plain_arithmetic(
         opens.hour * 60 + opens.minute,
         closes.hour * 60 + closes.minute,
     )
-    assert Hours(opens, closes, "UTC").allow(PHOENIX, moment) is (first <= now < last)
+    inside = first == last or first <= now < last
+    assert Hours(opens, closes, "UTC").allow(PHOENIX, moment) is inside
 
 
 @given(moments, times, times, st.integers(0, 900), st.floats(0, 1))
