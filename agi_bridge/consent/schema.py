@@ -51,7 +51,7 @@ EVENT: Final = Table(
     UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
     Index("event_by_consent", "consent_id", "id"),
     Index("event_rare", "type", "id", sqlite_where=text(_RARE), postgresql_where=text(_RARE)),
-    comment="Append-only; canonical JSON bodies without readable personal data, chained by hash",
+    comment="Append-only: canonical JSON without readable personal data, chained by hash",
     sqlite_autoincrement=True,
 )
 

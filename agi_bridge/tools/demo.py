@@ -117,6 +117,7 @@ class _Demo:
     async def _play(self, binary: Path | None) -> None:
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(parts.workplace())
+            await asyncio.to_thread(parts.make_keys, folder)
             key = token_urlsafe(16)
             hook = await stack.enter_async_context(
                 StandIn(self._scenario, forward=parts.FORWARD, key=key)

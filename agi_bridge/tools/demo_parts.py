@@ -16,6 +16,7 @@ from secrets import token_urlsafe
 from types import TracebackType
 from typing import Any, Final, Self
 
+from agi_bridge.consent import Keys
 from agi_bridge.tools.asterisk import Asterisk
 from agi_bridge.tools.errors import AsteriskError, AsteriskUnavailableError, DemoError
 from agi_bridge.tools.provision import default_tree, find_asterisk, provision
@@ -36,6 +37,8 @@ DISCLOSURE: Final = "disclosure-example-store"
 LEDGER: Final = "consents.db"
 
 _KEY: Final = "DEMO_HOOK_KEY"
+# Whoever tries it out calls again and again.
+_NO_LIMITS: Final = "number_per_day = 0\ncaller_id_per_day = 0\nline_per_hour = 0"
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0
 _SIP_PORT: Final = 5060
@@ -65,10 +68,19 @@ url = "{hook_url}"
 engine = {json.dumps(engine)}
 [lines.demo]
 did = ["{DID}"]{line}
+[lines.demo.limits]
+{_NO_LIMITS}
 [lines.menu]
 did = ["{MENU_DID}"]{line}languages = ["en", "es", "fr"]
 dial = "dialplan"
+[lines.menu.limits]
+{_NO_LIMITS}
 """
+
+
+def make_keys(folder: Path) -> None:
+    """Make the ledger's keys, so that the bridge need not ask for a back-up of them. Blocks."""
+    Keys.load(folder / "state" / "keys", create=True)
 
 
 class Bridge:

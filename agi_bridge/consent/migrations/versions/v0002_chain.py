@@ -61,7 +61,7 @@ def _make_tables() -> None:
         sa.Column("hash", sa.String(64), nullable=False),
         sa.UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
         sqlite_autoincrement=True,
-        comment="Append-only; canonical JSON bodies without readable personal data, chained by hash",
+        comment="Append-only: canonical JSON without readable personal data, chained by hash",
     )
     op.create_index("event_by_consent", "event", ["consent_id", "id"])
     op.create_index(
