@@ -6,15 +6,16 @@ from itertools import product
 
 import pytest
 
-from agi_bridge.consent.errors import IllegalTransition
-from agi_bridge.consent.states import State, step
+from agi_bridge.consent import Act, IllegalTransition, State
+from agi_bridge.consent.states import FOLLOWS, event_type, step
 
 PATHS = """
-nothing -> disclosed
+nothing -> disclosed returned
 disclosed -> entered declined abandoned
 entered -> entered confirmed declined abandoned
 confirmed -> submitting expired revoked
-submitting -> accepted refused unknown not_sent
+returned -> submitting declined expired revoked
+submitting -> accepted refused unknown not_sent revoked
 not_sent -> submitting expired revoked
 accepted -> revoked
 refused -> revoked
@@ -38,3 +39,23 @@ def test_a_state_follows_another_only_where_the_reference_says_so(
     else:
         with pytest.raises(IllegalTransition, match=f"{after} may not follow"):
             step(before, after)
+
+
+def test_whoever_agreed_can_take_it_back_in_every_later_state() -> None:
+    later, new = {State.CONFIRMED, State.RETURNED}, True
+    while new:
+        reached = set().union(*(FOLLOWS[state] for state in later))
+        new = not reached <= later
+        later |= reached
+    later -= {State.DECLINED, State.REVOKED}  # nothing to take back
+    assert all(State.REVOKED in FOLLOWS[state] for state in later)
+
+
+@pytest.mark.parametrize("type_", [*State, *Act])
+def test_an_events_type_is_known_by_its_name(type_: State | Act) -> None:
+    assert event_type(type_.value) is type_
+
+
+def test_a_name_that_is_no_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="texted"):
+        event_type("texted")

@@ -1,0 +1,56 @@
+"""Ledgers for the tests: what a ledger does, it does on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.consent import Keys, Ledger
+from agi_bridge.consent.keys import new_keys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """The keys of the first bridge."""
+    return new_keys()
+
+
+@pytest.fixture(scope="session")
+def other_keys(keys: Keys) -> Keys:
+    """The keys of a second bridge on the same database: a chain of its own."""
+    return Keys(keys.vault, keys.lookup, new_keys().signing)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a SQLite ledger will lie."""
+    return tmp_path / "state" / "consents.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, file: Path) -> Path | str:
+    """An empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return file
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture
+async def ledger(where: Path | str, keys: Keys) -> AsyncIterator[Ledger]:
+    """An open ledger of the first bridge."""
+    async with await Ledger.open(where, keys) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other(where: Path | str, ledger: Ledger, other_keys: Keys) -> AsyncIterator[Ledger]:
+    """A second bridge's ledger on the same database."""
+    assert ledger.ledger_id != other_keys.ledger_id
+    async with await Ledger.open(where, other_keys) as opened:
+        yield opened
