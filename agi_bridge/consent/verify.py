@@ -127,7 +127,7 @@ class Verifier:
                 walk = self._begin(Start(entry.ledger_id, 0, START.hex()))
             try:
                 self._step(walk, entry, opened)
-            except (TypeError, ValueError, AttributeError):  # SQLite takes any type in any column
+            except (TypeError, ValueError):  # SQLite takes any type in any column
                 self._integrity.add(walk.ledger_id, walk.seq + 1, "it holds what no event holds")
                 walk.seq, walk.head = walk.seq + 1, None
 
@@ -204,7 +204,10 @@ class Verifier:
     def _follow(self, walk: _Walk, row: Row) -> bytes | None:
         """The chain's hash after an event. After a fault the stored one, to find the next fault."""
         if walk.head is not None:
-            head = link(walk.head, leaf(row.body))
+            try:
+                head = link(walk.head, leaf(row.body))
+            except (AttributeError, UnicodeEncodeError):  # no text, or none that was ever written
+                head = b""
             if head.hex() == row.hash:
                 return head
             what = "it was changed: its hash is not that of its body and the event before it"
@@ -256,7 +259,7 @@ def _bytes(hash_: str) -> bytes | None:
     """A hash's 32 bytes; None if it is none, and so unknown."""
     try:
         return bytes.fromhex(hash_) if len(hash_) == len(START) * 2 else None
-    except ValueError:
+    except (ValueError, TypeError):
         return None
 
 

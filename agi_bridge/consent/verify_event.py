@@ -148,7 +148,7 @@ def _facts(body: str) -> dict[str, Any] | None:
         facts, _ = _DECODER.raw_decode(body)
         # What stands after it, double keys, spaces: written again, it would not be the same.
         return facts if type(facts) is dict and canonical(facts) == body else None
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 
