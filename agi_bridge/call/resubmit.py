@@ -90,7 +90,7 @@ class Resubmission:
         self._hold = False
         try:
             waits = [await self._attend(unsent) for unsent in await self._house.ledger.unsent()]
-        except LedgerUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
                 structlog.get_logger().error("unsent consents not looked after", exc_info=error)
             self._ledger_down = True
