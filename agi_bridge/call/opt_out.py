@@ -6,7 +6,8 @@ caller has asked for is stored even if they hang up at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
+
+WAIT_SECONDS: Final = 5.0
+"""Longest that a caller waits for the database, in silence."""
 
 
 async def ask_whose(
@@ -49,8 +53,16 @@ async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> boo
     request = Revocation(
         number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
     )
+    storing = asyncio.ensure_future(ledger.revoke(request))
+    await asyncio.wait({storing}, timeout=WAIT_SECONDS)
+    if not storing.done():
+        storing.cancel()  # should the database take it after all, all the better
+        structlog.get_logger().error(
+            "revocation not stored in time", line=line.name, seconds=WAIT_SECONDS
+        )
+        return False
     try:
-        await ledger.revoke(request)
+        storing.result()
     except ConsentError as error:
         structlog.get_logger().error("revocation not stored", line=line.name, exc_info=error)
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +178,23 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
     assert alarm["event"] == "revocation not stored"
     assert DIGITS not in str(logs)
+
+
+async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stuck(_request: Revocation) -> Revoked:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody answers")
+
+    monkeypatch.setattr(place.ledger, "revoke", stuck)
+    monkeypatch.setattr("agi_bridge.call.opt_out.WAIT_SECONDS", 0.01)
+    with capture_logs() as logs:
+        call = await live(place, {"disclosure": "9"})
+    assert names(call)[-1] == "not-confirmed"
+    assert at_the_default(call)
+    (alarm,) = [log for log in logs if log["log_level"] == "error"]
+    assert alarm["event"] == "revocation not stored in time"
 
 
 async def test_a_hangup_right_after_the_key_does_not_undo_it(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.call.hours import Hours
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import Keys, Ledger, Revocation
 from agi_bridge.consent.keys import new_keys
@@ -20,19 +19,14 @@ if TYPE_CHECKING:
 
 NUMBER, AGREES = "+14155550123", "4155550123,1"
 UNSENT = ["disclosed", "entered", "confirmed", "submitting", "not_sent"]
-
-
-@pytest.fixture(autouse=True)
-def always_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ledger's times are real ones: these tests hold at any hour of the day."""
-    monkeypatch.setattr(Hours, "allow", lambda *_: True)
+ROUND_THE_CLOCK = {"hours": {"opens": "00:00", "closes": "00:00"}}
 
 
 async def left_unsent(place: Place, keys: str = AGREES) -> str:
     """A consent that the hook was not there for; returns its id. The hook is back."""
     place.stand_in.scenario = "refuse"
     await place.stand_in.settled()
-    call = await place(keys)
+    call = await place(keys, ROUND_THE_CLOCK)
     place.stand_in.scenario = None
     await place.stand_in.settled()
     return call.variables["AGI_BRIDGE_CONSENT"]
@@ -72,7 +66,7 @@ async def test_after_ten_minutes_it_expires(place: Place) -> None:
 
 
 async def test_a_returning_caller_is_sent_again_too(place: Place) -> None:
-    line = {"consent": {"returning": "skip"}}
+    line = {"consent": {"returning": "skip"}, **ROUND_THE_CLOCK}
     await place(AGREES, line, caller_id=NUMBER)
     place.stand_in.scenario = "refuse"
     await place.stand_in.settled()
