@@ -27,8 +27,13 @@ _RANDOM_BITS = (1 << 80) - 1 - ((0xF << 76) | (0b11 << 62))
 
 
 def canonical(body: Body) -> str:
-    """The one way to write a body: JSON, keys sorted, no spaces, characters as themselves."""
-    return _ENCODER.encode(body)
+    """The one way to write a body: JSON, keys sorted, no spaces, characters as themselves.
+
+    But for lone surrogates, which stand for bytes from outside that were no UTF-8: UTF-8 has no
+    place for them, so they are written as JSON's escapes.
+    """
+    text = _ENCODER.encode(body)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def commitment(salt: bytes, field: str, value: str) -> str:
