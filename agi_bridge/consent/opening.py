@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import select
 
 from agi_bridge.consent import schema
-from agi_bridge.consent.errors import KeyMismatch, SchemaOutdated
+from agi_bridge.consent.errors import KeyMismatch, SchemaOutdated, VaultDamaged
 from agi_bridge.consent.proof import Identifiers, timestamp
 from agi_bridge.consent.record import StoredEvent
 from agi_bridge.consent.states import Act
@@ -65,7 +66,7 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         KeyMismatch: the look-up key is another one: revocations would not be found.
         KeyMissing: personal data here was sealed with a key that is not at hand.
     """
-    writer.hold(transaction)
+    writer.hold(transaction, ["ledger"])
     table = schema.LEDGER.c
     known = transaction.core.execute(select(table.ledger_id, table.lookup_check)).all()
     if any(row.lookup_check != writer.vault.lookup_check for row in known):
@@ -78,7 +79,8 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         select(pii.consent_id, pii.sealed).order_by(pii.at.desc()).limit(1)
     ).first()
     if newest is not None:
-        writer.vault.open(newest.consent_id, newest.sealed)
+        with suppress(VaultDamaged):  # one row's fault; `verify` tells of it
+            writer.vault.open(newest.consent_id, newest.sealed)
     if any(row.ledger_id == writer.ledger_id for row in known):
         return
     begin_chain(transaction, writer, keys, software=software)

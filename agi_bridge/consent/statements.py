@@ -82,7 +82,10 @@ class Statements:
             insert_disclosure=_insert(disclosure, DISCLOSURE, dialect),
             insert_pii=_insert(insert(PII), PII, dialect),
             sealed=_statement(
-                select(PII.c.sealed).where(PII.c.consent_id == bindparam("consent_id")), dialect
+                select(PII.c.sealed)
+                .where(PII.c.consent_id == bindparam("consent_id"))
+                .with_for_update(),
+                dialect,
             ),
             reseal=_statement(
                 update(PII)

@@ -10,13 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import structlog
 from sqlalchemy import func, select, update
 
 from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.errors import IllegalTransition, Withheld
+from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
 from agi_bridge.consent.proof import canonical, text_sha256, timestamp
 from agi_bridge.consent.record import SCHEMA, StoredEvent
-from agi_bridge.consent.schema import DISCLOSURE, SUPPRESSION, brand_key
+from agi_bridge.consent.schema import DISCLOSURE, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
 
 if TYPE_CHECKING:
@@ -151,10 +152,9 @@ class Writer:
         for batch in batches:
             yield f"consent:{batch.consent_id}"
             if batch.personal is not None:
-                yield from self.names_of(batch.personal)
+                yield from self._names_of(batch.personal)
 
-    def names_of(self, person: PersonalData) -> Iterator[str]:
-        """The locks that belong to one person."""
+    def _names_of(self, person: PersonalData) -> Iterator[str]:
         yield f"number:{self._lookup(person.number)}"
         if person.rules is not None:
             if person.caller_id is not None and person.rules.caller_per_day:
@@ -196,14 +196,15 @@ class Writer:
         caller = self._lookup(person.caller_id)
         line = person.line_id
         now = time.time_ns() // 1_000_000
-        day, hour = _ago(now, DAY_MS), _ago(now, HOUR_MS)
+        per_caller = rules.caller_per_day if caller else 0
         sql = self._sql.standing
         brand, every, numbers, callers, on_line = transaction.cursor.execute(
             sql.text,
             sql.arguments(
                 brand_number=number, every_number=number, brand=brand_key(person.brand or ""),
-                number=number, on_line=line, day=day, caller=caller, caller_day=day, line=line,
-                hour=hour,
+                number=number, on_line=line, day=_since(now, DAY_MS, rules.number_per_day),
+                caller=caller, caller_day=_since(now, DAY_MS, per_caller),
+                line=line, hour=_since(now, HOUR_MS, rules.line_per_hour),
             ),
         ).fetchone()  # fmt: skip
         suppressed = brand == 1 or (brand is None and every == 1)
@@ -212,7 +213,7 @@ class Writer:
         keys: list[str] = []
         for key, reason, stored, limit in (
             (f"number {number} {line}", "number_limit", numbers, rules.number_per_day),
-            (f"caller {caller}", "caller_limit", callers, rules.caller_per_day if caller else 0),
+            (f"caller {caller}", "caller_limit", callers, per_caller),
             (f"line {line}", "line_limit", on_line, rules.line_per_hour),
         ):
             if limit and stored + group.taken[key] >= limit:
@@ -243,7 +244,7 @@ class Writer:
                     for batch, person in group.people
                 ],
             )  # fmt: skip
-        for batch in group.learned:
+        for batch in sorted(group.learned, key=lambda batch: batch.consent_id):
             self._learn(transaction, batch)
         for person in group.lifted:
             self._lift(transaction, person)
@@ -270,7 +271,14 @@ class Writer:
         sql = self._sql
         row = transaction.cursor.execute(sql.sealed.text, (batch.consent_id,)).fetchone()
         if row is not None:
-            known = self.vault.open(batch.consent_id, row[0])
+            try:
+                known = self.vault.open(batch.consent_id, row[0])
+            except (KeyFault, VaultDamaged) as error:  # the outcome is stored all the same
+                structlog.get_logger().error(
+                    "learned of a consent, but cannot be added", consent=batch.consent_id,
+                    exc_info=error,
+                )  # fmt: skip
+                return
             sealed = self.vault.seal(batch.consent_id, {**known, **(batch.learned or {})})
             transaction.cursor.execute(
                 sql.reseal.text, sql.reseal.arguments(of=batch.consent_id, sealed=sealed)
@@ -287,8 +295,10 @@ class Writer:
             .values(lifted_at=now)
         )
         if lifted.rowcount == 0:  # it was revoked for every brand
-            every = select(row.revocation_id, row.revoked_at).where(row.number_hmac == number)
-            revocation_id, revoked_at = transaction.core.execute(every).first() or ("", now)
+            every = select(row.revocation_id, row.revoked_at).where(
+                row.number_hmac == number, row.brand == EVERY_BRAND
+            )
+            revocation_id, revoked_at = transaction.core.execute(every).one()
             transaction.core.execute(
                 SUPPRESSION.insert().values(
                     number_hmac=number, brand=brand, revocation_id=revocation_id,
@@ -306,8 +316,9 @@ def _after_all(event: StoredEvent) -> StoredEvent:
     return StoredEvent(event.event_id, event.consent_id, Act.SETTLED, event.at, body)
 
 
-def _ago(now_ms: int, span_ms: int) -> str:
-    return timestamp((now_ms - span_ms) * 1_000_000)
+def _since(now_ms: int, span_ms: int, limit: int) -> str:
+    """From when on agreements count; where there is no limit, none need be looked at."""
+    return timestamp((now_ms - span_ms) * 1_000_000) if limit else "9999"
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})
