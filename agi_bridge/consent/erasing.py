@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 500
 """Most rows in one transaction: calls wait for it."""
-DETAILS: Final = ("digits", "caller_id")
-"""What is kept for a shorter time: the keys as pressed, and a caller ID that is not the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +63,7 @@ def erase(
     """Delete personal data, but what is restricted; returns of how many consents."""
     ids = sorted(set(consent_ids))
     writer.hold(transaction, map("consent:{}".format, ids))
-    pii = PII.c
-    there = transaction.core.execute(
-        select(pii.consent_id).where(pii.consent_id.in_(ids), _free(timestamp()))
-    ).scalars()
-    return _erase(transaction, writer, there.all(), basis, actor)
+    return _erase(transaction, writer, ids, basis, actor)
 
 
 def restrict(
@@ -116,17 +110,23 @@ def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> R
 def _erase(
     transaction: Transaction, writer: Writer, ids: Sequence[str], basis: str, actor: str
 ) -> int:
-    if ids:
-        transaction.core.execute(delete(PII).where(PII.c.consent_id.in_(ids)))
-        body = {"what": "all", "basis": basis, "actor": actor}
-        writer.append(transaction, _events(ids, Act.ERASED, body))
-    return len(ids)
+    pii = PII.c
+    gone = transaction.core.execute(
+        delete(PII).where(pii.consent_id.in_(ids), _free(timestamp())).returning(pii.consent_id)
+    ).scalars()
+    erased = sorted(gone)
+    body = {"what": "all", "basis": basis, "actor": actor}
+    writer.append(transaction, _events(erased, Act.ERASED, body))
+    return len(erased)
 
 
 def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
     pii = PII.c
     rows = transaction.core.execute(
-        select(pii.consent_id, pii.sealed).where(pii.consent_id.in_(ids))
+        select(pii.consent_id, pii.sealed)
+        .where(pii.consent_id.in_(ids))
+        .order_by(pii.consent_id)
+        .with_for_update()
     ).all()
     changed = []
     for row in rows:

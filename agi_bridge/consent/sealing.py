@@ -84,6 +84,7 @@ def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> t
         .where(pii.consent_id > after)
         .order_by(pii.consent_id)
         .limit(AT_ONCE)
+        .with_for_update()  # another bridge may be adding to one of them
     ).all()
     old = [row for row in rows if not writer.vault.is_current(row.sealed)]
     for row in old:

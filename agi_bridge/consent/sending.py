@@ -63,8 +63,9 @@ def recover(transaction: Transaction, writer: Writer) -> int:
             later.c.type.in_(closing),
         ),
     )
-    writer.hold(transaction)
-    open_ = transaction.core.execute(query).scalars().all()
+    left = transaction.core.execute(query).scalars().all()
+    writer.hold(transaction, map("consent:{}".format, left))
+    open_ = [id_ for id_ in left if writer.state(transaction, id_) is State.SUBMITTING]
     writer.append(
         transaction, [_event(id_, State.UNKNOWN, reason="bridge_stopped") for id_ in open_]
     )
