@@ -35,6 +35,15 @@ _POSTGRESQL_OPTIONS: Final = (
     "-c idle_in_transaction_session_timeout=30000 -c client_min_messages=warning"
 )
 
+_TCP: Final = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""A server that went without a word is given up after ten seconds, not after a quarter of an hour
+(libpq's parameters, the first in milliseconds)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -136,18 +145,20 @@ class Database:
     def scrub(self) -> None:
         """Leave nothing of what was deleted where it can be read.
 
-        SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here, if no
-        other process reads from it just now. PostgreSQL frees the rows for reuse.
+        SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here.
+        PostgreSQL frees the rows for reuse.
 
         Raises:
-            LedgerUnavailable: the database failed.
+            LedgerUnavailable: the database failed, or another process reads from SQLite's log.
         """
         self.close()
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
                 if self.is_sqlite:
                     driver: Any = core.connection.driver_connection
-                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if busy:
+                        raise LedgerUnavailable(f"{self.name}: another process reads from its log")
                 else:
                     core.execute(text("SET statement_timeout = 0"))
                     core.execute(text("VACUUM pii"))
@@ -202,10 +213,14 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in (
-            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
-        ):  # fmt: skip
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in (
+                "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
+            ):  # fmt: skip
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()  # SQLAlchemy would leave it open
+            raise
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
@@ -221,6 +236,7 @@ def _postgresql(url: URL) -> Engine:
         isolation_level="READ COMMITTED",  # what a lock let through must be seen after it
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
+            **_TCP,
             "options": _POSTGRESQL_OPTIONS,
             "application_name": "agi-bridge",
         },
