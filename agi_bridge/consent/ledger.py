@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from agi_bridge.consent.revocation import Revocation, Revoked
     from agi_bridge.consent.sending import Live, Unsent
     from agi_bridge.consent.states import Act
-    from agi_bridge.consent.writing import Outcome
 
     T = TypeVar("T")
 
 WAIT_SECONDS: Final = 5.0
 """Longest that an append waits: a database that does not answer must not hold a caller."""
+AT_ONCE: Final = 200
+"""Most appends in one transaction: PostgreSQL has room for a few thousand locks in all."""
 REPEATS: Final = 10
 """How often a revocation is tried that agreements of the same number get in the way of."""
 SOFTWARE: Final = f"agi-bridge {__version__}"
@@ -68,6 +69,7 @@ class Ledger:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._released: asyncio.Future[None] | None = None
         self._bell = asyncio.Event()
         self._ring_after = 0
         self._stored = 0
@@ -304,39 +306,41 @@ class Ledger:
         self._closed = True
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
-        loop = asyncio.get_running_loop()
-        released = loop.run_in_executor(None, self._release)
-        await asyncio.wait({released}, timeout=WAIT_SECONDS)
+        if self._released is None:
+            loop = asyncio.get_running_loop()
+            self._released = loop.run_in_executor(self._thread, self._database.close)
+            self._thread.shutdown(wait=False)
+        await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
 
     # On the event loop
 
     async def _write(self) -> None:
         try:
             while self._waiting:
-                group = [waiting for waiting in self._waiting if not waiting.given_up]
-                self._waiting.clear()
-                if group:
+                first, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+                if group := [waiting for waiting in first if not waiting.given_up]:
                     await self._store(group)
         finally:
             self._task = None
 
     async def _store(self, group: Sequence[_Waiting]) -> None:
         batches = [waiting.batch for waiting in group]
-        outcomes: Sequence[Outcome | ConsentError]
+        outcomes: Sequence[Exception | None]
         try:
             outcomes = await self._run(lambda t: self._writer.store(t, batches))
-        except ConsentError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             outcomes = [error] * len(batches)
         self._count(batches, outcomes)
+        too_late = []
         for waiting, outcome in zip(group, outcomes, strict=True):
-            if waiting.given_up:
-                await self._too_late(waiting.batch, outcome)
-            elif waiting.done.done():  # its caller has gone; the write stands
-                pass
-            elif outcome is None:
-                waiting.done.set_result(None)
-            else:
+            if outcome is not None:
                 waiting.done.set_exception(outcome)
+            else:
+                waiting.done.set_result(None)
+                if waiting.given_up and waiting.batch.events[-1].type is State.SUBMITTING:
+                    too_late.append(waiting.batch.consent_id)
+        for consent_id in too_late:
+            await self._never_sent(consent_id)
 
     def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
         stored = zip(batches, outcomes, strict=True)
@@ -345,16 +349,12 @@ class Ledger:
             self._stored = 0
             self._bell.set()
 
-    async def _too_late(self, batch: Batch, outcome: Exception | None) -> None:
-        """A batch was stored after its caller gave up: what it said would be sent was not."""
-        if outcome is not None or batch.events[-1].type is not State.SUBMITTING:
-            return
+    async def _never_sent(self, consent_id: str) -> None:
+        """A submission was stored after its caller gave up: there was none."""
         try:
-            await self._run(lambda t: sending.never_sent(t, self._writer, batch.consent_id))
+            await self._run(lambda t: sending.never_sent(t, self._writer, consent_id))
         except ConsentError as error:
-            structlog.get_logger().error(
-                "consent left open", consent=batch.consent_id, exc_info=error
-            )
+            structlog.get_logger().error("consent left open", consent=consent_id, exc_info=error)
 
     async def _in_time(self, work: Callable[[Transaction], T]) -> T:
         """For what a caller waits for."""
@@ -378,14 +378,19 @@ class Ledger:
 
     async def _scrub(self, needed: bool) -> None:  # noqa: FBT001 - one word says it
         if needed:
-            await self._on_thread(self._database.scrub)
+            try:
+                await self._on_thread(self._database.scrub)
+            except LedgerUnavailable as error:  # it is deleted all the same
+                structlog.get_logger().warning(
+                    "deleted data may still be found in the database's files", problem=str(error)
+                )
 
     async def _run(self, work: Callable[[Transaction], T]) -> T:
-        if self._closed and self._task is None:
-            raise LedgerClosed("the ledger is closed")
         return await self._on_thread(partial(self._in_transaction, work))
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
+        if self._released is not None:
+            raise LedgerClosed("the ledger is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # On the ledger's thread
@@ -403,10 +408,6 @@ class Ledger:
         if not read_only:
             with self._database.transaction() as transaction:
                 opening.take_place(transaction, self._writer, self._keys, software=SOFTWARE)
-
-    def _release(self) -> None:
-        self._thread.submit(self._database.close)
-        self._thread.shutdown()
 
 
 class _Waiting:

@@ -241,7 +241,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
     erased = row is None and any(
         event.type == Act.ERASED.value and event.facts.get("what") == "all" for event in events_
     )
-    brand = facts.get("brand") if "brand" in facts else facts.get("scope")
+    brand = facts.get("brand", facts.get("scope"))
     return Summary(
         consent_id=root.consent_id,
         kind=_KINDS[root.type],
