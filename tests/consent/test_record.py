@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge.consent import ConsentRecord, IllegalTransition, State, StoredEvent
 from agi_bridge.consent.chain import Row
 from agi_bridge.consent.proof import canonical, commitment, text_sha256
-from agi_bridge.consent.record import PersonalData
 from tests.consent.builders import (
     BRAND,
     CALLER,
@@ -22,6 +22,9 @@ from tests.consent.builders import (
     settle,
     submitting,
 )
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.record import PersonalData
 
 OF_THE_CALL = {
     "line_id", "did", "brand", "legal_name", "purpose", "call_uid", "linked_id", "channel",
@@ -70,7 +73,7 @@ def test_the_disclosure_is_described_as_it_was_played() -> None:
     [(8000, 8000, True), (8000, 8001, True), (8000, 7999, False), (0, 0, False), (0, 1, False)],
 )
 def test_only_a_disclosure_played_to_its_end_is_complete(
-    samples: int, endpos: int, complete: bool
+    samples: int, endpos: int, *, complete: bool
 ) -> None:
     assert replace(HEARD, samples=samples, endpos=endpos).complete is complete
 
