@@ -73,7 +73,7 @@ class Verifier:
             holds, so they are compared where they can be; but a chain that none of them is about
             is not taken for the business's. For a ledger, which holds everything, they belong
             with `checkpoints`.
-        disclosures: the texts by their SHA-256; None leaves them out.
+        disclosures: the texts by their SHA-256, looked up as events are read; None leaves them out.
         starts: where chains begin that are not there from their first event. A genuine checkpoint
             has to vouch for each.
         trusted: the ids of the chains that are the business's own; None trusts any.
@@ -108,7 +108,7 @@ class Verifier:
             self._integrity,
             self._completeness,
             disclosures=disclosures,
-            unknown_before=bool(starts),
+            unknown_before=any(start.seq for start in starts),
         )
         self._read = 0
 

@@ -26,6 +26,7 @@ OPENS: Final = {
     "number_c": ("number", "number"),
     "ani_c": ("ani", "caller_id"),
     "forward_c": ("forward", "forward"),
+    "customer_c": ("customer", "customer_id"),
 }
 """The commitments of a body: the field's name in them, and the personal value that opens them."""
 

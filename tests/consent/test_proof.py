@@ -1,23 +1,77 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent.proof import Identifiers, canonical, commitment, new_salt, timestamp
 
+if TYPE_CHECKING:
+    from random import Random
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+BODIES = st.dictionaries(st.text(), SCALARS | st.lists(SCALARS | st.lists(SCALARS)))
 
 
-@given(st.dictionaries(st.text(), SCALARS | st.lists(SCALARS)))
-def test_a_body_is_written_one_way_whatever_the_order_of_its_keys(body: dict[str, object]) -> None:
-    text = canonical(body)  # type: ignore[arg-type]  # hypothesis cannot name the type
-    shuffled = dict(reversed(body.items()))
-    assert canonical(shuffled) == text  # type: ignore[arg-type]  # the same
-    assert json.loads(text) == body
+def exact(value: Any) -> Any:
+    """The value with its types, for Python takes True for 1."""
+    if isinstance(value, dict):
+        return {name: exact(each) for name, each in value.items()}
+    return [exact(each) for each in value] if isinstance(value, list) else (type(value), value)
+
+
+@given(BODIES, st.randoms())
+def test_a_body_is_written_one_way_whatever_the_order_of_its_keys(
+    body: dict[str, Any], random: Random
+) -> None:
+    names = list(body)
+    random.shuffle(names)
+    assert canonical({name: body[name] for name in names}) == canonical(body)
+
+
+@given(BODIES)
+def test_a_body_is_read_back_the_same_and_written_again_the_same(body: dict[str, Any]) -> None:
+    text = canonical(body)
+    assert exact(json.loads(text)) == exact(body)
+    assert canonical(json.loads(text)) == text
+
+
+@given(BODIES, BODIES)
+def test_two_bodies_are_written_the_same_only_if_they_are(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert (canonical(one) == canonical(other)) == (exact(one) == exact(other))
+
+
+@given(BODIES)
+def test_a_body_is_one_line_of_utf_8_with_no_space_between(body: dict[str, Any]) -> None:
+    text = canonical(body)
+    assert text.encode().decode() == text
+    assert not {"\n", "\r"} & set(text)
+    between = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    assert re.fullmatch(r"[\[\]{}:,0-9a-z-]*", between)
+
+
+@given(BODIES)
+def test_the_keys_of_a_body_are_in_the_order_of_their_code_points(body: dict[str, Any]) -> None:
+    pairs = json.loads(canonical(body), object_pairs_hook=list)
+    assert [name for name, _ in pairs] == sorted(body)
+
+
+def test_a_body_is_written_as_documented() -> None:
+    body: dict[str, Any] = {"é": None, "a": [True, -1, ["x", 31000]], "\x1f": 'say "\\"\n'}
+    assert canonical(body) == (r'{"\u001f":"say \"\\\"\n","a":[true,-1,["x",31000]],"é":null}')
+
+
+@given(st.text(), st.text(), st.binary(min_size=32, max_size=32))
+def test_a_commitment_tells_values_and_fields_apart(one: str, other: str, salt: bytes) -> None:
+    assert (commitment(salt, "f", one) == commitment(salt, "f", other)) == (one == other)
+    assert commitment(salt, "f", one) != commitment(salt, "g", one)
 
 
 def test_a_commitment_opens_with_salt_and_value_and_with_nothing_else() -> None:

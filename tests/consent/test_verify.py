@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent.chain import Row, leaf, link
-from agi_bridge.consent.proof import text_sha256
+from agi_bridge.consent.chain import START, Row, leaf, link
+from agi_bridge.consent.proof import commitment, new_salt, text_sha256
 from agi_bridge.consent.states import Act, State
 from agi_bridge.consent.verify import Leaf, Start, Verifier, verify
 from agi_bridge.consent.verify_verdict import SHOWN, ChainSeen, Fault
@@ -270,6 +270,24 @@ def test_another_number_than_the_callers_does_not_open_the_commitment(
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "key"),
+    [
+        ("number_c", "number", "number"),
+        ("ani_c", "ani", "caller_id"),
+        ("forward_c", "forward", "forward"),
+        ("customer_c", "customer", "customer_id"),
+    ],
+)
+def test_every_commitment_is_opened_with_its_own_value(name: str, field: str, key: str) -> None:
+    bridge, salt = Bridge(), new_salt()
+    bound: dict[str, Any] = {name: commitment(salt, field, "7")}
+    row = bridge.add(Act.MESSAGE, **bound)
+    for value, faults in (("7", 0), ("8", 1)):
+        personal = {row.consent_id: {"salt": salt.hex(), key: value}}
+        assert len(integrity(bridge, personal=personal)) == faults
+
+
 @pytest.mark.parametrize("salt", ["00" * 32, "no salt"])
 def test_another_salt_opens_no_commitment(salt: str) -> None:
     bridge = Bridge()
@@ -357,6 +375,14 @@ def test_a_chain_may_begin_at_a_checkpoint() -> None:
     assert verdicts.ok
     assert verdicts.anchored.text == f"up to event 6 of {len(bridge.rows)}"
     assert verdicts.chains[0].first == 7
+
+
+def test_a_chain_may_be_said_to_begin_at_its_beginning() -> None:
+    bridge = whole()
+    start = Start(bridge.ledger_id, 0, START.hex())
+    assert verify(bridge.rows, [bridge.checkpoint()], starts=[start]).ok
+    bridge.tell("unheard of", State.ACCEPTED)
+    assert integrity(bridge, starts=[start]) == ["accepted may not follow nothing"]
 
 
 def test_where_a_chain_begins_a_checkpoint_has_to_vouch_for_it() -> None:
