@@ -48,8 +48,7 @@ class Vault:
 
     def seal(self, consent_id: str, personal: Mapping[str, str]) -> bytes:
         """Seal what is personal in a consent, under the first key."""
-        # What somebody wrote to us may hold half a surrogate pair; it is kept all the same.
-        plain = canonical(personal).encode("utf-8", "surrogatepass")
+        plain = canonical(personal).encode()
         nonce = os.urandom(_NONCE_BYTES)
         bound = self._header + consent_id.encode()
         return self._header + nonce + self._ciphers[self._header].encrypt(nonce, plain, bound)
@@ -78,7 +77,7 @@ class Vault:
             raise VaultDamaged(
                 f"consent {consent_id}: its personal data was changed, or is another consent's"
             ) from None
-        opened: dict[str, str] = json.loads(plain.decode("utf-8", "surrogatepass"))
+        opened: dict[str, str] = json.loads(plain)
         return opened
 
     def is_current(self, sealed: bytes) -> bool:

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent.proof import Identifiers, canonical, commitment, new_salt, timestamp
+from tests.consent.texts import TEXTS
 
 if TYPE_CHECKING:
     from random import Random
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.text()
-BODIES = st.dictionaries(st.text(), SCALARS | st.lists(SCALARS | st.lists(SCALARS)))
+SCALARS = st.none() | st.booleans() | st.integers() | TEXTS
+BODIES = st.dictionaries(TEXTS, SCALARS | st.lists(SCALARS | st.lists(SCALARS)))
 
 
 def exact(value: Any) -> Any:

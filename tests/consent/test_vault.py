@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from agi_bridge.consent.errors import ConsentError, KeyMissing, VaultDamaged
 from agi_bridge.consent.keys import new_keys
 from agi_bridge.consent.vault import Vault
+from tests.consent.texts import TEXTS
 
 KEYS = new_keys()
 VAULT = Vault(KEYS)
 ID = "0190a0b0-0000-7000-8000-000000000001"
 NUMBER = "+14155550123"
-WORDS = st.text(st.characters(exclude_categories=()))
 IDS = st.text(max_size=40)
-PERSONAL = st.dictionaries(WORDS, WORDS)
+PERSONAL = st.dictionaries(TEXTS, TEXTS)
 
 
 @given(IDS, PERSONAL)
