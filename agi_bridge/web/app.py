@@ -1,0 +1,220 @@
+"""The paths of the web: who may use them, what they do, and every answer as JSON.
+
+Nothing of a body is ever logged or sent back: it holds a number, or what a person wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from agi_bridge.consent.errors import ConsentError
+from agi_bridge.consent.revocation import Revocation
+from agi_bridge.web.customers import Customers
+from agi_bridge.web.errors import Refused
+from agi_bridge.web.instaply import brand_of, read_message
+from agi_bridge.web.request import authorise, demand_json, read_body, read_object
+from agi_bridge.web.revocations import read_revocation
+from agi_bridge.web.stop_words import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+
+    from agi_bridge.consent.revocation import Revoked
+    from agi_bridge.settings import Settings
+    from agi_bridge.web.instaply import CustomerMessage
+
+    Handler = Callable[[Request], Awaitable[Response]]
+
+REVOCATIONS: Final = "/v1/revocations"
+MESSAGES: Final = "/v1/instaply/messages"
+
+MAX_REQUESTS: Final = 32
+"""Requests at once: each waits for the ledger, whose time belongs to the callers."""
+
+
+class Revocations(Protocol):
+    """What keeps revocations: the ledger."""
+
+    async def revoke(self, request: Revocation) -> Revoked:
+        """Store a request to revoke; it holds when this returns."""
+        ...
+
+    async def message(
+        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+    ) -> str:
+        """Put what a customer wrote on the list of a person; return its id."""
+        ...
+
+
+def build(settings: Settings, ledger: Revocations) -> Starlette:
+    """Make the application: the paths whose tokens are set, and no others."""
+    web = settings.web
+    token, instaply = web.secret(), web.instaply_secret()
+    routes = []
+    served = _Served()
+    if token is not None:
+        revocations = _Revoking(settings, ledger, token, instaply)
+        routes.append(Route(REVOCATIONS, partial(served.answer, revocations), methods=["POST"]))
+    if instaply is not None:
+        messages = _Reading(settings, ledger, instaply, token)
+        routes.append(Route(MESSAGES, partial(served.answer, messages), methods=["POST"]))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Served:
+    """Runs handlers, so many at once; whatever they raise becomes an answer."""
+
+    def __init__(self) -> None:
+        self._requests = 0
+
+    async def answer(self, handler: Handler, request: Request) -> Response:
+        """Run a handler; never raises."""
+        if self._requests >= MAX_REQUESTS:
+            return _refusal(_busy("has too many requests at once"))
+        self._requests += 1
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return _refusal(refused)
+        except ConsentError as error:
+            structlog.get_logger().error(
+                "web: revocation not stored", path=request.url.path, exc_info=error
+            )
+            return _refusal(_busy("cannot reach its ledger: nothing was stored"))
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        # Whatever else it is: an answer that tells nothing of it, and one line of the log instead
+        # of uvicorn's traceback.
+        except Exception as error:  # noqa: BLE001 - the reason stands above
+            structlog.get_logger().error(
+                "web: request broke", path=request.url.path, exc_info=error
+            )
+            return _refusal(Refused(500, "", "broke this bridge", "tell its administrator"))
+        finally:
+            self._requests -= 1
+
+
+class _Revoking:
+    """`POST /v1/revocations`."""
+
+    def __init__(
+        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+    ) -> None:
+        self._lines = settings.lines
+        self._ledger = ledger
+        self._token = token
+        self._others = () if other is None else (other,)
+
+    async def __call__(self, request: Request) -> Response:
+        authorise(request, self._token, self._others)
+        demand_json(request)
+        values = read_object(await read_body(request))
+        key = request.headers.get("idempotency-key")
+        revocation = read_revocation(values, key, self._lines, datetime.now(UTC))
+        revoked = await self._ledger.revoke(revocation)
+        _log("revoked", revoked, channel=revocation.channel, actor=revocation.actor)
+        return JSONResponse(_told(revoked), 200 if revoked.already else 201)
+
+
+class _Reading:
+    """`POST /v1/instaply/messages`."""
+
+    def __init__(
+        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+    ) -> None:
+        self._lines = settings.lines
+        self._ledger = ledger
+        self._token = token
+        self._others = () if other is None else (other,)
+        region = next(iter(settings.lines.values())).regions[0]
+        self._customers = Customers(settings.web.customers, region=region)
+
+    async def __call__(self, request: Request) -> Response:
+        authorise(request, self._token, self._others)
+        body = await read_body(request)
+        message = read_message(read_object(body), body, datetime.now(UTC))
+        if message is None:
+            return Response(status_code=204)
+        numbers: tuple[str, ...] = ()
+        if message.wish is Wish.STOP:
+            numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
+        if not numbers:
+            return await self._hand_over(message)
+        return JSONResponse([await self._revoke(message, number) for number in numbers])
+
+    async def _revoke(self, message: CustomerMessage, number: str) -> Mapping[str, str | int]:
+        revoked = await self._ledger.revoke(
+            Revocation(
+                number=number,
+                brand=brand_of(message.business_id, self._lines.values()),
+                channel="instaply",
+                actor="customer",
+                reference=f"{message.reference} {number}",
+                words=message.words,
+                received=message.received,
+                passed_on=True,  # the platform is where it comes from
+            )
+        )
+        _log("revoked", revoked, channel="instaply", actor="customer")
+        return _told(revoked)
+
+    async def _hand_over(self, message: CustomerMessage) -> Response:
+        id_ = await self._ledger.message(
+            message.customer_id,
+            message.words,
+            reference=message.reference,
+            business_id=message.business_id,
+        )
+        structlog.get_logger().warning(
+            "a customer's message waits for a person: see `consents list --open`",
+            consent=id_,
+            wish=message.wish.value,
+        )
+        return JSONResponse({"message": id_}, 202)
+
+
+def _told(revoked: Revoked) -> Mapping[str, str | int]:
+    return {"revocation": revoked.revocation_id, "consents": revoked.consents}
+
+
+def _log(event: str, revoked: Revoked, **facts: str) -> None:
+    structlog.get_logger().info(
+        event,
+        consent=revoked.revocation_id,
+        consents=revoked.consents,
+        already=revoked.already,
+        **facts,
+    )
+
+
+def _busy(problem: str) -> Refused:
+    return Refused(503, "", problem, "send it again in a few seconds", {"Retry-After": "5"})
+
+
+def _refusal(refused: Refused) -> JSONResponse:
+    error = {"field": refused.field, "problem": refused.problem, "fix": refused.fix}
+    return JSONResponse({"error": error}, refused.status, refused.headers)
+
+
+async def _no_path(_: Request, error: Exception) -> Response:
+    """What the router itself refuses: an unknown path, or another method than POST."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
+        return _refusal(Refused(405, "", "is asked for by another method", "use POST", headers))
+    fix = f"use {REVOCATIONS} or {MESSAGES}; each is there only if its token is set in [web]"
+    return _refusal(Refused(404, "", "is no path of this bridge", fix))

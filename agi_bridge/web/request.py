@@ -1,0 +1,103 @@
+"""Reading a request: who sends it, and its JSON, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from agi_bridge.web.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.requests import Request
+
+MAX_BYTES: Final = 64 * 1024
+"""Longest body that is read; the longest that makes sense has a few hundred bytes."""
+
+BODY_SECONDS: Final = 10.0
+"""Longest wait for a body: whoever sends slower holds a place for nothing."""
+
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge"'}
+
+
+def authorise(request: Request, token: str, others: Collection[str] = ()) -> None:
+    """Let a request pass that carries the bearer token (RFC 6750, section 2.1).
+
+    Args:
+        request: as it came.
+        token: the one that is asked for.
+        others: tokens that are valid elsewhere.
+
+    Raises:
+        Refused: 401 without a token or with a wrong one, 403 with one of the others.
+    """
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        fix = "send the header Authorization: Bearer TOKEN"
+        raise Refused(401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE)
+    if _same(given, token):
+        return
+    if any(_same(given, other) for other in others):
+        fix = "use the token that the configuration names for this path"
+        raise Refused(403, "Authorization", "is the token of another path", fix)
+    challenge = {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'}
+    raise Refused(401, "Authorization", "is a wrong token", "compare it with [web]", challenge)
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refused: 413 if it is too long, 408 if it comes too slowly.
+    """
+    too_long = Refused(413, "", "is too long", f"send at most {MAX_BYTES} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_BYTES:
+        raise too_long
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise too_long
+    except TimeoutError:
+        fix = f"send it within {BODY_SECONDS:g} seconds"
+        raise Refused(408, "", "came too slowly", fix, {"Connection": "close"}) from None
+    return bytes(body)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, in UTF-8.
+
+    Raises:
+        Refused: 400 if it is none.
+    """
+    try:
+        value = json.loads(body)
+    # RecursionError: a body of brackets. ValueError: also what is not UTF-8, or endless digits.
+    except (ValueError, RecursionError):
+        raise Refused(400, "", "is not JSON", 'send a JSON object like {"number": "+1…"}') from None
+    if not isinstance(value, dict):
+        raise Refused(400, "", "is not a JSON object", 'send one like {"number": "+1…"}')
+    return value
+
+
+def demand_json(request: Request) -> None:
+    """Let a request pass that says it is JSON.
+
+    Raises:
+        Refused: 415 if it says something else, or nothing.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        fix = "send JSON with the header Content-Type: application/json"
+        raise Refused(415, "Content-Type", "is not application/json", fix)
+
+
+def _same(given: str, token: str) -> bool:
+    # A header comes as Latin-1; compared as bytes, since compare_digest takes no other letters.
+    return hmac.compare_digest(given.strip().encode(), token.encode())

@@ -1,0 +1,156 @@
+"""`POST /v1/revocations`: a number revokes, says somebody who holds the token.
+
+    {"number": "+14155550123", "brand": "Example Store", "received": "2026-11-23T08:00:00Z"}
+
+Answered with 201, or with 200 if the same request was answered before (`Idempotency-Key`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from agi_bridge import phone
+from agi_bridge.consent.revocation import Revocation
+from agi_bridge.web.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agi_bridge.settings import Line
+
+FIELDS: Final = ("number", "brand", "line", "received", "channel", "words")
+"""What the JSON object may hold; all but `number` may be left out."""
+
+MAX_KEY: Final = 200
+MAX_WORDS: Final = 2000
+
+_CHANNEL: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
+def read_revocation(
+    values: Mapping[str, Any], key: str | None, lines: Mapping[str, Line], now: datetime
+) -> Revocation:
+    """Return the request to revoke that a JSON object and an `Idempotency-Key` make.
+
+    Args:
+        values: the object.
+        key: the header, None if there is none.
+        lines: by name; they say which brands there are.
+        now: with its zone.
+
+    Raises:
+        Refused: 422, naming the field.
+    """
+    for field in values:
+        if field not in FIELDS:
+            raise Refused(422, _shown(field), "is not a field", f"use {', '.join(FIELDS)}")
+    line = _line(values.get("line"), lines)
+    brand = _brand(values.get("brand"), lines)
+    if line is not None and brand is not None:
+        raise Refused(422, "brand", "is given beside line", "give one of them, or neither")
+    if line is not None:
+        brand = line.brand
+    number = _number(values.get("number"), line or next(iter(lines.values())))
+    channel = values.get("channel")
+    if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
+        fix = 'write one word of a-z, 0-9, - and _, like "email", or leave it out'
+        raise Refused(422, "channel", "is not a word", fix)
+    return Revocation(
+        number=number,
+        brand=brand,
+        channel="http",
+        actor="api" if channel is None else f"api:{channel}",
+        reference=_reference(key, number, brand),
+        words=_words(values.get("words")),
+        received=_received(values.get("received"), now),
+    )
+
+
+def _number(value: object, line: Line) -> str:
+    if value is None:
+        raise Refused(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
+    number = phone.caller_id(value, region=line.regions[0]) if isinstance(value, str) else None
+    if number is None:
+        fix = 'write it in E.164, like "+14155550199", in quotes'
+        raise Refused(422, "number", "is not a telephone number", fix)
+    return number.e164
+
+
+def _line(value: object, lines: Mapping[str, Line]) -> Line | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in lines:
+        fix = f"name one of {', '.join(lines)}, or leave it out"
+        raise Refused(422, "line", "is no line of this bridge", fix)
+    return lines[value]
+
+
+def _brand(value: object, lines: Mapping[str, Line]) -> str | None:
+    """A brand that nobody has is refused: its revocation would hold for nothing."""
+    if value is None:
+        return None
+    brands = {line.brand.casefold(): line.brand for line in lines.values()}
+    if not isinstance(value, str) or value.strip().casefold() not in brands:
+        fix = f"name one of {', '.join(sorted(brands.values()))}, or leave it out for every brand"
+        raise Refused(422, "brand", "is no brand of this bridge", fix)
+    return brands[value.strip().casefold()]
+
+
+def _received(value: object, now: datetime) -> str | None:
+    if value is None:
+        return None
+    fix = 'write the time of the request with its zone, like "2026-11-23T08:00:00Z"'
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise Refused(422, "received", "is not a time as RFC 3339 has it", fix)
+    try:
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused(422, "received", "is not a time that there is", fix) from None
+    if moment > now + _CLOCKS_DIFFER:
+        raise Refused(422, "received", "lies in the future", fix)
+    return rfc_3339(moment)
+
+
+def _words(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_WORDS:
+        fix = f"write at most {MAX_WORDS} characters in quotes, or leave it out"
+        raise Refused(422, "words", "is not a text of that length", fix)
+    return clean(value)
+
+
+def _reference(key: str | None, number: str, brand: str | None) -> str | None:
+    """What makes a repeated request the same.
+
+    With number and brand in it: a client that uses one key for several numbers must not have all
+    but the first passed over. Without a key there is none: who consents again and revokes again
+    sends the same request twice, and means both.
+    """
+    if key is None:
+        return None
+    if not key or len(key) > MAX_KEY or not key.isprintable():
+        fix = f"send 1 to {MAX_KEY} characters, like a UUID"
+        raise Refused(422, "Idempotency-Key", "is empty, too long or no text", fix)
+    return f"{key} {number} {brand or '*'}"
+
+
+def rfc_3339(moment: datetime) -> str:
+    """A moment in UTC with milliseconds, as the ledger writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clean(text: str) -> str:
+    r"""A text that can be written as UTF-8: JSON's `\ud800` alone is no character."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _shown(field: str) -> str:
+    """A field's name as it came, if it can be no number: names may be anything."""
+    return field if re.fullmatch(r"[A-Za-z_]{1,40}", field) else "(a field)"

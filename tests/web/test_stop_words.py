@@ -1,0 +1,176 @@
+"""Which messages ask for no more texts, which may, and which do not."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agi_bridge.web import Wish, read_wish
+
+ALONE = [
+    # 47 CFR 64.1200(a)(10), and what carriers add
+    "stop", "quit", "end", "revoke", "opt out", "opt-out", "optout", "cancel", "unsubscribe",
+    "stopall", "stop all", "remove", "td", "arret", "arrêt",
+    # Spanish and French
+    "parar", "alto", "cancelar", "baja", "detener", "pare", "basta", "desuscribir",
+    "arrêter", "arrêtez", "désabonner", "désabonnez", "désinscription", "annuler", "fin",
+]  # fmt: skip
+
+SENTENCES = [
+    "stop please",
+    "Please stop texting me",
+    "STOP. Thank you",
+    "stop stop stop",
+    "Please stop sending me messages",
+    "stop texting this number",
+    "I want to stop",
+    "I would like to opt out",
+    "can you stop texting me please",
+    "opt me out",
+    "No more texts",
+    "no more messages please",
+    "Do not text me",
+    "Don't text me anymore",
+    "don’t contact me again",
+    "please unsubscribe this number from your list",
+    "Remove me from your list",
+    "take me off your list",
+    "leave me alone",
+    "I revoke my consent",
+    "I do not want to receive texts from you",
+    "cancel texts",
+    "quit texting me",
+    "stop sms",
+    "S.T.O.P.",
+    "STOOOOP!!!",
+    "\N{FULLWIDTH LATIN CAPITAL LETTER S}top",
+    "darme de baja",
+    "dar de baja por favor",
+    "No más mensajes",
+    "No me manden más mensajes",
+    "no me envíen mensajes",
+    "dejen de enviarme mensajes",
+    "deje de mandarme mensajes, por favor",
+    "ya no quiero recibir mensajes",
+    "no me escriban más",
+    "Plus de SMS",
+    "plus de messages svp",
+    "Arrêtez de m'envoyer des messages",
+    "ne m’envoyez plus de messages",
+    "je veux me désabonner",
+    "Je ne veux plus recevoir de SMS",
+    "désabonnez-moi s'il vous plaît",
+    "ne m'écrivez plus jamais",
+]
+
+UNCLEAR = [
+    "Can I stop by at 5?",
+    "don't stop",
+    "please don't stop the texts",
+    "please don't unsubscribe me",
+    "cancel my appointment",
+    "who is this? stop",
+    "wrong number",
+    "this is spam",
+    "I'd rather be taken off your list",
+    "I will call my lawyer",
+    "not interested",
+    "me pueden dar de baja mi cita",
+    "numero equivocado",
+    "arrêtez-moi si je me trompe",
+    "stpo",
+    "sotp",
+    "stopp",
+    "unsuscribe",
+    "unsubcribe",
+    "\N{OCTAGONAL SIGN}",
+    "\N{RAISED HAND}\N{RAISED HAND}",
+]
+
+OTHER = [
+    "",
+    "   ",
+    "What time do you open?",
+    "yes",
+    "1",
+    "No thanks",
+    "non merci",
+    "Thank you!",
+    "Until the end of the month",
+    "I am on my way",
+    "Is it quiet there?",
+    "Do you have it in blue?",
+    "No, the blue one",
+    "Please text me the address",
+    "top",
+    "shop",
+    "spend",
+    "step",
+    "no problem",
+    "Envoyez-moi un SMS",
+    "pas de problème",
+    "la fin de semaine",
+    "mándeme un mensaje",
+    "¿alto o bajo?",
+    "para mi hijo",
+    "Where is my order 12345678901?",
+]
+
+
+@pytest.mark.parametrize("message", ALONE + SENTENCES)
+def test_a_message_that_can_mean_nothing_else_is_a_stop(message: str) -> None:
+    assert read_wish(message) is Wish.STOP
+
+
+@pytest.mark.parametrize("message", UNCLEAR)
+def test_a_message_that_may_mean_it_is_for_a_person(message: str) -> None:
+    assert read_wish(message) is Wish.UNCLEAR
+
+
+@pytest.mark.parametrize("message", OTHER)
+def test_a_message_about_something_else_is_left_alone(message: str) -> None:
+    assert read_wish(message) is Wish.OTHER
+
+
+PUNCTUATION = st.text(" \t\n.,;:!?…-*\"“”«»()¡¿'", max_size=6)
+ACCENTS = st.sampled_from(["", "\N{COMBINING ACUTE ACCENT}", "\N{COMBINING CIRCUMFLEX ACCENT}"])
+
+
+@given(st.sampled_from(ALONE), PUNCTUATION, PUNCTUATION, st.data())
+def test_case_accents_and_punctuation_do_not_count(
+    word: str, before: str, after: str, data: st.DataObject
+) -> None:
+    letters = [
+        data.draw(st.sampled_from([letter.upper(), letter.lower()]))
+        + (data.draw(ACCENTS) if letter.isalpha() else "")
+        for letter in word
+    ]
+    message = before + unicodedata.normalize(
+        data.draw(st.sampled_from(["NFC", "NFD", "NFKC"])), "".join(letters)
+    )
+    assert read_wish(message + after) is Wish.STOP
+
+
+@given(
+    st.sampled_from(["stop", "unsubscribe", "opt out", "désabonner", "darme de baja"]), st.data()
+)
+def test_a_word_that_asks_for_it_is_never_passed_over(word: str, data: st.DataObject) -> None:
+    others = st.lists(st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8))
+    before, after = data.draw(others), data.draw(others)
+    assert read_wish(" ".join([*before, word, *after])) is not Wish.OTHER
+
+
+@given(st.text())
+def test_any_text_is_read_and_its_case_does_not_count(text: str) -> None:
+    assert read_wish(text) is read_wish(text.casefold())
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["stop " * 10_000, "i want to stop my me the " * 400 + "x", "no quiero " * 1000, "a" * 100_000],
+)
+def test_a_long_message_is_read_like_a_short_one(message: str) -> None:
+    assert read_wish(message) in Wish
