@@ -4,9 +4,10 @@
 the sound, how long it is, and the hashes that the record of consent refers to.
 """
 
-from .engine import CommandEngine, Engine
+from .engines import CommandEngine, Engine, EngineSpec, PbxEngine, PbxSpeech, engine
 from .errors import (
     BadAudio,
+    BadEngine,
     BadPrompts,
     EngineError,
     EngineTimeout,
@@ -24,14 +25,19 @@ __all__ = [
     "PROMPTS",
     "SHIPPED",
     "BadAudio",
+    "BadEngine",
     "BadPrompts",
     "CommandEngine",
     "Engine",
     "EngineError",
+    "EngineSpec",
     "EngineTimeout",
     "Library",
     "MissingPrompt",
+    "PbxEngine",
+    "PbxSpeech",
     "Recording",
     "SpeechError",
+    "engine",
     "menu_key",
 ]

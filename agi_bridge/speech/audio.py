@@ -79,11 +79,11 @@ def shape(samples: Samples, rate: int) -> Samples:
     return np.concatenate([edge, speech * gain, edge])
 
 
-def active_level(samples: Samples) -> float:
+def active_level(samples: Samples, rate: int = RATE) -> float:
     """Return the level in dBov of the 20 ms frames that are speech and not pause."""
     import numpy as np  # noqa: PLC0415  # see the top
 
-    size = RATE // _FRAMES_A_SECOND
+    size = rate // _FRAMES_A_SECOND
     whole = samples[: len(samples) // size * size] if len(samples) >= size else samples
     frames = whole.reshape(-1, min(size, len(samples)))
     power = np.mean(frames**2, axis=1)

@@ -4,6 +4,7 @@
         MissingPrompt      a prompt that is not recorded in a language
         BadPrompts         a folder of prompts that cannot be used; lists all that is wrong
         BadAudio           a file that is no usable sound
+        BadEngine          an engine that cannot be made of what it is given
         EngineError        an engine that gave no usable speech
             EngineTimeout  ... in time
 
@@ -41,6 +42,15 @@ class BadPrompts(SpeechError):  # noqa: N818  # the same
 
 class BadAudio(SpeechError):  # noqa: N818  # the same
     """A file is no usable sound."""
+
+
+class BadEngine(SpeechError):  # noqa: N818  # the same
+    """An engine cannot be made. `field` is the setting, `problem` what is wrong with it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"{field} {problem}")
 
 
 class EngineError(SpeechError):

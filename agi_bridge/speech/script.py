@@ -50,6 +50,9 @@ DOCUMENTED: Final = ("no-forwarding", "not-linked")
 MAX_TEXT_BYTES: Final = 4096
 """Longest text from outside that is spoken: about five minutes."""
 
+MAX_SENTENCE: Final = 240
+"""Longest part of a text, in characters, that is spoken in one breath."""
+
 _APOSTROPHES = str.maketrans(
     dict.fromkeys(
         "\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
@@ -58,6 +61,8 @@ _APOSTROPHES = str.maketrans(
     )
 )
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
+_SENTENCE_END = re.compile(r"(?<=[.!?\N{HORIZONTAL ELLIPSIS}])\s+")
+_BREATHS = (", ", "; ", ": ", " ")  # where a long sentence is parted, best first
 _DIGIT = re.compile(r"(?<!\d)\d(?!\d)")
 
 
@@ -72,6 +77,19 @@ def clean(text: str) -> str:
         return plain
     cut = plain.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
     return cut.rpartition(" ")[0] or cut
+
+
+def sentences(text: str) -> list[str]:
+    """Part a text into sentences, and a sentence longer than MAX_SENTENCE where one may breathe."""
+    parts = []
+    for sentence in _SENTENCE_END.split(text.strip()):
+        rest = sentence
+        while len(rest) > MAX_SENTENCE:
+            place = _breath(rest)
+            parts.append(rest[:place].rstrip())
+            rest = rest[place:].lstrip()
+        parts.append(rest)
+    return [part for part in parts if part]
 
 
 def comparable(text: str) -> str:
@@ -96,3 +114,12 @@ def menu_key(text: str) -> str | None:
     """Return the key that a language's menu prompt asks for: the one digit in its text."""
     keys = _DIGIT.findall(text)
     return keys[0] if len(keys) == 1 else None
+
+
+def _breath(sentence: str) -> int:
+    """Where to part a long sentence: the last comma and the like that fits, else the last space."""
+    for mark in _BREATHS:
+        place = sentence.rfind(mark, MAX_SENTENCE // 2, MAX_SENTENCE)
+        if place > 0:
+            return place + len(mark)
+    return MAX_SENTENCE

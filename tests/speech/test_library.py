@@ -12,57 +12,21 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.speech import CommandEngine, EngineError, Library
+from agi_bridge.speech import Library, PbxEngine, PbxSpeech
 
+from .fakes import Broken, Held
 from .programs import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from agi_bridge.speech import Engine
+    from agi_bridge.speech import CommandEngine, Engine
 
     from .programs import Lifeline
 
 TEXT = "We open at nine."
 PATIENT = 60.0
 """A budget that no test uses up."""
-
-
-class Held:
-    """An engine that waits until it is let go, then copies a sound; counts what it is asked."""
-
-    identity = "held"
-
-    def __init__(self, sound: Path) -> None:
-        self.sound = sound
-        self.asked: list[tuple[str, str]] = []
-        self.at_once = 0
-        self.most_at_once = 0
-        self.begun = asyncio.Event()
-        self.two_begun = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    async def render(self, text: str, language: str, output: Path) -> None:
-        self.asked.append((text, language))
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        self.begun.set()
-        if self.at_once == 2:
-            self.two_begun.set()
-        try:
-            await self.go_on.wait()
-        finally:
-            self.at_once -= 1
-        output.write_bytes(self.sound.read_bytes())
-
-
-class Broken:
-    """An engine that never speaks."""
-
-    identity = "broken"
-
-    async def render(self, text: str, language: str, output: Path) -> None:
-        raise EngineError(f"cannot speak {len(text)} characters of {language} to {output.name}")
 
 
 @pytest.fixture
@@ -75,7 +39,9 @@ async def library(tmp_path: Path) -> AsyncIterator[Callable[..., Library]]:
     """Make a library over the test's own cache; all are closed at the end."""
     made: list[Library] = []
 
-    def make(*engines: Engine, budget: float = PATIENT, pbx_cache: str | None = None) -> Library:
+    def make(
+        *engines: Engine | PbxEngine, budget: float = PATIENT, pbx_cache: str | None = None
+    ) -> Library:
         made.append(
             Library(cache=tmp_path / "speech", engines=engines, budget=budget, pbx_cache=pbx_cache)
         )
@@ -218,9 +184,9 @@ async def test_an_engine_that_takes_too_long_is_ended_and_the_text_skipped(
     books = library(held, budget=0.05)
     with capture_logs() as logs:
         assert await books.say(TEXT, "en") is None
-    assert logs[0]["problem"] == "the budget is used up"
+    assert logs[0]["problem"] == "its share of the budget is used up"
     assert books.counts == {"skipped": 1}
-    assert held.at_once == 0
+    assert held.at_work == 0
     assert not left_behind(tmp_path)
 
 
@@ -238,7 +204,7 @@ async def test_a_caller_who_hangs_up_leaves_neither_process_nor_file(
         await call
     await lifeline.ended()
     assert not left_behind(tmp_path)
-    assert not books._jobs
+    assert not books._renderer._jobs
 
 
 async def test_calls_that_want_the_same_text_share_one_rendering(
@@ -311,7 +277,7 @@ async def test_no_text_stands_in_a_log_line(library: Callable[..., Library]) -> 
 
 
 @pytest.mark.parametrize(("engines", "loaded"), [((), False), ((Broken(),), True)])
-def test_preparing_sweeps_and_loads_what_an_engine_will_need(
+async def test_preparing_sweeps_and_loads_what_an_engine_will_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engines: tuple[Engine, ...], *, loaded: bool
 ) -> None:
     for name in ("soundfile", "soxr"):
@@ -320,3 +286,27 @@ def test_preparing_sweeps_and_loads_what_an_engine_will_need(
     Library(cache=tmp_path, engines=engines).prepare()
     assert not list(tmp_path.iterdir())
     assert ("soxr" in sys.modules) is loaded
+
+
+async def test_speech_may_be_the_pbxs_while_say_is_always_a_file(
+    library: Callable[..., Library], held: Held
+) -> None:
+    held.go_on.set()
+    books = library(PbxEngine(["Flite", "{text}"]), held)
+    assert await books.speech(TEXT, "en-GB") == PbxSpeech("Flite", (TEXT,), "en-gb", TEXT)
+    said = await books.say(TEXT, "en-GB")
+    assert said is not None
+    assert Path(f"{said.path}.wav").is_file()
+    assert books.counts == {"pbx": 1, "rendered": 1}
+    assert await library(PbxEngine(["Flite", "{text}"])).say(TEXT, "en") is None
+
+
+async def test_starting_loads_the_engines_and_closing_ends_them(
+    library: Callable[..., Library], held: Held
+) -> None:
+    books = library(PbxEngine(["Flite", "{text}"]), Broken(), held)
+    await books.start()
+    assert held.started
+    assert books.failures == {"broken": 1}
+    await books.close()
+    assert not held.started

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.speech.script import MAX_TEXT_BYTES, clean, comparable, language_tags, menu_key
+from agi_bridge.speech.script import (
+    MAX_SENTENCE,
+    MAX_TEXT_BYTES,
+    clean,
+    comparable,
+    language_tags,
+    menu_key,
+    sentences,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,30 @@ def test_whatever_comes_is_printable_short_and_stays_as_it_is(text: str) -> None
     assert spoken.isprintable()
     assert len(spoken.encode()) <= MAX_TEXT_BYTES
     assert clean(spoken) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", []),
+        ("One", ["One"]),
+        ("One. Two!  Three? 3.5 is four", ["One.", "Two!", "Three?", "3.5 is four"]),
+        ("a" * 200 + ", " + "b" * 100, ["a" * 200 + ",", "b" * 100]),
+        ("a" * 200 + " " + "b" * 100, ["a" * 200, "b" * 100]),
+        ("a" * 300, ["a" * MAX_SENTENCE, "a" * 60]),
+    ],
+)
+def test_a_text_is_parted_into_sentences_and_these_where_one_may_breathe(
+    text: str, parts: list[str]
+) -> None:
+    assert sentences(text) == parts
+
+
+@given(st.text(max_size=2000))
+def test_no_part_is_too_long_and_no_word_is_lost(text: str) -> None:
+    parts = sentences(text)
+    assert all(0 < len(part) <= MAX_SENTENCE for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 @pytest.mark.parametrize(

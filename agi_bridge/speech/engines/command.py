@@ -1,8 +1,8 @@
-"""Engines: programs that turn a text into sound.
+"""Any program that writes a WAV file: espeak-ng, flite, pico2wave, or a script of one's own.
 
-A `CommandEngine` runs a program of the administrator's choice. The text comes from the hook, that
-is from outside: no shell is involved, a text cannot become an option, and the program sees neither
-the bridge's environment (which may hold keys) nor any file of ours but its own folder.
+The text comes from the hook, that is from outside: no shell is involved, a text cannot become an
+option, and the program sees neither the bridge's environment (which may hold keys) nor any file of
+ours but its own folder.
 """
 
 from __future__ import annotations
@@ -12,38 +12,23 @@ import contextlib
 import os
 import resource
 import signal
-import stat
-from typing import TYPE_CHECKING, Final, Protocol
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
-from .errors import EngineError
+from agi_bridge.speech.errors import EngineError
+
+from .base import MAX_OUTPUT_BYTES, Engine, check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 TEXT: Final = "{text}"
 LANGUAGE: Final = "{language}"
 OUTPUT: Final = "{output}"
 
-MAX_OUTPUT_BYTES: Final = 32 << 20
-"""Largest file that a program may write: five minutes at 48 kHz."""
 
-
-class Engine(Protocol):
-    """What the library asks of an engine."""
-
-    @property
-    def identity(self) -> str:
-        """A text that changes whenever the same words would sound different."""
-
-    async def render(self, text: str, language: str, output: Path) -> None:
-        """Speak a text into a new sound file, of any usual rate, in a folder that is the job's own.
-
-        Raises EngineError. A cancelled rendering leaves no process behind.
-        """
-
-
-class CommandEngine:
+class CommandEngine(Engine):
     """A program that writes a WAV file.
 
     `arguments` is the program and its arguments, with `{output}` where the file's path goes and,
@@ -51,18 +36,16 @@ class CommandEngine:
     comes on standard input, as UTF-8.
     """
 
-    __slots__ = ("_arguments", "_max_bytes")
-
     def __init__(
-        self, arguments: Sequence[str], *, max_output_bytes: int = MAX_OUTPUT_BYTES
+        self,
+        arguments: Sequence[str],
+        languages: Collection[str] = (),
+        *,
+        max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
+        super().__init__(PurePath(arguments[0]).name, "\0".join(arguments), languages)
         self._arguments = tuple(arguments)
         self._max_bytes = max_output_bytes
-
-    @property
-    def identity(self) -> str:
-        """The command."""
-        return "\0".join(self._arguments)
 
     async def render(self, text: str, language: str, output: Path) -> None:
         """Run the program once. Raises EngineError if it fails or writes no usable file."""
@@ -83,10 +66,10 @@ class CommandEngine:
             _limit_files(process.pid, self._max_bytes)
             await process.communicate(text.encode() if piped else None)
         finally:
-            await _end(process)
+            await end_with_children(process)
         if process.returncode:
             raise EngineError(f"the engine ended with status {process.returncode}")
-        _check(output, self._max_bytes)
+        check_output(output, self._max_bytes)
 
     def _filled(self, text: str, language: str, output: Path) -> list[str]:
         # getopt takes an argument that begins with - for an option; a space before it is not spoken
@@ -118,17 +101,8 @@ def _limit_files(pid: int, max_bytes: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end_with_children(process: asyncio.subprocess.Process) -> None:
     """End a program and all that it started, and see it off."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left of the group
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-
-
-def _check(output: Path, max_bytes: int) -> None:
-    try:
-        found = output.lstat()
-    except OSError:
-        raise EngineError("the engine wrote no file") from None
-    if not stat.S_ISREG(found.st_mode) or not 0 < found.st_size <= max_bytes:
-        raise EngineError("the engine wrote no usable file")

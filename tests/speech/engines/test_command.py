@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.speech import CommandEngine, EngineError
-
-from .programs import ECHO, HANG, LEAVE
+from tests.speech.programs import ECHO, HANG, LEAVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .programs import Lifeline
+    from tests.speech.programs import Lifeline
 
 
 async def test_a_program_turns_a_text_into_a_file(

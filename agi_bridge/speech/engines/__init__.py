@@ -1,0 +1,21 @@
+"""Engines: what turns a text into speech. `engine` makes one of an `EngineSpec`."""
+
+from .base import Engine
+from .command import CommandEngine
+from .http import HttpEngine
+from .kokoro import kokoro_engine
+from .pbx import PbxEngine, PbxSpeech
+from .piper import piper_engine
+from .spec import EngineSpec, engine
+
+__all__ = [
+    "CommandEngine",
+    "Engine",
+    "EngineSpec",
+    "HttpEngine",
+    "PbxEngine",
+    "PbxSpeech",
+    "engine",
+    "kokoro_engine",
+    "piper_engine",
+]

