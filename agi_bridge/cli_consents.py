@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -26,8 +26,36 @@ consents: Final = typer.Typer(
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Answer with one JSON document instead of text.")
 ]
+RevealOption = Annotated[
+    bool,
+    typer.Option("--reveal", help="Show numbers and words in full. Who did so is put on record."),
+]
+RecordArgument = Annotated[
+    str, typer.Argument(help="The id of a consent, a revocation or a message.", metavar="ID")
+]
 PageOption = Annotated[
     Path | None, typer.Option(help="The file to write; else standard output.", metavar="FILE")
+]
+OutOption = Annotated[
+    Path, typer.Option(help="A new folder, or a new file ending in .zip.", metavar="PATH")
+]
+ExportArgument = Annotated[
+    Path | None,
+    typer.Argument(help="A folder or zip file; without it the ledger.", metavar="EXPORT"),
+]
+CheckpointFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoints", help="Checkpoints that were kept elsewhere; repeatable.", metavar="FILE"
+    ),
+]
+NumberOption = Annotated[
+    str | None, typer.Option("--number", help="A mobile number.", metavar="NUMBER")
+]
+ConsentOption = Annotated[str | None, typer.Option("--consent", help="One record.", metavar="ID")]
+LineOption = Annotated[
+    str | None,
+    typer.Option("--line", help="A line, by name or by a number that callers dial."),
 ]
 
 
@@ -56,6 +84,237 @@ async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
     except (ConsentError, SpeechError, ToolError) as error:
         typer.echo(f"agi-bridge: {error}", err=True)
         raise typer.Exit(FAILED) from None
+
+
+@consents.command("list")
+def list_(
+    *,
+    number: NumberOption = None,
+    line: LineOption = None,
+    state: Annotated[
+        str | None, typer.Option(help="The state it was left in, like accepted or unknown.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Began on this day (UTC) or later.", metavar="DATE")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Began on this day (UTC) or before.", metavar="DATE")
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Only what waits for a person (see resolve).")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 100,
+    reveal: RevealOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List consents, revocations and messages, newest first."""
+    from agi_bridge.tools.consents import listing as tool
+
+    asked = tool.Asked(
+        number=number, line=line, state=state, since=since, until=until, open_=open_,
+        limit=limit, reveal=reveal,
+    )  # fmt: skip
+    _answer(tool.run(load(config), asked), as_json=as_json)
+
+
+@consents.command()
+def show(
+    record: RecordArgument,
+    *,
+    reveal: RevealOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one record and everything that happened to it."""
+    from agi_bridge.tools.consents import showing as tool
+
+    _answer(tool.run(load(config), record, reveal=reveal), as_json=as_json)
+
+
+@consents.command()
+def verify(
+    export: ExportArgument = None,
+    *,
+    checkpoints: CheckpointFiles = None,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The business's signing key, as a file (PEM or base64) or as its fingerprint; "
+            "repeatable. Any other key's chain is then refused.",
+            metavar="KEY",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the ledger, or an export, is as it was written.
+
+    Three verdicts: integrity, anchored, completeness; exit code 0 only if all hold. An export needs
+    no configuration, database, key or network.
+    """
+    from agi_bridge.tools.consents import verifying as tool
+
+    work = tool.run(
+        lambda: load(config), export, checkpoints=checkpoints or [], public_keys=public_key or []
+    )
+    _answer(work, as_json=as_json)
+
+
+@consents.command()
+def export(
+    out: OutOption,
+    *,
+    number: NumberOption = None,
+    consent: ConsentOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every record.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the proof of consents into a folder or a zip file, for a lawyer or the person.
+
+    It holds personal data in full, and needs nothing else to be read and verified: open index.html.
+    That it was exported is put on record first.
+    """
+    from agi_bridge.tools.consents import exporting as tool
+
+    wanted = tool.Wanted(number=number, consent=consent, everything=everything)
+    _answer(tool.run(load(config), wanted, out), as_json=as_json)
+
+
+@consents.command()
+def revoke(
+    number: Annotated[str, typer.Option(help="The mobile number.", metavar="NUMBER")],
+    *,
+    brand: Annotated[
+        str | None, typer.Option(help="For this brand only. Default: for every brand.")
+    ] = None,
+    line: LineOption = None,
+    words: Annotated[
+        str | None, typer.Option(help="What the person wrote or said; kept sealed.")
+    ] = None,
+    received: Annotated[
+        str | None, typer.Option(help="When it was asked for. Default: now.", metavar="DATE")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Your own; the same one again changes nothing.")
+    ] = None,
+    passed_on: Annotated[
+        bool, typer.Option("--passed-on", help="The platform that texts knows already.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a number's consent, at once and on every bridge."""
+    from agi_bridge.tools.consents import withdrawing as tool
+
+    asked = tool.Asked(
+        number=number, brand=brand, line=line, words=words, received=received,
+        reference=reference, passed_on=passed_on,
+    )  # fmt: skip
+    _answer(tool.run(load(config), asked), as_json=as_json)
+
+
+@consents.command()
+def resolve(
+    record: RecordArgument,
+    as_: Annotated[
+        Literal["texted", "not-texted", "passed-on", "done"],
+        typer.Option(
+            "--as",
+            help="Of an unknown outcome: texted or not-texted, as the platform says. Of a "
+            "revocation: passed-on to the platform. Of a message: done.",
+        ),
+    ],
+    *,
+    note: Annotated[
+        str | None, typer.Option(help="One line, kept for ever: no number in it.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put on record how a person settled what software could not."""
+    from agi_bridge.tools.consents import resolving as tool
+
+    _answer(tool.run(load(config), record, as_, note), as_json=as_json)
+
+
+@consents.command()
+def erase(
+    basis: Annotated[
+        str, typer.Option(help="Why, in one line that is kept for ever: no number in it.")
+    ],
+    *,
+    number: NumberOption = None,
+    consent: ConsentOption = None,
+    restrict: Annotated[
+        bool, typer.Option("--restrict", help="Keep it for a defence only, until a day.")
+    ] = False,
+    until: Annotated[
+        str | None, typer.Option(help="The last day of a restriction.", metavar="DATE")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase the personal data of a number or of one record; the events stay and still verify."""
+    from agi_bridge.tools.consents import erasing as tool
+
+    asked = tool.Asked(basis=basis, number=number, consent=consent, restrict=restrict, until=until)
+    confirm = (lambda _: True) if yes else (lambda text: typer.confirm(text, err=True))
+    _answer(tool.run(load(config), asked, confirm), as_json=as_json)
+
+
+@consents.command()
+def retain(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how much would be erased.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase the personal data whose time has run out. `serve` does so every day."""
+    from agi_bridge.tools.consents import upkeep as tool
+
+    _answer(tool.retain(load(config), dry_run=dry_run), as_json=as_json)
+
+
+@consents.command()
+def checkpoint(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Sign the head of the chain now and send it to the configured places.
+
+    `serve` does so every hour and every 100 events. Exit code 1 if it did not arrive everywhere.
+    """
+    from agi_bridge.tools.consents import checkpointing as tool
+
+    _answer(tool.run(load(config)), as_json=as_json)
+
+
+@consents.command()
+def rekey(
+    *,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Only make a new key; then restart every bridge.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Renew the key that seals personal data: first with --new-key, then, after a restart, without.
+
+    Without it everything is sealed again under the first key of vault.key.
+    """
+    from agi_bridge.tools.consents import upkeep as tool
+
+    _answer(tool.rekey(load(config), new_key=new_key), as_json=as_json)
+
+
+@consents.command()
+def upgrade(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
+    from agi_bridge.tools.consents import upkeep as tool
+
+    _answer(tool.upgrade(load(config)), as_json=as_json)
 
 
 @consents.command()

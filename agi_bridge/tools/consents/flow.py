@@ -114,7 +114,8 @@ def _after(line: Line, accepted: str, declined: str) -> Iterator[Step]:
     if line.consent.quiet_hours == "strict":
         hours = line.hours
         yield Step(
-            f"Outside {hours.opens:%H:%M} to {hours.closes:%H:%M} at the number’s location no text is sent."
+            f"Outside {hours.opens:%H:%M} to {hours.closes:%H:%M} at the number’s location no text "
+            "is sent."
         )
 
 

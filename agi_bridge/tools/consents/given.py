@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
@@ -33,19 +33,17 @@ def number(settings: Settings, text: str) -> str:
 def moment(option: str, text: str, *, end: bool = False) -> str:
     """A day (`2026-11-23`, in UTC) or a moment with its zone, as the ledger writes time.
 
-    A day is its first millisecond, with `end` its last.
+    A day is its first moment, or with `end` the first one after it.
 
     Raises:
         UsageError: it is neither.
     """
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if "T" not in text.upper() and " " not in text:
+            found = found.replace(tzinfo=UTC) + timedelta(days=end)
+    except (ValueError, OverflowError):
         raise _no_moment(option) from None
-    if "T" not in text.upper() and " " not in text:
-        if end:
-            found = found.replace(hour=23, minute=59, second=59, microsecond=999_000)
-        found = found.replace(tzinfo=UTC)
     if found.tzinfo is None:
         raise _no_moment(option)
     since = found - datetime(1970, 1, 1, tzinfo=UTC)

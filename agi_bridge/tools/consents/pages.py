@@ -1,4 +1,4 @@
-"""HTML pages that open without a network: no script, style inside, every value escaped."""
+"""Pages that open without a network: no script, style inside, every value escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from agi_bridge.tools.consents.story import personal_label
+from agi_bridge.tools.consents.wording import label, value
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -18,11 +21,14 @@ def page(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,  # a brand or a text of the database is never markup
+        # A brand or a text of the database is never markup.
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals |= {"label": label, "value": value, "personal_label": personal_label}
+    return made

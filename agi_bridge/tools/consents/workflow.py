@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
 from agi_bridge.speech import Library
-from agi_bridge.tools.consents import given
+from agi_bridge.tools.consents import given, wording
 from agi_bridge.tools.consents.flow import Step, limits, steps
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.consents.pages import page
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agi_bridge.settings import Line, Settings
-
-LANGUAGES: Final = {"en": "English", "es": "Spanish", "fr": "French"}
-"""Names of the languages that are shipped; others are shown by their tag."""
 
 PURPOSES: Final = {
     "info": "Replies about the caller’s own request (conversational, no advertising)",
@@ -163,7 +160,7 @@ def _call_to_action(library: Library, line: Line, language: str) -> CallToAction
     recording = library.prompt(line.disclosure, language)
     return CallToAction(
         language=language,
-        language_name=LANGUAGES.get(language.partition("-")[0], language),
+        language_name=wording.language(language),
         text=recording.text,
         text_sha256=recording.text_sha256,
         audio_sha256=recording.sha256,

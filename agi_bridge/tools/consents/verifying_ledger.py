@@ -1,0 +1,104 @@
+"""The ledger verified where it lies: every event, every commitment, every text and recording."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.consent import State
+from agi_bridge.consent.errors import BadCheckpoint, VaultDamaged
+from agi_bridge.consent.proof import text_sha256
+from agi_bridge.consent.states import AGREED, Act
+from agi_bridge.consent.verify import Verifier
+from agi_bridge.tools.consents.findings import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from agi_bridge.consent import Ledger, Row
+    from agi_bridge.consent.checkpoint import Checkpoint
+    from agi_bridge.tools.consents.verdict import Report
+
+_PAGE: Final = 5000
+"""Events read at once; memory holds no more of them, only the state of every consent."""
+_BINDING: Final = frozenset({*AGREED, Act.REVOCATION})
+"""The types of events that commit to a number."""
+
+
+async def verify_ledger(
+    ledger: Ledger, elsewhere: Sequence[Checkpoint] = (), trusted: Collection[str] | None = None
+) -> Report:
+    """Replay every chain of a ledger.
+
+    Args:
+        ledger: where the events lie.
+        elsewhere: checkpoints that were kept outside the database.
+        trusted: the ids of the chains that are the business's; None trusts any.
+
+    Raises:
+        LedgerUnavailable: the database failed.
+        KeyMissing: personal data is sealed with a key that is not at hand.
+    """
+    reading = _Reading(ledger)
+    try:
+        kept = await ledger.checkpoints()
+    except BadCheckpoint as error:
+        reading.findings.wrong("anchored", f"the database's copy of a checkpoint: {error}")
+        kept = []
+    verifier = Verifier([*kept, *elsewhere], disclosures=reading.texts, trusted=trusted)
+    for chain in await ledger.chains():
+        for first in range(1, chain.seq + 1, _PAGE):
+            last = min(first + _PAGE - 1, chain.seq)
+            rows = await ledger.rows(chain.ledger_id, first=first, last=last)
+            verifier.read(rows, await reading.beside(rows))
+    verdicts = verifier.verdicts()
+    reading.findings.add(verdicts)
+    return reading.findings.report(
+        "the ledger",
+        integrity=verdicts.integrity.text,
+        anchored=verdicts.anchored.text,
+        completeness=verdicts.completeness.text,
+    )
+
+
+class _Reading:
+    """Fetches what lies beside the events: texts, recordings, personal data."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.findings = Findings()
+        self.texts: dict[str, str] = {}
+        self._ledger = ledger
+        self._sounds: set[str] = set()
+
+    async def beside(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+        """See to the disclosures of some events, and open the personal data of their consents."""
+        personal = {}
+        for row in rows:
+            if row.type == State.DISCLOSED:
+                await self._disclosed(row)
+            elif row.type in _BINDING:
+                try:
+                    known = await self._ledger.personal(row.consent_id)
+                except VaultDamaged as error:
+                    self.findings.wrong("integrity", str(error), row.ledger_id, row.seq)
+                else:
+                    personal[row.consent_id] = known or {}
+        return personal
+
+    async def _disclosed(self, row: Row) -> None:
+        try:
+            facts = row.facts
+        except ValueError:  # the verifier says so
+            return
+        text, sound = facts.get("disclosure_sha256"), facts.get("audio_sha256")
+        if isinstance(text, str) and text not in self.texts:
+            kept = await self._ledger.disclosure(text)
+            if kept is not None:
+                self.texts[text] = kept.text
+                if text_sha256(kept.text) != text:
+                    self.findings.wrong("integrity", f"the text {text[:16]} was changed")
+        if isinstance(sound, str) and sound not in self._sounds:
+            self._sounds.add(sound)
+            wav = await self._ledger.audio(sound)
+            if wav is not None and hashlib.sha256(wav).hexdigest() != sound:
+                self.findings.wrong("integrity", f"the recording {sound[:16]} was changed")

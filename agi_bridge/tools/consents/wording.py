@@ -1,0 +1,195 @@
+"""Events in words: what each type means, what each field is called, values as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from agi_bridge.consent.states import Act, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TITLES: Final[Mapping[str, str]] = {
+    State.DISCLOSED: "Disclosure played",
+    State.ENTERED: "Mobile number keyed",
+    State.CONFIRMED: "Consent given",
+    State.RETURNED: "Caller known by an earlier consent",
+    State.SUBMITTING: "Text requested of the platform",
+    State.ACCEPTED: "Request accepted by the platform",
+    State.REFUSED: "Request refused by the platform",
+    State.UNKNOWN: "Outcome of the request not known",
+    State.NOT_SENT: "Request certainly not sent",
+    State.EXPIRED: "Given up: too late to send",
+    State.DECLINED: "Caller went on without a text",
+    State.ABANDONED: "Caller hung up",
+    State.REVOKED: "Consent withdrawn",
+    Act.OPENED: "Chain of events begun",
+    Act.REVOCATION: "Request to revoke received",
+    Act.SETTLED: "Outcome of a request already on its way",
+    Act.MESSAGE: "Request to stop from a customer not yet identified",
+    Act.RESOLVED: "Resolved by a person",
+    Act.ERASED: "Personal data erased",
+    Act.RESTRICTED: "Personal data restricted",
+    Act.REVEALED: "Full number shown to a person",
+    Act.EXPORTED: "Proof exported",
+    Act.RESEALED: "Personal data sealed under a new key",
+}
+"""What each type of event says, in a few words."""
+
+STATES: Final[Mapping[str, str]] = {
+    State.DISCLOSED: "disclosure played; nothing agreed",
+    State.ENTERED: "number keyed; nothing agreed",
+    State.CONFIRMED: "given; nothing requested yet",
+    State.RETURNED: "given earlier; nothing requested yet",
+    State.SUBMITTING: "given; text being requested",
+    State.ACCEPTED: "given; text requested and accepted",
+    State.REFUSED: "given; the platform refused the text",
+    State.UNKNOWN: "given; whether a text went out is not known",
+    State.NOT_SENT: "given; no text was sent so far",
+    State.EXPIRED: "given; no text was sent",
+    State.DECLINED: "not given",
+    State.ABANDONED: "not given",
+    State.REVOKED: "withdrawn",
+}
+"""How a consent stands, by the state that it was left in."""
+
+ENVELOPE: Final = frozenset({"schema", "ledger_id", "seq", "event_id", "consent_id", "type", "at"})
+"""Fields that every event has; they stand in the table of events, not among its facts."""
+
+LABELS: Final[Mapping[str, str]] = {
+    "act": "act of consent",
+    "ani_match": "caller ID and number keyed",
+    "as": "as",
+    "attestation": "STIR/SHAKEN attestation",
+    "audio_sha256": "recording (SHA-256)",
+    "call_uid": "call",
+    "channel": "channel",
+    "clock_synced": "clock synchronised",
+    "consents": "consents ended",
+    "complete": "played to its end",
+    "config_sha256": "configuration (SHA-256)",
+    "did": "number called",
+    "disclosure_sha256": "wording (SHA-256)",
+    "disclosure_version": "wording, version",
+    "endpos": "played up to",
+    "key_count": "keys pressed",
+    "lang": "language",
+    "lib_version": "numbering plan data",
+    "line_id": "line",
+    "linked_id": "linked call",
+    "samples": "length",
+    "status": "HTTP status",
+    "tries": "tries before",
+    "tz": "time zone",
+}
+"""Names of fields, where the field’s own does not say it."""
+
+VALUES: Final[Mapping[tuple[str, object], str]] = {
+    ("act", "number_then_1"): "number keyed, heard read back, then 1 pressed",
+    ("act", "number"): "number keyed after the disclosure",
+    ("method", "ivr_dtmf"): "telephone keypad (DTMF)",
+    ("ani_match", "same"): "the same",
+    ("ani_match", "different"): "different",
+    ("ani_match", "hidden"): "caller ID hidden",
+    ("ani_match", "invalid"): "caller ID is no telephone number",
+    ("purpose", "info"): "replies about the caller’s request",
+    ("purpose", "marketing"): "advertising",
+    ("scope", "*"): "every brand",
+}
+"""Values that are codes, in words."""
+
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "es": "Spanish", "fr": "French"}
+"""Names of the languages that are shipped; others are shown by their tag."""
+
+_FIRST: Final = (
+    "complete", "endpos", "samples", "lang", "act", "method", "reason", "outcome", "status",
+    "attempt", "attempts", "scope", "channel", "received", "honoured",
+)  # fmt: skip
+"""Fields in the order in which people ask for them; the others follow by name."""
+_UNSAID: Final[tuple[object, ...]] = (None, "", [])
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+_RATE: Final = 8000  # samples a second in a telephone call
+_SAMPLES: Final = frozenset({"samples", "endpos"})
+
+
+def title(type_: str) -> str:
+    """What an event of this type says."""
+    return TITLES.get(type_, type_)
+
+
+def label(field: str) -> str:
+    """What a field is called."""
+    return LABELS.get(field, field.replace("_", " "))
+
+
+def facts(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What an event says to people: names and values.
+
+    Left out are its envelope, what was not known, and hashes: they are for programs.
+    """
+    return tuple(
+        (label(field), value(field, said))
+        for field, said in sorted(body.items(), key=_place)
+        if field not in ENVELOPE
+        and field != "keys"
+        and said not in _UNSAID
+        and not field.endswith(("_c", "_sha256"))
+    )
+
+
+def keys(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The keys pressed at menus: prompt, seconds after the call's start, key."""
+    return tuple(
+        (str(prompt).replace("-", " "), f"{offset / 1000:.1f} s", _key(str(key)))
+        for prompt, offset, key in body.get("keys") or ()
+    )
+
+
+def value(field: str, said: object) -> str:
+    """A value as people write it."""
+    if isinstance(said, bool):
+        return "yes" if said else "no"
+    if (field, said) in VALUES:
+        return VALUES[field, said]
+    if field in _SAMPLES and isinstance(said, int):
+        return f"{said / _RATE:.1f} s ({said:,} samples)"
+    if field == "lang":
+        return language(str(said))
+    if isinstance(said, str) and _MOMENT.fullmatch(said):
+        return utc(said)
+    return str(said)
+
+
+def language(tag: str) -> str:
+    """The English name of a language, or its tag."""
+    return LANGUAGES.get(tag.partition("-")[0], tag)
+
+
+def utc(at: str) -> str:
+    """A moment of the ledger (RFC 3339) in UTC, to the second."""
+    return f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def local(at: str, zone: str) -> str:
+    """The same on a clock at a place; UTC where the zone is not known here."""
+    try:
+        moment = _moment(at).astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        moment = _moment(at)
+    return f"{moment.day} {moment:%B %Y, %H:%M:%S %Z}"
+
+
+def _moment(at: str) -> datetime:
+    return datetime.fromisoformat(at).astimezone(UTC)
+
+
+def _place(item: tuple[str, object]) -> tuple[int, str]:
+    field = item[0]
+    return (_FIRST.index(field) if field in _FIRST else len(_FIRST), field)
+
+
+def _key(key: str) -> str:
+    return {"*": "star", "#": "hash"}.get(key, key)
