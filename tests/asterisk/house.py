@@ -109,8 +109,11 @@ class House:
         )  # fmt: skip
         try:
             assert process.stderr is not None
-            listening = await process.stderr.readline()
-            port = int(listening.split(b'"port": ')[1].split(b",")[0])
+            said = [await process.stderr.readline()]  # of its new keys and ledger, too
+            while said[-1] and b'"port": ' not in said[-1]:
+                said.append(await process.stderr.readline())
+            assert said[-1], f"it ended: {said}"
+            port = int(said[-1].split(b'"port": ')[1].split(b",")[0])
             await self._pbx.use_bridge(f"agi://127.0.0.1:{port}/consent")
             yield process
         finally:
