@@ -116,7 +116,8 @@ def test_a_very_short_sound_is_faded_at_both_ends() -> None:
 def test_voices_may_lie_in_one_file(files: Files, tmp_path: Path) -> None:
     everything = tmp_path / "voices.bin"
     with everything.open("wb") as opened:
-        np.savez(opened, **{name: np.zeros((LONGEST, 1, 256), "f4") for name in VOICES.values()})
+        styles: Any = {name: np.zeros((LONGEST, 1, 256)) for name in VOICES.values()}
+        np.savez(opened, **styles)
     assert model(files, everything).speak("hello", "en")[1]
     files.voices = everything
     assert files.engine().languages == set(VOICES)
