@@ -155,6 +155,15 @@ async def test_a_live_caller_without_a_pace() -> None:
     ) == [Playback("5", 1600), 0]
 
 
+async def test_a_live_callers_silence_ends_although_seconds_do_not_add_up_exactly() -> None:
+    """0.044 s and 0.029 s are 0.073 s, less one bit in its last place."""
+    fake = Live(keys=None, clock=Stepped())
+    fake.presses = []
+    waits = (0.007, 0.015, 0.022, 0.029)
+    silences = [lambda c, wait=wait: c.wait_for_digit(wait) for wait in waits]
+    assert await told(fake, *silences) == [""] * len(waits)
+
+
 async def test_a_live_caller_may_hang_up_with_a_key_or_from_outside() -> None:
     fake = Live(keys=None, pace=1.0, clock=Stepped())
     fake.presses = [(0.1, "!")]
