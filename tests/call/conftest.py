@@ -50,12 +50,11 @@ class Place:
         self.keys: Keys = new_keys()
         self.parts = parts
         self.state_dir = state_dir
+        self.where: Path | str = state_dir / "consents.db"
         self.house: House
 
     async def open(self) -> None:
-        self.ledger = await self.parts.enter_async_context(
-            await Ledger.open(self.state_dir / "consents.db", self.keys)
-        )
+        self.ledger = await self.parts.enter_async_context(await Ledger.open(self.where, self.keys))
 
     async def handler(
         self, tables: dict[str, dict[str, Any]] | None = None, **line: Any

@@ -107,11 +107,17 @@ async def test_a_consent_revoked_in_the_last_moment_is_not_sent(
     assert place.stand_in.requests == []
 
 
-async def test_of_two_bridges_one_sends(place: Place) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_of_two_bridges_one_sends(
+    place: Place, database: str, request: pytest.FixtureRequest
+) -> None:
     """Each with its own chain; both see the consent, and look at it at the same time."""
+    if database == "postgresql":
+        place.where = request.getfixturevalue("postgresql_url")
+        await place.open()
     consent = await left_unsent(place)
     keys = Keys(place.keys.vault, place.keys.lookup, new_keys().signing)
-    async with await Ledger.open(place.state_dir / "consents.db", keys) as other:
+    async with await Ledger.open(place.where, keys) as other:
         bridges = [later(place.house), later(replace(place.house, ledger=other))]
         await asyncio.gather(*(bridge.round() for bridge in bridges))
     assert len(place.stand_in.requests) == 1
