@@ -10,15 +10,23 @@ import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
-import psycopg
+from sqlalchemy import URL, create_engine, make_url, select
+from sqlalchemy import text as text_of
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
+from agi_bridge.consent import schema
+from agi_bridge.consent.database import cause
 from agi_bridge.consent.errors import KeyFault
 from agi_bridge.consent.keys import Keys
 from agi_bridge.tools.check_findings import Finding, Level, folder, secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy import Connection
 
     from agi_bridge.settings import Settings
     from agi_bridge.settings.secret import Secret
@@ -29,7 +37,7 @@ LITTLE_SPACE: Final = 256 * 1024 * 1024
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL."""
 
-_SQLITE_HEADER: Final = b"SQLite format 3\0"
+KEY: Final = "ledger.url"
 _MEGABYTE: Final = 1_000_000
 
 
@@ -37,70 +45,105 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what there is to say of `[ledger]` and `[ledger.checkpoints]`."""
     place = settings.ledger_place
     if isinstance(place, Path):
-        yield from _sqlite(place)
+        found, begun = _sqlite(place)
     else:
-        yield from _postgresql(settings)
+        found, begun = _postgresql(make_url(place), open_way=settings.ledger.travels_open)
+    yield from found
     if settings.ledger.password is not None:
         yield from secret("ledger.password", settings.ledger.password)
-    begun = isinstance(place, Path) and _size(place) > 0
     yield from _keys(settings, begun=begun)
     yield from _checkpoints(settings, environ)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _sqlite(path: Path) -> Iterator[Finding]:
-    key = "ledger.url"
-    if not _size(path):
-        yield Finding(Level.OK, key, f"{path} will be made")
-        return
+def _sqlite(path: Path) -> tuple[list[Finding], bool]:
+    """What there is to say of a file, and whether a ledger was begun in it."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return [Finding(Level.OK, KEY, f"{path} will be made")], False
+    except OSError as error:
+        return [_unseen(KEY, path, error)], True
     if not os.access(path, os.R_OK | os.W_OK):
         text = f"this account may not read and write {path}; run as the one that owns it"
-        yield Finding(Level.FAULT, key, text)
-        return
-    with path.open("rb") as opened:
-        if opened.read(len(_SQLITE_HEADER)) != _SQLITE_HEADER:
-            text = f"{path} is no SQLite database; put the ledger back from its back-up"
-            yield Finding(Level.FAULT, key, text)
-            return
+        return [Finding(Level.FAULT, KEY, text)], True
+    # A log beside the file is read too. Without one the file is all there is, and SQLite is told
+    # so, or it would make one.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    how = {"uri": "true", "mode": "ro", **({"immutable": "1"} if alone else {})}
+    url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=how)
+    found, begun = _inside(url, _no_more, f"{path} cannot be read")
     free = shutil.disk_usage(path).free
-    text = f"{path}, {_size(path) / _MEGABYTE:.1f} MB, {free // _MEGABYTE} MB free"
-    yield Finding(Level.OK if free >= LITTLE_SPACE else Level.NOTE, key, text)
-    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        yield Finding(Level.NOTE, key, f"every account may open {path}; chmod 600 it")
+    text = f"{path}, {status.st_size / _MEGABYTE:.1f} MB, {free // _MEGABYTE} MB free"
+    found.append(Finding(Level.OK if free >= LITTLE_SPACE else Level.NOTE, KEY, text))
+    if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        text = f"every account may open {path}; chmod 600 it"
+        found.append(Finding(Level.NOTE, KEY, text))
+    return found, begun
 
 
-def _postgresql(settings: Settings) -> Iterator[Finding]:
-    key = "ledger.url"
-    ledger = settings.ledger
-    if ledger.travels_open:
+def _postgresql(url: URL, *, open_way: bool) -> tuple[list[Finding], bool]:
+    """What there is to say of a server and database, and whether a ledger was begun in it."""
+    found, begun = _inside(
+        url.set(drivername="postgresql+psycopg"),
+        _server,
+        "no connection to PostgreSQL",
+        connect_timeout=CONNECT_SECONDS,
+        options="-c default_transaction_read_only=on",
+    )
+    if open_way:
         text = "nothing demands encryption on the way to the database; add ?sslmode=verify-full"
-        yield Finding(Level.NOTE, key, text)
-    password = None if ledger.password is None else ledger.password.reveal()
+        found.append(Finding(Level.NOTE, KEY, text))
+    return found, begun
+
+
+def _inside(
+    url: URL,
+    more: Callable[[Connection], Iterator[Finding]],
+    failure: str,
+    **how: str | int,
+) -> tuple[list[Finding], bool]:
+    engine = create_engine(url, poolclass=NullPool, connect_args=how, hide_parameters=True)
     try:
-        with psycopg.connect(
-            ledger.url,
-            password=password,
-            connect_timeout=CONNECT_SECONDS,
-            options="-c default_transaction_read_only=on",
-        ) as connection:
-            row = connection.execute(
-                "SELECT current_database(), current_setting('server_version'),"
-                " pg_is_in_recovery(), current_setting('fsync')"
-            ).fetchone()
-    except psycopg.Error as error:
-        said = str(error).partition("\n")[0]  # libpq quotes no password
-        yield Finding(Level.FAULT, key, f"no connection to PostgreSQL ({said})")
-        return
-    name, version, standby, fsync = row or ("", "", False, "on")
-    yield Finding(Level.OK, key, f"database {name} on PostgreSQL {version} answers")
+        with engine.connect() as connection:
+            version = schema.version(connection)
+            found = [*more(connection), *_version(version)]
+            begun = version == schema.VERSION and bool(
+                connection.execute(select(schema.LEDGER.c.ledger_id)).first()
+            )
+    except SQLAlchemyError as error:
+        return [Finding(Level.FAULT, KEY, f"{failure} ({cause(error)})")], True
+    return found, begun
+
+
+def _version(version: str | None) -> Iterator[Finding]:
+    if version is not None and version < schema.VERSION:
+        text = (
+            "its tables are of an older version; make a backup, stop every bridge that uses it, "
+            "then run `agi-bridge consents upgrade`"
+        )
+        yield Finding(Level.FAULT, KEY, text)
+    elif version is not None and version > schema.VERSION:
+        text = "its tables are of a newer version; install the agi-bridge that made them"
+        yield Finding(Level.FAULT, KEY, text)
+
+
+def _no_more(_: Connection) -> Iterator[Finding]:
+    yield from ()
+
+
+def _server(connection: Connection) -> Iterator[Finding]:
+    name, version, standby, fsync = connection.execute(
+        text_of(
+            "SELECT current_database(), current_setting('server_version'),"
+            " pg_is_in_recovery(), current_setting('fsync')"
+        )
+    ).one()
+    yield Finding(Level.OK, KEY, f"database {name} on PostgreSQL {version} answers")
     if standby:
-        yield Finding(Level.FAULT, key, "is a standby, which takes no writes; name the primary")
+        yield Finding(Level.FAULT, KEY, "is a standby, which takes no writes; name the primary")
     if fsync != "on":
         text = "the server runs with fsync off: its crash may lose consents; set fsync = on"
-        yield Finding(Level.NOTE, key, text)
+        yield Finding(Level.NOTE, KEY, text)
 
 
 def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
@@ -124,8 +167,7 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
             missing = True
             found.append(_no_key_file(key, path, begun=begun))
         except OSError as error:
-            text = f"{path} cannot be seen ({error.strerror}); run as the account of agi-bridge"
-            found.append(Finding(Level.FAULT, key, text))
+            found.append(_unseen(key, path, error))
     yield from found
     if missing or any(finding.level is Level.FAULT for finding in found):
         return
@@ -133,6 +175,11 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
         Keys.load(settings.keys_dir, **ledger.key_texts(), create=False)
     except KeyFault as error:
         yield Finding(Level.FAULT, "ledger", str(error))
+
+
+def _unseen(key: str, path: Path, error: OSError) -> Finding:
+    text = f"{path} cannot be seen ({error.strerror}); run as the account of agi-bridge"
+    return Finding(Level.FAULT, key, text)
 
 
 def _key_file(key: str, path: Path, mode: int) -> Finding:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import sqlite3
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
+from sqlalchemy import text
 
+from agi_bridge.consent import Ledger
 from agi_bridge.consent.keys import Keys
+from agi_bridge.tools import check_ledger
 from agi_bridge.tools.check_findings import Level, Report
 
 from .checking import found, one, printed
@@ -20,23 +25,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
 TABLE = "ledger.checkpoints"
 
 
-def database(path: Path) -> Path:
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY)")
-    connection.close()
-    path.chmod(0o600)
-    return path
+def ledger(where: Path | str, folder: Path) -> None:
+    """Begin a ledger, as the service does at its first start."""
+    found, _ = Keys.load(folder, create=True)
+
+    async def begin() -> None:
+        async with await Ledger.open(where, found):
+            pass
+
+    asyncio.run(begin())
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    ledger(tmp_path / "consents.db", tmp_path / "keys")
+    return tmp_path / "consents.db"
 
 
 def keys(folder: Path) -> Path:
     Keys.load(folder, create=True)
     return folder
+
+
+def changed(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
 
 
 # -- SQLite
@@ -55,54 +72,90 @@ def test_a_ledger_that_is_not_there_will_be_made(
 
 
 def test_a_ledger_is_looked_at_without_writing(
-    checked: Callable[..., Report], tmp_path: Path
+    checked: Callable[..., Report], tmp_path: Path, database: Path
 ) -> None:
-    database(tmp_path / "consents.db")
-    keys(tmp_path / "keys")
     (tmp_path / "agi-bridge.toml").touch()
     before = sorted(tmp_path.rglob("*"))
     level, text = one(checked(), "ledger.url")
     assert level is Level.OK
-    assert text.startswith(f"{tmp_path}/consents.db, 0.0 MB, ")
+    assert text.startswith(f"{database}, 0.")
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_disk_that_is_nearly_full_is_noted(
-    checked: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_ledger_in_use_is_read_with_its_log(
+    checked: Callable[..., Report], database: Path
 ) -> None:
-    database(tmp_path / "consents.db")
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+        report = checked()
+    connection.close()
+    assert found(report, "ledger.url")[0] == (
+        Level.FAULT,
+        "its tables are of a newer version; install the agi-bridge that made them",
+    )
+
+
+def test_a_ledger_of_an_older_version_is_to_be_upgraded(
+    checked: Callable[..., Report], database: Path
+) -> None:
+    changed(database, "DROP TABLE alembic_version")
+    level, text = found(checked(), "ledger.url")[0]
+    assert level is Level.FAULT
+    assert text.endswith("then run `agi-bridge consents upgrade`")
+
+
+def test_a_disk_that_is_nearly_full_is_noted(
+    checked: Callable[..., Report], database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000_000))
     level, text = one(checked(), "ledger.url")
     assert level is Level.NOTE
+    assert text.startswith(str(database))
     assert text.endswith(" MB, 100 MB free")
 
 
 def test_a_ledger_that_every_account_can_read_is_noted(
-    checked: Callable[..., Report], tmp_path: Path
+    checked: Callable[..., Report], database: Path
 ) -> None:
-    database(tmp_path / "consents.db").chmod(0o644)
+    database.chmod(0o644)
     assert found(checked(), "ledger.url")[1] == (
         Level.NOTE,
-        f"every account may open {tmp_path}/consents.db; chmod 600 it",
+        f"every account may open {database}; chmod 600 it",
     )
+
+
+def test_an_empty_file_is_no_ledger_yet(checked: Callable[..., Report], tmp_path: Path) -> None:
+    (tmp_path / "consents.db").touch(mode=0o600)
+    assert one(checked(), "ledger.url")[0] is Level.OK
+    assert one(checked(), "ledger.vault_key")[0] is Level.OK
+
+
+def test_a_ledger_that_cannot_be_seen_is_a_fault(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "consents.db").symlink_to("consents.db")  # root may see everything but this
+    level, said = one(checked(), "ledger.url")
+    assert level is Level.FAULT
+    assert "cannot be seen (Too many levels of symbolic links)" in said
 
 
 def test_a_file_that_is_no_database_is_a_fault(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
-    (tmp_path / "consents.db").write_text("notes", encoding="utf-8")
-    level, text = one(checked(), "ledger.url")
-    assert level is Level.FAULT
-    assert "is no SQLite database" in text
+    (tmp_path / "consents.db").write_text("notes" * 1000, encoding="utf-8")
+    assert found(checked(), "ledger.url")[0] == (
+        Level.FAULT,
+        f"{tmp_path}/consents.db cannot be read (file is not a database)",
+    )
 
 
 def test_a_ledger_of_another_account_is_a_fault(
-    checked: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checked: Callable[..., Report], database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = database(tmp_path / "consents.db")
     # Root may read anything, so the system's answer is given here.
     real = os.access
-    monkeypatch.setattr("os.access", lambda place, mode: place != path and real(place, mode))
+    monkeypatch.setattr("os.access", lambda place, mode: place != database and real(place, mode))
     level, text = one(checked(), "ledger.url")
     assert level is Level.FAULT
     assert "may not read and write" in text
@@ -111,24 +164,30 @@ def test_a_ledger_of_another_account_is_a_fault(
 # -- PostgreSQL
 
 
+def at(url: str) -> str:
+    return f'ledger = {{url = "{url}"}}'
+
+
 def test_a_postgresql_that_answers_is_named_with_its_version(
     checked: Callable[..., Report], postgresql_url: str
 ) -> None:
-    report = checked(f'ledger = {{url = "{postgresql_url}"}}')
+    report = checked(at(postgresql_url))
     findings = found(report, "ledger.url")
     assert findings[0][0] is Level.OK
     assert " on PostgreSQL " in findings[0][1]
-    assert findings[1] == (
-        Level.NOTE,
-        "the server runs with fsync off: its crash may lose consents; set fsync = on",
-    )
+    assert findings[1:] == [
+        (
+            Level.NOTE,
+            "the server runs with fsync off: its crash may lose consents; set fsync = on",
+        )
+    ]
     assert report.faults == ()
 
 
 def test_nothing_is_written_into_postgresql(
     checked: Callable[..., Report], postgresql_url: str
 ) -> None:
-    checked(f'ledger = {{url = "{postgresql_url}"}}')
+    checked(at(postgresql_url))
     with psycopg.connect(postgresql_url) as connection:
         tables = connection.execute(
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -136,28 +195,28 @@ def test_nothing_is_written_into_postgresql(
     assert tables == (0,)
 
 
-def test_a_standby_is_a_fault(
-    checked: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+def test_a_key_that_is_gone_while_postgresql_holds_the_ledger_is_a_fault(
+    checked: Callable[..., Report], postgresql_url: str, tmp_path: Path
 ) -> None:
-    class Standby:
-        def __enter__(self) -> Self:
-            return self
+    ledger(postgresql_url, tmp_path / "keys")
+    assert checked(at(postgresql_url)).faults == ()
+    (tmp_path / "keys" / "lookup.key").unlink()
+    (fault,) = checked(at(postgresql_url)).faults
+    assert fault.key == "ledger.lookup_key"
+    assert fault.text.endswith("put it back from its back-up")
 
-        def __exit__(self, *_: object) -> None:
-            pass
 
-        def execute(self, _: str) -> Self:
-            return self
-
-        def fetchone(self) -> tuple[str, str, bool, str]:
-            return ("consents", "18.1", True, "on")
-
-    monkeypatch.setattr(psycopg, "connect", lambda *_, **__: Standby())
-    report = checked('ledger = {url = "postgresql:///consents"}')
-    assert found(report, "ledger.url") == [
-        (Level.OK, "database consents on PostgreSQL 18.1 answers"),
-        (Level.FAULT, "is a standby, which takes no writes; name the primary"),
-    ]
+def test_a_standby_is_a_fault(
+    checked: Callable[..., Report], postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a server says of itself; a second one that follows it would take seconds to make.
+    monkeypatch.setattr(
+        check_ledger,
+        "text_of",
+        lambda sql: text(sql.replace("pg_is_in_recovery()", "true").replace("'fsync'", "'jit'")),
+    )
+    findings = found(checked(at(postgresql_url)), "ledger.url")
+    assert (Level.FAULT, "is a standby, which takes no writes; name the primary") in findings
 
 
 def test_a_postgresql_that_does_not_answer_is_a_fault_without_the_password(
@@ -173,9 +232,10 @@ def test_a_postgresql_that_does_not_answer_is_a_fault_without_the_password(
         """,
         DB="open-sesame",
     )
-    level, text = one(report, "ledger.url")
+    level, said = one(report, "ledger.url")
     assert level is Level.FAULT
-    assert "Connection refused" in text
+    assert said.startswith("no connection to PostgreSQL (")
+    assert "Connection refused" in said
     assert "open-sesame" not in printed(report)
     assert one(report, "ledger.password")[0] is Level.OK
 
@@ -187,13 +247,14 @@ def test_a_database_elsewhere_should_be_reached_encrypted(
         raise psycopg.OperationalError("no route\nto host")
 
     monkeypatch.setattr(psycopg, "connect", refused)
-    report = checked('ledger = {url = "postgresql://u@db.example/consents"}')
+    monkeypatch.setattr(psycopg.Connection, "connect", refused)
+    report = checked(at("postgresql://u@db.example/consents"))
     assert found(report, "ledger.url") == [
+        (Level.FAULT, "no connection to PostgreSQL (no route)"),
         (
             Level.NOTE,
             "nothing demands encryption on the way to the database; add ?sslmode=verify-full",
         ),
-        (Level.FAULT, "no connection to PostgreSQL (no route)"),
     ]
 
 
@@ -224,10 +285,10 @@ def test_a_key_that_every_account_can_read_is_noted(
 
 
 def test_a_key_that_is_gone_while_the_ledger_is_there_is_a_fault(
-    checked: Callable[..., Report], tmp_path: Path
+    checked: Callable[..., Report], tmp_path: Path, database: Path
 ) -> None:
-    database(tmp_path / "consents.db")
-    (keys(tmp_path / "keys") / "signing.key").unlink()
+    del database  # is there
+    (tmp_path / "keys" / "signing.key").unlink()
     level, text = one(checked(), "ledger.signing_key")
     assert level is Level.FAULT
     assert text.endswith("is not there although the ledger is; put it back from its back-up")
