@@ -18,14 +18,17 @@ from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.speech import SHIPPED, CommandEngine, Library
 from agi_bridge.tools.ledger import anchors, open_ledger, periods
+from agi_bridge.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from agi_bridge.consent import Ledger
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Settings
 
+CHORE_SECONDS: Final = 60.0
+"""How long a chore that broke is left alone."""
 DRAIN_SECONDS: Final = 30.0
 """How long calls in progress may go on after the first signal to stop."""
 
@@ -74,7 +77,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         agi = settings.agi
         upkeep = Upkeep(parts.ledger, anchors(settings), periods(settings))
         async with (
-            chores(Resubmission(parts).run(), upkeep.run(), finish=upkeep.finish),
+            anchored(upkeep),
+            chores(Resubmission(parts).run, upkeep.run),
+            Web(settings, parts.ledger),
             Server(
                 CallHandler(parts),
                 host=agi.host,
@@ -88,22 +93,34 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def chores(
-    *work: Coroutine[Any, Any, None], finish: Callable[[], Awaitable[None]]
-) -> AsyncIterator[None]:
-    """Do what is to be done beside the calls while the block runs; `finish` once it has ended.
+async def anchored(upkeep: Upkeep) -> AsyncIterator[None]:
+    """Anchor at the end of the block what happened last."""
+    try:
+        yield
+    finally:
+        await upkeep.finish()
 
-    A chore that breaks ends the service: one that runs without it would seem well.
-    """
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
+
+@asynccontextmanager
+async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Do what is to be done beside the calls while the block runs."""
+    tasks = [asyncio.create_task(_go_on(each)) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _go_on(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do a chore that does not end; one that breaks is said so, and begun anew after a while."""
+    while True:
         try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await finish()
+            await work()
+        except Exception as error:  # noqa: BLE001 - calls go on, whatever happens beside them
+            structlog.get_logger().error("a chore of the service broke", exc_info=error)
+        await asyncio.sleep(CHORE_SECONDS)
 
 
 async def keep_disclosures(settings: Settings, prompts: Library, ledger: Ledger) -> None:

@@ -167,7 +167,7 @@ async def test_calls_one_after_the_other_leave_nothing_behind(
         for keys in (f"{KEYED},1", "*", "415!", "") * 5:
             await call(server, keys)
         gc.collect()
-        assert len(asyncio.all_tasks()) <= tasks
+        assert len(asyncio.all_tasks()) <= tasks + 1  # a chore may have paused meanwhile
         assert open_files() <= files + 1  # a connection may be closing
     assert written.getvalue().count('"event": "call"') == 21
 

@@ -173,6 +173,7 @@ async def _pause(news: asyncio.Event, seconds: float) -> None:
         await asyncio.wait({waiting}, timeout=seconds)
     finally:
         waiting.cancel()
+        await asyncio.wait({waiting})
 
 
 def _time(stored: str) -> datetime:

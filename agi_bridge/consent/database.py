@@ -29,6 +29,7 @@ BUSY_SECONDS: Final = 3.0
 """How long a write waits for another process that holds what it needs, before it fails."""
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL to take a connection."""
+_READS: Final = "reads"
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
     f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
@@ -118,10 +119,11 @@ class Database:
             raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, reads: bool = False) -> Iterator[Transaction]:
         """Begin; commit at the end of the block, undo everything if it raises.
 
-        A connection that failed is not used again: the next transaction makes a new one.
+        One that only `reads` keeps no other process from writing. A connection that failed is not
+        used again: the next transaction makes a new one.
 
         Raises:
             LedgerUnavailable: the database failed; nothing of the transaction is stored, unless
@@ -131,6 +133,7 @@ class Database:
             if self._connection is None:
                 self._connection = self._engine.connect()
             core = self._connection
+            core.info[_READS] = reads
             with core.begin():
                 driver: Any = core.connection.driver_connection
                 cursor = driver.cursor()
@@ -213,6 +216,8 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
+        # What is no UTF-8 was tampered with: that is for the verification to say.
+        connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         try:
             for pragma in (
                 "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
@@ -224,7 +229,8 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.info.get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

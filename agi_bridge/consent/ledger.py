@@ -155,7 +155,7 @@ class Ledger:
 
     async def unsent(self) -> list[Unsent]:
         """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
-        return await self._run(sending.unsent)
+        return await self._look(sending.unsent)
 
     async def take_up(self, consent_id: str) -> ConsentRecord:
         """Go on with a stored consent.
@@ -254,26 +254,26 @@ class Ledger:
 
     async def checkpoints(self) -> list[Checkpoint]:
         """The copies of the checkpoints of every chain here."""
-        return await self._run(sealing.checkpoints)
+        return await self._look(sealing.checkpoints)
 
     async def chains(self) -> list[Chain]:
         """The chains in this database, with their heads."""
-        return await self._run(reading.chains)
+        return await self._look(reading.chains)
 
     async def rows(
         self, ledger_id: str | None = None, *, first: int = 1, last: int | None = None
     ) -> list[Row]:
         """Events of a chain (ours, if none is named) from one number to another, both included."""
         of = ledger_id or self.ledger_id
-        return await self._run(lambda t: reading.rows(t, of, first, last))
+        return await self._look(lambda t: reading.rows(t, of, first, last))
 
     async def rows_of(self, consent_id: str) -> list[Row]:
         """The events of one consent or act, in the order they were stored."""
-        return await self._run(lambda t: reading.rows_of(t, consent_id))
+        return await self._look(lambda t: reading.rows_of(t, consent_id))
 
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
         """The events of one consent, or all events of consents, in the order they were stored."""
-        rows = await self._run(lambda t: reading.events(t, consent_id))
+        rows = await self._look(lambda t: reading.events(t, consent_id))
         return [StoredEvent.of(row) for row in rows]
 
     async def personal(self, consent_id: str) -> dict[str, str] | None:
@@ -283,7 +283,7 @@ class Ledger:
             KeyMissing: the key that it was sealed with is not at hand.
             VaultDamaged: it cannot be opened.
         """
-        return await self._run(lambda t: reading.personal(t, self._writer.vault, consent_id))
+        return await self._look(lambda t: reading.personal(t, self._writer.vault, consent_id))
 
     async def number(self, consent_id: str) -> str | None:
         """The number of a consent in E.164, or None if it was never confirmed or is erased."""
@@ -291,15 +291,15 @@ class Ledger:
 
     async def disclosure(self, sha256: str) -> Disclosure | None:
         """A disclosure's exact text."""
-        return await self._run(lambda t: reading.disclosure(t, sha256))
+        return await self._look(lambda t: reading.disclosure(t, sha256))
 
     async def audio(self, sha256: str) -> bytes | None:
         """The recording of a disclosure, as a WAV file."""
-        return await self._run(lambda t: reading.audio(t, sha256))
+        return await self._look(lambda t: reading.audio(t, sha256))
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""
-        return await self._run(lambda t: reading.summaries(t, self._writer.vault, wanted))
+        return await self._look(lambda t: reading.summaries(t, self._writer.vault, wanted))
 
     async def close(self) -> None:
         """Write what waits, then release the database. Safe to call twice."""
@@ -358,7 +358,7 @@ class Ledger:
 
     async def _in_time(self, work: Callable[[Transaction], T]) -> T:
         """For what a caller waits for."""
-        task = asyncio.create_task(self._run(work))
+        task = asyncio.create_task(self._look(work))
         if not await self._answered(task):
             raise self._no_answer()
         return task.result()
@@ -388,6 +388,9 @@ class Ledger:
     async def _run(self, work: Callable[[Transaction], T]) -> T:
         return await self._on_thread(partial(self._in_transaction, work))
 
+    async def _look(self, work: Callable[[Transaction], T]) -> T:
+        return await self._on_thread(partial(self._in_transaction, work, reads=True))
+
     async def _on_thread(self, work: Callable[[], T]) -> T:
         if self._released is not None:
             raise LedgerClosed("the ledger is closed")
@@ -395,15 +398,15 @@ class Ledger:
 
     # On the ledger's thread
 
-    def _in_transaction(self, work: Callable[[Transaction], T]) -> T:
-        with self._database.transaction() as transaction:
+    def _in_transaction(self, work: Callable[[Transaction], T], *, reads: bool = False) -> T:
+        with self._database.transaction(reads=reads) as transaction:
             return work(transaction)
 
     def _prepare(self, *, read_only: bool) -> None:
         if read_only and self._database.is_sqlite and not self._database.file_is_there():
             raise LedgerUnavailable(f"{self._database.name}: no ledger is there")
         self._database.prepare()
-        with self._database.transaction() as transaction:
+        with self._database.transaction(reads=read_only) as transaction:
             opening.prepare(transaction, self._database.name)
         if not read_only:
             with self._database.transaction() as transaction:

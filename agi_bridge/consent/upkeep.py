@@ -135,3 +135,4 @@ async def _pause(news: asyncio.Event, seconds: float) -> None:
         await asyncio.wait({waiting}, timeout=seconds)
     finally:
         waiting.cancel()
+        await asyncio.wait({waiting})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, State
+from agi_bridge.consent import Act, Keys, Ledger, State
 from agi_bridge.consent.errors import VaultDamaged
 from agi_bridge.consent.proof import text_sha256
 from agi_bridge.consent.verify import Verifier
@@ -15,7 +15,6 @@ from tests.consent.beside import execute
 from tests.consent.builders import HEARD, confirmed, returning, revocation, settle, submitting
 
 if TYPE_CHECKING:
-    from agi_bridge.consent import Ledger
     from agi_bridge.consent.verify_verdict import Verdicts
 
 
@@ -153,3 +152,11 @@ async def test_another_consents_personal_data_is_refused(told: Ledger, where: Pa
         except VaultDamaged:
             damaged += 1
     assert damaged == 2
+
+
+async def test_bytes_that_are_no_text_are_a_fault_of_integrity(file: Path, keys: Keys) -> None:
+    async with await Ledger.open(file, keys) as ledger:
+        await ledger.append(confirmed().take())
+        await ledger.checkpoint()
+        tamper(file, "update event set body = cast(x'7bff7d' as text) where seq = 2")
+        assert await broken(ledger) == {"integrity"}
