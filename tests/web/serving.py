@@ -10,7 +10,7 @@ import httpx
 
 from agi_bridge.consent.revocation import Revocation, Revoked
 from agi_bridge.settings import Settings
-from agi_bridge.web import Web
+from agi_bridge.web import Revocations, Web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,7 +92,7 @@ def settings(folder: Path, web: str = BOTH, lines: str = LINES) -> Settings:
 
 @asynccontextmanager
 async def serving(
-    configured: Settings, ledger: KeptRevocations, token: str | None = TOKEN
+    configured: Settings, ledger: Revocations, token: str | None = TOKEN
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running web, with a bearer token unless it is None."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
