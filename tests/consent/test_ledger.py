@@ -1,209 +1,422 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from agi_bridge.consent import (
     ConsentRecord,
-    IllegalTransition,
+    Filter,
     Ledger,
     LedgerClosed,
     LedgerUnavailable,
     State,
 )
+from agi_bridge.consent import database as database_module
 from agi_bridge.consent import ledger as ledger_module
-from tests.consent.builders import FACTS, HEARD, NUMBER, confirmed
+from agi_bridge.consent.record import StoredEvent
+from tests.consent.beside import count_commits, execute
+from tests.consent.builders import FACTS, NUMBER, confirmed, revocation, settle, submitting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from agi_bridge.consent import Keys
+    from agi_bridge.consent.database import Transaction
     from agi_bridge.consent.record import Batch
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "consents.db"
+@contextmanager
+def halted(ledger: Ledger) -> Iterator[None]:
+    """Let the ledger's thread do nothing more until the end of the block."""
+    gate = threading.Event()
+    ledger._thread.submit(gate.wait)
+    try:
+        yield
+    finally:
+        gate.set()
 
 
-@pytest.fixture
-async def ledger(path: Path) -> AsyncIterator[Ledger]:
-    async with await Ledger.open(path) as opened:
-        yield opened
+async def handed_over(ledger: Ledger, batch: Batch) -> asyncio.Task[None]:
+    """Begin to append a batch; it is the next group's when this returns."""
+    task = asyncio.create_task(ledger.append(batch))
+    await asyncio.sleep(0)
+    assert batch in [waiting.batch for waiting in ledger._waiting]
+    return task
 
 
-def rows(path: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(query).fetchall()
+async def begun(ledger: Ledger, batch: Batch) -> asyncio.Task[None]:
+    """Begin to append a batch; its group waits for the ledger's thread when this returns."""
+    task = await handed_over(ledger, batch)
+    await asyncio.sleep(0)
+    assert not ledger._waiting
+    return task
 
 
-async def test_a_consent_is_on_disk_when_append_returns(ledger: Ledger, path: Path) -> None:
-    record = confirmed()
-    record.submitting()
-    await ledger.append(record.take())
-    assert rows(path, "select type from event order by seq") == [
-        ("disclosed",),
-        ("entered",),
-        ("confirmed",),
-        ("submitting",),
-    ]
-    assert rows(path, "select number from pii") == [(NUMBER,)]
-    assert rows(path, "select text from disclosure") == [(HEARD.text,)]
-    assert await ledger.number(record.id) == NUMBER
+async def types(ledger: Ledger, consent_id: str) -> list[str]:
+    return [event.type for event in await ledger.events(consent_id)]
 
 
-async def test_the_file_is_the_owners_alone_and_synchronous_is_full(
-    ledger: Ledger, path: Path
-) -> None:
-    assert path.stat().st_mode & 0o777 == 0o600
-    with ledger._engine.begin() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+# Groups
 
 
-async def test_appends_that_arrive_together_share_a_transaction(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    groups: list[int] = []
-    store = ledger._store
-
-    def counted(batches: Sequence[Batch]) -> Sequence[Exception | None]:
-        groups.append(len(batches))
-        return store(batches)
-
-    monkeypatch.setattr(ledger, "_store", counted)
+async def test_appends_that_arrive_together_share_a_transaction(ledger: Ledger) -> None:
+    commits = count_commits(ledger)
     await asyncio.gather(*(ledger.append(confirmed().take()) for _ in range(50)))
-    assert sum(groups) == 50
-    assert len(groups) <= 2
+    assert len(commits) == 1
     assert len(await ledger.events()) == 150
 
 
-async def test_an_event_that_may_not_follow_is_refused_and_the_others_are_stored(
+async def test_appends_that_arrive_while_a_group_is_written_are_the_next_group(
     ledger: Ledger,
 ) -> None:
-    good, bad = confirmed(), confirmed()
-    bad.take()  # its first events never reach the ledger
-    bad.submitting()
-    results = await asyncio.gather(
-        ledger.append(bad.take()), ledger.append(good.take()), return_exceptions=True
-    )
-    assert isinstance(results[0], IllegalTransition)
-    assert bad.id in str(results[0])
-    assert results[1] is None
-    assert {event.consent_id for event in await ledger.events()} == {good.id}
+    with halted(ledger):
+        first = await begun(ledger, confirmed().take())
+        commits = count_commits(ledger)
+        others = [asyncio.create_task(ledger.append(confirmed().take())) for _ in range(20)]
+        await asyncio.sleep(0)
+    await asyncio.gather(first, *others)
+    assert len(commits) == 2
 
 
-async def test_later_events_follow_what_is_stored(ledger: Ledger) -> None:
-    record = confirmed()
-    await ledger.append(record.take())
-    record.submitting()
-    await ledger.append(record.take())
-    record.settled(State.REFUSED, reason="not_linked", status=200, attempts=1, answer=None)
-    await ledger.append(record.take())
-    events = await ledger.events(record.id)
-    assert [event.state for event in events][-2:] == [State.SUBMITTING, State.REFUSED]
-    assert events[-1].body["reason"] == "not_linked"
+async def test_groups_are_bounded_and_none_is_forgotten(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "AT_ONCE", 10)
+    commits = count_commits(ledger)
+    await asyncio.gather(*(ledger.append(confirmed().take()) for _ in range(25)))
+    assert len(commits) == 3
+    assert len(await ledger.events()) == 75
+
+
+async def test_events_are_in_the_order_they_were_handed_over(ledger: Ledger) -> None:
+    records = [confirmed() for _ in range(10)]
+    await asyncio.gather(*(ledger.append(record.take()) for record in records))
+    handed_over = [record.id for record in records for _ in range(3)]
+    assert [event.consent_id for event in await ledger.events()] == handed_over
 
 
 async def test_nothing_to_store_is_nothing_written(ledger: Ledger) -> None:
-    record = ConsentRecord(FACTS)
-    await ledger.append(record.take())
+    commits = count_commits(ledger)
+    await ledger.append(ConsentRecord(FACTS).take())
+    assert not commits
     assert await ledger.events() == []
 
 
-async def test_a_number_that_is_not_there_is_none(ledger: Ledger) -> None:
-    assert await ledger.number("no such consent") is None
-
-
-@pytest.mark.parametrize("statement", ["update event set type = 'accepted'", "delete from event"])
-async def test_events_are_never_changed(ledger: Ledger, path: Path, statement: str) -> None:
+async def test_all_who_wait_learn_of_a_fault_that_nobody_foresaw(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger._writer, "_insert", lambda *_: 1 / 0)
+        results = await asyncio.gather(
+            *(ledger.append(confirmed().take()) for _ in range(3)), return_exceptions=True
+        )
+    assert [type(result) for result in results] == [ZeroDivisionError] * 3
+    assert await ledger.events() == []
     await ledger.append(confirmed().take())
-    with (
-        closing(sqlite3.connect(path)) as connection,
-        pytest.raises(sqlite3.IntegrityError, match="never changed"),
-    ):
-        connection.execute(statement)
 
 
-async def test_a_submission_that_a_crash_left_open_becomes_unknown(path: Path) -> None:
-    open_, settled, unsent = confirmed(), confirmed(), confirmed()
-    async with await Ledger.open(path) as ledger:
-        for record in (open_, settled):
-            record.submitting()
-        settled.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
-        for record in (open_, settled, unsent):
-            await ledger.append(record.take())
-    async with await Ledger.open(path) as ledger:
-        assert await ledger.recover() == 1
-        assert (await ledger.events(open_.id))[-1].state is State.UNKNOWN
-        assert (await ledger.events(settled.id))[-1].state is State.ACCEPTED
-        assert (await ledger.events(unsent.id))[-1].state is State.CONFIRMED
-        assert await ledger.recover() == 0
+async def test_whoever_asks_is_told_when_so_many_events_were_stored(ledger: Ledger) -> None:
+    bell = ledger.ring_after(5)
+    await ledger.append(confirmed().take())
+    assert not bell.is_set()
+    await ledger.append(confirmed().take())
+    assert bell.is_set()
+    bell.clear()
+    refused = confirmed()
+    refused.take()
+    refused.submitting()
+    with pytest.raises(Exception, match="may not follow"):
+        await ledger.append(refused.take())
+    await ledger.append(confirmed().take())
+    assert not bell.is_set()
 
 
-async def test_a_caller_who_is_cancelled_does_not_undo_the_write(ledger: Ledger) -> None:
+# Callers who go, or wait too long
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_a_caller_who_is_cancelled_at_whatever_moment_does_not_undo_the_write(
+    ledger: Ledger, steps: int
+) -> None:
     record = confirmed()
     waiting = asyncio.create_task(ledger.append(record.take()))
-    await asyncio.sleep(0)  # the append has been handed over
+    for _ in range(steps):
+        await asyncio.sleep(0)
     waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    await asyncio.wait({waiting})
     await ledger.append(confirmed().take())
-    assert len(await ledger.events(record.id)) == 3
+    assert await types(ledger, record.id) == ["disclosed", "entered", "confirmed"]
 
 
-async def test_closing_writes_what_waits(path: Path) -> None:
-    ledger = await Ledger.open(path)
-    waiting = asyncio.create_task(ledger.append(confirmed().take()))
-    await asyncio.sleep(0)
+async def test_a_write_whose_caller_has_gone_fails_without_a_word(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = confirmed()
+    refused.take()
+    refused.submitting()
+    with halted(ledger):
+        waiting = await begun(ledger, refused.take())
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    await ledger.append(confirmed().take())
+    gc.collect()
+    assert not [log for log in caplog.records if log.levelno >= logging.ERROR]
+
+
+async def test_an_append_that_was_not_begun_in_time_is_dropped(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with halted(ledger):
+        first = await begun(ledger, confirmed().take())
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+            late = submitting()
+            with pytest.raises(LedgerUnavailable, match="no answer in 0 s"):
+                await ledger.append(late.take())
+    await first
+    assert await types(ledger, late.id) == []
+    assert await ledger.personal(late.id) is None
+
+
+async def late(ledger: Ledger, record: ConsentRecord, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is stored of a record that is written after its caller gave up."""
+    with halted(ledger), monkeypatch.context() as patched:
+        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        with pytest.raises(LedgerUnavailable, match="no answer"):
+            await ledger.append(record.take())
+        patched.undo()
+        following = await handed_over(ledger, confirmed().take())
+    await following
+    return await types(ledger, record.id)
+
+
+async def test_a_submission_stored_too_late_is_stored_as_never_sent(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = submitting()
+    stored = await late(ledger, record, monkeypatch)
+    assert stored[-3:] == ["submitting", "not_sent", "expired"]
+    assert (await ledger.events(record.id))[-1].body["reason"] == "stored_too_late"
+    assert await ledger.unsent() == []
+    assert await ledger.recover() == 0
+
+
+async def test_other_events_that_are_stored_too_late_stand(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = submitting()
+    await ledger.append(record.take())
+    settle(record)
+    assert (await late(ledger, record, monkeypatch))[-1] == "accepted"
+
+
+async def test_what_is_refused_after_its_caller_gave_up_is_no_more_than_refused(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = confirmed()
+    record.take()
+    record.submitting()
+    assert await late(ledger, record, monkeypatch) == []
+
+
+async def test_a_late_submission_that_cannot_be_settled_is_logged(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise LedgerUnavailable("it is full")
+
+    monkeypatch.setattr("agi_bridge.consent.sending.never_sent", fails)
+    record = submitting()
+    with structlog.testing.capture_logs() as logs:
+        assert (await late(ledger, record, monkeypatch))[-1] == "submitting"
+    assert [(log["log_level"], log["consent"]) for log in logs] == [("error", record.id)]
+    assert await ledger.recover() == 1  # as after a crash
+
+
+async def test_a_look_up_that_a_caller_waits_for_is_given_up_in_time_too(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with halted(ledger), monkeypatch.context() as patched:
+        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        with pytest.raises(LedgerUnavailable, match="no answer"):
+            await ledger.live_consent(NUMBER, "Example Store")
+    assert await ledger.live_consent(NUMBER, "Example Store") is None
+
+
+# Closing
+
+
+async def test_closing_writes_what_waits(where: Path | str, keys: Keys) -> None:
+    ledger = await Ledger.open(where, keys)
+    waiting = await handed_over(ledger, confirmed().take())
     await ledger.close()
     await waiting
-    assert len(rows(path, "select * from event")) == 3
+    assert execute(where, "select count(*) from event") == [(4,)]
     with pytest.raises(LedgerClosed):
         await ledger.append(confirmed().take())
-    await ledger.close()
+    with pytest.raises(LedgerClosed):
+        await ledger.events()
 
 
-async def test_a_locked_database_refuses_the_write_whole(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_closing_twice_is_once(
+    where: Path | str, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ledger_module, "BUSY_SECONDS", 0.05)
-    async with await Ledger.open(path) as ledger:
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("begin immediate")
-            with pytest.raises(LedgerUnavailable, match="locked"):
-                await ledger.append(confirmed().take())
-            with pytest.raises(LedgerUnavailable, match="locked"):
-                await ledger.recover()
-            other.execute("rollback")
+    ledger = await Ledger.open(where, keys)
+    await asyncio.gather(ledger.close(), ledger.close())
+    await ledger.close()
+    gc.collect()
+    assert not caplog.records
+    assert ledger._database._connection is None
+
+
+async def test_closing_does_not_wait_for_ever(
+    where: Path | str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = await Ledger.open(where, keys)
+    with halted(ledger):
+        waiting = await begun(ledger, submitting().take())
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+            await ledger.close()
+    await waiting
+    assert ledger._task is None
+
+
+async def test_opening_that_fails_leaves_nothing_open(tmp_path: Path, keys: Keys) -> None:
+    (tmp_path / "consents.db").write_bytes(b"not a database, but long enough to look like one" * 40)
+    threads = threading.active_count()
+    with pytest.raises(LedgerUnavailable, match=r"consents\.db: file is not a database"):
+        await Ledger.open(tmp_path / "consents.db", keys)
+    for thread in threading.enumerate():
+        if thread.name.startswith("ledger"):
+            thread.join()
+    assert threading.active_count() <= threads
+
+
+# Faults of the database
+
+
+@pytest.fixture
+async def impatient(
+    where: Path | str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Ledger]:
+    """A ledger that does not wait for what another program holds."""
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    options = f"{database_module._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(database_module, "_POSTGRESQL_OPTIONS", options)
+    async with await Ledger.open(where, keys) as opened:
+        yield opened
+
+
+async def test_a_locked_database_refuses_the_write_whole_and_later_takes_it(
+    impatient: Ledger, file: Path
+) -> None:
+    if not impatient._database.is_sqlite:
+        return await a_held_name_refuses_the_write_whole(impatient)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with pytest.raises(LedgerUnavailable, match=r"consents\.db: database is locked$"):
+            await impatient.append(confirmed().take())
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            await impatient.recover()
+        other.execute("rollback")
+    await impatient.append(confirmed().take())
+    assert len(await impatient.events()) == 3
+    return None
+
+
+async def a_held_name_refuses_the_write_whole(ledger: Ledger) -> None:
+    blocking = database_module.Database(ledger._database.where)
+    with closing(blocking), blocking.transaction() as other:
+        other.lock([f"chain:{ledger.ledger_id}"])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await ledger.append(confirmed().take())
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await ledger.recover()
+    await ledger.append(confirmed().take())
+    assert len(await ledger.events()) == 3
+
+
+async def test_a_missing_table_refuses_the_write_in_one_line_that_names_no_number(
+    ledger: Ledger, where: Path | str
+) -> None:
+    execute(where, "drop table pii")
+    with pytest.raises(LedgerUnavailable, match="pii") as caught:
+        await ledger.append(confirmed().take())
+    assert "\n" not in str(caught.value)
+    assert NUMBER[1:] not in str(caught.value)
+    assert await ledger.events() == []
+
+
+async def test_a_database_that_may_only_be_read_refuses_the_write(ledger: Ledger) -> None:
+    def read_only(transaction: Transaction) -> None:
+        transaction.core.exec_driver_sql(
+            "pragma query_only = on"
+            if ledger._database.is_sqlite
+            else "set session characteristics as transaction read only"
+        )
+
+    await ledger._run(read_only)
+    with pytest.raises(LedgerUnavailable, match=r"read-?only"):
+        await ledger.append(confirmed().take())
+    await ledger.append(confirmed().take())  # on a new connection
+    assert len(await ledger.events()) == 3
+
+
+async def test_after_a_lost_connection_the_next_append_works_again(
+    postgresql_url: str, keys: Keys
+) -> None:
+    async with await Ledger.open(postgresql_url, keys) as ledger:
+        execute(
+            postgresql_url,
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+            "where application_name = 'agi-bridge' and datname = current_database()",
+        )
+        with pytest.raises(LedgerUnavailable) as caught:
+            await ledger.append(confirmed().take())
+        assert "\n" not in str(caught.value)
         await ledger.append(confirmed().take())
         assert len(await ledger.events()) == 3
 
 
-async def test_a_damaged_table_refuses_the_write_and_names_no_number(
-    ledger: Ledger, path: Path
+# Reading back
+
+
+async def test_events_come_back_as_they_were_stored(ledger: Ledger) -> None:
+    record = submitting()
+    batch = record.take()
+    await ledger.append(batch)
+    stored = await ledger.events(record.id)
+    assert [event.event_id for event in stored] == [event.event_id for event in batch.events]
+    for event, given in zip(stored, batch.events, strict=True):
+        assert (event.type, event.at) == (given.type, given.at)
+        assert given.body.items() <= event.body.items()
+    assert isinstance(stored[0], StoredEvent)
+    assert await ledger.events("another") == []
+    assert [event.type for event in await ledger.events()][-1] is State.SUBMITTING
+
+
+async def test_a_number_that_is_not_there_is_none(ledger: Ledger) -> None:
+    assert await ledger.number("no such consent") is None
+    assert await ledger.personal("no such consent") is None
+
+
+async def test_a_revocation_that_agreements_always_get_in_the_way_of_ends(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("drop table pii")
-        connection.commit()
-    with pytest.raises(LedgerUnavailable) as caught:
-        await ledger.append(confirmed().take())
-    assert "pii" in str(caught.value)
-    assert NUMBER not in str(caught.value)
-    assert await ledger.events() == []
-
-
-async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(LedgerUnavailable, match=r"file/consents\.db"):
-        await Ledger.open(tmp_path / "file" / "consents.db")
-
-
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "consents.db").write_bytes(b"not a database, but long enough to look like one" * 40)
-    with pytest.raises(LedgerUnavailable, match="not a database"):
-        await Ledger.open(tmp_path / "consents.db")
+    ids = iter(range(1000))
+    monkeypatch.setattr(
+        "agi_bridge.consent.revoking._consents", lambda *_: [f"consent {next(ids)}"]
+    )
+    with pytest.raises(LedgerUnavailable, match="agreed to all the time"):
+        await ledger.revoke(revocation())
+    assert await ledger.summaries(Filter()) == []
