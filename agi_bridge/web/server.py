@@ -7,6 +7,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Self
 
+import structlog
 import uvicorn
 
 from agi_bridge.web.app import build
@@ -64,6 +65,7 @@ class Web:
         self._port = listener.getsockname()[1]
         self._server = _Server(build(self._settings, self._ledger))
         self._serving = asyncio.create_task(self._server.serve([listener]), name="web")
+        structlog.get_logger().info("listening for revocations", host=web.host, port=self._port)
         return self
 
     async def __aexit__(
