@@ -9,6 +9,7 @@ from .errors import (
     BadAudio,
     BadEngine,
     BadPrompts,
+    BadScript,
     EngineError,
     EngineTimeout,
     MissingPrompt,
@@ -18,6 +19,7 @@ from .library import Library
 from .recording import Recording
 from .script import NEEDED, OPT_OUT, PROMPTS, menu_key
 from .shelf import SHIPPED
+from .wording import LineWords, Script, Text
 
 __all__ = [
     "NEEDED",
@@ -27,17 +29,21 @@ __all__ = [
     "BadAudio",
     "BadEngine",
     "BadPrompts",
+    "BadScript",
     "CommandEngine",
     "Engine",
     "EngineError",
     "EngineSpec",
     "EngineTimeout",
     "Library",
+    "LineWords",
     "MissingPrompt",
     "PbxEngine",
     "PbxSpeech",
     "Recording",
+    "Script",
     "SpeechError",
+    "Text",
     "engine",
     "menu_key",
 ]

@@ -3,6 +3,7 @@
     SpeechError(Exception)
         MissingPrompt      a prompt that is not recorded in a language
         BadPrompts         a folder of prompts that cannot be used; lists all that is wrong
+            BadScript      texts that cannot be, or that lack a language or a place
         BadAudio           a file that is no usable sound
         BadEngine          an engine that cannot be made of what it is given
         EngineError        an engine that gave no usable speech
@@ -38,6 +39,10 @@ class BadPrompts(SpeechError):  # noqa: N818  # the same
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems: tuple[str, ...] = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class BadScript(BadPrompts):
+    """Texts cannot be used. `problems` names each file, text and place, and what is wrong."""
 
 
 class BadAudio(SpeechError):  # noqa: N818  # the same

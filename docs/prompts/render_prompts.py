@@ -1,13 +1,13 @@
 # ruff: noqa: INP001, T201  # a script, in no package; prints its progress
-"""Render the telephone prompts of texts.json with Kokoro-82M, offline and reproducibly.
+"""Render the prompts that the package ships with Kokoro-82M, offline and reproducibly.
 
     pip install "agi-bridge[kokoro]"
     pip install "piper-tts==1.8.0" "onnxruntime==1.32.0" "numpy==2.5.5" "soxr==1.1.0"
     python render_prompts.py --model kokoro-v1.0.int8.onnx --voices FOLDER --vocab vocab.json \
-        [--texts texts.json] [--out FOLDER] [--only fr/goodbye ...]
+        [--out FOLDER] [--only fr/goodbye ...]
 
-texts.json maps language -> prompt name -> text, exactly as the prompt is to be spoken and kept in
-the record of consent. Every text is rendered sentence by sentence: pauses are under control.
+The texts are those of agi_bridge/speech/texts, exactly as they are spoken and kept in the record of
+consent. Every text is rendered sentence by sentence: pauses are under control.
 
     text -> sentences -> agi_bridge.speech.engines.kokoro, 24 kHz -> joined with SENTENCE_PAUSE of
          silence -> soxr VHQ -> OUT/LANGUAGE/NAME.wav, 8 kHz mono 16 bit (Asterisk's "wav")
@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from agi_bridge.speech import PROMPTS, Script
 from agi_bridge.speech.engines.kokoro import RATE as MODEL_RATE
 from agi_bridge.speech.engines.kokoro import VOICES, KokoroModel
 
@@ -100,7 +101,6 @@ def main() -> None:
     cli.add_argument("--model", type=Path, required=True, help="Kokoro-82M ONNX file")
     cli.add_argument("--voices", type=Path, required=True, help="folder of the voices' .bin files")
     cli.add_argument("--vocab", type=Path, required=True, help="vocab.json of the model")
-    cli.add_argument("--texts", type=Path, default=here / "texts.json")
     cli.add_argument("--out", type=Path, default=here)
     cli.add_argument(
         "--only", nargs="*", help="a language (fr), a name (goodbye) or both (fr/goodbye)"
@@ -111,10 +111,12 @@ def main() -> None:
     manifest = (
         json.loads(manifest_path.read_text(encoding="utf-8")) if manifest_path.exists() else {}
     )
-    for lang, prompts in json.loads(args.texts.read_text(encoding="utf-8")).items():
-        for name, text in prompts.items():
+    script = Script()
+    for lang in VOICES:
+        for name in PROMPTS:
             if args.only and not {lang, name, f"{lang}/{name}"} & set(args.only):
                 continue
+            text = script.shipped(name, lang)
             audio = render(model, name, text, lang)
             manifest.setdefault(lang, {})[name] = {
                 "text": text,
