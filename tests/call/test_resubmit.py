@@ -2,121 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.call.handler import House
-from agi_bridge.call.resubmit import (
-    FIRST_WAIT,
-    LEAST_PAUSE,
-    LONGEST_WAIT,
-    LOOK_EVERY,
-    WINDOW,
-    Resubmission,
-    due,
-)
+from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, Resubmission, due
 from agi_bridge.consent import (
     ConsentRecord,
     IllegalTransition,
     LedgerUnavailable,
     State,
-    Unsent,
     Withheld,
 )
-from agi_bridge.hook import Breaker, Outcome, Submission
-from tests.call.builders import DID, KEY, settings
+from agi_bridge.hook import Breaker, Outcome
+from tests.call.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agi_bridge.consent.record import Batch
-
-NOON = datetime(2026, 7, 15, 19, 0, tzinfo=UTC)
-"""Twelve o'clock in California."""
-NUMBER, SALT = "+14155550123", "0" * 64
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
-
-
-def unsent(name: str, *, attempts: int = 1, line: str = "shop") -> Unsent:
-    """Agreed to at noon, and the attempts failed at once."""
-    noon = NOON.isoformat()
-    return Unsent(
-        consent_id=name, line_id=line, confirmed_at=noon, last_at=noon, attempts=attempts,
-        region="US",
-    )  # fmt: skip
-
-
-class Bench:
-    """A ledger and a hook of the test's own, and a clock."""
-
-    def __init__(self, *waiting: Unsent, **line: Any) -> None:
-        self.clock = 0.0
-        self.waiting = {each.consent_id: each for each in waiting}
-        self.number = NUMBER
-        self.outcomes: list[Outcome] = []
-        self.refuses: Exception | None = None
-        self.submitted: list[tuple[str, float]] = []
-        self.events: list[tuple[str, State, float]] = []
-        self.bodies: list[dict[str, Any]] = []
-        self._taken = ""
-        house = House(settings(**line), cast("Any", None), cast("Any", self), cast("Any", self), "")
-        self.house = house
-        self.resubmission = Resubmission(house, now=lambda: at(self.clock))
-
-    async def play(self, until: float = WINDOW.total_seconds() + 60) -> None:
-        """Round after round, until nothing waits or that time is over."""
-        while self.waiting and self.clock < until:
-            wait = await self.resubmission.round()
-            self.clock += max(wait.total_seconds(), LEAST_PAUSE)
-
-    # The ledger
-
-    async def unsent(self) -> list[Unsent]:
-        if self.refuses is not None:
-            raise self.refuses
-        return list(self.waiting.values())
-
-    async def take_up(self, consent_id: str) -> ConsentRecord:
-        self._taken = consent_id
-        personal = {"salt": SALT, "number": self.number}
-        return ConsentRecord.stored(consent_id, State.NOT_SENT, personal)
-
-    async def append(self, batch: Batch) -> None:
-        (event,) = batch.events
-        assert isinstance(event.type, State)
-        self.events.append((batch.consent_id, event.type, self.clock))
-        self.bodies.append(dict(event.body))
-        known = self.waiting.pop(batch.consent_id)
-        if event.type is State.SUBMITTING:
-            self.waiting[batch.consent_id] = replace(known, attempts=known.attempts + 1)
-        elif event.type is State.NOT_SENT:
-            failed = replace(known, last_at=at(self.clock).isoformat())
-            self.waiting[batch.consent_id] = failed
-
-    # The hook
-
-    async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
-    ) -> Submission:
-        assert (from_, to, key, context) == (self.number, DID, KEY, None)
-        assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"
-        self.submitted.append((self._taken, self.clock))
-        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED
-        return Submission(outcome, None, None, "word", 1, 0.0, None)
-
-
-def down(times: int) -> list[Outcome]:
-    return [Outcome.NOT_SENT] * times
 
 
 # When
@@ -333,91 +239,3 @@ async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
     assert [(alarm["event"], alarm["consent"]) for alarm in alarms] == [
         ("consent not sent again", "a")
     ]
-
-
-# The task
-
-
-class Pauses:
-    """Lets the task's pauses end when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked: asyncio.Queue[tuple[bool, float]] = asyncio.Queue()
-        self.go = asyncio.Semaphore(0)
-
-    async def __call__(self, news: asyncio.Event, seconds: float) -> None:
-        self.asked.put_nowait((news.is_set(), seconds))
-        await self.go.acquire()
-
-
-async def running(bench: Bench, pause: Callable[..., Any]) -> asyncio.Task[None]:
-    bench.resubmission = Resubmission(bench.house, now=lambda: at(bench.clock), pause=pause)
-    return asyncio.create_task(bench.resubmission.run())
-
-
-async def ends(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_the_task_sleeps_until_the_next_attempt_is_due() -> None:
-    bench, pauses = Bench(unsent("a")), Pauses()
-    task = await running(bench, pauses)
-    assert await pauses.asked.get() == (False, 15.0)
-    bench.clock = 15.0
-    pauses.go.release()
-    assert await pauses.asked.get() == (False, 60.0)
-    assert len(bench.submitted) == 1
-    await ends(task)
-
-
-async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
-    bench, pauses = Bench(unsent("a")), Pauses()
-    bench.clock = 15.0
-    submit = bench.submit
-
-    async def and_news(**fields: Any) -> Submission:
-        bench.house.unsent.set()
-        return await submit(**fields)
-
-    bench.submit = and_news  # type: ignore[method-assign]
-    task = await running(bench, pauses)
-    assert await pauses.asked.get() == (True, 60.0)
-    await ends(task)
-
-
-async def test_the_real_pause_ends_with_the_news() -> None:
-    bench = Bench()
-    looked: asyncio.Queue[None] = asyncio.Queue()
-    empty = bench.unsent
-
-    async def unsent_() -> list[Unsent]:
-        looked.put_nowait(None)
-        return await empty()
-
-    bench.unsent = unsent_  # type: ignore[method-assign]
-    task = asyncio.create_task(Resubmission(bench.house).run())
-    await looked.get()
-    bench.house.unsent.set()
-    await asyncio.wait_for(looked.get(), 10)  # far less than it would have slept
-    await ends(task)
-
-
-@pytest.mark.parametrize("where", ["unsent", "take_up", "append", "submit"])
-async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) -> None:
-    bench = Bench(unsent("a"))
-    bench.clock = 15.0
-    reached = asyncio.Event()
-
-    async def stuck(*_: Any, **__: Any) -> Any:
-        reached.set()
-        await asyncio.Event().wait()
-
-    setattr(bench, where, stuck)
-    task = asyncio.create_task(bench.resubmission.run())
-    await reached.wait()
-    await ends(task)
-    stored = [event[1] for event in bench.events]
-    assert stored == ([State.SUBMITTING] if where == "submit" else [])
-    assert bench.submitted == []

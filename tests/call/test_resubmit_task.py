@@ -1,0 +1,102 @@
+"""The task that sends again: its pauses, and what a cancellation leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.consent import State, Unsent
+from tests.call.resubmit_bench import Bench, at, unsent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agi_bridge.hook import Submission
+
+
+class Pauses:
+    """Lets the task's pauses end when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[tuple[bool, float]] = asyncio.Queue()
+        self.go = asyncio.Semaphore(0)
+
+    async def __call__(self, news: asyncio.Event, seconds: float) -> None:
+        self.asked.put_nowait((news.is_set(), seconds))
+        await self.go.acquire()
+
+
+async def running(bench: Bench, pause: Callable[..., Any]) -> asyncio.Task[None]:
+    bench.resubmission = Resubmission(bench.house, now=lambda: at(bench.clock), pause=pause)
+    return asyncio.create_task(bench.resubmission.run())
+
+
+async def ends(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_task_sleeps_until_the_next_attempt_is_due() -> None:
+    bench, pauses = Bench(unsent("a")), Pauses()
+    task = await running(bench, pauses)
+    assert await pauses.asked.get() == (False, 15.0)
+    bench.clock = 15.0
+    pauses.go.release()
+    assert await pauses.asked.get() == (False, 60.0)
+    assert len(bench.submitted) == 1
+    await ends(task)
+
+
+async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
+    bench, pauses = Bench(unsent("a")), Pauses()
+    bench.clock = 15.0
+    submit = bench.submit
+
+    async def and_news(**fields: Any) -> Submission:
+        bench.house.unsent.set()
+        return await submit(**fields)
+
+    bench.submit = and_news  # type: ignore[method-assign]
+    task = await running(bench, pauses)
+    assert await pauses.asked.get() == (True, 60.0)
+    await ends(task)
+
+
+async def test_the_real_pause_ends_with_the_news() -> None:
+    bench = Bench()
+    looked: asyncio.Queue[None] = asyncio.Queue()
+    empty = bench.unsent
+
+    async def unsent_() -> list[Unsent]:
+        looked.put_nowait(None)
+        return await empty()
+
+    bench.unsent = unsent_  # type: ignore[method-assign]
+    task = asyncio.create_task(Resubmission(bench.house).run())
+    await looked.get()
+    bench.house.unsent.set()
+    await asyncio.wait_for(looked.get(), 10)  # far less than it would have slept
+    await ends(task)
+
+
+@pytest.mark.parametrize("where", ["unsent", "take_up", "append", "submit"])
+async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) -> None:
+    bench = Bench(unsent("a"))
+    bench.clock = 15.0
+    reached = asyncio.Event()
+
+    async def stuck(*_: Any, **__: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    setattr(bench, where, stuck)
+    task = asyncio.create_task(bench.resubmission.run())
+    await reached.wait()
+    await ends(task)
+    stored = [event[1] for event in bench.events]
+    assert stored == ([State.SUBMITTING] if where == "submit" else [])
+    assert bench.submitted == []
