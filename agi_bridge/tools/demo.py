@@ -155,6 +155,7 @@ class _Demo:
         line = await self._calls.next(_LOG_SECONDS)
         self._teller.called(line)
         state = await self._teller.stored(bridge.ledger, line.get("consent"))
+        await self._teller.proven(bridge.ledger)
         who, wanted = expected(self._scenario), STATES[self._scenario]
         if reached.who != who:
             raise DemoError(f"{reached.who} was reached, not {who}")

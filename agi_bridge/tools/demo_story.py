@@ -11,6 +11,7 @@ from rich.console import Console
 from agi_bridge.consent import ConsentError, Keys, Ledger, State
 from agi_bridge.phone import mask
 from agi_bridge.tools.asterisk import Asterisk
+from agi_bridge.tools.consents.verifying_ledger import verify_ledger
 from agi_bridge.tools.demo_parts import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
 from agi_bridge.tools.errors import DemoError
 from agi_bridge.tools.softphone_story import Story, printable
@@ -78,6 +79,24 @@ class Teller(Story):
         shown = mask(number) if self.masks and number else number or "no number"
         self.line(None, "stored", f"consent {consent} of {shown}: {told}")
         return states[-1]
+
+    async def proven(self, ledger: Path) -> None:
+        """Sign the head of the chain, replay all of it as a stranger would, and print the verdicts.
+
+        Raises:
+            DemoError: one does not hold, or the ledger cannot be read.
+        """
+        try:
+            keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
+            async with await Ledger.open(ledger, keys) as opened:
+                await opened.checkpoint()
+                report = await verify_ledger(opened)
+        except ConsentError as error:
+            raise DemoError(f"the ledger cannot be read: {error}") from error
+        for name, verdict in report.verdicts:
+            self.line(None, "proof", f"{name} {'holds' if verdict.ok else 'FAILS'}: {verdict.text}")
+        if not report.ok:
+            raise DemoError("the ledger does not verify")
 
     async def asked(self, hook: StandIn, ledger: Path) -> None:
         """Print what the hook is asked and answers, for as long as this runs.

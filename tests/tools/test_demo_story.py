@@ -17,6 +17,7 @@ from agi_bridge.tools.errors import (
     DemoError,
 )
 from agi_bridge.tools.stand_in import BY_NUMBER, Received, Scenario, StandIn
+from tests.consent.beside import execute
 from tests.consent.builders import FACTS, HEARD, NUMBER, confirmed
 from tests.tools.screen import Screen, bridge, on, teller
 
@@ -64,6 +65,37 @@ async def test_a_ledger_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     ) as caught:
         await teller(io.StringIO()).stored(tmp_path / "ledger.db")
     assert isinstance(caught.value.__cause__, LedgerUnavailable)
+
+
+async def test_the_proof_is_told_verdict_by_verdict(tmp_path: Path) -> None:
+    screen = io.StringIO()
+    keys, _ = Keys.load(tmp_path / "keys", create=True)
+    async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
+        await ledger.append(confirmed().take())
+    await teller(screen).proven(tmp_path / "ledger.db")
+    told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
+    assert told[0] == "integrity holds: 4 events as written"
+    assert told[1] == "anchored holds: up to event 4 of 4"
+    assert told[2].startswith("completeness holds: events 1 to 4")
+
+
+async def test_a_proof_that_fails_ends_the_demonstration(tmp_path: Path) -> None:
+    screen = io.StringIO()
+    place = tmp_path / "ledger.db"
+    keys, _ = Keys.load(tmp_path / "keys", create=True)
+    async with await Ledger.open(place, keys) as ledger:
+        await ledger.append(confirmed().take())
+        await ledger.checkpoint()
+    execute(place, "drop trigger event_no_delete")
+    execute(place, "delete from event where seq = 4")
+    with pytest.raises(DemoError, match="does not verify"):
+        await teller(screen).proven(place)
+    assert "completeness FAILS" in screen.getvalue()
+
+
+async def test_a_proof_needs_a_ledger(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="the ledger cannot be read"):
+        await teller(io.StringIO()).proven(tmp_path / "ledger.db")
 
 
 async def test_what_the_hook_is_asked_comes_after_what_is_stored(tmp_path: Path) -> None:
