@@ -1,4 +1,4 @@
-"""Sound for the telephone: any WAV becomes 8 kHz, 16 bit, one channel, at the usual level.
+"""Sound for the telephone: any WAV becomes 16 bit, one channel, at the usual rates and level.
 
 numpy, soundfile and soxr are loaded when first needed: they cost a second of start-up.
 """
@@ -6,18 +6,22 @@ numpy, soundfile and soxr are loaded when first needed: they cost a second of st
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import BadAudio
 from .recording import RATE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     Samples = NDArray[np.float64]
+
+WIDE_RATE: Final = 16_000
+"""Samples a second of HD voice: what Asterisk calls `wav16`."""
 
 LEVEL_DBOV = -20.0
 """Active speech level: what telephone speech is commonly set to (ITU-T P.56 measures it)."""
@@ -43,40 +47,53 @@ def load_libraries() -> None:
     import soxr  # noqa: F401, PLC0415  # see the top
 
 
-def telephone(source: Path, target: Path) -> int:
+def telephone(source: Path, target: Path, wide: Path | None = None) -> int:
     """Convert a sound file for the telephone and return its length in samples of 8 kHz.
 
-    `target` is on disk (fsync) when this returns; it may be renamed into place then. Blocks, for
-    some 10 ms a minute of sound: call it in a thread. Raises BadAudio if `source` is no sound, is
-    silent, or too long.
+    `wide`, if named, becomes the same sound at 16 kHz (Asterisk's `.wav16`), for callers with HD
+    voice; it is left out if the source has no more to give. Both are on disk (fsync) when this
+    returns; they may be renamed into place then. Blocks, for some 10 ms a minute of sound: call it
+    in a thread. Raises BadAudio if `source` is no sound, is silent, or too long.
     """
-    import soundfile  # noqa: PLC0415  # see the top
+    samples, rate = _read(source)
+    if wide is None or rate < WIDE_RATE:
+        (narrow,) = shape(samples, rate)
+    else:
+        narrow, broad = shape(samples, rate, (RATE, WIDE_RATE))
+        _write(broad, WIDE_RATE, wide)
+    _write(narrow, RATE, target)
+    return len(narrow)
 
-    samples = shape(*_read(source))
-    with target.open("wb") as opened:
-        soundfile.write(opened, samples, RATE, format="WAV", subtype="PCM_16")
-        opened.flush()
-        os.fsync(opened.fileno())
-    return len(samples)
 
+def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[Samples]:
+    """Resample to each rate, trim the silence at both ends, and set one level and peak for all.
 
-def shape(samples: Samples, rate: int) -> Samples:
-    """Resample to 8 kHz, trim the silence at both ends, and set level and peak.
-
-    Raises BadAudio if there is nothing to be heard.
+    The first rate is RATE, the others are multiples of it. Raises BadAudio if there is nothing to
+    be heard.
     """
     import numpy as np  # noqa: PLC0415  # see the top
     import soxr  # noqa: PLC0415  # see the top
 
-    narrow: Samples = soxr.resample(samples, rate, RATE, "VHQ") if rate != RATE else samples
-    peak = float(np.abs(narrow).max(initial=0.0))
-    if peak < _FAINTEST:
+    resampled: list[Samples] = [
+        soxr.resample(samples, rate, each, "VHQ") if rate != each else samples for each in rates
+    ]
+    narrow = resampled[0]
+    heard = float(np.abs(narrow).max(initial=0.0))
+    if heard < _FAINTEST:
         raise BadAudio("holds nothing to be heard")
-    loud = np.flatnonzero(np.abs(narrow) > peak * _ratio(_SILENCE_DB))
-    edge = np.zeros(int(_EDGE_SECONDS * RATE))
-    speech = narrow[loud[0] : loud[-1] + 1]
-    gain = min(_ratio(LEVEL_DBOV - active_level(speech)), _ratio(PEAK_DBFS) / peak)
-    return np.concatenate([edge, speech * gain, edge])
+    loud = np.flatnonzero(np.abs(narrow) > heard * _ratio(_SILENCE_DB))
+    first, last = int(loud[0]), int(loud[-1]) + 1
+    speech = [
+        sound[first * each // RATE : last * each // RATE]
+        for each, sound in zip(rates, resampled, strict=True)
+    ]
+    peak = max(float(np.abs(sound).max()) for sound in speech)
+    gain = min(_ratio(LEVEL_DBOV - active_level(speech[0])), _ratio(PEAK_DBFS) / peak)
+    edges = [np.zeros(int(_EDGE_SECONDS * each)) for each in rates]
+    return [
+        np.concatenate([edge, sound * gain, edge])
+        for edge, sound in zip(edges, speech, strict=True)
+    ]
 
 
 def active_level(samples: Samples, rate: int = RATE) -> float:
@@ -110,6 +127,15 @@ def _read(source: Path) -> tuple[Samples, int]:
     if not np.isfinite(mono).all():
         raise BadAudio("holds samples that are no numbers")
     return mono, rate
+
+
+def _write(samples: Samples, rate: int, target: Path) -> None:
+    import soundfile  # noqa: PLC0415  # see the top
+
+    with target.open("wb") as opened:
+        soundfile.write(opened, samples, rate, format="WAV", subtype="PCM_16")
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def _ratio(decibels: float) -> float:

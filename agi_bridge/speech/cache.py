@@ -2,12 +2,15 @@
 
 A file appears in one step (temporary name, fsync, rename): Asterisk may be reading. Its name is a
 hash of engine, language and text, so a name never changes its sound and tells nothing of the text.
+Beside `KEY.wav` may lie `KEY.wav16`, which Asterisk takes for callers with HD voice. Several
+processes may share the folder: what one is working at is locked, so that none removes another's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -19,24 +22,25 @@ from .errors import BadAudio
 from .recording import Sound, examine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
-MAX_FILES = 1000
-"""Most rendered texts that are kept; the longest unused go first."""
+MAX_BYTES = 256 << 20
+"""Most that is kept; the longest unused texts go first. A minute takes 1 MB, or 3 with HD voice."""
 
 _READABLE = 0o644
 _ENTERABLE = 0o755
 _WORK = ".work-"
+_WIDE = ".wav16"
 
 
 class Cache:
     """The folder. It is made when the first text is rendered, not before."""
 
-    __slots__ = ("_folder", "_max_files")
+    __slots__ = ("_folder", "_max_bytes")
 
-    def __init__(self, folder: Path, *, max_files: int = MAX_FILES) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
-        self._max_files = max_files
+        self._max_bytes = max_bytes
 
     def find(self, key: str) -> Sound | None:
         """Return the sound kept under a key, and note that it was wanted. Blocks for a read."""
@@ -56,11 +60,14 @@ class Cache:
     async def workplace(self) -> AsyncIterator[Path]:
         """Give a folder of one's own for a rendering, and take it away again. OSError if none."""
         await asyncio.to_thread(self._make)
-        place = Path(tempfile.mkdtemp(prefix=_WORK, dir=self._folder))
+        with _locked(self._folder):  # or a sweep might come before the next lock
+            place = Path(tempfile.mkdtemp(prefix=_WORK, dir=self._folder))
+            held = _lock(place)
         try:
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
+            os.close(held)
 
     async def keep(self, key: str, rendered: Path) -> Sound:
         """Convert a rendered file for the telephone and put it in its place.
@@ -74,14 +81,22 @@ class Cache:
         except asyncio.CancelledError:
             await asyncio.wait([work])  # a thread cannot be stopped; the folder it uses must stay
             raise
-        ready.replace(self._path(key))
+        path = self._path(key)
+        if ready.with_suffix(_WIDE).exists():
+            ready.with_suffix(_WIDE).replace(path.with_suffix(_WIDE))
+        ready.replace(path)
         await asyncio.to_thread(self._settle)
         return sound
 
     def sweep(self) -> None:
         """Remove what a crash left behind. Blocks; for the start of the service."""
-        for left in self._folder.glob(_WORK + "*"):
-            shutil.rmtree(left, ignore_errors=True)
+        if not self._folder.is_dir():
+            return
+        with _locked(self._folder):
+            for left in self._folder.glob(_WORK + "*"):
+                with contextlib.suppress(OSError):  # somebody is at work there, or was
+                    os.close(_lock(left))
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.wav"
@@ -92,20 +107,55 @@ class Cache:
             self._folder.chmod(_ENTERABLE)  # the PBX runs under another account
 
     def _settle(self) -> None:
-        """Make the new name last, and let the longest unused go if there are too many."""
+        """Make the new names last, and let the longest unused go if they are too large."""
         handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-        files = list(self._folder.glob("*.wav"))
-        if len(files) > self._max_files:
-            files.sort(key=lambda path: path.stat().st_mtime_ns)
-            for path in files[: len(files) - self._max_files]:
-                path.unlink(missing_ok=True)
+        kept = sorted(self._kept())
+        total = sum(size for _, size, _ in kept)
+        for _, size, path in kept[:-1]:  # the newest stays, however large
+            if total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            path.with_suffix(_WIDE).unlink(missing_ok=True)
+            total -= size
+
+    def _kept(self) -> Iterator[tuple[int, int, Path]]:
+        """Yield when each text was last wanted, its size with HD voice, and its file."""
+        for path in self._folder.glob("*.wav"):
+            with contextlib.suppress(OSError):  # another process may have let it go
+                found = path.stat()
+                wide = path.with_suffix(_WIDE)
+                size = found.st_size + (wide.stat().st_size if wide.exists() else 0)
+                yield found.st_mtime_ns, size, path
 
 
 def _convert(rendered: Path, ready: Path) -> Sound:
-    telephone(rendered, ready)
-    ready.chmod(_READABLE)
+    wide = ready.with_suffix(_WIDE)
+    telephone(rendered, ready, wide)
+    for path in (ready, wide):
+        if path.exists():
+            path.chmod(_READABLE)
     return examine(ready)
+
+
+def _lock(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> int:
+    """Lock a folder while the descriptor that is returned is open. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = _lock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -12,7 +12,14 @@ import pytest
 import soundfile
 
 from agi_bridge.speech import BadAudio
-from agi_bridge.speech.audio import LEVEL_DBOV, MAX_SECONDS, active_level, shape, telephone
+from agi_bridge.speech.audio import (
+    LEVEL_DBOV,
+    MAX_SECONDS,
+    WIDE_RATE,
+    active_level,
+    shape,
+    telephone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +57,27 @@ def test_faint_and_loud_speech_come_out_at_the_same_level(
     assert active_level(samples) == pytest.approx(LEVEL_DBOV, abs=0.2)
 
 
+def test_hd_voice_has_the_same_length_and_level(tone: Callable[..., Path], tmp_path: Path) -> None:
+    target, wide = tmp_path / "out.wav", tmp_path / "out.wav16"
+    samples = telephone(tone(rate=24_000), target, wide)
+    broad, rate = soundfile.read(wide)
+    assert rate == WIDE_RATE
+    assert len(broad) == pytest.approx(2 * samples, abs=2)
+    assert active_level(broad, rate) == pytest.approx(LEVEL_DBOV, abs=0.2)
+
+
+def test_a_source_without_hd_voice_gives_none(tone: Callable[..., Path], tmp_path: Path) -> None:
+    telephone(tone(rate=11_025), tmp_path / "out.wav", tmp_path / "out.wav16")
+    assert not (tmp_path / "out.wav16").exists()
+
+
+def test_the_peak_holds_at_both_rates() -> None:
+    clicks = np.full(48_000, 1e-3)
+    clicks[::6000] = 0.5
+    narrow, broad = shape(clicks, 48_000, (8000, 16_000))
+    assert max(np.abs(narrow).max(), np.abs(broad).max()) == pytest.approx(10 ** (-1 / 20))
+
+
 def test_pauses_do_not_count_for_the_level() -> None:
     speech = 0.1 * np.sin(np.arange(8000))
     broken = np.concatenate([speech, np.zeros(16_000), speech])
@@ -59,7 +87,7 @@ def test_pauses_do_not_count_for_the_level() -> None:
 def test_peaks_stay_a_decibel_below_full_scale() -> None:
     clicks = np.full(8000, 1e-3)
     clicks[::1000] = 0.5
-    assert np.abs(shape(clicks, 8000)).max() == pytest.approx(10 ** (-1 / 20), abs=1e-6)
+    assert np.abs(shape(clicks, 8000)[0]).max() == pytest.approx(10 ** (-1 / 20), abs=1e-6)
 
 
 def test_a_sound_shorter_than_a_frame_still_has_a_level() -> None:

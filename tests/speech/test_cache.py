@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import threading
+import wave
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,28 +55,80 @@ async def test_garbage_is_not_kept(tmp_path: Path) -> None:
     assert not list((tmp_path / "speech").iterdir())
 
 
-async def test_the_longest_unused_files_go_when_there_are_too_many(
+async def keep(cache: Cache, key: str, sound: Path) -> None:
+    async with cache.workplace() as place:
+        await cache.keep(key, sound.rename(place / "in.wav"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_hd_voice_lies_beside_where_the_engine_gave_it(
     tmp_path: Path, tone: Callable[..., Path]
 ) -> None:
-    cache = Cache(tmp_path / "speech", max_files=2)
-    for age, key in enumerate(["old", "wanted", "new"]):
-        async with cache.workplace() as place:
-            await cache.keep(key, tone(seconds=0.2).rename(place / "in.wav"))
-        if key != "new":
-            os.utime(tmp_path / "speech" / f"{key}.wav", (age, age))
-        if key == "wanted":
-            assert cache.find("old") is not None
-    assert sorted(path.stem for path in (tmp_path / "speech").iterdir()) == ["new", "old"]
+    cache = Cache(tmp_path / "speech")
+    await keep(cache, "wide", tone(rate=22050))
+    await keep(cache, "narrow", tone(rate=8000))
+    assert names(tmp_path / "speech") == ["narrow.wav", "wide.wav", "wide.wav16"]
+    file = tmp_path / "speech" / "wide.wav16"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    with file.open("rb") as opened, wave.open(opened) as sound:
+        assert sound.getframerate() == 16_000
+
+
+async def test_the_longest_unused_texts_go_when_they_are_too_large(
+    tmp_path: Path, tone: Callable[..., Path]
+) -> None:
+    folder = tmp_path / "speech"
+    await keep(Cache(folder), "old", tone(rate=22050, seconds=0.2))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    cache = Cache(folder, max_bytes=2 * size)
+    await keep(cache, "wanted", tone(rate=22050, seconds=0.2))
+    for age, key in enumerate(["old", "wanted"]):
+        os.utime(folder / f"{key}.wav", (age, age))
+    assert cache.find("old") is not None
+    await keep(cache, "new", tone(rate=22050, seconds=0.2))
+    assert names(folder) == ["new.wav", "new.wav16", "old.wav", "old.wav16"]
+
+
+async def test_a_text_larger_than_all_is_kept_for_the_call_that_wants_it(
+    tmp_path: Path, tone: Callable[..., Path]
+) -> None:
+    await keep(Cache(tmp_path / "speech", max_bytes=10), "large", tone())
+    assert names(tmp_path / "speech") == ["large.wav"]
+
+
+async def test_what_another_process_let_go_meanwhile_is_no_fault(
+    tmp_path: Path, tone: Callable[..., Path]
+) -> None:
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")
+    await keep(Cache(tmp_path), "key", tone())
+    assert Cache(tmp_path).find("key") is not None
 
 
 async def test_what_a_crash_left_behind_is_swept(tmp_path: Path, tone: Callable[..., Path]) -> None:
     cache = Cache(tmp_path)
-    async with cache.workplace() as place:
-        await cache.keep("key", tone().rename(place / "in.wav"))
+    await keep(cache, "key", tone())
     (tmp_path / ".work-crashed").mkdir()
     (tmp_path / ".work-crashed" / "rendered.wav").touch()
     cache.sweep()
-    assert [path.name for path in tmp_path.iterdir()] == ["key.wav"]
+    assert names(tmp_path) == ["key.wav"]
+
+
+async def test_what_another_process_is_working_at_is_left_alone(tmp_path: Path) -> None:
+    async with Cache(tmp_path).workplace() as place:
+        Cache(tmp_path).sweep()
+        assert place.is_dir()
+    assert not names(tmp_path)
+
+
+async def test_no_work_begins_in_the_midst_of_a_sweep(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    with module._locked(tmp_path), pytest.raises(BlockingIOError):
+        os.close(module._lock(tmp_path))
+    async with cache.workplace() as place:
+        assert place.is_dir()
 
 
 async def test_a_conversion_that_is_cancelled_leaves_nothing(
