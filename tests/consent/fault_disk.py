@@ -68,11 +68,11 @@ class Tmpfs:
 
     def forbid(self) -> None:
         """Mount it read-only."""
-        self._mount("-o", "remount,ro", str(self._folder))
+        self._mount("-o", "remount,bind,ro", str(self._folder))
 
     def allow(self) -> None:
         """Mount it for writing."""
-        self._mount("-o", "remount,rw", str(self._folder))
+        self._mount("-o", "remount,bind,rw", str(self._folder))
 
     @staticmethod
     def _mount(*arguments: str) -> None:
