@@ -32,7 +32,7 @@ from agi_bridge.observe.clock import clock_synchronised
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import Ledger, Live
+    from agi_bridge.consent import Ledger, Live, Revoked
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
@@ -198,21 +198,35 @@ class Call:
         return Plan((GoToDefault(reason),))
 
     async def _opt_out(self) -> Plan:
-        """Revoke what the caller agreed to before; with a number shown, nothing is asked."""
-        house, line = self._house, self._line
-        number = None if self._caller is None else self._caller.e164
-        if number is None:
+        """Revoke what the caller agreed to before; ask for the number if the one shown did not."""
+        shown = None
+        if self._caller is not None:
+            shown = await self._revoke(self._caller.e164, "shown")
+            if shown is None:
+                return await self._not_opted_out()
+        if shown is None or not shown.consents:
             number = await opt_out.ask_whose(
-                self._channel, line, house.library, self._call_line, self._dialogue.language
-            )
-        if number is None:
-            return await self._decline("opt_out_without_number")
-        async with self._channel.shielded():
-            stored = await opt_out.revoke(house.ledger, number, line, self._record.id)
-            await store_ending(house.ledger, self._record)
-        self._call_line.step("revoked" if stored else "not_revoked")
-        await self._follower.play("opted-out" if stored else "not-confirmed")
+                self._channel, self._line, self._house.library, self._call_line,
+                self._dialogue.language,
+            )  # fmt: skip
+            if number is None and shown is None:
+                return await self._decline("opt_out_without_number")
+            if number is not None and await self._revoke(number, "keyed") is None:
+                return await self._not_opted_out()
+        await self._follower.play("opted-out")
         return Plan((GoToDefault("opted_out"),))
+
+    async def _revoke(self, number: str, which: str) -> Revoked | None:
+        async with self._channel.shielded():
+            reference = f"{self._record.id} {which}"
+            revoked = await opt_out.revoke(self._house.ledger, number, self._line, reference)
+            await store_ending(self._house.ledger, self._record)
+        self._call_line.step("not_revoked" if revoked is None else "revoked")
+        return revoked
+
+    async def _not_opted_out(self) -> Plan:
+        await self._follower.play("not-confirmed")
+        return Plan((GoToDefault("not_opted_out"),))
 
     async def _submit(self) -> Plan:
         """Store the agreement, then call the hook: both happen even if the caller hangs up now."""

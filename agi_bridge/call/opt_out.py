@@ -1,7 +1,8 @@
 """The opt-out key: a caller who wants no more texts says so by pressing it.
 
-Whoever shows a number is taken at that; others key theirs, hear it read back, and press 1. What a
-caller has asked for is stored even if they hang up at once.
+The number that a caller shows is revoked at once. Whoever shows none, or one that never agreed to
+anything, keys the number that is texted, hears it read back, and presses 1. What a caller has asked
+for is stored even if they hang up at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent import Ledger, Revoked
     from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
@@ -41,14 +42,14 @@ async def ask_whose(
     return None if isinstance(found, str) else found.e164
 
 
-async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> bool:
-    """Store a caller's revocation for this line's brand; return whether it is stored.
+async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> Revoked | None:
+    """Store a caller's revocation for this line's brand; None: it is not stored.
 
     Args:
         ledger: stores it.
         number: in E.164.
         line: the line that was called.
-        reference: the call's own: one call revokes once.
+        reference: the call's own: one call revokes a number once.
     """
     request = Revocation(
         number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
@@ -60,10 +61,9 @@ async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> boo
         structlog.get_logger().error(
             "revocation not stored in time", line=line.name, seconds=WAIT_SECONDS
         )
-        return False
+        return None
     try:
-        storing.result()
+        return storing.result()
     except ConsentError as error:
         structlog.get_logger().error("revocation not stored", line=line.name, exc_info=error)
-        return False
-    return True
+        return None

@@ -88,6 +88,22 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
     assert DIGITS not in str(logs)
 
 
+async def test_whoever_agreed_with_another_number_is_asked_for_it(place: Place) -> None:
+    await place(f"{DIGITS},1")
+    presses = {"disclosure": "9", "enter-number": DIGITS, "1": "1"}
+    said = names(await live(place, presses, caller_id="4155550188"))
+    assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
+    revoked = [await place.ledger.personal(each.consent_id) for each in await revocations(place)]
+    assert [known["number"] for known in revoked if known] == ["+14155550188", NUMBER]
+    assert [each.body["consents"] for each in await revocations(place)] == [0, 1]
+
+
+async def test_whoever_keys_no_other_number_has_revoked_the_one_shown(place: Place) -> None:
+    call = await live(place, {"disclosure": "9", "enter-number": "*"}, caller_id="4155550188")
+    assert names(call)[-1] == "opted-out"
+    assert len(await revocations(place)) == 1
+
+
 async def test_the_key_that_ends_the_disclosure_is_on_record(place: Place) -> None:
     await live(place, {"disclosure": "9"})
     declined = next(event for event in await place.events() if event.type is State.DECLINED)
