@@ -8,6 +8,7 @@ counted, because a caller kept waiting in silence is worse off than one who miss
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +22,7 @@ from .script import DOCUMENTED, NEEDED, clean, comparable, language_tags
 from .shelf import SHIPPED, read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .engines import Engine, PbxEngine
@@ -35,7 +36,8 @@ class Library:
 
     `prompts` is the folder of prompts (None: the shipped ones), `cache` the folder for rendered
     texts, made when first needed; `pbx_prompts` and `pbx_cache` are their paths on the PBX where
-    those differ. `engines` are tried in order, for `budget` seconds altogether.
+    those differ. `engines` are tried in order, for `budget` seconds altogether. `address` makes of
+    each recording handed out what the PBX knows it by, if that is not its path: a URL.
 
     Raises BadPrompts if the folder of prompts cannot be used.
     """
@@ -49,12 +51,14 @@ class Library:
         pbx_cache: str | None = None,
         engines: Sequence[Engine | PbxEngine] = (),
         budget: float = 2.0,
+        address: Callable[[Recording], str] | None = None,
     ) -> None:
         self._shelf = read_folder(prompts or SHIPPED, pbx_prompts)
         self._cache = Cache(cache)
         seen_as = (pbx_cache or str(cache.absolute())).rstrip("/")
         self._renderer = Renderer(engines, self._cache, seen_as, budget)
         self._renders = bool(engines)
+        self._address = address
         self._documented = {
             comparable(recording.text): recording
             for recording in self._shelf.values()
@@ -84,7 +88,7 @@ class Library:
         recording = self._find(name, language)
         if recording is None:
             raise MissingPrompt(name, language)
-        return recording
+        return self._addressed(recording)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -142,11 +146,16 @@ class Library:
         known = self._documented.get(comparable(words))
         if known is not None:
             self._counts["shipped"] += 1
-            return self._find(known.name, language) or known
+            return self._addressed(self._find(known.name, language) or known)
         spoken = None
         if words:
             spoken = await self._renderer.speech(words, language, files_only=files_only)
         if spoken is None:
             self._counts["skipped"] += 1
             _log.warning("speech.skipped", language=language_tags(language)[-1:], bytes=len(words))
-        return spoken
+        return self._addressed(spoken) if isinstance(spoken, Recording) else spoken
+
+    def _addressed(self, recording: Recording) -> Recording:
+        if self._address is None:
+            return recording
+        return replace(recording, path=self._address(recording))
