@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,7 @@ from sqlalchemy import and_, exists, or_, select
 
 from agi_bridge import phone
 from agi_bridge.consent.chain import Chain, Row
+from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.schema import AUDIO, DISCLOSURE, EVENT, LEDGER, PII
 from agi_bridge.consent.states import Act, State
 
@@ -79,7 +81,7 @@ class Summary:
         last_at: when something last happened to it.
         erased: whether there is no personal data any more, though there was.
         restricted_until: until when that is kept for a defence only.
-        masked_number: the number, all but its ends.
+        masked_number: the number, all but its ends; None also if it cannot be opened.
     """
 
     consent_id: str
@@ -237,7 +239,10 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
     row = transaction.core.execute(
         select(PII.c.sealed, PII.c.restricted_until).where(PII.c.consent_id == root.consent_id)
     ).first()
-    known = {} if row is None else vault.open(root.consent_id, row.sealed)
+    known: dict[str, str] = {}
+    if row is not None:
+        with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
+            known = vault.open(root.consent_id, row.sealed)
     erased = row is None and any(
         event.type == Act.ERASED.value and event.facts.get("what") == "all" for event in events_
     )

@@ -275,9 +275,8 @@ class Writer:
                 known = self.vault.open(batch.consent_id, row[0])
             except (KeyFault, VaultDamaged) as error:  # the outcome is stored all the same
                 structlog.get_logger().error(
-                    "learned of a consent, but cannot be added", consent=batch.consent_id,
-                    exc_info=error,
-                )  # fmt: skip
+                    "what was learned is not kept", consent=batch.consent_id, problem=str(error)
+                )
                 return
             sealed = self.vault.seal(batch.consent_id, {**known, **(batch.learned or {})})
             transaction.cursor.execute(
