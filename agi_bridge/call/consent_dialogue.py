@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library, Recording
+
+
+OPT_OUT_SECONDS: Final = 2.0
+"""How long the opt-out key is waited for after it was offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class ConsentDialogue:
             raise
         if refusal is None:
             self._record.confirmed(self._line.consent.act)
-        elif self._record.state is not None:  # opted out before the disclosure: nothing to end
+        elif isinstance(refusal, Declined):  # who opted out was asked for no consent
             self._record.ended(State.DECLINED, refusal.reason)
         return refusal
 
@@ -139,24 +143,25 @@ class ConsentDialogue:
         return self._line.languages[0]
 
     async def _offer_opt_out(self) -> OptedOut | None:
-        """Say which key revokes, where the line has one; that key alone interrupts."""
+        """Say which key revokes, where the line has one, and wait for it a little.
+
+        Not during the disclosure: who begins to key their number early would be taken at a digit.
+        """
         key = self._line.consent.opt_out_key
         if not key:
             return None
         self._call_line.step("opt_out_offer")
-        pressed = await play(self._channel, [self._prompt("opt-out-offer"), key], key)
-        return OptedOut() if pressed else None
+        offer = [self._prompt("opt-out-offer"), key]
+        pressed = await play(self._channel, offer, key)
+        pressed = pressed or await self._channel.wait_for_digit(OPT_OUT_SECONDS)
+        return OptedOut() if pressed == key else None
 
-    async def _disclose(self) -> Refusal | None:
-        """Play the disclosure and note how much of it was played.
-
-        Only `*` and the opt-out key interrupt it.
-        """
+    async def _disclose(self) -> Declined | None:
+        """Play the disclosure, which only `*` interrupts, and note how much of it was played."""
         self._call_line.step("disclosure")
-        keys = STAR_KEY + self._line.consent.opt_out_key
         recording = self._library.prompt(self._line.disclosure, self.language)
         try:
-            playback = await self._channel.stream_file(recording.path, keys)
+            playback = await self._channel.stream_file(recording.path, STAR_KEY)
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
             self._record.disclosed(_heard(recording, 0))
             raise
@@ -164,7 +169,7 @@ class ConsentDialogue:
         self._record.disclosed(heard)
         if playback.digit:
             self._note_key("disclosure", playback.digit)
-            return Declined("star") if playback.digit == STAR_KEY else OptedOut()
+            return Declined("star")
         # Old releases of Asterisk report a missing file as played, with endpos 0.
         return None if heard.complete else Declined("disclosure_not_heard")
 

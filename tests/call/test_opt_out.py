@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NUMBER, DIGITS = "+14155550123", "4155550123"
 DEFAULT = "PJSIP/100"
 KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
-DISCLOSED_ONLY = ["disclosed", "declined"]
 
 
 async def live(
@@ -60,16 +59,13 @@ async def test_a_line_without_the_key_offers_none_and_takes_none(place: Place) -
     assert await revocations(place) == []
 
 
-@pytest.mark.parametrize(
-    ("prompt", "recorded"), [("opt-out-offer", []), ("disclosure", DISCLOSED_ONLY)]
-)
 async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
-    place: Place, prompt: str, recorded: list[str]
+    place: Place,
 ) -> None:
     await place(f"{DIGITS},1")
     before = await states(place)
     with capture_logs() as logs:
-        call = await live(place, {prompt: "9"})
+        call = await live(place, {"opt-out-offer": "9"})
     assert names(call)[-1] == "opted-out"
     assert "enter-number" not in names(call)
     assert at_the_default(call)
@@ -78,9 +74,8 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
     assert revocation.body["actor"] == "caller"
     assert revocation.body["scope"] == "Example Store"
     assert revocation.body["consents"] == 1
-    # What was agreed to before is revoked; this call's record has a disclosure cut short, or none.
-    ended = [state for state in (await states(place))[len(before) :] if state != "revoked"]
-    assert ended == recorded
+    # What was agreed to before is revoked; this call was asked for no consent.
+    assert (await states(place))[len(before) :] == ["revoked"]
     assert len(place.stand_in.requests) == 1
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["declined"] == "opted_out"
@@ -90,7 +85,7 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
 
 async def test_whoever_agreed_with_another_number_is_asked_for_it(place: Place) -> None:
     await place(f"{DIGITS},1")
-    presses = {"disclosure": "9", "enter-number": DIGITS, "1": "1"}
+    presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     said = names(await live(place, presses, caller_id="4155550188"))
     assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
     revoked = [await place.ledger.personal(each.consent_id) for each in await revocations(place)]
@@ -99,20 +94,25 @@ async def test_whoever_agreed_with_another_number_is_asked_for_it(place: Place) 
 
 
 async def test_whoever_keys_no_other_number_has_revoked_the_one_shown(place: Place) -> None:
-    call = await live(place, {"disclosure": "9", "enter-number": "*"}, caller_id="4155550188")
+    call = await live(place, {"opt-out-offer": "9", "enter-number": "*"}, caller_id="4155550188")
     assert names(call)[-1] == "opted-out"
     assert len(await revocations(place)) == 1
 
 
-async def test_the_key_that_ends_the_disclosure_is_on_record(place: Place) -> None:
-    await live(place, {"disclosure": "9"})
-    declined = next(event for event in await place.events() if event.type is State.DECLINED)
-    assert declined.body["reason"] == "opted_out"
-    match declined.body["keys"]:
-        case [["disclosure", int(), "9"]]:
-            pass
-        case keys:
-            pytest.fail(f"not the one key: {keys}")
+async def test_a_number_keyed_early_into_the_disclosure_is_no_opt_out(place: Place) -> None:
+    call = await live(place, {"disclosure": "4159", "enter-number": "*"})
+    assert names(call)[-2:] == ["enter-number", "declined"]
+    assert await revocations(place) == []
+
+
+async def test_the_key_counts_a_moment_after_it_was_offered_too(place: Place) -> None:
+    assert names(await live(place, {"9": "9"}))[-1] == "opted-out"
+
+
+async def test_another_key_after_the_offer_is_passed_over(place: Place) -> None:
+    call = await live(place, {"9": "5", "disclosure": "*"})
+    assert names(call)[-2:] == ["disclosure", "declined"]
+    assert await revocations(place) == []
 
 
 async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(place: Place) -> None:
@@ -124,7 +124,7 @@ async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(place: Pla
 async def test_once_opted_out_another_telephone_cannot_have_the_number_texted(
     place: Place,
 ) -> None:
-    await live(place, {"disclosure": "9"})
+    await live(place, {"opt-out-offer": "9"})
     call = await place(f"{DIGITS},1")
     assert names(call)[-1] == "declined"
     assert place.stand_in.requests == []
@@ -135,7 +135,7 @@ async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
     place: Place, caller_id: str
 ) -> None:
     await place(f"{DIGITS},1")
-    presses = {"disclosure": "9", "enter-number": DIGITS, "1": "1"}
+    presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     said = names(await live(place, presses, caller_id=caller_id))
     asked = said[said.index("enter-number") :]
     assert asked[:2] == ["enter-number", "you-entered"]
@@ -158,19 +158,19 @@ async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
 async def test_without_a_number_nothing_is_revoked_and_no_text_is_sent(
     place: Place, presses: dict[str, str], heard: list[str]
 ) -> None:
-    call = await live(place, {"disclosure": "9", **presses}, caller_id="unknown")
+    call = await live(place, {"opt-out-offer": "9", **presses}, caller_id="unknown")
     assert set(heard) <= set(names(call))
     assert names(call)[-1] == "declined"
     assert at_the_default(call)
     assert await revocations(place) == []
-    assert await states(place) == DISCLOSED_ONLY
+    assert await states(place) == []
 
 
 async def test_a_mistyped_number_can_be_changed_with_2(place: Place) -> None:
     numbers, keys = ("4155550124", DIGITS), ("2", "1")
     call = await live(
         place,
-        {"disclosure": "9", "enter-number": numbers, "you-entered": keys},
+        {"opt-out-offer": "9", "enter-number": numbers, "you-entered": keys},
         caller_id="unknown",
     )
     assert names(call)[-1] == "opted-out"
@@ -186,7 +186,7 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
         raise LedgerUnavailable("disk full")
 
     monkeypatch.setattr(place.ledger, "revoke", full)
-    presses = {"disclosure": "9", "enter-number": DIGITS, "you-entered": "1"}
+    presses = {"opt-out-offer": "9", "enter-number": DIGITS, "you-entered": "1"}
     with capture_logs() as logs:
         call = await live(place, presses, caller_id=caller_id)
     assert names(call)[-1] == "not-confirmed"
@@ -206,7 +206,7 @@ async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
     monkeypatch.setattr(place.ledger, "revoke", stuck)
     monkeypatch.setattr("agi_bridge.call.opt_out.WAIT_SECONDS", 0.01)
     with capture_logs() as logs:
-        call = await live(place, {"disclosure": "9"})
+        call = await live(place, {"opt-out-offer": "9"})
     assert names(call)[-1] == "not-confirmed"
     assert at_the_default(call)
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
@@ -217,7 +217,7 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     revoke = place.ledger.revoke
-    caller = LiveCaller({"disclosure": "9"}, caller_id=DIGITS)
+    caller = LiveCaller({"opt-out-offer": "9"}, caller_id=DIGITS)
 
     async def gone_meanwhile(request: Revocation) -> Revoked:
         caller.hang_up()
@@ -228,7 +228,7 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
     assert call.hung_up
     assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
     assert len(await revocations(place)) == 1
-    assert await states(place) == DISCLOSED_ONLY
+    assert await states(place) == []
 
 
 async def test_a_hangup_during_the_offer_leaves_nothing_on_record(place: Place) -> None:
@@ -238,9 +238,9 @@ async def test_a_hangup_during_the_offer_leaves_nothing_on_record(place: Place) 
 
 
 async def test_a_hangup_while_the_number_is_asked_revokes_nothing(place: Place) -> None:
-    await live(place, {"disclosure": "9", "enter-number": "415!"}, caller_id="unknown")
+    await live(place, {"opt-out-offer": "9", "enter-number": "415!"}, caller_id="unknown")
     assert await revocations(place) == []
-    assert await states(place) == DISCLOSED_ONLY
+    assert await states(place) == []
 
 
 async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(

@@ -69,14 +69,12 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
     if consent.opt_out_key:
         key = consent.opt_out_key
         yield Step(
-            f"Pressing {key} now or during the disclosure withdraws an earlier consent; no text is "
-            "sent.",
+            f"Pressing {key} now withdraws an earlier consent; no text is sent.",
             (f"{says('opt-out-offer')} {key}",),
         )
     yield Step(
-        "The disclosure above is played to its end. Only star cuts it short, and declines"
-        + (f", or {consent.opt_out_key}, as said" if consent.opt_out_key else "")
-        + "; no number can be keyed before it has ended."
+        "The disclosure above is played to its end. Only star cuts it short, and declines; no "
+        "number can be keyed before it has ended."
     )
     tries = _times(consent.entry_tries, "try", "tries")
     meaning = (

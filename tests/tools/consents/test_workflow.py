@@ -88,7 +88,7 @@ def test_a_language_menu_is_a_step_only_where_there_is_one() -> None:
 
 def test_the_opt_out_key_is_described_only_where_it_is_enabled() -> None:
     words = text(consent={"opt_out_key": "9"})
-    assert "Pressing 9 now or during the disclosure" in words
+    assert "Pressing 9 now withdraws an earlier consent" in words
     assert "By calling the number above and pressing 9." in words
     assert "You will get no more texts from us" in words
     assert "withdraws an earlier" not in text()
