@@ -18,7 +18,7 @@ from .errors import (
 from .library import Library
 from .recording import Recording
 from .script import NEEDED, OPT_OUT, PROMPTS, menu_key
-from .shelf import SHIPPED
+from .shelf import SHIPPED, Folder
 from .wording import LineWords, Script, Text
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "EngineError",
     "EngineSpec",
     "EngineTimeout",
+    "Folder",
     "Library",
     "LineWords",
     "MissingPrompt",

@@ -7,6 +7,7 @@ counted, because a caller kept waiting in silence is worse off than one who miss
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,14 +20,16 @@ from .errors import MissingPrompt
 from .recording import Recording
 from .rendering import Renderer
 from .script import DOCUMENTED, NEEDED, clean, comparable, language_tags
-from .shelf import SHIPPED, read_folder
+from .shelf import SHIPPED, layered, read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .engines import Engine, PbxEngine
     from .rendering import Speech
+    from .shelf import Folder, Shelf
+    from .wording import Text
 
 _log = structlog.get_logger(__name__)
 
@@ -53,18 +56,24 @@ class Library:
         budget: float = 2.0,
         address: Callable[[Recording], str] | None = None,
     ) -> None:
-        self._shelf = read_folder(prompts or SHIPPED, pbx_prompts)
         self._cache = Cache(cache)
         seen_as = (pbx_cache or str(cache.absolute())).rstrip("/")
         self._renderer = Renderer(engines, self._cache, seen_as, budget)
         self._renders = bool(engines)
         self._address = address
-        self._documented = {
-            comparable(recording.text): recording
-            for recording in self._shelf.values()
-            if recording.name in DOCUMENTED
-        }
         self._counts: Counter[str] = Counter()
+        self._shelve(read_folder(prompts or SHIPPED, pbx_prompts))
+
+    def over(self, *folders: Folder) -> Library:
+        """Return this library with a line's own prompts laid over its, those of the first on top.
+
+        Everything else is shared with this one. Folders that are not there yet add nothing. Raises
+        BadPrompts.
+        """
+        line = copy.copy(self)
+        shelf = layered(folders, self._shelf)
+        line._shelve(shelf)  # noqa: SLF001  # one of our own kind
+        return line
 
     @property
     def languages(self) -> frozenset[str]:
@@ -89,6 +98,14 @@ class Library:
         if recording is None:
             raise MissingPrompt(name, language)
         return self._addressed(recording)
+
+    def unspoken(self, texts: Iterable[Text]) -> list[Text]:
+        """Return the texts that no recording speaks word for word in their language."""
+        return [
+            text
+            for text in texts
+            if (found := self._find(text.name, text.language)) is None or found.text != text.text
+        ]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -134,6 +151,14 @@ class Library:
         self._cache.sweep()
         if self._renders:
             load_libraries()
+
+    def _shelve(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._documented = {
+            comparable(recording.text): recording
+            for recording in shelf.values()
+            if recording.name in DOCUMENTED
+        }
 
     def _find(self, name: str, language: str) -> Recording | None:
         for tag in (language, *language_tags(language)):

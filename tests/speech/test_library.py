@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 import sys
 import wave
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.speech import Library, PbxEngine, PbxSpeech
+from agi_bridge.speech import Folder, Library, LineWords, PbxEngine, PbxSpeech, Script
 
 from .fakes import Broken, Held
 from .programs import HANG
@@ -310,3 +311,53 @@ async def test_starting_loads_the_engines_and_closing_ends_them(
     assert books.failures == {"broken": 1}
     await books.close()
     assert not held.started
+
+
+# -- a line's own prompts
+
+
+async def test_a_lines_prompts_lie_over_the_shared_ones_and_all_else_is_shared(
+    library: Callable[..., Library], held: Held, tmp_path: Path
+) -> None:
+    own = tmp_path / "shop" / "fr"
+    own.mkdir(parents=True)
+    for name, text in {"goodbye": "À bientôt.", "no-forwarding": "Pas de renvoi."}.items():
+        shutil.copy(sound(), own / f"{name}.wav")
+        (own / f"{name}.txt").write_text(text, encoding="utf-8")
+    held.go_on.set()
+    books = library(held)
+    shop = books.over(Folder(tmp_path / "shop", "/shop"), Folder(tmp_path / "nowhere"))
+    assert shop.prompt("goodbye", "fr-CA").path == "/shop/fr/goodbye"
+    assert shop.prompt("busy", "fr") == books.prompt("busy", "fr")
+    assert books.prompt("goodbye", "fr").text == "Merci, au revoir."
+    documented = await shop.say("pas de renvoi", "fr")
+    assert documented is not None
+    assert documented.path == "/shop/fr/no-forwarding"
+    assert await shop.say(TEXT, "en") == await books.say(TEXT, "en")
+    assert books.counts == shop.counts == {"shipped": 1, "rendered": 1, "cached": 1}
+
+
+def test_what_no_recording_says_word_for_word_is_yet_to_be_recorded() -> None:
+    texts = Script().texts(LineWords("Shop", "shop.com"), ["en", "fr"], ["disclosure", "goodbye"])
+    books = Library(cache=Path("/nonexistent"))
+    assert [(text.name, text.language) for text in books.unspoken(texts)] == [
+        ("disclosure", "en"),
+        ("disclosure", "fr"),
+    ]
+
+
+async def test_the_pbx_may_know_recordings_by_another_address(tmp_path: Path, held: Held) -> None:
+    held.go_on.set()
+    books = Library(
+        cache=tmp_path / "speech",
+        engines=[held],
+        address=lambda recording: f"http://bridge/{recording.sha256}.wav",
+    )
+    prompt = books.prompt("goodbye", "en")
+    assert prompt.path == f"http://bridge/{prompt.sha256}.wav"
+    said, documented = await books.say(TEXT, "en"), await books.say(prompt.text, "en")
+    assert said is not None
+    assert said.path == f"http://bridge/{said.sha256}.wav"
+    assert documented is not None
+    assert documented.path.startswith("http://bridge/")
+    await books.close()

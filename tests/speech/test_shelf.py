@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import wave
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge.speech import SHIPPED, BadPrompts
-from agi_bridge.speech.shelf import read_folder
+from agi_bridge.speech.shelf import (
+    Folder,
+    layered,
+    read_folder,
+    read_manifest,
+    write_manifest,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +152,56 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
     (folder / "en" / "closed.wav").write_bytes(b"")
     shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "busy.wav")
     assert len(problems(folder)) == 2
+
+
+# -- a manifest that names files
+
+
+def test_a_manifest_may_name_the_file_of_a_prompt(folder: Path) -> None:
+    (folder / "sounds" / "en").mkdir(parents=True)
+    (folder / "en" / "closed.wav").rename(folder / "sounds" / "en" / "1a2b.wav")
+    manifest(folder, file="sounds/en/1a2b.wav")
+    recording = read_folder(folder, "/pbx")["en", "closed"]
+    assert (recording.name, recording.language, recording.text) == ("closed", "en", TEXT)
+    assert recording.path == "/pbx/sounds/en/1a2b"
+    (folder / "sounds" / "en" / "1a2b.wav").unlink()
+    assert problems(folder) == ("sounds/en/1a2b.wav is not there",)
+
+
+@pytest.mark.parametrize("file", ["../secret.wav", "/etc/secret.wav", "en/secret", 5])
+def test_a_manifest_names_files_of_its_own_folder_only(folder: Path, file: object) -> None:
+    manifest(folder, file=file)
+    assert "manifest.json is not what it should be" in problems(folder)[0]
+
+
+def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
+    entries: dict[tuple[str, str], dict[str, object]] = {
+        ("en", "closed"): {"text": "Fermé"},
+        ("fr", "closed"): {"text": "x", "samples": 1},
+    }
+    write_manifest(folder, entries)
+    assert read_manifest(folder) == entries
+    assert stat.S_IMODE((folder / "manifest.json").stat().st_mode) == 0o644
+    assert sorted(path.name for path in folder.iterdir()) == ["en", "manifest.json"]
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadPrompts):
+        read_manifest(folder)
+
+
+# -- layers
+
+
+def test_the_first_folder_lies_on_top_and_one_that_is_not_there_adds_nothing(folder: Path) -> None:
+    beneath = read_folder(SHIPPED)
+    shelf = layered([Folder(folder / "nowhere"), Folder(folder, "/pbx")], beneath)
+    assert shelf["en", "closed"].path == "/pbx/en/closed"
+    assert shelf["en", "goodbye"] is beneath["en", "goodbye"]
+    shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "goodbye.wav")
+    (folder / "en" / "goodbye.txt").write_text("Bye.", encoding="utf-8")
+    assert layered([Folder(folder)], beneath)["en", "goodbye"].text == "Bye."
+
+
+def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):
+        layered([Folder(folder)], {})
