@@ -43,7 +43,7 @@ class Bridge:
         cls, where: Path | str, keys: Keys, state_dir: Path, **line: Any
     ) -> AsyncIterator[Bridge]:
         """Open its ledger and its hook."""
-        async with StandIn() as stand_in, await Ledger.open(where, keys) as ledger:
+        async with StandIn("dial") as stand_in, await Ledger.open(where, keys) as ledger:
             configured = settings(state_dir, stand_in.url, **line)
             async with HookClient(stand_in.url) as hook:
                 library = Library(cache=configured.speech_cache)
