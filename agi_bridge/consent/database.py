@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from sqlalchemy import URL, create_engine, event, make_url, text
+from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agi_bridge.consent.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -154,35 +154,30 @@ class Database:
         Raises:
             LedgerUnavailable: the database failed, or another process reads from SQLite's log.
         """
-        self.close()
-        try:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
-                if self.is_sqlite:
-                    driver: Any = core.connection.driver_connection
-                    [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                    if busy:
-                        raise LedgerUnavailable(f"{self.name}: another process reads from its log")
-                else:
-                    core.execute(text("SET statement_timeout = 0"))
-                    core.execute(text("VACUUM pii"))
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+        vacuum = ("SET statement_timeout = 0", "VACUUM pii")
+        self._clean(() if self.is_sqlite else vacuum)
 
     def compact(self) -> None:
         """Write a SQLite file anew, without a trace of what it held before.
 
         Raises:
-            LedgerUnavailable: the database failed.
+            LedgerUnavailable: the same.
         """
+        self._clean(("VACUUM",) if self.is_sqlite else ())
+
+    def _clean(self, statements: Sequence[str]) -> None:
+        """Carry out statements that no transaction may hold, then empty SQLite's log."""
         self.close()
-        if not self.is_sqlite:
-            return
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
                 driver: Any = core.connection.driver_connection
-                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                    driver.execute(statement).fetchall()
-        except (SQLAlchemyError, sqlite3.Error) as error:
+                for statement in statements:
+                    driver.execute(statement)
+                if self.is_sqlite:
+                    [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if busy:
+                        raise LedgerUnavailable(f"{self.name}: another process reads from its log")
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
             raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
 
     def close(self) -> None:

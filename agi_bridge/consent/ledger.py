@@ -407,7 +407,7 @@ class Ledger:
             raise LedgerUnavailable(f"{self._database.name}: no ledger is there")
         self._database.prepare()
         with self._database.transaction(reads=read_only) as transaction:
-            opening.prepare(transaction, self._database.name)
+            opening.prepare(transaction, self._database.name, make=not read_only)
         if not read_only:
             with self._database.transaction() as transaction:
                 opening.take_place(transaction, self._writer, self._keys, software=SOFTWARE)

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import select
 
 from agi_bridge.consent import schema
-from agi_bridge.consent.errors import KeyMismatch, SchemaOutdated, VaultDamaged
+from agi_bridge.consent.errors import KeyMismatch, LedgerUnavailable, SchemaOutdated, VaultDamaged
 from agi_bridge.consent.proof import Identifiers, timestamp
 from agi_bridge.consent.record import StoredEvent
 from agi_bridge.consent.states import Act
@@ -37,15 +37,18 @@ def exists(database: Database) -> bool:
         return transaction.core.execute(select(schema.LEDGER.c.ledger_id)).first() is not None
 
 
-def prepare(transaction: Transaction, name: str) -> None:
+def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
     """Make the tables in an empty database; see that an existing one is of this version.
 
     Raises:
+        LedgerUnavailable: it is empty, and is not to be made.
         SchemaOutdated: it is not; the text names the command that helps.
     """
     transaction.lock(["schema"])
     version = schema.version(transaction.core)
     if version is None:
+        if not make:
+            raise LedgerUnavailable(f"{name}: no ledger is there")
         schema.create(transaction.core)
     elif version < schema.VERSION:
         raise SchemaOutdated(

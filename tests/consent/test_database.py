@@ -305,6 +305,29 @@ def test_a_server_that_went_without_a_word_is_given_up_in_seconds(postgresql_url
     assert idle + interval * count < 15
 
 
+def test_a_file_that_is_written_anew_keeps_what_it_holds_and_nothing_else(
+    database: Database, second: Database, where: Path | str
+) -> None:
+    with database.transaction() as transaction:
+        put(transaction, "kept")
+        transaction.cursor.execute("create table old (word text)")
+        transaction.cursor.execute("insert into old values ('a secret of long standing')")
+    with database.transaction() as transaction:
+        transaction.cursor.execute("drop table old")
+    database.compact()
+    assert words(second) == ["kept"]
+    if isinstance(where, Path):
+        assert b"a secret of long" not in where.read_bytes()
+
+
+def test_whoever_only_reads_keeps_nobody_from_writing(database: Database, second: Database) -> None:
+    with database.transaction(reads=True) as reading:
+        assert reading.core.exec_driver_sql("select word from pii").all() == []
+        with second.transaction() as transaction:
+            put(transaction, "written meanwhile")
+    assert words(database) == ["written meanwhile"]
+
+
 def test_scrubbing_takes_nothing_else_away(database: Database) -> None:
     with database.transaction() as transaction:
         put(transaction, "kept")

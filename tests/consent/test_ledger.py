@@ -252,6 +252,20 @@ async def test_a_look_up_that_a_caller_waits_for_is_given_up_in_time_too(
     assert await ledger.live_consent(NUMBER, "Example Store") is None
 
 
+async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_nothing(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with halted(ledger), monkeypatch.context() as patched:
+        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        before = asyncio.all_tasks()
+        with pytest.raises(LedgerUnavailable, match="no answer"):
+            await ledger.live_consent(NUMBER, "Example Store")
+        [left] = asyncio.all_tasks() - before
+        left.cancel()
+        await asyncio.wait({left})
+    assert not caplog.records
+
+
 # Closing
 
 
