@@ -91,6 +91,9 @@ class AgreementRules:
     line_per_hour: int = 60
 
 
+UNLIMITED: Final = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=0)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One event, to be stored or as stored; the ledger adds its own fields to the body."""
@@ -117,14 +120,14 @@ class PersonalData:
         values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on.
         line_id: the line, if there was a call.
         brand: the brand that the number belongs to.
-        rules: the limits to keep to; None for what is no agreement.
+        rules: the limits to keep to; what is no agreement has none.
     """
 
     kind: str
     values: Mapping[str, str] = field(repr=False)
     line_id: str | None = None
     brand: str | None = None
-    rules: AgreementRules | None = None
+    rules: AgreementRules = UNLIMITED
 
     @property
     def number(self) -> str | None:

@@ -40,7 +40,7 @@ class _Group:
     """What the batches of one transaction have come to so far."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, State | None] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
     events: list[StoredEvent] = field(default_factory=list)
     people: list[tuple[Batch, PersonalData]] = field(default_factory=list)
@@ -156,11 +156,10 @@ class Writer:
 
     def _names_of(self, person: PersonalData) -> Iterator[str]:
         yield f"number:{self._lookup(person.number)}"
-        if person.rules is not None:
-            if person.caller_id is not None and person.rules.caller_per_day:
-                yield f"caller:{self._lookup(person.caller_id)}"
-            if person.rules.line_per_hour:
-                yield f"line:{person.line_id}"
+        if person.caller_id is not None and person.rules.caller_per_day:
+            yield f"caller:{self._lookup(person.caller_id)}"
+        if person.rules.line_per_hour:
+            yield f"line:{person.line_id}"
 
     def _admit(self, transaction: Transaction, group: _Group, batch: Batch) -> None:
         """Take a batch into the group, or raise why it may not be stored."""
@@ -177,11 +176,10 @@ class Writer:
                 except IllegalTransition as error:
                     raise IllegalTransition(f"consent {batch.consent_id}: {error}") from None
         person = batch.personal
-        if person is not None and person.rules is not None:
+        if person is not None:
             self._allow(transaction, group, person)
             group.people.append((batch, person))
-        if state is not None:
-            group.states[batch.consent_id] = state
+        group.states[batch.consent_id] = state
         if batch.learned:
             group.learned.append(batch)
         if batch.disclosure is not None:
@@ -191,7 +189,6 @@ class Writer:
     def _allow(self, transaction: Transaction, group: _Group, person: PersonalData) -> None:
         """See that a number may be agreed to: not revoked, and no limit is reached."""
         rules = person.rules
-        assert rules is not None  # noqa: S101 - the caller has seen to it
         number = self._lookup(person.number)
         caller = self._lookup(person.caller_id)
         line = person.line_id

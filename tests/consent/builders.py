@@ -13,6 +13,7 @@ from agi_bridge.consent import (
     Revocation,
     State,
 )
+from agi_bridge.consent.record import UNLIMITED
 
 NUMBER = "+14155550123"
 CALLER = "+15145550100"
@@ -48,7 +49,6 @@ ENTERED = NumberEntered(
     tries=1,
     ani_match="different",
 )
-UNLIMITED = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=0)
 
 
 def confirmed(

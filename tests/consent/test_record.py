@@ -8,6 +8,7 @@ import pytest
 from agi_bridge.consent import ConsentRecord, IllegalTransition, State, StoredEvent
 from agi_bridge.consent.chain import Row
 from agi_bridge.consent.proof import canonical, commitment, text_sha256
+from agi_bridge.consent.record import UNLIMITED
 from tests.consent.builders import (
     BRAND,
     CALLER,
@@ -16,7 +17,6 @@ from tests.consent.builders import (
     FACTS,
     HEARD,
     NUMBER,
-    UNLIMITED,
     confirmed,
     returning,
     settle,
