@@ -55,7 +55,7 @@ def telephone(source: Path, target: Path, wide: Path | None = None) -> int:
     returns; they may be renamed into place then. Blocks, for some 10 ms a minute of sound: call it
     in a thread. Raises BadAudio if `source` is no sound, is silent, or too long.
     """
-    samples, rate = _read(source)
+    samples, rate = read(source)
     if wide is None or rate < WIDE_RATE:
         (narrow,) = shape(samples, rate)
     else:
@@ -108,7 +108,8 @@ def active_level(samples: Samples, rate: int = RATE) -> float:
     return float(10 * np.log10(np.mean(active)))
 
 
-def _read(source: Path) -> tuple[Samples, int]:
+def read(source: Path) -> tuple[Samples, int]:
+    """Return a sound file as one channel, full scale being 1, and its rate. Raises BadAudio."""
     import numpy as np  # noqa: PLC0415  # see the top
     import soundfile  # noqa: PLC0415  # see the top
 

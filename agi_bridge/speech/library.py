@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from .audio import load_libraries
-from .cache import Cache
+from .cache import MAX_BYTES, Cache
 from .errors import MissingPrompt
 from .recording import Recording
 from .rendering import Renderer
@@ -39,7 +39,7 @@ class Library:
 
     `prompts` is the folder of prompts (None: the shipped ones), `cache` the folder for rendered
     texts, made when first needed; `pbx_prompts` and `pbx_cache` are their paths on the PBX where
-    those differ. `engines` are tried in order, for `budget` seconds altogether. `address` makes of
+    those differ; `max_bytes` is the most that is kept in it. `engines` are tried in order, for `budget` seconds altogether. `address` makes of
     each recording handed out what the PBX knows it by, if that is not its path: a URL.
 
     Raises BadPrompts if the folder of prompts cannot be used.
@@ -52,11 +52,12 @@ class Library:
         cache: Path,
         pbx_prompts: str | None = None,
         pbx_cache: str | None = None,
+        max_bytes: int = MAX_BYTES,
         engines: Sequence[Engine | PbxEngine] = (),
         budget: float = 2.0,
         address: Callable[[Recording], str] | None = None,
     ) -> None:
-        self._cache = Cache(cache)
+        self._cache = Cache(cache, max_bytes=max_bytes)
         seen_as = (pbx_cache or str(cache.absolute())).rstrip("/")
         self._renderer = Renderer(engines, self._cache, seen_as, budget)
         self._renders = bool(engines)

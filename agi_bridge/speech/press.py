@@ -1,7 +1,7 @@
 """Rendering a line's prompts ahead of time, with its brand in them, into a folder of its own.
 
-The folder holds `manifest.json` and `sounds/LANGUAGE/NAME-HASH.wav`. A running bridge goes on playing
-the sounds it knows; it finds the new ones at its next start, because the manifest changes in one
+The folder holds `manifest.json` and `sounds/LANGUAGE/NAME-HASH.wav`. A running bridge goes on with
+the sounds it knows and finds the new ones at its next start, because the manifest changes in one
 step and old sounds stay for KEEP_SECONDS.
 """
 
