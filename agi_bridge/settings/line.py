@@ -22,6 +22,7 @@ from .types import (
     Destination,
     DialplanName,
     Did,
+    Keys,
     Language,
     LineName,
     ListOf,
@@ -145,6 +146,12 @@ class Line(Section):
 
     say: Literal["match", "all"] = "match"
     """Of a text given in several languages, speak the caller's one, or all."""
+
+    say_skip_keys: Keys = ""
+    """Keys that end a text which the hook has spoken, such as "#"; empty: it is heard out."""
+
+    digits: Literal["pbx", "own"] = "pbx"
+    """Who says digits: the PBX, unless it has none in the caller's language; or our recordings."""
 
     allow_caller_id: bool = False
     """Let the hook's answer choose the caller ID of the forwarded call."""

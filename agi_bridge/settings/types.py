@@ -156,6 +156,12 @@ def _dialplan_name(value: str) -> str:
     return value
 
 
+def _keys(value: str) -> str:
+    if set(value) - set("0123456789*#") or len(set(value)) != len(value):
+        raise refuse("holds what is no key, or one twice", 'write keys like "#" or "0#", or ""')
+    return value
+
+
 def _template(value: str) -> str:
     if value.count(NUMBER_PLACE) != 1:
         raise refuse("must hold {number} exactly once", 'write it like "PJSIP/{number}@trunk"')
@@ -291,6 +297,9 @@ Template = Annotated[str, AfterValidator(_template)]
 
 Destination = Annotated[str, AfterValidator(_destination)]
 """A dial string without options, possibly several joined by `&`."""
+
+Keys = Annotated[str, AfterValidator(_keys)]
+"""Keys of a telephone, each once."""
 
 Host = Annotated[str, AfterValidator(_host)]
 """An address to listen on."""

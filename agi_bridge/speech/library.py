@@ -38,9 +38,10 @@ class Library:
     """Recordings by name and by text. One per process; belongs to one event loop.
 
     `prompts` is the folder of prompts (None: the shipped ones), `cache` the folder for rendered
-    texts, made when first needed; `pbx_prompts` and `pbx_cache` are their paths on the PBX where
-    those differ; `max_bytes` is the most that is kept in it. `engines` are tried in order, for `budget` seconds altogether. `address` makes of
-    each recording handed out what the PBX knows it by, if that is not its path: a URL.
+    texts, made when first needed, at most `max_bytes` of them; `pbx_prompts` and `pbx_cache` are
+    their paths on the PBX where those differ. `engines` are tried in order, for `budget` seconds
+    altogether. `address` makes of each recording handed out what the PBX knows it by, if that is
+    not its path: a URL.
 
     Raises BadPrompts if the folder of prompts cannot be used.
     """
@@ -75,6 +76,11 @@ class Library:
         shelf = layered(folders, self._shelf)
         line._shelve(shelf)  # noqa: SLF001  # one of our own kind
         return line
+
+    @property
+    def budget(self) -> float:
+        """Longest that a text may take to be rendered, in seconds; a caller may be waiting."""
+        return self._renderer.budget
 
     @property
     def languages(self) -> frozenset[str]:

@@ -97,7 +97,7 @@ class Renderer:
         self._slots = [_Slot(engine) for engine in engines]
         self._cache = cache
         self._cache_seen_as = cache_seen_as
-        self._budget = budget
+        self.budget = budget
         self._jobs: dict[str, _Job] = {}
         self.counts: Counter[str] = Counter()
         """How texts were served: `cached`, `rendered`, `pbx`."""
@@ -150,7 +150,7 @@ class Renderer:
                 await slot.engine.close()
 
     async def _found(self, text: str, language: str, *, files_only: bool) -> Speech | None:
-        end = asyncio.get_running_loop().time() + self._budget
+        end = asyncio.get_running_loop().time() + self.budget
         slots = [slot for slot in self._slots if _tags(slot.engine, language)]
         for place, slot in enumerate(slots, start=1):
             if isinstance(slot.engine, PbxEngine):

@@ -56,6 +56,11 @@ REFUSED_ON_A_LINE = {
         ("30.5", "write a whole number"),
         ("true", "is true or false where a number is wanted"),
     ],
+    "say_skip_keys": [
+        ('"A"', "holds what is no key, or one twice; write keys like"),
+        ('"##"', "holds what is no key, or one twice"),
+    ],
+    "digits": [('"auto"', "is none of the choices; write 'pbx' or 'own'")],
     "allow_caller_id": [('"perhaps"', "write true or false")],
     "default": [
         ('{kind = "dial", destination = "PJSIP/100,30,t"}', "holds options of Dial"),
