@@ -44,7 +44,7 @@ class Cache:
 
     def find(self, key: str) -> Sound | None:
         """Return the sound kept under a key, and note that it was wanted. Blocks for a read."""
-        path = self._path(key)
+        path = self.path(key)
         try:
             sound = examine(path)
         except FileNotFoundError:
@@ -81,7 +81,7 @@ class Cache:
         except asyncio.CancelledError:
             await asyncio.wait([work])  # a thread cannot be stopped; the folder it uses must stay
             raise
-        path = self._path(key)
+        path = self.path(key)
         if ready.with_suffix(_WIDE).exists():
             ready.with_suffix(_WIDE).replace(path.with_suffix(_WIDE))
         ready.replace(path)
@@ -98,7 +98,8 @@ class Cache:
                     os.close(_lock(left))
                     shutil.rmtree(left, ignore_errors=True)
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return where the sound of a key lies, if it is kept."""
         return self._folder / f"{key}.wav"
 
     def _make(self) -> None:

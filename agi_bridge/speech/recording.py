@@ -28,6 +28,8 @@ class Recording:
     """The words, exactly as spoken."""
     path: str
     """As the PBX names the file: absolute and without its ending, as STREAM FILE wants it."""
+    wav: Path
+    """The file on this machine."""
     samples: int
     """Length in samples of 8 kHz; a playback whose endpos is less was not heard out."""
     sha256: str

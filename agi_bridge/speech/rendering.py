@@ -226,6 +226,7 @@ class Renderer:
             language=wanted.language,
             text=wanted.text,
             path=f"{self._cache_seen_as}/{wanted.key}",
+            wav=self._cache.path(wanted.key),
             samples=sound.samples,
             sha256=sound.sha256,
             text_sha256=text_hash(wanted.text),

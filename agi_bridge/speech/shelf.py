@@ -150,6 +150,7 @@ def _recording(
         language=key[0],
         text=text,
         path=seen_as,
+        wav=path,
         samples=sound.samples,
         sha256=sound.sha256,
         text_sha256=text_hash(text),
