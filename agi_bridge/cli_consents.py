@@ -312,9 +312,9 @@ def rekey(
 @consents.command()
 def upgrade(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
-    from agi_bridge.tools.consents import upkeep as tool
+    from agi_bridge.tools.consents import upgrading as tool
 
-    _answer(tool.upgrade(load(config)), as_json=as_json)
+    _answer(tool.run(load(config)), as_json=as_json)
 
 
 @consents.command()

@@ -42,7 +42,10 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     there = await Ledger.exists(where)
     if not there and not create:
         place = settings.ledger.url or where
-        raise LedgerUnavailable(f"{place}: no ledger is there yet; `agi-bridge serve` makes it")
+        raise LedgerUnavailable(
+            f"{place}: no ledger is there, or one of the first release: `agi-bridge serve` makes "
+            "one, `agi-bridge consents upgrade` brings an old one up to date"
+        )
     keys, made = await asyncio.to_thread(
         load_keys, settings, create=create and (not there or _shared(settings))
     )

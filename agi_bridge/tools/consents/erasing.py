@@ -44,7 +44,7 @@ class Erased:
             console.print("nothing was done")
             return
         what = "erased" if self.until is None else f"restricted until {self.until}"
-        console.print(f"personal data {what}: {self.done} of {self.found} records")
+        console.print(f"personal data {what}: {self.done} of {_records(self.found)}")
         if self.done < self.found:
             console.print("The others hold none any more, or are restricted.")
 
@@ -78,7 +78,7 @@ async def run(settings: Settings, asked: Asked, confirm: Callable[[str], bool]) 
         ids = await _ids(settings, ledger, asked)
         what = "Erase" if until is None else "Restrict"
         end = " This cannot be undone." if until is None else ""
-        if not confirm(f"{what} the personal data of {len(ids)} records?{end}"):
+        if not confirm(f"{what} the personal data of {_records(len(ids))}?{end}"):
             return Erased(len(ids), None, until)
         if until is None:
             done = await ledger.erase(ids, basis=basis, actor=actor())
@@ -97,3 +97,7 @@ async def _ids(settings: Settings, ledger: Ledger, asked: Asked) -> list[str]:
     if not found:
         raise NotOnRecord("--number: nothing is on record")
     return [summary.consent_id for summary in found]
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"

@@ -101,8 +101,8 @@ async def run(settings: Settings, wanted: Wanted, out: Path) -> Exported:
         raise UsageError("name one of --number, --consent and --all")
     if await asyncio.to_thread(_is_there, out):
         raise UsageError(f"--out: {out} is there already; name a new folder or zip file")
-    keys, _ = await asyncio.to_thread(load_keys, settings)
     async with await open_ledger(settings) as ledger:
+        keys, _ = await asyncio.to_thread(load_keys, settings)
         ids = await _ids(settings, ledger, wanted)
         await _put_on_record(ledger, wanted, ids)
         anchored = await checkpoint(settings, ledger)

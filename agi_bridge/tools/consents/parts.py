@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from agi_bridge.consent.chain import Row, leaf, link
 from agi_bridge.consent.errors import BadExport
@@ -27,17 +27,20 @@ CHAIN: Final = "chain.jsonl"
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(slots=True)
-class _Ahead:
+class _Ahead(Generic[_T]):
     """Lines read one ahead, so that what comes next is known."""
 
-    rest: Iterator[Start | Entry]
-    next: Start | Entry | None = None
+    rest: Iterator[_T]
+    next: _T | None = None
 
     def __post_init__(self) -> None:
         self.take()
 
-    def take(self) -> Start | Entry | None:
+    def take(self) -> _T | None:
         taken, self.next = self.next, next(self.rest, None)
         return taken
 
@@ -60,44 +63,35 @@ def parts(archive: Archive) -> Iterator[tuple[Start, Iterator[Entry]]]:
     Raises:
         BadExport: a line is none of its file's, or an event is in no part.
     """
-    chain, events = _Ahead(_chain(archive)), _Ahead(_events(archive))
+    chain = _Ahead[Start | Leaf](_chain(archive))
+    events = _Ahead[Row](_events(archive))
     while isinstance(start := chain.take(), Start):
         yield start, _part(start, chain, events)
     if start is not None or events.next is not None:
         raise BadExport("an event is in no part of a chain")
 
 
-def _part(start: Start, chain: _Ahead, events: _Ahead) -> Iterator[Entry]:
+def _part(start: Start, chain: _Ahead[Start | Leaf], events: _Ahead[Row]) -> Iterator[Entry]:
     head = bytes.fromhex(start.hash)
     while True:
         other, shown = chain.next, events.next
-        mine = isinstance(shown, Row) and shown.ledger_id == start.ledger_id
-        if isinstance(other, Leaf) and other.ledger_id == start.ledger_id:
-            source = events if mine and shown is not None and shown.seq < other.seq else chain
-        elif mine and not _begins_before(other, shown):
-            source = events
+        if shown is not None and _is_next(start, other, shown):
+            events.take()
+            head = link(head, leaf(shown.body))
+            yield replace(shown, hash=head.hex())
+        elif isinstance(other, Leaf) and other.ledger_id == start.ledger_id:
+            chain.take()
+            head = link(head, bytes.fromhex(other.leaf))
+            yield other
         else:
             return
-        entry = source.take()
-        if isinstance(entry, Leaf):
-            head = link(head, bytes.fromhex(entry.leaf))
-            yield entry
-        elif isinstance(entry, Row):
-            head = link(head, leaf(entry.body))
-            yield Row(
-                entry.ledger_id, entry.seq, entry.consent_id, entry.type, entry.at, entry.body,
-                head.hex(),
-            )  # fmt: skip
 
 
-def _begins_before(start: Start | Entry | None, shown: Start | Entry | None) -> bool:
-    """Whether a part of the same chain begins before an event: then it belongs to that one."""
-    return (
-        start is not None
-        and shown is not None
-        and start.ledger_id == shown.ledger_id
-        and start.seq < shown.seq
-    )
+def _is_next(start: Start, other: Start | Leaf | None, shown: Row) -> bool:
+    """Whether a shown event of this chain comes before the next hash, or the next part's start."""
+    if shown.ledger_id != start.ledger_id:
+        return False
+    return other is None or other.ledger_id != start.ledger_id or shown.seq <= other.seq
 
 
 def _chain(archive: Archive) -> Iterator[Start | Leaf]:

@@ -1,22 +1,16 @@
-"""`consents retain`, `rekey` and `upgrade`: what keeps a ledger in order."""
+"""`consents retain` and `rekey`: personal data deleted in time, and sealed under a newer key."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
-from agi_bridge import __version__
-from agi_bridge.consent import Ledger, LedgerUnavailable
-from agi_bridge.consent.keys import VAULT, advice, rotate_vault_key
-from agi_bridge.consent.migrating import upgrade as upgrade_tables
+from agi_bridge.consent.keys import VAULT, rotate_vault_key
 from agi_bridge.tools.consents.actor import actor
 from agi_bridge.tools.errors import UsageError
-from agi_bridge.tools.ledger import load_keys, open_ledger, periods
+from agi_bridge.tools.ledger import open_ledger, periods
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,26 +65,6 @@ class Rekeyed:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Upgraded:
-    """The version of the tables before and after."""
-
-    before: str
-    after: str
-    ok: bool = True
-
-    def json(self) -> dict[str, object]:
-        """The same as plain values."""
-        return {"before": self.before, "after": self.after}
-
-    def show(self, console: Console) -> None:
-        """Print whether there was anything to do."""
-        if self.before == self.after:
-            console.print(f"nothing to do: the tables are of version {self.after}")
-        else:
-            console.print(f"upgraded from version {self.before} to {self.after}")
-
-
 async def retain(settings: Settings, *, dry_run: bool) -> Retained:
     """Delete the personal data whose time has run out, or say how much that is.
 
@@ -125,23 +99,3 @@ async def rekey(settings: Settings, *, new_key: bool) -> Rekeyed:
         return Rekeyed(None)
     async with await open_ledger(settings) as ledger:
         return Rekeyed(await ledger.rekey(actor()))
-
-
-async def upgrade(settings: Settings) -> Upgraded:
-    """Bring the tables to this version. No bridge may be running on them.
-
-    Raises:
-        LedgerUnavailable: there is no ledger, or the database failed; it is as it was.
-        KeyFault: the keys cannot be read.
-    """
-    where = settings.ledger_place
-    if isinstance(where, Path) and not await asyncio.to_thread(where.exists):
-        raise LedgerUnavailable(f"{where}: no ledger is there")
-    # The first release had no keys; what was written with keys needs those.
-    first = not await Ledger.exists(where)
-    keys, made = await asyncio.to_thread(load_keys, settings, create=first)
-    if made:
-        structlog.get_logger().warning(advice(made))
-    software = f"agi-bridge {__version__}"
-    before, after = await asyncio.to_thread(upgrade_tables, where, keys, software=software)
-    return Upgraded(before, after)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import structlog
 from typer.testing import CliRunner
 
 from agi_bridge.cli import app
@@ -34,12 +36,19 @@ class Shell:
         self.config = config
 
     def __call__(self, *arguments: object, typed: str = "") -> Said:
-        result = CliRunner().invoke(
-            app,
-            ["consents", *map(str, arguments), "--config", str(self.config)],
-            input=typed,
-            env={"SHOP_KEY": KEY, "COLUMNS": "200"},
-        )
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        try:
+            result = CliRunner().invoke(
+                app,
+                ["consents", *map(str, arguments), "--config", str(self.config)],
+                input=typed,
+                env={"SHOP_KEY": KEY, "COLUMNS": "200"},
+            )
+        finally:  # it logs to the runner's standard error, which is closed now
+            structlog.reset_defaults()
+            root.handlers[:] = handlers
+            root.setLevel(level)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
