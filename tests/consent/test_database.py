@@ -159,12 +159,12 @@ def test_names_taken_in_any_order_never_block_each_other(
     assert len(seen) == 100
 
 
-def test_a_lost_connection_fails_one_transaction_and_no_more(postgresql_url: str) -> None:
-    with closing(Database(postgresql_url)) as database:
+def test_a_lost_connection_fails_one_transaction_and_no_more(emptied_url: str) -> None:
+    with closing(Database(emptied_url)) as database:
         with database.transaction() as transaction:
             transaction.cursor.execute("create table pii (word text)")
             backend = transaction.core.exec_driver_sql("select pg_backend_pid()").scalar()
-        execute(postgresql_url, f"select pg_terminate_backend({backend}, 10000)")
+        execute(emptied_url, f"select pg_terminate_backend({backend}, 10000)")
         with pytest.raises(LedgerUnavailable) as caught, database.transaction() as transaction:
             put(transaction, "lost")
         assert "\n" not in str(caught.value)
@@ -173,12 +173,12 @@ def test_a_lost_connection_fails_one_transaction_and_no_more(postgresql_url: str
         assert words(database) == ["kept"]
 
 
-def test_a_connection_lost_in_mid_transaction_leaves_nothing_of_it(postgresql_url: str) -> None:
-    with closing(Database(postgresql_url)) as database:
+def test_a_connection_lost_in_mid_transaction_leaves_nothing_of_it(emptied_url: str) -> None:
+    with closing(Database(emptied_url)) as database:
         with database.transaction() as transaction:
             transaction.cursor.execute("create table pii (word text)")
         with pytest.raises(LedgerUnavailable):
-            put_and_lose(database, postgresql_url)
+            put_and_lose(database, emptied_url)
         assert words(database) == []
 
 
@@ -217,8 +217,8 @@ def test_the_file_is_its_owners_alone_and_its_folder_can_be_passed(file: Path) -
     assert database.file_is_there()
 
 
-def test_a_url_is_no_file(postgresql_url: str) -> None:
-    database = Database(postgresql_url)
+def test_a_url_is_no_file(emptied_url: str) -> None:
+    database = Database(emptied_url)
     database.prepare()
     assert not database.is_sqlite
     assert not database.file_is_there()
@@ -294,8 +294,8 @@ def test_a_log_that_another_process_reads_from_is_told_of(
     database.close()
 
 
-def test_a_server_that_went_without_a_word_is_given_up_in_seconds(postgresql_url: str) -> None:
-    with closing(Database(postgresql_url)) as database, database.transaction() as transaction:
+def test_a_server_that_went_without_a_word_is_given_up_in_seconds(emptied_url: str) -> None:
+    with closing(Database(emptied_url)) as database, database.transaction() as transaction:
         assert transaction.core.connection.driver_connection is not None
         parameters = transaction.core.connection.driver_connection.info.get_parameters()
     assert int(parameters["tcp_user_timeout"]) == 10_000

@@ -116,11 +116,11 @@ async def test_tables_of_a_newer_version_are_refused_with_what_helps(
 
 
 async def test_looking_at_an_empty_database_does_not_make_its_tables(
-    postgresql_url: str, keys: Keys
+    emptied_url: str, keys: Keys
 ) -> None:
     with pytest.raises(LedgerUnavailable, match="no ledger is there"):
-        await Ledger.open(postgresql_url, keys, read_only=True)
-    assert not await Ledger.exists(postgresql_url)
+        await Ledger.open(emptied_url, keys, read_only=True)
+    assert not await Ledger.exists(emptied_url)
 
 
 async def test_a_ledger_exists_once_it_was_opened(where: Path | str, keys: Keys) -> None:

@@ -198,13 +198,13 @@ async def test_nothing_of_the_old_seal_is_left_in_the_files(
 
 
 async def test_what_is_being_sealed_again_is_not_added_to_meanwhile(
-    postgresql_url: str, renewed: Keys, other_keys: Keys, monkeypatch: pytest.MonkeyPatch
+    emptied_url: str, renewed: Keys, other_keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = Keys(renewed.vault[::-1], other_keys.lookup, other_keys.signing)
     options = f"{database._POSTGRESQL_OPTIONS} -c lock_timeout=1"
-    async with await Ledger.open(postgresql_url, renewed) as ledger:
+    async with await Ledger.open(emptied_url, renewed) as ledger:
         monkeypatch.setattr(database, "_POSTGRESQL_OPTIONS", options)
-        async with await Ledger.open(postgresql_url, theirs) as calls:
+        async with await Ledger.open(emptied_url, theirs) as calls:
             record = submitting()
             await calls.append(record.take())
             record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
