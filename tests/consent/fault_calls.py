@@ -66,10 +66,10 @@ class Bridge:
             and call.variables["AGI_BRIDGE_RESULT"] == "done"
         )
 
-    async def goes_on(self) -> bool:
+    async def goes_on(self, keys: str = AGREES_LATER) -> bool:
         """Whether the next caller's consent is stored and sent, and all that is stored is whole."""
         before = len(self.hook.requests)
-        call = await self.call(AGREES_LATER)
+        call = await self.call(keys)
         (request,) = self.hook.requests[before:]
         last = (await self.ledger.events())[-1]
         return (

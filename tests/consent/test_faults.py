@@ -6,9 +6,9 @@ import asyncio
 import logging
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import structlog
@@ -17,7 +17,15 @@ from agi_bridge.call import opt_out
 from agi_bridge.consent import database as database_module
 from agi_bridge.consent import ledger as ledger_module
 from tests.call.conftest import names
-from tests.consent.fault_calls import AGREES, DECLINES, DEFAULT, FORWARD, Bridge, went_to
+from tests.consent.fault_calls import (
+    AGREES,
+    AGREES_LATER,
+    DECLINES,
+    DEFAULT,
+    FORWARD,
+    Bridge,
+    went_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent import Keys
     from tests.postgresql import PostgreSQL
 
+Silence: TypeAlias = "Callable[[], AbstractContextManager[None]]"
 ROOT = Path(__file__).parents[2]
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 CAN_MOUNT = subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True).returncode == 0  # noqa: S603 - our own arguments
@@ -67,10 +76,20 @@ async def on_postgresql(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers wait for a silent database for half a second only."""
-    for module in (ledger_module, opt_out):
-        monkeypatch.setattr(module, "WAIT_SECONDS", 0.5)
+def silence(monkeypatch: pytest.MonkeyPatch, postgresql_server: PostgreSQL) -> Silence:
+    """While it lasts, nobody waits long for the server; at its end the server goes on."""
+
+    @contextmanager
+    def silence() -> Iterator[None]:
+        try:
+            with monkeypatch.context() as patch:
+                for module in (ledger_module, opt_out):
+                    patch.setattr(module, "WAIT_SECONDS", 0.5)
+                yield
+        finally:
+            postgresql_server.resume()
+
+    return silence
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "limits"] if CAN_MOUNT else ["limits"])
@@ -175,15 +194,14 @@ async def test_a_server_that_restarts_between_two_calls_costs_one_text_at_most(
     assert await on_postgresql.goes_on()
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_server_that_falls_silent_costs_the_text_not_the_call(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL
+    on_postgresql: Bridge, postgresql_server: PostgreSQL, silence: Silence
 ) -> None:
-    pause = at("you-entered", postgresql_server.pause)
-    assert on_postgresql.refused(await on_postgresql.call(AGREES, on_event=pause))
-    assert on_postgresql.refused(await on_postgresql.call(AGREES))
-    assert went_to(await on_postgresql.call(DECLINES)) == [DEFAULT]
-    postgresql_server.resume()
+    with silence():
+        pause = at("you-entered", postgresql_server.pause)
+        assert on_postgresql.refused(await on_postgresql.call(AGREES, on_event=pause))
+        assert on_postgresql.refused(await on_postgresql.call(AGREES))
+        assert went_to(await on_postgresql.call(DECLINES)) == [DEFAULT]
     assert await on_postgresql.goes_on()
     *late, last = await on_postgresql.states()
     assert last == [*AGREEMENT, "accepted"]
@@ -191,34 +209,34 @@ async def test_a_server_that_falls_silent_costs_the_text_not_the_call(
     assert all(states == [*AGREEMENT, "not_sent", "expired"] for states in late if len(states) > 2)
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_silent_server_does_not_hold_a_caller_who_might_be_known(
-    postgresql_url: str, keys: Keys, tmp_path: Path, postgresql_server: PostgreSQL
+    postgresql_url: str,
+    keys: Keys,
+    tmp_path: Path,
+    postgresql_server: PostgreSQL,
+    silence: Silence,
 ) -> None:
     skip = {"returning": "skip", "opt_out_key": "9"}
     async with Bridge.running(postgresql_url, keys, tmp_path, consent=skip) as bridge:
-        postgresql_server.pause()
-        try:
+        with silence():
+            postgresql_server.pause()
             assert bridge.refused(await bridge.call(f",{AGREES}", caller_id="14155550123"))
             call = await bridge.call("9", caller_id="14155550123")
             assert "opted-out" not in names(call)
             assert went_to(call) == [DEFAULT]
-        finally:
-            postgresql_server.resume()
-        assert await bridge.goes_on()
+        assert await bridge.goes_on(f",{AGREES_LATER}")
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 async def test_an_outcome_that_cannot_be_stored_is_unknown_after_the_next_start(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL, fault: str
+    on_postgresql: Bridge, postgresql_server: PostgreSQL, silence: Silence, fault: str
 ) -> None:
     act = {"stop": lambda: postgresql_server.stop("immediate"), "pause": postgresql_server.pause}
     on_postgresql.hook._on_request = lambda _: act[fault]()
-    call = await on_postgresql.call(AGREES)
+    with silence():
+        call = await on_postgresql.call(AGREES)
     assert went_to(call) == [FORWARD]  # the hook has taken it: the caller is connected
     on_postgresql.hook._on_request = None
-    postgresql_server.resume()
     postgresql_server.start()
     assert await on_postgresql.goes_on()
     await on_postgresql.ledger.recover()
