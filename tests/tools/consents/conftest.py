@@ -63,7 +63,8 @@ class Shop:
         return [row.type for row in self.ledger(lambda ledger: ledger.rows_of(record))]
 
 
-async def _fill(settings: Settings) -> dict[str, str]:
+async def fill(settings: Settings) -> dict[str, str]:
+    """Begin a ledger and store what `Shop` says; returns the ids."""
     async with await records.open_new(settings) as ledger:
         played = records.heard(settings.state_dir)
         ids = {"revoked": await records.accepted(ledger, played)}
@@ -95,7 +96,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("filled")
     configured(folder)
     settings = Settings.load(folder / "agi-bridge.toml", {"SHOP_KEY": KEY})
-    return Shop(folder, **asyncio.run(_fill(settings)))
+    return Shop(folder, **asyncio.run(fill(settings)))
 
 
 @pytest.fixture
