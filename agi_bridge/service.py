@@ -16,8 +16,8 @@ from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
-from agi_bridge.speech import SHIPPED, CommandEngine, Library
 from agi_bridge.tools.ledger import anchors, open_ledger, periods
+from agi_bridge.tools.speech import library
 from agi_bridge.web import Web
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent import Ledger
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Settings
+    from agi_bridge.speech import Library
 
 CHORE_SECONDS: Final = 60.0
 """How long a chore that broke is left alone."""
@@ -40,10 +41,11 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     Raises:
         LedgerUnavailable: the database cannot be used, or is of another version.
         KeyFault: the ledger's keys are missing, or are not the ones it was written with.
-        BadPrompts: the folder of prompts cannot be used.
+        BadPrompts: a folder of prompts cannot be used.
+        BadEngine: an engine cannot be made here.
         HookConfigError: the hook's URL or certificates cannot be used.
     """
-    prompts = library(settings)
+    prompts = await asyncio.to_thread(library, settings)
     await asyncio.to_thread(prompts.prepare)
     try:
         async with (
@@ -78,7 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         upkeep = Upkeep(parts.ledger, anchors(settings), periods(settings))
         async with (
             anchored(upkeep),
-            chores(Resubmission(parts).run, upkeep.run),
+            chores(Resubmission(parts).run, upkeep.run, parts.library.start),
             Web(settings, parts.ledger),
             Server(
                 CallHandler(parts),
@@ -114,7 +116,11 @@ async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
 
 
 async def _go_on(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do a chore that does not end; one that breaks is said so, and begun anew after a while."""
+    """Do a chore for ever: what ends is begun anew after a while, what breaks is said so too.
+
+    So the speech models that are to be loaded before a caller needs them are there again after one
+    of them died.
+    """
     while True:
         try:
             await work()
@@ -129,12 +135,10 @@ async def keep_disclosures(settings: Settings, prompts: Library, ledger: Ledger)
     Raises:
         LedgerUnavailable: the database did not take it.
     """
-    folder = settings.speech.prompts or SHIPPED
     for line in settings.lines.values():
         for language in line.languages:
             recording = prompts.prompt(line.disclosure, language)
-            file = folder / recording.language / f"{recording.name}.wav"
-            wav = await asyncio.to_thread(file.read_bytes)
+            wav = await asyncio.to_thread(recording.wav.read_bytes)
             await ledger.register(recording.language, recording.text, recording.sha256, wav)
 
 
@@ -158,19 +162,6 @@ def hook_client(settings: Settings) -> HookClient:
         max_bytes=hook.max_bytes,
         keepalive=hook.keepalive,
         ca_file=None if hook.ca_file is None else str(hook.ca_file),
-    )
-
-
-def library(settings: Settings) -> Library:
-    """The library of prompts, from the configuration."""
-    speech = settings.speech
-    return Library(
-        speech.prompts,
-        pbx_prompts=speech.pbx_prompts or None,
-        cache=settings.speech_cache,
-        pbx_cache=speech.pbx_cache or None,
-        engines=[CommandEngine(speech.engine)] if speech.engine else [],
-        budget=speech.budget_seconds,
     )
 
 

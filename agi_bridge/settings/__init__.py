@@ -5,6 +5,7 @@ key's full name, what is wrong, the fix. Times are in seconds, phone numbers in 
 named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()` hand them out.
 """
 
+from .engines import EngineSettings
 from .errors import Fault, SettingsError
 from .ledger import CheckpointSettings, KeyTexts, LedgerSettings
 from .line import (
@@ -16,9 +17,10 @@ from .line import (
     SayDefault,
 )
 from .line_tables import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
-from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
+from .sections import AgiSettings, HookSettings, LogSettings
 from .settings import Settings
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
+from .speech import SpeechSettings
 from .web import WebSettings
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Default",
     "DialDefault",
     "DialplanDefault",
+    "EngineSettings",
     "Fault",
     "HangupDefault",
     "HookSettings",

@@ -25,6 +25,13 @@ ANY_LINE = "*"
 """Stands for a line's name in the full name of a key."""
 
 _KINDS = frozenset({"dial", "dialplan", "say", "hangup"})
+_ENGINES = "engines"
+_MARKS = frozenset({NAME_ALIAS, "[key]"})
+
+_GONE = {
+    "speech.engine": 'write a table [[speech.engines]] with kind = "command" and command = ["…"]',
+}
+"""Settings of former versions, and what to write instead."""
 
 _LIMITS = {
     "greater_than": ("is too small", "make it more than {gt}"),
@@ -38,7 +45,7 @@ _LIMITS = {
     "too_long": ("names too many", "name at most {max_length}"),
     "literal_error": ("is none of the choices", "write {expected}"),
     "union_tag_invalid": ("is of an unknown kind", "write one of {expected_tags}"),
-    "union_tag_not_found": ("has no kind", 'write it like {{kind = "dial", destination = "…"}}'),
+    "union_tag_not_found": ("has no kind", 'write it like {{kind = "…"}}'),
 }
 
 _WANTED = {
@@ -60,8 +67,9 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
             continue
         key = prefix + name
         yield key, field
+        several = key in {"lines", "speech.engines"}
         for inner in _models(field.annotation):
-            yield from known_keys(inner, f"{key}.{ANY_LINE}." if key == "lines" else f"{key}.")
+            yield from known_keys(inner, f"{key}.{ANY_LINE}." if several else f"{key}.")
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # any type expression
@@ -72,13 +80,27 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # an
 
 
 def full_name(location: tuple[int | str, ...]) -> str:
-    """Return the dotted key of a pydantic location, without list positions and union tags."""
+    """Return the dotted key of a pydantic location, without list positions and union tags.
+
+    Engines stand in a list of tables: the first is `speech.engines.1`.
+    """
     parts: list[str] = []
+    before: int | str | None = None
     for part in location:
-        tag = part in _KINDS and parts[-1:] == ["default"]
-        if isinstance(part, str) and not tag and part != NAME_ALIAS:
+        if isinstance(part, int):
+            if parts[-1:] == [_ENGINES]:
+                parts.append(str(part + 1))
+        elif not _is_tag(part, before, parts) and part not in _MARKS:
             parts.append(part)
+        before = part
     return ".".join(parts)
+
+
+def _is_tag(part: str, before: int | str | None, parts: list[str]) -> bool:
+    """Tell whether a part of a location names the kind of a table, which is no key."""
+    if parts[-1:] == ["default"]:
+        return part in _KINDS
+    return isinstance(before, int) and parts[-2:-1] == [_ENGINES]
 
 
 def read_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
@@ -97,7 +119,7 @@ def _fault(detail: ErrorDetails, keys: list[str]) -> Fault:
     if kind == "missing":
         return Fault(key, "is missing", "add it; agi-bridge.example.toml shows it")
     if kind == "extra_forbidden":
-        return Fault(key, "is not a setting", _suggestion(key, keys))
+        return Fault(key, "is not a setting", _GONE.get(key) or _suggestion(key, keys))
     if kind in _LIMITS:
         what, fix = _LIMITS[kind]
         return Fault(key, what, fix.format(**context))
@@ -108,10 +130,11 @@ def _fault(detail: ErrorDetails, keys: list[str]) -> Fault:
 def _suggestion(key: str, keys: list[str]) -> str:
     """Name the setting that was most likely meant."""
     parts = key.split(".")
-    if parts[0] == "lines" and len(parts) > 1:
-        line, parts[1] = parts[1], ANY_LINE
-    else:
-        line = ANY_LINE
+    line = ANY_LINE
+    for several in (["lines"], ["speech", _ENGINES]):
+        place = len(several)
+        if parts[:place] == several and len(parts) > place:
+            line, parts[place] = parts[place], ANY_LINE
     table, _, name = ".".join(parts).rpartition(".")
     siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == table}
     elsewhere = {k.rpartition(".")[2]: k for k in reversed(keys)}

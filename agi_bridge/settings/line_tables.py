@@ -43,7 +43,7 @@ class ConsentSettings(Section):
     """A caller whose caller ID carries a live consent: ask as ever, or go straight to the hook."""
 
     opt_out_key: str = ""
-    """The digit that revokes, offered before the disclosure; empty: none. Later it means nothing."""
+    """The digit that revokes, offered before the disclosure and no later; empty: none."""
 
     quiet_hours: Literal["retry", "strict"] = "retry"
     """Outside the line's hours: only repeated submissions wait, or nobody is texted at all."""

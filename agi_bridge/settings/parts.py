@@ -14,8 +14,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .line import NAME_ALIAS, Line
 from .secret import KeyPlace, Secret, SecretPlace
-from .sections import AgiSettings, SpeechSettings
-from .sources import KEYS, SECRETS
+from .sections import AgiSettings
+from .sources import KEYS, SECRETS, listed
+from .speech import SpeechSettings
 from .web import WebSettings
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Parts:
     speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
+
+    @property
+    def web_listens(self) -> bool:
+        """Tell whether, as far as can be read, the web has anything to listen for."""
+        tokens = self.web is not None and self.web.enabled
+        return tokens or (self.speech is not None and self.speech.delivery == "http")
 
     @classmethod
     def whole(cls, settings: Settings) -> Self:
@@ -69,6 +76,8 @@ def _held(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
         return
     if isinstance(value, BaseModel):
         value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, tuple):
+        value = dict(enumerate(value, start=1))
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _held(inner, f"{key}.{name}" if key else name)
@@ -83,6 +92,8 @@ def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:
                 yield f"{key}{name}", places.validate_python(value)
         elif isinstance(value, dict):
             yield from _named(value, f"{key}{name}.")
+        elif isinstance(value, list):
+            yield from _named(listed(value), f"{key}{name}.")
 
 
 def tables(value: object) -> dict[str, dict[str, Any]]:

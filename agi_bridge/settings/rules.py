@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agi_bridge.speech import SHIPPED, BadPrompts, Library, menu_key
+from agi_bridge.speech import SHIPPED, BadPrompts, Folder, Library, menu_key
 
 from .errors import Fault
 from .line import SayDefault
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from .dids import DidIndex
     from .line import Line
+    from .parts import Parts
     from .secret import Secret
-    from .sections import AgiSettings, SpeechSettings
-    from .web import WebSettings
+    from .sections import AgiSettings
+    from .speech import SpeechSettings
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
@@ -40,9 +41,7 @@ def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
         yield Fault("fallback_line", "names a line that does not exist", fix)
 
 
-def between_tables(
-    agi: AgiSettings | None, web: WebSettings | None, lines: Mapping[str, Line], index: DidIndex
-) -> Iterator[Fault]:
+def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
     """Yield what is wrong between the tables that could be read."""
     for first, second in index.clashes:
         yield Fault(
@@ -50,11 +49,12 @@ def between_tables(
             f"holds a number that lines.{first.name}.did has too",
             "give each number to one line",
         )
+    agi, web = parts.agi, parts.web
     if agi is not None:
-        yield from _long_enough(agi, lines)
-        if web is not None and web.enabled and web.port == agi.port != 0:
+        yield from _long_enough(agi, parts.lines)
+        if web is not None and parts.web_listens and web.port == agi.port != 0:
             yield Fault("web.port", "is agi.port too", "give each listener a port of its own")
-    yield from _one_brand(lines)
+    yield from _one_brand(parts.lines)
 
 
 def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
@@ -86,12 +86,15 @@ def spoken(speech: SpeechSettings | None, lines: Mapping[str, Line]) -> Iterator
     """Check that every prompt a call may need is recorded in every language of its line."""
     if speech is None:
         return
+    key, folders = "speech.prompts", [Folder(speech.recordings)] if speech.recordings else []
     try:
         # Nothing is rendered here, so the cache is never touched.
         library = Library(speech.prompts, cache=Path(os.devnull))
+        key = "speech.recordings"
+        library = library.over(*folders)
     except BadPrompts as error:
         for problem in error.problems:
-            yield Fault("speech.prompts", problem, f"compare with {SHIPPED}")
+            yield Fault(key, problem, f"compare with {SHIPPED}")
         return
     for line in lines.values():
         yield from _recorded(library, line)

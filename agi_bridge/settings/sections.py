@@ -1,11 +1,10 @@
-"""Tables that all lines share: `[agi]`, `[hook]`, `[speech]`, `[log]`.
+"""Tables that all lines share: `[agi]`, `[hook]`, `[log]`.
 
 Each field's docstring is the one sentence that `agi-bridge.example.toml` gives as its reason.
 Within a table a field is checked against the ones above it, so that one bad value does not
 hide what is wrong with the others.
 """
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from .secret import SecretPlace
 from .types import (
     AbsolutePath,
     AllowedNetwork,
-    CommandLine,
     Count,
     FilledText,
     Host,
@@ -154,56 +152,6 @@ class HookSettings(Section):
                     f"names a file that cannot be read ({error.strerror})",
                     "name a readable file of certificates in PEM form",
                 ) from None
-        return value
-
-
-class SpeechSettings(Section):
-    """`[speech]`: recorded prompts, and an engine for texts that only a call brings."""
-
-    prompts: AbsolutePath | None = None
-    """A folder of your own prompts (LANGUAGE/NAME.wav); not set: the ones shipped."""
-
-    pbx_prompts: Text = ""
-    """The same folder as the PBX sees it; empty: by the same path."""
-
-    pbx_cache: Text = ""
-    """The folder `speech` of `state_dir` as the PBX sees it; empty: by the same path."""
-
-    engine: Annotated[tuple[FilledText, ...], CommandLine] = ()
-    """Program and arguments that turn a text into a WAV file; empty: unknown texts are skipped."""
-
-    budget_seconds: Annotated[Seconds, Field(gt=0, le=30)] = 2.0
-    """Longest an engine may take: the caller waits for it."""
-
-    @field_validator("pbx_prompts", "pbx_cache")
-    @classmethod
-    def _asterisk_path(cls, value: str) -> str:
-        # STREAM FILE and GET DATA take `&` as a literal, but applications take it as a list.
-        if value and (not value.startswith("/") or any(sign in value for sign in '&,|"\\$')):
-            raise refuse(
-                "is no absolute path that Asterisk can play from",
-                'start it with / and leave out & , | " \\ $',
-            )
-        return value.rstrip("/")
-
-    @field_validator("engine")
-    @classmethod
-    def _placeholders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            return value
-        everything = "\0".join(value)
-        if everything.count("{output}") != 1 or everything.count("{text}") > 1:
-            raise refuse(
-                "must hold {output} once and {text} at most once",
-                'write it like ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]:'
-                " without {text} the text comes on standard input",
-            )
-        if set(re.findall(r"\{\w*\}", everything)) - {"{output}", "{text}", "{language}"}:
-            raise refuse("holds an unknown placeholder", "use {text}, {language} and {output} only")
-        if "{" in value[0]:
-            raise refuse(
-                "has a placeholder in the program's name", "name the program as it is called"
-            )
         return value
 
 

@@ -17,8 +17,9 @@ from .faults import read_errors
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
 from .parts import Parts, tables
-from .sections import AgiSettings, HookSettings, LogSettings, SpeechSettings
+from .sections import AgiSettings, HookSettings, LogSettings
 from .sources import Environment, Tree, find_file, merge, named_variables, read_file
+from .speech import SpeechSettings
 from .types import AbsolutePath, LineName
 from .web import WebSettings
 
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
             faults += read_errors(error, cls)
         parts = Parts.readable(values) if settings is None else Parts.whole(settings)
         index = DidIndex(parts.lines.values())
-        faults += rules.between_tables(parts.agi, parts.web, parts.lines, index)
+        faults += rules.between_tables(parts, index)
         faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
         faults += rules.spoken(parts.speech, parts.lines)
         faults += rules.secrets(parts.secrets, environ)
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
             if called and (line := self._index.find(called)) is not None:
                 return line
         return None if self.fallback_line is None else self.lines[self.fallback_line]
+
+    @property
+    def web_listens(self) -> bool:
+        """Tell whether the web has anything to listen for: revocations, or a PBX that fetches."""
+        return self.web.enabled or self.speech.delivery == "http"
 
     @property
     def speech_cache(self) -> Path:

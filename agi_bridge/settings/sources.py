@@ -36,7 +36,7 @@ OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"}
 KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
 """Secrets whose text may have several lines."""
 
-SECRETS = KEYS | {"hook_key", "instaply_token", "password", "token"}
+SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "token"}
 """Settings whose value is a place: a variable of such a setting's own name is that place."""
 
 _MAX_FILE_BYTES = 1 << 20
@@ -119,7 +119,8 @@ def variable_of(key: str) -> str:
 
 def named_variables(tree: Tree, key: str = "") -> Iterator[str]:
     """Yield the variables that a tree's secrets are to be found in, other than their own."""
-    for name, value in tree.items():
+    for name, given in tree.items():
+        value = listed(given) if isinstance(given, list) else given
         if not isinstance(value, dict):
             continue
         if name in SECRETS:
@@ -128,6 +129,12 @@ def named_variables(tree: Tree, key: str = "") -> Iterator[str]:
                 yield place
         else:
             yield from named_variables(value, f"{key}{name}.")
+
+
+def listed(tables: list[Any]) -> Tree:
+    """Return the tables of a list by their place in it, the first being 1."""
+    places = enumerate(tables, start=1)
+    return {str(place): table for place, table in places if isinstance(table, dict)}
 
 
 def merge(below: Tree, above: Tree) -> Tree:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import socket
 import ssl
-import stat
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,12 +25,12 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import NEEDED, SHIPPED
-from agi_bridge.tools import check_ledger, check_web
+from agi_bridge.speech import NEEDED
+from agi_bridge.tools import check_ledger, check_speech, check_web
 from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from agi_bridge.settings import Default, HookSettings, Line
@@ -66,7 +64,7 @@ async def run(path: Path | None, *, connect: bool = False) -> int:
 
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
     yield folder("state_dir", settings.state_dir)
-    yield from _speech(settings, environ)
+    yield from check_speech.look(settings, environ)
     yield port("agi.port", settings.agi.host, settings.agi.port)
     if settings.agi.token is not None:
         yield from secret("agi.token", settings.agi.token)
@@ -78,40 +76,6 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield from check_web.look(settings)
     for line in settings.lines.values():
         yield from _line(line)
-
-
-def _speech(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    speech = settings.speech
-    prompts = speech.prompts or SHIPPED
-    if speech.pbx_prompts:
-        text = f"{prompts}, which the PBX must see as {speech.pbx_prompts}"
-        yield Finding(Level.OK, "speech.prompts", text)
-    else:
-        files = [*prompts.glob("*/*.wav")]
-        yield _open_to_pbx("speech.prompts", prompts, [*files, *{file.parent for file in files}])
-    if not speech.engine:
-        text = "none: texts other than the documented ones are skipped"
-        yield Finding(Level.OK, "speech.engine", text)
-        return
-    program = shutil.which(speech.engine[0], path=environ.get("PATH", os.defpath))
-    if program is None:
-        text = f"the program {speech.engine[0]!r} is not found; install it or name its full path"
-        yield Finding(Level.FAULT, "speech.engine", text)
-    else:
-        yield Finding(Level.OK, "speech.engine", program)
-    if not speech.pbx_cache:
-        yield _open_to_pbx("speech.pbx_cache", settings.speech_cache, ())
-
-
-def _open_to_pbx(key: str, place: Path, files: Iterable[Path]) -> Finding:
-    """Tell whether another account, as the PBX's is, can read a folder's files."""
-    way = [part for part in (place, *place.parents) if part.exists()]
-    shut = [part for part in way if not part.stat().st_mode & stat.S_IXOTH]
-    shut += [file for file in files if not file.stat().st_mode & stat.S_IROTH]
-    if shut:
-        text = f"{shut[-1]} is closed to other accounts: can the one that runs Asterisk read it?"
-        return Finding(Level.NOTE, key, text)
-    return Finding(Level.OK, key, f"{place} is open to the account that runs Asterisk")
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:

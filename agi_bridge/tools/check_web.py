@@ -1,4 +1,4 @@
-"""What `agi-bridge check` says of the listener for revocations: who can reach it, and with what."""
+"""What `agi-bridge check` says of the web's listener: who can reach it, and with what."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def look(settings: Settings) -> Iterator[Finding]:
     """Yield what there is to say of `[web]`."""
     web = settings.web
     if not web.enabled:
-        text = "no token is set: it does not listen, revocations come by command alone"
+        ears = "listens for the PBX alone" if settings.web_listens else "does not listen"
+        text = f"no token is set: it {ears}, revocations come by command alone"
         yield Finding(Level.OK, "web.token", text)
+    if not settings.web_listens:
         return
     yield port("web.port", web.host, web.port)
     if not is_loopback(web.host):
@@ -35,7 +37,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         if len(place.reveal()) < SHORT:
             text = f"is short: make it {SHORT} random characters or more"
             yield Finding(Level.NOTE, key, text)
-    if web.secret() == web.instaply_secret():
+    if web.enabled and web.secret() == web.instaply_secret():
         text = "is web.token too: give Instaply one of its own, so that either can be changed"
         yield Finding(Level.NOTE, "web.instaply_token", text)
     if web.instaply_token is not None:

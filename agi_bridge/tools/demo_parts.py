@@ -64,8 +64,7 @@ default = {{kind = "dial", destination = "PJSIP/{SHOP}"}}
 port = 0
 [hook]
 url = "{hook_url}"
-[speech]
-engine = {json.dumps(engine)}
+{_engines(engine)}
 [lines.demo]
 did = ["{DID}"]{line}
 [lines.demo.limits]
@@ -76,6 +75,15 @@ dial = "dialplan"
 [lines.menu.limits]
 {_NO_LIMITS}
 """
+
+
+def _engines(command: list[str]) -> str:
+    if not command:
+        return ""
+    return f"""[[speech.engines]]
+kind = "command"
+command = {json.dumps(command)}
+languages = ["en", "es", "fr"]"""
 
 
 def make_keys(folder: Path) -> None:

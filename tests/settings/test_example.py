@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from agi_bridge.settings import Settings
 from agi_bridge.settings.faults import known_keys
 from agi_bridge.settings.sources import SECRETS
+from agi_bridge.settings.speech import SpeechSettings
 from agi_bridge.speech import SHIPPED
 
 from .texts import KEY, SHOP, shop
@@ -48,7 +49,8 @@ def stated(text: str) -> Mapping[str, Any]:
 
 
 def is_inline(key: str) -> bool:
-    return key == "lines.*.default" or key.rpartition(".")[2] in SECRETS
+    inline = {"lines.*.default", "speech.engines"}
+    return key in inline or key.rpartition(".")[2] in SECRETS
 
 
 def test_the_example_loads_as_it_is() -> None:
@@ -58,12 +60,23 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_example_shows_every_setting() -> None:
     shown = set(stated(EXAMPLE.read_text(encoding="utf-8")))
-    # A place and a destination are shown as inline tables, in one of their kinds.
+    # A place and a destination are shown as inline tables, in one of their kinds; engines below.
     inline = tuple(f"{key}." for key, _ in known_keys(Settings) if is_inline(key))
     tables = {"lines.*"}
     assert {key for key in shown if not key.startswith(inline)} - tables == {
         key for key, _ in known_keys(Settings) if not key.startswith(inline)
     }
+
+
+def test_the_example_shows_an_engine_of_each_kind_with_every_key_of_it() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    shown = re.sub("(?m)^engines = .*$", "", re.sub("(?m)^#     ", "", text))
+    tables = shown[shown.index("[[speech.engines]]") : shown.index("budget_seconds")]
+    given = tomllib.loads(tables)["speech"]["engines"]
+    assert [engine["kind"] for engine in given] == ["kokoro", "piper", "http", "pbx", "command"]
+    speech = SpeechSettings(engines=given)
+    for engine in speech.engines:
+        assert engine.model_fields_set == set(type(engine).model_fields), engine.kind
 
 
 def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -> None:
@@ -73,7 +86,7 @@ def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -
             continue
         if field.default is None:
             assert key not in active or key == "lines.*.hook_key.env", key
-        elif not key.startswith("lines.*.default."):
+        elif not key.startswith(("lines.*.default.", "speech.engines.")):
             assert active[key] == as_toml(field.default), key
 
 

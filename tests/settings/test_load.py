@@ -60,7 +60,6 @@ def test_the_environment_wins_over_the_file(load: Callable[..., Settings]) -> No
         AGI_BRIDGE_LINES__SHOP__REGIONS='["FR", "US"]',
         AGI_BRIDGE_LINES__SHOP__CONSENT__ENTRY_TRIES="2",
         AGI_BRIDGE_LINES__SHOP__DEFAULT='{"kind": "hangup"}',
-        AGI_BRIDGE_SPEECH__ENGINE="flite -o '{output}'",
     )
     line = settings.lines["shop"]
     assert (settings.state_dir, settings.hook.method) == (Path("/b"), "GET")
@@ -72,12 +71,6 @@ def test_the_environment_wins_over_the_file(load: Callable[..., Settings]) -> No
     )
     assert line.consent.entry_tries == 2
     assert line.default == HangupDefault(kind="hangup")
-    assert settings.speech.engine == ("flite", "-o", "{output}")
-
-
-def test_an_engine_in_the_environment_may_be_a_json_list(load: Callable[..., Settings]) -> None:
-    settings = load(AGI_BRIDGE_SPEECH__ENGINE='["flite", "-o", "{output}"]')
-    assert settings.speech.engine == ("flite", "-o", "{output}")
 
 
 def test_a_whole_configuration_can_come_from_the_environment() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import threading
@@ -11,14 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.speech import SHIPPED
 from agi_bridge.tools.check import run
 from agi_bridge.tools.check_findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
 
 from .checking import DID, FORWARD, KEY, found, one, port, printed
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
 
 
@@ -109,6 +106,12 @@ def test_the_default_destination_is_said(
     assert words in one(checked(line=f"default = {default}"), "lines.shop.did")[1]
 
 
+def test_a_disclosure_without_a_brand_is_noted(checked: Callable[..., Report]) -> None:
+    assert one(checked(), "lines.shop.disclosure")[0] is Level.NOTE
+    own = 'disclosure = "disclosure-example-store"\ndefault = {kind = "hangup"}'
+    assert not found(checked(line=own), "lines.shop.disclosure")
+
+
 # -- the state directory
 
 
@@ -135,87 +138,6 @@ def test_a_state_directory_that_may_not_be_written_is_a_fault(
     level, text = one(checked(), "state_dir")
     assert level is Level.FAULT
     assert "may not write" in text
-
-
-# -- speech
-
-
-def test_an_engine_that_is_not_installed_is_a_fault(checked: Callable[..., Report]) -> None:
-    report = checked('speech = {engine = ["speak", "{output}"]}')
-    assert one(report, "speech.engine") == (
-        Level.FAULT,
-        "the program 'speak' is not found; install it or name its full path",
-    )
-
-
-def test_an_engine_that_is_installed_is_named(
-    checked: Callable[..., Report], tmp_path: Path
-) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "speak").touch(mode=0o755)
-    report = checked('speech = {engine = ["speak", "{output}"], pbx_cache = "/sounds"}')
-    assert one(report, "speech.engine") == (Level.OK, str(tmp_path / "bin" / "speak"))
-    assert not found(report, "speech.pbx_cache")
-
-
-def test_a_cache_that_the_pbx_may_not_enter_is_noted(
-    checked: Callable[..., Report], tmp_path: Path
-) -> None:
-    (tmp_path / "state").mkdir(mode=0o700)
-    engine = 'speech = {engine = ["speak", "{output}"]}'
-    level, text = one(checked(f'state_dir = "{tmp_path}/state"\n{engine}'), "speech.pbx_cache")
-    assert level is Level.NOTE
-    assert "can the one that runs Asterisk read it?" in text
-
-
-@pytest.fixture
-def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of prompts; all that is above it counts as open, whatever this machine's is."""
-    folder = tmp_path / "prompts"
-    shutil.copytree(SHIPPED, folder)
-    above = set(folder.parents)
-    real = Path.stat
-
-    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        return real(Path("/") if path in above else path, follow_symlinks=follow_symlinks)
-
-    monkeypatch.setattr(Path, "stat", stat)
-    return folder
-
-
-def test_prompts_that_every_account_can_read_are_in_order(
-    checked: Callable[..., Report], prompts: Path
-) -> None:
-    report = checked(f'speech = {{prompts = "{prompts}"}}')
-    assert one(report, "speech.prompts") == (
-        Level.OK,
-        f"{prompts} is open to the account that runs Asterisk",
-    )
-
-
-def test_a_prompt_that_the_pbx_may_not_read_is_noted(
-    checked: Callable[..., Report], prompts: Path
-) -> None:
-    (prompts / "fr" / "busy.wav").chmod(0o600)
-    level, text = one(checked(f'speech = {{prompts = "{prompts}"}}'), "speech.prompts")
-    assert level is Level.NOTE
-    assert text.startswith(f"{prompts}/fr/busy.wav is closed to other accounts")
-
-
-def test_prompts_on_another_machine_are_only_named(
-    checked: Callable[..., Report],
-) -> None:
-    report = checked('speech = {pbx_prompts = "/sounds"}')
-    assert one(report, "speech.prompts") == (
-        Level.OK,
-        f"{SHIPPED}, which the PBX must see as /sounds",
-    )
-
-
-def test_a_disclosure_without_a_brand_is_noted(checked: Callable[..., Report]) -> None:
-    assert one(checked(), "lines.shop.disclosure")[0] is Level.NOTE
-    own = 'disclosure = "disclosure-example-store"\ndefault = {kind = "hangup"}'
-    assert not found(checked(line=own), "lines.shop.disclosure")
 
 
 # -- listening

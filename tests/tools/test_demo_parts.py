@@ -33,7 +33,8 @@ def test_the_configuration_is_one_that_a_user_could_write(tmp_path: Path) -> Non
     )
     settings = Settings.load(path, {"DEMO_HOOK_KEY": "k"})
     assert settings.state_dir == folder / "state"
-    assert settings.speech.engine[0] == "/bin/sh"
+    (engine,) = settings.speech.engines
+    assert engine.spec().command == ("/bin/sh", "{output}")
     shop, menu = settings.line_for([DID]), settings.line_for([MENU_DID])
     assert shop is not None
     assert menu is not None

@@ -1,0 +1,56 @@
+"""The speech of a configuration: its recordings, and the engines that it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agi_bridge.speech import BadEngine, Folder, Library, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agi_bridge.settings import Settings
+    from agi_bridge.speech import Engine, PbxEngine, Recording
+
+
+def engines(settings: Settings) -> list[Engine | PbxEngine]:
+    """The engines of a configuration, best first. Blocks: models are read once.
+
+    Raises:
+        BadEngine: one cannot be made here; `field` is the setting's full name.
+    """
+    made = []
+    for place, given in enumerate(settings.speech.engines, start=1):
+        try:
+            made.append(engine(given.spec()))
+        except BadEngine as error:
+            key = f"speech.engines.{place}.{error.field}"
+            raise BadEngine(key, error.problem) from None
+    return made
+
+
+def library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
+    """The library of a configuration. Blocks: every recording is read.
+
+    Args:
+        settings: the configuration.
+        address: what the PBX is to know a recording by; None: its path.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+        BadEngine: an engine cannot be made.
+    """
+    speech = settings.speech
+    shared = Library(
+        speech.prompts,
+        pbx_prompts=speech.pbx_prompts or None,
+        cache=settings.speech_cache,
+        pbx_cache=speech.pbx_cache or None,
+        max_bytes=speech.max_megabytes << 20,
+        engines=engines(settings),
+        budget=speech.budget_seconds,
+        address=address,
+    )
+    if speech.recordings is None:
+        return shared
+    return shared.over(Folder(speech.recordings, speech.pbx_recordings or None))
