@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
+from agi_bridge.call.digits import Digits
 from agi_bridge.call.hours import Hours
 from agi_bridge.call.keypad import choose, play
 from agi_bridge.call.number_entry import STAR_KEY, NumberEntry
@@ -151,7 +152,8 @@ class ConsentDialogue:
         if not key:
             return None
         self._call_line.step("opt_out_offer")
-        offer = [self._prompt("opt-out-offer"), key]
+        digits = Digits(self._channel, self._line, self._library, self.language)
+        offer = [self._prompt("opt-out-offer"), *await digits.sounds(key)]
         pressed = await play(self._channel, offer, key)
         pressed = pressed or await self._channel.wait_for_digit(OPT_OUT_SECONDS)
         return OptedOut() if pressed == key else None

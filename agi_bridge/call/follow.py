@@ -13,6 +13,7 @@ import structlog
 from agi_bridge.agi import AGIAppError, AGIHangup
 from agi_bridge.call import variables
 from agi_bridge.call.route import End, GoToDefault, Ring, Speak, Wait
+from agi_bridge.call.speaking import Speaker
 from agi_bridge.call.variables import Action, Result
 from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
 from agi_bridge.speech import MissingPrompt
@@ -41,6 +42,7 @@ class Follower:
         "_dialling",
         "_library",
         "_line",
+        "_speaker",
         "_unspoken",
         "language",
     )
@@ -49,6 +51,7 @@ class Follower:
         self._channel = channel
         self._line = line
         self._library = library
+        self._speaker = Speaker(channel, library)
         self._call_line = call_line
         self._answered = False
         self._dialling = False
@@ -62,7 +65,9 @@ class Follower:
         Raises:
             AGIHangup: the caller has gone.
         """
-        for step in steps:
+        for place, step in enumerate(steps):
+            if isinstance(step, Speak | Wait):
+                self.foresee(steps[place:])
             match step:
                 case Speak():
                     await self._speak(step)
@@ -79,6 +84,19 @@ class Follower:
                 case GoToDefault() | End():
                     return await self._go_to_default(step.reason)
         return await self._go_to_default("plan_ended")
+
+    def foresee(self, steps: Sequence[Step]) -> None:
+        """Begin to render what the caller is to hear next, and after that.
+
+        The rest of a text is rendered while its beginning is heard.
+        """
+        for step in steps[:2]:
+            if isinstance(step, Speak):
+                self._speaker.foresee(step.text, step.language)
+
+    def close(self) -> None:
+        """The call is over: nothing more will be said."""
+        self._speaker.close()
 
     async def play(self, name: str) -> None:
         """Play a prompt in the caller's language; one that is missing is logged and passed over."""
@@ -100,17 +118,9 @@ class Follower:
 
     async def _speak(self, step: Speak) -> None:
         self._call_line.step("say")
-        try:
-            recording = await self._library.say(step.text, step.language)
-            if recording is not None:
-                await self._channel.stream_file(recording.path)
-                return
-        except AGIHangup:
-            raise
-        except AGIAppError as error:
-            structlog.get_logger().error("speech not played", exc_info=error)
-        self._unspoken = True
-        self._call_line.note(unspoken=True)
+        if not await self._speaker.say(step.text, step.language, times=step.times, keys=step.keys):
+            self._unspoken = True
+            self._call_line.note(unspoken=True)
 
     async def _ring(self, step: Ring) -> None:
         self._call_line.step("dial")

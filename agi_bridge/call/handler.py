@@ -127,6 +127,8 @@ class Call:
         except AGIHangup:
             self._call_line.note(ended="caller")
             result = Result.HANGUP
+        finally:
+            self._follower.close()
         async with self._channel.shielded():
             await store_ending(self._house.ledger, self._record)
             await self._leave(result)
@@ -251,11 +253,13 @@ class Call:
             self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)
             if submission.outcome is Outcome.NOT_SENT:
                 house.unsent.set()
+        route = Plan((GoToDefault(submission.reason),))
+        if submission.answer is not None:
+            route = plan(submission.answer, self._line, self._dialogue.language)
+        self._follower.foresee(route.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
         await self._follower.play("accepted" if accepted else "not-confirmed")
-        if submission.answer is None:
-            return Plan((GoToDefault(submission.reason),))
-        return plan(submission.answer, self._line, self._dialogue.language)
+        return route
 
     async def _apologise(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
+from agi_bridge.call.digits import Digits
 from agi_bridge.call.keypad import (
     Entry,
     Timing,
     choose,
+    play,
     read_back_groups,
     read_number,
     wanted_digits,
@@ -54,6 +56,7 @@ class NumberEntry:
         "_call_line",
         "_channel",
         "_confirms",
+        "_digits",
         "_language",
         "_library",
         "_line",
@@ -79,6 +82,7 @@ class NumberEntry:
         self._library = library
         self._call_line = call_line
         self._language = language
+        self._digits = Digits(channel, line, library, language)
         self._question = question
         self._confirms = confirms
         self._accept = accept
@@ -152,10 +156,14 @@ class NumberEntry:
         for group in read_back_groups(digits):
             key = (
                 key
-                or await channel.say_digits(group, CONFIRM_KEYS)
+                or await play(channel, await self._digits.sounds(group), CONFIRM_KEYS)
                 or await channel.wait_for_digit(READ_BACK_PAUSE)
             )
-        question = [part if part.isdigit() else self._path(part) for part in self._question]
+        question = [
+            sound
+            for part in self._question
+            for sound in (await self._digits.sounds(part) if part.isdigit() else [self._path(part)])
+        ]
         return key or await choose(
             channel, question, CONFIRM_KEYS, self._line.consent.confirm_seconds
         )

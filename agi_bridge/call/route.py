@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Say a text; `language` is a two-letter code."""
+    """Say a text.
+
+    Attributes:
+        text: from outside.
+        language: its two-letter code.
+        times: how often.
+        keys: the caller's keys that end it.
+    """
 
     text: str
     language: str
+    times: int = 1
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +160,7 @@ def _speak(said: Sequence[Say], line: Line, language: str) -> Iterator[Speak]:
         wanted = next((c for c in (language, line.languages[0]) if c in offered), offered[0])
         spoken = [(verb, code) for verb, code in spoken if code == wanted]
     for verb, code in spoken:
-        for _ in range(verb.loop):
-            yield Speak(verb.text, code)
+        yield Speak(verb.text, code, verb.loop, line.say_skip_keys)
 
 
 def _base(language: str | None) -> str:

@@ -122,7 +122,13 @@ def test_several_texts_of_one_language_are_all_spoken() -> None:
 
 
 def test_a_text_without_language_is_in_the_lines_and_may_be_repeated() -> None:
-    assert steps(Say("Hola", loop=2), languages=["es", "en"])[:2] == [Speak("Hola", "es")] * 2
+    made = steps(Say("Hola", loop=2), languages=["es", "en"])
+    assert made == [Speak("Hola", "es", times=2), GoToDefault("said")]
+
+
+def test_the_lines_keys_end_a_text() -> None:
+    made = steps(Say("One"), Say("Two"), say_skip_keys="#0")
+    assert made[:2] == [Speak("One", "en", keys="#0"), Speak("Two", "en", keys="#0")]
 
 
 def test_what_follows_a_text_is_the_lines_choice() -> None:
