@@ -9,6 +9,7 @@ import typer
 from agi_bridge import __version__
 from agi_bridge.cli_common import FAILED, OK, ConfigOption, load, run
 from agi_bridge.cli_consents import consents
+from agi_bridge.cli_prompts import prompts
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -30,6 +31,7 @@ app = typer.Typer(
     "2 the command line or the configuration is wrong.",
 )
 app.add_typer(consents, name="consents")
+app.add_typer(prompts, name="prompts")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -1,0 +1,181 @@
+"""A line's prompts, looked at one by one: what is played, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from agi_bridge.speech import BadAudio, Script
+from agi_bridge.speech.audio import read
+from agi_bridge.speech.recording import examine
+from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS, review
+from agi_bridge.tools.consents.lines import find_line
+from agi_bridge.tools.prompts.shelves import Shelves
+from agi_bridge.tools.prompts.wanted import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.tools.prompts.shelves import Found
+    from agi_bridge.tools.prompts.wanted import Wanted
+
+
+class Weight(StrEnum):
+    """How much a flaw matters."""
+
+    FAULT = "fault"
+    """Something would go wrong in a call."""
+    NOTE = "note"
+    """A caller hears that it could be better."""
+
+
+class Repair(StrEnum):
+    """What puts a flaw right."""
+
+    RENDER = "render"
+    CONVERT = "convert"
+    RECORD = "record"
+    """Record it again, or for the first time."""
+    BY_HAND = "by hand"
+    """Do what the problem says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing that is wrong with a prompt."""
+
+    problem: str
+    """The end of a sentence that begins with the prompt's name."""
+    weight: Weight
+    repair: Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt of a line, as it stands."""
+
+    wanted: Wanted
+    found: Found | None
+    seconds: float | None
+    """Length, if there is a sound."""
+    flaws: tuple[Flaw, ...]
+
+    @property
+    def words(self) -> str:
+        """What callers hear; where nothing is played, what they should."""
+        if self.found is not None and self.found.text is not None:
+            return self.found.text
+        return self.wanted.text.text if self.wanted.text is not None else ""
+
+    @property
+    def version(self) -> int | None:
+        """The script's version, if these are its words."""
+        text = self.wanted.text
+        return text.version if text is not None and text.text == self.words else None
+
+
+@dataclass(frozen=True, slots=True)
+class LinePrompts:
+    """All prompts of a line."""
+
+    line: Line
+    prompts: tuple[Prompt, ...]
+    problems: tuple[str, ...]
+    """What is wrong with the folders besides their sounds."""
+
+    def by_language(self) -> Iterator[tuple[str, list[Prompt]]]:
+        """Yield the prompts of each of the line's languages."""
+        for language, prompts in groupby(self.prompts, lambda each: each.wanted.language):
+            yield language, list(prompts)
+
+
+def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
+    """Look at the prompts of a line, or of all. Blocks: every sound is read and measured.
+
+    Raises:
+        UsageError: no such line.
+        BadScript: the script cannot be used.
+    """
+    script = Script()
+    lines = [find_line(settings, line)] if line is not None else settings.lines.values()
+    return tuple(_line(settings, each, script) for each in lines)
+
+
+def _line(settings: Settings, line: Line, script: Script) -> LinePrompts:
+    shelves = Shelves.of(settings, line)
+    prompts = [look(each, shelves.find(each.name, each.language)) for each in wanted(line, script)]
+    return LinePrompts(line, tuple(prompts), shelves.problems)
+
+
+def look(wanted: Wanted, found: Found | None) -> Prompt:
+    """Look at one prompt: `found` is what is played for it. Blocks."""
+    if found is None:
+        return Prompt(wanted, None, None, (_missing(wanted),))
+    seconds = _seconds(found)
+    flaws = [*_sound(found), *_words(wanted, found)]
+    if wanted.asks and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
+        told = f"takes {seconds:.1f} s: above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
+        flaws.append(Flaw(told, Weight.NOTE, Repair.BY_HAND))
+    if wanted.asks and found.wide is not None:
+        # Its endpos counts samples of 16 kHz: heard in HD, half of it would pass for the whole.
+        told = f"must not have {found.wide.name} beside it: remove that file"
+        flaws.append(Flaw(told, Weight.FAULT, Repair.BY_HAND))
+    if found.problem and not any(flaw.weight is Weight.FAULT for flaw in flaws):
+        flaws.append(Flaw(found.problem, Weight.FAULT, Repair.RENDER))
+    return Prompt(wanted, found, seconds, tuple(flaws))
+
+
+def _missing(wanted: Wanted) -> Flaw:
+    if wanted.text is None:
+        return Flaw(f"is missing: {wanted.problem}", Weight.FAULT, Repair.BY_HAND)
+    return Flaw("is missing", Weight.FAULT, Repair.RENDER)
+
+
+def _seconds(found: Found) -> float | None:
+    try:
+        samples, rate = read(found.file)
+    except BadAudio:
+        return None
+    return len(samples) / rate
+
+
+def _sound(found: Found) -> Iterator[Flaw]:
+    try:
+        examine(found.file)
+    except (BadAudio, OSError):
+        playable = False
+    else:
+        playable = True
+    for remark in review(found.file, found.text or ""):
+        weight = Weight.NOTE if playable and remark.converts else Weight.FAULT
+        if found.source == "rendered":
+            repair = Repair.RENDER
+        else:
+            repair = Repair.CONVERT if remark.converts else Repair.RECORD
+        yield Flaw(remark.problem, weight, repair)
+
+
+def _words(wanted: Wanted, found: Found) -> Iterator[Flaw]:
+    if found.text is None:
+        told = f"has no text: write what is spoken into {found.file.stem}.txt beside it"
+        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
+    elif wanted.text is None:
+        # A prompt of one's own need not be in the script; one that cannot be filled in should be.
+        if found.source in {"shipped", "rendered"}:
+            told = f"cannot have the script's text: {wanted.problem}"
+            yield Flaw(told, Weight.NOTE, Repair.BY_HAND)
+    elif wanted.text.text != found.text:
+        yield _other_words(wanted, found)
+
+
+def _other_words(wanted: Wanted, found: Found) -> Flaw:
+    if found.source == "shipped":
+        told = "names no brand" if wanted.asks else "has other words than the script"
+        return Flaw(f"is the package's own, which {told}", Weight.NOTE, Repair.RENDER)
+    if found.source == "prompts":
+        return Flaw("has words of its own, not the script's", Weight.NOTE, Repair.BY_HAND)
+    repair = Repair.RENDER if found.source == "rendered" else Repair.RECORD
+    return Flaw("is stale: the script's text has changed since", Weight.FAULT, repair)
