@@ -157,7 +157,10 @@ def written(out: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written there.
     """
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
     try:
         folder = draft / "export"
         folder.mkdir(mode=0o700)

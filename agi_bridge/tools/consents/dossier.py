@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.states import State
+from agi_bridge.consent.states import Act, State
 from agi_bridge.tools.consents.errors import NotOnRecord
 
 if TYPE_CHECKING:
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from agi_bridge.consent import Ledger
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.reading import Disclosure
+
+
+KINDS: Final[Mapping[str, str]] = {
+    State.DISCLOSED: "consent",
+    State.RETURNED: "returned",
+    Act.REVOCATION: "revocation",
+    Act.MESSAGE: "message",
+}
+"""The kinds of records, by the type of their first event; other ids are the ledger's own acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,11 @@ async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
     """Take everything of one consent out of the ledger.
 
     Raises:
-        NotOnRecord: there is no event of it.
+        NotOnRecord: there is no event of it, or it is no record of that kind.
         LedgerUnavailable, KeyMissing, VaultDamaged: as the ledger says.
     """
     rows = await ledger.rows_of(consent_id)
-    if not rows:
+    if not rows or rows[0].type not in KINDS:
         raise NotOnRecord(f"{consent_id}: no such consent is on record")
     others = dict.fromkeys(filter(None, map(_refers_to, rows)))
     related = [row for each in others for row in await ledger.rows_of(each)]

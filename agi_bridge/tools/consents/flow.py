@@ -69,8 +69,9 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
     if consent.opt_out_key:
         key = consent.opt_out_key
         yield Step(
-            f"Pressing {key} now withdraws an earlier consent; no text is sent.",
-            (f"{says('opt-out-offer')} {key}",),
+            f"Pressing {key} now withdraws an earlier consent: of the number that the caller is "
+            "seen to call from, or of one that the caller keys and confirms. No text is sent then.",
+            (f"{says('opt-out-offer')} {key}.",),
         )
     yield Step(
         "The disclosure above is played to its end. Only star cuts it short, and declines; no "

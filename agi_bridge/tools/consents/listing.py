@@ -73,7 +73,7 @@ class Listing:
                 each.kind,
                 "erased" if each.erased else self._number(each) or "",
                 each.line_id or "",
-                each.brand or "",
+                each.brand or ("every" if each.kind == "revocation" else ""),
                 str(each.state or ""),
                 each.at,
             )

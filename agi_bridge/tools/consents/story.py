@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge import phone
 from agi_bridge.consent.states import AGREED, Act, State
 from agi_bridge.tools.consents import wording
+from agi_bridge.tools.consents.dossier import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,12 +29,6 @@ _PERSONAL: Final = {
     "reference": "reference of the request",
 }
 """What the vault holds, in the order in which it is shown; salt and answer are for proofs only."""
-_KINDS: Final = {
-    State.DISCLOSED: "consent",
-    State.RETURNED: "returned",
-    Act.REVOCATION: "revocation",
-    Act.MESSAGE: "message",
-}
 _ASKED: Final = frozenset({Act.REVOCATION.value, Act.MESSAGE.value})
 _STATES: Final = frozenset(state.value for state in State)
 _RATE: Final = 8000
@@ -139,7 +134,7 @@ def tell(dossier: Dossier, *, reveal: bool) -> Story:
     known = dossier.personal.get(dossier.consent_id)
     return Story(
         consent_id=dossier.consent_id,
-        kind=_KINDS.get(dossier.rows[0].type, dossier.rows[0].type),  # type: ignore[call-overload]
+        kind=KINDS[dossier.rows[0].type],
         state=states[-1] if states else None,
         status=_status(dossier.rows, states, zone),
         zone=zone,

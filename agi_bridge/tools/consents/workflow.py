@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
-from agi_bridge.speech import Library
+from agi_bridge.speech import Folder, Library
 from agi_bridge.tools.consents import given, wording
 from agi_bridge.tools.consents.flow import Step, limits, steps
 from agi_bridge.tools.consents.lines import find_line
@@ -128,7 +128,7 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
     """
     line = find_line(settings, wanted)
-    library = Library(settings.speech.prompts, cache=settings.speech_cache)
+    library = _recorded(settings)
     texts = line.workflow
     return Workflow(
         brand=line.brand,
@@ -154,6 +154,13 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         software=f"agi-bridge {__version__}",
         date=date,
     )
+
+
+def _recorded(settings: Settings) -> Library:
+    """The prompts as the service plays them; nothing is rendered for this, so no engine is made."""
+    speech = settings.speech
+    library = Library(speech.prompts, cache=settings.speech_cache)
+    return library if speech.recordings is None else library.over(Folder(speech.recordings))
 
 
 def _call_to_action(library: Library, line: Line, language: str) -> CallToAction:

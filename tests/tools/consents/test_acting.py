@@ -57,6 +57,7 @@ def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
     assert "Tell the platform" not in told.out
     record = told.out.split()[1]
     assert "honoured; known to the platform" in shop.shell("show", record).out
+    assert "revocation   +1***77          every " in shop.shell("list").out
     assert shop.types(shop.other)[-1] == "revoked"
 
 

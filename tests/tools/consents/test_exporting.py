@@ -123,7 +123,8 @@ def test_opened_json_has_what_opens_the_commitments(export: Path, filled: Shop) 
 
 def test_it_is_on_record_before_anything_is_written(shop: Shop) -> None:
     told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder / "no" / "export")
-    assert told.status == 1
+    problem = f"agi-bridge: {shop.folder}/no/export: No such file or directory\n"
+    assert told == (1, "", problem)
     assert shop.types(shop.revoked)[-1] == "exported"
 
 
@@ -173,6 +174,9 @@ def test_several_records_have_a_page_each(shop: Shop) -> None:
     assert bodies(out)[0]["type"] == "opened"
     assert bodies(out)[-1]["type"] == "exported"
     assert bodies(out)[-1]["count"] == 5
+    act = bodies(out)[-1]["consent_id"]
+    told = shop.shell("show", act)
+    assert told == (1, "", f"agi-bridge: {act}: no such consent is on record\n")
     assert verify_export(out).ok
 
 

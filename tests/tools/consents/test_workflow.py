@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.speech import MissingPrompt
+from agi_bridge.speech import SHIPPED, MissingPrompt
 from agi_bridge.tools.consents.workflow import workflow
 from agi_bridge.tools.errors import UsageError
 from tests.call.builders import settings
@@ -39,6 +41,19 @@ def test_the_disclosure_stands_on_it_word_for_word_in_every_language() -> None:
         assert each.text in words
         assert each.text_sha256 in words
         assert each.audio_sha256 in words
+
+
+def test_a_recording_of_the_business_comes_before_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "disclosure.wav")
+    (tmp_path / "en" / "disclosure.txt").write_text("We text you if you agree.", encoding="utf-8")
+    own = settings(tables={"speech": {"recordings": str(tmp_path)}})
+    [shown] = workflow(own, "shop", date=DAY).calls_to_action
+    assert shown.text == "We text you if you agree."
+    assert (
+        shown.audio_sha256
+        == hashlib.sha256((tmp_path / "en" / "disclosure.wav").read_bytes()).hexdigest()
+    )
 
 
 def test_it_names_brand_seller_number_and_terms() -> None:
