@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .audio import telephone
 from .errors import BadAudio, EngineError, EngineTimeout
 from .recording import examine
+from .script import PROMPTS
 from .shelf import read_manifest, write_manifest
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ KEEP_SECONDS: Final = 7 * 86_400.0
 """How long a sound stays that no manifest lists any more."""
 
 _SOUNDS = "sounds"
+# Nothing that may ask for consent: STREAM FILE would tell in samples of 16 kHz how far it was heard,
+# and half of it would pass for the whole.
+_HD = frozenset(name for name in PROMPTS if not name.startswith("disclosure"))
 _READABLE = 0o644
 _ENTERABLE = 0o755
 
@@ -91,9 +95,7 @@ def _keep(text: Text, spoken: Path, folder: Path) -> dict[str, Any]:
     """Convert a rendering and put it in its place; returns its entry in the manifest."""
     ready = spoken.with_name("telephone.wav")
     wide = ready.with_suffix(".wav16")
-    # No HD voice of a disclosure: STREAM FILE would tell in samples of 16 kHz how far it was heard,
-    # and half of it would pass for the whole.
-    telephone(spoken, ready, None if text.name.startswith("disclosure") else wide)
+    telephone(spoken, ready, wide if text.name in _HD else None)
     sound = examine(ready)
     place = f"{_SOUNDS}/{text.language}/{text.name}-{sound.sha256[:16]}.wav"
     target = folder / place
