@@ -29,10 +29,11 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from agi_bridge.consent import ConsentRecord
+    from agi_bridge.consent.database import Transaction
 
 ANOTHER_NUMBER = "+14155550155"
 
@@ -205,8 +206,17 @@ async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
     monkeypatch.setattr(
         revoking, "_consents", lambda *arguments: next(missed, None) or found(*arguments)
     )
+    held: list[str] = []
+    hold = ledger._writer.hold
+
+    def noted(transaction: Transaction, names: Iterable[str]) -> None:
+        held.extend(names := list(names))
+        hold(transaction, names)
+
+    monkeypatch.setattr(ledger._writer, "hold", noted)
     assert (await ledger.revoke(revocation())).consents == 1
     assert await last(ledger, consent) == "revoked"
+    assert f"consent:{consent}" in held  # and not changed under our hands
 
 
 # Messages of nobody knows whom
