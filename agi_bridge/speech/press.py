@@ -33,8 +33,8 @@ KEEP_SECONDS: Final = 7 * 86_400.0
 """How long a sound stays that no manifest lists any more."""
 
 _SOUNDS = "sounds"
-# Nothing that may ask for consent: STREAM FILE would tell in samples of 16 kHz how far it was heard,
-# and half of it would pass for the whole.
+# Nothing that may ask for consent: STREAM FILE would tell in samples of 16 kHz how far it was
+# heard, and half of it would pass for the whole.
 _HD = frozenset(name for name in PROMPTS if not name.startswith("disclosure"))
 _READABLE = 0o644
 _ENTERABLE = 0o755
