@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -72,18 +73,20 @@ class _Reading:
 
     async def beside(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         """See to the disclosures of some events, and open the personal data of their consents."""
-        personal = {}
         for row in rows:
             if row.type == State.DISCLOSED:
                 await self._disclosed(row)
-            elif row.type in _BINDING:
-                try:
-                    known = await self._ledger.personal(row.consent_id)
-                except VaultDamaged as error:
-                    self.findings.wrong("integrity", str(error), row.ledger_id, row.seq)
-                else:
-                    personal[row.consent_id] = known or {}
-        return personal
+        # All at once: the ledger's thread then goes from one to the next without waiting for us.
+        binding = [row for row in rows if row.type in _BINDING]
+        opened = await asyncio.gather(*map(self._open, binding))
+        return {row.consent_id: known for row, known in zip(binding, opened, strict=True)}
+
+    async def _open(self, row: Row) -> dict[str, str]:
+        try:
+            return await self._ledger.personal(row.consent_id) or {}
+        except VaultDamaged as error:
+            self.findings.wrong("integrity", str(error), row.ledger_id, row.seq)
+            return {}
 
     async def _disclosed(self, row: Row) -> None:
         try:
