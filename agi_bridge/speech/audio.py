@@ -84,16 +84,12 @@ def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[S
     loud = np.flatnonzero(np.abs(narrow) > heard * _ratio(_SILENCE_DB))
     first, last = int(loud[0]), int(loud[-1]) + 1
     speech = [
-        sound[first * each // RATE : last * each // RATE]
+        _faded(sound, first * each // RATE, last * each // RATE, int(_EDGE_SECONDS * each))
         for each, sound in zip(rates, resampled, strict=True)
     ]
     peak = max(float(np.abs(sound).max()) for sound in speech)
-    gain = min(_ratio(LEVEL_DBOV - active_level(speech[0])), _ratio(PEAK_DBFS) / peak)
-    edges = [np.zeros(int(_EDGE_SECONDS * each)) for each in rates]
-    return [
-        np.concatenate([edge, sound * gain, edge])
-        for edge, sound in zip(edges, speech, strict=True)
-    ]
+    gain = min(_ratio(LEVEL_DBOV - active_level(narrow[first:last])), _ratio(PEAK_DBFS) / peak)
+    return [sound * gain for sound in speech]
 
 
 def active_level(samples: Samples, rate: int = RATE) -> float:
@@ -128,6 +124,17 @@ def read(source: Path) -> tuple[Samples, int]:
     if not np.isfinite(mono).all():
         raise BadAudio("holds samples that are no numbers")
     return mono, rate
+
+
+def _faded(samples: Samples, first: int, last: int, edge: int) -> Samples:
+    """Cut speech out with an edge at both ends that fades: a soft sound may begin before it."""
+    import numpy as np  # noqa: PLC0415  # see the top
+
+    cut: Samples = np.pad(samples, edge)[first : last + 2 * edge].copy()
+    fade = np.linspace(0.0, 1.0, edge)
+    cut[:edge] *= fade
+    cut[-edge:] *= fade[::-1]
+    return cut
 
 
 def _write(samples: Samples, rate: int, target: Path) -> None:

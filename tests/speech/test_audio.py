@@ -47,6 +47,14 @@ def test_silence_at_both_ends_is_trimmed_to_a_twentieth_of_a_second(
     assert samples == pytest.approx(8000 * 1.1, abs=40)
 
 
+def test_a_soft_beginning_fades_in_and_is_not_cut_off() -> None:
+    breath = np.full(4000, 1e-3)  # softer than what counts as speech
+    (sound,) = shape(np.concatenate([breath, 0.5 * np.sin(np.arange(8000)), breath]), 8000)
+    assert len(sound) == pytest.approx(8000 + 2 * 400, abs=10)
+    assert sound[0] == sound[-1] == 0
+    assert 0 < sound[200] < sound[390]
+
+
 @pytest.mark.parametrize("level", [0.002, 0.05, 0.99])
 def test_faint_and_loud_speech_come_out_at_the_same_level(
     tone: Callable[..., Path], tmp_path: Path, level: float
