@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.tools.consents.output import table
+from agi_bridge.tools.prompts.shown import count
 from agi_bridge.tools.prompts.survey import Repair, Weight, survey
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Checked:
         faults = sum(row[0] == Weight.FAULT for row in rows)
         notes = len(rows) - faults
         faults += sum(len(each.problems) for each in self.lines)
-        return f"{prompts} prompts: {_count(faults, 'fault')}, {_count(notes, 'note')}"
+        return f"{prompts} prompts: {count(faults, 'fault')}, {count(notes, 'note')}"
 
 
 async def run(settings: Settings, line: str | None, *, config: Path | None = None) -> Checked:
@@ -138,7 +139,3 @@ def _plain(prompt: Prompt) -> Iterator[dict[str, object]]:
             "problem": flaw.problem,
             "repair": str(flaw.repair),
         }
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.speech.recording import text_hash
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS
 from agi_bridge.tools.consents.output import table
+from agi_bridge.tools.prompts.shown import seconds
 from agi_bridge.tools.prompts.survey import survey
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ async def run(settings: Settings, line: str | None) -> Listing:
 
 
 def _disclosed(prompts: list[Prompt]) -> str:
-    (seconds,) = [each.seconds for each in prompts if each.wanted.asks]
-    if seconds is None:
+    (length,) = [each.seconds for each in prompts if each.wanted.asks]
+    if length is None:
         return "no disclosure"
-    return f"disclosure of {seconds:.1f} s (at most {LONG_DISCLOSURE_SECONDS:g} s are wise)"
+    return f"disclosure of {seconds(length)} s (at most {LONG_DISCLOSURE_SECONDS:g} s are wise)"
 
 
 def _row(prompt: Prompt) -> tuple[str, ...]:
     return (
         prompt.wanted.name,
         "nowhere" if prompt.found is None else prompt.found.source,
-        "" if prompt.seconds is None else f"{prompt.seconds:.1f}",
+        seconds(prompt.seconds),
         "other words" if prompt.version is None else str(prompt.version),
         text_hash(prompt.words)[:_SHORT],
         prompt.words,

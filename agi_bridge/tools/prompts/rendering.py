@@ -20,6 +20,7 @@ from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.consents.output import table
 from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.prompts.shelves import Shelves, rendered_folder
+from agi_bridge.tools.prompts.shown import count, seconds
 from agi_bridge.tools.prompts.wanted import Wanted, wanted
 from agi_bridge.tools.speech import engines
 
@@ -86,16 +87,21 @@ class Rendered:
 
     def show(self, console: Console) -> None:
         """Print what became of each prompt, where it is, and which disclosures are too long."""
-        rows = (
+        shown = [
             (
                 row.wanted.language,
                 row.wanted.name,
-                "" if row.seconds is None else f"{row.seconds:.1f}",
+                seconds(row.seconds),
                 f"failed: {row.problem}" if row.result == "failed" else row.result,
             )
             for row in self.rows
-        )
-        console.print(table(_COLUMNS, rows))
+            if row.result != "kept"
+        ]
+        if shown:
+            console.print(table(_COLUMNS, shown))
+        kept = sum(row.result == "kept" for row in self.rows)
+        if kept:
+            console.print(f"{count(kept, 'prompt')} kept, rendered before from the same words")
         for row in self.rows:
             if row.wanted.asks and row.seconds is not None:
                 told = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
@@ -202,5 +208,5 @@ def _row(each: Wanted, shelves: Shelves, outcome: _Outcome) -> Row:
     if each.text in outcome.failed:
         return Row(each, "failed", problem=outcome.failed[each.text])
     result: Result = "rendered" if each.text in outcome.asked else "kept"
-    _, seconds = outcome.there[each.language, each.name]
-    return Row(each, result, seconds)
+    _, length = outcome.there[each.language, each.name]
+    return Row(each, result, length)

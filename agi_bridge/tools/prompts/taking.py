@@ -7,36 +7,33 @@ conversion can put right it does if asked to. Each file appears in one step.
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge.speech import Script
-from agi_bridge.speech.audio import telephone
 from agi_bridge.speech.recording import RATE, examine
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS, convert, review
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.consents.output import table
 from agi_bridge.tools.errors import UsageError
-from agi_bridge.tools.prompts.shelves import WIDE, text_beside
-from agi_bridge.tools.prompts.wanted import wanted
+from agi_bridge.tools.prompts.placing import put, write_text
+from agi_bridge.tools.prompts.shelves import text_beside
+from agi_bridge.tools.prompts.shown import count, seconds
+from agi_bridge.tools.prompts.wanted import names, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from rich.console import Console
 
     from agi_bridge.settings import Settings
-    from agi_bridge.speech.takes import Remark
     from agi_bridge.tools.prompts.wanted import Wanted
 
 Result = Literal["taken", "converted", "refused", "ignored"]
 """`ignored`: no prompt of this line is called so."""
 
 _COLUMNS: Final = ("", "file", "seconds", "what")
-_READABLE = 0o644
-_ENTERABLE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,11 @@ class Row:
     result: Result
     seconds: float | None = None
     remarks: tuple[str, ...] = ()
+    """What is against it, or to be known of it."""
+    mended: tuple[str, ...] = ()
+    """What conversion put right."""
+    mendable: bool = False
+    """Whether conversion would put right all that is against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Imported:
 
     into: Path
     rows: tuple[Row, ...]
+    missing: Mapping[str, tuple[str, ...]]
+    """The line's prompts that have no recording, by language; none of languages without any."""
 
     @property
     def ok(self) -> bool:
@@ -72,26 +76,34 @@ class Imported:
                     "result": row.result,
                     "seconds": None if row.seconds is None else round(row.seconds, 3),
                     "remarks": list(row.remarks),
+                    "mended": list(row.mended),
+                    "mendable": row.mendable,
                 }
                 for row in self.rows
             ],
+            "missing": {language: list(left) for language, left in self.missing.items()},
         }
 
     def show(self, console: Console) -> None:
-        """Print what became of each file."""
+        """Print what became of each file, and which prompts have no recording yet."""
         rows = (
             (
                 row.result,
                 row.file,
-                "" if row.seconds is None else f"{row.seconds:.1f}",
+                seconds(row.seconds),
                 "; ".join(row.remarks),
             )
             for row in self.rows
         )
         console.print(table(_COLUMNS, rows) if self.rows else "no LANGUAGE/NAME.wav is there")
+        mendable = sum(row.mendable for row in self.rows)
+        if mendable:
+            console.print(f"{count(mendable, 'file')} would be taken with --convert")
+        for language, left in self.missing.items():
+            console.print(f"no recording yet, {language}: {', '.join(left)}", soft_wrap=True)
         if any(row.result in {"taken", "converted"} for row in self.rows):
             console.print(f"in {self.into}", soft_wrap=True)
-            console.print("Restart every bridge that runs: what it recorded as heard is replaced.")
+            console.print("Restart every bridge: its record of consent names what is played.")
 
 
 async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
@@ -125,7 +137,16 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
             if each is None
             else _take(file, target, each, to_convert=to_convert)
         )
-    return Imported(into, tuple(rows))
+    missing = {language: _missing(into / language, names(found)) for language in found.languages}
+    return Imported(
+        into, tuple(rows), {language: left for language, left in missing.items() if left}
+    )
+
+
+def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
+    """Return the prompts that have no recording in a language of which there are some."""
+    left = tuple(name for name in needed if not (folder / f"{name}.wav").is_file())
+    return () if len(left) == len(needed) else left
 
 
 def _take(file: Path, target: Path, prompt: Wanted, *, to_convert: bool) -> Row:
@@ -133,19 +154,20 @@ def _take(file: Path, target: Path, prompt: Wanted, *, to_convert: bool) -> Row:
     text, against = _words(file, prompt)
     remarks = review(file, text)
     if against or any(not (to_convert and remark.converts) for remark in remarks):
-        told = [*against, *(_told(remark, to_convert=to_convert) for remark in remarks)]
-        return Row(_name(file), "refused", remarks=tuple(told))
-    if file.exists() and target.exists() and file.samefile(target):
-        if remarks:
-            convert(file)
-    else:
-        _put(file, target, wide=not prompt.asks, as_it_is=not remarks)
-    _write(target.with_suffix(".txt"), text)
-    seconds = examine(target).samples / RATE
-    notes = [remark.problem for remark in remarks]
-    if prompt.asks and seconds > LONG_DISCLOSURE_SECONDS:
+        told = [*against, *(remark.problem for remark in remarks)]
+        mendable = not against and all(remark.converts for remark in remarks)
+        return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
+    write_text(target.with_suffix(".txt"), text)  # first: a sound without its text is refused
+    if not (target.exists() and file.samefile(target)):
+        put(file, target, wide=not prompt.asks, as_it_is=not remarks)
+    elif remarks:
+        convert(file)
+    length = examine(target).samples / RATE
+    notes = []
+    if prompt.asks and length > LONG_DISCLOSURE_SECONDS:
         notes.append(f"takes more than {LONG_DISCLOSURE_SECONDS:g} s: callers hang up")
-    return Row(_name(file), "converted" if remarks else "taken", seconds, tuple(notes))
+    mended = tuple(remark.problem for remark in remarks)
+    return Row(_name(file), "converted" if remarks else "taken", length, tuple(notes), mended)
 
 
 def _words(file: Path, prompt: Wanted) -> tuple[str, list[str]]:
@@ -159,50 +181,6 @@ def _words(file: Path, prompt: Wanted) -> tuple[str, list[str]]:
     if beside is not None and beside != prompt.text.text:
         return beside, [f"speaks what {file.stem}.txt says, which is no longer the script's text"]
     return prompt.text.text, []
-
-
-def _told(remark: Remark, *, to_convert: bool) -> str:
-    if remark.converts and not to_convert:
-        return f"{remark.problem} (--convert puts it right)"
-    return remark.problem
-
-
-def _put(file: Path, target: Path, *, wide: bool, as_it_is: bool) -> None:
-    """Put a recording in its place, in one step, converted unless it is good as it is."""
-    for folder in (target.parent.parent, target.parent):
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            folder.chmod(_ENTERABLE)  # the PBX runs under another account
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
-        ready = Path(place) / "ready.wav"
-        broad = ready.with_suffix(WIDE)
-        if as_it_is:
-            shutil.copyfile(file, ready)
-            _sync(ready)
-        else:
-            telephone(file, ready, broad if wide else None)
-        # An older one would be heard instead by callers with HD voice.
-        target.with_suffix(WIDE).unlink(missing_ok=True)
-        for made in (ready, broad):
-            if made.exists():
-                made.chmod(_READABLE)
-                made.replace(target.with_suffix(made.suffix))
-
-
-def _write(target: Path, text: str) -> None:
-    """Write the words beside a recording, in one step."""
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
-        ready = Path(place) / target.name
-        ready.write_text(f"{text}\n", encoding="utf-8")
-        _sync(ready)
-        ready.chmod(_READABLE)
-        ready.replace(target)
-
-
-def _sync(file: Path) -> None:
-    """Have a file on the disk before its name is."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
 
 
 def _name(file: Path) -> str:
