@@ -15,12 +15,13 @@ from agi_bridge.observe import CallLine
 from agi_bridge.speech import Library
 from tests.call.builders import line
 from tests.call.conftest import names, shipped_milliseconds
+from tests.call.voices import Voices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi import Channel
-    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.call.route import Step
 
 FORWARD = phone.PhoneNumber("+14155550199", "US", "FIXED_LINE_OR_MOBILE")
@@ -29,14 +30,22 @@ NO_FORWARDING = "Sorry, this store did not define voice call forwarding"
 
 
 async def follow(
-    tmp_path: Path, *steps: Step, pbx: dict[str, Any] | None = None, **of_line: Any
+    tmp_path: Path,
+    *steps: Step,
+    pbx: dict[str, Any] | None = None,
+    library: Library | None = None,
+    **of_line: Any,
 ) -> tuple[CallRecord, Result]:
     results: list[Result] = []
+    voices = library or Library(cache=tmp_path)
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        follower = Follower(channel, line(**of_line), Library(cache=tmp_path), CallLine("test"))
+        call_line = CallLine("test")
+        follower = Follower(channel, line(**of_line), voices, call_line)
         results.append(await follower.follow(steps))
+        follower.close()
+        call_line.write()
 
     fake = FakeAsterisk(**{"sounds": shipped_milliseconds, **(pbx or {})})
     return await fake.run(handler), results[0]
@@ -52,6 +61,44 @@ async def test_a_caller_is_not_hung_up_on_when_nothing_could_be_said(tmp_path: P
     call, result = await follow(tmp_path, Speak("Nobody can say this.", "en"), End("said"))
     assert [dial.destination for dial in call.dialled] == ["PJSIP/100"]
     assert result is Result.DONE
+
+
+async def test_the_call_line_says_that_something_was_not_said(tmp_path: Path) -> None:
+    text = "Nobody can say this."
+    for library, noted in ((Voices(), None), (Voices({text: None}), True)):
+        with capture_logs() as logs:
+            await follow(
+                tmp_path, Speak(text, "en"), End("said"), library=library, pbx={"sounds": None}
+            )
+        (call,) = [line for line in logs if line["event"] == "call"]
+        assert call.get("unspoken") is noted
+
+
+async def test_a_text_is_rendered_while_the_caller_hears_what_comes_before_it(
+    tmp_path: Path,
+) -> None:
+    voices = Voices()
+    asked: list[list[str]] = []
+
+    def listen(event: CallEvent) -> None:
+        if event.kind in {"command", "playing"}:
+            asked.append(list(voices.asked))
+
+    steps = (Wait(2), Speak("One.", "en"), Speak("Two.", "en"), End("said"))
+    await follow(tmp_path, *steps, library=voices, pbx={"sounds": None, "on_event": listen})
+    answered, *while_waiting = asked
+    assert answered == []
+    assert while_waiting[0] == ["One."]
+    assert while_waiting[-1] == ["One.", "Two."]
+    assert ["One.", "Two."] in asked[:-1]  # before the second was played
+
+
+async def test_repeats_and_keys_of_a_step_reach_the_caller(tmp_path: Path) -> None:
+    step = Speak("Bye.", "en", times=3, keys="#")
+    call, _ = await follow(
+        tmp_path, step, End("said"), library=Voices(), pbx={"sounds": None, "keys": ",#"}
+    )
+    assert names(call) == ["Bye.", "Bye."]
 
 
 async def test_speech_that_the_pbx_cannot_play_is_logged_and_passed_over(tmp_path: Path) -> None:

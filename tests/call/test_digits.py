@@ -1,0 +1,114 @@
+"""Digits: the PBX's own, or ours where it has none; how a caller hears them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.call.digits import Digits
+from agi_bridge.call.number_entry import NumberEntry
+from agi_bridge.observe import CallLine
+from agi_bridge.speech import SHIPPED, Library
+from tests.call.builders import line
+from tests.call.voices import recording
+
+if TYPE_CHECKING:
+    from agi_bridge.agi import Channel
+    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.speech import Recording
+
+OWN = [f"/speech/digit-{digit}" for digit in "415"]
+
+
+class WithDigits(Library):
+    """Has recordings of some digits, in every language."""
+
+    def __init__(self, digits: str = "0123456789") -> None:
+        super().__init__(cache=SHIPPED)
+        self.digits = digits
+
+    def has(self, name: str, language: str) -> bool:
+        if not name.startswith("digit-"):
+            return super().has(name, language)
+        return name[-1] in self.digits
+
+    def prompt(self, name: str, language: str) -> Recording:
+        return recording(name, language)
+
+
+async def sounds(
+    has: str, language: str = "fr", *, digits: str = "pbx", pbx: set[str] | None = None
+) -> tuple[CallRecord, list[str]]:
+    """What is played for 4, 1, 5 by a library that has some digits; `pbx` has these files."""
+    found: list[list[str]] = []
+    library = WithDigits(has)
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        said = Digits(channel, line(digits=digits), library, language)
+        found.append(await said.sounds("415"))
+        assert await said.sounds("415") == found[0]
+
+    files = dict.fromkeys(pbx or (), 500)
+    call = await FakeAsterisk(sounds=files).run(handler)
+    return call, found[0]
+
+
+async def test_the_pbx_says_digits_where_it_has_them_in_the_language() -> None:
+    call, played = await sounds("0123456789", pbx={"fr/digits/0"})
+    assert played == ["415"]
+    assert [heard.milliseconds for heard in call.heard] == [0]
+
+
+async def test_ours_are_played_where_it_has_them_in_english_only() -> None:
+    call, played = await sounds("0123456789", pbx={"digits/0", "en/digits/0"})
+    assert played == OWN
+    assert call.names == ["ANSWER", "STREAM FILE", "CHANNEL STATUS"]
+
+
+async def test_a_line_may_want_ours_in_any_case() -> None:
+    call, played = await sounds("0123456789", digits="own", pbx={"fr/digits/0"})
+    assert played == OWN
+    assert call.names == ["ANSWER"]
+
+
+@pytest.mark.parametrize("digits", ["pbx", "own"])
+async def test_without_all_ten_of_ours_the_pbx_says_them(digits: str) -> None:
+    call, played = await sounds("012345678", digits=digits)
+    assert played == ["415"]
+    assert call.names == ["ANSWER"]
+
+
+async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
+    """Key a number, listen, and press nothing more."""
+    library = WithDigits("0123456789" if own else "")
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        shop = line(digits="own", **of_line)
+        entry = NumberEntry(channel, shop, library, CallLine("test"), "fr", question=["ask", "1"])
+        assert await entry.obtain() == "not_confirmed"
+
+    return await FakeAsterisk(keys=number).run(handler)
+
+
+async def test_a_number_is_read_back_with_our_digits_in_groups_with_pauses() -> None:
+    call = await read_back("4155550123", own=True)
+    digit = "/speech/digit-{}".format
+    (begin,) = [i for i, heard in enumerate(call.heard) if heard.name.endswith("you-entered")][:1]
+    said = [heard.name for heard in call.heard[begin + 1 : begin + 13]]
+    assert said == [*map(digit, "4155550123"), "/speech/ask", digit(1)]
+    commands = [
+        "pause" if command[:3] == ["WAIT", "FOR", "DIGIT"] else command[2][-1]
+        for command in call.commands
+        if command[3:] == ["400"] or "/digit-" in "".join(command)
+    ]
+    assert "".join(commands[:14]) == "415pause555pause0123pause1"
+
+
+async def test_a_french_number_is_read_back_in_pairs() -> None:
+    call = await read_back("0612345678", own=False, regions=["FR"])
+    said = [heard.name for heard in call.heard if heard.kind == "digits"]
+    assert said[:6] == ["06", "12", "34", "56", "78", "1"]
