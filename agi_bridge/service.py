@@ -16,9 +16,9 @@ from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
-from agi_bridge.tools.ledger import anchors, open_ledger, periods
+from agi_bridge.tools.ledger import anchors, load_keys, open_ledger, periods
 from agi_bridge.tools.speech import library
-from agi_bridge.web import Web
+from agi_bridge.web import Media, Web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -35,23 +35,27 @@ DRAIN_SECONDS: Final = 30.0
 
 
 @asynccontextmanager
-async def house(settings: Settings) -> AsyncIterator[House]:
-    """Build what all calls share: ledger, hook client, prompts.
+async def house(
+    settings: Settings, ledger: Ledger, media: Media | None = None
+) -> AsyncIterator[House]:
+    """Build what all calls share besides the ledger: hook client, prompts.
+
+    Args:
+        settings: the configuration.
+        ledger: keeps the consents.
+        media: serves the prompts, if the PBX fetches them.
 
     Raises:
-        LedgerUnavailable: the database cannot be used, or is of another version.
-        KeyFault: the ledger's keys are missing, or are not the ones it was written with.
+        LedgerUnavailable: the database did not take the disclosures.
         BadPrompts: a folder of prompts cannot be used.
         BadEngine: an engine cannot be made here.
         HookConfigError: the hook's URL or certificates cannot be used.
     """
-    prompts = await asyncio.to_thread(library, settings)
-    await asyncio.to_thread(prompts.prepare)
+    address = None if media is None else media.address
+    prompts = await asyncio.to_thread(library, settings, address)
     try:
-        async with (
-            await open_ledger(settings, create=True) as ledger,
-            hook_client(settings) as client,
-        ):
+        await asyncio.to_thread(prompts.prepare)
+        async with hook_client(settings) as client:
             await keep_disclosures(settings, prompts, ledger)
             yield House(settings, prompts, ledger, breaker(settings, client), settings.sha256)
     finally:
@@ -66,32 +70,46 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     as it is the one that writes the ledger.
 
     Raises:
-        OSError: the address cannot be listened on.
-        and what `house` raises.
+        OSError: an address cannot be listened on.
+        and what `open_ledger` and `house` raise.
     """
-    async with house(settings) as parts:
-        left_open = await parts.ledger.recover()
-        if left_open:
-            structlog.get_logger().warning(
-                "a crash left submissions open: they count as unknown and are not sent again",
-                count=left_open,
-            )
-        agi = settings.agi
-        upkeep = Upkeep(parts.ledger, anchors(settings), periods(settings))
-        async with (
-            anchored(upkeep),
-            chores(Resubmission(parts).run, upkeep.run, parts.library.start),
-            Web(settings, parts.ledger),
-            Server(
-                CallHandler(parts),
-                host=agi.host,
-                port=agi.port,
-                limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
-                allow=agi.allow,
-                token=agi.secret(),
-            ) as server,
-        ):
-            yield server
+    agi = settings.agi
+    async with await open_ledger(settings, create=True) as ledger:
+        media = await asyncio.to_thread(served, settings)
+        upkeep = Upkeep(ledger, anchors(settings), periods(settings))
+        async with house(settings, ledger, media) as parts:
+            left_open = await ledger.recover()
+            if left_open:
+                structlog.get_logger().warning(
+                    "a crash left submissions open: they count as unknown and are not sent again",
+                    count=left_open,
+                )
+            async with (
+                anchored(upkeep),
+                chores(Resubmission(parts).run, upkeep.run, parts.library.start),
+                Web(settings, ledger, media),
+                Server(
+                    CallHandler(parts),
+                    host=agi.host,
+                    port=agi.port,
+                    limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
+                    allow=agi.allow,
+                    token=agi.secret(),
+                ) as server,
+            ):
+                yield server
+
+
+def served(settings: Settings) -> Media | None:
+    """What serves the recordings if the PBX fetches them. Blocks.
+
+    Raises:
+        KeyFault: the ledger's keys, one of which the addresses are made with, are not there.
+    """
+    if settings.speech.delivery == "files":
+        return None
+    keys, _ = load_keys(settings)
+    return Media(settings.speech.url, keys.lookup)
 
 
 @asynccontextmanager
@@ -210,7 +228,12 @@ def spare_the_collector() -> None:
 async def serve_stdio(settings: Settings) -> None:
     """Serve the one call on standard input and output, as classic AGI.
 
-    Raises what `house` raises when it cannot start.
+    Asterisk runs this itself, so it sees our files, whatever way other bridges deliver them.
+
+    Raises what `open_ledger` and `house` raise when it cannot start.
     """
-    async with house(settings) as parts:
+    async with (
+        await open_ledger(settings, create=True) as ledger,
+        house(settings, ledger) as parts,
+    ):
         await stdio.run(CallHandler(parts))

@@ -1,4 +1,4 @@
-"""The paths of the web: who may use them, what they do, and every answer as JSON.
+"""The paths of the web: who may use them, what they do, and every answer as JSON but recordings.
 
 Nothing of a body is ever logged or sent back: it holds a number, or what a person wrote.
 """
@@ -22,6 +22,7 @@ from agi_bridge.consent.revocation import Revocation
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import Refused
 from agi_bridge.web.instaply import brand_of, read_message
+from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import authorise, demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
 from agi_bridge.web.stop_words import Wish
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.revocation import Revoked
     from agi_bridge.settings import Settings
     from agi_bridge.web.instaply import CustomerMessage
+    from agi_bridge.web.media import Media
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -58,18 +60,24 @@ class Revocations(Protocol):
         ...
 
 
-def build(settings: Settings, ledger: Revocations) -> Starlette:
-    """Make the application: the paths whose tokens are set, and no others."""
+def build(settings: Settings, ledger: Revocations, media: Media | None = None) -> Starlette:
+    """Make the application: the paths whose tokens are set, recordings if any, and no others."""
     web = settings.web
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
     served = _Served()
     if token is not None:
         revocations = _Revoking(settings, ledger, token, instaply)
-        routes.append(Route(REVOCATIONS, partial(served.answer, revocations), methods=["POST"]))
+        routes.append(
+            Route(REVOCATIONS, partial(served.answer, REVOCATIONS, revocations), methods=["POST"])
+        )
     if instaply is not None:
         messages = _Reading(settings, ledger, instaply, token)
-        routes.append(Route(MESSAGES, partial(served.answer, messages), methods=["POST"]))
+        routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
+    if media is not None:
+        # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
+        recordings = partial(_Served().answer, AUDIO, media)
+        routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
     app.router.redirect_slashes = False
     return app
@@ -81,8 +89,8 @@ class _Served:
     def __init__(self) -> None:
         self._requests = 0
 
-    async def answer(self, handler: Handler, request: Request) -> Response:
-        """Run a handler; never raises."""
+    async def answer(self, path: str, handler: Handler, request: Request) -> Response:
+        """Run a handler; never raises. `path` is for the log: the request's own may be secret."""
         if self._requests >= MAX_REQUESTS:
             return _refusal(_busy("has too many requests at once"))
         self._requests += 1
@@ -91,18 +99,14 @@ class _Served:
         except Refused as refused:
             return _refusal(refused)
         except ConsentError as error:
-            structlog.get_logger().error(
-                "web: revocation not stored", path=request.url.path, exc_info=error
-            )
+            structlog.get_logger().error("web: revocation not stored", path=path, exc_info=error)
             return _refusal(_busy("cannot reach its ledger: nothing was stored"))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         # Whatever else it is: an answer that tells nothing of it, and one line of the log instead
         # of uvicorn's traceback.
         except Exception as error:  # noqa: BLE001 - the reason stands above
-            structlog.get_logger().error(
-                "web: request broke", path=request.url.path, exc_info=error
-            )
+            structlog.get_logger().error("web: request broke", path=path, exc_info=error)
             return _refusal(Refused(500, "", "broke this bridge", "tell its administrator"))
         finally:
             self._requests -= 1
@@ -211,10 +215,11 @@ def _refusal(refused: Refused) -> JSONResponse:
 
 
 async def _no_path(_: Request, error: Exception) -> Response:
-    """What the router itself refuses: an unknown path, or another method than POST."""
+    """What the router itself refuses: an unknown path, or another method than that path's."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
-        return _refusal(Refused(405, "", "is asked for by another method", "use POST", headers))
+        fix = f"use {(headers or {}).get('Allow', 'POST')}"
+        return _refusal(Refused(405, "", "is asked for by another method", fix, headers))
     fix = f"use {REVOCATIONS} or {MESSAGES}; each is there only if its token is set in [web]"
     return _refusal(Refused(404, "", "is no path of this bridge", fix))

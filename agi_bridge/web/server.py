@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.settings import Settings
     from agi_bridge.web.app import Revocations
+    from agi_bridge.web.media import Media
 
 MAX_CONNECTIONS: Final = 256
 """One more is refused with 503."""
@@ -33,16 +34,18 @@ _MAX_HEADER_BYTES: Final = 16 * 1024
 
 
 class Web:
-    """Takes revocations while its `async with` block runs; nothing if no token is set.
+    """Takes revocations if a token is set and serves recordings while its `async with` block runs.
 
     Args:
         settings: `[web]` and the lines.
         ledger: keeps what comes in.
+        media: the recordings that a PBX fetches; None: it sees their files.
     """
 
-    def __init__(self, settings: Settings, ledger: Revocations) -> None:
+    def __init__(self, settings: Settings, ledger: Revocations, media: Media | None = None) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._media = media
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._port: int | None = None
@@ -59,13 +62,19 @@ class Web:
             OSError: the address cannot be listened on.
         """
         web = self._settings.web
-        if not web.enabled:
+        if not web.enabled and self._media is None:
             return self
         listener = _listener(web.host, web.port)
         self._port = listener.getsockname()[1]
-        self._server = _Server(build(self._settings, self._ledger))
+        self._server = _Server(build(self._settings, self._ledger, self._media))
         self._serving = asyncio.create_task(self._server.serve([listener]), name="web")
-        structlog.get_logger().info("listening for revocations", host=web.host, port=self._port)
+        structlog.get_logger().info(
+            "web: listening",
+            host=web.host,
+            port=self._port,
+            revocations=web.enabled,
+            recordings=self._media is not None,
+        )
         return self
 
     async def __aexit__(

@@ -250,7 +250,8 @@ async def test_a_text_that_only_the_hook_knows_is_heard_through_the_engine(
     engine = default_tree() / "bin" / "espeak-ng"
     house.stand_in.forward = '</Dial><Say>The shop is closed, until nine; "${EXTEN}".</Say><Dial>'
     argv = [str(engine), "-v", "{language}", "-w", "{output}", "--stdin"]
-    await house.open({"speech": {"prompts": str(house.prompts), "engine": argv}})
+    espeak = {"kind": "command", "command": argv}
+    await house.open({"speech": {"prompts": str(house.prompts), "engines": [espeak]}})
     call = await pbx.call()
     await house.agrees(call)
     await (await shop.next_call()).answered()

@@ -74,4 +74,6 @@ def _value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_value(inner)}' for key, inner in value.items())}}}"
     return str(value) if isinstance(value, int | float) else f'"{value}"'

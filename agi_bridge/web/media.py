@@ -1,0 +1,110 @@
+"""Recordings over HTTP, for a PBX that sees no folder of ours: `GET /v1/audio/NAME.wav`.
+
+A name is the keyed hash (HMAC-SHA-512) of the sound itself. So it cannot be guessed, which matters
+as a sound may speak of its caller; it is the same after a restart, so that what the PBX keeps stays
+good; and a name never changes its sound, so that the PBX need not ask twice.
+
+It is long on purpose. Asterisk copies the path of its cached file into a buffer that it sizes by
+the URL (file.c, ast_openstream_full and filehelper): a short URL would cut the path, and the sound
+would not be found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from starlette.responses import FileResponse, Response
+
+from agi_bridge.web.errors import Refused
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from agi_bridge.speech import Recording
+
+AUDIO: Final = "/v1/audio/"
+
+MAX_KNOWN: Final = 10_000
+"""Addresses that are kept in mind; whoever is given one fetches it at once."""
+
+# For a year: res_http_media_cache reads max-age, and asks again after it. `private` keeps what was
+# said to a caller out of proxies on the way.
+_CACHING: Final = "private, max-age=31536000, immutable"
+_TYPE: Final = "audio/wav"
+_PURPOSE: Final = b"agi-bridge: addresses of recordings"
+
+
+class _Sound(NamedTuple):
+    wav: Path
+    sha256: str
+
+
+class Media:
+    """The recordings that the PBX was told of. Belongs to one event loop.
+
+    Args:
+        url: where the PBX reaches the web, without a slash at its end.
+        secret: a key of this installation; one for the names is derived from it.
+    """
+
+    def __init__(self, url: str, secret: bytes) -> None:
+        self._url = url
+        self._key = HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret)
+        self._sounds: OrderedDict[str, _Sound] = OrderedDict()
+
+    def address(self, recording: Recording) -> str:
+        """Return the URL by which the PBX may fetch a recording from now on."""
+        name = hmac.digest(self._key, recording.sha256.encode(), "sha512").hex()
+        self._sounds[name] = _Sound(recording.wav, recording.sha256)
+        self._sounds.move_to_end(name)
+        if len(self._sounds) > MAX_KNOWN:
+            self._sounds.popitem(last=False)
+        return f"{self._url}{AUDIO}{name}.wav"
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request for a recording.
+
+        Raises:
+            Refused: 404, there is none of this name, or its file is gone or is not what it was.
+        """
+        sound = self._sounds.get(request.path_params["name"])
+        if sound is None:
+            raise _unknown()
+        headers = {"ETag": f'"{sound.sha256}"', "Cache-Control": _CACHING}
+        if _has(request.headers, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        status = await asyncio.to_thread(_intact, sound)
+        if status is None:
+            raise _unknown()
+        return FileResponse(sound.wav, headers=headers, media_type=_TYPE, stat_result=status)
+
+
+def _intact(sound: _Sound) -> os.stat_result | None:
+    """Look at a file; None if it is gone, or is not the one that the record of consent names."""
+    try:
+        with sound.wav.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() == sound.sha256:
+                return sound.wav.stat()
+    except OSError:
+        pass
+    return None
+
+
+def _has(headers: Mapping[str, str], etag: str) -> bool:
+    """Tell whether the client has the sound already (RFC 9110, 13.1.2)."""
+    given = headers.get("if-none-match", "").split(",")
+    return not {tag.strip().removeprefix("W/") for tag in given}.isdisjoint({etag, "*"})
+
+
+def _unknown() -> Refused:
+    return Refused(404, "", "is no recording of this bridge", "ask for an address it has given out")

@@ -1,0 +1,272 @@
+"""Recordings that the PBX fetches from the bridge over HTTP, and what callers hear when it cannot.
+
+Between the two stands a front, as a reverse proxy would: it notes what is fetched, and breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import socket
+import wave
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pytest
+
+from agi_bridge.speech import SHIPPED
+from agi_bridge.tools.provision import default_tree
+from agi_bridge.web import AUDIO
+from tests.asterisk.bridges import CannedBridge
+from tests.asterisk.heard import exact, hears, milliseconds
+from tests.asterisk.house import AGREEMENT, FORWARD, House, talk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from agi_bridge.tools.sip_phone import SipPhone
+    from tests.asterisk.conftest import Pbx
+
+pytestmark = pytest.mark.asterisk
+
+
+class Front:
+    """Hands connections on to the bridge's web.
+
+    Attributes:
+        port: the web's.
+        mode: hands on, closes at once, or takes the request and is silent.
+        fetched: the request lines that came, in order.
+    """
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self.mode: Literal["on", "closed", "silent"] = "on"
+        self.fetched: list[str] = []
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            if self.mode == "closed":
+                return
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.fetched.append(head.partition(b"\r\n")[0].decode())
+            if self.mode == "silent":
+                await reader.read()  # until Asterisk gives up
+                return
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+            with contextlib.closing(far_writer):
+                far_writer.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                while data := await far_reader.read(1 << 16):
+                    writer.write(data)
+                await writer.drain()
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[Front]:
+    async with Front() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+async def nothing_kept(pbx: Pbx) -> None:
+    """Let the PBX forget what it fetched in another test."""
+    await pbx.asterisk.cli("media cache delete all")
+
+
+def tables(house: House, front: Front, **speech: Any) -> dict[str, dict[str, Any]]:
+    given = {"prompts": str(house.prompts), "delivery": "http", "url": front.url, **speech}
+    return {"speech": given, "web": {"port": front.port}}
+
+
+def lengthen(recording: Path) -> None:
+    """Cut the shipped recording after five seconds: 80 kB, which travel in several pieces."""
+    with wave.open(str(SHIPPED / "en" / recording.name)) as sound:
+        beginning = sound.readframes(5 * 8000)
+        with wave.open(str(recording), "wb") as cut:
+            cut.setparams(sound.getparams())
+            cut.writeframes(beginning)
+
+
+async def test_a_caller_hears_all_of_what_the_pbx_fetches_and_each_is_fetched_once(
+    pbx: Pbx, house: House, front: Front, far_end: SipPhone, tmp_path: Path
+) -> None:
+    house.prompts = shutil.copytree(house.prompts, tmp_path / "prompts")
+    disclosure = house.prompts / "en" / "disclosure.wav"
+    lengthen(disclosure)
+    await house.open(tables(house, front))
+    call = await pbx.call()
+    await house.agrees(call)
+    there = await far_end.next_call(within=20)
+    assert there.number == FORWARD
+    await there.answered()
+    for name in ("disclosure", "accepted"):
+        recording = house.prompts / "en" / f"{name}.wav"
+        assert exact(call, recording).milliseconds == pytest.approx(milliseconds(recording), abs=25)
+    await house.stored(*AGREEMENT, "accepted")
+    await there.hang_up()
+    await call.ended()
+    assert len(front.fetched) == len(set(front.fetched)) >= 4
+    assert all(line.startswith(f"GET {AUDIO}") for line in front.fetched)
+    assert pbx.log().count("WARNING") == 0
+    front.fetched.clear()
+
+    again = await pbx.call()
+    await hears(again, disclosure, 500)
+    await again.press("*")
+    await house.hears(again, "declined")
+    await again.hang_up()
+    assert len(front.fetched) == 1  # for it was never heard before
+
+
+async def test_the_pbx_plays_what_it_has_kept_when_the_bridge_has_been_restarted(
+    pbx: Pbx, house: House, front: Front, far_end: SipPhone, shop: SipPhone
+) -> None:
+    await house.open(tables(house, front))
+    call = await pbx.call()
+    await house.hears(call, "disclosure")
+    kept = list(front.fetched)
+    await house.close()  # the caller goes on to the default; the bridge comes back
+    await (await shop.next_call()).answered()
+    await call.hang_up()
+
+    await house.open(tables(house, front))
+    call = await pbx.call()
+    await house.hears(call, "disclosure")
+    await house.agrees(call)
+    await (await far_end.next_call(within=20)).answered()
+    await house.hears(call, "accepted")
+    await call.hang_up()
+    assert len(front.fetched) == len(set(front.fetched)) > len(kept) >= 1
+
+
+@pytest.mark.parametrize("mode", ["closed", "silent"])
+async def test_a_caller_to_whom_nothing_can_be_played_reaches_the_default_without_a_text(
+    pbx: Pbx, house: House, front: Front, shop: SipPhone, mode: Literal["closed", "silent"]
+) -> None:
+    front.mode = mode
+    await house.open(tables(house, front))
+    call = await pbx.call()
+    there = await shop.next_call(within=20)
+    await there.answered()
+    await talk(call, there)
+    await call.hang_up()
+    await house.idle()
+    assert await house.states() == []
+    assert house.stand_in.requests == []
+
+    front.mode = "on"
+    call = await pbx.call()
+    await house.hears(call, "disclosure")
+    await call.hang_up()
+
+
+async def test_a_caller_whose_disclosure_is_kept_hears_it_while_nothing_can_be_fetched(
+    pbx: Pbx, house: House, front: Front, shop: SipPhone
+) -> None:
+    await house.open(tables(house, front))
+    call = await pbx.call()
+    await house.hears(call, "disclosure")
+    await call.hang_up()
+    await pbx.silent()
+    front.mode = "closed"
+    call = await pbx.call()
+    await house.hears(call, "disclosure")
+    await (await shop.next_call()).answered()  # the next recording was never fetched
+    await call.hang_up()
+    await house.stored("disclosed", "abandoned", "disclosed", "declined")
+
+
+@pytest.mark.parametrize("mode", ["on", "closed"])
+async def test_a_text_that_only_the_hook_knows_is_fetched_or_passed_over(
+    house: House, front: Front, shop: SipPhone, tmp_path: Path, mode: Literal["on", "closed"]
+) -> None:
+    house.stand_in.forward = "</Dial><Say>The shop is closed until nine.</Say><Dial>"
+    argv = [str(default_tree() / "bin" / "espeak-ng"), "-w", "{output}", "--stdin"]
+    await house.open(tables(house, front, engines=[{"kind": "command", "command": argv}]))
+    call = await house._pbx.call()
+    await house.agrees(call)
+    await house.hears(call, "accepted")
+    front.mode = mode
+    await (await shop.next_call()).answered()
+    (spoken,) = (tmp_path / "speech").glob("*.wav")
+    if mode == "on":
+        await hears(call, spoken)
+    else:
+        assert exact(call, spoken).milliseconds == 0
+    await call.hang_up()
+
+
+async def test_callers_at_once_are_all_served(pbx: Pbx, house: House, front: Front) -> None:
+    await house.open(tables(house, front))
+    calls = await asyncio.gather(*(pbx.call() for _ in range(10)))
+    await asyncio.gather(*(house.hears(call, "disclosure") for call in calls))
+    await asyncio.gather(*(call.hang_up() for call in calls))
+    assert len(set(front.fetched)) == 1
+
+
+async def test_a_short_address_would_not_be_played(
+    pbx: Pbx,
+) -> None:
+    # If this fails, Asterisk has mended its media cache, and addresses need not be long any more.
+    short, long = "/a.wav", f"/{'a' * 128}.wav"
+    sound = (SHIPPED / "en" / "goodbye.wav").read_bytes()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\nContent-Length: {len(sound)}\r\n\r\n"
+        writer.write(head.encode() + sound)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    commands = ["ANSWER", f'STREAM FILE {host}{short} ""', f'STREAM FILE {host}{long} ""']
+    async with server, CannedBridge(*commands) as bridge:
+        await pbx.use_bridge(bridge.url)
+        call = await pbx.call()
+        await call.ended()
+    assert bridge.replies[1:] == [
+        "200 result=-1 endpos=0",
+        f"200 result=0 endpos={(len(sound) - 44) // 2}",
+    ]
+
+
+def _free_port() -> int:
+    """Outside the range that the kernel gives out by itself."""
+    for _ in range(200):
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
