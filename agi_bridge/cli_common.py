@@ -34,13 +34,16 @@ ConfigOption = Annotated[
 ]
 
 
-def load(config: Path | None) -> Settings:
-    """Load the configuration and set logging up; what is wrong with it is told, not raised."""
+def load(config: Path | None, *, secrets: str = "") -> Settings:
+    """Load the configuration and set logging up; what is wrong with it is told, not raised.
+
+    `secrets` is how the names of the secrets begin that the command needs; all of them if empty.
+    """
     from agi_bridge.observe import configure_logging
     from agi_bridge.settings import Settings, SettingsError
 
     try:
-        settings = Settings.load(config)
+        settings = Settings.load(config, secrets=secrets)
     except SettingsError as error:
         typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
         raise typer.Exit(MISUSED) from None

@@ -14,6 +14,7 @@ from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, load, run
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from agi_bridge.settings import Settings
     from agi_bridge.tools.consents.output import Answer
 
 consents: Final = typer.Typer(
@@ -57,6 +58,11 @@ LineOption = Annotated[
     str | None,
     typer.Option("--line", help="A line, by name or by a number that callers dial."),
 ]
+
+
+def _load(config: Path | None) -> Settings:
+    """Whoever looks at the ledger needs its keys, and not the hook's."""
+    return load(config, secrets="ledger.")
 
 
 def _answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
@@ -115,7 +121,7 @@ def list_(
         number=number, line=line, state=state, since=since, until=until, open_=open_,
         limit=limit, reveal=reveal,
     )  # fmt: skip
-    _answer(tool.run(load(config), asked), as_json=as_json)
+    _answer(tool.run(_load(config), asked), as_json=as_json)
 
 
 @consents.command()
@@ -129,7 +135,7 @@ def show(
     """Show one record and everything that happened to it."""
     from agi_bridge.tools.consents import showing as tool
 
-    _answer(tool.run(load(config), record, reveal=reveal), as_json=as_json)
+    _answer(tool.run(_load(config), record, reveal=reveal), as_json=as_json)
 
 
 @consents.command()
@@ -156,7 +162,7 @@ def verify(
     from agi_bridge.tools.consents import verifying as tool
 
     work = tool.run(
-        lambda: load(config), export, checkpoints=checkpoints or [], public_keys=public_key or []
+        lambda: _load(config), export, checkpoints=checkpoints or [], public_keys=public_key or []
     )
     _answer(work, as_json=as_json)
 
@@ -179,7 +185,7 @@ def export(
     from agi_bridge.tools.consents import exporting as tool
 
     wanted = tool.Wanted(number=number, consent=consent, everything=everything)
-    _answer(tool.run(load(config), wanted, out), as_json=as_json)
+    _answer(tool.run(_load(config), wanted, out), as_json=as_json)
 
 
 @consents.command()
@@ -212,7 +218,7 @@ def revoke(
         number=number, brand=brand, line=line, words=words, received=received,
         reference=reference, passed_on=passed_on,
     )  # fmt: skip
-    _answer(tool.run(load(config), asked), as_json=as_json)
+    _answer(tool.run(_load(config), asked), as_json=as_json)
 
 
 @consents.command()
@@ -236,7 +242,7 @@ def resolve(
     """Put on record how a person settled what software could not."""
     from agi_bridge.tools.consents import resolving as tool
 
-    _answer(tool.run(load(config), record, as_, note), as_json=as_json)
+    _answer(tool.run(_load(config), record, as_, note), as_json=as_json)
 
 
 @consents.command()
@@ -262,7 +268,7 @@ def erase(
 
     asked = tool.Asked(basis=basis, number=number, consent=consent, restrict=restrict, until=until)
     confirm = (lambda _: True) if yes else (lambda text: typer.confirm(text, err=True))
-    _answer(tool.run(load(config), asked, confirm), as_json=as_json)
+    _answer(tool.run(_load(config), asked, confirm), as_json=as_json)
 
 
 @consents.command()
@@ -277,7 +283,7 @@ def retain(
     """Erase the personal data whose time has run out. `serve` does so every day."""
     from agi_bridge.tools.consents import upkeep as tool
 
-    _answer(tool.retain(load(config), dry_run=dry_run), as_json=as_json)
+    _answer(tool.retain(_load(config), dry_run=dry_run), as_json=as_json)
 
 
 @consents.command()
@@ -288,7 +294,7 @@ def checkpoint(config: ConfigOption = None, *, as_json: JsonOption = False) -> N
     """
     from agi_bridge.tools.consents import checkpointing as tool
 
-    _answer(tool.run(load(config)), as_json=as_json)
+    _answer(tool.run(_load(config)), as_json=as_json)
 
 
 @consents.command()
@@ -306,7 +312,7 @@ def rekey(
     """
     from agi_bridge.tools.consents import upkeep as tool
 
-    _answer(tool.rekey(load(config), new_key=new_key), as_json=as_json)
+    _answer(tool.rekey(_load(config), new_key=new_key), as_json=as_json)
 
 
 @consents.command()
@@ -314,7 +320,7 @@ def upgrade(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
     """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
     from agi_bridge.tools.consents import upgrading as tool
 
-    _answer(tool.run(load(config)), as_json=as_json)
+    _answer(tool.run(_load(config)), as_json=as_json)
 
 
 @consents.command()
@@ -339,4 +345,4 @@ def workflow(
     from agi_bridge.tools.consents import workflow as tool
 
     day = date or datetime.now(UTC).date().isoformat()
-    _answer(tool.run(load(config), line, date=day, out=out), as_json=as_json)
+    _answer(tool.run(_load(config), line, date=day, out=out), as_json=as_json)

@@ -54,8 +54,13 @@ class Settings(BaseSettings):
     _fingerprint: str = PrivateAttr(default="")
 
     @classmethod
-    def load(cls, path: Path | None, environ: Mapping[str, str] = os.environ) -> Self:
+    def load(
+        cls, path: Path | None, environ: Mapping[str, str] = os.environ, *, secrets: str = ""
+    ) -> Self:
         """Read the file and the environment, check everything, and fetch the secrets.
+
+        `secrets` is how the full names of those begin that are wanted: who looks at the ledger need
+        not have the hook's key.
 
         `path` None means `AGI_BRIDGE_CONFIG`, else `/etc/agi-bridge/agi-bridge.toml` if it is
         there; everything can also come from the environment alone.
@@ -74,7 +79,8 @@ class Settings(BaseSettings):
         faults += rules.between_tables(parts, index)
         faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
         faults += rules.spoken(parts.speech, parts.lines)
-        faults += rules.secrets(parts.secrets, environ)
+        wanted = {key: each for key, each in parts.secrets.items() if key.startswith(secrets)}
+        faults += rules.secrets(wanted, environ)
         if settings is None or faults:
             raise SettingsError(faults)
         settings._index = index

@@ -14,6 +14,7 @@ from agi_bridge.settings import (
     HangupDefault,
     SayDefault,
     Settings,
+    SettingsError,
 )
 from agi_bridge.settings.sources import Environment, find_file
 
@@ -123,3 +124,17 @@ def test_the_ambient_environment_does_not_slip_in(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("STATE_DIR", "/ambient")
     monkeypatch.setenv("FALLBACK_LINE", "ambient")
     assert Settings().fallback_line is None
+
+
+def test_who_needs_only_the_ledger_need_not_have_the_hooks_key(tmp_path: Path) -> None:
+    file = tmp_path / "agi-bridge.toml"
+    file.write_text(
+        '[ledger]\nurl = "postgresql://u@h/d"\npassword = {env = "PASSWORD"}\n'
+        '[lines.shop]\ndid = "100"\nbusiness_number = "+14155550111"\nhook_key = {env = "KEY"}\n'
+        'brand = "B"\ndial_template = "PJSIP/{number}@t"\ndefault = {kind = "hangup"}\n'
+    )
+    with pytest.raises(SettingsError, match="hook_key"):
+        Settings.load(file, {"PASSWORD": "p"})
+    Settings.load(file, {"PASSWORD": "p"}, secrets="ledger.")
+    with pytest.raises(SettingsError, match=r"ledger\.password"):
+        Settings.load(file, {"KEY": "k"}, secrets="ledger.")
