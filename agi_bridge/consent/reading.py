@@ -243,9 +243,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
     if row is not None:
         with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
             known = vault.open(root.consent_id, row.sealed)
-    erased = row is None and any(
-        event.type == Act.ERASED.value and event.facts.get("what") == "all" for event in events_
-    )
+    erased = row is None and any(event.type == Act.ERASED.value for event in events_)
     brand = facts.get("brand", facts.get("scope"))
     return Summary(
         consent_id=root.consent_id,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, ConsentRecord, Filter, Ledger, State, reading
+from agi_bridge.consent import Act, ConsentRecord, Filter, Ledger, RetentionRules, State, reading
 from agi_bridge.consent.errors import VaultDamaged
 from agi_bridge.consent.proof import timestamp
 from tests.consent.beside import execute
@@ -130,7 +130,9 @@ async def test_acts_of_their_own_have_lines_of_their_own(ledger: Ledger) -> None
 
 async def test_what_was_deleted_in_part_was_not_erased(ledger: Ledger) -> None:
     consent = await stored(ledger, submitting())
-    await ledger.act(Act.ERASED, consent, what="details")
+    later = "9999-01-01T00:00:00.000Z"
+    rules = RetentionRules(personal_before="2020-01-01T00:00:00.000Z", details_before=later)
+    assert (await ledger.retain(rules, dry_run=False)).trim == 1
     assert not (await the_only(ledger, Filter())).erased
     await ledger.erase([consent], basis="request", actor="admin")
     summary = await the_only(ledger, Filter())
