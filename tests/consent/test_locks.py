@@ -17,7 +17,7 @@ from agi_bridge.consent import (
     database,
 )
 from agi_bridge.consent.database import Database
-from tests.consent.builders import CALLER, NUMBER, revocation, settle, submitting
+from tests.consent.builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,6 +72,15 @@ async def test_what_has_no_limit_is_not_waited_for(
     name = NAMES[thing](impatient)
     with closing(Database(emptied_url)) as other, other.transaction() as transaction:
         transaction.lock([name])
+        await impatient.append(submitting().take())
+
+
+async def test_a_wording_that_is_known_is_not_waited_for(
+    impatient: Ledger, emptied_url: str
+) -> None:
+    await impatient.register(HEARD.language, HEARD.text, HEARD.audio_sha256, b"a recording")
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([NAMES["disclosure"](impatient)])
         await impatient.append(submitting().take())
 
 

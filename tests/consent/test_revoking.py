@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,7 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from agi_bridge.consent import ConsentRecord
@@ -202,10 +203,8 @@ async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
 ) -> None:
     consent = await stored(ledger, submitting())
     found = revoking._consents
-    missed: Iterator[list[str]] = iter([[]])
-    monkeypatch.setattr(
-        revoking, "_consents", lambda *arguments: next(missed, None) or found(*arguments)
-    )
+    looks = count()
+    monkeypatch.setattr(revoking, "_consents", lambda *asked: found(*asked) if next(looks) else [])
     held: list[str] = []
     hold = ledger._writer.hold
 
