@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import structlog
 
@@ -20,6 +21,7 @@ from agi_bridge import service
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import KeyFault
 from agi_bridge.observe import configure_logging
+from agi_bridge.speech import SHIPPED
 from agi_bridge.tools.ledger import open_ledger
 from agi_bridge.tools.stand_in import StandIn
 from tests.call.builders import DID, KEY, settings
@@ -219,3 +221,36 @@ async def test_a_second_signal_ends_the_calls(
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def over_http(tmp_path: Path, port: int) -> dict[str, Any]:
+    """The tables of a bridge whose PBX fetches recordings, with espeak-ng's stand-in."""
+    program = tmp_path / "speak"
+    sound = SHIPPED / "en" / "goodbye.wav"
+    program.write_text(f'#!/bin/sh\ncat > /dev/null\ncp "{sound}" "$1"\n')
+    program.chmod(0o755)
+    engine = {"kind": "command", "command": [str(program), "{output}"]}
+    url = "http://pbx-side.example:4580"
+    return {
+        "speech": {"delivery": "http", "url": url, "engines": [engine]},
+        "web": {"port": port},
+    }
+
+
+async def test_recordings_go_to_the_pbx_as_addresses_that_outlive_the_service(
+    tmp_path: Path, stand_in: StandIn, unused_tcp_port: int
+) -> None:
+    stand_in.forward = "</Dial><Say>We open at nine.</Say><Dial>"
+    tables = over_http(tmp_path, unused_tcp_port)
+    played = []
+    for _ in range(2):
+        async with bridge(tmp_path, stand_in, tables) as server:
+            made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+            played.append([sound for sound in made.played if sound.startswith("http")])
+            async with httpx.AsyncClient(trust_env=False) as client:
+                for address in played[-1]:
+                    path = address.removeprefix("http://pbx-side.example:4580")
+                    got = await client.get(f"http://127.0.0.1:{unused_tcp_port}{path}")
+                    assert (got.status_code, got.content[:4]) == (200, b"RIFF"), address
+    assert played[0] == played[1]
+    assert len(played[0]) >= 5

@@ -87,8 +87,12 @@ class Answers:
     # -- playing and keying -----------------------------------------------------------------------
 
     def sound(self, name: str) -> int | None:
-        """Look up a sound's milliseconds; None for a missing one, a list, or with extension."""
-        if not name or "&" in name or PurePosixPath(name).suffix in _EXTENSIONS:
+        """Look up a sound's milliseconds; None for a missing one, a list, or with extension.
+
+        An address on the web may have one (`is_remote_path` in file.c).
+        """
+        remote = name.startswith(("http://", "https://"))
+        if not name or "&" in name or (not remote and PurePosixPath(name).suffix in _EXTENSIONS):
             return None
         sounds = self._call.pbx.sounds
         known = _DEFAULT_MS if sounds is None else None

@@ -19,6 +19,7 @@ SOUNDS = {
     "/prompts/prompt-en": 5000,
     "/prompts/fmt-u": 2000,
     "silence/1": 1000,
+    "http://127.0.0.1:20020/tone2.wav": 2000,
 }
 FAR = {"variables": {"HANGUPCAUSE": "x", "DIALEDPEERNUMBER": "x", "DIALEDPEERNAME": "x"}}
 
@@ -67,6 +68,7 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "stream_file_amp_list": {},
     "stream_file_digit": {"keys": "5"},
     "stream_file_hangup": {"keys": "!"},
+    "stream_file_http_wav": {},
     "stream_file_missing": {},
     "stream_file_offset": {},
     "stream_file_other_digit": {},
