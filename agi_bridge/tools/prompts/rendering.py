@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agi_bridge.speech import BadAudio, Engine, Script
+from agi_bridge.speech import BadAudio, BadPrompts, Engine, Script
 from agi_bridge.speech.press import render_line
 from agi_bridge.speech.recording import RATE, examine
 from agi_bridge.speech.shelf import read_manifest
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.consents.output import table
-from agi_bridge.tools.errors import UsageError
+from agi_bridge.tools.errors import ToolError, UsageError
 from agi_bridge.tools.prompts.shelves import Shelves, rendered_folder
 from agi_bridge.tools.prompts.shown import count, seconds
 from agi_bridge.tools.prompts.wanted import Wanted, wanted
@@ -122,7 +122,7 @@ async def run(
         UsageError: no such line or language of it, or no engine that renders files.
         BadEngine: an engine cannot be used: a worse one in its stead would be found by ear only.
         BadScript: the script cannot be used.
-        BadPrompts: the folder's manifest is broken.
+        ToolError: what was rendered before cannot be read.
         OSError: the folder cannot be written.
     """
     found = find_line(settings, line)
@@ -186,9 +186,13 @@ async def _render(
 
 
 def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return hash of text and seconds of what is rendered already, and whole."""
+    """Return hash of text and seconds of what is rendered already, and whole. Raises ToolError."""
+    try:
+        listed = read_manifest(folder)
+    except BadPrompts as error:
+        raise ToolError(f"{folder}: {error}") from None
     kept = {}
-    for key, entry in read_manifest(folder).items():
+    for key, entry in listed.items():
         try:
             sound = examine(folder / entry["file"])
             if sound.sha256 == entry["sha256"]:

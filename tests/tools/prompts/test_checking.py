@@ -1,0 +1,109 @@
+"""`prompts check`: what would go wrong in a call, and the command that puts it right."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from agi_bridge.tools.prompts import checking
+
+from .commands import Shop, shown
+from .sounds import recording, shipped_text, tone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.tools.prompts.checking import Checked
+
+
+def checked(shop: Shop, **speech: Any) -> Checked:
+    """Check a configuration whose folders the service would refuse."""
+    (shop.recordings).rename(hidden := shop.folder / "hidden")
+    settings = shop.settings
+    hidden.rename(shop.recordings)
+    own = settings.speech.model_copy(update=speech)
+    return asyncio.run(checking.run(settings.model_copy(update={"speech": own}), None))
+
+
+def run_repairs(shop: Shop, commands: list[str]) -> None:
+    """Give the commands that were advised, word for word."""
+    for command in commands:
+        program, room, *rest = shlex.split(command)
+        assert (program, room) == ("agi-bridge", "prompts")
+        place = rest.index("--config")
+        del rest[place : place + 2]  # the shell adds it
+        assert shop(*rest).status == 0
+
+
+def test_a_line_that_rendered_its_prompts_has_nothing_to_mend(rendered: Shop) -> None:
+    told = rendered("check")
+    assert (told.status, told.out) == (0, "17 prompts: no faults, no notes\n")
+
+
+def test_the_packages_disclosure_is_no_more_than_a_note(shop: Shop) -> None:
+    told = shop("check", "--json")
+    assert told.status == 0
+    (line,) = told.json["lines"]
+    assert [(flaw["weight"], flaw["prompt"]) for flaw in line["flaws"]] == [("note", "disclosure")]
+
+
+def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> None:
+    rendered.configure(brand="Maple Books")
+    told = rendered("check", "--json")
+    assert told.status == 1
+    assert told.json["ok"] is False
+    run_repairs(rendered, told.json["repairs"])
+    assert rendered("check").status == 0
+
+
+def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
+    told = rendered.configure(brand="Maple Books")("check")
+    assert "fault   shop   en         disclosure   rendered   is stale" in told.out
+    command = f"agi-bridge prompts render --line shop --config {rendered.config}"
+    assert f"To put it right:\n    {command}\n" in told.out
+    assert told.out.endswith("17 prompts: 1 fault, no notes\n")
+
+
+def test_only_the_languages_that_need_it_are_rendered(rendered: Shop) -> None:
+    told = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
+    languages = [shlex.split(command)[-1] for command in told.json["repairs"]]
+    assert languages == ["fr", "es"]
+
+
+def test_recordings_that_conversion_puts_right_are_imported_where_they_are(shop: Shop) -> None:
+    recording(shop.recordings, "goodbye", "Goodbye.")
+    tone(shop.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
+    told = shop("check", "--json")
+    assert told.status == 0
+    commands = [each for each in told.json["repairs"] if " import " in each]
+    run_repairs(shop, commands)
+    flaws = shop("check", "--json").json["lines"][0]["flaws"]
+    assert [flaw["prompt"] for flaw in flaws] == ["disclosure"]
+
+
+def test_what_has_to_be_recorded_again_goes_to_the_studio(shop: Shop) -> None:
+    recording(shop.recordings, "goodbye", "So long.")
+    told = shop("check", "--json")
+    assert told.status == 1
+    command = f"agi-bridge prompts export --line shop --config {shop.config} --out FOLDER"
+    assert told.json["repairs"][-1] == command
+
+
+def test_a_recording_that_the_pbx_cannot_play_is_a_fault(shop: Shop) -> None:
+    recording(shop.recordings, "busy", shipped_text("busy"))
+    tone(shop.recordings / "en" / "busy.wav", 1.6, rate=48000)
+    found = checked(shop)
+    assert not found.ok
+    assert "8 kHz" in shown(found)
+    assert f"agi-bridge prompts import {shop.recordings} --line shop --convert" in found.repairs
+
+
+def test_a_folder_that_is_out_of_order_is_a_fault(shop: Shop, tmp_path: Path) -> None:
+    recording(shop.recordings, "busy", shipped_text("busy"))
+    (shop.recordings / "manifest.json").write_text("[]", encoding="utf-8")
+    found = checked(shop)
+    assert not found.ok
+    text = shown(found)
+    assert f"fault {tmp_path / 'recordings'}: manifest.json is not what it should be" in text
+    assert text.endswith("17 prompts: 1 fault, 1 note\n")

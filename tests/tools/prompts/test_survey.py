@@ -1,0 +1,208 @@
+"""What is wrong with a prompt, and what puts it right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.speech import Script
+from agi_bridge.tools.errors import UsageError
+from agi_bridge.tools.prompts.shelves import Found
+from agi_bridge.tools.prompts.survey import Flaw, Prompt, Repair, Weight, look, survey
+from agi_bridge.tools.prompts.wanted import Wanted, wanted
+from tests.call.builders import line
+
+from .sounds import recording, tone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.tools.prompts.shelves import Source
+
+    from .commands import Shop
+
+
+def asked(name: str = "goodbye", **settings: str) -> Wanted:
+    """A prompt that a line wants."""
+    shop = line(policy_url="example.com", **settings)
+    (found,) = [each for each in wanted(shop, Script()) if each.name == name]
+    return found
+
+
+def looked(
+    file: Path,
+    source: Source = "recording",
+    *,
+    text: str | None = "Goodbye.",
+    problem: str = "",
+    prompt: Wanted | None = None,
+) -> Prompt:
+    return look(prompt or asked(), Found(source, file, text, problem))
+
+
+def test_the_packages_prompts_are_faultless(shop: Shop) -> None:
+    (found,) = survey(shop.configure(languages=["en", "es", "fr"]).settings, None)
+    others = [each for each in found.prompts if not each.wanted.asks]
+    assert len(others) == 48
+    assert [each.flaws for each in others] == [()] * 48
+
+
+def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> None:
+    (found,) = survey(shop.settings, "shop")
+    (asking,) = [each for each in found.prompts if each.wanted.asks]
+    flaw = Flaw("is the package's own, which names no brand", Weight.NOTE, Repair.RENDER)
+    assert asking.flaws == (flaw,)
+    assert asking.version is None
+    assert asking.words.startswith("Thank you for calling. ")
+
+
+def test_what_was_rendered_is_faultless(rendered: Shop) -> None:
+    (found,) = survey(rendered.settings, "shop")
+    assert [each.flaws for each in found.prompts] == [()] * 17
+    assert {each.version for each in found.prompts} == {1}
+
+
+def test_what_was_rendered_for_another_brand_is_stale(rendered: Shop) -> None:
+    (found,) = survey(rendered.configure(brand="Maple Books").settings, "shop")
+    flaws = {each.wanted.name: each.flaws for each in found.prompts if each.flaws}
+    told = "is stale: the script's text has changed since"
+    assert flaws == {"disclosure": (Flaw(told, Weight.FAULT, Repair.RENDER),)}
+
+
+def test_another_line_is_not_known(shop: Shop) -> None:
+    with pytest.raises(UsageError, match="no line of that name"):
+        survey(shop.settings, "garage")
+
+
+def test_the_languages_come_one_after_the_other(shop: Shop) -> None:
+    (found,) = survey(shop.configure(languages=["en", "fr"]).settings, None)
+    assert [(tag, len(prompts)) for tag, prompts in found.by_language()] == [("en", 17), ("fr", 17)]
+
+
+def test_a_good_recording_has_no_flaw(tmp_path: Path) -> None:
+    found = looked(recording(tmp_path, "goodbye", "Goodbye."))
+    assert found.flaws == ()
+    assert found.words == "Goodbye."
+    assert found.version == 1
+    assert found.seconds == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_recording_of_other_words_is_stale(tmp_path: Path) -> None:
+    found = looked(recording(tmp_path, "goodbye", "So long."), text="So long.")
+    told = "is stale: the script's text has changed since"
+    assert found.flaws == (Flaw(told, Weight.FAULT, Repair.RECORD),)
+    assert found.words == "So long."
+
+
+def test_other_words_in_a_folder_of_ones_own_are_noted(tmp_path: Path) -> None:
+    found = looked(recording(tmp_path, "goodbye", "So long."), "prompts", text="So long.")
+    told = "has words of its own, not the script's"
+    assert found.flaws == (Flaw(told, Weight.NOTE, Repair.BY_HAND),)
+
+
+def test_a_missing_prompt_is_to_be_rendered() -> None:
+    found = look(asked(), None)
+    assert found.flaws == (Flaw("is missing", Weight.FAULT, Repair.RENDER),)
+    assert found.words == "Goodbye."
+    assert found.seconds is None
+
+
+def test_a_missing_prompt_without_a_text_says_why() -> None:
+    found = look(Wanted("hello", "en", None, "'en' has no text 'hello'"), None)
+    assert found.flaws == (
+        Flaw("is missing: 'en' has no text 'hello'", Weight.FAULT, Repair.BY_HAND),
+    )
+    assert found.words == ""
+
+
+def test_a_recording_without_its_text_is_a_fault(tmp_path: Path) -> None:
+    found = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6), text=None)
+    told = "has no text: write what is spoken into goodbye.txt beside it"
+    assert found.flaws == (Flaw(told, Weight.FAULT, Repair.BY_HAND),)
+
+
+def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
+    prompt = Wanted("hello", "en", None, "'en' has no text 'hello'")
+    found = looked(recording(tmp_path, "hello", "Hello there."), text="Hello there.", prompt=prompt)
+    assert found.flaws == ()
+
+
+def test_the_packages_prompt_for_a_text_that_cannot_be_made_is_noted(tmp_path: Path) -> None:
+    prompt = Wanted("disclosure", "en", None, "needs the line's policy_url, which is empty")
+    found = looked(recording(tmp_path, "disclosure", "Hello."), "shipped", prompt=prompt)
+    told = "cannot have the script's text: needs the line's policy_url, which is empty"
+    assert found.flaws == (Flaw(told, Weight.NOTE, Repair.BY_HAND),)
+
+
+def test_what_the_pbx_cannot_play_is_a_fault_that_conversion_puts_right(tmp_path: Path) -> None:
+    file = tone(tmp_path / "en" / "goodbye.wav", 0.6, rate=48000)
+    (flaw,) = looked(file).flaws
+    assert "8 kHz" in flaw.problem
+    assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.CONVERT)
+
+
+def test_a_level_that_is_off_is_noted(tmp_path: Path) -> None:
+    (flaw,) = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)).flaws
+    assert "too soft" in flaw.problem
+    assert (flaw.weight, flaw.repair) == (Weight.NOTE, Repair.CONVERT)
+
+
+def test_what_was_clipped_has_to_be_recorded_again(tmp_path: Path) -> None:
+    file = tone(tmp_path / "en" / "goodbye.wav", 0.6, height=4.0, clipped=0.6)
+    flaws = looked(file).flaws
+    (flaw,) = [each for each in flaws if "clipped" in each.problem]
+    assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.RECORD)
+
+
+def test_a_recording_far_too_short_for_its_text_is_a_fault(tmp_path: Path) -> None:
+    text = "Enter your ten-digit mobile number, area code first."
+    file = tone(tmp_path / "en" / "enter-number.wav", 0.6)
+    (flaw,) = looked(file, text=text, prompt=asked("enter-number")).flaws
+    assert "too short for its text" in flaw.problem
+    assert flaw.weight is Weight.FAULT
+
+
+def test_what_was_rendered_badly_is_to_be_rendered_again(tmp_path: Path) -> None:
+    file = tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)
+    (flaw,) = looked(file, "rendered").flaws
+    assert (flaw.weight, flaw.repair) == (Weight.NOTE, Repair.RENDER)
+
+
+def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
+    file = tmp_path / "goodbye.wav"
+    file.write_bytes(b"RIFF")
+    found = looked(file)
+    assert found.seconds is None
+    assert [each.weight for each in found.flaws] == [Weight.FAULT]
+
+
+def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(rendered: Shop) -> None:
+    (found,) = survey(rendered.settings, "shop")
+    (busy,) = [each for each in found.prompts if each.wanted.name == "busy"]
+    assert busy.found is not None
+    other = tone(busy.found.file, 1.7)
+    (changed,) = survey(rendered.settings, "shop")
+    (busy,) = [each for each in changed.prompts if each.wanted.name == "busy"]
+    assert other == busy.found.file if busy.found else False
+    assert [each.weight for each in busy.flaws] == [Weight.FAULT]
+    assert "differs from manifest.json" in busy.flaws[0].problem
+
+
+def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
+    prompt = asked("disclosure")
+    assert prompt.text is not None
+    file = tone(tmp_path / "en" / "disclosure.wav", 31.0)
+    (flaw,) = looked(file, text=prompt.text.text, prompt=prompt).flaws
+    assert flaw.problem == "takes 31.2 s: above 30 s callers hang up"
+    assert flaw.weight is Weight.NOTE
+
+
+def test_hd_voice_beside_a_disclosure_is_a_fault(tmp_path: Path) -> None:
+    prompt = asked("disclosure")
+    assert prompt.text is not None
+    file = tone(tmp_path / "en" / "disclosure.wav", 22.0)
+    file.with_suffix(".wav16").write_bytes(b"")
+    (flaw,) = looked(file, text=prompt.text.text, prompt=prompt).flaws
+    assert flaw.problem == "must not have disclosure.wav16 beside it: remove that file"
+    assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.BY_HAND)
