@@ -17,11 +17,12 @@ from .errors import (
 )
 from .library import Library
 from .recording import Recording
-from .script import NEEDED, OPT_OUT, PROMPTS, menu_key
+from .script import DIGITS, NEEDED, OPT_OUT, PROMPTS, menu_key
 from .shelf import SHIPPED, Folder
 from .wording import LineWords, Script, Text
 
 __all__ = [
+    "DIGITS",
     "NEEDED",
     "OPT_OUT",
     "PROMPTS",

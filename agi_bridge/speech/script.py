@@ -44,6 +44,9 @@ NEEDED: Final = frozenset(PROMPTS) - {
 }
 """The prompts that a call may need in its language, whatever the line."""
 
+DIGITS: Final = tuple(f"digit-{digit}" for digit in range(10))
+"""Prompts for reading numbers back where the PBX cannot; nobody has to have them."""
+
 DOCUMENTED: Final = ("no-forwarding", "not-linked")
 """Prompts whose texts are, word for word, what the hook's documentation says it answers."""
 

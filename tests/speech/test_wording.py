@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.speech import NEEDED, PROMPTS, SHIPPED, BadScript, LineWords, Script, menu_key
+from agi_bridge.speech import (
+    DIGITS,
+    NEEDED,
+    PROMPTS,
+    SHIPPED,
+    BadScript,
+    LineWords,
+    Script,
+    menu_key,
+)
 from agi_bridge.speech.wording import NAMES, TEXTS, aloud
 
 if TYPE_CHECKING:
@@ -51,6 +60,14 @@ def test_the_shipped_recordings_say_what_the_script_says(language: str) -> None:
 def test_every_text_that_a_call_may_need_is_in_the_script() -> None:
     assert SCRIPT.languages == {"en", "es", "fr"}
     assert set(NAMES) > NEEDED
+
+
+@pytest.mark.parametrize(("language", "five"), [("en", "five"), ("es", "cinco"), ("fr", "cinq")])
+def test_digits_can_be_recorded_though_they_need_not_be(language: str, five: str) -> None:
+    texts = SCRIPT.texts(SHOP, [language], DIGITS)
+    assert len({text.text for text in texts}) == 10
+    assert texts[5].text == five
+    assert not NEEDED & set(DIGITS)
 
 
 def test_a_lines_own_words_stand_in_its_texts() -> None:
