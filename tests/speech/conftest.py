@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from agi_bridge.speech import CommandEngine
 from .programs import SPEAK, Lifeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -39,6 +40,16 @@ def engine(tmp_path: Path) -> Callable[..., CommandEngine]:
 def lifeline(tmp_path: Path) -> Lifeline:
     """What `HANG` and `LEAVE` hold."""
     return Lifeline(tmp_path / "log")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up on every engine but the last after a moment; the last has all the time it needs."""
+
+    def share(end: float, later: Sequence[object]) -> float:
+        return asyncio.get_running_loop().time() + 0.1 if later else end
+
+    monkeypatch.setattr("agi_bridge.speech.rendering._share", share)
 
 
 @pytest.fixture

@@ -70,9 +70,9 @@ def next_best(tone: Callable[..., Path]) -> Held:
     return engine
 
 
-async def heard(first: Engine, next_best: Held, tmp_path: Path, budget: float = 60.0) -> None:
+async def heard(first: Engine, next_best: Held, tmp_path: Path) -> None:
     before = children()
-    library = Library(cache=tmp_path / "speech", engines=[first, next_best], budget=budget)
+    library = Library(cache=tmp_path / "speech", engines=[first, next_best], budget=60.0)
     recording = await library.say(TEXT, "en")
     assert recording is not None
     assert next_best.asked == [(TEXT, "en")]
@@ -97,10 +97,11 @@ async def test_a_program_that_is_missing(next_best: Held, tmp_path: Path) -> Non
     await heard(CommandEngine(["/nonexistent/speak", "{output}"]), next_best, tmp_path)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_program_that_hangs(next_best: Held, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     # It waits at the lifeline that nobody reads.
-    await heard(command(f"LOG = {str(tmp_path / 'log')!r}\n{HANG}"), next_best, tmp_path, 1.0)
+    await heard(command(f"LOG = {str(tmp_path / 'log')!r}\n{HANG}"), next_best, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +122,10 @@ async def test_a_model_that_does_not_speak(program: str, next_best: Held, tmp_pa
     await heard(model(program), next_best, tmp_path)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("program", ["input()", f"{READY}input()"], ids=["loading", "speaking"])
 async def test_a_model_that_hangs(program: str, next_best: Held, tmp_path: Path) -> None:
-    await heard(model(program), next_best, tmp_path, 1.0)
+    await heard(model(program), next_best, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +141,11 @@ async def test_a_service_that_does_not_speak(
         await heard(service, next_best, tmp_path)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_service_that_hangs(next_best: Held, tmp_path: Path) -> None:
     service = Service(b"HTTP/1.1 200 OK\r\n", hang=True)
     async with serving(service) as url:
-        await heard(HttpEngine(url, model="m", voices={"*": "v"}), next_best, tmp_path, 1.0)
+        await heard(HttpEngine(url, model="m", voices={"*": "v"}), next_best, tmp_path)
         await service.gone.wait()
 
 

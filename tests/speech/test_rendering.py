@@ -61,11 +61,12 @@ async def test_an_engine_is_asked_only_for_its_languages(
     assert other.asked == [(TEXT, "en-us")]
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_engine_that_hangs_leaves_the_next_one_its_time(
     renderer: Callable[..., Renderer], free: Callable[..., Held]
 ) -> None:
     hanging = Hanging()
-    both = renderer(hanging, free(), budget=1.0)
+    both = renderer(hanging, free())
     assert await both.speech(TEXT, "en") is not None
     assert hanging.ended == 1
     assert both.failures == {"hanging": 1}
@@ -114,11 +115,12 @@ async def test_a_first_choice_that_speaks_again_is_preferred_to_what_another_ren
     assert best.asked == [(TEXT, "en")]
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_waiting_for_a_place_is_no_fault_of_the_engines(
     renderer: Callable[..., Renderer], free: Callable[..., Held]
 ) -> None:
     busy, next_best = free("busy"), free("next")
-    both = renderer(busy, next_best, budget=0.6)
+    both = renderer(busy, next_best)
     places = both._slots[0].free
     for _ in range(busy.at_once):
         await places.acquire()  # by texts of other calls
