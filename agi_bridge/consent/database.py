@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,6 +131,8 @@ class Database:
                 it was lost while it said so.
         """
         try:
+            if self._connection is not None and not self.is_sqlite and _ended(self._connection):
+                self.close()
             if self._connection is None:
                 self._connection = self._engine.connect()
             core = self._connection
@@ -188,6 +191,17 @@ class Database:
                 connection.close()
             except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
                 connection.invalidate()
+
+
+def _ended(connection: Connection) -> bool:
+    """Whether PostgreSQL has closed an idle connection, as at a restart: only then does it speak.
+
+    Otherwise the next caller's consent would be what finds out.
+    """
+    driver: Any = connection.connection.driver_connection
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def cause(error: BaseException) -> str:

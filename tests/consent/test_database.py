@@ -159,15 +159,12 @@ def test_names_taken_in_any_order_never_block_each_other(
     assert len(seen) == 100
 
 
-def test_a_lost_connection_fails_one_transaction_and_no_more(emptied_url: str) -> None:
+def test_a_connection_lost_between_two_transactions_costs_nothing(emptied_url: str) -> None:
     with closing(Database(emptied_url)) as database:
         with database.transaction() as transaction:
             transaction.cursor.execute("create table pii (word text)")
             backend = transaction.core.exec_driver_sql("select pg_backend_pid()").scalar()
         execute(emptied_url, f"select pg_terminate_backend({backend}, 10000)")
-        with pytest.raises(LedgerUnavailable) as caught, database.transaction() as transaction:
-            put(transaction, "lost")
-        assert "\n" not in str(caught.value)
         with database.transaction() as transaction:
             put(transaction, "kept")
         assert words(database) == ["kept"]
