@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import exists, or_, select
 
 from agi_bridge import phone
 from agi_bridge.consent.chain import Chain, Row
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
-from agi_bridge.consent.schema import AUDIO, DISCLOSURE, EVENT, LEDGER, PII
+from agi_bridge.consent.schema import AUDIO, DISCLOSURE, EVENT, LEDGER, PII, is_rare
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _conditions(vault: Vault, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.state is not None:
         yield _has(wanted.state.value)
     if wanted.open_:
-        yield _waits()
+        yield from _waits()
         yield ~_has(Act.RESOLVED.value)
 
 
@@ -220,15 +220,17 @@ def _has(type_: str) -> ColumnElement[bool]:
     return exists().where(other.c.consent_id == EVENT.c.consent_id, other.c.type == type_)
 
 
-def _waits() -> ColumnElement[bool]:
-    table = EVENT.c
-    return or_(
-        _has(State.UNKNOWN.value),
-        table.type == Act.MESSAGE.value,
-        and_(
-            table.type == Act.REVOCATION.value,
-            table.body.contains('"passed_on":false', autoescape=True),
-        ),
+def _waits() -> Iterator[ColumnElement[bool]]:
+    table, rare = EVENT.c, EVENT.alias().c
+    yield table.consent_id.in_(
+        select(rare.consent_id).where(
+            is_rare(rare.type),
+            rare.type.in_([State.UNKNOWN.value, Act.MESSAGE.value, Act.REVOCATION.value]),
+        )
+    )
+    yield or_(
+        table.type != Act.REVOCATION.value,
+        table.body.contains('"passed_on":false', autoescape=True),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from agi_bridge.consent import reading
 from agi_bridge.consent.proof import Identifiers, timestamp
 from agi_bridge.consent.record import ConsentRecord, StoredEvent
-from agi_bridge.consent.schema import EVENT, PII, brand_key
+from agi_bridge.consent.schema import EVENT, PII, brand_key, is_rare
 from agi_bridge.consent.states import AGREED, Act, State
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def unsent(transaction: Transaction) -> list[Unsent]:
     ids = transaction.core.execute(
         select(EVENT.c.consent_id)
         .where(
+            is_rare(EVENT.c.type),
             EVENT.c.type == State.NOT_SENT.value,
             ~exists().where(
                 later.c.consent_id == EVENT.c.consent_id,

@@ -11,7 +11,10 @@ import psycopg
 from sqlalchemy import event
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from agi_bridge.consent import Ledger
+    from agi_bridge.consent.database import Transaction
 
 
 def execute(where: Path | str, statement: str) -> list[tuple[Any, ...]]:
@@ -29,3 +32,23 @@ def count_commits(ledger: Ledger) -> list[None]:
     commits: list[None] = []
     event.listen(ledger._database._engine, "commit", lambda _: commits.append(None))
     return commits
+
+
+async def plan(ledger: Ledger, work: Awaitable[object]) -> str:
+    """How SQLite carries out the first look-up of some work."""
+    looked: list[tuple[str, Any]] = []
+    engine = ledger._database.engine
+
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        looked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    await work
+    event.remove(engine, "before_cursor_execute", note)
+    [(statement, parameters), *_] = [each for each in looked if each[0].startswith("SELECT")]
+
+    def explain(transaction: Transaction) -> list[str]:
+        rows = transaction.core.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return [row.detail for row in rows]
+
+    return "\n".join(await ledger._run(explain))

@@ -9,7 +9,7 @@ import pytest
 from agi_bridge.consent import Act, ConsentRecord, Filter, Ledger, RetentionRules, State, reading
 from agi_bridge.consent.errors import VaultDamaged
 from agi_bridge.consent.proof import timestamp
-from tests.consent.beside import execute
+from tests.consent.beside import execute, plan
 from tests.consent.builders import (
     BRAND,
     ENTERED,
@@ -26,7 +26,7 @@ from tests.consent.builders import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.consent import Summary
+    from agi_bridge.consent import Keys, Summary
 
 
 async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
@@ -185,6 +185,13 @@ async def test_what_waits_for_a_person_is_listed_until_it_is_resolved(ledger: Le
     for id_ in (request, unknown):
         await ledger.act(Act.RESOLVED, id_, how="done", actor="admin")
     assert await listed(ledger, Filter(open_=True)) == [message]
+
+
+async def test_what_waits_is_found_without_going_through_all_events(file: Path, keys: Keys) -> None:
+    async with await Ledger.open(file, keys) as ledger:
+        found = await plan(ledger, ledger.summaries(Filter(open_=True)))
+    assert "event_rare" in found
+    assert "SCAN" not in found
 
 
 async def test_there_are_as_many_as_are_wanted_newest_first(

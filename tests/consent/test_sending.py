@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.consent import IllegalTransition, Keys, Ledger, State, sending
 from agi_bridge.consent.proof import commitment
-from tests.consent.beside import execute
+from tests.consent.beside import execute, plan
 from tests.consent.builders import (
     BRAND,
     HEARD,
@@ -133,6 +133,13 @@ async def test_consents_that_were_certainly_not_sent_are_listed_oldest_first(
     assert first.last_at == events[-1].at
     listed = [each.consent_id for each in await other.unsent()]
     assert listed == [twice.id, once.id]
+
+
+async def test_they_are_found_without_going_through_all_events(file: Path, keys: Keys) -> None:
+    async with await Ledger.open(file, keys) as ledger:
+        found = await plan(ledger, ledger.unsent())
+    assert "SEARCH event USING INDEX event_rare" in found
+    assert "SCAN" not in found
 
 
 async def test_a_returning_callers_agreement_is_listed_too(ledger: Ledger) -> None:
