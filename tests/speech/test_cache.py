@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import sys
 import threading
 import wave
 from typing import TYPE_CHECKING
@@ -156,3 +157,35 @@ async def test_a_conversion_that_is_cancelled_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not list((tmp_path / "speech").iterdir())
+
+
+SHARER = """
+import asyncio, pathlib, shutil, sys
+from agi_bridge.speech.cache import Cache
+
+async def main(folder, sound):
+    cache = Cache(folder, max_bytes=100_000)
+    for number in range(20):
+        cache.sweep()
+        async with cache.workplace() as place:
+            shutil.copy(sound, place / "in.wav")
+            await cache.keep(str(number % 7), place / "in.wav")
+        cache.find(str(number % 5))
+
+asyncio.run(main(*map(pathlib.Path, sys.argv[1:])))
+"""
+
+
+async def test_processes_that_share_the_folder_do_not_disturb_each_other(
+    tmp_path: Path, tone: Callable[..., Path]
+) -> None:
+    folder, source = tmp_path / "speech", tone()
+    sharers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", SHARER, folder, source)
+        for _ in range(3)
+    ]
+    assert [await sharer.wait() for sharer in sharers] == [0, 0, 0]
+    kept = list(folder.iterdir())
+    assert all(path.suffix == ".wav" for path in kept)
+    assert 0 < sum(path.stat().st_size for path in kept) <= 100_000
+    assert all(Cache(folder).find(path.stem) is not None for path in kept)
