@@ -34,16 +34,17 @@ ConfigOption = Annotated[
 ]
 
 
-def load(config: Path | None, *, secrets: str = "") -> Settings:
+def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Settings:
     """Load the configuration and set logging up; what is wrong with it is told, not raised.
 
     `secrets` is how the names of the secrets begin that the command needs; all of them if empty.
+    Without `prompts` they may be missing.
     """
     from agi_bridge.observe import configure_logging
     from agi_bridge.settings import Settings, SettingsError
 
     try:
-        settings = Settings.load(config, secrets=secrets)
+        settings = Settings.load(config, secrets=secrets, prompts=prompts)
     except SettingsError as error:
         typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
         raise typer.Exit(MISUSED) from None

@@ -13,6 +13,7 @@ from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, load, run
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from agi_bridge.settings import Settings
     from agi_bridge.tools.consents.output import Answer
 
 prompts: Final = typer.Typer(
@@ -45,6 +46,11 @@ OutOption = Annotated[Path, typer.Option(help="A new folder.", metavar="FOLDER")
 FolderArgument = Annotated[
     Path, typer.Argument(help="Holds LANGUAGE/NAME.wav, as export says.", metavar="FOLDER")
 ]
+
+
+def _settings(config: Path | None) -> Settings:
+    """The configuration: whoever makes the prompts need not have them, nor the hook's key."""
+    return load(config, secrets="speech.", prompts=False)
 
 
 def _answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
@@ -80,7 +86,7 @@ def list_(
     """List what callers hear, word for word, with lengths and where each sound comes from."""
     from agi_bridge.tools.prompts import listing as tool
 
-    _answer(tool.run(load(config), line), as_json=as_json)
+    _answer(tool.run(_settings(config), line), as_json=as_json)
 
 
 @prompts.command()
@@ -103,7 +109,9 @@ def render(
 
     from agi_bridge.tools.prompts import rendering as tool
 
-    work = tool.run(load(config), line, language=language, force=force, errors=Console(stderr=True))
+    work = tool.run(
+        _settings(config), line, language=language, force=force, errors=Console(stderr=True)
+    )
     _answer(work, as_json=as_json)
 
 
@@ -117,7 +125,7 @@ def check(
     """
     from agi_bridge.tools.prompts import checking as tool
 
-    _answer(tool.run(load(config), line, config=config), as_json=as_json)
+    _answer(tool.run(_settings(config), line, config=config), as_json=as_json)
 
 
 @prompts.command()
@@ -133,7 +141,7 @@ def play(
     """Play a prompt as callers hear it, by aplay, paplay, ffplay or SoX's play."""
     from agi_bridge.tools.prompts import playing as tool
 
-    _answer(tool.run(load(config), name, line, language=language, to=to), as_json=as_json)
+    _answer(tool.run(_settings(config), name, line, language=language, to=to), as_json=as_json)
 
 
 @prompts.command()
@@ -150,7 +158,7 @@ def export(
     """
     from agi_bridge.tools.prompts import exporting as tool
 
-    _answer(tool.run(load(config), line, out), as_json=as_json)
+    _answer(tool.run(_settings(config), line, out), as_json=as_json)
 
 
 @prompts.command("import")
@@ -170,4 +178,4 @@ def import_(
     """
     from agi_bridge.tools.prompts import taking as tool
 
-    _answer(tool.run(load(config), folder, line, to_convert=convert), as_json=as_json)
+    _answer(tool.run(_settings(config), folder, line, to_convert=convert), as_json=as_json)

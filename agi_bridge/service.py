@@ -17,11 +17,11 @@ from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.tools.ledger import anchors, load_keys, open_ledger, periods
-from agi_bridge.tools.speech import library
+from agi_bridge.tools.speech import library, of_lines
 from agi_bridge.web import Media, Web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from agi_bridge.consent import Ledger
     from agi_bridge.hook import Hook
@@ -55,9 +55,11 @@ async def house(
     prompts = await asyncio.to_thread(library, settings, address)
     try:
         await asyncio.to_thread(prompts.prepare)
+        lines = await asyncio.to_thread(of_lines, settings, prompts)
         async with hook_client(settings) as client:
-            await keep_disclosures(settings, prompts, ledger)
-            yield House(settings, prompts, ledger, breaker(settings, client), settings.sha256)
+            await keep_disclosures(settings, lines, ledger)
+            hook = breaker(settings, client)
+            yield House(settings, prompts, ledger, hook, settings.sha256, lines)
     finally:
         await prompts.close()
 
@@ -147,7 +149,9 @@ async def _go_on(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(CHORE_SECONDS)
 
 
-async def keep_disclosures(settings: Settings, prompts: Library, ledger: Ledger) -> None:
+async def keep_disclosures(
+    settings: Settings, prompts: Mapping[str, Library], ledger: Ledger
+) -> None:
     """Put every disclosure that a caller may hear into the ledger, text and sound.
 
     Raises:
@@ -155,7 +159,7 @@ async def keep_disclosures(settings: Settings, prompts: Library, ledger: Ledger)
     """
     for line in settings.lines.values():
         for language in line.languages:
-            recording = prompts.prompt(line.disclosure, language)
+            recording = prompts[line.name].prompt(line.disclosure, language)
             wav = await asyncio.to_thread(recording.wav.read_bytes)
             await ledger.register(recording.language, recording.text, recording.sha256, wav)
 

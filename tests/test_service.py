@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import io
 import json
 import logging
@@ -254,3 +255,23 @@ async def test_recordings_go_to_the_pbx_as_addresses_that_outlive_the_service(
                     assert (got.status_code, got.content[:4]) == (200, b"RIFF"), address
     assert played[0] == played[1]
     assert len(played[0]) >= 5
+
+
+async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_keeps_it(
+    tmp_path: Path, stand_in: StandIn
+) -> None:
+    rendered = tmp_path / "speech" / "lines" / "shop" / "en"
+    rendered.mkdir(parents=True)
+    sound = (SHIPPED / "en" / "disclosure-example-store.wav").read_bytes()
+    (rendered / "disclosure.wav").write_bytes(sound)
+    (rendered / "disclosure.txt").write_text("Of the shop's own.", encoding="utf-8")
+    async with bridge(tmp_path, stand_in) as server:
+        made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+    assert str(rendered / "disclosure") in made.played
+    words = hashlib.sha256(b"Of the shop's own.").hexdigest()
+    async with await open_ledger(settings(tmp_path)) as ledger:
+        assert words in [event.body.get("disclosure_sha256") for event in await ledger.events()]
+        kept = await ledger.disclosure(words)
+        assert kept is not None
+        assert await ledger.audio(hashlib.sha256(sound).hexdigest()) == sound
+    assert kept.text == "Of the shop's own."

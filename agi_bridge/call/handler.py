@@ -31,6 +31,8 @@ from agi_bridge.observe import CallLine
 from agi_bridge.observe.clock import clock_synchronised
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agi_bridge.agi import Channel
     from agi_bridge.consent import Ledger, Live, Revoked
     from agi_bridge.hook import Hook
@@ -50,7 +52,8 @@ ATTESTATIONS: Final = frozenset("ABC")
 class House:
     """What all calls share.
 
-    `unsent` is set when a call has left a consent that is to be sent again.
+    `library` is what all lines share, `lines` what those hear, by name, that have prompts of their
+    own. `unsent` is set when a call has left a consent that is to be sent again.
     """
 
     settings: Settings
@@ -58,7 +61,12 @@ class House:
     ledger: Ledger
     hook: Hook
     config_sha256: str
+    lines: Mapping[str, Library] = field(default_factory=dict)
     unsent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def library_of(self, line: Line) -> Library:
+        """Return what callers of a line hear."""
+        return self.lines.get(line.name, self.library)
 
 
 class CallHandler:
@@ -94,6 +102,7 @@ class Call:
         "_dialogue",
         "_follower",
         "_house",
+        "_library",
         "_line",
         "_record",
     )
@@ -114,10 +123,11 @@ class Call:
         self._caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
         caller = None if self._caller is None else self._caller.e164
         self._record = ConsentRecord(_facts(house, channel, line, called, caller), _rules(line))
+        self._library = house.library_of(line)
         self._dialogue = ConsentDialogue(
-            channel, line, house.library, self._record, call_line, caller=caller
+            channel, line, self._library, self._record, call_line, caller=caller
         )
-        self._follower = Follower(channel, line, house.library, call_line)
+        self._follower = Follower(channel, line, self._library, call_line)
 
     async def run(self) -> None:
         """Tell the story; the last act of all is to tell the dialplan how it ended."""
@@ -208,9 +218,8 @@ class Call:
                 return await self._not_opted_out()
         if shown is None or not shown.consents:
             number = await opt_out.ask_whose(
-                self._channel, self._line, self._house.library, self._call_line,
-                self._dialogue.language,
-            )  # fmt: skip
+                self._channel, self._line, self._library, self._call_line, self._dialogue.language
+            )
             if number is None and shown is None:
                 return await self._decline("opt_out_without_number")
             if number is not None and await self._revoke(number, "keyed") is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sources import Tree
 
+STATE_DIR = Path("/var/lib/agi-bridge")
+"""What `state_dir` is unless it is set."""
+
+SPEECH_FOLDER = "speech"
+"""The folder of rendered speech in `state_dir`."""
+
 M = TypeVar("M", bound=BaseModel)
 
 _SECRET: TypeAdapter[Secret] = TypeAdapter(SecretPlace)
@@ -40,6 +47,7 @@ class Parts:
     speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
+    speech_cache: Path
 
     @property
     def web_listens(self) -> bool:
@@ -51,7 +59,14 @@ class Parts:
     def whole(cls, settings: Settings) -> Self:
         """Take the parts of a configuration that is in order."""
         secrets = dict(_held(settings))
-        return cls(settings.agi, settings.web, settings.speech, settings.lines, secrets)
+        return cls(
+            settings.agi,
+            settings.web,
+            settings.speech,
+            settings.lines,
+            secrets,
+            settings.speech_cache,
+        )
 
     @classmethod
     def readable(cls, values: Tree) -> Self:
@@ -66,6 +81,7 @@ class Parts:
             _read(SpeechSettings, values.get("speech", {})),
             lines,
             dict(_named(values)),
+            Path(str(values.get("state_dir", STATE_DIR))) / SPEECH_FOLDER,
         )
 
 

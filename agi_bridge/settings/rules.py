@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .parts import Parts
     from .secret import Secret
     from .sections import AgiSettings
-    from .speech import SpeechSettings
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
@@ -82,22 +81,29 @@ def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]
             )
 
 
-def spoken(speech: SpeechSettings | None, lines: Mapping[str, Line]) -> Iterator[Fault]:
+def spoken(parts: Parts) -> Iterator[Fault]:
     """Check that every prompt a call may need is recorded in every language of its line."""
+    speech = parts.speech
     if speech is None:
         return
-    key, folders = "speech.prompts", [Folder(speech.recordings)] if speech.recordings else []
+    key, fix = "speech.prompts", f"compare with {SHIPPED}"
     try:
         # Nothing is rendered here, so the cache is never touched.
         library = Library(speech.prompts, cache=Path(os.devnull))
-        key = "speech.recordings"
-        library = library.over(*folders)
+        if speech.recordings is not None:
+            key = "speech.recordings"
+            library.over(Folder(speech.recordings))
     except BadPrompts as error:
-        for problem in error.problems:
-            yield Fault(key, problem, f"compare with {SHIPPED}")
+        yield from (Fault(key, problem, fix) for problem in error.problems)
         return
-    for line in lines.values():
-        yield from _recorded(library, line)
+    for line in parts.lines.values():
+        try:
+            own = library.over(*speech.layers(line.name, parts.speech_cache))
+        except BadPrompts as error:
+            fix = f"render them again: agi-bridge prompts render --line {line.name} --force"
+            yield from (Fault(f"lines.{line.name}", problem, fix) for problem in error.problems)
+        else:
+            yield from _recorded(own, line)
 
 
 def _recorded(library: Library, line: Line) -> Iterator[Fault]:

@@ -10,13 +10,15 @@ from typing import Self
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agi_bridge.speech import Folder
+
 from . import rules
 from .dids import DidIndex
 from .errors import Fault, SettingsError
 from .faults import read_errors
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
-from .parts import Parts, tables
+from .parts import SPEECH_FOLDER, STATE_DIR, Parts, tables
 from .sections import AgiSettings, HookSettings, LogSettings
 from .sources import Environment, Tree, find_file, merge, named_variables, read_file
 from .speech import SpeechSettings
@@ -34,7 +36,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
     )
 
-    state_dir: AbsolutePath = Path("/var/lib/agi-bridge")
+    state_dir: AbsolutePath = STATE_DIR
     """The only place that `serve` writes to: the ledger and rendered speech."""
 
     fallback_line: LineName | None = None
@@ -55,12 +57,18 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(
-        cls, path: Path | None, environ: Mapping[str, str] = os.environ, *, secrets: str = ""
+        cls,
+        path: Path | None,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        secrets: str = "",
+        prompts: bool = True,
     ) -> Self:
         """Read the file and the environment, check everything, and fetch the secrets.
 
         `secrets` is how the full names of those begin that are wanted: who looks at the ledger need
-        not have the hook's key.
+        not have the hook's key. Without `prompts` nobody looks whether they are all there: whoever
+        makes them need not have them.
 
         `path` None means `AGI_BRIDGE_CONFIG`, else `/etc/agi-bridge/agi-bridge.toml` if it is
         there; everything can also come from the environment alone.
@@ -78,7 +86,7 @@ class Settings(BaseSettings):
         index = DidIndex(parts.lines.values())
         faults += rules.between_tables(parts, index)
         faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
-        faults += rules.spoken(parts.speech, parts.lines)
+        faults += rules.spoken(parts) if prompts else ()
         wanted = {key: each for key, each in parts.secrets.items() if key.startswith(secrets)}
         faults += rules.secrets(wanted, environ)
         if settings is None or faults:
@@ -130,7 +138,14 @@ class Settings(BaseSettings):
     @property
     def speech_cache(self) -> Path:
         """The folder of rendered speech, which the PBX must be able to read."""
-        return self.state_dir / "speech"
+        return self.state_dir / SPEECH_FOLDER
+
+    def prompt_layers(self, line: str) -> tuple[Folder, ...]:
+        """Return the folders whose prompts win, on a line, over the shared ones; best first.
+
+        The last one is that of the prompts rendered for the line. Not all of them need be there.
+        """
+        return self.speech.layers(line, self.speech_cache)
 
     @property
     def ledger_place(self) -> Path | str:

@@ -1,9 +1,12 @@
 """`[speech]`: recordings, how they get to the PBX, and engines for what only a call brings."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
+
+from agi_bridge.speech import Folder
 
 from .engines import EngineSettings
 from .sections import Section
@@ -11,6 +14,9 @@ from .types import AbsolutePath, Count, ListOf, Seconds, Text, refuse
 
 MAX_URL: Final = 80
 """Longest `url`: what is made of it becomes a key of Asterisk's database (256 bytes, astdb.c)."""
+
+RENDERED: Final = "lines"
+"""The folder, within that of rendered speech, of the prompts rendered for each line."""
 
 # STREAM FILE takes all of it as it is; nothing in it means anything to an application either.
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~-]+)*")
@@ -50,6 +56,18 @@ class SpeechSettings(Section):
 
     max_megabytes: Annotated[Count, Field(ge=1, le=1_000_000)] = 256
     """Most that rendered texts may take on disk; the longest unused ones go first."""
+
+    def layers(self, line: str, cache: Path) -> tuple[Folder, ...]:
+        """Return the folders whose prompts win, on a line, over those of `prompts`; best first.
+
+        `cache` is the folder of rendered speech. Not all of them need be there.
+        """
+        rendered = f"{RENDERED}/{line}"
+        seen_as = f"{self.pbx_cache}/{rendered}" if self.pbx_cache else None
+        own = Folder(cache / rendered, seen_as)
+        if self.recordings is None:
+            return (own,)
+        return Folder(self.recordings, self.pbx_recordings or None), own
 
     @field_validator("engines", mode="before")
     @classmethod

@@ -25,9 +25,10 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import NEEDED
+from agi_bridge.speech import NEEDED, SHIPPED, Library
 from agi_bridge.tools import check_ledger, check_speech, check_web
 from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
+from agi_bridge.tools.speech import of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,8 +75,10 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield _breaker(settings.hook)
     yield from check_ledger.look(settings, environ)
     yield from check_web.look(settings)
+    shared = Library(settings.speech.prompts, cache=settings.speech_cache)
+    prompts = of_lines(settings, shared)
     for line in settings.lines.values():
-        yield from _line(line)
+        yield from _line(line, prompts[line.name])
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:
@@ -114,15 +117,22 @@ def _breaker(hook: HookSettings) -> Finding:
     return Finding(Level.OK, key, text)
 
 
-def _line(line: Line) -> Iterator[Finding]:
+def _line(line: Line, prompts: Library) -> Iterator[Finding]:
     key = f"lines.{line.name}"
     numbers = ", ".join(mask(did) for did in line.did)
     yield Finding(Level.OK, f"{key}.did", f"{numbers}; otherwise {_in_words(line.default)}")
     languages = ", ".join(line.languages)
     text = f"{languages}: all {len(NEEDED) + 1} prompts are there"
     yield Finding(Level.OK, f"{key}.languages", text)
-    if line.disclosure == "disclosure":
-        text = "the shipped disclosure names neither brand nor policy address: record your own"
+    shipped = any(
+        prompts.prompt(line.disclosure, language).wav.is_relative_to(SHIPPED)
+        for language in line.languages
+    )
+    if line.disclosure == "disclosure" and shipped:
+        text = (
+            "the shipped disclosure names neither brand nor policy address: record your own, or"
+            f" agi-bridge prompts render --line {line.name}"
+        )
         yield Finding(Level.NOTE, f"{key}.disclosure", text)
         if line.purpose == "marketing":
             text = "the shipped disclosure asks for texts about a request, not for advertising"

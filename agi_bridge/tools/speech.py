@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agi_bridge.speech import BadEngine, Folder, Library, engine
+from agi_bridge.speech import BadEngine, Library, engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,18 +30,18 @@ def engines(settings: Settings) -> list[Engine | PbxEngine]:
 
 
 def library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
-    """The library of a configuration. Blocks: every recording is read.
+    """The library that all lines share. Blocks: every recording is read.
 
     Args:
         settings: the configuration.
         address: what the PBX is to know a recording by; None: its path.
 
     Raises:
-        BadPrompts: a folder of prompts cannot be used.
+        BadPrompts: the folder of prompts cannot be used.
         BadEngine: an engine cannot be made.
     """
     speech = settings.speech
-    shared = Library(
+    return Library(
         speech.prompts,
         pbx_prompts=speech.pbx_prompts or None,
         cache=settings.speech_cache,
@@ -51,6 +51,14 @@ def library(settings: Settings, address: Callable[[Recording], str] | None = Non
         budget=speech.budget_seconds,
         address=address,
     )
-    if speech.recordings is None:
-        return shared
-    return shared.over(Folder(speech.recordings, speech.pbx_recordings or None))
+
+
+def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
+    """What callers of each line hear: recordings, what was rendered for it, the shared prompts.
+
+    Blocks, like `library`. Engines and what they rendered are those of `shared`.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+    """
+    return {line: shared.over(*settings.prompt_layers(line)) for line in settings.lines}

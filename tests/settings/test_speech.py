@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.speech import EngineSpec
+from agi_bridge.settings import Settings
+from agi_bridge.speech import SHIPPED, EngineSpec
 
-from .texts import SHOP
+from .texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from agi_bridge.settings import Settings
 
 ESPEAK = 'kind = "command"\ncommand = ["espeak-ng", "-w", "{output}"]\n'
 SERVICE = 'kind = "http"\nurl = "https://h/v1"\nmodel = "m"\n'
@@ -202,3 +202,50 @@ def test_a_web_that_listens_for_the_pbx_alone_needs_a_port_of_its_own(
 ) -> None:
     text = f'speech = {{delivery = "http", url = "{URL}"}}\nweb = {{port = 4573}}\n{SHOP}{line}'
     assert "web.port: is agi.port too; give each listener a port of its own" in faults(text)
+
+
+def shelve(folder: Path, text: str) -> None:
+    (folder / "en").mkdir(parents=True)
+    shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "en" / "mine.wav")
+    (folder / "en" / "mine.txt").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["recordings", "speech/lines/shop"])
+def test_a_prompt_that_a_line_has_of_its_own_is_there(
+    load: Callable[..., Settings], faults: Callable[..., list[str]], tmp_path: Path, place: str
+) -> None:
+    text = f'state_dir = "{tmp_path}"\nspeech = {{recordings = "{tmp_path}/recordings"}}\n' + shop(
+        disclosure='"mine"'
+    )
+    assert faults(text)[0].startswith("lines.shop.disclosure: is not recorded in 'en'")
+    shelve(tmp_path / place, "Mine.")
+    assert load(text).lines["shop"].disclosure == "mine"
+    # Nor is it missed if something else is wrong.
+    assert faults(text.replace('"Example Store"', '""')) == [
+        "lines.shop.brand: is empty; give it a value"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "fix"),
+    [
+        ("recordings", "speech.recordings", "compare with"),
+        ("speech/lines/shop", "lines.shop", "prompts render --line shop --force"),
+    ],
+)
+def test_a_prompt_that_cannot_be_used_is_refused_by_who_made_it(
+    faults: Callable[..., list[str]], tmp_path: Path, place: str, key: str, fix: str
+) -> None:
+    shelve(tmp_path / place, "")
+    (line,) = faults(
+        f'state_dir = "{tmp_path}"\nspeech = {{recordings = "{tmp_path}/recordings"}}\n{SHOP}'
+    )
+    assert line.startswith(f"{key}: {tmp_path / place}: en/mine.wav has no text")
+    assert fix in line
+
+
+def test_who_makes_prompts_need_not_have_them(tmp_path: Path) -> None:
+    file = tmp_path / "agi-bridge.toml"
+    file.write_text(shop(languages='["de"]'), encoding="utf-8")
+    settings = Settings.load(file, {}, secrets="speech.", prompts=False)
+    assert settings.lines["shop"].languages == ("de",)

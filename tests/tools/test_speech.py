@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.speech import SHIPPED, BadEngine, CommandEngine, PbxEngine
-from agi_bridge.tools.speech import engines, library
+from agi_bridge.tools.speech import engines, library, of_lines
 from tests.call.builders import settings
 
 if TYPE_CHECKING:
@@ -44,15 +44,44 @@ def test_the_shipped_prompts_are_played_from_where_they_lie() -> None:
     assert recording.wav == SHIPPED / "en" / "goodbye.wav"
 
 
-def test_recordings_win_and_are_named_as_the_pbx_sees_them(tmp_path: Path) -> None:
-    (tmp_path / "en").mkdir()
-    shutil.copyfile(SHIPPED / "en" / "busy.wav", tmp_path / "en" / "goodbye.wav")
-    (tmp_path / "en" / "goodbye.txt").write_text("Busy.")
-    given = speech(recordings=str(tmp_path), pbx_recordings="/own", pbx_prompts="/shipped")
-    made = library(settings(tables=given))
-    assert made.prompt("goodbye", "en").path == "/own/en/goodbye"
-    assert made.prompt("goodbye", "en").text == "Busy."
-    assert made.prompt("busy", "en").path == "/shipped/en/busy"
+def shelve(folder: Path, name: str, text: str) -> None:
+    """Put a prompt of one's own there, in English."""
+    (folder / "en").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "en" / f"{name}.wav")
+    (folder / "en" / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+def test_recordings_win_over_what_was_rendered_for_the_line_and_that_over_the_rest(
+    tmp_path: Path,
+) -> None:
+    shelve(tmp_path / "own", "goodbye", "Recorded.")
+    rendered = tmp_path / "speech" / "lines" / "shop"
+    shelve(rendered, "goodbye", "Rendered.")
+    shelve(rendered, "accepted", "Rendered.")
+    configured = settings(tmp_path, tables=speech(recordings=str(tmp_path / "own")))
+    shop = of_lines(configured, library(configured))["shop"]
+    assert shop.prompt("goodbye", "en").text == "Recorded."
+    assert shop.prompt("accepted", "en").text == "Rendered."
+    assert shop.prompt("busy", "en").wav == SHIPPED / "en" / "busy.wav"
+    assert library(configured).prompt("accepted", "en").text != "Rendered."
+
+
+def test_each_folder_is_named_as_the_pbx_sees_it(tmp_path: Path) -> None:
+    shelve(tmp_path / "own", "goodbye", "Recorded.")
+    shelve(tmp_path / "speech" / "lines" / "shop", "accepted", "Rendered.")
+    given = speech(
+        recordings=str(tmp_path / "own"),
+        pbx_recordings="/own",
+        pbx_cache="/cache",
+        pbx_prompts="/shipped",
+    )
+    configured = settings(tmp_path, tables=given)
+    shop = of_lines(configured, library(configured))["shop"]
+    assert [shop.prompt(name, "en").path for name in ("goodbye", "accepted", "busy")] == [
+        "/own/en/goodbye",
+        "/cache/lines/shop/en/accepted",
+        "/shipped/en/busy",
+    ]
 
 
 async def test_the_cap_is_what_the_configuration_says(

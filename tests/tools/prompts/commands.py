@@ -92,7 +92,7 @@ class Shop:
     @property
     def settings(self) -> Settings:
         """What the configuration says."""
-        return Settings.load(self.config, {"SHOP_KEY": KEY})
+        return Settings.load(self.config, {"SHOP_KEY": KEY}, prompts=False)
 
     @property
     def asked(self) -> list[list[str]]:
