@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -386,17 +386,24 @@ async def test_a_database_that_may_only_be_read_refuses_the_write(ledger: Ledger
     assert len(await ledger.events()) == 3
 
 
-async def test_after_a_lost_connection_the_next_append_works_again(
-    emptied_url: str, keys: Keys
+async def test_a_connection_lost_in_mid_write_costs_that_group_and_no_more(
+    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await Ledger.open(emptied_url, keys) as ledger:
-        execute(
-            emptied_url,
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
-            "where application_name = 'agi-bridge' and datname = current_database()",
-        )
-        with pytest.raises(LedgerUnavailable) as caught:
-            await ledger.append(confirmed().take())
+        insert = ledger._writer._insert
+
+        def cut_off(*arguments: Any) -> None:
+            execute(
+                emptied_url,
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                "where application_name = 'agi-bridge' and datname = current_database()",
+            )
+            insert(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger._writer, "_insert", cut_off)
+            with pytest.raises(LedgerUnavailable) as caught:
+                await ledger.append(confirmed().take())
         assert "\n" not in str(caught.value)
         await ledger.append(confirmed().take())
         assert len(await ledger.events()) == 3
