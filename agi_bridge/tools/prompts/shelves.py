@@ -91,7 +91,7 @@ class Shelves:
 
 def rendered_folder(settings: Settings, line: Line) -> Path:
     """Return where a line's own prompts are, as rendered; it need not be there."""
-    return settings.speech_cache / "lines" / line.name
+    return settings.prompt_layers(line.name)[-1].path
 
 
 def look(source: Source, folder: Path) -> Layer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import wave
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agi_bridge.speech import BadAudio, Script
-from agi_bridge.speech.audio import read
+from agi_bridge.speech.audio import WIDE_RATE, read
 from agi_bridge.speech.recording import examine
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS, review
 from agi_bridge.tools.consents.lines import find_line
@@ -17,10 +18,14 @@ from agi_bridge.tools.prompts.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from agi_bridge.settings import Line, Settings
     from agi_bridge.tools.prompts.shelves import Found
     from agi_bridge.tools.prompts.wanted import Wanted
+
+SAME_SECONDS: Final = 0.25
+"""How far the lengths of a sound and of its HD voice may differ: silence cut off by hand."""
 
 
 class Weight(StrEnum):
@@ -119,10 +124,8 @@ def look(wanted: Wanted, found: Found | None) -> Prompt:
     if wanted.asks and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
         told = f"takes {seconds:.1f} s: above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
         flaws.append(Flaw(told, Weight.NOTE, Repair.BY_HAND))
-    if wanted.asks and found.wide is not None:
-        # Its endpos counts samples of 16 kHz: heard in HD, half of it would pass for the whole.
-        told = f"must not have {found.wide.name} beside it: remove that file"
-        flaws.append(Flaw(told, Weight.FAULT, Repair.BY_HAND))
+    if found.wide is not None:
+        flaws += _wide(wanted, found.wide, seconds)
     if found.problem and not any(flaw.weight is Weight.FAULT for flaw in flaws):
         flaws.append(Flaw(found.problem, Weight.FAULT, Repair.RENDER))
     return Prompt(wanted, found, seconds, tuple(flaws))
@@ -156,6 +159,27 @@ def _sound(found: Found) -> Iterator[Flaw]:
         else:
             repair = Repair.CONVERT if remark.converts else Repair.RECORD
         yield Flaw(remark.problem, weight, repair)
+
+
+def _wide(wanted: Wanted, file: Path, seconds: float | None) -> Iterator[Flaw]:
+    """Judge the sound that callers with HD voice hear instead."""
+    if wanted.asks:
+        # Its endpos counts samples of 16 kHz: half of it heard would pass for the whole.
+        told = f"must not have {file.name} beside it: remove that file"
+        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
+        return
+    try:
+        with wave.open(str(file)) as sound:
+            shape = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
+            length = sound.getnframes() / WIDE_RATE
+    except (wave.Error, EOFError, OSError):
+        shape, length = None, 0.0
+    if shape != (1, 2, WIDE_RATE):
+        told = f"has {file.name} beside it, which is not 16 bit, one channel, 16 kHz: remove it"
+        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
+    elif seconds is not None and abs(length - seconds) > SAME_SECONDS:
+        told = f"has {file.name} beside it, which is another recording: remove it"
+        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
 
 
 def _words(wanted: Wanted, found: Found) -> Iterator[Flaw]:

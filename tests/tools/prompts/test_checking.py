@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agi_bridge.tools.prompts import checking
-
-from .commands import Shop, shown
 from .sounds import recording, shipped_text, tone
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agi_bridge.tools.prompts.checking import Checked
-
-
-def checked(shop: Shop, **speech: Any) -> Checked:
-    """Check a configuration whose folders the service would refuse."""
-    (shop.recordings).rename(hidden := shop.folder / "hidden")
-    settings = shop.settings
-    hidden.rename(shop.recordings)
-    own = settings.speech.model_copy(update=speech)
-    return asyncio.run(checking.run(settings.model_copy(update={"speech": own}), None))
+    from .commands import Shop
 
 
 def run_repairs(shop: Shop, commands: list[str]) -> None:
@@ -90,20 +75,28 @@ def test_what_has_to_be_recorded_again_goes_to_the_studio(shop: Shop) -> None:
     assert told.json["repairs"][-1] == command
 
 
-def test_a_recording_that_the_pbx_cannot_play_is_a_fault(shop: Shop) -> None:
+def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
+    shop: Shop,
+) -> None:
     recording(shop.recordings, "busy", shipped_text("busy"))
     tone(shop.recordings / "en" / "busy.wav", 1.6, rate=48000)
-    found = checked(shop)
-    assert not found.ok
-    assert "8 kHz" in shown(found)
-    assert f"agi-bridge prompts import {shop.recordings} --line shop --convert" in found.repairs
+    told = shop("check", "--json")
+    assert told.status == 1
+    commands = [each for each in told.json["repairs"] if " import " in each]
+    run_repairs(shop, commands)
+    assert shop("check").status == 0
 
 
-def test_a_folder_that_is_out_of_order_is_a_fault(shop: Shop, tmp_path: Path) -> None:
+def test_a_folder_that_is_out_of_order_is_a_fault(shop: Shop) -> None:
     recording(shop.recordings, "busy", shipped_text("busy"))
     (shop.recordings / "manifest.json").write_text("[]", encoding="utf-8")
-    found = checked(shop)
-    assert not found.ok
-    text = shown(found)
-    assert f"fault {tmp_path / 'recordings'}: manifest.json is not what it should be" in text
-    assert text.endswith("17 prompts: 1 fault, 1 note\n")
+    told = shop("check")
+    assert told.status == 1
+    assert told.out.startswith(f"fault {shop.recordings}: manifest.json is not what it should be")
+    assert told.out.endswith("17 prompts: 1 fault, 1 note\n")
+
+
+def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(shop: Shop) -> None:
+    told = shop.configure(languages=["en", "de"])("check")
+    assert told.status == 1
+    assert "is missing: 'de' has no script: write de.toml" in told.out

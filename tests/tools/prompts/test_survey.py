@@ -178,15 +178,18 @@ def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
 
 
 def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(rendered: Shop) -> None:
-    (found,) = survey(rendered.settings, "shop")
-    (busy,) = [each for each in found.prompts if each.wanted.name == "busy"]
-    assert busy.found is not None
-    other = tone(busy.found.file, 1.7)
-    (changed,) = survey(rendered.settings, "shop")
-    (busy,) = [each for each in changed.prompts if each.wanted.name == "busy"]
-    assert other == busy.found.file if busy.found else False
-    assert [each.weight for each in busy.flaws] == [Weight.FAULT]
-    assert "differs from manifest.json" in busy.flaws[0].problem
+    settings = rendered.settings
+    (before,) = survey(settings, "shop")
+    (file,) = [
+        each.found.file for each in before.prompts if each.found and each.wanted.name == "busy"
+    ]
+    tone(file, 1.5)
+    (after,) = survey(settings, "shop")
+    flaws = {each.wanted.name: each.flaws for each in after.prompts if each.flaws}
+    (flaw,) = flaws.pop("busy")
+    assert not flaws
+    assert flaw.problem.startswith("differs from manifest.json in its ")
+    assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.RENDER)
 
 
 def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
@@ -196,6 +199,30 @@ def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
     (flaw,) = looked(file, text=prompt.text.text, prompt=prompt).flaws
     assert flaw.problem == "takes 31.2 s: above 30 s callers hang up"
     assert flaw.weight is Weight.NOTE
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_hd_voice_has_twice_the_rate(tmp_path: Path, rate: int) -> None:
+    file = recording(tmp_path, "goodbye", "Goodbye.")
+    tone(tmp_path / "wide.wav", 0.6, rate=rate).rename(file.with_suffix(".wav16"))
+    told = "has goodbye.wav16 beside it, which is not 16 bit, one channel, 16 kHz: remove it"
+    flaw = Flaw(told, Weight.FAULT, Repair.BY_HAND)
+    assert looked(file).flaws == (() if rate == 16000 else (flaw,))
+
+
+def test_hd_voice_that_is_no_sound_is_a_fault(tmp_path: Path) -> None:
+    file = recording(tmp_path, "goodbye", "Goodbye.")
+    file.with_suffix(".wav16").write_bytes(b"")
+    (flaw,) = looked(file).flaws
+    assert flaw.weight is Weight.FAULT
+
+
+def test_hd_voice_of_another_recording_is_a_fault(tmp_path: Path) -> None:
+    file = recording(tmp_path, "goodbye", "Goodbye.")
+    tone(tmp_path / "wide.wav", 1.2, rate=16000).rename(file.with_suffix(".wav16"))
+    (flaw,) = looked(file).flaws
+    assert flaw.problem == "has goodbye.wav16 beside it, which is another recording: remove it"
+    assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.BY_HAND)
 
 
 def test_hd_voice_beside_a_disclosure_is_a_fault(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 from typing import TYPE_CHECKING
 
@@ -171,10 +170,8 @@ def test_recordings_are_mended_where_they_are_and_the_original_is_kept(shop: Sho
 
 
 def test_what_the_service_refuses_can_be_mended_where_it_is(shop: Shop) -> None:
-    settings = shop.settings
     file = tone(shop.recordings / "en" / "enter-number.wav", 3.0, rate=48000)
-    told = asyncio.run(taking.run(settings, shop.recordings, "shop", to_convert=True))
-    assert told.ok
+    assert shop("import", shop.recordings, "--line", "shop", "--convert").status == 0
     assert soundfile.info(str(file)).samplerate == RATE
     assert shop("check").status == 0
 
