@@ -52,8 +52,12 @@ class Parts:
     @property
     def web_listens(self) -> bool:
         """Tell whether, as far as can be read, the web has anything to listen for."""
-        tokens = self.web is not None and self.web.enabled
-        return tokens or (self.speech is not None and self.speech.delivery == "http")
+        return self.over_http or (self.web is not None and self.web.enabled)
+
+    @property
+    def over_http(self) -> bool:
+        """Tell whether, as far as can be read, the PBX fetches recordings from the web."""
+        return self.speech is not None and self.speech.delivery == "http"
 
     @classmethod
     def whole(cls, settings: Settings) -> Self:

@@ -53,6 +53,8 @@ def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
         yield from _long_enough(agi, parts.lines)
         if web is not None and parts.web_listens and web.port == agi.port != 0:
             yield Fault("web.port", "is agi.port too", "give each listener a port of its own")
+    if web is not None and web.port == 0 and parts.over_http:
+        yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
     yield from _one_brand(parts.lines)
 
 

@@ -202,6 +202,10 @@ def test_a_web_that_listens_for_the_pbx_alone_needs_a_port_of_its_own(
 ) -> None:
     text = f'speech = {{delivery = "http", url = "{URL}"}}\nweb = {{port = 4573}}\n{SHOP}{line}'
     assert "web.port: is agi.port too; give each listener a port of its own" in faults(text)
+    text = text.replace("4573", "0")
+    assert "web.port: is any free one, but speech.url needs to know it; give a number" in faults(
+        text
+    )
 
 
 def shelve(folder: Path, text: str) -> None:

@@ -217,12 +217,14 @@ def test_a_folder_of_recordings_that_is_not_there_yet_is_noted(
 # -- over HTTP
 
 
-def test_over_http_it_is_said_where_the_address_must_lead(checked: Callable[..., Report]) -> None:
-    web = 'web = {host = "0.0.0.0", port = 0}'
+def test_over_http_it_is_said_where_the_address_must_lead(
+    checked: Callable[..., Report], unused_tcp_port: int
+) -> None:
+    web = f'web = {{host = "0.0.0.0", port = {unused_tcp_port}}}'
     report = checked(speech(SPEAK, delivery="http", url=URL) + "\n" + web)
     assert one(report, "speech.delivery") == (
         Level.OK,
-        f"the PBX fetches recordings from {URL}, which must lead to 0.0.0.0 port 0",
+        f"the PBX fetches recordings from {URL}, which must lead to 0.0.0.0 port {unused_tcp_port}",
     )
     assert not found(report, "speech.url")
     assert not found(report, "speech.prompts")
