@@ -15,17 +15,17 @@ from agi_bridge.consent.errors import (
     SchemaOutdated,
     Withheld,
 )
-from agi_bridge.consent.keys import Keys
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.reading import Disclosure, Filter, Summary
-from agi_bridge.consent.record import (
+from agi_bridge.consent.facts import (
     AgreementRules,
     CallFacts,
-    ConsentRecord,
     DisclosureHeard,
     NumberEntered,
     StoredEvent,
 )
+from agi_bridge.consent.keys import Keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.reading import Disclosure, Filter, Summary
+from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.revocation import Revocation, Revoked
 from agi_bridge.consent.sending import Live, Unsent
 from agi_bridge.consent.states import Act, State

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, exists, or_, select, update
 
+from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
-from agi_bridge.consent.record import StoredEvent
 from agi_bridge.consent.schema import PII
 from agi_bridge.consent.states import Act
 

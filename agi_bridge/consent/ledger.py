@@ -8,43 +8,41 @@ for the group that is being written.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
 from agi_bridge import __version__
-from agi_bridge.consent import erasing, opening, reading, revoking, sealing, sending
+from agi_bridge.consent import erasing, opening, reading, revoking, sealing, sending, worker
 from agi_bridge.consent.database import Database
 from agi_bridge.consent.erasing import RetentionReport
 from agi_bridge.consent.errors import ConsentError, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.record import StoredEvent
+from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.statements import Statements
 from agi_bridge.consent.states import State
 from agi_bridge.consent.vault import Vault
+from agi_bridge.consent.worker import Worker
 from agi_bridge.consent.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from typing import Any, TypeVar
 
     from agi_bridge.consent.chain import Chain, Row
     from agi_bridge.consent.checkpoint import Checkpoint
-    from agi_bridge.consent.database import Transaction
     from agi_bridge.consent.erasing import RetentionRules
+    from agi_bridge.consent.facts import Batch
     from agi_bridge.consent.keys import Keys
     from agi_bridge.consent.reading import Disclosure, Filter, Summary
-    from agi_bridge.consent.record import Batch, ConsentRecord
+    from agi_bridge.consent.record import ConsentRecord
     from agi_bridge.consent.revocation import Revocation, Revoked
     from agi_bridge.consent.sending import Live, Unsent
     from agi_bridge.consent.states import Act
 
     T = TypeVar("T")
 
-WAIT_SECONDS: Final = 5.0
-"""Longest that an append waits: a database that does not answer must not hold a caller."""
 AT_ONCE: Final = 200
 """Most appends in one transaction: PostgreSQL has room for a few thousand locks in all."""
 REPEATS: Final = 10
@@ -65,11 +63,10 @@ class Ledger:
             Statements.for_sqlite() if self._database.is_sqlite else Statements.for_postgresql()
         )
         self._writer = Writer(statements, Vault(keys), keys.ledger_id)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._worker = Worker(self._database)
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._released: asyncio.Future[None] | None = None
         self._bell = asyncio.Event()
         self._ring_after = 0
         self._stored = 0
@@ -88,7 +85,7 @@ class Ledger:
         """
         ledger = cls(where, keys)
         try:
-            await ledger._on_thread(partial(ledger._prepare, read_only=read_only))
+            await ledger._worker.on_thread(partial(ledger._prepare, read_only=read_only))
         except BaseException:
             await ledger.close()
             raise
@@ -141,9 +138,9 @@ class Ledger:
         self._waiting.append(waiting)
         if self._task is None:
             self._task = asyncio.create_task(self._write())
-        if not await self._answered(waiting.done):
+        if not await self._worker.answered(waiting.done):
             waiting.given_up = True
-            raise self._no_answer()
+            raise self._worker.no_answer()
         waiting.done.result()
 
     async def recover(self) -> int:
@@ -151,11 +148,11 @@ class Ledger:
 
         Nobody knows whether such a request reached the hook, so nobody may send it again.
         """
-        return await self._run(lambda t: sending.recover(t, self._writer))
+        return await self._worker.run(lambda t: sending.recover(t, self._writer))
 
     async def unsent(self) -> list[Unsent]:
         """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
-        return await self._look(sending.unsent)
+        return await self._worker.look(sending.unsent)
 
     async def take_up(self, consent_id: str) -> ConsentRecord:
         """Go on with a stored consent.
@@ -163,15 +160,17 @@ class Ledger:
         Raises:
             LookupError: it is not in the ledger, or its personal data is erased.
         """
-        return await self._run(lambda t: sending.take_up(t, self._writer, consent_id))
+        return await self._worker.run(lambda t: sending.take_up(t, self._writer, consent_id))
 
     async def live_consent(self, number: str, brand: str) -> Live | None:
         """The newest consent of a number for a brand that is neither revoked nor restricted."""
-        return await self._in_time(lambda t: sending.live_consent(t, self._writer, number, brand))
+        return await self._worker.look_in_time(
+            lambda t: sending.live_consent(t, self._writer, number, brand)
+        )
 
     async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> int:
         """Keep a disclosure and its recording, for the proof; returns the wording's version."""
-        version = await self._run(
+        version = await self._worker.run(
             lambda t: sealing.register(t, self._writer, (language, text), (audio_sha256, wav))
         )
         self._writer.remember(text, version)
@@ -183,7 +182,7 @@ class Ledger:
         """End every consent of a number for a brand, and let no new one be taken by others."""
         for _ in range(REPEATS):
             try:
-                return await self._run(lambda t: revoking.revoke(t, self._writer, request))
+                return await self._worker.run(lambda t: revoking.revoke(t, self._writer, request))
             except revoking.Again:
                 continue
         raise LedgerUnavailable("the number is being agreed to all the time")
@@ -192,7 +191,7 @@ class Ledger:
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
         """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
-        return await self._run(
+        return await self._worker.run(
             lambda t: revoking.message(
                 t, self._writer, customer_id, words, reference=reference, business_id=business_id
             )
@@ -200,21 +199,21 @@ class Ledger:
 
     async def act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
         """Store an act that changes no state: revealed, exported, resolved."""
-        await self._run(lambda t: revoking.act(t, self._writer, act, consent_id, body))
+        await self._worker.run(lambda t: revoking.act(t, self._writer, act, consent_id, body))
 
     async def erase(self, consent_ids: Iterable[str], *, basis: str, actor: str) -> int:
         """Delete the personal data of consents; their events stay. Returns how many had any."""
-        erased = await self._run(
+        erased = await self._worker.run(
             lambda t: erasing.erase(t, self._writer, consent_ids, basis=basis, actor=actor)
         )
-        await self._scrub(erased > 0)
+        await self._worker.scrub(needed=erased > 0)
         return erased
 
     async def restrict(
         self, consent_ids: Iterable[str], *, basis: str, until: str, actor: str
     ) -> int:
         """Keep personal data for a defence only, until a day (RFC 3339). Returns how many."""
-        return await self._run(
+        return await self._worker.run(
             lambda t: erasing.restrict(
                 t, self._writer, consent_ids, basis=basis, until=until, actor=actor
             )
@@ -223,57 +222,57 @@ class Ledger:
     async def retain(self, rules: RetentionRules, *, dry_run: bool) -> RetentionReport:
         """Delete what its time has run out for; with `dry_run` only say what that is."""
         if dry_run:
-            return await self._run(lambda t: erasing.due(t, rules))
+            return await self._worker.run(lambda t: erasing.due(t, rules))
         total = RetentionReport()
         while True:
-            done = await self._run(lambda t: erasing.retain(t, self._writer, rules))
+            done = await self._worker.run(lambda t: erasing.retain(t, self._writer, rules))
             total += done
             if done == RetentionReport():
                 break
-        await self._scrub(total != RetentionReport())
+        await self._worker.scrub(needed=total != RetentionReport())
         return total
 
     async def rekey(self, actor: str) -> int:
         """Seal all personal data again under the first vault key; returns how many changed."""
         total, after = 0, ""
         while True:
-            resealed, after = await self._run(
+            resealed, after = await self._worker.run(
                 partial(sealing.rekey, writer=self._writer, actor=actor, after=after)
             )
             total += resealed
             if not after:
                 break
-        await self._scrub(total > 0)
+        await self._worker.scrub(needed=total > 0)
         return total
 
     # The proof
 
     async def checkpoint(self) -> Checkpoint | None:
         """Sign the head of our chain and keep a copy; None if nothing is new since the last one."""
-        return await self._run(lambda t: sealing.checkpoint(t, self._writer, self._keys))
+        return await self._worker.run(lambda t: sealing.checkpoint(t, self._writer, self._keys))
 
     async def checkpoints(self) -> list[Checkpoint]:
         """The copies of the checkpoints of every chain here."""
-        return await self._look(sealing.checkpoints)
+        return await self._worker.look(sealing.checkpoints)
 
     async def chains(self) -> list[Chain]:
         """The chains in this database, with their heads."""
-        return await self._look(reading.chains)
+        return await self._worker.look(reading.chains)
 
     async def rows(
         self, ledger_id: str | None = None, *, first: int = 1, last: int | None = None
     ) -> list[Row]:
         """Events of a chain (ours, if none is named) from one number to another, both included."""
         of = ledger_id or self.ledger_id
-        return await self._look(lambda t: reading.rows(t, of, first, last))
+        return await self._worker.look(lambda t: reading.rows(t, of, first, last))
 
     async def rows_of(self, consent_id: str) -> list[Row]:
         """The events of one consent or act, in the order they were stored."""
-        return await self._look(lambda t: reading.rows_of(t, consent_id))
+        return await self._worker.look(lambda t: reading.rows_of(t, consent_id))
 
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
         """The events of one consent, or all events of consents, in the order they were stored."""
-        rows = await self._look(lambda t: reading.events(t, consent_id))
+        rows = await self._worker.look(lambda t: reading.events(t, consent_id))
         return [StoredEvent.of(row) for row in rows]
 
     async def personal(self, consent_id: str) -> dict[str, str] | None:
@@ -283,7 +282,9 @@ class Ledger:
             KeyMissing: the key that it was sealed with is not at hand.
             VaultDamaged: it cannot be opened.
         """
-        return await self._look(lambda t: reading.personal(t, self._writer.vault, consent_id))
+        return await self._worker.look(
+            lambda t: reading.personal(t, self._writer.vault, consent_id)
+        )
 
     async def number(self, consent_id: str) -> str | None:
         """The number of a consent in E.164, or None if it was never confirmed or is erased."""
@@ -291,26 +292,22 @@ class Ledger:
 
     async def disclosure(self, sha256: str) -> Disclosure | None:
         """A disclosure's exact text."""
-        return await self._look(lambda t: reading.disclosure(t, sha256))
+        return await self._worker.look(lambda t: reading.disclosure(t, sha256))
 
     async def audio(self, sha256: str) -> bytes | None:
         """The recording of a disclosure, as a WAV file."""
-        return await self._look(lambda t: reading.audio(t, sha256))
+        return await self._worker.look(lambda t: reading.audio(t, sha256))
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""
-        return await self._look(lambda t: reading.summaries(t, self._writer.vault, wanted))
+        return await self._worker.look(lambda t: reading.summaries(t, self._writer.vault, wanted))
 
     async def close(self) -> None:
         """Write what waits, then release the database. Safe to call twice."""
         self._closed = True
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=WAIT_SECONDS)
-        if self._released is None:
-            loop = asyncio.get_running_loop()
-            self._released = loop.run_in_executor(self._thread, self._database.close)
-            self._thread.shutdown(wait=False)
-        await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
+            await asyncio.wait({self._task}, timeout=worker.WAIT_SECONDS)
+        await self._worker.close()
 
     # On the event loop
 
@@ -327,7 +324,7 @@ class Ledger:
         batches = [waiting.batch for waiting in group]
         outcomes: Sequence[Exception | None]
         try:
-            outcomes = await self._run(lambda t: self._writer.store(t, batches))
+            outcomes = await self._worker.run(lambda t: self._writer.store(t, batches))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             outcomes = [error] * len(batches)
         self._count(batches, outcomes)
@@ -352,55 +349,11 @@ class Ledger:
     async def _never_sent(self, consent_id: str) -> None:
         """A submission was stored after its caller gave up: there was none."""
         try:
-            await self._run(lambda t: sending.never_sent(t, self._writer, consent_id))
+            await self._worker.run(lambda t: sending.never_sent(t, self._writer, consent_id))
         except ConsentError as error:
             structlog.get_logger().error("consent left open", consent=consent_id, exc_info=error)
 
-    async def _in_time(self, work: Callable[[Transaction], T]) -> T:
-        """For what a caller waits for."""
-        task = asyncio.create_task(self._look(work))
-        if not await self._answered(task):
-            raise self._no_answer()
-        return task.result()
-
-    @staticmethod
-    async def _answered(done: asyncio.Future[T]) -> bool:
-        """Wait, but not for ever; the work goes on, and nobody need look at how it ends."""
-        try:
-            await asyncio.wait({done}, timeout=WAIT_SECONDS)
-        finally:
-            if not done.done():
-                done.add_done_callback(_ignore)
-        return done.done()
-
-    def _no_answer(self) -> LedgerUnavailable:
-        return LedgerUnavailable(f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s")
-
-    async def _scrub(self, needed: bool) -> None:  # noqa: FBT001 - one word says it
-        if needed:
-            try:
-                await self._on_thread(self._database.scrub)
-            except LedgerUnavailable as error:  # it is deleted all the same
-                structlog.get_logger().warning(
-                    "deleted data may still be found in the database's files", problem=str(error)
-                )
-
-    async def _run(self, work: Callable[[Transaction], T]) -> T:
-        return await self._on_thread(partial(self._in_transaction, work))
-
-    async def _look(self, work: Callable[[Transaction], T]) -> T:
-        return await self._on_thread(partial(self._in_transaction, work, reads=True))
-
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        if self._released is not None:
-            raise LedgerClosed("the ledger is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
     # On the ledger's thread
-
-    def _in_transaction(self, work: Callable[[Transaction], T], *, reads: bool = False) -> T:
-        with self._database.transaction(reads=reads) as transaction:
-            return work(transaction)
 
     def _prepare(self, *, read_only: bool) -> None:
         if read_only and self._database.is_sqlite and not self._database.file_is_there():
@@ -422,8 +375,3 @@ class _Waiting:
         self.batch = batch
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.given_up = False
-
-
-def _ignore(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from agi_bridge.consent import schema
 from agi_bridge.consent.errors import KeyMismatch, LedgerUnavailable, SchemaOutdated, VaultDamaged
+from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
-from agi_bridge.consent.record import StoredEvent
 from agi_bridge.consent.states import Act
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from agi_bridge.consent import reading
 from agi_bridge.consent.errors import IllegalTransition
+from agi_bridge.consent.facts import PersonalData, StoredEvent
 from agi_bridge.consent.proof import Identifiers, commitment, new_salt, timestamp
-from agi_bridge.consent.record import PersonalData, StoredEvent
 from agi_bridge.consent.revocation import Revoked
 from agi_bridge.consent.schema import EVERY_BRAND, PII, SUPPRESSION, brand_key
 from agi_bridge.consent.states import FOLLOWS, Act, State

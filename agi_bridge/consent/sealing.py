@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from agi_bridge.consent.checkpoint import Checkpoint, sign
+from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
-from agi_bridge.consent.record import StoredEvent
 from agi_bridge.consent.schema import AUDIO, CHECKPOINT, EVENT, PII
 from agi_bridge.consent.states import Act
 

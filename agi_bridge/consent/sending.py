@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, select
 
 from agi_bridge.consent import reading
+from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
-from agi_bridge.consent.record import ConsentRecord, StoredEvent
+from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.schema import EVENT, PII, brand_key, is_rare
 from agi_bridge.consent.states import AGREED, Act, State
 

@@ -15,8 +15,8 @@ from sqlalchemy import func, select, update
 
 from agi_bridge.consent.chain import START, leaf, link
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
+from agi_bridge.consent.facts import SCHEMA, StoredEvent
 from agi_bridge.consent.proof import canonical, text_sha256, timestamp
-from agi_bridge.consent.record import SCHEMA, StoredEvent
 from agi_bridge.consent.schema import DISCLOSURE, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from agi_bridge.consent.database import Transaction
-    from agi_bridge.consent.record import Batch, DisclosureHeard, PersonalData
+    from agi_bridge.consent.facts import Batch, DisclosureHeard, PersonalData
     from agi_bridge.consent.statements import Statements
     from agi_bridge.consent.vault import Vault
 

@@ -13,7 +13,7 @@ from agi_bridge.hook import Outcome, Submission
 from tests.call.builders import DID, KEY, settings
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.record import Batch
+    from agi_bridge.consent.facts import Batch
 
 NOON = datetime(2026, 7, 15, 19, 0, tzinfo=UTC)
 """Twelve o'clock in California."""

@@ -11,7 +11,7 @@ from agi_bridge.consent import LedgerUnavailable
 from tests.call.conftest import Place, names, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.record import Batch
+    from agi_bridge.consent.facts import Batch
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"

@@ -17,7 +17,7 @@ from tests.call.conftest import LiveCaller, Place, names
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord
     from agi_bridge.consent import Live
-    from agi_bridge.consent.record import Batch
+    from agi_bridge.consent.facts import Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"

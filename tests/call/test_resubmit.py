@@ -22,7 +22,7 @@ from agi_bridge.hook import Breaker, Outcome
 from tests.call.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.record import Batch
+    from agi_bridge.consent.facts import Batch
 
 
 # When

@@ -51,4 +51,4 @@ async def plan(ledger: Ledger, work: Awaitable[object]) -> str:
         rows = transaction.core.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return [row.detail for row in rows]
 
-    return "\n".join(await ledger._run(explain))
+    return "\n".join(await ledger._worker.run(explain))

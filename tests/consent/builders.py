@@ -13,7 +13,7 @@ from agi_bridge.consent import (
     Revocation,
     State,
 )
-from agi_bridge.consent.record import UNLIMITED
+from agi_bridge.consent.facts import UNLIMITED
 
 NUMBER = "+14155550123"
 CALLER = "+15145550100"

@@ -176,7 +176,7 @@ async def test_what_was_restricted_just_before_it_is_deleted_stays(
 ) -> None:
     consent = await stored(ledger, at=LONG_AGO)
     found = erasing._due
-    due = await ledger._run(lambda t: found(t, RULES, None))
+    due = await ledger._worker.run(lambda t: found(t, RULES, None))
     assert due == [consent]
     await ledger.restrict([consent], basis="claim", until=FAR, actor="me")
     stale = iter([due])

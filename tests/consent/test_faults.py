@@ -15,7 +15,7 @@ import structlog
 
 from agi_bridge.call import opt_out
 from agi_bridge.consent import database as database_module
-from agi_bridge.consent import ledger as ledger_module
+from agi_bridge.consent import worker as worker_module
 from tests.call.conftest import names
 from tests.consent.fault_calls import (
     AGREES,
@@ -83,7 +83,7 @@ def silence(monkeypatch: pytest.MonkeyPatch, postgresql_server: PostgreSQL) -> S
     def silence() -> Iterator[None]:
         try:
             with monkeypatch.context() as patch:
-                for module in (ledger_module, opt_out):
+                for module in (worker_module, opt_out):
                     patch.setattr(module, "WAIT_SECONDS", 0.5)
                 yield
         finally:

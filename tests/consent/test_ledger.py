@@ -19,7 +19,8 @@ from agi_bridge.consent import (
     State,
 )
 from agi_bridge.consent import ledger as ledger_module
-from agi_bridge.consent.record import StoredEvent
+from agi_bridge.consent import worker as worker_module
+from agi_bridge.consent.facts import StoredEvent
 from tests.consent.beside import count_commits, execute
 from tests.consent.builders import FACTS, NUMBER, confirmed, revocation, settle, submitting
 
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent import Keys
-    from agi_bridge.consent.record import Batch
+    from agi_bridge.consent.facts import Batch
 
 
 @contextmanager
 def halted(ledger: Ledger) -> Iterator[None]:
     """Let the ledger's thread do nothing more until the end of the block."""
     gate = threading.Event()
-    ledger._thread.submit(gate.wait)
+    ledger._worker._thread.submit(gate.wait)
     try:
         yield
     finally:
@@ -175,7 +176,7 @@ async def test_an_append_that_was_not_begun_in_time_is_dropped(
     with halted(ledger):
         first = await begun(ledger, confirmed().take())
         with monkeypatch.context() as patched:
-            patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+            patched.setattr(worker_module, "WAIT_SECONDS", 0)
             late = submitting()
             with pytest.raises(LedgerUnavailable, match="no answer in 0 s"):
                 await ledger.append(late.take())
@@ -187,7 +188,7 @@ async def test_an_append_that_was_not_begun_in_time_is_dropped(
 async def late(ledger: Ledger, record: ConsentRecord, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is stored of a record that is written after its caller gave up."""
     with halted(ledger), monkeypatch.context() as patched:
-        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        patched.setattr(worker_module, "WAIT_SECONDS", 0)
         with pytest.raises(LedgerUnavailable, match="no answer"):
             await ledger.append(record.take())
         patched.undo()
@@ -243,7 +244,7 @@ async def test_a_look_up_that_a_caller_waits_for_is_given_up_in_time_too(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with halted(ledger), monkeypatch.context() as patched:
-        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        patched.setattr(worker_module, "WAIT_SECONDS", 0)
         with pytest.raises(LedgerUnavailable, match="no answer"):
             await ledger.live_consent(NUMBER, "Example Store")
     assert await ledger.live_consent(NUMBER, "Example Store") is None
@@ -253,7 +254,7 @@ async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with halted(ledger), monkeypatch.context() as patched:
-        patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+        patched.setattr(worker_module, "WAIT_SECONDS", 0)
         before = asyncio.all_tasks()
         with pytest.raises(LedgerUnavailable, match="no answer"):
             await ledger.live_consent(NUMBER, "Example Store")
@@ -296,7 +297,7 @@ async def test_closing_does_not_wait_for_ever(
     with halted(ledger):
         waiting = await begun(ledger, submitting().take())
         with monkeypatch.context() as patched:
-            patched.setattr(ledger_module, "WAIT_SECONDS", 0)
+            patched.setattr(worker_module, "WAIT_SECONDS", 0)
             await ledger.close()
     await waiting
     assert ledger._task is None

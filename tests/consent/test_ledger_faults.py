@@ -81,7 +81,7 @@ async def test_a_database_that_may_only_be_read_refuses_the_write(ledger: Ledger
             else "set session characteristics as transaction read only"
         )
 
-    await ledger._run(read_only)
+    await ledger._worker.run(read_only)
     with pytest.raises(LedgerUnavailable, match=r"read-?only"):
         await ledger.append(confirmed().take())
     await ledger.append(confirmed().take())  # on a new connection

@@ -7,8 +7,8 @@ import pytest
 
 from agi_bridge.consent import ConsentRecord, IllegalTransition, State, StoredEvent
 from agi_bridge.consent.chain import Row
+from agi_bridge.consent.facts import UNLIMITED
 from agi_bridge.consent.proof import canonical, commitment, text_sha256
-from agi_bridge.consent.record import UNLIMITED
 from tests.consent.builders import (
     BRAND,
     CALLER,
@@ -24,7 +24,7 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.record import PersonalData
+    from agi_bridge.consent.facts import PersonalData
 
 OF_THE_CALL = {
     "line_id", "did", "brand", "legal_name", "purpose", "call_uid", "linked_id", "channel",

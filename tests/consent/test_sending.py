@@ -210,7 +210,7 @@ async def test_only_an_open_submission_is_settled_as_never_sent(ledger: Ledger) 
     settled = await stored(ledger, submitting(), State.ACCEPTED)
     for consent_id in (open_, settled):
         never_sent = partial(sending.never_sent, writer=ledger._writer, consent_id=consent_id)
-        await ledger._run(never_sent)
+        await ledger._worker.run(never_sent)
     assert (await types(ledger, open_))[-2:] == ["not_sent", "expired"]
     assert (await types(ledger, settled))[-1] == "accepted"
 

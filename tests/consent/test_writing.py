@@ -9,9 +9,9 @@ import structlog
 
 from agi_bridge.consent import ConsentRecord, IllegalTransition, Keys, Ledger, State
 from agi_bridge.consent.chain import START, leaf, link
+from agi_bridge.consent.facts import SCHEMA
 from agi_bridge.consent.keys import new_keys
 from agi_bridge.consent.proof import canonical, commitment, text_sha256
-from agi_bridge.consent.record import SCHEMA
 from agi_bridge.consent.vault import Vault
 from tests.consent.beside import execute
 from tests.consent.builders import (

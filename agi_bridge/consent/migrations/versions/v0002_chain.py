@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from alembic import context, op
 
-from agi_bridge.consent.record import PersonalData, StoredEvent
+from agi_bridge.consent.facts import PersonalData, StoredEvent
 from agi_bridge.consent.schema import guards
 from agi_bridge.consent.states import event_type
 
