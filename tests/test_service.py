@@ -257,6 +257,23 @@ async def test_recordings_go_to_the_pbx_as_addresses_that_outlive_the_service(
     assert len(played[0]) >= 5
 
 
+async def test_no_address_of_a_recording_is_logged(
+    tmp_path: Path, stand_in: StandIn, written: Log, unused_tcp_port: int
+) -> None:
+    async with bridge(tmp_path, stand_in, over_http(tmp_path, unused_tcp_port)) as server:
+        made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+        await call(server, f"{KEYED},1", sounds=lambda _: None)
+        addresses = {sound for sound in made.played if sound.startswith("http")}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for address in addresses:
+                path = address.removeprefix("http://pbx-side.example:4580")
+                await client.get(f"http://127.0.0.1:{unused_tcp_port}{path[:-5]}.wav")
+    assert len(addresses) >= 4
+    assert '"event": "call failed"' in written.getvalue()
+    for address in addresses:
+        assert address.rpartition("/")[2][:16] not in written.getvalue()
+
+
 async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_keeps_it(
     tmp_path: Path, stand_in: StandIn
 ) -> None:
