@@ -5,10 +5,10 @@ Deleting a row of `pii` deletes the salt, and with it the meaning of every commi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import case, delete, exists, literal, or_, select, update
 
 from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
@@ -16,7 +16,7 @@ from agi_bridge.consent.schema import PII
 from agi_bridge.consent.states import Act
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -34,10 +34,12 @@ class RetentionRules:
     Attributes:
         personal_before: what a person last did before this (RFC 3339 in UTC) is deleted.
         details_before: of consents before this, details are deleted.
+        of_lines: what holds for some lines instead of `personal_before`.
     """
 
     personal_before: str
     details_before: str
+    of_lines: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,9 @@ def _due(transaction: Transaction, rules: RetentionRules, limit: int | None) -> 
     """The consents of people who have not been texted, and have not revoked, since then."""
     pii, later = PII.c, PII.alias()
     query = select(pii.consent_id).where(
-        pii.at < rules.personal_before,
+        pii.at < _before(rules),
         _free(timestamp()),
-        ~exists().where(
-            later.c.number_hmac == pii.number_hmac, later.c.at >= rules.personal_before
-        ),
+        ~exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= _before(rules)),
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
 
@@ -167,8 +167,8 @@ def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None
     """The consents whose details are due, though they themselves are not."""
     pii, later = PII.c, PII.alias()
     stays = or_(
-        pii.at >= rules.personal_before,
-        exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= rules.personal_before),
+        pii.at >= _before(rules),
+        exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= _before(rules)),
     )
     query = select(pii.consent_id).where(
         pii.at < rules.details_before,
@@ -178,6 +178,12 @@ def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None
         stays,
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
+
+
+def _before(rules: RetentionRules) -> ColumnElement[str]:
+    """Before when a consent is due, by its line."""
+    usual = literal(rules.personal_before)
+    return case(rules.of_lines, value=PII.c.line_id, else_=usual) if rules.of_lines else usual
 
 
 def _free(now: str) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,7 +16,7 @@ from agi_bridge.consent.proof import timestamp
 from agi_bridge.consent.reading import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agi_bridge.consent.anchors import Anchors
     from agi_bridge.consent.checkpoint import Checkpoint
@@ -34,18 +34,24 @@ class Periods:
         seconds: ... and after so many seconds at the latest, if anything has happened.
         personal_days: personal data is kept so many days after what a person last did.
         details_days: raw digits, and a caller ID that is not the number, so many.
+        personal_days_of_lines: what holds for some lines instead of `personal_days`.
     """
 
     events: int = 100
     seconds: float = 3600.0
     personal_days: int = 1826
     details_days: int = 90
+    personal_days_of_lines: Mapping[str, int] = field(default_factory=dict)
 
     def rules(self, now_seconds: float) -> RetentionRules:
         """What is due for deletion at a time (since the epoch)."""
         return RetentionRules(
             personal_before=_before(now_seconds, self.personal_days),
             details_before=_before(now_seconds, self.details_days),
+            of_lines={
+                line: _before(now_seconds, days)
+                for line, days in self.personal_days_of_lines.items()
+            },
         )
 
 

@@ -5,7 +5,7 @@ One table `[lines.NAME]` each. Numbers and names in here are the business's own;
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from .line_tables import (
     PLACES,
@@ -78,6 +78,12 @@ Default = Annotated[
 """Where a caller goes whenever there is nothing else to do: declined, refused, failed."""
 
 
+def _one_brand(value: str) -> str:
+    if value == "*":
+        raise refuse("would stand for every brand", "write the name that callers know")
+    return value
+
+
 class Line(Section):
     """`[lines.NAME]`: one business line."""
 
@@ -93,7 +99,7 @@ class Line(Section):
     hook_key: SecretPlace
     """The organisation's key for the hook; keep it out of this file."""
 
-    brand: SpokenName
+    brand: Annotated[SpokenName, AfterValidator(_one_brand)]
     """The name that callers know."""
 
     legal_name: Text = ""
@@ -152,6 +158,10 @@ class Line(Section):
 
     digits: Literal["pbx", "own"] = "pbx"
     """Who says digits: the PBX, unless it has none in the caller's language; or our recordings."""
+
+    retention_days: Annotated[Count, Field(ge=1, le=36_525)] | None = None
+    """How long this line's consents are kept, where its country wants it otherwise; not set: as
+    `ledger.retention_days` says."""
 
     allow_caller_id: bool = False
     """Let the hook's answer choose the caller ID of the forwarded call."""

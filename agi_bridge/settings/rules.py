@@ -9,13 +9,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agi_bridge.speech import SHIPPED, BadPrompts, Folder, Library, menu_key
+from agi_bridge.speech import DIGITS, OPT_OUT, SHIPPED, BadPrompts, Folder, Library, menu_key
 
 from .errors import Fault
 from .line import SayDefault
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from agi_bridge.speech import Recording
 
     from .dids import DidIndex
     from .line import Line
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
 
-OPT_OUT_PROMPTS = ("opt-out-offer", "opted-out")
-"""What a line with an opt-out key says: that there is the key, and that it was heard."""
+WIDE = ".wav16"
+"""How the file of an HD recording ends."""
 
 
 def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
@@ -106,6 +108,7 @@ def spoken(parts: Parts) -> Iterator[Fault]:
             yield from (Fault(f"lines.{line.name}", problem, fix) for problem in error.problems)
         else:
             yield from _recorded(own, line)
+            yield from _digits(own, line)
 
 
 def _recorded(library: Library, line: Line) -> Iterator[Fault]:
@@ -126,6 +129,8 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
                 yield Fault(
                     setting, what, f"record it, or take {language!r} out of {key}.languages"
                 )
+            elif prompt == line.disclosure:
+                yield from _heard_out(library.prompt(prompt, language), setting)
         if line.consent.opt_out_key:
             yield from _opt_out(library, key, language)
         pressed = menu_key(library.prompt("language-menu-item", language).text)
@@ -136,8 +141,31 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
         menu.add(pressed)
 
 
+def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
+    """See that Asterisk counts in samples of 8 kHz how much of a disclosure was heard.
+
+    Of a `.wav16`, which it plays to callers with HD voice, it would count twice as many: half of
+    the words would pass for all of them.
+    """
+    wide = disclosure.wav.with_suffix(WIDE)
+    if wide.exists():
+        what = f"has a {WIDE} beside it, of which half would count as heard to the end"
+        yield Fault(key, what, f"delete {wide}")
+
+
+def _digits(library: Library, line: Line) -> Iterator[Fault]:
+    """See that digits are recorded where they are not to be the PBX's."""
+    if line.digits == "own":
+        for language in line.languages:
+            if missing := [name for name in DIGITS if not library.has(name, language)]:
+                what = f"is 'own', and {language!r} lacks {', '.join(missing)}"
+                yield Fault(
+                    f"lines.{line.name}.digits", what, "record them, or let the PBX say its own"
+                )
+
+
 def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
-    for prompt in OPT_OUT_PROMPTS:
+    for prompt in OPT_OUT:
         if not library.has(prompt, language):
             what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
             yield Fault(f"{key}.consent.opt_out_key", what, "record it, or leave the key empty")

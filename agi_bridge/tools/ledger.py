@@ -85,4 +85,9 @@ def periods(settings: Settings) -> Periods:
         seconds=ledger.checkpoints.every_seconds,
         personal_days=ledger.retention_days,
         details_days=ledger.details_days,
+        personal_days_of_lines={
+            name: line.retention_days
+            for name, line in settings.lines.items()
+            if line.retention_days is not None
+        },
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -207,6 +208,19 @@ async def test_a_dry_run_says_what_a_real_one_does(
             {"what": "details", "basis": "retention", "until": None, "actor": "agi-bridge"}
         ]
     assert await known(ledger, new) == {"salt", "number", "caller_id", "digits"}
+
+
+async def test_a_line_may_keep_its_consents_for_another_time(ledger: Ledger) -> None:
+    old = await stored(ledger, submitting("+14155550170"), AGO)
+    new = await stored(ledger, submitting("+14155550171"), NOW)
+    elsewhere = replace(RULES, of_lines={"shop": "2026-07-01T00:00:00.000Z"})
+    assert await ledger.retain(elsewhere, dry_run=True) == RetentionReport(erase=1)
+    other = replace(RULES, of_lines={"other": "2026-07-01T00:00:00.000Z"})
+    assert await ledger.retain(other, dry_run=True) == RetentionReport(trim=1)
+    longer = replace(RULES, personal_before=FAR, of_lines={"shop": PAST})
+    assert await ledger.retain(longer, dry_run=True) == RetentionReport(trim=1)
+    assert await ledger.retain(elsewhere, dry_run=False) == RetentionReport(erase=1)
+    assert (await ledger.personal(old), bool(await ledger.personal(new))) == (None, True)
 
 
 async def test_whoever_agreed_or_revoked_since_keeps_what_is_old(ledger: Ledger) -> None:

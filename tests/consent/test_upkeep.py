@@ -172,6 +172,14 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
     del upkeep
 
 
+def test_a_line_may_have_a_time_of_its_own() -> None:
+    periods = Periods(personal_days=10, details_days=1, personal_days_of_lines={"fr": 2})
+    rules = periods.rules(1_800_000_000)
+    assert rules.personal_before == "2027-01-05T08:00:00.000Z"
+    assert rules.details_before == "2027-01-14T08:00:00.000Z"
+    assert rules.of_lines == {"fr": "2027-01-13T08:00:00.000Z"}
+
+
 async def test_what_waits_for_a_person_is_said_every_day(
     upkeep: Upkeep, ledger: Ledger, time: Time
 ) -> None:

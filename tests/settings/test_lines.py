@@ -138,6 +138,29 @@ def test_an_opt_out_key_needs_the_prompts_that_offer_it(
     ]
 
 
+def test_a_disclosure_in_hd_voice_is_refused_for_half_of_it_would_count_as_heard(
+    faults: Callable[..., list[str]], load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    folder = tmp_path / "prompts"
+    shutil.copytree(SHIPPED, folder)
+    wide = folder / "en" / "disclosure.wav16"
+    (folder / "en" / "busy.wav16").write_bytes(b"")
+    own = f'speech = {{prompts = "{folder}"}}\n'
+    load(own + SHOP)
+    wide.write_bytes(b"")
+    assert faults(own + SHOP) == [
+        (
+            "lines.shop.disclosure: has a .wav16 beside it, of which half would count as heard to"
+            f" the end; delete {wide}"
+        )
+    ]
+
+
+def test_digits_of_ones_own_have_to_be_recorded(faults: Callable[..., list[str]]) -> None:
+    (fault,) = faults(shop(digits='"own"'))
+    assert fault.startswith("lines.shop.digits: is 'own', and 'en' lacks digit-0, digit-1")
+
+
 def test_lines_of_one_business_have_one_brand(
     faults: Callable[..., list[str]], load: Callable[..., Settings]
 ) -> None:

@@ -32,6 +32,7 @@ REFUSED_ON_A_LINE = {
         ('"+0123456789"', "is not a phone number in E.164 form"),
     ],
     "brand": [
+        ('"*"', "would stand for every brand; write the name that callers know"),
         ('""', "is empty"),
         ('"a\\u0007b"', "holds a control character"),
         (f'"{"x" * 81}"', "is too long; use at most 80 characters"),
@@ -60,6 +61,7 @@ REFUSED_ON_A_LINE = {
         ('"A"', "holds what is no key, or one twice; write keys like"),
         ('"##"', "holds what is no key, or one twice"),
     ],
+    "retention_days": [("0", "is too small; make it at least 1"), ('"long"', "write a whole")],
     "digits": [('"auto"', "is none of the choices; write 'pbx' or 'own'")],
     "allow_caller_id": [('"perhaps"', "write true or false")],
     "default": [

@@ -105,6 +105,12 @@ def test_periods_are_those_of_the_configuration(tmp_path: Path) -> None:
     found = periods(known)
     assert (found.events, found.seconds) == (5, 60.0)
     assert (found.personal_days, found.details_days) == (700, 7)
+    assert found.personal_days_of_lines == {}
+
+
+def test_a_line_may_keep_its_consents_for_another_time(tmp_path: Path) -> None:
+    known = settings(tmp_path, retention_days=300)
+    assert periods(known).personal_days_of_lines == {"shop": 300}
 
 
 def _sinks(known: Settings) -> tuple[object, ...]:

@@ -148,7 +148,7 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         opt_out_key=line.consent.opt_out_key,
         returning=line.consent.returning,
         limits=limits(line),
-        retention_days=settings.ledger.retention_days,
+        retention_days=line.retention_days or settings.ledger.retention_days,
         details_days=settings.ledger.details_days,
         config_sha256=settings.sha256,
         software=f"agi-bridge {__version__}",
