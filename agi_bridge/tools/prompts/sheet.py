@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
+from agi_bridge.speech import DIGITS
 from agi_bridge.speech.recording import text_hash
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS
 from agi_bridge.tools.consents import wording
@@ -54,6 +55,7 @@ HOW: Final = {
     "no-answer": "Apologetic.",
     "busy": "Apologetic.",
     "goodbye": "Friendly, falling.",
+    **dict.fromkeys(DIGITS, "As in the middle of a number: level, no falling end."),
 }
 """How to speak the prompts of the package."""
 

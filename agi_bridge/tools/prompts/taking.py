@@ -128,6 +128,8 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
     prompts = {(each.language, each.name): each for each in wanted(found, Script())}
+    # The folder is every line's: no disclosure may get HD voice, whose length counts otherwise.
+    asking = {each.disclosure for each in settings.lines.values()}
     rows = []
     for file in sorted(folder.glob("*/*.wav")):
         each = prompts.get((file.parent.name, file.stem))
@@ -135,7 +137,7 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
         rows.append(
             Row(_name(file), "ignored", remarks=("the line has no such prompt",))
             if each is None
-            else _take(file, target, each, to_convert=to_convert)
+            else _take(file, target, each, wide=file.stem not in asking, to_convert=to_convert)
         )
     missing = {language: _missing(into / language, names(found)) for language in found.languages}
     return Imported(
@@ -149,7 +151,7 @@ def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
     return () if len(left) == len(needed) else left
 
 
-def _take(file: Path, target: Path, prompt: Wanted, *, to_convert: bool) -> Row:
+def _take(file: Path, target: Path, prompt: Wanted, *, wide: bool, to_convert: bool) -> Row:
     """Take one recording, unless there is something against it."""
     text, against = _words(file, prompt)
     remarks = review(file, text)
@@ -159,7 +161,7 @@ def _take(file: Path, target: Path, prompt: Wanted, *, to_convert: bool) -> Row:
         return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
     write_text(target.with_suffix(".txt"), text)  # first: a sound without its text is refused
     if not (target.exists() and file.samefile(target)):
-        put(file, target, wide=not prompt.asks, as_it_is=not remarks)
+        put(file, target, wide=wide, as_it_is=not remarks)
     elif remarks:
         convert(file)
     length = examine(target).samples / RATE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.settings import SayDefault
-from agi_bridge.speech import NEEDED, OPT_OUT, PROMPTS, BadScript, LineWords, Script
+from agi_bridge.speech import DIGITS, NEEDED, OPT_OUT, PROMPTS, BadScript, LineWords, Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +38,8 @@ def names(line: Line) -> tuple[str, ...]:
         needed |= set(OPT_OUT)
     if isinstance(line.default, SayDefault):
         needed.add(line.default.prompt)
+    if line.digits == "own":
+        needed |= set(DIGITS)
     first = [name for name in BEFORE_THE_DISCLOSURE if name in needed]
     needed -= {*first, line.disclosure}
     usual = [name for name in PROMPTS if name in needed]

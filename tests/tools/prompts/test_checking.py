@@ -50,6 +50,15 @@ def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
     assert told.out.endswith("17 prompts: 1 fault, no notes\n")
 
 
+def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
+    told = rendered.configure(digits="own")("check", "--json")
+    assert told.status == 1
+    assert {flaw["problem"] for flaw in told.json["lines"][0]["flaws"]} == {"is missing"}
+    run_repairs(rendered, told.json["repairs"])
+    assert rendered("check").out == "27 prompts: no faults, no notes\n"
+    assert rendered.settings.lines["shop"].digits == "own"
+
+
 def test_only_the_languages_that_need_it_are_rendered(rendered: Shop) -> None:
     told = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
     languages = [shlex.split(command)[-1] for command in told.json["repairs"]]

@@ -78,6 +78,15 @@ def test_hd_voice_lies_beside_a_prompt_but_never_beside_the_disclosure(
     assert not (shop.recordings / "en" / "disclosure.wav16").exists()
 
 
+async def test_another_lines_disclosure_gets_no_hd_voice_either(shop: Shop, studio: Path) -> None:
+    settings = shop.settings
+    garage = settings.lines["shop"].model_copy(update={"disclosure": "enter-number"})
+    both = settings.model_copy(update={"lines": {**settings.lines, "garage": garage}})
+    await taking.run(both, studio, "shop", to_convert=True)
+    assert (shop.recordings / "en" / "enter-number.wav").exists()
+    assert not (shop.recordings / "en" / "enter-number.wav16").exists()
+
+
 def test_without_convert_it_is_refused_and_said_what_would_help(shop: Shop, studio: Path) -> None:
     told = shop("import", studio, "--line", "shop")
     assert told.status == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agi_bridge.speech import NEEDED, Script
+from agi_bridge.speech import DIGITS, NEEDED, Script
 from agi_bridge.tools.prompts.wanted import names, wanted
 from tests.call.builders import line
 
@@ -22,6 +22,12 @@ def test_opting_out_has_prompts_only_where_there_is_a_key_for_it() -> None:
     with_key = names(line(consent={"opt_out_key": "9"}))
     assert with_key[:3] == ("language-menu-item", "opt-out-offer", "disclosure")
     assert "opted-out" in with_key
+
+
+def test_digits_are_needed_where_they_are_not_the_pbxs() -> None:
+    assert not set(DIGITS) & set(names(line()))
+    own = names(line().model_copy(update={"digits": "own"}))
+    assert own[-10:] == DIGITS
 
 
 def test_a_default_that_is_said_is_needed_too() -> None:
