@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from agi_bridge import __version__
-from agi_bridge.agi import Limits, Server, stdio
+from agi_bridge.agi import SAFE_APPLICATIONS, Limits, Server, stdio
 from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
@@ -97,6 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                     limits=Limits(max_calls=agi.max_calls, call_seconds=agi.max_call_seconds),
                     allow=agi.allow,
                     token=agi.secret(),
+                    applications=applications(settings),
                 ) as server,
             ):
                 yield server
@@ -172,6 +173,12 @@ def breaker(settings: Settings, client: HookClient) -> Hook:
     return Breaker(client, failures=hook.breaker_failures, seconds=hook.breaker_seconds)
 
 
+def applications(settings: Settings) -> frozenset[str]:
+    """What calls may have the PBX run: what is safe, and what it is to speak with."""
+    voices = (engine.command[0] for engine in settings.speech.engines if engine.kind == "pbx")
+    return SAFE_APPLICATIONS.union(voices)
+
+
 def hook_client(settings: Settings) -> HookClient:
     """The hook's client, from the configuration."""
     hook = settings.hook
@@ -240,4 +247,4 @@ async def serve_stdio(settings: Settings) -> None:
         await open_ledger(settings, create=True) as ledger,
         house(settings, ledger) as parts,
     ):
-        await stdio.run(CallHandler(parts))
+        await stdio.run(CallHandler(parts), applications=applications(settings))

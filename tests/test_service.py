@@ -19,6 +19,7 @@ import pytest
 import structlog
 
 from agi_bridge import service
+from agi_bridge.agi import SAFE_APPLICATIONS
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import KeyFault
 from agi_bridge.observe import configure_logging
@@ -292,3 +293,10 @@ async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_ke
         assert kept is not None
         assert await ledger.audio(hashlib.sha256(sound).hexdigest()) == sound
     assert kept.text == "Of the shop's own."
+
+
+def test_calls_may_run_the_application_that_the_pbx_speaks_with_and_no_other() -> None:
+    command = ["Flite", "{text}"]
+    voice = settings(tables={"speech": {"engines": [{"kind": "pbx", "command": command}]}})
+    assert service.applications(voice) == SAFE_APPLICATIONS | {"Flite"}
+    assert service.applications(settings()) == SAFE_APPLICATIONS

@@ -21,6 +21,35 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES: Final = 1000
 """Longest text: an AGI command is one line of 2047 bytes, in which each comma takes three."""
 
+NOT_SPEECH: Final = frozenset(
+    {
+        "agi",
+        "deadagi",
+        "dial",
+        "eagi",
+        "exec",
+        "execif",
+        "externalivr",
+        "gosub",
+        "gosubif",
+        "goto",
+        "gotoif",
+        "macro",
+        "mixmonitor",
+        "monitor",
+        "mp3player",
+        "mset",
+        "originate",
+        "page",
+        "set",
+        "system",
+        "tryexec",
+        "trysystem",
+    }
+)
+"""Applications, in lower case, that run programs or dialplan: a text is from outside, and what is
+taken out of it below protects a voice, not a shell."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _MEANING = str.maketrans(dict.fromkeys('"\\{}[]()<>|`', " "))
 
@@ -46,6 +75,8 @@ class PbxEngine:
     def __init__(self, command: Sequence[str], languages: Collection[str] = ()) -> None:
         if not command or not _NAME.fullmatch(command[0]):
             raise BadEngine("command", "begins with no application's name, such as Flite")
+        if command[0].lower() in NOT_SPEECH:
+            raise BadEngine("command", "names an application that does not speak: Flite does")
         if sum(argument.count(TEXT) for argument in command[1:]) != 1:
             raise BadEngine("command", "must hold {text} once")
         self.name: Final = command[0].lower()

@@ -65,3 +65,9 @@ def test_a_command_that_could_not_work_is_refused(command: list[str], words: str
     with pytest.raises(BadEngine, match=words) as caught:
         PbxEngine(command)
     assert caught.value.field == "command"
+
+
+@pytest.mark.parametrize("application", ["System", "TRYSYSTEM", "ExecIf", "AGI", "MixMonitor"])
+def test_an_application_that_runs_programs_is_no_voice(application: str) -> None:
+    with pytest.raises(BadEngine, match="does not speak"):
+        PbxEngine([application, "{text}"])
