@@ -22,6 +22,7 @@ from .types import (
     Destination,
     DialplanName,
     Did,
+    FilledText,
     Keys,
     Language,
     LineName,
@@ -155,6 +156,9 @@ class Line(Section):
 
     say_skip_keys: Keys = ""
     """Keys that end a text which the hook has spoken, such as "#"; empty: it is heard out."""
+
+    texts: dict[Language, dict[PromptName, FilledText]] = {}  # noqa: RUF012 - pydantic copies it
+    """Texts of this line's own instead of the script's, by language and prompt's name."""
 
     digits: Literal["pbx", "own"] = "pbx"
     """Who says digits: the PBX, unless it has none in the caller's language; or our recordings."""

@@ -9,13 +9,24 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agi_bridge.speech import DIGITS, OPT_OUT, SHIPPED, BadPrompts, Folder, Library, menu_key
+from agi_bridge.speech import (
+    OPT_OUT,
+    SHIPPED,
+    TEXTS,
+    BadPrompts,
+    BadScript,
+    Folder,
+    Library,
+    LineWords,
+    Script,
+    menu_key,
+)
 
 from .errors import Fault
 from .line import SayDefault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from agi_bridge.speech import Recording
 
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
     from .parts import Parts
     from .secret import Secret
     from .sections import AgiSettings
+    from .speech import SpeechSettings
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
@@ -90,6 +102,7 @@ def spoken(parts: Parts) -> Iterator[Fault]:
     speech = parts.speech
     if speech is None:
         return
+    yield from _worded(speech, parts.lines.values())
     key, fix = "speech.prompts", f"compare with {SHIPPED}"
     try:
         # Nothing is rendered here, so the cache is never touched.
@@ -108,7 +121,29 @@ def spoken(parts: Parts) -> Iterator[Fault]:
             yield from (Fault(f"lines.{line.name}", problem, fix) for problem in error.problems)
         else:
             yield from _recorded(own, line)
-            yield from _digits(own, line)
+
+
+def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
+    """Check the script, and the texts that lines have instead of its own."""
+    try:
+        script = Script(speech.script)
+    except BadScript as error:
+        fix = f"compare with {TEXTS}"
+        yield from (Fault("speech.script", problem, fix) for problem in error.problems)
+        return
+    for line in lines:
+        for language, texts in line.texts.items():
+            key = f"lines.{line.name}.texts.{language}"
+            if language not in line.languages:
+                fix = "add it there, or take the texts out"
+                yield Fault(key, f"is not among lines.{line.name}.languages", fix)
+                continue
+            words = LineWords(line.brand, line.policy_url, line.texts)
+            try:
+                script.texts(words, [language], texts)
+            except BadScript as error:
+                fix = "docs/speech.md tells what a text may hold"
+                yield from (Fault(key, problem, fix) for problem in error.problems)
 
 
 def _recorded(library: Library, line: Line) -> Iterator[Fault]:
@@ -151,17 +186,6 @@ def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
     if wide.exists():
         what = f"has a {WIDE} beside it, of which half would count as heard to the end"
         yield Fault(key, what, f"delete {wide}")
-
-
-def _digits(library: Library, line: Line) -> Iterator[Fault]:
-    """See that digits are recorded where they are not to be the PBX's."""
-    if line.digits == "own":
-        for language in line.languages:
-            if missing := [name for name in DIGITS if not library.has(name, language)]:
-                what = f"is 'own', and {language!r} lacks {', '.join(missing)}"
-                yield Fault(
-                    f"lines.{line.name}.digits", what, "record them, or let the PBX say its own"
-                )
 
 
 def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:

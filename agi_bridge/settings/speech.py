@@ -37,6 +37,9 @@ class SpeechSettings(Section):
     recordings: AbsolutePath | None = None
     """A folder of recordings (LANGUAGE/NAME.wav) that win over all others; not set: none."""
 
+    script: AbsolutePath | None = None
+    """A folder of your own scripts (LANGUAGE.toml): further languages, or shipped ones replaced."""
+
     pbx_prompts: Text = ""
     """The folder of prompts as the PBX sees it; empty: by the same path."""
 

@@ -19,7 +19,7 @@ from .library import Library
 from .recording import Recording
 from .script import DIGITS, NEEDED, OPT_OUT, PROMPTS, menu_key
 from .shelf import SHIPPED, Folder
-from .wording import LineWords, Script, Text
+from .wording import TEXTS, LineWords, Script, Text
 
 __all__ = [
     "DIGITS",
@@ -27,6 +27,7 @@ __all__ = [
     "OPT_OUT",
     "PROMPTS",
     "SHIPPED",
+    "TEXTS",
     "BadAudio",
     "BadEngine",
     "BadPrompts",

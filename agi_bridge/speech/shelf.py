@@ -43,7 +43,7 @@ class Folder:
 
 
 def layered(folders: Iterable[Folder], beneath: Shelf) -> Shelf:
-    """Lay folders over a shelf, the first on top; one that is not there yet adds nothing.
+    """Lay folders over a shelf, the first on top; one that is empty or not there adds nothing.
 
     Raises BadPrompts naming everything that is wrong with them.
     """
@@ -52,7 +52,7 @@ def layered(folders: Iterable[Folder], beneath: Shelf) -> Shelf:
     for folder in folders:
         if folder.path.is_dir():
             try:
-                layers.append(read_folder(folder.path, folder.seen_as))
+                layers.append(_read(folder.path, folder.seen_as))
             except BadPrompts as error:
                 problems += [f"{folder.path}: {problem}" for problem in error.problems]
     if problems:
@@ -63,8 +63,15 @@ def layered(folders: Iterable[Folder], beneath: Shelf) -> Shelf:
 def read_folder(folder: Path, seen_as: str | None = None) -> Shelf:
     """Read and check a folder of prompts; `seen_as` is its path on the PBX, if that differs.
 
-    Raises BadPrompts naming everything that is wrong with it.
+    Raises BadPrompts naming everything that is wrong with it, or that there is nothing in it.
     """
+    shelf = _read(folder, seen_as)
+    if not shelf:
+        raise BadPrompts(["no LANGUAGE/NAME.wav is there"])
+    return shelf
+
+
+def _read(folder: Path, seen_as: str | None) -> Shelf:
     problems: list[str] = []
     listed = _manifest(folder, problems)
     root = (seen_as or str(folder.absolute())).rstrip("/")
@@ -83,8 +90,6 @@ def read_folder(folder: Path, seen_as: str | None = None) -> Shelf:
             problems.append(f"{place} is not there")
         except OSError as error:
             problems.append(f"{place} cannot be read ({error.strerror})")
-    if not shelf and not problems:
-        problems.append("no LANGUAGE/NAME.wav is there")
     if problems:
         raise BadPrompts(problems)
     return shelf

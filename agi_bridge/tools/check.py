@@ -25,7 +25,7 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import NEEDED, SHIPPED, Library
+from agi_bridge.speech import DIGITS, NEEDED, SHIPPED, Library
 from agi_bridge.tools import check_ledger, check_speech, check_web
 from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
 from agi_bridge.tools.speech import of_lines
@@ -137,7 +137,17 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
         if line.purpose == "marketing":
             text = "the shipped disclosure asks for texts about a request, not for advertising"
             yield Finding(Level.NOTE, f"{key}.purpose", text)
+    if line.digits == "own":
+        yield from _digits(f"{key}.digits", line, prompts)
     yield from secret(f"{key}.hook_key", line.hook_key)
+
+
+def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
+    for language in line.languages:
+        if not all(prompts.has(name, language) for name in DIGITS):
+            missing = f"not all of {DIGITS[0]} to {DIGITS[-1]} are recorded"
+            text = f"{language}: {missing}, so the PBX says its own"
+            yield Finding(Level.NOTE, key, text)
 
 
 def _in_words(default: Default) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge import phone
-from agi_bridge.speech import SHIPPED
+from agi_bridge.speech import SHIPPED, TEXTS
 
 from .texts import SHOP, shop
 
@@ -156,9 +156,36 @@ def test_a_disclosure_in_hd_voice_is_refused_for_half_of_it_would_count_as_heard
     ]
 
 
-def test_digits_of_ones_own_have_to_be_recorded(faults: Callable[..., list[str]]) -> None:
-    (fault,) = faults(shop(digits='"own"'))
-    assert fault.startswith("lines.shop.digits: is 'own', and 'en' lacks digit-0, digit-1")
+@pytest.mark.parametrize(
+    ("texts", "fault"),
+    [
+        ("{de = {goodbye = 'Tschau.'}}", "texts.de: is not among lines.shop.languages; add it"),
+        ("{en = {goodbye = 'Bye, {name}.'}}", "texts.en: en: goodbye holds {name}, which is unk"),
+        ("{en = {goodbye = ''}}", "texts.en.goodbye: is empty"),
+        ("{en = {'../goodbye' = 'Bye.'}}", "is not a prompt's name"),
+        ("{en = {goodbye = '{policy_url}'}}", "texts.en: en: goodbye needs the line's policy_url"),
+    ],
+)
+def test_a_text_of_a_lines_own_that_cannot_be_spoken_is_refused(
+    faults: Callable[..., list[str]], texts: str, fault: str
+) -> None:
+    (told,) = faults(shop(texts=texts))
+    assert told.startswith("lines.shop.texts")
+    assert fault in told
+
+
+def test_a_script_of_ones_own_adds_a_language_and_is_checked_at_the_start(
+    faults: Callable[..., list[str]], load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    script = (TEXTS / "en.toml").read_text(encoding="utf-8")
+    folder = tmp_path / "script"
+    folder.mkdir()
+    (folder / "de.toml").write_text(script, encoding="utf-8")
+    own = f'speech = {{script = "{folder}"}}\n'
+    assert load(own + SHOP).speech.script == folder
+    (folder / "de.toml").write_text(script.replace("{brand}", "{band}"), encoding="utf-8")
+    told = faults(own + SHOP)
+    assert told[0].startswith("speech.script: de.toml: disclosure holds {band}, which is unknown")
 
 
 def test_lines_of_one_business_have_one_brand(

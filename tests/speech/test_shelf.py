@@ -201,6 +201,14 @@ def test_the_first_folder_lies_on_top_and_one_that_is_not_there_adds_nothing(fol
     assert layered([Folder(folder)], beneath)["en", "goodbye"].text == "Bye."
 
 
+def test_an_empty_layer_adds_nothing_but_nothing_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    beneath = read_folder(SHIPPED)
+    assert layered([Folder(tmp_path)], beneath) == beneath
+    with pytest.raises(BadPrompts, match=r"no LANGUAGE/NAME\.wav is there"):
+        read_folder(tmp_path)
+
+
 def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> None:
     (folder / "en" / "closed.txt").unlink()
     with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):

@@ -104,7 +104,7 @@ def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
         UsageError: no such line.
         BadScript: the script cannot be used.
     """
-    script = Script()
+    script = Script(settings.speech.script)
     lines = [find_line(settings, line)] if line is not None else settings.lines.values()
     return tuple(_line(settings, each, script) for each in lines)
 

@@ -127,7 +127,9 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
         raise UsageError("speech.recordings is not set: name a folder for recordings in it")
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
-    prompts = {(each.language, each.name): each for each in wanted(found, Script())}
+    prompts = {
+        (each.language, each.name): each for each in wanted(found, Script(settings.speech.script))
+    }
     # The folder is every line's: no disclosure may get HD voice, whose length counts otherwise.
     asking = {each.disclosure for each in settings.lines.values()}
     rows = []

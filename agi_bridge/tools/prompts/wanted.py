@@ -56,7 +56,7 @@ def wanted(line: Line, script: Script, languages: Iterable[str] | None = None) -
 
 
 def _wanted(line: Line, script: Script, language: str) -> Iterator[Wanted]:
-    words = LineWords(line.brand, line.policy_url)
+    words = LineWords(line.brand, line.policy_url, line.texts)
     for name in names(line):
         asks = name == line.disclosure
         try:

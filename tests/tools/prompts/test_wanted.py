@@ -49,6 +49,13 @@ def test_texts_have_the_brand_and_the_address_in_them() -> None:
     assert "maple dot example slash text" in text.text
 
 
+def test_a_line_may_have_texts_of_its_own() -> None:
+    shop = line(texts={"en": {"goodbye": "Thank you for calling {brand}."}})
+    (goodbye,) = [each.text for each in wanted(shop, Script()) if each.name == "goodbye"]
+    assert goodbye is not None
+    assert (goodbye.text, goodbye.version) == ("Thank you for calling Example Store.", 0)
+
+
 def test_a_text_that_cannot_be_made_says_why() -> None:
     (asking,) = [each for each in wanted(line(), Script()) if each.asks]
     assert asking.text is None
