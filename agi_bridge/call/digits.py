@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import AGIAppError
+from agi_bridge.speech import DIGITS
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
@@ -43,10 +44,11 @@ class Digits:
             self._own = await self._ours()
         if not self._own:
             return [digits]
-        return [self._library.prompt(_name(digit), self._language).path for digit in digits]
+        names = [DIGITS[int(digit)] for digit in digits]
+        return [self._library.prompt(name, self._language).path for name in names]
 
     async def _ours(self) -> bool:
-        if not all(self._library.has(_name(digit), self._language) for digit in "0123456789"):
+        if not all(self._library.has(name, self._language) for name in DIGITS):
             return False
         if self._line.digits == "own":
             return True
@@ -55,7 +57,3 @@ class Digits:
         except AGIAppError:
             return True
         return False
-
-
-def _name(digit: str) -> str:
-    return f"digit-{digit}"

@@ -55,8 +55,11 @@ def passages(text: str) -> list[str]:
         last = parts.pop()
         parts[-1] += f" {last}"
     if parts and len(parts[0]) > FIRST_LONGEST:
-        place = max(parts[0].rfind(mark, SHORTEST, FIRST_LONGEST) for mark in _BREATHS) + 1
-        parts[:1] = [parts[0][:place], parts[0][place:].lstrip()] if place else parts[:1]
+        first = parts[0]
+        latest = min(FIRST_LONGEST, len(first) - SHORTEST)
+        place = max(first.rfind(mark, SHORTEST, latest) for mark in _BREATHS) + 1
+        if place:
+            parts[:1] = [first[:place], first[place:].lstrip()]
     return parts
 
 

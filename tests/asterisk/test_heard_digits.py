@@ -45,10 +45,11 @@ def own(tmp_path: Path) -> Path:
 async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
     """Have the number said to a caller."""
     library = Library(cache=own).over(Folder(own))
+    shop = line().model_copy(update={"digits": digits})
 
     async def story(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, language)
-        found = await Digits(channel, line(digits=digits), library, language).sounds(NUMBER)
+        found = await Digits(channel, shop, library, language).sounds(NUMBER)
         await play(channel, found, "")
 
     async with Stage(pbx) as stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -84,8 +85,9 @@ class Teller:
 @pytest.fixture
 def marker() -> Iterator[Path]:
     """A file that is not there, by a name that is quickly spoken."""
-    with tempfile.TemporaryDirectory(prefix="m") as folder:
-        yield Path(folder) / "m"
+    file = Path(tempfile.gettempdir()) / f"m{os.getpid()}"
+    yield file
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,16 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import speaking
+from agi_bridge.call.handler import CallHandler
 from agi_bridge.call.speaking import AHEAD, FIRST_LONGEST, PAUSE, SHORTEST, passages
 from agi_bridge.speech.script import clean
+from tests.call.conftest import shipped_milliseconds
 from tests.call.voices import Voices, flite, speak
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.call.speaking import Speaker
+    from tests.call.conftest import Place
 
 ONE = "We are closed until tomorrow."
 TWO = "Please call again between nine and six."
@@ -65,9 +69,9 @@ def test_a_long_first_passage_is_parted_where_one_may_breathe() -> None:
     assert passages(f"{ONE} {first}, {rest}") == [ONE, f"{first}, {rest}"]
 
 
-def test_a_long_first_passage_without_a_place_to_breathe_stays_whole() -> None:
-    words = " ".join(["word"] * 40)
-    assert passages(words) == [words]
+@pytest.mark.parametrize("text", ["word " * 40, "word, " + "word " * 40, "word " * 24 + ", then"])
+def test_a_long_first_passage_without_a_place_to_breathe_stays_whole(text: str) -> None:
+    assert passages(text) == [text.strip()]
 
 
 @given(st.text(alphabet=st.sampled_from("ab,;:.!? \n\N{WAVING HAND SIGN}"), max_size=600))
@@ -319,3 +323,43 @@ async def test_without_a_next_engine_it_is_not_said() -> None:
     call, whole = await speak(voices, lambda speaker: speaker.say(ONE, "en"))
     assert call.heard == []
     assert whole is False
+
+
+# In a whole call
+
+
+async def agreed(place: Place, voices: Voices, **pbx: Any) -> CallRecord:
+    """A call in which the caller agrees and the hook answers with a text."""
+    place.stand_in.forward = f"</Dial><Say>{ONE}</Say><Dial>"
+    await place.handler()
+    handler = CallHandler(replace(place.house, library=voices))
+
+    def sounds(path: str) -> int | None:
+        return 1000 if path.startswith("/speech/") else shipped_milliseconds(path)
+
+    fake = FakeAsterisk(keys="4155550123,1", sounds=sounds, **pbx)
+    return await fake.run(handler, "consent?to=%2B14155550111")
+
+
+async def test_the_hooks_text_is_rendered_while_the_caller_is_thanked(place: Place) -> None:
+    voices = Voices()
+    asked: dict[str, list[str]] = {}
+
+    def listen(event: CallEvent) -> None:
+        if event.kind == "playing":
+            asked[event.text.rpartition("/")[2]] = list(voices.asked)
+
+    await agreed(place, voices, on_event=listen)
+    assert asked["you-entered"] == []
+    assert asked["accepted"] == [ONE]
+    assert ONE in asked
+
+
+async def test_it_is_given_up_when_the_caller_goes_meanwhile(place: Place) -> None:
+    voices = Voices()
+    voices.hold(ONE)
+    await agreed(
+        place, voices, hangup_at=lambda words: words[0] == "STREAM" and "accepted" in words[2]
+    )
+    await asyncio.sleep(0)
+    assert voices.given_up == [ONE]
