@@ -184,10 +184,13 @@ class Call:
 
     async def _live_consent(self) -> Live | None:
         """The consent on record of a caller who shows their number, if the line asks once only."""
-        if self._line.consent.returning != "skip" or self._caller is None:
+        line = self._line
+        if line.consent.returning != "skip" or self._caller is None:
             return None
         try:
-            return await self._house.ledger.live_consent(self._caller.e164, self._line.brand)
+            return await self._house.ledger.live_consent(
+                self._caller.e164, line.brand, line.purpose
+            )
         except ConsentError as error:  # then the caller is asked
             structlog.get_logger().error("consent not looked up", exc_info=error)
             return None

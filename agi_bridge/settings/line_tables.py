@@ -40,7 +40,7 @@ class ConsentSettings(Section):
     """Wait for a choice in the language menu; after one repeat the first language is taken."""
 
     returning: Literal["ask", "skip"] = "ask"
-    """A caller whose caller ID carries a live consent: ask as ever, or go straight to the hook."""
+    """A caller whose consent (same brand, same purpose) is on record: ask, or go to the hook."""
 
     opt_out_key: str = ""
     """The digit that revokes, offered before the disclosure and no later; empty: none."""

@@ -165,8 +165,14 @@ async def test_a_returning_caller_goes_straight_to_the_hook(place: Place) -> Non
 
 @pytest.mark.parametrize(
     ("line", "caller_id"),
-    [({}, NUMBER), (SKIP, "unknown"), (SKIP, "15145550100"), ({**SKIP, "brand": "Other"}, NUMBER)],
-    ids=["not allowed", "hidden", "another number", "another brand"],
+    [
+        ({}, NUMBER),
+        (SKIP, "unknown"),
+        (SKIP, "15145550100"),
+        ({**SKIP, "brand": "Other"}, NUMBER),
+        ({**SKIP, "purpose": "marketing"}, NUMBER),
+    ],
+    ids=["not allowed", "hidden", "another number", "another brand", "another purpose"],
 )
 async def test_whoever_is_not_known_again_is_asked(
     place: Place, line: dict[str, Any], caller_id: str
@@ -195,7 +201,7 @@ async def test_a_returning_caller_beyond_a_limit_is_not_texted(place: Place) -> 
 async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(_number: str, _brand: str) -> Live | None:
+    async def down(_number: str, _brand: str, _purpose: str) -> Live | None:
         raise LedgerUnavailable("the database is gone")
 
     monkeypatch.setattr(place.ledger, "live_consent", down)

@@ -246,8 +246,8 @@ async def test_a_look_up_that_a_caller_waits_for_is_given_up_in_time_too(
     with halted(ledger), monkeypatch.context() as patched:
         patched.setattr(worker_module, "WAIT_SECONDS", 0)
         with pytest.raises(LedgerUnavailable, match="no answer"):
-            await ledger.live_consent(NUMBER, "Example Store")
-    assert await ledger.live_consent(NUMBER, "Example Store") is None
+            await ledger.live_consent(NUMBER, "Example Store", "info")
+    assert await ledger.live_consent(NUMBER, "Example Store", "info") is None
 
 
 async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_nothing(
@@ -257,7 +257,7 @@ async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_
         patched.setattr(worker_module, "WAIT_SECONDS", 0)
         before = asyncio.all_tasks()
         with pytest.raises(LedgerUnavailable, match="no answer"):
-            await ledger.live_consent(NUMBER, "Example Store")
+            await ledger.live_consent(NUMBER, "Example Store", "info")
         [left] = asyncio.all_tasks() - before
         left.cancel()
         await asyncio.wait({left})

@@ -195,7 +195,7 @@ async def test_a_revocation_and_agreements_that_race_leave_no_live_consent_behin
     for record in records:
         rows = [row.type for row in await ledger.rows_of(record.id)]
         assert rows == [] if record.id in refused else rows[-1] == "revoked"
-    assert await ledger.live_consent(NUMBER, BRAND) is None
+    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
 
 
 async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(

@@ -23,7 +23,7 @@ def facts(shop: Shop, record: str) -> list[dict[str, Any]]:
 
 
 def live(shop: Shop, number: str) -> Live | None:
-    found: Live | None = shop.ledger(lambda ledger: ledger.live_consent(number, "Example Store"))
+    found: Live | None = shop.ledger(lambda ledger: ledger.live_consent(number, "Example Store", "info"))
     return found
 
 
