@@ -73,7 +73,7 @@ def recover(transaction: Transaction, writer: Writer) -> int:
     return len(open_)
 
 
-def unsent(transaction: Transaction) -> list[Unsent]:
+def unsent_ids(transaction: Transaction) -> Sequence[str]:
     """The consents whose last state is `not_sent`, on any bridge; oldest first."""
     later = EVENT.alias()
     ids = transaction.core.execute(
@@ -89,7 +89,12 @@ def unsent(transaction: Transaction) -> list[Unsent]:
         )
         .order_by(EVENT.c.id)
     ).scalars()
-    return [_unsent(reading.rows_of(transaction, consent_id)) for consent_id in ids.all()]
+    return ids.all()
+
+
+def unsent(transaction: Transaction, ids: Sequence[str]) -> list[Unsent]:
+    """What is to be known of some of them."""
+    return [_unsent(reading.rows_of(transaction, consent_id)) for consent_id in ids]
 
 
 def take_up(transaction: Transaction, writer: Writer, consent_id: str) -> ConsentRecord:
@@ -101,8 +106,10 @@ def take_up(transaction: Transaction, writer: Writer, consent_id: str) -> Consen
     return ConsentRecord.stored(consent_id, state, personal)
 
 
-def live_consent(transaction: Transaction, writer: Writer, number: str, brand: str) -> Live | None:
-    """The newest consent of a number for a brand that is neither revoked nor restricted."""
+def live_consent(
+    transaction: Transaction, writer: Writer, number: str, brand: str, purpose: str
+) -> Live | None:
+    """The newest consent of a number for a brand and a purpose, neither revoked nor restricted."""
     pii = PII.c
     ids = transaction.core.execute(
         select(pii.consent_id)
@@ -116,8 +123,10 @@ def live_consent(transaction: Transaction, writer: Writer, number: str, brand: s
     ).scalars()
     for consent_id in ids.all():
         if writer.state(transaction, consent_id) is not State.REVOKED:
-            first = reading.rows_of(transaction, consent_id)[0]
-            return Live(consent_id, first.facts.get("lang", ""))
+            facts = reading.rows_of(transaction, consent_id)[0].facts
+            # Who agreed to answers has not agreed to advertising, and was told of nothing else.
+            if facts["purpose"] == purpose:
+                return Live(consent_id, facts.get("lang", ""))
     return None
 
 

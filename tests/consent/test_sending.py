@@ -221,33 +221,54 @@ async def test_only_an_open_submission_is_settled_as_never_sent(ledger: Ledger) 
 async def test_a_number_is_known_by_its_newest_consent_for_a_brand(
     ledger: Ledger, where: Path | str
 ) -> None:
-    assert await ledger.live_consent(NUMBER, BRAND) is None
+    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
     await stored(ledger, submitting())
     execute(where, "update pii set at = '2026-01-01T00:00:00.000Z'")
     newest = await stored(ledger, confirmed(heard=replace(HEARD, language="fr", text="Oui.")))
     await stored(ledger, returning(newest))  # no consent of its own
-    live = await ledger.live_consent(NUMBER, BRAND.upper())
+    live = await ledger.live_consent(NUMBER, BRAND.upper(), "info")
     assert live is not None
     assert (live.consent_id, live.language) == (newest, "fr")
-    assert await ledger.live_consent(NUMBER, "Another") is None
-    assert await ledger.live_consent("+14155550155", BRAND) is None
+    assert await ledger.live_consent(NUMBER, "Another", "info") is None
+    assert await ledger.live_consent("+14155550155", BRAND, "info") is None
 
 
 async def test_a_revoked_restricted_or_erased_consent_is_not_live(ledger: Ledger) -> None:
     ids = [await stored(ledger, submitting()) for _ in range(3)]
     await ledger.restrict([ids[2]], basis="claim", until="2030-01-01T00:00:00.000Z", actor="admin")
     await ledger.erase([ids[1]], basis="request", actor="admin")
-    live = await ledger.live_consent(NUMBER, BRAND)
+    live = await ledger.live_consent(NUMBER, BRAND, "info")
     assert live is not None
     assert live.consent_id == ids[0]
     await ledger.revoke(revocation())
-    assert await ledger.live_consent(NUMBER, BRAND) is None
+    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
 
 
 async def test_a_consent_given_since_the_revocation_is_live(ledger: Ledger) -> None:
     await stored(ledger, submitting())
     await ledger.revoke(revocation())
     since = await stored(ledger, submitting(caller_id=NUMBER))
-    live = await ledger.live_consent(NUMBER, BRAND)
+    live = await ledger.live_consent(NUMBER, BRAND, "info")
     assert live is not None
     assert live.consent_id == since
+
+
+async def test_who_agreed_to_answers_has_not_agreed_to_advertising(ledger: Ledger) -> None:
+    await stored(ledger, submitting())
+    assert await ledger.live_consent(NUMBER, BRAND, "marketing") is None
+    assert await ledger.live_consent(NUMBER, BRAND, "info") is not None
+
+
+async def test_a_call_need_not_wait_until_all_unsent_consents_are_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi_bridge.consent.ledger.UNSENT_AT_ONCE", 1)
+    ids = [await stored(ledger, submitting(), State.NOT_SENT) for _ in range(3)]
+    order: list[str] = []
+    looking = asyncio.create_task(ledger.unsent())
+    looking.add_done_callback(lambda _: order.append("all read"))
+    call = asyncio.create_task(ledger.append(submitting().take()))
+    call.add_done_callback(lambda _: order.append("call stored"))
+    await asyncio.gather(looking, call)
+    assert order == ["call stored", "all read"]
+    assert [unsent.consent_id for unsent in looking.result()] == ids
