@@ -104,10 +104,14 @@ class Resubmission:
         Raises:
             LedgerUnavailable: the ledger is down.
         """
+        now = self._now()
+        if now > last_moment(unsent):  # on whatever line, and whether or not it can be opened
+            await self._house.ledger.expire(unsent.consent_id, "too_old")
+            structlog.get_logger().warning("consent expired unsent", consent=unsent.consent_id)
+            return LOOK_EVERY
         line = self._house.settings.lines.get(unsent.line_id)
         if line is None or unsent.consent_id in self._given_up:  # None: another bridge's line
             return LOOK_EVERY
-        now = self._now()
         if now < due(unsent) <= last_moment(unsent):
             return due(unsent) - now
         try:

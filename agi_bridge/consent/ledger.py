@@ -165,9 +165,13 @@ class Ledger:
         """Go on with a stored consent.
 
         Raises:
-            LookupError: it is not in the ledger, or its personal data is erased.
+            LookupError: it is not in the ledger, or its personal data is erased or restricted.
         """
         return await self._worker.run(lambda t: sending.take_up(t, self._writer, consent_id))
+
+    async def expire(self, consent_id: str, reason: str) -> None:
+        """End a consent that is still unsent, whether or not its personal data is at hand."""
+        await self._worker.run(lambda t: sending.expire(t, self._writer, consent_id, reason))
 
     async def live_consent(self, number: str, brand: str, purpose: str) -> Live | None:
         """The newest consent of a number for a brand and a purpose (`info`, `marketing`).

@@ -98,12 +98,21 @@ def unsent(transaction: Transaction, ids: Sequence[str]) -> list[Unsent]:
 
 
 def take_up(transaction: Transaction, writer: Writer, consent_id: str) -> ConsentRecord:
-    """Go on with a stored consent. LookupError if it is not there or its data is erased."""
+    """Go on with a stored consent. LookupError if it is not there, erased or restricted."""
     state = writer.state(transaction, consent_id)
     personal = reading.personal(transaction, writer.vault, consent_id)
-    if state is None or personal is None:
-        raise LookupError(f"consent {consent_id} is not here, or its personal data is erased")
+    if state is None or personal is None or _is_restricted(transaction, consent_id):
+        raise LookupError(
+            f"consent {consent_id} is not here, or its personal data is erased or restricted"
+        )
     return ConsentRecord.stored(consent_id, state, personal)
+
+
+def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: str) -> None:
+    """End a consent that is still unsent: it never will be sent."""
+    writer.hold(transaction, [f"consent:{consent_id}"])
+    if writer.state(transaction, consent_id) is State.NOT_SENT:
+        writer.append(transaction, [_event(consent_id, State.EXPIRED, reason=reason)])
 
 
 def live_consent(
@@ -155,6 +164,12 @@ def _unsent(rows: Sequence[Row]) -> Unsent:
         attempts=sum(row.type == State.SUBMITTING for row in rows),
         region=regions[-1],
     )
+
+
+def _is_restricted(transaction: Transaction, consent_id: str) -> bool:
+    """Whether its personal data is kept for a defence only; no text is one."""
+    query = select(PII.c.restricted_until).where(PII.c.consent_id == consent_id)
+    return transaction.core.execute(query).scalar() is not None
 
 
 def _event(consent_id: str, state: State, **body: Any) -> StoredEvent:  # noqa: ANN401 - JSON

@@ -80,6 +80,11 @@ class Bench:
             failed = replace(known, last_at=at(self.clock).isoformat())
             self.waiting[batch.consent_id] = failed
 
+    async def expire(self, consent_id: str, reason: str) -> None:
+        del self.waiting[consent_id]
+        self.events.append((consent_id, State.EXPIRED, self.clock))
+        self.bodies.append({"reason": reason})
+
     # The hook
 
     async def submit(

@@ -65,6 +65,31 @@ async def test_after_ten_minutes_it_expires(place: Place) -> None:
     assert (await place.ledger.events(consent))[-1].body["reason"] == "too_old"
 
 
+async def test_after_ten_minutes_it_expires_though_its_number_was_erased(place: Place) -> None:
+    consent = await left_unsent(place)
+    await place.ledger.erase([consent], basis="request", actor="test")
+    for seconds in (16, 601):
+        await later(place.house, seconds).round()
+    assert await states_of(place, consent) == [*UNSENT, "erased", "expired"]
+    assert await place.ledger.unsent() == []
+
+
+async def test_after_ten_minutes_it_expires_though_its_line_is_gone(place: Place) -> None:
+    consent = await left_unsent(place)
+    settings = place.house.settings.model_copy(update={"lines": {}})
+    for seconds in (16, 601):
+        await later(replace(place.house, settings=settings), seconds).round()
+    assert await states_of(place, consent) == [*UNSENT, "expired"]
+
+
+async def test_what_is_kept_for_a_defence_only_is_not_sent(place: Place) -> None:
+    consent = await left_unsent(place)
+    until = "2099-01-01T00:00:00.000Z"
+    await place.ledger.restrict([consent], basis="claim", until=until, actor="test")
+    await later(place.house).round()
+    assert place.stand_in.requests == []
+
+
 async def test_a_returning_caller_is_sent_again_too(place: Place) -> None:
     line = {"consent": {"returning": "skip"}, **ROUND_THE_CLOCK}
     await place(AGREES, line, caller_id=NUMBER)

@@ -272,3 +272,12 @@ async def test_a_call_need_not_wait_until_all_unsent_consents_are_read(
     await asyncio.gather(looking, call)
     assert order == ["call stored", "all read"]
     assert [unsent.consent_id for unsent in looking.result()] == ids
+
+
+async def test_only_what_is_unsent_expires(ledger: Ledger) -> None:
+    sent = await stored(ledger, submitting(), State.ACCEPTED)
+    unsent = await stored(ledger, submitting(), State.NOT_SENT)
+    for consent_id in (sent, unsent, unsent):
+        await ledger.expire(consent_id, "too_old")
+    assert (await types(ledger, sent))[-1] == "accepted"
+    assert (await types(ledger, unsent))[-2:] == ["not_sent", "expired"]
