@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from sqlalchemy import case, delete, exists, literal, or_, select, update
 
+from agi_bridge.consent.errors import VaultDamaged
 from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.proof import Identifiers, timestamp
 from agi_bridge.consent.schema import PII
@@ -105,8 +107,9 @@ def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> R
     writer.hold(transaction)
     gone = _due(transaction, rules, AT_ONCE)
     erased = _erase(transaction, writer, gone, "retention", "agi-bridge")
-    trimmed = _trim(transaction, writer, _detailed(transaction, rules, AT_ONCE - erased))
-    return RetentionReport(erased, trimmed)
+    if erased:  # for itself: it needs no key, and is done though the rest fails
+        return RetentionReport(erase=erased)
+    return RetentionReport(trim=_trim(transaction, writer, _detailed(transaction, rules, AT_ONCE)))
 
 
 def _erase(
@@ -132,7 +135,13 @@ def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
     ).all()
     changed = []
     for row in rows:
-        known = writer.vault.open(row.consent_id, row.sealed)
+        try:
+            known = writer.vault.open(row.consent_id, row.sealed)
+        except VaultDamaged as error:  # nothing can be taken out of it; the others' details go
+            structlog.get_logger().error(
+                "details not erased", consent=row.consent_id, problem=str(error)
+            )
+            known = {}
         gone = {"digits"} & known.keys()
         if known.get("caller_id") not in {None, known.get("number")}:
             gone.add("caller_id")

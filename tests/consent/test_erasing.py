@@ -2,27 +2,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import structlog
 
 from agi_bridge.consent import (
     Act,
     Filter,
+    Keys,
     Ledger,
     LedgerUnavailable,
     RetentionReport,
     RetentionRules,
     erasing,
 )
+from agi_bridge.consent.errors import KeyMissing
+from agi_bridge.consent.keys import new_keys
 from tests.consent.beside import execute
 from tests.consent.builders import CALLER, NUMBER, returning, revocation, settle, submitting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
-
     from agi_bridge.consent import ConsentRecord
 
 LONG_AGO, AGO, NOW = "2015-01-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z", None
@@ -276,3 +277,36 @@ async def test_two_bridges_that_delete_what_is_due_at_once_delete_it_once(
     assert sum(report.erase for report in reports) == 5
     for consent_id in ids:
         assert len(await acts(ledger, consent_id, Act.ERASED)) == 1
+
+
+async def test_one_damaged_record_does_not_keep_the_others_from_being_deleted(
+    ledger: Ledger, where: Path | str
+) -> None:
+    damaged, whole = [await stored(ledger, submitting(f"+1415555018{n}"), AGO) for n in range(2)]
+    old = await stored(ledger, submitting("+14155550170"), LONG_AGO)
+    zero = "zeroblob(60)" if isinstance(where, Path) else "decode(repeat('00', 60), 'hex')"
+    execute(where, f"update pii set sealed = {zero} where consent_id = '{damaged}'")  # noqa: S608 - ours
+    with structlog.testing.capture_logs() as logs:
+        assert await ledger.retain(RULES, dry_run=False) == RetentionReport(erase=1, trim=2)
+        assert await ledger.retain(RULES, dry_run=False) == RetentionReport()
+    assert await known(ledger, whole) == {"salt", "number"}
+    assert await ledger.personal(old) is None
+    assert [(log["event"], log["consent"]) for log in logs if "consent" in log] == [
+        ("details not erased", damaged)
+    ]
+
+
+async def test_without_the_key_what_is_due_is_deleted_all_the_same(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    old = await stored(ledger, submitting("+14155550170"), LONG_AGO)
+    detailed = await stored(ledger, submitting("+14155550180"), AGO)
+    newest = new_keys()
+    await ledger.close()
+    renewed = Keys((*newest.vault, *keys.vault), keys.lookup, keys.signing)
+    async with await Ledger.open(where, renewed) as opened:
+        await stored(opened, submitting("+14155550190"))
+    async with await Ledger.open(where, Keys(newest.vault, keys.lookup, keys.signing)) as without:
+        with pytest.raises(KeyMissing, match=detailed):
+            await without.retain(RULES, dry_run=False)
+        assert await without.personal(old) is None
