@@ -16,7 +16,7 @@ from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
-from agi_bridge.tools.ledger import anchors, load_keys, open_ledger, periods
+from agi_bridge.tools.ledger import anchors, load_keys, only_service, open_ledger, periods
 from agi_bridge.tools.speech import library, of_lines
 from agi_bridge.web import Media, Web
 
@@ -69,14 +69,14 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     """Take calls while the block runs; leaving it ends those in progress.
 
     Submissions that a crash left open are settled as `unknown` first: only this process may do so,
-    as it is the one that writes the ledger.
+    as it is the one service here.
 
     Raises:
-        OSError: an address cannot be listened on.
+        OSError: an address cannot be listened on, or another service is at work here.
         and what `open_ledger` and `house` raise.
     """
     agi = settings.agi
-    async with await open_ledger(settings, create=True) as ledger:
+    async with await open_ledger(settings, create=True) as ledger, only_service(settings):
         media = await asyncio.to_thread(served, settings)
         upkeep = Upkeep(ledger, anchors(settings), periods(settings))
         async with house(settings, ledger, media) as parts:

@@ -153,6 +153,23 @@ async def test_submissions_that_a_crash_left_open_are_settled_at_the_next_start(
         assert (await ledger.events(record.id))[-1].type.value == "unknown"
 
 
+async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_open(
+    tmp_path: Path, stand_in: StandIn
+) -> None:
+    stand_in.scenario = "slow"
+    async with bridge(tmp_path, stand_in) as server:
+        busy = asyncio.create_task(call(server, f"{KEYED},1"))
+        await stand_in.received()
+        with pytest.raises(OSError, match="another `agi-bridge serve` is at work here"):
+            async with bridge(tmp_path, stand_in):
+                pass
+        async with await open_ledger(settings(tmp_path)) as ledger:
+            assert (await ledger.events())[-1].type.value == "submitting"
+        busy.cancel()
+    async with bridge(tmp_path, stand_in):
+        pass
+
+
 async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, stand_in: StandIn
 ) -> None:

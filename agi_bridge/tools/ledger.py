@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import fcntl
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,10 +16,14 @@ from agi_bridge.consent.keys import Keys, advice, open_to_others
 from agi_bridge.consent.upkeep import Periods
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from agi_bridge.consent.anchors import Sink
     from agi_bridge.settings import Settings
+
+LOCK_FILE: Final = "serve.lock"
+"""Held by the service that works in a state directory."""
 
 
 def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[Path, ...]]:
@@ -55,6 +62,32 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     for path in await asyncio.to_thread(open_to_others, settings.keys_dir):
         log.warning("a key is open to every account: chmod 600 it", file=str(path))
     return await Ledger.open(where, keys)
+
+
+@asynccontextmanager
+async def only_service(settings: Settings) -> AsyncIterator[None]:
+    """Be the only service of a state directory while the block runs.
+
+    A second one, started by mistake, would take the submissions that the first is busy with for
+    ones that a crash had left open.
+
+    Raises:
+        OSError: another has it, or its file cannot be made.
+    """
+    path = settings.state_dir / LOCK_FILE
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)  # as the ledger makes it
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"{path}: another `agi-bridge serve` is at work here: stop it first, or give each "
+                "a state_dir of its own"
+            ) from None
+        yield
+    finally:
+        os.close(handle)  # a crash lets go of it too
 
 
 def _shared(settings: Settings) -> bool:
