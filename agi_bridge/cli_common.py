@@ -1,4 +1,4 @@
-"""What the command line's modules share: exit codes, the option that names the configuration."""
+"""What the command line's modules share: exit codes, options, how a command answers."""
 # ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from agi_bridge.settings import Settings
+    from agi_bridge.tools.consents.output import Answer
 
 T = TypeVar("T")
 
@@ -31,6 +32,9 @@ ConfigOption = Annotated[
         "/etc/agi-bridge/agi-bridge.toml, else the environment alone.",
         show_default=False,
     ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Answer with one JSON document instead of text.")
 ]
 
 
@@ -60,3 +64,30 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:
         return uvloop.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(interrupted) from None
+
+
+def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
+    """Run a command, print its answer; what goes wrong is one line, not a traceback."""
+    from agi_bridge.tools.consents.output import give
+
+    given = run(_told(work))
+    give(given, as_json=as_json)
+    raise typer.Exit(OK if given.ok else FAILED)
+
+
+async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
+    from agi_bridge.consent import ConsentError
+    from agi_bridge.speech import SpeechError
+    from agi_bridge.tools.errors import ToolError, UsageError
+
+    try:
+        return await work
+    except UsageError as error:
+        typer.echo(f"agi-bridge: {error}", err=True)
+        raise typer.Exit(MISUSED) from None
+    except OSError as error:
+        typer.echo(f"agi-bridge: {error.filename}: {error.strerror}", err=True)
+        raise typer.Exit(FAILED) from None
+    except (ConsentError, SpeechError, ToolError) as error:
+        typer.echo(f"agi-bridge: {error}", err=True)
+        raise typer.Exit(FAILED) from None

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, load, run
+from agi_bridge.cli_common import ConfigOption, JsonOption, answer, load
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from agi_bridge.settings import Settings
-    from agi_bridge.tools.consents.output import Answer
 
 consents: Final = typer.Typer(
     no_args_is_help=True,
@@ -24,9 +21,6 @@ consents: Final = typer.Typer(
     "which is itself recorded.",
 )
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Answer with one JSON document instead of text.")
-]
 RevealOption = Annotated[
     bool,
     typer.Option("--reveal", help="Show numbers and words in full. Who did so is put on record."),
@@ -60,36 +54,9 @@ LineOption = Annotated[
 ]
 
 
-def _load(config: Path | None) -> Settings:
-    """Whoever looks at the ledger needs its keys, and not the hook's."""
-    return load(config, secrets="ledger.")
-
-
-def _answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
-    """Run a command, print its answer; what goes wrong is one line, not a traceback."""
-    from agi_bridge.tools.consents.output import give
-
-    answer = run(_told(work))
-    give(answer, as_json=as_json)
-    raise typer.Exit(OK if answer.ok else FAILED)
-
-
-async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
-    from agi_bridge.consent import ConsentError
-    from agi_bridge.speech import SpeechError
-    from agi_bridge.tools.errors import ToolError, UsageError
-
-    try:
-        return await work
-    except UsageError as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(MISUSED) from None
-    except OSError as error:
-        typer.echo(f"agi-bridge: {error.filename}: {error.strerror}", err=True)
-        raise typer.Exit(FAILED) from None
-    except (ConsentError, SpeechError, ToolError) as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+def _load(config: Path | None, *, prompts: bool = False) -> Settings:
+    """Whoever looks at the ledger needs its keys, and neither the hook's nor what callers hear."""
+    return load(config, secrets="ledger.", prompts=prompts)
 
 
 @consents.command("list")
@@ -121,7 +88,7 @@ def list_(
         number=number, line=line, state=state, since=since, until=until, open_=open_,
         limit=limit, reveal=reveal,
     )  # fmt: skip
-    _answer(tool.run(_load(config), asked), as_json=as_json)
+    answer(tool.run(_load(config), asked), as_json=as_json)
 
 
 @consents.command()
@@ -135,7 +102,7 @@ def show(
     """Show one record and everything that happened to it."""
     from agi_bridge.tools.consents import showing as tool
 
-    _answer(tool.run(_load(config), record, reveal=reveal), as_json=as_json)
+    answer(tool.run(_load(config), record, reveal=reveal), as_json=as_json)
 
 
 @consents.command()
@@ -164,7 +131,7 @@ def verify(
     work = tool.run(
         lambda: _load(config), export, checkpoints=checkpoints or [], public_keys=public_key or []
     )
-    _answer(work, as_json=as_json)
+    answer(work, as_json=as_json)
 
 
 @consents.command()
@@ -185,7 +152,7 @@ def export(
     from agi_bridge.tools.consents import exporting as tool
 
     wanted = tool.Wanted(number=number, consent=consent, everything=everything)
-    _answer(tool.run(_load(config), wanted, out), as_json=as_json)
+    answer(tool.run(_load(config), wanted, out), as_json=as_json)
 
 
 @consents.command()
@@ -218,7 +185,7 @@ def revoke(
         number=number, brand=brand, line=line, words=words, received=received,
         reference=reference, passed_on=passed_on,
     )  # fmt: skip
-    _answer(tool.run(_load(config), asked), as_json=as_json)
+    answer(tool.run(_load(config), asked), as_json=as_json)
 
 
 @consents.command()
@@ -242,7 +209,7 @@ def resolve(
     """Put on record how a person settled what software could not."""
     from agi_bridge.tools.consents import resolving as tool
 
-    _answer(tool.run(_load(config), record, as_, note), as_json=as_json)
+    answer(tool.run(_load(config), record, as_, note), as_json=as_json)
 
 
 @consents.command()
@@ -268,7 +235,7 @@ def erase(
 
     asked = tool.Asked(basis=basis, number=number, consent=consent, restrict=restrict, until=until)
     confirm = (lambda _: True) if yes else (lambda text: typer.confirm(text, err=True))
-    _answer(tool.run(_load(config), asked, confirm), as_json=as_json)
+    answer(tool.run(_load(config), asked, confirm), as_json=as_json)
 
 
 @consents.command()
@@ -283,7 +250,7 @@ def retain(
     """Erase the personal data whose time has run out. `serve` does so every day."""
     from agi_bridge.tools.consents import upkeep as tool
 
-    _answer(tool.retain(_load(config), dry_run=dry_run), as_json=as_json)
+    answer(tool.retain(_load(config), dry_run=dry_run), as_json=as_json)
 
 
 @consents.command()
@@ -294,7 +261,7 @@ def checkpoint(config: ConfigOption = None, *, as_json: JsonOption = False) -> N
     """
     from agi_bridge.tools.consents import checkpointing as tool
 
-    _answer(tool.run(_load(config)), as_json=as_json)
+    answer(tool.run(_load(config)), as_json=as_json)
 
 
 @consents.command()
@@ -312,7 +279,7 @@ def rekey(
     """
     from agi_bridge.tools.consents import upkeep as tool
 
-    _answer(tool.rekey(_load(config), new_key=new_key), as_json=as_json)
+    answer(tool.rekey(_load(config), new_key=new_key), as_json=as_json)
 
 
 @consents.command()
@@ -320,7 +287,7 @@ def upgrade(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
     """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
     from agi_bridge.tools.consents import upgrading as tool
 
-    _answer(tool.run(_load(config)), as_json=as_json)
+    answer(tool.run(_load(config)), as_json=as_json)
 
 
 @consents.command()
@@ -345,4 +312,4 @@ def workflow(
     from agi_bridge.tools.consents import workflow as tool
 
     day = date or datetime.now(UTC).date().isoformat()
-    _answer(tool.run(_load(config), line, date=day, out=out), as_json=as_json)
+    answer(tool.run(_load(config, prompts=True), line, date=day, out=out), as_json=as_json)

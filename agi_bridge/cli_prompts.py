@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, load, run
+from agi_bridge.cli_common import ConfigOption, JsonOption, answer, load
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from agi_bridge.settings import Settings
-    from agi_bridge.tools.consents.output import Answer
 
 prompts: Final = typer.Typer(
     no_args_is_help=True,
@@ -22,9 +19,6 @@ prompts: Final = typer.Typer(
     help="What callers hear: list it, render it with your brand, check it, record it in a studio.",
 )
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Answer with one JSON document instead of text.")
-]
 LineOption = Annotated[
     str, typer.Option(help="The line, by a number that callers dial or by name.", metavar="DID")
 ]
@@ -53,32 +47,6 @@ def _settings(config: Path | None) -> Settings:
     return load(config, secrets="speech.", prompts=False)
 
 
-def _answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
-    """Run a command, print its answer; what goes wrong is one line, not a traceback."""
-    from agi_bridge.tools.consents.output import give
-
-    answer = run(_told(work))
-    give(answer, as_json=as_json)
-    raise typer.Exit(OK if answer.ok else FAILED)
-
-
-async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
-    from agi_bridge.speech import SpeechError
-    from agi_bridge.tools.errors import ToolError, UsageError
-
-    try:
-        return await work
-    except UsageError as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(MISUSED) from None
-    except OSError as error:
-        typer.echo(f"agi-bridge: {error.filename}: {error.strerror}", err=True)
-        raise typer.Exit(FAILED) from None
-    except (SpeechError, ToolError) as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(FAILED) from None
-
-
 @prompts.command("list")
 def list_(
     *, line: AnyLineOption = None, config: ConfigOption = None, as_json: JsonOption = False
@@ -86,7 +54,7 @@ def list_(
     """List what callers hear, word for word, with lengths and where each sound comes from."""
     from agi_bridge.tools.prompts import listing as tool
 
-    _answer(tool.run(_settings(config), line), as_json=as_json)
+    answer(tool.run(_settings(config), line), as_json=as_json)
 
 
 @prompts.command()
@@ -112,7 +80,7 @@ def render(
     work = tool.run(
         _settings(config), line, language=language, force=force, errors=Console(stderr=True)
     )
-    _answer(work, as_json=as_json)
+    answer(work, as_json=as_json)
 
 
 @prompts.command()
@@ -125,7 +93,7 @@ def check(
     """
     from agi_bridge.tools.prompts import checking as tool
 
-    _answer(tool.run(_settings(config), line, config=config), as_json=as_json)
+    answer(tool.run(_settings(config), line, config=config), as_json=as_json)
 
 
 @prompts.command()
@@ -141,7 +109,7 @@ def play(
     """Play a prompt as callers hear it, by aplay, paplay, ffplay or SoX's play."""
     from agi_bridge.tools.prompts import playing as tool
 
-    _answer(tool.run(_settings(config), name, line, language=language, to=to), as_json=as_json)
+    answer(tool.run(_settings(config), name, line, language=language, to=to), as_json=as_json)
 
 
 @prompts.command()
@@ -158,7 +126,7 @@ def export(
     """
     from agi_bridge.tools.prompts import exporting as tool
 
-    _answer(tool.run(_settings(config), line, out), as_json=as_json)
+    answer(tool.run(_settings(config), line, out), as_json=as_json)
 
 
 @prompts.command("import")
@@ -178,4 +146,4 @@ def import_(
     """
     from agi_bridge.tools.prompts import taking as tool
 
-    _answer(tool.run(_settings(config), folder, line, to_convert=convert), as_json=as_json)
+    answer(tool.run(_settings(config), folder, line, to_convert=convert), as_json=as_json)

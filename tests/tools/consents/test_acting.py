@@ -23,7 +23,9 @@ def facts(shop: Shop, record: str) -> list[dict[str, Any]]:
 
 
 def live(shop: Shop, number: str) -> Live | None:
-    found: Live | None = shop.ledger(lambda ledger: ledger.live_consent(number, "Example Store", "info"))
+    found: Live | None = shop.ledger(
+        lambda ledger: ledger.live_consent(number, "Example Store", "info")
+    )
     return found
 
 
@@ -48,6 +50,13 @@ def test_a_revocation_ends_the_consent_at_once(shop: Shop) -> None:
     assert said["actor"]
     assert records.OTHER not in str(said)
     assert "no more" not in str(said)
+
+
+def test_a_recording_that_is_missing_keeps_nobody_from_revoking(shop: Shop) -> None:
+    shell = configured(shop.folder, disclosure="not-recorded-yet")
+    assert shell("revoke", "--number", records.OTHER).status == 0
+    assert shell("list").status == 0
+    assert shell("workflow", "--line", "shop").status == 2
 
 
 def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
