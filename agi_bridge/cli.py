@@ -149,7 +149,7 @@ def stand_in(
         typer.Option(help="What to answer; by-number lets the last two digits of `from` choose."),
     ] = "by-number",
     forward: Annotated[
-        str, typer.Option(help="The number in a <Dial> answer.", metavar="NUMBER")
+        str, typer.Option(help="The number that a dial answers with.", metavar="NUMBER")
     ] = "+14155550199",
     key: Annotated[
         str | None, typer.Option(help="Answer 403 to any other key.", metavar="KEY")

@@ -42,7 +42,7 @@ async def test_an_address_in_use_is_an_oserror(tmp_path: Path, ledger: KeptRevoc
     with socket.create_server(("127.0.0.1", 0)) as taken:
         lines = settings(tmp_path, 'token = {env = "WEB"}\n').model_copy()
         web = lines.web.model_copy(update={"port": taken.getsockname()[1]})
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=rf"web: 127.0.0.1 port {web.port}: .* in use"):
             await Web(lines.model_copy(update={"web": web}), ledger).__aenter__()
 
 
