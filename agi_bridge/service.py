@@ -17,7 +17,7 @@ from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.tools.ledger import anchors, load_keys, only_service, open_ledger, periods
-from agi_bridge.tools.speech import library, of_lines
+from agi_bridge.tools.speech import library, of_lines, stale
 from agi_bridge.web import Media, Web
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ async def house(
     try:
         await asyncio.to_thread(prompts.prepare)
         lines = await asyncio.to_thread(of_lines, settings, prompts)
+        await asyncio.to_thread(warn_of_old_words, settings, lines)
         async with hook_client(settings) as client:
             await keep_disclosures(settings, lines, ledger)
             hook = breaker(settings, client)
@@ -163,6 +164,17 @@ async def keep_disclosures(
             recording = prompts[line.name].prompt(line.disclosure, language)
             wav = await asyncio.to_thread(recording.wav.read_bytes)
             await ledger.register(recording.language, recording.text, recording.sha256, wav)
+
+
+def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:
+    """Say which lines' prompts were made from other texts than those in force. Blocks."""
+    for line in settings.lines.values():
+        if old := stale(settings, line, prompts[line.name]):
+            structlog.get_logger().warning(
+                "prompts say other words than the texts in force: agi-bridge prompts check",
+                line=line.name,
+                prompts=old,
+            )
 
 
 def breaker(settings: Settings, client: HookClient) -> Hook:

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -168,6 +169,23 @@ async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_o
         busy.cancel()
     async with bridge(tmp_path, stand_in):
         pass
+
+
+async def test_prompts_with_an_old_brand_are_one_warning_of_their_line(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    folder = tmp_path / "speech" / "lines" / "shop" / "en"
+    folder.mkdir(parents=True)
+    for name in ("disclosure", "accepted"):
+        shutil.copyfile(SHIPPED / "en" / f"{name}.wav", folder / f"{name}.wav")
+        (folder / f"{name}.txt").write_text("Old Store thanks you.", encoding="utf-8")
+    async with bridge(tmp_path, stand_in, policy_url="example.com/sms"):
+        pass
+    warnings = [line for line in map(json.loads, written.getvalue().splitlines())
+                if "agi-bridge prompts check" in line["event"]]  # fmt: skip
+    assert [(line["line"], line["prompts"]) for line in warnings] == [
+        ("shop", ["en/disclosure", "en/accepted"])
+    ]
 
 
 async def test_it_does_not_start_without_a_place_for_consents(

@@ -103,7 +103,7 @@ def spoken(parts: Parts) -> Iterator[Fault]:
     if speech is None:
         return
     yield from _worded(speech, parts.lines.values())
-    key, fix = "speech.prompts", f"compare with {SHIPPED}"
+    key, fix = "speech.prompts", f"compare with {SHIPPED}; agi-bridge prompts check tells all"
     try:
         # Nothing is rendered here, so the cache is never touched.
         library = Library(speech.prompts, cache=Path(os.devnull))

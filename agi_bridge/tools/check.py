@@ -28,7 +28,7 @@ from agi_bridge.settings import (
 from agi_bridge.speech import DIGITS, NEEDED, SHIPPED, Library
 from agi_bridge.tools import check_ledger, check_speech, check_web
 from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
-from agi_bridge.tools.speech import of_lines
+from agi_bridge.tools.speech import of_lines, stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,6 +79,10 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     prompts = of_lines(settings, shared)
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
+        if old := stale(settings, line, prompts[line.name]):
+            words = "other words than the texts in force: see agi-bridge prompts check"
+            text = f"{', '.join(old)}: {words}"
+            yield Finding(Level.NOTE, f"lines.{line.name}", text)
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agi_bridge.speech import BadEngine, Library, engine
+from agi_bridge.speech import BadEngine, Library, Script, engine
+from agi_bridge.tools.prompts.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agi_bridge.settings import Settings
+    from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Engine, PbxEngine, Recording
 
 
@@ -62,3 +63,23 @@ def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
         BadPrompts: a folder of prompts cannot be used.
     """
     return {line: shared.over(*settings.prompt_layers(line)) for line in settings.lines}
+
+
+def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
+    """The line's recordings and renderings whose words are no longer the script's, by name.
+
+    So it is after a change of brand: callers still hear the old one. `prompts` is what callers of
+    the line hear; the package's own prompts, and a house's, may have other words.
+
+    Raises:
+        BadScript: the script cannot be used.
+    """
+    script = Script(settings.speech.script)
+    texts = [each.text for each in wanted(line, script) if each.text is not None]
+    folders = [folder.path for folder in settings.prompt_layers(line.name)]
+    return [
+        f"{text.language}/{text.name}"
+        for text in prompts.unspoken(texts)
+        if prompts.has(text.name, text.language)
+        and any(map(prompts.prompt(text.name, text.language).wav.is_relative_to, folders))
+    ]

@@ -233,7 +233,7 @@ def test_a_prompt_that_a_line_has_of_its_own_is_there(
 @pytest.mark.parametrize(
     ("place", "key", "fix"),
     [
-        ("recordings", "speech.recordings", "compare with"),
+        ("recordings", "speech.recordings", "agi-bridge prompts check"),
         ("speech/lines/shop", "lines.shop", "prompts render --line shop --force"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 import threading
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.speech import SHIPPED
 from agi_bridge.tools.check import run
 from agi_bridge.tools.check_findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
 
-from .checking import DID, FORWARD, KEY, found, one, port, printed
+from .checking import DID, FORWARD, KEY, checked_in, found, one, port, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -276,3 +278,15 @@ async def test_the_command_prints_and_returns_the_exit_status(
 ) -> None:
     assert await run(tmp_path / "gone.toml") == EXIT_FAULTS
     assert capsys.readouterr().out.splitlines()[-1] == "1 fault"
+
+
+def test_a_rendering_with_an_old_brand_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "speech" / "lines" / "shop" / "en"
+    folder.mkdir(parents=True)
+    shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "disclosure.wav")
+    (folder / "disclosure.txt").write_text("Thank you for calling Old Store.", encoding="utf-8")
+    default = 'default = {kind = "dial", destination = "PJSIP/100"}'
+    report = checked_in(tmp_path, line=f'policy_url = "example.com/sms"\n{default}')
+    level, text = one(report, "lines.shop")
+    assert level is Level.NOTE
+    assert text.startswith("en/disclosure: other words than the texts in force")

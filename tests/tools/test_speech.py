@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.speech import SHIPPED, BadEngine, CommandEngine, PbxEngine
-from agi_bridge.tools.speech import engines, library, of_lines
+from agi_bridge.tools.speech import engines, library, of_lines, stale
 from tests.call.builders import settings
 
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ def test_recordings_win_over_what_was_rendered_for_the_line_and_that_over_the_re
     assert shop.prompt("accepted", "en").text == "Rendered."
     assert shop.prompt("busy", "en").wav == SHIPPED / "en" / "busy.wav"
     assert library(configured).prompt("accepted", "en").text != "Rendered."
+
+
+def test_what_was_rendered_with_another_brand_is_stale_and_the_packages_own_is_not(
+    tmp_path: Path,
+) -> None:
+    shelve(tmp_path / "speech" / "lines" / "shop", "disclosure", "Thank you for calling Old Store.")
+    configured = settings(tmp_path, policy_url="example.com/sms")
+    line, shared = configured.lines["shop"], library(configured)
+    assert stale(configured, line, of_lines(configured, shared)["shop"]) == ["en/disclosure"]
+    assert stale(configured, line, shared) == []
 
 
 def test_each_folder_is_named_as_the_pbx_sees_it(tmp_path: Path) -> None:
