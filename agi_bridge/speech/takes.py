@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -77,12 +78,22 @@ def convert(path: Path) -> Path:
         ready = Path(place) / "ready.wav"
         telephone(path, ready)
         ready.chmod(0o644)
-        original = path.with_name(f"{path.name}{_ORIGINAL}")
+        original = _free(path.with_name(f"{path.name}{_ORIGINAL}"))
         shutil.copy2(path, original)
         ready.replace(target)
     if path != target:
         path.unlink()
     return original
+
+
+def _free(path: Path) -> Path:
+    """The path, or with a number that no file has: an earlier original is never replaced."""
+    found = path
+    for number in count(2):
+        if not found.exists():
+            break
+        found = path.with_name(f"{path.name}-{number}")
+    return found
 
 
 def _sound(samples: Samples, rate: int) -> list[Remark]:

@@ -88,6 +88,19 @@ def test_a_converted_recording_will_do_and_the_original_is_kept(tone: Callable[.
     assert remarks(path) == []
 
 
+def test_a_second_conversion_keeps_the_first_original(tone: Callable[..., Path]) -> None:
+    path = tone(rate=44_100, level=0.9)
+    first = path.read_bytes()
+    convert(path)
+    second = path.read_bytes()
+    assert convert(path).read_bytes() == second
+    assert path.with_name("tone.wav.original").read_bytes() == first
+    convert(path)
+    assert [each.name for each in sorted(path.parent.glob("*.original*"))] == [
+        *("tone.wav.original", "tone.wav.original-2", "tone.wav.original-3")
+    ]
+
+
 def test_another_format_becomes_a_wav(tone: Callable[..., Path], tmp_path: Path) -> None:
     samples, rate = soundfile.read(tone())
     soundfile.write(tmp_path / "take.flac", samples, rate)
