@@ -71,6 +71,11 @@ class Transaction:
                 "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
             )
 
+    def take_time(self) -> None:
+        """Let statements take as long as they need: no caller waits for this transaction."""
+        if self.locks:
+            self.cursor.execute("SET LOCAL statement_timeout = 0")
+
 
 class Database:
     """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
 
 from agi_bridge.consent import opening, schema
 from agi_bridge.consent.database import Database
@@ -62,8 +61,7 @@ def _version(transaction: Transaction, database: Database) -> str:
 
 def _walk(transaction: Transaction, writer: Writer, keys: Keys, software: str) -> None:
     core = transaction.core
-    if transaction.locks:
-        core.execute(text("SET LOCAL statement_timeout = 0"))
+    transaction.take_time()
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes.update(

@@ -53,6 +53,7 @@ class Live:
 
 def recover(transaction: Transaction, writer: Writer) -> int:
     """Turn the submissions that a crash left open in our chain into `unknown`."""
+    transaction.take_time()  # it looks at every submission there ever was
     later = EVENT.alias()
     closing = [state.value for state in State] + [Act.SETTLED.value]
     query = select(EVENT.c.consent_id).where(

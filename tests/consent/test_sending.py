@@ -22,9 +22,11 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from agi_bridge.consent import ConsentRecord
+    from agi_bridge.consent.database import Transaction
 
 
 async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
@@ -63,6 +65,24 @@ async def test_a_submission_that_a_crash_left_open_becomes_unknown(
         assert (await types(ledger, settled))[-1] == "accepted"
         assert (await types(ledger, never))[-1] == "confirmed"
         assert await ledger.recover() == 0
+
+
+async def test_looking_for_open_submissions_may_take_as_long_as_a_large_ledger_needs(
+    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[str] = []
+    async with await Ledger.open(emptied_url, keys) as ledger:
+        hold = ledger._writer.hold
+
+        def look(transaction: Transaction, names: Iterable[str] = ()) -> None:
+            shown = transaction.core.exec_driver_sql("show statement_timeout")
+            limits.append(shown.scalar_one())
+            hold(transaction, names)
+
+        monkeypatch.setattr(ledger._writer, "hold", look)
+        await ledger.recover()
+        await ledger.append(submitting().take())
+    assert limits == ["0", "5s"]
 
 
 async def test_an_act_does_not_hide_that_a_submission_is_open(ledger: Ledger) -> None:
