@@ -16,7 +16,7 @@ from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_t
 from agi_bridge.call.follow import Follower, announce_default
 from agi_bridge.call.lines import called_did, called_numbers
 from agi_bridge.call.route import GoToDefault, Plan, plan
-from agi_bridge.call.submission import keep_company, store, store_ending, submit
+from agi_bridge.call.submission import Late, keep_company, store, store_ending, submit
 from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
     AgreementRules,
@@ -53,7 +53,8 @@ class House:
     """What all calls share.
 
     `library` is what all lines share, `lines` what those hear, by name, that have prompts of their
-    own. `unsent` is set when a call has left a consent that is to be sent again.
+    own. `unsent` is set when a call has left a consent that is to be sent again; `late` keeps the
+    outcomes that the ledger did not take.
     """
 
     settings: Settings
@@ -63,6 +64,7 @@ class House:
     config_sha256: str
     lines: Mapping[str, Library] = field(default_factory=dict)
     unsent: asyncio.Event = field(default_factory=asyncio.Event)
+    late: Late = field(default_factory=Late)
 
     def library_of(self, line: Line) -> Library:
         """Return what callers of a line hear."""
@@ -259,7 +261,9 @@ class Call:
             self._consent_id = record.id
             self._call_line.note(consent=record.id)
             self._call_line.step("hook")
-            work = asyncio.create_task(submit(house.ledger, house.hook, record, self._line))
+            work = asyncio.create_task(
+                submit(house.ledger, house.hook, record, self._line, house.late)
+            )
             submission = await keep_company(work, self._follower.play_or_raise)
             self._call_line.step("answer")
             self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)

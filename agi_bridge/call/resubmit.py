@@ -86,9 +86,13 @@ class Resubmission:
             await self._pause(self._house.unsent, max(LEAST_PAUSE, wait))
 
     async def round(self) -> timedelta:
-        """Send what is due, expire what is too old; return how long until more may be due."""
+        """Send what is due, expire what is too old; return how long until more may be due.
+
+        First of all, store what became of submissions that the ledger could not take then.
+        """
         self._hold = False
         try:
+            await self._house.late.store(self._house.ledger)
             waits = [await self._attend(unsent) for unsent in await self._house.ledger.unsent()]
         except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
@@ -146,7 +150,7 @@ class Resubmission:
         house = self._house
         record.submitting(attempt, house.settings.hook.context)
         await house.ledger.append(record.take())
-        submission = await submit(house.ledger, house.hook, record, line)
+        submission = await submit(house.ledger, house.hook, record, line, house.late)
         log = structlog.get_logger()
         if submission.outcome is not Outcome.NOT_SENT:
             self._hook_down = False

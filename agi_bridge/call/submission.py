@@ -6,13 +6,14 @@ Shielded from a hangup: a caller who presses 1 and hangs up has agreed, and is t
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from agi_bridge.agi import AGIError
 from agi_bridge.call.route import forward_number
-from agi_bridge.consent import ConsentError, State, Withheld
+from agi_bridge.consent import ConsentError, IllegalTransition, State, Withheld
 from agi_bridge.hook import Outcome
 from agi_bridge.speech import MissingPrompt
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agi_bridge.consent import ConsentRecord, Ledger
+    from agi_bridge.consent.facts import Batch
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line
 
@@ -45,11 +47,39 @@ async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = 
         Withheld: the agreement may not be taken; nothing is stored.
     """
     record.submitting(context=context)
-    return await _append(ledger, record)
+    return await _append(ledger, record.take())
 
 
-async def submit(ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line) -> Submission:
-    """Call the hook with a stored consent and store what became of it."""
+class Late:
+    """Outcomes that the ledger did not take when they came. They wait here until it does.
+
+    Those that still wait when the service ends count as unknown after its next start.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Batch] = []
+
+    def keep(self, batch: Batch) -> None:
+        """Keep one for later."""
+        self._waiting.append(batch)
+
+    async def store(self, ledger: Ledger) -> None:
+        """Store what waits.
+
+        Raises:
+            LedgerUnavailable: the ledger still takes nothing; what is left waits on.
+        """
+        while self._waiting:
+            # One that is in the ledger was stored after all, or the consent was settled meanwhile.
+            with suppress(IllegalTransition):
+                await ledger.append(self._waiting[0])
+            del self._waiting[0]
+
+
+async def submit(
+    ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line, late: Late
+) -> Submission:
+    """Call the hook with a stored consent and store what became of it; if need be, `late`."""
     submission = await hook.submit(from_=record.number, to=line.business_number, key=line.secret())
     record.settled(
         _STATES[submission.outcome],
@@ -59,7 +89,11 @@ async def submit(ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line) 
         answer=submission.answer_sha256,
         forward=forward_number(submission.answer, line),
     )
-    await _append(ledger, record)
+    batch = record.take()
+    # `not_sent` is not kept: it may be in the ledger though its storing failed, and another bridge
+    # may be sending again. Stored a second time it would say that this attempt, too, was not sent.
+    if not await _append(ledger, batch) and submission.outcome is not Outcome.NOT_SENT:
+        late.keep(batch)
     if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
             "hook refused the consent: no text was sent; check hook_key and business_number",
@@ -73,7 +107,7 @@ async def submit(ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line) 
 
 async def store_ending(ledger: Ledger, record: ConsentRecord) -> None:
     """Store how a dialogue ended that brought no agreement; a fault is logged, the call goes on."""
-    await _append(ledger, record)
+    await _append(ledger, record.take())
 
 
 async def keep_company(
@@ -101,13 +135,12 @@ async def keep_company(
             await asyncio.wait({work})
 
 
-async def _append(ledger: Ledger, record: ConsentRecord) -> bool:
-    batch = record.take()
+async def _append(ledger: Ledger, batch: Batch) -> bool:
     try:
         await ledger.append(batch)
     except Withheld:
         raise
     except ConsentError as error:
-        structlog.get_logger().error("consent not stored", consent=record.id, exc_info=error)
+        structlog.get_logger().error("consent not stored", consent=batch.consent_id, exc_info=error)
         return False
     return True
