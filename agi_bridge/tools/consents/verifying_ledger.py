@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 5000
 """Events read at once; memory holds no more of them, only the state of every consent."""
-_BINDING: Final = frozenset({*AGREED, Act.REVOCATION})
-"""The types of events that commit to a number."""
+_BINDING: Final = frozenset({*AGREED, Act.REVOCATION, Act.MESSAGE})
+"""The types of events that commit to a number, or to a customer."""
 
 
 async def verify_ledger(
@@ -52,6 +52,7 @@ async def verify_ledger(
             last = min(first + _PAGE - 1, chain.seq)
             rows = await ledger.rows(chain.ledger_id, first=first, last=last)
             verifier.read(rows, await reading.beside(rows))
+    await reading.missing()
     verdicts = verifier.verdicts()
     reading.findings.add(verdicts)
     return reading.findings.report(
@@ -70,6 +71,7 @@ class _Reading:
         self.texts: dict[str, str] = {}
         self._ledger = ledger
         self._sounds: set[str] = set()
+        self._gone: dict[str, Row] = {}
 
     async def beside(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         """See to the disclosures of some events, and open the personal data of their consents."""
@@ -79,11 +81,25 @@ class _Reading:
         # All at once: the ledger's thread then goes from one to the next without waiting for us.
         binding = [row for row in rows if row.type in _BINDING]
         opened = await asyncio.gather(*map(self._open, binding))
-        return {row.consent_id: known for row, known in zip(binding, opened, strict=True)}
+        for row, known in zip(binding, opened, strict=True):
+            if known is None:
+                self._gone[row.consent_id] = row
+        for row in rows:
+            if _explains(row):
+                self._gone.pop(row.consent_id, None)
+        return {row.consent_id: known or {} for row, known in zip(binding, opened, strict=True)}
 
-    async def _open(self, row: Row) -> dict[str, str]:
+    async def missing(self) -> None:
+        """Once all is read: blame what is gone though nobody has erased it."""
+        for consent_id, row in self._gone.items():
+            # In another chain, or since we began to read.
+            if not any(map(_explains, await self._ledger.rows_of(consent_id))):
+                what = "its personal data is gone, though no erasure is on record"
+                self.findings.wrong("completeness", what, row.ledger_id, row.seq)
+
+    async def _open(self, row: Row) -> dict[str, str] | None:
         try:
-            return await self._ledger.personal(row.consent_id) or {}
+            return await self._ledger.personal(row.consent_id)
         except VaultDamaged as error:
             self.findings.wrong("integrity", str(error), row.ledger_id, row.seq)
             return {}
@@ -105,3 +121,8 @@ class _Reading:
             wav = await self._ledger.audio(sound)
             if wav is not None and hashlib.sha256(wav).hexdigest() != sound:
                 self.findings.wrong("integrity", f"the recording {sound[:16]} was changed")
+
+
+def _explains(row: Row) -> bool:
+    """Whether after this event there is no personal data of its consent, or never was."""
+    return row.type == State.DECLINED or (row.type == Act.ERASED and '"what":"all"' in row.body)

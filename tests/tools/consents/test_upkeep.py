@@ -128,6 +128,15 @@ def test_personal_data_that_was_moved_breaks_integrity(shop: Shop) -> None:
     assert failing(shop) == {"integrity"}
 
 
+def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(shop: Shop) -> None:
+    shop.shell("erase", "--consent", shop.other, "--basis", "request", "--yes")
+    assert shop.shell("verify").status == 0
+    tamper(shop, "DELETE FROM pii WHERE consent_id = ?", values=[shop.unknown])
+    assert failing(shop) == {"completeness"}
+    told = shop.shell("verify").out
+    assert "its personal data is gone, though no erasure is on record" in told
+
+
 def test_a_body_that_is_no_json_breaks_integrity(shop: Shop) -> None:
     tamper(shop, "UPDATE event SET body = 'x' WHERE type = 'disclosed'")
     assert "integrity" in failing(shop)
