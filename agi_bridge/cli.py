@@ -69,7 +69,8 @@ def agi(config: ConfigOption = None) -> None:
     """Serve one call on standard input and output: classic AGI.
 
     For a dialplan that says AGI(/path/to/agi-bridge,agi) rather than agi://. Each call starts a
-    process of its own; FastAGI (serve) is faster and the better choice wherever it can be had.
+    process of its own; FastAGI (serve) is faster and the better choice wherever it can be had. What
+    serve does between calls (send again, sign checkpoints, erase in time) a single call does not.
     """
     from agi_bridge import service
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agi_bridge.consent import Revocation
+from agi_bridge.consent.proof import timestamp
 from agi_bridge.tools.consents import given
 from agi_bridge.tools.consents.actor import actor
 from agi_bridge.tools.consents.lines import find_line
@@ -77,6 +78,8 @@ async def run(settings: Settings, asked: Asked) -> Withdrawn:
     """
     brand = _brand(settings, asked)
     received = None if asked.received is None else given.moment("--received", asked.received)
+    if received is not None and received > timestamp():
+        raise UsageError("--received: lies in the future (days are UTC); leave it out for now")
     request = Revocation(
         number=given.number(settings, asked.number),
         brand=brand,

@@ -90,6 +90,7 @@ def test_the_same_reference_again_changes_nothing(shop: Shop) -> None:
         (("--brand", "Example Store", "--line", "shop"), "--brand and --line: name one"),
         (("--line", "nobody"), "--line: no line"),
         (("--received", "today"), "--received: write a day"),
+        (("--received", "2999-01-01"), "--received: lies in the future"),
     ],
 )
 def test_a_revocation_that_would_miss_is_misuse(
