@@ -16,7 +16,14 @@ from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
-from agi_bridge.tools.ledger import anchors, load_keys, only_service, open_ledger, periods
+from agi_bridge.tools.ledger import (
+    anchors,
+    load_keys,
+    look_for_lost_events,
+    only_service,
+    open_ledger,
+    periods,
+)
 from agi_bridge.tools.speech import library, of_lines, stale
 from agi_bridge.web import Media, Web
 
@@ -78,6 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     """
     agi = settings.agi
     async with await open_ledger(settings, create=True) as ledger, only_service(settings):
+        await look_for_lost_events(settings, ledger)
         media = await asyncio.to_thread(served, settings)
         upkeep = Upkeep(ledger, anchors(settings), periods(settings))
         async with house(settings, ledger, media) as parts:

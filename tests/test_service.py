@@ -188,6 +188,35 @@ async def test_prompts_with_an_old_brand_are_one_warning_of_their_line(
     ]
 
 
+async def test_a_ledger_that_lacks_what_a_checkpoint_vouches_for_is_told(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    async with bridge(tmp_path, stand_in) as server:
+        await call(server, f"{KEYED},1")
+    async with bridge(tmp_path, stand_in):
+        pass
+    assert "the ledger lacks events" not in written.getvalue()
+    for file in tmp_path.glob("consents.db*"):
+        file.unlink()
+    async with bridge(tmp_path, stand_in):
+        pass
+    told = await written.line(
+        "the ledger lacks events that were there before: put the right database back, or begin "
+        "a chain with a new signing key (docs/consents.md, Keys and versions)"
+    )
+    assert told["level"] == "error"
+
+
+async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting(
+    tmp_path: Path, stand_in: StandIn, written: Log
+) -> None:
+    (tmp_path / "checkpoints.jsonl").write_text("nonsense\n")
+    async with bridge(tmp_path, stand_in):
+        pass
+    told = await written.line("the file of checkpoints cannot be used")
+    assert "line 1" in told["problem"]
+
+
 async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, stand_in: StandIn
 ) -> None:

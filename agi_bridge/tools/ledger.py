@@ -12,6 +12,8 @@ import structlog
 
 from agi_bridge.consent import Ledger, LedgerUnavailable
 from agi_bridge.consent.anchors import Anchors, CommandSink, FileSink, SyslogSink
+from agi_bridge.consent.checkpoint import read_checkpoints
+from agi_bridge.consent.errors import BadCheckpoint
 from agi_bridge.consent.keys import Keys, advice, open_to_others
 from agi_bridge.consent.upkeep import Periods
 
@@ -97,6 +99,38 @@ def _shared(settings: Settings) -> bool:
     """
     texts = settings.ledger.key_texts()
     return texts["vault"] is not None and texts["lookup"] is not None
+
+
+async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
+    """Say so if the ledger is not the one that its last checkpoint in the file was signed for.
+
+    So it is after an older copy was put back, or none: what is written from then on would
+    contradict the checkpoints, as if somebody had rebuilt the chain.
+
+    Raises:
+        LedgerUnavailable: the database failed.
+    """
+    path = settings.checkpoint_file
+    try:
+        kept = await asyncio.to_thread(read_checkpoints, path) if path.exists() else []
+    except (BadCheckpoint, OSError) as error:
+        structlog.get_logger().error("the file of checkpoints cannot be used", problem=str(error))
+        return
+    last = max(
+        (each for each in kept if each.ledger_id == ledger.ledger_id),
+        key=lambda each: each.seq,
+        default=None,
+    )
+    if last is None or not last.genuine:
+        return
+    there = await ledger.rows(first=last.seq, last=last.seq)
+    if [row.hash for row in there] != [last.hash]:
+        structlog.get_logger().error(
+            "the ledger lacks events that were there before: put the right database back, or begin "
+            "a chain with a new signing key (docs/consents.md, Keys and versions)",
+            file=str(path),
+            event_of_checkpoint=last.seq,
+        )
 
 
 def anchors(settings: Settings) -> Anchors:
