@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CHORE_SECONDS: Final = 60.0
 """How long a chore that broke is left alone."""
+ANCHOR_SECONDS: Final = 15.0
+"""How long the last checkpoint may take: a database that hangs must not hold up the end."""
 DRAIN_SECONDS: Final = 30.0
 """How long calls in progress may go on after the first signal to stop."""
 
@@ -130,7 +132,10 @@ async def anchored(upkeep: Upkeep) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await upkeep.finish()
+        finishing = asyncio.create_task(upkeep.finish())
+        if not (await asyncio.wait({finishing}, timeout=ANCHOR_SECONDS))[0]:
+            finishing.cancel()
+            structlog.get_logger().error("no last checkpoint in time", seconds=ANCHOR_SECONDS)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import shutil
 import signal
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -215,6 +215,19 @@ async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting
         pass
     told = await written.line("the file of checkpoints cannot be used")
     assert "line 1" in told["problem"]
+
+
+async def test_a_last_checkpoint_that_hangs_does_not_keep_it_from_ending(
+    monkeypatch: pytest.MonkeyPatch, written: Log
+) -> None:
+    class Hanging:
+        async def finish(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "ANCHOR_SECONDS", 0.0)
+    async with service.anchored(cast("Any", Hanging())):
+        pass
+    assert (await written.line("no last checkpoint in time"))["level"] == "error"
 
 
 async def test_it_does_not_start_without_a_place_for_consents(

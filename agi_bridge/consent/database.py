@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import select
+import socket
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -187,6 +188,19 @@ class Database:
                         raise LedgerUnavailable(f"{self.name}: another process reads from its log")
         except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
             raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    def abort(self) -> None:
+        """Break off what the ledger's thread waits for, if that is PostgreSQL. From any thread.
+
+        A server that is frozen, not gone, would otherwise keep the process from ending.
+        """
+        connection = self._connection
+        if connection is None or self.is_sqlite:
+            return
+        with suppress(OSError, psycopg.Error, SQLAlchemyError):  # it may end at this moment
+            driver: Any = connection.connection.driver_connection
+            with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let the connection go, whatever state it is in; the next use makes a new one."""

@@ -85,12 +85,14 @@ class Worker:
         return LedgerUnavailable(f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s")
 
     async def close(self) -> None:
-        """Release database and thread, which may be stuck: not waited for too long."""
+        """Release database and thread; one that is stuck is broken off, or no process would end."""
         if self._released is None:
             loop = asyncio.get_running_loop()
             self._released = loop.run_in_executor(self._thread, self._database.close)
             self._thread.shutdown(wait=False)
         await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
+        if not self._released.done():
+            self._database.abort()
 
     def _in_transaction(self, work: Callable[[Transaction], T], *, reads: bool = False) -> T:
         with self._database.transaction(reads=reads) as transaction:

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from agi_bridge.call import opt_out
+from agi_bridge.consent import Ledger, LedgerUnavailable
 from agi_bridge.consent import database as database_module
 from agi_bridge.consent import worker as worker_module
 from tests.call.conftest import names
@@ -205,6 +206,22 @@ async def test_a_server_that_falls_silent_costs_the_text_not_the_call(
     assert last == [*AGREEMENT, "accepted"]
     # What was waiting may be stored now, and with it that nothing was sent and nothing will be.
     assert all(states == [*AGREEMENT, "not_sent", "expired"] for states in late if len(states) > 2)
+
+
+async def test_a_silent_server_does_not_keep_the_ledgers_thread_from_ending(
+    postgresql_url: str, keys: Keys, postgresql_server: PostgreSQL, silence: Silence
+) -> None:
+    ledger = await Ledger.open(postgresql_url, keys)
+    [thread] = ledger._worker._thread._threads
+    with silence():
+        postgresql_server.pause()
+        looking = asyncio.create_task(ledger.chains())
+        await asyncio.sleep(0)
+        await ledger.close()
+        with pytest.raises(LedgerUnavailable):
+            await looking
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()
 
 
 async def test_a_silent_server_does_not_hold_a_caller_who_might_be_known(
