@@ -29,6 +29,7 @@ def register(
 
     Returns the wording's version.
     """
+    transaction.lock(["disclosure"])  # bridges that start at once have the same recordings to keep
     version = writer.version(transaction, *wording)
     audio_sha256, wav = sound
     there = transaction.core.execute(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
+from agi_bridge.consent import Ledger
 from agi_bridge.consent.verify import Verifier
 from tests.call.conftest import names
 from tests.consent.builders import revocation
@@ -159,3 +160,21 @@ async def test_what_one_bridge_was_told_the_other_knows_at_the_next_call(pair: P
         assert (await pair.revoke(number)).consents == 1
         assert not agreed(await pair.call(number, caller))
     assert await pair.is_whole()
+
+
+async def test_bridges_that_start_at_once_keep_the_same_recordings(
+    emptied_url: str, keys: Keys, other_keys: Keys
+) -> None:
+    """Two lines with the same words and two voices: the words are known when the second comes."""
+    async with (
+        await Ledger.open(emptied_url, keys) as one,
+        await Ledger.open(emptied_url, other_keys) as two,
+    ):
+        for ledger in (one, two):
+            await ledger.register("en", "Words.", "0" * 64, b"wav")
+        for n in range(1, 31):
+            sound = f"{n:064}"
+            await asyncio.gather(
+                *(ledger.register("en", "Words.", sound, b"wav" * 9000) for ledger in (one, two))
+            )
+            assert await two.audio(sound) is not None
