@@ -312,6 +312,11 @@ class Ledger:
         """The recording of a disclosure, as a WAV file."""
         return await self._worker.look(lambda t: reading.audio(t, sha256))
 
+    async def revocation_holds(self, number: str, scope: str) -> bool:
+        """Whether a revocation (of a brand, or `*`) is obeyed, or was lifted by a consent since."""
+        vault = self._writer.vault
+        return await self._worker.look(lambda t: reading.revocation_holds(t, vault, number, scope))
+
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""
         return await self._worker.look(lambda t: reading.summaries(t, self._writer.vault, wanted))

@@ -11,7 +11,16 @@ from sqlalchemy import exists, or_, select
 from agi_bridge import phone
 from agi_bridge.consent.chain import Chain, Row
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
-from agi_bridge.consent.schema import AUDIO, DISCLOSURE, EVENT, LEDGER, PII, is_rare
+from agi_bridge.consent.schema import (
+    AUDIO,
+    DISCLOSURE,
+    EVENT,
+    LEDGER,
+    PII,
+    SUPPRESSION,
+    brand_key,
+    is_rare,
+)
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
@@ -151,6 +160,32 @@ def disclosure(transaction: Transaction, sha256: str) -> Disclosure | None:
 def audio(transaction: Transaction, sha256: str) -> bytes | None:
     """A disclosure's recording by its hash, as a WAV file."""
     return transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
+
+
+def revocation_holds(transaction: Transaction, vault: Vault, number: str, scope: str) -> bool:
+    """Whether a revocation is still obeyed, or was lifted by a consent of that number.
+
+    Args:
+        transaction: reads.
+        vault: finds the number.
+        number: in E.164.
+        scope: the brand, or `EVERY_BRAND`.
+    """
+    hashed, row, pii = vault.lookup(number), SUPPRESSION.c, PII.c
+    found = transaction.core.execute(
+        select(row.brand, row.revoked_at, row.lifted_at).where(
+            row.number_hmac == hashed, row.brand == brand_key(scope)
+        )
+    ).first()
+    if found is None or found.lifted_at is None:
+        return found is not None
+    since = select(pii.consent_id).where(
+        pii.number_hmac == hashed, pii.kind == "consent", pii.at >= found.revoked_at
+    )
+    erased = select(EVENT.c.id).where(
+        EVENT.c.type == Act.ERASED.value, EVENT.c.at >= found.lifted_at
+    )
+    return any(transaction.core.execute(query.limit(1)).first() for query in (since, erased))
 
 
 def summaries(transaction: Transaction, vault: Vault, wanted: Filter) -> list[Summary]:

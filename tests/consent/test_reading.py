@@ -230,3 +230,15 @@ async def test_one_damaged_row_does_not_hide_the_others(ledger: Ledger, where: P
         await ledger.personal(damaged)
     lines = {s.consent_id: s.masked_number for s in await ledger.summaries(Filter())}
     assert lines == {damaged: None, whole: "+1***23"}
+
+
+async def test_a_revocation_is_obeyed_until_a_consent_since_lifts_it(ledger: Ledger) -> None:
+    assert not await ledger.revocation_holds(NUMBER, "Example Store")
+    await ledger.revoke(revocation())
+    assert await ledger.revocation_holds(NUMBER, "example store")
+    assert not await ledger.revocation_holds(NUMBER, "*")
+    again = submitting(caller_id=NUMBER)
+    await ledger.append(again.take())
+    assert await ledger.revocation_holds(NUMBER, "Example Store")
+    await ledger.erase([again.id], basis="request", actor="admin")  # then nobody can tell any more
+    assert await ledger.revocation_holds(NUMBER, "Example Store")

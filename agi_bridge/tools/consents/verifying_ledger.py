@@ -84,6 +84,8 @@ class _Reading:
         for row, known in zip(binding, opened, strict=True):
             if known is None:
                 self._gone[row.consent_id] = row
+            elif row.type == Act.REVOCATION and "number" in known:
+                await self._obeyed(row, known["number"])
         for row in rows:
             if _explains(row):
                 self._gone.pop(row.consent_id, None)
@@ -96,6 +98,16 @@ class _Reading:
             if not any(map(_explains, await self._ledger.rows_of(consent_id))):
                 what = "its personal data is gone, though no erasure is on record"
                 self.findings.wrong("completeness", what, row.ledger_id, row.seq)
+
+    async def _obeyed(self, row: Row, number: str) -> None:
+        """Blame a revocation that was taken out of the list that agreements are held against."""
+        try:
+            scope = row.facts.get("scope")
+        except ValueError:  # the verifier says so
+            return
+        if isinstance(scope, str) and not await self._ledger.revocation_holds(number, scope):
+            what = "the number that was revoked may be texted again, though nobody agreed since"
+            self.findings.wrong("completeness", what, row.ledger_id, row.seq)
 
     async def _open(self, row: Row) -> dict[str, str] | None:
         try:

@@ -6,6 +6,8 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agi_bridge.consent.checkpoint import read_checkpoints, sign
 from agi_bridge.consent.keys import new_keys
 from agi_bridge.consent.proof import text_sha256
@@ -16,8 +18,6 @@ from .commands import configured
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    import pytest
 
     from .conftest import Shop
 
@@ -135,6 +135,19 @@ def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(sho
     assert failing(shop) == {"completeness"}
     told = shop.shell("verify").out
     assert "its personal data is gone, though no erasure is on record" in told
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM suppression", "UPDATE suppression SET lifted_at = '2999-01-01T00:00:00.000Z'"],
+)
+def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
+    shop: Shop, statement: str
+) -> None:
+    tamper(shop, statement)
+    assert failing(shop) == {"completeness"}
+    told = shop.shell("verify").out
+    assert "the number that was revoked may be texted again, though nobody agreed since" in told
 
 
 def test_a_body_that_is_no_json_breaks_integrity(shop: Shop) -> None:
