@@ -46,6 +46,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     return url
 
 
+@pytest.mark.crash
 @pytest.mark.timeout(400)
 async def test_a_bridge_that_is_killed_at_any_moment_keeps_its_promises(
     where: Path | str, tmp_path: Path, closed: str
