@@ -37,10 +37,11 @@ SILENCE: Final = 0.3  # seconds at both ends
 EAR_RATE: Final = 16_000
 
 NUMBERS: Final = {
-    "en": {"1": "one", "2": "two", "10": "ten"},
+    "en": {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six",
+           "7": "seven", "8": "eight", "9": "nine", "10": "ten"},
     "es": {"1": "uno", "2": "dos", "10": "diez"},
     "fr": {"1": "un", "2": "deux", "3": "trois", "10": "dix"},
-}
+}  # fmt: skip
 
 DOT: Final = {"en": "dot", "es": "punto", "fr": "point"}
 

@@ -30,7 +30,7 @@ PROMPTS: Final = (
     "goodbye",
     "please-wait",
 )
-"""All prompts that are shipped, in each language."""
+"""All prompts that are shipped in each language; English has DIGITS besides."""
 
 OPT_OUT: Final = ("opt-out-offer", "opted-out")
 """Prompts of a line on which callers can key that they want no more texts."""
@@ -45,7 +45,10 @@ NEEDED: Final = frozenset(PROMPTS) - {
 """The prompts that a call may need in its language, whatever the line."""
 
 DIGITS: Final = tuple(f"digit-{digit}" for digit in range(10))
-"""Prompts for reading numbers back where the PBX cannot; nobody has to have them."""
+"""Prompts for reading numbers back where the PBX cannot; nobody has to have them.
+
+Shipped in English only: docs/speech.md tells why.
+"""
 
 DOCUMENTED: Final = ("no-forwarding", "not-linked")
 """Prompts whose texts are, word for word, what the hook's documentation says it answers."""

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from agi_bridge.speech import PROMPTS, Script
+from agi_bridge.speech import DIGITS, PROMPTS, Script
 from agi_bridge.speech.engines.kokoro import RATE as MODEL_RATE
 from agi_bridge.speech.engines.kokoro import VOICES, KokoroModel
 
@@ -43,7 +43,11 @@ ENDS = 0.05  # seconds of silence added at both ends of a prompt
 PEAK_DBFS = -1.0  # no sample of any file may exceed this
 
 # Speaking rate of a prompt where it is not its language's; found by transcription.
-SPEED = {"fr/you-entered": 1.0}
+SPEED = {"fr/you-entered": 1.0} | {f"en/{name}": 0.95 for name in DIGITS}
+
+# Languages whose digits are understood when strings of ten are made of them; docs/speech.md tells
+# what was tried for the others.
+DIGIT_LANGUAGES = {"en"}
 
 # Prompts that digits follow: the voice must not fall at their end (the French is clearer if so).
 HANGING = {
@@ -113,7 +117,7 @@ def main() -> None:
     )
     script = Script()
     for lang in VOICES:
-        for name in PROMPTS:
+        for name in (*PROMPTS, *(DIGITS if lang in DIGIT_LANGUAGES else ())):
             if args.only and not {lang, name, f"{lang}/{name}"} & set(args.only):
                 continue
             text = script.shipped(name, lang)

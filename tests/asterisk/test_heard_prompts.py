@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.call.follow import Follower
 from agi_bridge.observe import CallLine
-from agi_bridge.speech import PROMPTS, SHIPPED, Library
+from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
 from tests.asterisk.heard import exact, heard, milliseconds
 from tests.asterisk.stage import Stage
 from tests.call.builders import line
@@ -28,7 +28,9 @@ CALLS = 12
 PACKET = 20.0
 """Milliseconds: the end of a recording fills its last packet with silence."""
 
-EVERY = [(language, name) for language in ("en", "es", "fr") for name in PROMPTS]
+EVERY = [(language, name) for language in ("en", "es", "fr") for name in PROMPTS] + [
+    ("en", name) for name in DIGITS
+]
 
 
 async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 @cache
 def shipped_milliseconds(path: str) -> int | None:
     """The length of a shipped prompt, or a second for the PBX's own sounds."""
-    language, _, name = path.removeprefix(f"{SHIPPED}/").partition("/")
-    if not name:
+    if not path.startswith(f"{SHIPPED}/"):
         return 1000
+    language, _, name = path.removeprefix(f"{SHIPPED}/").partition("/")
     library = Library(cache=SHIPPED)
     return -(-library.prompt(name, language).samples // 8)
 
@@ -124,8 +124,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 def names(call: CallRecord) -> list[str]:
-    """What the caller heard, without folders."""
-    return [heard.name.rpartition("/")[2] for heard in call.heard]
+    """What the caller heard, without folders; not what found out that the PBX has digits."""
+    heard = [each.name for each in call.heard if not each.name.endswith("/digits/0")]
+    return [name.rpartition("/")[2] for name in heard]
 
 
 __all__ = ["DID", "LiveCaller", "Place", "names", "shipped_milliseconds"]

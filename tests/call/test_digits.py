@@ -81,6 +81,29 @@ async def test_without_all_ten_of_ours_the_pbx_says_them(digits: str) -> None:
     assert call.names == ["ANSWER"]
 
 
+@pytest.mark.parametrize(
+    ("language", "pbx", "digits", "ours"),
+    [
+        ("en", {"en/digits/0"}, "pbx", False),
+        ("en", {"en/digits/0"}, "own", True),
+        ("en", {"digits/0"}, "pbx", True),
+        ("es", set(), "own", False),
+    ],
+    ids=["the PBX has them", "the line's wish", "the PBX lacks them", "none are shipped"],
+)
+async def test_the_shipped_english_digits_give_way_to_those_of_the_pbx(
+    language: str, pbx: set[str], digits: str, *, ours: bool
+) -> None:
+    library, found = Library(cache=SHIPPED), list[str]()
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        found.extend(await Digits(channel, line(digits=digits), library, language).sounds("415"))
+
+    await FakeAsterisk(sounds=dict.fromkeys(pbx, 500)).run(handler)
+    assert found == ([f"{SHIPPED}/en/digit-{digit}" for digit in "415"] if ours else ["415"])
+
+
 async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
     """Key a number, listen, and press nothing more."""
     library = WithDigits("0123456789" if own else "")

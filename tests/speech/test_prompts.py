@@ -9,9 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.speech import NEEDED, OPT_OUT, PROMPTS, SHIPPED, Library, MissingPrompt, menu_key
+from agi_bridge.speech import (
+    DIGITS,
+    NEEDED,
+    OPT_OUT,
+    PROMPTS,
+    SHIPPED,
+    Library,
+    MissingPrompt,
+    menu_key,
+)
+from agi_bridge.speech.audio import active_level, read
 
 LANGUAGES = ("en", "es", "fr")
+EVERY = [(language, name) for language in LANGUAGES for name in PROMPTS] + [
+    ("en", name) for name in DIGITS
+]
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +32,7 @@ def library() -> Library:
     return Library(cache=Path("/nonexistent"))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", PROMPTS)
+@pytest.mark.parametrize(("language", "name"), EVERY)
 def test_each_prompt_has_the_samples_and_hashes_that_are_recorded(
     library: Library, name: str, language: str
 ) -> None:
@@ -39,7 +51,24 @@ def test_each_prompt_has_the_samples_and_hashes_that_are_recorded(
 
 
 def test_nothing_else_is_shipped() -> None:
-    assert len(list(SHIPPED.glob("*/*"))) == len(PROMPTS) * len(LANGUAGES) == 66
+    assert {(file.parent.name, file.stem) for file in SHIPPED.glob("*/*")} == set(EVERY)
+    assert len(list(SHIPPED.glob("*/*"))) == len(EVERY) == 76
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_each_english_digit_is_short_and_as_loud_as_speech(library: Library, name: str) -> None:
+    recording = library.prompt(name, "en")
+    samples, _ = read(recording.wav)
+    assert 0.25 <= recording.seconds <= 0.8
+    assert active_level(samples) == pytest.approx(-20, abs=1.5)
+    assert abs(samples).max() <= 10 ** (-1 / 20)
+
+
+@pytest.mark.parametrize("language", ["es", "fr"])
+def test_no_digit_is_shipped_where_not_all_of_them_are_understood(
+    library: Library, language: str
+) -> None:
+    assert not any(library.has(name, language) for name in DIGITS)
 
 
 def test_every_language_shipped_is_whole(library: Library) -> None:

@@ -117,10 +117,10 @@ def test_a_disclosure_without_a_brand_is_noted(checked: Callable[..., Report]) -
 def test_digits_of_ones_own_that_are_not_recorded_are_noted(
     checked: Callable[..., Report],
 ) -> None:
-    own = 'digits = "own"\ndefault = {kind = "hangup"}'
+    own = 'digits = "own"\nlanguages = ["en", "es"]\ndefault = {kind = "hangup"}'
     assert one(checked(line=own), "lines.shop.digits") == (
         Level.NOTE,
-        "en: not all of digit-0 to digit-9 are recorded, so the PBX says its own",
+        "es: not all of digit-0 to digit-9 are recorded, so the PBX says its own",
     )
 
 

@@ -51,11 +51,16 @@ def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
 
 
 def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
-    told = rendered.configure(digits="own")("check", "--json")
+    rendered.configure(languages=["en", "es"])
+    run_repairs(rendered, rendered("check", "--json").json["repairs"])
+    told = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
     assert told.status == 1
+    flaws = told.json["lines"][0]["flaws"]
+    assert {flaw["language"] for flaw in flaws} == {"es"}
+    assert len(flaws) == 10
     assert {flaw["problem"] for flaw in told.json["lines"][0]["flaws"]} == {"is missing"}
     run_repairs(rendered, told.json["repairs"])
-    assert rendered("check").out == "27 prompts: no faults, no notes\n"
+    assert rendered("check").out == "54 prompts: no faults, no notes\n"
     assert rendered.settings.lines["shop"].digits == "own"
 
 
