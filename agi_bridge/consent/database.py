@@ -5,6 +5,7 @@ Everything here blocks and belongs to the ledger's thread.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import select
@@ -247,11 +248,11 @@ def _sqlite(path: Path) -> Engine:
         # What is no UTF-8 was tampered with: that is for the verification to say.
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         try:
-            for pragma in (
-                "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"
-            ):  # fmt: skip
+            with _alone(path.parent):
+                connection.execute("PRAGMA journal_mode=WAL")
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             connection.close()  # SQLAlchemy would leave it open
             raise
 
@@ -261,6 +262,17 @@ def _sqlite(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold back others that use this folder: SQLite gives up at once where two begin a log."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _postgresql(url: URL) -> Engine:
