@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -149,7 +148,7 @@ VERSION: Final = "0002"
 def create(connection: Connection) -> None:
     """Make all tables, indexes and the triggers that guard the events, in an empty database."""
     METADATA.create_all(connection)
-    connection.execute(DDL("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": VERSION})
 
 
@@ -184,10 +183,7 @@ def guards(dialect: str) -> tuple[str, ...]:
     )
 
 
-for _dialect in ("sqlite", "postgresql"):
-    for _statement in guards(_dialect):
-        event.listen(
-            EVENT,
-            "after_create",
-            DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]  # the same
-        )
+@event.listens_for(EVENT, "after_create")
+def _guard(_: Table, connection: Connection, **_facts: object) -> None:
+    for statement in guards(connection.dialect.name):
+        connection.execute(text(statement))

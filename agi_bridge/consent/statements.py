@@ -54,7 +54,7 @@ class Statements:
     def for_postgresql(cls) -> Statements:
         """For psycopg."""
         return cls._compiled(
-            postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy
+            postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor untyped
             postgresql.insert(DISCLOSURE).on_conflict_do_nothing(),
         )
 

@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator function, decorated
         """Leave signals to the service."""
         return nullcontext()
 

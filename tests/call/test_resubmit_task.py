@@ -60,7 +60,7 @@ async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
         bench.house.unsent.set()
         return await submit(**fields)
 
-    bench.submit = and_news  # type: ignore[method-assign]
+    bench.submit = and_news  # type: ignore[method-assign]  # stands in for this test
     task = await running(bench, pauses)
     assert await pauses.asked.get() == (True, 60.0)
     await ends(task)
@@ -75,7 +75,7 @@ async def test_the_real_pause_ends_with_the_news() -> None:
         looked.put_nowait(None)
         return await empty()
 
-    bench.unsent = unsent_  # type: ignore[method-assign]
+    bench.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
     task = asyncio.create_task(Resubmission(bench.house).run())
     await looked.get()
     bench.house.unsent.set()
