@@ -7,8 +7,8 @@ dialplan stand on nothing but the protocol.
 import asyncio
 import socket
 import struct
-from types import TracebackType
-from typing import Self
+
+from tests.asterisk.listener import Listener
 
 CLOSE = "close"
 RESET = "reset"
@@ -16,7 +16,7 @@ RESET = "reset"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the kernel of a killed process
 
 
-class CannedBridge:
+class CannedBridge(Listener):
     """Accepts calls, sends the given commands one by one, and ends as told.
 
     Args:
@@ -29,40 +29,17 @@ class CannedBridge:
     """
 
     def __init__(self, *commands: str, ends: str = CLOSE) -> None:
+        super().__init__()
         self.commands = commands
         self.calls: list[dict[str, str]] = []
         self.replies: list[str] = []
         self.in_call = asyncio.Event()
         self._ends = ends
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         """Where the dialplan finds it."""
-        assert self._server is not None
-        return f"agi://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/consent"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return f"agi://{self.address}/consent"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         environment: dict[str, str] = {}

@@ -11,7 +11,7 @@ import random
 import shutil
 import socket
 import wave
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -21,11 +21,11 @@ from agi_bridge.web import AUDIO
 from tests.asterisk.bridges import CannedBridge
 from tests.asterisk.heard import exact, hears, milliseconds
 from tests.asterisk.house import AGREEMENT, FORWARD, House, talk
+from tests.asterisk.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-    from types import TracebackType
 
     from agi_bridge.tools.sip_phone import SipPhone
     from tests.asterisk.conftest import Pbx
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asterisk
 
 
-class Front:
+class Front(Listener):
     """Hands connections on to the bridge's web.
 
     Attributes:
@@ -43,37 +43,14 @@ class Front:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.port = _free_port()
         self.mode: Literal["on", "closed", "silent"] = "on"
         self.fetched: list[str] = []
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return f"http://{self.address}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):

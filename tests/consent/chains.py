@@ -10,9 +10,11 @@ from agi_bridge.consent.checkpoint import Checkpoint, sign
 from agi_bridge.consent.keys import Keys, new_keys
 from agi_bridge.consent.proof import Identifiers, canonical, commitment, new_salt, text_sha256
 from agi_bridge.consent.states import Act, State
+from agi_bridge.consent.verify import verify
 
 if TYPE_CHECKING:
     from agi_bridge.consent.states import EventType
+    from agi_bridge.consent.verify_verdict import Verdict
 
 AT = "2026-11-23T05:07:08.009Z"
 TEXT = "You agree to receive texts."
@@ -89,3 +91,27 @@ class Bridge:
         """A checkpoint of the head, or of an earlier event."""
         row = self.rows[-1 if seq is None else seq - 1]
         return sign(self.keys.signing, row.seq, row.hash, AT)
+
+
+def whole() -> Bridge:
+    """A chain in which everything that is lawful happens."""
+    bridge = Bridge()
+    told = bridge.agreement(State.SUBMITTING, State.ACCEPTED)
+    bridge.agreement(State.SUBMITTING, State.NOT_SENT, State.SUBMITTING, State.UNKNOWN)
+    bridge.agreement(State.EXPIRED)
+    bridge.tell(bridge.disclosed(), State.ENTERED, State.ENTERED, State.DECLINED)
+    bridge.tell(bridge.disclosed(endpos=7999, complete=False), State.ABANDONED)
+    bridge.add(Act.REVOCATION, received="now")
+    bridge.tell(told, State.REVOKED)
+    returning = bridge.add(State.RETURNED).consent_id
+    bridge.tell(returning, State.SUBMITTING, State.ACCEPTED)
+    bridge.add(Act.ERASED, told)
+    return bridge
+
+
+def whats(verdict: Verdict) -> list[str]:
+    return [fault.what for fault in verdict.faults]
+
+
+def integrity(bridge: Bridge, **given: Any) -> list[str]:
+    return whats(verify(bridge.rows, [bridge.checkpoint()], **given).integrity)

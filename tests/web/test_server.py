@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,9 +16,11 @@ from agi_bridge.web import REVOCATIONS, Web
 from .serving import NUMBER, TOKEN, KeptRevocations, serving, settings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.settings import Settings
 
 
 async def test_without_a_token_it_does_not_listen(tmp_path: Path, ledger: KeptRevocations) -> None:
@@ -74,9 +77,12 @@ class SlowLedger(KeptRevocations):
         return await super().revoke(request)
 
 
-async def test_a_request_in_progress_may_end_when_the_web_is_closed(tmp_path: Path) -> None:
-    ledger = SlowLedger()
-    web = Web(settings(tmp_path), ledger)
+@asynccontextmanager
+async def closed_in_mid_request(
+    configured: Settings, ledger: SlowLedger
+) -> AsyncIterator[tuple[asyncio.Task[httpx.Response], asyncio.Task[None]]]:
+    """A request that the ledger has not answered, and the web closing meanwhile."""
+    web = Web(configured, ledger)
     await web.__aenter__()
     url = f"http://127.0.0.1:{web.port}{REVOCATIONS}"
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -84,7 +90,13 @@ async def test_a_request_in_progress_may_end_when_the_web_is_closed(tmp_path: Pa
         asking = asyncio.create_task(client.post(url, json={"number": NUMBER}, headers=headers))
         await ledger.asked.wait()
         closing = asyncio.create_task(web.__aexit__(None, None, None))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it has begun
+        yield asking, closing
+
+
+async def test_a_request_in_progress_may_end_when_the_web_is_closed(tmp_path: Path) -> None:
+    ledger = SlowLedger()
+    async with closed_in_mid_request(settings(tmp_path), ledger) as (asking, closing):
         ledger.go.set()
         assert (await asking).status_code == 201
         await closing
@@ -93,15 +105,7 @@ async def test_a_request_in_progress_may_end_when_the_web_is_closed(tmp_path: Pa
 
 async def test_a_closing_that_is_cancelled_waits_for_no_request(tmp_path: Path) -> None:
     ledger = SlowLedger()
-    web = Web(settings(tmp_path), ledger)
-    await web.__aenter__()
-    url = f"http://127.0.0.1:{web.port}{REVOCATIONS}"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        asking = asyncio.create_task(client.post(url, json={"number": NUMBER}, headers=headers))
-        await ledger.asked.wait()
-        closing = asyncio.create_task(web.__aexit__(None, None, None))
-        await asyncio.sleep(0)
+    async with closed_in_mid_request(settings(tmp_path), ledger) as (asking, closing):
         closing.cancel()
         await asyncio.wait({closing})
         assert closing.cancelled()

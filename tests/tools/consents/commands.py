@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from typer.testing import CliRunner
 
 from agi_bridge.cli import app
 from tests.call.builders import KEY, toml
+from tests.tools.said import Said
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class Said(NamedTuple):
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output, which is one JSON document."""
-        return json.loads(self.out)
 
 
 class Shell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from rich.console import Console
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agi_bridge.cli import app
 from agi_bridge.settings import Settings
 from tests.call.builders import KEY, toml
+from tests.tools.said import Said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,19 +46,6 @@ def shown(answer: Answer) -> str:
     screen = io.StringIO()
     answer.show(Console(file=screen, width=200))
     return screen.getvalue()
-
-
-class Said(NamedTuple):
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output, which is one JSON document."""
-        return json.loads(self.out)
 
 
 class Shop:

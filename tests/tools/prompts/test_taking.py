@@ -17,7 +17,9 @@ from .sounds import RATE, recording, shipped_text, tone
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .commands import Said, Shop
+    from tests.tools.said import Said
+
+    from .commands import Shop
 
 ENTER = shipped_text("enter-number")
 
