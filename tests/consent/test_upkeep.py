@@ -29,11 +29,15 @@ class Elsewhere:
     def __init__(self) -> None:
         self.kept: list[Checkpoint] = []
         self.gone = False
+        self.came: asyncio.Queue[Checkpoint] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
 
     def send(self, line: str) -> None:
         if self.gone:
             raise OSError(None, "no route to host")
-        self.kept.append(Checkpoint.read(line))
+        checkpoint = Checkpoint.read(line)
+        self.kept.append(checkpoint)
+        self._loop.call_soon_threadsafe(self.came.put_nowait, checkpoint)  # a thread sends
 
 
 class Time:
@@ -61,7 +65,7 @@ class Time:
 
 
 @pytest.fixture
-def elsewhere() -> Elsewhere:
+async def elsewhere() -> Elsewhere:
     return Elsewhere()
 
 
@@ -214,8 +218,8 @@ async def test_a_pause_ends_with_the_news_or_with_its_time(
     task = asyncio.create_task(upkeep.run())
     await store(ledger)
     async with asyncio.timeout(10):
-        while not elsewhere.kept or elsewhere.kept[-1].seq < 6:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0)
+        while (await elsewhere.came.get()).seq < 6:
+            pass
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
