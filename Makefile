@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The newest interpreter at hand, tested as well where it is not the one above.
 NEWEST := $(shell .ci/newest-python $(PYTHON))
-PIP_INSTALL := install --quiet --disable-pip-version-check --progress-bar off
+PIP_INSTALL := install --no-deps --quiet --disable-pip-version-check --progress-bar off
 PYTEST := -m pytest -n 4 --dist loadgroup
 
 .PHONY: help demo test test-newest lint bench requirements clean
@@ -21,7 +21,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	@echo "installing agi-bridge into $(VENV)"
 	@.ci/venv $(VENV) $(PYTHON)
 	@$(BIN)/pip $(PIP_INSTALL) --require-hashes -r requirements.txt
-	@$(BIN)/pip $(PIP_INSTALL) --no-deps -e .
+	@$(BIN)/pip $(PIP_INSTALL) -e .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
@@ -42,7 +42,7 @@ test-newest:
 	@echo "and under $$($(NEWEST) -V)"
 	@.ci/venv $(VENV)-newest $(NEWEST)
 	@$(VENV)-newest/bin/pip $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
-	@$(VENV)-newest/bin/pip $(PIP_INSTALL) --no-deps -e .
+	@$(VENV)-newest/bin/pip $(PIP_INSTALL) -e .
 	$(VENV)-newest/bin/python $(PYTEST) -m "not asterisk and not crash"
 
 lint: $(VENV)/installed-dev
