@@ -1,0 +1,177 @@
+"""What the plans say of a number, and what is added to them."""
+
+import phonenumbers
+import pytest
+from phonenumbers import PhoneMetadata, PhoneNumberType
+
+from agi_bridge.phone import (
+    ForwardPolicy,
+    InvalidNumber,
+    PhoneNumber,
+    caller_id,
+    forward,
+    keyed,
+    named,
+)
+from agi_bridge.phone.numbering import NANP_REGIONS, parsed, type_of
+
+NORTH_AMERICA = frozenset({"US", "CA"})
+NEWER = phonenumbers.number_type(phonenumbers.parse("+15652345678"))
+
+
+def policy(*regions: str) -> ForwardPolicy:
+    return ForwardPolicy(regions=frozenset(regions), region=regions[0])
+
+
+def reason(text: str, *regions: str) -> str:
+    with pytest.raises(InvalidNumber) as caught:
+        forward(text, policy(*regions))
+    return caught.value.reason
+
+
+# Newer than the data
+
+
+@pytest.mark.parametrize("area", ["565", "948", "235", "983"])
+def test_a_north_american_number_is_not_refused_for_being_newer_than_the_data(area: str) -> None:
+    number = f"+1{area}6345678"
+    assert keyed(number, region="US", allowed_regions=NORTH_AMERICA).e164 == number
+    assert forward(number, policy("US", "CA")).e164 == number
+    assert named(number[2:], region="US") == number
+    found = caller_id(number, region="US")
+    assert found is not None
+    assert found.e164 == number
+
+
+def test_such_a_number_says_that_its_type_and_place_are_not_known() -> None:
+    assert NEWER == PhoneNumberType.UNKNOWN, "the data knows 565 by now: choose another"
+    expected = PhoneNumber("+15652345678", "ZZ", "UNKNOWN")
+    assert keyed("5652345678", region="CA", allowed_regions=("CA",)) == expected
+    assert forward("+15652345678", policy("US")) == expected
+    assert reason("+15652345678", "PR") == "region"
+    assert reason("+15652345678", "FR") == "region"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "2222345678",  # easily recognisable: kept for services
+        "7002345678",
+        "6222345678",
+        "8222345678",
+        "8802345678",  # toll-free to be
+        "8892345678",
+        "4562345678",
+        "7102345678",
+        "5212345678",
+        "5352345678",
+        "3702345678",
+        "9622345678",
+        "2902345678",  # expansion
+        "4112345678",
+        "5659112345",  # a service code as exchange
+        "5651345678",
+        "1652345678",
+        "0652345678",
+    ],
+)
+def test_what_subscribers_have_not_is_not_lawful(number: str) -> None:
+    with pytest.raises(InvalidNumber):
+        keyed(number, region="US", allowed_regions=NORTH_AMERICA)
+    assert forward_or_none(f"+1{number}") is None
+
+
+def forward_or_none(text: str) -> PhoneNumber | None:
+    try:
+        return forward(text, policy("US", "CA"))
+    except InvalidNumber:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("+1 565 976 0123", "premium"), ("+1 565 555 1212", "premium")]
+)
+def test_services_stay_refused_in_a_new_area_code(text: str, why: str) -> None:
+    assert reason(text, "US") == why
+
+
+def test_an_exchange_that_the_data_does_not_know_stays_on_its_island() -> None:
+    plans = {region: PhoneMetadata.metadata_for_region(region) for region in NANP_REGIONS}
+    islands = {region for region, plan in plans.items() if plan and plan.leading_digits}
+    assert NANP_REGIONS - islands == NORTH_AMERICA
+    unknown = next(
+        n
+        for n in (phonenumbers.parse(f"+1246{exchange}2345") for exchange in range(200, 1000))
+        if phonenumbers.number_type(n) == PhoneNumberType.UNKNOWN
+    )
+    text = phonenumbers.format_number(unknown, phonenumbers.PhoneNumberFormat.E164)
+    assert reason(text, "US", "CA") == "region"
+    assert forward(text, policy("BB")) == PhoneNumber(text, "BB", "UNKNOWN")
+
+
+# Renumbered
+
+
+@pytest.mark.parametrize(
+    ("former", "region", "present"),
+    [
+        ("+5215512345678", "US", "+525512345678"),
+        ("5215512345678", "MX", "+525512345678"),
+        ("+52 1 55 1234 5678", "MX", "+525512345678"),
+        ("044 55 1234 5678", "MX", "+525512345678"),
+        ("045 55 1234 5678", "MX", "+525512345678"),
+        ("01 55 1234 5678", "MX", "+525512345678"),
+        ("+54 11 15 2345 6789", "US", "+5491123456789"),
+        ("011 15 2345 6789", "AR", "+5491123456789"),
+        ("+55 11 8765 4321", "US", "+5511987654321"),
+        ("+55 31 9765 4321", "US", "+5531997654321"),
+        ("+229 97 12 34 56", "US", "+2290197123456"),
+    ],
+)
+def test_a_number_of_a_former_plan_becomes_the_present_one(
+    former: str, region: str, present: str
+) -> None:
+    number = caller_id(former, region=region)
+    assert number is not None
+    assert number.e164 == present
+    assert named(former, region=region) == present
+    assert forward(former, policy(region, number.region)).e164 == present
+
+
+@pytest.mark.parametrize(
+    "present",
+    ["+525512345678", "+5491123456789", "+541123456789", "+5511987654321", "+551133334444"],
+)
+def test_a_number_of_the_present_plan_stays_what_it_is(present: str) -> None:
+    number = caller_id(present, region="US")
+    assert number is not None
+    assert number.e164 == present
+
+
+@pytest.mark.parametrize("text", ["+5211512345678", "+52155123456789", "+55118765432", "+229123"])
+def test_a_former_plan_makes_no_number_of_what_never_was_one(text: str) -> None:
+    assert caller_id(text, region="US") is None
+
+
+# E.164
+
+
+def test_a_number_has_at_most_fifteen_digits() -> None:
+    longest = phonenumbers.parse("+49 30 1234567890123")
+    assert phonenumbers.is_possible_number(longest), "libphonenumber itself would take it"
+    for text in ("+49 30 1234567890123", "+49 30 12345678901234"):
+        with pytest.raises(InvalidNumber) as caught:
+            parsed(text.replace(" ", ""), "DE")
+        assert caught.value.reason == "too_long"
+        assert reason(text, "DE") == "too_long"
+        assert caller_id(text, region="DE") is None
+        assert named(text, region="DE") is None
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_example_of_every_region_is_its_own(region: str) -> None:
+    example = phonenumbers.example_number(region)
+    assert example is not None
+    found = parsed(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164), region)
+    assert found == example
+    assert type_of(found) != PhoneNumberType.UNKNOWN
