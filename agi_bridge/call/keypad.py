@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
+from agi_bridge import phone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -112,35 +114,40 @@ async def choose(channel: Channel, sounds: Sequence[str], keys: str, wait: float
 
 @cache
 def wanted_digits(regions: tuple[str, ...]) -> Callable[[str], int]:
-    """How long a number will be, from its first digits and the regions that a line takes.
+    """How many digits a number has at most, from its first ones and the regions that a line takes.
 
-    Ten digits; eleven if the first is 1 (the NANP's own prefix); ten from 0 where France is among
-    the regions; and up to seventeen, ended by `#` or a pause, behind an international prefix: `011`
-    from the NANP, `00` from everywhere else. In France `01 1…` is a number, not a prefix.
+    The rules are `phone.keyed_length`, which also tells whether the length varies: then a number
+    may be whole before it has so many digits, and `#` or a pause ends it.
     """
-    french = "FR" in regions
 
     def wanted(digits: str) -> int:
-        if digits.startswith("00") or (digits.startswith("011") and not french):
-            return INTERNATIONAL_DIGITS
-        return NATIONAL_DIGITS + 1 if digits.startswith("1") else NATIONAL_DIGITS
+        return phone.keyed_length(digits, regions).most
 
     return wanted
 
 
-NATIONAL_DIGITS: Final = 10
-INTERNATIONAL_DIGITS: Final = 17
+NANP_DIGITS: Final = 10
+GROUP: Final = 3
 
 
 def read_back_groups(digits: str) -> tuple[str, ...]:
     """A number as people say it: 3-3-4 in the NANP, pairs in France, else in threes.
 
+    No digit stands alone at the end of threes: the last four are two pairs then.
+
     Args:
         digits: as keyed, so that callers hear what they did.
     """
-    if digits.startswith("1") and len(digits) == NATIONAL_DIGITS + 1:
+    if digits.startswith("1") and len(digits) == NANP_DIGITS + 1:
         return (digits[0], *read_back_groups(digits[1:]))
-    if len(digits) == NATIONAL_DIGITS and not digits.startswith("0"):
+    if len(digits) == NANP_DIGITS and not digits.startswith("0"):
         return digits[:3], digits[3:6], digits[6:]
-    size = 2 if len(digits) == NATIONAL_DIGITS else 3
+    if len(digits) == NANP_DIGITS:
+        return _groups(digits, 2)
+    if len(digits) % GROUP == 1 and len(digits) > GROUP:
+        return (*_groups(digits[:-4], GROUP), *_groups(digits[-4:], 2))
+    return _groups(digits, GROUP)
+
+
+def _groups(digits: str, size: int) -> tuple[str, ...]:
     return tuple(digits[i : i + size] for i in range(0, len(digits), size))

@@ -13,7 +13,7 @@ Nothing here puts a number into an exception's text or a `repr`.
 
 from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, named, same_number
 from .characters import compact, fold
-from .entry import keyed
+from .entry import KeyedLength, can_be_keyed, keyed, keyed_length
 from .forwarding import ForwardPolicy, forward
 from .number import LIBRARY_VERSION, InvalidNumber, NumberFormat, PhoneNumber, mask
 
@@ -22,15 +22,18 @@ __all__ = [
     "UNKNOWN_CALLER",
     "ForwardPolicy",
     "InvalidNumber",
+    "KeyedLength",
     "NumberFormat",
     "PhoneNumber",
     "caller_id",
     "caller_key",
+    "can_be_keyed",
     "canonical",
     "compact",
     "fold",
     "forward",
     "keyed",
+    "keyed_length",
     "mask",
     "named",
     "same_number",

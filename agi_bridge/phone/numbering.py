@@ -57,8 +57,14 @@ _RENUMBERED: Final = {
 }
 
 
-def parsed(text: str, region: str) -> phonenumbers.PhoneNumber:
+def parsed(text: str, region: str, *, complete: bool = True) -> phonenumbers.PhoneNumber:
     """The number that a text of digits and perhaps a `+` means in a region, in its present form.
+
+    Args:
+        text: nothing but digits, and perhaps a `+` in front.
+        region: the network that it would be dialled in.
+        complete: False for what a person keys, who may have left a digit out: then a former plan's
+            number never becomes a longer one.
 
     Raises:
         InvalidNumber: `not_valid` for what is no number at all, `too_long` for one that E.164
@@ -71,7 +77,7 @@ def parsed(text: str, region: str) -> phonenumbers.PhoneNumber:
         raise InvalidNumber("too_long" if long else "not_valid") from None
     if number.extension is not None:  # never taken for part of the number
         raise InvalidNumber("not_valid")
-    number = _renumbered(number)
+    number = _renumbered(number, longer=complete)
     if len(e164(number)) > 1 + _MOST_DIGITS:
         raise InvalidNumber("too_long")
     return number
@@ -155,7 +161,7 @@ def refuse_services(number: phonenumbers.PhoneNumber) -> None:
         raise InvalidNumber("satellite")
 
 
-def _renumbered(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+def _renumbered(number: phonenumbers.PhoneNumber, *, longer: bool) -> phonenumbers.PhoneNumber:
     """The number as it is since its country has changed its plan; itself if it has not."""
     rule = _RENUMBERED.get(number.country_code or 0)
     if rule is None:
@@ -164,7 +170,10 @@ def _renumbered(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
     found = former.fullmatch(national(number))
     if found is None or phonenumbers.is_valid_number(number):
         return number
-    present = phonenumbers.parse(f"+{number.country_code}{found.expand(since)}", None)
+    digits = found.expand(since)
+    if len(digits) > len(found[0]) and not longer:
+        return number
+    present = phonenumbers.parse(f"+{number.country_code}{digits}", None)
     return present if phonenumbers.is_valid_number(present) else number
 
 

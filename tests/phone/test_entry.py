@@ -1,10 +1,21 @@
 """What a caller may key as the mobile number to be texted."""
 
+import re
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from agi_bridge.phone import InvalidNumber, PhoneNumber, keyed
+from agi_bridge.phone import (
+    InvalidNumber,
+    KeyedLength,
+    PhoneNumber,
+    can_be_keyed,
+    keyed,
+    keyed_length,
+)
 
 NORTH_AMERICA = frozenset({"US", "CA"})
 WITH_FRANCE = NORTH_AMERICA | {"FR"}
@@ -122,3 +133,169 @@ def test_a_leading_one_never_changes_the_number(national: int) -> None:
             return error.reason
 
     assert read(f"1{national}") == read(str(national))
+
+
+# Which region's number it is
+
+
+@pytest.mark.parametrize(
+    ("keys", "regions", "right"),
+    [
+        ("3322345678", ("MX", "US"), "+523322345678"),
+        ("5523456789", ("MX", "US"), "+525523456789"),
+        ("4155550123", ("MX", "US"), "+524155550123"),  # San Miguel de Allende
+        ("2125550123", ("MX", "US"), "not_valid"),  # New York, if MX did not come first
+        ("14155550123", ("MX", "US"), "+14155550123"),
+        ("14155550123", ("MX",), "too_long"),
+        ("0014155550123", ("MX", "US"), "+14155550123"),
+        ("0445512345678", ("MX", "US"), "+525512345678"),
+        ("4155550123", ("US", "MX"), "+14155550123"),
+        ("0115215512345678", ("US", "MX"), "+525512345678"),
+        ("011525512345678", ("US", "MX"), "+525512345678"),
+        # one digit short or long is nobody's number elsewhere
+        ("612555012", ("US", "ES"), "too_short"),
+        ("6123456789", ("ES", "US"), "too_long"),
+        ("07123456789", ("FR", "GB"), "too_long"),
+        ("07123456789", ("US", "FR", "GB"), "too_long"),
+        ("0612345678", ("US", "FR", "GB"), "+33612345678"),
+        ("07123456789", ("US", "GB", "FR"), "+447123456789"),
+        ("61234567", ("FR", "HK"), "too_short"),
+        ("14155550123", ("CN", "US"), "not_valid"),  # eleven digits from 1 are China's
+        ("0014155550123", ("CN", "US"), "+14155550123"),
+        # ten digits without a prefix
+        ("4155550123", ("FR", "US"), "+14155550123"),
+        ("4155550123", ("GB", "US"), "not_valid"),
+        ("14155550123", ("GB", "US"), "+14155550123"),
+        ("7400123456", ("GB",), "+447400123456"),
+        ("7400123456", ("US", "GB"), "not_valid"),
+        # regions that share their numbers
+        ("0412345678", ("AX",), "+358412345678"),
+        ("41234567", ("SJ",), "+4741234567"),
+        # abroad, from everywhere
+        ("0101 415 555 0123", ("JP", "US"), "+14155550123"),
+        ("810 1 415 555 0123", ("RU", "US"), "+14155550123"),
+        ("0011 1 415 555 0123", ("AU", "US"), "+14155550123"),
+        ("00 1 415 555 0123", ("KR", "US"), "+14155550123"),
+        ("011 44 7400 123456", ("US", "GB"), "+447400123456"),
+        ("00 44 0 7400 123456", ("FR", "GB"), "+447400123456"),
+        ("0111523456789", ("AR",), "+5491123456789"),
+        ("1123456789", ("AR",), "type"),  # a landline; the mobile has a 15 or a 9
+    ],
+)
+def test_the_first_region_decides_what_digits_mean(
+    keys: str, regions: tuple[str, ...], right: str
+) -> None:
+    try:
+        seen = keyed(keys, region=regions[0], allowed_regions=regions).e164
+    except InvalidNumber as error:
+        seen = error.reason
+    assert seen == right
+
+
+@pytest.mark.parametrize("own", ["4155550111", "14155550111", "00 1 415 555 0111"])
+def test_a_number_of_the_business_is_no_callers_mobile(own: str) -> None:
+    with pytest.raises(InvalidNumber) as caught:
+        keyed(own, region="US", allowed_regions=("US",), own_numbers={"+14155550111"})
+    assert caught.value.reason == "own_number"
+
+
+# How many digits it has
+
+
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+
+
+def mobile(region: str) -> phonenumbers.PhoneNumber | None:
+    """The region's example of a mobile number, or of one that cannot be told from a mobile."""
+    for kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
+        if kind in phonenumbers.supported_types_for_region(region):
+            return phonenumbers.example_number_for_type(region, kind)
+    return None
+
+
+def dialled(number: phonenumbers.PhoneNumber) -> str:
+    written = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    return re.sub(r"[^0-9]", "", written)
+
+
+def entry(keys: str, regions: tuple[str, ...]) -> str:
+    """What is taken of these keys: no more than the number can have."""
+    for n in range(1, len(keys)):
+        if n >= keyed_length(keys[:n], regions).most:
+            return keys[:n]
+    return keys
+
+
+@pytest.mark.parametrize("others", [(), ("US", "FR"), ("FR", "MX", "US")])
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_mobile_is_keyed_as_people_of_its_region_dial_it(
+    region: str, others: tuple[str, ...]
+) -> None:
+    number = mobile(region)
+    assert can_be_keyed(region) is (number is not None)
+    if number is None:
+        return
+    regions = (region, *(other for other in others if other != region))
+    keys = dialled(number)
+    length = keyed_length(keys, regions)
+    assert length.fewest <= len(keys) <= length.most
+    found = keyed(entry(keys, regions), region=region, allowed_regions=regions)
+    assert found.e164 == phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    assert found.region == region
+
+
+@pytest.mark.parametrize("region", [r for r in REGIONS if mobile(r) and r != "AR"])
+def test_a_digit_too_few_or_too_many_is_never_made_good(region: str) -> None:
+    number = mobile(region)
+    assert number is not None
+    keys = dialled(number)
+    regions = (region, *(other for other in ("US", "FR", "GB") if other != region))
+    for wrong in (keys[:-1], keys + "5", keys[:2] + keys[3:]):
+        taken = entry(wrong, regions)
+        try:
+            found = keyed(taken, region=region, allowed_regions=regions)
+        except InvalidNumber:
+            continue
+        digits = found.e164.removeprefix(f"+{number.country_code}")
+        assert taken.endswith(digits), "another number than the one keyed, in another country"
+
+
+def test_one_region_has_no_mobile_numbers() -> None:
+    assert [region for region in REGIONS if not can_be_keyed(region)] == ["TA"]
+    with pytest.raises(InvalidNumber) as caught:
+        keyed("8999", region="TA", allowed_regions=("TA",))
+    assert caught.value.reason == "region"
+
+
+@pytest.mark.parametrize(
+    ("digits", "regions", "fewest", "most"),
+    [
+        ("", ("US",), 10, 11),
+        ("4", ("US",), 10, 10),
+        ("1", ("US",), 11, 11),
+        ("0", ("US",), 10, 10),
+        ("011", ("US",), 10, 18),
+        ("00", ("US",), 9, 17),
+        ("0", ("US", "GB"), 11, 11),
+        ("0", ("FR", "US"), 10, 10),
+        ("6", ("FR",), 9, 9),
+        ("07", ("GB",), 11, 11),
+        ("0151", ("DE",), 11, 12),
+        ("0", ("AT",), 8, 14),
+        ("090", ("JP",), 11, 11),
+        ("010", ("JP",), 10, 18),
+        ("8", ("RU",), 11, 11),
+        ("810", ("RU",), 10, 18),
+        ("3", ("MX", "US"), 10, 10),
+        ("1", ("MX", "US"), 10, 11),
+        ("0", ("MX",), 10, 13),
+        ("6", ("ES", "US"), 9, 9),
+        ("8", ("SG",), 8, 8),
+    ],
+)
+def test_an_entry_is_as_long_as_its_regions_numbers(
+    digits: str, regions: tuple[str, ...], fewest: int, most: int
+) -> None:
+    length = keyed_length(digits, regions)
+    assert length == KeyedLength(fewest, most)
+    assert length.varies is (fewest < most)
