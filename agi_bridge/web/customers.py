@@ -83,13 +83,13 @@ def _read(
     faults: list[str] = []
     for row in rows:
         customer, text = (row[ID] or "").strip(), (row[NUMBER] or "").strip()
-        number = phone.caller_id(text, region=region)
+        number = phone.named(text, region=region)
         if not customer:
             faults.append(f"line {rows.line_num}: {ID} is empty")
         elif number is None:
             faults.append(f"line {rows.line_num}: {NUMBER} is no telephone number")
-        elif number.e164 not in found.get(customer, ()):
-            found[customer] = (*found.get(customer, ()), number.e164)
+        elif number not in found.get(customer, ()):
+            found[customer] = (*found.get(customer, ()), number)
     return found, faults
 
 

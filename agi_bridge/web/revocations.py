@@ -75,11 +75,11 @@ def read_revocation(
 def _number(value: object, line: Line) -> str:
     if value is None:
         raise Refused(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
-    number = phone.caller_id(value, region=line.regions[0]) if isinstance(value, str) else None
+    number = phone.named(value, region=line.regions[0]) if isinstance(value, str) else None
     if number is None:
         fix = 'write it in E.164, like "+14155550199", in quotes'
         raise Refused(422, "number", "is not a telephone number", fix)
-    return number.e164
+    return number
 
 
 def _line(value: object, lines: Mapping[str, Line]) -> Line | None:

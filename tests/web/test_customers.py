@@ -46,6 +46,14 @@ def test_customers_are_found_by_their_id(file: Path, customers: Customers) -> No
     assert customers.numbers("c3") == ()
 
 
+def test_numbers_are_read_as_spreadsheets_and_address_books_write_them(
+    file: Path, customers: Customers
+) -> None:
+    write(file, f"customer_id,number\nc,\u202a{FIRST}\u202c\nd,415\u2011555\u20110124\n")
+    assert customers.numbers("c") == (FIRST,)
+    assert customers.numbers("d") == (SECOND,)
+
+
 def test_a_customer_may_have_several_numbers(file: Path, customers: Customers) -> None:
     write(file, f"customer_id,number\nc,{FIRST}\nc,{SECOND}\nc,{FIRST}\n")
     assert customers.numbers("c") == (FIRST, SECOND)

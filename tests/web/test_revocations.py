@@ -55,6 +55,10 @@ async def test_a_brand_may_be_named_or_the_line_that_has_it(
         ("+1 (415) 555-0123", None, NUMBER),
         ("4155550123", None, NUMBER),  # the first line's country decides
         ("14155550123", "paris", NUMBER),
+        ("\u202d+1 415\u2011555\u20110123\u202c", None, NUMBER),
+        ("+52 1 55 1234 5678", None, "+525512345678"),
+        ("(565) 234-5678", None, "+15652345678"),  # an area code newer than the data
+        ("+52 100 123 4567", None, "+521001234567"),  # a range the data does not know
         ("06 12 34 56 78", "paris", "+33612345678"),
     ],
 )

@@ -24,10 +24,10 @@ def number(settings: Settings, text: str) -> str:
         UsageError: it is none.
     """
     region = next((line.regions[0] for line in settings.lines.values()), "US")
-    found = phone.caller_id(text, region=region)
+    found = phone.named(text, region=region)
     if found is None:
         raise UsageError("--number: not a phone number; write it like +14155550123")
-    return found.e164
+    return found
 
 
 def moment(option: str, text: str, *, end: bool = False) -> str:
@@ -71,7 +71,7 @@ def words(option: str, text: str) -> str:
     kept = text.strip()
     if not kept or len(kept) > _WORDS or not kept.isprintable():
         raise UsageError(f"{option}: write one line of 1 to {_WORDS} characters")
-    if _LONG_NUMBER.search(kept):
+    if _LONG_NUMBER.search(phone.fold(kept)):
         raise UsageError(f"{option}: leave the number out; these words can never be erased")
     return kept
 

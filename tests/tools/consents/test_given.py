@@ -9,7 +9,16 @@ from agi_bridge.tools.errors import UsageError
 from tests.call.builders import settings
 
 
-@pytest.mark.parametrize("text", ["+14155550123", "415-555-0123", "(415) 555-0123", "14155550123"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+14155550123",
+        "415-555-0123",
+        "(415) 555-0123",
+        "14155550123",
+        "\u202d+1\u00a0415\u2013555\u20130123\u202c",
+    ],
+)
 def test_a_number_is_read_in_any_usual_form(text: str) -> None:
     assert given.number(settings(), text) == "+14155550123"
 
@@ -60,7 +69,16 @@ def test_words_are_one_line_of_some_length(text: str) -> None:
         given.words("--note", text)
 
 
-@pytest.mark.parametrize("text", ["call +14155550123", "call (415) 555-0123", "415 5550 123 asked"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call +14155550123",
+        "call (415) 555-0123",
+        "415 5550 123 asked",
+        "call 415\u2011555\u20110123",
+        "call \uff14\uff11\uff15\uff15\uff15\uff15\uff10\uff11\uff12\uff13",
+    ],
+)
 def test_words_that_hold_a_number_are_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(UsageError, match="can never be erased") as refused:
         given.words("--note", text)
