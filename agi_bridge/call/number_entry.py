@@ -132,12 +132,18 @@ class NumberEntry:
         """The number, or None and the apology for it."""
         if not digits:
             return None, "no-input"
-        regions = self._line.regions
+        line = self._line
         try:
-            return phone.keyed(digits, region=regions[0], allowed_regions=regions), None
+            number = phone.keyed(
+                digits,
+                region=line.regions[0],
+                allowed_regions=line.regions,
+                own_numbers=line.own_numbers,
+            )
         except phone.InvalidNumber as error:
             self._call_line.note(number_refused=error.reason)
             return None, "invalid-number"
+        return number, None
 
     async def _confirm(self, digits: str) -> str:
         """Read the number back and ask; return the key pressed at last, or ''."""

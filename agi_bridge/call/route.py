@@ -91,10 +91,7 @@ def policy(line: Line) -> phone.ForwardPolicy:
     return phone.ForwardPolicy(
         regions=frozenset(line.forward_regions),
         region=line.forward_regions[0],
-        own_numbers=frozenset(
-            phone.canonical(number, region=line.forward_regions[0])
-            for number in (line.business_number, *line.did)
-        ),
+        own_numbers=line.own_numbers,
         bare_digits=line.number_format == "digits",
     )
 

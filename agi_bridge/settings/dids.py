@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from .line import Line
 
 
+def numbers_of(lines: Iterable[Line]) -> frozenset[str]:
+    """The telephone numbers of lines in E.164: their DIDs, and what the hook knows them by."""
+    numbers = (
+        phone.canonical(number, region=line.regions[0])
+        for line in lines
+        for number in (line.business_number, *line.did)
+    )
+    return frozenset(number for number in numbers if number.startswith("+"))
+
+
 class DidIndex:
     """Lines by their numbers. Does not change once built."""
 

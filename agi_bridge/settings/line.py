@@ -5,7 +5,16 @@ One table `[lines.NAME]` each. Numbers and names in here are the business's own;
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
+
+from agi_bridge import phone
 
 from .line_tables import (
     PLACES,
@@ -125,7 +134,8 @@ class Line(Section):
     """The prompt that asks for consent; the shipped one names no brand: record your own."""
 
     regions: Annotated[tuple[Region, ...], ListOf, Field(min_length=1)] = ("US", "CA")
-    """Countries whose mobile numbers may be keyed; the first decides how bare digits are read."""
+    """Countries whose mobile numbers may be keyed. Digits without a prefix are a number of the
+    first or of none; those of others need their 1, their 0 or an international prefix."""
 
     forward_regions: Annotated[tuple[Region, ...], ListOf, Field(min_length=1)] = ("US", "CA")
     """Countries that the hook's forward number may be in: 25 countries share +1."""
@@ -185,6 +195,15 @@ class Line(Section):
     workflow: Annotated[WorkflowSettings, BeforeValidator(table)] = WorkflowSettings()
     """The texts on the opt-in page that carriers ask for."""
 
+    _own_numbers: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @field_validator("regions")
+    @classmethod
+    def _with_mobiles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(phone.can_be_keyed, value)):
+            raise refuse("holds a region that has no mobile numbers", "leave it out")
+        return value
+
     @field_validator("did", "languages", "regions", "forward_regions")
     @classmethod
     def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -196,6 +215,18 @@ class Line(Section):
     @classmethod
     def _named(cls, value: str, info: ValidationInfo) -> str:
         return value or str(info.data.get("brand", ""))
+
+    @property
+    def own_numbers(self) -> frozenset[str]:
+        """The telephone numbers of all lines of this bridge, in E.164.
+
+        A call forwarded to one would come back, and none is a caller's mobile.
+        """
+        return self._own_numbers
+
+    def stand_beside(self, numbers: frozenset[str]) -> None:
+        """Take in the numbers of all lines; `Settings.load` does it once."""
+        self._own_numbers = numbers
 
     def secret(self) -> str:
         """Return the hook's key of this line."""

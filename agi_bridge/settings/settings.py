@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from agi_bridge.speech import Folder
 
 from . import rules
-from .dids import DidIndex
+from .dids import DidIndex, numbers_of
 from .errors import Fault, SettingsError
 from .faults import read_errors
 from .ledger import LedgerSettings
@@ -92,6 +92,9 @@ class Settings(BaseSettings):
         if settings is None or faults:
             raise SettingsError(faults)
         settings._index = index
+        own = numbers_of(settings.lines.values())
+        for line in settings.lines.values():
+            line.stand_beside(own)
         return settings
 
     @classmethod

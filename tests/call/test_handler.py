@@ -105,6 +105,13 @@ async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(place: Plac
             pytest.fail(f"not the one key: {keys}")
 
 
+async def test_a_number_of_the_business_is_not_texted(place: Place) -> None:
+    call = await place("4155550111,14155550111,0014155550111#")
+    assert names(call).count("invalid-number") == 2
+    assert place.stand_in.requests == []
+    assert (await place.events())[-1].body["reason"] == "invalid_number"
+
+
 async def test_a_wrong_number_then_a_right_one(place: Place) -> None:
     call = await place("1234,4155550123,1")
     assert names(call).count("invalid-number") == 1

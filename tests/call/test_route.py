@@ -19,7 +19,7 @@ from agi_bridge.hook import (
     Verb,
     read_answer,
 )
-from tests.call.builders import DID, line
+from tests.call.builders import DID, line, settings
 
 FORWARD = "+14155550199"
 EN = "Sorry, this store did not define voice call forwarding"
@@ -69,6 +69,23 @@ def test_a_number_that_fails_the_forward_policy_is_never_dialled(number: str, re
     made = plan(Instructions((Dial((number,)),), "dial"), line(), "en")
     assert made.steps == (GoToDefault("forward_refused"),)
     assert made.forward_refused == (reason,)
+
+
+@pytest.mark.parametrize("number", ["+14155550112", "415 555 0112", "+33 1 42 68 53 00"])
+def test_a_number_of_another_line_is_never_dialled(number: str) -> None:
+    """The call would come back to us, and go round for as long as somebody pays."""
+    other = {
+        "did": ["4155550112"],
+        "business_number": "+33142685300",
+        "hook_key": {"env": "SHOP_KEY"},
+        "brand": "Other Store",
+        "dial_template": "PJSIP/{number}@trunk",
+        "default": {"kind": "hangup"},
+    }
+    own = settings(tables={"lines.other": other}, forward_regions=["US", "FR"]).lines["shop"]
+    made = plan(Instructions((Dial((number,)),), "dial"), own, "en")
+    assert made.steps == (GoToDefault("forward_refused"),)
+    assert made.forward_refused == ("own_number",)
 
 
 def test_of_several_numbers_the_allowed_ones_are_rung() -> None:
