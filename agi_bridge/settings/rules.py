@@ -22,6 +22,7 @@ from agi_bridge.speech import (
     menu_key,
 )
 
+from .dialling import check_dialling
 from .errors import Fault
 from .line import SayDefault
 
@@ -70,6 +71,8 @@ def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
     if web is not None and web.port == 0 and parts.over_http:
         yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
     yield from _one_brand(parts.lines)
+    for line in parts.lines.values():
+        yield from check_dialling(line)
 
 
 def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:

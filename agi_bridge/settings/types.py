@@ -17,6 +17,8 @@ import phonenumbers
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
+from agi_bridge import phone
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 REFUSED = "agi_bridge"
@@ -30,7 +32,9 @@ NUMBER_PLACE = "{number}"
 _DIAL_WORD = r"[A-Za-z0-9_./@:+*#-]"
 _TECHNOLOGY = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_DIAL_WORD}+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_PLAIN_EXTENSION = re.compile(r"[A-Za-z0-9_*#+-]{1,40}")
+# An extension that a trunk's number comes in on, or Asterisk's own for calls without one.
+_EXTENSION = re.compile(r"[0-9*#]{1,40}|s")
+_DID_FORMATTING = str.maketrans("", "", " ().-/")
 _DIALPLAN_NAME = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")  # AST_MAX_CONTEXT is 80 with its NUL
 _PROMPT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -96,24 +100,26 @@ def _filled(value: str) -> str:
 
 
 def _e164(value: str) -> str:
-    if not _E164.fullmatch(value) or not phonenumbers.is_possible_number(
-        phonenumbers.parse(value, None)
+    number = phone.fold(value)  # what cannot be seen cannot be mended
+    if not _E164.fullmatch(number) or not phonenumbers.is_possible_number(
+        phonenumbers.parse(number, None)
     ):
         raise refuse(
             "is not a phone number in E.164 form",
             'write + and the country code, digits only, like "+14155550111"',
         )
-    return value
+    return number
 
 
 def _did(value: str) -> str:
-    text = value.strip()
+    text = phone.fold(value)
     if text.startswith("+"):
-        return _e164(text)
-    if not _PLAIN_EXTENSION.fullmatch(re.sub(r"[ ().]", "", text)):
+        return _e164(text.translate(_DID_FORMATTING))
+    if not _EXTENSION.fullmatch(text.translate(_DID_FORMATTING)):
         raise refuse(
             "holds what is neither a phone number nor an extension",
-            'write it in E.164, like "+14155550111", or as the extension the call comes in on',
+            'write it in E.164, like "+14155550111", or as the extension the call comes in on:'
+            ' digits, or "s"',
         )
     return text
 

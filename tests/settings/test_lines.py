@@ -208,3 +208,34 @@ def test_texts_of_the_opt_in_page_are_filled_from_the_line(load: Callable[..., S
     shop_line = line.lines["shop"]
     assert shop_line.filled(shop_line.workflow.help) == "Example Store: example.com/p"
     assert shop_line.filled(shop_line.workflow.sample).startswith("Example Store: Thank you")
+
+
+def test_every_line_knows_the_numbers_of_all(load: Callable[..., Settings]) -> None:
+    settings = load(TWO.replace("[lines.paris]", '[lines.paris]\nregions = ["FR"]'))
+    own = frozenset({"+14155550111", "+33142685300"})  # 200 is an extension
+    assert [line.own_numbers for line in settings.lines.values()] == [own, own]
+
+
+@pytest.mark.parametrize(
+    "did",
+    [
+        "\u202a+14155550111\u202c",
+        "+1 (415) 555-0111",
+        "\uff0b\uff11\uff14\uff11\uff15\uff15\uff15\uff15\uff10\uff11\uff11\uff11",
+        "415\u2011555\u20110111",
+    ],
+)
+def test_a_number_is_configured_as_it_was_copied(load: Callable[..., Settings], did: str) -> None:
+    settings = load(shop(did=f'["{did}"]', business_number='"\u202a+14155550111\u202c"'))
+    line = settings.lines["shop"]
+    assert line.business_number == "+14155550111"
+    assert settings.line_for(["4155550111"]) is line
+    assert line.own_numbers == {"+14155550111"}
+
+
+@pytest.mark.parametrize("did", ["100", "*97", "s", "0142"])
+def test_an_extension_that_calls_come_in_on_is_a_did(
+    load: Callable[..., Settings], did: str
+) -> None:
+    settings = load(shop(did=f'["{did}"]'))
+    assert settings.line_for([did]) is settings.lines["shop"]

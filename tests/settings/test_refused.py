@@ -24,12 +24,16 @@ REFUSED_ON_A_LINE = {
         ("[]", "is empty; name at least 1"),
         ('["+1415555"]', "is not a phone number in E.164 form"),
         ('["PJSIP/1"]', "neither a phone number nor an extension"),
+        ('["banana"]', "neither a phone number nor an extension"),
+        ('["1415555O111"]', "neither a phone number nor an extension"),
+        ('["+1415555O111"]', "is not a phone number in E.164 form"),
         ('["100", "100"]', "names the same one twice"),
         ("100", 'write a list, like ["…", "…"]'),
     ],
     "business_number": [
         ('"4155550111"', "is not a phone number in E.164 form"),
         ('"+0123456789"', "is not a phone number in E.164 form"),
+        ('"+4930123456789012"', "is not a phone number in E.164 form"),
     ],
     "brand": [
         ('"*"', "would stand for every brand; write the name that callers know"),
@@ -40,7 +44,11 @@ REFUSED_ON_A_LINE = {
     ],
     "languages": [("[]", "is empty"), ('["English"]', "holds an unknown language tag")],
     "disclosure": [('"../x"', "is not a prompt's name")],
-    "regions": [('["UK"]', "holds an unknown region"), ('["US", "US"]', "the same one twice")],
+    "regions": [
+        ('["UK"]', "holds an unknown region"),
+        ('["US", "US"]', "the same one twice"),
+        ('["GB", "TA"]', "has no mobile numbers; leave it out"),
+    ],
     "dial": [('"ring"', "is none of the choices; write 'exec' or 'dialplan'")],
     "dial_template": [
         ('"PJSIP/trunk"', "must hold {number} exactly once"),
