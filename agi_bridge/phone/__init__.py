@@ -13,7 +13,7 @@ Nothing here puts a number into an exception's text or a `repr`.
 
 from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, named, same_number
 from .characters import compact, fold
-from .entry import KeyedLength, can_be_keyed, keyed, keyed_length
+from .entry import KeyedLength, can_be_keyed, keyed, keyed_length, usual_digits
 from .forwarding import ForwardPolicy, forward
 from .number import LIBRARY_VERSION, InvalidNumber, NumberFormat, PhoneNumber, mask
 
@@ -37,4 +37,5 @@ __all__ = [
     "mask",
     "named",
     "same_number",
+    "usual_digits",
 ]

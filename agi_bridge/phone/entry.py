@@ -141,6 +141,18 @@ def can_be_keyed(region: str) -> bool:
     return not TEXTABLE.isdisjoint(phonenumbers.supported_types_for_region(region) or ())
 
 
+def usual_digits(region: str) -> tuple[int, ...]:
+    """How many digits people of a region key who are asked for their mobile number, fewest first.
+
+    With the leading 0 or the like where they dial one, without the 1 of North America.
+    """
+    if region in NANP_REGIONS:
+        return (_NANP_DIGITS,)
+    habit = _habit(region)
+    prefix = len(habit.prefixes[0]) if habit.prefixed else 0
+    return tuple(sorted(prefix + length for length in habit.lengths))
+
+
 def keyed_length(digits: str, regions: tuple[str, ...]) -> KeyedLength:
     """How many digits a number will have.
 

@@ -26,7 +26,7 @@ from agi_bridge.settings import (
     SettingsError,
 )
 from agi_bridge.speech import DIGITS, NEEDED, SHIPPED, Library
-from agi_bridge.tools import check_ledger, check_speech, check_web
+from agi_bridge.tools import check_ledger, check_numbers, check_speech, check_web
 from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
 from agi_bridge.tools.speech import of_lines, stale
 
@@ -141,6 +141,7 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
         if line.purpose == "marketing":
             text = "the shipped disclosure asks for texts about a request, not for advertising"
             yield Finding(Level.NOTE, f"{key}.purpose", text)
+    yield from check_numbers.look(line, prompts)
     if line.digits == "own":
         yield from _digits(f"{key}.digits", line, prompts)
     yield from secret(f"{key}.hook_key", line.hook_key)
