@@ -7,13 +7,13 @@ short or long there must not become somebody's number elsewhere. Other regions' 
 * with the 1 of North America, if they are of it; as ten digits only on a line whose first region
   writes its own numbers with a leading 0 or the like, and has none of ten digits without it;
 * with the 0 of their country, if no number of the first region begins with one: those of the first
-  other region that has such a 0.
+  other region that has such a 0, unless they are shorter than the first region's.
 
 Lengths and prefixes are those of libphonenumber's data.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -177,7 +177,7 @@ def keyed(
     Args:
         digits: the keys as they came.
         region: the line's own region, which decides what digits without a prefix mean.
-        allowed_regions: regions that the line may text, in their order.
+        allowed_regions: regions that the line may text; their order counts, if they have one.
         own_numbers: the numbers of the business, E.164: none of them is a caller's mobile.
 
     Raises:
@@ -187,7 +187,8 @@ def keyed(
     keys = _NOT_DIGIT.sub("", digits)
     if not keys:
         raise InvalidNumber("empty")
-    ordered = allowed_regions if isinstance(allowed_regions, tuple) else sorted(allowed_regions)
+    listed = isinstance(allowed_regions, Sequence)
+    ordered = list(allowed_regions) if listed else sorted(allowed_regions)
     number = _read(keys, _keypad((region, *(r for r in ordered if r != region))))
     found_type = type_of(number)
     refuse_services(number)
@@ -272,10 +273,14 @@ def _other_forms(own: tuple[_Form, ...], others: list[str]) -> Iterator[_Form]:
             yield _north_american_form("", never=own[-1].never)
     if any(form.prefix.startswith("0") for form in own) or _habit(first).zero:
         return
+    shortest = min(total for form in own for total in form.totals)
     for region in others:
         habit = _habit(region)
-        if habit.prefixed and habit.prefixes[0].startswith("0"):
-            yield _Form(region, habit.prefixes[0], habit.lengths)
+        prefix = habit.prefixes[0] if habit.prefixed else ""
+        if prefix.startswith("0"):
+            # What is shorter may be one of the first region's without its first digit.
+            whole = frozenset(n for n in habit.lengths if len(prefix) + n >= shortest)
+            yield _Form(region, prefix, whole)
             return
 
 

@@ -202,15 +202,16 @@ def test_a_number_of_the_business_is_no_callers_mobile(own: str) -> None:
 # How many digits it has
 
 
-REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
-
-
 def mobile(region: str) -> phonenumbers.PhoneNumber | None:
     """The region's example of a mobile number, or of one that cannot be told from a mobile."""
     for kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
         if kind in phonenumbers.supported_types_for_region(region):
             return phonenumbers.example_number_for_type(region, kind)
     return None
+
+
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+MOBILES = {region: number for region in REGIONS if (number := mobile(region)) is not None}
 
 
 def dialled(number: phonenumbers.PhoneNumber) -> str:
@@ -226,42 +227,57 @@ def entry(keys: str, regions: tuple[str, ...]) -> str:
     return keys
 
 
+def taken(keys: str, regions: tuple[str, ...]) -> PhoneNumber | None:
+    """The number that an entry of these keys ends with, if any."""
+    try:
+        return keyed(entry(keys, regions), region=regions[0], allowed_regions=regions)
+    except InvalidNumber:
+        return None
+
+
 @pytest.mark.parametrize("others", [(), ("US", "FR"), ("FR", "MX", "US")])
-@pytest.mark.parametrize("region", REGIONS)
-def test_a_mobile_is_keyed_as_people_of_its_region_dial_it(
-    region: str, others: tuple[str, ...]
-) -> None:
-    number = mobile(region)
-    assert can_be_keyed(region) is (number is not None)
-    if number is None:
-        return
-    regions = (region, *(other for other in others if other != region))
-    keys = dialled(number)
-    length = keyed_length(keys, regions)
-    assert length.fewest <= len(keys) <= length.most
-    found = keyed(entry(keys, regions), region=region, allowed_regions=regions)
-    assert found.e164 == phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    assert found.region == region
+def test_a_mobile_is_keyed_as_people_of_its_region_dial_it(others: tuple[str, ...]) -> None:
+    for region, number in MOBILES.items():
+        regions = (region, *(other for other in others if other != region))
+        keys = dialled(number)
+        length = keyed_length(keys, regions)
+        assert length.fewest <= len(keys) <= length.most, region
+        found = taken(keys, regions)
+        assert found is not None, region
+        assert found.e164 == phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        assert found.region == region
 
 
-@pytest.mark.parametrize("region", [r for r in REGIONS if mobile(r) and r != "AR"])
-def test_a_digit_too_few_or_too_many_is_never_made_good(region: str) -> None:
-    number = mobile(region)
-    assert number is not None
-    keys = dialled(number)
-    regions = (region, *(other for other in ("US", "FR", "GB") if other != region))
-    for wrong in (keys[:-1], keys + "5", keys[:2] + keys[3:]):
-        taken = entry(wrong, regions)
-        try:
-            found = keyed(taken, region=region, allowed_regions=regions)
-        except InvalidNumber:
-            continue
-        digits = found.e164.removeprefix(f"+{number.country_code}")
-        assert taken.endswith(digits), "another number than the one keyed, in another country"
+def mistakes(keys: str) -> tuple[str, ...]:
+    return keys[:-1], keys + "5", keys + "55", keys[1:], keys[:2] + keys[3:]
+
+
+@pytest.mark.parametrize("others", [(), ("US", "FR", "GB")])
+def test_a_digit_too_few_or_too_many_is_never_made_good(others: tuple[str, ...]) -> None:
+    for region, number in MOBILES.items():
+        regions = (region, *(other for other in others if other != region))
+        for wrong in mistakes(dialled(number)):
+            found = taken(wrong, regions)
+            if found is None or region == "AR":  # whose 15 is the 9 of E.164
+                continue
+            code = f"+{number.country_code}"
+            assert found.e164.startswith(code), f"{region}: a number of another country"
+            assert entry(wrong, regions).endswith(found.e164.removeprefix(code)), region
+
+
+@pytest.mark.parametrize("first", ["US", "MX", "FR", "ES", "DE"])
+def test_a_mistake_on_a_line_of_two_regions_is_nobodys_number_in_the_second(first: str) -> None:
+    number = MOBILES[first]
+    for second in MOBILES:
+        regions = tuple(dict.fromkeys((first, second)))
+        for wrong in mistakes(dialled(number)):
+            found = taken(wrong, regions)
+            assert found is None or found.e164.startswith(f"+{number.country_code}"), second
 
 
 def test_one_region_has_no_mobile_numbers() -> None:
     assert [region for region in REGIONS if not can_be_keyed(region)] == ["TA"]
+    assert len(MOBILES) == len(REGIONS) - 1
     with pytest.raises(InvalidNumber) as caught:
         keyed("8999", region="TA", allowed_regions=("TA",))
     assert caught.value.reason == "region"

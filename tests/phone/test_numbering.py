@@ -168,10 +168,11 @@ def test_a_number_has_at_most_fifteen_digits() -> None:
         assert named(text, region="DE") is None
 
 
-@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
-def test_the_example_of_every_region_is_its_own(region: str) -> None:
-    example = phonenumbers.example_number(region)
-    assert example is not None
-    found = parsed(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164), region)
-    assert found == example
-    assert type_of(found) != PhoneNumberType.UNKNOWN
+def test_the_example_of_every_region_is_its_own() -> None:
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number(region)
+        assert example is not None
+        text = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        found = parsed(text, region)
+        assert found == example
+        assert type_of(found) != PhoneNumberType.UNKNOWN
