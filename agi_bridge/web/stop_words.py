@@ -1,21 +1,42 @@
 """Does a text message ask for no more texts? In English, Spanish and French. Pure.
 
-"Any reasonable means" of revoking count, and the words stop, quit, end, revoke, opt out, cancel and
-unsubscribe always do (47 CFR 64.1200(a)(10)). Carriers and aggregators add STOPALL, REMOVE, TD, and
-for Canada ARRET.
+"Any reasonable means" of revoking count (47 CFR 64.1200(a)(10)). A message that is a word of
+`stop_phrases`, or a sentence that can mean nothing else, is a STOP. One that may mean it is for a
+person to read: that costs a minute, but a request that is overlooked is texted again.
 
-A message that is such a word, or a short sentence that can mean nothing else, is a STOP. One that
-may mean it is for a person to read: revoking too much costs a conversation, but a request that is
-overlooked is texted again.
+A message becomes words (`stop_text`), words become the longest phrases that are known, and rules
+look at the kinds of these, in time that grows as the message does.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
-import unicodedata
-from enum import StrEnum
-from typing import Final
+from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.web.stop_phrases import LANGUAGES, OPPOSITE, SIGNS, several
+from agi_bridge.web.stop_text import Reading, is_liking, readings, unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_LONGEST: Final = 2000
+"""Characters that are read. Ten joined text messages, the most that networks carry, have fewer."""
+
+_SHORT: Final = 8
+"""Phrases in a message that is about one thing."""
+
+_NEAR: Final = 5
+"""Phrases within which two belong together."""
+
+_LONG_WORD: Final = 6
+"""Letters of a word that a slip does not turn into another one."""
+
+_LONGEST_GLUED: Final = 60
+"""Letters of a message that is looked at without its blanks."""
 
 
 class Wish(StrEnum):
@@ -28,149 +49,314 @@ class Wish(StrEnum):
 
 
 def read_wish(message: str) -> Wish:
-    """Tell whether a message asks for no more texts. Case, accents and punctuation do not count."""
-    text = _plain(message[:_LONGEST])
-    if _SENTENCE.fullmatch(_COURTESY.sub("", text)):
+    """Tell whether a message asks for no more texts.
+
+    Case, accents, punctuation and characters that cannot be seen do not count; neither does what a
+    reply quotes, unless it may mean a STOP: then a person reads it.
+    """
+    text = message[:_LONGEST]
+    if is_liking(text):
+        return Wish.OTHER
+    own = unquoted(text)
+    wishes = {_wish_of(reading) for reading in readings(own)}
+    if Wish.STOP in wishes:
         return Wish.STOP
-    if _HINT.search(text) or _SIGN.search(message) or _is_misspelt(text):
+    if own != text:
+        wishes |= {_wish_of(reading) for reading in readings(text)}
+    if wishes != {Wish.OTHER} or any(sign in SIGNS for sign in text):
         return Wish.UNCLEAR
     return Wish.OTHER
 
 
-def _plain(message: str) -> str:
-    """The words in small letters of the Latin alphabet and digits, each followed by a space."""
-    folded = unicodedata.normalize("NFKD", message).casefold()
-    letters = "".join(c for c in folded if not unicodedata.combining(c))
-    # "stoooop": none of the three languages says a letter three times.
-    once = re.sub(r"(.)\1{2,}", r"\1", _APOSTROPHE.sub("", letters))
-    words = re.findall(r"[a-z0-9]+", once)
-    if words and all(len(word) == 1 for word in words):
-        words = ["".join(words)]  # "S.T.O.P."
-    return "".join(f"{word} " for word in words)
+# -- kinds of phrases -----------------------------------------------------------------------------
 
 
-def _is_misspelt(text: str) -> bool:
-    """One word alone with letters swapped or doubled ("stpo"), or nearly a long one."""
-    word = re.sub(r"(.)\1", r"\1", text.strip())
-    swapped = any(word[:1] == one[0] and sorted(word) == sorted(one) for one in _ALONE)
-    long_ones = [one for one in _ALONE if len(one) >= _LONG_WORD]
-    return swapped or bool(difflib.get_close_matches(word, long_ones, n=1, cutoff=0.85))
+class _Kind(Flag):
+    """What a phrase is; one may be several."""
+
+    REQUEST = auto()
+    ALONE = auto()
+    CONTACT = auto()
+    REFUSAL = auto()
+    SOFT = auto()
+    NOTHING = auto()
+    REMOVAL = auto()
+    TEXT = auto()
+    RECORD = auto()
+    DETAIL = auto()
+    PERMISSION = auto()
+    OWN = auto()
+    AT_ALL = auto()
+    AROUND = auto()
+    COURTESY = auto()
+    PERHAPS = auto()
+    HINT = auto()
 
 
-_LONGEST: Final = 2000
-"""Characters that are read. Ten joined text messages, the most that networks carry, have fewer."""
-
-_LONG_WORD: Final = 6
-
-_APOSTROPHE: Final = re.compile("['\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}]")
-"""Written inside words, and as often left out: "don't", "n'envoyez" lose theirs."""
-
-_SIGN: Final = re.compile("[\N{OCTAGONAL SIGN}\N{NO ENTRY}\N{NO ENTRY SIGN}\N{RAISED HAND}]")
-"""People also stop with a picture."""
+_UNKNOWN: Final = _Kind(0)
+_SUBJECT: Final = _Kind.TEXT | _Kind.RECORD | _Kind.DETAIL | _Kind.PERMISSION
+_ASKING: Final = _Kind.REQUEST | _Kind.CONTACT | _Kind.NOTHING
+_FILLING: Final = _Kind.AROUND | _Kind.AT_ALL | _Kind.OWN
 
 
-def _any_of(*languages: str) -> str:
-    """An alternative of phrases, each with the space after it; the longer ones are tried first."""
-    phrases = {phrase.strip() for language in languages for phrase in language.split(",")}
-    return "|".join(f"{phrase} " for phrase in sorted(phrases, key=lambda p: (-len(p), p)))
+_MERE: Final = frozenset({"no", "nope", "non", "i said", "again"})
+"""A sentence that may stand beside a STOP without making it unclear."""
 
 
-# English, Spanish, French; as `_plain` leaves them.
+def _split(phrases: str) -> Iterator[str]:
+    return (" ".join(phrase.split()) for phrase in phrases.split(","))
 
-_REQUESTS: Final = _any_of(
-    "stop, stopall, stop2end, unsubscribe, unsub, optout, opt out, opt me out, opting out, revoke,"
-    " remove me, take me off, delete me, leave me alone, quit texting, quit messaging,"
-    " quit sending, end texts, end messages",
-    "parar, detener, dejar de, deje de, dejen de, deja de, dar de baja, darme de baja,"
-    " deme de baja, denme de baja, dame de baja, desuscribir, desuscribirme, desinscribir,"
-    " no quiero mas, no quiero recibir",
-    "arret, arrete, arreter, arretez, cessez, resilier, desabonner, desabonnez, desabonnement,"
-    " desinscrire, desinscrivez, desinscription, ne menvoyez plus, ne plus recevoir",
-)
-"""Mean it wherever they stand, as long as nothing else is spoken of."""
 
-_EVERYDAY: Final = _any_of(
-    "cancel, cancel all, end, end all, quit, remove, td, no more",
-    "alto, baja, cancelar, cancela, cancele, anular, basta, pare, paren, no mas, fin, eliminar,"
-    " borrar, salir",
-    "annuler, annulez, fin, supprimer, assez",
-)
-"""Mean it only alone."""
+def _known() -> tuple[dict[str, _Kind], tuple[str, ...]]:
+    """All phrases with their kinds, and how words begin that are hints."""
+    known: dict[str, _Kind] = {}
+    stems: list[str] = []
+    for language in LANGUAGES:
+        for kind, phrases in (
+            (_Kind.REQUEST, language.requests),
+            (_Kind.ALONE, language.alone),
+            (_Kind.CONTACT, language.contact),
+            (_Kind.REFUSAL, language.refusals),
+            (_Kind.SOFT, language.soft),
+            (_Kind.NOTHING, several(language.nothing, language.texts)),
+            (_Kind.REMOVAL, language.removals),
+            (_Kind.TEXT, language.texts),
+            (_Kind.RECORD, language.records),
+            (_Kind.DETAIL, language.details),
+            (_Kind.PERMISSION, language.permissions),
+            (_Kind.OWN, language.own),
+            (_Kind.AT_ALL, language.at_all),
+            (_Kind.AROUND, language.around),
+            (_Kind.COURTESY, language.courtesies),
+            (_Kind.PERHAPS, language.perhaps),
+            (_Kind.HINT, language.hints),
+        ):
+            for phrase in _split(phrases):
+                if phrase.endswith("*"):
+                    stems.append(phrase[:-1])
+                else:
+                    known[phrase] = known.get(phrase, _UNKNOWN) | kind
+    return known, tuple(stems)
 
-_REFUSALS: Final = _any_of(
-    "do not text, dont text, never text, do not message, dont message, do not contact,"
-    " dont contact, do not send, dont send, do not want, dont want, no more, no further,"
-    " cancel, cancel all",
-    "no me manden, no me mande, no me mandes, no me envien, no me envie, no me envies, no envien,"
-    " no enviar, no manden, no mandar, no quiero, ya no quiero, no mas, cancelar, cancele, pare,"
-    " paren",
-    "nenvoyez plus, nenvoyez pas, ne menvoyez pas, je ne veux plus, je ne veux pas, plus de,"
-    " plus aucun, pas de, annuler, annulez, supprimer",
-)
-"""Mean it of texts."""
 
-_OF_TEXTS: Final = _any_of(
-    "text, texts, texting, message, messages, messaging, msg, msgs, sms, alerts",
-    "texto, textos, mensaje, mensajes, alertas",
-    "texte, textes, textos, message, messages, alertes",
-)
+_KNOWN, _STEMS = _known()
 
-_CONTACT: Final = _any_of(
-    "do not text, dont text, never text, do not message, dont message, do not contact,"
-    " dont contact, never contact, do not write, dont write",
-    "no me escriba, no me escriban, no me contacte, no me contacten, no contactar",
-    "ne mecrivez, ne me contactez, ne mecris, ne me contacte",
-)
-_AT_ALL: Final = _any_of(
-    "me, us, this number, again, anymore, any more, ever", "mas, nunca, ya", "plus, jamais"
-)
+_MOST_WORDS: Final = {
+    first: max(phrase.count(" ") + 1 for phrase in phrases)
+    for first, phrases in itertools.groupby(sorted(_KNOWN), key=lambda p: p.partition(" ")[0])
+}
+"""How many words the longest phrase has that begins with a word."""
 
-_AROUND: Final = _any_of(
-    "i, im, id, me, my, you, your, us, it, the, this, these, those, all, any, more, anymore, again,"
-    " ever, of, off, from, to, at, and, want, would, like, wish, need, can, could,"
-    " will, send, sending, get, getting, receive, receiving, contacting, number, phone, cell, list,"
-    " service, program, subscription, consent, permission, automated, marketing, promotional,"
-    " unwanted, immediately",
-    "me, mi, mis, su, sus, el, la, lo, los, las, de, del, a, al, por, y, se, ya, este, esta, estos,"
-    " estas, mas, todo, todos, todas, quiero, quisiera, deseo, enviar, enviarme, mandar, mandarme,"
-    " recibir, escribirme, contactarme, numero, telefono, celular, lista, servicio, suscripcion,"
-    " consentimiento, inmediatamente",
-    "je, me, moi, se, mon, ma, mes, vos, votre, le, la, les, de, du, des, d, l, ce, ces, et, a, au,"
-    " aux, par, sur, tout, tous, toutes, plus, veux, voudrais, souhaite, menvoyer, envoyer, envoi,"
-    " envois, mecrire, contacter, recevoir, numero, telephone, liste, service, abonnement,"
-    " consentement, immediatement",
-)
-"""What may stand around a request without making it another one."""
-
-_COURTESIES: Final = _any_of(
-    "please, pls, plz, kindly, thanks, thank you, thank u, thx, ty, sorry, hi, hello, hey, ok,"
-    " okay, sir, madam, just, now, right now, asap",
-    "por favor, porfavor, porfa, gracias, hola, buenos dias, buenas tardes, ahora, ahora mismo",
-    "s il vous plait, sil vous plait, s il te plait, sil te plait, svp, stp, merci, bonjour,"
-    " maintenant",
-)
-
-_COURTESY: Final = re.compile(rf"(?<!\S)(?:{_COURTESIES})")
-
-_SENTENCE: Final = re.compile(
-    rf"(?:{_AROUND})*(?:{_REQUESTS})(?:{_REQUESTS}|{_AROUND}|{_OF_TEXTS})*"
-    rf"|(?:{_EVERYDAY})+"
-    rf"|(?:{_AROUND})*(?:{_REFUSALS})(?:{_AROUND})*(?:{_OF_TEXTS})(?:{_OF_TEXTS}|{_AROUND})*"
-    rf"|(?:{_CONTACT})(?:{_AT_ALL})+"
-)
-
-_HINT: Final = re.compile(
-    rf"(?<!\S)(?:{_REQUESTS}"
-    rf"|(?:{_REFUSALS})(?:\S+ ){{0,4}}(?:{_OF_TEXTS})"
-    rf"|(?:{_CONTACT})"
-    r"|(?:unsub|cancel|revok|revoc|revoq|desabon|desinscri|desuscri|spam|harass|acos|harcel)\S* "
-    r"|(?:off|from) \S+ list |wrong (?:number|person) |numero equivocado |(?:mauvais|faux) numero "
-    r"|lawyer |attorney |abogado |avocat |not interested |no me interesa |pas interesse)"
-)
-"""What a person should look at, wherever it stands."""
-
-_ALONE: Final = sorted(
+_SINGLE: Final = [
     phrase
-    for phrase in (p.strip() for p in f"{_REQUESTS}|{_EVERYDAY}".split("|"))
-    if " " not in phrase and len(phrase) >= 4  # noqa: PLR2004 - shorter ones are near anything
-)
+    for phrase, kinds in _KNOWN.items()
+    if kinds & (_Kind.REQUEST | _Kind.ALONE | _Kind.REMOVAL)
+    and re.fullmatch(r"[a-z]{4,}", phrase)  # shorter ones are near anything
+]
+_LONG: Final = [word for word in _SINGLE if len(word) >= _LONG_WORD]
+
+_GLUED: Final = {
+    phrase.replace(" ", ""): bool(kinds & _ASKING)
+    for phrase, kinds in _KNOWN.items()
+    if len(phrase) > 1 and kinds & (_ASKING | _FILLING | _SUBJECT | _Kind.COURTESY)
+} | {
+    phrase.replace(" ", ""): True
+    for language in LANGUAGES
+    for phrase in _split(several(language.refusals, language.texts))
+}
+"""Phrases without blanks, and whether they ask for it. One letter alone is in any word."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """A phrase that was found: its kinds, its words, and the number of words before it."""
+
+    kinds: _Kind
+    text: str
+    start: int
+
+
+def _wish_of(reading: Reading) -> Wish:
+    words, breaks = _without_courtesies(reading)
+    if not words:
+        return Wish.OTHER
+    phrases = list(_phrases(words))
+    clauses = [list(_phrases(clause)) for clause in _clauses(words, breaks)]
+    if _asks(phrases, breaks) or (clauses and all(_asks(one, frozenset()) for one in clauses)):
+        return Wish.STOP
+    if _may_ask(phrases, breaks) or _is_misspelt(phrases) or _is_glued(words):
+        return Wish.UNCLEAR
+    return Wish.OTHER
+
+
+def _most_words(words: Sequence[str], place: int) -> int:
+    """How many words the longest phrase may have that begins here; 0: none begins."""
+    return min(_MOST_WORDS.get(words[place], 0), len(words) - place)
+
+
+def _without_courtesies(reading: Reading) -> tuple[list[str], frozenset[int]]:
+    left: list[str] = []
+    breaks: set[int] = set()
+    place = 0
+    while place < len(reading.words):
+        if place in reading.breaks:
+            breaks.add(len(left))
+        for size in range(_most_words(reading.words, place), 0, -1):
+            phrase = reading.words[place : place + size]
+            if kinds := _KNOWN.get(" ".join(phrase)):
+                left += () if kinds == _Kind.COURTESY else phrase
+                place += size
+                break
+        else:
+            left.append(reading.words[place])
+            place += 1
+    return left, frozenset(breaks - {0})
+
+
+def _clauses(words: Sequence[str], breaks: frozenset[int]) -> Iterator[Sequence[str]]:
+    """Yield what stands between commas and full stops, but a mere "no"."""
+    places = [0, *sorted(breaks), len(words)]
+    for start, end in itertools.pairwise(places):
+        clause = words[start:end]
+        if clause and " ".join(clause) not in _MERE:
+            yield clause
+
+
+def _phrases(words: Sequence[str]) -> Iterator[_Phrase]:
+    """Yield the longest known phrases from left to right, unknown words among them."""
+    place = 0
+    while place < len(words):
+        for size in range(max(1, _most_words(words, place)), 0, -1):
+            text = " ".join(words[place : place + size])
+            kinds = _KNOWN.get(text, _UNKNOWN)
+            if size == 1 and text.startswith(_STEMS):
+                kinds |= _Kind.HINT
+            if kinds:
+                break
+        yield _Phrase(kinds, text, place)
+        place += size
+
+
+# -- rules ----------------------------------------------------------------------------------------
+
+
+def _asks(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
+    """Tell whether the whole can mean nothing but a STOP."""
+
+    def only(kinds: _Kind) -> bool:
+        return all(phrase.kinds & kinds for phrase in phrases)
+
+    def has(kinds: _Kind) -> bool:
+        return any(phrase.kinds & kinds for phrase in phrases)
+
+    removal = only(_FILLING | _Kind.REMOVAL | _Kind.RECORD | _Kind.PERMISSION | _Kind.TEXT)
+    return (
+        (has(_Kind.REQUEST) and only(_FILLING | _Kind.REQUEST | _SUBJECT))
+        or (has(_Kind.ALONE) and only(_Kind.ALONE | _Kind.AT_ALL))
+        or (has(_Kind.NOTHING) and only(_Kind.NOTHING | _Kind.AT_ALL))
+        or (has(_Kind.CONTACT) and only(_FILLING | _Kind.CONTACT))
+        or (
+            only(_FILLING | _Kind.REFUSAL | _Kind.TEXT)
+            and _joined(phrases, breaks, _Kind.REFUSAL, _Kind.TEXT)
+        )
+        or (removal and _joined(phrases, breaks, _Kind.REMOVAL, _Kind.PERMISSION))
+        or (removal and has(_Kind.OWN) and _joined(phrases, breaks, _Kind.REMOVAL, _Kind.RECORD))
+    )
+
+
+def _joined(
+    phrases: Sequence[_Phrase], breaks: frozenset[int], first: _Kind, second: _Kind
+) -> bool:
+    """Tell whether one kind is followed by another, only filling words and no comma between."""
+    open_ = False
+    for phrase in phrases:
+        if phrase.start in breaks:
+            open_ = False
+        if open_ and phrase.kinds & second:
+            return True
+        if phrase.kinds & first:
+            open_ = True
+        elif not phrase.kinds & _FILLING:
+            open_ = False
+    return False
+
+
+def _may_ask(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
+    """Tell whether anything in it may ask for it, so that a person has to look."""
+    sure = _Kind.REQUEST | _Kind.CONTACT | _Kind.NOTHING | _Kind.HINT
+    if any(phrase.kinds & sure for phrase in phrases):
+        return True
+    # "exit", "I quit", "end this": hardly anything else is said.
+    asked = _Kind.PERHAPS | _Kind.ALONE
+    if any(phrase.kinds & asked for phrase in phrases) and all(
+        phrase.kinds & (asked | _FILLING | _SUBJECT) for phrase in phrases
+    ):
+        return True
+    return _names(phrases, breaks)
+
+
+def _names(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
+    """Tell whether something is refused or removed, and texts, a number or the like named near."""
+    short = len(phrases) <= _SHORT
+    refused = removed = named = -2 * _NEAR
+    for place, phrase in enumerate(phrases):
+        if phrase.start in breaks and not short:
+            removed = named = -2 * _NEAR
+        if phrase.kinds & _SUBJECT:
+            named = place
+        if phrase.kinds & _Kind.REMOVAL:
+            removed = place
+        near = _SHORT if short else _NEAR
+        if phrase.kinds & _Kind.TEXT and place - refused <= _NEAR:
+            return True
+        if named >= 0 and removed >= 0 and abs(named - removed) <= near:
+            return True
+        if phrase.kinds & (_Kind.REFUSAL | _Kind.SOFT):
+            refused = place
+    return False
+
+
+def _is_misspelt(phrases: Sequence[_Phrase]) -> bool:
+    """One unknown word, beside nothing that speaks of something else, is nearly a known one."""
+    unknown = [phrase.text for phrase in phrases if not phrase.kinds]
+    if len(unknown) != 1 or unknown[0] in OPPOSITE or len(phrases) > _SHORT:
+        return False
+    word = unknown[0]
+    once = re.sub(r"(.)\1", r"\1", word)
+    if any(once[:1] == one[0] and sorted(once) == sorted(one) for one in _SINGLE):
+        return True
+    if any(_slipped(word, one) for one in ("stop", *_LONG)):
+        return True
+    return bool(difflib.get_close_matches(word, _LONG, n=1, cutoff=0.85))
+
+
+def _slipped(word: str, right: str) -> bool:
+    """Tell whether one letter is wrong, missing or too many, or two are swapped."""
+    if abs(len(word) - len(right)) > 1:
+        return False
+    head = _shared(word, right)
+    tail = _shared(word[head:][::-1], right[head:][::-1])
+    given, wanted = word[head : len(word) - tail], right[head : len(right) - tail]
+    swapped = len(given) == len(wanted) == 2 and given == wanted[::-1]  # noqa: PLR2004 - a pair
+    return swapped or (len(given) <= 1 and len(wanted) <= 1)
+
+
+def _shared(one: str, other: str) -> int:
+    """How many letters two words share from the front."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _is_glued(words: Sequence[str]) -> bool:
+    """A request with blanks lost or put inside its words: "stopsendingtexts", "st op"."""
+    text = "".join(words)
+    if len(text) > _LONGEST_GLUED or text in OPPOSITE:
+        return False
+    # How far known phrases go from the start, and whether a request can be among them.
+    reached: dict[int, bool] = {0: False}
+    for start in range(len(text)):
+        if start in reached:
+            for end in range(start + 1, len(text) + 1):
+                if (asks := _GLUED.get(text[start:end])) is not None:
+                    reached[end] = reached.get(end, False) or reached[start] or asks
+    return reached.get(len(text), False)

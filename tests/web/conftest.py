@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import httpx
+
+hypothesis.settings.register_profile("web", deadline=None)  # a slow machine is no failure
+hypothesis.settings.load_profile("web")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

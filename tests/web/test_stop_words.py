@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,41 @@ def test_a_message_about_something_else_is_left_alone(message: str) -> None:
     assert read_wish(message) is Wish.OTHER
 
 
+def corpus() -> dict[str, list[str]]:
+    """The messages of `stop_corpus.txt` by what they are."""
+    sections: dict[str, list[str]] = {}
+    text = Path(__file__).with_name("stop_corpus.txt").read_text(encoding="utf-8")
+    for line in filter(None, text.splitlines()):
+        if line.startswith("["):
+            sections[line.strip("[]")] = messages = []
+        elif not line.startswith("#"):
+            messages.append(line)
+    return sections
+
+
+CORPUS = corpus()
+
+
+def test_the_corpus_has_all_kinds() -> None:
+    assert {kind: len(messages) > 100 for kind, messages in CORPUS.items()} == {
+        "stop": True,
+        "stop?": True,
+        "other": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "wishes"),
+    [
+        ("stop", {Wish.STOP}),
+        ("stop?", {Wish.STOP, Wish.UNCLEAR}),
+        ("other", {Wish.OTHER}),
+    ],
+)
+def test_the_corpus_is_read_as_it_is_labelled(kind: str, wishes: set[Wish]) -> None:
+    assert [message for message in CORPUS[kind] if read_wish(message) not in wishes] == []
+
+
 PUNCTUATION = st.text(" \t\n.,;:!?…-*\"“”«»()¡¿'", max_size=6)
 ACCENTS = st.sampled_from(["", "\N{COMBINING ACUTE ACCENT}", "\N{COMBINING CIRCUMFLEX ACCENT}"])
 
@@ -154,6 +190,48 @@ def test_case_accents_and_punctuation_do_not_count(
     assert read_wish(message + after) is Wish.STOP
 
 
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u202a\ufe0f\u3164\u2800"
+
+
+@given(st.sampled_from(CORPUS["stop"]), st.data())
+def test_case_blanks_punctuation_and_invisible_characters_never_hide_a_stop(
+    message: str, data: st.DataObject
+) -> None:
+    between = st.text(' \t\n.,;:!?…-*"()\u00a0\u3000', max_size=3)
+    words = [
+        "".join(
+            data.draw(st.sampled_from([letter.upper(), letter.lower()]))
+            + data.draw(st.sampled_from(["", "", "", *INVISIBLE]))
+            for letter in word
+        )
+        for word in message.split(" ")
+    ]
+    said = "".join(f"{data.draw(between)} {word}{data.draw(between)}" for word in words)
+    assert read_wish(said) is not Wish.OTHER
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "STOP\n> Reply HELP for help, STOP to stop.",
+        "> Example Store: Reply STOP to stop.\nstop please",
+        "Stop\n\nSent from my iPhone",
+        "STOP\n\nOn Mon, Jan 5, 2026 at 9:00 AM Example Store <1@example.com> wrote:\n> Hello",
+        "ARRET\n\nLe lun. 5 janv. 2026, Example a écrit :\n> Bonjour",
+    ],
+)
+def test_what_a_reply_quotes_and_its_signature_do_not_count(message: str) -> None:
+    assert read_wish(message) is Wish.STOP
+
+
+def test_a_quoted_stop_below_other_words_is_for_a_person() -> None:
+    assert read_wish("see below\n> Please stop texting me") is Wish.UNCLEAR
+
+
+def test_a_short_liked_text_may_be_the_customer_s_own() -> None:
+    assert read_wish("Liked “Please stop”") is Wish.UNCLEAR
+
+
 @given(
     st.sampled_from(["stop", "unsubscribe", "opt out", "désabonner", "darme de baja"]), st.data()
 )
@@ -170,7 +248,14 @@ def test_any_text_is_read_and_its_case_does_not_count(text: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["stop " * 10_000, "i want to stop my me the " * 400 + "x", "no quiero " * 1000, "a" * 100_000],
+    [
+        "stop " * 10_000,
+        "don t " * 1000,
+        "plus de " * 1000,
+        "i want to stop my me the " * 400 + "x",
+        "no quiero " * 1000,
+        "a" * 100_000,
+    ],
 )
 def test_a_long_message_is_read_like_a_short_one(message: str) -> None:
     assert read_wish(message) in Wish
