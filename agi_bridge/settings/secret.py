@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
+from .plain_text import decode
 from .types import AbsolutePath, refuse, table
 
 _MAX_BYTES = 4096
@@ -44,7 +45,7 @@ class Secret(BaseModel):
                 raw = _read(Path(self.file or os.devnull))
             except OSError as error:
                 return f"the file {self.file} cannot be read ({error.strerror})"
-            except UnicodeDecodeError:
+            except ValueError:
                 return f"the file {self.file} is not text"
         value = raw.strip()
         if not value:
@@ -94,7 +95,7 @@ def _read(path: Path) -> str:
     # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as opened:
-        return opened.read(_MAX_BYTES + 2).decode()
+        return decode(opened.read(_MAX_BYTES + 4), legacy=False)
 
 
 def _place(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.settings.customers import read_customers
 from agi_bridge.settings.types import is_loopback
 from agi_bridge.tools.check_findings import Finding, Level, port, secret
 
@@ -41,21 +42,26 @@ def look(settings: Settings) -> Iterator[Finding]:
         text = "is web.token too: give Instaply one of its own, so that either can be changed"
         yield Finding(Level.NOTE, "web.instaply_token", text)
     if web.instaply_token is not None:
-        yield _customers(web.customers)
+        yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])
         yield from _brands(settings)
 
 
-def _customers(path: Path | None) -> Finding:
+def _customers(path: Path | None, region: str) -> Finding:
     key = "web.customers"
     if path is None:
         text = "no file says whose number a customer has: each STOP by text waits for a person"
         return Finding(Level.NOTE, key, text)
     try:
-        with path.open("rb"):
-            pass
+        file = read_customers(path, region=region)
     except OSError as error:
         return Finding(Level.FAULT, key, f"{path} cannot be read ({error.strerror})")
-    return Finding(Level.OK, key, f"{path} can be read")
+    except ValueError as error:
+        return Finding(Level.FAULT, key, f"{path}: {error}")
+    if faults := file.faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        text = f"{path}: {faults[0]}{more}; a STOP by text of these customers waits for a person"
+        return Finding(Level.NOTE, key, text)
+    return Finding(Level.OK, key, f"{path} names the numbers of customers: {len(file.numbers)}")
 
 
 def _brands(settings: Settings) -> Iterator[Finding]:

@@ -92,5 +92,14 @@ def test_a_key_that_cannot_be_had_is_refused_and_never_shown(
 def test_a_key_file_that_is_no_text_is_refused(
     faults: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    (tmp_path / "key").write_bytes(b"\xff\xfe")
+    (tmp_path / "key").write_bytes(b"\x89PNG\xff")
     assert "is not text" in faults(shop(hook_key=f'{{file = "{tmp_path}/key"}}'))[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_key_file_that_notepad_or_powershell_wrote_is_read(
+    load: Callable[..., Settings], tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "key").write_bytes(f"{KEY}\r\n".encode(encoding))
+    settings = load(shop(hook_key=f'{{file = "{tmp_path}/key"}}'))
+    assert settings.lines["shop"].secret() == KEY

@@ -92,8 +92,25 @@ def test_the_file_of_customers_must_be_readable(
         Level.FAULT,
         f"{tmp_path}/customers.csv cannot be read (No such file or directory)",
     )
-    (tmp_path / "customers.csv").touch()
-    assert one(checked(text, WEB=TOKEN), "web.customers")[0] is Level.OK
+    file = tmp_path / "customers.csv"
+    file.write_text("customer,number\n", encoding="utf-8")
+    assert one(checked(text, WEB=TOKEN), "web.customers") == (
+        Level.FAULT,
+        f"{file}: line 1: has no column customer_id",
+    )
+    file.write_text("customer_id;number\nc;+14155550123\nd;4155\n", encoding="utf-16")
+    assert one(checked(text, WEB=TOKEN), "web.customers") == (
+        Level.NOTE,
+        (
+            f"{file}: line 3: number is no telephone number; "
+            "a STOP by text of these customers waits for a person"
+        ),
+    )
+    file.write_text("customer_id;number\nc;+14155550123\n", encoding="utf-16")
+    assert one(checked(text, WEB=TOKEN), "web.customers") == (
+        Level.OK,
+        f"{file} names the numbers of customers: 1",
+    )
 
 
 def test_with_several_brands_each_needs_the_id_of_its_business(

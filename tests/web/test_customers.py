@@ -76,7 +76,7 @@ def test_the_file_is_read_again_when_it_has_changed_and_only_then(
     write(file, f"customer_id,number\nc,{FIRST}\n")
     assert customers.numbers("c") == (FIRST,)
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.open", lambda *_, **__: pytest.fail("read again"))
+        patch.setattr("pathlib.Path.read_bytes", lambda *_, **__: pytest.fail("read again"))
         assert customers.numbers("c") == (FIRST,)
     write(file, f"customer_id,number\nc,{SECOND}\n")
     assert customers.numbers("c") == (SECOND,)
@@ -114,22 +114,19 @@ def test_columns_that_are_missing_are_named(
 ) -> None:
     write(file, text)
     assert customers.numbers("c") == ()
-    assert logged[0]["problem"].startswith(problem)
+    assert logged[0]["problem"] == problem
 
 
-@pytest.mark.parametrize(
-    "content", [b"customer_id,number\n\xff,1\n", b'customer_id,number\n"' + b"x" * 200_000]
-)
-def test_a_file_that_is_no_csv_leaves_the_last_content_in_use(
-    file: Path, customers: Customers, logged: list[MutableMapping[str, Any]], content: bytes
+def test_a_file_that_is_no_text_leaves_the_last_content_in_use(
+    file: Path, customers: Customers, logged: list[MutableMapping[str, Any]]
 ) -> None:
     write(file, f"customer_id,number\nc,{FIRST}\n")
     assert customers.numbers("c") == (FIRST,)
-    file.write_bytes(content)
+    file.write_bytes(b"PK\x03\x04\x00\x00\x81customer_id,number\n")
     for _ in range(2):
         assert customers.numbers("c") == (FIRST,)
     (entry,) = logged
-    assert entry["problem"] == "is not a CSV file in UTF-8: save it as one"
+    assert entry["problem"] == "is not text: save it as UTF-8"
 
 
 def test_a_file_that_goes_away_leaves_the_last_content_in_use(

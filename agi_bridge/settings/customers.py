@@ -1,0 +1,122 @@
+"""Whose number an Instaply customer has: a CSV file that the business keeps (`web.customers`).
+
+Two columns with their names in the first row, `customer_id,number`; others do not matter. Read as
+spreadsheets and exports write it: any usual encoding, commas, semicolons or tabs.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge import phone
+
+from .plain_text import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+ID: Final = "customer_id"
+NUMBER: Final = "number"
+
+_MOST_FAULTS: Final = 1000
+_DELIMITERS: Final = ",;\t|"
+_SEPARATOR: Final = re.compile(r'"?sep=.?"?', re.IGNORECASE)
+_AS_TEXT: Final = re.compile(r'="(.*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """What a file of customers says.
+
+    Attributes:
+        numbers: of each customer, in E.164, in the order of the file.
+        faults: rows that cannot be used, with their lines; never a number.
+    """
+
+    numbers: Mapping[str, tuple[str, ...]]
+    faults: tuple[str, ...]
+
+
+def read_customers(path: Path, *, region: str) -> CustomerFile:
+    """Read a file of customers. Blocks.
+
+    Args:
+        path: the file.
+        region: how numbers without a country code are read (ISO 3166-1 alpha-2).
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file; the message says why and holds nothing of it.
+    """
+    lines = decode(path.read_bytes()).splitlines(keepends=True)
+    # Excel says so in a line of its own which separator follows.
+    skipped = 1 if lines and _SEPARATOR.fullmatch(lines[0].strip()) else 0
+    names, delimiter = _header(lines[skipped] if len(lines) > skipped else "")
+    found: dict[str, tuple[str, ...]] = {}
+    faults: list[str] = []
+    for line, row in _rows(lines[skipped + 1 :], delimiter, skipped + 2, faults):
+        customer, text = (_cell(row, names.index(name)) for name in (ID, NUMBER))
+        number = phone.named(text, region=region)
+        if not customer:
+            faults.append(f"line {line}: {ID} is empty")
+        elif number is None:
+            faults.append(f"line {line}: {NUMBER} is no telephone number")
+        elif number not in found.get(customer, ()):
+            found[customer] = (*found.get(customer, ()), number)
+    return CustomerFile(found, tuple(faults))
+
+
+def _header(line: str) -> tuple[Sequence[str], str]:
+    """The names of the columns, and what stands between them."""
+    for delimiter in _DELIMITERS:
+        names = [
+            cell.strip().casefold() for cell in next(csv.reader([line], delimiter=delimiter), [])
+        ]
+        if ID in names and NUMBER in names:
+            for name in (ID, NUMBER):
+                if names.count(name) > 1:
+                    raise ValueError(f"line 1: names the column {name} twice")
+            return names, delimiter
+    missing = [name for name in (ID, NUMBER) if name not in line.casefold()] or [ID, NUMBER]
+    raise ValueError(f"line 1: has no column {' and no column '.join(missing)}")
+
+
+def _rows(
+    lines: Sequence[str], delimiter: str, first: int, faults: list[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with the line that each begins in. One that is damaged is a fault.
+
+    A quotation mark that is never closed takes in all that follows. So a row that fails is given
+    up with its first line only, and reading goes on with the next.
+    """
+    place = 0
+    while place < len(lines):
+        reader = csv.reader(itertools.islice(lines, place, None), delimiter=delimiter, strict=True)
+        begun = place
+        try:
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield first + begun, row
+                begun = place + reader.line_num
+        except csv.Error:
+            faults.append(
+                f"line {first + begun}: is damaged (a quotation mark that is not closed?)"
+            )
+            place = begun + 1
+        else:
+            return
+        if len(faults) > _MOST_FAULTS:
+            raise ValueError(f"is damaged in more than {_MOST_FAULTS} rows: export it again")
+
+
+def _cell(row: Sequence[str], column: int) -> str:
+    """A cell; without what spreadsheets put round a number to keep it a text."""
+    text = row[column].strip() if column < len(row) else ""
+    if found := _AS_TEXT.fullmatch(text):
+        text = found[1].strip()
+    return text.removeprefix("'")
