@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from agi_bridge import __version__
-from agi_bridge.cli_common import FAILED, OK, ConfigOption, load, run
+from agi_bridge.cli_common import FAILED, OK, ConfigOption, JsonOption, load, run
 from agi_bridge.cli_consents import consents
 from agi_bridge.cli_prompts import prompts
 
@@ -87,15 +87,17 @@ def check(
             "--connect", help="Also open (and close) a connection to the hook. Texts nobody."
         ),
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say whether the configuration is sound, and if not, what is wrong where.
+    """Say whether the configuration is right and fits this machine; if not, what is wrong where.
 
-    Looks at every key, the secrets, the prompts of each line's languages, the speech engine, the
-    state directory and the port. Changes nothing.
+    Looks at every setting, the secrets, the prompts of each line's languages, the engines, the
+    ledger and its keys, the folders and the ports. Changes nothing. Exit code 0: no fault (notes
+    can wait); 1: a fault keeps the bridge from running as configured.
     """
     from agi_bridge.tools import check as tool
 
-    raise typer.Exit(run(tool.run(config, connect=connect)))
+    raise typer.Exit(run(tool.run(config, connect=connect, as_json=as_json)))
 
 
 @app.command()

@@ -8,11 +8,29 @@ No text in here ever holds the value that was refused: it may be a secret put in
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_KEY: Final = re.compile(r"[a-z0-9_*.-]+")
+_LINE: Final = re.compile(r"lines\.[^.]+(?:(\.texts)\.[^.]+)?")
+_ENGINE: Final = re.compile(r"speech\.engines\.[^.]+")
+
+
+def code(key: str, reason: str) -> str:
+    """Return a stable name for a fault or finding: the setting without a line's name, the reason.
+
+    `lines.shop.dial_template` and "placeholder" are `line.dial_template.placeholder`; what is wrong
+    with a file itself is `configuration.…`.
+    """
+    if not _KEY.fullmatch(key):
+        return f"configuration.{reason}"
+    setting = _ENGINE.sub("speech.engine", _LINE.sub(r"line\1", key, count=1), count=1)
+    return f"{setting}.{reason}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,12 +38,14 @@ class Fault:
     """One thing wrong with the configuration.
 
     `key` is the full name of the setting (`lines.shop.dial_template`), of the environment
-    variable or of the file; `what` is what is wrong with it; `fix` is what to write instead.
+    variable or of the file; `what` is what is wrong with it; `fix` is what to write instead;
+    `reason` is a stable word for the kind of fault (docs/check.md).
     """
 
     key: str
     what: str
     fix: str
+    reason: str = "invalid"
 
     def __str__(self) -> str:
         """Return the one line that an administrator reads."""

@@ -34,18 +34,18 @@ _GONE = {
 """Settings of former versions, and what to write instead."""
 
 _LIMITS = {
-    "greater_than": ("is too small", "make it more than {gt}"),
-    "greater_than_equal": ("is too small", "make it at least {ge}"),
-    "less_than": ("is too large", "make it less than {lt}"),
-    "less_than_equal": ("is too large", "make it at most {le}"),
-    "finite_number": ("is no finite number", "write a number"),
-    "string_too_long": ("is too long", "use at most {max_length} characters"),
-    "string_too_short": ("is empty", "give it a value"),
-    "too_short": ("is empty", "name at least {min_length}"),
-    "too_long": ("names too many", "name at most {max_length}"),
-    "literal_error": ("is none of the choices", "write {expected}"),
-    "union_tag_invalid": ("is of an unknown kind", "write one of {expected_tags}"),
-    "union_tag_not_found": ("has no kind", 'write it like {{kind = "…"}}'),
+    "greater_than": ("is too small", "make it more than {gt}", "too_small"),
+    "greater_than_equal": ("is too small", "make it at least {ge}", "too_small"),
+    "less_than": ("is too large", "make it less than {lt}", "too_large"),
+    "less_than_equal": ("is too large", "make it at most {le}", "too_large"),
+    "finite_number": ("is no finite number", "write a number", "type"),
+    "string_too_long": ("is too long", "use at most {max_length} characters", "too_long"),
+    "string_too_short": ("is empty", "give it a value", "empty"),
+    "too_short": ("is empty", "name at least {min_length}", "empty"),
+    "too_long": ("names too many", "name at most {max_length}", "too_long"),
+    "literal_error": ("is none of the choices", "write {expected}", "choice"),
+    "union_tag_invalid": ("is of an unknown kind", "write one of {expected_tags}", "choice"),
+    "union_tag_not_found": ("has no kind", 'write it like {{kind = "…"}}', "choice"),
 }
 
 _WANTED = {
@@ -115,16 +115,17 @@ def _fault(detail: ErrorDetails, keys: list[str]) -> Fault:
     context = detail.get("ctx", {})
     kind = detail["type"]
     if kind == REFUSED:
-        return Fault(key, context["what"], context["fix"])
+        return Fault(key, context["what"], context["fix"], context["reason"])
     if kind == "missing":
-        return Fault(key, "is missing", "add it; agi-bridge.example.toml shows it")
+        return Fault(key, "is missing", "add it; agi-bridge.example.toml shows it", "missing")
     if kind == "extra_forbidden":
-        return Fault(key, "is not a setting", _GONE.get(key) or _suggestion(key, keys))
+        fix = _GONE.get(key) or _suggestion(key, keys)
+        return Fault(key, "is not a setting", fix, "unknown")
     if kind in _LIMITS:
-        what, fix = _LIMITS[kind]
-        return Fault(key, what, fix.format(**context))
+        what, fix, reason = _LIMITS[kind]
+        return Fault(key, what, fix.format(**context), reason)
     wanted = _WANTED.get(kind.partition("_")[0], "what agi-bridge.example.toml shows")
-    return Fault(key, "is of the wrong type", f"write {wanted}")
+    return Fault(key, "is of the wrong type", f"write {wanted}", "type")
 
 
 def _suggestion(key: str, keys: list[str]) -> str:

@@ -49,10 +49,10 @@ def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
     """Check that there are lines, `lines` being their names, and the fallback line among them."""
     if not lines:
         fix = "add a table [lines.NAME]; agi-bridge.example.toml shows one"
-        yield Fault("lines", "there is none, so no call can be served", fix)
+        yield Fault("lines", "there is none, so no call can be served", fix, "missing")
     elif isinstance(fallback, str) and fallback not in lines:
         fix = f"name one of {', '.join(sorted(lines))}"
-        yield Fault("fallback_line", "names a line that does not exist", fix)
+        yield Fault("fallback_line", "names a line that does not exist", fix, "unknown_line")
 
 
 def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
@@ -62,12 +62,14 @@ def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
             f"lines.{second.name}.did",
             f"holds a number that lines.{first.name}.did has too",
             "give each number to one line",
+            "taken",
         )
     agi, web = parts.agi, parts.web
     if agi is not None:
         yield from _long_enough(agi, parts.lines)
         if web is not None and parts.web_listens and web.port == agi.port != 0:
-            yield Fault("web.port", "is agi.port too", "give each listener a port of its own")
+            fix = "give each listener a port of its own"
+            yield Fault("web.port", "is agi.port too", fix, "taken")
     if web is not None and web.port == 0 and parts.over_http:
         yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
     yield from _one_brand(parts.lines)
@@ -86,6 +88,7 @@ def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
                     f"lines.{line.name}.business_id",
                     f"is that of lines.{first.name} too, whose brand is another",
                     "give each brand its own business_id, or leave both empty",
+                    "taken",
                 )
 
 
@@ -97,6 +100,7 @@ def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]
                 "agi.max_call_seconds",
                 f"would cut calls that lines.{line.name}.talk_seconds allows",
                 f"make it at least {needed}, or talk_seconds shorter",
+                "too_small",
             )
 
 
@@ -114,14 +118,15 @@ def spoken(parts: Parts) -> Iterator[Fault]:
             key = "speech.recordings"
             library.over(Folder(speech.recordings))
     except BadPrompts as error:
-        yield from (Fault(key, problem, fix) for problem in error.problems)
+        yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
     for line in parts.lines.values():
         try:
             own = library.over(*speech.layers(line.name, parts.speech_cache))
         except BadPrompts as error:
             fix = f"render them again: agi-bridge prompts render --line {line.name} --force"
-            yield from (Fault(f"lines.{line.name}", problem, fix) for problem in error.problems)
+            key = f"lines.{line.name}"
+            yield from (Fault(key, problem, fix, "prompts") for problem in error.problems)
         else:
             yield from _recorded(own, line)
 
@@ -132,21 +137,22 @@ def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
         script = Script(speech.script)
     except BadScript as error:
         fix = f"compare with {TEXTS}"
-        yield from (Fault("speech.script", problem, fix) for problem in error.problems)
+        key = "speech.script"
+        yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
     for line in lines:
         for language, texts in line.texts.items():
             key = f"lines.{line.name}.texts.{language}"
             if language not in line.languages:
                 fix = "add it there, or take the texts out"
-                yield Fault(key, f"is not among lines.{line.name}.languages", fix)
+                yield Fault(key, f"is not among lines.{line.name}.languages", fix, "language")
                 continue
             words = LineWords(line.brand, line.policy_url, line.texts)
             try:
                 script.texts(words, [language], texts)
             except BadScript as error:
                 fix = "docs/speech.md tells what a text may hold"
-                yield from (Fault(key, problem, fix) for problem in error.problems)
+                yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
 
 
 def _recorded(library: Library, line: Line) -> Iterator[Fault]:
@@ -156,7 +162,7 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
         if missing := library.missing(language):
             what = f"{language!r} lacks prompts: {', '.join(missing)}"
             fix = f"record them, or choose from {', '.join(sorted(library.languages))}"
-            yield Fault(f"{key}.languages", what, fix)
+            yield Fault(f"{key}.languages", what, fix, "missing_prompts")
             continue
         named = {f"{key}.disclosure": line.disclosure}
         if isinstance(line.default, SayDefault):
@@ -164,9 +170,8 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
         for setting, prompt in named.items():
             if not library.has(prompt, language):
                 what = f"is not recorded in {language!r}"
-                yield Fault(
-                    setting, what, f"record it, or take {language!r} out of {key}.languages"
-                )
+                fix = f"record it, or take {language!r} out of {key}.languages"
+                yield Fault(setting, what, fix, "missing_prompts")
             elif prompt == line.disclosure:
                 yield from _heard_out(library.prompt(prompt, language), setting)
         if line.consent.opt_out_key:
@@ -175,7 +180,7 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
         if len(line.languages) > 1 and (pressed is None or pressed in menu):
             what = f"the menu prompt of {language!r} asks for no key of its own"
             fix = "record language-menu-item with another digit in its text"
-            yield Fault(f"{key}.languages", what, fix)
+            yield Fault(f"{key}.languages", what, fix, "menu_key")
         menu.add(pressed)
 
 
@@ -188,14 +193,15 @@ def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
     wide = disclosure.wav.with_suffix(WIDE)
     if wide.exists():
         what = f"has a {WIDE} beside it, of which half would count as heard to the end"
-        yield Fault(key, what, f"delete {wide}")
+        yield Fault(key, what, f"delete {wide}", "wide")
 
 
 def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
     for prompt in OPT_OUT:
         if not library.has(prompt, language):
             what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
-            yield Fault(f"{key}.consent.opt_out_key", what, "record it, or leave the key empty")
+            fix = "record it, or leave the key empty"
+            yield Fault(f"{key}.consent.opt_out_key", what, fix, "missing_prompts")
 
 
 def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:
@@ -203,4 +209,11 @@ def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterato
     for key, secret in places.items():
         problem = secret.load(environ)
         if problem is not None:
-            yield Fault(key, problem, "put the secret there, where this account can read it")
+            fix = "put the secret there, where this account can read it"
+            if secret.env is not None and secret.env not in environ:
+                fix = (
+                    f"set it: a line {secret.env}=… in the file that the service's unit names in"
+                    f" EnvironmentFile=, or export {secret.env}=… in this shell;"
+                    ' or keep it in a file: {file = "/path"}'
+                )
+            yield Fault(key, problem, fix, "unavailable")

@@ -59,17 +59,19 @@ def read_file(settings_cls: type[BaseSettings], path: Path) -> Tree:
     """Read the TOML file. Raises SettingsError naming the file and, where known, the line."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise SettingsError([Fault(str(path), "is larger than 1 MiB", "name the right file")])
+            raise SettingsError(
+                [Fault(str(path), "is larger than 1 MiB", "name the right file", "too_large")]
+            )
         path.open("rb").close()  # the source below passes over a file that it cannot see
         return TomlConfigSettingsSource(settings_cls, toml_file=path)()
     except OSError as error:
         fix = "name a readable file with --config or " + CONFIG_VARIABLE
-        fault = Fault(str(path), f"cannot be read ({error.strerror})", fix)
+        fault = Fault(str(path), f"cannot be read ({error.strerror})", fix, "unreadable")
     except UnicodeDecodeError:
-        fault = Fault(str(path), "is not UTF-8 text", "save it as UTF-8")
+        fault = Fault(str(path), "is not UTF-8 text", "save it as UTF-8", "encoding")
     except tomllib.TOMLDecodeError as error:
         fix = "put text into straight quotes, and name each key once"
-        fault = Fault(str(path), f"is not TOML: {error}", fix)
+        fault = Fault(str(path), f"is not TOML: {error}", fix, "toml")
     raise SettingsError([fault])
 
 

@@ -42,15 +42,16 @@ _MINUTE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
-def refuse(what: str, fix: str) -> PydanticCustomError:
+def refuse(what: str, fix: str, reason: str = "invalid") -> PydanticCustomError:
     """Make the error that says what is wrong with a value and what to write instead."""
-    return PydanticCustomError(REFUSED, "{what}; {fix}", {"what": what, "fix": fix})
+    context = {"what": what, "fix": fix, "reason": reason}
+    return PydanticCustomError(REFUSED, "{what}; {fix}", context)
 
 
 def _no_bool(value: object) -> object:
     """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
     if isinstance(value, bool):
-        raise refuse("is true or false where a number is wanted", "write a number")
+        raise refuse("is true or false where a number is wanted", "write a number", "type")
     return value
 
 
@@ -95,7 +96,7 @@ def _line_of_text(value: str) -> str:
 
 def _filled(value: str) -> str:
     if not value:
-        raise refuse("is empty", "give it a value")
+        raise refuse("is empty", "give it a value", "empty")
     return value
 
 
@@ -170,12 +171,14 @@ def _keys(value: str) -> str:
 
 def _template(value: str) -> str:
     if value.count(NUMBER_PLACE) != 1:
-        raise refuse("must hold {number} exactly once", 'write it like "PJSIP/{number}@trunk"')
+        fix = 'write it like "PJSIP/{number}@trunk"'
+        raise refuse("must hold {number} exactly once", fix, "placeholder")
     if not _TECHNOLOGY.fullmatch(value.replace(NUMBER_PLACE, "0")):
         raise refuse(
             "holds a character that Dial would act on",
             "use a technology, / and letters, digits, . _ - + * # : @ around {number};"
             " ring_seconds and talk_seconds are settings of their own",
+            "characters",
         )
     return value
 
@@ -185,6 +188,7 @@ def _destination(value: str) -> str:
         raise refuse(
             "holds options of Dial",
             "write the destination alone: ring_seconds gives the time, options are not taken",
+            "options",
         )
     if not all(_TECHNOLOGY.fullmatch(part) for part in value.split("&")):
         raise refuse(

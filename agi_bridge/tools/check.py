@@ -8,6 +8,7 @@ place and length are shown.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -27,7 +28,16 @@ from agi_bridge.settings import (
 )
 from agi_bridge.speech import DIGITS, NEEDED, SHIPPED, Library
 from agi_bridge.tools import check_ledger, check_numbers, check_speech, check_web
-from agi_bridge.tools.check_findings import Finding, Level, Report, folder, port, secret, show
+from agi_bridge.tools.check_findings import (
+    Finding,
+    Level,
+    Report,
+    document,
+    folder,
+    port,
+    secret,
+    show,
+)
 from agi_bridge.tools.speech import of_lines, stale
 
 if TYPE_CHECKING:
@@ -51,15 +61,18 @@ def check(
         settings = Settings.load(path, environ)
     except SettingsError as error:
         return Report(
-            tuple(Finding(Level.FAULT, f.key, f"{f.what}; {f.fix}") for f in error.faults)
+            tuple(Finding(Level.FAULT, f.key, f.what, f.fix, f.reason) for f in error.faults)
         )
     return Report(tuple(_look(settings, environ, connect=connect)))
 
 
-async def run(path: Path | None, *, connect: bool = False) -> int:
+async def run(path: Path | None, *, connect: bool = False, as_json: bool = False) -> int:
     """Check, print, and return the exit status. What `agi-bridge check` does."""
     report = await asyncio.to_thread(check, path, connect=connect)
-    show(report, Console())
+    if as_json:
+        print(json.dumps(document(report), ensure_ascii=False, indent=2))  # noqa: T201 - the output
+    else:
+        show(report, Console())
     return report.exit_code
 
 
@@ -70,7 +83,13 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     if settings.agi.token is not None:
         yield from secret("agi.token", settings.agi.token)
     elif any(network.prefixlen == 0 for network in settings.agi.allow):
-        yield Finding(Level.NOTE, "agi.allow", "lets every machine connect, and no token is set")
+        yield Finding(
+            Level.NOTE,
+            "agi.allow",
+            "lets every machine connect, and no token is set",
+            "name the PBX, or set agi.token",
+            "open",
+        )
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
     yield from check_ledger.look(settings, environ)
@@ -80,9 +99,10 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
         if old := stale(settings, line, prompts[line.name]):
-            words = "other words than the texts in force: see agi-bridge prompts check"
+            words = "other words than the texts in force"
             text = f"{', '.join(old)}: {words}"
-            yield Finding(Level.NOTE, f"lines.{line.name}", text)
+            fix = f"run agi-bridge prompts check --line {line.name}"
+            yield Finding(Level.NOTE, f"lines.{line.name}", text, fix, "stale_prompts")
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:
@@ -103,17 +123,21 @@ def _hook(settings: Settings, *, connect: bool) -> Finding:
                 return Finding(Level.OK, key, f"{host} port {number} answers, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host} is not trusted ({error.verify_message})"
+        fix = "correct the clock or the URL, or name its authority in hook.ca_file"
+        return Finding(Level.FAULT, key, text, fix, "certificate")
     except OSError as error:
-        reason = error.strerror or "timed out"
-        text = f"no connection to {host} port {number} ({reason})"
-    return Finding(Level.FAULT, key, text)
+        why = error.strerror or "timed out"
+        text = f"no connection to {host} port {number} ({why})"
+        return Finding(
+            Level.FAULT, key, text, "correct the URL, or open the firewall", "unreachable"
+        )
 
 
 def _breaker(hook: HookSettings) -> Finding:
     key = "hook.breaker_failures"
     if not hook.breaker_failures:
         text = f"off: while the hook is down every caller waits up to {hook.total_seconds:g} s"
-        return Finding(Level.NOTE, key, text)
+        return Finding(Level.NOTE, key, text, reason="off")
     text = (
         f"after {hook.breaker_failures} failures in a row nobody waits for the hook, "
         f"which is tried every {hook.breaker_seconds:g} s"
@@ -133,14 +157,13 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
         for language in line.languages
     )
     if line.disclosure == "disclosure" and shipped:
-        text = (
-            "the shipped disclosure names neither brand nor policy address: record your own, or"
-            f" agi-bridge prompts render --line {line.name}"
-        )
-        yield Finding(Level.NOTE, f"{key}.disclosure", text)
+        text = "the shipped disclosure names neither brand nor policy address"
+        fix = f"record your own, or run agi-bridge prompts render --line {line.name}"
+        yield Finding(Level.NOTE, f"{key}.disclosure", text, fix, "shipped")
         if line.purpose == "marketing":
             text = "the shipped disclosure asks for texts about a request, not for advertising"
-            yield Finding(Level.NOTE, f"{key}.purpose", text)
+            fix = 'set disclosure = "disclosure-marketing" and render it'
+            yield Finding(Level.NOTE, f"{key}.purpose", text, fix, "disclosure")
     yield from check_numbers.look(line, prompts)
     if line.digits == "own":
         yield from _digits(f"{key}.digits", line, prompts)
@@ -152,7 +175,7 @@ def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
         if not all(prompts.has(name, language) for name in DIGITS):
             missing = f"not all of {DIGITS[0]} to {DIGITS[-1]} are recorded"
             text = f"{language}: {missing}, so the PBX says its own"
-            yield Finding(Level.NOTE, key, text)
+            yield Finding(Level.NOTE, key, text, reason="missing")
 
 
 def _in_words(default: Default) -> str:

@@ -7,9 +7,11 @@ import os
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
+
+from agi_bridge.settings.errors import code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +41,31 @@ _STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.FAULT: "bold red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: the setting's full name and what was found."""
+    """One thing that was looked at.
+
+    Attributes:
+        level: how much it matters.
+        key: the setting's full name, or the file that is at fault.
+        problem: what was found; at level "ok" what is right.
+        fix: what to do about it; empty if nothing is.
+        reason: a stable word for the kind of problem (docs/check.md); empty at level "ok".
+    """
 
     level: Level
     key: str
-    text: str
+    problem: str
+    fix: str = ""
+    reason: str = ""
+
+    @property
+    def code(self) -> str:
+        """A stable name to test for, the same for every line: `line.dial_template.placeholder`."""
+        return code(self.key, self.reason or self.level)
+
+    @property
+    def text(self) -> str:
+        """Problem and fix in one line, for people."""
+        return f"{self.problem}; {self.fix}" if self.fix else self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,26 @@ class Report:
     def exit_code(self) -> int:
         """`EXIT_OK` or `EXIT_FAULTS`."""
         return EXIT_FAULTS if self.faults else EXIT_OK
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return a report for programs (docs/check.md)."""
+    levels = [finding.level for finding in report.findings]
+    return {
+        "ok": not report.faults,
+        "faults": levels.count(Level.FAULT),
+        "notes": levels.count(Level.NOTE),
+        "findings": [
+            {
+                "level": finding.level.value,
+                "code": finding.code,
+                "key": finding.key,
+                "problem": finding.problem,
+                "fix": finding.fix,
+            }
+            for finding in report.findings
+        ],
+    }
 
 
 def show(report: Report, console: Console) -> None:
@@ -89,9 +131,11 @@ def port(key: str, host: str, number: int) -> Finding:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 text = f"{where} is in use: by agi-bridge already, or by another program?"
-                return Finding(Level.NOTE, key, text)
+                fix = f"if by another, see which: ss -ltnp sport = :{number}"
+                return Finding(Level.NOTE, key, text, fix, "in_use")
             text = f"cannot listen on {where} ({error.strerror})"
-            return Finding(Level.FAULT, key, text)
+            fix = "write an address of this machine, and a port above 1023"
+            return Finding(Level.FAULT, key, text, fix, "unavailable")
     return Finding(Level.OK, key, f"{where} is free")
 
 
@@ -100,17 +144,19 @@ def secret(key: str, place: Secret) -> Iterator[Finding]:
     text = f"{len(place.reveal())} characters from {place.place}"
     yield Finding(Level.OK, key, text)
     if place.open_to_others():
-        yield Finding(Level.NOTE, key, f"every account may read {place.place}; chmod 600 it")
+        text = f"every account may read {place.place}"
+        yield Finding(Level.NOTE, key, text, "chmod 600 it", "open")
 
 
 def folder(key: str, path: Path) -> Finding:
     """Tell whether a folder can be written, or made where it is not there yet."""
     there = next(place for place in (path, *path.parents) if place.exists())
     if not there.is_dir():
-        return Finding(Level.FAULT, key, f"{there} is no folder")
+        return Finding(Level.FAULT, key, f"{there} is no folder", reason="no_folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        owner = f"make {path} and give it to the account that runs agi-bridge"
-        return Finding(Level.FAULT, key, f"this account may not write to {there}; {owner}")
+        fix = f"make {path} and give it to the account that runs agi-bridge, or run as that account"
+        text = f"this account may not write to {there}"
+        return Finding(Level.FAULT, key, text, fix, "not_writable")
     if there != path:
         return Finding(Level.OK, key, f"{path} will be made")
     return Finding(Level.OK, key, f"{path} can be written")

@@ -64,8 +64,9 @@ def _sqlite(path: Path) -> tuple[list[Finding], bool]:
     except OSError as error:
         return [_unseen(KEY, path, error)], True
     if not os.access(path, os.R_OK | os.W_OK):
-        text = f"this account may not read and write {path}; run as the one that owns it"
-        return [Finding(Level.FAULT, KEY, text)], True
+        text = f"this account may not read and write {path}"
+        fix = "run as the one that owns it"
+        return [Finding(Level.FAULT, KEY, text, fix, "not_writable")], True
     # A log beside the file is read too. Without one the file is all there is, and SQLite is told
     # so, or it would make one.
     alone = not path.with_name(f"{path.name}-wal").exists()
@@ -74,10 +75,14 @@ def _sqlite(path: Path) -> tuple[list[Finding], bool]:
     found, begun = _inside(url, _no_more, f"{path} cannot be read")
     free = shutil.disk_usage(path).free
     text = f"{path}, {status.st_size / _MEGABYTE:.1f} MB, {free // _MEGABYTE} MB free"
-    found.append(Finding(Level.OK if free >= LITTLE_SPACE else Level.NOTE, KEY, text))
+    if free >= LITTLE_SPACE:
+        found.append(Finding(Level.OK, KEY, text))
+    else:
+        fix = "make room: a full disk takes no consents"
+        found.append(Finding(Level.NOTE, KEY, text, fix, "little_space"))
     if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        text = f"every account may open {path}; chmod 600 it"
-        found.append(Finding(Level.NOTE, KEY, text))
+        text = f"every account may open {path}"
+        found.append(Finding(Level.NOTE, KEY, text, "chmod 600 it", "open"))
     return found, begun
 
 
@@ -91,8 +96,8 @@ def _postgresql(url: URL, *, open_way: bool) -> tuple[list[Finding], bool]:
         options="-c default_transaction_read_only=on",
     )
     if open_way:
-        text = "nothing demands encryption on the way to the database; add ?sslmode=verify-full"
-        found.append(Finding(Level.NOTE, KEY, text))
+        text = "nothing demands encryption on the way to the database"
+        found.append(Finding(Level.NOTE, KEY, text, "add ?sslmode=verify-full", "unencrypted"))
     return found, begun
 
 
@@ -111,20 +116,20 @@ def _inside(
                 connection.execute(select(schema.LEDGER.c.ledger_id)).first()
             )
     except SQLAlchemyError as error:
-        return [Finding(Level.FAULT, KEY, f"{failure} ({cause(error)})")], True
+        text = f"{failure} ({cause(error)})"
+        return [Finding(Level.FAULT, KEY, text, reason="unreachable")], True
     return found, begun
 
 
 def _version(version: str | None) -> Iterator[Finding]:
     if version is not None and version < schema.VERSION:
-        text = (
-            "its tables are of an older version; make a backup, stop every bridge that uses it, "
-            "then run `agi-bridge consents upgrade`"
+        fix = (
+            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
         )
-        yield Finding(Level.FAULT, KEY, text)
+        yield Finding(Level.FAULT, KEY, "its tables are of an older version", fix, "older")
     elif version is not None and version > schema.VERSION:
-        text = "its tables are of a newer version; install the agi-bridge that made them"
-        yield Finding(Level.FAULT, KEY, text)
+        fix = "install the agi-bridge that made them"
+        yield Finding(Level.FAULT, KEY, "its tables are of a newer version", fix, "newer")
 
 
 def _no_more(_: Connection) -> Iterator[Finding]:
@@ -140,10 +145,11 @@ def _server(connection: Connection) -> Iterator[Finding]:
     ).one()
     yield Finding(Level.OK, KEY, f"database {name} on PostgreSQL {version} answers")
     if standby:
-        yield Finding(Level.FAULT, KEY, "is a standby, which takes no writes; name the primary")
+        text = "is a standby, which takes no writes"
+        yield Finding(Level.FAULT, KEY, text, "name the primary", "standby")
     if fsync != "on":
-        text = "the server runs with fsync off: its crash may lose consents; set fsync = on"
-        yield Finding(Level.NOTE, KEY, text)
+        text = "the server runs with fsync off: its crash may lose consents"
+        yield Finding(Level.NOTE, KEY, text, "set fsync = on", "fsync")
 
 
 def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
@@ -174,25 +180,26 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
     try:
         Keys.load(settings.keys_dir, **ledger.key_texts(), create=False)
     except KeyFault as error:
-        yield Finding(Level.FAULT, "ledger", str(error))
+        yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
 
 
 def _unseen(key: str, path: Path, error: OSError) -> Finding:
-    text = f"{path} cannot be seen ({error.strerror}); run as the account of agi-bridge"
-    return Finding(Level.FAULT, key, text)
+    text = f"{path} cannot be seen ({error.strerror})"
+    return Finding(Level.FAULT, key, text, "run as the account of agi-bridge", "unreadable")
 
 
 def _key_file(key: str, path: Path, mode: int) -> Finding:
     if mode & (stat.S_IROTH | stat.S_IWOTH):
-        return Finding(Level.NOTE, key, f"every account may open {path}; chmod 600 it")
+        text = f"every account may open {path}"
+        return Finding(Level.NOTE, key, text, "chmod 600 it", "open")
     text = f"{path} (mode {stat.S_IMODE(mode):o}); keep a copy away from the database"
     return Finding(Level.OK, key, text)
 
 
 def _no_key_file(key: str, path: Path, *, begun: bool) -> Finding:
     if begun:
-        text = f"{path} is not there although the ledger is; put it back from its back-up"
-        return Finding(Level.FAULT, key, text)
+        text = f"{path} is not there although the ledger is"
+        return Finding(Level.FAULT, key, text, "put it back from its back-up", "missing")
     return Finding(Level.OK, key, f"{path} will be made at the first start")
 
 
@@ -201,21 +208,20 @@ def _checkpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
     checkpoints = settings.ledger.checkpoints
     file = settings.checkpoint_file
     if file.exists() and not os.access(file, os.W_OK):
-        text = f"this account may not write {file}; give it to the one that runs agi-bridge"
-        yield Finding(Level.FAULT, f"{table}.file", text)
+        text = f"this account may not write {file}"
+        fix = "give it to the one that runs agi-bridge"
+        yield Finding(Level.FAULT, f"{table}.file", text, fix, "not_writable")
     else:
         yield folder(f"{table}.file", file.parent)
     if checkpoints.command:
         name = checkpoints.command[0]
         program = shutil.which(name, path=environ.get("PATH", os.defpath))
         if program is None:
-            text = f"the program {name!r} is not found; install it or name its full path"
-            yield Finding(Level.FAULT, f"{table}.command", text)
+            text, fix = f"the program {name!r} is not found", "install it or name its full path"
+            yield Finding(Level.FAULT, f"{table}.command", text, fix, "not_found")
         else:
             yield Finding(Level.OK, f"{table}.command", program)
     elif not checkpoints.syslog:
-        text = (
-            "checkpoints stay on this machine: an attacker here could take them too; "
-            "set command, or syslog if it leaves this machine"
-        )
-        yield Finding(Level.NOTE, table, text)
+        text = "checkpoints stay on this machine: an attacker here could take them too"
+        fix = "set command, or syslog if it leaves this machine"
+        yield Finding(Level.NOTE, table, text, fix, "local")

@@ -38,9 +38,10 @@ def _asked_for(line: Line, prompts: Library) -> Iterator[Finding]:
             ending = ", and that # ends it" if len(usual) > 1 else ""
             text = (
                 f"{language}: enter-number asks for ten digits, but numbers of {region} are keyed"
-                f" with {count}: give the line a text that says so{ending}, and render or record it"
+                f" with {count}"
             )
-            yield Finding(Level.NOTE, f"lines.{line.name}.texts", text)
+            fix = f"give the line a text that says so{ending}, and render or record it"
+            yield Finding(Level.NOTE, f"lines.{line.name}.texts", text, fix, "digits")
 
 
 def _back_to_us(line: Line) -> Iterator[Finding]:
@@ -53,4 +54,4 @@ def _back_to_us(line: Line) -> Iterator[Finding]:
                 f"dials {phone.mask(found)}, which is a number of this bridge:"
                 " through a public trunk the call would come back"
             )
-            yield Finding(Level.NOTE, f"lines.{line.name}.default", text)
+            yield Finding(Level.NOTE, f"lines.{line.name}.default", text, reason="own_number")

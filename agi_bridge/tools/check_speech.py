@@ -48,16 +48,18 @@ def _over_http(settings: Settings) -> Iterator[Finding]:
     yield Finding(Level.OK, "speech.delivery", text)
     if is_loopback(host):
         text = f"{host} is this machine: a PBX elsewhere cannot fetch from it"
-        yield Finding(Level.NOTE, "speech.url", text)
+        yield Finding(Level.NOTE, "speech.url", text, "name an address that it reaches", "loopback")
     elif is_loopback(web.host):
-        text = f"web.host is {web.host}: {host} needs a reverse proxy that hands on to it"
-        yield Finding(Level.NOTE, "speech.url", text)
+        text = f"web.host is {web.host}, this machine alone"
+        fix = f"see that a reverse proxy at {host} hands on to it"
+        yield Finding(Level.NOTE, "speech.url", text, fix, "proxy")
 
 
 def _as_files(name: str, place: Path, seen_as: str) -> Finding:
     key = f"speech.{name}"
     if not place.is_dir():
-        return Finding(Level.NOTE, key, f"{place} is not there: nothing is played from it")
+        text = f"{place} is not there: nothing is played from it"
+        return Finding(Level.NOTE, key, text, reason="missing")
     if seen_as:
         return Finding(Level.OK, key, f"{place}, which the PBX must see as {seen_as}")
     files = [*place.glob("*/*.wav")]
@@ -71,7 +73,7 @@ def _open_to_pbx(key: str, place: Path, files: Iterable[Path]) -> Finding:
     shut += [file for file in files if not file.stat().st_mode & stat.S_IROTH]
     if shut:
         text = f"{shut[-1]} is closed to other accounts: can the one that runs Asterisk read it?"
-        return Finding(Level.NOTE, key, text)
+        return Finding(Level.NOTE, key, text, "give both accounts a group, or open it", "closed")
     return Finding(Level.OK, key, f"{place} is open to the account that runs Asterisk")
 
 
@@ -94,8 +96,8 @@ def _engine(key: str, given: EngineSettings, environ: Mapping[str, str]) -> Iter
 def _program(key: str, name: str, environ: Mapping[str, str]) -> Finding:
     program = shutil.which(name, path=environ.get("PATH", os.defpath))
     if program is None:
-        text = f"the program {name!r} is not found; install it or name its full path"
-        return Finding(Level.FAULT, key, text)
+        text = f"the program {name!r} is not found"
+        return Finding(Level.FAULT, key, text, "install it or name its full path", "not_found")
     return Finding(Level.OK, key, program)
 
 
@@ -104,9 +106,9 @@ def _model(key: str, given: EngineSettings) -> Finding:
     try:
         made = engine(given.spec())
     except BadEngine as error:
-        return Finding(Level.FAULT, f"{key}.{error.field}", error.problem)
+        return Finding(Level.FAULT, f"{key}.{error.field}", error.problem, reason="unusable")
     except OSError as error:
         text = f"a file of its model cannot be read ({error.strerror})"
-        return Finding(Level.FAULT, key, text)
+        return Finding(Level.FAULT, key, text, reason="unreadable")
     languages = ", ".join(sorted(made.languages))
     return Finding(Level.OK, key, f"{made.name} speaks {languages}: packages and files are there")

@@ -29,18 +29,19 @@ def look(settings: Settings) -> Iterator[Finding]:
         return
     yield port("web.port", web.host, web.port)
     if not is_loopback(web.host):
-        text = "other machines reach it, and it speaks plain HTTP: TLS is a reverse proxy's job"
-        yield Finding(Level.NOTE, "web.host", text)
+        text = "other machines reach it, and it speaks plain HTTP"
+        fix = "put a reverse proxy with TLS before it (docs/revocation.md)"
+        yield Finding(Level.NOTE, "web.host", text, fix, "unencrypted")
     for key, place in (("web.token", web.token), ("web.instaply_token", web.instaply_token)):
         if place is None:
             continue
         yield from secret(key, place)
         if len(place.reveal()) < SHORT:
-            text = f"is short: make it {SHORT} random characters or more"
-            yield Finding(Level.NOTE, key, text)
+            fix = f"make it {SHORT} random characters or more: openssl rand -hex 32"
+            yield Finding(Level.NOTE, key, "is short", fix, "short")
     if web.enabled and web.secret() == web.instaply_secret():
-        text = "is web.token too: give Instaply one of its own, so that either can be changed"
-        yield Finding(Level.NOTE, "web.instaply_token", text)
+        fix = "give Instaply one of its own, so that either can be changed"
+        yield Finding(Level.NOTE, "web.instaply_token", "is web.token too", fix, "same")
     if web.instaply_token is not None:
         yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])
         yield from _brands(settings)
@@ -50,17 +51,21 @@ def _customers(path: Path | None, region: str) -> Finding:
     key = "web.customers"
     if path is None:
         text = "no file says whose number a customer has: each STOP by text waits for a person"
-        return Finding(Level.NOTE, key, text)
+        return Finding(Level.NOTE, key, text, "name one (docs/revocation.md)", "missing")
     try:
         file = read_customers(path, region=region)
     except OSError as error:
-        return Finding(Level.FAULT, key, f"{path} cannot be read ({error.strerror})")
+        text = f"{path} cannot be read ({error.strerror})"
+        return Finding(
+            Level.FAULT, key, text, "put it where this account can read it", "unreadable"
+        )
     except ValueError as error:
-        return Finding(Level.FAULT, key, f"{path}: {error}")
+        fix = "docs/revocation.md shows one"
+        return Finding(Level.FAULT, key, f"{path}: {error}", fix, "unusable")
     if faults := file.faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        text = f"{path}: {faults[0]}{more}; a STOP by text of these customers waits for a person"
-        return Finding(Level.NOTE, key, text)
+        text = f"{path}: {faults[0]}{more}: a STOP by text of these customers waits for a person"
+        return Finding(Level.NOTE, key, text, "correct these rows", "rows")
     return Finding(Level.OK, key, f"{path} names the numbers of customers: {len(file.numbers)}")
 
 
@@ -71,4 +76,5 @@ def _brands(settings: Settings) -> Iterator[Finding]:
         for line in lines:
             if not line.business_id:
                 text = "is empty: a STOP by text to this business would revoke for every brand"
-                yield Finding(Level.NOTE, f"lines.{line.name}.business_id", text)
+                fix = "write Instaply's id of the business"
+                yield Finding(Level.NOTE, f"lines.{line.name}.business_id", text, fix, "missing")

@@ -54,7 +54,7 @@ def is_inline(key: str) -> bool:
 
 
 def test_the_example_loads_as_it_is() -> None:
-    settings = Settings.load(EXAMPLE, {"INSTAPLY_KEY": KEY})
+    settings = Settings.load(EXAMPLE, {"SHOP_HOOK_KEY": KEY})
     assert settings.lines["shop"].secret() == KEY
 
 

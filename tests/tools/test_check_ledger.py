@@ -112,7 +112,7 @@ def test_a_disk_that_is_nearly_full_is_noted(
     level, text = one(checked(), "ledger.url")
     assert level is Level.NOTE
     assert text.startswith(str(database))
-    assert text.endswith(" MB, 100 MB free")
+    assert text.endswith(" MB, 100 MB free; make room: a full disk takes no consents")
 
 
 def test_a_ledger_that_every_account_can_read_is_noted(

@@ -239,7 +239,7 @@ def test_over_http_it_is_said_where_the_address_must_lead(
     [
         ("http://127.0.0.1:4580", "a PBX elsewhere cannot fetch from it"),
         ("http://[::1]:4580", "a PBX elsewhere cannot fetch from it"),
-        (URL, "192.0.2.20 needs a reverse proxy that hands on to it"),
+        (URL, "a reverse proxy at 192.0.2.20 hands on to it"),
     ],
 )
 def test_an_address_that_leads_nowhere_from_other_machines_is_noted(

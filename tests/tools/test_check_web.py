@@ -61,7 +61,7 @@ def test_a_listener_for_other_machines_needs_a_proxy_with_tls(
     report = checked(web('host = "0.0.0.0", token = {env = "WEB"}'), WEB=TOKEN)
     level, text = one(report, "web.host")
     assert level is Level.NOTE
-    assert "TLS is a reverse proxy's job" in text
+    assert "a reverse proxy with TLS" in text
     assert report.faults == ()
 
 
@@ -69,7 +69,7 @@ def test_a_token_that_could_be_guessed_is_noted(checked: Callable[..., Report]) 
     report = checked(web('token = {env = "WEB"}'), WEB=TOKEN[1:])
     assert found(report, "web.token")[1] == (
         Level.NOTE,
-        "is short: make it 16 random characters or more",
+        "is short; make it 16 random characters or more: openssl rand -hex 32",
     )
 
 
@@ -90,20 +90,23 @@ def test_the_file_of_customers_must_be_readable(
     text = web(f'instaply_token = {{env = "WEB"}}, customers = "{tmp_path}/customers.csv"')
     assert one(checked(text, WEB=TOKEN), "web.customers") == (
         Level.FAULT,
-        f"{tmp_path}/customers.csv cannot be read (No such file or directory)",
+        (
+            f"{tmp_path}/customers.csv cannot be read (No such file or directory); "
+            "put it where this account can read it"
+        ),
     )
     file = tmp_path / "customers.csv"
     file.write_text("customer,number\n", encoding="utf-8")
     assert one(checked(text, WEB=TOKEN), "web.customers") == (
         Level.FAULT,
-        f"{file}: line 1: has no column customer_id",
+        f"{file}: line 1: has no column customer_id; docs/revocation.md shows one",
     )
     file.write_text("customer_id;number\nc;+14155550123\nd;4155\n", encoding="utf-16")
     assert one(checked(text, WEB=TOKEN), "web.customers") == (
         Level.NOTE,
         (
-            f"{file}: line 3: number is no telephone number; "
-            "a STOP by text of these customers waits for a person"
+            f"{file}: line 3: number is no telephone number: "
+            "a STOP by text of these customers waits for a person; correct these rows"
         ),
     )
     file.write_text("customer_id;number\nc;+14155550123\n", encoding="utf-16")
@@ -119,7 +122,10 @@ def test_with_several_brands_each_needs_the_id_of_its_business(
     report = checked(web(BOTH), line=SECOND, WEB=TOKEN, HOOKS=OTHER)
     assert one(report, "lines.shop.business_id") == (
         Level.NOTE,
-        "is empty: a STOP by text to this business would revoke for every brand",
+        (
+            "is empty: a STOP by text to this business would revoke for every brand; "
+            "write Instaply's id of the business"
+        ),
     )
     assert not found(report, "lines.other.business_id")
     alone = checked(web(BOTH), WEB=TOKEN, HOOKS=OTHER)
