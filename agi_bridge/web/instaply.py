@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 """The customer of a message that names none."""
 
-_YES: Final = (True, "true", 1)
+_YES: Final = frozenset({"true", "1", "yes"})
+_EVENTS: Final = frozenset({"message", "messages"})
 _MAX_ID: Final = 200
 
 
@@ -60,10 +61,10 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
         now: with its zone; a time after it is not believed.
     """
     data = values.get("data")
-    if values.get("eventType") != "message" or not isinstance(data, dict):
+    if _word(values.get("eventType")) not in _EVENTS or not isinstance(data, dict):
         return None
     words = data.get("messageBody")
-    if data.get("fromCustomer") not in _YES or not isinstance(words, str):
+    if _word(data.get("fromCustomer")) not in _YES or not isinstance(words, str):
         return None
     wish = read_wish(words)
     if wish is Wish.OTHER:
@@ -88,8 +89,19 @@ def brand_of(business_id: str | None, lines: Iterable[Line]) -> str | None:
     return None
 
 
+def _word(value: object) -> str:
+    """A word, whichever way it was written: true, "True", 1."""
+    return str(_whole(value)).strip().casefold() if isinstance(value, str | int | float) else ""
+
+
+def _whole(value: object) -> object:
+    """Any value; 77.0 is 77, as JSON makes no difference between them."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _id(value: object) -> str | None:
     """An id, which may be a number or a text."""
+    value = _whole(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     if isinstance(value, int) and value.bit_length() > 64:  # noqa: PLR2004 - no id is longer
@@ -105,7 +117,7 @@ def _thread(data: Mapping[str, Any]) -> str | None:
 
 def _received(values: Iterable[object], now: datetime) -> str | None:
     """The first that is a time: milliseconds since the epoch."""
-    for value in values:
+    for value in map(_whole, values):
         if type(value) is int and 0 < value <= now.timestamp() * 1000:  # no bool
             return rfc_3339(datetime.fromtimestamp(value / 1000, UTC))
     return None

@@ -88,6 +88,27 @@ async def test_ids_may_be_numbers_or_texts(
     assert kept.reference == "message m-1 +14155550124"
 
 
+@pytest.mark.parametrize("yes", [True, "true", "True", 1, 1.0, "1", "YES"])
+async def test_a_stop_is_not_lost_to_how_a_field_is_written(
+    instaply: httpx.AsyncClient, ledger: KeptRevocations, yes: object
+) -> None:
+    told = event(fromCustomer=yes, customerId=77.0, messageId=5.0, messageTimestamp=1.7e12)
+    told["eventType"] = "Message"
+    assert (await instaply.post(PATH, json=told)).status_code == 200
+    (kept,) = ledger.revoked
+    assert (kept.number, kept.reference) == ("+14155550124", "message 5 +14155550124")
+    assert kept.received == "2023-11-14T22:13:20.000Z"
+
+
+@pytest.mark.parametrize("no", [False, "false", 0, None, [], {"true": 1}, float("nan")])
+async def test_what_the_business_writes_is_left_alone(
+    instaply: httpx.AsyncClient, ledger: KeptRevocations, no: object
+) -> None:
+    content = json.dumps(event(fromCustomer=no)).encode()
+    assert (await instaply.post(PATH, content=content)).status_code == 204
+    assert ledger.revoked == ledger.messages == []
+
+
 async def test_a_message_that_comes_twice_is_kept_once(
     instaply: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
