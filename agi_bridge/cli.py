@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
 from agi_bridge import __version__
-from agi_bridge.cli_common import FAILED, OK, ConfigOption, JsonOption, load, run
+from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, JsonOption, load, run
 from agi_bridge.cli_consents import consents
 from agi_bridge.cli_prompts import prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
 Scenario: TypeAlias = Literal[
     "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
@@ -20,7 +22,43 @@ Scenario: TypeAlias = Literal[
 """What the hook's stand-in can answer (`tools.stand_in_answers.Scenario`)."""
 ByNumber: TypeAlias = Literal["by-number"]
 
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+"""All that can be wrong with a command line; in typer's copy of click it has no public name."""
+
+
+class _Commands(TyperGroup):
+    """The commands, with one line for a wrong command line instead of a box of five."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - as in click
+        windows_expand_args: bool = True,  # noqa: FBT001, FBT002 - as in click
+        **extra: Any,  # noqa: ANN401 - as in click
+    ) -> Any:  # noqa: ANN401 - as in click
+        """Run a command; end the process with its exit code."""
+        given = (args, prog_name, complete_var, False, windows_expand_args)
+        if not standalone_mode:
+            return super().main(*given, **extra)
+        try:
+            status = super().main(*given, **extra)
+        except _UsageError as error:
+            # Empty where the help was asked for by saying nothing: it is printed by then.
+            if problem := " ".join(str(error.format_message()).split()).rstrip("."):
+                context = error.ctx
+                command = context.command_path if context is not None else "agi-bridge"
+                typer.echo(f"agi-bridge: {problem}; see {command} --help", err=True)
+            sys.exit(MISUSED)
+        except typer.Abort:
+            typer.echo("agi-bridge: not done", err=True)
+            sys.exit(FAILED)
+        sys.exit(status if isinstance(status, int) else OK)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,7 +95,8 @@ def serve(config: ConfigOption = None) -> None:
 
     Listens for FastAGI (127.0.0.1:4573 unless configured otherwise) and logs one JSON line per call
     to standard error. SIGTERM or Ctrl-C: no new calls, those in progress may end within 30 seconds;
-    a second signal ends them. Writes only inside the configured state_dir.
+    a second signal ends them. Writes only inside the configured state_dir, and to
+    ledger.checkpoints.file if that is set.
     """
     from agi_bridge import service
 
@@ -69,8 +108,8 @@ def agi(config: ConfigOption = None) -> None:
     """Serve one call on standard input and output: classic AGI.
 
     For a dialplan that says AGI(/path/to/agi-bridge,agi) rather than agi://. Each call starts a
-    process of its own; FastAGI (serve) is faster and the better choice wherever it can be had. What
-    serve does between calls (send again, sign checkpoints, erase in time) a single call does not.
+    process of its own; FastAGI (serve) is faster: use it if you can. What serve does between calls
+    (send again, sign checkpoints, erase in time) a single call does not.
     """
     from agi_bridge import service
 
@@ -102,7 +141,14 @@ def check(
 
 @app.command()
 def softphone(
-    to: Annotated[str, typer.Argument(help="The number to call (the DID).", metavar="NUMBER")] = "",
+    to: Annotated[
+        str,
+        typer.Argument(
+            help="The number to call: one of a line's `did`. Without it the call is for no line's "
+            "number, so `fallback_line` takes it.",
+            metavar="NUMBER",
+        ),
+    ] = "",
     *,
     bridge: Annotated[
         str, typer.Option(help="The bridge's AGI URL.", metavar="URL")
@@ -146,10 +192,15 @@ def softphone(
 def stand_in(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)
+    ] = 8080,
     scenario: Annotated[
         Literal[Scenario, ByNumber],
-        typer.Option(help="What to answer; by-number lets the last two digits of `from` choose."),
+        typer.Option(
+            help="What to answer. by-number: the last two digits of `from` choose: 01 say, 02 "
+            "not-linked, 03 403, 04 400, 05 500, 06 slow, 07 reset, 08 garbage, others dial."
+        ),
     ] = "by-number",
     forward: Annotated[
         str, typer.Option(help="The number that a dial answers with.", metavar="NUMBER")
@@ -163,7 +214,7 @@ def stand_in(
 ) -> None:
     """Stand in for Instaply: answer the hook's requests, and show what came.
 
-    Sends no text to anybody. Point hook.url at the address it prints.
+    Sends no text to anybody. Point hook.url at the address it prints; Ctrl-C ends it.
     """
     from agi_bridge.tools import stand_in as tool
 
@@ -199,9 +250,15 @@ def demo(
 ) -> None:
     """Place one real call through a real Asterisk, then keep it up to be called.
 
-    Fetches Asterisk 22 from Debian's packages into .asterisk/ (once, no root), starts it with the
-    files of asterisk-conf/ and dialplan/, a stand-in for the hook, the bridge and a far-end phone;
-    a caller keys a number and 1. Then prints how a softphone registers, until Ctrl-C.
+    Takes the Asterisk that $AGI_BRIDGE_ASTERISK names, one fetched before, or this machine's own.
+    Else fetches Asterisk 22 from Debian's packages (once, no root) into .asterisk/22 of the
+    checkout; where agi-bridge is installed, into ~/.cache/agi-bridge/asterisk-22
+    ($XDG_CACHE_HOME counts).
+
+    Starts it with the files of asterisk-conf/ and dialplan/, a stand-in for the hook, the bridge
+    and a far-end phone; a caller keys a number and 1. Then prints how a softphone registers, until
+    Ctrl-C. Needs no configuration. What a run writes is in a folder agi-bridge-demo-… under $TMPDIR
+    or /tmp, and goes when it ends.
     """
     from agi_bridge.tools import demo as tool
 

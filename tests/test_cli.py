@@ -157,10 +157,31 @@ def test_no_command_shows_the_help() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["serve", "--nonsense"], ["stand-in", "--port", "x"]]
+    ("arguments", "problem"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["serve", "--nonsense"], "No such option: --nonsense; see agi-bridge serve --help"),
+        (["stand-in", "--port", "x"], "Invalid value for '--port'"),
+        (["stand-in", "--port", "65536"], "Invalid value for '--port'"),
+        (["consents", "show"], "Missing argument 'ID'; see agi-bridge consents show --help"),
+        (["serve", "--config"], "Option '--config' requires an argument"),
+        (["demo", "extra"], "Got unexpected extra argument"),
+    ],
 )
-def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
-    assert invoke(*arguments)[0] == 2
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str], problem: str
+) -> None:
+    result = CliRunner().invoke(app, arguments, prog_name="agi-bridge")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"agi-bridge: {problem}")
+
+
+def test_demo_says_which_folders_it_uses() -> None:
+    _, out, _ = invoke("demo", "--help", COLUMNS="200")
+    assert "~/.cache/agi-bridge/asterisk-22" in out
+    assert "agi-bridge-demo-" in out
 
 
 @pytest.mark.parametrize("command", ["serve", "agi"])
