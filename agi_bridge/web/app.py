@@ -150,7 +150,7 @@ class _Reading:
     async def __call__(self, request: Request) -> Response:
         authorise(request, self._token, self._others)
         body = await read_body(request)
-        message = read_message(read_object(body), body, datetime.now(UTC))
+        message = read_message(read_object(body, strict=False), body, datetime.now(UTC))
         if message is None:
             return Response(status_code=204)
         numbers: tuple[str, ...] = ()

@@ -70,20 +70,30 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes, *, strict: bool = True) -> dict[str, Any]:
     """Return the JSON object that a body is, in UTF-8.
+
+    `strict`: a name that comes twice is refused, as nobody can tell which value is meant (RFC 8259,
+    section 4); else the last one counts.
 
     Raises:
         Refused: 400 if it is none.
     """
     try:
-        value = json.loads(body)
+        value = json.loads(body, object_pairs_hook=_once if strict else None)
     # RecursionError: a body of brackets. ValueError: also what is not UTF-8, or endless digits.
     except (ValueError, RecursionError):
         raise Refused(400, "", "is not JSON", 'send a JSON object like {"number": "+1…"}') from None
     if not isinstance(value, dict):
         raise Refused(400, "", "is not a JSON object", 'send one like {"number": "+1…"}')
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise Refused(400, "", "names a field twice", "name each field once")
+    return names
 
 
 def demand_json(request: Request) -> None:

@@ -114,6 +114,8 @@ async def test_json_may_name_its_charset(client: httpx.AsyncClient) -> None:
         (b'{"number": "\xff"}', "is not JSON"),
         (b"[" * 60_000, "is not JSON"),
         (b'{"number": ' + b"1" * 60_000 + b"}", "is not JSON"),
+        (b'{"a":' * 10_000, "is not JSON"),
+        (b'{"number": "+14155550123", "number": "+14155550124"}', "names a field twice"),
         (b"[]", "is not a JSON object"),
         (b'"+14155550123"', "is not a JSON object"),
     ],
