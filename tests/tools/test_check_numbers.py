@@ -34,7 +34,7 @@ def test_words_that_ask_for_ten_digits_are_told_where_numbers_have_others(
     ((level, text),) = told
     assert level is Level.NOTE
     assert text.startswith(f"{language}: enter-number asks for ten digits, but numbers of ")
-    assert f" are keyed with {count}: " in text
+    assert f" are keyed with {count}; " in text
     assert ("and that # ends it" in text) is ("to" in count)
 
 
