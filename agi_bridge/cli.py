@@ -9,7 +9,16 @@ import typer
 from typer.core import TyperGroup
 
 from agi_bridge import __version__
-from agi_bridge.cli_common import FAILED, MISUSED, OK, ConfigOption, JsonOption, load, run
+from agi_bridge.cli_common import (
+    FAILED,
+    MISUSED,
+    OK,
+    ConfigOption,
+    JsonOption,
+    die_of_interrupts,
+    load,
+    run,
+)
 from agi_bridge.cli_consents import consents
 from agi_bridge.cli_prompts import prompts
 
@@ -282,4 +291,5 @@ async def _starting(work: Coroutine[Any, Any, None]) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    die_of_interrupts()
     app()

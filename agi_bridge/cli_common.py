@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from agi_bridge.settings import Settings
     from agi_bridge.tools.consents.output import Answer
@@ -56,14 +58,38 @@ def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Set
     return settings
 
 
+def die_of_interrupts() -> None:
+    """Let SIGINT end this process at once: nothing has been begun that would have to be tidied up.
+
+    Python's own handler raises, and what is raised while modules are imported may get lost.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
 def run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:
     """Run on uvloop, which halves the cost of a call; `interrupted` is Ctrl-C's exit code."""
     import uvloop
 
     try:
-        return uvloop.run(work)
+        with _interruptible():
+            return uvloop.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(interrupted) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT cancel what the event loop runs, also where it was ignored from the start.
+
+    A shell starts what stands before a `&` in a script with SIGINT ignored (POSIX, XCU 2.12). Then
+    Python installs no handler, and asyncio none either: it only ever takes Python's own over.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:

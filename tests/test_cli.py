@@ -25,7 +25,7 @@ from agi_bridge.tools.stand_in_answers import Scenario
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
 COMMANDS = ("serve", "agi", "check", "softphone", "stand-in", "demo")
@@ -93,9 +93,13 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *arguments: object, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+    *arguments: object,
+    before: Sequence[str] = (),
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
+        *before,
         sys.executable,
         "-m",
         "agi_bridge",
@@ -402,6 +406,63 @@ async def test_stand_in_says_where_it_is_and_shows_what_it_gets_without_the_key(
     assert "from=+1***01" in shown
     assert shown.endswith("-> say")
     assert KEY not in shown
+
+
+# -- SIGINT -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def in_the_background(*arguments: object) -> AsyncIterator[Running]:
+    """A command as a script's shell starts what stands before `&`: with SIGINT ignored."""
+    async with running(*arguments, before=("sh", "-c", "trap '' INT; exec \"$@\"", "sh")) as job:
+        yield job
+
+
+async def test_serve_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path) -> None:
+    async with in_the_background("serve", "--config", config(tmp_path)) as job:
+        await job.logs("listening")
+        job.process.send_signal(signal.SIGINT)
+        assert await job.ends() == 0
+
+
+async def test_stand_in_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+    async with in_the_background("stand-in", "--port", "0") as job:
+        await job.says()
+        job.process.send_signal(signal.SIGINT)
+        assert await job.ends() == 0
+
+
+async def test_agi_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path) -> None:
+    async with in_the_background("agi", "--config", config(tmp_path)) as job:
+        assert job.process.stdin is not None
+        job.process.stdin.write(b"agi_request: x\nagi_uniqueid: 1.1\nagi_dnid: +14155550111\n\n")
+        await job.says()  # its first command, which nobody answers
+        job.process.send_signal(signal.SIGINT)
+        assert await job.ends() == 1
+
+
+async def test_softphone_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+    begun = asyncio.Event()
+
+    async def bridge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\n\n")
+        begun.set()
+        assert await reader.readline() == b"HANGUP\n"
+        writer.close()
+
+    async with await asyncio.start_server(bridge, "127.0.0.1") as server:
+        url = f"agi://127.0.0.1:{server.sockets[0].getsockname()[1]}/consent"
+        async with in_the_background("softphone", DID, "--bridge", url, "--keys", "1") as job:
+            await begun.wait()
+            job.process.send_signal(signal.SIGINT)
+            assert await job.ends() == 1
+
+
+async def test_demo_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+    async with in_the_background("demo", "--fake") as job:
+        await job.says()
+        job.process.send_signal(signal.SIGINT)
+        assert await job.ends() == 1
 
 
 # -- demo ---------------------------------------------------------------------------------------
