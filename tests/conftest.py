@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests that ask for one."""
+"""What all tests share: how long they may go on, that none is skipped, and a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,45 @@ import pytest
 from tests.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`: what proves more the more often it is done is done often (`make test-long`)."""
+    parser.addoption("--long", action="store_true", help="as often as it takes to be sure")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `long`, unless it is asked for."""
+    if config.getoption("long"):
+        return
+    later = [item for item in items if item.get_closest_marker("long")]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in later]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that skips itself."""
+    report = yield
+    _not_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module that skips itself."""
+    report = yield
+    _not_skipped(report)
+    return report
+
+
+def _not_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """What a test needs, `make` brings; one that goes without would be green and prove nothing."""
+    if report.skipped:
+        report.longrepr = f"skipped: {report.longrepr}"
+        report.outcome = "failed"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 # ruff: noqa: INP001, T201  # a script, in no package; prints its progress
 """Render the prompts that the package ships with Kokoro-82M, offline and reproducibly.
 
-    pip install "agi-bridge[kokoro]"
-    pip install "piper-tts==1.8.0" "onnxruntime==1.32.0" "numpy==2.5.5" "soxr==1.1.0"
+    pip install --no-deps --only-binary :all: --require-hashes -r requirements-engines.txt
     python render_prompts.py --model kokoro-v1.0.int8.onnx --voices FOLDER --vocab vocab.json \
         [--out FOLDER] [--only fr/goodbye ...]
 

@@ -1,0 +1,48 @@
+"""The rules that hold for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+_INI = """
+[pytest]
+markers = long: takes long
+asyncio_default_fixture_loop_scope = function
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with these rules and tests of its own."""
+    pytester.makeini(_INI)
+    pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text(encoding="utf-8"))
+    return pytester
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pytest\n@pytest.mark.skip\ndef test(): pass",
+        "import pytest\ndef test(): pytest.skip('no Asterisk')",
+        "import pytest\n@pytest.fixture\ndef it(): pytest.skip('no')\ndef test(it): pass",
+        "import pytest\npytest.importorskip('nothing_that_exists')\ndef test(): pass",
+    ],
+)
+def test_what_is_skipped_has_failed(project: pytest.Pytester, text: str) -> None:
+    project.makepyfile(text)
+    result = project.runpytest_inprocess("-p", "no:cacheprovider")
+    assert result.ret != 0
+    outcomes = result.parseoutcomes()
+    assert "skipped" not in outcomes
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 1
+    result.stdout.fnmatch_lines(["*skipped: *"])
+
+
+def test_what_takes_long_is_left_for_the_long_run(project: pytest.Pytester) -> None:
+    project.makepyfile("import pytest\n@pytest.mark.long\ndef test_a(): pass\ndef test_b(): pass")
+    project.runpytest_inprocess().assert_outcomes(passed=1, deselected=1)
+    project.runpytest_inprocess("--long").assert_outcomes(passed=2)
