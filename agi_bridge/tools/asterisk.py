@@ -26,7 +26,7 @@ __all__ = ["Asterisk", "find_asterisk", "free_port", "provision", "share_path"]
 _BOOT_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _CLI_SECONDS = 10.0
-_SHIPPED_ACCOUNTS = ("softphone", "100")
+_ALWAYS = ("softphone", "100")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -53,8 +53,8 @@ class Asterisk:
         binary: the program; `find_asterisk()` or `provision()` knows it.
         agi_url: AGI_BRIDGE_URL, e.g. "agi://127.0.0.1:4573/consent".
         second_url: AGI_BRIDGE_URL_2.
-        accounts: passwords by account. "softphone" and "100" of the shipped pjsip.conf get a random
-            one when they are not named; any other name becomes an account of its own.
+        accounts: passwords by account. There always are "softphone" and "100", which the shipped
+            dialplan knows: with a random password when they are not named.
         trunk: where numbers dialled as PJSIP/NUMBER@trunk go; a free port of `host` when None.
         fallback: AGI_BRIDGE_FALLBACK.
         variables: further global variables of the dialplan.
@@ -88,7 +88,7 @@ class Asterisk:
         directory: Path | None = None,
     ) -> None:
         self._installed = Installation.of(binary)
-        self.accounts = {name: secrets.token_urlsafe(9) for name in _SHIPPED_ACCOUNTS}
+        self.accounts = {name: secrets.token_urlsafe(9) for name in _ALWAYS}
         self.accounts.update(accounts or {})
         if bad := [name for name in self.accounts if not _ACCOUNT.fullmatch(name)]:
             raise AsteriskError(f"not a name for an account: {bad[0]!r}")
@@ -305,11 +305,10 @@ class Asterisk:
         parts = [_section("transport-udp", bind=f"{self.sip[0]}:{self.sip[1]}")]
         parts.append(_section("trunk-aor", contact=f"sip:{self.trunk[0]}:{self.trunk[1]}"))
         for name, password in self.accounts.items():
-            if name not in _SHIPPED_ACCOUNTS:
-                parts.append(f"[{name}](account-endpoint)\nauth = {name}-auth\naors = {name}\n")
-                parts.append(f"[{name}-auth](account-auth)\nusername = {name}\n")
-                parts.append(f"[{name}](account-aor)\n")
-            parts.append(_section(f"{name}-auth", password=password))
+            parts.append(f"[{name}](account-endpoint)\nauth = {name}-auth\naors = {name}\n")
+            parts.append(f"[{name}-auth](account-auth)\n")
+            parts.append(f"username = {name}\npassword = {password}\n")
+            parts.append(f"[{name}](account-aor)\n")
         return "".join(parts)
 
 

@@ -37,23 +37,42 @@ async def test_it_boots_with_the_shipped_files_and_nothing_to_complain_about(
     assert not pbx.directory.exists()
 
 
-async def test_an_account_without_a_password_of_its_own_lets_nobody_in(
-    asterisk_binary: Path,
-) -> None:
-    class Untouched(Asterisk):
-        """As shipped: the admin has written no password yet."""
+class Untouched(Asterisk):
+    """As shipped: the admin has written no account yet."""
 
-        def _pjsip(self) -> str:
-            return super()._pjsip().split("[softphone-auth]", maxsplit=1)[0]
+    def _pjsip(self) -> str:
+        return super()._pjsip().split("[softphone]", maxsplit=1)[0]
 
+
+async def test_as_shipped_nobody_is_let_in(asterisk_binary: Path) -> None:
     async with Untouched(asterisk_binary, agi_url=NOBODY) as pbx:
-        for password in ("", "password", "softphone", "changeme"):
-            async with SipPhone(user="softphone", password=password, server=pbx.sip) as phone:
-                with pytest.raises(RegistrationError):
-                    await phone.register()
-                call = await phone.dial("600")
-                with pytest.raises(CallFailedError):
-                    await call.answered()
+        assert re.findall(
+            r"^ Endpoint: +([^<\s]+)", await pbx.cli("pjsip show endpoints"), re.MULTILINE
+        ) == ["trunk"]
+        assert "No objects found" in await pbx.cli("pjsip show auths")
+        for user in ("softphone", "100", "trunk", "trunk-aor"):
+            for password in (None, "", "password", user):
+                async with SipPhone(user=user, password=password, server=pbx.sip) as phone:
+                    with pytest.raises(RegistrationError):
+                        await phone.register()
+                    call = await phone.dial("+14155550111")
+                    with pytest.raises(CallFailedError):
+                        await call.answered()
+        (contact,) = re.findall(r"Contact: +(\w\S+/\S+)", await pbx.cli("pjsip show contacts"))
+        assert contact.startswith("trunk-aor/")  # where the trunk leads to: nobody has registered
+
+
+def test_no_account_of_the_shipped_file_waits_for_its_password() -> None:
+    """What has no password on file has none on Asterisk before 20.12, 21.7 and 22.2."""
+    text = (share_path("asterisk-conf") / "pjsip.conf").read_text()
+    sections = {
+        name: dict(re.findall(r"^(\w+) *= *(\S+)", body, re.MULTILINE))
+        for name, made_of, body in re.findall(r"^\[([\w-]+)\](\(.*\))?([^[]*)", text, re.MULTILINE)
+        if made_of != "(!)"  # a template is nothing by itself
+    }
+    assert set(sections) == {"global", "transport-udp", "trunk", "trunk-aor"}
+    assert sections["trunk"]["identify_by"] == "ip"
+    assert "type" in sections["trunk-aor"]
 
 
 async def test_a_wrong_password_is_refused(pbx: Pbx) -> None:
