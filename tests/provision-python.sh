@@ -34,10 +34,10 @@ complete() {
   mkdir -p -- "$NEW/usr/lib/python$VERSION-program"
   mv -- "$NEW/usr/bin/python$VERSION" "$NEW/usr/lib/python$VERSION-program/python"
   launcher "usr/bin/python$VERSION" "usr/lib/python$VERSION-program/python"
-  # A Python knows by the name it is called whether it belongs to a virtual environment; and what it
-  # starts gets the environment that it got.
+  # A Python knows by the name it is called whether it belongs to a virtual environment. The launcher
+  # adds nothing to its environment: the variables are Asterisk's, PWD is the shell's.
   # shellcheck disable=SC2016  # the launcher's names, not this script's
-  sed -i -e 's|--argv0 "$self"|--argv0 "$0"|' -e '/^export /d' "$NEW/usr/bin/python$VERSION"
+  sed -i -e 's|--argv0 "$self"|--argv0 "$0"|' -e 's|^export .*|unset PWD|' "$NEW/usr/bin/python$VERSION"
   ln -s -- "python$VERSION" "$NEW/usr/bin/python3"
 }
 
