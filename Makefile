@@ -17,6 +17,8 @@ BETWEEN := 3.12 3.13
 TESTED := .venv-$(OLDEST)
 PYTEST := -m pytest -n 4 --dist loadgroup
 UNITS := -m "not asterisk and not crash"
+# A recording over HTTP that never comes: Asterisk before 18.18 has no timeout for it.
+NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
 .PHONY: help demo test test-long unit lint bench requirements clean programs
@@ -59,6 +61,8 @@ test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
 	$(TESTED)/bin/python $(PYTEST) --long --cov --cov-report=term --cov-fail-under=95
+	@tests/provision-asterisk-16.sh .asterisk/16
+	AGI_BRIDGE_ASTERISK=$(CURDIR)/.asterisk/16 $(TESTED)/bin/python $(PYTEST) -m asterisk $(NOT_ON_16)
 	@for version in $(BETWEEN) $(NEWEST); do \
 	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12; then continue; fi; \
 	  $(MAKE) --no-print-directory .venv-$$version/installed-dev || exit; \
