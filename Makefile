@@ -64,7 +64,7 @@ test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@tests/provision-asterisk-16.sh .asterisk/16
 	AGI_BRIDGE_ASTERISK=$(CURDIR)/.asterisk/16 $(TESTED)/bin/python $(PYTEST) -m asterisk $(NOT_ON_16)
 	@for version in $(BETWEEN) $(NEWEST); do \
-	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12; then continue; fi; \
+	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12 >/dev/null; then continue; fi; \
 	  $(MAKE) --no-print-directory .venv-$$version/installed-dev || exit; \
 	  .venv-$$version/bin/python $(PYTEST) --long $(UNITS) || exit; \
 	done
