@@ -411,10 +411,21 @@ async def test_stand_in_says_where_it_is_and_shows_what_it_gets_without_the_key(
 # -- SIGINT -------------------------------------------------------------------------------------
 
 
+DEAF = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @asynccontextmanager
 async def in_the_background(*arguments: object) -> AsyncIterator[Running]:
-    """A command as a script's shell starts what stands before `&`: with SIGINT ignored."""
-    async with running(*arguments, before=("sh", "-c", "trap '' INT; exec \"$@\"", "sh")) as job:
+    """A command started as badly as can be.
+
+    A script's shell starts what stands before `&` with SIGINT ignored; some parents block signals.
+    """
+    async with running(*arguments, before=(sys.executable, "-c", DEAF)) as job:
         yield job
 
 
