@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from agi_bridge.speech import (
     OPT_OUT,
-    SHIPPED,
     TEXTS,
     BadPrompts,
     BadScript,
@@ -21,6 +20,7 @@ from agi_bridge.speech import (
     Script,
     menu_key,
 )
+from agi_bridge.speech.shelf import WIDE
 
 from .dialling import check_dialling
 from .errors import Fault
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
-
-WIDE = ".wav16"
-"""How the file of an HD recording ends."""
 
 
 def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
@@ -110,14 +107,16 @@ def spoken(parts: Parts) -> Iterator[Fault]:
     if speech is None:
         return
     yield from _worded(speech, parts.lines.values())
-    key, fix = "speech.prompts", f"compare with {SHIPPED}; agi-bridge prompts check tells all"
+    key, folder = "speech.prompts", speech.shared.path
     try:
         # Nothing is rendered here, so the cache is never touched.
         library = Library(speech.prompts, cache=Path(os.devnull))
         if speech.recordings is not None:
-            key = "speech.recordings"
-            library.over(Folder(speech.recordings))
+            key, folder = "speech.recordings", speech.recordings
+            library.over(Folder(folder))
     except BadPrompts as error:
+        mend = f"agi-bridge prompts import {folder} --line NAME --convert"
+        fix = f"agi-bridge prompts check tells what helps; {mend} puts sounds right"
         yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
     for line in parts.lines.values():

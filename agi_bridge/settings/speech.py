@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from agi_bridge.speech import Folder
+from agi_bridge.speech import SHIPPED, Folder
 
 from .engines import EngineSettings
 from .sections import Section
@@ -67,10 +67,17 @@ class SpeechSettings(Section):
         """
         rendered = f"{RENDERED}/{line}"
         seen_as = f"{self.pbx_cache}/{rendered}" if self.pbx_cache else None
-        own = Folder(cache / rendered, seen_as)
+        own = Folder(cache / rendered, seen_as, "rendered")
         if self.recordings is None:
             return (own,)
-        return Folder(self.recordings, self.pbx_recordings or None), own
+        return Folder(self.recordings, self.pbx_recordings or None, "recording"), own
+
+    @property
+    def shared(self) -> Folder:
+        """The folder of prompts that all lines share, beneath those of `layers`."""
+        if self.prompts is None:
+            return Folder(SHIPPED, self.pbx_prompts or None, "shipped")
+        return Folder(self.prompts, self.pbx_prompts or None)
 
     @field_validator("engines", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ from .errors import MissingPrompt
 from .recording import Recording
 from .rendering import Renderer
 from .script import DOCUMENTED, NEEDED, clean, comparable, language_tags
-from .shelf import SHIPPED, layered, read_folder
+from .shelf import SHIPPED, find, layered, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -168,10 +168,7 @@ class Library:
         }
 
     def _find(self, name: str, language: str) -> Recording | None:
-        for tag in (language, *language_tags(language)):
-            if (recording := self._shelf.get((tag, name))) is not None:
-                return recording
-        return None
+        return find(self._shelf, name, language)
 
     async def _speech(self, text: str, language: str, *, files_only: bool) -> Speech | None:
         words = clean(text)

@@ -57,11 +57,15 @@ async def render_line(
     unspoken = []
     for text in texts:
         try:
-            entries[text.language, text.name] = await _render(text, engines, folder)
+            entry = await _render(text, engines, folder)
         except (EngineError, BadAudio) as error:
             unspoken.append(text)
             done(text, str(error))
         else:
+            for language, name in list(entries):  # a tag may have been written in another case
+                if (language.lower(), name) == (text.language.lower(), text.name):
+                    del entries[language, name]
+            entries[text.language, text.name] = entry
             await asyncio.to_thread(write_manifest, folder, entries)
             done(text, None)
     await asyncio.to_thread(_tidy, folder, {str(entry.get("file")) for entry in entries.values()})

@@ -1,23 +1,26 @@
 """Recordings that a business brings: whether they will do on a telephone, and made so.
 
-Everything is said in words that a person in a studio understands, with what helps: what `convert`
-puts right, and what has to be recorded again.
+Everything is said in words that a person in a studio understands, with what helps: what can be put
+right here, and what has to be recorded again.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-import tempfile
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read, telephone
+from . import wav
+from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read
 from .errors import BadAudio
-from .recording import examine
+from .recording import RATE, examine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from .audio import Samples
@@ -39,6 +42,18 @@ _CLIPPED_FROM = 0.5  # of full scale; a soft peak is no clipping
 _SILENCE = 0.01  # of the peak, as in audio
 _FEW_LETTERS = 12  # a text too short to tell its pace
 _ORIGINAL = ".original"
+_LARGEST = 32 << 20  # no file of 16 bit, one channel, 8 kHz is larger, whatever else is in it
+
+
+class Cure(IntEnum):
+    """What puts a recording right, the mildest first."""
+
+    REWRITE = 1
+    """The samples are good: they are written again, untouched, with the header that is played."""
+    CONVERT = 2
+    """Format, level and silence are converted."""
+    RECORD = 3
+    """It has to be recorded, or exported, again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +62,7 @@ class Remark:
 
     problem: str
     """What is wrong, as the end of a sentence that begins with the file's name."""
-    converts: bool
-    """Whether `convert` puts it right; else it has to be recorded again."""
+    cure: Cure
 
 
 def review(path: Path, text: str) -> list[Remark]:
@@ -56,34 +70,52 @@ def review(path: Path, text: str) -> list[Remark]:
     try:
         samples, rate = read(path)
     except BadAudio as error:
-        return [Remark(str(error), converts=False)]
+        return [Remark(str(error), Cure.RECORD)]
+    remarks = []
     try:
         examine(path)
-    except (BadAudio, OSError):
-        remarks = [Remark("is not 16 bit, one channel, 8 kHz WAV", converts=True)]
-    else:
-        remarks = []
+    except BadAudio as error:
+        remarks.append(Remark(str(error), _cure(path)))
+    except OSError as error:
+        return [Remark(f"cannot be read ({error.strerror})", Cure.RECORD)]
     if not samples.any():
-        return [*remarks, Remark("is silent", converts=False)]
+        return [*remarks, Remark("is silent", Cure.RECORD)]
     return remarks + _sound(samples, rate) + _timing(samples, rate, text)
 
 
-def convert(path: Path) -> Path:
-    """Make a recording fit for the telephone, in place; the original is kept beside it.
+def rewrite(path: Path, target: Path) -> None:
+    """Write a recording again, its samples untouched, as Asterisk plays it; `review` says when.
 
-    Returns where the original is now. Raises BadAudio, and then nothing has changed, or OSError.
+    Raises BadAudio if its samples would have to be converted, or OSError.
     """
-    target = path.with_suffix(".wav")
-    with tempfile.TemporaryDirectory(prefix=".work-", dir=path.parent) as place:
-        ready = Path(place) / "ready.wav"
-        telephone(path, ready)
-        ready.chmod(0o644)
-        original = _free(path.with_name(f"{path.name}{_ORIGINAL}"))
-        shutil.copy2(path, original)
-        ready.replace(target)
-    if path != target:
-        path.unlink()
+    samples = wav.samples(path.read_bytes(), RATE)
+    if samples is None:
+        raise BadAudio("cannot be rewritten: it is in another format, or damaged")
+    with target.open("wb") as opened:
+        opened.write(wav.header(len(samples), RATE) + samples)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def keep_original(path: Path) -> Path:
+    """Copy a recording to what an original is called, and return it; none is ever replaced."""
+    original = _free(path.with_name(f"{path.name}{_ORIGINAL}"))
+    shutil.copy2(path, original)
     return original
+
+
+def _cure(path: Path) -> Cure:
+    """What makes of a file that can be read one that Asterisk plays."""
+    if path.stat().st_size > _LARGEST:
+        return Cure.CONVERT
+    content = path.read_bytes()
+    if wav.samples(content, RATE) is not None:
+        return Cure.REWRITE
+    found = wav.parts(content)
+    # Of several stretches of samples libsndfile reads one, of a file that was not closed what is
+    # there: nobody could tell that it is all of it.
+    whole = found is None or (len(found.sounds) == 1 and found.stated)
+    return Cure.CONVERT if whole else Cure.RECORD
 
 
 def _free(path: Path) -> Path:
@@ -105,16 +137,16 @@ def _sound(samples: Samples, rate: int) -> list[Remark]:
     clipped = _runs(height >= peak * 0.999) if peak >= _CLIPPED_FROM else 0
     if clipped:
         remarks.append(
-            Remark(f"is clipped in {clipped} places: record it again, softer", converts=False)
+            Remark(f"is clipped in {clipped} places: record it again, softer", Cure.RECORD)
         )
     level = active_level(samples, rate)
     if abs(level - LEVEL_DBOV) > LEVEL_TOLERANCE_DB:
         word = "loud" if level > LEVEL_DBOV else "soft"
         remarks.append(
-            Remark(f"is too {word}: {level:.0f} dB instead of {LEVEL_DBOV:.0f} dB", converts=True)
+            Remark(f"is too {word}: {level:.0f} dB instead of {LEVEL_DBOV:.0f} dB", Cure.CONVERT)
         )
     elif peak > 10 ** (PEAK_DBFS / 20) + 1e-3:
-        remarks.append(Remark("has peaks that a telephone line may clip", converts=True))
+        remarks.append(Remark("has peaks that a telephone line may clip", Cure.CONVERT))
     return remarks
 
 
@@ -126,13 +158,13 @@ def _timing(samples: Samples, rate: int, text: str) -> list[Remark]:
     silence = max(loud[0], len(samples) - 1 - loud[-1]) / rate
     remarks = []
     if silence > EDGE_SECONDS:
-        remarks.append(Remark(f"has {silence:.1f} s of silence at one end", converts=True))
+        remarks.append(Remark(f"has {silence:.1f} s of silence at one end", Cure.CONVERT))
     seconds = (loud[-1] - loud[0] + 1) / rate
     slowest, fastest = LETTERS_A_SECOND
     if len(text) >= _FEW_LETTERS and not slowest <= len(text) / seconds <= fastest:
         word = "short" if len(text) / seconds > fastest else "long"
         problem = f"is {seconds:.1f} s, too {word} for its text: is it the right one?"
-        remarks.append(Remark(problem, converts=False))
+        remarks.append(Remark(problem, Cure.RECORD))
     return remarks
 
 

@@ -18,9 +18,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from agi_bridge.plain_text import NotText, read_text
+
 from .errors import BadScript
 from .recording import text_hash
-from .script import PROMPTS, language_tags
+from .script import PROMPTS, language_tags, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,13 +89,14 @@ class Script:
     def __init__(self, own: Path | None = None) -> None:
         problems: list[str] = []
         self._languages: dict[str, _Language] = {}
-        for folder in (TEXTS, own):
-            for path in sorted(folder.glob("*.toml")) if folder else ():
+        for folder in filter(None, (TEXTS, own)):
+            files = _files(folder, problems)
+            for path in files:
                 found = _read(path, problems)
                 if found is not None:
-                    self._languages[path.stem] = found
-        if own is not None and not any(own.glob("*.toml")):
-            problems.append(f"{own} holds no LANGUAGE.toml")
+                    self._languages[path.stem.lower()] = found
+            if not files and not problems:
+                problems.append(f"{folder} holds no LANGUAGE.toml")
         if problems:
             raise BadScript(problems)
 
@@ -154,12 +157,12 @@ class Script:
         if faults:
             return None
         # One pass: what a brand contains is never a place itself.
-        spoken = _PLACE.sub(lambda place: words[place[1]], template).strip()
+        spoken = _PLACE.sub(lambda place: words[place[1]], one_line(template)).strip()
         version = script.version if own is None else 0
         return Text(name, language, spoken, version, template.endswith(_DIGITS))
 
     def _script(self, language: str) -> _Language | None:
-        found = (self._languages.get(tag) for tag in (language, *language_tags(language)))
+        found = (self._languages.get(tag) for tag in language_tags(language))
         return next((script for script in found if script is not None), None)
 
 
@@ -182,10 +185,23 @@ def _faults(template: str) -> list[str]:
     return faults
 
 
+def _files(folder: Path, problems: list[str]) -> list[Path]:
+    """The scripts in a folder; hidden files (`._en.toml`) are passed over."""
+    try:
+        files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".toml"]
+    except OSError as error:
+        problems.append(f"{folder} cannot be read ({error.strerror})")
+        return []
+    return [path for path in files if not path.name.startswith(".")]
+
+
 def _read(path: Path, problems: list[str]) -> _Language | None:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = tomllib.loads(read_text(path))
+    except NotText as error:
+        problems.append(f"{path.name} {error}")
+        return None
+    except (OSError, ValueError, RecursionError) as error:
         problems.append(f"{path.name} cannot be read: {error}")
         return None
     before = len(problems)

@@ -26,7 +26,7 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import DIGITS, NEEDED, SHIPPED, Library
+from agi_bridge.speech import DIGITS, NEEDED, SHIPPED
 from agi_bridge.tools import check_ledger, check_numbers, check_speech, check_web
 from agi_bridge.tools.check_findings import (
     Finding,
@@ -38,13 +38,14 @@ from agi_bridge.tools.check_findings import (
     secret,
     show,
 )
-from agi_bridge.tools.speech import of_lines, stale
+from agi_bridge.tools.speech import of_lines, recorded, stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from agi_bridge.settings import Default, HookSettings, Line
+    from agi_bridge.speech import Library
 
 _NUMBER = re.compile(r"\+?[0-9]{7,}")
 
@@ -94,8 +95,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield _breaker(settings.hook)
     yield from check_ledger.look(settings, environ)
     yield from check_web.look(settings)
-    shared = Library(settings.speech.prompts, cache=settings.speech_cache)
-    prompts = of_lines(settings, shared)
+    prompts = of_lines(settings, recorded(settings))
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
         if old := stale(settings, line, prompts[line.name]):

@@ -8,10 +8,10 @@ from agi_bridge.speech import BadEngine, Library, Script, engine
 from agi_bridge.tools.prompts.wanted import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Engine, PbxEngine, Recording
+    from agi_bridge.speech import Engine, Folder, PbxEngine, Recording
 
 
 def engines(settings: Settings) -> list[Engine | PbxEngine]:
@@ -30,6 +30,11 @@ def engines(settings: Settings) -> list[Engine | PbxEngine]:
     return made
 
 
+def folders(settings: Settings, line: Line) -> tuple[Folder, ...]:
+    """The folders that a line's prompts come from, best first; not all of them need be there."""
+    return *settings.prompt_layers(line.name), settings.speech.shared
+
+
 def library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
     """The library that all lines share. Blocks: every recording is read.
 
@@ -41,28 +46,61 @@ def library(settings: Settings, address: Callable[[Recording], str] | None = Non
         BadPrompts: the folder of prompts cannot be used.
         BadEngine: an engine cannot be made.
     """
-    speech = settings.speech
-    return Library(
-        speech.prompts,
-        pbx_prompts=speech.pbx_prompts or None,
-        cache=settings.speech_cache,
-        pbx_cache=speech.pbx_cache or None,
-        max_bytes=speech.max_megabytes << 20,
-        engines=engines(settings),
-        budget=speech.budget_seconds,
-        address=address,
-    )
+    return _library(settings, engines(settings), address)
 
 
 def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
     """What callers of each line hear: recordings, what was rendered for it, the shared prompts.
 
-    Blocks, like `library`. Engines and what they rendered are those of `shared`.
+    Blocks, like `library`. Engines and what they rendered are those of `shared`. Nothing else says
+    what a line plays: the service, `check`, `prompts` and the page for registration ask here, or
+    `of_line`, so that they all name the same disclosure.
 
     Raises:
         BadPrompts: a folder of prompts cannot be used.
     """
-    return {line: shared.over(*settings.prompt_layers(line)) for line in settings.lines}
+    return {line.name: _over(settings, line, shared) for line in settings.lines.values()}
+
+
+def of_line(settings: Settings, line: Line) -> Library:
+    """What callers of one line hear, for those who only look: no engine is made. Blocks.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+    """
+    return _over(settings, line, recorded(settings))
+
+
+def recorded(settings: Settings) -> Library:
+    """The library that all lines share, for those who only look: no engine is made. Blocks.
+
+    Raises:
+        BadPrompts: the folder of prompts cannot be used.
+    """
+    return _library(settings, (), None)
+
+
+def _over(settings: Settings, line: Line, shared: Library) -> Library:
+    *own, _ = folders(settings, line)
+    return shared.over(*own)
+
+
+def _library(
+    settings: Settings,
+    voices: Sequence[Engine | PbxEngine],
+    address: Callable[[Recording], str] | None,
+) -> Library:
+    speech = settings.speech
+    return Library(
+        speech.prompts,
+        pbx_prompts=speech.shared.seen_as,
+        cache=settings.speech_cache,
+        pbx_cache=speech.pbx_cache or None,
+        max_bytes=speech.max_megabytes << 20,
+        engines=voices,
+        budget=speech.budget_seconds,
+        address=address,
+    )
 
 
 def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
@@ -76,10 +114,10 @@ def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
     """
     script = Script(settings.speech.script)
     texts = [each.text for each in wanted(line, script) if each.text is not None]
-    folders = [folder.path for folder in settings.prompt_layers(line.name)]
+    own = [folder.path for folder in settings.prompt_layers(line.name)]
     return [
         f"{text.language}/{text.name}"
         for text in prompts.unspoken(texts)
         if prompts.has(text.name, text.language)
-        and any(map(prompts.prompt(text.name, text.language).wav.is_relative_to, folders))
+        and any(map(prompts.prompt(text.name, text.language).wav.is_relative_to, own))
     ]

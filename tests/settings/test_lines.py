@@ -10,6 +10,7 @@ import pytest
 
 from agi_bridge import phone
 from agi_bridge.speech import SHIPPED, TEXTS
+from agi_bridge.speech.wav import HEADER_BYTES, header
 
 from .texts import SHOP, shop
 
@@ -144,10 +145,16 @@ def test_a_disclosure_in_hd_voice_is_refused_for_half_of_it_would_count_as_heard
     folder = tmp_path / "prompts"
     shutil.copytree(SHIPPED, folder)
     wide = folder / "en" / "disclosure.wav16"
-    (folder / "en" / "busy.wav16").write_bytes(b"")
+
+    def widened(name: str) -> None:
+        samples = (folder / "en" / f"{name}.wav").read_bytes()[HEADER_BYTES:]
+        content = header(2 * len(samples), 16_000) + 2 * samples
+        (folder / "en" / f"{name}.wav16").write_bytes(content)
+
     own = f'speech = {{prompts = "{folder}"}}\n'
+    widened("busy")
     load(own + SHOP)
-    wide.write_bytes(b"")
+    widened("disclosure")
     assert faults(own + SHOP) == [
         (
             "lines.shop.disclosure: has a .wav16 beside it, of which half would count as heard to"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import wave
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +15,14 @@ import soundfile
 from agi_bridge.speech import BadAudio
 from agi_bridge.speech.audio import (
     LEVEL_DBOV,
-    MAX_SECONDS,
-    WIDE_RATE,
     active_level,
     shape,
     telephone,
 )
+from agi_bridge.speech.recording import MAX_SECONDS, WIDE_RATE, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -38,6 +37,21 @@ def test_any_usual_wav_becomes_8_khz_16_bit_mono(
     with wave.open(str(target)) as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 8000)
         assert sound.getnframes() == samples
+
+
+def test_what_is_written_is_what_asterisk_plays(tone: Callable[..., Path], tmp_path: Path) -> None:
+    target, wide = tmp_path / "out.wav", tmp_path / "out.wav16"
+    samples = telephone(tone(rate=48_000), target, wide)
+    assert examine(target).samples == samples
+    assert examine(wide, WIDE_RATE).samples == pytest.approx(2 * samples, abs=2)
+    read, _ = soundfile.read(target)
+    assert (tmp_path / "out.wav").read_bytes()[44:46] == b"\0\0"
+    assert np.abs(read).max() <= 10 ** (-1 / 20)
+
+
+def test_a_disk_that_is_full_is_an_os_error(tone: Callable[..., Path]) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        telephone(tone(), Path("/dev/full"))
 
 
 def test_silence_at_both_ends_is_trimmed_to_a_twentieth_of_a_second(

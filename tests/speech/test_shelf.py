@@ -15,10 +15,12 @@ from agi_bridge.speech import SHIPPED, BadPrompts
 from agi_bridge.speech.shelf import (
     Folder,
     layered,
+    look,
     read_folder,
     read_manifest,
     write_manifest,
 )
+from agi_bridge.speech.wav import header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +108,8 @@ def test_a_sound_without_its_text_is_refused(folder: Path) -> None:
 
 def test_a_text_that_is_not_utf_8_is_refused(folder: Path) -> None:
     (folder / "en" / "closed.txt").write_bytes(b"ferm\xe9")
-    assert problems(folder) == ("en/closed.wav has a text that is not UTF-8",)
+    told = "has a text that is not UTF-8 text: save it as UTF-8 (closed.txt)"
+    assert problems(folder) == (f"en/closed.wav {told}",)
 
 
 def write(
@@ -127,13 +130,15 @@ def test_what_asterisk_would_not_play_is_refused(folder: Path, shape: dict[str, 
 
 def test_a_sound_without_samples_is_refused(folder: Path) -> None:
     write(folder / "en" / "closed.wav", frames=0)
-    assert problems(folder) == ("en/closed.wav is empty or cut short",)
+    told = "is empty, or was not closed by the program that recorded it"
+    assert problems(folder) == (f"en/closed.wav {told}",)
 
 
 def test_a_sound_cut_short_is_refused(folder: Path) -> None:
     write(folder / "en" / "closed.wav", frames=4000)
     os.truncate(folder / "en" / "closed.wav", 4000)
-    assert problems(folder) == ("en/closed.wav is empty or cut short",)
+    told = "is cut short: its header tells of more samples than are there"
+    assert problems(folder) == (f"en/closed.wav {told}",)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])
@@ -213,3 +218,133 @@ def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> N
     (folder / "en" / "closed.txt").unlink()
     with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):
         layered([Folder(folder)], {})
+
+
+# -- what else lies in a folder
+
+
+def beside(folder: Path, name: str) -> Path:
+    """Put a copy of the sound under another name."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "en" / "closed.wav", path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "en/.DS_Store",
+        "en/._closed.wav",
+        ".work-1/ready.wav",
+        ".git/en.wav",
+        "en/closed (1).wav",
+        "en/closed.wav.original",
+        "en/closed.flac",
+        "en/old/closed.wav",
+        "Original takes/closed.wav",
+        "thumbs.db",
+    ],
+)
+def test_what_no_line_can_name_is_passed_over(folder: Path, name: str) -> None:
+    beside(folder, name).write_bytes(b"\0\5\x16\7")
+    assert list(read_folder(folder)) == [("en", "closed")]
+
+
+@pytest.mark.parametrize("name", ["Busy.wav", "busy.WAV", "BUSY.Wav"])
+def test_a_name_in_the_wrong_case_is_named(folder: Path, name: str) -> None:
+    beside(folder, f"en/{name}")
+    told = "is written in the wrong case: rename it busy.wav, or remove it"
+    assert problems(folder) == (f"en/{name} {told}",)
+
+
+def test_a_sound_in_no_languages_folder_is_named(folder: Path) -> None:
+    beside(folder, "closed.wav")
+    told = "lies in no language's folder: move it, as en/closed.wav"
+    assert problems(folder) == (f"closed.wav {told}",)
+
+
+@pytest.mark.parametrize("tag", ["EN", "En"])
+def test_a_languages_folder_may_be_written_in_any_case(folder: Path, tag: str) -> None:
+    (folder / "en").rename(folder / tag)
+    recording = read_folder(folder)["en", "closed"]
+    assert recording.path == f"{folder}/{tag}/closed"
+
+
+def test_but_not_twice(folder: Path) -> None:
+    beside(folder, "EN/closed.wav")
+    told = "en/closed.wav is there twice: EN/closed.wav is the same prompt"
+    assert problems(folder)[0] == told
+
+
+@pytest.mark.parametrize(
+    "rival", ["closed.ulaw", "closed.gsm", "closed.sln", "closed.g722", "closed.WAV", "closed.mp3"]
+)
+def test_another_format_of_the_same_name_is_refused(folder: Path, rival: str) -> None:
+    beside(folder, f"en/{rival}")
+    told = f"has {rival} beside it, which Asterisk may play instead: remove it"
+    assert f"en/closed.wav {told}" in problems(folder)
+
+
+@pytest.mark.parametrize("rival", ["en/closed.wav", "fr/closed.gsm", "en/closed.wav16"])
+def test_a_languages_folder_within_a_languages_folder_is_refused(folder: Path, rival: str) -> None:
+    beside(folder, f"en/{rival}")
+    told = f"has {rival} beside it, which Asterisk may play instead: remove it"
+    assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+def test_rendered_sounds_are_looked_at_in_the_same_way(folder: Path) -> None:
+    (folder / "sounds" / "en").mkdir(parents=True)
+    (folder / "en" / "closed.wav").rename(folder / "sounds" / "en" / "closed-1a.wav")
+    manifest(folder, file="sounds/en/closed-1a.wav")
+    (folder / "sounds" / "en" / "closed-1a.alaw").write_bytes(b"")
+    told = "has closed-1a.alaw beside it, which Asterisk may play instead: remove it"
+    assert problems(folder) == (f"sounds/en/closed-1a.wav {told}",)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder: Path) -> None:
+    (folder / "en").chmod(0)
+    try:
+        told = look(Folder(folder)).problems
+    finally:
+        (folder / "en").chmod(0o755)
+    # The superuser reads everything.
+    assert told == (() if os.geteuid() == 0 else ("en cannot be read (Permission denied)",))
+
+
+def hd(folder: Path, seconds: float, rate: int = 16_000) -> None:
+    size = int(seconds * rate) * 2
+    (folder / "en" / "closed.wav16").write_bytes(header(size, rate) + bytes(size))
+
+
+def test_hd_voice_is_looked_at_too(folder: Path) -> None:
+    seconds = read_folder(folder)["en", "closed"].seconds
+    hd(folder, seconds)
+    read_folder(folder)
+    hd(folder, seconds + 1)
+    told = "en/closed.wav has closed.wav16 beside it, which"
+    assert problems(folder) == (f"{told} is another recording: remove it",)
+    hd(folder, seconds, 8000)
+    assert problems(folder) == (f"{told} is not 16 bit, one channel, 16 kHz: remove it",)
+
+
+# -- the text beside a sound
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_is_read_in_whatever_encoding_it_says_it_is(folder: Path, encoding: str) -> None:
+    (folder / "en" / "closed.txt").write_text("Fermé.\n", encoding=encoding)
+    assert read_folder(folder)["en", "closed"].text == "Fermé."
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_a_text_in_another_encoding_is_refused_by_name(folder: Path, encoding: str) -> None:
+    (folder / "en" / "closed.txt").write_text("Fermé.\n", encoding=encoding)
+    (told,) = problems(folder)
+    assert told.startswith("en/closed.wav has a text that ")
+    assert told.endswith(": save it as UTF-8 (closed.txt)")
+
+
+def test_where_an_editor_ended_lines_is_not_spoken(folder: Path) -> None:
+    (folder / "en" / "closed.txt").write_bytes(b"We are\r\n  closed.\n")
+    assert read_folder(folder)["en", "closed"].text == TEXT

@@ -178,7 +178,7 @@ def test_a_script_that_lacks_something_is_refused(
 
 def test_a_script_that_cannot_be_read_is_refused(own: Path) -> None:
     (own / "de.toml").write_bytes(b"\xff")
-    assert problems(own)[0].startswith("de.toml cannot be read")
+    assert problems(own)[0] == "de.toml is not UTF-8 text: save it as UTF-8"
 
 
 def test_a_folder_without_a_script_is_refused(tmp_path: Path) -> None:

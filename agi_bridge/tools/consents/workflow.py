@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
-from agi_bridge.speech import Folder, Library
 from agi_bridge.tools.consents import given, wording
 from agi_bridge.tools.consents.flow import Step, limits, steps
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.consents.pages import page
+from agi_bridge.tools.speech import of_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Library
 
 PURPOSES: Final = {
     "info": "Replies about the caller’s own request (conversational, no advertising)",
@@ -128,7 +129,7 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
     """
     line = find_line(settings, wanted)
-    library = _recorded(settings)
+    library = of_line(settings, line)
     texts = line.workflow
     return Workflow(
         brand=line.brand,
@@ -154,13 +155,6 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         software=f"agi-bridge {__version__}",
         date=date,
     )
-
-
-def _recorded(settings: Settings) -> Library:
-    """The prompts as the service plays them; nothing is rendered for this, so no engine is made."""
-    speech = settings.speech
-    library = Library(speech.prompts, cache=settings.speech_cache)
-    return library if speech.recordings is None else library.over(Folder(speech.recordings))
 
 
 def _call_to_action(library: Library, line: Line, language: str) -> CallToAction:

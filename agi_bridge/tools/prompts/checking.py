@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.tools.consents.output import table
 from agi_bridge.tools.prompts.shown import count
 from agi_bridge.tools.prompts.survey import Repair, Weight, survey
+from agi_bridge.tools.speech import folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,11 +105,21 @@ def _repairs(
         yield render
     else:
         yield from ((*render, "--language", language) for language in languages)
-    if any(repair is Repair.CONVERT for _, repair in flaws) and settings.speech.recordings:
-        folder = str(settings.speech.recordings)
-        yield ("agi-bridge", "prompts", "import", folder, *same, "--convert")
+    for folder in _to_convert(settings, line):
+        yield ("agi-bridge", "prompts", "import", str(folder), *same, "--convert")
     if any(repair is Repair.RECORD for _, repair in flaws):
         yield ("agi-bridge", "prompts", "export", *same, "--out", _PLACEHOLDER)
+
+
+def _to_convert(settings: Settings, line: LinePrompts) -> list[Path]:
+    """The folders in which there are recordings that can be put right where they are."""
+    sources = {
+        prompt.found.source
+        for prompt in line.prompts
+        for flaw in prompt.flaws
+        if flaw.repair is Repair.CONVERT and prompt.found is not None
+    }
+    return [each.path for each in folders(settings, line.line) if each.source in sources]
 
 
 def _languages(flaws: Iterable[tuple[Prompt, Repair]], repair: Repair) -> list[str]:

@@ -6,10 +6,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agi_bridge.speech.audio import telephone
-from agi_bridge.tools.prompts.shelves import WIDE
+from agi_bridge.speech.shelf import WIDE
+from agi_bridge.speech.takes import Cure, keep_original, rewrite
+
+if TYPE_CHECKING:
+    from agi_bridge.speech.takes import Remark
 
 READABLE: Final = 0o644
 """Mode of files: the PBX runs under another account."""
@@ -18,10 +22,20 @@ ENTERABLE: Final = 0o755
 """Mode of folders, for the same reason."""
 
 
-def put(file: Path, target: Path, *, wide: bool, as_it_is: bool) -> None:
-    """Put a recording in its place: as it is, or converted for the telephone. Blocks.
+def cure_of(remarks: list[Remark]) -> Cure | None:
+    """What puts right all that will not do about a recording; None: it is good as it is."""
+    return max((remark.cure for remark in remarks), default=None)
 
-    `wide` also makes `.wav16` of a recording that has HD voice to give.
+
+def put(file: Path, target: Path, cure: Cure | None, *, wide: bool, keep: bool) -> None:
+    """Put a recording in its place: as it is, written again, or converted. Blocks.
+
+    Args:
+        file: the recording.
+        target: its place, which may be that of `file` too.
+        cure: what is to be done about it.
+        wide: also make `.wav16` of a recording that is converted and has HD voice to give.
+        keep: keep `file` beside it as an original; it lies in the same folder.
 
     Raises:
         BadAudio: it cannot be converted; nothing has changed then.
@@ -31,17 +45,24 @@ def put(file: Path, target: Path, *, wide: bool, as_it_is: bool) -> None:
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
         ready = Path(place) / "ready.wav"
         broad = ready.with_suffix(WIDE)
-        if as_it_is:
-            shutil.copyfile(file, ready)
-            _sync(ready)
-        else:
-            telephone(file, ready, broad if wide else None)
+        match cure:
+            case None:
+                shutil.copyfile(file, ready)
+                _sync(ready)
+            case Cure.REWRITE:
+                rewrite(file, ready)
+            case _:
+                telephone(file, ready, broad if wide else None)
+        if keep:
+            keep_original(file)
         # An older one would be what callers with HD voice hear.
         target.with_suffix(WIDE).unlink(missing_ok=True)
         for made in (ready, broad):
             if made.exists():
                 made.chmod(READABLE)
                 made.replace(target.with_suffix(made.suffix))
+        if keep and file.name != target.name:
+            file.unlink()
 
 
 def write_text(target: Path, text: str) -> None:

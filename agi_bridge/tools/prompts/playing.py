@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.errors import UsageError
-from agi_bridge.tools.prompts.shelves import Found, Shelves
+from agi_bridge.tools.prompts.shelves import Shelves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agi_bridge.settings import Settings
+    from agi_bridge.speech.shelf import Entry
 
 PLAYERS: Final = (
     ("aplay", "--quiet"),
@@ -34,7 +35,7 @@ PLAYERS: Final = (
 class Played:
     """The answer."""
 
-    found: Found
+    found: Entry
     player: str | None
     """The program that played it; None: none is installed, or it was written to a file."""
     status: int = 0
@@ -111,7 +112,7 @@ async def _ended(player: asyncio.subprocess.Process) -> int:
         raise
 
 
-def _find(settings: Settings, name: str, wanted: str, language: str | None) -> Found:
+def _find(settings: Settings, name: str, wanted: str, language: str | None) -> Entry:
     line = find_line(settings, wanted)
     spoken = line.languages[0] if language is None else language
     if spoken not in line.languages:

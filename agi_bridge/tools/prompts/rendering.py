@@ -128,7 +128,7 @@ async def run(
     found = find_line(settings, line)
     if language is not None and language not in found.languages:
         raise UsageError(f"--language: the line has {', '.join(found.languages)}")
-    script = await asyncio.to_thread(Script)
+    script = await asyncio.to_thread(Script, settings.speech.script)
     prompts = wanted(found, script, None if language is None else [language])
     voices = await asyncio.to_thread(_voices, settings)
     folder = rendered_folder(settings, found)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import wave
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from agi_bridge.speech import BadAudio, Script
-from agi_bridge.speech.audio import WIDE_RATE, read
+from agi_bridge.speech.audio import read
 from agi_bridge.speech.recording import examine
-from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS, review
+from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS, Cure, review
 from agi_bridge.tools.consents.lines import find_line
 from agi_bridge.tools.prompts.shelves import Shelves
 from agi_bridge.tools.prompts.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.tools.prompts.shelves import Found
+    from agi_bridge.speech.shelf import Entry
     from agi_bridge.tools.prompts.wanted import Wanted
-
-SAME_SECONDS: Final = 0.25
-"""How far the lengths of a sound and of its HD voice may differ: silence cut off by hand."""
 
 
 class Weight(StrEnum):
@@ -63,7 +58,7 @@ class Prompt:
     """A prompt of a line, as it stands."""
 
     wanted: Wanted
-    found: Found | None
+    found: Entry | None
     seconds: float | None
     """Length, if there is a sound."""
     flaws: tuple[Flaw, ...]
@@ -89,7 +84,7 @@ class LinePrompts:
     line: Line
     prompts: tuple[Prompt, ...]
     problems: tuple[str, ...]
-    """What is wrong with the folders besides their sounds."""
+    """What else is wrong with the folders, so that the service would not start."""
 
     def by_language(self) -> Iterator[tuple[str, list[Prompt]]]:
         """Yield the prompts of each of the line's languages."""
@@ -112,10 +107,11 @@ def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
 def _line(settings: Settings, line: Line, script: Script) -> LinePrompts:
     shelves = Shelves.of(settings, line)
     prompts = [look(each, shelves.find(each.name, each.language)) for each in wanted(line, script)]
-    return LinePrompts(line, tuple(prompts), shelves.problems)
+    shown = {each.found.file for each in prompts if each.found is not None}
+    return LinePrompts(line, tuple(prompts), shelves.problems(besides=shown))
 
 
-def look(wanted: Wanted, found: Found | None) -> Prompt:
+def look(wanted: Wanted, found: Entry | None) -> Prompt:
     """Look at one prompt: `found` is what is played for it. Blocks."""
     if found is None:
         return Prompt(wanted, None, None, (_missing(wanted),))
@@ -124,10 +120,15 @@ def look(wanted: Wanted, found: Found | None) -> Prompt:
     if wanted.asks and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
         told = f"takes {seconds:.1f} s: above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
         flaws.append(Flaw(told, Weight.NOTE, Repair.BY_HAND))
-    if found.wide is not None:
-        flaws += _wide(wanted, found.wide, seconds)
-    if found.problem and not any(flaw.weight is Weight.FAULT for flaw in flaws):
-        flaws.append(Flaw(found.problem, Weight.FAULT, Repair.RENDER))
+    if wanted.asks and found.wide is not None:
+        # Its endpos counts samples of 16 kHz: half of it heard would pass for the whole.
+        told = f"must not have {found.wide.name} beside it: remove that file"
+        flaws.append(Flaw(told, Weight.FAULT, Repair.BY_HAND))
+    said = {flaw.problem for flaw in flaws}
+    repair = Repair.RENDER if found.source == "rendered" else Repair.BY_HAND
+    flaws += [
+        Flaw(problem, Weight.FAULT, repair) for problem in found.problems if problem not in said
+    ]
     return Prompt(wanted, found, seconds, tuple(flaws))
 
 
@@ -137,7 +138,7 @@ def _missing(wanted: Wanted) -> Flaw:
     return Flaw("is missing", Weight.FAULT, Repair.RENDER)
 
 
-def _seconds(found: Found) -> float | None:
+def _seconds(found: Entry) -> float | None:
     try:
         samples, rate = read(found.file)
     except BadAudio:
@@ -145,7 +146,7 @@ def _seconds(found: Found) -> float | None:
     return len(samples) / rate
 
 
-def _sound(found: Found) -> Iterator[Flaw]:
+def _sound(found: Entry) -> Iterator[Flaw]:
     try:
         examine(found.file)
     except (BadAudio, OSError):
@@ -153,40 +154,19 @@ def _sound(found: Found) -> Iterator[Flaw]:
     else:
         playable = True
     for remark in review(found.file, found.text or ""):
-        weight = Weight.NOTE if playable and remark.converts else Weight.FAULT
+        converts = remark.cure is not Cure.RECORD
+        weight = Weight.NOTE if playable and converts else Weight.FAULT
         if found.source == "rendered":
             repair = Repair.RENDER
         else:
-            repair = Repair.CONVERT if remark.converts else Repair.RECORD
+            repair = Repair.CONVERT if converts else Repair.RECORD
         yield Flaw(remark.problem, weight, repair)
 
 
-def _wide(wanted: Wanted, file: Path, seconds: float | None) -> Iterator[Flaw]:
-    """Judge the sound that callers with HD voice hear instead."""
-    if wanted.asks:
-        # Its endpos counts samples of 16 kHz: half of it heard would pass for the whole.
-        told = f"must not have {file.name} beside it: remove that file"
-        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
-        return
-    try:
-        with wave.open(str(file)) as sound:
-            shape = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
-            length = sound.getnframes() / WIDE_RATE
-    except (wave.Error, EOFError, OSError):
-        shape, length = None, 0.0
-    if shape != (1, 2, WIDE_RATE):
-        told = f"has {file.name} beside it, which is not 16 bit, one channel, 16 kHz: remove it"
-        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
-    elif seconds is not None and abs(length - seconds) > SAME_SECONDS:
-        told = f"has {file.name} beside it, which is another recording: remove it"
-        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
-
-
-def _words(wanted: Wanted, found: Found) -> Iterator[Flaw]:
+def _words(wanted: Wanted, found: Entry) -> Iterator[Flaw]:
     if found.text is None:
-        told = f"has no text: write what is spoken into {found.file.stem}.txt beside it"
-        yield Flaw(told, Weight.FAULT, Repair.BY_HAND)
-    elif wanted.text is None:
+        return  # why there is none is among its problems
+    if wanted.text is None:
         # A prompt of one's own need not be in the script; one that cannot be filled in should be.
         if found.source in {"shipped", "rendered"}:
             told = f"cannot have the script's text: {wanted.problem}"
@@ -195,7 +175,7 @@ def _words(wanted: Wanted, found: Found) -> Iterator[Flaw]:
         yield _other_words(wanted, found)
 
 
-def _other_words(wanted: Wanted, found: Found) -> Flaw:
+def _other_words(wanted: Wanted, found: Entry) -> Flaw:
     if found.source == "shipped":
         told = "names no brand" if wanted.asks else "has other words than the script"
         return Flaw(f"is the package's own, which {told}", Weight.NOTE, Repair.RENDER)

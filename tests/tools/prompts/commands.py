@@ -58,14 +58,20 @@ class Shop:
         self.log = folder / "asked"
 
     def configure(
-        self, *, mute: str = "", pace: float = PACE, engines: bool = True, **line: Any
+        self,
+        *,
+        mute: str = "",
+        pace: float = PACE,
+        engines: bool = True,
+        speech: dict[str, Any] | None = None,
+        **line: Any,
     ) -> Shop:
-        """Write the configuration; `line` are settings of the line."""
+        """Write the configuration; `line` are settings of the line, `speech` of its table."""
         line = {"policy_url": "https://example.com/text", **line}
         text = toml(
             self.folder / "state",
             None,
-            {"speech": {"recordings": str(self.recordings)}},
+            {"speech": {"recordings": str(self.recordings), **(speech or {})}},
             **line,
         )
         script = self.folder / "engine.py"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import shutil
 from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.settings import Settings, SettingsError
+from agi_bridge.speech import SHIPPED, Script
+from agi_bridge.speech.recording import examine
+from agi_bridge.speech.shelf import MANIFEST
+from agi_bridge.tools.check import check
+from tests.call.builders import KEY
+from tests.speech.wav_files import chunk
 
 from .sounds import recording, shipped_text, tone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from .commands import Shop
 
 
@@ -114,3 +129,94 @@ def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(shop: Shop) -
     told = shop.configure(languages=["en", "de"])("check")
     assert told.status == 1
     assert "is missing: 'de' has no script: write de.toml" in told.out
+
+
+# -- alike in `serve`, `check` and `prompts check`
+
+
+def misread(file: Path) -> None:
+    """A tag behind the samples: what is heard is right, what is told of its length is not."""
+    file.write_bytes(file.read_bytes() + chunk(b"LIST", b"INFO"))
+
+
+def rival(file: Path) -> None:
+    file.with_suffix(".ulaw").write_bytes(b"")
+
+
+def wrong_case(file: Path) -> None:
+    file.with_name("Goodbye.WAV").write_bytes(b"")
+
+
+def foreign_text(file: Path) -> None:
+    file.with_suffix(".txt").write_text("Tschüß.", encoding="cp1252")
+
+
+def unused(file: Path) -> None:
+    file.with_name("no-line-has-this.wav").write_bytes(b"")
+
+
+def hidden(file: Path) -> None:
+    file.with_name("._goodbye.wav").write_bytes(b"")
+
+
+def nothing(file: Path) -> None:
+    assert file.exists()
+
+
+@pytest.mark.parametrize("folder", ["recordings", "prompts"])
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (misread, "en/goodbye.wav has a header that Asterisk misreads"),
+        (rival, "en/goodbye.wav has goodbye.ulaw beside it"),
+        (wrong_case, "en/Goodbye.WAV is written in the wrong case"),
+        (foreign_text, "en/goodbye.wav has a text that is not UTF-8"),
+        (unused, "en/no-line-has-this.wav is not a WAV file"),
+        (hidden, ""),
+        (nothing, ""),
+    ],
+)
+def test_the_same_folder_is_refused_or_taken_by_all(
+    shop: Shop, folder: str, harm: Callable[[Path], None], told: str
+) -> None:
+    place = shop.folder / folder
+    if folder == "prompts":
+        shutil.copytree(SHIPPED, place)
+        (place / MANIFEST).unlink()
+        script = Script()
+        for sound in place.glob("*/*.wav"):
+            text = script.shipped(sound.stem, sound.parent.name)
+            sound.with_suffix(".txt").write_text(text, encoding="utf-8")
+        shop.configure(speech={"prompts": str(place)})
+    harm(recording(place, "goodbye", "Goodbye."))
+    checked = shop("check", "--json").json
+    found = [
+        *(problem for line in checked["lines"] for problem in line["problems"]),
+        *(
+            f"{'/'.join(flaw['file'].split('/')[-2:])} {flaw['problem']}"
+            for line in checked["lines"]
+            for flaw in line["flaws"]
+            if flaw["weight"] == "fault"
+        ),
+    ]
+    assert checked["ok"] is not bool(told)
+    if not told:
+        assert found == []
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
+        return
+    assert any(told in said for said in found)
+    with pytest.raises(SettingsError, match=re.escape(told)):  # what `serve` does first
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
+    report = check(shop.config, {"SHOP_KEY": KEY})
+    assert any(f.key == f"speech.{folder}" and told in f.text for f in report.findings)
+
+
+def test_prompts_of_ones_own_are_put_right_by_the_advice(shop: Shop) -> None:
+    place = shop.folder / "prompts"
+    file = recording(place, "goodbye", "Goodbye.")
+    misread(file)
+    shop.configure(speech={"prompts": str(place)})
+    commands = [each for each in shop("check", "--json").json["repairs"] if " import " in each]
+    assert [shlex.split(each)[3] for each in commands] == [str(place)]
+    run_repairs(shop, commands)
+    assert examine(file).samples

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from agi_bridge.speech import SHIPPED
-from agi_bridge.speech.shelf import read_manifest
-from agi_bridge.tools.prompts.shelves import Shelves, look, rendered_folder, text_beside
+from agi_bridge.speech.shelf import Folder, look, read_manifest
+from agi_bridge.tools.prompts.shelves import Shelves, rendered_folder
 
 from .sounds import recording, tone
 
@@ -52,7 +52,7 @@ def test_a_country_takes_its_languages_prompts(shop: Shop) -> None:
 def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: Path) -> None:
     recording(tmp_path / "high", "goodbye", "Au revoir, Paris.", "fr")
     file = recording(tmp_path / "low", "goodbye", "Au revoir, Montréal.", "fr-ca")
-    both = Shelves((look("recording", tmp_path / "high"), look("prompts", tmp_path / "low")))
+    both = Shelves((look(Folder(tmp_path / "high")), look(Folder(tmp_path / "low"))))
     found = both.find("goodbye", "fr-CA")
     assert found is not None
     assert found.file == file
@@ -77,44 +77,36 @@ def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path:
 def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
     good = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "en" / "busy.wav", 1.0, rate=48000)
-    layer = look("recording", tmp_path)
-    assert layer.problems == ()
-    assert layer.sounds["en", "goodbye"].file == good
-    assert layer.sounds["en", "goodbye"].problem == ""
-    assert layer.sounds["en", "busy"].problem == "is not 16 bit, one channel, 8 kHz"
-    assert layer.sounds["en", "busy"].text is None
+    layer = look(Folder(tmp_path))
+    assert layer.strays == ()
+    assert layer.entries["en", "goodbye"].file == good
+    assert layer.entries["en", "goodbye"].problems == ()
+    assert layer.entries["en", "busy"].problems == (
+        "is not 16 bit, one channel, 8 kHz",
+        "has no text: write what is spoken into busy.txt beside it",
+    )
+    assert layer.entries["en", "busy"].text is None
 
 
 def test_a_sound_that_is_no_longer_there_is_told_of(rendered: Shop) -> None:
     settings = rendered.settings
     folder = rendered_folder(settings, settings.lines["shop"])
     (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()
-    layer = look("rendered", folder)
-    assert layer.sounds["en", "busy"].problem == "is not there"
-    assert layer.sounds["en", "goodbye"].problem == ""
+    layer = look(Folder(folder))
+    assert layer.entries["en", "busy"].problems == ("is not there",)
+    assert layer.entries["en", "goodbye"].problems == ()
 
 
 def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
     recording(tmp_path, "goodbye", "Goodbye.")
     (tmp_path / "manifest.json").write_text(json.dumps(["no"]), encoding="utf-8")
-    layer = look("recording", tmp_path)
-    assert layer.sounds["en", "goodbye"].text == "Goodbye."
+    layer = look(Folder(tmp_path))
+    assert layer.entries["en", "goodbye"].text == "Goodbye."
     assert layer.problems == (
-        f"{tmp_path}: manifest.json is not what it should be: language, name, text and hashes",
+        "manifest.json is not what it should be: language, name, text and hashes",
     )
 
 
 def test_problems_of_all_folders_come_together(shop: Shop) -> None:
-    both = Shelves((look("recording", shop.folder / "none"), *shelves(shop).layers))
-    assert both.problems == ()
-
-
-def test_a_text_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    sound = tone(tmp_path / "en" / "busy.wav", 1.0)
-    assert text_beside(sound) is None
-    sound.with_suffix(".txt").write_bytes(b"\xff\xfe\xff")
-    assert text_beside(sound) is None
-    sound.with_suffix(".txt").write_text(" \n", encoding="utf-8")
-    assert text_beside(sound) is None
-    sound.with_suffix(".txt").write_text(" Busy. \n", encoding="utf-8")
-    assert text_beside(sound) == "Busy."
+    both = Shelves((look(Folder(shop.folder / "none")), *shelves(shop).layers))
+    assert both.problems() == ()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.speech import Script
+from agi_bridge.speech import Folder, Script, shelf
+from agi_bridge.speech.shelf import Entry
 from agi_bridge.tools.errors import UsageError
-from agi_bridge.tools.prompts.shelves import Found
 from agi_bridge.tools.prompts.survey import Flaw, Prompt, Repair, Weight, look, survey
 from agi_bridge.tools.prompts.wanted import Wanted, wanted
 from tests.call.builders import line
@@ -18,7 +18,7 @@ from .sounds import recording, tone
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.tools.prompts.shelves import Source
+    from agi_bridge.speech.shelf import Source
 
     from .commands import Shop
 
@@ -35,10 +35,16 @@ def looked(
     source: Source = "recording",
     *,
     text: str | None = "Goodbye.",
-    problem: str = "",
+    problems: tuple[str, ...] = (),
     prompt: Wanted | None = None,
 ) -> Prompt:
-    return look(prompt or asked(), Found(source, file, text, problem))
+    return look(prompt or asked(), Entry(source, file, text, problems))
+
+
+def as_read(file: Path) -> Prompt:
+    """Look at a recording of `goodbye` as the folder that it lies in is read."""
+    entries = shelf.look(Folder(file.parent.parent, source="recording")).entries
+    return look(asked(), entries["en", "goodbye"])
 
 
 def test_the_packages_prompts_are_faultless(shop: Shop) -> None:
@@ -117,7 +123,7 @@ def test_a_missing_prompt_without_a_text_says_why() -> None:
 
 
 def test_a_recording_without_its_text_is_a_fault(tmp_path: Path) -> None:
-    found = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6), text=None)
+    found = as_read(tone(tmp_path / "en" / "goodbye.wav", 0.6))
     told = "has no text: write what is spoken into goodbye.txt beside it"
     assert found.flaws == (Flaw(told, Weight.FAULT, Repair.BY_HAND),)
 
@@ -207,20 +213,20 @@ def test_hd_voice_has_twice_the_rate(tmp_path: Path, rate: int) -> None:
     tone(tmp_path / "wide.wav", 0.6, rate=rate).rename(file.with_suffix(".wav16"))
     told = "has goodbye.wav16 beside it, which is not 16 bit, one channel, 16 kHz: remove it"
     flaw = Flaw(told, Weight.FAULT, Repair.BY_HAND)
-    assert looked(file).flaws == (() if rate == 16000 else (flaw,))
+    assert as_read(file).flaws == (() if rate == 16000 else (flaw,))
 
 
 def test_hd_voice_that_is_no_sound_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     file.with_suffix(".wav16").write_bytes(b"")
-    (flaw,) = looked(file).flaws
+    (flaw,) = as_read(file).flaws
     assert flaw.weight is Weight.FAULT
 
 
 def test_hd_voice_of_another_recording_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "wide.wav", 1.2, rate=16000).rename(file.with_suffix(".wav16"))
-    (flaw,) = looked(file).flaws
+    (flaw,) = as_read(file).flaws
     assert flaw.problem == "has goodbye.wav16 beside it, which is another recording: remove it"
     assert (flaw.weight, flaw.repair) == (Weight.FAULT, Repair.BY_HAND)
 

@@ -9,8 +9,10 @@ import pytest
 import soundfile
 
 from agi_bridge.speech import Folder, Library
+from agi_bridge.speech.wav import HEADER_BYTES
 from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.prompts import taking
+from tests.speech.wav_files import PLAIN, chunk, riff, sound, variants
 
 from .sounds import RATE, recording, shipped_text, tone
 
@@ -205,3 +207,120 @@ async def test_without_a_folder_for_recordings_it_is_misuse(shop: Shop) -> None:
         await taking.run(
             settings.model_copy(update={"speech": speech}), shop.folder, "shop", to_convert=False
         )
+
+
+# -- recordings that Asterisk would misread, and files as studios deliver them
+
+
+def with_tag(file: Path) -> bytes:
+    """Put metadata before the samples, as an audio workstation does; returns the samples."""
+    samples = file.read_bytes()[HEADER_BYTES:]
+    tag = chunk(b"LIST", b"INFOISFT\x0e\0\0\0Lavf58.76.100\0")
+    file.write_bytes(riff(chunk(b"fmt ", PLAIN), tag, chunk(b"data", samples)))
+    return samples
+
+
+def test_a_header_that_asterisk_misreads_is_written_again(shop: Shop, studio: Path) -> None:
+    file = tone(studio / "en" / "enter-number.wav", 3.0)
+    samples = with_tag(file)
+    told = shop("import", studio, "--line", "shop", "--json")
+    assert told.status == 0
+    assert results(told) == {"en/enter-number.wav": "rewritten"}
+    assert (shop.recordings / "en" / "enter-number.wav").read_bytes() == sound(samples)
+    assert file.read_bytes() != sound(samples)  # the studio's own stays as it came
+
+
+@pytest.mark.parametrize("name", ["cut short", "two data chunks", "not closed", "nothing"])
+def test_a_damaged_recording_is_refused_by_name_whatever_is_asked_for(
+    shop: Shop, studio: Path, name: str
+) -> None:
+    samples = tone(studio / "en" / "enter-number.wav", 3.0).read_bytes()[HEADER_BYTES:]
+    content = dict(variants(samples))[name].content
+    (studio / "en" / "enter-number.wav").write_bytes(content)
+    told = shop("import", studio, "--line", "shop", "--convert")
+    assert told.status == 1
+    assert "refused   en/enter-number.wav" in told.out
+    assert not shop.recordings.exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_words_that_cannot_be_read_are_not_taken_for_the_scripts(
+    shop: Shop, studio: Path, encoding: str
+) -> None:
+    tone(studio / "en" / "enter-number.wav", 3.0)
+    words = "Répondez à autre chose."
+    (studio / "en" / "enter-number.txt").write_text(words, encoding=encoding)
+    told = shop("import", studio, "--line", "shop", "--convert")
+    assert told.status == 1
+    assert "save it as UTF-8 (enter-number.txt)" in told.out
+    assert not shop.recordings.exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_words_that_say_their_encoding_are_read(shop: Shop, studio: Path, encoding: str) -> None:
+    tone(studio / "en" / "enter-number.wav", 3.0)
+    (studio / "en" / "enter-number.txt").write_text(f"{ENTER}\r\n", encoding=encoding)
+    assert shop("import", studio, "--line", "shop").status == 0
+    text = (shop.recordings / "en" / "enter-number.txt").read_bytes()
+    assert text == f"{ENTER}\n".encode()
+
+
+def test_names_may_come_in_any_case_and_hidden_files_are_passed_over(
+    shop: Shop, tmp_path: Path
+) -> None:
+    tone(tmp_path / "EN" / "Enter-Number.WAV", 3.0)
+    (tmp_path / "EN" / "._Enter-Number.WAV").write_bytes(b"\0\5\x16\7")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    told = shop("import", tmp_path, "--line", "shop", "--json")
+    assert results(told) == {"EN/Enter-Number.WAV": "taken"}
+    assert (shop.recordings / "en" / "enter-number.wav").is_file()
+
+
+def test_a_prompt_that_comes_twice_is_taken_once(shop: Shop, tmp_path: Path) -> None:
+    tone(tmp_path / "en" / "enter-number.WAV", 3.0)
+    tone(tmp_path / "en" / "enter-number.wav", 3.0)
+    told = shop("import", tmp_path, "--line", "shop")
+    assert told.status == 1
+    assert "is there twice: en/enter-number.WAV is the same prompt" in told.out
+
+
+def test_what_is_no_wav_is_named(shop: Shop, studio: Path) -> None:
+    (studio / "en" / "busy.flac").write_bytes(b"fLaC")
+    told = shop("import", studio, "--line", "shop", "--convert")
+    assert "ignored     en/busy.flac" in told.out
+    assert "is no WAV: have it exported as one" in told.out
+
+
+def test_a_recording_is_refused_where_asterisk_would_play_another(shop: Shop, studio: Path) -> None:
+    (shop.recordings / "en").mkdir(parents=True)
+    (shop.recordings / "en" / "enter-number.ulaw").write_bytes(b"\x7f" * 800)
+    told = shop("import", studio, "--line", "shop", "--convert")
+    assert told.status == 1
+    assert "has enter-number.ulaw beside it, which Asterisk may play instead" in told.out
+    assert not (shop.recordings / "en" / "enter-number.wav").exists()
+
+
+def test_a_wrong_case_is_put_right_in_place(shop: Shop) -> None:
+    file = tone(shop.recordings / "EN" / "Enter-Number.WAV", 3.0)
+    assert shop("check").status == 1
+    assert shop("import", shop.recordings, "--line", "shop").status == 0
+    assert sorted(path.name for path in file.parent.iterdir()) == [
+        "Enter-Number.WAV.original",
+        "enter-number.txt",
+        "enter-number.wav",
+    ]
+    assert shop("check").status == 0
+
+
+async def test_a_folder_of_ones_own_prompts_is_put_right_where_it_is(
+    shop: Shop, tmp_path: Path
+) -> None:
+    file = recording(tmp_path, "enter-number", ENTER)
+    samples = with_tag(tone(file, 3.0))
+    settings = shop.settings
+    speech = settings.speech.model_copy(update={"prompts": tmp_path, "recordings": None})
+    own = settings.model_copy(update={"speech": speech})
+    told = await taking.run(own, tmp_path, "shop", to_convert=False)
+    assert [row.result for row in told.rows] == ["rewritten"]
+    assert file.read_bytes() == sound(samples)
+    assert file.with_name("enter-number.wav.original").exists()

@@ -1,0 +1,166 @@
+"""WAV files as Asterisk plays them, and why it would not play others.
+
+Asterisk's `format_wav.c` (the same from 18 to 22) is no general reader. `check_header` walks the
+chunks, does not skip the byte that fills up a chunk of odd size, and refuses all formats but PCM.
+STREAM FILE then plays from byte 44 (`wav_seek`, WAV_HEADER_SIZE), whatever is there, up to the size
+that the `data` chunk states (`wav_read`), and reports what lies behind byte 44 as the length
+(`wav_tell`). So a chunk before the samples is heard as noise and cuts off the end; one behind them
+makes more of the recording heard than there is. Only one form is played and reported rightly: 44
+bytes of header, then the samples and nothing else. That form alone is taken. (Of it Asterisk leaves
+out the last 44 bytes, 2.75 ms, because it counts the header into the size; nobody hears that.)
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .errors import BadAudio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEADER_BYTES: Final = 44
+"""Of the form that Asterisk plays: RIFF, `fmt ` of 16 bytes, and the head of `data`."""
+
+SAMPLE_BYTES: Final = 2
+
+_FORM = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_CHUNK = struct.Struct("<4sI")
+_FORMAT = struct.Struct("<HHIIHH")
+_PCM, _EXTENSIBLE = 0x0001, 0xFFFE
+_PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
+# What programs write that cannot know the length yet: FFmpeg 0xFFFFFFFF, SoX 0x7FFFF000 and more.
+_UNKNOWN_LENGTH = 0x7FFFF000
+_MOST_CHUNKS = 1000  # before the samples
+
+
+class Parts(NamedTuple):
+    """What a WAV file consists of, as far as it can be read."""
+
+    format: bytes
+    """Body of the `fmt ` chunk; empty if there is none."""
+    sounds: tuple[bytes, ...]
+    """What is there of each `data` chunk; in a sound file there is one."""
+    stated: int
+    """Length in bytes that the first `data` chunk states."""
+    others: tuple[str, ...]
+    """Names of all other chunks."""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether less is there than the file says; what a pipe wrote says nothing."""
+        return bool(self.sounds) and len(self.sounds[0]) < self.stated < _UNKNOWN_LENGTH
+
+
+def header(data_bytes: int, rate: int) -> bytes:
+    """Return the header of the one form: 16 bit, one channel, `data_bytes` of samples to follow."""
+    return _FORM.pack(
+        *(b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE"),
+        *(b"fmt ", 16, _PCM, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES),
+        *(b"data", data_bytes),
+    )
+
+
+def check(content: bytes, rate: int) -> int:
+    """Return the number of samples of a WAV file of the one form.
+
+    Raises BadAudio, saying what is wrong with the file, if it has another form.
+    """
+    size = len(content) - HEADER_BYTES
+    if size > 0 and size % SAMPLE_BYTES == 0 and content[:HEADER_BYTES] == header(size, rate):
+        return size // SAMPLE_BYTES
+    found = parts(content)
+    if found is None or not found.format:
+        raise BadAudio("is not a WAV file")
+    raise BadAudio(_fault(found, rate))
+
+
+def samples(content: bytes, rate: int) -> bytes | None:
+    """Return the samples of a file of another form that are as Asterisk wants them: 16 bit, mono.
+
+    None if they would have to be converted, or the file is damaged: whether all of it is there has
+    to be certain.
+    """
+    found = parts(content)
+    if found is None or not _as_wanted(found.format, rate) or len(found.sounds) != 1:
+        return None
+    if found.cut_short or not found.stated:
+        return None
+    sound = found.sounds[0]
+    return sound[: len(sound) - len(sound) % SAMPLE_BYTES] or None
+
+
+def parts(content: bytes) -> Parts | None:
+    """Part a WAV file into its chunks; None if it is none."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return None
+    formats: list[bytes] = []
+    sounds: list[tuple[int, bytes]] = []
+    others: list[str] = []
+    for name, stated, body in _chunks(content):
+        if name == b"fmt ":
+            formats.append(body)
+        elif name == b"data":
+            sounds.append((stated, body))
+        else:
+            others.append(name.decode("ascii", "replace").strip())
+    return Parts(
+        formats[0] if formats else b"",
+        tuple(body for _, body in sounds),
+        sounds[0][0] if sounds else 0,
+        tuple(others),
+    )
+
+
+def cut_short(path: Path) -> bool:
+    """Tell whether a file is a WAV of which less is there than it says. Raises OSError."""
+    with path.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(0)
+        if parts(opened.read(12)) is None:
+            return False
+        for _ in range(_MOST_CHUNKS):
+            head = opened.read(_CHUNK.size)
+            if len(head) < _CHUNK.size:
+                return False
+            name, stated = _CHUNK.unpack(head)
+            if name == b"data":
+                return bool(opened.tell() + stated > size and stated < _UNKNOWN_LENGTH)
+            opened.seek(stated + stated % 2, os.SEEK_CUR)
+    return False
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield each chunk's name, stated length, and what is there of it."""
+    place = 12
+    while place + _CHUNK.size <= len(content):
+        name, stated = _CHUNK.unpack_from(content, place)
+        place += _CHUNK.size
+        yield name, stated, content[place : place + stated]
+        place += stated + stated % 2
+
+
+def _as_wanted(body: bytes, rate: int) -> bool:
+    """Whether a `fmt ` chunk is that of PCM, 16 bit, one channel, at this rate."""
+    if len(body) < _FORMAT.size:
+        return False
+    tag, channels, hertz, _, align, bits = _FORMAT.unpack_from(body)
+    pcm = tag == _PCM or (tag == _EXTENSIBLE and body[24:40] == _PCM_SUBFORMAT)
+    return pcm and (channels, hertz, align, bits) == (1, rate, SAMPLE_BYTES, 8 * SAMPLE_BYTES)
+
+
+def _fault(found: Parts, rate: int) -> str:
+    """Say why a WAV file is not of the one form."""
+    if not _as_wanted(found.format, rate):
+        return f"is not 16 bit, one channel, {rate // 1000} kHz"
+    if len(found.sounds) > 1:
+        return "holds more than one stretch of samples: export it again as a plain WAV"
+    if found.cut_short:
+        return "is cut short: its header tells of more samples than are there"
+    if not found.sounds or not found.sounds[0]:
+        return "is empty, or was not closed by the program that recorded it"
+    told = f", such as {found.others[0]}" if found.others and found.others[0].isprintable() else ""
+    return f"has a header that Asterisk misreads (it holds more than the samples{told})"
