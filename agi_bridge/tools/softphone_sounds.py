@@ -1,14 +1,13 @@
 """What a recording says and how long it is, as far as this machine can tell."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from agi_bridge.speech import SHIPPED, BadAudio
+from agi_bridge.speech import SHIPPED, BadAudio, BadPrompts
 from agi_bridge.speech.recording import RATE, examine
-from agi_bridge.speech.shelf import MANIFEST
+from agi_bridge.speech.shelf import read_manifest, words_beside
 
 UNKNOWN_MS: Final = 1000
 """Taken for the length of a recording that only the bridge's machine or the PBX has."""
@@ -33,13 +32,21 @@ class Sound:
     known: bool
 
 
+class _Told(NamedTuple):
+    """What a list of prompts says of a file."""
+
+    name: str
+    language: str
+    text: str
+
+
 class Sounds:
     """Looks recordings up: at their place, if it can be read here, else among the shipped ones."""
 
     def __init__(self, shipped: Path = SHIPPED) -> None:
         self._shipped = shipped
         self._found: dict[str, Sound | None] = {}
-        self._texts: dict[Path, dict[str, dict[str, Any]]] = {}
+        self._told: dict[Path, dict[Path, _Told]] = {}
 
     def find(self, name: str) -> Sound | None:
         """Return a recording by the name the bridge gives it; None for one that is missing.
@@ -72,25 +79,28 @@ class Sounds:
             return Sound(path.name, "", "", UNKNOWN_MS, known=False)
 
     def _read(self, file: Path) -> Sound:
-        samples = examine(file).samples
-        language = file.parent.name
-        told = self._manifest(file.parent.parent).get(language, {}).get(file.stem)
-        text = told["text"] if told else self._text_beside(file)
-        length = math.ceil(samples * 1000 / RATE)
-        return Sound(file.stem, language if text else "", text, length, known=True)
-
-    def _manifest(self, folder: Path) -> dict[str, dict[str, Any]]:
-        """Return the texts of a folder of prompts; none if it has no list of them."""
-        if folder not in self._texts:
-            try:
-                self._texts[folder] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                self._texts[folder] = {}
-        return self._texts[folder]
-
-    @staticmethod
-    def _text_beside(file: Path) -> str:
+        length = math.ceil(examine(file).samples * 1000 / RATE)
+        # A rendered sound lies in a folder `sounds`, and is called after its hash as well.
+        for folder in (file.parent.parent, file.parent.parent.parent):
+            if told := self._manifest(folder).get(file):
+                return Sound(told.name, told.language, told.text, length, known=True)
         try:
-            return file.with_suffix(".txt").read_text(encoding="utf-8").strip()
-        except (OSError, ValueError):
-            return ""
+            text = words_beside(file)
+        except BadAudio:
+            return Sound(file.stem, "", "", length, known=True)
+        return Sound(file.stem, file.parent.name, text, length, known=True)
+
+    def _manifest(self, folder: Path) -> dict[Path, _Told]:
+        """Return what a folder of prompts lists, by file; nothing if it has no list of them."""
+        if folder not in self._told:
+            try:
+                listed = read_manifest(folder)
+            except BadPrompts:
+                listed = {}
+            self._told[folder] = {
+                folder / entry.get("file", f"{language}/{name}.wav"): _Told(
+                    name, language, entry["text"]
+                )
+                for (language, name), entry in listed.items()
+            }
+        return self._told[folder]

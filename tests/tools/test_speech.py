@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from agi_bridge.speech import SHIPPED, BadEngine, CommandEngine, PbxEngine
-from agi_bridge.tools.speech import engines, library, of_lines, stale
+from agi_bridge import service
+from agi_bridge.speech import (
+    SHIPPED,
+    BadEngine,
+    CommandEngine,
+    Engine,
+    LineWords,
+    PbxEngine,
+    Script,
+)
+from agi_bridge.speech.press import render_line
+from agi_bridge.speech.recording import text_hash
+from agi_bridge.speech.wav import header
+from agi_bridge.tools.consents.workflow import workflow
+from agi_bridge.tools.prompts import playing
+from agi_bridge.tools.prompts.survey import survey
+from agi_bridge.tools.softphone_sounds import Sounds
+from agi_bridge.tools.speech import engines, library, of_line, of_lines, stale
 from tests.call.builders import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
+
+    from agi_bridge.consent import Ledger
 
 ESPEAK = {"kind": "command", "command": ["espeak-ng", "-w", "{output}"]}
 FLITE = {"kind": "pbx", "command": ["Flite", "{text}"]}
@@ -107,3 +126,90 @@ async def test_the_cap_is_what_the_configuration_says(
 def test_every_recording_handed_out_is_under_its_address() -> None:
     made = library(settings(), lambda recording: f"http://h/{recording.wav.name}")
     assert made.prompt("goodbye", "en").path == "http://h/goodbye.wav"
+
+
+# -- one place says what a line plays
+
+
+class Registered:
+    """Stands in for the ledger: the disclosures that it was given, by language."""
+
+    def __init__(self) -> None:
+        self.sounds: dict[str, str] = {}
+
+    async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> None:
+        assert hashlib.sha256(wav).hexdigest() == audio_sha256
+        self.sounds[language] = audio_sha256 + text_hash(text)
+
+
+async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
+    """English is rendered, Spanish recorded over what was rendered, French the package's own."""
+    own = settings(
+        tmp_path,
+        tables=speech(recordings=str(tmp_path / "own")),
+        languages=["en", "es", "fr"],
+        policy_url="example.com",
+    )
+    line = own.lines["shop"]
+    texts = Script().texts(
+        LineWords(line.brand, line.policy_url), ["en", "es"], ["disclosure", "goodbye"]
+    )
+    await render_line(texts, [Buzz()], tmp_path / "speech" / "lines" / "shop")
+    (tmp_path / "own" / "es").mkdir(parents=True)
+    recorded = tmp_path / "own" / "es" / "disclosure.wav"
+    shutil.copyfile(SHIPPED / "es" / "busy.wav", recorded)
+    recorded.with_suffix(".txt").write_text(texts[2].text, encoding="utf-8-sig")
+
+    heard = of_lines(own, library(own))["shop"]
+    wanted = {
+        each: heard.prompt("disclosure", each).sha256 + heard.prompt("disclosure", each).text_sha256
+        for each in line.languages
+    }
+    assert len(set(wanted.values())) == 3
+    assert heard.prompt("disclosure", "es").wav == recorded
+    assert heard.prompt("disclosure", "fr").wav.is_relative_to(SHIPPED)
+    assert not heard.prompt("disclosure", "en").wav.is_relative_to(SHIPPED)
+
+    registered = Registered()
+    async with service.house(own, cast("Ledger", registered)) as parts:
+        assert registered.sounds == wanted  # `serve`, and `agi`, which builds the same house
+        served = parts.lines["shop"]
+        for each in line.languages:
+            path = served.prompt("disclosure", each).path
+            assert Sounds().find(path).text == served.prompt("disclosure", each).text  # type: ignore[union-attr]  # it is there
+
+    page = workflow(own, "shop", date="2026-11-26").calls_to_action
+    assert {each.language: each.audio_sha256 + each.text_sha256 for each in page} == wanted
+
+    (looked,) = survey(own, "shop")  # `prompts list`, `check` and `export`
+    asking = [each for each in looked.prompts if each.wanted.asks]
+    assert {
+        each.wanted.language: file_hash(each.found.file) + text_hash(each.words)
+        for each in asking
+        if each.found
+    } == wanted
+
+    for each in line.languages:
+        to = tmp_path / "played.wav"
+        played = await playing.run(own, "disclosure", "shop", language=each, to=to)
+        assert file_hash(to) + text_hash(played.found.text or "") == wanted[each]
+
+    assert {
+        each: of_line(own, line).prompt("disclosure", each).sha256 for each in line.languages
+    } == {each: sums[:64] for each, sums in wanted.items()}  # what `check` asks
+
+
+def file_hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+class Buzz(Engine):
+    """Says everything alike, but as long as it takes."""
+
+    def __init__(self) -> None:
+        super().__init__("buzz", "buzz", ())
+
+    async def render(self, text: str, language: str, output: Path) -> None:
+        samples = b"\0\x10" * 10 + b"\0\xf0" * 10
+        content = samples * (20 * len(text) + (language == "es"))
+        output.write_bytes(header(len(content), 8000) + content)
