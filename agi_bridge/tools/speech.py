@@ -20,14 +20,22 @@ def engines(settings: Settings) -> list[Engine | PbxEngine]:
     Raises:
         BadEngine: one cannot be made here; `field` is the setting's full name.
     """
-    made = []
+    made, faults = usable_engines(settings)
+    if faults:
+        raise faults[0]
+    return made
+
+
+def usable_engines(settings: Settings) -> tuple[list[Engine | PbxEngine], list[BadEngine]]:
+    """The engines that can be made here, and why the others cannot. Blocks, as `engines`."""
+    made: list[Engine | PbxEngine] = []
+    faults = []
     for place, given in enumerate(settings.speech.engines, start=1):
         try:
             made.append(engine(given.spec()))
         except BadEngine as error:
-            key = f"speech.engines.{place}.{error.field}"
-            raise BadEngine(key, error.problem) from None
-    return made
+            faults.append(BadEngine(f"speech.engines.{place}.{error.field}", error.problem))
+    return made, faults
 
 
 def folders(settings: Settings, line: Line) -> tuple[Folder, ...]:

@@ -102,7 +102,7 @@ def test_a_model_whose_package_is_missing_is_a_fault_that_names_the_extra(
     report = checked(speech('{kind = "kokoro", voices_at = "/voices"}'))
     level, text = one(report, "speech.engines.1.kind")
     assert level is Level.FAULT
-    assert "install agi-bridge[kokoro]" in text
+    assert "of the extra kokoro: in the source's folder, " in text
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import signal
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
@@ -46,6 +47,11 @@ class CommandEngine(Engine):
         super().__init__(PurePath(arguments[0]).name, "\0".join(arguments), languages)
         self._arguments = tuple(arguments)
         self._max_bytes = max_output_bytes
+
+    @property
+    def missing(self) -> bool:
+        """Whether the program is not there, or may not be run."""
+        return shutil.which(self._arguments[0]) is None
 
     async def render(self, text: str, language: str, output: Path) -> None:
         """Run the program once. Raises EngineError if it fails or writes no usable file."""

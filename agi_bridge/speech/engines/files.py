@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from agi_bridge.speech.errors import BadEngine
+
+# Into the environment that this very command runs from; docs/speech.md says the same.
+_INSTALL = (
+    f"in the source's folder, {sys.executable} -m pip install --no-deps --only-binary :all: "
+    "--require-hashes -r requirements-engines.txt"
+)
 
 
 def require_packages(extra: str, *packages: str) -> None:
     """Raise BadEngine unless all packages of an extra are installed. Loads none of them."""
     for package in packages:
         if find_spec(package) is None:
-            raise BadEngine("kind", f"needs the package {package}: install agi-bridge[{extra}]")
+            told = f"needs the package {package}, of the extra {extra}: {_INSTALL}"
+            raise BadEngine("kind", told)
 
 
 def require_file(field: str, file: Path) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agi_bridge.speech import BadAudio, BadPrompts, Engine, Script
+from agi_bridge.speech import BadAudio, BadPrompts, CommandEngine, Engine, Script
 from agi_bridge.speech.press import render_line
 from agi_bridge.speech.recording import RATE, examine
+from agi_bridge.speech.script import language_tags
 from agi_bridge.speech.shelf import read_manifest
 from agi_bridge.speech.takes import LONG_DISCLOSURE_SECONDS
 from agi_bridge.tools.consents.lines import find_line
@@ -22,7 +23,7 @@ from agi_bridge.tools.errors import ToolError, UsageError
 from agi_bridge.tools.prompts.shelves import Shelves, rendered_folder
 from agi_bridge.tools.prompts.shown import count, seconds
 from agi_bridge.tools.prompts.wanted import Wanted, wanted
-from agi_bridge.tools.speech import engines
+from agi_bridge.tools.speech import usable_engines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.settings import Settings
+    from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Text
 
 Result = Literal["rendered", "kept", "recorded", "failed"]
 """`kept`: it was rendered before. `recorded`: a recording of one's own, which is in no script."""
 
+_NO_ENGINE: Final = (
+    "speech.engines: none renders to files; docs/speech.md compares them. With espeak-ng, put these"
+    ' lines in place of engines = []: [[speech.engines]], then kind = "command", then'
+    ' command = ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]'
+)
 _COLUMNS: Final = ("language", "prompt", "seconds", "result")
 
 
@@ -119,8 +125,9 @@ async def run(
     """Render what is not rendered yet, or everything; `errors` shows how far it is.
 
     Raises:
-        UsageError: no such line or language of it, or no engine that renders files.
-        BadEngine: an engine cannot be used: a worse one in its stead would be found by ear only.
+        UsageError: no such line or language of it, or something is missing without which a text
+            could not be rendered. All of it is named, and nothing has been rendered: a worse engine
+            in place of the one that is missing would be noticed by ear only.
         BadScript: the script cannot be used.
         ToolError: what was rendered before cannot be read.
         OSError: the folder cannot be written.
@@ -130,7 +137,7 @@ async def run(
         raise UsageError(f"--language: the line has {', '.join(found.languages)}")
     script = await asyncio.to_thread(Script, settings.speech.script)
     prompts = wanted(found, script, None if language is None else [language])
-    voices = await asyncio.to_thread(_voices, settings)
+    voices = await asyncio.to_thread(_voices, settings, found, prompts)
     folder = rendered_folder(settings, found)
     before = {} if force else await asyncio.to_thread(_kept, folder)
     texts = [each.text for each in prompts if each.text is not None]
@@ -141,18 +148,47 @@ async def run(
     ]
     failed = await _render(asked, voices, folder, errors)
     outcome = _Outcome(asked, failed, await asyncio.to_thread(_kept, folder))
-    shelves = await asyncio.to_thread(Shelves.of, settings, found)
-    return Rendered(folder, tuple(_row(each, shelves, outcome) for each in prompts))
+    return Rendered(folder, tuple(_row(each, outcome) for each in prompts))
 
 
-def _voices(settings: Settings) -> list[Engine]:
-    """Make the configured engines that render to files, best first. Blocks."""
-    made = [voice for voice in engines(settings) if isinstance(voice, Engine)]
-    if not made:
-        raise UsageError(
-            "speech.engines: none renders to files; add one, as agi-bridge.example.toml shows"
+def _voices(settings: Settings, line: Line, prompts: Sequence[Wanted]) -> list[Engine]:
+    """Make the configured engines that render to files, best first. Blocks.
+
+    Raises UsageError naming all that is missing for these prompts, and what helps.
+    """
+    made, faults = usable_engines(settings)
+    missing = [str(fault) for fault in faults]
+    voices = [voice for voice in made if isinstance(voice, Engine)]
+    if not voices and not faults:
+        missing.append(_NO_ENGINE)
+    for voice in voices:
+        if isinstance(voice, CommandEngine) and voice.missing:
+            told = f"speech.engines: the program {voice.name!r} is not found"
+            missing.append(f"{told}: install it, on Debian apt-get install {voice.name}")
+    if voices:
+        missing += [
+            f"speech.engines: none serves {language!r}: add it to the languages of one"
+            for language in dict.fromkeys(each.language for each in prompts)
+            if not any(voice.serves(tag) for voice in voices for tag in language_tags(language))
+        ]
+    shelves = Shelves.of(settings, line)
+    problems = [each.problem for each in prompts if each.text is None and not _own(each, shelves)]
+    if problems and not line.policy_url:
+        missing.append(
+            f"lines.{line.name}.policy_url is empty, and the texts name it: write policy_url = "
+            f'"https://example.com/text" into [lines.{line.name}]'
         )
-    return made
+    else:
+        missing += dict.fromkeys(problems)
+    if missing:
+        raise UsageError("nothing was rendered:\n" + "\n".join(f"  {each}" for each in missing))
+    return voices
+
+
+def _own(each: Wanted, shelves: Shelves) -> bool:
+    """Whether a prompt that is in no script is recorded."""
+    found = shelves.find(each.name, each.language)
+    return found is not None and found.source in {"recording", "prompts"}
 
 
 async def _render(
@@ -202,13 +238,10 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
     return kept
 
 
-def _row(each: Wanted, shelves: Shelves, outcome: _Outcome) -> Row:
+def _row(each: Wanted, outcome: _Outcome) -> Row:
     """Tell what became of a prompt."""
     if each.text is None:
-        found = shelves.find(each.name, each.language)
-        if found is not None and found.source in {"recording", "prompts"}:
-            return Row(each, "recorded")
-        return Row(each, "failed", problem=each.problem)
+        return Row(each, "recorded")
     if each.text in outcome.failed:
         return Row(each, "failed", problem=outcome.failed[each.text])
     result: Result = "rendered" if each.text in outcome.asked else "kept"

@@ -145,7 +145,7 @@ def sheet(line: LinePrompts) -> Sheet:
     missing = [
         prompt.wanted.problem
         for prompt in line.prompts
-        if prompt.wanted.text is None and not prompt.words
+        if prompt.wanted.text is None and (prompt.found is None or prompt.found.source == "shipped")
     ]
     if missing:
         raise ToolError(f"the script is not complete: {'; '.join(dict.fromkeys(missing))}")

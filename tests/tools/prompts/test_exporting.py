@@ -115,3 +115,11 @@ def test_half_a_script_is_not_sent(shop: Shop) -> None:
     asking = look(Wanted("disclosure-shop", "en", None, "'en' has no text", asks=True), None)
     with pytest.raises(ToolError, match="the script is not complete: 'en' has no text"):
         sheet(LinePrompts(shop.settings.lines["shop"], (asking,), ()))
+
+
+def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(shop: Shop) -> None:
+    """Without an address the script's cannot be made; the package's own is no line's."""
+    told = shop.configure(policy_url="")("export", "--line", "shop", "--out", shop.folder / "out")
+    assert told.status == 1
+    assert "the script is not complete: en: disclosure needs the line's policy_url" in told.err
+    assert not (shop.folder / "out").exists()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from agi_bridge.speech import Folder, Library, Script
+from agi_bridge.speech import TEXTS, Folder, Library, Script
 from agi_bridge.speech.shelf import read_manifest
 from agi_bridge.tools.prompts import rendering
 from agi_bridge.tools.prompts.shelves import rendered_folder
@@ -104,10 +104,40 @@ def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(rendered
     assert line.split()[:3] == ["en", "disclosure", "failed:"]
 
 
-def test_a_text_that_cannot_be_made_fails_with_its_reason(rendered: Shop) -> None:
-    told = rendered.configure(policy_url="")("render", "--line", "shop")
-    assert told.status == 1
-    assert "needs the line's policy_url, which is empty" in told.out
+def test_what_is_missing_is_named_before_anything_is_rendered(shop: Shop) -> None:
+    config = shop.configure(policy_url="", languages=["en", "fr"]).config
+    command = 'kind = "command"\nlanguages = ["en"]\ncommand = ["say-it", "{output}"]'
+    text = config.read_text(encoding="utf-8")
+    before, head, _ = text.partition("[[speech.engines]]")
+    config.write_text(f"{before}{head}\n{command}\n", encoding="utf-8")
+    told = shop("render", "--line", "shop")
+    assert (told.status, told.out) == (2, "")
+    first, program, language, address = told.err.splitlines()
+    assert first == "agi-bridge: nothing was rendered:"
+    assert "'say-it' is not found: install it, on Debian apt-get install say-it" in program
+    assert language == "  speech.engines: none serves 'fr': add it to the languages of one"
+    assert 'write policy_url = "https://example.com/text" into [lines.shop]' in address
+    assert not folder(shop).exists()
+
+
+def test_a_disclosure_of_ones_own_without_words_is_named_too(shop: Shop) -> None:
+    told = shop.configure(disclosure="disclosure-shop")("render", "--line", "shop")
+    assert told.status == 2
+    assert "'en' has no text 'disclosure-shop'" in told.err
+    assert shop.asked == []
+
+
+def test_a_script_of_ones_own_is_spoken(shop: Shop, tmp_path: Path) -> None:
+    text = (TEXTS / "en.toml").read_text(encoding="utf-8")
+    changed = text.replace('goodbye = "Goodbye."', 'goodbye = "So long."')
+    assert changed != text
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script" / "en.toml").write_text(changed, encoding="utf-8-sig")
+    (tmp_path / "script" / "._en.toml").write_bytes(b"\0\5\x16\7")
+    shop.configure(speech={"script": str(tmp_path / "script")})
+    assert shop("render", "--line", "shop").status == 0
+    assert ["en", "So long."] in shop.asked
+    assert shop("check").status == 0
 
 
 def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: Shop) -> None:
@@ -144,7 +174,7 @@ def test_an_engine_that_cannot_be_made_is_named_and_no_worse_one_taken(shop: Sho
     first = '[[speech.engines]]\nkind = "piper"\nvoices = {en = "/nonexistent/voice.onnx"}\n'
     shop.config.write_text(engines.replace("[[speech.engines]]", f"{first}\n[[speech.engines]]"))
     told = shop("render", "--line", "shop")
-    assert told.status == 1
+    assert told.status == 2
     assert "speech.engines.1" in told.err
     assert shop.asked == []
 
