@@ -163,6 +163,9 @@ class ConsentDialogue:
         self._call_line.step("disclosure")
         recording = self._library.prompt(self._line.disclosure, self.language)
         try:
+            if not await self._library.intact(recording):  # the record would name another sound
+                self._record.disclosed(_heard(recording, 0))
+                return Declined("disclosure_not_heard")
             playback = await self._channel.stream_file(recording.path, STAR_KEY)
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
             self._record.disclosed(_heard(recording, 0))

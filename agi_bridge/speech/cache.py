@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .audio import telephone
 from .errors import BadAudio
-from .recording import Sound, examine
+from .recording import WIDE_RATE, Sound, examine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,6 +47,8 @@ class Cache:
         path = self.path(key)
         try:
             sound = examine(path)
+            with contextlib.suppress(FileNotFoundError):
+                examine(path.with_suffix(_WIDE), WIDE_RATE)
         except FileNotFoundError:
             return None
         except (BadAudio, OSError):
@@ -84,6 +86,8 @@ class Cache:
         path = self.path(key)
         if ready.with_suffix(_WIDE).exists():
             ready.with_suffix(_WIDE).replace(path.with_suffix(_WIDE))
+        else:
+            path.with_suffix(_WIDE).unlink(missing_ok=True)
         ready.replace(path)
         await asyncio.to_thread(self._settle)
         return sound

@@ -7,6 +7,7 @@ counted, because a caller kept waiting in silence is worse off than one who miss
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +21,7 @@ from .errors import MissingPrompt
 from .recording import Recording
 from .rendering import Renderer
 from .script import DOCUMENTED, NEEDED, clean, comparable, language_tags
-from .shelf import SHIPPED, find, layered, read_folder
+from .shelf import SHIPPED, find, intact, layered, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -105,6 +106,17 @@ class Library:
         if recording is None:
             raise MissingPrompt(name, language)
         return self._addressed(recording)
+
+    async def intact(self, recording: Recording) -> bool:
+        """Tell whether a caller would hear a disclosure as it was read; if not, it is logged.
+
+        The record of consent names the sound that was read at the start. What the PBX fetches over
+        HTTP is compared when it is fetched.
+        """
+        if self._address is not None or await asyncio.to_thread(intact, recording):
+            return True
+        _log.error("speech.changed: restart the bridge to have it played", file=str(recording.wav))
+        return False
 
     def unspoken(self, texts: Iterable[Text]) -> list[Text]:
         """Return the texts that no recording speaks word for word in their language."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import wav
@@ -22,6 +22,13 @@ WIDE_RATE = 16_000
 
 MAX_SECONDS = 360.0
 """Longest sound that is taken."""
+
+
+FileState = tuple[int, int, int, int]
+"""Device, inode, and nanoseconds of the last change of content and of anything: which file it is.
+
+The last cannot be set, so a file that was changed is not taken for the one before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Recording:
     """Of the sound file, in hex."""
     text_sha256: str
     """Of the text in UTF-8, in hex."""
+    state: FileState | None = field(default=None, compare=False)
+    """Which file was read."""
 
     @property
     def seconds(self) -> float:
@@ -55,6 +64,7 @@ class Sound:
 
     samples: int
     sha256: str
+    state: FileState | None = field(default=None, compare=False)
 
 
 def examine(path: Path, rate: int = RATE) -> Sound:
@@ -66,13 +76,32 @@ def examine(path: Path, rate: int = RATE) -> Sound:
     # Without waiting: a pipe of this name would never be opened.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise BadAudio("is not a file")
         most = wav.HEADER_BYTES + int(MAX_SECONDS * rate) * wav.SAMPLE_BYTES
         content = opened.read(most + 1)
     if len(content) > most:
         raise BadAudio(f"is longer than {MAX_SECONDS:g} s")
-    return Sound(wav.check(content, rate), hashlib.sha256(content).hexdigest())
+    samples = wav.check(content, rate)
+    return Sound(samples, hashlib.sha256(content).hexdigest(), _state(status))
+
+
+def unchanged(recording: Recording) -> bool:
+    """Tell whether the file of a recording still is what was read. Blocks for a look at it.
+
+    One that was copied or touched is read again: only its sound counts.
+    """
+    try:
+        if _state(recording.wav.stat()) == recording.state:
+            return True
+        return examine(recording.wav).sha256 == recording.sha256
+    except (BadAudio, OSError):
+        return False
+
+
+def _state(status: os.stat_result) -> FileState:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def text_hash(text: str) -> str:

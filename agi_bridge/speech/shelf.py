@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadAudio, BadPrompts
-from .recording import WIDE_RATE, Recording, examine, text_hash
+from .recording import WIDE_RATE, Recording, examine, text_hash, unchanged
 from .script import language_tags, one_line
 
 if TYPE_CHECKING:
@@ -266,6 +266,7 @@ class _Reading:
             samples=sound.samples,
             sha256=sound.sha256,
             text_sha256=text_hash(text),
+            state=sound.state,
         )
         for name, value in listed.items():
             if name in Recording.__slots__ and getattr(recording, name) != value:
@@ -279,6 +280,17 @@ class _Reading:
             self._beside[file.parent] = _rivals(file.parent, self._tags)
         for name in self._beside[file.parent].get(file.stem, ()):
             raise BadAudio(rival_problem(name))
+
+
+def intact(recording: Recording) -> bool:
+    """Tell whether a caller who is played a recording now hears what was read, all of it.
+
+    Blocks for a look at the file and at what lies beside it: another format of the same name, or a
+    sound for HD voice, of which half would count as all.
+    """
+    file = recording.wav
+    alone = not rivals(file) and not file.with_suffix(WIDE).exists()
+    return alone and unchanged(recording)
 
 
 def rivals(file: Path, tags: Collection[str] = ()) -> list[str]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.call.handler import CallHandler
 from agi_bridge.consent import State
+from agi_bridge.speech import SHIPPED, Library
 from tests.call.builders import DID, KEY
 from tests.call.conftest import Place, names, shipped_milliseconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"
@@ -164,6 +171,25 @@ async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(place: 
     assert names(call) == ["disclosure", "not-confirmed"]
     assert dialled(call) == [DEFAULT]
     assert (await place.events())[-1].body["reason"] == "disclosure_not_heard"
+
+
+async def test_a_disclosure_that_changed_since_the_start_is_not_played_and_no_consent(
+    place: Place, tmp_path: Path
+) -> None:
+    """The record would say that the caller heard what was there at the start."""
+    prompts = shutil.copytree(SHIPPED, tmp_path / "prompts")
+    await place.handler()
+    handler = CallHandler(replace(place.house, library=Library(prompts, cache=tmp_path)))
+    shutil.copy(prompts / "en" / "busy.wav", prompts / "en" / "disclosure.wav")
+    call = await FakeAsterisk(keys=AGREES, sounds=lambda _: 1000).run(
+        handler, "consent?to=%2B14155550111"
+    )
+    assert place.stand_in.requests == []
+    assert names(call) == ["not-confirmed"]
+    assert dialled(call) == [DEFAULT]
+    disclosed, declined = await place.events()
+    assert (disclosed.body["complete"], disclosed.body["endpos"]) == (False, 0)
+    assert declined.body["reason"] == "disclosure_not_heard"
 
 
 async def test_a_missing_recording_is_a_fault_that_leads_to_the_default(place: Place) -> None:

@@ -47,6 +47,20 @@ def test_a_kept_file_that_cannot_be_played_counts_as_none(tmp_path: Path, conten
     assert Cache(tmp_path).find("key") is None
 
 
+async def test_hd_voice_that_cannot_be_played_counts_as_none_and_does_not_stay(
+    tmp_path: Path, tone: Callable[..., Path]
+) -> None:
+    cache = Cache(tmp_path / "speech")
+    await keep(cache, "key", tone(rate=48_000))
+    wide = tmp_path / "speech" / "key.wav16"
+    assert cache.find("key") is not None
+    wide.write_bytes(wide.read_bytes() + b"LIST\0\0\0\0")
+    assert cache.find("key") is None
+    await keep(cache, "key", tone(rate=8000))
+    assert cache.find("key") is not None
+    assert not wide.exists()
+
+
 async def test_garbage_is_not_kept(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "speech")
     async with cache.workplace() as place:
