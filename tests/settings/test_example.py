@@ -71,7 +71,7 @@ def test_the_example_shows_every_setting() -> None:
 def test_the_example_shows_an_engine_of_each_kind_with_every_key_of_it() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     shown = re.sub("(?m)^engines = .*$", "", re.sub("(?m)^#     ", "", text))
-    tables = shown[shown.index("[[speech.engines]]") : shown.index("budget_seconds")]
+    tables = shown[shown.index("[[speech.engines]]") : shown.index("[log]")]
     given = tomllib.loads(tables)["speech"]["engines"]
     assert [engine["kind"] for engine in given] == ["kokoro", "piper", "http", "pbx", "command"]
     speech = SpeechSettings(engines=given)

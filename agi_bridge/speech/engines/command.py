@@ -28,6 +28,12 @@ TEXT: Final = "{text}"
 LANGUAGE: Final = "{language}"
 OUTPUT: Final = "{output}"
 
+SHARED_MEMORY_BYTES: Final = 64 << 20
+"""Besides the sound: what PulseAudio's library sets up when it is loaded, which counts as a file.
+
+Debian's espeak-ng is linked to it, and would never speak if it could not.
+"""
+
 
 class CommandEngine(Engine):
     """A program that writes a WAV file.
@@ -103,8 +109,9 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _limit_files(pid: int, max_bytes: int) -> None:
     """Have the kernel stop the program (SIGXFSZ) when a file of its grows too large."""
+    most = max_bytes + SHARED_MEMORY_BYTES
     with contextlib.suppress(ProcessLookupError):  # it has ended already
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 async def end_with_children(process: asyncio.subprocess.Process) -> None:

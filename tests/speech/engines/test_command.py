@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.speech import CommandEngine, EngineError
+from agi_bridge.speech.engines.command import SHARED_MEMORY_BYTES
 from tests.speech.programs import ECHO, HANG, LEAVE
 
 if TYPE_CHECKING:
@@ -104,7 +105,31 @@ with open(sys.argv[1], "wb", buffering=0) as file:
     speaker = engine(flood, "{output}", max_output_bytes=1 << 17)
     with pytest.raises(EngineError, match=f"ended with status -{signal.SIGXFSZ.value}"):
         await speaker.render("a text", "en", tmp_path / "out.wav")
-    assert (tmp_path / "out.wav").stat().st_size == 1 << 17
+    assert (tmp_path / "out.wav").stat().st_size == (1 << 17) + SHARED_MEMORY_BYTES
+
+
+async def test_a_sound_that_is_too_large_is_not_taken(
+    engine: Callable[..., CommandEngine], tmp_path: Path
+) -> None:
+    flood = "import sys; sys.stdin.read(); open(sys.argv[1], 'wb').write(bytes(1 << 18))"
+    with pytest.raises(EngineError, match="wrote no usable file"):
+        await engine(flood, "{output}", max_output_bytes=1 << 17).render(
+            "a text", "en", tmp_path / "out.wav"
+        )
+
+
+async def test_a_program_may_have_shared_memory_as_espeak_has(
+    engine: Callable[..., CommandEngine], tmp_path: Path
+) -> None:
+    """PulseAudio's client library (pa_mempool_new): a memory file of 64 MiB, not written to."""
+    program = """
+import os, sys
+sys.stdin.read()
+os.ftruncate(os.memfd_create("pulseaudio"), 64 << 20)
+open(sys.argv[1], "w").write("spoken")
+"""
+    await engine(program, "{output}").render("a text", "en", tmp_path / "out.wav")
+    assert (tmp_path / "out.wav").read_text() == "spoken"
 
 
 async def test_a_cancelled_program_ends_with_all_that_it_started(
