@@ -49,6 +49,20 @@ def test_what_is_written_is_what_asterisk_plays(tone: Callable[..., Path], tmp_p
     assert np.abs(read).max() <= 10 ** (-1 / 20)
 
 
+def test_a_hardened_service_can_convert(tone: Callable[..., Path], tmp_path: Path) -> None:
+    """No memory both written and executed: systemd's MemoryDenyWriteExecute, prctl since 6.3."""
+    program = """
+import ctypes, pathlib, sys
+ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+from agi_bridge.speech.audio import telephone
+telephone(*map(pathlib.Path, sys.argv[1:]))
+"""
+    target = tmp_path / "out.wav"
+    command = [sys.executable, "-c", program, str(tone(rate=48_000)), str(target)]
+    subprocess.run(command, check=True)  # noqa: S603 - the interpreter that runs this
+    assert examine(target).samples
+
+
 def test_a_disk_that_is_full_is_an_os_error(tone: Callable[..., Path]) -> None:
     with pytest.raises(OSError, match="No space left"):
         telephone(tone(), Path("/dev/full"))
