@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from agi_bridge.call.handler import CallHandler, House
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent.upkeep import Upkeep
 from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.speech import BadPrompts
 from agi_bridge.tools.ledger import (
     anchors,
     load_keys,
@@ -171,11 +173,14 @@ async def keep_disclosures(
 
     Raises:
         LedgerUnavailable: the database did not take it.
+        BadPrompts: a file is no longer the one that was read; the hash kept would be another's.
     """
     for line in settings.lines.values():
         for language in line.languages:
             recording = prompts[line.name].prompt(line.disclosure, language)
             wav = await asyncio.to_thread(recording.wav.read_bytes)
+            if hashlib.sha256(wav).hexdigest() != recording.sha256:
+                raise BadPrompts([f"{recording.wav} has just changed: start again"])
             await ledger.register(recording.language, recording.text, recording.sha256, wav)
 
 

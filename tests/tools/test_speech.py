@@ -12,6 +12,7 @@ from agi_bridge import service
 from agi_bridge.speech import (
     SHIPPED,
     BadEngine,
+    BadPrompts,
     CommandEngine,
     Engine,
     LineWords,
@@ -197,6 +198,19 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     assert {
         each: of_line(own, line).prompt("disclosure", each).sha256 for each in line.languages
     } == {each: sums[:64] for each, sums in wanted.items()}  # what `check` asks
+
+
+async def test_a_disclosure_that_changed_while_it_was_read_is_not_kept_under_another_hash(
+    tmp_path: Path,
+) -> None:
+    shelve(tmp_path / "own", "disclosure", "Recorded.")
+    own = settings(tmp_path, tables=speech(recordings=str(tmp_path / "own")))
+    heard = of_lines(own, library(own))
+    shutil.copyfile(SHIPPED / "en" / "goodbye.wav", tmp_path / "own" / "en" / "disclosure.wav")
+    registered = Registered()
+    with pytest.raises(BadPrompts, match=r"disclosure\.wav has just changed: start again"):
+        await service.keep_disclosures(own, heard, cast("Ledger", registered))
+    assert registered.sounds == {}
 
 
 def file_hash(file: Path) -> str:
