@@ -308,7 +308,11 @@ def _rules(line: Line) -> AgreementRules:
     return AgreementRules(
         number_per_day=limits.number_per_day,
         caller_per_day=limits.caller_id_per_day,
+        unidentified_per_day=limits.unidentified_per_day,
         line_per_hour=limits.line_per_hour,
+        unidentified_share=limits.unidentified_share,
+        other_number_share=limits.other_number_share,
+        own_number_share=limits.own_number_share,
     )
 
 

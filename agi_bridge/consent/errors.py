@@ -31,8 +31,9 @@ class IllegalTransition(ConsentError):  # noqa: N818 - named after what happened
 class Withheld(ConsentError):  # noqa: N818 - the same
     """The consent may not be taken, whatever the caller keyed; nothing is stored.
 
-    `reason` is `suppressed` (the number was revoked for this brand), `number_limit`,
-    `caller_limit` or `line_limit`.
+    `reason` is `suppressed` (the number was revoked for this brand), or the limit that is reached:
+    `number_limit`, `caller_limit`, `unidentified_limit` (all callers of the line together who show
+    no number), `line_limit`, `line_share` (the part of it that one kind of caller may use).
     """
 
     def __init__(self, reason: str) -> None:

@@ -24,7 +24,7 @@ class CallFacts:
 
     `attestation` is the STIR/SHAKEN level (`A`, `B`, `C`) if the trunk gave one, `server` the
     bridge's host, `tz` the business's time zone, `clock_synced` whether the host's clock was
-    disciplined by NTP.
+    disciplined by NTP. `caller_key` is what limits know the caller by, if that is not `caller_id`.
     """
 
     line_id: str
@@ -37,6 +37,7 @@ class CallFacts:
     software: str
     config_sha256: str
     caller_id: str | None = field(default=None, repr=False)
+    caller_key: str | None = field(default=None, repr=False)
     linked_id: str = ""
     attestation: str | None = None
     server: str = ""
@@ -82,15 +83,32 @@ class AgreementRules:
     """How many agreements are taken; 0 is no limit.
 
     Anyone can key a stranger's number: so many for one number on one line in 24 hours, from one
-    caller ID in 24 hours, on one line in an hour.
+    caller ID in 24 hours, from all callers of a line together who show none in 24 hours, on one
+    line in an hour. The shares, in percent of `line_per_hour`, keep one kind of caller from using
+    up a line's hour; what they come to is rounded down, but to no less than one.
+
+    Attributes:
+        unidentified_share: callers without a caller ID.
+        other_number_share: these, and callers who key another number than the one they show.
+        own_number_share: callers who key the number that they show.
     """
 
     number_per_day: int = 3
     caller_per_day: int = 5
+    unidentified_per_day: int = 20
     line_per_hour: int = 60
+    unidentified_share: int = 20
+    other_number_share: int = 50
+    own_number_share: int = 90
+
+    def hourly(self, share: int) -> int:
+        """How many of the line's agreements in an hour a share comes to; 0 is no limit."""
+        return max(1, self.line_per_hour * share // 100) if self.line_per_hour else 0
 
 
-UNLIMITED: Final = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=0)
+UNLIMITED: Final = AgreementRules(
+    number_per_day=0, caller_per_day=0, unidentified_per_day=0, line_per_hour=0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,7 @@ class PersonalData:
         values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on.
         line_id: the line, if there was a call.
         brand: the brand that the number belongs to.
+        caller_key: what limits know the caller by; None: by nothing, the caller is unidentified.
         rules: the limits to keep to; what is no agreement has none.
     """
 
@@ -126,6 +145,7 @@ class PersonalData:
     values: Mapping[str, str] = field(repr=False)
     line_id: str | None = None
     brand: str | None = None
+    caller_key: str | None = field(default=None, repr=False)
     rules: AgreementRules = UNLIMITED
 
     @property

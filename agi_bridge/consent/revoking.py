@@ -75,7 +75,7 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
         for consent_id in ended
     ]  # fmt: skip
     writer.append(transaction, events)
-    writer.keep_personal(transaction, id_, person, at=now)
+    writer.keep_personal(transaction, id_, person)
     _suppress(transaction, number, request.brand, id_, now)
     return Revoked(id_, len(ended))
 
@@ -104,7 +104,7 @@ def message(
         "customer_c": commitment(bytes.fromhex(person.values["salt"]), "customer", customer_id),
     }
     writer.append(transaction, [StoredEvent(Identifiers().next(), id_, Act.MESSAGE, now, body)])
-    writer.keep_personal(transaction, id_, person, at=now)
+    writer.keep_personal(transaction, id_, person)
     return id_
 
 

@@ -100,16 +100,26 @@ def _standing() -> ClauseElement:
     """What stands against an agreement, in one row.
 
     Whether a number is revoked for this brand (1), lifted (0) or neither (NULL); the same for every
-    brand; how many agreements there were for this number on this line, from this caller ID, and on
-    this line.
+    brand; how many agreements there were for this number on this line, from this caller, and on
+    this line: all, by callers who keyed the number they showed, and by callers who showed none.
     """
+    own, nobody = PII.c.number_hmac == PII.c.caller_hmac, PII.c.caller_hmac == bindparam("nobody")
+    line = (
+        select(
+            func.count().label("all_"),
+            func.count().filter(own).label("own"),
+            func.count().filter(nobody).label("nobody"),
+        )
+        .where(PII.c.line_id == bindparam("line"), _within("hour"))
+        .subquery("of_line")
+    )
     return select(
         _revoked(bindparam("brand_number"), bindparam("brand")),
         _revoked(bindparam("every_number"), _constant(EVERY_BRAND)),
         _count(PII.c.number_hmac == bindparam("number"), PII.c.line_id == bindparam("on_line"),
                since="day"),
         _count(PII.c.caller_hmac == bindparam("caller"), since="caller_day"),
-        _count(PII.c.line_id == bindparam("line"), since="hour"),
+        line.c.all_, line.c.own, line.c.nobody,
     )  # fmt: skip
 
 
@@ -123,7 +133,12 @@ def _revoked(number: ColumnElement[str], brand: ColumnElement[str]) -> ScalarSel
 
 
 def _count(*conditions: ColumnElement[bool], since: str) -> ScalarSelect[Any]:
-    return select(func.count()).where(*conditions, PII.c.at >= bindparam(since)).scalar_subquery()
+    return select(func.count()).where(*conditions, _within(since)).scalar_subquery()
+
+
+def _within(since: str) -> ColumnElement[bool]:
+    """Since then, and not in the future: a clock that was ahead for a while must not count on."""
+    return PII.c.at.between(bindparam(since), bindparam(f"{since}_until"))
 
 
 def _constant(value: str) -> ColumnElement[str]:

@@ -5,7 +5,6 @@ Blocks; belongs to the ledger's thread. Times are RFC 3339 in UTC, which sort as
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,14 +13,20 @@ import structlog
 from sqlalchemy import func, select, update
 
 from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
+from agi_bridge.consent.errors import (
+    IllegalTransition,
+    KeyFault,
+    VaultDamaged,
+    Withheld,
+)
 from agi_bridge.consent.facts import SCHEMA, StoredEvent
 from agi_bridge.consent.proof import canonical, text_sha256, timestamp
 from agi_bridge.consent.schema import DISCLOSURE, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
+from agi_bridge.observe.steady import steady_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from agi_bridge.consent.database import Transaction
     from agi_bridge.consent.facts import Batch, DisclosureHeard, PersonalData
@@ -31,8 +36,11 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = "IllegalTransition | Withheld | None"
 """What became of one batch: None is stored."""
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
+AHEAD: Final = 300.0
+"""How far in the future an agreement still counts, in seconds: by so much at most do the clocks of
+bridges on one database differ. What is further ahead was dated by a clock that was wrong."""
 
 
 @dataclass(slots=True)
@@ -49,11 +57,25 @@ class _Group:
 
 
 class Writer:
-    """Writes one bridge's chain."""
+    """Writes one bridge's chain.
 
-    def __init__(self, statements: Statements, vault: Vault, ledger_id: str) -> None:
+    Args:
+        statements: for the database that it is in.
+        vault: seals and finds personal data.
+        ledger_id: the chain's id.
+        clock: seconds since the epoch, which limits and retention count by.
+    """
+
+    def __init__(
+        self,
+        statements: Statements,
+        vault: Vault,
+        ledger_id: str,
+        clock: Callable[[], float] = steady_time.now,
+    ) -> None:
         self.vault = vault
         self.ledger_id = ledger_id
+        self.clock = clock
         self._sql = statements
         self._versions: dict[str, int] = {}
 
@@ -112,12 +134,13 @@ class Writer:
         transaction.cursor.executemany(sql.insert_event.text, rows)
 
     def keep_personal(
-        self, transaction: Transaction, consent_id: str, person: PersonalData, *, at: str,
-        disclosure_sha256: str | None = None,
+        self, transaction: Transaction, consent_id: str, person: PersonalData, *,
+        at: str | None = None, disclosure_sha256: str | None = None,
     ) -> None:  # fmt: skip
-        """Seal and store personal data under a consent's or an act's id."""
+        """Seal and store personal data under a consent's or an act's id; it is kept from now on."""
+        since = _stamp(self.clock()) if at is None else at
         transaction.cursor.execute(
-            self._sql.insert_pii.text, self._row(consent_id, person, at, disclosure_sha256)
+            self._sql.insert_pii.text, self._row(consent_id, person, since, disclosure_sha256)
         )
 
     def state(self, transaction: Transaction, consent_id: str) -> State | None:
@@ -156,8 +179,8 @@ class Writer:
 
     def _names_of(self, person: PersonalData) -> Iterator[str]:
         yield f"number:{self._lookup(person.number)}"
-        if person.caller_id is not None and person.rules.caller_per_day:
-            yield f"caller:{self._lookup(person.caller_id)}"
+        if _caller_limit(person)[1]:
+            yield f"caller:{self._caller(person)}"
         if person.rules.line_per_hour:
             yield f"line:{person.line_id}"
 
@@ -190,33 +213,44 @@ class Writer:
         """See that a number may be agreed to: not revoked, and no limit is reached."""
         rules = person.rules
         number = self._lookup(person.number)
-        caller = self._lookup(person.caller_id)
+        caller = self._caller(person)
         line = person.line_id
-        now = time.time_ns() // 1_000_000
-        per_caller = rules.caller_per_day if caller else 0
+        now = self.clock()
+        until = _stamp(now + AHEAD)
+        over_caller, per_caller = _caller_limit(person)
         sql = self._sql.standing
-        brand, every, numbers, callers, on_line = transaction.cursor.execute(
+        brand, every, numbers, callers, on_line, own, nobody = transaction.cursor.execute(
             sql.text,
             sql.arguments(
                 brand_number=number, every_number=number, brand=brand_key(person.brand or ""),
-                number=number, on_line=line, day=_since(now, DAY_MS, rules.number_per_day),
-                caller=caller, caller_day=_since(now, DAY_MS, per_caller),
-                line=line, hour=_since(now, HOUR_MS, rules.line_per_hour),
+                number=number, on_line=line,
+                day=_since(now, DAY, rules.number_per_day), day_until=until,
+                caller=caller, caller_day=_since(now, DAY, per_caller), caller_day_until=until,
+                line=line, nobody=self._nobody(person),
+                hour=_since(now, HOUR, rules.line_per_hour), hour_until=until,
             ),
         ).fetchone()  # fmt: skip
         suppressed = brand == 1 or (brand is None and every == 1)
         if suppressed and (person.caller_id != person.number or person.kind == "returned"):
             raise Withheld("suppressed")
-        keys: list[str] = []
-        for key, reason, stored, limit in (
+        limits = [
             (f"number {number} {line}", "number_limit", numbers, rules.number_per_day),
-            (f"caller {caller}", "caller_limit", callers, per_caller),
+            (f"caller {caller}", over_caller, callers, per_caller),
             (f"line {line}", "line_limit", on_line, rules.line_per_hour),
-        ):
+        ]
+        if number == caller:
+            share = rules.hourly(rules.own_number_share)
+            limits.append((f"own {line}", "line_share", own, share))
+        else:
+            share = rules.hourly(rules.other_number_share)
+            limits.append((f"other {line}", "line_share", on_line - own, share))
+        if person.caller_key is None:
+            share = rules.hourly(rules.unidentified_share)
+            limits.append((f"nobody {line}", "line_share", nobody, share))
+        for key, reason, stored, limit in limits:
             if limit and stored + group.taken[key] >= limit:
                 raise Withheld(reason)
-            keys.append(key)
-        group.taken.update(keys)
+        group.taken.update(key for key, *_ in limits)
         if suppressed:
             group.lifted.append(person)
 
@@ -230,12 +264,13 @@ class Writer:
     def _insert(self, transaction: Transaction, group: _Group) -> None:
         self.append(transaction, group.events)
         sql = self._sql
+        now = _stamp(self.clock())
         if group.people:
             transaction.cursor.executemany(
                 sql.insert_pii.text,
                 [
                     self._row(
-                        batch.consent_id, person, batch.events[-1].at,
+                        batch.consent_id, person, now,
                         None if batch.disclosure is None else text_sha256(batch.disclosure.text),
                     )
                     for batch, person in group.people
@@ -256,7 +291,7 @@ class Writer:
             brand=None if person.brand is None else brand_key(person.brand),
             at=at,
             number_hmac=self._lookup(person.number),
-            caller_hmac=self._lookup(person.caller_id),
+            caller_hmac=self._caller(person),
             sealed=self.vault.seal(consent_id, person.values),
             disclosure_sha256=disclosure_sha256,
             trimmed=False,
@@ -302,6 +337,17 @@ class Writer:
                 )
             )  # fmt: skip
 
+    def _caller(self, person: PersonalData) -> str | None:
+        """What limits know a caller by: the number shown, else one name for all of a line."""
+        if person.caller_key is None:
+            return self._nobody(person)
+        return self.vault.lookup(person.caller_key)
+
+    def _nobody(self, person: PersonalData) -> str | None:
+        """The caller who shows no number; None where there was no call."""
+        line = person.line_id
+        return None if line is None else self.vault.lookup(f"\0callers without a number: {line}")
+
     def _lookup(self, value: str | None) -> str | None:
         return None if value is None else self.vault.lookup(value)
 
@@ -312,9 +358,20 @@ def _after_all(event: StoredEvent) -> StoredEvent:
     return StoredEvent(event.event_id, event.consent_id, Act.SETTLED, event.at, body)
 
 
-def _since(now_ms: int, span_ms: int, limit: int) -> str:
-    """From when on agreements count; where there is no limit, none need be looked at."""
-    return timestamp((now_ms - span_ms) * 1_000_000) if limit else "9999"
+def _caller_limit(person: PersonalData) -> tuple[str, int]:
+    """How many agreements a caller may make in 24 hours, and the reason to withhold one more."""
+    if person.caller_key is None:
+        return "unidentified_limit", person.rules.unidentified_per_day
+    return "caller_limit", person.rules.caller_per_day
+
+
+def _since(now: float, span: float, limit: int) -> str:
+    """From when on agreements count; where there is no limit, none has to be looked at."""
+    return _stamp(now - span) if limit else "9999"
+
+
+def _stamp(seconds: float) -> str:
+    return timestamp(round(seconds * 1000) * 1_000_000)
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

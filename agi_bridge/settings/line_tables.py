@@ -11,6 +11,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from .sections import Section
 from .types import ClockTime, Count, LongText, Seconds, refuse
 
+WHOLE = 100
+"""All of it, in percent."""
+
+Share = Annotated[Count, Field(ge=1, le=WHOLE)]
+"""A part in percent."""
+
 
 class ConsentSettings(Section):
     """`[lines.NAME.consent]`: how the caller is asked. Each wait has its own limit."""
@@ -72,7 +78,8 @@ class ConsentSettings(Section):
 class LimitSettings(Section):
     """`[lines.NAME.limits]`: anyone can key a stranger's number, so each is texted only so often.
 
-    Over a limit the call goes to its default destination without a text; 0 is no limit.
+    Over a limit the call goes to its default destination without a text; 0 is no limit. The shares
+    are percentages of `line_per_hour`: none of these kinds of callers can use it up alone.
     """
 
     number_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 3
@@ -81,8 +88,40 @@ class LimitSettings(Section):
     caller_id_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 5
     """Agreements by one caller ID in 24 hours."""
 
+    unidentified_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 20
+    """Agreements in 24 hours by all callers on this line together who show no caller ID."""
+
     line_per_hour: Annotated[Count, Field(ge=0, le=1_000_000)] = 60
     """Agreements on this line in an hour."""
+
+    unidentified_share: Share = 20
+    """Part of the hour, in percent, for callers without a caller ID."""
+
+    other_number_share: Share = 50
+    """Part for callers who key another number than the one they show, or show none."""
+
+    own_number_share: Share = 90
+    """Part for callers who key the number that they show; caller IDs can be forged, too."""
+
+    @field_validator("other_number_share")
+    @classmethod
+    def _holds_the_unidentified(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("unidentified_share", value):
+            raise refuse(
+                "is less than limits.unidentified_share",
+                "make it at least as much: callers without a caller ID are among these",
+            )
+        return value
+
+    @field_validator("own_number_share")
+    @classmethod
+    def _fills_the_hour(cls, value: int, info: ValidationInfo) -> int:
+        if value + info.data.get("other_number_share", WHOLE) < WHOLE:
+            raise refuse(
+                "leaves a part of limits.line_per_hour to nobody",
+                "make it at least 100 less limits.other_number_share, or lower line_per_hour",
+            )
+        return value
 
 
 class HoursSettings(Section):

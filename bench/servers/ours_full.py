@@ -35,7 +35,9 @@ DISCLOSURE_TEXT = "Thank you for calling. " * 12
 """As long as the real one; stored once."""
 DISCLOSURE_SAMPLES = 160_000
 NOWHERE = "0" * 64
-UNLIMITED = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=0)
+UNLIMITED = AgreementRules(
+    number_per_day=0, caller_per_day=0, unidentified_per_day=0, line_per_hour=0
+)
 """The load comes from one caller who keys one number; the look-ups are made all the same."""
 
 

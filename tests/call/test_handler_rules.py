@@ -104,6 +104,11 @@ async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
             {"keys": "4155550124,1", "caller_id": "15145550101"},
             "line_limit",
         ),
+        (
+            {"line_per_hour": 4, "other_number_share": 25, "unidentified_share": 25},
+            {"keys": "4155550124,1", "caller_id": "15145550101"},
+            "line_share",
+        ),
     ],
 )
 async def test_beyond_a_limit_nobody_is_texted(
@@ -112,6 +117,14 @@ async def test_beyond_a_limit_nobody_is_texted(
     await place(AGREES, {"limits": limits})
     call = await place(second.pop("keys", AGREES), {"limits": limits}, **second)
     await declines(place, call, reason, sent=1)
+
+
+@pytest.mark.parametrize("hidden", ["unknown", "anonymous", "", "restricted", "1000"])
+async def test_callers_who_show_no_number_have_a_limit_together(place: Place, hidden: str) -> None:
+    limits = {"unidentified_per_day": 1}
+    await place(AGREES, {"limits": limits}, caller_id="unknown")
+    call = await place("4155550124,1", {"limits": limits}, caller_id=hidden)
+    await declines(place, call, "unidentified_limit", sent=1)
 
 
 async def test_a_limit_of_0_is_none(place: Place) -> None:

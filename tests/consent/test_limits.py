@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import AgreementRules, ConsentRecord, Withheld, writing
+from agi_bridge.consent import AgreementRules, ConsentRecord, Withheld
+from agi_bridge.consent.writing import AHEAD
 from tests.consent.beside import execute
 from tests.consent.builders import (
     BRAND,
@@ -21,26 +21,29 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from agi_bridge.consent import Ledger
 
 PER_NUMBER = AgreementRules(number_per_day=3, caller_per_day=0, line_per_hour=0)
 PER_CALLER = AgreementRules(number_per_day=0, caller_per_day=2, line_per_hour=0)
-PER_LINE = AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=2)
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
+PER_LINE = AgreementRules(
+    number_per_day=0, caller_per_day=0, line_per_hour=2, other_number_share=100
+)
+PER_KIND = AgreementRules(
+    number_per_day=0, caller_per_day=0, unidentified_per_day=0, line_per_hour=10
+)
+DAY = 86_400.0
+HOUR = 3600.0
 
 
 class Clock:
-    """The time that limits are counted from, in milliseconds since the epoch."""
+    """The time that a ledger's limits count by, in seconds since the epoch."""
 
-    def __init__(self, at: str) -> None:
-        self.now = round(datetime.fromisoformat(at).timestamp() * 1000)
-
-    def time_ns(self) -> int:
-        return self.now * 1_000_000
+    def __init__(self, ledger: Ledger) -> None:
+        self.now = ledger._writer.clock()
+        ledger._writer.clock = lambda: self.now
 
 
 def numbers(count: int) -> list[str]:
@@ -110,9 +113,77 @@ async def test_a_caller_may_not_go_through_the_numbers_of_others(ledger: Ledger)
     assert await together(ledger, [other]) == [None]
 
 
-async def test_callers_who_hide_their_number_are_not_one_caller(ledger: Ledger) -> None:
-    records = [submitting(number, caller_id=None, rules=PER_CALLER) for number in numbers(4)]
-    assert await together(ledger, records) == [None] * 4
+async def test_callers_who_hide_their_number_have_one_limit_together_on_each_line(
+    ledger: Ledger,
+) -> None:
+    rules = AgreementRules(unidentified_per_day=2, line_per_hour=0)
+    for line in ("shop", "garage"):
+        records = [
+            submitting(number, caller_id=None, rules=rules, line=line) for number in numbers(4)
+        ]
+        assert await together(ledger, records) == [None, None, *["unidentified_limit"] * 2]
+    assert await together(ledger, [submitting(rules=rules)]) == [None]
+
+
+async def test_without_a_caller_id_strangers_are_not_texted_one_after_the_other(
+    ledger: Ledger,
+) -> None:
+    rules = AgreementRules()
+    taken = []
+    for number in numbers(60):
+        taken += await together(ledger, [submitting(number, caller_id=None, rules=rules)])
+    assert taken == [None] * 12 + ["line_share"] * 48
+    mine = submitting(NUMBER, caller_id=NUMBER, rules=rules)
+    another = submitting(numbers(61)[60], caller_id=CALLER, rules=rules)
+    assert await together(ledger, [mine, another]) == [None, None]
+
+
+KINDS: dict[str, Callable[[str], str | None]] = {
+    "nobody": lambda _: None,
+    "other": lambda number: f"+1514{number[5:]}",
+    "own": lambda number: number,
+}
+"""What a caller of each kind shows who keys a number."""
+
+
+def of_kind(kind: str, number: str, rules: AgreementRules = PER_KIND) -> ConsentRecord:
+    return submitting(number, caller_id=KINDS[kind](number), rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "other", "left"),
+    [
+        ("nobody", 2, "other", 3),
+        ("nobody", 2, "own", 8),
+        ("other", 5, "nobody", 0),
+        ("other", 5, "own", 5),
+        ("own", 9, "other", 1),
+        ("own", 9, "nobody", 1),
+    ],
+)
+@pytest.mark.parametrize("one_by_one", [True, False], ids=["one by one", "at once"])
+async def test_no_kind_of_caller_can_use_up_the_hour_of_a_line(
+    ledger: Ledger, kind: str, share: int, other: str, left: int, *, one_by_one: bool
+) -> None:
+    """However many caller IDs somebody makes up, the other kinds keep a part."""
+    many = [of_kind(kind, number) for number in numbers(12)]
+    if one_by_one:
+        results = [reason for record in many for reason in await together(ledger, [record])]
+    else:
+        results = await together(ledger, many)
+    assert results == [None] * share + ["line_share"] * (12 - share)
+    others = await together(ledger, [of_kind(other, number) for number in numbers(24)[12:]])
+    assert others.count(None) == left
+
+
+async def test_shares_are_exact_across_bridges(ledger: Ledger, other: Ledger) -> None:
+    for kind, share in (("nobody", 2), ("other", 3), ("own", 5)):
+        results = await asyncio.gather(
+            *(bridge.append(of_kind(kind, number).take())
+              for number, bridge in zip(numbers(16), (ledger, other) * 8, strict=True)),
+            return_exceptions=True,
+        )  # fmt: skip
+        assert results.count(None) == share
 
 
 async def test_a_line_takes_so_many_agreements_whoever_calls(ledger: Ledger) -> None:
@@ -129,28 +200,43 @@ async def test_no_limit_is_no_limit(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "reason", "span_ms"),
+    ("rules", "reason", "span"),
     [
-        (AgreementRules(number_per_day=1, caller_per_day=0, line_per_hour=0), "number_limit",
-         DAY_MS),
-        (AgreementRules(number_per_day=0, caller_per_day=1, line_per_hour=0), "caller_limit",
-         DAY_MS),
-        (AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=1), "line_limit",
-         HOUR_MS),
+        (AgreementRules(number_per_day=1, caller_per_day=0, line_per_hour=0), "number_limit", DAY),
+        (AgreementRules(number_per_day=0, caller_per_day=1, line_per_hour=0), "caller_limit", DAY),
+        (AgreementRules(number_per_day=0, caller_per_day=0, line_per_hour=1), "line_limit", HOUR),
     ],
-)  # fmt: skip
+)
 async def test_what_is_older_than_the_limits_span_does_not_count(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, rules: AgreementRules, reason: str,
-    span_ms: int,
-) -> None:  # fmt: skip
-    first = submitting(rules=rules)
-    await ledger.append(first.take())
-    clock = Clock((await ledger.events(first.id))[-1].at)
-    monkeypatch.setattr(writing, "time", clock)
-    clock.now += span_ms
+    ledger: Ledger, rules: AgreementRules, reason: str, span: float
+) -> None:
+    clock = Clock(ledger)
+    await ledger.append(submitting(rules=rules).take())
+    clock.now += span
     assert await together(ledger, [submitting(rules=rules)]) == [reason]
-    clock.now += 1
+    clock.now += 0.002
     assert await together(ledger, [submitting(rules=rules)]) == [None]
+
+
+async def test_a_clock_that_was_a_day_ahead_shuts_no_line(ledger: Ledger) -> None:
+    """Also where it was wrong when the process began, so that nothing could tell."""
+    rules = AgreementRules(number_per_day=1, caller_per_day=1, line_per_hour=1)
+    clock = Clock(ledger)
+    for seconds in (DAY, DAY - HOUR, AHEAD + 1, -AHEAD - 1 - 2 * DAY):
+        clock.now += seconds
+        assert await together(ledger, [submitting(rules=rules)]) == [None]
+        clock.now -= seconds
+    assert await together(ledger, [submitting(rules=rules)]) == [None]
+    assert await together(ledger, [submitting(rules=rules)]) == ["number_limit"]
+
+
+async def test_what_a_bridge_counts_whose_clock_is_a_little_ahead_counts_at_the_others(
+    ledger: Ledger, other: Ledger
+) -> None:
+    rules = AgreementRules(number_per_day=1)
+    Clock(other).now += AHEAD - 1
+    assert await together(other, [submitting(rules=rules)]) == [None]
+    assert await together(ledger, [submitting(rules=rules)]) == ["number_limit"]
 
 
 async def test_limits_hold_across_bridges(ledger: Ledger, other: Ledger) -> None:

@@ -143,7 +143,9 @@ async def test_of_two_hundred_calls_both_take_what_one_bridge_would(pair: Pair) 
     assert await pair.is_whole()
 
 
-@pytest.mark.parametrize("pair", [{"line_per_hour": 10}], indirect=True, ids=[""])
+@pytest.mark.parametrize(
+    "pair", [{"line_per_hour": 10, "other_number_share": 100}], indirect=True, ids=[""]
+)
 async def test_the_limit_of_a_line_counts_the_calls_of_both(pair: Pair) -> None:
     callers = numbers(1000, 30)
     taken = await together(map(pair.call, numbers(0, 30), callers))

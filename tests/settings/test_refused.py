@@ -102,6 +102,17 @@ REFUSED_ON_A_LINE = {
     "limits": [
         ("{number_per_day = -1}", "is too small; make it at least 0"),
         ("{line_per_hour = 0.5}", "write a whole number"),
+        ("{unidentified_per_day = -1}", "is too small; make it at least 0"),
+        ("{unidentified_share = 0}", "is too small; make it at least 1"),
+        ("{own_number_share = 101}", "is too large; make it at most 100"),
+        (
+            "{unidentified_share = 51}",
+            "lines.shop.limits.other_number_share: is less than limits.unidentified_share",
+        ),
+        (
+            "{own_number_share = 49}",
+            "leaves a part of limits.line_per_hour to nobody; make it at least 100 less",
+        ),
     ],
     "hours": [
         ('{opens = "8:00"}', 'is not a time of day; write it like "08:00", at most "23:59"'),

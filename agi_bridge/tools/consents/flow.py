@@ -41,6 +41,10 @@ def limits(line: Line) -> tuple[str, ...]:
         for count, what in (
             (line.limits.number_per_day, "per mobile number in 24 hours"),
             (line.limits.caller_id_per_day, "per caller ID in 24 hours"),
+            (
+                line.limits.unidentified_per_day,
+                "in 24 hours by callers without a caller ID, together",
+            ),
             (line.limits.line_per_hour, "on the whole line in one hour"),
         )
         if count

@@ -119,8 +119,12 @@ def test_returning_callers_and_quiet_hours_are_described_as_configured() -> None
 
 
 def test_limits_stand_on_it_where_there_are_any() -> None:
-    assert "3 per mobile number in 24 hours, 5 per caller ID in 24 hours, 60 on" in text()
-    none = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
+    assert (
+        "3 per mobile number in 24 hours, 5 per caller ID in 24 hours, "
+        "20 in 24 hours by callers without a caller ID, together, 60 on"
+    ) in text()
+    names = ("number_per_day", "caller_id_per_day", "unidentified_per_day", "line_per_hour")
+    none = dict.fromkeys(names, 0)
     assert "Against misuse" not in text(limits=none)
 
 

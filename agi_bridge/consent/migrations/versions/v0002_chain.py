@@ -149,6 +149,7 @@ def _move(bind: sa.Connection) -> None:
             },
             line_id=facts["line_id"],
             brand=facts["brand"],
+            caller_key=row.caller_id,
         )
         given["writer"].keep_personal(
             given["transaction"],

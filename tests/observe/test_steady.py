@@ -1,0 +1,99 @@
+"""The time that decisions are made by: a jump of the system's clock is not followed at once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from agi_bridge.observe.steady import CONFIRM, NTP_STEP, TOLERANCE, SteadyClock
+
+NOON = 1_800_000_000.0
+YEARS = 13 * 365 * 86_400.0
+
+
+class Machine:
+    """A machine whose clock can be set."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.set_by = 0.0
+        self.ntp = False
+        self.clock = SteadyClock(
+            lambda: NOON + self.passed + self.set_by, lambda: 7.0 + self.passed, lambda: self.ntp
+        )
+
+    def after(self, seconds: float) -> float:
+        """The time that the clock tells after some time has passed, since noon."""
+        self.passed += seconds
+        return self.clock.now() - NOON
+
+
+def test_it_tells_the_time_of_day() -> None:
+    machine = Machine()
+    assert [machine.after(seconds) for seconds in (0, 1, 86_400)] == [0, 1, 86_401]
+    assert not machine.clock.in_doubt
+
+
+def test_a_clock_that_is_wrong_for_a_moment_is_not_followed() -> None:
+    machine = Machine()
+    for jump in (YEARS, -YEARS, NTP_STEP, TOLERANCE + 1):
+        machine.set_by = jump
+        before = machine.passed
+        assert machine.after(5) == before + 5
+        assert machine.clock.in_doubt
+        machine.set_by = 0.0
+        assert machine.after(5) == before + 10
+        assert not machine.clock.in_doubt
+
+
+def test_a_clock_that_was_put_right_is_believed_after_an_hour() -> None:
+    machine = Machine()
+    machine.set_by = YEARS
+    with capture_logs() as logs:
+        assert machine.after(1) == 1
+        assert machine.after(CONFIRM - 1) == CONFIRM
+        assert machine.after(1) == YEARS + CONFIRM + 1
+    assert not machine.clock.in_doubt
+    assert [(log["event"], log["log_level"], log["seconds"]) for log in logs] == [
+        ("clock.jumped", "error", YEARS),
+        ("clock.followed", "warning", YEARS),
+    ]
+
+
+def test_a_second_jump_begins_the_hour_again() -> None:
+    machine = Machine()
+    machine.set_by = YEARS
+    machine.after(1)
+    machine.after(CONFIRM - 1)
+    machine.set_by = YEARS / 2
+    assert machine.after(10) == CONFIRM + 10
+    assert machine.after(CONFIRM) == YEARS / 2 + 2 * CONFIRM + 10
+
+
+def test_ntp_puts_the_clock_right_at_once_but_by_a_day_at_most() -> None:
+    machine = Machine()
+    machine.ntp = True
+    machine.set_by = -NTP_STEP
+    assert machine.after(1) == 1 - NTP_STEP
+    machine.set_by = YEARS
+    assert machine.after(1) == 2 - NTP_STEP
+
+
+def test_a_clock_that_is_slewed_is_followed_however_far_it_goes() -> None:
+    machine = Machine()
+    for _ in range(100):
+        machine.set_by += TOLERANCE
+        assert machine.after(3600) == machine.passed + machine.set_by
+
+
+@given(st.lists(st.tuples(st.floats(0, CONFIRM / 10), st.floats(-YEARS, YEARS)), max_size=9))
+def test_no_jumps_in_less_than_an_hour_move_it_by_more_than_the_tolerance_each(
+    steps: list[tuple[float, float]],
+) -> None:
+    machine = Machine()
+    with capture_logs():
+        for count, (seconds, jump) in enumerate(steps, start=1):
+            machine.set_by = jump
+            told = machine.after(seconds)
+            assert abs(told - machine.passed) <= count * TOLERANCE + 1e-3
