@@ -12,19 +12,21 @@ import select
 import socket
 import sqlite3
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+import structlog
 from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.sqlite_file import SQLiteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -55,11 +57,13 @@ class Transaction:
 
     `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
     call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
+    What is in `committed` is called once all of it is durable.
     """
 
     core: Connection
     cursor: Any
     locks: bool
+    committed: list[Callable[[], None]] = field(default_factory=list)
 
     def lock(self, names: Iterable[str]) -> None:
         """Hold back every other bridge that wants one of these names, until the end.
@@ -87,13 +91,16 @@ class Database:
         if isinstance(where, Path):
             self.name = str(where)
             self._engine = _sqlite(where)
+            self._file: SQLiteFile | None = SQLiteFile(where)
         else:
             url = make_url(where)
             self.name = (
                 f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
             )
             self._engine = _postgresql(url)
+            self._file = None
         self._connection: Connection | None = None
+        self._out_of_place = False
 
     @property
     def engine(self) -> Engine:
@@ -134,26 +141,27 @@ class Database:
         used again: the next transaction makes a new one.
 
         Raises:
-            LedgerUnavailable: the database failed; nothing of the transaction is stored, unless
-                it was lost while it said so.
+            LedgerUnavailable: the database failed, or a SQLite file is no longer the one at its
+                path; nothing of the transaction is stored, unless it was lost while it said so.
         """
         try:
-            if self._connection is not None and not self.is_sqlite and _ended(self._connection):
-                self.close()
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            core = self._connection
+            core = self._connected()
             core.info[_READS] = reads
             with core.begin():
+                if self._file is not None:
+                    self._file.note_log()
                 driver: Any = core.connection.driver_connection
                 cursor = driver.cursor()
+                transaction = Transaction(core, cursor, locks=not self.is_sqlite)
                 try:
-                    yield Transaction(core, cursor, locks=not self.is_sqlite)
+                    yield transaction
                 finally:
                     cursor.close()
         except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
-            self.close()
+            self._drop()
             raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+        for act in transaction.committed:
+            act()
 
     def scrub(self) -> None:
         """Leave nothing of what was deleted where it can be read.
@@ -177,7 +185,8 @@ class Database:
 
     def _clean(self, statements: Sequence[str]) -> None:
         """Carry out statements that no transaction may hold, then empty SQLite's log."""
-        self.close()
+        self._see_file()
+        self._drop()
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
                 driver: Any = core.connection.driver_connection
@@ -204,7 +213,72 @@ class Database:
                 ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """Let the database go; the next use opens what is there then."""
+        self._drop()
+        if self._file is not None:
+            self._file.release()
+
+    def _connected(self) -> Connection:
+        """The connection, to the database that was opened first and no other."""
+        if self._file is not None:
+            self._see_file()
+        elif self._connection is not None and _ended(self._connection):
+            self._drop()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            if self._file is not None:
+                self._file.pin()
+        return self._connection
+
+    def _see_file(self) -> None:
+        """See that a SQLite file and its log are the ones that were opened.
+
+        A log that is gone is still open here, and the file is not: what it holds is put into the
+        file, and a new connection begins a new one. Where the file itself was deleted, moved or
+        replaced, nothing is done: another file lacks what was stored since it was copied, and the
+        old one may be put back. The connection stays open, so that it can.
+
+        Raises:
+            LedgerUnavailable: the file is not in its place, or its log could not be put into it.
+        """
+        if self._file is None:
+            return
+        if not self._file.is_in_place():
+            problem = (
+                f"{self.name}: was deleted, moved or replaced while in use; nothing is stored and "
+                "nothing sent until it is back or the service was restarted"
+            )
+            if not self._out_of_place:
+                structlog.get_logger().error("ledger.file_out_of_place", problem=problem)
+            self._out_of_place = True
+            raise LedgerUnavailable(problem)
+        if self._out_of_place:
+            structlog.get_logger().warning("ledger.file_in_place", file=self.name)
+            self._out_of_place = False
+        if self._connection is not None and not self._file.has_its_log():
+            self._save_log(self._connection)
+
+    def _save_log(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        try:
+            [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"{self.name}: its log is gone ({cause(error)})") from error
+        if busy:
+            raise LedgerUnavailable(
+                f"{self.name}: its log is gone, and another process reads from the file; end that"
+            )
+        structlog.get_logger().error(
+            "ledger.log_out_of_place",
+            file=self.name,
+            problem="its -wal or -shm was deleted or replaced; what it held is in the file now",
+        )
+        self._drop()
+
+    def _drop(self) -> None:
         """Let the connection go, whatever state it is in; the next use makes a new one."""
+        if self._file is not None:
+            self._file.forget_log()
         connection, self._connection = self._connection, None
         if connection is not None:
             try:

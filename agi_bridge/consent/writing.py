@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
@@ -16,12 +17,13 @@ from agi_bridge.consent.chain import START, leaf, link
 from agi_bridge.consent.errors import (
     IllegalTransition,
     KeyFault,
+    LedgerUnavailable,
     VaultDamaged,
     Withheld,
 )
 from agi_bridge.consent.facts import SCHEMA, StoredEvent
 from agi_bridge.consent.proof import canonical, text_sha256, timestamp
-from agi_bridge.consent.schema import DISCLOSURE, EVERY_BRAND, SUPPRESSION, brand_key
+from agi_bridge.consent.schema import DISCLOSURE, EVENT, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
 from agi_bridge.observe.steady import steady_time
 
@@ -77,6 +79,7 @@ class Writer:
         self.ledger_id = ledger_id
         self.clock = clock
         self._sql = statements
+        self._head: tuple[int, bytes] | None = None
         self._versions: dict[str, int] = {}
 
     def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
@@ -105,6 +108,7 @@ class Writer:
             sql.head.text, sql.head.arguments(ledger_id=self.ledger_id)
         ).fetchone()
         seq, head = (0, START) if last is None else (last[0], bytes.fromhex(last[1]))
+        self._see_that_nothing_is_lost(transaction, seq, head)
         rows = []
         for seq_, event in enumerate(events, seq + 1):
             body = canonical(
@@ -132,6 +136,7 @@ class Writer:
                 )
             )
         transaction.cursor.executemany(sql.insert_event.text, rows)
+        transaction.committed.append(partial(self._remember_head, seq + len(rows), head))
 
     def keep_personal(
         self, transaction: Transaction, consent_id: str, person: PersonalData, *,
@@ -169,6 +174,32 @@ class Writer:
     def remember(self, text: str, version: int) -> None:
         """A disclosure is committed under this version: no need to look it up again."""
         self._versions[text_sha256(text)] = version
+
+    def _remember_head(self, seq: int, head: bytes) -> None:
+        self._head = seq, head
+
+    def _see_that_nothing_is_lost(self, transaction: Transaction, seq: int, head: bytes) -> None:
+        """See that what we stored last is still in our chain, whatever came to it since.
+
+        It is not where an older copy of the database was put back under us, or a replica that
+        lacked the newest events took over: revocations may be missing too.
+
+        Raises:
+            LedgerUnavailable: it is not.
+        """
+        if self._head is None or self._head == (seq, head):
+            return
+        known, hash_ = self._head
+        there = None
+        if seq > known:  # a command stored something with our key
+            event = EVENT.c
+            query = select(event.hash).where(event.ledger_id == self.ledger_id, event.seq == known)
+            there = transaction.core.execute(query).scalar()
+        if there != hash_.hex():
+            raise LedgerUnavailable(
+                "the database lacks events that were stored before: an older copy was put back; "
+                "nothing is stored and nothing sent until the service was restarted"
+            )
 
     def _names(self, batches: Sequence[Batch]) -> Iterator[str]:
         """What must not change under our hands: consents gone on with, numbers, callers, lines."""

@@ -1,0 +1,79 @@
+"""Whether the SQLite file that is open is the one at its path, and so is its log.
+
+A file that was deleted, moved or replaced under an open connection takes writes all the same: they
+are gone when the connection closes, and whoever opens the path sees none of them (SQLite, "How To
+Corrupt An SQLite Database File", sections 2.2 and 2.4). So it is looked at before each transaction,
+which costs a few microseconds.
+
+Blocks; belongs to the ledger's thread.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_Identity: TypeAlias = "tuple[int, int]"
+"""Device and inode."""
+
+
+class SQLiteFile:
+    """A SQLite database file, and the files that SQLite keeps beside it while it is open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._beside: dict[str, _Identity | None] = {f"{path}-wal": None, f"{path}-shm": None}
+
+    def is_in_place(self) -> bool:
+        """Whether the path leads to the file that was pinned; True as long as none is."""
+        if self._handle is None:
+            return True
+        pinned = os.fstat(self._handle)
+        return _identity(self._path) == (pinned.st_dev, pinned.st_ino)
+
+    def has_its_log(self) -> bool:
+        """Whether the files beside it are those that the connection has open."""
+        return all(
+            known is None or known == _identity(path) for path, known in self._beside.items()
+        )
+
+    def pin(self) -> None:
+        """Keep hold of the file: its inode cannot become another file's while we have it.
+
+        The handle is one that only names the file (`O_PATH`): to close any other would drop the
+        locks that SQLite holds in this process.
+
+        Raises:
+            OSError: it is not there.
+        """
+        if self._handle is None:
+            self._handle = os.open(self._path, os.O_PATH | os.O_CLOEXEC)
+
+    def note_log(self) -> None:
+        """Take the files beside it, made by the connection that is open, for its own."""
+        for path, known in self._beside.items():
+            if known is None:
+                self._beside[path] = _identity(path)
+
+    def forget_log(self) -> None:
+        """The connection is closed: the next one makes new files beside it."""
+        self._beside = dict.fromkeys(self._beside)
+
+    def release(self) -> None:
+        """Let go of the file."""
+        self.forget_log()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _identity(path: Path | str) -> _Identity | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - also for what is no Path, at every transaction
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
