@@ -128,7 +128,7 @@ def _erase(
 def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
     pii = PII.c
     rows = transaction.core.execute(
-        select(pii.consent_id, pii.sealed, pii.number_hmac, pii.caller_hmac)
+        select(pii.consent_id, pii.sealed)
         .where(pii.consent_id.in_(ids))
         .order_by(pii.consent_id)
         .with_for_update()
@@ -150,7 +150,7 @@ def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
             changed.append(row.consent_id)
             left = {name: value for name, value in known.items() if name not in gone}
             values["sealed"] = writer.vault.seal(row.consent_id, left)
-        if row.caller_hmac != row.number_hmac:  # limits have long counted it
+        if "caller_id" in gone:
             values["caller_hmac"] = None
         transaction.core.execute(
             update(PII).where(pii.consent_id == row.consent_id).values(**values)

@@ -24,7 +24,7 @@ class CallFacts:
 
     `attestation` is the STIR/SHAKEN level (`A`, `B`, `C`) if the trunk gave one, `server` the
     bridge's host, `tz` the business's time zone, `clock_synced` whether the host's clock was
-    disciplined by NTP. `caller_key` is what limits know the caller by, if that is not `caller_id`.
+    disciplined by NTP. `caller_id` is in E.164, however the trunk spelt it: limits count by it.
     """
 
     line_id: str
@@ -37,7 +37,6 @@ class CallFacts:
     software: str
     config_sha256: str
     caller_id: str | None = field(default=None, repr=False)
-    caller_key: str | None = field(default=None, repr=False)
     linked_id: str = ""
     attestation: str | None = None
     server: str = ""
@@ -137,7 +136,6 @@ class PersonalData:
         values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on.
         line_id: the line, if there was a call.
         brand: the brand that the number belongs to.
-        caller_key: what limits know the caller by; None: by nothing, the caller is unidentified.
         rules: the limits to keep to; what is no agreement has none.
     """
 
@@ -145,7 +143,6 @@ class PersonalData:
     values: Mapping[str, str] = field(repr=False)
     line_id: str | None = None
     brand: str | None = None
-    caller_key: str | None = field(default=None, repr=False)
     rules: AgreementRules = UNLIMITED
 
     @property

@@ -220,7 +220,6 @@ class ConsentRecord:
             values=values,
             line_id=self._facts.line_id,
             brand=self._facts.brand,
-            caller_key=self._facts.caller_key or self._facts.caller_id,
             rules=self._rules,
         )
 

@@ -275,7 +275,7 @@ class Writer:
         else:
             share = rules.hourly(rules.other_number_share)
             limits.append((f"other {line}", "line_share", on_line - own, share))
-        if person.caller_key is None:
+        if person.caller_id is None:
             share = rules.hourly(rules.unidentified_share)
             limits.append((f"nobody {line}", "line_share", nobody, share))
         for key, reason, stored, limit in limits:
@@ -370,9 +370,9 @@ class Writer:
 
     def _caller(self, person: PersonalData) -> str | None:
         """What limits know a caller by: the number shown, else one name for all of a line."""
-        if person.caller_key is None:
+        if person.caller_id is None:
             return self._nobody(person)
-        return self.vault.lookup(person.caller_key)
+        return self.vault.lookup(person.caller_id)
 
     def _nobody(self, person: PersonalData) -> str | None:
         """The caller who shows no number; None where there was no call."""
@@ -391,7 +391,7 @@ def _after_all(event: StoredEvent) -> StoredEvent:
 
 def _caller_limit(person: PersonalData) -> tuple[str, int]:
     """How many agreements a caller may make in 24 hours, and the reason to withhold one more."""
-    if person.caller_key is None:
+    if person.caller_id is None:
         return "unidentified_limit", person.rules.unidentified_per_day
     return "caller_limit", person.rules.caller_per_day
 

@@ -127,6 +127,18 @@ async def test_callers_who_show_no_number_have_a_limit_together(place: Place, hi
     await declines(place, call, "unidentified_limit", sent=1)
 
 
+@pytest.mark.parametrize(
+    "shown",
+    ["14155550100", "4155550100", "0014155550100", "011 1 415 555 0100", '"x" <4155550100>',
+     "sip:+14155550100@pbx.example", "(415) 555-0100"],
+)  # fmt: skip
+async def test_a_caller_has_one_limit_however_the_number_is_spelt(place: Place, shown: str) -> None:
+    limits = {"caller_id_per_day": 1}
+    await place(AGREES, {"limits": limits}, caller_id="+14155550100")
+    call = await place("4155550124,1", {"limits": limits}, caller_id=shown)
+    await declines(place, call, "caller_limit", sent=1)
+
+
 async def test_a_limit_of_0_is_none(place: Place) -> None:
     limits = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
     for _ in range(7):

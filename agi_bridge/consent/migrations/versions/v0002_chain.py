@@ -149,7 +149,6 @@ def _move(bind: sa.Connection) -> None:
             },
             line_id=facts["line_id"],
             brand=facts["brand"],
-            caller_key=row.caller_id,
         )
         given["writer"].keep_personal(
             given["transaction"],
