@@ -20,6 +20,7 @@ from agi_bridge.call.keypad import choose, play
 from agi_bridge.call.number_entry import STAR_KEY, NumberEntry
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
+from agi_bridge.observe.steady import steady_time
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
@@ -225,7 +226,8 @@ def may_be_texted_now(number: str, line: Line) -> bool:
     """Whether a caller's own wish is enough at this hour; a line with strict hours says no."""
     if line.consent.quiet_hours != "strict":
         return True
-    return Hours.of(line).allow(number, datetime.now(UTC))
+    now = datetime.fromtimestamp(steady_time.now(), UTC)
+    return Hours.of(line).allow(number, now)
 
 
 def _heard(recording: Recording, endpos: int) -> DisclosureHeard:

@@ -4,11 +4,18 @@ A consent of which the hook cannot have heard (`not_sent`) may be submitted agai
 of the caller's agreement; a text that comes later would surprise them, so it expires instead. The
 ledger decides who sends: `submitting` is stored before the first byte leaves, and it refuses that
 to all but the first bridge, and to everybody once the consent is revoked.
+
+A wrong clock must neither send a text late nor let it expire too early. The time of day is the one
+that does not follow a jump at once; besides, nothing is sent that this process has known of for
+longer than the rest of its ten minutes, whatever the clock says. What an earlier process left has
+only the clock's word for its age: it is sent only if the kernel calls the clock synchronised. (A
+machine whose clock has no battery goes on, after hours without power, where it stopped.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +25,8 @@ from agi_bridge.call.hours import Hours
 from agi_bridge.call.submission import submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
 from agi_bridge.hook import Breaker, Outcome
+from agi_bridge.observe.clock import clock_synchronised
+from agi_bridge.observe.steady import steady_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,6 +66,8 @@ class Resubmission:
     Args:
         house: what all calls share; its event `unsent` is the news that a call ended unsent.
         now: the time of day, with its zone.
+        running: seconds from any start, which no setting of a clock changes.
+        synchronised: whether the machine's clock is kept right.
         pause: waits until the event is set, but so many seconds at most.
     """
 
@@ -64,12 +75,18 @@ class Resubmission:
         self,
         house: House,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.fromtimestamp(steady_time.now(), UTC),
+        running: Callable[[], float] = time.monotonic,
+        synchronised: Callable[[], bool] = clock_synchronised,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:
         self._house = house
         self._now = now
+        self._running = running
+        self._synchronised = synchronised
         self._pause = pause or _pause
+        self._last_runs: dict[str, float] = {}
+        self._inherited: frozenset[str] | None = None
         self._given_up: set[str] = set()
         self._ledger_down = False
         self._hook_down = False
@@ -93,14 +110,40 @@ class Resubmission:
         self._hold = False
         try:
             await self._house.late.store(self._house.ledger)
-            waits = [await self._attend(unsent) for unsent in await self._house.ledger.unsent()]
+            found = await self._house.ledger.unsent()
+            self._note(found)
+            waits = [await self._attend(unsent) for unsent in found]
         except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
                 structlog.get_logger().error("unsent consents not looked after", exc_info=error)
             self._ledger_down = True
             return LOOK_EVERY
         self._ledger_down = False
-        return min(waits, default=LOOK_EVERY)
+        return min([*waits, LOOK_EVERY])
+
+    def _note(self, found: list[Unsent]) -> None:
+        """Set each its last moment in running time, which no clock can put off."""
+        now, running = self._now(), self._running()
+        if self._inherited is None:
+            self._inherited = frozenset(unsent.consent_id for unsent in found)
+        known = self._last_runs
+        self._last_runs = {
+            unsent.consent_id: known.get(
+                unsent.consent_id,
+                running + min(last_moment(unsent) - now, WINDOW).total_seconds(),
+            )
+            for unsent in found
+        }
+
+    def _is_too_old(self, unsent: Unsent, now: datetime) -> bool:
+        by_now = self._running() > self._last_runs[unsent.consent_id]
+        return by_now or now > last_moment(unsent)
+
+    def _is_ours(self, unsent: Unsent) -> bool:
+        """Whether it was not given up, and its age is known."""
+        if unsent.consent_id in self._given_up:
+            return False
+        return unsent.consent_id not in (self._inherited or ()) or self._synchronised()
 
     async def _attend(self, unsent: Unsent) -> timedelta:
         """Do what is to be done with one; return how long until it wants to be looked at again.
@@ -109,12 +152,12 @@ class Resubmission:
             LedgerUnavailable: the ledger is down.
         """
         now = self._now()
-        if now > last_moment(unsent):  # on whatever line, and whether or not it can be opened
+        if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
             await self._house.ledger.expire(unsent.consent_id, "too_old")
             structlog.get_logger().warning("consent expired unsent", consent=unsent.consent_id)
             return LOOK_EVERY
         line = self._house.settings.lines.get(unsent.line_id)
-        if line is None or unsent.consent_id in self._given_up:  # None: another bridge's line
+        if line is None or not self._is_ours(unsent):  # None: another bridge's line
             return LOOK_EVERY
         if now < due(unsent) <= last_moment(unsent):
             return due(unsent) - now

@@ -1,6 +1,9 @@
 """Personal data goes, the proof stays: retention, erasure, restriction.
 
-Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment.
+Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment. Nothing
+brings it back, so no clock alone decides that it is time: either the kernel calls its clock
+synchronised, or the ledger has an event of the month before. A clock that is years ahead for a
+moment has neither.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from sqlalchemy import case, delete, exists, literal, or_, select, update
+from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
-from agi_bridge.consent.errors import VaultDamaged
+from agi_bridge.consent.errors import ClockInDoubt, VaultDamaged
 from agi_bridge.consent.facts import StoredEvent
-from agi_bridge.consent.proof import Identifiers, timestamp
-from agi_bridge.consent.schema import PII
+from agi_bridge.consent.proof import Identifiers, stamp, timestamp
+from agi_bridge.consent.schema import EVENT, PII
 from agi_bridge.consent.states import Act
+from agi_bridge.observe.clock import ask_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 500
 """Most rows in one transaction: calls wait for it."""
+DAY: Final = 86_400.0
+SILENCE: Final = 32 * DAY
+"""How far apart, in seconds, the events of a ledger in use are at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +41,13 @@ class RetentionRules:
     """Until when things are kept.
 
     Attributes:
+        now: the time that they were made for, in seconds since the epoch.
         personal_before: what a person last did before this (RFC 3339 in UTC) is deleted.
         details_before: of consents before this, details are deleted.
         of_lines: what holds for some lines instead of `personal_before`.
     """
 
+    now: float
     personal_before: str
     details_before: str
     of_lines: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +76,7 @@ def erase(
     """Delete personal data, but what is restricted; returns of how many consents."""
     ids = sorted(set(consent_ids))
     writer.hold(transaction, map("consent:{}".format, ids))
-    return _erase(transaction, writer, ids, basis, actor)
+    return _erase(transaction, writer, ids, stamp(writer.clock()), (basis, actor))
 
 
 def restrict(
@@ -103,23 +112,70 @@ def due(transaction: Transaction, rules: RetentionRules) -> RetentionReport:
 
 
 def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> RetentionReport:
-    """Delete what its time has run out for, so much that calls need not wait; returns what."""
+    """Delete what its time has run out for, so much that calls need not wait; returns what.
+
+    Raises:
+        ClockInDoubt: there is something, but nothing confirms that it is time.
+    """
     writer.hold(transaction)
     gone = _due(transaction, rules, AT_ONCE)
-    erased = _erase(transaction, writer, gone, "retention", "agi-bridge")
+    details = [] if gone else _detailed(transaction, rules, AT_ONCE)
+    if gone or details:
+        _see_clock(transaction, rules.now)
+    erased = _erase(transaction, writer, gone, stamp(rules.now), ("retention", "agi-bridge"))
     if erased:  # for itself: it needs no key, and is done though the rest fails
         return RetentionReport(erase=erased)
-    return RetentionReport(trim=_trim(transaction, writer, _detailed(transaction, rules, AT_ONCE)))
+    return RetentionReport(trim=_trim(transaction, writer, details))
+
+
+def _see_clock(transaction: Transaction, now: float) -> None:
+    """See that something besides the clock says what time it is.
+
+    Raises:
+        ClockInDoubt: the kernel does not call its clock synchronised, and the last event that is
+            more than a day old is more than a month old: the clock may have jumped since.
+    """
+    if ask_kernel():
+        return
+    last = _last_event_before(transaction, stamp(now - DAY))
+    if last is None or last < stamp(now - SILENCE):
+        raise ClockInDoubt(
+            f"clock_unconfirmed: this machine's clock says {stamp(now)[:10]}, the ledger has no "
+            "event of the month before, and the clock is not kept by NTP; nothing was erased"
+        )
+
+
+def _last_event_before(transaction: Transaction, before: str) -> str | None:
+    """When the last event was stored that is older, if times only grow; a few look-ups by id.
+
+    Where a wrong clock broke their order it may be an earlier one, but never a later.
+    """
+    event = EVENT.c
+
+    def at(id_: int) -> str | None:
+        query = select(event.at).where(event.id <= id_).order_by(event.id.desc()).limit(1)
+        return transaction.core.execute(query).scalar()
+
+    low, high = 0, transaction.core.execute(select(func.max(event.id))).scalar() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = at(middle)
+        if found is not None and found >= before:
+            high = middle - 1
+        else:
+            low = middle
+    return at(low)
 
 
 def _erase(
-    transaction: Transaction, writer: Writer, ids: Sequence[str], basis: str, actor: str
+    transaction: Transaction, writer: Writer, ids: Sequence[str], now: str, why: tuple[str, str]
 ) -> int:
     pii = PII.c
     gone = transaction.core.execute(
-        delete(PII).where(pii.consent_id.in_(ids), _free(timestamp())).returning(pii.consent_id)
+        delete(PII).where(pii.consent_id.in_(ids), _free(now)).returning(pii.consent_id)
     ).scalars()
     erased = sorted(gone)
+    basis, actor = why
     body = {"what": "all", "basis": basis, "actor": actor}
     writer.append(transaction, _events(erased, Act.ERASED, body))
     return len(erased)
@@ -166,7 +222,7 @@ def _due(transaction: Transaction, rules: RetentionRules, limit: int | None) -> 
     pii, later = PII.c, PII.alias()
     query = select(pii.consent_id).where(
         pii.at < _before(rules),
-        _free(timestamp()),
+        _free(stamp(rules.now)),
         ~exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= _before(rules)),
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
@@ -183,7 +239,7 @@ def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None
         pii.at < rules.details_before,
         pii.trimmed.is_(False),
         pii.kind.in_(["consent", "returned"]),
-        _free(timestamp()),
+        _free(stamp(rules.now)),
         stays,
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()

@@ -3,6 +3,7 @@
 ConsentError
 ├── IllegalTransition    an event that may not follow the one before it: our fault, nothing stored
 ├── Withheld             a consent that may not be taken: revoked, or a limit is reached
+├── ClockInDoubt         nothing speaks for this machine's clock: nothing is erased by it
 ├── LedgerUnavailable    the database did not take the write: nothing of it is stored
 │   ├── LedgerClosed     the ledger was closed before the write reached it
 │   └── SchemaOutdated   the database's tables are not of this version
@@ -39,6 +40,10 @@ class Withheld(ConsentError):  # noqa: N818 - the same
     def __init__(self, reason: str) -> None:
         super().__init__(f"withheld: {reason}")
         self.reason = reason
+
+
+class ClockInDoubt(ConsentError):  # noqa: N818 - the same
+    """Only this machine's clock says that data is old enough to erase; nothing was erased."""
 
 
 class LedgerUnavailable(ConsentError):  # noqa: N818 - the same

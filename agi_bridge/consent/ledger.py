@@ -234,7 +234,11 @@ class Ledger:
         )
 
     async def retain(self, rules: RetentionRules, *, dry_run: bool) -> RetentionReport:
-        """Delete what its time has run out for; with `dry_run` only say what that is."""
+        """Delete what its time has run out for; with `dry_run` only say what that is.
+
+        Raises:
+            ClockInDoubt: nothing besides this machine's clock says that it is time.
+        """
         if dry_run:
             return await self._worker.run(lambda t: erasing.due(t, rules))
         total = RetentionReport()

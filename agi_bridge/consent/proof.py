@@ -83,6 +83,11 @@ def timestamp(nanoseconds: int | None = None) -> str:
     return f"{_second(seconds)}.{rest:03d}Z"
 
 
+def stamp(seconds: float) -> str:
+    """The same of seconds since the epoch."""
+    return timestamp(round(seconds * 1000) * 1_000_000)
+
+
 @lru_cache(maxsize=4)
 def _second(seconds: int) -> str:
     """Date and time of a whole second: formatting them is most of a timestamp's cost."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge.consent.erasing import RetentionReport, RetentionRules
-from agi_bridge.consent.errors import ConsentError
-from agi_bridge.consent.proof import timestamp
+from agi_bridge.consent.errors import ClockInDoubt, ConsentError
+from agi_bridge.consent.proof import stamp
 from agi_bridge.consent.reading import Filter
+from agi_bridge.observe.steady import steady_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -46,6 +47,7 @@ class Periods:
     def rules(self, now_seconds: float) -> RetentionRules:
         """What is due for deletion at a time (since the epoch)."""
         return RetentionRules(
+            now=now_seconds,
             personal_before=_before(now_seconds, self.personal_days),
             details_before=_before(now_seconds, self.details_days),
             of_lines={
@@ -63,6 +65,7 @@ class Upkeep:
         anchors: where checkpoints go.
         periods: how often.
         clock: seconds since the epoch.
+        running: seconds from any start, which no setting of a clock changes.
         pause: waits until the event is set, but so many seconds at most.
     """
 
@@ -72,26 +75,28 @@ class Upkeep:
         anchors: Anchors,
         periods: Periods,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time.now,
+        running: Callable[[], float] = time.monotonic,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
         self._anchors = anchors
         self._periods = periods
         self._clock = clock
+        self._running = running
         self._pause = pause or _pause
         self._unpublished: Checkpoint | None = None
 
     async def run(self) -> None:
         """Go on until cancelled."""
         grown = self._ledger.ring_after(self._periods.events)
-        next_day = self._clock()
+        next_day = self._running()
         while True:
             grown.clear()
             await self.anchor()
-            if self._clock() >= next_day:
+            if self._running() >= next_day:
                 await self.tidy()
-                next_day = self._clock() + DAY_SECONDS
+                next_day = self._running() + DAY_SECONDS
             await self._pause(grown, self._periods.seconds)
 
     async def finish(self) -> None:
@@ -118,7 +123,7 @@ class Upkeep:
         """Delete what its time has run out for, and say what waits for a person."""
         try:
             rules = self._periods.rules(self._clock())
-            report = await self._ledger.retain(rules, dry_run=False)
+            report = await self._retain(rules)
             waiting = await self._ledger.summaries(Filter(open_=True, limit=1000))
         except ConsentError as error:
             structlog.get_logger().error("retention not carried out", exc_info=error)
@@ -130,9 +135,16 @@ class Upkeep:
             kinds = Counter(summary.kind for summary in waiting)
             log.warning("some consents wait for a person: agi-bridge consents list --open", **kinds)
 
+    async def _retain(self, rules: RetentionRules) -> RetentionReport:
+        try:
+            return await self._ledger.retain(rules, dry_run=False)
+        except ClockInDoubt as error:
+            structlog.get_logger().error("retention.refused", reason=str(error))
+            return RetentionReport()
+
 
 def _before(now_seconds: float, days: int) -> str:
-    return timestamp(int((now_seconds - days * DAY_SECONDS) * 1e9))
+    return stamp(now_seconds - days * DAY_SECONDS)
 
 
 async def _pause(news: asyncio.Event, seconds: float) -> None:

@@ -22,7 +22,7 @@ from agi_bridge.consent.errors import (
     Withheld,
 )
 from agi_bridge.consent.facts import SCHEMA, StoredEvent
-from agi_bridge.consent.proof import canonical, text_sha256, timestamp
+from agi_bridge.consent.proof import canonical, stamp, text_sha256, timestamp
 from agi_bridge.consent.schema import DISCLOSURE, EVENT, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
 from agi_bridge.observe.steady import steady_time
@@ -143,7 +143,7 @@ class Writer:
         at: str | None = None, disclosure_sha256: str | None = None,
     ) -> None:  # fmt: skip
         """Seal and store personal data under a consent's or an act's id; it is kept from now on."""
-        since = _stamp(self.clock()) if at is None else at
+        since = stamp(self.clock()) if at is None else at
         transaction.cursor.execute(
             self._sql.insert_pii.text, self._row(consent_id, person, since, disclosure_sha256)
         )
@@ -247,7 +247,7 @@ class Writer:
         caller = self._caller(person)
         line = person.line_id
         now = self.clock()
-        until = _stamp(now + AHEAD)
+        until = stamp(now + AHEAD)
         over_caller, per_caller = _caller_limit(person)
         sql = self._sql.standing
         brand, every, numbers, callers, on_line, own, nobody = transaction.cursor.execute(
@@ -295,7 +295,7 @@ class Writer:
     def _insert(self, transaction: Transaction, group: _Group) -> None:
         self.append(transaction, group.events)
         sql = self._sql
-        now = _stamp(self.clock())
+        now = stamp(self.clock())
         if group.people:
             transaction.cursor.executemany(
                 sql.insert_pii.text,
@@ -398,11 +398,7 @@ def _caller_limit(person: PersonalData) -> tuple[str, int]:
 
 def _since(now: float, span: float, limit: int) -> str:
     """From when on agreements count; where there is no limit, none has to be looked at."""
-    return _stamp(now - span) if limit else "9999"
-
-
-def _stamp(seconds: float) -> str:
-    return timestamp(round(seconds * 1000) * 1_000_000)
+    return stamp(now - span) if limit else "9999"
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

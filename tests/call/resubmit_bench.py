@@ -48,7 +48,19 @@ class Bench:
         self._taken = ""
         house = House(settings(**line), cast("Any", None), cast("Any", self), cast("Any", self), "")
         self.house = house
-        self.resubmission = Resubmission(house, now=lambda: at(self.clock))
+        self.set_by = 0.0
+        self.synchronised = True
+        self.resubmission = self.new_resubmission()
+
+    def new_resubmission(self, **parts: Any) -> Resubmission:
+        """As a service that has just been started has it."""
+        return Resubmission(
+            parts.pop("house", self.house),
+            now=lambda: at(self.clock + self.set_by),
+            running=lambda: self.clock,
+            synchronised=lambda: self.synchronised,
+            **parts,
+        )
 
     async def play(self, until: float = WINDOW.total_seconds() + 60) -> None:
         """Round after round, until nothing waits or that time is over."""
@@ -77,7 +89,7 @@ class Bench:
         if event.type is State.SUBMITTING:
             self.waiting[batch.consent_id] = replace(known, attempts=known.attempts + 1)
         elif event.type is State.NOT_SENT:
-            failed = replace(known, last_at=at(self.clock).isoformat())
+            failed = replace(known, last_at=at(self.clock + self.set_by).isoformat())
             self.waiting[batch.consent_id] = failed
 
     async def expire(self, consent_id: str, reason: str) -> None:

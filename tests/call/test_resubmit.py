@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, Resubmission, due
+from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, due
 from agi_bridge.consent import (
     ConsentRecord,
     IllegalTransition,
@@ -78,8 +78,59 @@ async def test_one_found_at_the_last_moment_is_sent() -> None:
 async def test_a_clock_that_is_behind_makes_it_wait_and_nothing_else() -> None:
     bench = Bench(unsent("a"))
     bench.clock = -3600.0
-    assert (await bench.resubmission.round()).total_seconds() == 3615
+    assert await bench.resubmission.round() == LOOK_EVERY
     assert bench.events == []
+
+
+# A clock that is wrong
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("set_by", [-DAY, -300.0, -1.0])
+async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float) -> None:
+    bench = Bench(unsent("a"))
+    bench.outcomes = down(99)
+    await bench.resubmission.round()
+    bench.clock = 200.0
+    bench.set_by = set_by
+    await bench.play(until=2 * DAY)
+    assert all(when <= WINDOW.total_seconds() for _, when in bench.submitted)
+    assert bench.events[-1][1] is State.EXPIRED
+    assert bench.events[-1][2] <= WINDOW.total_seconds() + LOOK_EVERY.total_seconds()
+
+
+async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> None:
+    tomorrow = at(DAY).isoformat()
+    bench = Bench(replace(unsent("a"), confirmed_at=tomorrow, last_at=tomorrow))
+    await bench.play(until=2 * DAY)
+    assert bench.submitted == []
+    assert bench.events[-1][1:] == (State.EXPIRED, pytest.approx(660, abs=60))
+    assert bench.bodies[-1]["reason"] == "too_old"
+
+
+async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept_right() -> None:
+    bench = Bench(unsent("a"))
+    bench.synchronised = False
+    bench.clock = 30.0
+    await bench.resubmission.round()
+    bench.waiting["b"] = replace(unsent("b"), confirmed_at=at(30).isoformat())
+    bench.clock = 60.0
+    await bench.resubmission.round()
+    assert [name for name, _ in bench.submitted] == ["b"]
+    bench.synchronised = True
+    bench.clock = 90.0
+    await bench.resubmission.round()
+    assert [name for name, _ in bench.submitted] == ["b", "a"]
+
+
+async def test_on_a_clock_that_nobody_keeps_it_expires_in_running_time() -> None:
+    bench = Bench(unsent("a"))
+    bench.synchronised = False
+    await bench.play(until=DAY)
+    assert bench.submitted == []
+    assert [event[1] for event in bench.events] == [State.EXPIRED]
+    assert bench.bodies[0]["reason"] == "too_old"
 
 
 # Hours
@@ -147,9 +198,7 @@ async def test_an_open_circuit_costs_no_attempt() -> None:
     breaker = Breaker(bench, failures=1, seconds=3600)
     bench.outcomes = down(1)
     bench.clock = 15.0
-    bench.resubmission = Resubmission(
-        replace(bench.house, hook=breaker), now=lambda: at(bench.clock)
-    )
+    bench.resubmission = bench.new_resubmission(house=replace(bench.house, hook=breaker))
     await bench.resubmission.round()
     assert bench.waiting["a"].attempts == 2
     assert breaker.open

@@ -33,7 +33,11 @@ async def left_unsent(place: Place, keys: str = AGREES) -> str:
 
 
 def later(house: House, seconds: float = 16) -> Resubmission:
-    return Resubmission(house, now=lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+    return Resubmission(
+        house,
+        now=lambda: datetime.now(UTC) + timedelta(seconds=seconds),
+        synchronised=lambda: True,
+    )
 
 
 async def states_of(place: Place, consent_id: str) -> list[str]:

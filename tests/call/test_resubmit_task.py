@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import State, Unsent
-from tests.call.resubmit_bench import Bench, at, unsent
+from tests.call.resubmit_bench import Bench, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Pauses:
 
 
 async def running(bench: Bench, pause: Callable[..., Any]) -> asyncio.Task[None]:
-    bench.resubmission = Resubmission(bench.house, now=lambda: at(bench.clock), pause=pause)
+    bench.resubmission = bench.new_resubmission(pause=pause)
     return asyncio.create_task(bench.resubmission.run())
 
 

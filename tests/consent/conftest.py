@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agi_bridge.consent import Keys, Ledger
+from agi_bridge.consent import Keys, Ledger, erasing
 from agi_bridge.consent.keys import new_keys
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.postgresql import PostgreSQL
+
+
+@pytest.fixture(autouse=True)
+def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that calls its clock synchronised, whatever machine the tests are run on."""
+    monkeypatch.setattr(erasing, "ask_kernel", lambda: True)
 
 
 @pytest.fixture(scope="session")

@@ -137,4 +137,9 @@ def _resubmission(house: House) -> Resubmission:
         with suppress(TimeoutError):
             await asyncio.wait_for(news.wait(), 0.05)
 
-    return Resubmission(house, now=lambda: datetime.now(UTC) + FIRST_WAIT * 4, pause=pause)
+    return Resubmission(
+        house,
+        now=lambda: datetime.now(UTC) + FIRST_WAIT * 4,
+        synchronised=lambda: True,
+        pause=pause,
+    )

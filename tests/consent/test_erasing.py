@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,10 @@ from agi_bridge.consent import (
     RetentionRules,
     erasing,
 )
-from agi_bridge.consent.errors import KeyMissing
+from agi_bridge.consent.erasing import DAY
+from agi_bridge.consent.errors import ClockInDoubt, KeyMissing
 from agi_bridge.consent.keys import new_keys
+from agi_bridge.consent.proof import stamp
 from tests.consent.beside import execute
 from tests.consent.builders import CALLER, NUMBER, returning, revocation, settle, submitting
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 LONG_AGO, AGO, NOW = "2015-01-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z", None
 RULES = RetentionRules(
-    personal_before="2020-01-01T00:00:00.000Z", details_before="2026-07-01T00:00:00.000Z"
+    now=time.time(),
+    personal_before="2020-01-01T00:00:00.000Z",
+    details_before="2026-07-01T00:00:00.000Z",
 )
 FAR = "9999-01-01T00:00:00.000Z"
 PAST = "2020-01-01T00:00:00.000Z"
@@ -256,7 +261,7 @@ async def test_a_caller_id_that_is_the_number_is_kept_with_it(
     assert await known(ledger, hidden) == {"salt", "number"}
     assert await known(ledger, again) == {"salt", "number", "caller_id"}
     assert await acts(ledger, again, Act.ERASED) == []  # there was nothing to delete
-    assert execute(where, "select count(*) from pii where caller_hmac is null") == [(1,)]
+    assert execute(where, "select count(*) from pii where caller_hmac is null") == [(0,)]
 
 
 async def test_a_caller_id_that_is_deleted_is_not_found_by_its_hash_either(
@@ -310,3 +315,58 @@ async def test_without_the_key_what_is_due_is_deleted_all_the_same(
         with pytest.raises(KeyMissing, match=detailed):
             await without.retain(RULES, dry_run=False)
         assert await without.personal(old) is None
+
+
+# The clock
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "refused"),
+    [
+        ([0], True),  # a ledger that has just begun
+        ([0.9, 0.5, 0], True),
+        ([4700, 4700, 0, 0], True),  # years ahead since this morning, calls have come in
+        ([4700, 33, 0], True),
+        ([4700, 31, 0], False),
+        ([1.1], False),
+        ([5, 4, -4700, 3, 2, 0], False),  # it was years ahead once, for a moment
+        ([*range(700, 0, -1)], False),
+    ],
+)
+@pytest.mark.parametrize("what", [LONG_AGO, AGO])
+async def test_where_nothing_speaks_for_the_clock_nothing_is_erased(
+    file: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, days_ago: list[float], what: str,
+    *, refused: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(erasing, "ask_kernel", lambda: False)
+    async with await Ledger.open(file, keys) as ledger:
+        consent = await stored(ledger, at=what)
+        rows = ", ".join(
+            f"({id_ * 7}, 'other', {id_}, 'x', 'opened', '{stamp(RULES.now - days * DAY)}', '', '')"
+            for id_, days in enumerate(days_ago, start=1)
+        )
+        for statement in (
+            "drop trigger event_no_delete",
+            "delete from event",
+            f"insert into event values {rows}",  # noqa: S608 - ours
+        ):
+            execute(file, statement)
+        ledger._writer._head = None
+        before = await known(ledger, consent)
+        assert (await ledger.retain(RULES, dry_run=True)) != RetentionReport()
+        if refused:
+            with pytest.raises(ClockInDoubt, match="clock_unconfirmed: this machine's clock says"):
+                await ledger.retain(RULES, dry_run=False)
+        else:
+            await ledger.retain(RULES, dry_run=False)
+        assert (await known(ledger, consent) == before) is refused
+
+
+async def test_what_is_held_until_a_day_is_not_freed_by_a_wrong_clock(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent = await stored(ledger)
+    until = stamp(time.time() + DAY)
+    await ledger.restrict([consent], basis="claim", until=until, actor="admin")
+    monkeypatch.setattr(time, "time_ns", lambda: 2_200_000_000 * 10**9)
+    assert await ledger.erase([consent], basis="request", actor="admin") == 0

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time as wall
 from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import Ledger, Revocation, State
+from agi_bridge.consent import Ledger, Revocation, State, erasing
 from agi_bridge.consent.anchors import Anchors
 from agi_bridge.consent.checkpoint import Checkpoint
 from agi_bridge.consent.upkeep import DAY_SECONDS, Periods, Upkeep
+from tests.consent.beside import execute
 from tests.consent.builders import NUMBER, confirmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent import Keys
+    from agi_bridge.consent import ConsentRecord, Keys
 
 
 class Elsewhere:
@@ -44,7 +46,8 @@ class Time:
     """A clock, and pauses that end when the test says so."""
 
     def __init__(self) -> None:
-        self.now = 1_800_000_000.0
+        self.now = wall.time()
+        self.set_by = 0.0
         self.pauses: asyncio.Queue[tuple[asyncio.Event, float]] = asyncio.Queue()
         self._go = asyncio.Event()
 
@@ -82,12 +85,23 @@ async def ledger(file: Path, keys: Keys) -> AsyncIterator[Ledger]:
 
 @pytest.fixture
 async def upkeep(ledger: Ledger, elsewhere: Elsewhere, time: Time) -> AsyncIterator[Upkeep]:
-    made = Upkeep(ledger, Anchors([elsewhere]), Periods(events=10), clock=time, pause=time.pause)
+    made = Upkeep(
+        ledger, Anchors([elsewhere]), Periods(events=10),
+        clock=lambda: time.now + time.set_by, running=time, pause=time.pause,
+    )  # fmt: skip
     task = asyncio.create_task(made.run())
     await time.pauses.get()
     yield made
     task.cancel()
     await asyncio.wait({task})
+
+
+async def store_long_ago(ledger: Ledger, record: ConsentRecord) -> None:
+    await ledger.append(record.take())
+    execute(
+        ledger._database.where,
+        f"update pii set at = '2001-01-01T00:00:00.000Z' where consent_id = '{record.id}'",  # noqa: S608 - ours
+    )
 
 
 async def store(ledger: Ledger, count: int = 1) -> None:
@@ -156,10 +170,9 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
     upkeep: Upkeep, ledger: Ledger, time: Time
 ) -> None:
     record = confirmed()
-    await ledger.append(record.take())
-    time.now += 200 * 365 * DAY_SECONDS
+    await store_long_ago(ledger, record)
     with capture_logs() as log:
-        await time.round()
+        await time.round(DAY_SECONDS)
     assert await ledger.personal(record.id) is None
     assert {
         "event": "personal data deleted",
@@ -168,11 +181,32 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
         "log_level": "info",
     } in log
     late = confirmed()
-    await ledger.append(late.take())
+    await store_long_ago(ledger, late)
+    time.set_by = 2 * DAY_SECONDS  # a clock that is set begins no new day
     await time.round(DAY_SECONDS - 1)
     assert await ledger.personal(late.id) is not None
     await time.round(1)
     assert await ledger.personal(late.id) is None
+    del upkeep
+
+
+@pytest.mark.parametrize("synchronised", [False, True])
+async def test_a_clock_that_is_years_ahead_erases_nothing(
+    upkeep: Upkeep, ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch,
+    *, synchronised: bool,
+) -> None:  # fmt: skip
+    """Unless NTP says so, that is, or it has been so long enough for calls to have come in."""
+    monkeypatch.setattr(erasing, "ask_kernel", lambda: synchronised)
+    record = confirmed()
+    await ledger.append(record.take())
+    time.set_by = 13 * 365 * DAY_SECONDS
+    with capture_logs() as logs:
+        await time.round(DAY_SECONDS)
+    assert (await ledger.personal(record.id) is None) is synchronised
+    refused = [log["reason"] for log in logs if log["event"] == "retention.refused"]
+    assert [reason.partition(":")[0] for reason in refused] == (
+        [] if synchronised else ["clock_unconfirmed"]
+    )
     del upkeep
 
 

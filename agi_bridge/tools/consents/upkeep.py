@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agi_bridge.consent.keys import VAULT, rotate_vault_key
+from agi_bridge.observe.steady import steady_time
 from agi_bridge.tools.consents.actor import actor
 from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.ledger import open_ledger, periods
@@ -69,9 +69,10 @@ async def retain(settings: Settings, *, dry_run: bool) -> Retained:
     """Delete the personal data whose time has run out, or say how much that is.
 
     Raises:
+        ClockInDoubt: nothing besides this machine's clock says that it is time.
         LedgerUnavailable, KeyFault: as the ledger says.
     """
-    rules = periods(settings).rules(time.time())
+    rules = periods(settings).rules(steady_time.now())
     async with await open_ledger(settings) as ledger:
         report = await ledger.retain(rules, dry_run=dry_run)
     return Retained(**asdict(report), dry_run=dry_run)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Revocation
+from agi_bridge.consent import Revocation, erasing
 from agi_bridge.settings import Settings
 from agi_bridge.tools.ledger import open_ledger
 from tests.call.builders import KEY
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from agi_bridge.consent import Ledger
 
 WORDS = "please stop texting me"
+
+
+@pytest.fixture(autouse=True)
+def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that calls its clock synchronised, whatever machine the tests are run on."""
+    monkeypatch.setattr(erasing, "ask_kernel", lambda: True)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.consent import erasing
 from agi_bridge.consent.checkpoint import read_checkpoints, sign
 from agi_bridge.consent.keys import new_keys
 from agi_bridge.consent.proof import text_sha256
@@ -164,7 +165,9 @@ def test_a_lost_vault_key_is_told_as_such_not_as_damage(shop: Shop) -> None:
     assert told.err.count("\n") == 1
 
 
-def test_retention_only_says_what_it_would_do_when_asked(shop: Shop) -> None:
+def test_retention_only_says_what_it_would_do_when_asked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert shop.shell("retain", "--dry-run", "--json").json == {
         "erase": 0,
         "trim": 0,
@@ -174,6 +177,11 @@ def test_retention_only_says_what_it_would_do_when_asked(shop: Shop) -> None:
     told = shop.shell("retain", "--dry-run")
     assert told.out.startswith("personal data of 4 records would be erased\n")
     assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing, "ask_kernel", lambda: False)
+        told = shop.shell("retain")
+        assert (told.status, told.out) == (1, "")
+        assert told.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")
     told = shop.shell("retain")
     assert told.out.startswith("personal data of 4 records erased\n")
     assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is None
