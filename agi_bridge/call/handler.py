@@ -21,6 +21,7 @@ from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
     AgreementRules,
     CallFacts,
+    CircuitOpen,
     ConsentError,
     ConsentRecord,
     State,
@@ -193,6 +194,8 @@ class Call:
             return await self._house.ledger.live_consent(
                 self._caller.e164, line.brand, line.purpose
             )
+        except CircuitOpen:  # the log says so once
+            return None
         except ConsentError as error:  # then the caller is asked
             structlog.get_logger().error("consent not looked up", exc_info=error)
             return None

@@ -7,6 +7,7 @@ be erased without touching an event. Nothing here knows of calls, channels or HT
 from agi_bridge.consent.chain import Chain, Row
 from agi_bridge.consent.erasing import RetentionReport, RetentionRules
 from agi_bridge.consent.errors import (
+    CircuitOpen,
     ConsentError,
     IllegalTransition,
     KeyFault,
@@ -35,6 +36,7 @@ __all__ = [
     "AgreementRules",
     "CallFacts",
     "Chain",
+    "CircuitOpen",
     "ConsentError",
     "ConsentRecord",
     "Disclosure",

@@ -5,6 +5,7 @@ ConsentError
 ├── Withheld             a consent that may not be taken: revoked, or a limit is reached
 ├── ClockInDoubt         nothing speaks for this machine's clock: nothing is erased by it
 ├── LedgerUnavailable    the database did not take the write: nothing of it is stored
+│   ├── CircuitOpen      it has failed several times in a row, and was not asked
 │   ├── LedgerClosed     the ledger was closed before the write reached it
 │   └── SchemaOutdated   the database's tables are not of this version
 ├── KeyFault             the keys do not do; nothing is damaged, and the right keys mend it
@@ -48,6 +49,13 @@ class ClockInDoubt(ConsentError):  # noqa: N818 - the same
 
 class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
     """The database refused or failed the write; it was rolled back whole."""
+
+
+class CircuitOpen(LedgerUnavailable):
+    """The database failed several times in a row and is tried from time to time; not this time.
+
+    The log has said so once, when the circuit opened.
+    """
 
 
 class LedgerClosed(LedgerUnavailable):

@@ -15,12 +15,13 @@ import structlog
 
 from agi_bridge import __version__
 from agi_bridge.consent import erasing, opening, reading, revoking, sealing, sending, worker
+from agi_bridge.consent.circuit import Circuit
 from agi_bridge.consent.database import Database
 from agi_bridge.consent.erasing import RetentionReport
-from agi_bridge.consent.errors import ConsentError, LedgerClosed, LedgerUnavailable
+from agi_bridge.consent.errors import CircuitOpen, ConsentError, LedgerClosed, LedgerUnavailable
 from agi_bridge.consent.facts import StoredEvent
 from agi_bridge.consent.statements import Statements
-from agi_bridge.consent.states import State
+from agi_bridge.consent.states import FOLLOWS, State
 from agi_bridge.consent.vault import Vault
 from agi_bridge.consent.worker import Worker
 from agi_bridge.consent.writing import Writer
@@ -66,6 +67,7 @@ class Ledger:
         )
         self._writer = Writer(statements, Vault(keys), keys.ledger_id)
         self._worker = Worker(self._database)
+        self._circuit = Circuit()
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -131,18 +133,23 @@ class Ledger:
             Withheld: the number was revoked, or a limit is reached.
             LedgerUnavailable: the database did not take it in time. Should it do so later, it is
                 stored with it that nothing was sent and nothing will be.
+            CircuitOpen: it begins a consent, and the database has taken nothing for a while.
         """
         if self._closed:
             raise LedgerClosed("the ledger is closed")
         if not batch.events:
             return
+        if batch.events[0].type in FOLLOWS[None] and not self._circuit.admits():
+            raise self._circuit_open()
         waiting = _Waiting(batch)
         self._waiting.append(waiting)
         if self._task is None:
             self._task = asyncio.create_task(self._write())
         if not await self._worker.answered(waiting.done):
             waiting.given_up = True
-            raise self._worker.no_answer()
+            error = self._worker.no_answer()
+            self._circuit.failed(error, after=worker.WAIT_SECONDS)
+            raise error
         waiting.done.result()
 
     async def recover(self) -> int:
@@ -177,10 +184,21 @@ class Ledger:
         """The newest consent of a number for a brand and a purpose (`info`, `marketing`).
 
         One that is revoked or restricted does not count.
+
+        Raises:
+            LedgerUnavailable: the database did not answer in time.
+            CircuitOpen: it has taken nothing for a while, so nothing could be done with the answer.
         """
-        return await self._worker.look_in_time(
-            lambda t: sending.live_consent(t, self._writer, number, brand, purpose)
-        )
+        if self._circuit.is_open:
+            raise self._circuit_open()
+        began = asyncio.get_running_loop().time()
+        try:
+            return await self._worker.look_in_time(
+                lambda t: sending.live_consent(t, self._writer, number, brand, purpose)
+            )
+        except LedgerUnavailable as error:
+            self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
+            raise
 
     async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> int:
         """Keep a disclosure and its recording, for the proof; returns the wording's version."""
@@ -345,11 +363,15 @@ class Ledger:
 
     async def _store(self, group: Sequence[_Waiting]) -> None:
         batches = [waiting.batch for waiting in group]
+        began = asyncio.get_running_loop().time()
         outcomes: Sequence[Exception | None]
         try:
             outcomes = await self._worker.run(lambda t: self._writer.store(t, batches))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
             outcomes = [error] * len(batches)
+            self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
+        else:
+            self._circuit.succeeded()
         self._count(batches, outcomes)
         too_late = []
         for waiting, outcome in zip(group, outcomes, strict=True):
@@ -361,6 +383,9 @@ class Ledger:
                     too_late.append(waiting.batch.consent_id)
         for consent_id in too_late:
             await self._never_sent(consent_id)
+
+    def _circuit_open(self) -> CircuitOpen:
+        return CircuitOpen(f"{self._database.name}: took nothing several times, not asked again")
 
     def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
         stored = zip(batches, outcomes, strict=True)

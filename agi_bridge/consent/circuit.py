@@ -1,0 +1,67 @@
+"""A circuit breaker in front of the ledger: no caller waits for one that takes nothing.
+
+After `FAILURES` failures in a row that callers waited for, the circuit opens: consents that are not
+stored yet are refused at once, and their callers go on without a text. Every `RETRY_SECONDS` one of
+them is let through to try; the first write that succeeds, whoever made it, closes the circuit. A
+failure that comes at once holds nobody up and does not count. What is owed for a consent that is
+stored (outcomes, revocations) never comes by here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILURES: Final = 3
+"""Writes that failed, or callers who waited in vain, in a row."""
+SLOW_SECONDS: Final = 1.0
+"""A failure that came sooner kept no caller waiting."""
+RETRY_SECONDS: Final = 10.0
+"""Between two tries. Longer than a caller waits (`worker.WAIT_SECONDS`), so only one tries at a
+time."""
+
+
+class Circuit:
+    """Counts failures in a row, and says who may try. Belongs to the event loop's thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._next_try: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the ledger was found to take nothing."""
+        return self._next_try is not None
+
+    def admits(self) -> bool:
+        """Whether one more may try now; while the circuit is open, that is then the one."""
+        if self._next_try is None:
+            return True
+        if self._clock() < self._next_try:
+            return False
+        self._next_try = self._clock() + RETRY_SECONDS
+        return True
+
+    def failed(self, error: Exception, *, after: float) -> None:
+        """A write failed after so many seconds, or was waited for in vain."""
+        if after < SLOW_SECONDS:
+            return
+        self._failures += 1
+        if self._failures >= FAILURES and self._next_try is None:
+            self._next_try = self._clock() + RETRY_SECONDS
+            structlog.get_logger().error(
+                "ledger.circuit_opened", reason=str(error), retry_after=RETRY_SECONDS
+            )
+
+    def succeeded(self) -> None:
+        """A write is durable."""
+        self._failures = 0
+        if self._next_try is not None:
+            self._next_try = None
+            structlog.get_logger().warning("ledger.circuit_closed")
