@@ -22,7 +22,7 @@ import structlog
 from agi_bridge import service
 from agi_bridge.agi import SAFE_APPLICATIONS
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.consent import KeyFault
+from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
 from agi_bridge.tools.ledger import open_ledger
@@ -234,7 +234,7 @@ async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, stand_in: StandIn
 ) -> None:
     (tmp_path / "state").write_text("in the way")
-    with pytest.raises(KeyFault):
+    with pytest.raises(LedgerUnavailable, match=r"state_dir: .*state is no folder"):
         async with bridge(tmp_path / "state", stand_in):
             pass
 

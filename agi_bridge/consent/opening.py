@@ -16,9 +16,12 @@ from agi_bridge.consent.proof import Identifiers, timestamp
 from agi_bridge.consent.states import Act
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from agi_bridge.consent.database import Database, Transaction
     from agi_bridge.consent.keys import Keys
     from agi_bridge.consent.proof import Body
+    from agi_bridge.consent.vault import Vault
     from agi_bridge.consent.writing import Writer
 
 
@@ -70,26 +73,37 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         KeyMissing: personal data here was sealed with a key that is not at hand.
     """
     writer.hold(transaction, ["ledger"])
-    table = schema.LEDGER.c
-    known = transaction.core.execute(select(table.ledger_id, table.lookup_check)).all()
-    if any(row.lookup_check != writer.vault.lookup_check for row in known):
-        raise KeyMismatch(
-            "lookup key: not the one this database was written with, so revoked numbers would not "
-            "be found; put the old lookup.key back (every bridge on one database has the same one)"
-        )
-    pii = schema.PII.c
-    newest = transaction.core.execute(
-        select(pii.consent_id, pii.sealed).order_by(pii.at.desc()).limit(1)
-    ).first()
-    if newest is not None:
-        with suppress(VaultDamaged):  # one row's fault; `verify` tells of it
-            writer.vault.open(newest.consent_id, newest.sealed)
-    if any(row.ledger_id == writer.ledger_id for row in known):
+    known = see_keys(transaction.core, writer.vault)
+    if writer.ledger_id in known:
         return
     begin_chain(transaction, writer, keys, software=software)
     structlog.get_logger().info(
         "a chain of consents begins", ledger=writer.ledger_id, beside=len(known)
     )
+
+
+def see_keys(core: Connection, vault: Vault) -> list[str]:
+    """See that the keys are those of this database, by reading alone; the ids of its chains.
+
+    Raises:
+        KeyMismatch: the look-up key is another one: revocations would not be found.
+        KeyMissing: personal data here was sealed with a key that is not at hand.
+    """
+    table = schema.LEDGER.c
+    known = core.execute(select(table.ledger_id, table.lookup_check)).all()
+    if any(row.lookup_check != vault.lookup_check for row in known):
+        raise KeyMismatch(
+            "lookup key: not the one this database was written with, so revoked numbers would not "
+            "be found; put the old lookup.key back (every bridge on one database has the same one)"
+        )
+    pii = schema.PII.c
+    newest = core.execute(
+        select(pii.consent_id, pii.sealed).order_by(pii.at.desc()).limit(1)
+    ).first()
+    if newest is not None:
+        with suppress(VaultDamaged):  # one row's fault; `verify` tells of it
+            vault.open(newest.consent_id, newest.sealed)
+    return [row.ledger_id for row in known]
 
 
 def begin_chain(

@@ -33,7 +33,6 @@ from agi_bridge.tools.check_findings import (
     Level,
     Report,
     document,
-    folder,
     port,
     secret,
     show,
@@ -78,7 +77,7 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
 
 
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
-    yield folder("state_dir", settings.state_dir)
+    yield from check_ledger.look(settings, environ)
     yield from check_speech.look(settings, environ)
     yield port("agi.port", settings.agi.host, settings.agi.port)
     if settings.agi.token is not None:
@@ -93,7 +92,6 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
         )
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
-    yield from check_ledger.look(settings, environ)
     yield from check_web.look(settings)
     prompts = of_lines(settings, recorded(settings))
     for line in settings.lines.values():

@@ -6,16 +6,18 @@ import asyncio
 import fcntl
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import KeyFault, Ledger, LedgerUnavailable
 from agi_bridge.consent.anchors import Anchors, CommandSink, FileSink, SyslogSink
 from agi_bridge.consent.checkpoint import read_checkpoints
 from agi_bridge.consent.errors import BadCheckpoint
 from agi_bridge.consent.keys import Keys, advice, open_to_others
 from agi_bridge.consent.upkeep import Periods
+from agi_bridge.tools import check_ledger
+from agi_bridge.tools.check_findings import Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.anchors import Sink
     from agi_bridge.settings import Settings
-
-LOCK_FILE: Final = "serve.lock"
-"""Held by the service that works in a state directory."""
 
 
 def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[Path, ...]]:
@@ -41,12 +40,15 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     """Open the ledger of a configuration.
 
     Only the service makes what is missing (`create`): a command run by the wrong account or with
-    the wrong configuration must not begin a second ledger.
+    the wrong configuration must not begin a second ledger. It does so once `see_start` has found
+    nothing in its way.
 
     Raises:
         LedgerUnavailable: the database is not there, cannot be opened, or is of another version.
         KeyFault: the keys are missing, or not the ones it was written with.
     """
+    if create:
+        await asyncio.to_thread(see_start, settings)
     where = settings.ledger_place
     there = await Ledger.exists(where)
     if not there and not create:
@@ -56,7 +58,7 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
             "one, `agi-bridge consents upgrade` brings an old one up to date"
         )
     keys, made = await asyncio.to_thread(
-        load_keys, settings, create=create and (not there or _shared(settings))
+        load_keys, settings, create=create and (not there or check_ledger.shared(settings))
     )
     log = structlog.get_logger()
     if made:
@@ -64,6 +66,20 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     for path in await asyncio.to_thread(open_to_others, settings.keys_dir):
         log.warning("a key is open to every account: chmod 600 it", file=str(path))
     return await Ledger.open(where, keys)
+
+
+def see_start(settings: Settings) -> None:
+    """See that a start can open or make the ledger and its keys; writes nothing. Blocks.
+
+    Raises:
+        KeyFault: the keys are not there, unreadable or not the ledger's.
+        LedgerUnavailable: the state directory or the database cannot be used. The text is the one
+            that `agi-bridge check` has for it.
+    """
+    for finding in check_ledger.start(settings):
+        if finding.level is Level.FAULT:
+            of_keys = finding.key == "ledger" or finding.key.endswith("_key")
+            raise (KeyFault if of_keys else LedgerUnavailable)(f"{finding.key}: {finding.text}")
 
 
 @asynccontextmanager
@@ -76,7 +92,7 @@ async def only_service(settings: Settings) -> AsyncIterator[None]:
     Raises:
         OSError: another has it, or its file cannot be made.
     """
-    path = settings.state_dir / LOCK_FILE
+    path = settings.state_dir / check_ledger.LOCK_FILE
     path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)  # as the ledger makes it
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -90,15 +106,6 @@ async def only_service(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         os.close(handle)  # a crash lets go of it too
-
-
-def _shared(settings: Settings) -> bool:
-    """Whether all keys that bridges on one database share are given: the signing key is our own.
-
-    New ones in their place would be the wrong ones as soon as a ledger is there.
-    """
-    texts = settings.ledger.key_texts()
-    return texts["vault"] is not None and texts["lookup"] is not None
 
 
 async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
