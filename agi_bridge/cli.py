@@ -16,6 +16,7 @@ from agi_bridge.cli_common import (
     ConfigOption,
     JsonOption,
     die_of_interrupts,
+    keep_verdict,
     load,
     run,
 )
@@ -292,4 +293,5 @@ async def _starting(work: Coroutine[Any, Any, None]) -> None:
 def main() -> None:
     """Entry point of the console script."""
     die_of_interrupts()
+    keep_verdict()
     app()

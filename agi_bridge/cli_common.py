@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -38,6 +40,30 @@ ConfigOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Answer with one JSON document instead of text.")
 ]
+
+
+class _Unread(io.FileIO):
+    """Standard output whose reader may have gone: what nobody reads is dropped."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - what the buffer protocol takes
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def keep_verdict() -> None:
+    """Let a command go on to its exit code when the reader of its answer goes (`… | head`).
+
+    An answer that was cut short by the reader is no "no", which is what Python's 1 would say.
+    """
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and not out.isatty():
+        out.flush()
+        raw = _Unread(out.fileno(), "wb", closefd=False)
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), out.encoding, out.errors, line_buffering=out.line_buffering
+        )
 
 
 def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Settings:

@@ -26,7 +26,10 @@ RevealOption = Annotated[
     typer.Option("--reveal", help="Show numbers and words in full. Who did so is put on record."),
 ]
 RecordArgument = Annotated[
-    str, typer.Argument(help="The id of a consent, a revocation or a message.", metavar="ID")
+    str,
+    typer.Argument(
+        help="The id of a consent, a revocation or a message, or how it begins.", metavar="ID"
+    ),
 ]
 PageOption = Annotated[
     Path | None, typer.Option(help="The file to write; else standard output.", metavar="FILE")
@@ -47,7 +50,10 @@ CheckpointFiles = Annotated[
 NumberOption = Annotated[
     str | None, typer.Option("--number", help="A mobile number.", metavar="NUMBER")
 ]
-ConsentOption = Annotated[str | None, typer.Option("--consent", help="One record.", metavar="ID")]
+ConsentOption = Annotated[
+    str | None,
+    typer.Option("--consent", help="One record: its id, or how it begins.", metavar="ID"),
+]
 LineOption = Annotated[
     str | None,
     typer.Option("--line", help="A line, by name or by a number that callers dial."),

@@ -363,6 +363,36 @@ async def test_serve_leaves_the_disk_alone_outside_the_state_dir(tmp_path: Path)
     assert "consents.db" in names(tmp_path / "state")
 
 
+# -- an answer that nobody reads to its end ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "state", "status"),
+    [
+        (("check",), "state", 0),
+        (("check",), "agi-bridge.toml/x", 1),
+        (("consents", "workflow", "--line", "shop"), "state", 0),
+        (("prompts", "list"), "state", 0),
+    ],
+)
+async def test_a_reader_who_goes_does_not_turn_yes_into_no(
+    tmp_path: Path, arguments: tuple[str, ...], state: str, status: int
+) -> None:
+    file = config(tmp_path)
+    file.write_text(file.read_text().replace(f"{tmp_path}/state", f"{tmp_path}/{state}"))
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agi_bridge", *arguments, "--config", str(file),
+            stdout=write, stderr=asyncio.subprocess.PIPE, env={**os.environ, "SHOP_KEY": KEY},
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (status, b"")
+
+
 # -- agi ----------------------------------------------------------------------------------------
 
 

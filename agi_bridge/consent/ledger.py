@@ -306,6 +306,10 @@ class Ledger:
         """The events of one consent or act, in the order they were stored."""
         return await self._worker.look(lambda t: reading.rows_of(t, consent_id))
 
+    async def ids_that_begin(self, prefix: str, limit: int) -> list[str]:
+        """The ids of records that begin with these characters, `limit` of them at most."""
+        return await self._worker.look(lambda t: reading.ids_that_begin(t, prefix, limit))
+
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
         """The events of one consent, or all events of consents, in the order they were stored."""
         rows = await self._worker.look(lambda t: reading.events(t, consent_id))

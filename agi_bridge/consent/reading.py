@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import collate, exists, or_, select
 
 from agi_bridge import phone
 from agi_bridge.consent.chain import Chain, Row
@@ -131,6 +131,21 @@ def rows(transaction: Transaction, ledger_id: str, first: int, last: int | None)
 def rows_of(transaction: Transaction, consent_id: str) -> list[Row]:
     """The events of one consent or act, in the order they were stored."""
     return _read(transaction, _rows().where(EVENT.c.consent_id == consent_id).order_by(EVENT.c.id))
+
+
+def ids_that_begin(transaction: Transaction, prefix: str, limit: int) -> list[str]:
+    """The ids of records that begin with these characters, in their order, some of them."""
+    id_: ColumnElement[str] = EVENT.c.consent_id
+    if transaction.locks:  # PostgreSQL may sort by a language's rules, which pass over hyphens
+        id_ = collate(id_, "C")
+    query = (
+        select(EVENT.c.consent_id)
+        .where(id_ >= prefix, id_ < f"{prefix}~", EVENT.c.type.in_([root.value for root in _ROOTS]))
+        .distinct()
+        .order_by(EVENT.c.consent_id)
+        .limit(limit)
+    )
+    return list(transaction.core.execute(query).scalars())
 
 
 def events(transaction: Transaction, consent_id: str | None) -> list[Row]:

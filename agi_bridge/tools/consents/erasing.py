@@ -89,9 +89,7 @@ async def run(settings: Settings, asked: Asked, confirm: Callable[[str], bool]) 
 
 async def _ids(settings: Settings, ledger: Ledger, asked: Asked) -> list[str]:
     if asked.consent is not None:
-        if not await ledger.rows_of(asked.consent):
-            raise NotOnRecord(f"{asked.consent}: no such record")
-        return [asked.consent]
+        return [await given.record(ledger, asked.consent)]
     number = given.number(settings, asked.number or "")
     found = await ledger.summaries(Filter(number=number, limit=None))
     if not found:

@@ -25,7 +25,6 @@ from agi_bridge.consent.proof import Identifiers
 from agi_bridge.tools.consents import archive, given
 from agi_bridge.tools.consents.actor import actor
 from agi_bridge.tools.consents.checkpointing import checkpoint
-from agi_bridge.tools.consents.dossier import dossier
 from agi_bridge.tools.consents.errors import NotOnRecord
 from agi_bridge.tools.consents.export_files import Files
 from agi_bridge.tools.consents.gathering import Gathering
@@ -117,8 +116,7 @@ async def run(settings: Settings, wanted: Wanted, out: Path) -> Exported:
 async def _ids(settings: Settings, ledger: Ledger, wanted: Wanted) -> list[str]:
     """The records that are wanted, oldest first."""
     if wanted.consent is not None:
-        await dossier(ledger, wanted.consent)
-        return [wanted.consent]
+        return [await given.record(ledger, wanted.consent)]
     number = None if wanted.number is None else given.number(settings, wanted.number)
     found = await ledger.summaries(Filter(number=number, limit=None))
     if not found:

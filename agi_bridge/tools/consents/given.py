@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
 from agi_bridge.consent.proof import timestamp
+from agi_bridge.tools.consents.errors import NotOnRecord
 from agi_bridge.tools.errors import UsageError
 
 if TYPE_CHECKING:
+    from agi_bridge.consent import Ledger
     from agi_bridge.settings import Settings
 
 _LONG_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
 _WORDS: Final = 500
+_OF_AN_ID: Final = frozenset("0123456789abcdef-")
+_FEWEST_DIGITS: Final = 4
+_SHOWN: Final = 3
+"""How many of the ids that begin alike are shown."""
 
 
 def number(settings: Settings, text: str) -> str:
@@ -28,6 +34,28 @@ def number(settings: Settings, text: str) -> str:
     if found is None:
         raise UsageError("--number: not a phone number; write it like +14155550123")
     return found
+
+
+async def record(ledger: Ledger, text: str) -> str:
+    """The id of a record, given whole or by its first characters if they are no other's.
+
+    Raises:
+        NotOnRecord: no record's id begins so.
+        UsageError: several do; the text shows some.
+    """
+    prefix = text.strip().lower()
+    if len(prefix) < _FEWEST_DIGITS:
+        raise UsageError(f"{text}: give an id, or at least its first {_FEWEST_DIGITS} digits")
+    is_one = set(prefix) <= _OF_AN_ID
+    found = await ledger.ids_that_begin(prefix, _SHOWN + 1) if is_one else []
+    if not found:
+        raise NotOnRecord(f"{text}: no such record")
+    if len(found) > 1:
+        more = " and more" if len(found) > _SHOWN else ""
+        raise UsageError(
+            f"{text}: several records begin so, give more of it: {', '.join(found[:_SHOWN])}{more}"
+        )
+    return found[0]
 
 
 def moment(option: str, text: str, *, end: bool = False) -> str:

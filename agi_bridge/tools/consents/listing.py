@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.consent import Filter, State
 from agi_bridge.tools.consents import given
 from agi_bridge.tools.consents.lines import find_line
-from agi_bridge.tools.consents.output import table
+from agi_bridge.tools.consents.output import plain, table
 from agi_bridge.tools.consents.revealing import revealed
 from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.ledger import open_ledger
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Settings
 
 COMMAND: Final = "consents list --reveal"
+_ANY_WIDTH: Final = 10_000
 _COLUMNS: Final = ("record", "kind", "number", "line", "brand", "state", "began")
 
 
@@ -66,7 +67,10 @@ class Listing:
         ]
 
     def show(self, console: Console) -> None:
-        """Print a table, newest first."""
+        """Print a table, newest first; on a narrow terminal two lines each, with the id whole."""
+        if not self.summaries:
+            console.print("none")
+            return
         rows = [
             (
                 each.consent_id,
@@ -79,7 +83,15 @@ class Listing:
             )
             for each in self.summaries
         ]
-        console.print(table(_COLUMNS, rows) if rows else "none")
+        made = table(_COLUMNS, rows)
+        wide = console.options.update(max_width=_ANY_WIDTH)
+        if console.measure(made, options=wide).maximum <= console.width:
+            console.print(made)
+            return
+        for record, kind, number, line, brand, state, at in rows:
+            console.print(f"{record}  {state or kind}  {at}", soft_wrap=True)
+            about = ", ".join(filter(None, (kind, number, line, brand)))
+            console.print(f"    {plain(about)}", soft_wrap=True)
 
     def _number(self, summary: Summary) -> str | None:
         return self.numbers.get(summary.consent_id, summary.masked_number)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from agi_bridge.consent import Act, State
 from agi_bridge.tools.consents import given
 from agi_bridge.tools.consents.actor import actor
-from agi_bridge.tools.consents.errors import NotOnRecord
 from agi_bridge.tools.errors import UsageError
 from agi_bridge.tools.ledger import open_ledger
 
@@ -48,7 +47,7 @@ class Resolved:
 
 
 async def run(
-    settings: Settings, consent_id: str, resolution: Resolution, note: str | None
+    settings: Settings, wanted: str, resolution: Resolution, note: str | None
 ) -> Resolved:
     """Put a resolution on record; it can be said once.
 
@@ -61,9 +60,8 @@ async def run(
     if note is not None:
         body["note"] = given.words("--note", note)
     async with await open_ledger(settings) as ledger:
+        consent_id = await given.record(ledger, wanted)
         rows = await ledger.rows_of(consent_id)
-        if not rows:
-            raise NotOnRecord(f"{consent_id}: no such record")
         types = {row.type for row in rows}
         fitting = [each for kind, said in FITS.items() if kind in types for each in said]
         if not fitting or Act.RESOLVED in types:

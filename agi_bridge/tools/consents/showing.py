@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.tools.consents import given
 from agi_bridge.tools.consents.dossier import dossier
 from agi_bridge.tools.consents.output import plain, table
 from agi_bridge.tools.consents.revealing import revealed
@@ -62,14 +63,15 @@ class Shown:
         console.print(table(("at", "event", "says"), events))
 
 
-async def run(settings: Settings, consent_id: str, *, reveal: bool) -> Shown:
+async def run(settings: Settings, wanted: str, *, reveal: bool) -> Shown:
     """Show a consent, a revocation or a message; to reveal it is put on record before.
 
     Raises:
-        NotOnRecord: the ledger has no such record.
+        NotOnRecord, UsageError: the ledger has no such record, or several whose ids begin so.
         LedgerUnavailable, KeyFault, VaultDamaged: as the ledger says.
     """
     async with await open_ledger(settings) as ledger:
+        consent_id = await given.record(ledger, wanted)
         found = await dossier(ledger, consent_id)
         if reveal:
             await revealed(ledger, consent_id, COMMAND)

@@ -176,7 +176,7 @@ def test_several_records_have_a_page_each(shop: Shop) -> None:
     assert bodies(out)[-1]["count"] == 5
     act = bodies(out)[-1]["consent_id"]
     told = shop.shell("show", act)
-    assert told == (1, "", f"agi-bridge: {act}: no such consent is on record\n")
+    assert told == (1, "", f"agi-bridge: {act}: no such record\n")
     assert verify_export(out).ok
 
 
@@ -302,7 +302,7 @@ def test_a_place_that_takes_no_checkpoint_is_named(shop: Shop) -> None:
         (("--all", "--number", records.NUMBER), 2, "name one of"),
         (("--number", "415"), 2, "--number: not a phone number"),
         (("--number", "+14155550999"), 1, "--number: no consent is on record"),
-        (("--consent", "nothing"), 1, "nothing: no such consent is on record"),
+        (("--consent", "nothing"), 1, "nothing: no such record"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(

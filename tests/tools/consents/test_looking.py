@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.tools.consents.listing import Asked, run
 
 from . import records
 from .conftest import WORDS
@@ -201,4 +206,47 @@ def test_control_sequences_of_strangers_do_not_reach_the_terminal(shop: Shop) ->
 
 def test_a_record_that_is_not_there_is_one_line(shop: Shop) -> None:
     told = shop.shell("show", "nothing")
-    assert told == (1, "", "agi-bridge: nothing: no such consent is on record\n")
+    assert told == (1, "", "agi-bridge: nothing: no such record\n")
+    told = shop.shell("show", "019")
+    assert told == (2, "", "agi-bridge: 019: give an id, or at least its first 4 digits\n")
+    assert shop.shell("show", "ffff").err == "agi-bridge: ffff: no such record\n"
+
+
+def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(shop: Shop) -> None:
+    for record in (shop.unknown, shop.revocation, shop.declined):
+        for prefix in (record, record.upper(), f" {record[:-1]}"):
+            assert shop.shell("show", prefix, "--json").json["consent_id"] == record
+    told = shop.shell("show", shop.unknown[:6])
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"agi-bridge: {shop.unknown[:6]}: several records begin so, give")
+    assert told.err.endswith(" and more\n")
+    assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", told.err)) == 3
+
+
+def test_every_command_that_takes_an_id_takes_its_beginning(shop: Shop) -> None:
+    cut = {record: record[:-2] for record in (shop.unknown, shop.other)}
+    out = shop.folder / "proof"
+    exported = shop.shell("export", "--consent", cut[shop.other], "--out", out, "--json")
+    assert exported.json["consents"] == [shop.other]
+    told = shop.shell("resolve", cut[shop.unknown], "--as", "texted", "--json")
+    assert told.json["consent_id"] == shop.unknown
+    shop.shell("erase", "--consent", cut[shop.other], "--basis", "request", "--yes")
+    assert shop.shell("show", shop.other, "--json").json["erased"] is True
+    for command in (
+        ("resolve", shop.unknown[:5], "--as", "texted"),
+        ("export", "--consent", shop.unknown[:5], "--out", shop.folder / "x"),
+        ("erase", "--consent", shop.unknown[:5], "--basis", "request", "--yes"),
+    ):
+        assert shop.shell(*command).status == 2
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_an_id_can_be_copied_whole_from_a_terminal_of_any_width(shop: Shop, width: int) -> None:
+    listing = asyncio.run(run(shop.settings, Asked()))
+    out = io.StringIO()
+    listing.show(Console(file=out, width=width, markup=False, emoji=False, highlight=False))
+    lines = out.getvalue().splitlines()
+    for record in (shop.revocation, shop.other, shop.unknown, shop.declined, shop.revoked):
+        assert [line for line in lines if record in line]
+    assert width == 40 or max(map(len, lines)) <= width
+    assert "unknown" in out.getvalue()
