@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -24,7 +25,7 @@ from agi_bridge.cli_consents import consents
 from agi_bridge.cli_prompts import prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Iterator, Sequence
 
 Scenario: TypeAlias = Literal[
     "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
@@ -109,8 +110,11 @@ def serve(config: ConfigOption = None) -> None:
     ledger.checkpoints.file if that is set.
     """
     from agi_bridge import service
+    from agi_bridge.observe import background_logging
 
-    run(_starting(service.serve(load(config))))
+    settings = load(config)
+    with _starting(), background_logging(settings.log.level):
+        run(service.serve(settings))
 
 
 @app.command()
@@ -122,8 +126,11 @@ def agi(config: ConfigOption = None) -> None:
     (send again, sign checkpoints, erase in time) a single call does not.
     """
     from agi_bridge import service
+    from agi_bridge.observe import background_logging
 
-    run(_starting(service.serve_stdio(load(config))))
+    settings = load(config)
+    with _starting(), background_logging(settings.log.level):
+        run(service.serve_stdio(settings))
 
 
 @app.command()
@@ -228,8 +235,8 @@ def stand_in(
     """
     from agi_bridge.tools import stand_in as tool
 
-    run(
-        _starting(
+    with _starting():
+        run(
             tool.run(
                 host,
                 port,
@@ -238,10 +245,9 @@ def stand_in(
                 key=key,
                 on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
                 on_start=lambda stand_in: typer.echo(f"hook.url = {stand_in.url}"),
-            )
-        ),
-        interrupted=OK,
-    )
+            ),
+            interrupted=OK,
+        )
 
 
 @app.command()
@@ -277,14 +283,15 @@ def demo(
     raise typer.Exit(run(tool.run(once=once, fake=fake, scenario=scenario)))
 
 
-async def _starting(work: Coroutine[Any, Any, None]) -> None:
-    """Run a service; what keeps it from starting is one line, not a traceback."""
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Run a service in the block; what keeps it from starting is one line, not a traceback."""
     from agi_bridge.consent import ConsentError
     from agi_bridge.hook import HookError
     from agi_bridge.speech import SpeechError
 
     try:
-        await work
+        yield
     except (ConsentError, SpeechError, HookError, OSError, ValueError) as error:
         typer.echo(f"agi-bridge: cannot start: {error}", err=True)
         raise typer.Exit(FAILED) from None

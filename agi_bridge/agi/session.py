@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import PurePath
 
 import structlog
 
@@ -12,6 +11,7 @@ from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIError, AGIHangup
 from agi_bridge.agi.limits import Limits
+from agi_bridge.guard import origin
 
 Handler = Callable[[Channel], Awaitable[None]]
 """The story of a call. It runs inside `Channel.until_hangup`."""
@@ -26,7 +26,7 @@ async def conduct(channel: Channel, handler: Handler, on_error: OnError | None =
     """Run the handler until it ends or the caller hangs up; tell whether it ended well.
 
     Its exceptions end here, in one log line without their text, which may hold what a caller
-    said. A cancellation from outside passes.
+    said: class and place, those in a group one by one. A cancellation from outside passes.
     """
     try:
         async with channel.until_hangup():
@@ -38,8 +38,7 @@ async def conduct(channel: Channel, handler: Handler, on_error: OnError | None =
         log.error(  # noqa: TRY400 - a traceback would show values
             "agi.handler_failed",
             call=channel.environment.unique_id,
-            error=type(error).__qualname__,
-            at=_place(error),
+            where=origin(error),
         )
         if on_error is not None:
             on_error(channel, error)
@@ -102,13 +101,3 @@ def _only_hangup(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         return error.split(AGIHangup)[1] is None
     return isinstance(error, AGIHangup)
-
-
-def _place(error: Exception) -> str:
-    """Name the file and line where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "?"
-    return f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

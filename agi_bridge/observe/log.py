@@ -6,21 +6,30 @@ looks like a number in any value, of any library's line, leaves masked.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from agi_bridge.guard import describe, origin
+from agi_bridge.observe.writer import BackgroundWriter
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
-    from typing import TextIO
+    from collections.abc import Iterator, Mapping, MutableMapping
+
+_STDERR: Final = 2
 
 _NUMBER: Final = re.compile(r"\+?\b\d(?:[\d().\- ]{5,}\d)")
 """Seven digits or more, with the punctuation that people write between them."""
 
-_IDENTIFIERS: Final = frozenset({"call", "consent", "at", "level", "version", "steps"})
+_IDENTIFIERS: Final = frozenset({"call", "consent", "at", "level", "version", "steps", "where"})
 """Keys that are not looked at: identifiers, whose digits are no telephone numbers, and our own
 words, which are constants of the code."""
 
@@ -65,17 +74,43 @@ def _mask_event(
 def _name_the_exception(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Put an exception on the line as its class and text: a traceback may show callers' data."""
+    """Put an exception on the line: what it is and where it was raised.
+
+    A traceback would be many lines, and may show callers' data.
+    """
     info = event.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event["error"] = f"{type(error).__name__}: {error}"
+        event["error"] = describe(error)
+        event["where"] = origin(error)
     return event
 
 
-def configure_logging(level: str = "info", stream: TextIO | None = None) -> None:
+class Stream(Protocol):
+    """What log lines are written to."""
+
+    def write(self, text: str, /) -> int:
+        """Take a line with its line feed."""
+        ...
+
+    def flush(self) -> None:
+        """Have it written."""
+        ...
+
+
+class _Nowhere:
+    """In the place of a standard error that was closed; structlog would take standard output."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        return
+
+
+def configure_logging(level: str = "info", stream: Stream | None = None) -> None:
     """Send everything to `stream` (standard error unless given) as one JSON object a line.
 
     Standard output stays free: in classic AGI it belongs to Asterisk.
@@ -84,7 +119,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
         level: least level written: debug, info, warning or error.
         stream: where to; a line is one write.
     """
-    out = sys.stderr if stream is None else stream
+    out: Stream = stream or sys.stderr or _Nowhere()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -95,7 +130,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),  # type: ignore[arg-type]  # it writes and flushes, no more
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
@@ -113,3 +148,54 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
     root.setLevel(threshold)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+@contextmanager
+def background_logging(level: str, descriptor: int = _STDERR) -> Iterator[None]:
+    """Log from a thread while the block runs, so that no log line can hold up a call.
+
+    What Python itself would print to standard error, where it could block, is logged too: an
+    exception that nothing caught in a thread or in a finaliser. At the end of the block what still
+    waits is written, for a moment; what is logged later is dropped.
+    """
+    _open_standard_descriptors()
+    writer = BackgroundWriter(descriptor, _dropped)
+    configure_logging(level, writer)
+    logging.captureWarnings(capture=True)
+    before = sys.unraisablehook, threading.excepthook
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_in_thread
+    try:
+        yield
+    finally:
+        sys.unraisablehook, threading.excepthook = before
+        logging.captureWarnings(capture=False)
+        writer.close()
+
+
+def _open_standard_descriptors() -> None:
+    """Have 0, 1 and 2 open: else a file or a socket gets one of them, and log lines in it."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(opened, True)  # noqa: FBT003 - positional only
+    os.close(opened)
+
+
+def _dropped(count: int) -> str:
+    """Make the line itself: it is written by the thread, past the queue that was full."""
+    line = {
+        "count": count,
+        "event": "log.lines_dropped",
+        "level": "warning",
+        "at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    return f"{json.dumps(line)}\n"
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    error = unraisable.exc_value or unraisable.exc_type()
+    structlog.get_logger().error("exception ignored by Python", exc_info=error)
+
+
+def _log_in_thread(args: threading.ExceptHookArgs) -> None:
+    error = args.exc_value or args.exc_type()
+    structlog.get_logger().error("a thread ended by an exception", exc_info=error)

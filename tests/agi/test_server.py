@@ -296,10 +296,25 @@ async def test_a_handlers_error_is_one_line_without_its_text() -> None:
     assert record.status == "SUCCESS"
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert entry["event"] == "agi.handler_failed"
-    assert entry["error"] == "KeyError"
-    assert entry["at"].startswith("test_server.py:")
+    assert entry["where"].startswith("KeyError at test_server.py:")
     assert "4155550123" not in str(logs)
     assert isinstance(errors[0], KeyError)
+
+
+async def test_what_failed_in_a_group_of_tasks_is_named_with_its_own_place() -> None:
+    async def handler(_channel: Channel) -> None:
+        async def task() -> None:
+            raise KeyError("+14155550123")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(task())
+
+    with capture_logs() as logs:
+        async with Server(handler, port=0) as server:
+            await FakeAsterisk().call(HOST, server.port)
+    (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert entry["where"].startswith("KeyError at test_server.py:")
+    assert "4155550123" not in str(logs)
 
 
 async def test_a_hangup_that_nobody_caught_is_no_error() -> None:

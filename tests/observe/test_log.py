@@ -92,7 +92,18 @@ def test_an_exception_is_its_class_and_text_on_the_same_line(
         logging.getLogger("some.library").exception("failed too")
     for line in lines():
         assert line["error"] == "ValueError: no such number +1***23"
+        assert line["where"].startswith("ValueError at test_log.py:")
         assert "Traceback" not in json.dumps(line)
+
+
+def test_a_group_is_what_it_holds_with_the_numbers_masked(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    group = ExceptionGroup("unhandled", [ValueError(NUMBER), ExceptionGroup("in", [KeyError("k")])])
+    structlog.get_logger().error("failed", exc_info=group)
+    (line,) = lines()
+    assert line["error"] == "ValueError: +1***23; KeyError: 'k'"
+    assert line["where"] == "ValueError at ?; KeyError at ?"
 
 
 def test_libraries_that_log_urls_are_silent_at_info(
