@@ -62,10 +62,13 @@ class Connection(asyncio.Protocol):
         "_reader",
         "_timer",
         "_transport",
+        "_trying",
+        "_unasked",
         "_usage_due",
         "_waiting",
         "begun",
         "closed",
+        "fault",
         "hung_up",
         "scopes",
         "shields",
@@ -84,6 +87,8 @@ class Connection(asyncio.Protocol):
         self._in_flight = False  # a command was written, its reply has not come
         self._follows_usage = False  # ... and it is an EXEC
         self._usage_due = False  # an EXEC returned 1: a usage block follows by itself
+        self._trying = False  # the command in flight has been answered 100
+        self._unasked = 0  # what came so far without having been asked for
         self._deadline = inf  # of the command in flight
         self._call_ends = inf  # of the environment, then of the call
         self._timer: asyncio.TimerHandle | None = None
@@ -91,6 +96,7 @@ class Connection(asyncio.Protocol):
         self.begun = False  # the environment has been read
         self.hung_up = False
         self.closed = False
+        self.fault: AGIError | None = None  # why we gave the session up
         self.scopes: list[HangupScope] = []
         self.shields = 0
         self.task: asyncio.Task[None] | None = None
@@ -118,6 +124,7 @@ class Connection(asyncio.Protocol):
             raise AGIHangup("the caller has hung up")
         self._in_flight = True
         self._follows_usage = is_exec
+        self._trying = False
         self._waiting = asyncio.current_task(self._loop)
         self._deadline = self._loop.time() + seconds
         if self._deadline < self._armed:
@@ -197,11 +204,14 @@ class Connection(asyncio.Protocol):
             if isinstance(event, wire.Reply):
                 self._replied(event)
             elif isinstance(event, wire.Hangup):
+                self._unasked += self.hung_up
                 self.hang_up()
             elif isinstance(event, wire.Usage):
                 self._usage()
             else:
                 self._begin(event)
+        if self._unasked + self._reader.dropped > self._limits.unasked and not self.closed:
+            self._fail(AGIProtocolError("unasked_replies"))
 
     def eof_received(self) -> None:
         """Asterisk has closed its side; it does not know half-closed connections."""
@@ -214,8 +224,8 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._transport = None
-        owner_error = AGIProtocolError("the connection was reset") if exc is not None else None
-        self._owner.ended(self, owner_error)
+        reset = AGIProtocolError("the connection was reset") if exc is not None else None
+        self._owner.ended(self, self.fault or reset)
 
     def _begin(self, environment: "Environment") -> None:
         self.begun = True
@@ -226,10 +236,14 @@ class Connection(asyncio.Protocol):
 
     def _replied(self, reply: wire.Reply) -> None:
         if reply.code == wire.TRYING:
-            return  # GOSUB; the reply itself follows
+            # GOSUB says so once; the reply itself follows.
+            self._unasked += self._trying or not self._in_flight
+            self._trying = True
+            return
         self._usage_due = False
         if not self._in_flight:
-            return  # answers nothing that we asked
+            self._unasked += 1
+            return
         self._usage_due = self._follows_usage and reply.result == "1"
         if reply.code == wire.OK:
             pending, self._pending, self._waiting = self._pending, None, None
@@ -256,6 +270,8 @@ class Connection(asyncio.Protocol):
         elif self._in_flight:
             self._refused(AGIUsageError("Asterisk answered with the command's usage"))
             self._settled()
+        else:
+            self._unasked += 1
 
     def _refused(self, error: AGIError) -> "asyncio.Task[object] | None":
         """Hand an error to whoever awaits the reply, and say who that is."""
@@ -308,6 +324,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: AGIError) -> None:
         """Give up the connection; whoever awaits a reply learns why, the others of a hangup."""
         self.closed = True
+        self.fault = error
         told = self._refused(error)
         self._settled()
         self.hang_up(told)

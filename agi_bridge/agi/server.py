@@ -2,7 +2,8 @@
 
 import asyncio
 import hmac
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Self
@@ -11,9 +12,10 @@ from agi_bridge.agi.channel import Channel
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.environment import Environment
-from agi_bridge.agi.errors import AGIError
+from agi_bridge.agi.errors import AGIError, AGIProtocolError
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, OnError, conduct, log
+from agi_bridge.guard import Tally, WaitingRoom, bind
 
 Network = IPv4Network | IPv6Network
 
@@ -32,6 +34,13 @@ class Server:
     the networks whose peers may connect, and should have a `token` that callers put into the URL
     (``agi://host/script?token=...``).
 
+    A connection that has not sent its environment is no call yet, and keeps none out: so many may
+    wait (`Limits.waiting`), then the oldest of the busiest address goes for each that comes. What
+    is refused is logged once, then once a minute with the count.
+
+    Args:
+        sockets: bound already (`agi_bridge.guard.bind`), instead of `host` and `port`.
+
     Raises:
         ValueError: `host` is not a loopback address and `allow` is empty, or it is no network.
         OSError: on entering, the address cannot be had.
@@ -48,6 +57,7 @@ class Server:
         token: str | None = None,
         applications: frozenset[str] = SAFE_APPLICATIONS,
         on_error: OnError | None = None,
+        sockets: Sequence[socket.socket] | None = None,
     ) -> None:
         self._handler = handler
         self._host = host
@@ -57,14 +67,21 @@ class Server:
         self._token = token.encode() if token else None
         self._applications = applications
         self._on_error = on_error
-        self._listener: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._sockets = sockets
+        self._listeners: list[asyncio.Server] = []
+        self._connections: dict[Connection, str] = {}  # with their addresses
+        self._waiting: WaitingRoom[Connection] = WaitingRoom(self._limits.waiting)
         self._calls: dict[Connection, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._peers: dict[str, bool] = {}
+        self._strangers = Tally("agi.peer_refused")
+        self._crowded = Tally("agi.too_many_connections")
+        self._busy = Tally("agi.too_many_calls")
+        self._tokens = Tally("agi.token_refused")
+        self._broken = Tally("agi.session_closed")
         if not self._allow and not _is_loopback(host):
             raise ValueError(
                 "agi.allow is empty: to listen on an address that others can reach, "
@@ -75,12 +92,26 @@ class Server:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: Connection(self, self._limits),
-            self._host,
-            self._port,
-            backlog=self._limits.backlog,
+        sockets = (
+            await asyncio.to_thread(bind, self._host, self._port)
+            if self._sockets is None
+            else list(self._sockets)
         )
+        try:
+            while sockets:
+                listener = await loop.create_server(
+                    lambda: Connection(self, self._limits),
+                    sock=sockets[0],
+                    backlog=self._limits.backlog,
+                )
+                self._listeners.append(listener)
+                del sockets[0]
+        except BaseException:
+            for each in sockets:
+                each.close()
+            for listener in self._listeners:
+                listener.close()
+            raise
         return self
 
     async def __aexit__(
@@ -94,9 +125,9 @@ class Server:
     @property
     def port(self) -> int:
         """The port listened on: the one chosen by the system if 0 was asked for."""
-        if self._listener is None or not self._listener.sockets:
+        if not self._listeners or not self._listeners[0].sockets:
             return self._port
-        port: int = self._listener.sockets[0].getsockname()[1]
+        port: int = self._listeners[0].sockets[0].getsockname()[1]
         return port
 
     @property
@@ -106,9 +137,10 @@ class Server:
 
     async def serve_forever(self) -> None:
         """Serve until the listener is closed by `drain`, or this is cancelled."""
-        if self._listener is None:
+        if not self._listeners:
             raise RuntimeError("the server has not been entered")
-        await self._listener.wait_closed()
+        for listener in self._listeners:
+            await listener.wait_closed()
 
     async def drain(self, seconds: float) -> None:
         """Stop: close the listener, let calls end for `seconds`, then cancel the rest.
@@ -116,8 +148,8 @@ class Server:
         Closing comes first because ``hagi://`` moves on to the next server only when it cannot
         connect; a connection that is accepted and dropped is a caller lost.
         """
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         # Connections without a call count too: Asterisk has chosen us for a caller already.
         await _within(seconds, self._empty)
         for task in self._calls.values():
@@ -126,34 +158,44 @@ class Server:
         for connection in self._connections.copy():
             connection.abort()
         await self._empty.wait()  # what was closed or aborted ends in the loop's next rounds
+        for tally in (self._strangers, self._crowded, self._busy, self._tokens, self._broken):
+            tally.close()
 
     # -- peers and calls --------------------------------------------------------------------------
 
     def connected(self, connection: Connection, transport: asyncio.Transport) -> bool:
-        """Count a new connection; False if the peer has to go at once."""
-        self._connections.add(connection)
+        """Give a new connection a place to wait in; False if the peer has to go at once."""
+        peername = transport.get_extra_info("peername")
+        address: str = peername[0] if peername else ""
+        self._connections[connection] = address
         self._empty.clear()
-        if self._allow:  # otherwise only loopback can reach us
-            peername = transport.get_extra_info("peername")
-            if peername is None or not self._allowed(peername[0]):
-                return False
-        if len(self._connections) > 2 * self._limits.max_calls + self._limits.backlog:
-            log.warning("agi.too_many_connections", connections=len(self._connections))
-            return False
+        if self._allow and not (address and self._allowed(address)):
+            return False  # with no list only loopback can reach us
+        self._wait(connection)
         return True
+
+    def _wait(self, connection: Connection) -> None:
+        """Have a connection wait, for its environment or its end; another may have to go for it."""
+        crowded_out = self._waiting.enter(connection, self._connections[connection])
+        if crowded_out is not None:
+            self._crowded.add(
+                peer=self._connections[crowded_out], waiting=len(self._waiting), calls=self.calls
+            )
+            crowded_out.abort()
 
     def started(self, connection: Connection, environment: Environment) -> None:
         """Begin a call whose environment is read, or refuse it."""
         if self._token is not None:
             given = environment.query.get("token", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, self._token):
-                log.warning("agi.token_refused", call=environment.unique_id)
+                self._tokens.add(call=environment.unique_id, peer=self._connections[connection])
                 connection.refuse_now(b"failure token\n")
                 return
         if len(self._calls) >= self._limits.max_calls:
-            log.warning("agi.too_many_calls", calls=len(self._calls))
+            self._busy.add(calls=len(self._calls))
             connection.refuse_now(b"failure busy\n")
             return
+        self._waiting.leave(connection)
         channel = Channel(connection, environment, self._limits, self._applications)
         task = asyncio.get_running_loop().create_task(self._call(connection, channel))
         connection.task = task
@@ -162,11 +204,14 @@ class Server:
 
     def ended(self, connection: Connection, error: AGIError | None) -> None:
         """Forget a connection that is gone."""
-        self._connections.discard(connection)
+        address = self._connections.pop(connection)
+        self._waiting.leave(connection)
         if not self._connections:
             self._empty.set()
         if not connection.begun:
             log.debug("agi.probe", reason=str(error) if error else "closed before a call")
+        elif isinstance(connection.fault, AGIProtocolError):
+            self._broken.add(reason=str(connection.fault), peer=address)
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
@@ -174,7 +219,9 @@ class Server:
         except asyncio.CancelledError:
             log.warning("agi.call_cancelled", call=channel.environment.unique_id)
         finally:
-            connection.close()
+            if connection in self._connections:
+                self._wait(connection)  # for a peer that reads nothing to take what was written
+                connection.close()
             del self._calls[connection]
             if not self._calls:
                 self._idle.set()
@@ -190,7 +237,7 @@ class Server:
                 self._peers.clear()
             self._peers[peer] = known
             if not known:
-                log.warning("agi.peer_refused", peer=peer)
+                self._strangers.add(peer=peer)
         return known
 
 

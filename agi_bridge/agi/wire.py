@@ -65,7 +65,7 @@ class Reader:
     Lines that are neither a reply nor HANGUP are dropped.
     """
 
-    __slots__ = ("_buffer", "_environment_due", "_limits", "_open", "_open_bytes")
+    __slots__ = ("_buffer", "_environment_due", "_limits", "_open", "_open_bytes", "dropped")
 
     def __init__(self, limits: Limits | None = None, *, environment: bool = True) -> None:
         self._limits = limits or Limits()
@@ -73,6 +73,8 @@ class Reader:
         self._buffer = b""
         self._open: list[bytes] | None = None  # the lines so far of a reply that goes on
         self._open_bytes = 0
+        self.dropped = 0
+        """Lines so far that were neither a reply nor HANGUP."""
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes and return the events that they complete.
@@ -145,7 +147,10 @@ class Reader:
             if reply is None:
                 self._opened(line)
             return reply
-        return _parse_other(line)
+        event = _parse_other(line)
+        if event is None:
+            self.dropped += 1
+        return event
 
     def _opened(self, line: bytes) -> None:
         self._open = [line]

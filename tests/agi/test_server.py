@@ -219,7 +219,7 @@ async def test_a_peer_inside_is_let_in() -> None:
     ("peer", "inside"),
     [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("11.0.0.1", False), ("fe80::1%eth0", False)],
 )
-def test_addresses_are_known_in_every_form(peer: str, inside: bool) -> None:  # noqa: FBT001 - a case
+async def test_addresses_are_known_in_every_form(peer: str, inside: bool) -> None:  # noqa: FBT001 - a case
     server = Server(quick, allow=["10.0.0.0/8"])
     assert server._allowed(peer) is inside
 
@@ -262,15 +262,91 @@ async def test_one_call_too_many_is_refused_politely_and_the_next_is_not() -> No
             await second.close()
 
 
-async def test_connections_without_calls_have_a_most_too() -> None:
+async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() -> None:
     with capture_logs() as logs:
-        async with Server(quick, port=0, limits=Limits(max_calls=1, backlog=1)) as server:
-            peers = [await Peer.connect(server) for _ in range(3)]
-            last = await Peer.connect(server)
-            assert await last.rest() == b""
-            for peer in (*peers, last):
+        async with Server(quick, port=0, limits=Limits(waiting=3)) as server:
+            idle = [await Peer.connect(server, b"agi_") for _ in range(3)]
+            await until(lambda: len(server._waiting) == 3)
+            for _ in range(5):
+                assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
+            assert await idle[0].rest() == b""
+            idle += [await Peer.connect(server) for _ in range(50)]
+            await until(lambda: not idle[-4].reader.at_eof() and len(server._connections) == 3)
+            assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
+            for peer in idle:
                 await peer.close()
-    assert "agi.too_many_connections" in [entry["event"] for entry in logs]
+    lines = [entry for entry in logs if entry["event"] == "agi.too_many_connections"]
+    assert lines[0]["count"] == 1
+    assert len(lines) == 2
+    assert sum(entry["count"] for entry in lines) >= 50
+    assert {entry["peer"] for entry in lines} == {HOST}
+
+
+async def test_a_refused_peer_that_reads_nothing_waits_among_the_others() -> None:
+    limits = Limits(max_calls=1, waiting=2, close_seconds=60)
+    with capture_logs() as logs:
+        async with Server(forever, port=0, limits=limits) as server:
+            call = await Peer.connect(server, ENVIRONMENT)
+            assert await call.line() == b"ANSWER\n"
+            refused = [await Peer.connect(server, ENVIRONMENT) for _ in range(40)]
+            await until(lambda: len(server._connections) == 3)
+            assert server.calls == 1
+            for peer in (call, *refused):
+                await peer.close()
+    busy = [entry["count"] for entry in logs if entry["event"] == "agi.too_many_calls"]
+    assert len(busy) == 2
+    assert sum(busy) == 40
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"200 result=0\n",
+        b"HANGUP\n",
+        b"nonsense\n",
+        b"100 Trying...\n",
+        b"520-Invalid\nusage\n520 End of proper usage.\n",
+        b"510 Invalid or unknown command\n",
+        b"511 Command Not Permitted on a dead channel or intercept routine\n",
+    ],
+)
+async def test_a_peer_that_answers_what_nobody_asked_is_left(flood: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        try:
+            async with channel.shielded():
+                await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with capture_logs() as logs:
+        async with Server(handler, port=0, limits=Limits(hangup_seconds=0.01)) as server:
+            peer = await Peer.connect(server, ENVIRONMENT)
+            await peer.line()
+            peer.writer.write(b"200 result=0\n" + 200 * flood)
+            assert await peer.rest() == b""
+            await peer.close()
+            await server.drain(0.0)
+        await ended.wait()
+    assert [entry["reason"] for entry in logs if entry["event"] == "agi.session_closed"] == [
+        "unasked_replies"
+    ]
+
+
+async def test_a_long_call_with_some_unasked_replies_goes_on() -> None:
+    async def handler(channel: Channel) -> None:
+        for _ in range(500):
+            await channel.exec("Playback", "x")
+
+    async with Server(handler, port=0) as server:
+        peer = await Peer.connect(server, ENVIRONMENT)
+        for _ in range(500):
+            assert (await peer.line()).startswith(b"EXEC")
+            peer.writer.write(b"100 Trying...\n200 result=1\n520-Usage\n520 End of proper usage.\n")
+        assert await peer.rest() == b""
+        await peer.close()
 
 
 async def test_a_call_that_lasts_too_long_is_ended() -> None:
