@@ -70,7 +70,7 @@ class Server:
         self._sockets = sockets
         self._listeners: list[asyncio.Server] = []
         self._connections: dict[Connection, str] = {}  # with their addresses
-        self._waiting: WaitingRoom[Connection] = WaitingRoom(self._limits.waiting)
+        self._waiting: WaitingRoom[Connection] = WaitingRoom()
         self._calls: dict[Connection, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -93,7 +93,7 @@ class Server:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         sockets = (
-            await asyncio.to_thread(bind, self._host, self._port)
+            await asyncio.to_thread(bind, self._host, self._port, "agi")
             if self._sockets is None
             else list(self._sockets)
         )
@@ -176,8 +176,9 @@ class Server:
 
     def _wait(self, connection: Connection) -> None:
         """Have a connection wait, for its environment or its end; another may have to go for it."""
-        crowded_out = self._waiting.enter(connection, self._connections[connection])
-        if crowded_out is not None:
+        self._waiting.enter(connection, self._connections[connection])
+        if len(self._waiting) > self._limits.waiting:
+            crowded_out = self._waiting.crowded_out()
             self._crowded.add(
                 peer=self._connections[crowded_out], waiting=len(self._waiting), calls=self.calls
             )

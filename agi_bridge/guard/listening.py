@@ -10,14 +10,14 @@ _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a machine without IPv6 says of an IPv6 address."""
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int, name: str) -> list[socket.socket]:
     """Bind to every address that `host` stands for, without listening: nobody can connect yet.
 
     `localhost` stands for two addresses; on a machine without IPv6 it is enough to have the other.
-    A port of 0 takes a free one, the same for each address.
+    A port of 0 takes a free one, the same for each address. `name` is the listener's, for errors.
 
     Raises:
-        OSError: none can be had, or one is in use; the text names host and port.
+        OSError: none can be had, or one is in use; the text names listener, host and port.
     """
     bound: list[socket.socket] = []
     absent: OSError | None = None
@@ -37,7 +37,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for one in bound:
             one.close()
-        raise OSError(error.errno, f"{host} port {port}: {error.strerror}") from None
+        raise OSError(error.errno, f"{name}: {host} port {port}: {error.strerror}") from None
     return bound
 
 

@@ -16,24 +16,23 @@ T = TypeVar("T")
 class WaitingRoom(Generic[T]):
     """Who waits, by the address they came from, in the order of coming.
 
-    Args:
-        places: how many may wait, at least one.
+    How many may wait is for its owner to say: `crowded_out` names who has to go.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self) -> None:
         self._sources: dict[T, str] = {}
         self._by_source: dict[str, dict[T, None]] = {}  # dicts, as they keep their order
 
     def __len__(self) -> int:
         return len(self._sources)
 
-    def enter(self, one: T, source: str) -> T | None:
-        """Let one wait; return who has to leave for it, if all places are taken."""
+    def enter(self, one: T, source: str) -> None:
+        """Have one wait, that does not yet."""
         self._sources[one] = source
         self._by_source.setdefault(source, {})[one] = None
-        if len(self._sources) <= self._places:
-            return None
+
+    def crowded_out(self) -> T:
+        """Take out the oldest of the address that has most waiting; somebody has to wait."""
         crowd = max(self._by_source.values(), key=len)
         oldest = next(iter(crowd))
         self.leave(oldest)

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from agi_bridge.consent.errors import ConsentError
 from agi_bridge.consent.revocation import Revocation
+from agi_bridge.web.attempts import Attempts
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import Refused
 from agi_bridge.web.instaply import brand_of, read_message
@@ -45,6 +46,14 @@ MESSAGES: Final = "/v1/instaply/messages"
 MAX_REQUESTS: Final = 32
 """Requests at once: each waits for the ledger, whose time belongs to the callers."""
 
+_TOO_OFTEN: Final = Refused(
+    429,
+    "Authorization",
+    "has been wrong too often",
+    "wait a minute and send the token that [web] names",
+    {"Retry-After": "60", "Connection": "close"},
+)
+
 
 class Revocations(Protocol):
     """What keeps revocations: the ledger."""
@@ -65,7 +74,8 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
     web = settings.web
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
-    served = _Served()
+    attempts = Attempts()
+    served = _Served(attempts)
     if token is not None:
         revocations = _Revoking(settings, ledger, token, instaply)
         routes.append(
@@ -76,17 +86,19 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
-        recordings = partial(_Served().answer, AUDIO, media)
+        recordings = partial(_Served(attempts).answer, AUDIO, media)
         routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
     app.router.redirect_slashes = False
+    app.state.attempts = attempts
     return app
 
 
 class _Served:
     """Runs handlers, so many at once; whatever they raise becomes an answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
         self._requests = 0
 
     async def answer(self, path: str, handler: Handler, request: Request) -> Response:
@@ -97,7 +109,7 @@ class _Served:
         try:
             return await handler(request)
         except Refused as refused:
-            return _refusal(refused)
+            return _refusal(self._limited(refused, path, request))
         except ConsentError as error:
             structlog.get_logger().error("web: revocation not stored", path=path, exc_info=error)
             return _refusal(_busy("cannot reach its ledger: nothing was stored"))
@@ -110,6 +122,12 @@ class _Served:
             return _refusal(Refused(500, "", "broke this bridge", "tell its administrator"))
         finally:
             self._requests -= 1
+
+    def _limited(self, refused: Refused, path: str, request: Request) -> Refused:
+        """What a refusal becomes once its address has sent too many wrong tokens."""
+        address = "" if request.client is None else request.client.host
+        wrong = refused.status == 401  # noqa: PLR2004 - RFC 9110, 15.5.2
+        return _TOO_OFTEN if wrong and self._attempts.too_many(address, path) else refused
 
 
 class _Revoking:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 import uvicorn
 
+from agi_bridge.guard import bind
+from agi_bridge.settings.web import MAX_CONNECTIONS
 from agi_bridge.web.app import build
+from agi_bridge.web.door import Connection, Door
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
     from types import TracebackType
 
-    from starlette.types import ASGIApp
+    from starlette.applications import Starlette
 
     from agi_bridge.settings import Settings
     from agi_bridge.web.app import Revocations
     from agi_bridge.web.media import Media
-
-MAX_CONNECTIONS: Final = 256
-"""One more is refused with 503."""
 
 IDLE_SECONDS: Final = 5
 """How long a connection is kept open for a next request."""
@@ -32,6 +33,9 @@ DRAIN_SECONDS: Final = 5
 
 _MAX_HEADER_BYTES: Final = 16 * 1024
 
+_BACKLOG: Final = 128
+"""Connections that the kernel may hold for us."""
+
 
 class Web:
     """Takes revocations if a token is set and serves recordings while its `async with` block runs.
@@ -40,12 +44,24 @@ class Web:
         settings: `[web]` and the lines.
         ledger: keeps what comes in.
         media: the recordings that a PBX fetches; None: it sees their files.
+        sockets: bound already, instead of `[web]`'s host and port.
+        max_connections: how many there may be at once.
     """
 
-    def __init__(self, settings: Settings, ledger: Revocations, media: Media | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Revocations,
+        media: Media | None = None,
+        *,
+        sockets: Sequence[socket.socket] | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._media = media
+        self._sockets = sockets
+        self._max_connections = max_connections
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._port: int | None = None
@@ -64,10 +80,23 @@ class Web:
         web = self._settings.web
         if not web.enabled and self._media is None:
             return self
-        listener = _listener(web.host, web.port)
-        self._port = listener.getsockname()[1]
-        self._server = _Server(build(self._settings, self._ledger, self._media))
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="web")
+        sockets = list(
+            await asyncio.to_thread(bind, web.host, web.port, "web")
+            if self._sockets is None
+            else self._sockets
+        )
+        try:
+            for each in sockets:
+                each.listen(_BACKLOG)  # who connects before uvicorn is ready waits for it
+        except OSError:
+            for each in sockets:
+                each.close()
+            raise
+        self._port = sockets[0].getsockname()[1]
+        self._server = _Server(
+            build(self._settings, self._ledger, self._media), self._max_connections
+        )
+        self._serving = asyncio.create_task(self._server.serve(sockets), name="web")
         structlog.get_logger().info(
             "web: listening",
             host=web.host,
@@ -95,44 +124,40 @@ class Web:
             server.force_exit = True
             await asyncio.wait({serving})
             raise
+        finally:
+            server.say_what_was_counted()
 
 
 class _Server(uvicorn.Server):
     """uvicorn without a hand on the process: no signals, no logs of its own, no exit."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Starlette, max_connections: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level="warning",
+                log_level="error",  # its warnings are one for each request that is not HTTP
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
+                backlog=_BACKLOG,
                 h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
             )
         )
+        self._app = app
+        self._door = Door(max_connections)
+        self.server_state = self._door
+
+    def say_what_was_counted(self) -> None:
+        """Have the log told of refusals that it has not been told of."""
+        self._door.close()
+        self._app.state.attempts.close()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator function, decorated
         """Leave signals to the service."""
         return nullcontext()
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    """A socket that listens already: who connects before uvicorn is ready waits for it."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise OSError(error.errno, f"web: {host} port {port}: {error.strerror}") from None
-    return listener

@@ -42,7 +42,7 @@ def test_an_error_that_a_library_raised_has_the_place_of_ours_that_called_it() -
 
 
 def test_code_of_the_package_is_named_with_its_folder() -> None:
-    error = caught(lambda: bind("192.0.2.1", 4573))
+    error = caught(lambda: bind("192.0.2.1", 4573, "agi"))
     assert origin(error).startswith("OSError at agi_bridge/guard/listening.py:")
 
 

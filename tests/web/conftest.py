@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+from agi_bridge.web import attempts
+
 from .serving import BOTH, INSTAPLY, NUMBER, TOKEN, House, KeptRevocations, serving, settings
 
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     file.write_text(rows, encoding="utf-8")
     configured = settings(folder, f'{BOTH}customers = "{file}"\n')
     ledger = KeptRevocations()
-    async with serving(configured, ledger, None) as client:
-        yield House(client, ledger)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(attempts, "MOST", 10_000)  # all tests of a module share one address
+        async with serving(configured, ledger, None) as client:
+            yield House(client, ledger)
 
 
 @pytest.fixture
