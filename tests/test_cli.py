@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -25,7 +25,7 @@ from agi_bridge.tools.stand_in_answers import Scenario
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 COMMANDS = ("serve", "agi", "check", "softphone", "stand-in", "demo")
@@ -91,22 +91,55 @@ class Running:
             return await self.process.wait()
 
 
+FULL = object()
+"""A log's target: a pipe that is full and that nobody reads."""
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while os.write(writing, b"x" * 4096):
+            pass
+    os.set_blocking(writing, True)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
 @asynccontextmanager
 async def running(
     *arguments: object,
     before: Sequence[str] = (),
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    log: object = asyncio.subprocess.PIPE,
+) -> AsyncIterator[Running]:
+    with full_pipe() as full:
+        target = full if log is FULL else log
+        async with _running((*before, sys.executable), arguments, cwd, environ, target) as command:
+            yield command
+
+
+@asynccontextmanager
+async def _running(
+    program: tuple[str, ...],
+    arguments: tuple[object, ...],
+    cwd: Path | None,
+    environ: Mapping[str, str] | None,
+    log: Any,
 ) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
-        *before,
-        sys.executable,
+        *program,
         "-m",
         "agi_bridge",
         *(str(argument) for argument in arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=log,
         cwd=cwd,
         env={**(os.environ if environ is None else environ), "SHOP_KEY": KEY},
     )
@@ -244,11 +277,10 @@ async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) 
             assert await bridge.ends() == 1
             assert bridge.process.stderr is not None
             said = (await bridge.process.stderr.read()).decode()
-    *log, last = said.splitlines()
-    assert last.startswith("agi-bridge: cannot start: ")
-    assert str(port) in last
-    # Before it the log alone: a first start says where the keys are, and that a chain begins.
-    assert [json.loads(line)["level"] for line in log] == ["warning", "info"]
+    (line,) = said.splitlines()
+    assert line.startswith("agi-bridge: cannot start: ")
+    assert f"agi: 127.0.0.1 port {port}: Address already in use" in line
+    assert names(tmp_path) == ["agi-bridge.toml"]  # nothing was made before
 
 
 async def test_a_state_dir_that_cannot_be_written_is_one_line_and_exit_code_1(
@@ -316,6 +348,51 @@ async def test_a_second_signal_to_stop_ends_calls_in_progress(tmp_path: Path) ->
         assert await bridge.ends() == 0
         record = await call
     assert record.variables.get("AGI_BRIDGE_RESULT") != "done"
+
+
+async def listens(port: int) -> None:
+    """Returns once somebody listens there."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)
+                continue
+            writer.close()
+            return
+
+
+async def test_a_log_that_nobody_reads_holds_up_neither_calls_nor_the_end(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    path = config(tmp_path, port=unused_tcp_port)
+    path.write_text(path.read_text().replace("[agi]", '[log]\nlevel = "debug"\n[agi]'))
+    async with running("serve", "--config", path, log=FULL) as bridge:
+        await listens(unused_tcp_port)
+        for _ in range(10):
+            fake = FakeAsterisk(keys="*", sounds=Sounds().milliseconds)
+            record = await fake.call("127.0.0.1", unused_tcp_port, f"consent?to=%2B{DID[1:]}")
+            assert record.variables["AGI_BRIDGE_RESULT"] == "done"
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+async def test_signals_for_other_purposes_do_not_end_a_call(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(number)
+        assert (await bridge.logs("signal.ignored"))["signal"] == number.name
+        caller.press.set()
+        assert (await call).variables["AGI_BRIDGE_RESULT"] == "done"
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
 
 
 async def refused(port: int) -> None:

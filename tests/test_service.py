@@ -11,7 +11,9 @@ import logging
 import os
 import shutil
 import signal
+import socket
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +24,7 @@ import structlog
 from agi_bridge import service
 from agi_bridge.agi import SAFE_APPLICATIONS
 from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.call import resubmit
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
@@ -296,6 +299,116 @@ async def test_a_second_signal_ends_the_calls(
     async with await open_ledger(settings(tmp_path), create=True) as ledger:
         assert (await ledger.events())[-1].type.value == "submitting"
         assert await ledger.recover() == 1
+
+
+async def test_a_stop_lets_what_is_sent_again_end(
+    tmp_path: Path, stand_in: StandIn, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resubmit, "FIRST_WAIT", timedelta(0))
+    threshold = gc.get_threshold()
+    stand_in.scenario = "refuse"
+    await stand_in.settled()
+    all_day = {"opens": "00:00", "closes": "00:00"}
+    configured = settings(tmp_path, stand_in.url, hours=all_day)
+    serving = asyncio.create_task(service.serve(configured))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    await fake.call("127.0.0.1", port, f"consent?to={DID}")
+    stand_in.scenario = "slow"
+    await stand_in.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    stand_in.hold.set()
+    await serving
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    async with await open_ledger(settings(tmp_path)) as ledger:
+        types = [event.type.value for event in await ledger.events()]
+    assert types[-3:] == ["not_sent", "submitting", "accepted"]
+    assert len(stand_in.requests) == 1
+
+
+async def test_a_stop_that_is_forced_waits_for_nothing_sent_again(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    class Stuck:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        async def run(self) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "Resubmission", Stuck)
+    stop = service.Stop()
+    async with service.running(settings(tmp_path, stand_in.url), stop):
+        await reached.wait()
+        stop.forced.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_it_starts_ends_it_at_once(
+    tmp_path: Path, written: Log, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(*_: Any, **__: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "open_ledger", stuck)
+    serving = asyncio.create_task(service.serve(settings(tmp_path)))
+    await reached.wait()
+    os.kill(os.getpid(), number)
+    await serving
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["stopped"]
+    assert not serving.cancelled()
+
+
+async def test_a_cancellation_by_somebody_else_is_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(*_: Any, **__: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "open_ledger", stuck)
+    serving = asyncio.create_task(service.serve(settings(tmp_path)))
+    await reached.wait()
+    serving.cancel()
+    await asyncio.wait({serving})
+    assert serving.cancelled()
+
+
+@pytest.mark.parametrize("taken", ["agi", "web"])
+async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        tables = over_http(tmp_path, port if taken == "web" else 0)
+        tables["agi"] = {"port": port if taken == "agi" else 0}
+        tables["web"]["port"] = port if taken == "web" else port + 1
+        configured = settings(tmp_path / "state", tables=tables)
+        with pytest.raises(OSError, match=rf"{taken}: 127\.0\.0\.1 port {port}: Address already"):
+            async with service.running(configured):
+                pass
+    assert not (tmp_path / "state").exists()
+
+
+async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
+    tmp_path: Path, stand_in: StandIn, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "provide", lambda _: 200)
+    async with bridge(tmp_path, stand_in) as server:
+        assert server._limits.max_calls == 23
+        await call(server, "*")
+    told = await written.line("descriptors.too_few")
+    assert told["limit"] == 200
+    assert "1000 calls need 3152 file descriptors" in told["problem"]
+    assert "calls beyond 23 are refused" in told["problem"]
 
 
 def open_files() -> int:

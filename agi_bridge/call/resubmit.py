@@ -69,6 +69,7 @@ class Resubmission:
         running: seconds from any start, which no setting of a clock changes.
         synchronised: whether the machine's clock is kept right.
         pause: waits until the event is set, but so many seconds at most.
+        stopping: once it is set nothing new is sent; what is on its way ends, and so does `run`.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Resubmission:
         running: Callable[[], float] = time.monotonic,
         synchronised: Callable[[], bool] = clock_synchronised,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
+        stopping: asyncio.Event | None = None,
     ) -> None:
         self._house = house
         self._now = now
         self._running = running
         self._synchronised = synchronised
-        self._pause = pause or _pause
+        self._pause = pause or self._wait
+        self._stopping = stopping or asyncio.Event()
         self._last_runs: dict[str, float] = {}
         self._inherited: frozenset[str] | None = None
         self._given_up: set[str] = set()
@@ -93,11 +96,12 @@ class Resubmission:
         self._hold = False
 
     async def run(self) -> None:
-        """Go on until cancelled.
+        """Go on until stopped, or cancelled.
 
-        A submission that is under way then stays `submitting`; the next start counts it as unknown.
+        A submission that is under way at a cancellation stays `submitting`; the next start counts
+        it as unknown.
         """
-        while True:
+        while not self._stopping.is_set():
             self._house.unsent.clear()  # before looking: what comes from now on is news
             wait = (await self.round()).total_seconds()
             await self._pause(self._house.unsent, max(LEAST_PAUSE, wait))
@@ -112,7 +116,11 @@ class Resubmission:
             await self._house.late.store(self._house.ledger)
             found = await self._house.ledger.unsent()
             self._note(found)
-            waits = [await self._attend(unsent) for unsent in found]
+            waits = []
+            for unsent in found:
+                if self._stopping.is_set():
+                    break
+                waits.append(await self._attend(unsent))
         except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
                 structlog.get_logger().error("unsent consents not looked after", exc_info=error)
@@ -185,7 +193,7 @@ class Resubmission:
             return LOOK_EVERY
         if allowed > now:
             return allowed - now
-        if self._hold or _held_back(self._house.hook):
+        if self._hold or self._stopping.is_set() or _held_back(self._house.hook):
             return FIRST_WAIT
         return await self._send(record, line, unsent.attempts + 1)
 
@@ -212,19 +220,19 @@ class Resubmission:
         self._hold = True
         return FIRST_WAIT
 
+    async def _wait(self, news: asyncio.Event, seconds: float) -> None:
+        waiting = [asyncio.ensure_future(each.wait()) for each in (news, self._stopping)]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+            await asyncio.wait(waiting)
+
 
 def _held_back(hook: Hook) -> bool:
     """Whether an attempt would be spent on a circuit that is open."""
     return isinstance(hook, Breaker) and hook.open
-
-
-async def _pause(news: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.ensure_future(news.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=seconds)
-    finally:
-        waiting.cancel()
-        await asyncio.wait({waiting})
 
 
 def _time(stored: str) -> datetime:

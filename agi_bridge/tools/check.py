@@ -37,6 +37,8 @@ from agi_bridge.tools.check_findings import (
     secret,
     show,
 )
+from agi_bridge.tools.descriptors import FIX, attainable, needed, shortage
+from agi_bridge.tools.ledger import service_at_work
 from agi_bridge.tools.speech import of_lines, recorded, stale
 
 if TYPE_CHECKING:
@@ -79,7 +81,9 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
     yield from check_ledger.look(settings, environ)
     yield from check_speech.look(settings, environ)
-    yield port("agi.port", settings.agi.host, settings.agi.port)
+    at_work = service_at_work(settings)
+    yield port("agi.port", settings.agi.host, settings.agi.port, at_work=at_work)
+    yield _descriptors(settings)
     if settings.agi.token is not None:
         yield from secret("agi.token", settings.agi.token)
     elif any(network.prefixlen == 0 for network in settings.agi.allow):
@@ -92,7 +96,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
         )
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
-    yield from check_web.look(settings)
+    yield from check_web.look(settings, at_work=at_work)
     prompts = of_lines(settings, recorded(settings))
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
@@ -101,6 +105,14 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
             text = f"{', '.join(old)}: {words}"
             fix = f"run agi-bridge prompts check --line {line.name}"
             yield Finding(Level.NOTE, f"lines.{line.name}", text, fix, "stale_prompts")
+
+
+def _descriptors(settings: Settings) -> Finding:
+    limit = attainable()
+    if (problem := shortage(settings, limit)) is not None:
+        return Finding(Level.FAULT, "agi.max_calls", problem, FIX, "descriptors")
+    text = f"{settings.agi.max_calls} calls need {needed(settings).total} file descriptors"
+    return Finding(Level.OK, "agi.max_calls", f"{text}, which this account may have")
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:

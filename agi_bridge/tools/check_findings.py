@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from agi_bridge.guard import bind
 from agi_bridge.settings.errors import code
 
 if TYPE_CHECKING:
@@ -117,25 +117,23 @@ def show(report: Report, console: Console) -> None:
     console.print("no fault" if not count else "1 fault" if count == 1 else f"{count} faults")
 
 
-def port(key: str, host: str, number: int) -> Finding:
-    """Tell whether a port can be listened on."""
+def port(key: str, host: str, number: int, *, at_work: bool = False) -> Finding:
+    """Tell whether a port can be listened on, as `serve` finds out; `at_work`: one is running."""
     where = f"{host} port {number}"
-    family, kind, protocol, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[
-        0
-    ]
-    with socket.socket(family, kind, protocol) as probe:
-        # As the server does it: connections of a server just ended do not count as in use.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                text = f"{where} is in use: by agi-bridge already, or by another program?"
-                fix = f"if by another, see which: ss -ltnp sport = :{number}"
-                return Finding(Level.NOTE, key, text, fix, "in_use")
-            text = f"cannot listen on {where} ({error.strerror})"
+    try:
+        bound = bind(host, number, key)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            text = f"cannot listen on {where} ({os.strerror(error.errno or 0)})"
             fix = "write an address of this machine, and a port above 1023"
             return Finding(Level.FAULT, key, text, fix, "unavailable")
+        if at_work:
+            text = f"{where} is in use: agi-bridge is at work here"
+            return Finding(Level.NOTE, key, text, reason="in_use")
+        fix = f"set another {key}, or end the program: ss -ltnp sport = :{number}"
+        return Finding(Level.FAULT, key, f"{where} is in use by another program", fix, "in_use")
+    for each in bound:
+        each.close()
     return Finding(Level.OK, key, f"{where} is free")
 
 

@@ -18,8 +18,8 @@ SHORT: Final = 16
 """A bearer token of fewer characters can be guessed sooner than it should be."""
 
 
-def look(settings: Settings) -> Iterator[Finding]:
-    """Yield what there is to say of `[web]`."""
+def look(settings: Settings, *, at_work: bool = False) -> Iterator[Finding]:
+    """Yield what there is to say of `[web]`; `at_work`: a service is running with it."""
     web = settings.web
     if not web.enabled:
         ears = "listens for the PBX alone" if settings.web_listens else "does not listen"
@@ -27,7 +27,7 @@ def look(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "web.token", text)
     if not settings.web_listens:
         return
-    yield port("web.port", web.host, web.port)
+    yield port("web.port", web.host, web.port, at_work=at_work)
     if not is_loopback(web.host):
         text = "other machines reach it, and it speaks plain HTTP"
         fix = "put a reverse proxy with TLS before it (docs/revocation.md)"

@@ -108,6 +108,26 @@ async def only_service(settings: Settings) -> AsyncIterator[None]:
         os.close(handle)  # a crash lets go of it too
 
 
+def service_at_work(settings: Settings) -> bool:
+    """Tell whether a service works in the state directory; writes nothing.
+
+    An account that may not look takes it that one does: the file is there.
+    """
+    try:
+        handle = os.open(settings.state_dir / check_ledger.LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
     """Say so if the ledger is not the one that its last checkpoint in the file was signed for.
 

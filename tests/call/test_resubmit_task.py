@@ -100,3 +100,62 @@ async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) 
     stored = [event[1] for event in bench.events]
     assert stored == ([State.SUBMITTING] if where == "submit" else [])
     assert bench.submitted == []
+
+
+async def test_a_stop_lets_the_submission_under_way_end_and_begins_none() -> None:
+    bench = Bench(unsent("a"), unsent("b"))
+    bench.clock = 15.0
+    stopping, reached, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    bench.resubmission = bench.new_resubmission(stopping=stopping)
+    submit = bench.submit
+
+    async def slow(**fields: Any) -> Submission:
+        reached.set()
+        await go.wait()
+        return await submit(**fields)
+
+    bench.submit = slow  # type: ignore[method-assign]  # stands in for this test
+    task = asyncio.create_task(bench.resubmission.run())
+    await reached.wait()
+    stopping.set()
+    go.set()
+    await task  # by itself, without having been cancelled
+    assert [event[:2] for event in bench.events] == [
+        ("a", State.SUBMITTING),
+        ("a", State.ACCEPTED),
+    ]
+    assert len(bench.submitted) == 1
+
+
+async def test_a_stop_ends_the_pause() -> None:
+    bench, stopping = Bench(), asyncio.Event()
+    looked = asyncio.Event()
+    empty = bench.unsent
+
+    async def unsent_() -> list[Unsent]:
+        looked.set()
+        return await empty()
+
+    bench.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
+    task = asyncio.create_task(bench.new_resubmission(stopping=stopping).run())
+    await looked.wait()
+    stopping.set()
+    await asyncio.wait_for(task, 10)  # it would have slept for a minute
+
+
+@pytest.mark.parametrize("where", ["unsent", "take_up"])
+async def test_a_stop_before_the_first_byte_sends_nothing(where: str) -> None:
+    bench = Bench(unsent("a"))
+    bench.clock = 15.0
+    stopping = asyncio.Event()
+    bench.resubmission = bench.new_resubmission(stopping=stopping)
+    asked = getattr(bench, where)
+
+    async def and_stop(*arguments: Any) -> Any:
+        stopping.set()
+        return await asked(*arguments)
+
+    setattr(bench, where, and_stop)
+    await bench.resubmission.run()
+    assert bench.events == []
+    assert bench.submitted == []

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED
+from agi_bridge.tools import check as check_module
 from agi_bridge.tools.check import run
 from agi_bridge.tools.check_findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
+from agi_bridge.tools.ledger import only_service, service_at_work
 
 from .checking import DID, FORWARD, KEY, checked_in, found, one, port, printed
 
@@ -155,10 +158,42 @@ def test_a_state_directory_that_may_not_be_written_is_a_fault(
 # -- listening
 
 
-def test_a_port_in_use_is_noted(checked: Callable[..., Report], listener: socket.socket) -> None:
+def test_a_port_that_another_program_has_is_a_fault_as_serve_would_not_start(
+    checked: Callable[..., Report], listener: socket.socket
+) -> None:
     level, text = one(checked(agi=f"port = {port(listener)}"), "agi.port")
-    assert level is Level.NOTE
-    assert "is in use" in text
+    assert level is Level.FAULT
+    where = f"127.0.0.1 port {port(listener)}"
+    assert text.startswith(f"{where} is in use by another program; set another agi.port, or")
+
+
+async def test_a_port_that_the_service_at_work_here_has_is_noted(
+    checked: Callable[..., Report], listener: socket.socket, tmp_path: Path
+) -> None:
+    checked()
+    configured = Settings.load(tmp_path / "agi-bridge.toml", {"SHOP_KEY": KEY})
+    async with only_service(configured):
+        assert service_at_work(configured)
+        level, text = one(checked(agi=f"port = {port(listener)}"), "agi.port")
+        assert level is Level.NOTE
+        assert "agi-bridge is at work here" in text
+    assert not service_at_work(configured)
+
+
+def test_descriptors_that_cannot_be_had_are_a_fault(
+    checked: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert one(checked(agi="port = 0\nmax_calls = 500"), "agi.max_calls") == (
+        Level.OK,
+        "500 calls need 2152 file descriptors, which this account may have",
+    )
+    monkeypatch.setattr(check_module, "attainable", lambda: 1024)
+    level, text = one(checked(agi="port = 0\nmax_calls = 500"), "agi.max_calls")
+    assert level is Level.FAULT
+    assert text == (
+        "500 calls need 2152 file descriptors and this process may have 1024: calls beyond 384 are"
+        " refused; raise LimitNOFILE= of the service (ulimit -Hn), or lower agi.max_calls"
+    )
 
 
 def test_an_address_of_another_machine_is_a_fault(checked: Callable[..., Report]) -> None:

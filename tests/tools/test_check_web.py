@@ -50,9 +50,11 @@ def test_a_free_port_and_a_long_token_are_in_order(checked: Callable[..., Report
     assert TOKEN not in printed(report)
 
 
-def test_a_port_in_use_is_noted(checked: Callable[..., Report], listener: socket.socket) -> None:
+def test_a_port_in_use_is_a_fault(checked: Callable[..., Report], listener: socket.socket) -> None:
     table = f'web = {{port = {port(listener)}, token = {{env = "WEB"}}}}'
-    assert one(checked(table, WEB=TOKEN), "web.port")[0] is Level.NOTE
+    level, text = one(checked(table, WEB=TOKEN), "web.port")
+    assert level is Level.FAULT
+    assert "set another web.port" in text
 
 
 def test_a_listener_for_other_machines_needs_a_proxy_with_tls(
