@@ -20,7 +20,15 @@ from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
 from .parts import SPEECH_FOLDER, STATE_DIR, Parts, tables
 from .sections import AgiSettings, HookSettings, LogSettings
-from .sources import Environment, Tree, find_file, merge, named_variables, read_file
+from .sources import (
+    NO_FILE,
+    Environment,
+    Tree,
+    find_file,
+    merge,
+    named_variables,
+    read_file,
+)
 from .speech import SpeechSettings
 from .types import AbsolutePath, LineName
 from .web import WebSettings
@@ -75,8 +83,9 @@ class Settings(BaseSettings):
 
         Raises SettingsError with every fault that was found, one line each.
         """
-        values = _values(cls, path, environ)
-        faults: list[Fault] = []
+        file = find_file(path, environ)
+        values = _values(cls, file, environ)
+        faults: list[Fault] = [] if file is not None or values.get("lines") else [NO_FILE]
         settings = None
         try:
             settings = cls(**values)
@@ -180,10 +189,9 @@ class Settings(BaseSettings):
         return self._fingerprint
 
 
-def _values(cls: type[Settings], path: Path | None, environ: Mapping[str, str]) -> Tree:
+def _values(cls: type[Settings], file: Path | None, environ: Mapping[str, str]) -> Tree:
     """Return the file's values with the environment's laid over them."""
-    file = find_file(path, environ)
-    below = {} if file is None else read_file(cls, file)
+    below = {} if file is None else read_file(file)
     above = Environment(cls, environ)()
     elsewhere = frozenset({*named_variables(below), *named_variables(above)})
     return merge(below, Environment(cls, environ, elsewhere)())

@@ -11,11 +11,13 @@ over such names and stops at the first value that it cannot decode; hence this o
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import PydanticBaseSettingsSource
 
 from .errors import Fault, SettingsError
 
@@ -40,8 +42,17 @@ SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "token"}
 """Settings whose value is a place: a variable of such a setting's own name is that place."""
 
 _MAX_FILE_BYTES = 1 << 20
+_MAX_DEPTH = 20
 
 Tree = dict[str, Any]
+
+NO_FILE = Fault(
+    str(DEFAULT_PATH),
+    f"is not there, and neither --config nor {CONFIG_VARIABLE} names another file",
+    "copy agi-bridge.example.toml there, or name your file",
+    "unreadable",
+)
+"""Said where the environment alone does not hold a configuration either."""
 
 
 def find_file(
@@ -52,18 +63,21 @@ def find_file(
         return path
     if named := environ.get(CONFIG_VARIABLE):
         return Path(named)
-    return default if default.exists() else None
+    try:
+        default.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # it is there, or nobody knows: reading it tells what is wrong
+    return default
 
 
-def read_file(settings_cls: type[BaseSettings], path: Path) -> Tree:
+def read_file(path: Path) -> Tree:
     """Read the TOML file. Raises SettingsError naming the file and, where known, the line."""
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise SettingsError(
-                [Fault(str(path), "is larger than 1 MiB", "name the right file", "too_large")]
-            )
-        path.open("rb").close()  # the source below passes over a file that it cannot see
-        return TomlConfigSettingsSource(settings_cls, toml_file=path)()
+        tree = tomllib.loads(_text(path))
+    except SettingsError:
+        raise
     except OSError as error:
         fix = "name a readable file with --config or " + CONFIG_VARIABLE
         fault = Fault(str(path), f"cannot be read ({error.strerror})", fix, "unreadable")
@@ -72,7 +86,57 @@ def read_file(settings_cls: type[BaseSettings], path: Path) -> Tree:
     except tomllib.TOMLDecodeError as error:
         fix = "put text into straight quotes, and name each key once"
         fault = Fault(str(path), f"is not TOML: {error}", fix, "toml")
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        fix = "write the number that is meant"
+        fault = Fault(str(path), "holds an endless number", fix, "toml")
+    except RecursionError:
+        fault = _too_deep(str(path))
+    else:
+        if _is_flat_enough(tree):
+            return tree
+        fault = _too_deep(str(path))
     raise SettingsError([fault])
+
+
+def _text(path: Path) -> str:
+    """A file's text. A pipe is one too (`--config <(command)`); a device has no end.
+
+    Raises:
+        OSError: it cannot be read.
+        SettingsError: it is no file, or too large to be the right one.
+    """
+    with path.open("rb") as opened:
+        kind = os.fstat(opened.fileno()).st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
+            raise SettingsError(
+                [Fault(str(path), "is not a file", "name the right file", "unreadable")]
+            )
+        data = opened.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise SettingsError(
+            [Fault(str(path), "is larger than 1 MiB", "name the right file", "too_large")]
+        )
+    return data.decode().replace("\r\n", "\n")
+
+
+def _is_flat_enough(tree: Tree) -> bool:
+    """Tell whether what reads the tree further, function calling itself, can reach its end."""
+    level: list[Any] = [tree]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _too_deep(key: str) -> Fault:
+    fix = "take the superfluous brackets or dots out; no setting lies deeper than five tables"
+    return Fault(key, "is nested too deeply", fix, "toml")
 
 
 class Environment(PydanticBaseSettingsSource):
@@ -103,6 +167,8 @@ class Environment(PydanticBaseSettingsSource):
             if not name.startswith(PREFIX) or name in self._others:
                 continue
             *tables, key = name.removeprefix(PREFIX).lower().split(DELIMITER)
+            if len(tables) >= _MAX_DEPTH:
+                raise SettingsError([_too_deep(name)])
             branch = tree
             for table in tables:
                 if not isinstance(branch.get(table), dict):

@@ -84,7 +84,7 @@ def table(value: object) -> object:
 def _json(text: str) -> Any:  # noqa: ANN401  # pydantic checks what came out
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse("is not JSON", "check its quotes, commas and brackets") from error
 
 

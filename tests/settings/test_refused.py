@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +14,12 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
+from agi_bridge.settings.sources import find_file
 
 from .texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 REFUSED_ON_A_LINE = {
@@ -357,13 +360,82 @@ def test_a_configuration_without_lines_is_refused(faults: Callable[..., list[str
         (b"a = 1\na = 2", "is not TOML: "),
         (b"brand = '\xff'", "is not UTF-8 text"),
         (b"#" * (1 << 20) + b"\n", "is larger than 1 MiB"),
+        (b"brand = 'a\0b'", "is not TOML: "),
+        (b"a = " + b"9" * 5000, "holds an endless number"),
+        (b"a = " + b"[" * 900, "is nested too deeply"),
+        (b"a = " + b"[" * 30 + b"]" * 30, "is nested too deeply"),
+        (b"a = " + b"{a=" * 900, "is nested too deeply"),
+        (b".".join([b"lines"] * 900) + b" = 1", "is nested too deeply"),
+        (b"[lines." + b".".join([b"a"] * 900) + b"]\nhook_key = 1", "is nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "bad.toml"
     file.write_bytes(content)
-    with pytest.raises(SettingsError, match=re.escape(words)):
+    with pytest.raises(SettingsError, match=re.escape(f"{file}: {words}")) as raised:
         Settings.load(file, {})
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", "cannot be read (Is a directory)"),
+        ("/dev/zero", "is not a file; name the right file"),
+        ("/dev/full", "is not a file; name the right file"),
+        ("/dev/null/x", "cannot be read (Not a directory)"),
+    ],
+)
+def test_what_is_no_file_is_refused(path: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"{path}: {words}")):
+        Settings.load(Path(path), {})
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_text, args=("statedir = 1",))
+    writing.start()
+    with pytest.raises(SettingsError, match="statedir: is not a setting"):
+        Settings.load(pipe, {})
+    writing.join()
+
+
+def test_a_variable_of_endless_parts_is_refused() -> None:
+    name = "AGI_BRIDGE_" + "__".join(["A"] * 900)
+    with pytest.raises(SettingsError, match="A: is nested too deeply"):
+        Settings.load(None, {name: "1"})
+
+
+def test_json_of_endless_brackets_is_refused(faults: Callable[..., list[str]]) -> None:
+    (line,) = faults(AGI_BRIDGE_AGI__ALLOW="[" * 100_000)
+    assert line == "agi.allow: is not JSON; check its quotes, commas and brackets"
+
+
+def test_without_any_configuration_the_path_is_named_that_was_looked_for() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load(None, {})
+    first, *_ = str(raised.value).splitlines()
+    assert first == (
+        "/etc/agi-bridge/agi-bridge.toml: is not there, and neither --config nor AGI_BRIDGE_CONFIG"
+        " names another file; copy agi-bridge.example.toml there, or name your file"
+    )
+
+
+def test_an_environment_that_has_lines_needs_no_file() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load(None, {"AGI_BRIDGE_LINES__SHOP__BRAND": "Example Store"})
+    assert "is not there" not in str(raised.value)
+
+
+def test_a_default_file_that_may_not_be_looked_at_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forbidden(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    assert find_file(None, {}, Path("/etc/agi-bridge/agi-bridge.toml")) is not None
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
