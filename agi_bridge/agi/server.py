@@ -35,8 +35,9 @@ class Server:
     (``agi://host/script?token=...``).
 
     A connection that has not sent its environment is no call yet, and keeps none out: so many may
-    wait (`Limits.waiting`), then the oldest of the busiest address goes for each that comes. What
-    is refused is logged once, then once a minute with the count.
+    wait (`Limits.waiting`, and in the places of calls that there are not), then the oldest of the
+    busiest address goes for each that comes. What is refused is logged once, then once a minute
+    with the count.
 
     Args:
         sockets: bound already (`agi_bridge.guard.bind`), instead of `host` and `port`.
@@ -177,12 +178,14 @@ class Server:
     def _wait(self, connection: Connection) -> None:
         """Have a connection wait, for its environment or its end; another may have to go for it."""
         self._waiting.enter(connection, self._connections[connection])
-        if len(self._waiting) > self._limits.waiting:
+        # Places of calls that there are not serve a burst of callers, whose blocks are unread yet.
+        if len(self._waiting) + self.calls > self._limits.waiting + self._limits.max_calls:
             crowded_out = self._waiting.crowded_out()
             self._crowded.add(
                 peer=self._connections[crowded_out], waiting=len(self._waiting), calls=self.calls
             )
-            crowded_out.abort()
+            crowded_out.refuse_now(b"failure busy\n")
+            crowded_out.close()
 
     def started(self, connection: Connection, environment: Environment) -> None:
         """Begin a call whose environment is read, or refuse it."""

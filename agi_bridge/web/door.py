@@ -44,16 +44,19 @@ class Door(ServerState):
         super().__init__()
         self._places = places
         self._waiting: WaitingRoom[Connection] = WaitingRoom()
+        self._served: set[Connection] = set()
         self._crowded = Tally("web.too_many_connections")
         self.nonsense = Tally("web.not_http")
 
     def entered(self, one: Connection) -> None:
         """Let a new connection in; if there is no place, the one that has waited longest goes."""
-        self._waiting.enter(one, one.source)
-        if len(self.connections) <= self._places:
+        self.waits(one)
+        # Not uvicorn's count, which still has those that have just been sent away.
+        count = len(self._waiting) + len(self._served)
+        if count <= self._places:
             return
         out = self._waiting.crowded_out()
-        self._crowded.add(peer=out.source, connections=len(self.connections))
+        self._crowded.add(peer=out.source, connections=count)
         if out is one:  # all others are being served
             one.transport.write(_FULL)
             one.transport.close()
@@ -61,12 +64,19 @@ class Door(ServerState):
             out.transport.abort()
 
     def waits(self, one: Connection) -> None:
-        """Note that a connection waits for its next request."""
+        """Note that a connection waits for a request."""
+        self._served.discard(one)
         self._waiting.enter(one, one.source)
 
-    def served(self, one: Connection) -> None:
-        """Note that a connection waits no more."""
+    def serves(self, one: Connection) -> None:
+        """Note that a request of this connection is being served."""
         self._waiting.leave(one)
+        self._served.add(one)
+
+    def left(self, one: Connection) -> None:
+        """Forget a connection."""
+        self._waiting.leave(one)
+        self._served.discard(one)
 
     def close(self) -> None:
         """Say what was counted."""
@@ -99,7 +109,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
-        self._door.served(self)
+        self._door.left(self)
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
@@ -109,7 +119,7 @@ class Connection(H11Protocol):
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
-            self._door.served(self)
+            self._door.serves(self)
             self._within(EXCHANGE_SECONDS)
 
     def on_response_complete(self) -> None:

@@ -264,12 +264,12 @@ async def test_one_call_too_many_is_refused_politely_and_the_next_is_not() -> No
 
 async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() -> None:
     with capture_logs() as logs:
-        async with Server(quick, port=0, limits=Limits(waiting=3)) as server:
+        async with Server(quick, port=0, limits=Limits(max_calls=1, waiting=2)) as server:
             idle = [await Peer.connect(server, b"agi_") for _ in range(3)]
             await until(lambda: len(server._waiting) == 3)
             for _ in range(5):
                 assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
-            assert await idle[0].rest() == b""
+            assert await idle[0].rest() == b"failure busy\n"
             idle += [await Peer.connect(server) for _ in range(50)]
             await until(lambda: not idle[-4].reader.at_eof() and len(server._connections) == 3)
             assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
@@ -280,6 +280,19 @@ async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() ->
     assert len(lines) == 2
     assert sum(entry["count"] for entry in lines) >= 50
     assert {entry["peer"] for entry in lines} == {HOST}
+
+
+def test_a_burst_of_callers_finds_the_places_of_calls_that_there_are_not() -> None:
+    async def story() -> None:
+        limits = Limits(max_calls=40, waiting=1)
+        with capture_logs() as logs:
+            async with Server(quick, port=0, limits=limits) as server:
+                calls = [FakeAsterisk().call(HOST, server.port) for _ in range(40)]
+                records = await asyncio.gather(*calls)
+        assert [record.status for record in records] == ["SUCCESS"] * 40
+        assert logs == []
+
+    uvloop.run(story())
 
 
 async def test_a_refused_peer_that_reads_nothing_waits_among_the_others() -> None:
