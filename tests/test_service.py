@@ -367,6 +367,27 @@ async def test_a_signal_while_it_starts_ends_it_at_once(
     assert not serving.cancelled()
 
 
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_signal_more_ends_the_process_as_if_nobody_took_it(
+    monkeypatch: pytest.MonkeyPatch, *, started: bool
+) -> None:
+    killed: list[tuple[int, int]] = []
+    handled: list[tuple[int, object]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    monkeypatch.setattr(signal, "signal", lambda number, to: handled.append((number, to)))
+    task = asyncio.create_task(asyncio.Event().wait())
+    life, stop = service._Life(task), service.Stop()
+    life.started = started
+    for _ in range(3 if started else 2):
+        assert killed == []
+        life.end(signal.SIGTERM, stop)
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+    assert handled == [(signal.SIGTERM, signal.SIG_DFL)]
+    assert stop.forced.is_set() is started
+    task.cancel()
+    await asyncio.wait({task})
+
+
 async def test_a_cancellation_by_somebody_else_is_no_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
