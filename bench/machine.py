@@ -12,7 +12,7 @@ from typing import Final
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _SPARE_DESCRIPTORS: Final = 500
 _PRIORITY: Final = 10
-_PACKAGES: Final = ("uvloop", "httpx", "httpx-aiohttp", "aiohttp", "pyst2", "panoramisk")
+_PACKAGES: Final = ("uvloop", "httpx", "httptools", "pyst2", "panoramisk")
 
 Facts = dict[str, str | int]
 

@@ -17,6 +17,7 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
 from agi_bridge.hook.client import HookClient, Method, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
+from agi_bridge.hook.transport import Gate
 
 __all__ = [
     "CIRCUIT_OPEN",
@@ -24,6 +25,7 @@ __all__ = [
     "Answer",
     "Breaker",
     "Dial",
+    "Gate",
     "Hangup",
     "Hook",
     "HookClient",

@@ -6,19 +6,23 @@ while all others are still held back; it closes the circuit or opens it anew.
 
 The library `circuitbreaker` counts, opens and knows when to try. What it leaves open is settled
 here: one submission tries, not all that come; one that is cancelled says nothing about the hook
-(the library would close the circuit); neither does one that began before the circuit opened.
+(the library would close the circuit); neither does one that began before the circuit opened, or
+that its gate held back.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
 
 from agi_bridge.hook.client import Outcome, Submission
 from agi_bridge.hook.errors import HookConfigError
+
+if TYPE_CHECKING:
+    from agi_bridge.hook.transport import Gate
 
 CIRCUIT_OPEN: Final = "circuit_open"
 """The reason of a submission that was held back."""
@@ -33,7 +37,13 @@ class Hook(Protocol):
     """What submits numbers: the client, or the breaker in front of it."""
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
         """Hand one consented number to the hook; see `HookClient.submit`."""
         ...
@@ -70,7 +80,13 @@ class Breaker:
         return self._circuit.opened or self._trying
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
         """Submit, or end at once: `not_sent`, `circuit_open`, no attempt.
 
@@ -82,11 +98,13 @@ class Breaker:
         begun = self._openings
         self._trying = trial
         try:
-            submission = await self._hook.submit(from_=from_, to=to, key=key, context=context)
+            submission = await self._hook.submit(
+                from_=from_, to=to, key=key, context=context, gate=gate
+            )
         finally:
             if trial:
                 self._trying = False
-        if begun == self._openings:
+        if begun == self._openings and not submission.held_back:
             self._count(submission, trial=trial)
         return submission
 

@@ -12,8 +12,8 @@ fresh connection unless `keepalive` is set, because a kept connection that the s
 closed makes an outcome unknown that would have been known.
 
 The network alone decides where a submission goes: proxies, `.netrc` and certificate files named in
-the environment are ignored (httpx's `trust_env`), since the request holds a secret and a person's
-number. Certificates are checked against certifi's roots, or `ca_file` instead.
+the environment are ignored, since the request holds a secret and a person's number. Certificates
+are checked against certifi's roots, or `ca_file` instead.
 """
 
 import asyncio
@@ -28,7 +28,6 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from agi_bridge.hook.answer import (
     MAX_BYTES,
@@ -40,14 +39,21 @@ from agi_bridge.hook.answer import (
     Unusable,
     read_answer,
 )
-from agi_bridge.hook.connection import Attempt, current_attempt, open_transport, why
+from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookConfigError
+from agi_bridge.hook.transport import Attempt, Gate, HeldBackError, HookTransport
 
 Method = Literal["GET", "POST"]
 
 # Less is no time for a second attempt; and a loop's timer may ring a millisecond early (uvloop).
 _LEAST_SECONDS: Final = 0.01
-_PLAIN: Final = frozenset({"", "identity"})
+# What names a coding (IANA, "HTTP Content Coding Registry"). Anything else is no coding.
+_CODINGS: Final = frozenset(
+    {
+        *("aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip"),
+        *("pack200-gzip", "x-compress", "x-gzip", "zstd"),
+    }
+)
 _HEADERS: Final = {
     "user-agent": "agi-bridge",
     "accept": "application/xml, text/xml, application/json;q=0.9, */*;q=0.1",
@@ -55,7 +61,7 @@ _HEADERS: Final = {
 }
 _CONNECTION: Final = {True: "keep-alive", False: "close"}
 # httpx logs every URL at info, and a GET's URL holds the key and a person's number.
-_LOUD_LOGGERS: Final = ("httpx", "httpcore", "aiohttp.client")
+_LOUD_LOGGERS: Final = ("httpx", "httpcore")
 
 
 class Outcome(StrEnum):
@@ -79,6 +85,7 @@ class Submission:
         attempts: 1 or 2; a second one only after a `not_sent`.
         seconds: from the first look-up to the end, retry included.
         answer_sha256: of the body as it came, hexadecimal; None if it was not read to its end.
+        held_back: the gate did not let it go, so `not_sent` says nothing about the hook.
     """
 
     outcome: Outcome
@@ -88,6 +95,7 @@ class Submission:
     attempts: int
     seconds: float
     answer_sha256: str | None
+    held_back: bool = False
 
 
 class HookClient:
@@ -126,9 +134,8 @@ class HookClient:
         self._url = _checked(url)
         self._method = method
         self._context = context
-        # "pool" becomes the limit of all of the connector's `connect`, look-up and handshake too.
         # Reading has no limit of its own: one deadline stands over the whole submission.
-        self._extensions = {"timeout": {"connect": connect_seconds, "pool": connect_seconds}}
+        self._timeout = {"connect": connect_seconds}
         self._headers = httpx.Headers({**_HEADERS, "connection": _CONNECTION[keepalive]})
         if method == "POST":
             self._headers["content-type"] = "application/json"
@@ -136,14 +143,16 @@ class HookClient:
         self._max_bytes = max_bytes
         self._keepalive = keepalive
         self._tls = _tls_context(ca_file)
-        self._transport: AiohttpTransport | None = None
+        self._transport: HookTransport | None = None
         for name in _LOUD_LOGGERS:
             logger = logging.getLogger(name)
             if _drop_talk not in logger.filters:
                 logger.addFilter(_drop_talk)
 
     async def __aenter__(self) -> Self:
-        self._transport = open_transport(self._tls, keepalive=self._keepalive)
+        self._transport = HookTransport(
+            self._tls, max_bytes=self._max_bytes, keepalive=self._keepalive
+        )
         return self
 
     async def __aexit__(
@@ -157,7 +166,13 @@ class HookClient:
             await transport.aclose()
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
         """Hands one consented number to the hook. Never raises for what the network does.
 
@@ -170,6 +185,9 @@ class HookClient:
             to: the business number as the hook knows it, E.164.
             key: the organisation's key.
             context: consent or campaign context, instead of the client's own.
+            gate: asked in each attempt when the connection is there and nothing has been sent. The
+                word that it returns is the reason of a `not_sent` that is not tried again; None
+                lets the request go. If it fails, the reason is `gate_failed` or `gate_timeout`.
 
         Raises:
             HookClosedError: the client is not open.
@@ -184,11 +202,11 @@ class HookClient:
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._total_seconds
-        result = await self._attempt(transport, request, deadline)
+        result = await self._attempt(transport, request, deadline, gate)
         attempts = 1
-        again = result.outcome is Outcome.NOT_SENT and deadline - loop.time() > _LEAST_SECONDS
-        if again:
-            result = await self._attempt(transport, request, deadline)
+        again = result.outcome is Outcome.NOT_SENT and not result.held_back
+        if again and deadline - loop.time() > _LEAST_SECONDS:
+            result = await self._attempt(transport, request, deadline, gate)
             attempts = 2
         return replace(result, attempts=attempts, seconds=loop.time() - started)
 
@@ -199,54 +217,65 @@ class HookClient:
         else:
             # ASCII escapes are JSON in every charset that a server may assume.
             content = json.dumps(fields).encode("ascii")
-        return httpx.Request(
-            self._method, url, headers=self._headers, content=content, extensions=self._extensions
-        )
+        return httpx.Request(self._method, url, headers=self._headers, content=content)
 
     async def _attempt(
-        self, transport: AiohttpTransport, request: httpx.Request, deadline: float
+        self, transport: HookTransport, request: httpx.Request, deadline: float, gate: Gate | None
     ) -> Submission:
-        attempt = Attempt()
-        token = current_attempt.set(attempt)
+        attempt = Attempt(gate)
+        request.extensions = {"timeout": self._timeout, "attempt": attempt}
         status: int | None = None
         try:
             async with asyncio.timeout_at(deadline):
                 response = await transport.handle_async_request(request)
                 status = response.status_code
                 try:
-                    body = await self._body(response)
+                    body = b"".join([piece async for piece in response.aiter_raw()])
                 finally:
                     await response.aclose()
-        # Whatever two HTTP libraries may raise on what a server sends: the outcome has to be
-        # recorded and the caller connected. A fault of ours shows as `client_fault`.
+        # Whatever a server makes of HTTP, the outcome has to be recorded and the caller connected.
+        # A fault of ours shows as `client_fault`.
         except Exception as error:  # noqa: BLE001 - the reason stands above
-            outcome = Outcome.NOT_SENT if attempt.not_sent else Outcome.UNKNOWN
-            word = why(error)
-            if attempt.not_sent and word == "timeout":
-                word = "connect_timeout"  # the deadline fell while connecting
-            return Submission(outcome, None, status, word, 1, 0.0, None)
-        finally:
-            current_attempt.reset(token)
-        digest = None
-        if isinstance(body, str):
-            answer = _without_body(status, body)
-        else:
-            answer = read_answer(status, response.headers.get("content-type"), body)
-            digest = hashlib.sha256(body).hexdigest()
+            return _failed(attempt, status, error)
+        answer = read_answer(status, response.headers.get("content-type"), body)
+        if _is_coded(response.headers, body):
+            answer = _without_body(status, "encoded")
+        digest = hashlib.sha256(body).hexdigest()
         return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
 
-    async def _body(self, response: httpx.Response) -> bytes | str:
-        """The body, or why it is not read: `encoded` (it was not asked for) or `too_large`."""
-        if response.headers.get("content-encoding", "").strip().lower() not in _PLAIN:
-            return "encoded"
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.aiter_raw():
-            size += len(chunk)
-            if size > self._max_bytes:
-                return "too_large"
-            chunks.append(chunk)
-        return b"".join(chunks)
+
+def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submission:
+    """The result of an attempt that brought no whole response."""
+    reason = _why(attempt, error)
+    if status is not None and reason == "too_large":
+        answer = _without_body(status, reason)
+        return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, None)
+    outcome = Outcome.NOT_SENT if attempt.not_sent else Outcome.UNKNOWN
+    held_back = attempt.not_sent and (attempt.at_gate or isinstance(error, HeldBackError))
+    return Submission(outcome, None, status, reason, 1, 0.0, None, held_back=held_back)
+
+
+def _why(attempt: Attempt, error: Exception) -> str:
+    """A stable word for a failure: never its text, which may hold the URL."""
+    if isinstance(error, NetworkError):
+        return error.reason
+    if isinstance(error, TimeoutError):  # the deadline
+        if attempt.at_gate:
+            return "gate_timeout"
+        return "connect_timeout" if attempt.not_sent else "timeout"
+    return "gate_failed" if attempt.at_gate else "client_fault"
+
+
+def _is_coded(headers: httpx.Headers, body: bytes) -> bool:
+    """Whether the body is in a coding, which was not asked for: it is never unpacked.
+
+    A header that names no coding says nothing, and one that names a coding lies if what came is
+    XML or JSON as it stands.
+    """
+    named = headers.get("content-encoding", "").lower().split(",")
+    if _CODINGS.isdisjoint(name.strip() for name in named):
+        return False
+    return body.lstrip()[:1] not in (b"<", b"{")
 
 
 def _checked(url: str) -> httpx.URL:

@@ -1,114 +1,154 @@
-"""The hook's connections: aiohttp's connector, watched so that "not a byte was sent" is a fact.
+"""One connection to the hook: it carries one request at a time and knows whether a byte left."""
 
-The exceptions do not tell. The httpx transport maps aiohttp's *any* lost connection, also one lost
-after the request was read, to `httpx.ConnectTimeout` (`AIOHTTP_EXC_MAP`), and aiohttp by itself
-sends a GET again when a kept connection breaks (`ClientSession._request`,
-`retry_persistent_connection`). Both would text a person twice. So the place where a connection is
-had or not had is watched itself: `BaseConnector.connect` returns before any byte of the request is
-written, TLS included.
-"""
+from __future__ import annotations
 
-import errno
-import ssl
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import asyncio
+from typing import cast
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
-if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
+from agi_bridge.hook.response import ResponseError, ResponseReader
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One try to submit, as its connection saw it.
+class NetworkError(httpx.TransportError):
+    """What the network did; the text is the reason and nothing else.
 
     Attributes:
-        connecting: a connection was asked for.
-        not_sent: getting it failed, so no byte of the request can have left. False is the safe
-            default: what was not seen to fail counts as sent.
+        reason: a stable word, see `transport`.
     """
 
-    connecting: bool = False
-    not_sent: bool = False
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-current_attempt: Final[ContextVar[Attempt]] = ContextVar("current_attempt")
-"""The try that the running task is making; the connector finds it here."""
+class Connection(asyncio.Protocol):
+    """An open connection, TLS included where the hook's address says so."""
 
+    __slots__ = ("_error", "_reader", "_transport", "_waiter", "usable")
 
-class WatchedConnector(aiohttp.TCPConnector):
-    """Notes in the current attempt whether a connection was had, and gives it only one."""
+    def __init__(self) -> None:
+        self.usable = False
+        """Whether a request may be sent: open, and the server has neither closed nor spoken."""
+        self._transport: asyncio.Transport | None = None
+        self._reader: ResponseReader | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: NetworkError | None = None
 
-    async def connect(
-        self,
-        req: "ClientRequest",
-        traces: list["Trace"],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
-    ) -> "Connection":
-        """A connection for this request, from name look-up to the end of the TLS handshake.
+    def send(self, request: bytes, reader: ResponseReader) -> None:
+        """Hand a whole request over; what comes back goes to the reader.
+
+        From here on the request may have reached the server, whatever follows.
+        """
+        assert self._transport is not None  # noqa: S101 - `usable` was asked
+        self.usable = False
+        self._reader = reader
+        self._transport.write(request)
+
+    async def head(self) -> ResponseReader:
+        """The reader, once it has the head of the final response.
 
         Raises:
-            aiohttp.ClientConnectionError: it cannot be had; also if this attempt had one before.
+            NetworkError: it will not have it.
         """
-        attempt = current_attempt.get()
-        if attempt.connecting:
-            raise aiohttp.ServerDisconnectedError("one attempt, one connection")
-        attempt.connecting = True
+        reader = self._busy()
+        while reader.status is None:
+            await self._more()
+        return reader
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            NetworkError: it is too large, or does not come to its end.
+        """
+        reader = self._busy()
+        while not reader.complete:
+            await self._more()
+        return reader.body
+
+    def release(self) -> bool:
+        """The response has been dealt with; return whether another request may follow.
+
+        If not, the connection is closed.
+        """
+        reader, self._reader = self._reader, None
+        transport = self._transport
+        done = reader is not None and reader.complete and reader.keepable and self._error is None
+        if done and transport is not None and not transport.is_closing():
+            self.usable = True
+            return True
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Close at once: nothing is waited for, no farewell of TLS is exchanged."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _busy(self) -> ResponseReader:
+        assert self._reader is not None  # noqa: S101 - a request was sent
+        return self._reader
+
+    async def _more(self) -> None:
+        """Wait for news from the server."""
+        if self._error is not None:
+            raise self._error
+        self._waiter = asyncio.get_running_loop().create_future()
         try:
-            return await super().connect(req, traces, timeout)
-        except BaseException:  # cancellation by the deadline too: nothing was sent
-            attempt.not_sent = True
-            raise
+            await self._waiter
+        finally:
+            self._waiter = None
 
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-def open_transport(context: ssl.SSLContext, *, keepalive: bool) -> AiohttpTransport:
-    """The transport of httpx over aiohttp's connections, to be built once, inside the running loop.
+    def _fail(self, reason: str) -> None:
+        if self._error is None:
+            self._error = NetworkError(reason)
+        self.close()
+        self._wake()
 
-    The transport alone, without `httpx.AsyncClient` above it: no redirects are followed, no cookies
-    kept, no URL is logged, and a submission costs half the CPU. Nothing is taken from the
-    environment (proxies, `.netrc`). The connections are not limited in number: how many calls there
-    are is decided where calls are let in.
-    """
-    connector = WatchedConnector(ssl=context, limit=0, force_close=not keepalive)
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-    )
-    # The session is ours, so the transport's own certificates and limits are not used.
-    return AiohttpTransport(verify=context, trust_env=False, client=session)
+    # What the loop calls
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.usable = True
 
-def why(error: BaseException) -> str:
-    """A stable word for a failure of the network: never its text, which may hold the URL.
+    def data_received(self, data: bytes) -> None:
+        """Read on; what nobody asked for ends the connection."""
+        reader = self._reader
+        if reader is None:
+            self.close()
+            return
+        if self._error is not None:
+            return
+        try:
+            reader.feed(data)
+        except ResponseError as error:
+            self._fail(error.reason)
+        else:
+            if reader.status is not None:
+                self._wake()
 
-    `name_lookup`, `certificate`, `tls`, `connect_timeout`, `connection_refused`, `unreachable`,
-    `timeout`, `truncated`, `bad_http`, `connection_lost`; `client_fault` for what no network does.
-    """
-    if isinstance(error, httpx.HTTPError) and error.__cause__ is not None:
-        error = error.__cause__  # what aiohttp said, before the transport translated it
-    if getattr(error, "errno", None) == errno.ECONNREFUSED:
-        return "connection_refused"
-    for kind, word in _WORDS:
-        if isinstance(error, kind):
-            return word
-    return "client_fault"
+    def eof_received(self) -> None:
+        """The server sends no more, which may be how a body ends."""
+        self.usable = False
+        if self._reader is None or self._error is not None:
+            return
+        try:
+            self._reader.end()
+        except ResponseError as error:
+            self._fail(error.reason)
+        else:
+            self._wake()
 
-
-# Most particular first: the later classes are bases of the earlier ones.
-_WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (aiohttp.ClientConnectorDNSError, "name_lookup"),
-    (aiohttp.ClientConnectorCertificateError, "certificate"),
-    (aiohttp.ClientSSLError, "tls"),
-    (aiohttp.ConnectionTimeoutError, "connect_timeout"),
-    (aiohttp.ClientConnectorError, "unreachable"),
-    (TimeoutError, "timeout"),
-    (aiohttp.ClientPayloadError, "truncated"),
-    (aiohttp.ClientResponseError, "bad_http"),
-    (aiohttp.ClientConnectionError, "connection_lost"),
-    (OSError, "connection_lost"),
-)
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The connection is closed."""
+        self.usable = False
+        if self._error is None:
+            self._error = NetworkError("connection_lost")
+        self._wake()

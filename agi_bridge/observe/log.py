@@ -35,7 +35,7 @@ words, which are constants of the code."""
 
 _FEWEST_DIGITS: Final = 7
 
-_TALKATIVE: Final = ("alembic", "httpx", "httpcore", "aiohttp", "asyncio", "sqlalchemy")
+_TALKATIVE: Final = ("alembic", "httpx", "httpcore", "asyncio", "sqlalchemy")
 """Libraries that speak of every request; some write whole URLs, which hold the hook's key."""
 
 

@@ -1,17 +1,19 @@
-"""The flow on panoramisk's FastAGI application, on uvloop; the hook through aiohttp.
+"""The flow on panoramisk's FastAGI application, on uvloop; the hook through our own transport.
 
-aiohttp rather than httpx, whose own pool would cost more than all the rest and hide the library.
+httpx's own pool would cost more than all the rest and hide the library.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING
 
-import aiohttp
+import httpx
 import uvloop
 from panoramisk import fast_agi
 
+from agi_bridge.hook.transport import HookTransport
 from bench.servers import flow
 
 if TYPE_CHECKING:
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 async def main() -> None:
     """Accept calls until killed."""
     start = flow.read_arguments()
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    tls = ssl.create_default_context()
+    async with HookTransport(tls, max_bytes=65_536, keepalive=False) as transport:
         application = fast_agi.Application(loop=asyncio.get_running_loop())
 
         async def call(request: fast_agi.Request) -> None:
-            await play(request, submitter(session, start.hook))
+            await play(request, submitter(transport, start.hook))
 
         application.add_route(flow.ROUTE, call)
         server = await asyncio.start_server(
@@ -38,14 +40,20 @@ async def main() -> None:
         await server.serve_forever()
 
 
-def submitter(session: aiohttp.ClientSession, hook: str | None) -> Submit:
+def submitter(transport: HookTransport, hook: str | None) -> Submit:
     """How a call asks for the number to dial: one POST on a connection of its own."""
 
     async def submit(digits: str) -> str:
         if hook is None:
             return flow.FORWARD_NUMBER
-        async with session.post(hook, json=flow.submission(digits)) as answer:
-            return flow.forward_number(await answer.read())
+        request = httpx.Request(
+            "POST", hook, json=flow.submission(digits), headers={"connection": "close"}
+        )
+        answer = await transport.handle_async_request(request)
+        try:
+            return flow.forward_number(await answer.aread())
+        finally:
+            await answer.aclose()
 
     return submit
 

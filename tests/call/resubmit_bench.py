@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agi_bridge.call.handler import House
 from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmission
 from agi_bridge.consent import ConsentRecord, State, Unsent
-from agi_bridge.hook import Outcome, Submission
+from agi_bridge.hook import Gate, Outcome, Submission
 from tests.call.builders import DID, KEY, settings
 
 if TYPE_CHECKING:
@@ -100,9 +100,15 @@ class Bench:
     # The hook
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
-        assert (from_, to, key, context) == (self.number, DID, KEY, None)
+        assert (from_, to, key, context, gate) == (self.number, DID, KEY, None, None)
         assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"
         self.submitted.append((self._taken, self.clock))
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi.testing import CallEvent
     from agi_bridge.consent.keys import Keys
-    from agi_bridge.hook import HookClient, Submission
+    from agi_bridge.hook import Gate, HookClient, Submission
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library
 
@@ -85,13 +85,19 @@ class PatchyHook:
         self._tried: set[str] = set()
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
         """Submit, or fail to."""
         unreached = from_.endswith(UNREACHED) and from_ not in self._tried
         self._tried.add(from_)
         client = self._closed if unreached else self._hook
-        return await client.submit(from_=from_, to=to, key=key, context=context)
+        return await client.submit(from_=from_, to=to, key=key, context=context, gate=gate)
 
 
 async def live(born_with: Inheritance, life: int, tell: int, *, calls: int = NUMBERS) -> None:

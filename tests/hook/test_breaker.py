@@ -8,7 +8,7 @@ import circuitbreaker
 import pytest
 import structlog.testing
 
-from agi_bridge.hook import Breaker, HookClosedError, HookConfigError, Outcome, Submission
+from agi_bridge.hook import Breaker, Gate, HookClosedError, HookConfigError, Outcome, Submission
 
 FAILURES = 3
 SECONDS = 30.0
@@ -29,14 +29,25 @@ class ScriptedHook:
 
     def __init__(self) -> None:
         self.pending: list[asyncio.Future[Outcome]] = []
+        self.gates: list[Gate | None] = []
+        self.refused_by_gate = False
 
     async def submit(
-        self, *, from_: str, to: str, key: str, context: str | None = None
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
     ) -> Submission:
         assert (from_, to, key, context) == ("+14155550123", "+14155550111", "key", "OPT_IN")
+        self.gates.append(gate)
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.pending.append(end)
-        return Submission(await end, None, None, "scripted", 1, 0.5, None)
+        return Submission(
+            await end, None, None, "scripted", 1, 0.5, None, held_back=self.refused_by_gate
+        )
 
 
 @pytest.fixture
@@ -223,6 +234,38 @@ async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> Non
         with pytest.raises(HookClosedError):
             await breaker.submit(from_="", to="", key="")
     assert not breaker.open
+
+
+async def test_the_gate_reaches_the_hook(breaker: Breaker, hook: ScriptedHook) -> None:
+    async def gate() -> str | None:
+        return None
+
+    task = asyncio.create_task(
+        breaker.submit(
+            from_="+14155550123", to="+14155550111", key="key", context="OPT_IN", gate=gate
+        )
+    )
+    await asyncio.sleep(0)
+    hook.pending[0].set_result(Outcome.ACCEPTED)
+    await task
+    assert hook.gates == [gate]
+
+
+async def test_what_the_gate_held_back_says_nothing_about_the_hook(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    hook.refused_by_gate = True
+    await ended(breaker, hook, *[Outcome.NOT_SENT] * FAILURES)
+    assert not breaker.open
+    hook.refused_by_gate = False
+    await open_circuit(breaker, hook)
+    clock.now += SECONDS
+    hook.refused_by_gate = True
+    await ended(breaker, hook, Outcome.NOT_SENT)  # the trial: the circuit is still half open
+    assert not breaker.open
+    hook.refused_by_gate = False
+    await ended(breaker, hook, Outcome.UNKNOWN)
+    assert breaker.open
 
 
 async def test_the_log_says_once_when_it_opens_and_once_when_it_closes(

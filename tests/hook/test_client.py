@@ -330,7 +330,7 @@ async def test_a_fault_of_the_library_is_an_unknown_outcome(
     async def broken(*_: object) -> httpx.Response:
         raise LookupError(KEY)
 
-    monkeypatch.setattr("httpx_aiohttp.AiohttpTransport.handle_async_request", broken)
+    monkeypatch.setattr("agi_bridge.hook.transport.HookTransport.handle_async_request", broken)
     result = await answered(DIAL)
     assert (result.outcome, result.reason) == (Outcome.UNKNOWN, "client_fault")
 
@@ -342,7 +342,7 @@ async def test_neither_key_nor_numbers_reach_a_log_or_a_repr(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for name in ("httpx", "httpcore", "aiohttp.client"):
+    for name in ("httpx", "httpcore"):
         caplog.set_level(logging.DEBUG, logger=name)
     results = []
     for response in (DIAL, http("500 Oops"), b"nonsense\r\n\r\n", b""):

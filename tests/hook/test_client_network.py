@@ -3,10 +3,10 @@
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from agi_bridge.hook import HookClient, Method, Outcome, Submission
+from agi_bridge.hook import HookClient, Method, Outcome, Submission, resolver
+from agi_bridge.hook.resolver import Address, look_up
 from tests.hook import vendor
 from tests.hook.servers import (
     CERTIFICATE,
@@ -47,7 +47,7 @@ async def test_a_failed_name_lookup_is_not_sent(monkeypatch: pytest.MonkeyPatch)
     async def no_such_name(*_: object, **__: object) -> list[object]:
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", no_such_name)
+    monkeypatch.setattr(resolver, "look_up", no_such_name)
     async with HookClient("https://hooks.invalid/v1/ivr") as client:
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (
@@ -58,19 +58,16 @@ async def test_a_failed_name_lookup_is_not_sent(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_the_second_attempt_may_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve = aiohttp.ThreadedResolver.resolve
     lookups = 0
 
-    async def fails_once(
-        self: aiohttp.ThreadedResolver, host: str, port: int = 0, **_: object
-    ) -> list[aiohttp.abc.ResolveResult]:
+    async def fails_once(host: str, port: int) -> list[Address]:
         nonlocal lookups
         lookups += 1
         if lookups == 1:
             raise OSError("Temporary failure in name resolution")
-        return await resolve(self, host, port)
+        return await look_up(host, port)
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", fails_once)
+    monkeypatch.setattr(resolver, "look_up", fails_once)
     requests: list[bytes] = []
     async with (
         serving(answering(requests, DIAL)) as server,
@@ -92,14 +89,10 @@ async def test_an_unknown_certificate_is_not_sent() -> None:
 
 
 async def test_a_certificate_for_another_name_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve = aiohttp.ThreadedResolver.resolve
+    async def to_loopback(_host: str, port: int) -> list[Address]:
+        return await look_up("127.0.0.1", port)
 
-    async def to_loopback(
-        self: aiohttp.ThreadedResolver, _host: str, port: int = 0, **_: object
-    ) -> list[aiohttp.abc.ResolveResult]:
-        return await resolve(self, "127.0.0.1", port)
-
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", to_loopback)
+    monkeypatch.setattr(resolver, "look_up", to_loopback)
     requests: list[bytes] = []
     async with (
         serving(answering(requests, DIAL), server_tls()) as server,
@@ -329,11 +322,8 @@ async def test_a_kept_connection_seen_to_be_closed_is_replaced() -> None:
         assert (await submit(client)).outcome is Outcome.ACCEPTED
         await server.left.wait()
         assert client._transport is not None
-        session = client._transport.client
-        assert isinstance(session, aiohttp.ClientSession)
-        assert session.connector is not None
-        kept = [proto for entry in session.connector._conns.values() for proto, _ in entry]
-        while any(proto.is_connected() for proto in kept):  # noqa: ASYNC110 - aiohttp tells no one
+        (kept,) = client._transport._expiry
+        while kept.usable:  # noqa: ASYNC110 - a kept connection tells nobody
             await asyncio.sleep(0)
         result = await submit(client)
     assert (result.outcome, result.attempts, server.connections) == (Outcome.ACCEPTED, 1, 2)
@@ -392,7 +382,7 @@ async def test_a_name_lookup_outlives_its_submission_but_not_the_client(
         await asyncio.Event().wait()
         return []
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", hangs)
+    monkeypatch.setattr(resolver, "look_up", hangs)
     before = asyncio.all_tasks()
     async with HookClient("https://hooks.invalid/") as client:
         task = asyncio.create_task(submit(client))
@@ -410,7 +400,7 @@ async def test_a_name_lookup_that_hangs_is_not_sent(monkeypatch: pytest.MonkeyPa
         await asyncio.Event().wait()
         return []
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", hangs)
+    monkeypatch.setattr(resolver, "look_up", hangs)
     async with HookClient("https://hooks.invalid/", connect_seconds=0.02) as client:
         result = await submit(client)
     assert (result.outcome, result.reason, result.attempts) == (

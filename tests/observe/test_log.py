@@ -109,7 +109,7 @@ def test_a_group_is_what_it_holds_with_the_numbers_masked(
 def test_libraries_that_log_urls_are_silent_at_info(
     lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    for name in ("httpx", "aiohttp.client", "sqlalchemy.engine"):
+    for name in ("httpx", "httpcore.http11", "sqlalchemy.engine"):
         logging.getLogger(name).info("GET https://hooks.example/?key=secret")
     assert lines() == []
 

@@ -20,7 +20,7 @@ async def submit(
     """A submission by the bridge's own client."""
     to, key = fields.pop("to", TO), fields.pop("key", KEY)
     async with HookClient(stand_in.url, method=method) as client:
-        return await client.submit(from_=from_, to=to, key=key, **fields)
+        return await client.submit(from_=from_, to=to, key=key, context=fields.get("context"))
 
 
 async def raw(stand_in: StandIn, request: bytes) -> bytes:

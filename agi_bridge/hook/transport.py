@@ -1,0 +1,246 @@
+"""A transport of httpx for the hook that knows what left this machine and counts what comes back.
+
+`httpx.AsyncBaseTransport` on the loop's own connections and llhttp. What a general client leaves in
+the dark is a fact here:
+
+* Whether a byte of the request was handed to the connection: `Attempt.not_sent`. Exceptions do not
+  tell, since a deadline may fall anywhere.
+* One request, one connection, once: nothing is sent again, no redirect followed, no cookie kept.
+* Each byte that comes back counts against a limit (see `response`), so that no server holds the
+  loop or the memory, however it frames what it sends.
+
+Nothing is taken from the environment: no proxy, no `.netrc`. Addresses are tried as RFC 8305 has
+it ("happy eyeballs"); uvloop's `create_connection` does not, so aiohappyeyeballs opens the socket.
+
+The reasons of a `NetworkError`: `name_lookup`, `connection_refused`, `unreachable`,
+`connect_timeout`, `certificate`, `tls`, `connection_lost`, `truncated`, `bad_http`, `too_large`.
+A gate adds its own, see `Gate`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import httpx
+from aiohappyeyeballs import start_connection
+
+from agi_bridge.hook.connection import Connection, NetworkError
+from agi_bridge.hook.resolver import Resolver
+from agi_bridge.hook.response import ResponseReader
+
+if TYPE_CHECKING:
+    from agi_bridge.hook.resolver import Address
+
+IDLE_SECONDS: Final = 15.0
+"""How long a kept connection waits for the next request; servers close theirs after some more."""
+_ATTEMPT_DELAY: Final = 0.25
+"""Seconds before the next address is tried beside the one that does not answer (RFC 8305, 5)."""
+_PORTS: Final = {"http": 80, "https": 443}
+
+Gate: TypeAlias = Callable[[], Awaitable[str | None]]
+"""The last check before the first byte: None lets the request go, a stable word holds it back."""
+
+
+class HeldBackError(NetworkError):
+    """The gate refused: nothing was sent, and nothing is to be sent again now."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to send a request; given to the transport as the request's extension `attempt`.
+
+    Attributes:
+        gate: awaited when the connection is there, before the first byte.
+        not_sent: it failed before a byte of the request was handed to the connection. False is the
+            safe default: what was not seen to fail counts as sent.
+        at_gate: the gate was asked and has not answered yet.
+    """
+
+    gate: Gate | None = None
+    not_sent: bool = False
+    at_gate: bool = False
+
+
+class HookTransport(httpx.AsyncBaseTransport):
+    """Sends each request once, over a connection of its own or, if `keepalive`, a kept one.
+
+    Of the request's extension `timeout` it heeds `connect`: seconds for look-up, connect and
+    handshake together. All other time belongs to the caller, who cancels.
+
+    Args:
+        context: for https.
+        max_bytes: of a response's body.
+        keepalive: keep connections for further requests.
+    """
+
+    def __init__(self, context: ssl.SSLContext, *, max_bytes: int, keepalive: bool) -> None:
+        self._context = context
+        self._max_bytes = max_bytes
+        self._keepalive = keepalive
+        self._resolver = Resolver()
+        self._kept: dict[tuple[str, str, int], deque[Connection]] = {}
+        self._expiry: dict[Connection, asyncio.TimerHandle] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and read the head of its response.
+
+        Raises:
+            NetworkError: there will be no response.
+        """
+        data = _head(request) + await request.aread()
+        attempt: Attempt = request.extensions.get("attempt") or Attempt()
+        try:
+            connection = await self._ready(request, attempt)
+        except BaseException:  # cancellation by a deadline too: nothing was handed over
+            attempt.not_sent = True
+            raise
+        reader = ResponseReader(self._max_bytes)
+        try:
+            connection.send(data, reader)
+            await connection.head()
+        except BaseException:
+            connection.close()
+            raise
+        assert reader.status is not None  # noqa: S101 - the head is there
+        return httpx.Response(
+            reader.status, headers=reader.headers, stream=_Body(self, request.url, connection)
+        )
+
+    async def aclose(self) -> None:
+        """Close the kept connections and end look-ups."""
+        for connection, expiry in self._expiry.items():
+            expiry.cancel()
+            connection.close()
+        self._expiry.clear()
+        self._kept.clear()
+        await self._resolver.close()
+
+    def release(self, url: httpx.URL, connection: Connection) -> None:
+        """A response has been read, or nobody wants the rest: keep its connection or close it."""
+        if not self._keepalive:
+            connection.close()
+        elif connection.release():
+            self._kept.setdefault(_origin(url), deque()).append(connection)
+            loop = asyncio.get_running_loop()
+            self._expiry[connection] = loop.call_later(IDLE_SECONDS, connection.close)
+
+    async def _ready(self, request: httpx.Request, attempt: Attempt) -> Connection:
+        """A connection that is open after the gate has let the request go."""
+        while True:
+            kept = self._take_kept(request.url)
+            connection = kept or await self._open(request)
+            try:
+                await _pass(attempt)
+            except BaseException:
+                connection.close()
+                raise
+            if connection.usable:
+                return connection
+            connection.close()
+            if kept is None:
+                raise NetworkError("connection_lost")
+
+    def _take_kept(self, url: httpx.URL) -> Connection | None:
+        """The connection that was used last and is still open; others that are not are dropped."""
+        kept = self._kept.get(_origin(url), ())
+        while kept:
+            connection = kept.pop()
+            self._expiry.pop(connection).cancel()
+            if connection.usable:
+                return connection
+        return None
+
+    async def _open(self, request: httpx.Request) -> Connection:
+        """A fresh connection.
+
+        Raises:
+            NetworkError: there is none.
+        """
+        scheme, host, port = _origin(request.url)
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
+                addresses = await self._resolver.addresses(host, port)
+                return await self._connect(addresses, host if scheme == "https" else None)
+        except TimeoutError:
+            reason = "connect_timeout"
+        except ssl.SSLCertVerificationError:
+            reason = "certificate"
+        except ssl.SSLError:
+            reason = "tls"
+        except (OSError, RuntimeError) as error:  # RuntimeError: uvloop's, for a socket that failed
+            refused = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
+            reason = "connection_refused" if refused else "unreachable"
+        self._resolver.forget(host, port)
+        raise NetworkError(reason)
+
+    async def _connect(self, addresses: list[Address], server_name: str | None) -> Connection:
+        loop = asyncio.get_running_loop()
+        sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY)
+        try:
+            _, connection = await loop.create_connection(
+                Connection,
+                sock=sock,
+                ssl=self._context if server_name else None,
+                server_hostname=server_name,
+            )
+        except BaseException:
+            # The loop owns the socket by now and closes it, except that asyncio forgets one whose
+            # handshake was cancelled before its first step: that one sees its end.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            raise
+        return connection
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a response: one piece, within the limit, or an error."""
+
+    def __init__(self, transport: HookTransport, url: httpx.URL, connection: Connection) -> None:
+        self._transport = transport
+        self._url = url
+        self._connection: Connection | None = connection
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._connection is not None:
+            yield await self._connection.body()
+
+    async def aclose(self) -> None:
+        """The response is done with."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._transport.release(self._url, connection)
+
+
+async def _pass(attempt: Attempt) -> None:
+    """Ask the gate.
+
+    Raises:
+        HeldBackError: it refused.
+    """
+    if attempt.gate is None:
+        return
+    attempt.at_gate = True
+    refusal = await attempt.gate()
+    attempt.at_gate = False
+    if refusal is not None:
+        raise HeldBackError(refusal)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host as DNS and certificates have it, and port."""
+    host = url.raw_host.decode("ascii").removesuffix(".")
+    return url.scheme, host, url.port or _PORTS[url.scheme]
+
+
+def _head(request: httpx.Request) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%b: %b" % header for header in request.headers.raw]
+    return b"\r\n".join([*lines, b"", b""])
