@@ -57,6 +57,8 @@ _NOT_LINKED: Final = {
     normalised("Sorry, this number is not linked to any store"),
     normalised("Désolé, ce numéro n'est lié à aucun magasin"),
 }
+_LONGEST_SENTENCE: Final = 200
+"""Characters; a longer text is none of the vendor's sentences, and costs time to compare."""
 _PROPERTY: Final = re.compile(r'"property"\s*:\s*"(?:@\.)?(key|from|to|context)"')
 _NAMES_KEY: Final = re.compile(r'"key"\s*:')
 
@@ -74,6 +76,11 @@ class Instructions:
     verbs: tuple[Verb, ...]
     kind: Kind
     skipped: tuple[str, ...] = ()
+
+    @property
+    def over_limit(self) -> tuple[str, ...]:
+        """Those of `skipped` that were too many or too long."""
+        return tuple(name for name in self.skipped if name.partition(":")[2].startswith("too_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,8 @@ def _read_ok(text: str) -> Instructions | Unusable:
 def _kind(verbs: tuple[Verb, ...]) -> Kind:
     if any(isinstance(verb, Dial) for verb in verbs):
         return "dial"
-    texts = {normalised(verb.text) for verb in verbs if isinstance(verb, Say)}
+    said = (verb.text for verb in verbs if isinstance(verb, Say))
+    texts = {normalised(text) for text in said if len(text) <= _LONGEST_SENTENCE}
     if not texts.isdisjoint(_NOT_LINKED):
         return "not_linked"
     return "other" if texts.isdisjoint(_NO_FORWARDING) else "no_forwarding"

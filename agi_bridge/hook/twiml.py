@@ -2,7 +2,8 @@
 
 Names are case-sensitive and verbs keep their order, as in TwiML. What we do not know is skipped
 and named in `skipped`; what we know is clamped to what a caller can bear. The XML is untrusted:
-no document type, no entities, a limit on depth, on verbs and on the length of what is spoken.
+no document type, no entities, a limit on depth and on what one answer may ask for. What is beyond
+that limit is skipped under a name that says so: its second part begins with `too_`.
 """
 
 import re
@@ -16,17 +17,29 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 MAX_DEPTH: Final = 8
 """`<Response><Say><prosody><emphasis>` is four deep; a bomb is thousands."""
-MAX_VERBS: Final = 32
+MAX_VERBS: Final = 16
 """More steps than any caller waits for; the rest is skipped."""
+MAX_DIALS: Final = 3
+"""Destinations that are rung one after the other, with whoever called waiting all along."""
 MAX_SPOKEN: Final = 4096
-"""Characters of one `Say`: TwiML's own limit."""
+"""Characters of all that is said, in all languages: TwiML's limit of one `Say`. Minutes."""
+MAX_SILENCE: Final = 60
+"""Seconds of all pauses together."""
 MAX_NUMBERS: Final = 10
 """Numbers that one `Dial` rings together: TwiML's own limit."""
 MAX_NUMBER_TEXT: Final = 64
 """A longer text is no telephone number. It is skipped, not cut: a cut number is another number."""
 
 _MAX_SKIPPED: Final = 20
-_DECLARATION: Final = re.compile(r"\s*<\?xml[^>]*\?>")
+_DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
+# Elements inside a text that leave a word whole: SSML's, as TwiML takes them, and HTML's. All
+# others part what stands before and behind them, as `<p>`, `<s>` and `<br/>` do.
+_INLINE: Final = frozenset(
+    {
+        *("emphasis", "lang", "mark", "phoneme", "prosody", "say-as", "sub"),
+        *("a", "abbr", "b", "em", "font", "i", "small", "span", "strong", "sup", "u"),
+    }
+)
 _TAG: Final = re.compile(r"<[^<>]*>")
 # An attribute's value between quotes of any shape; a double one may hold single ones, and back.
 _QUOTED: Final = re.compile(
@@ -126,7 +139,9 @@ def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     Raises:
         NotTwiml: not XML, forbidden XML, too deep, or another root.
     """
-    text = _DECLARATION.sub("", text, count=1)
+    text = text.lstrip()
+    if declaration := _DECLARATION.match(text):
+        text = text[declaration.end() :]
     try:
         root = _parse(text)
     except ParseError:
@@ -163,6 +178,7 @@ class _Builder:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if len(self._open) > MAX_DEPTH:
             raise NotTwiml("too_deep")
+        self._part(tag)
         node = _Node(tag, attributes)
         self._open[-1].children.append(node)
         self._open.append(node)
@@ -172,8 +188,14 @@ class _Builder:
         for node in self._open:
             node.spoken.append(text)
 
-    def end(self, _tag: str) -> None:
+    def end(self, tag: str) -> None:
         self._open.pop()
+        self._part(tag)
+
+    def _part(self, tag: str) -> None:
+        if tag.rpartition("}")[2].lower() not in _INLINE:
+            for node in self._open:
+                node.spoken.append(" ")
 
     def close(self) -> None:
         """The parser wants it; the document is read from the attribute."""
@@ -204,6 +226,9 @@ class _Reader:
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
+        self._spoken_left = MAX_SPOKEN
+        self._silence_left = MAX_SILENCE
+        self._dials_left = MAX_DIALS
         self._skipped: dict[str, None] = {}  # ordered, each name once
 
     @property
@@ -234,7 +259,7 @@ class _Reader:
         attributes = dict(node.attributes)
         verb: Verb
         if name == "Pause":
-            verb = Pause(self._whole("Pause", attributes, "length", default=1, low=0, high=30))
+            verb = self._pause(attributes)
         elif name == "Hangup":
             verb = Hangup()
         elif name == "Reject":
@@ -256,11 +281,14 @@ class _Reader:
         self._leave("Say", attributes)
         self._leave_children("Say", node)
         text = " ".join("".join(node.spoken).split())
-        if len(text) > MAX_SPOKEN:
-            self._skip("Say:too_long")
-            text = text[:MAX_SPOKEN]
         if not text:
             self._skip("Say:empty")
+            return None
+        if len(text) > self._spoken_left:
+            self._skip("Say:too_long")
+            text = text[: self._spoken_left]
+        self._spoken_left -= len(text)
+        if not text:
             return None
         # 0 is TwiML's "endless": as often as we ever repeat.
         return Say(text, language, loop or 3)
@@ -278,6 +306,10 @@ class _Reader:
         if not numbers:
             self._skip("Dial:empty")
             return None
+        if self._dials_left == 0:
+            self._skip("Response:too_many_dials")
+            return None
+        self._dials_left -= 1
         return Dial(numbers, timeout or None, limit or None, caller_id)
 
     def _numbers(self, node: _Node) -> tuple[str, ...]:
@@ -297,6 +329,14 @@ class _Reader:
             elif number:
                 numbers.append(number)
         return tuple(numbers)
+
+    def _pause(self, attributes: dict[str, str]) -> Pause:
+        seconds = self._whole("Pause", attributes, "length", default=1, low=0, high=30)
+        if seconds > self._silence_left:
+            self._skip("Pause:too_long")
+            seconds = self._silence_left
+        self._silence_left -= seconds
+        return Pause(seconds)
 
     def _reject(self, attributes: dict[str, str]) -> Reject:
         reason = attributes.pop("reason", "rejected")

@@ -200,6 +200,65 @@ def test_the_text_is_read_in_whatever_encoding_it_really_has(
     )
 
 
+@pytest.mark.parametrize(
+    ("charset", "codec", "text"),
+    [
+        ("windows-1250", "cp1250", "Łódź"),
+        ("windows-1251", "cp1251", "Привет"),
+        ("windows-1253", "cp1253", "Καλημέρα"),
+        ("iso-8859-2", "iso8859-2", "Łódź"),
+        ("ISO-8859-5", "iso8859-5", "Привет"),
+        ("iso-8859-9", "cp1254", "€ İyi günler"),
+        ("koi8-r", "koi8-r", "Привет"),
+        ("x-mac-cyrillic", "mac-cyrillic", "Привет"),
+        ("ibm866", "cp866", "Привет"),
+        ("windows-874", "cp874", "สวัสดี"),
+        ("Shift_JIS", "cp932", "①こんにちは"),
+        ("x-sjis", "cp932", "こんにちは"),
+        ("euc-jp", "euc_jp", "こんにちは"),
+        ("iso-2022-jp", "iso2022_jp", "こんにちは"),
+        ("gb2312", "gb18030", "您好€"),
+        ("big5", "big5hkscs", "你好"),
+        ("euc-kr", "cp949", "안녕하세요"),
+    ],
+)
+@pytest.mark.parametrize("declared_by", ["declaration", "header"])
+def test_an_encoding_that_is_declared_is_read(
+    charset: str, codec: str, text: str, declared_by: str
+) -> None:
+    declaration = f"<?xml version='1.0' encoding='{charset}'?>"
+    document = f"<Response><Say>{text}</Say></Response>"
+    if declared_by == "declaration":
+        answer = read_answer(200, "text/xml", (declaration + document).encode(codec))
+    else:
+        answer = read_answer(200, f"text/xml; charset={charset}", document.encode(codec))
+    assert answer == Instructions((Say(text),), "other")
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "base64", "zlib", "undefined", "mbcs"],
+)
+def test_a_codec_that_is_no_encoding_of_documents_is_not_used(charset: str) -> None:
+    body = "<Response><Say>d\\x41é</Say></Response>".encode("cp1252")
+    answer = read_answer(200, f"text/xml; charset={charset}", body)
+    assert answer == Instructions((Say("d\\x41é"),), "other")
+
+
+def test_a_byte_that_the_declared_encoding_lacks_costs_that_byte_alone() -> None:
+    body = "<Response><Say>Łódź ".encode("cp1250") + b"\x81</Say><Dial>1</Dial></Response>"
+    answer = read_answer(200, "text/xml; charset=windows-1250", body)
+    assert answer == Instructions((Say("Łódź \ufffd"), Dial(("1",))), "dial")
+
+
+def test_what_is_over_the_limit_has_a_list_of_its_own() -> None:
+    body = b"<Response><Dial action='x'>1</Dial>" + b"<Dial>1</Dial>" * 9 + b"</Response>"
+    answer = read_answer(200, XML, body)
+    assert isinstance(answer, Instructions)
+    assert answer.skipped == ("Dial@action", "Response:too_many_dials")
+    assert answer.over_limit == ("Response:too_many_dials",)
+
+
 def test_bytes_that_no_western_encoding_defines_do_not_stop_the_reading() -> None:
     answer = read_answer(200, None, b"<Response><Say>\x81\xe9</Say><Dial>1</Dial></Response>")
     assert isinstance(answer, Instructions)

@@ -242,6 +242,22 @@ async def test_a_body_in_an_encoding_that_was_not_asked_for_is_not_unpacked() ->
     assert (result.outcome, result.answer) == (Outcome.UNKNOWN, Unusable(200, "encoded"))
 
 
+@pytest.mark.parametrize(
+    "named", ["UTF-8", "utf8", "none", "8bit", "binary", "text/xml", "", "identity, utf-8", "\xe9"]
+)
+async def test_a_content_encoding_that_names_no_coding_says_nothing(named: str) -> None:
+    response = http("200 OK", vendor.dial(FORWARD), f"Content-Encoding: {named}")
+    assert (await answered(response)).reason == "dial"
+
+
+@pytest.mark.parametrize("named", ["gzip", "br", "identity, deflate", "X-GZIP"])
+async def test_a_content_encoding_that_was_not_applied_is_seen_through(named: str) -> None:
+    response = http("200 OK", vendor.dial(FORWARD), f"Content-Encoding: {named}")
+    assert (await answered(response)).reason == "dial"
+    response = http("403 Forbidden", vendor.INVALID_KEY.encode(), f"Content-Encoding: {named}")
+    assert (await answered(response)).reason == "invalid_key"
+
+
 async def test_a_refusal_counts_by_its_status_where_its_body_cannot_be_read() -> None:
     result = await answered(http("403 Forbidden", b"x" * 20, "Content-Encoding: br"))
     assert (result.outcome, result.answer) == (Outcome.REFUSED, Refusal(403, "client_error"))

@@ -3,7 +3,9 @@
 import pytest
 
 from agi_bridge.hook.twiml import (
+    MAX_DIALS,
     MAX_NUMBERS,
+    MAX_SILENCE,
     MAX_SPOKEN,
     MAX_VERBS,
     Dial,
@@ -127,6 +129,26 @@ def test_text_inside_speech_marks_is_spoken_without_them() -> None:
     assert skipped(inside) == ("Say>emphasis", "Say>break")
 
 
+@pytest.mark.parametrize(
+    ("inside", "spoken"),
+    [
+        ("<p>Your text is on its way.</p><p>Goodbye.</p>", "Your text is on its way. Goodbye."),
+        ("<s>One moment.</s><s>We connect you.</s>", "One moment. We connect you."),
+        ("Hello<br/>there", "Hello there"),
+        ("Hello<break/>there", "Hello there"),
+        ("<w>Hello</w><w>there</w>", "Hello there"),
+        ("Hello<p>dear <b>ca</b>ller</p>there", "Hello dear caller there"),
+        ("<ul><li>one</li><li>two</li></ul>three", "one two three"),
+        ("un<emphasis>believ</emphasis>able", "unbelievable"),
+        ("<say-as interpret-as='telephone'>415</say-as>-<B>555</B>", "415-555"),
+        ("Hello<x:mark xmlns:x='urn:x' name='a'/>, there", "Hello, there"),
+        ("Hello<!-- - -->there", "Hellothere"),
+    ],
+)
+def test_elements_inside_a_text_part_words_or_leave_them_whole(inside: str, spoken: str) -> None:
+    assert verbs(f"<Say>{inside}</Say>") == (Say(spoken),)
+
+
 def test_a_say_with_nothing_to_say_is_skipped() -> None:
     assert read_response("<Response><Say> </Say></Response>") == ((), ("Say:empty",))
 
@@ -134,6 +156,12 @@ def test_a_say_with_nothing_to_say_is_skipped() -> None:
 def test_an_endless_text_is_cut() -> None:
     (said,) = verbs(f"<Say>{'a' * (MAX_SPOKEN + 1)}</Say>")
     assert said == Say("a" * MAX_SPOKEN)
+
+
+def test_all_texts_of_an_answer_together_have_one_limit() -> None:
+    inside = f"<Say>{'a' * (MAX_SPOKEN - 3)}</Say><Say>four</Say><Say>more</Say><Hangup/>"
+    assert verbs(inside) == (Say("a" * (MAX_SPOKEN - 3)), Say("fou"), Hangup())
+    assert skipped(inside) == ("Say:too_long",)
 
 
 # Dial
@@ -214,6 +242,18 @@ def test_more_verbs_than_a_caller_waits_for_are_skipped() -> None:
     inside = "<Pause/>" * (MAX_VERBS + 5)
     assert verbs(inside) == (Pause(),) * MAX_VERBS
     assert skipped(inside) == ("Response:too_many_verbs",)
+
+
+def test_an_answer_dials_a_few_times_and_no_more() -> None:
+    inside = "".join(f"<Dial>{n}</Dial>" for n in range(50)) + "<Say>Bye</Say>"
+    assert verbs(inside) == (*(Dial((str(n),)) for n in range(MAX_DIALS)), Say("Bye"))
+    assert skipped(inside) == ("Response:too_many_dials",)
+
+
+def test_all_pauses_of_an_answer_together_are_bounded() -> None:
+    inside = "<Pause length='25'/>" * 4
+    assert verbs(inside) == (Pause(25), Pause(25), Pause(MAX_SILENCE - 50), Pause(0))
+    assert skipped(inside) == ("Pause:too_long",)
 
 
 # Quotes
