@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from agi_bridge.speech import Library
 
 ANSWERED: Final = "ANSWER"
+_PATIENT: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
+"""What a DIALSTATUS says of people. All others, or none, tell of a trunk or a destination that
+cannot be reached: CHANUNAVAIL, CONGESTION, INVALIDARGS, and what screening leaves."""
 _APOLOGIES: Final = {"BUSY": "busy"}
 """What is said for a DIALSTATUS; every other one is "no answer"."""
 
@@ -54,7 +57,7 @@ class Follower:
         self._speaker = Speaker(channel, library)
         self._call_line = call_line
         self._answered = False
-        self._dialling = False
+        self._dialling: str | None = None  # the leg that is being dialled
         self._unspoken = False
         self.language = line.languages[0]
         """The caller's language; the line's first one until the caller chose."""
@@ -128,14 +131,14 @@ class Follower:
         await self._channel.set_variable(variables.ACTION, Action.DIAL)
         if step.caller_id is not None:
             await self._channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
-        await self._dial(self._destination(step), step.ring, step.limit)
+        await self._dial("forward", self._destination(step), step.ring, step.limit)
 
-    async def _dial(self, destination: str, ring: int, limit: int) -> None:
+    async def _dial(self, leg: str, destination: str, ring: int, limit: int) -> None:
         """Dial, and say so if nobody answered. The channel goes on after the far end's hangup (g).
 
         EXEC's result does not tell how a Dial ended (-1 stands for three endings): DIALSTATUS does.
         """
-        self._dialling = True
+        self._dialling = leg
         await self._channel.exec("Dial", destination, str(ring), f"gS({limit})")
         status = await self.note_dial_status()
         if status == ANSWERED:
@@ -144,12 +147,21 @@ class Follower:
             await self.play(_APOLOGIES.get(status or "", "no-answer"))
 
     async def note_dial_status(self) -> str | None:
-        """Read how the dialled call ended, also after a hangup; None if none was dialled."""
-        if not self._dialling:
+        """Read how the dialled call ended, also after a hangup; None if none was dialled.
+
+        A leg that failed for no person's sake is a warning: a caller who was served by the next one
+        does not tell anybody.
+        """
+        leg, self._dialling = self._dialling, None
+        if leg is None:
             return None
-        self._dialling = False
         status = await self._channel.get_variable(variables.DIALSTATUS) or "none"
+        self._call_line.dialled(leg, status)
         self._call_line.note(dial=status)
+        if status not in _PATIENT:
+            structlog.get_logger().warning(
+                f"{leg} not reached", line=self._line.name, dialstatus=status
+            )
         return status
 
     async def _hand_over(self, step: Ring) -> Result:
@@ -183,7 +195,9 @@ class Follower:
         match self._line.default:
             case DialDefault() as default if self._line.dial == "exec":
                 line = self._line
-                await self._dial(default.destination, line.ring_seconds, line.talk_seconds)
+                await self._dial(
+                    "default", default.destination, line.ring_seconds, line.talk_seconds
+                )
                 if not self._answered:
                     self._call_line.note(ended="default_not_reached")
                     return Result.FALLBACK

@@ -15,7 +15,7 @@ from agi_bridge.call import opt_out, variables
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
 from agi_bridge.call.follow import Follower, announce_default
 from agi_bridge.call.lines import called_did, called_numbers
-from agi_bridge.call.route import GoToDefault, Plan, plan
+from agi_bridge.call.route import GoToDefault, Plan, connects, plan, speaks
 from agi_bridge.call.submission import Late, keep_company, store, store_ending, submit
 from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
@@ -182,8 +182,8 @@ class Call:
             return await self._opt_out()
         await store_ending(self._house.ledger, self._record)
         heard = refusal.reason != "disclosure_not_heard"
-        await self._follower.play("declined" if heard else "not-confirmed")
-        return Plan((GoToDefault(refusal.reason),))
+        route = Plan((GoToDefault(refusal.reason),))
+        return await self._tell("declined" if heard else "not-confirmed", route)
 
     async def _live_consent(self) -> Live | None:
         """The consent on record of a caller who shows their number, if the line asks once only."""
@@ -214,8 +214,19 @@ class Call:
 
     async def _decline(self, reason: str) -> Plan:
         self._call_line.note(declined=reason)
-        await self._follower.play("declined")
-        return Plan((GoToDefault(reason),))
+        return await self._tell("declined", Plan((GoToDefault(reason),)))
+
+    async def _tell(self, prompt: str, route: Plan) -> Plan:
+        """Say how it went, and return where the call goes from here.
+
+        The prompt ends with "Connecting you": where nobody is connected the caller hears what the
+        hook or the line has to say instead, or at least a goodbye.
+        """
+        if connects(route.steps, self._line):
+            await self._follower.play(prompt)
+        elif not speaks(route.steps, self._line):
+            await self._follower.play("goodbye")
+        return route
 
     async def _opt_out(self) -> Plan:
         """Revoke what the caller agreed to before; ask for the number if the one shown did not."""
@@ -244,8 +255,7 @@ class Call:
         return revoked
 
     async def _not_opted_out(self) -> Plan:
-        await self._follower.play("not-confirmed")
-        return Plan((GoToDefault("not_opted_out"),))
+        return await self._tell("not-confirmed", Plan((GoToDefault("not_opted_out"),)))
 
     async def _submit(self) -> Plan:
         """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
@@ -259,8 +269,7 @@ class Call:
                 return await self._decline(withheld.reason)
             if not stored:
                 self._call_line.note(hook="not_called")
-                await self._follower.play("not-confirmed")
-                return Plan((GoToDefault("not_stored"),))
+                return await self._tell("not-confirmed", Plan((GoToDefault("not_stored"),)))
             self._consent_id = record.id
             self._call_line.note(consent=record.id)
             self._call_line.step("hook")
@@ -269,7 +278,11 @@ class Call:
             )
             submission = await keep_company(work, self._follower.play_or_raise)
             self._call_line.step("answer")
-            self._call_line.note(hook=submission.outcome, hook_reason=submission.reason)
+            self._call_line.note(
+                hook=submission.outcome,
+                hook_reason=submission.reason,
+                hook_skipped=getattr(submission.answer, "skipped", ()) or None,
+            )
             if submission.outcome is Outcome.NOT_SENT:
                 house.unsent.set()
         route = Plan((GoToDefault(submission.reason),))
@@ -277,8 +290,7 @@ class Call:
             route = plan(submission.answer, self._line, self._dialogue.language)
         self._follower.foresee(route.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
-        await self._follower.play("accepted" if accepted else "not-confirmed")
-        return route
+        return await self._tell("accepted" if accepted else "not-confirmed", route)
 
     async def _apologise(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
@@ -287,8 +299,7 @@ class Call:
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
             await store_ending(self._house.ledger, self._record)
-        await self._follower.play("not-confirmed")
-        return Plan((GoToDefault("fault"),))
+        return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
 
     async def _leave(self, result: Result) -> None:
         self._call_line.note(result=result)

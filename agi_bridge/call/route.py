@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from agi_bridge import phone
 from agi_bridge.hook import Dial, Hangup, Instructions, Pause, Reject, Say
+from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,6 +128,22 @@ def plan(answer: Answer, line: Line, language: str) -> Plan:
                 case Hangup() | Reject():
                     return Plan((*steps, End(type(verb).__name__.lower())), tuple(refused))
     return Plan((*steps, _last(steps, line, answer.kind)), tuple(refused))
+
+
+def connects(steps: Sequence[Step], line: Line) -> bool:
+    """Whether a plan leads to somebody, or at least to an attempt: "connecting you" is true."""
+    if any(isinstance(step, Ring) for step in steps):
+        return True
+    return isinstance(steps[-1], GoToDefault) and isinstance(
+        line.default, DialDefault | DialplanDefault
+    )
+
+
+def speaks(steps: Sequence[Step], line: Line) -> bool:
+    """Whether a plan has anything to say by itself, the line's default included."""
+    if any(isinstance(step, Speak) for step in steps):
+        return True
+    return isinstance(steps[-1], GoToDefault) and isinstance(line.default, SayDefault)
 
 
 def forward_number(answer: Answer | None, line: Line) -> str | None:

@@ -14,7 +14,7 @@ import structlog
 from agi_bridge.agi import AGIError
 from agi_bridge.call.route import forward_number
 from agi_bridge.consent import CircuitOpen, ConsentError, IllegalTransition, State, Withheld
-from agi_bridge.hook import Outcome
+from agi_bridge.hook import Instructions, Outcome
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ async def submit(
             consent=record.id,
             reason=submission.reason,
             status=submission.status,
+        )
+    if isinstance(submission.answer, Instructions) and submission.answer.over_limit:
+        structlog.get_logger().warning(
+            "hook answer over the limit: the rest of it is left aside",
+            line=line.name,
+            consent=record.id,
+            skipped=submission.answer.over_limit,
         )
     return submission
 

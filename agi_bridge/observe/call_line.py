@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 class CallLine:
     """Collects what happens in a call and writes it as one line at the end.
 
-    `steps` is a list of `[name, milliseconds since the call began]`, in the order of the call.
+    `steps` is a list of `[name, milliseconds since the call began]`, in the order of the call, and
+    `dials` one of `[leg, how it ended]`.
     Values are given masked; a value of None is left out.
     """
 
-    __slots__ = ("_clock", "_fields", "_start", "_steps", "_written")
+    __slots__ = ("_clock", "_dials", "_fields", "_start", "_steps", "_written")
 
     def __init__(self, call: str | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._start = clock()
         self._fields: dict[str, object] = {"call": call}
         self._steps: list[tuple[str, int]] = []
+        self._dials: list[tuple[str, str]] = []
         self._written = False
 
     @property
@@ -36,6 +38,10 @@ class CallLine:
         """The call has reached the step called `name`."""
         self._steps.append((name, self.elapsed_ms))
 
+    def dialled(self, leg: str, status: str) -> None:
+        """A leg of the call has ended with this DIALSTATUS."""
+        self._dials.append((leg, status))
+
     def note(self, **fields: object) -> None:
         """Facts for the line; a later value replaces an earlier one."""
         self._fields.update(fields)
@@ -46,4 +52,6 @@ class CallLine:
             return
         self._written = True
         fields = {key: value for key, value in self._fields.items() if value is not None}
+        if self._dials:
+            fields["dials"] = self._dials
         structlog.get_logger().info("call", **fields, steps=self._steps, ms=self.elapsed_ms)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"
+FORWARD_NUMBER = "+14155550199"
 FORWARD = "PJSIP/+14155550199@trunk"
 DEFAULT = "PJSIP/100"
 AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
@@ -202,6 +203,57 @@ async def test_a_far_end_that_cannot_be_reached_leads_to_a_word_and_the_default(
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 
 
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        ("CHANUNAVAIL", "forward not reached"),
+        ("CONGESTION", "forward not reached"),
+        ("INVALIDARGS", "forward not reached"),
+        ("BUSY", None),
+        ("NOANSWER", None),
+    ],
+)
+async def test_each_leg_has_its_own_status_and_a_dead_trunk_is_a_warning(
+    place: Place, status: str, event: str | None
+) -> None:
+    def dial(destination: str) -> str:
+        return "ANSWER" if destination == DEFAULT else status
+
+    with capture_logs() as logs:
+        await place(AGREES, dial=dial)
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["dials"] == [("forward", status), ("default", "ANSWER")]
+    warnings = [log for log in logs if log["log_level"] == "warning"]
+    wanted = [{"event": event, "log_level": "warning", "line": "shop", "dialstatus": status}]
+    assert warnings == (wanted if event else [])
+
+
+async def test_a_default_that_cannot_be_reached_is_a_warning(place: Place) -> None:
+    with capture_logs() as logs:
+        await place("*", dial="CHANUNAVAIL")
+    (warning,) = [log for log in logs if log["log_level"] == "warning"]
+    assert (warning["event"], warning["dialstatus"]) == ("default not reached", "CHANUNAVAIL")
+
+
+async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(place: Place) -> None:
+    with capture_logs() as logs:
+        await place(AGREES, dial="CANCEL")
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["dials"] == [("forward", "CANCEL")]
+    assert [log for log in logs if log["log_level"] == "warning"] == []
+
+
+async def test_an_answer_that_asks_for_too_much_is_cut_and_the_log_says_so(place: Place) -> None:
+    place.stand_in.forward = "</Dial><Dial action='https://x/'>".join([FORWARD_NUMBER] * 50)
+    with capture_logs() as logs:
+        call = await place(AGREES, dial=lambda to: "ANSWER" if to == DEFAULT else "NOANSWER")
+    assert dialled(call) == [FORWARD, FORWARD, FORWARD, DEFAULT]
+    (warning,) = [log for log in logs if log["log_level"] == "warning"]
+    assert warning["skipped"] == ("Response:too_many_dials",)
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["hook_skipped"] == ("Dial@action", "Response:too_many_dials")
+
+
 async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_resort(
     place: Place,
 ) -> None:
@@ -230,7 +282,43 @@ async def test_the_default_destination_may_be_of_other_kinds(
     assert dialled(call) == []
     assert call.variables["AGI_BRIDGE_RESULT"] == told[0]
     assert told[1].items() <= call.variables.items()
-    assert names(call)[-1] == ("goodbye" if default["kind"] == "say" else "declined")
+    assert names(call)[-1] == ("declined" if default["kind"] == "dialplan" else "goodbye")
+
+
+@pytest.mark.parametrize("verb", ["<Hangup/>", "<Reject/>", "<Reject reason='busy'/>"])
+async def test_an_answer_that_only_ends_the_call_promises_no_connection(
+    place: Place, verb: str
+) -> None:
+    """The text may have been sent, so the record says unknown; nobody is connected."""
+    place.stand_in.forward = f"</Dial>{verb}<Dial>"
+    call = await place(AGREES)
+    assert dialled(call) == []
+    assert names(call)[-1] == "goodbye"
+    assert not {"accepted", "not-confirmed"} & set(names(call))
+    assert (await place.states())[-1] == "unknown"
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("inside", "line", "heard"),
+    [
+        ("</Dial><Say>{text}</Say><Hangup/><Dial>", {}, ["no-forwarding"]),
+        ("</Dial><Say>{text}</Say><Dial>", {"after_say": "hangup"}, ["no-forwarding"]),
+        ("</Dial><Say>{text}</Say><Dial>", {}, ["accepted", "no-forwarding"]),
+        (FORWARD_NUMBER + "</Dial><Hangup/><Dial>", {}, ["accepted"]),
+        ("</Dial><Pause/><Dial>", {"default": {"kind": "hangup"}}, ["goodbye"]),
+        (FORWARD_NUMBER, {"default": {"kind": "hangup"}}, ["accepted"]),
+    ],
+)
+async def test_connecting_is_said_only_if_somebody_is_rung(
+    place: Place, inside: str, line: dict[str, Any], heard: list[str]
+) -> None:
+    text = "Sorry, this store did not define voice call forwarding"
+    place.stand_in.forward = inside.format(text=text)
+    call = await place(AGREES, line)
+    words = {"accepted", "not-confirmed", "no-forwarding", "goodbye"}
+    assert [name for name in names(call) if name in words] == heard
+    assert bool(dialled(call)) is ("accepted" in heard)
 
 
 async def test_the_dialplan_may_dial_instead_of_the_bridge(place: Place) -> None:

@@ -14,6 +14,8 @@ def test_a_call_leaves_one_line_with_its_steps_in_milliseconds() -> None:
     line.step("number")
     line.note(hook="accepted", dial=None)
     line.note(hook="refused")
+    line.dialled("forward", "CHANUNAVAIL")
+    line.dialled("default", "ANSWER")
     with capture_logs() as logs:
         line.write()
         line.write()
@@ -23,6 +25,7 @@ def test_a_call_leaves_one_line_with_its_steps_in_milliseconds() -> None:
             "log_level": "info",
             "call": "pbx-1.1",
             "hook": "refused",
+            "dials": [("forward", "CHANUNAVAIL"), ("default", "ANSWER")],
             "steps": [("disclosure", 250), ("number", 500)],
             "ms": 750,
         }
