@@ -228,7 +228,7 @@ class Asterisk:
     async def channels(self) -> int:
         """Return how many channels are alive: two for a caller who talks to somebody."""
         answer = await self.cli("core show channels count")
-        found = re.search(r"(\d+) active channel", answer)
+        found = re.search(r"(?<!\d)(\d+) active channel", answer)
         return int(found[1]) if found else 0
 
     async def _remote(self, command: str) -> str:

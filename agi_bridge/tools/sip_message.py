@@ -113,7 +113,7 @@ def parameter(value: str, name: str) -> str:
 
 def address(value: str) -> str:
     """Return the URI of a From, To or Contact value."""
-    found = re.search(r"<([^>]+)>", value)
+    found = re.search(r"<([^<>]+)>", value)
     return found[1] if found else value.partition(";")[0].strip()
 
 
@@ -128,7 +128,7 @@ def authorization(challenge: str, *, method: str, uri: str, user: str, password:
     RFC 7616 section 3.4, algorithm MD5, with or without qop=auth: what Asterisk's
     `res_pjsip_authenticator_digest` asks for by default.
     """
-    asked = {key.lower(): value for key, value in re.findall(r'(\w+)="?([^",]*)"?', challenge)}
+    asked = {key.lower(): value for key, value in re.findall(r'(?<!\w)(\w+)="?([^",]*)"?', challenge)}
     realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
     secret = _md5(f"{user}:{realm}:{password}")
     request = _md5(f"{method}:{uri}")
