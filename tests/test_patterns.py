@@ -207,7 +207,7 @@ def _in(character: str, item: Any) -> bool:
         return ord(character) == argument
     if op is sre.RANGE:
         return bool(argument[0] <= ord(character) <= argument[1])
-    return _character(argument) == character
+    return bool(_character(argument) == character)
 
 
 def _texts(items: Any, size: int) -> Iterator[tuple[str, str]]:

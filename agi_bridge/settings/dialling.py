@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .line import Line
 
-_DIALLED_BEFORE: Final = re.compile(r"[+0-9]*\Z")
+_DIALLED_BEFORE: Final = re.compile(r"(?<![+0-9])[+0-9]*\Z")
 _DIALLED_AFTER: Final = re.compile(r"[+0-9]*")
 
 

@@ -128,7 +128,8 @@ def authorization(challenge: str, *, method: str, uri: str, user: str, password:
     RFC 7616 section 3.4, algorithm MD5, with or without qop=auth: what Asterisk's
     `res_pjsip_authenticator_digest` asks for by default.
     """
-    asked = {key.lower(): value for key, value in re.findall(r'(?<!\w)(\w+)="?([^",]*)"?', challenge)}
+    parameters = re.findall(r'(?<!\w)(\w+)="?([^",]*)"?', challenge)
+    asked = {key.lower(): value for key, value in parameters}
     realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
     secret = _md5(f"{user}:{realm}:{password}")
     request = _md5(f"{method}:{uri}")
