@@ -204,10 +204,10 @@ def _some(item: Any) -> str:
 def _in(character: str, item: Any) -> bool:
     op, argument = item
     if op is sre.LITERAL:
-        return ord(character) == argument
+        return bool(ord(character) == argument)
     if op is sre.RANGE:
         return bool(argument[0] <= ord(character) <= argument[1])
-    return bool(_character(argument) == character)
+    return _character(argument) == character
 
 
 def _texts(items: Any, size: int) -> Iterator[tuple[str, str]]:

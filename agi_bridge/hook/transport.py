@@ -183,6 +183,10 @@ class HookTransport(httpx.AsyncBaseTransport):
 
     async def _connect(self, addresses: list[Address], server_name: str | None) -> Connection:
         loop = asyncio.get_running_loop()
+        if server_name is None and len(addresses) == 1:  # nothing to race: half the processor time
+            host, port = addresses[0][4][:2]
+            _, connection = await loop.create_connection(Connection, str(host), int(port))
+            return connection
         sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY)
         try:
             _, connection = await loop.create_connection(

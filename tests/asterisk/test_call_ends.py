@@ -8,6 +8,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from agi_bridge.speech import SHIPPED
 from agi_bridge.tools import g711
@@ -42,6 +43,26 @@ async def test_a_far_end_that_does_not_answer_leads_to_a_word_and_the_default(
     await house.hears(call, "busy" if behaviour is Behaviour.BUSY else "no-answer")
     await talk(call, there)
     await call.hang_up()
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.BUSY, Behaviour.CONGESTION])
+async def test_the_log_tells_a_dead_trunk_from_a_busy_line_though_the_default_answered(
+    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
+) -> None:
+    far_end.behaviour, status = behaviour, behaviour.name
+    with capture_logs() as logs:
+        await house.open()
+        call = await pbx.call()
+        await house.agrees(call)
+        there = await shop.next_call(within=20)
+        await there.answered()
+        await there.hang_up()
+        await call.ended()
+        await house.idle()
+    (line,) = [log for log in logs if log["event"] == "call"]
+    assert line["dials"] == [("forward", status), ("default", "ANSWER")]
+    warned = [log["dialstatus"] for log in logs if log["event"] == "forward not reached"]
+    assert warned == ([status] if behaviour is Behaviour.CONGESTION else [])
 
 
 async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_does(
