@@ -46,7 +46,7 @@ class Resolver:
         asking = self._asking.get(place)
         if asking is None:
             asking = self._asking[place] = loop.create_task(self._ask(host, port))
-            asking.add_done_callback(lambda _: self._asking.pop(place, None))
+            asking.add_done_callback(lambda task: self._asked(place, task))
         try:
             return await asyncio.shield(asking)
         except (OSError, UnicodeError):  # UnicodeError: a label that no name may have
@@ -62,6 +62,11 @@ class Resolver:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+
+    def _asked(self, place: tuple[str, int], task: asyncio.Task[list[Address]]) -> None:
+        del self._asking[place]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; perhaps nobody waits any more
 
     async def _ask(self, host: str, port: int) -> list[Address]:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import socket
 import ssl
 from dataclasses import dataclass
@@ -476,6 +477,32 @@ async def test_a_name_is_asked_once_for_all_and_again_after_a_failure(
     assert {(r.outcome, r.attempts) for r in rest} == {(Outcome.ACCEPTED, 1)}
     assert (first.outcome, first.attempts) == (Outcome.ACCEPTED, 2)
     assert asked == ["localhost", "localhost"]
+
+
+async def test_a_look_up_that_fails_when_nobody_waits_any_more_is_no_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, fail = asyncio.Event(), asyncio.Event()
+    noise: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+
+    async def look_up(*_: object) -> list[Address]:
+        asked.set()
+        await fail.wait()
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(resolver, "look_up", look_up)
+    before = asyncio.all_tasks()
+    async with HookClient("https://hooks.invalid/") as client:
+        task = asyncio.create_task(submit(client))
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        fail.set()
+        while asyncio.all_tasks() != before:  # noqa: ASYNC110 - the look-up tells nobody
+            await asyncio.sleep(0)
+    gc.collect()
+    assert noise == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://[::1]:9/"])
