@@ -16,8 +16,8 @@ from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
 from agi_bridge.call.digits import Digits
 from agi_bridge.call.hours import Hours
-from agi_bridge.call.keypad import choose, play
-from agi_bridge.call.number_entry import STAR_KEY, NumberEntry
+from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key, choose, play
+from agi_bridge.call.number_entry import NumberEntry
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
 from agi_bridge.observe.steady import steady_time
@@ -141,6 +141,8 @@ class ConsentDialogue:
             )
             if key in items:
                 self._note_key("language", key)
+                if key == self._line.consent.opt_out_key:  # doubled, it would revoke
+                    await await_key(self._channel, STAR, QUIET_SECONDS)
                 return items[key]
         return self._line.languages[0]
 
@@ -167,7 +169,7 @@ class ConsentDialogue:
             if not await self._library.intact(recording):  # the record would name another sound
                 self._record.disclosed(_heard(recording, 0))
                 return Declined("disclosure_not_heard")
-            playback = await self._channel.stream_file(recording.path, STAR_KEY)
+            playback = await self._channel.stream_file(recording.path, STAR)
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
             self._record.disclosed(_heard(recording, 0))
             raise

@@ -4,6 +4,10 @@
 what was keyed (res_agi.c `handle_getdata`). So a number is read key by key with `WAIT FOR DIGIT`.
 A key counts when it is released, about 100 ms after it went down; the next command is waiting by
 then, so none is lost between two commands.
+
+Asterisk keeps no key for later while commands follow each other, but callers key on whatever they
+hear: a doubled key, a digit too many or `#` reaches the next prompt. So each prompt lists every key
+that would mean something there, and before a new entry begins, what is left over is passed over.
 """
 
 from __future__ import annotations
@@ -22,6 +26,12 @@ if TYPE_CHECKING:
 
 DIGITS: Final = "0123456789"
 KEYS: Final = DIGITS + "*#"
+STAR: Final = "*"
+
+QUIET_SECONDS: Final = 1.5
+"""How long no key may come until what was being keyed is over; slow typists need over a second."""
+_MOST_PASSED_OVER: Final = 50
+"""Keys that are passed over at most, or a stuck key would hold the call for ever."""
 
 End = Literal["full", "hash", "star", "pause", "silence", "time"]
 """How an entry ended: enough digits, `#`, `*`, a pause, no key at all, the limit for all of it."""
@@ -88,10 +98,10 @@ async def read_number(
     last_moment = clock() + timing.whole
     digits = ""
     while True:
-        if key == "*":
+        if key == STAR:
             return Entry(digits, "star")
         if key == "#":
-            return Entry(digits, "hash" if digits else "silence")
+            return Entry(digits, "hash")
         if key in DIGITS:  # A to D exist on test sets; nobody means them
             digits += key
         if len(digits) >= wanted(digits):
@@ -110,6 +120,18 @@ async def choose(channel: Channel, sounds: Sequence[str], keys: str, wait: float
     A key that is not on offer is returned too: the caller of this function may want to ask again.
     """
     return await play(channel, sounds, keys) or await channel.wait_for_digit(wait)
+
+
+async def await_key(channel: Channel, among: str, seconds: float) -> str:
+    """Wait for a key of `among`; return it, or '' when nothing was keyed for so many seconds.
+
+    Other keys are passed over, and the seconds begin again with each.
+    """
+    for _ in range(_MOST_PASSED_OVER):
+        key = await channel.wait_for_digit(seconds)
+        if not key or key in among:
+            return key
+    return ""
 
 
 @cache

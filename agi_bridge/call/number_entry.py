@@ -1,18 +1,27 @@
 """How a caller gives a number: asked for, keyed, read back, confirmed by a key.
 
 What the number is for, the question after the read-back says: to be texted, or to be left alone.
+
+Which keys count changes twice. Up to the last expected digit, digits are the number. From there to
+the end of the read-back a digit is one too many: what was keyed is not the number that was meant,
+so the entry is wrong and one try is gone. 1 and 2 answer the question only once it has begun. `*`
+always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
+without a pause after a wrong entry, or after an answer, belongs to it and never begins a number.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge import phone
 from agi_bridge.call.digits import Digits
 from agi_bridge.call.keypad import (
+    DIGITS,
+    QUIET_SECONDS,
+    STAR,
     Entry,
     Timing,
-    choose,
+    await_key,
     play,
     read_back_groups,
     read_number,
@@ -27,12 +36,17 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
 
-STAR_KEY: Final = "*"
 YES_KEY: Final = "1"
 CHANGE_KEY: Final = "2"
-CONFIRM_KEYS: Final = YES_KEY + CHANGE_KEY + STAR_KEY
 READ_BACK_PAUSE: Final = 0.4
 """Seconds between the groups of digits; a key pressed in it counts."""
+
+_LISTED: Final = DIGITS + STAR
+"""The keys that end a prompt from the read-back on; `#` is lost in it, as it should be."""
+
+Confirmation = Literal["yes", "change", "star", "too_many", "not_confirmed"]
+"""How a number was confirmed or not; `too_many`: a digit came before the question."""
+_ANSWERS: Final[dict[str, Confirmation]] = {YES_KEY: "yes", CHANGE_KEY: "change", STAR: "star"}
 
 
 class NumberEntry:
@@ -99,23 +113,38 @@ class NumberEntry:
             AGIAppError: a recording is missing on the PBX.
         """
         apology: str | None = None
+        left_over = False
         for tries in range(self._line.consent.entry_tries):
+            if left_over and await self._star_left_over():
+                return self._star("number")
             self._call_line.step("number")
             keyed = await self._ask([apology, "enter-number"] if apology else ["enter-number"])
             if keyed.ended_by == "star":
-                self._note_key("number", STAR_KEY)
-                return "star"
+                return self._star("number")
+            left_over = keyed.ended_by in {"full", "hash", "time"}  # else a long silence ended it
             number, apology = self._understand(keyed.digits)
             if number is None:
                 continue
             if refused := self._accept(number, keyed.digits, tries):
                 return refused
-            key = await self._confirm(keyed.digits) if self._confirms else YES_KEY
-            if key == YES_KEY:
+            confirmation = await self._confirm(keyed)
+            if confirmation == "yes":
                 return number
-            if key != CHANGE_KEY:
-                return "star" if key == STAR_KEY else "not_confirmed"
+            if confirmation in {"star", "not_confirmed"}:
+                return confirmation
+            left_over = True
+            if confirmation == "too_many":
+                self._call_line.note(number_refused="too_many_digits")
+                apology = "invalid-number"
         return _OUT_OF_TRIES[apology]
+
+    async def _star_left_over(self) -> bool:
+        """Let the caller finish what they are keying; whether a `*` was in it."""
+        return await await_key(self._channel, STAR, QUIET_SECONDS) == STAR
+
+    def _star(self, prompt: str) -> str:
+        self._note_key(prompt, STAR)
+        return "star"
 
     async def _ask(self, prompts: Sequence[str]) -> Entry:
         consent = self._line.consent
@@ -145,33 +174,57 @@ class NumberEntry:
             return None, "invalid-number"
         return number, None
 
-    async def _confirm(self, digits: str) -> str:
-        """Read the number back and ask; return the key pressed at last, or ''."""
+    async def _confirm(self, keyed: Entry) -> Confirmation:
+        """Read the number back and ask; where keying it is enough, see that no digit follows it."""
+        if not self._confirms:
+            return await self._see_that_nothing_follows(keyed)
         self._call_line.step("confirm")
+        asked = False  # whoever heard the whole question may answer late, into its repetition
         for _ in range(self._line.consent.confirm_tries):
-            key = await self._read_back(digits)
-            if key:
-                self._note_key("confirm", key)
-                if key in CONFIRM_KEYS:
-                    return key
-        return ""
+            if key := await self._read_back(keyed.digits):
+                self._note_key("read_back", key)
+                return _ANSWERS[key] if key == STAR or (asked and key in _ANSWERS) else "too_many"
+            key = await self._ask_question()
+            if not key:
+                asked = True
+                continue
+            self._note_key("confirm", key)
+            if key in _ANSWERS:
+                return _ANSWERS[key]
+            asked = False
+            if await self._star_left_over():
+                self._note_key("confirm", STAR)
+                return "star"
+        return "not_confirmed"
+
+    async def _see_that_nothing_follows(self, keyed: Entry) -> Confirmation:
+        if keyed.ended_by == "pause":  # the pause was longer
+            return "yes"
+        key = await await_key(self._channel, _LISTED, QUIET_SECONDS)
+        if not key:
+            return "yes"
+        self._note_key("number", key)
+        return "star" if key == STAR else "too_many"
 
     async def _read_back(self, digits: str) -> str:
-        channel = self._channel
-        key = (await channel.stream_file(self._path("you-entered"), CONFIRM_KEYS)).digit
+        """Say the number as it was keyed; return the digit or `*` that cut it short, or ''."""
+        key = await play(self._channel, [self._path("you-entered")], _LISTED)
         for group in read_back_groups(digits):
             key = (
                 key
-                or await play(channel, await self._digits.sounds(group), CONFIRM_KEYS)
-                or await channel.wait_for_digit(READ_BACK_PAUSE)
+                or await play(self._channel, await self._digits.sounds(group), _LISTED)
+                or await await_key(self._channel, _LISTED, READ_BACK_PAUSE)
             )
+        return key
+
+    async def _ask_question(self) -> str:
         question = [
             sound
             for part in self._question
             for sound in (await self._digits.sounds(part) if part.isdigit() else [self._path(part)])
         ]
-        return key or await choose(
-            channel, question, CONFIRM_KEYS, self._line.consent.confirm_seconds
+        return await play(self._channel, question, _LISTED) or await await_key(
+            self._channel, _LISTED, self._line.consent.confirm_seconds
         )
 
     def _path(self, name: str) -> str:

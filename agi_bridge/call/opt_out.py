@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key
 from agi_bridge.call.number_entry import YES_KEY, NumberEntry
 from agi_bridge.consent import ConsentError, Revocation
 
@@ -35,6 +36,9 @@ async def ask_whose(
         AGIHangup: the caller has gone.
         AGIAppError: a recording is missing on the PBX.
     """
+    # A doubled opt-out key does not begin the number.
+    if await await_key(channel, STAR, QUIET_SECONDS) == STAR:
+        return None
     # "To stop receiving texts from us, press" - "one"
     question = ["opt-out-offer", YES_KEY]
     entry = NumberEntry(channel, line, library, call_line, language, question=question)

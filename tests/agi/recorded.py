@@ -14,8 +14,12 @@ _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A read of the server, a write of it, or a note; `data` is bytes as they were on the wire."""
+    """A read of the server, a write of it, or a note; `data` is bytes as they were on the wire.
 
+    `at` is in seconds from the start of the case.
+    """
+
+    at: float
     who: Literal["pbx", "server", "note"]
     data: bytes
     end: bool
@@ -29,7 +33,7 @@ def load(case: str) -> list[Entry]:
         data = _ESCAPED.sub(
             lambda found: bytes.fromhex(found[1].decode()), said["data"].encode("utf-8")
         )
-        entries.append(Entry(said["dir"], data, said.get("eof", False)))
+        entries.append(Entry(said["t"], said["dir"], data, said.get("eof", False)))
     return entries
 
 

@@ -35,6 +35,8 @@ AGREEMENT = ("disclosed", "entered", "confirmed", "submitting")
 """What the ledger holds before the hook is called."""
 SHORT_MS = 700
 """How much of each recording the short prompts keep: enough to tell them apart."""
+DIGIT_MS = 150
+"""How much of each digit; nobody listens to these."""
 
 
 def tone(hertz: float, seconds: float) -> array[int]:
@@ -60,7 +62,8 @@ def shorten(into: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with wave.open(str(source)) as sound, wave.open(str(target), "wb") as cut:
             cut.setparams(sound.getparams())
-            cut.writeframes(sound.readframes(8 * SHORT_MS))
+            kept = DIGIT_MS if source.stem.startswith("digit-") else SHORT_MS
+            cut.writeframes(sound.readframes(8 * kept))
         text = library.prompt(source.stem, source.parent.name).text
         target.with_suffix(".txt").write_text(text, encoding="utf-8")
 
@@ -85,7 +88,11 @@ class House:
         return {"speech": {"prompts": str(self.prompts)}, **more}
 
     async def open(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> None:
-        """Start the bridge in this process and let the dialplan find it."""
+        """Start the bridge in this process and let the dialplan find it.
+
+        Digits are the short ones of our own: reading a number back takes ten seconds else.
+        """
+        line.setdefault("digits", "own")
         configured = settings(
             self._state_dir, self.stand_in.url, self.tables(**(tables or {})), **line
         )
@@ -148,11 +155,15 @@ class House:
         await hears(call, self.prompts / language / "enter-number.wav", 200, within=40)
         await call.press(digits)
 
+    async def answers(self, call: Call, key: str = "1", language: str = "en") -> None:
+        """Wait for the question after the read-back, and answer: before it, no key agrees."""
+        await hears(call, self.prompts / language / "confirm-number.wav", 200, within=40)
+        await call.press(key)
+
     async def agrees(self, call: Call, digits: str = DIGITS) -> None:
         """What a caller does who wants the text."""
         await self.keys(call, digits)
-        await self.hears(call, "you-entered")
-        await call.press("1")
+        await self.answers(call)
 
     async def idle(self, within: float = 5.0) -> None:
         """Wait until the bridge holds no call."""

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from array import array
 from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools import g711
-from agi_bridge.tools.sip_call import Call, End
+from agi_bridge.tools.sip_call import End
 from agi_bridge.tools.sip_phone import Behaviour, SipPhone
-from tests.asterisk.heard import hears, recording
+from tests.asterisk.heard import arrives, beginning, hears
 from tests.asterisk.house import AGREEMENT, FORWARD, House, talk
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -170,25 +166,13 @@ async def test_a_bridge_killed_while_the_hook_thinks_never_sends_again(
 # Many
 
 
-def beginning(path: Path) -> bytes:
-    """The first 200 ms as Asterisk sends them (see `exact`)."""
-    return g711.encode(array("h", (sample | 3 for sample in recording(path)[:1600])))
-
-
-async def arrives(call: Call, sound: bytes) -> None:
-    """Wait until exactly these bytes have come: cheap enough for fifty calls at once."""
-    async with asyncio.timeout(60):
-        while sound not in b"".join(packet.payload for packet in call.media.packets[-200:]):
-            await call.media.news()
-
-
 async def test_fifty_callers_at_once(pbx: Pbx, house: House, far_end: SipPhone) -> None:
     await house.open()
     caller = await pbx.telephone("softphone", registers=False)
     caller.quiet = far_end.quiet = True
 
     asks = beginning(house.prompts / "en" / "enter-number.wav")
-    confirms = beginning(house.prompts / "en" / "you-entered.wav")
+    confirms = beginning(house.prompts / "en" / "confirm-number.wav")
 
     async def one(i: int) -> None:
         call = await caller.dial("+14155550111", caller_id=f"+1514555{i:04d}")

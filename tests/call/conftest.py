@@ -23,10 +23,10 @@ from agi_bridge.tools.stand_in import StandIn
 from tests.call.builders import DID, settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.agi.testing import CallEvent, CallRecord
+    from agi_bridge.agi.testing import CallRecord, Presses
     from agi_bridge.consent import StoredEvent
     from agi_bridge.settings import Settings
 
@@ -70,7 +70,7 @@ class Place:
 
     async def __call__(
         self,
-        keys: str,
+        keys: str | Presses,
         line: dict[str, Any] | None = None,
         *,
         path: str = "consent?to=%2B14155550111",
@@ -89,31 +89,6 @@ class Place:
         return [event.type.value for event in await self.ledger.events()]
 
 
-class LiveCaller(FakeAsterisk):
-    """A caller who presses keys as soon as a certain prompt, or digits, begin to be heard.
-
-    `presses` has them by name: a text for the first time, a tuple for one time after the other.
-    Keys that nobody asks for are lost, as in Asterisk.
-    """
-
-    def __init__(self, presses: Mapping[str, str | tuple[str, ...]], **pbx: Any) -> None:
-        super().__init__(
-            keys=None, on_event=self._listen, **{"sounds": shipped_milliseconds, **pbx}
-        )
-        self._presses = {
-            name: [keys] if isinstance(keys, str) else list(keys) for name, keys in presses.items()
-        }
-        self._pressed: list[str] = []
-
-    async def next_key(self, timeout: float) -> str | None:  # noqa: ARG002, ASYNC109 - the fake's own
-        return self._pressed.pop(0) if self._pressed else None
-
-    def _listen(self, event: CallEvent) -> None:
-        if event.kind in ("playing", "saying"):
-            left = self._presses.get(event.text.rpartition("/")[2])
-            self._pressed = list(left.pop(0)) if left else []
-
-
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with AsyncExitStack() as parts:
@@ -129,4 +104,4 @@ def names(call: CallRecord) -> list[str]:
     return [name.rpartition("/")[2] for name in heard]
 
 
-__all__ = ["DID", "LiveCaller", "Place", "names", "shipped_milliseconds"]
+__all__ = ["DID", "Place", "names", "shipped_milliseconds"]

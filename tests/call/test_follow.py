@@ -95,9 +95,8 @@ async def test_a_text_is_rendered_while_the_caller_hears_what_comes_before_it(
 
 async def test_repeats_and_keys_of_a_step_reach_the_caller(tmp_path: Path) -> None:
     step = Speak("Bye.", "en", times=3, keys="#")
-    call, _ = await follow(
-        tmp_path, step, End("said"), library=Voices(), pbx={"sounds": None, "keys": ",#"}
-    )
+    pbx = {"sounds": None, "keys": {"Bye.": ["", "#"]}}
+    call, _ = await follow(tmp_path, step, End("said"), library=Voices(), pbx=pbx)
     assert names(call) == ["Bye.", "Bye."]
 
 

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from structlog.testing import capture_logs
 
+from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import SERVER
 from agi_bridge.consent import LedgerUnavailable, Revocation, State
 from tests.call.builders import DID
-from tests.call.conftest import LiveCaller, Place, names
+from tests.call.conftest import Place, names, shipped_milliseconds
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord
@@ -277,7 +278,8 @@ async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(plac
 
 async def test_the_record_holds_the_context_and_where_the_caller_was_sent(place: Place) -> None:
     handler = await place.handler({"hook": {"context": "spring"}})
-    await LiveCaller({"enter-number": DIGITS, "confirm-number": "1"}).run(handler, f"x?to={DID}")
+    fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
+    await fake.run(handler, f"x?to={DID}")
     submitting, accepted = (await place.events())[-2:]
     assert submitting.body["context"] == "spring"
     assert "forward_c" in accepted.body

@@ -40,7 +40,7 @@ async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US
         ("4155550123", Entry("4155550123", "full")),
         ("14155550123", Entry("14155550123", "full")),
         ("415555#", Entry("415555", "hash")),
-        ("#", Entry("", "silence")),
+        ("#", Entry("", "hash")),
         ("*", Entry("", "star")),
         ("415*", Entry("415", "star")),
         ("415", Entry("415", "pause")),

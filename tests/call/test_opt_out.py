@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import Act, LedgerUnavailable, State
 from tests.call.builders import DID
-from tests.call.conftest import LiveCaller, Place, names
+from tests.call.conftest import Place, names, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.agi.testing import CallRecord, Presses
     from agi_bridge.consent import Revocation, Revoked, StoredEvent
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
@@ -23,12 +22,8 @@ DEFAULT = "PJSIP/100"
 KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
 
 
-async def live(
-    place: Place, presses: Mapping[str, str | tuple[str, ...]], **pbx: Any
-) -> CallRecord:
-    pbx.setdefault("caller_id", DIGITS)
-    handler = await place.handler(**pbx.pop("line", KEY))
-    return await LiveCaller(presses, **pbx).run(handler, f"x?to={DID}")
+async def live(place: Place, presses: Presses, **pbx: Any) -> CallRecord:
+    return await place(presses, **{"line": KEY, "caller_id": DIGITS, **pbx})
 
 
 async def revocations(place: Place) -> list[StoredEvent]:
@@ -166,11 +161,33 @@ async def test_without_a_number_nothing_is_revoked_and_no_text_is_sent(
     assert await states(place) == []
 
 
+async def test_a_doubled_opt_out_key_does_not_begin_the_number(place: Place) -> None:
+    presses = {"9": "99", "enter-number": DIGITS, "1": "1"}
+    assert names(await live(place, presses, caller_id="unknown"))[-1] == "opted-out"
+    (revocation,) = await revocations(place)
+    assert (await place.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+
+
+async def test_a_doubled_key_of_the_language_menu_does_not_revoke(place: Place) -> None:
+    line = {"languages": ["en", "es"], "consent": {"opt_out_key": "2"}}
+    call = await live(place, {"language-menu-item": ["", "22"], "disclosure": "*"}, line=line)
+    assert names(call)[-1] == "declined"
+    assert await revocations(place) == []
+
+
+async def test_a_digit_too_many_revokes_nothing(place: Place) -> None:
+    presses = {"opt-out-offer": "9", "enter-number": f"{DIGITS}1"}
+    said = names(await live(place, presses, caller_id="unknown"))
+    assert said[said.index("you-entered") + 1] == "invalid-number"
+    assert said[-1] == "declined"
+    assert await revocations(place) == []
+
+
 async def test_a_mistyped_number_can_be_changed_with_2(place: Place) -> None:
     numbers, keys = ("4155550124", DIGITS), ("2", "1")
     call = await live(
         place,
-        {"opt-out-offer": "9", "enter-number": numbers, "you-entered": keys},
+        {"opt-out-offer": "9", "enter-number": numbers, "1": keys},
         caller_id="unknown",
     )
     assert names(call)[-1] == "opted-out"
@@ -186,7 +203,7 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
         raise LedgerUnavailable("disk full")
 
     monkeypatch.setattr(place.ledger, "revoke", full)
-    presses = {"opt-out-offer": "9", "enter-number": DIGITS, "you-entered": "1"}
+    presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     with capture_logs() as logs:
         call = await live(place, presses, caller_id=caller_id)
     assert names(call)[-1] == "not-confirmed"
@@ -217,7 +234,9 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     revoke = place.ledger.revoke
-    caller = LiveCaller({"opt-out-offer": "9"}, caller_id=DIGITS)
+    caller = FakeAsterisk(
+        keys={"opt-out-offer": "9"}, caller_id=DIGITS, sounds=shipped_milliseconds
+    )
 
     async def gone_meanwhile(request: Revocation) -> Revoked:
         caller.hang_up()
@@ -246,9 +265,8 @@ async def test_a_hangup_while_the_number_is_asked_revokes_nothing(place: Place) 
 async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
     place: Place,
 ) -> None:
-    call = await live(
-        place, {"disclosure": "5", "enter-number": DIGITS, "you-entered": "1"}, caller_id="unknown"
-    )
+    presses = {"disclosure": "5", "enter-number": DIGITS, "confirm-number": "1"}
+    call = await live(place, presses, caller_id="unknown")
     assert names(call)[-1] == "accepted"
     disclosed = (await place.events())[0]
     assert disclosed.body["complete"] is True

@@ -186,7 +186,7 @@ async def test_it_ends_it_in_a_pause_too_and_other_keys_do_not(
 
 async def test_it_ends_a_repetition() -> None:
     call, whole = await speak(
-        Voices(), lambda speaker: speaker.say(ONE, "en", times=4, keys="#"), keys=",#"
+        Voices(), lambda speaker: speaker.say(ONE, "en", times=4, keys="#"), keys={ONE: ["", "#"]}
     )
     assert heard(call) == [ONE, ONE]
     assert whole is True

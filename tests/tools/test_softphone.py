@@ -43,7 +43,7 @@ async def test_a_scripted_call_shows_prompts_keys_dialling_and_the_result() -> N
         "dials  PJSIP/+14155550199@trunk",
         "dials  DIALSTATUS ANSWER",
         "sets   AGI_BRIDGE_RESULT=done",
-        "after 10.0 s: AGISTATUS SUCCESS, AGI_BRIDGE_RESULT done",
+        "after 13.2 s: AGISTATUS SUCCESS, AGI_BRIDGE_RESULT done",
     ]
 
 

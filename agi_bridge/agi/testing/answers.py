@@ -110,18 +110,9 @@ class Answers:
             self._call.record.status = "FAILURE"
             return "200 result=-1 endpos=0\n"
         start = min(max(0, offset), length * _SAMPLES_PER_MS) // _SAMPLES_PER_MS
-        self._note_play()
         key, seconds = await self._play("file", name, length - start, accepted)
         endpos = (start + round(seconds * 1000)) * _SAMPLES_PER_MS
         return f"200 result={ord(key) if key else 0} endpos={endpos}\n"
-
-    def _note_play(self) -> None:
-        if self._call.script is not None:
-            self._call.script.playing()
-
-    def _note_wait(self) -> None:
-        if self._call.script is not None:
-            self._call.script.waiting()
 
     async def _play(
         self, kind: Literal["file"] | SpeechKind, name: str, length: int, accepted: str
@@ -131,7 +122,8 @@ class Answers:
         audible = call.record.answered
         call.tell("playing" if kind == "file" else "saying", name, length)
         try:
-            key, seconds = await call.listen(length / 1000, accepted)
+            plays = None if name.startswith("silence/") else name
+            key, seconds = await call.listen(length / 1000, accepted, plays=plays)
         except CallerGoneError as gone:
             heard = Heard(kind, name, round(gone.seconds * 1000), HANG_UP, audible)
             call.record.heard.append(heard)
@@ -141,13 +133,11 @@ class Answers:
 
     async def say(self, kind: SpeechKind, args: list[str]) -> str:
         """Say something: SAY DIGITS, NUMBER, PHONETIC, ALPHA."""
-        self._note_play()
         key, _ = await self._play(kind, args[0], _SPOKEN_MS * len(args[0]), args[1])
         return f"200 result={ord(key) if key else 0}\n"
 
     async def wait_for_digit(self, args: list[str]) -> str:
         """Wait for a key: WAIT FOR DIGIT; a negative time waits for ever."""
-        self._note_wait()
         wait = int(args[0])
         seconds = wait / 1000 if wait >= 0 else _FOREVER_SECONDS
         key, _ = await self._call.listen(seconds, _ALL_KEYS)
@@ -161,13 +151,9 @@ class Answers:
         length = 0 if not prompt else self.sound(prompt)
         if length is None or most <= 0:
             return "200 result=-1\n"
-        silent = not prompt or prompt.startswith("silence/")
-        if not silent:
-            self._note_play()  # silence only waits: the chance is the one of the prompt before
         keys = ""
         if length:
             keys, _ = await self._play("file", prompt, length, _ALL_KEYS)
-        self._note_wait()
         while keys[-1:] != "#" and len(keys) < most:
             key, _ = await self._call.listen(seconds or _NO_TIMEOUT_SECONDS, _ALL_KEYS)
             if not key:
@@ -177,7 +163,6 @@ class Answers:
 
     async def record_file(self, args: list[str]) -> str:
         """Record: RECORD FILE, until a key among the third argument or the time is over."""
-        self._note_wait()
         key, seconds = await self._call.listen(int(args[3]) / 1000, args[2])
         endpos = round(seconds * 1000) * _SAMPLES_PER_MS
         return (

@@ -159,16 +159,13 @@ class Applications:
         variable, prompts, most_text, _options, _attempts, timeout = (*args, *[""] * 6)[:6]
         most = int(most_text or 255)
         seconds = float(timeout or 10)
-        if self._call.script is not None:
-            self._call.script.playing()
+        self._call.chance()
         keys, status = "", "OK"
         try:
             if prompts:
                 length = sum(self._sound(name) or 0 for name in prompts.split("&"))
                 self._call.tell("playing", prompts, length)
-                keys, _ = await self._call.listen(length / 1000, _KEYS)
-            if self._call.script is not None:
-                self._call.script.waiting()
+                keys, _ = await self._call.listen(length / 1000, _KEYS, plays=prompts)
             while keys[-1:] != "#" and len(keys) < most:
                 key, _ = await self._call.listen(seconds, _KEYS)
                 if not key:

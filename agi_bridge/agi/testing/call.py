@@ -1,13 +1,13 @@
 """One call of `FakeAsterisk`: its session, its time, its caller, its hangup (`run_agi`)."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from agi_bridge.agi.testing.answers import DEAD, UNKNOWN, USAGE, Answers, Command, find
 from agi_bridge.agi.testing.errors import CallerGoneError, SessionOverError, WrittenIntoError
 from agi_bridge.agi.testing.inbox import Inbox
-from agi_bridge.agi.testing.keys import HANG_UP, KeyScript
+from agi_bridge.agi.testing.keys import HANG_UP, Keypad, KeyScript, Press
 from agi_bridge.agi.testing.record import CallEvent, CallRecord
 from agi_bridge.agi.words import split_command
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KEY_SECONDS = 0.2
-"""From the start of a wait to the end of a scripted key: 100 ms pressed, 100 ms before it."""
+"""From the start of a wait to the end of a live key: 100 ms pressed, 100 ms before it."""
 
 _HANGUP_LINE = b"HANGUP\n"
 
@@ -30,7 +30,14 @@ class Call:
         self.name = name
         self.record = CallRecord()
         self.language = pbx.language
-        self.script = None if pbx.keys is None else KeyScript(pbx.keys)
+        keys = pbx.keys
+        self._live = keys is None
+        self._script = KeyScript(keys if isinstance(keys, str) else "")
+        self._during = {
+            name: [each] if isinstance(each, str | Press) else list(each)
+            for name, each in (keys.items() if isinstance(keys, Mapping) else ())
+        }
+        self._keypad = Keypad()
         self._inbox = inbox
         self._out = out
         self._answers = Answers(self)
@@ -44,6 +51,7 @@ class Call:
     async def session(self, request: str) -> CallRecord:
         """Introduce the call and obey commands until the server closes."""
         self.tell("connected", request)
+        self._press_at("")
         self._introduce(request)
         try:
             while (line := await self._next_line()) is not None:
@@ -170,23 +178,30 @@ class Call:
             self._out.write(_HANGUP_LINE)
             raise SessionOverError
 
+    def chance(self) -> None:
+        """Note that the caller is about to be asked for something."""
+        self._script.playing()
+
     @property
     def dead(self) -> bool:
         """Whether the channel is dead."""
         return self._dead
 
-    async def listen(self, seconds: float, accepted: str) -> tuple[str, float]:
+    async def listen(
+        self, seconds: float, accepted: str, *, plays: str | None = None
+    ) -> tuple[str, float]:
         """Wait for one of the accepted keys; gives it (empty: none) and the seconds it took.
+
+        `plays` is the sound that the caller hears meanwhile, None for silence.
 
         Raises:
             CallerGoneError: the caller hung up instead.
         """
         begin = self.now()
-        if self.script is None:
+        if self._live:
             key = await self._live_key(seconds, accepted)
         else:
-            key = self.script.take(accepted) if seconds > 0 and not self._leaving else ""
-            await self.pass_time(min(_KEY_SECONDS, seconds) if key else seconds)
+            key = await self._scripted_key(seconds, accepted, plays)
         elapsed = min(seconds, self.now() - begin)
         if key == HANG_UP:
             raise CallerGoneError(elapsed)
@@ -194,6 +209,30 @@ class Call:
             self.record.keyed += key
             self.tell("key", key)
         return key, elapsed
+
+    async def _scripted_key(self, seconds: float, accepted: str, plays: str | None) -> str:
+        begin = self.now()
+        usable = accepted if seconds > 0 and not self._leaving else ""
+        if plays is None:
+            begun = self._script.waiting(usable, seconds)
+        else:
+            begun = self._script.playing(usable)
+            self._press_at(plays)
+        if begun:
+            self.press(Press(begun))
+        taken = self._keypad.take(begin, begin + seconds, usable) if usable else None
+        await self.pass_time(taken[1] - begin if taken else seconds)
+        return taken[0] if taken else ""
+
+    def press(self, press: Press) -> None:
+        """Let the caller press keys; `after` counts from now."""
+        self._keypad.press(press, self.now())
+
+    def _press_at(self, moment: str) -> None:
+        """Begin the keys that belong to a sound, or to the beginning of the call."""
+        if presses := self._during.get(moment.rpartition("/")[2]):
+            press = presses.pop(0)
+            self.press(Press(press) if isinstance(press, str) else press)
 
     async def _live_key(self, seconds: float, accepted: str) -> str:
         """Ask the live caller; keys that are not accepted are lost, as in Asterisk."""

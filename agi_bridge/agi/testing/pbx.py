@@ -10,6 +10,7 @@ from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, OneCall
 from agi_bridge.agi.testing.call import Call
 from agi_bridge.agi.testing.inbox import Inbox
+from agi_bridge.agi.testing.keys import Presses
 from agi_bridge.agi.testing.record import CallEvent, CallRecord, DialOutcome
 
 HangupMode = Literal["line", "silent", "eof"]
@@ -47,7 +48,8 @@ class FakeAsterisk:
     Args:
         sounds: which sounds there are, with their length in milliseconds: a mapping, or a function
             that gives None for a missing one. By default every sound exists and lasts a second.
-        keys: what the caller keys, see `KeyScript`; None: ask `next_key`, for a live caller.
+        keys: what the caller keys: in answer to the prompts, see `KeyScript`; or at certain sounds,
+            see `Presses`; None: ask `next_key`, for a live caller.
         hangup_at: the caller hangs up while this command runs, before its reply.
         hangup_mode: how the server hears of it: the HANGUP line; ``silent`` as with
             ``AGISIGHUP=no``, by reply 511 only; ``eof`` as with ``AGIEXITONHANGUP=yes``.
@@ -66,7 +68,7 @@ class FakeAsterisk:
         self,
         *,
         sounds: Sounds | None = None,
-        keys: str | None = "",
+        keys: str | Presses | None = "",
         hangup_at: Callable[[Sequence[str]], bool] | None = None,
         hangup_mode: HangupMode = "line",
         dial: Dialling = "ANSWER",

@@ -94,8 +94,10 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
     )
     if consent.act == "number_then_1":
         yield Step(
-            "The number is read back digit by digit. The caller presses 1 to agree, 2 to change "
-            "the number, or star to go on without a text. The question is asked "
+            "The number is read back digit by digit. A digit keyed before the question makes the "
+            "entry wrong, and the number is asked for again. Once the question has begun, the "
+            "caller presses 1 to agree, 2 to change the number, or star to go on without a text. "
+            "The question is asked "
             f"{_times(consent.confirm_tries, 'time', 'times')} at most; silence is never consent.",
             (f"{says('you-entered')} [the number]. {says('confirm-number')}",),
         )

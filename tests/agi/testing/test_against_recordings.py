@@ -2,11 +2,12 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, Press
 from agi_bridge.agi.testing.call import Call
 from agi_bridge.agi.testing.inbox import Inbox
 from tests.agi.recorded import load
@@ -23,31 +24,30 @@ SOUNDS = {
 }
 FAR = {"variables": {"HANGUPCAUSE": "x", "DIALEDPEERNUMBER": "x", "DIALEDPEERNAME": "x"}}
 
-# What the caller does in the recording. Keys that the recorded caller pressed while nothing took
-# them are left out, as they were lost.
+# What the caller does in the recording, besides keying what the recording notes, when it notes it.
 AS_RECORDED: dict[str, dict[str, Any]] = {
     "answer": {},
     "answer_cancelled": {},
     "channel_status": {},
     "database": {},
-    "digits_during_pause_and_playback": {"keys": "14"},
+    "digits_during_pause_and_playback": {},
     "exec_hangup": {},
     "exec_playback": {},
     "get_data_amp_list": {},
-    "get_data_empty_pound": {"keys": "#"},
-    "get_data_extra_after_max": {"keys": "12345"},
-    "get_data_fast_digits": {"keys": "5145550123"},
-    "get_data_first_digit_stops_prompt": {"keys": "5"},
-    "get_data_full": {"keys": "5145550123"},
+    "get_data_empty_pound": {},
+    "get_data_extra_after_max": {},
+    "get_data_fast_digits": {},
+    "get_data_first_digit_stops_prompt": {},
+    "get_data_full": {},
     "get_data_hangup": {"keys": "51!"},
     "get_data_hangup_during_prompt": {"keys": "!"},
     "get_data_missing_file": {},
-    "get_data_no_max": {"keys": "123"},
-    "get_data_pound": {"keys": "5145550123#"},
-    "get_data_pound_during_prompt": {"keys": "#"},
-    "get_data_star": {"keys": "*1"},
+    "get_data_no_max": {},
+    "get_data_pound": {},
+    "get_data_pound_during_prompt": {},
+    "get_data_star": {},
     "get_data_timeout_none": {},
-    "get_data_timeout_partial": {"keys": "514"},
+    "get_data_timeout_partial": {},
     "get_data_typeahead": {},
     "get_data_usage": {},
     "hangup_command": {},
@@ -64,9 +64,9 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "set_bad_extension": {},
     "set_context_extension_priority": {},
     "set_extension_only": {},
-    "stream_escape_then_get_data": {"keys": "51455"},
+    "stream_escape_then_get_data": {},
     "stream_file_amp_list": {},
-    "stream_file_digit": {"keys": "5"},
+    "stream_file_digit": {},
     "stream_file_hangup": {"keys": "!"},
     "stream_file_http_wav": {},
     "stream_file_missing": {},
@@ -82,7 +82,7 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     },
     "variables_set": {},
     "verbose_noop": {},
-    "wait_for_digit": {"keys": "9#", "hangup_at": lambda words: words[-1] == "-1"},
+    "wait_for_digit": {"hangup_at": lambda words: words[-1] == "-1"},
     "dial_busy": {"dial": "BUSY", **FAR},
     "dial_congestion": {"dial": "CONGESTION", **FAR},
     "dial_no_answer": {"dial": "NOANSWER", **FAR},
@@ -109,6 +109,22 @@ BEYOND = re.compile(
 )
 
 
+KEYED = re.compile(rb"caller keys '(\S+)'(?:, held (\S+) s, gap (\S+) s)?")
+
+
+class Recorded:
+    """The recording's own clock: commands take their time, and the server waits as it did."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Out:
     def __init__(self) -> None:
         self.said = b""
@@ -128,45 +144,64 @@ def alike(said: bytes) -> bytes:
     return re.sub(rb"(result=(?!0)-?\d+(?: \(\w+\))?) endpos=\d+", rb"\1 endpos=N", said)
 
 
-def turns(case: str) -> list[tuple[bytes | None, bytes, bool]]:
-    """Give what the server wrote (None: the caller hung up), what came, whether it was the end."""
-    found: list[tuple[bytes | None, bytes, bool]] = []
+@dataclass(slots=True)
+class Turn:
+    """What the server wrote (None: the caller hung up) and when, what came, whether it ended."""
+
+    at: float
+    asked: bytes | None
+    said: bytes = b""
+    ended: bool = False
+
+
+def turns(case: str) -> list[Turn]:
+    found: list[Turn] = []
     for entry in load(case):
         if entry.who == "server":
-            found.append((entry.data, b"", False))
+            found.append(Turn(entry.at, entry.data))
         elif entry.who == "note" and b"caller hangs up" in entry.data:
-            found.append((None, b"", False))
+            found.append(Turn(entry.at, None))
         elif entry.who == "pbx" and found:
-            asked, said, _ = found[-1]
-            found[-1] = (asked, said + entry.data, entry.end)
+            found[-1].said += entry.data
+            found[-1].ended = entry.end
     return found
+
+
+def key_as_noted(case: str, call: Call) -> None:
+    """Press what the recorded caller pressed, at the same times."""
+    for entry in load(case):
+        if entry.who == "note" and (noted := KEYED.match(entry.data)):
+            held, gap = (float(each or 0.1) for each in noted.groups()[1:])
+            call.press(Press(noted[1].decode(), entry.at - gap, held, gap))
 
 
 @pytest.mark.parametrize("case", sorted(AS_RECORDED))
 async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
     options = AS_RECORDED[case]
-    inbox, out = Inbox(), Out()
-    fake = FakeAsterisk(sounds=SOUNDS, **options)
+    inbox, out, clock = Inbox(), Out(), Recorded()
+    fake = FakeAsterisk(sounds=SOUNDS, pace=1.0, clock=clock, **options)
     call = Call(fake, inbox, out, "1")
+    if "keys" not in options:
+        key_as_noted(case, call)
     task = asyncio.create_task(call.session("agi://h/x"))
     await settle()
     replied = b""
     expected = b""
     during = False
-    for asked, said, ended in turns(case):
+    for turn in turns(case):
         out.said = b""
-        if asked is None:
-            if not during:
-                call.hang_up()
-        else:
-            inbox.feed(asked)
-        await settle()
-        if asked is None or not BEYOND.search(asked):
+        clock.now = max(clock.now, turn.at)
+        if turn.asked is not None:
+            inbox.feed(turn.asked)
+        elif not during:
+            call.hang_up()
+        await settle(50)
+        if turn.asked is None or not BEYOND.search(turn.asked):
             replied += out.said
-            expected += said
+            expected += turn.said
         # A caller who hangs up in the middle of a command is in the script.
         during = "hangup_at" in options or "!" in options.get("keys", "") or "dial" in options
-        if ended:
+        if turn.ended:
             break
     assert alike(replied) == alike(expected)
     inbox.end()

@@ -74,7 +74,7 @@ async def _nothing(_channel: Channel) -> None:
 
 
 async def test_a_key_of_the_prompts_own_stops_it() -> None:
-    fake = FakeAsterisk(sounds={"a": 3000}, keys="5")
+    fake = FakeAsterisk(sounds={"a": 3000}, keys={"a": "5"})
     assert await told(fake, lambda c: c.stream_file("a", ALL)) == [Playback("5", 1600)]
 
 

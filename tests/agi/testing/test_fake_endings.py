@@ -108,7 +108,7 @@ class Stepped:
 
 async def test_at_a_pace_time_comes_from_the_clock() -> None:
     clock = Stepped()
-    fake = FakeAsterisk(sounds={"a": 3000}, keys="1", pace=2.0, clock=clock)
+    fake = FakeAsterisk(sounds={"a": 3000}, keys={"a": ["", "1"]}, pace=2.0, clock=clock)
     results = await told(
         fake, lambda c: c.stream_file("a"), lambda c: c.get_data("a", timeout=4, max_digits=2)
     )

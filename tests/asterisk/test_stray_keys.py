@@ -1,0 +1,141 @@
+"""Keys that nobody asked for, as they reach a real Asterisk: none of them is consent.
+
+A key comes doubled (line noise, in-band and RFC 4733 digits together, a nervous finger), one digit
+is too many, or 1 is pressed out of habit before the question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.asterisk.heard import arrives, beginning, hears
+from tests.asterisk.house import DIGITS, NUMBER
+
+if TYPE_CHECKING:
+    from agi_bridge.tools.sip_call import Call
+    from agi_bridge.tools.sip_phone import SipPhone
+    from tests.asterisk.conftest import Pbx
+    from tests.asterisk.house import House
+
+pytestmark = pytest.mark.asterisk
+
+TRIES = 3
+
+
+def texted(house: House) -> list[str]:
+    return [request.from_ for request in house.stand_in.requests]
+
+
+@pytest.mark.parametrize("keys", ["41555550121", "44155550123", "4155550123#1"])
+@pytest.mark.usefixtures("shop")
+async def test_a_digit_too_many_is_no_agreement(
+    pbx: Pbx, house: House, far_end: SipPhone, keys: str
+) -> None:
+    """The right number is asked for again, and no key that is left over begins it."""
+    await house.open()
+    call = await pbx.call()
+    await house.keys(call, keys)
+    await house.hears(call, "invalid-number")
+    assert [event.type.value for event in await house.events() if event.type == "confirmed"] == []
+    assert texted(house) == []
+    await call.press(DIGITS)
+    await house.answers(call)
+    await (await far_end.next_call()).answered()
+    assert texted(house) == [NUMBER]
+    await call.hang_up()
+
+
+@pytest.mark.usefixtures("shop")
+async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, house: House) -> None:
+    await house.open()
+    call = await pbx.call()
+    for moment, least in (("you-entered", 200.0), ("digit-4", 80.0), ("digit-0", 80.0)):
+        await house.keys(call, DIGITS)
+        await hears(call, house.prompts / "en" / f"{moment}.wav", least, within=40)
+        await call.press("1")
+        call.media.packets.clear()  # what is heard from here on
+        await house.hears(call, "invalid-number" if moment != "digit-0" else "declined")
+    assert texted(house) == []
+    await call.hang_up()
+
+
+async def test_hash_after_the_number_and_a_doubled_1_agree_once(
+    pbx: Pbx, house: House, far_end: SipPhone
+) -> None:
+    await house.open()
+    call = await pbx.call()
+    await house.keys(call, f"{DIGITS}#")
+    await house.answers(call, "11")
+    await (await far_end.next_call()).answered()
+    assert texted(house) == [NUMBER]
+    await call.hang_up()
+
+
+class OddCaller:
+    """Keys a number of their own with slips at random; knows whether they have agreed."""
+
+    def __init__(self, call: Call, house: House, number: str, seed: int) -> None:
+        self.number = number
+        self.agreed = False
+        self._call = call
+        self._random = Random(seed)  # noqa: S311 - not a secret
+        self._asks = beginning(house.prompts / "en" / "enter-number.wav")
+        self._question = beginning(house.prompts / "en" / "confirm-number.wav")
+
+    async def speak(self) -> None:
+        """Key until the number was right, or for as many tries as there are."""
+        for _ in range(TRIES):
+            await arrives(self._call, self._asks)
+            slip = self._random.choice(["none", "hash", "doubled", "early", "late 2"])
+            await self._press(self._with(slip))
+            if slip == "early":  # reading back takes 3.4 s
+                await asyncio.sleep(self._random.uniform(0, 2.5))
+                await self._press(self._random.choice("0123456789"))
+            if slip in {"none", "hash", "late 2"}:
+                await arrives(self._call, self._question)
+                await self._press("22" if slip == "late 2" else self._random.choice(["1", "11"]))
+            if slip in {"none", "hash"}:
+                self.agreed = True
+                return
+            self._call.media.packets.clear()  # what is heard from here on
+
+    def _with(self, slip: str) -> str:
+        if slip == "doubled":
+            place = self._random.randrange(10)
+            return self.number[: place + 1] + self.number[place:]
+        return self.number + ("#" * self._random.randint(1, 3) if slip == "hash" else "")
+
+    async def _press(self, keys: str) -> None:
+        held, gap = self._random.uniform(0.05, 0.2), self._random.uniform(0.03, 0.3)
+        await self._call.press(keys, duration=held, gap=gap)
+
+
+@pytest.mark.usefixtures("shop")
+async def test_whatever_is_keyed_only_a_number_keyed_alone_and_confirmed_is_texted(
+    pbx: Pbx, house: House, far_end: SipPhone
+) -> None:
+    await house.open()
+    telephone = await pbx.telephone("softphone", registers=False)
+    telephone.quiet = far_end.quiet = True
+
+    async def one(seed: int) -> OddCaller:
+        call = await telephone.dial("+14155550111", caller_id=f"+1514555{seed:04}")
+        await call.answered(within=30)
+        caller = OddCaller(call, house, f"41555501{seed:02}", seed)
+        await caller.speak()
+        return caller
+
+    callers = await asyncio.gather(*(one(seed) for seed in range(12, 28)))
+    agreed = sorted(f"+1{caller.number}" for caller in callers if caller.agreed)
+    for _ in agreed:
+        await (await far_end.next_call(within=60)).answered()
+    assert 0 < len(agreed) < len(callers)
+    assert sorted(texted(house)) == agreed
+    for call in telephone.calls:
+        await call.hang_up()
+    await house.idle(within=30)
+    assert sorted(texted(house)) == agreed
