@@ -20,19 +20,27 @@ class MediaCommands(Commands):
 
     __slots__ = ()
 
-    async def stream_file(self, name: str, escape_digits: str = "", *, offset: int = 0) -> Playback:
+    async def stream_file(
+        self, name: str, escape_digits: str = "", *, offset: int = 0, length: float | None = None
+    ) -> Playback:
         """Play a sound: STREAM FILE (`handle_streamfile`).
 
         `name` has no extension; `offset` and the result's endpos are in samples. A key among
         `escape_digits` ends it when it is released, other keys are lost.
 
+        `length` is the sound's in seconds, if it is known. A PBX that fetches a sound from a web
+        server that does not answer says nothing until its own time-out, on some releases for four
+        minutes (`curl_request` in res_http_media_cache.c). A command that runs cannot be withdrawn
+        but by closing the connection: then the dialplan goes on as soon as the PBX can.
+
         Raises:
             AGIAppError: there is no such sound.
             AGIHangup: the caller has gone.
+            AGITimeout: it had not ended `Limits.reply_seconds` after it should have.
         """
-        reply = await self._send(
-            "STREAM FILE", name, escape_digits, offset, seconds=self._limits.play_seconds
-        )
+        limits = self._limits
+        seconds = limits.play_seconds if length is None else length + limits.reply_seconds
+        reply = await self._send("STREAM FILE", name, escape_digits, offset, seconds=seconds)
         code = number(reply)
         if code == FAILED:
             await self._failed("STREAM FILE could not play the sound")

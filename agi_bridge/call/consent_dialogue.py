@@ -169,7 +169,9 @@ class ConsentDialogue:
             if not await self._library.intact(recording):  # the record would name another sound
                 self._record.disclosed(_heard(recording, 0))
                 return Declined("disclosure_not_heard")
-            playback = await self._channel.stream_file(recording.path, STAR)
+            playback = await self._channel.stream_file(
+                recording.path, STAR, length=recording.seconds
+            )
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
             self._record.disclosed(_heard(recording, 0))
             raise
@@ -217,8 +219,8 @@ class ConsentDialogue:
             return "same" if self._caller == number.e164 else "different"
         return "hidden" if self._channel.environment.caller_id is None else "invalid"
 
-    def _prompt(self, name: str, language: str | None = None) -> str:
-        return self._library.prompt(name, language or self.language).path
+    def _prompt(self, name: str, language: str | None = None) -> Recording:
+        return self._library.prompt(name, language or self.language)
 
     def _note_key(self, prompt: str, key: str) -> None:
         self._record.key(prompt, self._call_line.elapsed_ms, key)

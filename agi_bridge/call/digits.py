@@ -16,7 +16,7 @@ from agi_bridge.speech import DIGITS
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library
+    from agi_bridge.speech import Library, Recording
 
 _BEYOND: Final = 8000 * 3600
 """Samples into a digit: no digit takes an hour."""
@@ -34,7 +34,7 @@ class Digits:
         self._language = language
         self._own: bool | None = None
 
-    async def sounds(self, digits: str) -> list[str]:
+    async def sounds(self, digits: str) -> list[Recording | str]:
         """Return what to play, for `keypad.play`: recordings, or the digits for SAY DIGITS.
 
         Raises:
@@ -45,7 +45,7 @@ class Digits:
         if not self._own:
             return [digits]
         names = [DIGITS[int(digit)] for digit in digits]
-        return [self._library.prompt(name, self._language).path for name in names]
+        return [self._library.prompt(name, self._language) for name in names]
 
     async def _ours(self) -> bool:
         if not all(self._library.has(name, self._language) for name in DIGITS):

@@ -117,7 +117,8 @@ class Follower:
             AGIAppError: the PBX does not have the recording.
             MissingPrompt: there is no such prompt.
         """
-        await self._channel.stream_file(self._library.prompt(name, self.language).path)
+        recording = self._library.prompt(name, self.language)
+        await self._channel.stream_file(recording.path, length=recording.seconds)
 
     async def _speak(self, step: Speak) -> None:
         self._call_line.step("say")

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from agi_bridge import phone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from agi_bridge.agi import Channel
+    from agi_bridge.speech import Recording
 
 DIGITS: Final = "0123456789"
 KEYS: Final = DIGITS + "*#"
@@ -54,12 +55,12 @@ class Entry:
     ended_by: End
 
 
-async def play(channel: Channel, sounds: Iterable[str], escape: str) -> str:
+async def play(channel: Channel, sounds: Iterable[Recording | str], escape: str) -> str:
     """Play sounds one after the other; return the key of `escape` that cut them short, or ''.
 
     Args:
         channel: the caller's channel.
-        sounds: recordings, as the PBX names them; what is digits alone is said digit by digit.
+        sounds: recordings, and digits that the PBX says digit by digit.
         escape: the keys that interrupt; others are lost.
 
     Raises:
@@ -67,10 +68,10 @@ async def play(channel: Channel, sounds: Iterable[str], escape: str) -> str:
         AGIHangup: the caller has gone.
     """
     for sound in sounds:
-        if sound.isdigit():
+        if isinstance(sound, str):
             key = await channel.say_digits(sound, escape)
         else:
-            key = (await channel.stream_file(sound, escape)).digit
+            key = (await channel.stream_file(sound.path, escape, length=sound.seconds)).digit
         if key:
             return key
     return ""
@@ -78,7 +79,7 @@ async def play(channel: Channel, sounds: Iterable[str], escape: str) -> str:
 
 async def read_number(
     channel: Channel,
-    prompts: Sequence[str],
+    prompts: Iterable[Recording],
     *,
     timing: Timing,
     wanted: Callable[[str], int],
@@ -87,7 +88,7 @@ async def read_number(
 
     Args:
         channel: the caller's channel.
-        prompts: recordings, as the PBX names them.
+        prompts: recordings.
         timing: the three time-outs; the whole one begins with the first digit.
         wanted: from the digits so far, how many there will be at most.
     """
@@ -114,7 +115,7 @@ async def read_number(
             return Entry(digits, "pause" if left > timing.between else "time")
 
 
-async def choose(channel: Channel, sounds: Sequence[str], keys: str, wait: float) -> str:
+async def choose(channel: Channel, sounds: Iterable[Recording], keys: str, wait: float) -> str:
     """Play sounds, which a key of `keys` interrupts, then wait; return the key, or ''.
 
     A key that is not on offer is returned too: the caller of this function may want to ask again.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library
+    from agi_bridge.speech import Library, Recording
 
 YES_KEY: Final = "1"
 CHANGE_KEY: Final = "2"
@@ -150,7 +150,7 @@ class NumberEntry:
         consent = self._line.consent
         return await read_number(
             self._channel,
-            [self._path(name) for name in prompts],
+            [self._prompt(name) for name in prompts],
             timing=Timing(
                 consent.first_digit_seconds, consent.between_digits_seconds, consent.entry_seconds
             ),
@@ -208,7 +208,7 @@ class NumberEntry:
 
     async def _read_back(self, digits: str) -> str:
         """Say the number as it was keyed; return the digit or `*` that cut it short, or ''."""
-        key = await play(self._channel, [self._path("you-entered")], _LISTED)
+        key = await play(self._channel, [self._prompt("you-entered")], _LISTED)
         for group in read_back_groups(digits):
             key = (
                 key
@@ -221,14 +221,16 @@ class NumberEntry:
         question = [
             sound
             for part in self._question
-            for sound in (await self._digits.sounds(part) if part.isdigit() else [self._path(part)])
+            for sound in (
+                await self._digits.sounds(part) if part.isdigit() else [self._prompt(part)]
+            )
         ]
         return await play(self._channel, question, _LISTED) or await await_key(
             self._channel, _LISTED, self._line.consent.confirm_seconds
         )
 
-    def _path(self, name: str) -> str:
-        return self._library.prompt(name, self._language).path
+    def _prompt(self, name: str) -> Recording:
+        return self._library.prompt(name, self._language)
 
 
 _OUT_OF_TRIES: Final = {

@@ -191,7 +191,7 @@ class Speaker:
         if speech is None:
             return None
         try:
-            playback = await self._channel.stream_file(speech.path, keys)
+            playback = await self._channel.stream_file(speech.path, keys, length=speech.seconds)
         except AGIAppError as error:
             structlog.get_logger().error("speech not played", exc_info=error)
             return None

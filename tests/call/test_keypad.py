@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import keypad
 from agi_bridge.call.keypad import Entry, Timing, read_back_groups, read_number, wanted_digits
+from tests.call.voices import recording
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
@@ -24,7 +25,7 @@ async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US
         entries.append(
             await read_number(
                 channel,
-                ["enter-number"],
+                [recording("enter-number", "en")],
                 timing=Timing(10, 4, whole),
                 wanted=wanted_digits(regions),
             )
