@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -32,14 +32,16 @@ from agi_bridge.observe import CallLine
 from agi_bridge.observe.clock import clock_synchronised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from agi_bridge.agi import Channel
     from agi_bridge.consent import Ledger, Live, Revoked
-    from agi_bridge.hook import Hook
+    from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
 
+
+T = TypeVar("T")
 
 SOFTWARE: Final = f"agi-bridge {__version__}"
 """What the record of consent names as the program in force."""
@@ -180,7 +182,7 @@ class Call:
         self._call_line.note(declined=refusal.reason)
         if isinstance(refusal, OptedOut):
             return await self._opt_out()
-        await store_ending(self._house.ledger, self._record)
+        await self._wait_for(store_ending(self._house.ledger, self._record))
         heard = refusal.reason != "disclosure_not_heard"
         route = Plan((GoToDefault(refusal.reason),))
         return await self._tell("declined" if heard else "not-confirmed", route)
@@ -249,8 +251,10 @@ class Call:
     async def _revoke(self, number: str, which: str) -> Revoked | None:
         async with self._channel.shielded():
             reference = f"{self._record.id} {which}"
-            revoked = await opt_out.revoke(self._house.ledger, number, self._line, reference)
-            await store_ending(self._house.ledger, self._record)
+            revoked = await self._wait_for(
+                opt_out.revoke(self._house.ledger, number, self._line, reference)
+            )
+            await self._wait_for(store_ending(self._house.ledger, self._record))
         self._call_line.step("not_revoked" if revoked is None else "revoked")
         return revoked
 
@@ -262,21 +266,14 @@ class Call:
         house, record = self._house, self._record
         async with self._channel.shielded():
             try:
-                stored = await store(house.ledger, record, context=house.settings.hook.context)
+                submission = await self._wait_for(self._store_and_submit())
             except Withheld as withheld:
                 record.withheld(withheld.reason)
-                await store_ending(house.ledger, record)
+                await self._wait_for(store_ending(house.ledger, record))
                 return await self._decline(withheld.reason)
-            if not stored:
+            if submission is None:
                 self._call_line.note(hook="not_called")
                 return await self._tell("not-confirmed", Plan((GoToDefault("not_stored"),)))
-            self._consent_id = record.id
-            self._call_line.note(consent=record.id)
-            self._call_line.step("hook")
-            work = asyncio.create_task(
-                submit(house.ledger, house.hook, record, self._line, house.late)
-            )
-            submission = await keep_company(work, self._follower.play_or_raise)
             self._call_line.step("answer")
             self._call_line.note(
                 hook=submission.outcome,
@@ -292,13 +289,31 @@ class Call:
         accepted = submission.outcome is Outcome.ACCEPTED
         return await self._tell("accepted" if accepted else "not-confirmed", route)
 
+    async def _store_and_submit(self) -> Submission | None:
+        """Store the agreement, then call the hook with it; None: not stored, so nothing was sent.
+
+        Raises:
+            Withheld: the agreement may not be taken.
+        """
+        house, record = self._house, self._record
+        if not await store(house.ledger, record, context=house.settings.hook.context):
+            return None
+        self._consent_id = record.id
+        self._call_line.note(consent=record.id)
+        self._call_line.step("hook")
+        return await submit(house.ledger, house.hook, record, self._line, house.late)
+
+    async def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for the ledger or the hook; the caller is asked to hold the line meanwhile."""
+        return await keep_company(work, self._follower.play_or_raise)
+
     async def _apologise(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
         structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
         self._follower.language = self._dialogue.language
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
-            await store_ending(self._house.ledger, self._record)
+            await self._wait_for(store_ending(self._house.ledger, self._record))
         return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
 
     async def _leave(self, result: Result) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agi_bridge.speech import Library
 
 WAIT_SECONDS: Final = 5.0
-"""Longest that a caller waits for the database, in silence."""
+"""Longest that a caller waits for the database."""
 
 
 async def ask_whose(

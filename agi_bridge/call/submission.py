@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -18,12 +18,14 @@ from agi_bridge.hook import Instructions, Outcome
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from agi_bridge.consent import ConsentRecord, Ledger
     from agi_bridge.consent.facts import Batch
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line
+
+T = TypeVar("T")
 
 HOLD_AFTER: Final = 0.4
 """Seconds of silence before a caller is asked to wait; most answers come sooner."""
@@ -118,12 +120,14 @@ async def store_ending(ledger: Ledger, record: ConsentRecord) -> None:
 
 
 async def keep_company(
-    work: asyncio.Task[Submission], play: Callable[[str], Awaitable[None]]
-) -> Submission:
-    """Wait for `work` without leaving the caller in silence; a caller who goes does not end it.
+    waited_for: Coroutine[Any, Any, T], play: Callable[[str], Awaitable[None]]
+) -> T:
+    """Wait for the ledger or the hook without leaving the caller in silence.
 
-    Cancelled, it cancels `work` and waits for its end.
+    A caller who goes does not end it. Cancelled, it cancels what it waits for, and waits for its
+    end.
     """
+    work = asyncio.create_task(waited_for)
     prompts = ["please-wait", "please-hold"]
     silence = HOLD_AFTER
     try:

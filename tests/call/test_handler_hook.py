@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from agi_bridge.agi import AGITimeout, Limits
+from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.speech import Recording
+from tests.call.builders import DID
 from tests.call.conftest import Place, names, shipped_milliseconds
 
 if TYPE_CHECKING:
@@ -161,6 +166,65 @@ async def test_the_record_says_whether_the_caller_keyed_their_own_number(
 ) -> None:
     await place(AGREES, caller_id=caller_id)
     assert (await place.events())[1].body["ani_match"] == match
+
+
+@pytest.mark.parametrize(
+    ("keys", "next_prompt"), [(AGREES, "accepted"), ("*", "declined")], ids=["agrees", "declines"]
+)
+async def test_while_the_ledger_is_slow_the_caller_is_asked_to_wait(
+    place: Place, monkeypatch: pytest.MonkeyPatch, keys: str, next_prompt: str
+) -> None:
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_EVERY", 0)
+    append, answers = place.ledger.append, asyncio.Event()
+    heard: list[str] = []
+    sent_meanwhile: list[int] = []
+
+    async def slow(batch: Batch) -> None:
+        await answers.wait()
+        await append(batch)
+
+    def listen(event: Any) -> None:
+        if event.kind == "playing":
+            heard.append(event.text.rpartition("/")[2])
+            if heard[-2:] == ["please-wait", "please-wait"] and not answers.is_set():
+                sent_meanwhile.append(len(place.stand_in.requests))
+                answers.set()
+
+    monkeypatch.setattr(place.ledger, "append", slow)
+    call = await place(keys, on_event=listen)
+    i = heard.index("please-hold")
+    assert heard[i : i + 3] == ["please-hold", "please-wait", "please-wait"]
+    assert next_prompt in heard[i:]
+    assert sent_meanwhile == [0]  # stored first
+    assert call.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+async def test_a_recording_that_does_not_end_gives_the_call_back_to_the_dialplan(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The PBX fetches it from a web server that does not answer, and hears nothing meanwhile."""
+
+    class Stuck:
+        def time(self) -> float:
+            return 0.0
+
+        async def sleep(self, seconds: float) -> None:
+            if seconds > 1:
+                await asyncio.Event().wait()
+
+    monkeypatch.setattr(Recording, "seconds", 0.01)
+    fake = FakeAsterisk(sounds=shipped_milliseconds, pace=1.0, clock=Stuck())
+    with capture_logs() as logs:
+        limits = Limits(reply_seconds=0.2)
+        call = await fake.run(await place.handler(), f"consent?to=%2B{DID[1:]}", limits=limits)
+    assert call.names[-1] == "STREAM FILE"
+    assert call.variables["AGI_BRIDGE_DEFAULT"] == "PJSIP/100"
+    assert "AGI_BRIDGE_RESULT" not in call.variables  # the dialplan takes it for a crash
+    assert place.stand_in.requests == []
+    assert await place.events() == []
+    (failed,) = [log for log in logs if log["log_level"] == "error"]
+    assert isinstance(failed["exc_info"], AGITimeout)
 
 
 async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
