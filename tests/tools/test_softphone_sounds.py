@@ -7,6 +7,7 @@ import pytest
 
 from agi_bridge.agi.testing import CallEvent
 from agi_bridge.speech import SHIPPED
+from agi_bridge.speech.shelf import write_manifest
 from agi_bridge.tools.softphone_sounds import UNKNOWN_MS, Sounds
 from agi_bridge.tools.softphone_story import Story
 from tests.tools.screen import on
@@ -29,6 +30,29 @@ def test_a_recording_here_gives_its_own_length_and_text(tmp_path: Path) -> None:
     assert mute.text == ""
     assert sounds.find(str(folder / "nothing")) is None
     assert sounds.milliseconds(str(folder / "broken")) is None
+
+
+def test_a_rendered_prompt_is_told_by_its_name_and_its_words(tmp_path: Path) -> None:
+    """`prompts render` puts a hash into the file's name, and the words into the manifest."""
+    file = tmp_path / "sounds" / "en" / "busy-0123456789abcdef.wav"
+    file.parent.mkdir(parents=True)
+    file.write_bytes((SHIPPED / "en" / "busy.wav").read_bytes())
+    entry = {"text": "Joe's is busy.", "file": "sounds/en/busy-0123456789abcdef.wav"}
+    write_manifest(tmp_path, {("en", "busy"): entry})
+    screen = io.StringIO()
+    story = Story(on(screen), Sounds())
+    story.tell(CallEvent(0.0, "playing", str(file.with_suffix("")), 1590))
+    assert screen.getvalue().split(maxsplit=1)[1] == "hears  busy (en, 1.6 s): Joe's is busy.\n"
+
+
+def test_a_damaged_manifest_leaves_the_name(tmp_path: Path) -> None:
+    file = tmp_path / "en" / "busy.wav"
+    file.parent.mkdir()
+    file.write_bytes((SHIPPED / "en" / "busy.wav").read_bytes())
+    (tmp_path / "manifest.json").write_text("{")
+    found = Sounds().find(str(file.with_suffix("")))
+    assert found is not None
+    assert (found.name, found.text, found.known) == ("busy", "", True)
 
 
 def test_a_whole_recording_is_never_taken_for_shorter_than_it_is() -> None:
