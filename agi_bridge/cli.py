@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeAlias
 
 import typer
 from typer.core import TyperGroup
@@ -126,11 +126,28 @@ def agi(config: ConfigOption = None) -> None:
     (send again, sign checkpoints, erase in time) a single call does not.
     """
     from agi_bridge import service
+    from agi_bridge.agi import AGIProtocolError
+    from agi_bridge.agi.stdio import comes_from_asterisk
     from agi_bridge.observe import background_logging
 
     settings = load(config)
-    with _starting(), background_logging(settings.log.level):
-        run(service.serve_stdio(settings))
+    if not comes_from_asterisk():  # before keys and a ledger are made for nobody
+        _not_asterisk("standard input is no pipe")
+    try:
+        with _starting(), background_logging(settings.log.level):
+            run(service.serve_stdio(settings))
+    except AGIProtocolError as error:
+        _not_asterisk(str(error))
+
+
+def _not_asterisk(why: str) -> NoReturn:
+    typer.echo(
+        f"agi-bridge: {why}; this command is started by Asterisk, by AGI(/path/to/agi-bridge,agi) "
+        "in the dialplan; to call a bridge from here, start `agi-bridge serve` and then "
+        "`agi-bridge softphone`",
+        err=True,
+    )
+    raise typer.Exit(MISUSED)
 
 
 @app.command()

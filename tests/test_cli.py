@@ -473,6 +473,25 @@ async def test_a_reader_who_goes_does_not_turn_yes_into_no(
 # -- agi ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("stdin", ["/dev/null", "an empty pipe"])
+async def test_agi_without_asterisk_is_one_line_that_says_what_starts_it(
+    tmp_path: Path, stdin: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agi_bridge", "agi", "--config", str(config(tmp_path)),
+        env={**os.environ, "SHOP_KEY": KEY},
+        stdin=asyncio.subprocess.DEVNULL if stdin == "/dev/null" else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, complaint = await process.communicate()
+    assert process.returncode == 2
+    assert said == b""
+    (last,) = complaint.decode().splitlines()[-1:]
+    assert "AGI(/path/to/agi-bridge,agi)" in last
+    assert "Traceback" not in complaint.decode()
+
+
 async def test_agi_serves_one_call_on_standard_input_and_output(tmp_path: Path) -> None:
     """The PBX's part is written out: its launcher has pipes, not the socket of FakeAsterisk."""
     async with running("agi", "--config", config(tmp_path)) as bridge:

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
+from agi_bridge.agi.errors import AGIProtocolError
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, OneCall, OnError
 
@@ -38,6 +39,10 @@ async def run(
     lasts, whatever else writes to standard output writes to standard error instead, as a stray
     line there would be a command to Asterisk. SIGHUP is heard where the event loop can take
     signals, which is the main thread.
+
+    Raises:
+        AGIProtocolError: standard input ended, or time was up, before a call was introduced.
+        OSError: standard input or output is closed.
     """
     call = OneCall(handler, limits or Limits(), applications, on_error)
     source = os.dup(stdin)  # before standard output is moved, as both may be one descriptor
@@ -50,7 +55,21 @@ async def run(
         finally:
             if reading is not None:
                 reading.close()
+    if not connection.begun:
+        raise AGIProtocolError("no call was introduced on standard input")
     return call.well
+
+
+def comes_from_asterisk(stdin: int = 0) -> bool:
+    """Whether standard input may be Asterisk's: it gives a pipe. A file, for a rehearsal, may too.
+
+    A terminal, ``/dev/null`` or nothing at all is a person's or a service manager's.
+    """
+    try:
+        mode = os.fstat(stdin).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
 
 
 class _Output(asyncio.Transport):
@@ -118,9 +137,12 @@ async def _connect(
     connection.connection_made(output)
     feeder = _Input(connection, output)
     loop = asyncio.get_running_loop()
-    if stat.S_ISREG(os.fstat(pipe.fileno()).st_mode):
-        # An event loop cannot watch a file, and need not: it is all there.
-        while data := await loop.run_in_executor(None, pipe.read, _CHUNK):
+    mode = os.fstat(pipe.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or pipe.isatty()):
+        # An event loop cannot watch a file or a device, and need not: it is all there.
+        while not connection.closed and (
+            data := await loop.run_in_executor(None, pipe.read, _CHUNK)
+        ):
             feeder.data_received(data)
         feeder.eof_received()
         return None

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.agi import Channel, Limits
-from agi_bridge.agi.stdio import run
+from agi_bridge.agi import AGIProtocolError, Channel, Limits
+from agi_bridge.agi.stdio import comes_from_asterisk, run
 
 PROGRAM = Path(__file__).with_name("program.py")
 ENVIRONMENT = b"agi_request: /usr/share/agi/program.py\nagi_uniqueid: 1.1\nagi_arg_1: consent\n\n"
@@ -157,8 +157,8 @@ async def test_no_environment_is_no_call() -> None:
     out_reading, out_writing = os.pipe()
     os.close(writing)
     try:
-        with capture_logs() as logs:
-            assert not await run(answering, stdin=reading, stdout=out_writing)
+        with capture_logs() as logs, pytest.raises(AGIProtocolError, match="no call"):
+            await run(answering, stdin=reading, stdout=out_writing)
     finally:
         for descriptor in (reading, out_reading, out_writing):
             os.close(descriptor)
@@ -175,6 +175,34 @@ async def test_output_that_asterisk_has_closed_ends_the_call() -> None:
     finally:
         for descriptor in (reading, writing, out_writing):
             os.close(descriptor)
+
+
+@pytest.mark.parametrize("stdin", ["/dev/null", "/dev/zero"])
+async def test_a_device_is_no_call(stdin: str) -> None:
+    device = os.open(stdin, os.O_RDONLY)
+    out_reading, out_writing = os.pipe()
+    try:
+        assert not comes_from_asterisk(device)
+        with pytest.raises(AGIProtocolError, match="no call"):
+            await run(answering, stdin=device, stdout=out_writing)
+    finally:
+        for descriptor in (device, out_reading, out_writing):
+            os.close(descriptor)
+
+
+async def test_a_pipe_that_ends_before_the_call_is_introduced_is_no_call() -> None:
+    reading, writing = os.pipe()
+    out_reading, out_writing = os.pipe()
+    os.write(writing, ENVIRONMENT[:-1])
+    os.close(writing)
+    try:
+        assert comes_from_asterisk(reading)
+        with pytest.raises(AGIProtocolError, match="no call"):
+            await run(answering, stdin=reading, stdout=out_writing)
+    finally:
+        for descriptor in (reading, out_reading, out_writing):
+            os.close(descriptor)
+    assert not comes_from_asterisk(reading)  # it is closed
 
 
 async def test_a_call_that_lasts_too_long_is_cancelled() -> None:
