@@ -15,7 +15,8 @@ class MediaCommands(Commands):
     """Playing, saying, keying, recording.
 
     Answer the channel first: on an unanswered one these take their time and nobody hears them.
-    Keys pressed while no command runs are lost.
+    Keys pressed while no command runs are lost, but for those that come faster than the PBX plays
+    them on (more than some eight a second): the last of them reach the next command.
     """
 
     __slots__ = ()

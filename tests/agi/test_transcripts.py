@@ -199,4 +199,4 @@ async def test_a_recorded_session_gives_the_results_that_its_case_is_about(case:
 
 def test_every_expected_result_has_its_recording() -> None:
     assert set(EXPECTED) <= set(CASES)
-    assert len(CASES) == 151
+    assert len(CASES) == 155

@@ -33,11 +33,11 @@ class Press:
         keys: which, ``!`` to hang up.
         after: seconds from the beginning of the sound, or of the call, to the first one.
         held: seconds that each is held; it counts when it is released.
-        gap: seconds before each of them.
+        gap: seconds between two of them.
     """
 
     keys: str
-    after: float = 0.0
+    after: float = 0.1
     held: float = 0.1
     gap: float = 0.1
 
@@ -114,11 +114,11 @@ class Keypad:
 
     def press(self, press: Press, begin: float) -> None:
         """Put keys at the end of those that are being pressed."""
-        time = max(begin + press.after, self._keys[-1].up if self._keys else 0.0)
+        down = begin + press.after
         for key in press.keys:
-            down = time + press.gap
-            time = down + press.held
-            self._keys.append(_Key(key, down, time))
+            if self._keys:
+                down = max(down, self._keys[-1].up + press.gap)
+            self._keys.append(_Key(key, down, down + press.held))
 
     def take(self, begin: float, end: float, accepted: str) -> tuple[str, float] | None:
         """Return the first accepted key that reaches a command, and when; None if none does.

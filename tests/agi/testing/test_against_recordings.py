@@ -59,6 +59,10 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "hangup_idle_sighup_no": {"hangup_mode": "silent"},
     "hangup_sighupno_in_get_data": {"keys": "!", "hangup_mode": "silent"},
     "invalid_command": {},
+    "keys_across_commands": {},
+    "keys_fast_across_commands": {},
+    "keys_fast_while_no_command_runs": {},
+    "keys_while_no_command_runs": {},
     "many_args": {},
     "say_french": {},
     "set_bad_extension": {},
@@ -172,7 +176,7 @@ def key_as_noted(case: str, call: Call) -> None:
     for entry in load(case):
         if entry.who == "note" and (noted := KEYED.match(entry.data)):
             held, gap = (float(each or 0.1) for each in noted.groups()[1:])
-            call.press(Press(noted[1].decode(), entry.at - gap, held, gap))
+            call.press(Press(noted[1].decode(), entry.at, held, gap))
 
 
 @pytest.mark.parametrize("case", sorted(AS_RECORDED))
