@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge import phone
+from agi_bridge.agi import SAMPLES_PER_SECOND, AGIAppError
 from agi_bridge.call.digits import Digits
 from agi_bridge.call.keypad import (
     DIGITS,
@@ -41,6 +42,9 @@ CHANGE_KEY: Final = "2"
 READ_BACK_PAUSE: Final = 0.4
 """Seconds between the groups of digits; a key pressed in it counts."""
 
+_SILENCE: Final = "silence/1"
+"""Of Asterisk's core sounds; the end of it is the pause."""
+_SILENCE_SECONDS: Final = 1.0
 _LISTED: Final = DIGITS + STAR
 """The keys that end a prompt from the read-back on; `#` is lost in it, as it should be."""
 
@@ -213,9 +217,17 @@ class NumberEntry:
             key = (
                 key
                 or await play(self._channel, await self._digits.sounds(group), _LISTED)
-                or await await_key(self._channel, _LISTED, READ_BACK_PAUSE)
+                or await self._pause()
             )
         return key
+
+    async def _pause(self) -> str:
+        """Draw breath between two groups; `#` is lost in it, as in what is said around it."""
+        offset = round((_SILENCE_SECONDS - READ_BACK_PAUSE) * SAMPLES_PER_SECOND)
+        try:
+            return (await self._channel.stream_file(_SILENCE, _LISTED, offset=offset)).digit
+        except AGIAppError:  # a PBX without Asterisk's core sounds
+            return await await_key(self._channel, _LISTED, READ_BACK_PAUSE)
 
     async def _ask_question(self) -> str:
         question = [

@@ -45,7 +45,8 @@ class Story:
         match event.kind:
             case "playing":
                 for name in text.split("&"):
-                    self._hears(event.at, name)
+                    if not name.startswith("silence/"):
+                        self._hears(event.at, name)
             case "saying":
                 self.line(
                     event.at, "hears", f"{' '.join(text)} ({event.milliseconds / 1000:.1f} s)"

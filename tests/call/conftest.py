@@ -99,8 +99,9 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 def names(call: CallRecord) -> list[str]:
-    """What the caller heard, without folders; not what found out that the PBX has digits."""
+    """What the caller heard, without folders; not the pauses, nor the search for digits."""
     heard = [each.name for each in call.heard if not each.name.endswith("/digits/0")]
+    heard = [name for name in heard if not name.startswith("silence/")]
     return [name.rpartition("/")[2] for name in heard]
 
 

@@ -125,15 +125,21 @@ async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
 async def test_a_number_is_read_back_with_our_digits_in_groups_with_pauses() -> None:
     call = await read_back("4155550123", own=True)
     digit = "/speech/digit-{}".format
-    (begin,) = [i for i, heard in enumerate(call.heard) if heard.name.endswith("you-entered")][:1]
-    said = [heard.name for heard in call.heard[begin + 1 : begin + 13]]
-    assert said == [*map(digit, "4155550123"), "/speech/ask", digit(1)]
-    commands = [
-        "pause" if command[:3] == ["WAIT", "FOR", "DIGIT"] else command[2][-1]
-        for command in call.commands
-        if command[3:] == ["400"] or "/digit-" in "".join(command)
+    names = [heard.name for heard in call.heard]
+    begin = names.index("/speech/you-entered") + 1
+    pause = "silence/1"
+    assert names[begin : begin + 15] == [
+        *[*map(digit, "415"), pause, *map(digit, "555"), pause, *map(digit, "0123"), pause],
+        *["/speech/ask", digit(1)],
     ]
-    assert "".join(commands[:14]) == "415pause555pause0123pause1"
+    assert {heard.milliseconds for heard in call.heard if heard.name == pause} == {400}
+
+
+async def test_a_pbx_without_silence_pauses_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agi_bridge.call.number_entry._SILENCE", "no/silence&")
+    call = await read_back("4155550123", own=False)
+    waits = [command[3] for command in call.commands if command[:3] == ["WAIT", "FOR", "DIGIT"]]
+    assert waits.count("400") == 2 * 3  # three pauses, read back twice
 
 
 async def test_a_french_number_is_read_back_in_pairs() -> None:
