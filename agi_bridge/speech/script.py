@@ -68,7 +68,6 @@ _APOSTROPHES = str.maketrans(
 )
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
 _SENTENCE_END = re.compile(r"(?<=[.!?\N{HORIZONTAL ELLIPSIS}])\s+")
-_LINE_END = re.compile(r"[ \t]*\n\s*")
 _BREATHS = (", ", "; ", ": ", " ")  # where a long sentence is parted, best first
 _DIGIT = re.compile(r"(?<!\d)\d(?!\d)")
 
@@ -88,7 +87,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Put a text that an editor wrapped into one line: where lines end is not spoken."""
-    return _LINE_END.sub(" ", text.strip())
+    return " ".join(filter(None, map(str.strip, text.split("\n"))))
 
 
 def sentences(text: str) -> list[str]:

@@ -47,10 +47,13 @@ def _over_http(settings: Settings) -> Iterator[Finding]:
     text = f"the PBX fetches recordings from {url}, which must lead to {web.host} port {web.port}"
     yield Finding(Level.OK, "speech.delivery", text)
     text = (
-        "needs Asterisk 18.18, 20.3, 21 or later, with timeout_secs = 2 in "
-        "res_http_media_cache.conf: else callers may wait for minutes (docs/speech-http.md)"
+        "Asterisk before 18.18 and 20.3 has no time-out for fetching: callers may wait for minutes"
     )
-    yield Finding(Level.NOTE, "speech.delivery", text)
+    fix = (
+        "use 18.18, 20.3, 21 or later, with timeout_secs = 2 in res_http_media_cache.conf "
+        "(docs/speech-http.md)"
+    )
+    yield Finding(Level.NOTE, "speech.delivery", text, fix, "pbx_version")
     if is_loopback(host):
         text = f"{host} is this machine: a PBX elsewhere cannot fetch from it"
         yield Finding(Level.NOTE, "speech.url", text, "name an address that it reaches", "loopback")

@@ -228,7 +228,7 @@ def test_over_http_it_is_said_where_the_address_must_lead(
         f"the PBX fetches recordings from {URL}, which must lead to 0.0.0.0 port {unused_tcp_port}",
     )
     assert release[0] is Level.NOTE
-    assert "needs Asterisk 18.18, 20.3, 21 or later" in release[1]
+    assert "use 18.18, 20.3, 21 or later" in release[1]
     assert not found(report, "speech.url")
     assert not found(report, "speech.prompts")
     assert not found(report, "speech.pbx_cache")
