@@ -167,7 +167,7 @@ async def test_a_bridge_killed_while_the_hook_thinks_never_sends_again(
 
 
 async def test_fifty_callers_at_once(pbx: Pbx, house: House, far_end: SipPhone) -> None:
-    await house.open()
+    await house.open(limits={"line_per_hour": 1000})
     caller = await pbx.telephone("softphone", registers=False)
     caller.quiet = far_end.quiet = True
 
