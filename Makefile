@@ -49,8 +49,8 @@ demo: .venv/installed
 
 # What the tests start besides Python; never what the machine happens to have.
 programs:
-	@agi_bridge/tools/provision-asterisk.sh .asterisk/22
-	@tests/provision-postgresql.sh .postgresql
+	@agi_bridge/lab/asterisk/provision-asterisk.sh .asterisk/22
+	@tests/support/provision-postgresql.sh .postgresql
 test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 
 test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
@@ -61,7 +61,7 @@ test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
 	$(TESTED)/bin/python $(PYTEST) --long --cov --cov-report=term --cov-fail-under=95
-	@tests/provision-asterisk-16.sh .asterisk/16
+	@tests/support/provision-asterisk-16.sh .asterisk/16
 	AGI_BRIDGE_ASTERISK=$(CURDIR)/.asterisk/16 $(TESTED)/bin/python $(PYTEST) -m asterisk $(NOT_ON_16)
 	@for version in $(BETWEEN) $(NEWEST); do \
 	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12 >/dev/null; then continue; fi; \
@@ -70,7 +70,7 @@ test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	done
 
 unit: $(VENV)/installed-dev
-	@tests/provision-postgresql.sh .postgresql
+	@tests/support/provision-postgresql.sh .postgresql
 	$(BIN)/python $(PYTEST) -q $(UNITS)
 
 lint: $(VENV)/installed-dev
@@ -78,7 +78,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) agi_bridge/tools/*.sh tests/*.sh
+	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) agi_bridge/lab/asterisk/*.sh tests/support/*.sh
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench

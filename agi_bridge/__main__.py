@@ -1,5 +1,5 @@
 """`python -m agi_bridge` is `agi-bridge`."""
 
-from agi_bridge.cli import main
+from agi_bridge.cli.main import main
 
 main()

@@ -24,15 +24,15 @@ from sqlalchemy import event
 
 from agi_bridge.consent import (
     AgreementRules,
-    CallFacts,
+    CallMetadata,
     ConsentRecord,
     DisclosureHeard,
     Ledger,
     NumberEntered,
     State,
 )
-from agi_bridge.consent.keys import new_keys
-from agi_bridge.consent.verify import Verifier
+from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.evidence.verify.verifier import Verifier
 from bench import machine
 
 RATE = 500
@@ -72,7 +72,7 @@ def consent(number: int) -> ConsentRecord:
     """One caller's agreement; every caller is another one."""
     caller = f"+1415{2_000_000 + number % 7_000_000:07d}"
     record = ConsentRecord(
-        CallFacts(
+        CallMetadata(
             line_id="shop",
             did="+14155550111",
             brand="Example Store",

@@ -29,29 +29,29 @@ import uvloop
 
 from agi_bridge.agi import Server
 from agi_bridge.call import variables
-from agi_bridge.call.follow import Follower
-from agi_bridge.call.route import plan
-from agi_bridge.call.speaking import PAUSE
+from agi_bridge.call.execute import PlanExecutor
+from agi_bridge.call.plan import plan
+from agi_bridge.call.say import PAUSE
 from agi_bridge.call.variables import Result
 from agi_bridge.hook import read_answer
+from agi_bridge.lab.asterisk.provision import default_tree
+from agi_bridge.lab.asterisk.server import Asterisk, provision
+from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.observe import CallLine
 from agi_bridge.settings import Settings
 from agi_bridge.speech import CommandEngine, Library
 from agi_bridge.speech.engines.piper import piper_engine
-from agi_bridge.tools import g711
-from agi_bridge.tools.asterisk import Asterisk, provision
-from agi_bridge.tools.provision import default_tree
-from agi_bridge.tools.sip_phone import SipPhone
 from bench import machine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from agi_bridge.agi import Channel
-    from agi_bridge.call.route import Step
+    from agi_bridge.call.plan import Step
+    from agi_bridge.lab.sip.call import Call
     from agi_bridge.settings import Line
     from agi_bridge.speech import Engine
-    from agi_bridge.tools.sip_call import Call
 
 DID: Final = "+14155550111"
 SOUND: Final = 300
@@ -117,7 +117,7 @@ class Caller:
         """Have it said behind a prompt; from the prompt's end."""
         follower = self._follower()
         steps = self._steps(text)
-        follower.foresee(steps)
+        follower.prefetch(steps)
         await follower.play("accepted")
         began = self._clock()
         await follower.follow(steps)
@@ -127,8 +127,8 @@ class Caller:
         body = f'<Response><Say language="en">{text}</Say></Response>'
         return plan(read_answer(200, "text/xml", body.encode()), self._line, "en").steps[:1]
 
-    def _follower(self) -> Follower:
-        return Follower(self._channel, self._line, self._library, CallLine("bench"))
+    def _follower(self) -> PlanExecutor:
+        return PlanExecutor(self._channel, self._line, self._library, CallLine("bench"))
 
     async def _follow(self, steps: Sequence[Step]) -> None:
         await self._follower().follow(steps)

@@ -27,7 +27,7 @@ import soundfile
 import soxr
 
 from agi_bridge.speech import PROMPTS, SHIPPED
-from agi_bridge.speech.shelf import read_manifest
+from agi_bridge.speech.prompt_folder import read_manifest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -12,6 +12,7 @@ async with Server(hello) as server:
 
 from agi_bridge.agi.channel import Channel
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
+from agi_bridge.agi.encoding import app_arguments, encode, split_command
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import (
     AGIAppError,
@@ -28,7 +29,6 @@ from agi_bridge.agi.results import SAMPLES_PER_SECOND, ChannelState, Digits, Pla
 from agi_bridge.agi.server import Server
 from agi_bridge.agi.session import Handler
 from agi_bridge.agi.wire import Hangup, Reader, Reply, Usage
-from agi_bridge.agi.words import app_arguments, encode, split_command
 
 __all__ = [
     "SAFE_APPLICATIONS",

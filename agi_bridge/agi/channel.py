@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from agi_bridge.agi.commands import FAILED, NO_APPLICATION, exec_seconds
+from agi_bridge.agi.encoding import app_arguments
 from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
+from agi_bridge.agi.hangup import HangupScope, Shield
 from agi_bridge.agi.media import MediaCommands
 from agi_bridge.agi.results import number
-from agi_bridge.agi.scopes import HangupScope, Shield
 from agi_bridge.agi.variables import VariableCommands
-from agi_bridge.agi.words import app_arguments
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ,.:_-]")
 _REASON_BYTES: Final = 80

@@ -5,12 +5,12 @@ from collections.abc import Awaitable
 from typing import NoReturn
 
 from agi_bridge.agi.connection import Connection
+from agi_bridge.agi.encoding import encode
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.results import ChannelState, number
 from agi_bridge.agi.wire import Reply
-from agi_bridge.agi.words import encode
 
 FAILED = -1
 NO_APPLICATION = -2

@@ -22,13 +22,13 @@ from agi_bridge.agi.limits import Limits
 
 if TYPE_CHECKING:
     from agi_bridge.agi.environment import Environment
-    from agi_bridge.agi.scopes import HangupScope
+    from agi_bridge.agi.hangup import HangupScope
 
 _EARLY = 0.01
 """Seconds that a timer may come before its time, as clocks are rounded to milliseconds."""
 
 
-class Owner(Protocol):
+class ConnectionHandler(Protocol):
     """Whoever accepted the connection."""
 
     def connected(self, connection: "Connection", transport: asyncio.Transport) -> bool:
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         "task",
     )
 
-    def __init__(self, owner: Owner, limits: Limits) -> None:
+    def __init__(self, owner: ConnectionHandler, limits: Limits) -> None:
         self._owner = owner
         self._limits = limits
         self._loop = asyncio.get_running_loop()

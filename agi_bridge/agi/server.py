@@ -14,7 +14,7 @@ from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIError, AGIProtocolError
 from agi_bridge.agi.limits import Limits
-from agi_bridge.agi.session import Handler, OnError, conduct, log
+from agi_bridge.agi.session import Handler, OnError, log, run_handler
 from agi_bridge.guard import Tally, WaitingRoom, bind
 
 Network = IPv4Network | IPv6Network
@@ -219,7 +219,7 @@ class Server:
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
-            await conduct(channel, self._handler, self._on_error)
+            await run_handler(channel, self._handler, self._on_error)
         except asyncio.CancelledError:
             log.warning("agi.call_cancelled", call=channel.environment.unique_id)
         finally:

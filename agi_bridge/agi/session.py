@@ -22,7 +22,7 @@ OnError = Callable[[Channel, Exception], None]
 log = structlog.get_logger("agi_bridge.agi")
 
 
-async def conduct(channel: Channel, handler: Handler, on_error: OnError | None = None) -> bool:
+async def run_handler(channel: Channel, handler: Handler, on_error: OnError | None = None) -> bool:
     """Run the handler until it ends or the caller hangs up; tell whether it ended well.
 
     Its exceptions end here, in one log line without their text, which may hold what a caller
@@ -46,7 +46,7 @@ async def conduct(channel: Channel, handler: Handler, on_error: OnError | None =
     return True
 
 
-class OneCall:
+class SingleCallOwner:
     """The owner of a connection that carries the only call of its kind; `Server` owns many."""
 
     def __init__(
@@ -83,7 +83,7 @@ class OneCall:
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
-            self.well = await conduct(channel, self._handler, self._on_error)
+            self.well = await run_handler(channel, self._handler, self._on_error)
         except asyncio.CancelledError:
             log.warning("agi.call_cancelled", call=channel.environment.unique_id)
         finally:

@@ -18,7 +18,7 @@ from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.errors import AGIProtocolError
 from agi_bridge.agi.limits import Limits
-from agi_bridge.agi.session import Handler, OneCall, OnError
+from agi_bridge.agi.session import Handler, OnError, SingleCallOwner
 
 _CHUNK: Final = 65536
 _STDERR: Final = 2
@@ -44,7 +44,7 @@ async def run(
         AGIProtocolError: standard input ended, or time was up, before a call was introduced.
         OSError: standard input or output is closed.
     """
-    call = OneCall(handler, limits or Limits(), applications, on_error)
+    call = SingleCallOwner(handler, limits or Limits(), applications, on_error)
     source = os.dup(stdin)  # before standard output is moved, as both may be one descriptor
     with os.fdopen(source, "rb", buffering=0) as pipe, _kept_for_asterisk(stdout) as out:
         connection = Connection(call, call.limits)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
 from agi_bridge.call.digits import Digits
-from agi_bridge.call.hours import Hours
 from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key, choose, play
 from agi_bridge.call.number_entry import NumberEntry
+from agi_bridge.call.quiet_hours import Hours
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
 from agi_bridge.observe.steady import steady_time

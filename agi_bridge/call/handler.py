@@ -12,15 +12,21 @@ import structlog
 from agi_bridge import __version__, phone
 from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import opt_out, variables
+from agi_bridge.call.called_number import called_did, called_numbers
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
-from agi_bridge.call.follow import Follower, announce_default
-from agi_bridge.call.lines import called_did, called_numbers
-from agi_bridge.call.route import GoToDefault, Plan, connects, plan, speaks
-from agi_bridge.call.submission import Late, keep_company, store, store_ending, submit
+from agi_bridge.call.execute import PlanExecutor, announce_default
+from agi_bridge.call.plan import GoToDefault, Plan, connects, plan, speaks
+from agi_bridge.call.submission import (
+    DeferredOutcomes,
+    store,
+    store_final_state,
+    submit,
+    wait_with_hold_prompts,
+)
 from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
     AgreementRules,
-    CallFacts,
+    CallMetadata,
     CircuitOpen,
     ConsentError,
     ConsentRecord,
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import Ledger, Live, Revoked
+    from agi_bridge.consent import ActiveConsent, Ledger, Revoked
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
@@ -52,7 +58,7 @@ ATTESTATIONS: Final = frozenset("ABC")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """What all calls share.
 
     `library` is what all lines share, `lines` what those hear, by name, that have prompts of their
@@ -67,7 +73,7 @@ class House:
     config_sha256: str
     lines: Mapping[str, Library] = field(default_factory=dict)
     unsent: asyncio.Event = field(default_factory=asyncio.Event)
-    late: Late = field(default_factory=Late)
+    late: DeferredOutcomes = field(default_factory=DeferredOutcomes)
 
     def library_of(self, line: Line) -> Library:
         """Return what callers of a line hear."""
@@ -77,21 +83,21 @@ class House:
 class CallHandler:
     """Takes every call that Asterisk hands over; an instance is a `Handler` for `agi.Server`."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, channel: Channel) -> None:
         """Serve one call, and leave one line in the log however it ends."""
         call_line = CallLine(channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
-            line = self._house.settings.line_for(called)
+            line = self._services.settings.line_for(called)
             if line is None:
                 call_line.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
                 await channel.refuse("no line is configured for the number called")
                 return
             call_line.note(line=line.name)
-            await Call(self._house, channel, line, called, call_line).run()
+            await Call(self._services, channel, line, called, call_line).run()
         finally:
             call_line.write()
 
@@ -106,49 +112,49 @@ class Call:
         "_consent_id",
         "_dialogue",
         "_follower",
-        "_house",
         "_library",
         "_line",
         "_record",
+        "_services",
     )
 
     def __init__(
         self,
-        house: House,
+        services: Services,
         channel: Channel,
         line: Line,
         called: tuple[str | None, ...],
         call_line: CallLine,
     ) -> None:
-        self._house = house
+        self._services = services
         self._channel = channel
         self._line = line
         self._call_line = call_line
         self._consent_id: str | None = None  # once it is stored
         self._caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
         caller = None if self._caller is None else self._caller.e164
-        self._record = ConsentRecord(_facts(house, channel, line, called, caller), _rules(line))
-        self._library = house.library_of(line)
+        self._record = ConsentRecord(_facts(services, channel, line, called, caller), _rules(line))
+        self._library = services.library_of(line)
         self._dialogue = ConsentDialogue(
             channel, line, self._library, self._record, call_line, caller=caller
         )
-        self._follower = Follower(channel, line, self._library, call_line)
+        self._follower = PlanExecutor(channel, line, self._library, call_line)
 
     async def run(self) -> None:
         """Tell the story; the last act of all is to tell the dialplan how it ended."""
         try:
             async with self._channel.until_hangup():
-                result = await self._story()
+                result = await self._run_dialogue()
         except AGIHangup:
             self._call_line.note(ended="caller")
             result = Result.HANGUP
         finally:
             self._follower.close()
         async with self._channel.shielded():
-            await store_ending(self._house.ledger, self._record)
-            await self._leave(result)
+            await store_final_state(self._services.ledger, self._record)
+            await self._set_result_variables(result)
 
-    async def _story(self) -> Result:
+    async def _run_dialogue(self) -> Result:
         try:
             await self._channel.answer()
             await announce_default(self._channel, self._line)
@@ -156,7 +162,7 @@ class Call:
         except AGIHangup:
             raise
         except Exception as error:  # noqa: BLE001 - whatever breaks, the caller reaches somebody
-            route = await self._apologise(error)
+            route = await self._handle_fault(error)
         for reason in route.forward_refused:
             structlog.get_logger().error(
                 "forward number not dialled", line=self._line.name, reason=reason
@@ -173,7 +179,7 @@ class Call:
     async def _consent(self) -> Plan:
         live = await self._live_consent()
         if live is not None:
-            return await self._welcome_back(live)
+            return await self._submit_returning_caller(live)
         refusal = await self._dialogue.obtain()
         self._follower.language = self._dialogue.language
         self._call_line.step("agreed" if refusal is None else "declined")
@@ -182,18 +188,18 @@ class Call:
         self._call_line.note(declined=refusal.reason)
         if isinstance(refusal, OptedOut):
             return await self._opt_out()
-        await self._wait_for(store_ending(self._house.ledger, self._record))
+        await self._wait_for(store_final_state(self._services.ledger, self._record))
         heard = refusal.reason != "disclosure_not_heard"
         route = Plan((GoToDefault(refusal.reason),))
         return await self._tell("declined" if heard else "not-confirmed", route)
 
-    async def _live_consent(self) -> Live | None:
+    async def _live_consent(self) -> ActiveConsent | None:
         """The consent on record of a caller who shows their number, if the line asks once only."""
         line = self._line
         if line.consent.returning != "skip" or self._caller is None:
             return None
         try:
-            return await self._house.ledger.live_consent(
+            return await self._services.ledger.live_consent(
                 self._caller.e164, line.brand, line.purpose
             )
         except CircuitOpen:  # the log says so once
@@ -202,7 +208,7 @@ class Call:
             structlog.get_logger().error("consent not looked up", exc_info=error)
             return None
 
-    async def _welcome_back(self, live: Live) -> Plan:
+    async def _submit_returning_caller(self, live: ActiveConsent) -> Plan:
         """Submit on the strength of an earlier consent; nothing is disclosed or asked again."""
         assert self._caller is not None  # noqa: S101 - _live_consent() has looked for it
         known = live.language in self._line.languages
@@ -252,9 +258,9 @@ class Call:
         async with self._channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(
-                opt_out.revoke(self._house.ledger, number, self._line, reference)
+                opt_out.revoke(self._services.ledger, number, self._line, reference)
             )
-            await self._wait_for(store_ending(self._house.ledger, self._record))
+            await self._wait_for(store_final_state(self._services.ledger, self._record))
         self._call_line.step("not_revoked" if revoked is None else "revoked")
         return revoked
 
@@ -263,13 +269,13 @@ class Call:
 
     async def _submit(self) -> Plan:
         """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
-        house, record = self._house, self._record
+        services, record = self._services, self._record
         async with self._channel.shielded():
             try:
                 submission = await self._wait_for(self._store_and_submit())
             except Withheld as withheld:
                 record.withheld(withheld.reason)
-                await self._wait_for(store_ending(house.ledger, record))
+                await self._wait_for(store_final_state(services.ledger, record))
                 return await self._decline(withheld.reason)
             if submission is None:
                 self._call_line.note(hook="not_called")
@@ -281,11 +287,11 @@ class Call:
                 hook_skipped=getattr(submission.answer, "skipped", ()) or None,
             )
             if submission.outcome is Outcome.NOT_SENT:
-                house.unsent.set()
+                services.unsent.set()
         route = Plan((GoToDefault(submission.reason),))
         if submission.answer is not None:
             route = plan(submission.answer, self._line, self._dialogue.language)
-        self._follower.foresee(route.steps)
+        self._follower.prefetch(route.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
         return await self._tell("accepted" if accepted else "not-confirmed", route)
 
@@ -295,28 +301,28 @@ class Call:
         Raises:
             Withheld: the agreement may not be taken.
         """
-        house, record = self._house, self._record
-        if not await store(house.ledger, record, context=house.settings.hook.context):
+        services, record = self._services, self._record
+        if not await store(services.ledger, record, context=services.settings.hook.context):
             return None
         self._consent_id = record.id
         self._call_line.note(consent=record.id)
         self._call_line.step("hook")
-        return await submit(house.ledger, house.hook, record, self._line, house.late)
+        return await submit(services.ledger, services.hook, record, self._line, services.late)
 
     async def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the ledger or the hook; the caller is asked to hold the line meanwhile."""
-        return await keep_company(work, self._follower.play_or_raise)
+        return await wait_with_hold_prompts(work, self._follower.play_or_raise)
 
-    async def _apologise(self, error: Exception) -> Plan:
+    async def _handle_fault(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
         structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
         self._follower.language = self._dialogue.language
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
-            await self._wait_for(store_ending(self._house.ledger, self._record))
+            await self._wait_for(store_final_state(self._services.ledger, self._record))
         return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
 
-    async def _leave(self, result: Result) -> None:
+    async def _set_result_variables(self, result: Result) -> None:
         self._call_line.note(result=result)
         given = {
             variables.LANGUAGE: self._dialogue.language,
@@ -346,17 +352,17 @@ def _rules(line: Line) -> AgreementRules:
 
 
 def _facts(
-    house: House,
+    services: Services,
     channel: Channel,
     line: Line,
     called: tuple[str | None, ...],
     caller: str | None,
-) -> CallFacts:
+) -> CallMetadata:
     """What the record of consent says of a call."""
     environment = channel.environment
     query = environment.query
     attestation = query.get("attestation", "").strip().upper()
-    return CallFacts(
+    return CallMetadata(
         line_id=line.name,
         did=called_did(line, called),
         brand=line.brand,
@@ -371,6 +377,6 @@ def _facts(
         tz=line.timezone,
         clock_synced=clock_synchronised(),
         software=SOFTWARE,
-        config_sha256=house.config_sha256,
+        config_sha256=services.config_sha256,
         caller_id=caller,
     )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from agi_bridge.call.hours import Hours
+from agi_bridge.call.quiet_hours import Hours
 from agi_bridge.call.submission import submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
 from agi_bridge.hook import Breaker, Outcome
@@ -31,7 +31,7 @@ from agi_bridge.observe.steady import steady_time
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agi_bridge.call.handler import House
+    from agi_bridge.call.handler import Services
     from agi_bridge.consent import ConsentRecord, Unsent
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line
@@ -64,7 +64,7 @@ class Resubmission:
     """Sends again what can be sent again; run it as one task of the service.
 
     Args:
-        house: what all calls share; its event `unsent` is the news that a call ended unsent.
+        services: what all calls share; its event `unsent` is the news that a call ended unsent.
         now: the time of day, with its zone.
         running: seconds from any start, which no setting of a clock changes.
         synchronised: whether the machine's clock is kept right.
@@ -74,7 +74,7 @@ class Resubmission:
 
     def __init__(
         self,
-        house: House,
+        services: Services,
         *,
         now: Callable[[], datetime] = lambda: datetime.fromtimestamp(steady_time.now(), UTC),
         running: Callable[[], float] = time.monotonic,
@@ -82,7 +82,7 @@ class Resubmission:
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
         stopping: asyncio.Event | None = None,
     ) -> None:
-        self._house = house
+        self._services = services
         self._now = now
         self._running = running
         self._synchronised = synchronised
@@ -102,9 +102,9 @@ class Resubmission:
         it as unknown.
         """
         while not self._stopping.is_set():
-            self._house.unsent.clear()  # before looking: what comes from now on is news
+            self._services.unsent.clear()  # before looking: what comes from now on is news
             wait = (await self.round()).total_seconds()
-            await self._pause(self._house.unsent, max(LEAST_PAUSE, wait))
+            await self._pause(self._services.unsent, max(LEAST_PAUSE, wait))
 
     async def round(self) -> timedelta:
         """Send what is due, expire what is too old; return how long until more may be due.
@@ -113,8 +113,8 @@ class Resubmission:
         """
         self._hold = False
         try:
-            await self._house.late.store(self._house.ledger)
-            found = await self._house.ledger.unsent()
+            await self._services.late.store(self._services.ledger)
+            found = await self._services.ledger.unsent()
             self._note(found)
             waits = []
             for unsent in found:
@@ -161,10 +161,10 @@ class Resubmission:
         """
         now = self._now()
         if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
-            await self._house.ledger.expire(unsent.consent_id, "too_old")
+            await self._services.ledger.expire(unsent.consent_id, "too_old")
             structlog.get_logger().warning("consent expired unsent", consent=unsent.consent_id)
             return LOOK_EVERY
-        line = self._house.settings.lines.get(unsent.line_id)
+        line = self._services.settings.lines.get(unsent.line_id)
         if line is None or not self._is_ours(unsent):  # None: another bridge's line
             return LOOK_EVERY
         if now < due(unsent) <= last_moment(unsent):
@@ -183,25 +183,25 @@ class Resubmission:
             return LOOK_EVERY
 
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
-        record = await self._house.ledger.take_up(unsent.consent_id)
+        record = await self._services.ledger.load_for_retry(unsent.consent_id)
         earliest, latest = max(now, due(unsent)), last_moment(unsent)
         allowed = Hours.of(line).next_allowed(record.number, earliest, latest)
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
-            await self._house.ledger.append(record.take())
+            await self._services.ledger.append(record.take())
             structlog.get_logger().warning("consent expired unsent", consent=record.id)
             return LOOK_EVERY
         if allowed > now:
             return allowed - now
-        if self._hold or self._stopping.is_set() or _held_back(self._house.hook):
+        if self._hold or self._stopping.is_set() or _held_back(self._services.hook):
             return FIRST_WAIT
         return await self._send(record, line, unsent.attempts + 1)
 
     async def _send(self, record: ConsentRecord, line: Line, attempt: int) -> timedelta:
-        house = self._house
-        record.submitting(attempt, house.settings.hook.context)
-        await house.ledger.append(record.take())
-        submission = await submit(house.ledger, house.hook, record, line, house.late)
+        services = self._services
+        record.submitting(attempt, services.settings.hook.context)
+        await services.ledger.append(record.take())
+        submission = await submit(services.ledger, services.hook, record, line, services.late)
         log = structlog.get_logger()
         if submission.outcome is not Outcome.NOT_SENT:
             self._hook_down = False

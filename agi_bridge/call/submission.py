@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from agi_bridge.agi import AGIError
-from agi_bridge.call.route import forward_number
+from agi_bridge.call.plan import forward_number
 from agi_bridge.consent import CircuitOpen, ConsentError, IllegalTransition, State, Withheld
 from agi_bridge.hook import Instructions, Outcome
 from agi_bridge.speech import MissingPrompt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from agi_bridge.consent import ConsentRecord, Ledger
-    from agi_bridge.consent.facts import Batch
+    from agi_bridge.consent.models import Batch
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line
 
@@ -52,7 +52,7 @@ async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = 
     return await _append(ledger, record.take())
 
 
-class Late:
+class DeferredOutcomes:
     """Outcomes that the ledger did not take when they came. They wait here until it does.
 
     Those that still wait when the service ends count as unknown after its next start.
@@ -79,7 +79,7 @@ class Late:
 
 
 async def submit(
-    ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line, late: Late
+    ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line, late: DeferredOutcomes
 ) -> Submission:
     """Call the hook with a stored consent and store what became of it; if need be, `late`."""
     submission = await hook.submit(from_=record.number, to=line.business_number, key=line.secret())
@@ -114,12 +114,12 @@ async def submit(
     return submission
 
 
-async def store_ending(ledger: Ledger, record: ConsentRecord) -> None:
+async def store_final_state(ledger: Ledger, record: ConsentRecord) -> None:
     """Store how a dialogue ended that brought no agreement; a fault is logged, the call goes on."""
     await _append(ledger, record.take())
 
 
-async def keep_company(
+async def wait_with_hold_prompts(
     waited_for: Coroutine[Any, Any, T], play: Callable[[str], Awaitable[None]]
 ) -> T:
     """Wait for the ledger or the hook without leaving the caller in silence.

@@ -5,7 +5,6 @@ be erased without touching an event. Nothing here knows of calls, channels or HT
 """
 
 from agi_bridge.consent.chain import Chain, Row
-from agi_bridge.consent.erasing import RetentionReport, RetentionRules
 from agi_bridge.consent.errors import (
     CircuitOpen,
     ConsentError,
@@ -16,25 +15,27 @@ from agi_bridge.consent.errors import (
     SchemaOutdated,
     Withheld,
 )
-from agi_bridge.consent.facts import (
+from agi_bridge.consent.ledger.erasure import RetentionReport, RetentionRules
+from agi_bridge.consent.ledger.ledger import Ledger
+from agi_bridge.consent.ledger.queries import Disclosure, Filter, Summary
+from agi_bridge.consent.ledger.submissions import ActiveConsent, Unsent
+from agi_bridge.consent.models import (
     AgreementRules,
-    CallFacts,
+    CallMetadata,
     DisclosureHeard,
     NumberEntered,
     StoredEvent,
 )
-from agi_bridge.consent.keys import Keys
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.reading import Disclosure, Filter, Summary
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.revocation import Revocation, Revoked
-from agi_bridge.consent.sending import Live, Unsent
+from agi_bridge.consent.signing.keys import Keys
 from agi_bridge.consent.states import Act, State
 
 __all__ = [
     "Act",
+    "ActiveConsent",
     "AgreementRules",
-    "CallFacts",
+    "CallMetadata",
     "Chain",
     "CircuitOpen",
     "ConsentError",
@@ -48,7 +49,6 @@ __all__ = [
     "Ledger",
     "LedgerClosed",
     "LedgerUnavailable",
-    "Live",
     "NumberEntered",
     "RetentionReport",
     "RetentionRules",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.facts import AgreementRules, Batch, PersonalData, StoredEvent
-from agi_bridge.consent.proof import Identifiers, commitment, new_salt, text_sha256, timestamp
+from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, text_sha256, timestamp
+from agi_bridge.consent.models import AgreementRules, Batch, PersonalData, StoredEvent
 from agi_bridge.consent.states import AGREED, State, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agi_bridge.consent.facts import CallFacts, DisclosureHeard, NumberEntered
-    from agi_bridge.consent.proof import Scalar
+    from agi_bridge.consent.encoding import Scalar
+    from agi_bridge.consent.models import CallMetadata, DisclosureHeard, NumberEntered
 
 
 class ConsentRecord:
@@ -40,7 +40,7 @@ class ConsentRecord:
         "state",
     )
 
-    def __init__(self, facts: CallFacts | None, rules: AgreementRules | None = None) -> None:
+    def __init__(self, facts: CallMetadata | None, rules: AgreementRules | None = None) -> None:
         self._identifiers = Identifiers()
         self.id = self._identifiers.next()
         self.state: State | None = None

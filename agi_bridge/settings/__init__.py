@@ -16,7 +16,7 @@ from .line import (
     Line,
     SayDefault,
 )
-from .line_tables import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
+from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
 from .sections import AgiSettings, HookSettings, LogSettings
 from .settings import Settings
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH

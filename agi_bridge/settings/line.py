@@ -16,13 +16,7 @@ from pydantic import (
 
 from agi_bridge import phone
 
-from .line_tables import (
-    PLACES,
-    ConsentSettings,
-    HoursSettings,
-    LimitSettings,
-    WorkflowSettings,
-)
+from .line_sections import PLACES, ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
 from .secret import SecretPlace
 from .sections import Section
 from .types import (

@@ -20,7 +20,7 @@ from agi_bridge.speech import (
     Script,
     menu_key,
 )
-from agi_bridge.speech.shelf import WIDE
+from agi_bridge.speech.prompt_folder import WIDE
 
 from .dialling import check_dialling
 from .errors import Fault
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .dids import DidIndex
     from .line import Line
-    from .parts import Parts
+    from .partial import Parts
     from .secret import Secret
     from .sections import AgiSettings
     from .speech import SpeechSettings

@@ -15,10 +15,10 @@ from agi_bridge.speech import Folder
 from . import rules
 from .dids import DidIndex, numbers_of
 from .errors import Fault, SettingsError
-from .faults import read_errors
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
-from .parts import SPEECH_FOLDER, STATE_DIR, Parts, tables
+from .partial import SPEECH_FOLDER, STATE_DIR, Parts, tables
+from .pydantic_errors import read_errors
 from .sections import AgiSettings, HookSettings, LogSettings
 from .sources import (
     NO_FILE,

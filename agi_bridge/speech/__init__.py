@@ -16,10 +16,10 @@ from .errors import (
     SpeechError,
 )
 from .library import Library
+from .prompt_folder import SHIPPED, Folder
+from .prompt_names import DIGITS, NEEDED, OPT_OUT, PROMPTS, menu_key
 from .recording import Recording
-from .script import DIGITS, NEEDED, OPT_OUT, PROMPTS, menu_key
-from .shelf import SHIPPED, Folder
-from .wording import TEXTS, LineWords, Script, Text
+from .script import TEXTS, LineWords, Script, Text
 
 __all__ = [
     "DIGITS",

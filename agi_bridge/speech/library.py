@@ -18,19 +18,19 @@ import structlog
 from .audio import load_libraries
 from .cache import MAX_BYTES, Cache
 from .errors import MissingPrompt
+from .prompt_folder import SHIPPED, find, intact, overlay, read_folder
+from .prompt_names import DOCUMENTED, NEEDED, clean, comparable, language_tags
 from .recording import Recording
 from .rendering import Renderer
-from .script import DOCUMENTED, NEEDED, clean, comparable, language_tags
-from .shelf import SHIPPED, find, intact, layered, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .engines import Engine, PbxEngine
+    from .prompt_folder import Folder, PromptSet
     from .rendering import Speech
-    from .shelf import Folder, Shelf
-    from .wording import Text
+    from .script import Text
 
 _log = structlog.get_logger(__name__)
 
@@ -60,8 +60,8 @@ class Library:
         address: Callable[[Recording], str] | None = None,
     ) -> None:
         self._cache = Cache(cache, max_bytes=max_bytes)
-        seen_as = (pbx_cache or str(cache.absolute())).rstrip("/")
-        self._renderer = Renderer(engines, self._cache, seen_as, budget)
+        pbx_path = (pbx_cache or str(cache.absolute())).rstrip("/")
+        self._renderer = Renderer(engines, self._cache, pbx_path, budget)
         self._renders = bool(engines)
         self._address = address
         self._counts: Counter[str] = Counter()
@@ -74,7 +74,7 @@ class Library:
         BadPrompts.
         """
         line = copy.copy(self)
-        shelf = layered(folders, self._shelf)
+        shelf = overlay(folders, self._shelf)
         line._shelve(shelf)  # noqa: SLF001  # one of our own kind
         return line
 
@@ -171,7 +171,7 @@ class Library:
         if self._renders:
             load_libraries()
 
-    def _shelve(self, shelf: Shelf) -> None:
+    def _shelve(self, shelf: PromptSet) -> None:
         self._shelf = shelf
         self._documented = {
             comparable(recording.text): recording

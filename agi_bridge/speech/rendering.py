@@ -17,8 +17,8 @@ from circuitbreaker import CircuitBreaker
 
 from .engines.pbx import PbxEngine, PbxSpeech
 from .errors import BadAudio, EngineError, EngineTimeout
+from .prompt_names import language_tags
 from .recording import Recording, text_hash
-from .script import language_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

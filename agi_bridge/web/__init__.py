@@ -7,16 +7,16 @@ and nothing of calls.
 from agi_bridge.web.app import MESSAGES, REVOCATIONS, Revocations, build
 from agi_bridge.web.media import AUDIO, Media
 from agi_bridge.web.server import Web
-from agi_bridge.web.stop_words import Wish, read_wish
+from agi_bridge.web.stop_words import Intent, read_intent
 
 __all__ = [
     "AUDIO",
     "MESSAGES",
     "REVOCATIONS",
+    "Intent",
     "Media",
     "Revocations",
     "Web",
-    "Wish",
     "build",
-    "read_wish",
+    "read_intent",
 ]

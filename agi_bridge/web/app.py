@@ -21,12 +21,12 @@ from agi_bridge.consent.errors import ConsentError
 from agi_bridge.consent.revocation import Revocation
 from agi_bridge.web.attempts import Attempts
 from agi_bridge.web.customers import Customers
-from agi_bridge.web.errors import Refused
+from agi_bridge.web.errors import ProblemResponse
 from agi_bridge.web.instaply import brand_of, read_message
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import authorise, demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
-from agi_bridge.web.stop_words import Wish
+from agi_bridge.web.stop_words import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -46,7 +46,7 @@ MESSAGES: Final = "/v1/instaply/messages"
 MAX_REQUESTS: Final = 32
 """Requests at once: each waits for the ledger, whose time belongs to the callers."""
 
-_TOO_OFTEN: Final = Refused(
+_TOO_OFTEN: Final = ProblemResponse(
     429,
     "Authorization",
     "has been wrong too often",
@@ -75,18 +75,18 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
     attempts = Attempts()
-    served = _Served(attempts)
+    served = RequestLimiter(attempts)
     if token is not None:
-        revocations = _Revoking(settings, ledger, token, instaply)
+        revocations = RevocationEndpoint(settings, ledger, token, instaply)
         routes.append(
             Route(REVOCATIONS, partial(served.answer, REVOCATIONS, revocations), methods=["POST"])
         )
     if instaply is not None:
-        messages = _Reading(settings, ledger, instaply, token)
+        messages = MessageEndpoint(settings, ledger, instaply, token)
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
-        recordings = partial(_Served(attempts).answer, AUDIO, media)
+        recordings = partial(RequestLimiter(attempts).answer, AUDIO, media)
         routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
     app.router.redirect_slashes = False
@@ -94,7 +94,7 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
     return app
 
 
-class _Served:
+class RequestLimiter:
     """Runs handlers, so many at once; whatever they raise becomes an answer."""
 
     def __init__(self, attempts: Attempts) -> None:
@@ -108,7 +108,7 @@ class _Served:
         self._requests += 1
         try:
             return await handler(request)
-        except Refused as refused:
+        except ProblemResponse as refused:
             return _refusal(self._limited(refused, path, request))
         except ConsentError as error:
             structlog.get_logger().error("web: revocation not stored", path=path, exc_info=error)
@@ -119,18 +119,18 @@ class _Served:
         # of uvicorn's traceback.
         except Exception as error:  # noqa: BLE001 - the reason stands above
             structlog.get_logger().error("web: request broke", path=path, exc_info=error)
-            return _refusal(Refused(500, "", "broke this bridge", "tell its administrator"))
+            return _refusal(ProblemResponse(500, "", "broke this bridge", "tell its administrator"))
         finally:
             self._requests -= 1
 
-    def _limited(self, refused: Refused, path: str, request: Request) -> Refused:
+    def _limited(self, refused: ProblemResponse, path: str, request: Request) -> ProblemResponse:
         """What a refusal becomes once its address has sent too many wrong tokens."""
         address = "" if request.client is None else request.client.host
         wrong = refused.status == 401  # noqa: PLR2004 - RFC 9110, 15.5.2
         return _TOO_OFTEN if wrong and self._attempts.too_many(address, path) else refused
 
 
-class _Revoking:
+class RevocationEndpoint:
     """`POST /v1/revocations`."""
 
     def __init__(
@@ -142,6 +142,7 @@ class _Revoking:
         self._others = () if other is None else (other,)
 
     async def __call__(self, request: Request) -> Response:
+        """Take a revocation."""
         authorise(request, self._token, self._others)
         demand_json(request)
         values = read_object(await read_body(request))
@@ -152,7 +153,7 @@ class _Revoking:
         return JSONResponse(_told(revoked), 200 if revoked.already else 201)
 
 
-class _Reading:
+class MessageEndpoint:
     """`POST /v1/instaply/messages`."""
 
     def __init__(
@@ -166,13 +167,14 @@ class _Reading:
         self._customers = Customers(settings.web.customers, region=region)
 
     async def __call__(self, request: Request) -> Response:
+        """Take a customer's message."""
         authorise(request, self._token, self._others)
         body = await read_body(request)
         message = read_message(read_object(body, strict=False), body, datetime.now(UTC))
         if message is None:
             return Response(status_code=204)
         numbers: tuple[str, ...] = ()
-        if message.wish is Wish.STOP:
+        if message.wish is Intent.STOP:
             numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
         if not numbers:
             return await self._hand_over(message)
@@ -223,11 +225,11 @@ def _log(event: str, revoked: Revoked, **facts: str) -> None:
     )
 
 
-def _busy(problem: str) -> Refused:
-    return Refused(503, "", problem, "send it again in a few seconds", {"Retry-After": "5"})
+def _busy(problem: str) -> ProblemResponse:
+    return ProblemResponse(503, "", problem, "send it again in a few seconds", {"Retry-After": "5"})
 
 
-def _refusal(refused: Refused) -> JSONResponse:
+def _refusal(refused: ProblemResponse) -> JSONResponse:
     error = {"field": refused.field, "problem": refused.problem, "fix": refused.fix}
     return JSONResponse({"error": error}, refused.status, refused.headers)
 
@@ -238,6 +240,6 @@ async def _no_path(_: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
         fix = f"use {(headers or {}).get('Allow', 'POST')}"
-        return _refusal(Refused(405, "", "is asked for by another method", fix, headers))
+        return _refusal(ProblemResponse(405, "", "is asked for by another method", fix, headers))
     fix = f"use {REVOCATIONS} or {MESSAGES}; each is there only if its token is set in [web]"
-    return _refusal(Refused(404, "", "is no path of this bridge", fix))
+    return _refusal(ProblemResponse(404, "", "is no path of this bridge", fix))

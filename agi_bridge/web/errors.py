@@ -1,6 +1,6 @@
 """What a request to the web can be refused for. Each becomes a JSON answer, never a traceback.
 
-Refused                    any of them: status, field, problem, fix
+ProblemResponse                    any of them: status, field, problem, fix
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Refused(Exception):  # noqa: N818 - named after what happened
+class ProblemResponse(Exception):  # noqa: N818 - named after what happened
     """A request that is not served.
 
     Attributes:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.web.revocations import MAX_WORDS, clean, rfc_3339
-from agi_bridge.web.stop_words import Wish, read_wish
+from agi_bridge.web.stop_words import Intent, read_intent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ class CustomerMessage:
         received: when the customer wrote, RFC 3339; None if the message does not say.
     """
 
-    wish: Wish
+    wish: Intent
     customer_id: str = field(repr=False)
     business_id: str | None
     words: str = field(repr=False)
@@ -66,8 +66,8 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
     words = data.get("messageBody")
     if _word(data.get("fromCustomer")) not in _YES or not isinstance(words, str):
         return None
-    wish = read_wish(words)
-    if wish is Wish.OTHER:
+    wish = read_intent(words)
+    if wish is Intent.OTHER:
         return None
     customer_id = _id(data.get("customerId")) or _thread(data) or UNKNOWN
     message_id = _id(data.get("messageId"))

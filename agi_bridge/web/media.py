@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from starlette.responses import FileResponse, Response
 
-from agi_bridge.web.errors import Refused
+from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
     import os
@@ -75,7 +75,7 @@ class Media:
         """Answer a request for a recording.
 
         Raises:
-            Refused: 404, there is none of this name, or its file is gone or is not what it was.
+            ProblemResponse: 404, there is none of this name, or its file is gone or has changed.
         """
         sound = self._sounds.get(request.path_params["name"])
         if sound is None:
@@ -106,5 +106,7 @@ def _has(headers: Mapping[str, str], etag: str) -> bool:
     return not {tag.strip().removeprefix("W/") for tag in given}.isdisjoint({etag, "*"})
 
 
-def _unknown() -> Refused:
-    return Refused(404, "", "is no recording of this bridge", "ask for an address it has given out")
+def _unknown() -> ProblemResponse:
+    return ProblemResponse(
+        404, "", "is no recording of this bridge", "ask for an address it has given out"
+    )

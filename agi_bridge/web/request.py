@@ -7,7 +7,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from agi_bridge.web.errors import Refused
+from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,28 +32,32 @@ def authorise(request: Request, token: str, others: Collection[str] = ()) -> Non
         others: tokens that are valid elsewhere.
 
     Raises:
-        Refused: 401 without a token or with a wrong one, 403 with one of the others.
+        ProblemResponse: 401 without a token or with a wrong one, 403 with one of the others.
     """
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given.strip():
         fix = "send the header Authorization: Bearer TOKEN"
-        raise Refused(401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE)
+        raise ProblemResponse(
+            401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE
+        )
     if _same(given, token):
         return
     if any(_same(given, other) for other in others):
         fix = "use the token that the configuration names for this path"
-        raise Refused(403, "Authorization", "is the token of another path", fix)
+        raise ProblemResponse(403, "Authorization", "is the token of another path", fix)
     challenge = {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'}
-    raise Refused(401, "Authorization", "is a wrong token", "compare it with [web]", challenge)
+    raise ProblemResponse(
+        401, "Authorization", "is a wrong token", "compare it with [web]", challenge
+    )
 
 
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
     Raises:
-        Refused: 413 if it is too long, 408 if it comes too slowly.
+        ProblemResponse: 413 if it is too long, 408 if it comes too slowly.
     """
-    too_long = Refused(413, "", "is too long", f"send at most {MAX_BYTES} bytes")
+    too_long = ProblemResponse(413, "", "is too long", f"send at most {MAX_BYTES} bytes")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > MAX_BYTES:
         raise too_long
@@ -66,7 +70,7 @@ async def read_body(request: Request) -> bytes:
                     raise too_long
     except TimeoutError:
         fix = f"send it within {BODY_SECONDS:g} seconds"
-        raise Refused(408, "", "came too slowly", fix, {"Connection": "close"}) from None
+        raise ProblemResponse(408, "", "came too slowly", fix, {"Connection": "close"}) from None
     return bytes(body)
 
 
@@ -77,22 +81,24 @@ def read_object(body: bytes, *, strict: bool = True) -> dict[str, Any]:
     section 4); else the last one counts.
 
     Raises:
-        Refused: 400 if it is none.
+        ProblemResponse: 400 if it is none.
     """
     try:
         value = json.loads(body, object_pairs_hook=_once if strict else None)
     # RecursionError: a body of brackets. ValueError: also what is not UTF-8, or endless digits.
     except (ValueError, RecursionError):
-        raise Refused(400, "", "is not JSON", 'send a JSON object like {"number": "+1…"}') from None
+        raise ProblemResponse(
+            400, "", "is not JSON", 'send a JSON object like {"number": "+1…"}'
+        ) from None
     if not isinstance(value, dict):
-        raise Refused(400, "", "is not a JSON object", 'send one like {"number": "+1…"}')
+        raise ProblemResponse(400, "", "is not a JSON object", 'send one like {"number": "+1…"}')
     return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) < len(pairs):
-        raise Refused(400, "", "names a field twice", "name each field once")
+        raise ProblemResponse(400, "", "names a field twice", "name each field once")
     return names
 
 
@@ -100,12 +106,12 @@ def demand_json(request: Request) -> None:
     """Let a request pass that says it is JSON.
 
     Raises:
-        Refused: 415 if it says something else, or nothing.
+        ProblemResponse: 415 if it says something else, or nothing.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         fix = "send JSON with the header Content-Type: application/json"
-        raise Refused(415, "Content-Type", "is not application/json", fix)
+        raise ProblemResponse(415, "Content-Type", "is not application/json", fix)
 
 
 def _same(given: str, token: str) -> bool:

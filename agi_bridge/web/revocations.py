@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
 from agi_bridge.consent.revocation import Revocation
-from agi_bridge.web.errors import Refused
+from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,22 +45,22 @@ def read_revocation(
         now: with its zone.
 
     Raises:
-        Refused: 422, naming the field.
+        ProblemResponse: 422, naming the field.
     """
     for field in values:
         if field not in FIELDS:
-            raise Refused(422, _shown(field), "is not a field", f"use {', '.join(FIELDS)}")
+            raise ProblemResponse(422, _shown(field), "is not a field", f"use {', '.join(FIELDS)}")
     line = _line(values.get("line"), lines)
     brand = _brand(values.get("brand"), lines)
     if line is not None and brand is not None:
-        raise Refused(422, "brand", "is given beside line", "give one of them, or neither")
+        raise ProblemResponse(422, "brand", "is given beside line", "give one of them, or neither")
     if line is not None:
         brand = line.brand
     number = _number(values.get("number"), line or next(iter(lines.values())))
     channel = values.get("channel")
     if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
         fix = 'write one word of a-z, 0-9, - and _, like "email", or leave it out'
-        raise Refused(422, "channel", "is not a word", fix)
+        raise ProblemResponse(422, "channel", "is not a word", fix)
     return Revocation(
         number=number,
         brand=brand,
@@ -74,11 +74,11 @@ def read_revocation(
 
 def _number(value: object, line: Line) -> str:
     if value is None:
-        raise Refused(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
+        raise ProblemResponse(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
     number = phone.named(value, region=line.regions[0]) if isinstance(value, str) else None
     if number is None:
         fix = 'write it in E.164, like "+14155550199", in quotes'
-        raise Refused(422, "number", "is not a telephone number", fix)
+        raise ProblemResponse(422, "number", "is not a telephone number", fix)
     return number
 
 
@@ -87,7 +87,7 @@ def _line(value: object, lines: Mapping[str, Line]) -> Line | None:
         return None
     if not isinstance(value, str) or value not in lines:
         fix = f"name one of {', '.join(lines)}, or leave it out"
-        raise Refused(422, "line", "is no line of this bridge", fix)
+        raise ProblemResponse(422, "line", "is no line of this bridge", fix)
     return lines[value]
 
 
@@ -98,7 +98,7 @@ def _brand(value: object, lines: Mapping[str, Line]) -> str | None:
     brands = {line.brand.casefold(): line.brand for line in lines.values()}
     if not isinstance(value, str) or value.strip().casefold() not in brands:
         fix = f"name one of {', '.join(sorted(brands.values()))}, or leave it out for every brand"
-        raise Refused(422, "brand", "is no brand of this bridge", fix)
+        raise ProblemResponse(422, "brand", "is no brand of this bridge", fix)
     return brands[value.strip().casefold()]
 
 
@@ -107,13 +107,13 @@ def _received(value: object, now: datetime) -> str | None:
         return None
     fix = 'write the time of the request with its zone, like "2026-11-23T08:00:00Z"'
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        raise Refused(422, "received", "is not a time as RFC 3339 has it", fix)
+        raise ProblemResponse(422, "received", "is not a time as RFC 3339 has it", fix)
     try:
         moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(422, "received", "is not a time that there is", fix) from None
+        raise ProblemResponse(422, "received", "is not a time that there is", fix) from None
     if moment > now + _CLOCKS_DIFFER:
-        raise Refused(422, "received", "lies in the future", fix)
+        raise ProblemResponse(422, "received", "lies in the future", fix)
     return rfc_3339(moment)
 
 
@@ -122,7 +122,7 @@ def _words(value: object) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > MAX_WORDS:
         fix = f"write at most {MAX_WORDS} characters in quotes, or leave it out"
-        raise Refused(422, "words", "is not a text of that length", fix)
+        raise ProblemResponse(422, "words", "is not a text of that length", fix)
     return clean(value)
 
 
@@ -137,7 +137,7 @@ def _reference(key: str | None, number: str, brand: str | None) -> str | None:
         return None
     if not key or len(key) > MAX_KEY or not key.isprintable():
         fix = f"send 1 to {MAX_KEY} characters, like a UUID"
-        raise Refused(422, "Idempotency-Key", "is empty, too long or no text", fix)
+        raise ProblemResponse(422, "Idempotency-Key", "is empty, too long or no text", fix)
     return f"{key} {number} {brand or '*'}"
 
 

@@ -39,7 +39,7 @@ _LONGEST_GLUED: Final = 60
 """Letters of a message that is looked at without its blanks."""
 
 
-class Wish(StrEnum):
+class Intent(StrEnum):
     """What a message asks for."""
 
     STOP = "stop"
@@ -48,7 +48,7 @@ class Wish(StrEnum):
     OTHER = "other"
 
 
-def read_wish(message: str) -> Wish:
+def read_intent(message: str) -> Intent:
     """Tell whether a message asks for no more texts.
 
     Case, accents, punctuation and characters that cannot be seen do not count; neither does what a
@@ -56,16 +56,16 @@ def read_wish(message: str) -> Wish:
     """
     text = message[:_LONGEST]
     if is_liking(text):
-        return Wish.OTHER
+        return Intent.OTHER
     own = unquoted(text)
     wishes = {_wish_of(reading) for reading in readings(own)}
-    if Wish.STOP in wishes:
-        return Wish.STOP
+    if Intent.STOP in wishes:
+        return Intent.STOP
     if own != text:
         wishes |= {_wish_of(reading) for reading in readings(text)}
-    if wishes != {Wish.OTHER} or any(sign in SIGNS for sign in text):
-        return Wish.UNCLEAR
-    return Wish.OTHER
+    if wishes != {Intent.OTHER} or any(sign in SIGNS for sign in text):
+        return Intent.UNCLEAR
+    return Intent.OTHER
 
 
 # -- kinds of phrases -----------------------------------------------------------------------------
@@ -176,17 +176,17 @@ class _Phrase:
     start: int
 
 
-def _wish_of(reading: Reading) -> Wish:
+def _wish_of(reading: Reading) -> Intent:
     words, breaks = _without_courtesies(reading)
     if not words:
-        return Wish.OTHER
+        return Intent.OTHER
     phrases = list(_phrases(words))
     clauses = [list(_phrases(clause)) for clause in _clauses(words, breaks)]
     if _asks(phrases, breaks) or (clauses and all(_asks(one, frozenset()) for one in clauses)):
-        return Wish.STOP
+        return Intent.STOP
     if _may_ask(phrases, breaks) or _is_misspelt(phrases) or _is_glued(words):
-        return Wish.UNCLEAR
-    return Wish.OTHER
+        return Intent.UNCLEAR
+    return Intent.OTHER
 
 
 def _most_words(words: Sequence[str], place: int) -> int:

@@ -12,9 +12,10 @@ import uvloop
 
 from agi_bridge import phone
 from agi_bridge.agi import Channel, Limits, Server
+from agi_bridge.app.service import spare_the_collector
 from agi_bridge.consent import (
     AgreementRules,
-    CallFacts,
+    CallMetadata,
     ConsentRecord,
     DisclosureHeard,
     Keys,
@@ -24,7 +25,6 @@ from agi_bridge.consent import (
 )
 from agi_bridge.hook import Dial, HookClient, Instructions
 from agi_bridge.observe import CallLine, configure_logging
-from agi_bridge.service import spare_the_collector
 from bench.servers import flow
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ def _dialled(answer: Answer | None) -> str:
     return next((verb.numbers[0] for verb in verbs if isinstance(verb, Dial)), "")
 
 
-def _facts(channel: Channel) -> CallFacts:
+def _facts(channel: Channel) -> CallMetadata:
     environment = channel.environment
     caller = phone.caller_id(environment.caller_id, region="US")
-    return CallFacts(
+    return CallMetadata(
         line_id="bench",
         did=flow.BUSINESS_NUMBER,
         brand="Example Store",

@@ -15,7 +15,7 @@ from agi_bridge.agi import (
     Recorded,
 )
 from agi_bridge.agi.commands import exec_seconds
-from tests.agi.tap import Line, settle
+from tests.support.fake_transport import Line, settle
 
 OK = b"200 result=0\n"
 ONE = b"200 result=1\n"

@@ -14,7 +14,7 @@ from agi_bridge.agi import (
     Channel,
     Limits,
 )
-from tests.agi.tap import ENVIRONMENT, Line, settle
+from tests.support.fake_transport import ENVIRONMENT, Line, settle
 
 OK = b"200 result=0\n"
 DEAD = b"511 Command Not Permitted on a dead channel or intercept routine\n"

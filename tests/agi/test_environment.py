@@ -2,7 +2,7 @@ import pytest
 
 from agi_bridge.agi import AGIProtocolError, Environment, Reader
 from agi_bridge.agi.environment import parse_environment
-from tests.agi.recorded import from_asterisk
+from tests.support.recorded import from_asterisk
 
 
 def recorded(case: str) -> Environment:

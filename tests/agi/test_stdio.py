@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from agi_bridge.agi import AGIProtocolError, Channel, Limits
 from agi_bridge.agi.stdio import comes_from_asterisk, run
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAM = Path(__file__).parents[1] / "support" / "agi_program.py"
 ENVIRONMENT = b"agi_request: /usr/share/agi/program.py\nagi_uniqueid: 1.1\nagi_arg_1: consent\n\n"
 
 

@@ -18,8 +18,8 @@ from agi_bridge.agi import (
     Reply,
     Usage,
 )
-from tests.agi.recorded import CASES, from_asterisk
-from tests.agi.replay import replay
+from tests.support.recorded import CASES, from_asterisk
+from tests.support.replay import replay
 
 # Sessions whose server wrote a second command before the reply to the first, half a line, or one
 # whose reply was not recorded. The engine cannot be made to do so; only the reading is tested.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agi_bridge.agi import AGIProtocolError, Environment, Hangup, Limits, Reader, Reply, Usage
 from agi_bridge.agi.wire import Event
-from tests.agi.recorded import CASES, from_asterisk
+from tests.support.recorded import CASES, from_asterisk
 
 ENVIRONMENT = b"agi_network: yes\nagi_uniqueid: 1.1\n\n"
 USAGE = (

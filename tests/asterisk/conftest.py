@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from agi_bridge.tools.asterisk import Asterisk, find_asterisk, provision
-from agi_bridge.tools.provision import default_tree, share_path
-from agi_bridge.tools.sip_call import Call
-from agi_bridge.tools.sip_phone import SipPhone
-from agi_bridge.tools.stand_in import StandIn
-from tests.asterisk.house import House, shorten
+from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.lab.asterisk.provision import default_tree, share_path
+from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision
+from agi_bridge.lab.sip.call import Call
+from agi_bridge.lab.sip.phone import SipPhone
+from tests.support.bridge_fixture import BridgeFixture, shorten
 
 DID = "+14155550111"
 """The business number that callers dial."""
@@ -178,9 +178,9 @@ def short_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture
-async def house(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[House]:
+async def house(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[BridgeFixture]:
     """Return a bridge behind the PBX, with a hook of its own; `await house.open(...)` starts it."""
-    async with StandIn() as stand_in:
-        made = House(pbx, short_prompts, tmp_path, stand_in)
+    async with FakeHook() as fake_hook:
+        made = BridgeFixture(pbx, short_prompts, tmp_path, fake_hook)
         yield made
         await made.close()

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.agi import Channel, Server
-from agi_bridge.tools.sip_call import End
-from tests.asterisk.heard import hears
-from tests.asterisk.house import AGREEMENT, FORWARD
-from tests.call.builders import KEY
+from agi_bridge.lab.sip.call import End
+from tests.support.bridge_fixture import AGREEMENT, FORWARD
+from tests.support.call_env import KEY
+from tests.support.heard import hears
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
-    from tests.asterisk.house import House
+    from tests.support.bridge_fixture import BridgeFixture
 
 pytestmark = pytest.mark.asterisk
 
@@ -91,7 +91,7 @@ async def test_hostile_text_reaches_a_variable_as_it_is(pbx: Pbx) -> None:
 
 
 @pytest.fixture
-async def classic(pbx: Pbx, house: House, tmp_path: Path) -> None:
+async def classic(pbx: Pbx, house: BridgeFixture, tmp_path: Path) -> None:
     """The dialplan runs `agi-bridge agi` as a program, for the extension `classic`."""
     program = tmp_path / "bridge.sh"
     command = f"{sys.executable} -m agi_bridge agi --config {house.configure()}"
@@ -102,7 +102,9 @@ async def classic(pbx: Pbx, house: House, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("classic")
-async def test_classic_agi_is_the_same_call(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_classic_agi_is_the_same_call(
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+) -> None:
     call = await pbx.call("classic")
     await house.agrees(call)
     there = await far_end.next_call()
@@ -114,7 +116,7 @@ async def test_classic_agi_is_the_same_call(pbx: Pbx, house: House, far_end: Sip
 
 
 @pytest.mark.usefixtures("classic")
-async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, house: House) -> None:
+async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, house: BridgeFixture) -> None:
     call = await pbx.call("classic")
     await hears(call, house.prompts / "en" / "disclosure.wav", 200)
     await call.hang_up()

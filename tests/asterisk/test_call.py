@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools.provision import default_tree
-from tests.asterisk.heard import exact, hears
-from tests.asterisk.house import AGREEMENT, DIGITS, FORWARD, NUMBER, House, talk
+from tests.support.bridge_fixture import AGREEMENT, DIGITS, FORWARD, NUMBER, BridgeFixture, talk
+from tests.support.heard import exact, hears
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -23,7 +23,7 @@ IMPATIENT = {"first_digit_seconds": 1, "between_digits_seconds": 1, "entry_secon
 
 
 async def test_a_caller_who_agrees_hears_all_of_it_and_is_connected(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     house.prompts = SHIPPED
     await house.open()
@@ -39,7 +39,7 @@ async def test_a_caller_who_agrees_hears_all_of_it_and_is_connected(
         )
     await talk(call, there)
     await house.stored(*AGREEMENT, "accepted")
-    (request,) = house.stand_in.requests
+    (request,) = house.fake_hook.requests
     assert request.from_ == NUMBER
     disclosed = (await house.events())[0]
     assert disclosed.body["complete"] is True
@@ -50,7 +50,7 @@ async def test_a_caller_who_agrees_hears_all_of_it_and_is_connected(
 
 
 async def test_a_star_during_the_disclosure_connects_at_once_without_a_text(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     house.prompts = SHIPPED
     await house.open()
@@ -62,11 +62,13 @@ async def test_a_star_during_the_disclosure_connects_at_once_without_a_text(
     await house.hears(call, "declined")
     assert exact(call, SHIPPED / "en" / "disclosure.wav").milliseconds < 10_000
     assert await house.states() == ["disclosed", "declined"]
-    assert house.stand_in.requests == []
+    assert house.fake_hook.requests == []
     await call.hang_up()
 
 
-async def test_a_wrong_number_then_the_right_one(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_a_wrong_number_then_the_right_one(
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+) -> None:
     await house.open()
     call = await pbx.call()
     await house.keys(call, "4115550123")
@@ -74,11 +76,13 @@ async def test_a_wrong_number_then_the_right_one(pbx: Pbx, house: House, far_end
     await call.press(DIGITS)
     await house.answers(call)
     await (await far_end.next_call()).answered()
-    assert [request.from_ for request in house.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER]
     await call.hang_up()
 
 
-async def test_a_caller_who_changes_the_number(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_a_caller_who_changes_the_number(
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+) -> None:
     await house.open()
     call = await pbx.call()
     await house.keys(call, "4155550124")
@@ -87,11 +91,11 @@ async def test_a_caller_who_changes_the_number(pbx: Pbx, house: House, far_end: 
     await house.keys(call)
     await house.answers(call)
     await (await far_end.next_call()).answered()
-    assert [request.from_ for request in house.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER]
     await call.hang_up()
 
 
-async def test_fast_keys_are_not_lost(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_fast_keys_are_not_lost(pbx: Pbx, house: BridgeFixture, far_end: SipPhone) -> None:
     """A dialler's keys: 60 ms long, 60 ms apart, from the middle of the prompt on."""
     await house.open()
     call = await pbx.call()
@@ -99,12 +103,12 @@ async def test_fast_keys_are_not_lost(pbx: Pbx, house: House, far_end: SipPhone)
     await call.press(DIGITS, duration=0.06, gap=0.06)
     await house.answers(call)
     await (await far_end.next_call()).answered()
-    assert [request.from_ for request in house.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER]
     await call.hang_up()
 
 
 async def test_silence_leads_to_the_default_destination(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     await house.open(consent={**IMPATIENT, "entry_tries": 2})
     call = await pbx.call()
@@ -116,7 +120,7 @@ async def test_silence_leads_to_the_default_destination(
 
 
 async def test_the_language_menu_leads_to_spanish(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     await house.open(languages=["en", "es"])
     call = await pbx.call()
@@ -134,7 +138,7 @@ async def test_the_language_menu_leads_to_spanish(
 # Hangups
 
 
-async def test_a_hangup_before_the_number(pbx: Pbx, house: House) -> None:
+async def test_a_hangup_before_the_number(pbx: Pbx, house: BridgeFixture) -> None:
     await house.open()
     call = await pbx.call()
     await hears(call, house.prompts / "en" / "disclosure.wav", 200)
@@ -143,7 +147,7 @@ async def test_a_hangup_before_the_number(pbx: Pbx, house: House) -> None:
     await house.stored("disclosed", "abandoned")
 
 
-async def test_a_hangup_while_keying(pbx: Pbx, house: House) -> None:
+async def test_a_hangup_while_keying(pbx: Pbx, house: BridgeFixture) -> None:
     await house.open()
     call = await pbx.call()
     await house.keys(call, "4155")
@@ -152,7 +156,7 @@ async def test_a_hangup_while_keying(pbx: Pbx, house: House) -> None:
     await house.stored("disclosed", "abandoned")
 
 
-async def test_a_hangup_at_the_confirmation(pbx: Pbx, house: House) -> None:
+async def test_a_hangup_at_the_confirmation(pbx: Pbx, house: BridgeFixture) -> None:
     await house.open()
     call = await pbx.call()
     await house.keys(call, DIGITS)
@@ -160,26 +164,28 @@ async def test_a_hangup_at_the_confirmation(pbx: Pbx, house: House) -> None:
     await call.hang_up()
     await house.idle()
     await house.stored("disclosed", "entered", "abandoned")
-    assert house.stand_in.requests == []
+    assert house.fake_hook.requests == []
 
 
 async def test_a_hangup_after_1_while_the_hook_thinks_still_texts_once(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
-    house.stand_in.scenario = "slow"
+    house.fake_hook.scenario = "slow"
     await house.open()
     call = await pbx.call()
     await house.agrees(call)
-    await house.stand_in.received()
+    await house.fake_hook.received()
     await call.hang_up()
-    house.stand_in.hold.set()
+    house.fake_hook.hold.set()
     await house.stored(*AGREEMENT, "accepted")
     await house.idle()
-    assert len(house.stand_in.requests) == 1
+    assert len(house.fake_hook.requests) == 1
     assert far_end.calls == []
 
 
-async def test_a_hangup_in_the_dialled_call(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_a_hangup_in_the_dialled_call(
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+) -> None:
     await house.open()
     call = await pbx.call()
     await house.agrees(call)
@@ -199,10 +205,10 @@ async def test_a_hangup_in_the_dialled_call(pbx: Pbx, house: House, far_end: Sip
     [("refuse", "not_sent"), ("403", "refused"), ("garbage", "unknown"), ("500", "unknown")],
 )
 async def test_a_hook_that_fails_leads_to_the_default_destination(
-    pbx: Pbx, house: House, shop: SipPhone, scenario: str, state: str
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone, scenario: str, state: str
 ) -> None:
-    house.stand_in.scenario = scenario
-    await house.stand_in.settled()
+    house.fake_hook.scenario = scenario
+    await house.fake_hook.settled()
     await house.open()
     call = await pbx.call()
     await house.agrees(call)
@@ -213,9 +219,9 @@ async def test_a_hook_that_fails_leads_to_the_default_destination(
 
 
 async def test_a_hook_that_is_too_slow_leads_to_the_default_destination(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
-    house.stand_in.scenario = "slow"
+    house.fake_hook.scenario = "slow"
     await house.open({"hook": {"total_seconds": 3}})
     call = await pbx.call()
     await house.agrees(call)
@@ -227,9 +233,9 @@ async def test_a_hook_that_is_too_slow_leads_to_the_default_destination(
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 async def test_a_text_of_the_hook_is_heard_in_the_callers_language(
-    pbx: Pbx, house: House, shop: SipPhone, language: str
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone, language: str
 ) -> None:
-    house.stand_in.scenario = "say"
+    house.fake_hook.scenario = "say"
     await house.open(languages=[language])
     call = await pbx.call()
     await house.keys(call, DIGITS, language)
@@ -240,10 +246,10 @@ async def test_a_text_of_the_hook_is_heard_in_the_callers_language(
 
 
 async def test_a_text_that_only_the_hook_knows_is_heard_through_the_engine(
-    pbx: Pbx, house: House, shop: SipPhone, tmp_path: Path
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone, tmp_path: Path
 ) -> None:
     engine = default_tree() / "bin" / "espeak-ng"
-    house.stand_in.forward = '</Dial><Say>The shop is closed, until nine; "${EXTEN}".</Say><Dial>'
+    house.fake_hook.forward = '</Dial><Say>The shop is closed, until nine; "${EXTEN}".</Say><Dial>'
     argv = [str(engine), "-v", "{language}", "-w", "{output}", "--stdin"]
     espeak = {"kind": "command", "command": argv}
     await house.open({"speech": {"prompts": str(house.prompts), "engines": [espeak]}})

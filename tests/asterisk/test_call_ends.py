@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from agi_bridge.lab.sip.call import End
+from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools.sip_call import End
-from agi_bridge.tools.sip_phone import Behaviour, SipPhone
-from tests.asterisk.heard import arrives, beginning, hears
-from tests.asterisk.house import AGREEMENT, FORWARD, House, talk
+from tests.support.bridge_fixture import AGREEMENT, FORWARD, BridgeFixture, talk
+from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
     from tests.asterisk.conftest import Pbx
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asterisk
     "behaviour", [Behaviour.BUSY, Behaviour.RING, Behaviour.CONGESTION, Behaviour.NOT_FOUND]
 )
 async def test_a_far_end_that_does_not_answer_leads_to_a_word_and_the_default(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
 ) -> None:
     far_end.behaviour = behaviour
     await house.open(ring_seconds=5)
@@ -43,7 +43,7 @@ async def test_a_far_end_that_does_not_answer_leads_to_a_word_and_the_default(
 
 @pytest.mark.parametrize("behaviour", [Behaviour.BUSY, Behaviour.CONGESTION])
 async def test_the_log_tells_a_dead_trunk_from_a_busy_line_though_the_default_answered(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
 ) -> None:
     far_end.behaviour, status = behaviour, behaviour.name
     with capture_logs() as logs:
@@ -62,7 +62,7 @@ async def test_the_log_tells_a_dead_trunk_from_a_busy_line_though_the_default_an
 
 
 async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_does(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     default = {"kind": "dial", "destination": "PJSIP/softphone"}  # registered nowhere
     await house.open(default=default)
@@ -78,7 +78,7 @@ async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_d
 
 
 async def test_the_dialplan_dials_where_the_line_says_so(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     await house.open(dial="dialplan")
     call = await pbx.call()
@@ -93,7 +93,7 @@ async def test_the_dialplan_dials_where_the_line_says_so(
 
 
 async def test_the_dialplan_takes_the_default_where_the_line_says_so(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
     far_end.behaviour = Behaviour.BUSY
     await house.open(dial="dialplan")
@@ -103,7 +103,7 @@ async def test_the_dialplan_takes_the_default_where_the_line_says_so(
     await call.hang_up()
 
 
-async def test_a_default_in_the_dialplan(pbx: Pbx, house: House) -> None:
+async def test_a_default_in_the_dialplan(pbx: Pbx, house: BridgeFixture) -> None:
     place = {"kind": "dialplan", "context": "elsewhere", "extension": "s", "priority": 1}
     await house.open(default=place)
     call = await pbx.call()
@@ -117,7 +117,7 @@ async def test_a_default_in_the_dialplan(pbx: Pbx, house: House) -> None:
 
 
 async def test_a_bridge_killed_during_the_disclosure_leaves_the_caller_to_the_default(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     house.prompts = SHIPPED
     async with house.process() as process:
@@ -129,7 +129,7 @@ async def test_a_bridge_killed_during_the_disclosure_leaves_the_caller_to_the_de
 
 
 async def test_a_bridge_killed_in_the_bridged_call_does_not_end_it(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
     async with house.process() as process:
         call = await pbx.call()
@@ -147,26 +147,26 @@ async def test_a_bridge_killed_in_the_bridged_call_does_not_end_it(
 
 
 async def test_a_bridge_killed_while_the_hook_thinks_never_sends_again(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
-    house.stand_in.scenario = "slow"
+    house.fake_hook.scenario = "slow"
     async with house.process() as process:
         call = await pbx.call()
         await house.agrees(call)
-        await house.stand_in.received()
+        await house.fake_hook.received()
         process.send_signal(signal.SIGKILL)
         await (await shop.next_call()).answered()
         await call.hang_up()
     assert await house.states() == list(AGREEMENT)
     await house.open()
     assert await house.states() == [*AGREEMENT, "unknown"]
-    assert len(house.stand_in.requests) == 1
+    assert len(house.fake_hook.requests) == 1
 
 
 # Many
 
 
-async def test_fifty_callers_at_once(pbx: Pbx, house: House, far_end: SipPhone) -> None:
+async def test_fifty_callers_at_once(pbx: Pbx, house: BridgeFixture, far_end: SipPhone) -> None:
     await house.open(limits={"line_per_hour": 1000})
     caller = await pbx.telephone("softphone", registers=False)
     caller.quiet = far_end.quiet = True
@@ -187,7 +187,7 @@ async def test_fifty_callers_at_once(pbx: Pbx, house: House, far_end: SipPhone) 
     await asyncio.gather(*everyone)
     for call in there:
         await call.answered()
-    texted = sorted(request.from_ for request in house.stand_in.requests)
+    texted = sorted(request.from_ for request in house.fake_hook.requests)
     assert texted == [f"+141555501{i:02d}" for i in range(20, 70)]
     assert (await house.states()).count("accepted") == 50
     for call in there:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.speech import SHIPPED
-from tests.asterisk.heard import exact, hears
-from tests.asterisk.house import FORWARD, NUMBER, House
+from tests.support.bridge_fixture import FORWARD, NUMBER, BridgeFixture
+from tests.support.heard import exact, hears
 
 if TYPE_CHECKING:
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -20,7 +20,7 @@ OPT_OUT: dict[str, Any] = {"opt_out_key": "9"}
 
 
 async def test_the_opt_out_key_is_offered_heard_and_obeyed(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     house.prompts = SHIPPED
     await house.open(consent=OPT_OUT, digits="pbx")
@@ -38,7 +38,7 @@ async def test_the_opt_out_key_is_offered_heard_and_obeyed(
 
 
 async def test_whoever_hides_their_number_keys_it_to_opt_out(
-    pbx: Pbx, house: House, shop: SipPhone, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone, far_end: SipPhone
 ) -> None:
     await house.open(consent=OPT_OUT)
     call = await pbx.call(caller_id="anonymous")
@@ -58,19 +58,19 @@ async def test_whoever_hides_their_number_keys_it_to_opt_out(
     await house.agrees(call)
     await (await shop.next_call()).answered()
     await house.hears(call, "declined")
-    assert house.stand_in.requests == []
+    assert house.fake_hook.requests == []
     await call.hang_up()
 
     # ... but its owner may change their mind.
     call = await pbx.call(caller_id=NUMBER)
     await house.agrees(call)
     assert (await far_end.next_call()).number == FORWARD
-    assert [request.from_ for request in house.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER]
     await call.hang_up()
 
 
 async def test_a_returning_caller_hears_no_disclosure(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     await house.open(consent={"returning": "skip"})
     call = await pbx.call(caller_id=NUMBER)
@@ -83,13 +83,13 @@ async def test_a_returning_caller_hears_no_disclosure(
     await there.answered()
     await house.hears(call, "accepted")
     assert exact(call, house.prompts / "en" / "disclosure.wav").milliseconds == 0
-    assert [request.from_ for request in house.stand_in.requests] == [NUMBER, NUMBER]
+    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER, NUMBER]
     assert (await house.states())[-3:] == ["returned", "submitting", "accepted"]
     await call.hang_up()
 
 
 async def test_beyond_the_numbers_limit_the_caller_is_connected_without_a_text(
-    pbx: Pbx, house: House, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
     await house.open(limits={"number_per_day": 1})
     call = await pbx.call()
@@ -100,14 +100,14 @@ async def test_beyond_the_numbers_limit_the_caller_is_connected_without_a_text(
     await house.agrees(call)
     await (await shop.next_call()).answered()
     await house.hears(call, "declined")
-    assert len(house.stand_in.requests) == 1
+    assert len(house.fake_hook.requests) == 1
     last = (await house.events())[-1]
     assert (last.type, last.body["reason"]) == ("declined", "number_limit")
     await call.hang_up()
 
 
 async def test_the_record_names_the_call_as_the_pbx_does(
-    pbx: Pbx, house: House, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, shop: SipPhone
 ) -> None:
     await pbx.asterisk.set_global("AGI_BRIDGE_ATTESTATION", "B")
     await house.open()

@@ -11,16 +11,16 @@ from agi_bridge.call.digits import Digits
 from agi_bridge.call.keypad import play
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.speech import Folder, Library
-from tests.asterisk.heard import exact
-from tests.asterisk.house import tone
-from tests.asterisk.stage import Stage
-from tests.call.builders import line
+from tests.support.bridge_fixture import tone
+from tests.support.call_env import line
+from tests.support.heard import exact
+from tests.support.scripted_bridge import ScriptedBridge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi import Channel
-    from agi_bridge.tools.sip_call import Call
+    from agi_bridge.lab.sip.call import Call
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -52,7 +52,7 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
         found = await Digits(channel, shop, library, language).sounds(NUMBER)
         await play(channel, found, "")
 
-    async with Stage(pbx) as stage:
+    async with ScriptedBridge(pbx) as stage:
         call = await stage.call(story)
         await call.ended()
     return call
@@ -89,7 +89,7 @@ async def test_the_pbx_alone_would_have_said_english_ones(pbx: Pbx) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, "de")
         assert await channel.say_digits(NUMBER) == ""
 
-    async with Stage(pbx) as stage:
+    async with ScriptedBridge(pbx) as stage:
         call = await stage.call(story)
         await call.ended()
     assert in_order(call, [pbx.sound(f"digits/{digit}") for digit in NUMBER])

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.call.follow import Follower
+from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.observe import CallLine
 from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
-from tests.asterisk.heard import exact, heard, milliseconds
-from tests.asterisk.stage import Stage
-from tests.call.builders import line
+from tests.support.call_env import line
+from tests.support.heard import exact, heard, milliseconds
+from tests.support.scripted_bridge import ScriptedBridge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi import Channel
-    from agi_bridge.tools.sip_call import Call
+    from agi_bridge.lab.sip.call import Call
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -41,7 +41,7 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
 
     async def listened(share: list[tuple[str, str]]) -> Call:
         async def story(channel: Channel) -> None:
-            follower = Follower(channel, line(), library, CallLine("test"))
+            follower = PlanExecutor(channel, line(), library, CallLine("test"))
             for language, name in share:
                 follower.language = language
                 await follower.play_or_raise(name)
@@ -50,7 +50,7 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
         await call.ended(within=90)
         return call
 
-    async with Stage(pbx) as stage:
+    async with ScriptedBridge(pbx) as stage:
         calls = await asyncio.gather(*map(listened, shares))
     short = {
         f"{language}/{name}": missing

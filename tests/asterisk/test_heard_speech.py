@@ -12,26 +12,26 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from agi_bridge.call.follow import Follower
-from agi_bridge.call.route import Speak, plan
-from agi_bridge.call.speaking import AHEAD, passages
+from agi_bridge.call.execute import PlanExecutor
+from agi_bridge.call.plan import Speak, plan
+from agi_bridge.call.say import AHEAD, passages
 from agi_bridge.hook import read_answer
+from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.observe import CallLine
 from agi_bridge.speech import CommandEngine, Library, PbxEngine
-from agi_bridge.tools.provision import default_tree
-from tests.asterisk.heard import exact, heard, hears, milliseconds
-from tests.asterisk.heard import recording as samples
-from tests.asterisk.stage import Stage
-from tests.call.builders import line
+from tests.support.call_env import line
+from tests.support.heard import exact, heard, hears, milliseconds
+from tests.support.heard import recording as samples
+from tests.support.scripted_bridge import ScriptedBridge
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import AsyncIterator, Iterator
 
     from agi_bridge.agi import Channel
+    from agi_bridge.lab.sip.call import Call
     from agi_bridge.settings import Line
     from agi_bridge.speech import Recording
-    from agi_bridge.tools.sip_call import Call
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -55,7 +55,7 @@ HOSTILE = {
 """MARKER is a file that none of them may bring about."""
 
 
-class Teller:
+class ConsoleReporter:
     """Espeak-ng behind a library, and what it was given to speak."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,22 +91,22 @@ def marker() -> Iterator[Path]:
 
 
 @pytest.fixture
-def teller(tmp_path: Path) -> Teller:
-    return Teller(tmp_path)
+def teller(tmp_path: Path) -> ConsoleReporter:
+    return ConsoleReporter(tmp_path)
 
 
 @asynccontextmanager
 async def hears_answers(
     pbx: Pbx, library: Library, *applications: str, **of_line: Any
 ) -> AsyncIterator[Listener]:
-    async with Stage(pbx, *applications) as stage:
+    async with ScriptedBridge(pbx, *applications) as stage:
         yield Listener(stage, library, line(**of_line))
 
 
 class Listener:
     """Places calls whose hook has answered with a text."""
 
-    def __init__(self, stage: Stage, library: Library, of: Line) -> None:
+    def __init__(self, stage: ScriptedBridge, library: Library, of: Line) -> None:
         self._stage = stage
         self._library = library
         self._line = of
@@ -118,7 +118,7 @@ class Listener:
         assert isinstance(steps[0], Speak)
 
         async def story(channel: Channel) -> None:
-            follower = Follower(channel, self._line, self._library, CallLine("test"))
+            follower = PlanExecutor(channel, self._line, self._library, CallLine("test"))
             try:
                 await follower.follow(steps[:1])
             finally:
@@ -138,7 +138,7 @@ def unheard(call: Call, recording: Recording) -> float:
 
 
 async def test_hostile_texts_are_heard_as_they_are_and_do_nothing(
-    pbx: Pbx, teller: Teller, marker: Path
+    pbx: Pbx, teller: ConsoleReporter, marker: Path
 ) -> None:
     texts = {name: text.replace("MARKER", str(marker)) for name, text in HOSTILE.items()}
     language = {"right to left": "ar"}
@@ -157,7 +157,9 @@ async def test_hostile_texts_are_heard_as_they_are_and_do_nothing(
     assert not marker.exists()
 
 
-async def test_twenty_callers_at_once_each_hear_their_own_text(pbx: Pbx, teller: Teller) -> None:
+async def test_twenty_callers_at_once_each_hear_their_own_text(
+    pbx: Pbx, teller: ConsoleReporter
+) -> None:
     texts = [f"You are caller number {number}, and this is for you." for number in range(20)]
     async with hears_answers(pbx, teller.library) as listener:
         calls = await asyncio.gather(*map(listener.listened, texts))
@@ -167,7 +169,7 @@ async def test_twenty_callers_at_once_each_hear_their_own_text(pbx: Pbx, teller:
 
 
 async def test_a_very_long_text_begins_at_once_and_is_rendered_no_further_than_needed(
-    pbx: Pbx, teller: Teller
+    pbx: Pbx, teller: ConsoleReporter
 ) -> None:
     text = "".join(f"This is sentence number {number} of it. " for number in range(130))[:4096]
     parts = passages(text)
@@ -181,7 +183,7 @@ async def test_a_very_long_text_begins_at_once_and_is_rendered_no_further_than_n
     assert len(teller.given()) <= 4 + AHEAD
 
 
-async def test_a_key_of_the_line_ends_a_text(pbx: Pbx, teller: Teller) -> None:
+async def test_a_key_of_the_line_ends_a_text(pbx: Pbx, teller: ConsoleReporter) -> None:
     text = "This is the first sentence of two. This is the second sentence of two."
     async with hears_answers(pbx, teller.library, say_skip_keys="#") as listener:
         call = await listener.call(text)
@@ -239,7 +241,7 @@ async def with_festival(pbx: Pbx, port: int) -> AsyncIterator[None]:
 
 
 async def test_the_pbx_itself_speaks_and_nothing_in_the_text_means_anything_to_it(
-    pbx: Pbx, teller: Teller, marker: Path
+    pbx: Pbx, teller: ConsoleReporter, marker: Path
 ) -> None:
     text = f'We are, "sadly" (yes), $EXTEN; ${{EXTEN}} | `touch {marker}` & 50 % off.'
     (voice,) = await teller.recordings("This is what Festival says.")
@@ -259,7 +261,9 @@ async def test_the_pbx_itself_speaks_and_nothing_in_the_text_means_anything_to_i
     assert not marker.exists()
 
 
-async def test_where_the_pbx_cannot_speak_the_next_engine_does(pbx: Pbx, teller: Teller) -> None:
+async def test_where_the_pbx_cannot_speak_the_next_engine_does(
+    pbx: Pbx, teller: ConsoleReporter
+) -> None:
     """Festival is there, its server is not: EXEC answers -1."""
     text = "Somebody else has to say this."
     teller.library = Library(

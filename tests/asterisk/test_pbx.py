@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.tools.asterisk import Asterisk, free_port, share_path
-from agi_bridge.tools.errors import AsteriskError, CallFailedError, RegistrationError
-from agi_bridge.tools.sip_call import End
-from agi_bridge.tools.sip_phone import Behaviour, SipPhone
+from agi_bridge.cli.errors import AsteriskError, CallFailedError, RegistrationError
+from agi_bridge.lab.asterisk.server import Asterisk, free_port, share_path
+from agi_bridge.lab.sip.call import End
+from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from tests.asterisk.conftest import NOBODY, Pbx
-from tests.asterisk.heard import exact, hears
+from tests.support.heard import exact, hears
 
 pytestmark = pytest.mark.asterisk
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from agi_bridge.tools.sip_call import Call, End
-from agi_bridge.tools.sip_phone import Behaviour, SipPhone
-from tests.asterisk.bridges import CLOSE, RESET, CannedBridge, result
+from agi_bridge.lab.sip.call import Call, End
+from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from tests.asterisk.conftest import NOBODY, Pbx
-from tests.asterisk.heard import exact, keyed
+from tests.support.bridges import CLOSE, RESET, CannedBridge, result
+from tests.support.heard import exact, keyed
 
 pytestmark = pytest.mark.asterisk
 

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.agi import AGIAppError, Channel, Server
+from agi_bridge.lab.sip import g711
 from agi_bridge.settings import SettingsError
 from agi_bridge.speech import BadAudio, BadPrompts
+from agi_bridge.speech.prompt_folder import read_folder
 from agi_bridge.speech.recording import examine
-from agi_bridge.speech.shelf import read_folder
-from agi_bridge.speech.takes import rewrite
-from agi_bridge.tools import g711
-from tests.asterisk.heard import exact, milliseconds, recording
-from tests.speech.wav_files import PLAIN, chunk, riff, sound, variants
+from agi_bridge.speech.recording_check import rewrite
+from tests.support.heard import exact, milliseconds, recording
+from tests.support.wav_files import PLAIN, chunk, riff, sound, variants
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.tools.sip_call import Call
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.call import Call
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
-    from tests.asterisk.house import House
+    from tests.support.bridge_fixture import BridgeFixture
 
 pytestmark = pytest.mark.asterisk
 
@@ -120,7 +120,7 @@ async def test_what_asterisk_would_play_in_place_of_a_recording_is_refused(
 
 @pytest.mark.parametrize("art", [0, 2000, 20_000])
 async def test_no_consent_comes_of_a_disclosure_that_would_be_heard_as_noise(
-    pbx: Pbx, house: House, far_end: SipPhone, tmp_path: Path, art: int
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, tmp_path: Path, art: int
 ) -> None:
     """Not served as it came from the studio; written again, it is heard and counts."""
     samples = recording(house.prompts / "en" / "disclosure.wav").tobytes()

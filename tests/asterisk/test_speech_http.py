@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.speech import SHIPPED
-from agi_bridge.tools.provision import default_tree
 from agi_bridge.web import AUDIO
-from tests.asterisk.bridges import CannedBridge
-from tests.asterisk.heard import exact, hears, milliseconds
-from tests.asterisk.house import AGREEMENT, FORWARD, House, talk
-from tests.asterisk.listener import Listener
+from tests.support.bridge_fixture import AGREEMENT, FORWARD, BridgeFixture, talk
+from tests.support.bridges import CannedBridge
+from tests.support.heard import exact, hears, milliseconds
+from tests.support.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
 
 pytestmark = pytest.mark.asterisk
@@ -81,7 +81,7 @@ async def nothing_kept(pbx: Pbx) -> None:
     await pbx.asterisk.cli("media cache delete all")
 
 
-def tables(house: House, front: Front, **speech: Any) -> dict[str, dict[str, Any]]:
+def tables(house: BridgeFixture, front: Front, **speech: Any) -> dict[str, dict[str, Any]]:
     given = {"prompts": str(house.prompts), "delivery": "http", "url": front.url, **speech}
     return {"speech": given, "web": {"port": front.port}}
 
@@ -96,7 +96,7 @@ def lengthen(recording: Path) -> None:
 
 
 async def test_a_caller_hears_all_of_what_the_pbx_fetches_and_each_is_fetched_once(
-    pbx: Pbx, house: House, front: Front, far_end: SipPhone, tmp_path: Path
+    pbx: Pbx, house: BridgeFixture, front: Front, far_end: SipPhone, tmp_path: Path
 ) -> None:
     house.prompts = shutil.copytree(house.prompts, tmp_path / "prompts")
     disclosure = house.prompts / "en" / "disclosure.wav"
@@ -127,7 +127,7 @@ async def test_a_caller_hears_all_of_what_the_pbx_fetches_and_each_is_fetched_on
 
 
 async def test_the_pbx_plays_what_it_has_kept_when_the_bridge_has_been_restarted(
-    pbx: Pbx, house: House, front: Front, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, front: Front, far_end: SipPhone, shop: SipPhone
 ) -> None:
     await house.open(tables(house, front))
     call = await pbx.call()
@@ -149,7 +149,7 @@ async def test_the_pbx_plays_what_it_has_kept_when_the_bridge_has_been_restarted
 
 @pytest.mark.parametrize("mode", ["closed", "silent"])
 async def test_a_caller_to_whom_nothing_can_be_played_reaches_the_default_without_a_text(
-    pbx: Pbx, house: House, front: Front, shop: SipPhone, mode: Literal["closed", "silent"]
+    pbx: Pbx, house: BridgeFixture, front: Front, shop: SipPhone, mode: Literal["closed", "silent"]
 ) -> None:
     front.mode = mode
     await house.open(tables(house, front))
@@ -160,7 +160,7 @@ async def test_a_caller_to_whom_nothing_can_be_played_reaches_the_default_withou
     await call.hang_up()
     await house.idle()
     assert await house.states() == []
-    assert house.stand_in.requests == []
+    assert house.fake_hook.requests == []
 
     front.mode = "on"
     call = await pbx.call()
@@ -169,7 +169,7 @@ async def test_a_caller_to_whom_nothing_can_be_played_reaches_the_default_withou
 
 
 async def test_a_caller_whose_disclosure_is_kept_hears_it_while_nothing_can_be_fetched(
-    pbx: Pbx, house: House, front: Front, shop: SipPhone
+    pbx: Pbx, house: BridgeFixture, front: Front, shop: SipPhone
 ) -> None:
     await house.open(tables(house, front))
     call = await pbx.call()
@@ -186,9 +186,13 @@ async def test_a_caller_whose_disclosure_is_kept_hears_it_while_nothing_can_be_f
 
 @pytest.mark.parametrize("mode", ["on", "closed"])
 async def test_a_text_that_only_the_hook_knows_is_fetched_or_passed_over(
-    house: House, front: Front, shop: SipPhone, tmp_path: Path, mode: Literal["on", "closed"]
+    house: BridgeFixture,
+    front: Front,
+    shop: SipPhone,
+    tmp_path: Path,
+    mode: Literal["on", "closed"],
 ) -> None:
-    house.stand_in.forward = "</Dial><Say>The shop is closed until nine.</Say><Dial>"
+    house.fake_hook.forward = "</Dial><Say>The shop is closed until nine.</Say><Dial>"
     argv = [str(default_tree() / "bin" / "espeak-ng"), "-w", "{output}", "--stdin"]
     await house.open(tables(house, front, engines=[{"kind": "command", "command": argv}]))
     call = await house._pbx.call()
@@ -204,7 +208,7 @@ async def test_a_text_that_only_the_hook_knows_is_fetched_or_passed_over(
     await call.hang_up()
 
 
-async def test_callers_at_once_are_all_served(pbx: Pbx, house: House, front: Front) -> None:
+async def test_callers_at_once_are_all_served(pbx: Pbx, house: BridgeFixture, front: Front) -> None:
     await house.open(tables(house, front))
     calls = await asyncio.gather(*(pbx.call() for _ in range(10)))
     await asyncio.gather(*(house.hears(call, "disclosure") for call in calls))

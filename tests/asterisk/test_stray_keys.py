@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.asterisk.heard import arrives, beginning, hears
-from tests.asterisk.house import DIGITS, NUMBER
+from tests.support.bridge_fixture import DIGITS, NUMBER
+from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
-    from agi_bridge.tools.sip_call import Call
-    from agi_bridge.tools.sip_phone import SipPhone
+    from agi_bridge.lab.sip.call import Call
+    from agi_bridge.lab.sip.phone import SipPhone
     from tests.asterisk.conftest import Pbx
-    from tests.asterisk.house import House
+    from tests.support.bridge_fixture import BridgeFixture
 
 pytestmark = pytest.mark.asterisk
 
 TRIES = 3
 
 
-def texted(house: House) -> list[str]:
-    return [request.from_ for request in house.stand_in.requests]
+def texted(house: BridgeFixture) -> list[str]:
+    return [request.from_ for request in house.fake_hook.requests]
 
 
 @pytest.mark.parametrize("keys", ["41555550121", "44155550123", "4155550123#1"])
 @pytest.mark.usefixtures("shop")
 async def test_a_digit_too_many_is_no_agreement(
-    pbx: Pbx, house: House, far_end: SipPhone, keys: str
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, keys: str
 ) -> None:
     """The right number is asked for again, and no key that is left over begins it."""
     await house.open()
@@ -50,7 +50,7 @@ async def test_a_digit_too_many_is_no_agreement(
 
 
 @pytest.mark.usefixtures("shop")
-async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, house: House) -> None:
+async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, house: BridgeFixture) -> None:
     await house.open()
     call = await pbx.call()
     for moment, least in (("you-entered", 200.0), ("digit-4", 80.0), ("digit-1", 80.0)):
@@ -64,7 +64,7 @@ async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, house: House)
 
 
 async def test_hash_after_the_number_and_a_doubled_1_agree_once(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     await house.open()
     call = await pbx.call()
@@ -78,7 +78,7 @@ async def test_hash_after_the_number_and_a_doubled_1_agree_once(
 class OddCaller:
     """Keys a number of their own with slips at random; knows whether they have agreed."""
 
-    def __init__(self, call: Call, house: House, number: str, seed: int) -> None:
+    def __init__(self, call: Call, house: BridgeFixture, number: str, seed: int) -> None:
         self.number = number
         self.agreed = False
         self._call = call
@@ -116,7 +116,7 @@ class OddCaller:
 
 @pytest.mark.usefixtures("shop")
 async def test_whatever_is_keyed_only_a_number_keyed_alone_and_confirmed_is_texted(
-    pbx: Pbx, house: House, far_end: SipPhone
+    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
 ) -> None:
     await house.open()
     telephone = await pbx.telephone("softphone", registers=False)

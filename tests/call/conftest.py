@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, House
+from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.consent import Keys, Ledger
-from agi_bridge.consent.keys import new_keys
+from agi_bridge.consent.signing.keys import new_keys
 from agi_bridge.hook import HookClient
+from agi_bridge.hook.testing.fake_hook import FakeHook
 from agi_bridge.speech import SHIPPED, Library
-from agi_bridge.tools.stand_in import StandIn
-from tests.call.builders import DID, settings
+from tests.support.call_env import DID, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,14 +44,14 @@ def shipped_milliseconds(path: str) -> int | None:
 class Place:
     """Places one call to a handler with everything real behind it."""
 
-    def __init__(self, state_dir: Path, stand_in: StandIn, parts: AsyncExitStack) -> None:
-        self.stand_in = stand_in
+    def __init__(self, state_dir: Path, fake_hook: FakeHook, parts: AsyncExitStack) -> None:
+        self.fake_hook = fake_hook
         self.ledger: Ledger
         self.keys: Keys = new_keys()
         self.parts = parts
         self.state_dir = state_dir
         self.where: Path | str = state_dir / "consents.db"
-        self.house: House
+        self.house: Services
 
     async def open(self) -> None:
         self.ledger = await self.parts.enter_async_context(await Ledger.open(self.where, self.keys))
@@ -59,13 +59,13 @@ class Place:
     async def handler(
         self, tables: dict[str, dict[str, Any]] | None = None, **line: Any
     ) -> CallHandler:
-        return await self.handler_of(settings(self.state_dir, self.stand_in.url, tables, **line))
+        return await self.handler_of(settings(self.state_dir, self.fake_hook.url, tables, **line))
 
     async def handler_of(self, configured: Settings) -> CallHandler:
         hook = HookClient(configured.hook.url)
         await self.parts.enter_async_context(hook)
         library = Library(cache=configured.speech_cache)
-        self.house = House(configured, library, self.ledger, hook, configured.sha256)
+        self.house = Services(configured, library, self.ledger, hook, configured.sha256)
         return CallHandler(self.house)
 
     async def __call__(
@@ -92,8 +92,8 @@ class Place:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with AsyncExitStack() as parts:
-        stand_in = await parts.enter_async_context(StandIn())
-        made = Place(tmp_path, stand_in, parts)
+        fake_hook = await parts.enter_async_context(FakeHook())
+        made = Place(tmp_path, fake_hook, parts)
         await made.open()
         yield made
 

@@ -11,8 +11,8 @@ from agi_bridge.call.digits import Digits
 from agi_bridge.call.number_entry import NumberEntry
 from agi_bridge.observe import CallLine
 from agi_bridge.speech import SHIPPED, Library
-from tests.call.builders import line
-from tests.call.voices import recording
+from tests.support.call_env import line
+from tests.support.fake_library import recording
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel

@@ -14,8 +14,8 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import CallHandler
 from agi_bridge.consent import State
 from agi_bridge.speech import SHIPPED, Library
-from tests.call.builders import DID, KEY
 from tests.call.conftest import Place, names, shipped_milliseconds
+from tests.support.call_env import DID, KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(pla
     assert names(call)[:3] == ["disclosure", "enter-number", "you-entered"]
     assert names(call)[-1] == "accepted"
     assert await place.states() == [*AGREEMENT, "accepted"]
-    (request,) = place.stand_in.requests
+    (request,) = place.fake_hook.requests
     assert (request.method, request.from_, request.to, request.key) == ("POST", NUMBER, DID, KEY)
     assert dialled(call) == [FORWARD]
     assert (call.dialled[0].ring_seconds, call.dialled[0].options) == (30, "gS(7200)")
@@ -47,14 +47,14 @@ async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(pla
 
 
 async def test_the_consent_is_on_disk_before_the_hook_hears_of_it(place: Place) -> None:
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
     handler = await place.handler()
     call = asyncio.create_task(
         FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds).run(handler, f"x?to={DID}")
     )
-    await place.stand_in.received()
+    await place.fake_hook.received()
     assert await place.states() == AGREEMENT
-    place.stand_in.hold.set()
+    place.fake_hook.hold.set()
     await call
     assert (await place.states())[-1] == "accepted"
 
@@ -92,7 +92,7 @@ async def test_whoever_does_not_agree_is_connected_without_a_text(
     place: Place, keys: str, reason: str
 ) -> None:
     call = await place(keys)
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert names(call)[-1] == "declined"
     assert dialled(call) == [DEFAULT]
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
@@ -115,7 +115,7 @@ async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(place: Plac
 async def test_a_number_of_the_business_is_not_texted(place: Place) -> None:
     call = await place("4155550111,14155550111,0014155550111#")
     assert names(call).count("invalid-number") == 2
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert (await place.events())[-1].body["reason"] == "invalid_number"
 
 
@@ -135,7 +135,7 @@ async def test_silence_then_a_number(place: Place) -> None:
 
 async def test_a_caller_may_change_the_number(place: Place) -> None:
     await place("4155550124,2,4155550123,1")
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
     assert [event.type.value for event in await place.events()].count("entered") == 2
 
 
@@ -150,12 +150,12 @@ async def test_a_number_ended_by_hash_or_with_the_long_distance_1_is_the_same(
 ) -> None:
     await place("4155550123#,1")
     await place("14155550123,1")
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER, NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER, NUMBER]
 
 
 async def test_where_the_line_says_so_the_number_alone_is_the_act(place: Place) -> None:
     await place("4155550123", {"consent": {"act": "number"}})
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
     confirmed = (await place.events())[2]
     assert confirmed.body["act"] == "number"
 
@@ -167,7 +167,7 @@ async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(place: 
         return 10 if path.endswith("/disclosure") else shipped_milliseconds(path)
 
     call = await place(AGREES, sounds=cut)
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert names(call) == ["disclosure", "not-confirmed"]
     assert dialled(call) == [DEFAULT]
     assert (await place.events())[-1].body["reason"] == "disclosure_not_heard"
@@ -184,7 +184,7 @@ async def test_a_disclosure_that_changed_since_the_start_is_not_played_and_no_co
     call = await FakeAsterisk(keys=AGREES, sounds=lambda _: 1000).run(
         handler, "consent?to=%2B14155550111"
     )
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert names(call) == ["not-confirmed"]
     assert dialled(call) == [DEFAULT]
     disclosed, declined = await place.events()
@@ -232,7 +232,7 @@ async def test_the_menu_is_repeated_once_then_the_lines_language_is_taken(place:
 async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(place: Place) -> None:
     line = {"languages": ["fr"], "regions": ["FR"]}
     await place("0612345678,1", line)
-    assert [request.from_ for request in place.stand_in.requests] == ["+33612345678"]
+    assert [request.from_ for request in place.fake_hook.requests] == ["+33612345678"]
     call = await place("0612345678", line)
     said = [heard.name for heard in call.heard if heard.kind == "digits"]
     assert said[:5] == ["06", "12", "34", "56", "78"]

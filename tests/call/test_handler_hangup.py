@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
-from tests.call.builders import DID
 from tests.call.conftest import Place, shipped_milliseconds
+from tests.support.call_env import DID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,19 +59,19 @@ async def test_a_hangup_ends_the_call_and_is_on_record(
     if mode != "eof":
         assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
     if states and states[-1] == "abandoned":
-        assert place.stand_in.requests == []
+        assert place.fake_hook.requests == []
         assert await place.ledger.number((await place.events())[0].consent_id) is None
 
 
 async def test_a_hangup_after_1_still_submits_once_and_connects_nobody(place: Place) -> None:
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
     call = asyncio.create_task(fake.run(await place.handler(), f"x?to={DID}"))
-    await place.stand_in.received()
+    await place.fake_hook.received()
     fake.hang_up()
-    place.stand_in.hold.set()
+    place.fake_hook.hold.set()
     record = await call
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
     assert await place.states() == [*AGREEMENT, "accepted"]
     assert record.dialled == []
     assert record.variables["AGI_BRIDGE_RESULT"] == "hangup"
@@ -117,7 +117,7 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
 async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_next_start(
     place: Place,
 ) -> None:
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
     handler = await place.handler()
     tasks: list[asyncio.Task[None]] = []
 
@@ -129,7 +129,7 @@ async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_n
 
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
     call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
-    await place.stand_in.received()
+    await place.fake_hook.received()
     tasks[0].cancel()
     await asyncio.wait({call})
     assert await place.states() == AGREEMENT

@@ -12,11 +12,11 @@ from agi_bridge.agi import AGITimeout, Limits
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.speech import Recording
-from tests.call.builders import DID
 from tests.call.conftest import Place, names, shipped_milliseconds
+from tests.support.call_env import DID
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.facts import Batch
+    from agi_bridge.consent.models import Batch
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"
@@ -49,8 +49,8 @@ def dialled(call: Any) -> list[str]:
 async def test_whatever_the_hook_answers_the_caller_is_connected_and_told_the_truth(
     place: Place, scenario: str, state: str
 ) -> None:
-    place.stand_in.scenario = scenario
-    await place.stand_in.settled()
+    place.fake_hook.scenario = scenario
+    await place.fake_hook.settled()
     with capture_logs() as logs:
         call = await place(AGREES)
     assert (await place.states())[-1] == state
@@ -59,11 +59,11 @@ async def test_whatever_the_hook_answers_the_caller_is_connected_and_told_the_tr
     assert truth in names(call)
     alarms = [log for log in logs if log["log_level"] == "error"]
     assert len(alarms) == (1 if state == "refused" else 0)
-    assert len(place.stand_in.requests) == (0 if state == "not_sent" else 1)
+    assert len(place.fake_hook.requests) == (0 if state == "not_sent" else 1)
 
 
 async def test_the_documented_text_is_spoken_in_the_callers_language(place: Place) -> None:
-    place.stand_in.scenario = "say"
+    place.fake_hook.scenario = "say"
     call = await place(AGREES, {"languages": ["fr"]})
     assert call.heard[-1].name.endswith("/fr/no-forwarding")
     call = await place(AGREES, {"languages": ["es"]})
@@ -71,7 +71,7 @@ async def test_the_documented_text_is_spoken_in_the_callers_language(place: Plac
 
 
 async def test_after_a_text_the_line_may_hang_up(place: Place) -> None:
-    place.stand_in.scenario = "say"
+    place.fake_hook.scenario = "say"
     call = await place(AGREES, {"after_say": "hangup"})
     assert dialled(call) == []
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
@@ -80,7 +80,7 @@ async def test_after_a_text_the_line_may_hang_up(place: Place) -> None:
 async def test_a_forward_number_that_fails_the_policy_is_not_dialled_and_raises_an_alarm(
     place: Place,
 ) -> None:
-    place.stand_in.forward = "+19005550123"
+    place.fake_hook.forward = "+19005550123"
     with capture_logs() as logs:
         call = await place(AGREES)
     assert dialled(call) == [DEFAULT]
@@ -94,14 +94,14 @@ async def test_while_the_hook_thinks_the_caller_is_asked_to_wait(
 ) -> None:
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_EVERY", 0)
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
     heard: list[str] = []
 
     def listen(event: Any) -> None:
         if event.kind == "playing":
             heard.append(event.text.rpartition("/")[2])
             if heard.count("please-wait") == 2:
-                place.stand_in.hold.set()
+                place.fake_hook.hold.set()
 
     call = await place(AGREES, on_event=listen)
     i = heard.index("please-hold")
@@ -128,12 +128,12 @@ async def test_without_a_stored_agreement_nothing_is_sent(
         call = await place(AGREES)
     assert any(log["event"] == "consent not stored" for log in logs)
     if failing == 0:
-        assert place.stand_in.requests == []
+        assert place.fake_hook.requests == []
         assert "AGI_BRIDGE_CONSENT" not in call.variables
         assert "not-confirmed" in names(call)
         assert dialled(call) == [DEFAULT]
     else:
-        assert len(place.stand_in.requests) == 1
+        assert len(place.fake_hook.requests) == 1
         assert await place.states() == AGREEMENT
         assert dialled(call) == [FORWARD]
 
@@ -144,7 +144,7 @@ async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("agi_bridge.call.follow.Follower.follow", broken)
+    monkeypatch.setattr("agi_bridge.call.execute.PlanExecutor.follow", broken)
     with capture_logs() as logs:
         call = await place(AGREES)
     assert call.variables["AGI_BRIDGE_RESULT"] == "default"
@@ -188,7 +188,7 @@ async def test_while_the_ledger_is_slow_the_caller_is_asked_to_wait(
         if event.kind == "playing":
             heard.append(event.text.rpartition("/")[2])
             if heard[-2:] == ["please-wait", "please-wait"] and not answers.is_set():
-                sent_meanwhile.append(len(place.stand_in.requests))
+                sent_meanwhile.append(len(place.fake_hook.requests))
                 answers.set()
 
     monkeypatch.setattr(place.ledger, "append", slow)
@@ -221,7 +221,7 @@ async def test_a_recording_that_does_not_end_gives_the_call_back_to_the_dialplan
     assert call.names[-1] == "STREAM FILE"
     assert call.variables["AGI_BRIDGE_DEFAULT"] == "PJSIP/100"
     assert "AGI_BRIDGE_RESULT" not in call.variables  # the dialplan takes it for a crash
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert await place.events() == []
     (failed,) = [log for log in logs if log["log_level"] == "error"]
     assert isinstance(failed["exc_info"], AGITimeout)
@@ -231,11 +231,11 @@ async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
 
     def gone(path: str) -> int | None:
         if path.endswith("/please-hold"):
-            place.stand_in.hold.set()
+            place.fake_hook.hold.set()
             return None
         return shipped_milliseconds(path)
 
@@ -308,7 +308,7 @@ async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(place
 
 
 async def test_an_answer_that_asks_for_too_much_is_cut_and_the_log_says_so(place: Place) -> None:
-    place.stand_in.forward = "</Dial><Dial action='https://x/'>".join([FORWARD_NUMBER] * 50)
+    place.fake_hook.forward = "</Dial><Dial action='https://x/'>".join([FORWARD_NUMBER] * 50)
     with capture_logs() as logs:
         call = await place(AGREES, dial=lambda to: "ANSWER" if to == DEFAULT else "NOANSWER")
     assert dialled(call) == [FORWARD, FORWARD, FORWARD, DEFAULT]
@@ -354,7 +354,7 @@ async def test_an_answer_that_only_ends_the_call_promises_no_connection(
     place: Place, verb: str
 ) -> None:
     """The text may have been sent, so the record says unknown; nobody is connected."""
-    place.stand_in.forward = f"</Dial>{verb}<Dial>"
+    place.fake_hook.forward = f"</Dial>{verb}<Dial>"
     call = await place(AGREES)
     assert dialled(call) == []
     assert names(call)[-1] == "goodbye"
@@ -378,7 +378,7 @@ async def test_connecting_is_said_only_if_somebody_is_rung(
     place: Place, inside: str, line: dict[str, Any], heard: list[str]
 ) -> None:
     text = "Sorry, this store did not define voice call forwarding"
-    place.stand_in.forward = inside.format(text=text)
+    place.fake_hook.forward = inside.format(text=text)
     call = await place(AGREES, line)
     words = {"accepted", "not-confirmed", "no-forwarding", "goodbye"}
     assert [name for name in names(call) if name in words] == heard

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import SERVER
 from agi_bridge.consent import LedgerUnavailable, Revocation, State
-from tests.call.builders import DID
 from tests.call.conftest import Place, names, shipped_milliseconds
+from tests.support.call_env import DID
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord
-    from agi_bridge.consent import Live
-    from agi_bridge.consent.facts import Batch
+    from agi_bridge.consent import ActiveConsent
+    from agi_bridge.consent.models import Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"
@@ -42,7 +42,7 @@ async def declines(place: Place, call: CallRecord, reason: str, *, sent: int = 0
     assert names(call)[-1] == "declined"
     assert [dial.destination for dial in call.dialled] == [DEFAULT]
     assert "AGI_BRIDGE_CONSENT" not in call.variables
-    assert len(place.stand_in.requests) == sent
+    assert len(place.fake_hook.requests) == sent
     last = [event for event in await place.events() if isinstance(event.type, State)][-1]
     assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
     assert await place.ledger.personal(last.consent_id) is None
@@ -70,13 +70,13 @@ async def test_a_revoked_number_may_agree_again_from_its_own_telephone(place: Pl
     await place.ledger.revoke(revocation())
     call = await place(AGREES, caller_id=NUMBER)
     assert names(call)[-1] == "accepted"
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
 
 
 async def test_a_number_revoked_for_another_brand_is_texted(place: Place) -> None:
     await place.ledger.revoke(revocation(brand="Another Store"))
     await place(AGREES)
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
 
 
 async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
@@ -144,7 +144,7 @@ async def test_a_limit_of_0_is_none(place: Place) -> None:
     limits = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
     for _ in range(7):
         await place(AGREES, {"limits": limits})
-    assert len(place.stand_in.requests) == 7
+    assert len(place.fake_hook.requests) == 7
 
 
 # Hours
@@ -162,13 +162,13 @@ async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(place
     line = {"consent": {"quiet_hours": "strict", "returning": "skip"}, "hours": closed_now()}
     call = await place("", line, caller_id=NUMBER)
     assert names(call) == ["declined"]
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
     assert (await place.states())[-1] == "accepted", "and nothing of it is stored"
 
 
 async def test_otherwise_a_caller_is_texted_at_any_hour(place: Place) -> None:
     await place(AGREES, {"hours": closed_now()})
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
 
 
 # Returning callers
@@ -179,7 +179,7 @@ async def test_a_returning_caller_goes_straight_to_the_hook(place: Place) -> Non
     with capture_logs() as logs:
         call = await place("", SKIP, caller_id=NUMBER)
     assert names(call) == ["accepted"]
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER, NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER, NUMBER]
     returned, submitting, accepted = (await place.events())[-3:]
     assert [returned.type, submitting.type, accepted.type] == ["returned", "submitting", "accepted"]
     assert returned.body["consent"] == first.variables["AGI_BRIDGE_CONSENT"]
@@ -213,7 +213,7 @@ async def test_a_caller_who_revoked_is_asked_again(place: Place) -> None:
     await place.ledger.revoke(revocation())
     call = await place(AGREES, SKIP, caller_id=NUMBER)
     assert names(call)[0] == "disclosure"
-    assert len(place.stand_in.requests) == 2
+    assert len(place.fake_hook.requests) == 2
 
 
 async def test_a_returning_caller_beyond_a_limit_is_not_texted(place: Place) -> None:
@@ -227,7 +227,7 @@ async def test_a_returning_caller_beyond_a_limit_is_not_texted(place: Place) -> 
 async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(_number: str, _brand: str, _purpose: str) -> Live | None:
+    async def down(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
         raise LedgerUnavailable("the database is gone")
 
     monkeypatch.setattr(place.ledger, "live_consent", down)
@@ -287,8 +287,8 @@ async def test_the_record_holds_the_context_and_where_the_caller_was_sent(place:
 
 
 async def test_a_consent_left_unsent_is_news(place: Place) -> None:
-    place.stand_in.scenario = "refuse"
-    await place.stand_in.settled()
+    place.fake_hook.scenario = "refuse"
+    await place.fake_hook.settled()
     await place(AGREES)
     assert place.house.unsent.is_set()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import keypad
 from agi_bridge.call.keypad import Entry, Timing, read_back_groups, read_number, wanted_digits
-from tests.call.voices import recording
+from tests.support.fake_library import recording
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import Act, LedgerUnavailable, State
-from tests.call.builders import DID
 from tests.call.conftest import Place, names, shipped_milliseconds
+from tests.support.call_env import DID
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord, Presses
@@ -71,7 +71,7 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
     assert revocation.body["consents"] == 1
     # What was agreed to before is revoked; this call was asked for no consent.
     assert (await states(place))[len(before) :] == ["revoked"]
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["declined"] == "opted_out"
     assert "revoked" in [step for step, _ in line["steps"]]
@@ -122,7 +122,7 @@ async def test_once_opted_out_another_telephone_cannot_have_the_number_texted(
     await live(place, {"opt-out-offer": "9"})
     call = await place(f"{DIGITS},1")
     assert names(call)[-1] == "declined"
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
 
 
 @pytest.mark.parametrize("caller_id", ["unknown", "100"], ids=["hidden", "no number"])

@@ -19,10 +19,10 @@ from agi_bridge.consent import (
     Withheld,
 )
 from agi_bridge.hook import Breaker, Outcome
-from tests.call.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
+from tests.support.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.facts import Batch
+    from agi_bridge.consent.models import Batch
 
 
 # When
@@ -264,7 +264,7 @@ async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
         asked.append(consent_id)
         raise LedgerUnavailable("no database")
 
-    monkeypatch.setattr(bench, "take_up", gone)
+    monkeypatch.setattr(bench, "load_for_retry", gone)
     assert await bench.resubmission.round() == LOOK_EVERY
     assert asked == ["a"]
 
@@ -274,14 +274,14 @@ async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
 ) -> None:
     bench = Bench(unsent("a"), unsent("b"))
     bench.clock = 15.0
-    take_up = bench.take_up
+    load_for_retry = bench.load_for_retry
 
     async def erased(consent_id: str) -> ConsentRecord:
         if consent_id == "a":
             raise LookupError("erased")
-        return await take_up(consent_id)
+        return await load_for_retry(consent_id)
 
-    monkeypatch.setattr(bench, "take_up", erased)
+    monkeypatch.setattr(bench, "load_for_retry", erased)
     with capture_logs() as logs:
         await bench.resubmission.round()
         await bench.resubmission.round()

@@ -11,10 +11,10 @@ import pytest
 
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import Keys, Ledger, Revocation
-from agi_bridge.consent.keys import new_keys
+from agi_bridge.consent.signing.keys import new_keys
 
 if TYPE_CHECKING:
-    from agi_bridge.call.handler import House
+    from agi_bridge.call.handler import Services
     from tests.call.conftest import Place
 
 NUMBER, AGREES = "+14155550123", "4155550123,1"
@@ -24,15 +24,15 @@ ROUND_THE_CLOCK = {"hours": {"opens": "00:00", "closes": "00:00"}}
 
 async def left_unsent(place: Place, keys: str = AGREES) -> str:
     """A consent that the hook was not there for; returns its id. The hook is back."""
-    place.stand_in.scenario = "refuse"
-    await place.stand_in.settled()
+    place.fake_hook.scenario = "refuse"
+    await place.fake_hook.settled()
     call = await place(keys, ROUND_THE_CLOCK)
-    place.stand_in.scenario = None
-    await place.stand_in.settled()
+    place.fake_hook.scenario = None
+    await place.fake_hook.settled()
     return call.variables["AGI_BRIDGE_CONSENT"]
 
 
-def later(house: House, seconds: float = 16) -> Resubmission:
+def later(house: Services, seconds: float = 16) -> Resubmission:
     return Resubmission(
         house,
         now=lambda: datetime.now(UTC) + timedelta(seconds=seconds),
@@ -47,11 +47,11 @@ async def states_of(place: Place, consent_id: str) -> list[str]:
 async def test_it_is_sent_with_the_number_that_the_vault_kept(place: Place) -> None:
     consent = await left_unsent(place)
     await later(place.house).round()
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
     assert await states_of(place, consent) == [*UNSENT, "submitting", "accepted"]
     assert (await place.ledger.events(consent))[-2].body["attempt"] == 2
     await later(place.house).round()
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
 
 
 async def test_before_it_is_due_nothing_happens(place: Place) -> None:
@@ -64,7 +64,7 @@ async def test_before_it_is_due_nothing_happens(place: Place) -> None:
 async def test_after_ten_minutes_it_expires(place: Place) -> None:
     consent = await left_unsent(place)
     await later(place.house, 601).round()
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
     assert await states_of(place, consent) == [*UNSENT, "expired"]
     assert (await place.ledger.events(consent))[-1].body["reason"] == "too_old"
 
@@ -91,17 +91,17 @@ async def test_what_is_kept_for_a_defence_only_is_not_sent(place: Place) -> None
     until = "2099-01-01T00:00:00.000Z"
     await place.ledger.restrict([consent], basis="claim", until=until, actor="test")
     await later(place.house).round()
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
 
 
 async def test_a_returning_caller_is_sent_again_too(place: Place) -> None:
     line = {"consent": {"returning": "skip"}, **ROUND_THE_CLOCK}
     await place(AGREES, line, caller_id=NUMBER)
-    place.stand_in.scenario = "refuse"
-    await place.stand_in.settled()
+    place.fake_hook.scenario = "refuse"
+    await place.fake_hook.settled()
     call = await place("", line, caller_id=NUMBER)
-    place.stand_in.scenario = None
-    await place.stand_in.settled()
+    place.fake_hook.scenario = None
+    await place.fake_hook.settled()
     await later(place.house).round()
     consent = call.variables["AGI_BRIDGE_CONSENT"]
     assert await states_of(place, consent) == [
@@ -115,25 +115,25 @@ async def test_a_consent_that_was_revoked_is_not_sent(place: Place) -> None:
         Revocation(number=NUMBER, brand=None, channel="command", actor="test")
     )
     await later(place.house).round()
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
 
 
 async def test_a_consent_revoked_in_the_last_moment_is_not_sent(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await left_unsent(place)
-    take_up = place.ledger.take_up
+    load_for_retry = place.ledger.load_for_retry
 
     async def then_revoked(consent_id: str) -> object:
-        record = await take_up(consent_id)
+        record = await load_for_retry(consent_id)
         await place.ledger.revoke(
             Revocation(number=NUMBER, brand=None, channel="command", actor="test")
         )
         return record
 
-    monkeypatch.setattr(place.ledger, "take_up", then_revoked)
+    monkeypatch.setattr(place.ledger, "load_for_retry", then_revoked)
     await later(place.house).round()
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -149,15 +149,15 @@ async def test_of_two_bridges_one_sends(
     async with await Ledger.open(place.where, keys) as other:
         bridges = [later(place.house), later(replace(place.house, ledger=other))]
         await asyncio.gather(*(bridge.round() for bridge in bridges))
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
     assert await states_of(place, consent) == [*UNSENT, "submitting", "accepted"]
 
 
 async def test_stopped_on_its_way_it_counts_as_unknown_after_the_next_start(place: Place) -> None:
     consent = await left_unsent(place)
-    place.stand_in.scenario = "slow"
+    place.fake_hook.scenario = "slow"
     task = asyncio.create_task(later(place.house).run())
-    await place.stand_in.received()
+    await place.fake_hook.received()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -165,7 +165,7 @@ async def test_stopped_on_its_way_it_counts_as_unknown_after_the_next_start(plac
     await place.ledger.recover()
     assert (await states_of(place, consent))[-1] == "unknown"
     await later(place.house).round()
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
 
 
 async def test_a_crash_between_two_attempts_forgets_nothing(place: Place) -> None:
@@ -174,5 +174,5 @@ async def test_a_crash_between_two_attempts_forgets_nothing(place: Place) -> Non
     await place.ledger.close()
     await place.open()
     await later(replace(place.house, ledger=place.ledger)).round()
-    assert [request.from_ for request in place.stand_in.requests] == [NUMBER]
+    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
     assert (await states_of(place, consent))[-1] == "accepted"

@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import State, Unsent
-from tests.call.resubmit_bench import Bench, unsent
+from tests.support.resubmit_bench import Bench, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ async def test_the_real_pause_ends_with_the_news() -> None:
     await ends(task)
 
 
-@pytest.mark.parametrize("where", ["unsent", "take_up", "append", "submit"])
+@pytest.mark.parametrize("where", ["unsent", "load_for_retry", "append", "submit"])
 async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) -> None:
     bench = Bench(unsent("a"))
     bench.clock = 15.0
@@ -143,7 +143,7 @@ async def test_a_stop_ends_the_pause() -> None:
     await asyncio.wait_for(task, 10)  # it would have slept for a minute
 
 
-@pytest.mark.parametrize("where", ["unsent", "take_up"])
+@pytest.mark.parametrize("where", ["unsent", "load_for_retry"])
 async def test_a_stop_before_the_first_byte_sends_nothing(where: str) -> None:
     bench = Bench(unsent("a"))
     bench.clock = 15.0

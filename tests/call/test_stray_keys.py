@@ -19,7 +19,7 @@ AGREES_AT_LAST = {"confirm-number": "1"}
 
 
 def texted(place: Place) -> list[str]:
-    return [request.from_ for request in place.stand_in.requests]
+    return [request.from_ for request in place.fake_hook.requests]
 
 
 def asked_again(call: CallRecord) -> bool:

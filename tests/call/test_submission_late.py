@@ -10,7 +10,7 @@ from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import LedgerUnavailable, State
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.facts import Batch
+    from agi_bridge.consent.models import Batch
     from tests.call.conftest import Place
 
 AGREES = "4155550123,1"
@@ -37,7 +37,7 @@ class Down:
 async def test_it_is_stored_as_soon_as_the_ledger_takes_it(
     place: Place, monkeypatch: pytest.MonkeyPatch, scenario: str, state: str
 ) -> None:
-    place.stand_in.scenario = scenario
+    place.fake_hook.scenario = scenario
     ledger = Down(place, monkeypatch)
     await place(AGREES)
     resubmission = Resubmission(place.house)
@@ -47,7 +47,7 @@ async def test_it_is_stored_as_soon_as_the_ledger_takes_it(
     for _ in range(2):
         await resubmission.round()
     assert await place.states() == [*OPEN, state]
-    assert len(place.stand_in.requests) == 1
+    assert len(place.fake_hook.requests) == 1
 
 
 async def test_one_that_was_stored_after_all_is_not_stored_twice(
@@ -69,11 +69,11 @@ async def test_one_that_was_stored_after_all_is_not_stored_twice(
 async def test_that_nothing_was_sent_is_not_kept_as_another_bridge_may_be_sending(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.stand_in.scenario = "refuse"
-    await place.stand_in.settled()
+    place.fake_hook.scenario = "refuse"
+    await place.fake_hook.settled()
     ledger = Down(place, monkeypatch)
     await place(AGREES)
     ledger.down = False
     await Resubmission(place.house).round()
     assert await place.states() == OPEN
-    assert place.stand_in.requests == []
+    assert place.fake_hook.requests == []

@@ -7,9 +7,9 @@ import pytest
 
 from agi_bridge.consent import ConsentRecord, IllegalTransition, State, StoredEvent
 from agi_bridge.consent.chain import Row
-from agi_bridge.consent.facts import UNLIMITED
-from agi_bridge.consent.proof import canonical, commitment, text_sha256
-from tests.consent.builders import (
+from agi_bridge.consent.encoding import canonical, commitment, text_sha256
+from agi_bridge.consent.models import UNLIMITED
+from tests.support.consent_builders import (
     BRAND,
     CALLER,
     CUT,
@@ -24,7 +24,7 @@ from tests.consent.builders import (
 )
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.facts import PersonalData
+    from agi_bridge.consent.models import PersonalData
 
 OF_THE_CALL = {
     "line_id", "did", "brand", "legal_name", "purpose", "call_uid", "linked_id", "channel",

@@ -7,8 +7,8 @@ import pytest
 
 from agi_bridge.hook import HookClient, Method, Outcome, Submission, resolver
 from agi_bridge.hook.resolver import Address, look_up
-from tests.hook import vendor
-from tests.hook.servers import (
+from tests.support import vendor_responses
+from tests.support.hook_servers import (
     CERTIFICATE,
     Connection,
     Script,
@@ -19,7 +19,7 @@ from tests.hook.servers import (
     serving,
 )
 
-DIAL = http("200 OK", vendor.dial("+14155550199"))
+DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
 
 
 async def submit(client: HookClient) -> Submission:

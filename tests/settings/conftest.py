@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.settings import Settings, SettingsError
-
-from .texts import KEY, SHOP
+from tests.support.settings_texts import KEY, SHOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .texts import shop
+from tests.support.settings_texts import shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

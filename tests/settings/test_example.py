@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from agi_bridge.settings import Settings
-from agi_bridge.settings.faults import known_keys
+from agi_bridge.settings.pydantic_errors import known_keys
 from agi_bridge.settings.sources import SECRETS
 from agi_bridge.settings.speech import SpeechSettings
 from agi_bridge.speech import SHIPPED
-
-from .texts import KEY, SHOP, shop
+from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .texts import SHOP, shop
+from tests.support.settings_texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

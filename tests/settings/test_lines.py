@@ -11,8 +11,7 @@ import pytest
 from agi_bridge import phone
 from agi_bridge.speech import SHIPPED, TEXTS
 from agi_bridge.speech.wav import HEADER_BYTES, header
-
-from .texts import SHOP, shop
+from tests.support.settings_texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

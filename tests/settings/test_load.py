@@ -17,8 +17,7 @@ from agi_bridge.settings import (
     SettingsError,
 )
 from agi_bridge.settings.sources import Environment, find_file
-
-from .texts import KEY, SHOP, shop
+from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

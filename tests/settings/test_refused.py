@@ -15,8 +15,7 @@ from agi_bridge.settings import (
     SettingsError,
 )
 from agi_bridge.settings.sources import find_file
-
-from .texts import SHOP, shop
+from tests.support.settings_texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

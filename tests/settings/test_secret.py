@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.settings.secret import Secret
-
-from .texts import KEY, shop
+from tests.support.settings_texts import KEY, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

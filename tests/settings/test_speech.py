@@ -10,8 +10,7 @@ import pytest
 
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED, EngineSpec
-
-from .texts import SHOP, shop
+from tests.support.settings_texts import SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

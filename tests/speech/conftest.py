@@ -11,8 +11,7 @@ import pytest
 import soundfile
 
 from agi_bridge.speech import CommandEngine
-
-from .programs import SPEAK, Lifeline
+from tests.support.speech_programs import SPEAK, Lifeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

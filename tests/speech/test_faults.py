@@ -15,11 +15,11 @@ import pytest
 from agi_bridge.speech import CommandEngine, Engine, Library, PbxEngine
 from agi_bridge.speech.audio import load_libraries
 from agi_bridge.speech.engines import HttpEngine
-from agi_bridge.speech.engines.worker import ModelEngine, Worker
+from agi_bridge.speech.engines.model_client import ModelEngine, Worker
+from tests.support.fake_engines import Held
+from tests.support.speech_programs import HANG
 
 from .engines.test_http import Service, ok, serving
-from .fakes import Held
-from .programs import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,16 +15,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.speech import SHIPPED, Folder, Library, LineWords, PbxEngine, PbxSpeech, Script
-
-from .fakes import Broken, Held
-from .programs import HANG
+from tests.support.fake_engines import Broken, Held
+from tests.support.speech_programs import HANG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from agi_bridge.speech import CommandEngine, Engine
-
-    from .programs import Lifeline
+    from tests.support.speech_programs import Lifeline
 
 TEXT = "We open at nine."
 PATIENT = 60.0

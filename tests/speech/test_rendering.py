@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 from agi_bridge.speech import PbxEngine, PbxSpeech, Recording
 from agi_bridge.speech.cache import Cache
 from agi_bridge.speech.rendering import FAILURES_TO_REST, Renderer, _share, _Slot
-
-from .fakes import Broken, Hanging, Held
+from tests.support.fake_engines import Broken, Hanging, Held
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -1,110 +1,190 @@
-"""Texts from outside are made fit to be spoken."""
+"""The script: its texts are whole, are what is recorded, and are filled with a line's own words."""
 
 from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.speech.script import (
-    MAX_SENTENCE,
-    MAX_TEXT_BYTES,
-    clean,
-    comparable,
-    language_tags,
+from agi_bridge.speech import (
+    DIGITS,
+    NEEDED,
+    PROMPTS,
+    SHIPPED,
+    BadScript,
+    LineWords,
+    Script,
     menu_key,
-    sentences,
 )
+from agi_bridge.speech.script import NAMES, TEXTS, aloud
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = Script()
+SHOP = LineWords("Corner Shop", "https://www.corner-shop.com/sms/")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with a German script, which is French."""
+    shutil.copy(TEXTS / "fr.toml", tmp_path / "de.toml")
+    return tmp_path
+
+
+def problems(own: Path) -> tuple[str, ...]:
+    with pytest.raises(BadScript) as caught:
+        Script(own)
+    return caught.value.problems
+
+
+def change(own: Path, old: str, new: str) -> None:
+    file = own / "de.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+def test_the_shipped_recordings_say_what_the_script_says(language: str) -> None:
+    recorded = json.loads((SHIPPED / "manifest.json").read_text(encoding="utf-8"))[language]
+    assert set(recorded) >= set(PROMPTS)
+    assert {name: entry["text"] for name, entry in recorded.items()} == {
+        name: SCRIPT.shipped(name, language) for name in recorded
+    }
+
+
+def test_every_text_that_a_call_may_need_is_in_the_script() -> None:
+    assert SCRIPT.languages == {"en", "es", "fr"}
+    assert set(NAMES) > NEEDED
+
+
+@pytest.mark.parametrize(("language", "five"), [("en", "five"), ("es", "cinco"), ("fr", "cinq")])
+def test_digits_can_be_recorded_though_they_need_not_be(language: str, five: str) -> None:
+    texts = SCRIPT.texts(SHOP, [language], DIGITS)
+    assert len({text.text for text in texts}) == 10
+    assert texts[5].text == five
+    assert not NEEDED & set(DIGITS)
+
+
+def test_a_lines_own_words_stand_in_its_texts() -> None:
+    en, fr = SCRIPT.texts(SHOP, ["en", "fr"], ["disclosure"])
+    assert en.text.startswith("Thank you for calling Corner Shop. ")
+    assert "Terms and privacy: corner dash shop dot com slash sms." in en.text
+    assert "ou AIDE pour de l'aide" in fr.text
+    assert (en.version, en.digits_follow, len(en.sha256)) == (1, False, 64)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+def test_a_disclosure_of_marketing_says_that_agreeing_is_not_a_condition(language: str) -> None:
+    (text,) = SCRIPT.texts(SHOP, [language], ["disclosure-marketing"])
+    said = {"en": "not required", "es": "No es obligatorio", "fr": "n'est pas obligatoire"}
+    assert said[language] in text.text
+    assert "STOP" in text.text
+
+
+def test_where_digits_follow_the_recording_ends_before_them() -> None:
+    (text,) = SCRIPT.texts(SHOP, ["en"], ["you-entered"])
+    assert (text.text, text.digits_follow) == ("You entered", True)
+
+
+def test_a_country_takes_its_languages_script() -> None:
+    (text,) = SCRIPT.texts(SHOP, ["fr-CA"], ["goodbye"])
+    assert (text.text, text.language) == ("Merci, au revoir.", "fr-CA")
+
+
+def test_a_line_may_replace_a_text() -> None:
+    line = LineWords("Shop", texts={"en": {"goodbye": "{brand} says goodbye."}})
+    (text,) = SCRIPT.texts(line, ["en"], ["goodbye"])
+    assert (text.text, text.version) == ("Shop says goodbye.", 0)
+
+
+def test_a_brand_with_braces_is_no_place() -> None:
+    (text,) = SCRIPT.texts(LineWords("{help}", "x"), ["en"], ["disclosure"])
+    assert "calling {help}." in text.text
+
+
+def test_all_that_is_missing_is_said_at_once() -> None:
+    line = LineWords("", texts={"en": {"busy": "{name}", "no-answer": "{digits} x", "goodbye": ""}})
+    with pytest.raises(BadScript) as caught:
+        SCRIPT.texts(line, ["en", "de"], ["disclosure", "busy", "no-answer", "goodbye", "closed"])
+    assert caught.value.problems == (
+        "en: disclosure needs the line's brand, which is empty",
+        "en: disclosure needs the line's policy_url, which is empty",
+        "en: busy holds {name}, which is unknown",
+        "en: no-answer may hold {digits} at its end only",
+        "en: goodbye is empty",
+        "'en' has no text 'closed'",
+        "'de' has no script: write de.toml",
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "spoken"),
+    ("address", "spoken"),
     [
-        ("  Bonjour,\n\tmonde ", "Bonjour, monde"),
-        ("a\x00b\x1b[31mc\u202ed", "a b [31mc d"),
-        ("a\N{NO-BREAK SPACE}b\ud800c", "a b c"),
-        ("\x00\r\n", ""),
+        ("example.com/text", "example dot com slash text"),
+        ("https://www.a-b.co.uk/", "a dash b dot co dot uk"),
+        ("", ""),
     ],
 )
-def test_a_text_becomes_one_line_without_control_characters(text: str, spoken: str) -> None:
-    assert clean(text) == spoken
+def test_an_address_is_read_aloud(address: str, spoken: str) -> None:
+    assert aloud(address, {"dot": "dot", "slash": "slash", "dash": "dash"}) == spoken
 
 
-def test_a_long_text_is_cut_at_a_word() -> None:
-    cut = clean("été " * 2000)
-    assert len(cut.encode()) <= MAX_TEXT_BYTES
-    assert cut.endswith("été")
+@given(st.text())
+def test_whatever_a_line_is_called_stands_in_its_text_as_it_is(brand: str) -> None:
+    line = LineWords(f"x{brand}x", "example.com")
+    (text,) = SCRIPT.texts(line, ["en"], ["disclosure"])
+    assert text.text.count(f"x{brand}x") >= 2
 
 
-def test_a_long_word_is_cut_at_a_character() -> None:
-    assert clean("é" * 3000) == "é" * 2048
+def test_a_folder_of_ones_own_adds_a_language(own: Path) -> None:
+    script = Script(own)
+    assert script.languages == {"de", "en", "es", "fr"}
+    assert script.texts(SHOP, ["de"], ["goodbye"])[0].text == "Merci, au revoir."
 
 
-@given(st.text(max_size=6000))
-def test_whatever_comes_is_printable_short_and_stays_as_it_is(text: str) -> None:
-    spoken = clean(text)
-    assert spoken.isprintable()
-    assert len(spoken.encode()) <= MAX_TEXT_BYTES
-    assert clean(spoken) == spoken
+def test_a_folder_of_ones_own_may_replace_a_language(own: Path) -> None:
+    change(own, "version = 1", "version = 7")
+    (own / "de.toml").rename(own / "en.toml")
+    assert Script(own).texts(SHOP, ["en"], ["goodbye"])[0].version == 7
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
+    ("old", "new", "problem"),
     [
-        ("", []),
-        ("One", ["One"]),
-        ("One. Two!  Three? 3.5 is four", ["One.", "Two!", "Three?", "3.5 is four"]),
-        ("a" * 200 + ", " + "b" * 100, ["a" * 200 + ",", "b" * 100]),
-        ("a" * 200 + " " + "b" * 100, ["a" * 200, "b" * 100]),
-        ("a" * 300, ["a" * MAX_SENTENCE, "a" * 60]),
+        ("goodbye = ", "farewell = ", "de.toml lacks texts: goodbye"),
+        ("help = ", "aid = ", "de.toml lacks words: help"),
+        ("{help}", "{hilfe}", "de.toml: disclosure holds {hilfe}, which is unknown"),
+        ("Veuillez", "{Veuillez", "de.toml: please-wait holds a brace of no place"),
+        ("{brand}", "{brand}{digits}", "de.toml: disclosure may hold {digits} at its end only"),
+        ("version = 1", "version = 0", "de.toml has no version: a whole number, raised"),
+        ("version = 1", "", "de.toml has no version"),
+        ('goodbye = "Merci, au revoir."', "goodbye = 5", "de.toml: texts must be a table of"),
+        ("[unbranded]", "[[unbranded]]", "de.toml: unbranded must be a table of texts"),
+        ("version = 1", "version = ", "de.toml cannot be read: Invalid value"),
     ],
 )
-def test_a_text_is_parted_into_sentences_and_these_where_one_may_breathe(
-    text: str, parts: list[str]
+def test_a_script_that_lacks_something_is_refused(
+    own: Path, old: str, new: str, problem: str
 ) -> None:
-    assert sentences(text) == parts
+    change(own, old, new)
+    assert any(said.startswith(problem) for said in problems(own))
 
 
-@given(st.text(max_size=2000))
-def test_no_part_is_too_long_and_no_word_is_lost(text: str) -> None:
-    parts = sentences(text)
-    assert all(0 < len(part) <= MAX_SENTENCE for part in parts)
-    assert "".join("".join(parts).split()) == "".join(text.split())
+def test_a_script_that_cannot_be_read_is_refused(own: Path) -> None:
+    (own / "de.toml").write_bytes(b"\xff")
+    assert problems(own)[0] == "de.toml is not UTF-8 text: save it as UTF-8"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Désolé, ce numéro n\N{RIGHT SINGLE QUOTATION MARK}est lié à aucun magasin",
-        "Désolé, ce numéro n'est lié à aucun magasin.",
-        "  désolé, ce numéro\nn`est lié à aucun MAGASIN ",
-        "De\N{COMBINING ACUTE ACCENT}solé, ce numéro n'est lié à aucun magasin",
-    ],
-)
-def test_forms_of_one_text_compare_equal(text: str) -> None:
-    assert comparable(text) == "désolé, ce numéro n'est lié à aucun magasin"
+def test_a_folder_without_a_script_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path) == (f"{tmp_path} holds no LANGUAGE.toml",)
 
 
-@pytest.mark.parametrize(
-    ("language", "tags"),
-    [
-        ("fr", ("fr",)),
-        ("fr-CA", ("fr-ca", "fr")),
-        ("pt_BR", ("pt-br", "pt")),
-        ("es-419", ("es-419", "es")),
-        ("", ()),
-        ("../../etc", ()),
-        ("-w", ()),
-        ("en$(id)", ()),
-    ],
-)
-def test_only_language_tags_are_languages(language: str, tags: tuple[str, ...]) -> None:
-    assert language_tags(language) == tags
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [("For English, press 1.", "1"), ("Press one", None), ("1 or 2", None), ("press 12", None)],
-)
-def test_a_menu_prompts_key_is_its_one_digit(text: str, key: str | None) -> None:
-    assert menu_key(text) == key
+def test_each_languages_menu_asks_for_its_own_key() -> None:
+    texts = SCRIPT.texts(SHOP, ["en", "es", "fr"], ["language-menu-item"])
+    assert [menu_key(text.text) for text in texts] == ["1", "2", "3"]

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from agi_bridge.speech import SHIPPED, BadAudio
 from agi_bridge.speech.audio import read
 from agi_bridge.speech.recording import MAX_SECONDS, examine
-from agi_bridge.speech.takes import Cure, review, rewrite
+from agi_bridge.speech.recording_check import Cure, review, rewrite
 from agi_bridge.speech.wav import HEADER_BYTES, check, header, samples
-
-from .wav_files import RATE, Variant, chunk, riff, sound, variants
+from tests.support.wav_files import RATE, Variant, chunk, riff, sound, variants
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,16 @@ import pytest
 import pytest_asyncio
 
 from agi_bridge.web import attempts
-
-from .serving import BOTH, INSTAPLY, NUMBER, TOKEN, House, KeptRevocations, serving, settings
+from tests.support.web_serving import (
+    BOTH,
+    INSTAPLY,
+    NUMBER,
+    TOKEN,
+    KeptRevocations,
+    Services,
+    serving,
+    settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +30,7 @@ hypothesis.settings.load_profile("web")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Services]:
     """A web with both tokens and a file of customers: starting and ending one takes 0.2 s."""
     folder = tmp_path_factory.mktemp("web")
     file = folder / "customers.csv"
@@ -33,17 +41,17 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(attempts, "MOST", 10_000)  # all tests of a module share one address
         async with serving(configured, ledger, None) as client:
-            yield House(client, ledger)
+            yield Services(client, ledger)
 
 
 @pytest.fixture
-def ledger(house: House) -> KeptRevocations:
+def ledger(house: Services) -> KeptRevocations:
     house.ledger.forget()
     return house.ledger
 
 
 @pytest.fixture
-def client(house: House, ledger: KeptRevocations) -> httpx.AsyncClient:
+def client(house: Services, ledger: KeptRevocations) -> httpx.AsyncClient:
     """A client that may revoke."""
     del ledger
     house.client.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -51,7 +59,7 @@ def client(house: House, ledger: KeptRevocations) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-def instaply(house: House, ledger: KeptRevocations) -> httpx.AsyncClient:
+def instaply(house: Services, ledger: KeptRevocations) -> httpx.AsyncClient:
     """Instaply's client."""
     del ledger
     house.client.headers["Authorization"] = f"Bearer {INSTAPLY}"

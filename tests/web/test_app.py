@@ -12,8 +12,15 @@ import pytest
 from agi_bridge.consent.errors import LedgerUnavailable
 from agi_bridge.observe import configure_logging
 from agi_bridge.web import MESSAGES, REVOCATIONS, app, request
-
-from .serving import INSTAPLY, NUMBER, TOKEN, KeptRevocations, error_of, serving, settings
+from tests.support.web_serving import (
+    INSTAPLY,
+    NUMBER,
+    TOKEN,
+    KeptRevocations,
+    error_of,
+    serving,
+    settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

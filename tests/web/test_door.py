@@ -13,8 +13,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, Web, attempts, door
 from agi_bridge.web.attempts import Attempts
-
-from .serving import NUMBER, TOKEN, KeptRevocations, settings
+from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

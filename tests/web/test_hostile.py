@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.web.errors import Refused
+from agi_bridge.web.errors import ProblemResponse
 from agi_bridge.web.instaply import read_message
 from agi_bridge.web.revocations import FIELDS, read_revocation
-
-from .serving import settings
+from tests.support.web_serving import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +51,7 @@ def test_any_object_is_a_revocation_or_refused(
     lines: Mapping[str, Line], values: dict[str, Any], key: str | None
 ) -> None:
     told = {"number": "+14155550123", **values}
-    with suppress(Refused):  # and nothing else
+    with suppress(ProblemResponse):  # and nothing else
         revocation = read_revocation(told, key, lines, NOW)
         assert revocation.number.startswith("+")
         json.dumps([revocation.words, revocation.actor, revocation.received]).encode()

@@ -10,15 +10,14 @@ import pytest
 
 from agi_bridge.consent.revocation import Revocation
 from agi_bridge.web.instaply import read_message
-
-from .serving import INSTAPLY, NUMBER, error_of, serving, settings
+from tests.support.web_serving import INSTAPLY, NUMBER, error_of, serving, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from .serving import KeptRevocations
+    from tests.support.web_serving import KeptRevocations
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from agi_bridge.speech import Library, Recording
 from agi_bridge.web import AUDIO, REVOCATIONS, Media, Web
 from agi_bridge.web import media as module
-
-from .serving import TOKEN, KeptRevocations, error_of, settings
+from tests.support.web_serving import TOKEN, KeptRevocations, error_of, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.consent.revocation import Revocation
-
-from .serving import NUMBER, error_of
+from tests.support.web_serving import NUMBER, error_of
 
 if TYPE_CHECKING:
     import httpx
 
-    from .serving import KeptRevocations
+    from tests.support.web_serving import KeptRevocations
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from agi_bridge.web import REVOCATIONS, Web
-
-from .serving import NUMBER, TOKEN, KeptRevocations, serving, settings
+from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, serving, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

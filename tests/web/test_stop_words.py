@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.web import Wish, read_wish
+from agi_bridge.web import Intent, read_intent
 
 ALONE = [
     # 47 CFR 64.1200(a)(10), and what carriers add
@@ -123,17 +123,17 @@ OTHER = [
 
 @pytest.mark.parametrize("message", ALONE + SENTENCES)
 def test_a_message_that_can_mean_nothing_else_is_a_stop(message: str) -> None:
-    assert read_wish(message) is Wish.STOP
+    assert read_intent(message) is Intent.STOP
 
 
 @pytest.mark.parametrize("message", UNCLEAR)
 def test_a_message_that_may_mean_it_is_for_a_person(message: str) -> None:
-    assert read_wish(message) is Wish.UNCLEAR
+    assert read_intent(message) is Intent.UNCLEAR
 
 
 @pytest.mark.parametrize("message", OTHER)
 def test_a_message_about_something_else_is_left_alone(message: str) -> None:
-    assert read_wish(message) is Wish.OTHER
+    assert read_intent(message) is Intent.OTHER
 
 
 def corpus() -> dict[str, list[str]]:
@@ -162,13 +162,13 @@ def test_the_corpus_has_all_kinds() -> None:
 @pytest.mark.parametrize(
     ("kind", "wishes"),
     [
-        ("stop", {Wish.STOP}),
-        ("stop?", {Wish.STOP, Wish.UNCLEAR}),
-        ("other", {Wish.OTHER}),
+        ("stop", {Intent.STOP}),
+        ("stop?", {Intent.STOP, Intent.UNCLEAR}),
+        ("other", {Intent.OTHER}),
     ],
 )
-def test_the_corpus_is_read_as_it_is_labelled(kind: str, wishes: set[Wish]) -> None:
-    assert [message for message in CORPUS[kind] if read_wish(message) not in wishes] == []
+def test_the_corpus_is_read_as_it_is_labelled(kind: str, wishes: set[Intent]) -> None:
+    assert [message for message in CORPUS[kind] if read_intent(message) not in wishes] == []
 
 
 PUNCTUATION = st.text(" \t\n.,;:!?…-*\"“”«»()¡¿'", max_size=6)
@@ -187,7 +187,7 @@ def test_case_accents_and_punctuation_do_not_count(
     message = before + unicodedata.normalize(
         data.draw(st.sampled_from(["NFC", "NFD", "NFKC"])), "".join(letters)
     )
-    assert read_wish(message + after) is Wish.STOP
+    assert read_intent(message + after) is Intent.STOP
 
 
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u202a\ufe0f\u3164\u2800"
@@ -207,7 +207,7 @@ def test_case_blanks_punctuation_and_invisible_characters_never_hide_a_stop(
         for word in message.split(" ")
     ]
     said = "".join(f"{data.draw(between)} {word}{data.draw(between)}" for word in words)
-    assert read_wish(said) is not Wish.OTHER
+    assert read_intent(said) is not Intent.OTHER
 
 
 @pytest.mark.parametrize(
@@ -221,15 +221,15 @@ def test_case_blanks_punctuation_and_invisible_characters_never_hide_a_stop(
     ],
 )
 def test_what_a_reply_quotes_and_its_signature_do_not_count(message: str) -> None:
-    assert read_wish(message) is Wish.STOP
+    assert read_intent(message) is Intent.STOP
 
 
 def test_a_quoted_stop_below_other_words_is_for_a_person() -> None:
-    assert read_wish("see below\n> Please stop texting me") is Wish.UNCLEAR
+    assert read_intent("see below\n> Please stop texting me") is Intent.UNCLEAR
 
 
 def test_a_short_liked_text_may_be_the_customer_s_own() -> None:
-    assert read_wish("Liked “Please stop”") is Wish.UNCLEAR
+    assert read_intent("Liked “Please stop”") is Intent.UNCLEAR
 
 
 @given(
@@ -238,12 +238,12 @@ def test_a_short_liked_text_may_be_the_customer_s_own() -> None:
 def test_a_word_that_asks_for_it_is_never_passed_over(word: str, data: st.DataObject) -> None:
     others = st.lists(st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8))
     before, after = data.draw(others), data.draw(others)
-    assert read_wish(" ".join([*before, word, *after])) is not Wish.OTHER
+    assert read_intent(" ".join([*before, word, *after])) is not Intent.OTHER
 
 
 @given(st.text())
 def test_any_text_is_read_and_its_case_does_not_count(text: str) -> None:
-    assert read_wish(text) is read_wish(text.casefold())
+    assert read_intent(text) is read_intent(text.casefold())
 
 
 @pytest.mark.parametrize(
@@ -258,4 +258,4 @@ def test_any_text_is_read_and_its_case_does_not_count(text: str) -> None:
     ],
 )
 def test_a_long_message_is_read_like_a_short_one(message: str) -> None:
-    assert read_wish(message) in Wish
+    assert read_intent(message) in Intent

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.consent import Filter, Ledger, Withheld
-from agi_bridge.consent.keys import new_keys
+from agi_bridge.consent.signing.keys import new_keys
 from agi_bridge.web import MESSAGES, REVOCATIONS
-from tests.consent.builders import submitting
-
-from .serving import BOTH, INSTAPLY, NUMBER, serving, settings
+from tests.support.consent_builders import submitting
+from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ it is asked for. A test of a handler:
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 """
 
-from agi_bridge.agi.testing.keys import KeyScript, Press, Presses
+from agi_bridge.agi.testing.dtmf_script import KeyScript, Press, Presses
 from agi_bridge.agi.testing.pbx import Clock, FakeAsterisk, LoopClock
 from agi_bridge.agi.testing.record import CallEvent, CallRecord, Dialled, DialOutcome, Heard
 

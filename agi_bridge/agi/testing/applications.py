@@ -4,11 +4,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from agi_bridge.agi.encoding import separate_arguments
+from agi_bridge.agi.testing.channel_variables import Memory
+from agi_bridge.agi.testing.dtmf_script import HANG_UP
 from agi_bridge.agi.testing.errors import CallerGoneError
-from agi_bridge.agi.testing.keys import HANG_UP
-from agi_bridge.agi.testing.memory import Memory
 from agi_bridge.agi.testing.record import Dialled, DialOutcome, Heard
-from agi_bridge.agi.words import separate_arguments
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing.call import Call

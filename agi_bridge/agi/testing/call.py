@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from agi_bridge.agi.testing.answers import DEAD, UNKNOWN, USAGE, Answers, Command, find
+from agi_bridge.agi.encoding import split_command
+from agi_bridge.agi.testing.commands import DEAD, UNKNOWN, USAGE, Answers, Command, find
+from agi_bridge.agi.testing.dtmf_script import HANG_UP, Keypad, KeyScript, Press
 from agi_bridge.agi.testing.errors import CallerGoneError, SessionOverError, WrittenIntoError
-from agi_bridge.agi.testing.inbox import Inbox
-from agi_bridge.agi.testing.keys import HANG_UP, Keypad, KeyScript, Press
+from agi_bridge.agi.testing.receive_buffer import Inbox
 from agi_bridge.agi.testing.record import CallEvent, CallRecord
-from agi_bridge.agi.words import split_command
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing.pbx import FakeAsterisk, Outgoing

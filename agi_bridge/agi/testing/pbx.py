@@ -7,10 +7,10 @@ from typing import Literal, Protocol
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.limits import Limits
-from agi_bridge.agi.session import Handler, OneCall
+from agi_bridge.agi.session import Handler, SingleCallOwner
 from agi_bridge.agi.testing.call import Call
-from agi_bridge.agi.testing.inbox import Inbox
-from agi_bridge.agi.testing.keys import Presses
+from agi_bridge.agi.testing.dtmf_script import Presses
+from agi_bridge.agi.testing.receive_buffer import Inbox
 from agi_bridge.agi.testing.record import CallEvent, CallRecord, DialOutcome
 
 HangupMode = Literal["line", "silent", "eof"]
@@ -150,7 +150,7 @@ class FakeAsterisk:
         """
         inbox = Inbox()
         errors: list[Exception] = []
-        host = OneCall(
+        host = SingleCallOwner(
             handler, limits or Limits(), applications, lambda _channel, error: errors.append(error)
         )
         connection = Connection(host, host.limits)

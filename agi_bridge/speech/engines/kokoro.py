@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge.speech.audio import LEVEL_DBOV, active_level
 
 from .files import in_package, require_file, require_packages, sha256_of
-from .worker import ModelEngine, Worker, worker_command
+from .model_client import ModelEngine, Worker, worker_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

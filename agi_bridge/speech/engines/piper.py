@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agi_bridge.speech.errors import BadEngine
 
 from .files import package_folder, require_file, require_packages, sha256_of
-from .worker import ModelEngine, Worker, worker_command
+from .model_client import ModelEngine, Worker, worker_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ import pytest
 
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, Press
 from agi_bridge.agi.testing.call import Call
-from agi_bridge.agi.testing.inbox import Inbox
-from tests.agi.recorded import load
-from tests.agi.tap import settle
+from agi_bridge.agi.testing.receive_buffer import Inbox
+from tests.support.fake_transport import settle
+from tests.support.recorded import load
 
 SOUNDS = {
     "beep": 425,

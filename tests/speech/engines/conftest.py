@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from . import packages
+from tests.support import speech_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the stand-ins; gives the folder that holds them."""
     site = tmp_path / "site"
     (site / "piper").mkdir(parents=True)
-    (site / "piper" / "__init__.py").write_text(packages.PIPER, encoding="utf-8")
-    (site / "piper" / "phonemize_espeak.py").write_text(packages.ESPEAK, encoding="utf-8")
-    (site / "onnxruntime.py").write_text(packages.RUNTIME, encoding="utf-8")
+    (site / "piper" / "__init__.py").write_text(speech_packages.PIPER, encoding="utf-8")
+    (site / "piper" / "phonemize_espeak.py").write_text(speech_packages.ESPEAK, encoding="utf-8")
+    (site / "onnxruntime.py").write_text(speech_packages.RUNTIME, encoding="utf-8")
     for name in ("piper", "piper.phonemize_espeak", "onnxruntime"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(site)

@@ -11,13 +11,13 @@ import pytest
 
 from agi_bridge.speech import CommandEngine, EngineError
 from agi_bridge.speech.engines.command import SHARED_MEMORY_BYTES
-from tests.speech.programs import ECHO, HANG, LEAVE
+from tests.support.speech_programs import ECHO, HANG, LEAVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.speech.programs import Lifeline
+    from tests.support.speech_programs import Lifeline
 
 
 async def test_a_program_turns_a_text_into_a_file(

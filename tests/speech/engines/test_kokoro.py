@@ -19,7 +19,7 @@ from agi_bridge.speech.engines.kokoro import RATE, VOICES, KokoroModel, trimmed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.speech.engines.worker import ModelEngine
+    from agi_bridge.speech.engines.model_client import ModelEngine
 
 LONGEST = 20
 """Tokens that the stand-in's voices have a style for."""

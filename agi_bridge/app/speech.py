@@ -1,0 +1,131 @@
+"""The speech of a configuration: its recordings, and the engines that it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agi_bridge.prompts.required import wanted
+from agi_bridge.speech import BadEngine, Library, Script, engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Engine, Folder, PbxEngine, Recording
+
+
+def engines(settings: Settings) -> list[Engine | PbxEngine]:
+    """The engines of a configuration, best first. Blocks: models are read once.
+
+    Raises:
+        BadEngine: one cannot be made here; `field` is the setting's full name.
+    """
+    made, faults = usable_engines(settings)
+    if faults:
+        raise faults[0]
+    return made
+
+
+def usable_engines(settings: Settings) -> tuple[list[Engine | PbxEngine], list[BadEngine]]:
+    """The engines that can be made here, and why the others cannot. Blocks, as `engines`."""
+    made: list[Engine | PbxEngine] = []
+    faults = []
+    for place, given in enumerate(settings.speech.engines, start=1):
+        try:
+            made.append(engine(given.spec()))
+        except BadEngine as error:
+            faults.append(BadEngine(f"speech.engines.{place}.{error.field}", error.problem))
+    return made, faults
+
+
+def folders(settings: Settings, line: Line) -> tuple[Folder, ...]:
+    """The folders that a line's prompts come from, best first; not all of them need be there."""
+    return *settings.prompt_layers(line.name), settings.speech.shared
+
+
+def library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
+    """The library that all lines share. Blocks: every recording is read.
+
+    Args:
+        settings: the configuration.
+        address: what the PBX is to know a recording by; None: its path.
+
+    Raises:
+        BadPrompts: the folder of prompts cannot be used.
+        BadEngine: an engine cannot be made.
+    """
+    return _library(settings, engines(settings), address)
+
+
+def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
+    """What callers of each line hear: recordings, what was rendered for it, the shared prompts.
+
+    Blocks, like `library`. Engines and what they rendered are those of `shared`. Nothing else says
+    what a line plays: the service, `check`, `prompts` and the page for registration ask here, or
+    `of_line`, so that they all name the same disclosure.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+    """
+    return {line.name: _over(settings, line, shared) for line in settings.lines.values()}
+
+
+def of_line(settings: Settings, line: Line) -> Library:
+    """What callers of one line hear, for those who only look: no engine is made. Blocks.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+    """
+    return _over(settings, line, recorded(settings))
+
+
+def recorded(settings: Settings) -> Library:
+    """The library that all lines share, for those who only look: no engine is made. Blocks.
+
+    Raises:
+        BadPrompts: the folder of prompts cannot be used.
+    """
+    return _library(settings, (), None)
+
+
+def _over(settings: Settings, line: Line, shared: Library) -> Library:
+    *own, _ = folders(settings, line)
+    return shared.over(*own)
+
+
+def _library(
+    settings: Settings,
+    voices: Sequence[Engine | PbxEngine],
+    address: Callable[[Recording], str] | None,
+) -> Library:
+    speech = settings.speech
+    return Library(
+        speech.prompts,
+        pbx_prompts=speech.shared.pbx_path,
+        cache=settings.speech_cache,
+        pbx_cache=speech.pbx_cache or None,
+        max_bytes=speech.max_megabytes << 20,
+        engines=voices,
+        budget=speech.budget_seconds,
+        address=address,
+    )
+
+
+def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
+    """The line's recordings and renderings whose words are no longer the script's, by name.
+
+    So it is after a change of brand: callers still hear the old one. `prompts` is what callers of
+    the line hear; the package's own prompts, and a house's, may have other words.
+
+    Raises:
+        BadScript: the script cannot be used.
+    """
+    script = Script(settings.speech.script)
+    texts = [each.text for each in wanted(line, script) if each.text is not None]
+    own = [folder.path for folder in settings.prompt_layers(line.name)]
+    return [
+        f"{text.language}/{text.name}"
+        for text in prompts.unspoken(texts)
+        if prompts.has(text.name, text.language)
+        and any(map(prompts.prompt(text.name, text.language).wav.is_relative_to, own))
+    ]

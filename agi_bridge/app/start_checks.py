@@ -1,0 +1,378 @@
+"""What `agi-bridge check` says of the ledger: its database, its keys, where its checkpoints go.
+
+Nothing is written and nothing is made: not even SQLite's log files, which opening would make. What
+is a fault of the database, the keys or the state directory keeps `serve` from starting: it looks
+here before it makes anything, and refuses in the same words.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, create_engine, make_url, select
+from sqlalchemy import text as text_of
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from agi_bridge.app.findings import Finding, Level, folder, secret
+from agi_bridge.consent.errors import KeyFault
+from agi_bridge.consent.ledger import schema
+from agi_bridge.consent.ledger.bootstrap import see_keys
+from agi_bridge.consent.ledger.database import cause
+from agi_bridge.consent.signing.keys import LOOKUP, SIGNING, VAULT, Keys
+from agi_bridge.consent.signing.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Connection, Engine
+
+    from agi_bridge.settings import Settings
+    from agi_bridge.settings.secret import Secret
+
+LOCK_FILE: Final = "serve.lock"
+"""Held by the service that works in a state directory."""
+
+LITTLE_SPACE: Final = 256 * 1024 * 1024
+"""Bytes free on the ledger's disk under which it is time to look: a full one takes no consents."""
+
+CONNECT_SECONDS: Final = 3
+"""Longest wait for PostgreSQL."""
+
+KEY: Final = "ledger.url"
+_ANY_KEY: Final = f"{'A' * 43}="
+"""Stands for a key that is to be made, while the others are read."""
+_MEGABYTE: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A database: how it is opened for reading alone, and what to say if it cannot be."""
+
+    url: URL
+    failure: str
+    how: Mapping[str, str | int]
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.drivername == "sqlite"
+
+
+def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what there is to say of `[ledger]` and `[ledger.checkpoints]`."""
+    yield from start(settings)
+    if settings.ledger.travels_open:
+        text = "nothing demands encryption on the way to the database"
+        yield Finding(Level.NOTE, KEY, text, "add ?sslmode=verify-full", "unencrypted")
+    if settings.ledger.password is not None:
+        yield from secret("ledger.password", settings.ledger.password)
+    yield from _checkpoints(settings, environ)
+
+
+def start(settings: Settings) -> Iterator[Finding]:
+    """Yield what a start finds: state directory, database and keys. A fault keeps it from starting.
+
+    Blocks.
+    """
+    yield folder("state_dir", settings.state_dir)
+    yield from _lock(settings.state_dir / LOCK_FILE)
+    where = settings.ledger_place
+    begun = False
+    place: _Place | None
+    if isinstance(where, Path):
+        found, place, begun = _file(where)
+        yield from found
+    else:
+        place = _Place(
+            make_url(where).set(drivername="postgresql+psycopg"),
+            "no connection to PostgreSQL",
+            {"connect_timeout": CONNECT_SECONDS},
+        )
+    if place is not None:
+        found, begun = _inside(place)
+        yield from found
+    if isinstance(where, Path) and place is not None:
+        yield from _room(where)
+    keys = [*_keys(settings, begun=begun)]
+    yield from keys
+    if begun and place is not None and not any(each.level is Level.FAULT for each in keys):
+        yield from _fit(settings, place)
+
+
+def _lock(path: Path) -> Iterator[Finding]:
+    """Whether a service is at work, and whether another could take its place later."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        yield _unseen("state_dir", path, error)
+        return
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode) or not os.access(path, os.W_OK):
+            text, fix = (
+                f"this account may not write {path}",
+                "give it to the one that runs agi-bridge",
+            )
+            yield Finding(Level.FAULT, "state_dir", text, fix, "not_writable")
+            return
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = f"{path}: an agi-bridge is running with this state_dir"
+        yield Finding(Level.NOTE, "state_dir", text, reason="in_use")
+    finally:
+        os.close(handle)
+
+
+def _file(path: Path) -> tuple[list[Finding], _Place | None, bool]:
+    """What there is to say of a file, how to look into it, and whether it may hold a ledger."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return [Finding(Level.OK, KEY, f"{path} will be made")], None, False
+    except OSError as error:
+        return [_unseen(KEY, path, error)], None, True
+    if not os.access(path, os.R_OK | os.W_OK):
+        text, fix = f"this account may not read and write {path}", "run as the one that owns it"
+        return [Finding(Level.FAULT, KEY, text, fix, "not_writable")], None, True
+    # A log beside the file is read too. Without one the file is all there is, and SQLite is told
+    # so, or it would make one.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    how = {"uri": "true", "mode": "ro", **({"immutable": "1"} if alone else {})}
+    url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=how)
+    return [], _Place(url, f"{path} cannot be read", {}), True
+
+
+def _room(path: Path) -> Iterator[Finding]:
+    status, free = path.stat(), shutil.disk_usage(path).free
+    text = f"{path}, {status.st_size / _MEGABYTE:.1f} MB, {free // _MEGABYTE} MB free"
+    if free >= LITTLE_SPACE:
+        yield Finding(Level.OK, KEY, text)
+    else:
+        fix = "make room: a full disk takes no consents"
+        yield Finding(Level.NOTE, KEY, text, fix, "little_space")
+    if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        text = f"every account may open {path}"
+        yield Finding(Level.NOTE, KEY, text, "chmod 600 it", "open")
+
+
+def _inside(place: _Place) -> tuple[list[Finding], bool]:
+    """What a database says of itself, and whether a ledger was begun in it."""
+    engine = _engine(place)
+    try:
+        with engine.connect() as connection:
+            found: list[Finding] = []
+            if not place.is_sqlite:
+                connection.execute(text_of("SET TRANSACTION READ ONLY"))
+                found += _server(connection)
+            version = schema.version(connection)
+            found += _version(version)
+            if not place.is_sqlite:
+                found += _rights(connection, version)
+            begun = version == schema.VERSION and bool(
+                connection.execute(select(schema.LEDGER.c.ledger_id)).first()
+            )
+    except SQLAlchemyError as error:
+        text = f"{place.failure} ({cause(error)})"
+        return [Finding(Level.FAULT, KEY, text, reason="unreachable")], True
+    return found, begun
+
+
+def _engine(place: _Place) -> Engine:
+    return create_engine(
+        place.url, poolclass=NullPool, connect_args=dict(place.how), hide_parameters=True
+    )
+
+
+def _version(version: str | None) -> Iterator[Finding]:
+    if version is not None and version < schema.VERSION:
+        fix = (
+            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
+        )
+        yield Finding(Level.FAULT, KEY, "its tables are of an older version", fix, "older")
+    elif version is not None and version > schema.VERSION:
+        fix = "install the agi-bridge that made them"
+        yield Finding(Level.FAULT, KEY, "its tables are of a newer version", fix, "newer")
+
+
+def _server(connection: Connection) -> Iterator[Finding]:
+    name, version, standby, fsync, read_only = connection.execute(
+        text_of(
+            "SELECT current_database(), current_setting('server_version'),"
+            " pg_is_in_recovery(), current_setting('fsync'),"
+            " current_setting('default_transaction_read_only')"
+        )
+    ).one()
+    yield Finding(Level.OK, KEY, f"database {name} on PostgreSQL {version} answers")
+    if standby:
+        text = "is a standby, which takes no writes"
+        yield Finding(Level.FAULT, KEY, text, "name the primary", "standby")
+    if read_only != "off":
+        text = "takes no writes (default_transaction_read_only is on)"
+        yield Finding(Level.FAULT, KEY, text, "set it off", "not_writable")
+    if fsync != "on":
+        text = "the server runs with fsync off: its crash may lose consents"
+        yield Finding(Level.NOTE, KEY, text, "set fsync = on", "fsync")
+
+
+def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
+    """Whether this account may make the tables, or use those that are there."""
+    if version is None:
+        may = connection.execute(
+            text_of("SELECT has_schema_privilege(current_schema(), 'CREATE')")
+        ).scalar()
+        if not may:
+            text = "this account may not make tables there"
+            fix = "give it a database of its own"
+            yield Finding(Level.FAULT, KEY, text, fix, "not_writable")
+    elif version == schema.VERSION:
+        for table in schema.METADATA.sorted_tables:
+            rights = ("SELECT", "INSERT", *(("UPDATE", "DELETE") if table is schema.PII else ()))
+            held = text_of("SELECT has_table_privilege(:table, :right)")
+            if not all(
+                connection.execute(held, {"table": table.name, "right": right}).scalar()
+                for right in rights
+            ):
+                text = f"this account may not write to the table {table.name}"
+                yield Finding(Level.FAULT, KEY, text, "run as its owner", "not_writable")
+
+
+def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
+    ledger = settings.ledger
+    found: list[Finding] = []
+    places: dict[str, Secret | None] = {
+        VAULT: ledger.vault_key, SIGNING: ledger.signing_key, LOOKUP: ledger.lookup_key,
+    }  # fmt: skip
+    files = [settings.keys_dir / name for name, place in places.items() if place is None]
+    missing = [path for path in files if not _is_there(path)]
+    # As `Keys.load`: only a start before which there was nothing makes keys.
+    made = files and files[-1] in missing and (not begun or shared(settings))
+    for name, place in places.items():
+        key, path = f"ledger.{name.replace('.', '_')}", settings.keys_dir / name
+        if place is not None:
+            found += secret(key, place)
+        elif path in missing:
+            found.append(_no_key_file(key, path, made=bool(made), begun=begun))
+        else:
+            found.append(_key_file(key, path))
+    yield from found
+    if missing:
+        yield from _place_of_keys(settings.keys_dir)
+    if not any(finding.level is Level.FAULT for finding in found):
+        texts = ledger.key_texts()
+        if settings.keys_dir / VAULT in missing:
+            texts["vault"] = _ANY_KEY
+        if settings.keys_dir / SIGNING in missing:
+            texts["signing"] = _ANY_KEY
+        if settings.keys_dir / LOOKUP in missing:
+            texts["lookup"] = _ANY_KEY
+        try:
+            Keys.load(settings.keys_dir, **texts, create=False)
+        except KeyFault as error:
+            yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
+
+
+def shared(settings: Settings) -> bool:
+    """Whether all keys that bridges on one database share are given: the signing key is our own.
+
+    New ones in their place would be the wrong ones as soon as a ledger is there.
+    """
+    texts = settings.ledger.key_texts()
+    return texts["vault"] is not None and texts["lookup"] is not None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # and cannot be seen: `_key_file` says so
+    return True
+
+
+def _unseen(key: str, path: Path, error: OSError) -> Finding:
+    text = f"{path} cannot be seen ({error.strerror})"
+    return Finding(Level.FAULT, key, text, "run as the account of agi-bridge", "unreadable")
+
+
+def _key_file(key: str, path: Path) -> Finding:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return _unseen(key, path, error)
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        text = f"every account may open {path}"
+        return Finding(Level.NOTE, key, text, "chmod 600 it", "open")
+    text = f"{path} (mode {stat.S_IMODE(mode):o}); keep a copy away from the database"
+    return Finding(Level.OK, key, text)
+
+
+def _no_key_file(key: str, path: Path, *, made: bool, begun: bool) -> Finding:
+    if made:
+        return Finding(Level.OK, key, f"{path} will be made at the first start")
+    what = "the ledger is" if begun else "the other keys are"
+    text = f"{path} is not there although {what}"
+    return Finding(Level.FAULT, key, text, "put it back from its back-up", "missing")
+
+
+def _place_of_keys(path: Path) -> Iterator[Finding]:
+    """Say if the folder that keys are to be made in cannot be."""
+    found = folder("ledger", path)
+    if found.level is Level.FAULT:
+        yield found
+
+
+def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
+    """Say if the keys are not those that the ledger was written with."""
+    missing = not _is_there(settings.keys_dir / SIGNING) and settings.ledger.signing_key is None
+    if missing:  # it is to be made, beside given ones
+        return
+    keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
+    try:
+        with _engine(place).connect() as connection:
+            if not place.is_sqlite:
+                connection.execute(text_of("SET TRANSACTION READ ONLY"))
+            chains = see_keys(connection, Vault(keys))
+    except KeyFault as error:
+        yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
+        return
+    except SQLAlchemyError as error:
+        text = f"{place.failure} ({cause(error)})"
+        yield Finding(Level.FAULT, KEY, text, reason="unreachable")
+        return
+    if keys.ledger_id not in chains:
+        text = "no chain in the ledger is of this key: a start begins a new one beside the old"
+        fix = "if that is not meant, put the old key back"
+        yield Finding(Level.NOTE, "ledger.signing_key", text, fix, "new_chain")
+
+
+def _checkpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    table = "ledger.checkpoints"
+    checkpoints = settings.ledger.checkpoints
+    file = settings.checkpoint_file
+    if file.exists() and not os.access(file, os.W_OK):
+        text = f"this account may not write {file}"
+        fix = "give it to the one that runs agi-bridge"
+        yield Finding(Level.FAULT, f"{table}.file", text, fix, "not_writable")
+    else:
+        yield folder(f"{table}.file", file.parent)
+    if checkpoints.command:
+        name = checkpoints.command[0]
+        program = shutil.which(name, path=environ.get("PATH", os.defpath))
+        if program is None:
+            text, fix = f"the program {name!r} is not found", "install it or name its full path"
+            yield Finding(Level.FAULT, f"{table}.command", text, fix, "not_found")
+        else:
+            yield Finding(Level.OK, f"{table}.command", program)
+    elif not checkpoints.syslog:
+        text = "checkpoints stay on this machine: an attacker here could take them too"
+        fix = "set command, or syslog if it leaves this machine"
+        yield Finding(Level.NOTE, table, text, fix, "local")

@@ -1,0 +1,233 @@
+"""Act, plan not: from the steps of a plan to AGI commands.
+
+Every way through here ends with a `Result` for the dialplan. Whatever cannot be done leads to the
+line's default destination, and if that fails too, to the dialplan's own last resort.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from agi_bridge.agi import AGIAppError, AGIHangup
+from agi_bridge.call import variables
+from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
+from agi_bridge.call.say import TextPlayer
+from agi_bridge.call.variables import Action, Result
+from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
+from agi_bridge.speech import MissingPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agi_bridge.agi import Channel
+    from agi_bridge.call.plan import Step
+    from agi_bridge.observe import CallLine
+    from agi_bridge.settings import Line
+    from agi_bridge.speech import Library
+
+ANSWERED: Final = "ANSWER"
+_PATIENT: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
+"""What a DIALSTATUS says of people. All others, or none, tell of a trunk or a destination that
+cannot be reached: CHANUNAVAIL, CONGESTION, INVALIDARGS, and what screening leaves."""
+_APOLOGIES: Final = {"BUSY": "busy"}
+"""What is said for a DIALSTATUS; every other one is "no answer"."""
+
+
+class PlanExecutor:
+    """Carries out the steps of one call."""
+
+    __slots__ = (
+        "_answered",
+        "_call_line",
+        "_channel",
+        "_dialling",
+        "_library",
+        "_line",
+        "_speaker",
+        "_unspoken",
+        "language",
+    )
+
+    def __init__(self, channel: Channel, line: Line, library: Library, call_line: CallLine) -> None:
+        self._channel = channel
+        self._line = line
+        self._library = library
+        self._speaker = TextPlayer(channel, library)
+        self._call_line = call_line
+        self._answered = False
+        self._dialling: str | None = None  # the leg that is being dialled
+        self._unspoken = False
+        self.language = line.languages[0]
+        """The caller's language; the line's first one until the caller chose."""
+
+    async def follow(self, steps: Sequence[Step]) -> Result:
+        """Carry out a plan; its last step is `GoToDefault` or `End`.
+
+        Raises:
+            AGIHangup: the caller has gone.
+        """
+        for place, step in enumerate(steps):
+            if isinstance(step, Speak | Wait):
+                self.prefetch(steps[place:])
+            match step:
+                case Speak():
+                    await self._speak(step)
+                case Wait():
+                    await self._channel.wait_for_digit(step.seconds)
+                case Ring() if self._line.dial == "dialplan":
+                    return await self._hand_over(step)
+                case Ring():
+                    await self._ring(step)
+                case End() if not self._unspoken:
+                    return await self._end(step.reason)
+                case GoToDefault() if self._answered:
+                    return await self._end("far_end")
+                case GoToDefault() | End():
+                    return await self._go_to_default(step.reason)
+        return await self._go_to_default("plan_ended")
+
+    def prefetch(self, steps: Sequence[Step]) -> None:
+        """Begin to render what the caller is to hear next, and after that.
+
+        The rest of a text is rendered while its beginning is heard.
+        """
+        for step in steps[:2]:
+            if isinstance(step, Speak):
+                self._speaker.prefetch(step.text, step.language)
+
+    def close(self) -> None:
+        """The call is over: nothing more will be said."""
+        self._speaker.close()
+
+    async def play(self, name: str) -> None:
+        """Play a prompt in the caller's language; one that is missing is logged and passed over."""
+        try:
+            await self.play_or_raise(name)
+        except AGIHangup:
+            raise
+        except (AGIAppError, MissingPrompt) as error:
+            structlog.get_logger().error("prompt not played", prompt=name, exc_info=error)
+
+    async def play_or_raise(self, name: str) -> None:
+        """Play a prompt in the caller's language.
+
+        Raises:
+            AGIAppError: the PBX does not have the recording.
+            MissingPrompt: there is no such prompt.
+        """
+        recording = self._library.prompt(name, self.language)
+        await self._channel.stream_file(recording.path, length=recording.seconds)
+
+    async def _speak(self, step: Speak) -> None:
+        self._call_line.step("say")
+        if not await self._speaker.say(step.text, step.language, times=step.times, keys=step.keys):
+            self._unspoken = True
+            self._call_line.note(unspoken=True)
+
+    async def _ring(self, step: Ring) -> None:
+        self._call_line.step("dial")
+        self._call_line.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
+        await self._channel.set_variable(variables.ACTION, Action.DIAL)
+        if step.caller_id is not None:
+            await self._channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
+        await self._dial("forward", self._destination(step), step.ring, step.limit)
+
+    async def _dial(self, leg: str, destination: str, ring: int, limit: int) -> None:
+        """Dial, and say so if nobody answered. The channel goes on after the far end's hangup (g).
+
+        EXEC's result does not tell how a Dial ended (-1 stands for three endings): DIALSTATUS does.
+        """
+        self._dialling = leg
+        await self._channel.exec("Dial", destination, str(ring), f"gS({limit})")
+        status = await self.note_dial_status()
+        if status == ANSWERED:
+            self._answered = True
+        else:
+            await self.play(_APOLOGIES.get(status or "", "no-answer"))
+
+    async def note_dial_status(self) -> str | None:
+        """Read how the dialled call ended, also after a hangup; None if none was dialled.
+
+        A leg that failed for no person's sake is a warning: a caller who was served by the next one
+        does not tell anybody.
+        """
+        leg, self._dialling = self._dialling, None
+        if leg is None:
+            return None
+        status = await self._channel.get_variable(variables.DIALSTATUS) or "none"
+        self._call_line.dialled(leg, status)
+        self._call_line.note(dial=status)
+        if status not in _PATIENT:
+            structlog.get_logger().warning(
+                f"{leg} not reached", line=self._line.name, dialstatus=status
+            )
+        return status
+
+    async def _hand_over(self, step: Ring) -> Result:
+        """Leave the dialling to the dialplan."""
+        self._call_line.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
+        given = {
+            variables.ACTION: Action.DIAL,
+            variables.NUMBER: "&".join(number.e164 for number in step.numbers),
+            variables.DESTINATION: self._destination(step),
+            variables.RING: str(step.ring),
+            variables.LIMIT: str(step.limit),
+            variables.CALLER_ID: step.caller_id,
+        }
+        for name, value in given.items():
+            if value is not None:
+                await self._channel.set_variable(name, value)
+        self._call_line.note(ended="dialplan")
+        return Result.DIAL
+
+    def _destination(self, step: Ring) -> str:
+        """The line's template, filled for each number; `&` rings them together."""
+        return "&".join(
+            self._line.dial_template.replace("{number}", number.dialled(self._line.number_format))
+            for number in step.numbers
+        )
+
+    async def _go_to_default(self, reason: str) -> Result:
+        self._call_line.step("default")
+        self._call_line.note(default=reason)
+        await self._channel.set_variable(variables.ACTION, Action.DEFAULT)
+        match self._line.default:
+            case DialDefault() as default if self._line.dial == "exec":
+                line = self._line
+                await self._dial(
+                    "default", default.destination, line.ring_seconds, line.talk_seconds
+                )
+                if not self._answered:
+                    self._call_line.note(ended="default_not_reached")
+                    return Result.FALLBACK
+                return await self._end("far_end")
+            case DialDefault() | DialplanDefault():
+                self._call_line.note(ended="dialplan")
+                return Result.DEFAULT
+            case SayDefault() as default:
+                await self.play(default.prompt)
+        return await self._end("default")
+
+    async def _end(self, reason: str) -> Result:
+        self._call_line.note(ended=reason)
+        return Result.DONE
+
+
+async def announce_default(channel: Channel, line: Line) -> None:
+    """Tell the dialplan the line's default destination at once.
+
+    Then callers get there even if the bridge dies before it can say anything else.
+    """
+    match line.default:
+        case DialDefault() as default:
+            await channel.set_variable(variables.DEFAULT, default.destination)
+            await channel.set_variable(variables.RING, str(line.ring_seconds))
+            await channel.set_variable(variables.LIMIT, str(line.talk_seconds))
+        case DialplanDefault() as default:
+            await channel.set_variable(variables.CONTEXT, default.context)
+            await channel.set_variable(variables.EXTENSION, default.extension)
+            await channel.set_variable(variables.PRIORITY, str(default.priority))
+        case _:
+            pass

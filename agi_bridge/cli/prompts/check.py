@@ -1,0 +1,154 @@
+"""`prompts check`: what is missing, stale or badly recorded, and the command that puts it right."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.app.speech import folders
+from agi_bridge.cli.fold_shown import count
+from agi_bridge.cli.output import table
+from agi_bridge.prompts.inspection import Remedy, Severity, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from agi_bridge.prompts.inspection import LinePrompts, Prompt
+    from agi_bridge.settings import Settings
+
+_COLUMNS: Final = ("", "line", "language", "prompt", "from", "what")
+_PLACEHOLDER: Final = "FOLDER"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The answer; `ok` unless something would go wrong in a call."""
+
+    lines: tuple[LinePrompts, ...]
+    repairs: tuple[str, ...]
+    """Commands, to be run as they are."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every call can be held as it should."""
+        return not any(
+            each.problems
+            or any(
+                flaw.weight is Severity.FAULT for prompt in each.prompts for flaw in prompt.flaws
+            )
+            for each in self.lines
+        )
+
+    def json(self) -> dict[str, object]:
+        """What is wrong, line by line, and the commands."""
+        return {
+            "ok": self.ok,
+            "lines": [
+                {
+                    "line": each.line.name,
+                    "prompts": len(each.prompts),
+                    "problems": list(each.problems),
+                    "flaws": [flaw for prompt in each.prompts for flaw in _plain(prompt)],
+                }
+                for each in self.lines
+            ],
+            "repairs": list(self.repairs),
+        }
+
+    def show(self, console: Console) -> None:
+        """Print what is wrong, then how to put it right."""
+        for each in self.lines:
+            for problem in each.problems:
+                console.print(f"fault {problem}")
+        rows = [row for each in self.lines for row in _rows(each)]
+        if rows:
+            console.print(table(_COLUMNS, rows))
+        if self.repairs:
+            console.print("\nTo put it right:")
+            for command in self.repairs:
+                console.print(f"    {command}", soft_wrap=True)
+        console.print(f"{'' if not rows else chr(10)}{self._sum(rows)}")
+
+    def _sum(self, rows: list[tuple[str, ...]]) -> str:
+        prompts = sum(len(each.prompts) for each in self.lines)
+        faults = sum(row[0] == Severity.FAULT for row in rows)
+        notes = len(rows) - faults
+        faults += sum(len(each.problems) for each in self.lines)
+        return f"{prompts} prompts: {count(faults, 'fault')}, {count(notes, 'note')}"
+
+
+async def run(settings: Settings, line: str | None, *, config: Path | None = None) -> Checked:
+    """Check the prompts of a line, or of all; `config` goes into the commands that repair.
+
+    Raises:
+        UsageError: no such line.
+        BadScript: the script cannot be used.
+    """
+    lines = await asyncio.to_thread(survey, settings, line)
+    repairs = dict.fromkeys(
+        shlex.join(command) for each in lines for command in _repairs(settings, each, config)
+    )
+    return Checked(lines, tuple(repairs))
+
+
+def _repairs(
+    settings: Settings, line: LinePrompts, config: Path | None
+) -> Iterator[tuple[str, ...]]:
+    flaws = [(prompt, flaw.repair) for prompt in line.prompts for flaw in prompt.flaws]
+    same = ("--line", line.line.name, *(() if config is None else ("--config", str(config))))
+    render = ("agi-bridge", "prompts", "render", *same)
+    languages = _languages(flaws, Remedy.RENDER)
+    if len(languages) == len(line.line.languages):
+        yield render
+    else:
+        yield from ((*render, "--language", language) for language in languages)
+    for folder in _to_convert(settings, line):
+        yield ("agi-bridge", "prompts", "import", str(folder), *same, "--convert")
+    if any(repair is Remedy.RECORD for _, repair in flaws):
+        yield ("agi-bridge", "prompts", "export", *same, "--out", _PLACEHOLDER)
+
+
+def _to_convert(settings: Settings, line: LinePrompts) -> list[Path]:
+    """The folders in which there are recordings that can be put right where they are."""
+    sources = {
+        prompt.found.source
+        for prompt in line.prompts
+        for flaw in prompt.flaws
+        if flaw.repair is Remedy.CONVERT and prompt.found is not None
+    }
+    return [each.path for each in folders(settings, line.line) if each.source in sources]
+
+
+def _languages(flaws: Iterable[tuple[Prompt, Remedy]], repair: Remedy) -> list[str]:
+    return list(dict.fromkeys(prompt.wanted.language for prompt, each in flaws if each is repair))
+
+
+def _rows(line: LinePrompts) -> Iterator[tuple[str, ...]]:
+    for prompt in line.prompts:
+        for flaw in prompt.flaws:
+            yield (
+                str(flaw.weight),
+                line.line.name,
+                prompt.wanted.language,
+                prompt.wanted.name,
+                "" if prompt.found is None else prompt.found.source,
+                flaw.problem,
+            )
+
+
+def _plain(prompt: Prompt) -> Iterator[dict[str, object]]:
+    for flaw in prompt.flaws:
+        yield {
+            "prompt": prompt.wanted.name,
+            "language": prompt.wanted.language,
+            "source": None if prompt.found is None else prompt.found.source,
+            "file": None if prompt.found is None else str(prompt.found.file),
+            "weight": str(flaw.weight),
+            "problem": flaw.problem,
+            "repair": str(flaw.repair),
+        }

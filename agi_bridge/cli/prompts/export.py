@@ -1,0 +1,112 @@
+"""`prompts export`: the script of a line for a studio, into a folder that takes the recordings too.
+
+It holds `index.html` to read and print, `script.csv` for a spreadsheet, and for each language a
+folder with the text of each recording, `LANGUAGE/NAME.txt`, beside which the studio puts
+`LANGUAGE/NAME.wav`. So the folder that comes back says which words were spoken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from agi_bridge.cli.errors import UsageError
+from agi_bridge.evidence.export.html import TEMPLATES
+from agi_bridge.prompts.inspection import survey
+from agi_bridge.prompts.script_sheet import Sheet, sheet
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agi_bridge.settings import Settings
+
+PAGE: Final = "index.html"
+TABLE: Final = "script.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The answer."""
+
+    sheet: Sheet
+    out: Path
+    ok: bool = True
+
+    def json(self) -> dict[str, object]:
+        """Where it is, and how much there is to record."""
+        return {
+            "out": str(self.out),
+            "line": self.sheet.line,
+            "languages": [
+                {
+                    "language": each.tag,
+                    "prompts": len(each.prompts),
+                    "seconds": each.seconds,
+                }
+                for each in self.sheet.languages
+            ],
+        }
+
+    def show(self, console: Console) -> None:
+        """Print where it is, how much there is to record, and how it comes back."""
+        for each in self.sheet.languages:
+            told = f"{each.name}: {len(each.prompts)} texts, about {each.seconds / 60:.1f} minutes"
+            console.print(told)
+        console.print(f"written: {self.out / PAGE}, {self.out / TABLE}", soft_wrap=True)
+        console.print(
+            "With the recordings in it, the same folder goes to agi-bridge prompts import."
+        )
+
+
+async def run(settings: Settings, line: str, out: Path) -> Exported:
+    """Write the script of a line into a new folder.
+
+    Raises:
+        UsageError: no such line, or the folder is in use.
+        ToolError: a text is missing.
+        BadScript: the script cannot be used.
+        OSError: the folder cannot be written.
+    """
+    return await asyncio.to_thread(_export, settings, line, out)
+
+
+def _export(settings: Settings, line: str, out: Path) -> Exported:
+    (found,) = survey(settings, line)
+    made = sheet(found)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out: {out} is there already; name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for language in made.languages:
+        (out / language.tag).mkdir()
+        for prompt in language.prompts:
+            text = (out / prompt.file).with_suffix(".txt")
+            text.write_text(f"{prompt.text}\n", encoding="utf-8")
+    # Spreadsheets take a file for UTF-8 by its byte order mark.
+    with (out / TABLE).open("w", encoding="utf-8-sig", newline="") as opened:
+        csv.writer(opened).writerows(made.rows())
+    (out / PAGE).write_text(page(made), encoding="utf-8")
+    return Exported(made, out)
+
+
+def page(made: Sheet) -> str:
+    """The sheet in HTML: opens without a network, prints on A4."""
+    return _environment().get_template("script.html").render(sheet=made)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        # The frame of all pages is that of the consents'.
+        loader=FileSystemLoader([Path(__file__).parents[2] / "prompts" / "templates", TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,245 @@
+"""`prompts import`: recordings that come back from a studio, checked and put where calls find them.
+
+A recording is taken only if it will do on a telephone and speaks the words of today's script; what
+conversion can put right it does if asked to. Each file appears in one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.fold_shown import count, seconds
+from agi_bridge.cli.output import table
+from agi_bridge.prompts.install import cure_of, put, write_text
+from agi_bridge.prompts.required import names, wanted
+from agi_bridge.settings.fold_lines import find_line
+from agi_bridge.speech import BadAudio, Script
+from agi_bridge.speech.prompt_folder import rival_problem, rivals, words_beside
+from agi_bridge.speech.prompt_names import language_tags
+from agi_bridge.speech.recording import RATE, examine
+from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS, Cure, review
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from agi_bridge.prompts.required import Wanted
+    from agi_bridge.settings import Settings
+
+Result = Literal["taken", "rewritten", "converted", "refused", "ignored"]
+"""`rewritten`: the same samples, with the header that Asterisk reads. `ignored`: no prompt of this
+line is called so, or it is no WAV."""
+
+OTHER_SOUNDS: Final = frozenset((".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".w64", ".wma"))
+"""How sounds end that a studio may deliver, and that are not taken."""
+
+_TAKEN: Final = frozenset(("taken", "rewritten", "converted"))
+_COLUMNS: Final = ("", "file", "seconds", "what")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one file."""
+
+    file: str
+    result: Result
+    seconds: float | None = None
+    remarks: tuple[str, ...] = ()
+    """What is against it, or to be known of it."""
+    mended: tuple[str, ...] = ()
+    """What conversion put right."""
+    mendable: bool = False
+    """Whether conversion would put right all that is against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The answer; `ok` if nothing was refused and something was taken."""
+
+    into: Path
+    rows: tuple[Row, ...]
+    missing: Mapping[str, tuple[str, ...]]
+    """The line's prompts that have no recording, by language; none of languages without any."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that came was taken."""
+        results = {row.result for row in self.rows}
+        return "refused" not in results and bool(results & _TAKEN)
+
+    def json(self) -> dict[str, object]:
+        """The folder, and what became of each file."""
+        return {
+            "into": str(self.into),
+            "files": [
+                {
+                    "file": row.file,
+                    "result": row.result,
+                    "seconds": None if row.seconds is None else round(row.seconds, 3),
+                    "remarks": list(row.remarks),
+                    "mended": list(row.mended),
+                    "mendable": row.mendable,
+                }
+                for row in self.rows
+            ],
+            "missing": {language: list(left) for language, left in self.missing.items()},
+        }
+
+    def show(self, console: Console) -> None:
+        """Print what became of each file, and which prompts have no recording yet."""
+        rows = (
+            (
+                row.result,
+                row.file,
+                seconds(row.seconds),
+                "; ".join(row.remarks),
+            )
+            for row in self.rows
+        )
+        console.print(table(_COLUMNS, rows) if self.rows else "no LANGUAGE/NAME.wav is there")
+        mendable = sum(row.mendable for row in self.rows)
+        if mendable:
+            console.print(f"{count(mendable, 'file')} would be taken with --convert")
+        for language, left in self.missing.items():
+            console.print(f"no recording yet, {language}: {', '.join(left)}", soft_wrap=True)
+        if any(row.result in _TAKEN for row in self.rows):
+            console.print(f"in {self.into}", soft_wrap=True)
+            console.print("Restart every bridge: its record of consent names what is played.")
+
+
+async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
+    """Take a line's recordings from a folder that holds `LANGUAGE/NAME.wav`.
+
+    It may be the folder of recordings itself, or `speech.prompts`: then they are checked, and put
+    right where they are, the originals being kept beside them. Case does not matter in the names
+    that come.
+
+    Raises:
+        UsageError: no such line, no folder to put recordings in, or none to take them from.
+        BadScript: the script cannot be used.
+        OSError: a file cannot be read or written.
+    """
+    return await asyncio.to_thread(_import, settings, folder, line, to_convert=to_convert)
+
+
+def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
+    found = find_line(settings, line)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder")
+    into = _into(settings, folder)
+    prompts = {
+        (each.language.lower(), each.name): each
+        for each in wanted(found, Script(settings.speech.script))
+    }
+    # The folder is every line's: no disclosure may get HD voice, whose length counts otherwise.
+    asking = {each.disclosure for each in settings.lines.values()}
+    rows = []
+    came: dict[tuple[str, str], Path] = {}
+    for file in _sounds(folder):
+        key = (language_tags(file.parent.name)[0], file.stem.lower())
+        each = prompts.get(key)
+        if file.suffix.lower() != ".wav":
+            told = "is no WAV: have it exported as one" if each else "the line has no such prompt"
+            rows.append(Row(_name(file), "ignored", remarks=(told,)))
+        elif each is None:
+            rows.append(Row(_name(file), "ignored", remarks=("the line has no such prompt",)))
+        elif key in came:
+            told = f"is there twice: {_name(came[key])} is the same prompt"
+            rows.append(Row(_name(file), "refused", remarks=(told,)))
+        else:
+            came[key] = file
+            target = _folder(into, each.language) / f"{each.name}.wav"
+            wide = each.name not in asking
+            rows.append(_take(file, target, each, wide=wide, to_convert=to_convert))
+    missing = {
+        language: _missing(_folder(into, language), names(found)) for language in found.languages
+    }
+    return Imported(
+        into, tuple(rows), {language: left for language, left in missing.items() if left}
+    )
+
+
+def _into(settings: Settings, folder: Path) -> Path:
+    """Where recordings of a folder go: prompts that lie where they are played from stay there."""
+    speech = settings.speech
+    if speech.prompts is not None and speech.prompts.is_dir() and folder.samefile(speech.prompts):
+        return speech.prompts
+    if speech.recordings is None:
+        raise UsageError("speech.recordings is not set: name a folder for recordings in it")
+    return speech.recordings
+
+
+def _sounds(folder: Path) -> Iterator[Path]:
+    """Yield the sounds in a folder's languages; what is hidden (`._disclosure.wav`) is no sound."""
+    for place in sorted(folder.iterdir()):
+        if language_tags(place.name) and place.is_dir():
+            for file in sorted(place.iterdir()):
+                if not file.name.startswith(".") and (
+                    file.suffix.lower() == ".wav" or file.suffix.lower() in OTHER_SOUNDS
+                ):
+                    yield file
+
+
+def _folder(into: Path, language: str) -> Path:
+    """The folder of a language: as it is there, in whatever case, else as the line writes it."""
+    tag = language.lower()
+    there = sorted(into.iterdir()) if into.is_dir() else ()
+    same = (path for path in there if path.is_dir() and tag in language_tags(path.name)[:1])
+    return next(same, into / language)
+
+
+def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
+    """Return the prompts that have no recording in a language of which there are some."""
+    left = tuple(name for name in needed if not (folder / f"{name}.wav").is_file())
+    return () if len(left) == len(needed) else left
+
+
+def _take(file: Path, target: Path, prompt: Wanted, *, wide: bool, to_convert: bool) -> Row:
+    """Take one recording, unless there is something against it."""
+    text, against = _words(file, prompt)
+    against += map(rival_problem, rivals(target))
+    remarks = review(file, text)
+    cure = cure_of(remarks)
+    most = Cure.CONVERT if to_convert else Cure.REWRITE
+    if against or (cure is not None and cure > most):
+        told = [*against, *(remark.problem for remark in remarks)]
+        mendable = not against and cure == Cure.CONVERT
+        return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
+    write_text(target.with_suffix(".txt"), text)  # first: a sound without its text is refused
+    in_place = file.parent.samefile(target.parent)
+    if cure is not None or not in_place or file.name != target.name:
+        put(file, target, cure, wide=wide, keep=in_place)
+    length = examine(target).samples / RATE
+    notes = []
+    if prompt.asks and length > LONG_DISCLOSURE_SECONDS:
+        notes.append(f"takes more than {LONG_DISCLOSURE_SECONDS:g} s: callers hang up")
+    mended = tuple(remark.problem for remark in remarks)
+    result: Result = "taken"
+    if cure is not None:
+        result = "rewritten" if cure == Cure.REWRITE else "converted"
+    return Row(_name(file), result, length, tuple(notes), mended)
+
+
+def _words(file: Path, prompt: Wanted) -> tuple[str, list[str]]:
+    """Return the words that a recording speaks, and what is against them."""
+    beside = None
+    if prompt.text is None or file.with_suffix(".txt").exists():
+        try:
+            beside = words_beside(file)
+        except BadAudio as error:
+            return "", [str(error)]
+    if prompt.text is None:
+        # A prompt of one's own, which no script knows: its words have to come with it.
+        return beside or "", []
+    if beside is not None and beside != prompt.text.text:
+        return beside, [f"speaks what {file.stem}.txt says, which is no longer the script's text"]
+    return prompt.text.text, []
+
+
+def _name(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"

@@ -1,0 +1,87 @@
+"""`prompts list`: what callers of a line hear, word for word, and where each sound comes from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.cli.fold_shown import seconds
+from agi_bridge.cli.output import table
+from agi_bridge.prompts.inspection import survey
+from agi_bridge.speech.recording import text_hash
+from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agi_bridge.prompts.inspection import LinePrompts, Prompt
+    from agi_bridge.settings import Settings
+
+_COLUMNS: Final = ("prompt", "from", "seconds", "version", "text hash", "text")
+_SHORT: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The answer."""
+
+    lines: tuple[LinePrompts, ...]
+    ok: bool = True
+
+    def json(self) -> list[dict[str, object]]:
+        """One object for each line, with its prompts."""
+        return [
+            {"line": each.line.name, "prompts": [_plain(prompt) for prompt in each.prompts]}
+            for each in self.lines
+        ]
+
+    def show(self, console: Console) -> None:
+        """Print a table for each language of each line."""
+        for each in self.lines:
+            for language, prompts in each.by_language():
+                console.print(f"{each.line.name}, {language}: {_disclosed(prompts)}", style="bold")
+                console.print(table(_COLUMNS, map(_row, prompts)))
+                console.print()
+
+
+async def run(settings: Settings, line: str | None) -> Listing:
+    """List the prompts of a line, or of all.
+
+    Raises:
+        UsageError: no such line.
+        BadScript: the script cannot be used.
+    """
+    return Listing(await asyncio.to_thread(survey, settings, line))
+
+
+def _disclosed(prompts: list[Prompt]) -> str:
+    (length,) = [each.seconds for each in prompts if each.wanted.asks]
+    if length is None:
+        return "no disclosure"
+    return f"disclosure of {seconds(length)} s (at most {LONG_DISCLOSURE_SECONDS:g} s are wise)"
+
+
+def _row(prompt: Prompt) -> tuple[str, ...]:
+    return (
+        prompt.wanted.name,
+        "nowhere" if prompt.found is None else prompt.found.source,
+        seconds(prompt.seconds),
+        "other words" if prompt.version is None else str(prompt.version),
+        text_hash(prompt.words)[:_SHORT],
+        prompt.words,
+    )
+
+
+def _plain(prompt: Prompt) -> dict[str, object]:
+    found = prompt.found
+    return {
+        "name": prompt.wanted.name,
+        "language": prompt.wanted.language,
+        "text": prompt.words,
+        "text_sha256": text_hash(prompt.words),
+        "version": prompt.version,
+        "source": None if found is None else found.source,
+        "file": None if found is None else str(found.file),
+        "seconds": None if prompt.seconds is None else round(prompt.seconds, 3),
+    }

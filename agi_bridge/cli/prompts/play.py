@@ -1,0 +1,125 @@
+"""`prompts play`: hear a prompt on this machine's speaker, or have it in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from asyncio.subprocess import DEVNULL
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.cli.errors import UsageError
+from agi_bridge.prompts.sources import Shelves
+from agi_bridge.settings.fold_lines import find_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from agi_bridge.settings import Settings
+    from agi_bridge.speech.prompt_folder import Entry
+
+PLAYERS: Final = (
+    ("aplay", "--quiet"),
+    ("paplay",),
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+    ("play", "-q"),
+)
+"""Programs that play the sound file named last: ALSA's, PulseAudio's, FFmpeg's and SoX's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The answer."""
+
+    found: Entry
+    player: str | None
+    """The program that played it; None: none is installed, or it was written to a file."""
+    status: int = 0
+    """The program's exit status."""
+    to: Path | None = None
+    """The file that it was written to."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked for was done."""
+        return self.to is not None or (self.player is not None and not self.status)
+
+    def json(self) -> dict[str, object]:
+        """Which file, which words, and what was done with it."""
+        return {
+            "file": str(self.found.file),
+            "source": self.found.source,
+            "text": self.found.text,
+            "player": self.player,
+            "status": self.status,
+            "to": None if self.to is None else str(self.to),
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the words, and the file if it could not be played."""
+        console.print(self.found.text or "(nobody said which words)", soft_wrap=True)
+        if self.to is not None:
+            console.print(f"written: {self.to}", soft_wrap=True)
+        elif self.player is None:
+            known = ", ".join(name for name, *_ in PLAYERS)
+            told = f"no player is installed ({known}); the sound is in"
+            console.print(f"{told} {self.found.file}", soft_wrap=True)
+        elif self.status:
+            told = f"{self.player} failed with status {self.status}; the sound is in"
+            console.print(f"{told} {self.found.file}", soft_wrap=True)
+
+
+async def run(
+    settings: Settings,
+    name: str,
+    line: str,
+    *,
+    language: str | None,
+    to: Path | None,
+    environ: Mapping[str, str] = os.environ,
+) -> Played:
+    """Play a prompt of a line, or write it to a file.
+
+    Raises:
+        UsageError: no such line, language of it, or prompt.
+        OSError: the file cannot be written.
+    """
+    found = await asyncio.to_thread(_find, settings, name, line, language)
+    if to is not None:
+        await asyncio.to_thread(shutil.copyfile, found.file, to)
+        return Played(found, None, to=to)
+    for player, *options in PLAYERS:
+        program = shutil.which(player, path=environ.get("PATH", os.defpath))
+        if program is not None:
+            started = await asyncio.create_subprocess_exec(
+                program, *options, str(found.file), stdin=DEVNULL, stdout=DEVNULL
+            )
+            return Played(found, player, await _ended(started))
+    return Played(found, None)
+
+
+async def _ended(player: asyncio.subprocess.Process) -> int:
+    """Wait until the sound has been heard; who breaks off hears no more of it."""
+    try:
+        return await player.wait()
+    except asyncio.CancelledError:
+        player.kill()
+        await player.wait()
+        raise
+
+
+def _find(settings: Settings, name: str, wanted: str, language: str | None) -> Entry:
+    line = find_line(settings, wanted)
+    spoken = line.languages[0] if language is None else language
+    if spoken not in line.languages:
+        raise UsageError(f"--language: the line has {', '.join(line.languages)}")
+    shelves = Shelves.of(settings, line)
+    found = shelves.find(name, spoken)
+    if found is None:
+        there = ", ".join(shelves.names(spoken))
+        raise UsageError(f"no such prompt in {spoken!r}; there are: {there}")
+    return found

@@ -1,0 +1,249 @@
+"""`prompts render`: a line's texts, its brand in them, spoken by the configured engines.
+
+What was rendered already from the same words is kept, so that the command can be given again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agi_bridge.app.speech import usable_engines
+from agi_bridge.cli.errors import ToolError, UsageError
+from agi_bridge.cli.fold_shown import count, seconds
+from agi_bridge.cli.output import table
+from agi_bridge.prompts.required import Wanted, wanted
+from agi_bridge.prompts.sources import Shelves, rendered_folder
+from agi_bridge.settings.fold_lines import find_line
+from agi_bridge.speech import BadAudio, BadPrompts, CommandEngine, Engine, Script
+from agi_bridge.speech.prerender import render_line
+from agi_bridge.speech.prompt_folder import read_manifest
+from agi_bridge.speech.prompt_names import language_tags
+from agi_bridge.speech.recording import RATE, examine
+from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Text
+
+Result = Literal["rendered", "kept", "recorded", "failed"]
+"""`kept`: it was rendered before. `recorded`: a recording of one's own, which is in no script."""
+
+_NO_ENGINE: Final = (
+    "speech.engines: none renders to files; docs/speech.md compares them. With espeak-ng, put these"
+    ' lines in place of engines = []: [[speech.engines]], then kind = "command", then'
+    ' command = ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]'
+)
+_COLUMNS: Final = ("language", "prompt", "seconds", "result")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one prompt."""
+
+    wanted: Wanted
+    result: Result
+    seconds: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    asked: Sequence[Text]
+    failed: Mapping[Text, str]
+    there: Mapping[tuple[str, str], tuple[str, float]]
+    """Hash of the text and seconds of all that is rendered now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The answer; `ok` if nothing failed."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every text could be rendered."""
+        return not any(row.result == "failed" for row in self.rows)
+
+    def json(self) -> dict[str, object]:
+        """The folder, and what became of each prompt."""
+        return {
+            "folder": str(self.folder),
+            "prompts": [
+                {
+                    "language": row.wanted.language,
+                    "name": row.wanted.name,
+                    "result": row.result,
+                    "seconds": None if row.seconds is None else round(row.seconds, 3),
+                    "problem": row.problem or None,
+                }
+                for row in self.rows
+            ],
+        }
+
+    def show(self, console: Console) -> None:
+        """Print what became of each prompt, where it is, and which disclosures are too long."""
+        shown = [
+            (
+                row.wanted.language,
+                row.wanted.name,
+                seconds(row.seconds),
+                f"failed: {row.problem}" if row.result == "failed" else row.result,
+            )
+            for row in self.rows
+            if row.result != "kept"
+        ]
+        if shown:
+            console.print(table(_COLUMNS, shown))
+        kept = sum(row.result == "kept" for row in self.rows)
+        if kept:
+            console.print(f"{count(kept, 'prompt')} kept, rendered before from the same words")
+        for row in self.rows:
+            if row.wanted.asks and row.seconds is not None:
+                told = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
+                if row.seconds > LONG_DISCLOSURE_SECONDS:
+                    told = f"warning: {told}; above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
+                console.print(told)
+        console.print(f"in {self.folder}", soft_wrap=True)
+        if any(row.result == "rendered" for row in self.rows):
+            console.print("A bridge that runs plays them after its next start.")
+
+
+async def run(
+    settings: Settings, line: str, *, language: str | None, force: bool, errors: Console
+) -> Rendered:
+    """Render what is not rendered yet, or everything; `errors` shows how far it is.
+
+    Raises:
+        UsageError: no such line or language of it, or something is missing without which a text
+            could not be rendered. All of it is named, and nothing has been rendered: a worse engine
+            in place of the one that is missing would be noticed by ear only.
+        BadScript: the script cannot be used.
+        ToolError: what was rendered before cannot be read.
+        OSError: the folder cannot be written.
+    """
+    found = find_line(settings, line)
+    if language is not None and language not in found.languages:
+        raise UsageError(f"--language: the line has {', '.join(found.languages)}")
+    script = await asyncio.to_thread(Script, settings.speech.script)
+    prompts = wanted(found, script, None if language is None else [language])
+    voices = await asyncio.to_thread(_voices, settings, found, prompts)
+    folder = rendered_folder(settings, found)
+    before = {} if force else await asyncio.to_thread(_kept, folder)
+    texts = [each.text for each in prompts if each.text is not None]
+    asked = [
+        text
+        for text in texts
+        if before.get((text.language, text.name), ("", 0.0))[0] != text.sha256
+    ]
+    failed = await _render(asked, voices, folder, errors)
+    outcome = _Outcome(asked, failed, await asyncio.to_thread(_kept, folder))
+    return Rendered(folder, tuple(_row(each, outcome) for each in prompts))
+
+
+def _voices(settings: Settings, line: Line, prompts: Sequence[Wanted]) -> list[Engine]:
+    """Make the configured engines that render to files, best first. Blocks.
+
+    Raises UsageError naming all that is missing for these prompts, and what helps.
+    """
+    made, faults = usable_engines(settings)
+    missing = [str(fault) for fault in faults]
+    voices = [voice for voice in made if isinstance(voice, Engine)]
+    if not voices and not faults:
+        missing.append(_NO_ENGINE)
+    for voice in voices:
+        if isinstance(voice, CommandEngine) and voice.missing:
+            told = f"speech.engines: the program {voice.name!r} is not found"
+            missing.append(f"{told}: install it, on Debian apt-get install {voice.name}")
+    if voices:
+        missing += [
+            f"speech.engines: none serves {language!r}: add it to the languages of one"
+            for language in dict.fromkeys(each.language for each in prompts)
+            if not any(voice.serves(tag) for voice in voices for tag in language_tags(language))
+        ]
+    shelves = Shelves.of(settings, line)
+    problems = [each.problem for each in prompts if each.text is None and not _own(each, shelves)]
+    if problems and not line.policy_url:
+        missing.append(
+            f"lines.{line.name}.policy_url is empty, and the texts name it: write policy_url = "
+            f'"https://example.com/text" into [lines.{line.name}]'
+        )
+    else:
+        missing += dict.fromkeys(problems)
+    if missing:
+        raise UsageError("nothing was rendered:\n" + "\n".join(f"  {each}" for each in missing))
+    return voices
+
+
+def _own(each: Wanted, shelves: Shelves) -> bool:
+    """Whether a prompt that is in no script is recorded."""
+    found = shelves.find(each.name, each.language)
+    return found is not None and found.source in {"recording", "prompts"}
+
+
+async def _render(
+    texts: Sequence[Text], voices: Sequence[Engine], folder: Path, errors: Console
+) -> Mapping[Text, str]:
+    """Render texts; returns those that could not be, and why."""
+    failed: dict[Text, str] = {}
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+        transient=True,
+    )
+    bar = progress.add_task("rendering", total=len(texts))
+
+    def done(text: Text, problem: str | None) -> None:
+        if problem is not None:
+            failed[text] = problem
+        progress.update(bar, advance=1, description=f"{text.language} {text.name}")
+
+    with progress:
+        try:
+            await render_line(texts, voices, folder, done)
+        finally:
+            for voice in voices:
+                await voice.close()
+    return failed
+
+
+def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
+    """Return hash of text and seconds of what is rendered already, and whole. Raises ToolError."""
+    try:
+        listed = read_manifest(folder)
+    except BadPrompts as error:
+        raise ToolError(f"{folder}: {error}") from None
+    kept = {}
+    for key, entry in listed.items():
+        try:
+            sound = examine(folder / entry["file"])
+            if sound.sha256 == entry["sha256"]:
+                kept[key] = str(entry["text_sha256"]), sound.samples / RATE
+        except (BadAudio, OSError, KeyError):
+            continue  # it is rendered anew
+    return kept
+
+
+def _row(each: Wanted, outcome: _Outcome) -> Row:
+    """Tell what became of a prompt."""
+    if each.text is None:
+        return Row(each, "recorded")
+    if each.text in outcome.failed:
+        return Row(each, "failed", problem=outcome.failed[each.text])
+    result: Result = "rendered" if each.text in outcome.asked else "kept"
+    _, length = outcome.there[each.language, each.name]
+    return Row(each, result, length)

@@ -1,0 +1,1 @@
+"""The ledger: consents in SQLite or PostgreSQL, on one thread of its own."""

@@ -1,0 +1,369 @@
+"""SQLite or PostgreSQL under the ledger: one connection, its transactions and what locks them.
+
+Everything here blocks and belongs to the ledger's thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import select
+import socket
+import sqlite3
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+import structlog
+from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.ledger.sqlite_file import SQLiteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_SECONDS: Final = 3.0
+"""How long a write waits for another process that holds what it needs, before it fails."""
+CONNECT_SECONDS: Final = 3
+"""Longest wait for PostgreSQL to take a connection."""
+_READS: Final = "reads"
+_POSTGRESQL_OPTIONS: Final = (
+    "-c synchronous_commit=on "
+    f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
+    "-c idle_in_transaction_session_timeout=30000 -c client_min_messages=warning"
+)
+
+_TCP: Final = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""A server that went without a word is given up after ten seconds, not after a quarter of an hour
+(libpq's parameters, the first in milliseconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An open transaction.
+
+    `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
+    call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
+    What is in `committed` is called once all of it is durable.
+    """
+
+    core: Connection
+    cursor: Any
+    locks: bool
+    committed: list[Callable[[], None]] = field(default_factory=list)
+
+    def lock(self, names: Iterable[str]) -> None:
+        """Hold back every other bridge that wants one of these names, until the end.
+
+        SQLite has one writer at a time anyway. Always taken in the same order: no two bridges can
+        wait for each other.
+        """
+        if self.locks:
+            keys = sorted({_lock_key(name) for name in names})
+            self.cursor.execute(
+                "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
+            )
+
+    def take_time(self) -> None:
+        """Let statements take as long as they need: no caller waits for this transaction."""
+        if self.locks:
+            self.cursor.execute("SET LOCAL statement_timeout = 0")
+
+
+class Database:
+    """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database."""
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        if isinstance(where, Path):
+            self.name = str(where)
+            self._engine = _sqlite(where)
+            self._file: SQLiteFile | None = SQLiteFile(where)
+        else:
+            url = make_url(where)
+            self.name = (
+                f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
+            )
+            self._engine = _postgresql(url)
+            self._file = None
+        self._connection: Connection | None = None
+        self._out_of_place = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for the migrations."""
+        return self._engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a SQLite file."""
+        return isinstance(self.where, Path)
+
+    def file_is_there(self) -> bool:
+        """Whether a SQLite database has been begun here."""
+        return (
+            isinstance(self.where, Path) and self.where.exists() and self.where.stat().st_size > 0
+        )
+
+    def prepare(self) -> None:
+        """Make a SQLite file (mode 0600) and its folder if need be.
+
+        Raises:
+            LedgerUnavailable: it cannot be made or written.
+        """
+        if not isinstance(self.where, Path):
+            return
+        try:
+            # Passable, not readable: Asterisk's account plays speech from a folder in it.
+            self.where.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            os.close(os.open(self.where, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    @contextmanager
+    def transaction(self, *, reads: bool = False) -> Iterator[Transaction]:
+        """Begin; commit at the end of the block, undo everything if it raises.
+
+        One that only `reads` keeps no other process from writing. A connection that failed is not
+        used again: the next transaction makes a new one.
+
+        Raises:
+            LedgerUnavailable: the database failed, or a SQLite file is no longer the one at its
+                path; nothing of the transaction is stored, unless it was lost while it said so.
+        """
+        try:
+            core = self._connected()
+            core.info[_READS] = reads
+            with core.begin():
+                if self._file is not None:
+                    self._file.note_log()
+                driver: Any = core.connection.driver_connection
+                cursor = driver.cursor()
+                transaction = Transaction(core, cursor, locks=not self.is_sqlite)
+                try:
+                    yield transaction
+                finally:
+                    cursor.close()
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
+            self._drop()
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+        for act in transaction.committed:
+            act()
+
+    def vacuum_deleted(self) -> None:
+        """Leave nothing of what was deleted where it can be read.
+
+        SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here.
+        PostgreSQL frees the rows for reuse.
+
+        Raises:
+            LedgerUnavailable: the database failed, or another process reads from SQLite's log.
+        """
+        vacuum = ("SET statement_timeout = 0", "VACUUM pii")
+        self._clean(() if self.is_sqlite else vacuum)
+
+    def compact(self) -> None:
+        """Write a SQLite file anew, without a trace of what it held before.
+
+        Raises:
+            LedgerUnavailable: the same.
+        """
+        self._clean(("VACUUM",) if self.is_sqlite else ())
+
+    def _clean(self, statements: Sequence[str]) -> None:
+        """Carry out statements that no transaction may hold, then empty SQLite's log."""
+        self._see_file()
+        self._drop()
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
+                driver: Any = core.connection.driver_connection
+                for statement in statements:
+                    driver.execute(statement)
+                if self.is_sqlite:
+                    [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if busy:
+                        raise LedgerUnavailable(f"{self.name}: another process reads from its log")
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+
+    def abort(self) -> None:
+        """Break off what the ledger's thread waits for, if that is PostgreSQL. From any thread.
+
+        A server that is frozen, not gone, would otherwise keep the process from ending.
+        """
+        connection = self._connection
+        if connection is None or self.is_sqlite:
+            return
+        with suppress(OSError, psycopg.Error, SQLAlchemyError):  # it may end at this moment
+            driver: Any = connection.connection.driver_connection
+            with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let the database go; the next use opens what is there then."""
+        self._drop()
+        if self._file is not None:
+            self._file.release()
+
+    def _connected(self) -> Connection:
+        """The connection, to the database that was opened first and no other."""
+        if self._file is not None:
+            self._see_file()
+        elif self._connection is not None and _ended(self._connection):
+            self._drop()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            if self._file is not None:
+                self._file.pin()
+        return self._connection
+
+    def _see_file(self) -> None:
+        """See that a SQLite file and its log are the ones that were opened.
+
+        A log that is gone is still open here, and the file is not: what it holds is put into the
+        file, and a new connection begins a new one. Where the file itself was deleted, moved or
+        replaced, nothing is done: another file lacks what was stored since it was copied, and the
+        old one may be put back. The connection stays open, so that it can.
+
+        Raises:
+            LedgerUnavailable: the file is not in its place, or its log could not be put into it.
+        """
+        if self._file is None:
+            return
+        if not self._file.is_in_place():
+            problem = (
+                f"{self.name}: was deleted, moved or replaced while in use; nothing is stored and "
+                "nothing sent until it is back or the service was restarted"
+            )
+            if not self._out_of_place:
+                structlog.get_logger().error("ledger.file_out_of_place", problem=problem)
+            self._out_of_place = True
+            raise LedgerUnavailable(problem)
+        if self._out_of_place:
+            structlog.get_logger().warning("ledger.file_in_place", file=self.name)
+            self._out_of_place = False
+        if self._connection is not None and not self._file.has_its_log():
+            self._save_log(self._connection)
+
+    def _save_log(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        try:
+            [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"{self.name}: its log is gone ({cause(error)})") from error
+        if busy:
+            raise LedgerUnavailable(
+                f"{self.name}: its log is gone, and another process reads from the file; end that"
+            )
+        structlog.get_logger().error(
+            "ledger.log_out_of_place",
+            file=self.name,
+            problem="its -wal or -shm was deleted or replaced; what it held is in the file now",
+        )
+        self._drop()
+
+    def _drop(self) -> None:
+        """Let the connection go, whatever state it is in; the next use makes a new one."""
+        if self._file is not None:
+            self._file.forget_log()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
+                connection.invalidate()
+
+
+def _ended(connection: Connection) -> bool:
+    """Whether PostgreSQL has closed an idle connection, as at a restart: only then does it speak.
+
+    Otherwise the next caller's consent would be what finds out.
+    """
+    driver: Any = connection.connection.driver_connection
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def cause(error: BaseException) -> str:
+    """The database's or the system's own words, without statement or parameters."""
+    original = getattr(error, "orig", None) or error
+    if isinstance(original, OSError):
+        return original.strerror or type(original).__name__
+    if isinstance(original, psycopg.Error):
+        return (original.diag.message_primary or str(original)).partition("\n")[0]
+    return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        hide_parameters=True,  # an error's text must not hold a number
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        # What is no UTF-8 was tampered with: that is for the verification to say.
+        connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+        try:
+            with _alone(path.parent):
+                connection.execute("PRAGMA journal_mode=WAL")
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except (sqlite3.Error, OSError):
+            connection.close()  # SQLAlchemy would leave it open
+            raise
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        reads = connection.info.get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold back others that use this folder: SQLite gives up at once where two begin a log."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",  # what a lock let through must be seen after it
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            **_TCP,
+            "options": _POSTGRESQL_OPTIONS,
+            "application_name": "agi-bridge",
+        },
+        hide_parameters=True,
+    )
+
+
+def _lock_key(name: str) -> int:
+    """PostgreSQL's advisory locks are known by a signed 64-bit number."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

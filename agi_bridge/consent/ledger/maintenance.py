@@ -1,0 +1,156 @@
+"""What a ledger needs while it is in service: checkpoints sent away, old data deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from agi_bridge.consent.encoding import stamp
+from agi_bridge.consent.errors import ClockInDoubt, ConsentError
+from agi_bridge.consent.ledger.erasure import RetentionReport, RetentionRules
+from agi_bridge.consent.ledger.queries import Filter
+from agi_bridge.observe.steady import steady_time
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from agi_bridge.consent.ledger.ledger import Ledger
+    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.signing.sinks import CheckpointPublisher
+
+DAY_SECONDS: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Periods:
+    """How often, and for how long.
+
+    Attributes:
+        events: a checkpoint after so many events ...
+        seconds: ... and after so many seconds at the latest, if anything has happened.
+        personal_days: personal data is kept so many days after what a person last did.
+        details_days: raw digits, and a caller ID that is not the number, so many.
+        personal_days_of_lines: what holds for some lines instead of `personal_days`.
+    """
+
+    events: int = 100
+    seconds: float = 3600.0
+    personal_days: int = 1826
+    details_days: int = 90
+    personal_days_of_lines: Mapping[str, int] = field(default_factory=dict)
+
+    def rules(self, now_seconds: float) -> RetentionRules:
+        """What is due for deletion at a time (since the epoch)."""
+        return RetentionRules(
+            now=now_seconds,
+            personal_before=_before(now_seconds, self.personal_days),
+            details_before=_before(now_seconds, self.details_days),
+            of_lines={
+                line: _before(now_seconds, days)
+                for line, days in self.personal_days_of_lines.items()
+            },
+        )
+
+
+class Upkeep:
+    """Looks after one ledger; run it as one task of the service, and `finish` at the end.
+
+    Args:
+        ledger: what is looked after.
+        anchors: where checkpoints go.
+        periods: how often.
+        clock: seconds since the epoch.
+        running: seconds from any start, which no setting of a clock changes.
+        pause: waits until the event is set, but so many seconds at most.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        anchors: CheckpointPublisher,
+        periods: Periods,
+        *,
+        clock: Callable[[], float] = steady_time.now,
+        running: Callable[[], float] = time.monotonic,
+        pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._anchors = anchors
+        self._periods = periods
+        self._clock = clock
+        self._running = running
+        self._pause = pause or _pause
+        self._unpublished: Checkpoint | None = None
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        grown = self._ledger.notify_after(self._periods.events)
+        next_day = self._running()
+        while True:
+            grown.clear()
+            await self.anchor()
+            if self._running() >= next_day:
+                await self.tidy()
+                next_day = self._running() + DAY_SECONDS
+            await self._pause(grown, self._periods.seconds)
+
+    async def finish(self) -> None:
+        """Anchor what happened last."""
+        await self.anchor()
+
+    async def anchor(self) -> None:
+        """Sign the chain's head and send it away; what fails is on one line of the log each."""
+        try:
+            checkpoint = await self._ledger.checkpoint() or self._unpublished
+        except ConsentError as error:
+            structlog.get_logger().error("no checkpoint made", exc_info=error)
+            return
+        if checkpoint is None:
+            return
+        self._unpublished = checkpoint
+        failures = await asyncio.to_thread(self._anchors.publish, checkpoint)
+        for failure in failures:
+            structlog.get_logger().error("checkpoint not sent", seq=checkpoint.seq, problem=failure)
+        if not failures:
+            self._unpublished = None
+
+    async def tidy(self) -> None:
+        """Delete what its time has run out for, and say what waits for a person."""
+        try:
+            rules = self._periods.rules(self._clock())
+            report = await self._retain(rules)
+            waiting = await self._ledger.summaries(Filter(open_=True, limit=1000))
+        except ConsentError as error:
+            structlog.get_logger().error("retention not carried out", exc_info=error)
+            return
+        log = structlog.get_logger()
+        if report != RetentionReport():
+            log.info("personal data deleted", consents=report.erase, details=report.trim)
+        if waiting:
+            kinds = Counter(summary.kind for summary in waiting)
+            log.warning("some consents wait for a person: agi-bridge consents list --open", **kinds)
+
+    async def _retain(self, rules: RetentionRules) -> RetentionReport:
+        try:
+            return await self._ledger.retain(rules, dry_run=False)
+        except ClockInDoubt as error:
+            structlog.get_logger().error("retention.refused", reason=str(error))
+            return RetentionReport()
+
+
+def _before(now_seconds: float, days: int) -> str:
+    return stamp(now_seconds - days * DAY_SECONDS)
+
+
+async def _pause(news: asyncio.Event, seconds: float) -> None:
+    waiting = asyncio.ensure_future(news.wait())
+    try:
+        await asyncio.wait({waiting}, timeout=seconds)
+    finally:
+        waiting.cancel()
+        await asyncio.wait({waiting})

@@ -1,0 +1,314 @@
+"""Looking at the ledger: events, consents in one line each, exact texts. Changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import collate, exists, or_, select
+
+from agi_bridge import phone
+from agi_bridge.consent.chain import Chain, Row
+from agi_bridge.consent.errors import KeyFault, VaultDamaged
+from agi_bridge.consent.ledger.schema import (
+    AUDIO,
+    DISCLOSURE,
+    EVENT,
+    LEDGER,
+    PII,
+    SUPPRESSION,
+    brand_key,
+    is_rare,
+)
+from agi_bridge.consent.states import Act, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Select
+
+    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.signing.vault import Vault
+
+_PAGE: Final = 200
+_ROOTS: Final = (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
+"""The first events of what has a line of its own."""
+_KINDS: Final = {
+    State.DISCLOSED.value: "consent",
+    State.RETURNED.value: "returned",
+    Act.REVOCATION.value: "revocation",
+    Act.MESSAGE.value: "message",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A text that was disclosed: its hash, language, version in that language, and words."""
+
+    sha256: str
+    lang: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which consents and acts are wanted; None is any.
+
+    Attributes:
+        number: in E.164.
+        line: the line's name.
+        state: the state that a consent was left in.
+        since: RFC 3339 in UTC, inclusive.
+        until: the same, exclusive.
+        open_: only what waits for a person: an unknown outcome, a revocation that the platform
+            does not know of, a message from nobody knows whom.
+        limit: at most so many; None is all of them.
+    """
+
+    number: str | None = field(default=None, repr=False)
+    line: str | None = None
+    state: State | None = None
+    since: str | None = None
+    until: str | None = None
+    open_: bool = False
+    limit: int | None = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A consent, a revocation or a message in one line. Times are RFC 3339 in UTC.
+
+    Attributes:
+        consent_id: its id.
+        kind: `consent`, `returned`, `revocation` or `message`.
+        line_id: the line, if there was a call.
+        brand: the brand; None for every one.
+        state: what a consent was left in; None for the others.
+        at: when it began.
+        last_at: when something last happened to it.
+        erased: whether there is no personal data any more, though there was.
+        restricted_until: until when that is kept for a defence only.
+        masked_number: the number, all but its ends; None also if it cannot be opened.
+    """
+
+    consent_id: str
+    kind: str
+    line_id: str | None
+    brand: str | None
+    state: State | None
+    at: str
+    last_at: str
+    erased: bool
+    restricted_until: str | None
+    masked_number: str | None
+
+
+def chains(transaction: Transaction) -> list[Chain]:
+    """The chains in this database, with their heads."""
+    found = []
+    for ledger in transaction.core.execute(select(LEDGER).order_by(LEDGER.c.at)).all():
+        head = transaction.core.execute(
+            select(EVENT.c.seq, EVENT.c.hash)
+            .where(EVENT.c.ledger_id == ledger.ledger_id)
+            .order_by(EVENT.c.seq.desc())
+            .limit(1)
+        ).first()
+        seq, hash_ = (0, "") if head is None else (head.seq, head.hash)
+        found.append(Chain(ledger.ledger_id, ledger.public_key, seq, hash_))
+    return found
+
+
+def rows(transaction: Transaction, ledger_id: str, first: int, last: int | None) -> list[Row]:
+    """Events of one chain, from one number to another, both included."""
+    query = _rows().where(EVENT.c.ledger_id == ledger_id, EVENT.c.seq >= first)
+    if last is not None:
+        query = query.where(EVENT.c.seq <= last)
+    return _read(transaction, query.order_by(EVENT.c.seq))
+
+
+def rows_of(transaction: Transaction, consent_id: str) -> list[Row]:
+    """The events of one consent or act, in the order they were stored."""
+    return _read(transaction, _rows().where(EVENT.c.consent_id == consent_id).order_by(EVENT.c.id))
+
+
+def ids_that_begin(transaction: Transaction, prefix: str, limit: int) -> list[str]:
+    """The ids of records that begin with these characters, in their order, some of them."""
+    id_: ColumnElement[str] = EVENT.c.consent_id
+    if transaction.locks:  # PostgreSQL may sort by a language's rules, which pass over hyphens
+        id_ = collate(id_, "C")
+    query = (
+        select(EVENT.c.consent_id)
+        .where(id_ >= prefix, id_ < f"{prefix}~", EVENT.c.type.in_([root.value for root in _ROOTS]))
+        .distinct()
+        .order_by(EVENT.c.consent_id)
+        .limit(limit)
+    )
+    return list(transaction.core.execute(query).scalars())
+
+
+def events(transaction: Transaction, consent_id: str | None) -> list[Row]:
+    """The events of one consent, or of all, in the order they were stored."""
+    if consent_id is not None:
+        return rows_of(transaction, consent_id)
+    return _read(transaction, _rows().where(EVENT.c.type != Act.OPENED.value).order_by(EVENT.c.id))
+
+
+def personal(transaction: Transaction, vault: Vault, consent_id: str) -> dict[str, str] | None:
+    """What is known of a person, opened; None if it is erased or never was."""
+    sealed = transaction.core.execute(
+        select(PII.c.sealed).where(PII.c.consent_id == consent_id)
+    ).scalar()
+    return None if sealed is None else vault.open(consent_id, sealed)
+
+
+def disclosure(transaction: Transaction, sha256: str) -> Disclosure | None:
+    """A disclosure by its hash."""
+    table = DISCLOSURE.c
+    row = transaction.core.execute(
+        select(table.sha256, table.lang, table.version, table.text).where(table.sha256 == sha256)
+    ).first()
+    return None if row is None else Disclosure(*row)
+
+
+def audio(transaction: Transaction, sha256: str) -> bytes | None:
+    """A disclosure's recording by its hash, as a WAV file."""
+    return transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
+
+
+def revocation_holds(transaction: Transaction, vault: Vault, number: str, scope: str) -> bool:
+    """Whether a revocation is still obeyed, or was lifted by a consent of that number.
+
+    Args:
+        transaction: reads.
+        vault: finds the number.
+        number: in E.164.
+        scope: the brand, or `EVERY_BRAND`.
+    """
+    hashed, row, pii = vault.lookup(number), SUPPRESSION.c, PII.c
+    found = transaction.core.execute(
+        select(row.brand, row.revoked_at, row.lifted_at).where(
+            row.number_hmac == hashed, row.brand == brand_key(scope)
+        )
+    ).first()
+    if found is None or found.lifted_at is None:
+        return found is not None
+    since = select(pii.consent_id).where(
+        pii.number_hmac == hashed, pii.kind == "consent", pii.at >= found.revoked_at
+    )
+    erased = select(EVENT.c.id).where(
+        EVENT.c.type == Act.ERASED.value, EVENT.c.at >= found.lifted_at
+    )
+    return any(transaction.core.execute(query.limit(1)).first() for query in (since, erased))
+
+
+def summaries(transaction: Transaction, vault: Vault, wanted: Filter) -> list[Summary]:
+    """Consents and acts in one line each, newest first."""
+    found: list[Summary] = []
+    for root in _roots(transaction, vault, wanted):
+        if wanted.limit is not None and len(found) >= wanted.limit:
+            break
+        summary = _summary(transaction, vault, root)
+        if wanted.state is None or summary.state is wanted.state:
+            found.append(summary)
+    return found
+
+
+def _rows() -> Select[Any]:
+    table = EVENT.c
+    return select(
+        table.ledger_id, table.seq, table.consent_id, table.type, table.at, table.body, table.hash
+    )
+
+
+def _read(transaction: Transaction, query: Select[Any]) -> list[Row]:
+    return [Row(*row) for row in transaction.core.execute(query)]
+
+
+def _roots(transaction: Transaction, vault: Vault, wanted: Filter) -> Iterator[Row]:
+    """The first events of what is wanted, newest first, page by page."""
+    table = EVENT.c
+    conditions = [*_conditions(vault, wanted)]
+    before: int | None = None
+    while True:
+        query = _rows().add_columns(table.id).where(*conditions)
+        if before is not None:
+            query = query.where(table.id < before)
+        page = transaction.core.execute(query.order_by(table.id.desc()).limit(_PAGE)).all()
+        for row in page:
+            yield Row(*row[:-1])
+        if len(page) < _PAGE:
+            return
+        before = page[-1].id
+
+
+def _conditions(vault: Vault, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    table = EVENT.c
+    yield table.type.in_([root.value for root in _ROOTS])
+    if wanted.number is not None:
+        hashed = vault.lookup(wanted.number)
+        mine = select(PII.c.consent_id).where(PII.c.number_hmac == hashed)
+        yield table.consent_id.in_(mine)
+    if wanted.line is not None:
+        mine = select(PII.c.consent_id).where(PII.c.line_id == wanted.line)
+        said = table.body.contains(f'"line_id":"{wanted.line}"', autoescape=True)
+        yield or_(table.consent_id.in_(mine), said)
+    if wanted.since is not None:
+        yield table.at >= wanted.since
+    if wanted.until is not None:
+        yield table.at < wanted.until
+    if wanted.state is not None:
+        yield _has(wanted.state.value)
+    if wanted.open_:
+        yield from _waits()
+        yield ~_has(Act.RESOLVED.value)
+
+
+def _has(type_: str) -> ColumnElement[bool]:
+    other = EVENT.alias()
+    return exists().where(other.c.consent_id == EVENT.c.consent_id, other.c.type == type_)
+
+
+def _waits() -> Iterator[ColumnElement[bool]]:
+    table, rare = EVENT.c, EVENT.alias().c
+    yield table.consent_id.in_(
+        select(rare.consent_id).where(
+            is_rare(rare.type),
+            rare.type.in_([State.UNKNOWN.value, Act.MESSAGE.value, Act.REVOCATION.value]),
+        )
+    )
+    yield or_(
+        table.type != Act.REVOCATION.value,
+        table.body.contains('"passed_on":false', autoescape=True),
+    )
+
+
+def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
+    facts = root.facts
+    events_ = rows_of(transaction, root.consent_id)
+    states = [State(row.type) for row in events_ if row.type in _STATES]
+    row = transaction.core.execute(
+        select(PII.c.sealed, PII.c.restricted_until).where(PII.c.consent_id == root.consent_id)
+    ).first()
+    known: dict[str, str] = {}
+    if row is not None:
+        with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
+            known = vault.open(root.consent_id, row.sealed)
+    erased = row is None and any(event.type == Act.ERASED.value for event in events_)
+    brand = facts.get("brand", facts.get("scope"))
+    return Summary(
+        consent_id=root.consent_id,
+        kind=_KINDS[root.type],
+        line_id=facts.get("line_id"),
+        brand=None if brand == "*" else brand,
+        state=states[-1] if states else None,
+        at=root.at,
+        last_at=events_[-1].at,
+        erased=erased,
+        restricted_until=None if row is None else row.restricted_until,
+        masked_number=phone.mask(known["number"]) if "number" in known else None,
+    )
+
+
+_STATES: Final = frozenset(state.value for state in State)

@@ -1,0 +1,104 @@
+"""The one thread that does all database work of a ledger, and how the event loop waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from agi_bridge.consent.errors import LedgerClosed, LedgerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from agi_bridge.consent.ledger.database import Database, Transaction
+
+    T = TypeVar("T")
+
+WAIT_SECONDS: Final = 5.0
+"""Longest that a caller waits: a database that does not answer must not hold a call."""
+
+
+class Worker:
+    """Does work on a database, piece after piece, each in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._released: asyncio.Future[None] | None = None
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Do work that may write."""
+        return await self.on_thread(partial(self._in_transaction, work))
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Do work that only reads, and keeps no other process from writing."""
+        return await self.on_thread(partial(self._in_transaction, work, reads=True))
+
+    async def look_in_time(self, work: Callable[[Transaction], T]) -> T:
+        """The same, for what a caller waits for.
+
+        Raises:
+            LedgerUnavailable: it takes too long.
+        """
+        task = asyncio.create_task(self.look(work))
+        if not await self.answered(task):
+            raise self.no_answer()
+        return task.result()
+
+    async def vacuum_deleted(self, *, needed: bool) -> None:
+        """Leave nothing of what was deleted where it can be read."""
+        if needed:
+            try:
+                await self.on_thread(self._database.vacuum_deleted)
+            except LedgerUnavailable as error:  # it is deleted all the same
+                structlog.get_logger().warning(
+                    "deleted data may still be found in the database's files", problem=str(error)
+                )
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Do something on the database's thread.
+
+        Raises:
+            LedgerClosed: it was released.
+        """
+        if self._released is not None:
+            raise LedgerClosed("the ledger is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    @staticmethod
+    async def answered(done: asyncio.Future[T]) -> bool:
+        """Wait, but not for ever; the work goes on, and nobody need look at how it ends."""
+        try:
+            await asyncio.wait({done}, timeout=WAIT_SECONDS)
+        finally:
+            if not done.done():
+                done.add_done_callback(_ignore)
+        return done.done()
+
+    def no_answer(self) -> LedgerUnavailable:
+        """What to raise when it took too long."""
+        return LedgerUnavailable(f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s")
+
+    async def close(self) -> None:
+        """Release database and thread; one that is stuck is broken off, or no process would end."""
+        if self._released is None:
+            loop = asyncio.get_running_loop()
+            self._released = loop.run_in_executor(self._thread, self._database.close)
+            self._thread.shutdown(wait=False)
+        await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
+        if not self._released.done():
+            self._database.abort()
+
+    def _in_transaction(self, work: Callable[[Transaction], T], *, reads: bool = False) -> T:
+        with self._database.transaction(reads=reads) as transaction:
+            return work(transaction)
+
+
+def _ignore(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,1 @@
+"""Keys, sealed personal data, signed checkpoints and the sinks they are sent to."""

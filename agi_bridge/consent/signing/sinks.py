@@ -1,0 +1,170 @@
+"""Where checkpoints go: a file, syslog, a command of the administrator's choice.
+
+A chain of hashes does not stop whoever rules the machine; a checkpoint that has left it does. The
+file is for the machine's own use and for whatever carries it away; syslog and the command reach
+further. Everything here blocks and is meant for a thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from logging.handlers import SysLogHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agi_bridge.consent.signing.checkpoint import Checkpoint
+
+SECONDS: Final = 10.0
+"""How long syslog or a command may take: an upload needs seconds, a hung one must not hold back the
+next checkpoint."""
+
+_PRIORITY: Final = SysLogHandler.LOG_DAEMON << 3 | SysLogHandler.LOG_NOTICE
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+
+
+class Sink(Protocol):
+    """One place that checkpoints go to."""
+
+    @property
+    def name(self) -> str:
+        """What an administrator calls it."""
+
+    def send(self, line: str) -> None:
+        """Hand over one line. Raises OSError, ValueError or subprocess.SubprocessError."""
+
+
+class CheckpointPublisher:
+    """The places that a bridge's checkpoints go to, each for itself."""
+
+    __slots__ = ("_sinks",)
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def publish(self, checkpoint: Checkpoint) -> list[str]:
+        """Send a checkpoint everywhere; what failed, one short text each. Never raises."""
+        failures = []
+        for sink in self._sinks:
+            try:
+                sink.send(checkpoint.line)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                failures.append(f"{sink.name}: {_reason(error)}")
+        return failures
+
+
+@dataclass(frozen=True, slots=True)
+class FileSink:
+    """A file that lines are only ever added to, so that it may be marked as such (`chattr +a`).
+
+    A line is on disk when `send` returns. Several bridges may share the file.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return f"file {self.path}"
+
+    def send(self, line: str) -> None:
+        """Append the line; OSError if it does not reach the disk."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with os.fdopen(os.open(self.path, flags, 0o640), "ab") as file:
+            handle = file.fileno()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            if size == 0:
+                _sync(self.path.parent)
+            elif os.pread(handle, 1, size - 1) != b"\n":
+                file.write(b"\n")  # a crash cut the last line: the next one stands by itself
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogSink:
+    """The machine's syslog, which may send on what it takes; facility daemon, level notice.
+
+    Not `SysLogHandler`: it drops what cannot be sent, and waits for ever for a daemon that hangs.
+    """
+
+    path: Path = Path("/dev/log")
+
+    @property
+    def name(self) -> str:
+        """The socket."""
+        return f"syslog {self.path}"
+
+    def send(self, line: str) -> None:
+        """Send one datagram; OSError if nobody takes it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+            syslog.settimeout(SECONDS)
+            syslog.connect(str(self.path))
+            syslog.send(f"<{_PRIORITY}>agi-bridge[{os.getpid()}]: checkpoint {line}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSink:
+    """A program that takes the line on its standard input and succeeds with exit status 0.
+
+    No shell is involved, and of the bridge's environment, which may hold keys, it gets no more than
+    `PATH`, `HOME` and the locale. What it says on its standard error goes to the bridge's.
+    """
+
+    arguments: tuple[str, ...]
+    seconds: float = SECONDS
+
+    @property
+    def name(self) -> str:
+        """The program, without its arguments: they may hold a secret."""
+        return f"command {self.arguments[0]}"
+
+    def send(self, line: str) -> None:
+        """Run the program once; one that takes too long is killed with all that it started.
+
+        Raises OSError if it does not start, SubprocessError if it fails or takes too long.
+        """
+        with subprocess.Popen(  # noqa: S603 - the administrator's own command
+            self.arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            start_new_session=True,  # so that its children can be ended with it
+        ) as process:
+            try:
+                process.communicate(line.encode() + b"\n", timeout=self.seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, self.arguments[0])
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return "not done in time"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit status {error.returncode}"
+    if isinstance(error, TimeoutError):
+        return "took nothing in time"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error).__name__

@@ -1,0 +1,1 @@
+"""Exports: the proof of consents as a folder or archive that stands alone."""

@@ -1,0 +1,257 @@
+"""A consent as people read it: who, what, when, and what became of it. Pure.
+
+`tell` makes it from a dossier; the page of an export and `consents show` print it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from agi_bridge import phone
+from agi_bridge.consent.states import AGREED, Act, State
+from agi_bridge.evidence.export import labels
+from agi_bridge.evidence.export.case import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agi_bridge.consent.chain import Row
+    from agi_bridge.evidence.export.case import Dossier
+
+_PERSONAL: Final = {
+    "number": "mobile number",
+    "caller_id": "caller ID",
+    "digits": "digits as keyed",
+    "forward": "call forwarded to",
+    "customer_id": "customer",
+    "words": "words of the request",
+    "reference": "reference of the request",
+}
+"""What the vault holds, in the order in which it is shown; salt and answer are for proofs only."""
+_ASKED: Final = frozenset({Act.REVOCATION.value, Act.MESSAGE.value})
+_STATES: Final = frozenset(state.value for state in State)
+_RATE: Final = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One event in words; `said` is what its body says beyond the envelope, as stored."""
+
+    at: str
+    local: str
+    utc: str
+    type: str
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    said: Mapping[str, Any]
+    ledger_id: str
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The disclosure as it was played in the call. Times in seconds."""
+
+    text: str | None
+    language: str
+    version: int | None
+    sha256: str
+    audio_sha256: str
+    seconds: float
+    heard: float
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A consent, a revocation or a message.
+
+    Attributes:
+        kind: `consent`, `returned`, `revocation` or `message`.
+        state: what it was left in; None where there are no states.
+        call: what is known of the call: brand, number called, …; empty where there was none.
+        given: when the caller agreed, as a moment; None if that did not happen.
+        act: how, in words.
+        keys: the keys pressed at menus: prompt, time, key.
+        personal: label and value, masked or open; empty if it is erased or never was.
+        erased: whether personal data was there and is erased.
+    """
+
+    consent_id: str
+    kind: str
+    state: str | None
+    status: str
+    zone: str
+    call: Mapping[str, Any]
+    given: EventView | None
+    act: str
+    played: Played | None
+    keys: tuple[tuple[str, str, str], ...]
+    personal: Mapping[str, str] = field(repr=False)
+    erased: bool
+    moments: tuple[EventView, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is and whose."""
+        brand = self.call.get("brand")
+        what = {
+            "consent": "Consent to text messages" if self.given else "Call without consent",
+            "returned": "Text under an earlier consent",
+            "revocation": "Revocation of consent",
+            "message": "Request to stop",
+        }[self.kind]
+        return f"{what}: {brand}" if brand else what
+
+    def json(self) -> dict[str, object]:
+        """The same as plain values."""
+        return {
+            "consent_id": self.consent_id,
+            "kind": self.kind,
+            "state": self.state,
+            "call": dict(self.call),
+            "given_at": None if self.given is None else self.given.at,
+            "disclosure": None if self.played is None else _plain(self.played),
+            "keys": [list(key) for key in self.keys],
+            "personal": dict(self.personal),
+            "erased": self.erased,
+        }
+
+
+def tell(dossier: Dossier, *, reveal: bool) -> Story:
+    """Put a dossier into words; numbers and words are masked unless `reveal`."""
+    first = dossier.rows[0].facts
+    zone = str(first.get("tz") or "UTC")
+    asked = [row for row in dossier.related if row.type == Act.REVOCATION]
+    moments = [
+        _moment(row, zone, _words(dossier.personal.get(row.consent_id), reveal=reveal))
+        for row in sorted((*asked, *dossier.rows), key=lambda row: row.at)
+    ]
+    states = [row.type for row in dossier.rows if row.type in _STATES]
+    agreed = next((row for row in dossier.rows if row.type in AGREED), None)
+    known = dossier.personal.get(dossier.consent_id)
+    return Story(
+        consent_id=dossier.consent_id,
+        kind=KINDS[dossier.rows[0].type],
+        state=states[-1] if states else None,
+        status=_status(dossier.rows, states, zone),
+        zone=zone,
+        call=_call(dossier.rows[0].type, first),
+        given=None if agreed is None else _moment(agreed, zone),
+        act=_act(agreed),
+        played=_played(dossier),
+        keys=_keys(dossier.rows),
+        personal=_shown(known or {}, reveal=reveal),
+        erased=known is None and any(row.type == Act.ERASED for row in dossier.rows),
+        moments=tuple(moments),
+    )
+
+
+_CALL: Final = (
+    "brand", "legal_name", "line_id", "did", "purpose", "call_uid", "linked_id", "channel",
+    "attestation", "server", "tz", "clock_synced", "software", "config_sha256",
+)  # fmt: skip
+"""What the first event says of the call."""
+_CALLS: Final = frozenset({State.DISCLOSED.value, State.RETURNED.value})
+"""The types of such first events."""
+
+
+def _moment(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> EventView:
+    body = row.facts
+    shown = _CALL if row.type in _CALLS else ()  # stands apart, once
+    return EventView(
+        at=row.at,
+        local=labels.local(row.at, zone),
+        utc=labels.utc(row.at),
+        type=row.type,
+        title=labels.title(row.type),
+        facts=(
+            *labels.facts({name: said for name, said in body.items() if name not in shown}),
+            *(words if row.type in _ASKED else ()),
+        ),
+        said={name: said for name, said in body.items() if name not in labels.ENVELOPE},
+        ledger_id=row.ledger_id,
+        seq=row.seq,
+        hash=row.hash,
+    )
+
+
+def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
+    if type_ in _CALLS:
+        return {name: first[name] for name in _CALL if first.get(name) not in {None, ""}}
+    return {"brand": first["scope"]} if first.get("scope", "*") != "*" else {}
+
+
+def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str, str], ...]:
+    """What a person wrote or said, as a fact of the request."""
+    if known is None or "words" not in known:
+        return ()
+    return ((_PERSONAL["words"], known["words"] if reveal else _masked("words", known["words"])),)
+
+
+def _status(rows: Sequence[Row], states: Sequence[str], zone: str) -> str:
+    if states and states[-1] == State.REVOKED:
+        at = next(row.at for row in rows if row.type == State.REVOKED)
+        return f"{labels.STATES[State.REVOKED]} on {labels.local(at, zone)}"
+    if states:
+        return labels.STATES[states[-1]]
+    done = any(row.type == Act.RESOLVED for row in rows)
+    facts = rows[0].facts
+    if rows[0].type == Act.REVOCATION and facts.get("passed_on"):
+        return "honoured; known to the platform"
+    return "resolved" if done else "waits for a person"
+
+
+def _act(agreed: Row | None) -> str:
+    if agreed is None:
+        return ""
+    if agreed.type == State.RETURNED:
+        return f"called from a number whose consent is on record: {agreed.facts['consent']}"
+    return labels.value("act", agreed.facts["act"])
+
+
+def _keys(rows: Sequence[Row]) -> tuple[tuple[str, str, str], ...]:
+    """The keys of the call: the event that ended the dialogue has all of them."""
+    return next((found for row in rows if (found := labels.keys(row.facts))), ())
+
+
+def _played(dossier: Dossier) -> Played | None:
+    row = next((row for row in dossier.rows if row.type == State.DISCLOSED), None)
+    if row is None:
+        return None
+    facts = row.facts
+    return Played(
+        text=None if dossier.disclosure is None else dossier.disclosure.text,
+        language=facts["lang"],
+        version=facts.get("disclosure_version"),
+        sha256=facts["disclosure_sha256"],
+        audio_sha256=facts["audio_sha256"],
+        seconds=facts["samples"] / _RATE,
+        heard=facts["endpos"] / _RATE,
+        complete=facts["complete"],
+    )
+
+
+def _shown(known: Mapping[str, str], *, reveal: bool) -> dict[str, str]:
+    return {
+        name: known[name] if reveal else _masked(name, known[name])
+        for name in _PERSONAL
+        if name in known
+    }
+
+
+def _masked(name: str, value: str) -> str:
+    if name in {"number", "caller_id", "forward"}:
+        return phone.mask(value)
+    return f"({len(value)} characters)"
+
+
+def personal_label(name: str) -> str:
+    """What a personal value is called."""
+    return _PERSONAL[name]
+
+
+def _plain(played: Played) -> dict[str, object]:
+    return {name: getattr(played, name) for name in Played.__slots__}

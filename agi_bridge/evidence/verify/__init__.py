@@ -1,0 +1,1 @@
+"""Verification: verdicts on chains, a ledger or an export."""

@@ -1,0 +1,1 @@
+"""`FakeHook`: the hook's side, for tests, demonstrations and trials; texts nobody."""

@@ -1,0 +1,372 @@
+"""Instaply's stand-in: answers as the vendor's page says, and misbehaves on demand.
+
+For tests, demos and anyone who wants to try a line without texting a person. It answers GET and
+POST on `/v1/ivr`, checks `key`, `from` and `to` as the vendor does, and sends the page's bodies
+word for word, typographic quotes and missing brace included.
+
+Which answer: the scenario that is set, or with none set, the last two digits of `from`:
+
+    01 say (no forwarding number)   02 not-linked   03 403   04 400   05 500
+    06 slow                         07 reset        08 garbage         any other: dial
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self, cast
+from urllib.parse import parse_qs, urlsplit
+
+from agi_bridge.hook.testing.scenarios import BY_NUMBER, Content, Scenario, content
+from agi_bridge.phone import mask
+
+__all__ = ["BY_NUMBER", "DEFAULT_FORWARD", "PATH", "FakeHook", "Received", "Scenario", "run"]
+
+PATH: Final = "/v1/ivr"
+DEFAULT_FORWARD: Final = "+14155550199"
+_MAX_HEAD: Final = 16_384
+_MAX_BODY: Final = 65_536
+_NOT_HTTP: Final = Content("400 Bad Request", "text/plain", "This is not HTTP.\n")
+_ELSEWHERE: Final = Content("404 Not Found", "text/plain", f"The hook is {PATH}\n")
+_OTHER_METHOD: Final = Content("405 Method Not Allowed", "text/plain", "GET or POST\n")
+# A closed server's port is free again after a few turns of the loop, on uvloop.
+_TURNS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request, and what was done with it.
+
+    Attributes:
+        method: `GET` or `POST`.
+        from_: the customer's number as sent, '' if missing.
+        to: the business number as sent, '' if missing.
+        key: the key as sent, '' if missing.
+        context: the context as sent, None if absent.
+        scenario: what the answer was chosen by.
+    """
+
+    method: str
+    from_: str = field(repr=False)
+    to: str = field(repr=False)
+    key: str = field(repr=False)
+    context: str | None
+    scenario: Scenario
+
+    def describe(self, *, show_numbers: bool = False) -> str:
+        """One line for a terminal. The key is never shown, numbers only if asked for."""
+        shown = str if show_numbers else mask
+        told = "" if self.context is None else f" context={self.context!r}"
+        return (
+            f"{self.method} from={shown(self.from_)} to={shown(self.to)} "
+            f"key={'given' if self.key else 'missing'}{told} -> {self.scenario}"
+        )
+
+
+class FakeHook:
+    """The stand-in's server: an async context manager; change `scenario` while it runs.
+
+    Args:
+        scenario: for every request, or None to choose by number (`BY_NUMBER`).
+        forward: what `<Dial>` holds.
+        key: the only key that is not answered with 403; None accepts any.
+        host: address to listen on.
+        port: 0 for any free one.
+        on_request: called with each request that was understood, before it is answered.
+        slow_seconds: how long `slow` waits at most for `hold`.
+
+    Attributes:
+        requests: all that was received, oldest first.
+        hold: `slow` answers once this is set.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | str | None = None,
+        *,
+        forward: str = DEFAULT_FORWARD,
+        key: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_request: Callable[[Received], None] | None = None,
+        slow_seconds: float = 30.0,
+    ) -> None:
+        self.requests: list[Received] = []
+        self.hold = asyncio.Event()
+        self.forward = forward
+        self._scenario = None if scenario is None else Scenario(scenario)
+        self._key = key
+        self._host = host
+        self._port = port
+        self._bound_before = False
+        self._on_request = on_request
+        self._slow_seconds = slow_seconds
+        self._news = asyncio.Condition()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._held: socket.socket | None = None  # bound and not listening: connections are refused
+        self._server: asyncio.Server | None = None
+        self._switching = asyncio.Lock()
+        self._switch: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the hook is, for the bridge's configuration."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}{PATH}"
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """What is done with valid requests; settable while the stand-in runs.
+
+        To and from `refuse` it takes a moment: await `settled` before relying on it.
+        """
+        return self._scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario | str | None) -> None:
+        refused = self._scenario is Scenario.REFUSE
+        self._scenario = None if scenario is None else Scenario(scenario)
+        running = self._server is not None or self._held is not None
+        if running and refused is not (self._scenario is Scenario.REFUSE):
+            self._switch = asyncio.create_task(self._listen_or_refuse())
+
+    async def settled(self) -> None:
+        """Returns when connections are accepted or refused as the scenario says."""
+        if self._switch is not None:
+            await self._switch
+
+    async def received(self, count: int = 1) -> Received:
+        """Waits until so many requests have come; the last of them."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.requests) >= count)
+        return self.requests[count - 1]
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._listen_or_refuse()
+        except BaseException:  # cancelled while opening: the port is given back
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.settled()
+        finally:
+            self._close()
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _close(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    # Listening or refusing, on one and the same port
+
+    async def _listen_or_refuse(self) -> None:
+        async with self._switching:
+            refuse = self._scenario is Scenario.REFUSE
+            if refuse and self._held is None:
+                self._close()
+                self._held = await self._bound()
+            elif not refuse and self._server is None:
+                self._close()
+                # Started in a second step, so that a cancelled first one leaves nothing open.
+                self._server = await asyncio.start_server(
+                    self._call,
+                    sock=await self._bound(),
+                    limit=_MAX_HEAD,
+                    backlog=1024,
+                    start_serving=False,
+                )
+                await self._server.start_serving()
+
+    async def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.socket(family)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for turn in range(_TURNS):
+            try:
+                bound.bind((self._host, self._port))
+                break
+            except OSError:
+                if not self._bound_before or turn == _TURNS - 1:
+                    bound.close()
+                    raise
+                await asyncio.sleep(0)
+        self._bound_before = True
+        self._port = bound.getsockname()[1]
+        return bound
+
+    # One connection
+
+    async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())  # start_server made it
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has gone
+        except asyncio.CancelledError:
+            pass  # by leaving the stand-in; Python 3.11's streams would log it as an error
+        finally:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer; whether the connection goes on."""
+        try:
+            method, target, headers = _head(await reader.readuntil(b"\r\n\r\n"))
+            url = urlsplit(target)
+            body = await reader.readexactly(_length(headers))
+        except (ValueError, asyncio.LimitOverrunError):
+            await _answer(writer, _NOT_HTTP)
+            return False
+        if url.path != PATH:
+            await _answer(writer, _ELSEWHERE)
+        elif method not in ("GET", "POST"):
+            await _answer(writer, _OTHER_METHOD)
+        else:
+            fields = _query(url.query) if method == "GET" else _json(body)
+            if not await self._ivr(writer, method, fields):
+                return False
+        return headers.get("connection", "").lower() != "close"
+
+    async def _ivr(
+        self, writer: asyncio.StreamWriter, method: str, fields: Mapping[str, str]
+    ) -> bool:
+        missing = next((name for name in ("key", "from", "to") if not fields.get(name)), None)
+        scenario = self._choose(fields, missing)
+        received = Received(
+            method=method,
+            from_=fields.get("from", ""),
+            to=fields.get("to", ""),
+            key=fields.get("key", ""),
+            context=fields.get("context"),
+            scenario=scenario,
+        )
+        await self._note(received)
+        if scenario is Scenario.RESET:
+            _reset(writer)
+            return False
+        if scenario is Scenario.SLOW:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.hold.wait(), self._slow_seconds)
+        answer = content(scenario, forward=self.forward, missing=missing or "to")
+        await _answer(writer, answer)
+        return True
+
+    def _choose(self, fields: Mapping[str, str], missing: str | None) -> Scenario:
+        """What is wrong with the request goes before what was asked for, as at the vendor's."""
+        if missing is not None:
+            return Scenario.MISSING
+        if self._key is not None and not hmac.compare_digest(
+            fields["key"].encode(), self._key.encode()
+        ):
+            return Scenario.INVALID_KEY
+        return self._scenario or BY_NUMBER.get(fields["from"][-2:], Scenario.DIAL)
+
+    async def _note(self, received: Received) -> None:
+        async with self._news:
+            self.requests.append(received)
+            self._news.notify_all()
+        if self._on_request is not None:
+            self._on_request(received)
+
+
+async def run(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    scenario: Scenario | str | None = None,
+    forward: str = DEFAULT_FORWARD,
+    key: str | None = None,
+    on_request: Callable[[Received], None] | None = None,
+    on_start: Callable[[FakeHook], None] | None = None,
+) -> None:
+    """Serves until cancelled: the command's whole life. `on_start` learns the URL.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    fake_hook = FakeHook(
+        scenario, forward=forward, key=key, host=host, port=port, on_request=on_request
+    )
+    async with fake_hook:
+        if on_start is not None:
+            on_start(fake_hook)
+        await asyncio.Event().wait()
+
+
+def _head(head: bytes) -> tuple[str, str, dict[str, str]]:
+    """Method, target and headers with lower-case names.
+
+    Raises:
+        ValueError: the first line is no request line.
+    """
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, version = first.split(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError("not HTTP/1")
+    pairs = (line.partition(":") for line in lines if line)
+    return method, target, {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    """Bytes of the body.
+
+    Raises:
+        ValueError: no number, or more than the vendor's three fields could need.
+    """
+    length = int(headers.get("content-length", "0"))
+    if not 0 <= length <= _MAX_BODY:
+        raise ValueError("a body of this length is not read")
+    return length
+
+
+def _query(query: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
+def _json(body: bytes) -> dict[str, str]:
+    """The object's texts; nothing if it is no object."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return {}
+    if not isinstance(fields, dict):
+        return {}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+async def _answer(writer: asyncio.StreamWriter, answer: Content) -> None:
+    body = answer.text.encode()
+    head = (
+        f"HTTP/1.1 {answer.status}\r\nContent-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    await writer.drain()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Ends the connection with RST: closing with a linger of zero discards what is unsent."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -1,0 +1,1 @@
+"""A private Asterisk, a SIP telephone, the demonstration and the softphone."""

@@ -1,0 +1,1 @@
+"""A private Asterisk from Debian's packages."""

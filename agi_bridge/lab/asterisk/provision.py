@@ -1,0 +1,144 @@
+"""Where the project's files and an Asterisk are, and how to get one where there is none."""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+_SCRIPT = Path(__file__).with_name("provision-asterisk.sh")
+_SYSTEM_PATH = ("/usr/sbin", "/usr/local/sbin")  # often not in a user's PATH
+_UNAVAILABLE = 3  # exit status of the script: no mirror or no network
+
+
+def share_path(name: str) -> Path:
+    """Return a file or folder that is shipped beside the package: "dialplan", "asterisk-conf".
+
+    In a checkout it lies at the top; in an installed package below `agi_bridge/share`.
+
+    Raises:
+        FileNotFoundError: no such file in either place.
+    """
+    for place in (_PACKAGE.parent, _PACKAGE / "share"):
+        if (place / name).exists():
+            return place / name
+    raise FileNotFoundError(f"agi-bridge was installed without its {name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An Asterisk on this machine.
+
+    Attributes:
+        binary: the program.
+        modules: its modules (astmoddir).
+        data: its data, the recordings among it (astdatadir).
+    """
+
+    binary: Path
+    modules: Path
+    data: Path
+
+    @classmethod
+    def of(cls, binary: Path) -> "Installation":
+        """Find the folders that belong to a program.
+
+        Raises:
+            AsteriskError: it lies in no place known to hold modules and recordings.
+        """
+        tree = binary.resolve().parent.parent
+        modules = (tree / "modules", *sorted(Path("/usr/lib").glob("*/asterisk/modules")))
+        places = (*modules, Path("/usr/lib/asterisk/modules"), Path("/usr/lib64/asterisk/modules"))
+        data = (tree / "usr/share/asterisk", Path("/usr/share/asterisk"), Path("/var/lib/asterisk"))
+        module_dir = next((place for place in places if (place / "res_agi.so").exists()), None)
+        data_dir = next((place for place in data if (place / "sounds").exists()), None)
+        if module_dir is None or data_dir is None:
+            raise AsteriskError(f"no modules or no recordings were found for {binary}")
+        return cls(binary, module_dir, data_dir)
+
+
+def default_tree(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where a provisioned Asterisk goes: into the checkout, else into the user's cache."""
+    if (_PACKAGE.parent / "pyproject.toml").exists():
+        return _PACKAGE.parent / ".asterisk" / "22"
+    cache = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "agi-bridge" / "asterisk-22"
+
+
+def find_asterisk(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the Asterisk to use; None when there is none yet.
+
+    The first of: `AGI_BRIDGE_ASTERISK` (the program, or a provisioned tree), the tree that
+    `provision` makes, the machine's own.
+    """
+    if named := environ.get("AGI_BRIDGE_ASTERISK"):
+        path = Path(named)
+        return path / "bin" / "asterisk" if path.is_dir() else path
+    tree = default_tree(environ)
+    if (tree / ".provisioned").exists():
+        return tree / "bin" / "asterisk"
+    search = os.pathsep.join((environ.get("PATH", os.defpath), *_SYSTEM_PATH))
+    own = shutil.which("asterisk", path=search)
+    return Path(own) if own else None
+
+
+async def provision(
+    target: Path | None = None,
+    on_progress: Callable[[str], None] = lambda _line: None,
+    *,
+    script: Path = _SCRIPT,
+) -> Path:
+    """Put Asterisk 22 into a folder and return the program; at once when it is there already.
+
+    Several processes may ask at the same time: one works, the others wait for it.
+
+    Args:
+        target: the folder; `default_tree()` when None.
+        on_progress: gets a line of text for every step; the whole takes from seconds to minutes.
+        script: what does the work.
+
+    Raises:
+        AsteriskUnavailableError: this machine has no Debian mirror, or cannot reach it.
+        AsteriskError: anything else; the text is the script's one line.
+    """
+    tree = default_tree() if target is None else target
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    lock = tree.with_name(tree.name + ".lock")
+    with lock.open("w") as file:
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        process = await asyncio.create_subprocess_exec(
+            "bash", str(script), str(tree), stdout=PIPE, stderr=PIPE, start_new_session=True
+        )
+        async with _ended(process) as complaint:
+            assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+            async for line in process.stdout:
+                on_progress(line.decode(errors="replace").strip())
+            said = (await complaint).decode(errors="replace").strip()
+            status = await process.wait()
+    if status:
+        reason = said.splitlines()[-1] if said else f"{script.name} ended with status {status}"
+        raise (AsteriskUnavailableError if status == _UNAVAILABLE else AsteriskError)(reason)
+    return tree / "bin" / "asterisk"
+
+
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[asyncio.Task[bytes]]:
+    """Give what the process complains of; end it with all its children if the work is given up."""
+    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    assert process.stderr is not None  # noqa: S101
+    complaint = asyncio.create_task(process.stderr.read())
+    try:
+        yield complaint
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            await asyncio.gather(complaint, process.stdout.read(), process.wait())

@@ -1,0 +1,318 @@
+"""A private Asterisk: own folder, own ports on the loopback address, the very files that users get.
+
+`asterisk-conf/` and `dialplan/` are copied as they are; what differs from one machine to the next
+goes into the small `*_local.conf` files that they pull in, as each of them says.
+"""
+
+import asyncio
+import random
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agi_bridge.cli.errors import AsteriskError
+from agi_bridge.lab.asterisk.provision import Installation, find_asterisk, provision, share_path
+
+__all__ = ["Asterisk", "find_asterisk", "free_port", "provision", "share_path"]
+
+_BOOT_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+_CLI_SECONDS = 10.0
+_ALWAYS = ("softphone", "100")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a UDP port that is free now, outside the range that the kernel gives out by itself.
+
+    So nobody gets it by chance between this moment and its use.
+
+    Raises:
+        AsteriskError: no free port was found.
+    """
+    for _ in range(200):
+        port = random.randrange(20_000, 32_000)  # noqa: S311  # not a secret
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise AsteriskError(f"no free UDP port on {host}")
+
+
+class Asterisk:
+    """A running PBX; an async context manager. Nothing of it is left when it ends.
+
+    Args:
+        binary: the program; `find_asterisk()` or `provision()` knows it.
+        agi_url: AGI_BRIDGE_URL, e.g. "agi://127.0.0.1:4573/consent".
+        second_url: AGI_BRIDGE_URL_2.
+        accounts: passwords by account. There always are "softphone" and "100", which the shipped
+            dialplan knows: with a random password when they are not named.
+        trunk: where numbers dialled as PJSIP/NUMBER@trunk go; a free port of `host` when None.
+        fallback: AGI_BRIDGE_FALLBACK.
+        variables: further global variables of the dialplan.
+        dialplan: further text of the dialplan, contexts of a test's own.
+        host: address for SIP and RTP.
+        sip_port: SIP port; 0 takes a free one.
+        rtp_ports: first and last port of the sound.
+        directory: a folder to use and keep; by default a temporary one that is removed.
+
+    Attributes:
+        accounts: all accounts with their passwords.
+        sip: host and port where telephones register.
+        trunk: host and port of the trunk's far end.
+        directory: the folder.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        *,
+        agi_url: str,
+        second_url: str = "",
+        accounts: Mapping[str, str] | None = None,
+        trunk: tuple[str, int] | None = None,
+        fallback: str = "PJSIP/100",
+        variables: Mapping[str, str] | None = None,
+        dialplan: str = "",
+        host: str = "127.0.0.1",
+        sip_port: int = 0,
+        rtp_ports: tuple[int, int] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self._installed = Installation.of(binary)
+        self.accounts = {name: secrets.token_urlsafe(9) for name in _ALWAYS}
+        self.accounts.update(accounts or {})
+        if bad := [name for name in self.accounts if not _ACCOUNT.fullmatch(name)]:
+            raise AsteriskError(f"not a name for an account: {bad[0]!r}")
+        self._globals = {
+            "AGI_BRIDGE_URL": agi_url,
+            "AGI_BRIDGE_URL_2": second_url,
+            "AGI_BRIDGE_FALLBACK": fallback,
+            **(variables or {}),
+        }
+        self._dialplan = dialplan
+        self.sip = (host, sip_port or free_port(host))
+        self.trunk = trunk or (host, free_port(host))
+        if rtp_ports is None:
+            first = random.randrange(10_000, 19_000, 2)  # noqa: S311  # not a secret
+            rtp_ports = (first, first + 999)
+        self._rtp_ports = rtp_ports
+        self._kept = directory
+        self.directory = Path()
+        self._process: asyncio.subprocess.Process | None = None
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        # Short, because the path of the control socket in it may have 107 bytes (sun_path).
+        self.directory = self._kept or Path(tempfile.mkdtemp(prefix="agi-bridge-"))
+        try:
+            self._write()
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        command = [str(self._installed.binary), "-f", "-C", str(self._main_file)]
+        if setpriv := shutil.which("setpriv"):  # killed with us, even when we are killed ourselves
+            command = [setpriv, "--pdeathsig", "KILL", "--", *command]
+        with (self.directory / "log" / "console.log").open("wb") as console:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=DEVNULL, stdout=console, stderr=console, cwd=self.directory
+            )
+        try:
+            async with asyncio.timeout(_BOOT_SECONDS):
+                await self._booted(self._process)
+        except TimeoutError:
+            raise AsteriskError(f"Asterisk did not start: {self._last_words()}") from None
+        if "Unable to find object" in await self.cli("pjsip show transport transport-udp"):
+            raise AsteriskError(f"Asterisk cannot use UDP port {self.sip[1]} of {self.sip[0]}")
+
+    async def _booted(self, process: asyncio.subprocess.Process) -> None:
+        """Wait for the control socket, which Asterisk opens late, then for the last module."""
+        control = self.directory / "run" / "asterisk.ctl"
+        while not control.exists():
+            if process.returncode is not None:
+                raise AsteriskError(f"Asterisk did not start: {self._last_words()}")
+            await asyncio.sleep(0.02)
+        while "fully booted" not in await self._remote("core waitfullybooted"):
+            if process.returncode is not None:
+                raise AsteriskError(f"Asterisk did not start: {self._last_words()}")
+            await asyncio.sleep(0.02)
+
+    async def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._kept is None:
+            await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
+
+    # ---- use
+
+    @property
+    def sounds(self) -> Path:
+        """Folder of Asterisk's own recordings, by language below it."""
+        return self._installed.data / "sounds"
+
+    @property
+    def log_path(self) -> Path:
+        """The log: notices, warnings, errors and every step of the dialplan."""
+        return self.directory / "log" / "verbose.log"
+
+    def log(self) -> str:
+        """Return the whole log so far."""
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """Process id.
+
+        Raises:
+            AsteriskError: it does not run.
+        """
+        if self._process is None:
+            raise AsteriskError("Asterisk does not run")
+        return self._process.pid
+
+    async def cli(self, command: str) -> str:
+        """Run a command of Asterisk's command line and return what it prints.
+
+        Raises:
+            AsteriskError: Asterisk does not answer.
+        """
+        if self._process is None:
+            raise AsteriskError("Asterisk does not run")
+        try:
+            async with asyncio.timeout(_CLI_SECONDS):
+                answer = await self._remote(command)
+        except TimeoutError:
+            raise AsteriskError("Asterisk does not answer its command line") from None
+        if "Unable to connect to remote asterisk" in answer:
+            raise AsteriskError("Asterisk does not run any more")
+        return answer
+
+    async def set_global(self, name: str, value: str) -> None:
+        """Set a global variable of the dialplan while the PBX runs; it counts for the next call.
+
+        Raises:
+            ValueError: a character that Asterisk's command line cannot carry.
+            AsteriskError: Asterisk does not answer.
+        """
+        if not name.isidentifier() or re.search(r'["\\\n\r]', value):
+            raise ValueError(f"cannot set the variable {name}")
+        await self.cli(f'dialplan set global {name} "{value}"')
+
+    async def channels(self) -> int:
+        """Return how many channels are alive: two for a caller who talks to somebody."""
+        answer = await self.cli("core show channels count")
+        found = re.search(r"(?<!\d)(\d+) active channel", answer)
+        return int(found[1]) if found else 0
+
+    async def _remote(self, command: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            str(self._installed.binary),
+            "-C",
+            str(self._main_file),
+            "-rx",
+            command,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        try:
+            output, complaint = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()  # to the end of its pipes, or they stay open
+        return (output + complaint).decode(errors="replace")
+
+    def _last_words(self) -> str:
+        for name in ("console.log", "messages.log"):
+            with suppress(OSError):
+                lines = (self.directory / "log" / name).read_text(errors="replace").splitlines()
+                if lines:
+                    return lines[-1]
+        return "it said nothing"
+
+    # ---- its files
+
+    @property
+    def _main_file(self) -> Path:
+        return self.directory / "etc" / "asterisk.conf"
+
+    def _write(self) -> None:
+        etc = self.directory / "etc"
+        for name in ("etc", "run", "log", "spool", "lib/keys", "cache"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        shipped = [*share_path("asterisk-conf").glob("*.conf")]
+        for file in (*shipped, share_path("dialplan") / "agi-bridge.conf"):
+            shutil.copyfile(file, etc / file.name)
+        for name, text in {
+            "asterisk.conf": self._directories(),
+            "pjsip_local.conf": self._pjsip(),
+            "rtp_local.conf": _section(
+                "general", rtpstart=str(self._rtp_ports[0]), rtpend=str(self._rtp_ports[1])
+            ),
+            "logger_local.conf": "[logfiles](+)\nverbose.log = notice,warning,error,verbose(3)\n",
+            "extensions_local.conf": _section("globals", **self._globals) + self._dialplan + "\n",
+        }.items():
+            (etc / name).write_text(text)
+            (etc / name).chmod(0o600)  # passwords are among them
+
+    def _directories(self) -> str:
+        here = self.directory
+        places = {
+            "astetcdir": here / "etc",
+            "astmoddir": self._installed.modules,
+            "astvarlibdir": here / "lib",
+            "astdbdir": here / "lib",
+            "astkeydir": here / "lib",
+            "astdatadir": self._installed.data,
+            "astagidir": here / "lib",
+            "astspooldir": here / "spool",
+            "astrundir": here / "run",
+            "astlogdir": here / "log",
+            "astcachedir": here / "cache",
+        }
+        lines = "".join(f"{name} = {path}\n" for name, path in places.items())
+        return f"[directories]\n{lines}[options]\nnocolor = yes\n"
+
+    def _pjsip(self) -> str:
+        parts = [_section("transport-udp", bind=f"{self.sip[0]}:{self.sip[1]}")]
+        parts.append(_section("trunk-aor", contact=f"sip:{self.trunk[0]}:{self.trunk[1]}"))
+        for name, password in self.accounts.items():
+            parts.append(f"[{name}](account-endpoint)\nauth = {name}-auth\naors = {name}\n")
+            parts.append(f"[{name}-auth](account-auth)\n")
+            parts.append(f"username = {name}\npassword = {password}\n")
+            parts.append(f"[{name}](account-aor)\n")
+        return "".join(parts)
+
+
+def _section(name: str, **values: str) -> str:
+    """Return an addition to a section of a shipped file."""
+    lines = "".join(f"{key} = {value}\n" for key, value in values.items())
+    return f"[{name}](+)\n{lines}"

@@ -1,0 +1,1 @@
+"""The demonstration: one real call through a private Asterisk."""

@@ -1,0 +1,1 @@
+"""The softphone: the PBX's side of a call, played in the terminal."""

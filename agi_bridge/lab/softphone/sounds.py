@@ -1,0 +1,106 @@
+"""What a recording says and how long it is, as far as this machine can tell."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from agi_bridge.speech import SHIPPED, BadAudio, BadPrompts
+from agi_bridge.speech.prompt_folder import read_manifest, words_beside
+from agi_bridge.speech.recording import RATE, examine
+
+UNKNOWN_MS: Final = 1000
+"""Taken for the length of a recording that only the bridge's machine or the PBX has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording as the caller is told of it.
+
+    Attributes:
+        name: its name without folder.
+        language: the folder it lies in, if that is a language's; else ''.
+        text: what it says, '' if nobody here knows.
+        milliseconds: its length, rounded up: a whole one counts as heard to its last sample.
+        known: False if the length is a guess.
+    """
+
+    name: str
+    language: str
+    text: str
+    milliseconds: int
+    known: bool
+
+
+class _Told(NamedTuple):
+    """What a list of prompts says of a file."""
+
+    name: str
+    language: str
+    text: str
+
+
+class Sounds:
+    """Looks recordings up: at their place, if it can be read here, else among the shipped ones."""
+
+    def __init__(self, shipped: Path = SHIPPED) -> None:
+        self._shipped = shipped
+        self._found: dict[str, Sound | None] = {}
+        self._told: dict[Path, dict[Path, _Told]] = {}
+
+    def find(self, name: str) -> Sound | None:
+        """Return a recording by the name the bridge gives it; None for one that is missing.
+
+        It is missing if its folder is here and it is not in it. Of a folder elsewhere nothing is
+        known: then the shipped prompt of that language and name is taken, else a guess.
+        """
+        if name not in self._found:
+            self._found[name] = self._look(Path(name))
+        return self._found[name]
+
+    def milliseconds(self, name: str) -> int | None:
+        """Return a recording's length, None for one that is missing."""
+        found = self.find(name)
+        return None if found is None else found.milliseconds
+
+    def _look(self, path: Path) -> Sound | None:
+        here = path.with_name(path.name + ".wav")
+        if path.is_absolute():
+            try:
+                return self._read(here)
+            except (FileNotFoundError, BadAudio):
+                if path.parent.is_dir():
+                    return None
+            except OSError:  # it is there, and not for this account to read
+                pass
+        try:
+            return self._read(self._shipped / path.parent.name / here.name)
+        except (OSError, BadAudio):
+            return Sound(path.name, "", "", UNKNOWN_MS, known=False)
+
+    def _read(self, file: Path) -> Sound:
+        length = math.ceil(examine(file).samples * 1000 / RATE)
+        # A rendered sound lies in a folder `sounds`, and is called after its hash as well.
+        for folder in (file.parent.parent, file.parent.parent.parent):
+            if told := self._manifest(folder).get(file):
+                return Sound(told.name, told.language, told.text, length, known=True)
+        try:
+            text = words_beside(file)
+        except BadAudio:
+            return Sound(file.stem, "", "", length, known=True)
+        return Sound(file.stem, file.parent.name, text, length, known=True)
+
+    def _manifest(self, folder: Path) -> dict[Path, _Told]:
+        """Return what a folder of prompts lists, by file; nothing if it has no list of them."""
+        if folder not in self._told:
+            try:
+                listed = read_manifest(folder)
+            except BadPrompts:
+                listed = {}
+            self._told[folder] = {
+                folder / entry.get("file", f"{language}/{name}.wav"): _Told(
+                    name, language, entry["text"]
+                )
+                for (language, name), entry in listed.items()
+            }
+        return self._told[folder]

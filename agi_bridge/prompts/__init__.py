@@ -1,0 +1,1 @@
+"""A line's prompts: which it needs, where each comes from, their inspection and installation."""

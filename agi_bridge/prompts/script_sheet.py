@@ -1,0 +1,174 @@
+"""A line's script as a studio needs it: numbered, with file names and how to speak each text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge import __version__
+from agi_bridge.cli.errors import ToolError
+from agi_bridge.evidence.export import labels
+from agi_bridge.speech import DIGITS
+from agi_bridge.speech.recording import text_hash
+from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+
+if TYPE_CHECKING:
+    from agi_bridge.prompts.inspection import LinePrompts, Prompt
+
+COLUMNS: Final = (
+    "No",
+    "Language",
+    "File",
+    "Text",
+    "How to speak it",
+    "About (s)",
+    "Script version",
+    "SHA-256 of the text",
+)
+"""Columns of the table for spreadsheets."""
+
+CHARACTERS_A_SECOND: Final = 15.0
+"""How fast the prompts of the package are spoken, spaces and pauses counted."""
+
+HOW: Final = {
+    "language-menu-item": "Inviting. The word for the key is the one that matters.",
+    "opt-out-offer": "Matter-of-fact. A digit follows, spoken by the telephone system: keep the "
+    "voice up, no falling end.",
+    "enter-number": "A clear request; a small pause before the last part.",
+    "you-entered": "Digits follow, spoken by the telephone system: keep the voice up, no falling "
+    "end.",
+    "confirm-number": "Slowly, with a pause after each choice. The keys matter most.",
+    "invalid-number": "Helpful, no reproach.",
+    "no-input": "Helpful, no reproach.",
+    "accepted": "Friendly; good news.",
+    "declined": "Neutral; the caller has done nothing wrong.",
+    "not-confirmed": "Neutral, calm.",
+    "please-hold": "Friendly, calm.",
+    "please-wait": "Friendly, calm.",
+    "no-forwarding": "Apologetic, short.",
+    "not-linked": "Apologetic, short.",
+    "caller-id-offer": "Digits follow, spoken by the telephone system: keep the voice up, no "
+    "falling end.",
+    "caller-id-confirm": "Begins in the middle of a sentence, right after spoken digits.",
+    "opted-out": "Reassuring, final.",
+    "no-answer": "Apologetic.",
+    "busy": "Apologetic.",
+    "goodbye": "Friendly, falling.",
+    **dict.fromkeys(DIGITS, "As in the middle of a number: level, no falling end."),
+}
+"""How to speak the prompts of the package."""
+
+HOW_TO_ASK: Final = (
+    "The legal text: exactly as written, nothing added or left out. Neutral and unhurried, every "
+    "word understood at first hearing; a short pause after each sentence. Words in capitals are "
+    "what callers will text: stress them lightly."
+)
+"""How to speak a disclosure."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPrompt:
+    """One text to be recorded."""
+
+    number: int
+    """Its place on the sheet, the same in every language."""
+    file: str
+    """What to deliver: `LANGUAGE/NAME.wav`."""
+    text: str
+    version: int | None
+    """Of the script; None: the words are no script's."""
+    how: str
+    seconds: float
+    """About as long as it should take."""
+    asks: bool
+    """Whether it is the disclosure."""
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of the text, in hex."""
+        return text_hash(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLanguage:
+    """All texts in one language."""
+
+    tag: str
+    name: str
+    prompts: tuple[SheetPrompt, ...]
+
+    @property
+    def seconds(self) -> float:
+        """About as long as all of them take."""
+        return sum(prompt.seconds for prompt in self.prompts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All that the studio gets to read."""
+
+    brand: str
+    line: str
+    languages: tuple[SheetLanguage, ...]
+    software: str
+    longest: float = LONG_DISCLOSURE_SECONDS
+    """Longest that a disclosure should take, in seconds."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The sheet as a table, its first row the names of the columns."""
+        return [
+            COLUMNS,
+            *(
+                (
+                    str(prompt.number),
+                    language.name,
+                    prompt.file,
+                    prompt.text,
+                    prompt.how,
+                    f"{prompt.seconds:g}",
+                    "" if prompt.version is None else str(prompt.version),
+                    prompt.text_sha256,
+                )
+                for language in self.languages
+                for prompt in language.prompts
+            ),
+        ]
+
+
+def sheet(line: LinePrompts) -> Sheet:
+    """Put a line's texts on a sheet, in the words of the script where it has any.
+
+    Raises:
+        ToolError: a text is missing: a studio is not to be sent half a script.
+    """
+    missing = [
+        prompt.wanted.problem
+        for prompt in line.prompts
+        if prompt.wanted.text is None and (prompt.found is None or prompt.found.source == "shipped")
+    ]
+    if missing:
+        raise ToolError(f"the script is not complete: {'; '.join(dict.fromkeys(missing))}")
+    return Sheet(
+        brand=line.line.brand,
+        line=line.line.name,
+        languages=tuple(
+            SheetLanguage(tag, labels.language(tag), tuple(map(_prompt, count(1), prompts)))
+            for tag, prompts in line.by_language()
+        ),
+        software=f"agi-bridge {__version__}",
+    )
+
+
+def _prompt(number: int, prompt: Prompt) -> SheetPrompt:
+    wanted = prompt.wanted
+    text = prompt.words if wanted.text is None else wanted.text.text
+    return SheetPrompt(
+        number=number,
+        file=f"{wanted.language}/{wanted.name}.wav",
+        text=text,
+        version=None if wanted.text is None else wanted.text.version,
+        how=HOW_TO_ASK if wanted.asks else HOW.get(wanted.name, ""),
+        seconds=max(0.5, round(2 * len(text) / CHARACTERS_A_SECOND) / 2),
+        asks=wanted.asks,
+    )

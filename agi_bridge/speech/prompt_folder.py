@@ -1,0 +1,403 @@
+"""A folder of prompts: `LANGUAGE/NAME.wav`, and what is spoken in each.
+
+The texts are in `manifest.json` (as shipped: with hashes and lengths, which are checked) or, for
+prompts that a business records itself, in `LANGUAGE/NAME.txt` beside the sound. The record of
+consent says which words a caller heard, so a sound without its text is refused. An entry of the
+manifest may name another `file`: so what was rendered anew does not take an old sound's place while
+a bridge that knows only the old one still plays it.
+
+`look` is the one reading of such a folder: the service, `check` and `prompts` all go by it. Hidden
+files (`.DS_Store`, `._disclosure.wav`, work in progress) are passed over. What Asterisk might play
+in place of a recording is a fault of the recording: the record would name what nobody heard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import ChainMap, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from agi_bridge.plain_text import NotText, read_text
+
+from .errors import BadAudio, BadPrompts
+from .prompt_names import language_tags, one_line
+from .recording import WIDE_RATE, Recording, examine, text_hash, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+SHIPPED = Path(__file__).parent / "prompts"
+"""The prompts that come with the package."""
+
+MANIFEST = "manifest.json"
+
+WIDE: Final = ".wav16"
+"""The ending of the same sound for callers with HD voice."""
+
+SAME_SECONDS: Final = 0.25
+"""How far the lengths of a sound and of its HD voice may differ: silence cut off by hand."""
+
+OTHER_FORMATS: Final = frozenset(
+    (
+        *("WAV", "wav49", "gsm", "alaw", "al", "alw", "ulaw", "ul", "ulw", "mu", "pcm", "au"),
+        *("sln", "slin", "raw", "sln12", "sln16", "sln24", "sln32", "sln44", "sln48", "sln96"),
+        *("sln192", "g719", "g722", "g723", "g723sf", "g726-16", "g726-24", "g726-32", "g726-40"),
+        *("g729", "ilbc", "mp3", "ogg", "opus", "siren7", "siren14", "spx", "spx16", "spx32"),
+        *("vox", "h263", "h264"),
+    )
+)
+"""Endings of Asterisk's other formats (16 to 23, formats/*.c and addons/format_mp3.c, `.exts`).
+
+Of files that differ in their ending only, Asterisk takes the one that is cheapest to translate for
+the caller's codec (main/file.c, openstream_internal): a `.ulaw` of last year before the `.wav`.
+"""
+
+_SOUND = ".wav"
+_PROMPT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.wav")
+_TWO_LETTERS = re.compile(r"[a-zA-Z]{2}(?:[-_][a-zA-Z0-9]+)*")
+_READABLE = 0o644  # who renders need not be the account that plays
+
+Key = tuple[str, str]
+"""Language, in lower case, and name of a prompt."""
+
+PromptSet = Mapping[Key, Recording]
+"""Recordings by language and name."""
+
+T = TypeVar("T")
+
+Source = Literal["recording", "rendered", "prompts", "shipped"]
+"""`recording`: speech.recordings. `rendered`: by `prompts render`. `prompts`: speech.prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of prompts, and where the PBX sees it; None: by the same path."""
+
+    path: Path
+    pbx_path: str | None = None
+    source: Source = "prompts"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sound that is there for a prompt."""
+
+    source: Source
+    file: Path
+    text: str | None
+    """The words that it is said to speak; None: nobody said, or not so that it can be read."""
+    problems: tuple[str, ...] = ()
+    """Why it is not played: ends of a sentence that begins with the file's name."""
+    recording: Recording | None = None
+    """What is played; None: there is a problem."""
+
+    @property
+    def wide(self) -> Path | None:
+        """The same sound for HD voice, if there is one."""
+        file = self.file.with_suffix(WIDE)
+        return file if file.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a folder holds: all of it, sound or not."""
+
+    folder: Path
+    entries: Mapping[Key, Entry]
+    strays: tuple[str, ...] = ()
+    """What is wrong with the folder besides its sounds, each beginning with a file's name."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All for which the folder is refused."""
+        return self.strays + tuple(
+            f"{entry.file.relative_to(self.folder)} {problem}"
+            for entry in self.entries.values()
+            for problem in entry.problems
+        )
+
+    @property
+    def shelf(self) -> PromptSet:
+        """The recordings. Raises BadPrompts naming everything that is wrong."""
+        if self.problems:
+            raise BadPrompts(self.problems)
+        return {key: each.recording for key, each in self.entries.items() if each.recording}
+
+
+def overlay(folders: Iterable[Folder], beneath: PromptSet) -> PromptSet:
+    """Lay folders over a shelf, the first on top; one that is empty or not there adds nothing.
+
+    Raises BadPrompts naming everything that is wrong with them.
+    """
+    layers: list[PromptSet] = []
+    problems: list[str] = []
+    for folder in folders:
+        try:
+            layers.append(look(folder).shelf)
+        except BadPrompts as error:
+            problems += [f"{folder.path}: {problem}" for problem in error.problems]
+    if problems:
+        raise BadPrompts(problems)
+    return overlaid([*layers, beneath])
+
+
+def overlaid(layers: Sequence[Mapping[Key, T]]) -> dict[Key, T]:
+    """Lay folders over each other, the first on top."""
+    return dict(ChainMap(*(dict(layer) for layer in layers)))
+
+
+def find(shelf: Mapping[Key, T], name: str, language: str) -> T | None:
+    """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
+    tags = language_tags(language)
+    return next((shelf[tag, name] for tag in tags if (tag, name) in shelf), None)
+
+
+def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
+    """Read and check a folder of prompts; `pbx_path` is its path on the PBX, if that differs.
+
+    Raises BadPrompts naming everything that is wrong with it, or that there is nothing in it.
+    """
+    shelf = look(Folder(folder, pbx_path)).shelf
+    if not shelf:
+        raise BadPrompts(["no LANGUAGE/NAME.wav is there"])
+    return shelf
+
+
+def look(folder: Folder) -> Contents:
+    """Read a folder of prompts, file by file; one that is not there holds nothing. Blocks."""
+    path = folder.path
+    if not path.is_dir():
+        return Contents(path, {})
+    strays: list[str] = []
+    listed = _manifest(path, strays)
+    places: dict[Key, str] = {}
+    for key, place in _sounds(path, strays):
+        if key in places:
+            strays.append(f"{place} is there twice: {places[key]} is the same prompt")
+        else:
+            places[key] = place
+    entries: dict[Key, Mapping[str, Any]] = {}
+    for (language, name), entry in listed.items():
+        entries[language.lower(), name] = {"language": language, **entry}
+        if "file" in entry or (language.lower(), name) not in places:
+            places[language.lower(), name] = entry.get("file", f"{language}/{name}{_SOUND}")
+    reading = _Reading(folder, sorted({tag for tag, _ in places}))
+    found = {key: reading.entry(key, place, entries.get(key)) for key, place in places.items()}
+    return Contents(path, found, tuple(strays))
+
+
+def _sounds(folder: Path, strays: list[str]) -> Iterator[tuple[Key, str]]:
+    """Yield the sounds that lie where they should; name those that do not."""
+    for path in _listed(folder, folder, strays):
+        tags = language_tags(path.name)
+        if not path.is_dir():
+            if path.suffix.lower() == _SOUND:
+                told = f"move it, as en/{path.name}"
+                strays.append(f"{path.name} lies in no language's folder: {told}")
+        elif tags:
+            for file in _listed(folder, path, strays):
+                rightly = file.name.lower()
+                place = f"{path.name}/{file.name}"
+                if not _PROMPT.fullmatch(rightly):
+                    continue  # no line can name it
+                if file.name == rightly:
+                    yield (tags[0], file.stem), place
+                else:
+                    told = f"rename it {rightly}, or remove it"
+                    strays.append(f"{place} is written in the wrong case: {told}")
+
+
+def _listed(folder: Path, place: Path, strays: list[str]) -> list[Path]:
+    """What lies in a place within a folder, but for hidden files."""
+    try:
+        return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
+    except OSError as error:
+        name = str(place.relative_to(folder))
+        told = f"cannot be read ({error.strerror})"
+        strays.append(told if name == "." else f"{name} {told}")
+        return []
+
+
+class _Reading:
+    """What is known of a folder while its sounds are read."""
+
+    def __init__(self, folder: Folder, tags: Iterable[str]) -> None:
+        self._folder = folder
+        self._root = (folder.pbx_path or str(folder.path.absolute())).rstrip("/")
+        self._tags = frozenset(tags)
+        self._beside: dict[Path, dict[str, list[str]]] = {}
+
+    def entry(self, key: Key, place: str, listed: Mapping[str, Any] | None) -> Entry:
+        """Read one sound."""
+        file = self._folder.path / place
+        text: str | None = None
+        recording = None
+        problems = []
+        try:
+            text = words_beside(file) if listed is None else listed["text"]
+        except BadAudio as error:
+            problems.append(str(error))
+        try:
+            self._rivals(file)
+            recording = self._recording(key, place, text or "", listed or {})
+        except BadAudio as error:
+            problems.insert(0, str(error))
+        except FileNotFoundError:
+            problems = ["is not there"]
+        except OSError as error:
+            problems = [f"cannot be read ({error.strerror})"]
+        source = self._folder.source
+        return Entry(source, file, text, tuple(problems), None if problems else recording)
+
+    def _recording(self, key: Key, place: str, text: str, listed: Mapping[str, Any]) -> Recording:
+        file = self._folder.path / place
+        sound = examine(file)
+        recording = Recording(
+            name=key[1],
+            language=listed.get("language", place.partition("/")[0]),
+            text=text,
+            path=f"{self._root}/{place.removesuffix(_SOUND)}",
+            wav=file,
+            samples=sound.samples,
+            sha256=sound.sha256,
+            text_sha256=text_hash(text),
+            state=sound.state,
+        )
+        for name, value in listed.items():
+            if name in Recording.__slots__ and getattr(recording, name) != value:
+                raise BadAudio(f"differs from {MANIFEST} in its {name}")
+        _check_wide(file.with_suffix(WIDE), recording.seconds)
+        return recording
+
+    def _rivals(self, file: Path) -> None:
+        """Raise BadAudio if Asterisk might play another file than this one."""
+        if file.parent not in self._beside:
+            self._beside[file.parent] = _rivals(file.parent, self._tags)
+        for name in self._beside[file.parent].get(file.stem, ()):
+            raise BadAudio(rival_problem(name))
+
+
+def intact(recording: Recording) -> bool:
+    """Tell whether a caller who is played a recording now hears what was read, all of it.
+
+    Blocks for a look at the file and at what lies beside it: another format of the same name, or a
+    sound for HD voice, of which half would count as all.
+    """
+    file = recording.wav
+    alone = not rivals(file) and not file.with_suffix(WIDE).exists()
+    return alone and unchanged(recording)
+
+
+def rivals(file: Path, tags: Collection[str] = ()) -> list[str]:
+    """What Asterisk might play in place of a sound file; `tags` are languages of the folder."""
+    return _rivals(file.parent, tags).get(file.stem, [])
+
+
+def rival_problem(name: str) -> str:
+    """Say what is wrong with a recording that has a rival."""
+    return f"has {name} beside it, which Asterisk may play instead: remove it"
+
+
+def _rivals(folder: Path, tags: Collection[str]) -> dict[str, list[str]]:
+    """What lies in a language's folder that Asterisk takes for the same recording, by name."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in _listed(folder, folder, []):
+        if path.suffix[1:] in OTHER_FORMATS:
+            found[path.stem].append(path.name)
+        elif _is_language(path.name, tags) and path.is_dir():
+            # For a caller of that language it looks there first (file.c, fileexists_test).
+            for below in _listed(folder, path, []):
+                if below.suffix[1:] in OTHER_FORMATS or below.suffix in {_SOUND, WIDE}:
+                    found[below.stem].append(f"{path.name}/{below.name}")
+    return found
+
+
+def _is_language(name: str, tags: Collection[str]) -> bool:
+    found = language_tags(name)
+    return bool(found) and (found[0] in tags or _TWO_LETTERS.fullmatch(name) is not None)
+
+
+def _check_wide(file: Path, seconds: float) -> None:
+    """Raise BadAudio if what callers with HD voice hear instead is no good, or something else."""
+    try:
+        length = examine(file, WIDE_RATE).samples / WIDE_RATE
+    except FileNotFoundError:
+        return
+    except BadAudio as error:
+        raise BadAudio(f"has {file.name} beside it, which {error}: remove it") from None
+    if abs(length - seconds) > SAME_SECONDS:
+        raise BadAudio(f"has {file.name} beside it, which is another recording: remove it")
+
+
+def read_manifest(folder: Path) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return what a folder's manifest lists, by language and name; nothing if it has none.
+
+    Raises BadPrompts.
+    """
+    problems: list[str] = []
+    listed = _manifest(folder, problems)
+    if problems:
+        raise BadPrompts(problems)
+    return listed
+
+
+def write_manifest(folder: Path, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Replace a folder's manifest in one step; it lasts when this returns. Raises OSError."""
+    content: dict[str, dict[str, Any]] = {}
+    for (language, name), entry in entries.items():
+        content.setdefault(language, {})[name] = dict(entry)
+    new = folder / f".{MANIFEST}"
+    with new.open("w", encoding="utf-8") as opened:
+        opened.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.chmod(_READABLE)
+    new.replace(folder / MANIFEST)
+
+
+def _manifest(folder: Path, problems: list[str]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    try:
+        content = json.loads(read_text(folder / MANIFEST))
+        return dict(_entries(content))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        problems.append(f"{MANIFEST} cannot be read ({error.strerror})")
+    except (ValueError, TypeError, AttributeError, KeyError):
+        problems.append(f"{MANIFEST} is not what it should be: language, name, text and hashes")
+    return {}
+
+
+def _entries(content: Any) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:  # noqa: ANN401  # JSON
+    for language, prompts in content.items():
+        for name, entry in prompts.items():
+            place = entry.get("file", "a.wav")
+            if not isinstance(entry["text"], str) or not isinstance(place, str):
+                raise TypeError
+            if ".." in place.split("/") or place.startswith("/") or not place.endswith(".wav"):
+                raise ValueError
+            yield (language, name), entry
+
+
+def words_beside(file: Path) -> str:
+    """Return the words in the .txt beside a sound: one line, as they are spoken.
+
+    Raises BadAudio if there are none, or none that can be read.
+    """
+    name = f"{file.stem}.txt"
+    try:
+        text = one_line(read_text(file.with_suffix(".txt")))
+    except FileNotFoundError:
+        text = ""
+    except NotText as error:
+        raise BadAudio(f"has a text that {error} ({name})") from None
+    except OSError as error:
+        raise BadAudio(f"has a text that cannot be read: {error.strerror} ({name})") from None
+    if not text:
+        raise BadAudio(f"has no text: write what is spoken into {name} beside it")
+    return text

@@ -1,1 +1,0 @@
-"""What people run beside the bridge: a private PBX, telephones, and Instaply's stand-in."""

@@ -1,0 +1,180 @@
+"""The opt-in page: it says what the configuration and the recordings say, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.app.optin_page import workflow
+from agi_bridge.cli.errors import UsageError
+from agi_bridge.speech import SHIPPED, MissingPrompt
+from tests.support.call_env import settings
+from tests.support.consents_commands import configured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = "2026-11-23"
+
+
+def page(**line: Any) -> str:
+    return workflow(settings(**line), "shop", date=DAY).html()
+
+
+def text(**line: Any) -> str:
+    """The page as it is read: no tags, no line breaks."""
+    body = re.sub(r"<style>.*?</style>", "", page(**line), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_the_disclosure_stands_on_it_word_for_word_in_every_language() -> None:
+    shown = workflow(settings(languages=["en", "es", "fr"]), "shop", date=DAY)
+    words = text(languages=["en", "es", "fr"])
+    assert [each.language for each in shown.calls_to_action] == ["en", "es", "fr"]
+    for each in shown.calls_to_action:
+        assert each.text in words
+        assert each.text_sha256 in words
+        assert each.audio_sha256 in words
+
+
+def test_a_recording_of_the_business_comes_before_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "disclosure.wav")
+    (tmp_path / "en" / "disclosure.txt").write_text("We text you if you agree.", encoding="utf-8")
+    own = settings(tables={"speech": {"recordings": str(tmp_path)}})
+    [shown] = workflow(own, "shop", date=DAY).calls_to_action
+    assert shown.text == "We text you if you agree."
+    assert (
+        shown.audio_sha256
+        == hashlib.sha256((tmp_path / "en" / "disclosure.wav").read_bytes()).hexdigest()
+    )
+
+
+def test_it_names_brand_seller_number_and_terms() -> None:
+    words = text(legal_name="Example Store, Inc.", policy_url="example.com/text")
+    for part in ("Example Store, Inc.", "+14155550111", "example.com/text", DAY):
+        assert part in words
+
+
+def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
+    known = settings()
+    pages = {
+        workflow(known, name, date=DAY).html() for name in ("shop", "+14155550111", "4155550111")
+    }
+    assert len(pages) == 1
+
+
+def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
+    with pytest.raises(UsageError, match="the lines are: shop"):
+        workflow(settings(), "+14155550112", date=DAY)
+
+
+def test_nothing_from_the_configuration_becomes_markup() -> None:
+    shown = page(brand="<script>alert(1)</script>", workflow={"sample": "{brand} & <b>more</b>"})
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;more&lt;/b&gt;" in shown
+
+
+def test_texts_of_the_configuration_get_brand_and_address() -> None:
+    words = text(workflow={"help": "{brand}: see {policy_url}."}, policy_url="example.com/text")
+    assert "Example Store: see example.com/text." in words
+
+
+def test_tries_and_keys_are_those_in_force() -> None:
+    words = text(consent={"entry_tries": 1, "confirm_tries": 4})
+    assert "with 1 try at most" in words
+    assert "asked 4 times at most" in words
+    assert "press 1 to agree" not in text(consent={"act": "number"})
+    assert "Keying the number after the disclosure is the agreement" in text(
+        consent={"act": "number"}
+    )
+
+
+def test_a_language_menu_is_a_step_only_where_there_is_one() -> None:
+    assert "by pressing 1 or 2." in text(languages=["en", "es"])
+    assert "chooses a language" not in text()
+
+
+def test_the_opt_out_key_is_described_only_where_it_is_enabled() -> None:
+    words = text(consent={"opt_out_key": "9"})
+    assert "Pressing 9 now withdraws an earlier consent" in words
+    assert "By calling the number above and pressing 9." in words
+    assert "You will get no more texts from us" in words
+    assert "withdraws an earlier" not in text()
+
+
+def test_returning_callers_and_quiet_hours_are_described_as_configured() -> None:
+    strict = {"returning": "skip", "quiet_hours": "strict"}
+    assert "has a consent for this brand on record" in text(consent=strict)
+    assert "Outside 09:00 to 18:30" in text(
+        consent=strict, hours={"opens": "09:00", "closes": "18:30"}
+    )
+    assert "Outside" not in text()
+
+
+def test_limits_stand_on_it_where_there_are_any() -> None:
+    assert (
+        "3 per mobile number in 24 hours, 5 per caller ID in 24 hours, "
+        "20 in 24 hours by callers without a caller ID, together, 60 on"
+    ) in text()
+    names = ("number_per_day", "caller_id_per_day", "unidentified_per_day", "line_per_hour")
+    none = dict.fromkeys(names, 0)
+    assert "Against misuse" not in text(limits=none)
+
+
+def test_the_same_configuration_and_day_give_the_same_bytes(tmp_path: Path) -> None:
+    known = settings(tmp_path)
+    assert workflow(known, "shop", date=DAY).html() == workflow(known, "shop", date=DAY).html()
+    assert known.sha256 in workflow(known, "shop", date=DAY).html()
+
+
+def test_a_prompt_that_is_not_recorded_is_an_error_not_a_gap() -> None:
+    with pytest.raises(MissingPrompt):
+        workflow(
+            settings(disclosure="disclosure").model_copy(update={"lines": _german()}),
+            "shop",
+            date=DAY,
+        )
+
+
+def test_it_is_written_to_a_file_or_printed(tmp_path: Path) -> None:
+    shell = configured(tmp_path)
+    file = tmp_path / "opt-in.html"
+    told = shell("workflow", "--line", "shop", "--date", DAY, "--out", file)
+    assert told == (0, f"written: {file}\n", "")
+    printed = shell("workflow", "--line", "shop", "--date", DAY)
+    assert printed.out == file.read_text(encoding="utf-8")
+    assert not (tmp_path / "state").exists()
+
+
+def test_as_json_it_has_the_same_facts(tmp_path: Path) -> None:
+    said = configured(tmp_path)("workflow", "--line", "shop", "--date", DAY, "--json").json
+    assert said["brand"] == "Example Store"
+    assert said["numbers"] == ["+14155550111"]
+    assert said["calls_to_action"][0]["language"] == "en"
+    assert said["steps"][0]["says"] == []
+    assert said["out"] is None
+
+
+def test_misuse_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+    shell = configured(tmp_path)
+    for arguments in (("--line", "nobody"), ("--line", "shop", "--date", "today")):
+        told = shell("workflow", *arguments)
+        assert told.status == 2
+        assert told.err.startswith("agi-bridge: --")
+        assert told.err.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_exit_status_1(tmp_path: Path) -> None:
+    told = configured(tmp_path)("workflow", "--line", "shop", "--out", tmp_path / "no" / "page")
+    assert told == (1, "", f"agi-bridge: {tmp_path}/no/page: No such file or directory\n")
+
+
+def _german() -> dict[str, Any]:
+    line = settings().lines["shop"]
+    return {"shop": line.model_copy(update={"languages": ("de",)})}

@@ -1,0 +1,515 @@
+"""The service whole: what it builds, how it recovers, stops, and what it never writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+import pytest
+import structlog
+
+from agi_bridge.agi import SAFE_APPLICATIONS
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.app import service
+from agi_bridge.app.ledger import open_ledger
+from agi_bridge.call import resubmit
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.observe import configure_logging
+from agi_bridge.speech import SHIPPED
+from tests.call.conftest import shipped_milliseconds
+from tests.support.call_env import DID, KEY, settings
+from tests.support.consent_builders import confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from agi_bridge.agi import Server
+    from agi_bridge.agi.testing import CallRecord
+
+TOKEN = "word-that-only-the-pbx-knows"
+KEYED = "4155550123"
+CALLER = "15145550100"
+FORWARD = "+14155550199"
+NAME = "Alexandra Caller"
+
+
+class Log(io.StringIO):
+    """A log that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self._news.set()
+        return super().write(text)
+
+    async def line(self, event: str) -> dict[str, Any]:
+        """Wait for a line."""
+        async with asyncio.timeout(10):
+            while True:
+                self._news.clear()
+                for text in self.getvalue().splitlines():
+                    line: dict[str, Any] = json.loads(text)
+                    if line["event"] == event:
+                        return line
+                await self._news.wait()
+
+
+@pytest.fixture
+def written() -> Iterator[Log]:
+    """Everything that is logged, at the most talkative level."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out = Log()
+    configure_logging("debug", out)
+    yield out
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def fake_hook() -> AsyncIterator[FakeHook]:
+    async with FakeHook(forward=FORWARD) as running:
+        yield running
+
+
+@asynccontextmanager
+async def bridge(
+    tmp_path: Path, fake_hook: FakeHook, tables: dict[str, Any] | None = None, **line: Any
+) -> AsyncIterator[Server]:
+    configured = settings(tmp_path, fake_hook.url, tables, **line)
+    async with service.running(configured) as server:
+        yield server
+
+
+async def call(
+    server: Server, keys: str, path: str = f"consent?to={DID}", **pbx: Any
+) -> CallRecord:
+    pbx.setdefault("sounds", shipped_milliseconds)
+    fake = FakeAsterisk(keys=keys, caller_id=CALLER, caller_name=NAME, **pbx)
+    return await fake.call("127.0.0.1", server.port, path)
+
+
+async def test_nothing_that_a_call_writes_holds_a_number_a_name_or_a_secret(
+    tmp_path: Path, fake_hook: FakeHook, written: Log, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    tables = {"agi": {"port": 0, "token": {"file": str(token)}}, "hook": {"method": "GET"}}
+    path = f"consent?to={DID}&token={TOKEN}"
+    async with bridge(tmp_path / "state", fake_hook, tables) as server:
+        for scenario in ("dial", "say", "not-linked", "403", "400", "500", "reset", "garbage"):
+            fake_hook.scenario = scenario
+            await call(server, f"{KEYED},1", path)
+        fake_hook.scenario, fake_hook.forward = "dial", "+19005550123"
+        await call(server, f"{KEYED},1", path)
+        await call(server, "4115550123,!", path)
+        await call(server, f"{KEYED},1", path, dial="BUSY")
+        await call(server, "*", path, sounds=lambda _: None)
+        await call(server, "", f"consent?to=%2B14155559999&token={TOKEN}")
+        await call(server, "", f"consent?to={DID}&token=guessed")
+    captured = capfd.readouterr()
+    everything = written.getvalue() + captured.out + captured.err
+    assert everything.count('"event": "call"') >= 13
+    for secret in (
+        KEYED, KEYED[3:], "5550123", CALLER, "5550100", FORWARD[1:], "4155550199", DID[1:],
+        "4155550111", "9005550123", "4115550123", "14155559999", NAME, KEY, TOKEN, "guessed",
+    ):  # fmt: skip
+        assert secret not in everything, secret
+
+
+async def test_at_info_a_call_is_one_line(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    configure_logging("info", written)
+    async with bridge(tmp_path, fake_hook) as server:
+        before = len(written.getvalue())
+        await call(server, f"{KEYED},1")
+    (line,) = [json.loads(text) for text in written.getvalue()[before:].splitlines()]
+    assert (line["event"], line["hook"], line["result"]) == ("call", "accepted", "done")
+
+
+async def test_submissions_that_a_crash_left_open_are_settled_at_the_next_start(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    record = confirmed()
+    record.submitting()
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
+        await ledger.append(record.take())
+    async with bridge(tmp_path, fake_hook):
+        pass
+    assert '"count": 1' in written.getvalue()
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
+        assert (await ledger.events(record.id))[-1].type.value == "unknown"
+
+
+async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_open(
+    tmp_path: Path, fake_hook: FakeHook
+) -> None:
+    fake_hook.scenario = "slow"
+    async with bridge(tmp_path, fake_hook) as server:
+        busy = asyncio.create_task(call(server, f"{KEYED},1"))
+        await fake_hook.received()
+        with pytest.raises(OSError, match="another `agi-bridge serve` is at work here"):
+            async with bridge(tmp_path, fake_hook):
+                pass
+        async with await open_ledger(settings(tmp_path)) as ledger:
+            assert (await ledger.events())[-1].type.value == "submitting"
+        busy.cancel()
+    async with bridge(tmp_path, fake_hook):
+        pass
+
+
+async def test_prompts_with_an_old_brand_are_one_warning_of_their_line(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    folder = tmp_path / "speech" / "lines" / "shop" / "en"
+    folder.mkdir(parents=True)
+    for name in ("disclosure", "accepted"):
+        shutil.copyfile(SHIPPED / "en" / f"{name}.wav", folder / f"{name}.wav")
+        (folder / f"{name}.txt").write_text("Old Store thanks you.", encoding="utf-8")
+    async with bridge(tmp_path, fake_hook, policy_url="example.com/sms"):
+        pass
+    warnings = [line for line in map(json.loads, written.getvalue().splitlines())
+                if "agi-bridge prompts check" in line["event"]]  # fmt: skip
+    assert [(line["line"], line["prompts"]) for line in warnings] == [
+        ("shop", ["en/disclosure", "en/accepted"])
+    ]
+
+
+async def test_a_ledger_that_lacks_what_a_checkpoint_vouches_for_is_told(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    async with bridge(tmp_path, fake_hook) as server:
+        await call(server, f"{KEYED},1")
+    async with bridge(tmp_path, fake_hook):
+        pass
+    assert "the ledger lacks events" not in written.getvalue()
+    for file in tmp_path.glob("consents.db*"):
+        file.unlink()
+    async with bridge(tmp_path, fake_hook):
+        pass
+    told = await written.line(
+        "the ledger lacks events that were there before: put the right database back, or begin "
+        "a chain with a new signing key (docs/consents.md, Keys and versions)"
+    )
+    assert told["level"] == "error"
+
+
+async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    (tmp_path / "checkpoints.jsonl").write_text("nonsense\n")
+    async with bridge(tmp_path, fake_hook):
+        pass
+    told = await written.line("the file of checkpoints cannot be used")
+    assert "line 1" in told["problem"]
+
+
+async def test_a_last_checkpoint_that_hangs_does_not_keep_it_from_ending(
+    monkeypatch: pytest.MonkeyPatch, written: Log
+) -> None:
+    class Hanging:
+        async def finish(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "ANCHOR_SECONDS", 0.0)
+    async with service.anchored(cast("Any", Hanging())):
+        pass
+    assert (await written.line("no last checkpoint in time"))["level"] == "error"
+
+
+async def test_it_does_not_start_without_a_place_for_consents(
+    tmp_path: Path, fake_hook: FakeHook
+) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(LedgerUnavailable, match=r"state_dir: .*state is no folder"):
+        async with bridge(tmp_path / "state", fake_hook):
+            pass
+
+
+async def test_calls_one_after_the_other_leave_nothing_behind(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    async with bridge(tmp_path, fake_hook) as server:
+        await call(server, f"{KEYED},1")
+        tasks, files = len(asyncio.all_tasks()), open_files()
+        for keys in (f"{KEYED},1", "*", "415!", "") * 5:
+            await call(server, keys)
+        gc.collect()
+        assert len(asyncio.all_tasks()) <= tasks + 1  # a chore may have paused meanwhile
+        assert open_files() <= files + 1  # a connection may be closing
+    assert written.getvalue().count('"event": "call"') == 21
+
+
+async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    fake_hook.scenario = "slow"
+    threshold = gc.get_threshold()
+    serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
+    await fake_hook.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    with pytest.raises(OSError):  # noqa: PT011 - refused or reset, either says that nobody listens
+        await FakeAsterisk().call("127.0.0.1", port)
+    assert not serving.done()
+    fake_hook.hold.set()
+    assert (await caller).variables["AGI_BRIDGE_RESULT"] == "done"
+    await serving
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    assert '"event": "stopped"' in written.getvalue()
+
+
+async def test_a_second_signal_ends_the_calls(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    fake_hook.scenario = "slow"
+    threshold = gc.get_threshold()
+    serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
+    await fake_hook.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
+    assert "AGI_BRIDGE_RESULT" not in (await caller).variables
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    async with await open_ledger(settings(tmp_path), create=True) as ledger:
+        assert (await ledger.events())[-1].type.value == "submitting"
+        assert await ledger.recover() == 1
+
+
+async def test_a_stop_lets_what_is_sent_again_end(
+    tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resubmit, "FIRST_WAIT", timedelta(0))
+    threshold = gc.get_threshold()
+    fake_hook.scenario = "refuse"
+    await fake_hook.settled()
+    all_day = {"opens": "00:00", "closes": "00:00"}
+    configured = settings(tmp_path, fake_hook.url, hours=all_day)
+    serving = asyncio.create_task(service.serve(configured))
+    port = (await written.line("listening"))["port"]
+    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
+    await fake.call("127.0.0.1", port, f"consent?to={DID}")
+    fake_hook.scenario = "slow"
+    await fake_hook.received()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await written.line("stopping")
+    fake_hook.hold.set()
+    await serving
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    async with await open_ledger(settings(tmp_path)) as ledger:
+        types = [event.type.value for event in await ledger.events()]
+    assert types[-3:] == ["not_sent", "submitting", "accepted"]
+    assert len(fake_hook.requests) == 1
+
+
+async def test_a_stop_that_is_forced_waits_for_nothing_sent_again(
+    tmp_path: Path, fake_hook: FakeHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    class Stuck:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        async def run(self) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "Resubmission", Stuck)
+    stop = service.Stop()
+    async with service.running(settings(tmp_path, fake_hook.url), stop):
+        await reached.wait()
+        stop.forced.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_while_it_starts_ends_it_at_once(
+    tmp_path: Path, written: Log, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(*_: Any, **__: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "open_ledger", stuck)
+    serving = asyncio.create_task(service.serve(settings(tmp_path)))
+    await reached.wait()
+    os.kill(os.getpid(), number)
+    await serving
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["stopped"]
+    assert not serving.cancelled()
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_signal_more_ends_the_process_as_if_nobody_took_it(
+    monkeypatch: pytest.MonkeyPatch, *, started: bool
+) -> None:
+    killed: list[tuple[int, int]] = []
+    handled: list[tuple[int, object]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    monkeypatch.setattr(signal, "signal", lambda number, to: handled.append((number, to)))
+    task = asyncio.create_task(asyncio.Event().wait())
+    life, stop = service._Life(task), service.Stop()
+    life.started = started
+    for _ in range(3 if started else 2):
+        assert killed == []
+        life.end(signal.SIGTERM, stop)
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+    assert handled == [(signal.SIGTERM, signal.SIG_DFL)]
+    assert stop.forced.is_set() is started
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_cancellation_by_somebody_else_is_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(*_: Any, **__: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "open_ledger", stuck)
+    serving = asyncio.create_task(service.serve(settings(tmp_path)))
+    await reached.wait()
+    serving.cancel()
+    await asyncio.wait({serving})
+    assert serving.cancelled()
+
+
+@pytest.mark.parametrize("taken", ["agi", "web"])
+async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        tables = over_http(tmp_path, port if taken == "web" else 0)
+        tables["agi"] = {"port": port if taken == "agi" else 0}
+        tables["web"]["port"] = port if taken == "web" else port + 1
+        configured = settings(tmp_path / "state", tables=tables)
+        with pytest.raises(OSError, match=rf"{taken}: 127\.0\.0\.1 port {port}: Address already"):
+            async with service.running(configured):
+                pass
+    assert not (tmp_path / "state").exists()
+
+
+async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
+    tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "provide", lambda _: 200)
+    async with bridge(tmp_path, fake_hook) as server:
+        assert server._limits.max_calls == 23
+        await call(server, "*")
+    told = await written.line("descriptors.too_few")
+    assert told["limit"] == 200
+    assert "1000 calls need 3152 file descriptors" in told["problem"]
+    assert "calls beyond 23 are refused" in told["problem"]
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def over_http(tmp_path: Path, port: int) -> dict[str, Any]:
+    """The tables of a bridge whose PBX fetches recordings, with espeak-ng's stand-in."""
+    program = tmp_path / "speak"
+    sound = SHIPPED / "en" / "goodbye.wav"
+    program.write_text(f'#!/bin/sh\ncat > /dev/null\ncp "{sound}" "$1"\n')
+    program.chmod(0o755)
+    engine = {"kind": "command", "command": [str(program), "{output}"]}
+    url = "http://pbx-side.example:4580"
+    return {
+        "speech": {"delivery": "http", "url": url, "engines": [engine]},
+        "web": {"port": port},
+    }
+
+
+async def test_recordings_go_to_the_pbx_as_addresses_that_outlive_the_service(
+    tmp_path: Path, fake_hook: FakeHook, unused_tcp_port: int
+) -> None:
+    fake_hook.forward = "</Dial><Say>We open at nine.</Say><Dial>"
+    tables = over_http(tmp_path, unused_tcp_port)
+    played = []
+    for _ in range(2):
+        async with bridge(tmp_path, fake_hook, tables) as server:
+            made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+            played.append([sound for sound in made.played if sound.startswith("http")])
+            async with httpx.AsyncClient(trust_env=False) as client:
+                for address in played[-1]:
+                    path = address.removeprefix("http://pbx-side.example:4580")
+                    got = await client.get(f"http://127.0.0.1:{unused_tcp_port}{path}")
+                    assert (got.status_code, got.content[:4]) == (200, b"RIFF"), address
+    assert played[0] == played[1]
+    assert len(played[0]) >= 5
+
+
+async def test_no_address_of_a_recording_is_logged(
+    tmp_path: Path, fake_hook: FakeHook, written: Log, unused_tcp_port: int
+) -> None:
+    async with bridge(tmp_path, fake_hook, over_http(tmp_path, unused_tcp_port)) as server:
+        made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+        await call(server, f"{KEYED},1", sounds=lambda _: None)
+        addresses = {sound for sound in made.played if sound.startswith("http")}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for address in addresses:
+                path = address.removeprefix("http://pbx-side.example:4580")
+                await client.get(f"http://127.0.0.1:{unused_tcp_port}{path[:-5]}.wav")
+    assert len(addresses) >= 4
+    assert '"event": "call failed"' in written.getvalue()
+    for address in addresses:
+        assert address.rpartition("/")[2][:16] not in written.getvalue()
+
+
+async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_keeps_it(
+    tmp_path: Path, fake_hook: FakeHook
+) -> None:
+    rendered = tmp_path / "speech" / "lines" / "shop" / "en"
+    rendered.mkdir(parents=True)
+    sound = (SHIPPED / "en" / "disclosure-example-store.wav").read_bytes()
+    (rendered / "disclosure.wav").write_bytes(sound)
+    (rendered / "disclosure.txt").write_text("Of the shop's own.", encoding="utf-8")
+    async with bridge(tmp_path, fake_hook) as server:
+        made = await call(server, f"{KEYED},1", sounds=lambda _: 60_000)
+    assert str(rendered / "disclosure") in made.played
+    words = hashlib.sha256(b"Of the shop's own.").hexdigest()
+    async with await open_ledger(settings(tmp_path)) as ledger:
+        assert words in [event.body.get("disclosure_sha256") for event in await ledger.events()]
+        kept = await ledger.disclosure(words)
+        assert kept is not None
+        assert await ledger.audio(hashlib.sha256(sound).hexdigest()) == sound
+    assert kept.text == "Of the shop's own."
+
+
+def test_calls_may_run_the_application_that_the_pbx_speaks_with_and_no_other() -> None:
+    command = ["Flite", "{text}"]
+    voice = settings(tables={"speech": {"engines": [{"kind": "pbx", "command": command}]}})
+    assert service.applications(voice) == SAFE_APPLICATIONS | {"Flite"}
+    assert service.applications(settings()) == SAFE_APPLICATIONS

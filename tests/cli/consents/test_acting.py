@@ -1,0 +1,237 @@
+"""`revoke`, `resolve`, `erase`: what people bring in from outside the call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import consent_records
+from tests.support.consents_commands import Shell, configured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.consent import ActiveConsent, Ledger
+    from tests.support.consents_shop import Shop
+
+
+def facts(shop: Shop, record: str) -> list[dict[str, Any]]:
+    """What a record's events say."""
+    return [dict(row.facts) for row in shop.ledger(lambda ledger: ledger.rows_of(record))]
+
+
+def live(shop: Shop, number: str) -> ActiveConsent | None:
+    found: ActiveConsent | None = shop.ledger(
+        lambda ledger: ledger.live_consent(number, "Example Store", "info")
+    )
+    return found
+
+
+def test_a_revocation_ends_the_consent_at_once(shop: Shop) -> None:
+    assert live(shop, consent_records.OTHER) is not None
+    told = shop.shell(
+        "revoke", "--number", "(415) 555-0166", "--line", "shop", "--words", "no more",
+        "--received", "2026-11-20", "--json",
+    )  # fmt: skip
+    assert told.status == 0
+    assert told.json == {
+        "revocation": told.json["revocation"],
+        "brand": "Example Store",
+        "consents": 1,
+        "already": False,
+        "passed_on": False,
+    }
+    assert live(shop, consent_records.OTHER) is None
+    [said] = facts(shop, told.json["revocation"])
+    assert said["received"] == "2026-11-20T00:00:00.000Z"
+    assert said["channel"] == "command"
+    assert said["actor"]
+    assert consent_records.OTHER not in str(said)
+    assert "no more" not in str(said)
+
+
+def test_a_recording_that_is_missing_keeps_nobody_from_revoking(shop: Shop) -> None:
+    shell = configured(shop.folder, disclosure="not-recorded-yet")
+    assert shell("revoke", "--number", consent_records.OTHER).status == 0
+    assert shell("list").status == 0
+    assert shell("workflow", "--line", "shop").status == 2
+
+
+def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
+    told = shop.shell("revoke", "--number", consent_records.THIRD, "--passed-on")
+    assert told.status == 0
+    assert "for every brand, 1 consent ended" in told.out
+    assert "Tell the platform" not in told.out
+    record = told.out.split()[1]
+    assert "honoured; known to the platform" in shop.shell("show", record).out
+    assert "revocation   +1***77          every " in shop.shell("list").out
+    assert shop.types(shop.other)[-1] == "revoked"
+
+
+def test_the_platform_is_to_be_told_and_how(shop: Shop) -> None:
+    told = shop.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
+    assert "for Example Store, 0 consents ended" in told.out
+    assert "--as passed-on" in told.out
+
+
+def test_the_same_reference_again_changes_nothing(shop: Shop) -> None:
+    for already in ("revocation", "already on record: revocation"):
+        told = shop.shell("revoke", "--number", consent_records.OTHER, "--reference", "ticket-7")
+        assert told.out.startswith(already)
+    assert shop.types(shop.unknown).count("revoked") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--brand", "Exampel Store"), "--brand: no line has it; the brands are: Example Store"),
+        (("--brand", "Example Store", "--line", "shop"), "--brand and --line: name one"),
+        (("--line", "nobody"), "--line: no line"),
+        (("--received", "today"), "--received: write a day"),
+        (("--received", "2999-01-01"), "--received: lies in the future"),
+    ],
+)
+def test_a_revocation_that_would_miss_is_misuse(
+    shop: Shop, options: tuple[str, ...], problem: str
+) -> None:
+    told = shop.shell("revoke", "--number", consent_records.OTHER, *options)
+    assert told.status == 2
+    assert told.err.startswith(f"agi-bridge: {problem}")
+    assert live(shop, consent_records.OTHER) is not None
+
+
+def test_an_unknown_outcome_is_resolved_once(shop: Shop) -> None:
+    told = shop.shell(
+        "resolve", shop.unknown, "--as", "not-texted", "--note", "platform's log", "--json"
+    )
+    assert told.json == {"consent_id": shop.unknown, "as": "not-texted"}
+    said = facts(shop, shop.unknown)[-1]
+    assert (said["type"], said["as"], said["note"]) == ("resolved", "not-texted", "platform's log")
+    assert shop.unknown not in shop.shell("list", "--open").out
+    again = shop.shell("resolve", shop.unknown, "--as", "texted")
+    assert again.status == 2
+    assert "does not wait for anybody" in again.err
+
+
+def test_a_revocation_and_a_message_have_resolutions_of_their_own(shop: Shop) -> None:
+    async def ask(ledger: Ledger) -> str:
+        return await ledger.message("customer-1", "STOP", reference="m-1")
+
+    message = shop.ledger(ask)
+    told = shop.shell("resolve", shop.revocation, "--as", "texted")
+    assert told.err == "agi-bridge: --as: of this record it is one of passed-on\n"
+    assert shop.shell("resolve", shop.revocation, "--as", "passed-on").status == 0
+    told = shop.shell("resolve", message, "--as", "done")
+    assert told.out == f"{message}: resolved as done\n"
+
+
+def test_what_does_not_wait_or_is_not_there_is_not_resolved(shop: Shop) -> None:
+    told = shop.shell("resolve", shop.revoked, "--as", "texted")
+    assert (told.status, told.err.count("\n")) == (2, 1)
+    told = shop.shell("resolve", "nothing", "--as", "texted")
+    assert told == (1, "", "agi-bridge: nothing: no such record\n")
+    assert shop.shell("resolve", shop.unknown, "--as", "perhaps").status == 2
+
+
+def test_a_note_with_a_number_is_refused(shop: Shop) -> None:
+    told = shop.shell("resolve", shop.unknown, "--as", "texted", "--note", consent_records.OTHER)
+    assert told.status == 2
+    assert consent_records.OTHER not in told.err
+    assert "resolved" not in shop.types(shop.unknown)
+
+
+def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(shop: Shop) -> None:
+    told = shop.shell(
+        "erase",
+        "--number",
+        consent_records.NUMBER,
+        "--basis",
+        "request of the person",
+        "--yes",
+        "--json",
+    )
+    assert told.json == {"found": 2, "done": 2, "restricted_until": None}
+    assert shop.ledger(lambda ledger: ledger.personal(shop.revoked)) is None
+    said = facts(shop, shop.revoked)[-1]
+    assert (said["type"], said["basis"]) == ("erased", "request of the person")
+    shop.shell("checkpoint")
+    assert shop.shell("verify").status == 0
+    assert "personal data      erased" in shop.shell("show", shop.revoked).out
+    listed = {each["consent_id"]: each for each in shop.shell("list", "--json").json}
+    assert listed[shop.revoked]["erased"] is True
+    assert "erased" in shop.shell("list").out
+
+
+def test_erasing_asks_first(shop: Shop) -> None:
+    options = ("erase", "--consent", shop.unknown, "--basis", "request")
+    told = shop.shell(*options, typed="n\n")
+    assert told.status == 1
+    assert told.out.endswith("nothing was done\n")
+    assert "Erase the personal data of 1 record? This cannot be undone." in told.err
+    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    assert shop.shell(*options, typed="y\n").status == 0
+    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is None
+    told = shop.shell(*options, "--yes")
+    assert told.out.startswith("personal data erased: 0 of 1 record\n")
+
+
+def test_restricting_keeps_it_for_a_defence(shop: Shop) -> None:
+    options = ("--consent", shop.unknown, "--basis", "claim", "--yes")
+    told = shop.shell("erase", *options, "--restrict", "--until", "2999-12-31")
+    assert told.out == ("personal data restricted until 3000-01-01T00:00:00.000Z: 1 of 1 record\n")
+    assert facts(shop, shop.unknown)[-1]["type"] == "restricted"
+    told = shop.shell("erase", *options)
+    assert told.out.startswith("personal data erased: 0 of 1 record\n")
+    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    listed = shop.shell("list", "--number", consent_records.OTHER, "--json").json
+    assert listed[0]["restricted_until"] == "3000-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "problem"),
+    [
+        (("--basis", "x"), 2, "name one of --number and --consent"),
+        (("--basis", "x", "--number", "1", "--consent", "1"), 2, "name one of"),
+        (("--basis", "x", "--consent", "1", "--restrict"), 2, "--restrict and --until DATE go"),
+        (("--basis", "x", "--consent", "1", "--until", "2999-01-01"), 2, "--restrict and --until"),
+        (("--basis", consent_records.NUMBER, "--consent", "1"), 2, "--basis: leave the number out"),
+        (("--basis", "x", "--consent", "nothing"), 1, "nothing: no such record"),
+        (("--basis", "x", "--number", "+14155550999"), 1, "--number: nothing is on record"),
+    ],
+)
+def test_what_cannot_be_erased_is_one_line(
+    shop: Shop, options: tuple[str, ...], status: int, problem: str
+) -> None:
+    told = shop.shell("erase", "--yes", *options)
+    assert told.status == status
+    assert told.err.startswith(f"agi-bridge: {problem}")
+
+
+def test_without_a_ledger_no_command_begins_one(tmp_path: Path) -> None:
+    shell: Shell = configured(tmp_path)
+    for command in (
+        ("list",),
+        ("show", "x"),
+        ("verify",),
+        ("export", "--all", "--out", tmp_path / "out"),
+        ("revoke", "--number", consent_records.NUMBER),
+        ("resolve", "x", "--as", "done"),
+        ("erase", "--consent", "x", "--basis", "x"),
+        ("retain",),
+        ("checkpoint",),
+        ("upgrade",),
+    ):
+        told = shell(*command)
+        assert told.status == 1, command
+        assert "no ledger is there" in told.err
+        assert told.err.count("\n") == 1
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_wrong_configuration_is_misuse(tmp_path: Path) -> None:
+    shell = configured(tmp_path)
+    shell.config.write_text("lines = 1", encoding="utf-8")
+    told = shell("list")
+    assert told.status == 2
+    assert "the configuration is wrong" in told.err

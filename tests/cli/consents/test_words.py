@@ -1,0 +1,110 @@
+"""Events in words, and words fit for a terminal."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+
+import pytest
+
+from agi_bridge.cli.consents.retain import Retained
+from agi_bridge.cli.output import give, plain
+from agi_bridge.consent.states import Act, State
+from agi_bridge.evidence.export import labels
+from agi_bridge.evidence.export.html import page
+
+
+def test_every_type_of_event_and_every_state_has_words() -> None:
+    assert labels.TITLES.keys() == {*State, *Act}
+    assert labels.STATES.keys() == {*State}
+
+
+def test_a_type_of_a_later_version_is_shown_as_it_is() -> None:
+    assert labels.title("teleported") == "teleported"
+
+
+def test_facts_leave_out_what_is_for_programs() -> None:
+    body = {
+        "schema": 2, "seq": 7, "at": "2026-11-23T08:00:00.000Z", "type": "confirmed",
+        "number_c": "f" * 64, "audio_sha256": "f" * 64, "keys": [["confirm-number", 1, "1"]],
+        "act": "number", "attestation": None, "linked_id": "",
+    }  # fmt: skip
+    assert labels.facts(body) == (("act of consent", "number keyed after the disclosure"),)
+
+
+def test_values_are_written_as_people_write_them() -> None:
+    body = {
+        "complete": True, "endpos": 8000, "lang": "fr-CA", "received": "2026-11-23T08:00:00.000Z",
+        "scope": "*", "status": 200, "unheard_of": "x",
+    }  # fmt: skip
+    assert labels.facts(body) == (
+        ("played to its end", "yes"),
+        ("played up to", "1.0 s (8,000 samples)"),
+        ("language", "French"),
+        ("HTTP status", "200"),
+        ("scope", "every brand"),
+        ("received", "2026-11-23 08:00:00 UTC"),
+        ("unheard of", "x"),
+    )
+
+
+def test_keys_are_named_with_their_time() -> None:
+    body = {"keys": [["disclosure", 11_000, "*"], ["confirm-number", 31_480, "#"]]}
+    assert labels.keys(body) == (
+        ("disclosure", "11.0 s", "star"),
+        ("confirm number", "31.5 s", "hash"),
+    )
+    assert labels.keys({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("America/Los_Angeles", "1 November 2026, 01:30:00 PDT"),
+        ("Europe/Paris", "1 November 2026, 09:30:00 CET"),
+        ("Nowhere/At_All", "1 November 2026, 08:30:00 UTC"),
+        ("../etc/passwd", "1 November 2026, 08:30:00 UTC"),
+    ],
+)
+def test_a_moment_is_told_on_the_clock_of_a_place(zone: str, text: str) -> None:
+    assert labels.local("2026-11-01T08:30:00.123Z", zone) == text
+
+
+def test_the_hour_that_comes_twice_is_told_apart_by_its_zone() -> None:
+    later = labels.local("2026-11-01T09:30:00.000Z", "America/Los_Angeles")
+    assert later == "1 November 2026, 01:30:00 PST"
+
+
+def test_nothing_from_outside_moves_the_cursor() -> None:
+    assert plain("a\x1b[2Jb\r\nc\u202ed") == "a\ufffd[2Jb\ufffd\ufffdc\ufffdd"
+    assert plain("Söhne & Fils") == "Söhne & Fils"
+
+
+def test_markup_of_the_terminal_is_text() -> None:
+    class Said(Retained):
+        def show(self, console: object) -> None:
+            console.print("[red]x[/red] :smile:")  # type: ignore[attr-defined]
+
+    out = io.StringIO()
+    with redirect_stdout(out):
+        give(Said(0, 0, dry_run=True), as_json=False)
+    assert out.getvalue() == "[red]x[/red] :smile:\n"
+
+
+def test_a_terminal_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    widths = []
+
+    class Said(Retained):
+        def show(self, console: object) -> None:
+            widths.append(console.width)  # type: ignore[attr-defined]
+
+    give(Said(0, 0, dry_run=True), as_json=False)
+    assert widths == [40]
+
+
+def test_a_text_file_is_not_escaped_and_a_page_is() -> None:
+    values = {"signer": "a&b", "software": "agi-bridge <1>"}
+    assert "a&b" in page("verify.txt", **values)
+    assert "agi-bridge <1>" in page("verify.txt", **values)

@@ -1,0 +1,221 @@
+"""`prompts check`: what would go wrong in a call, and the command that puts it right."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.cli.check.run import check
+from agi_bridge.settings import Settings, SettingsError
+from agi_bridge.speech import SHIPPED, Script
+from agi_bridge.speech.prompt_folder import MANIFEST
+from agi_bridge.speech.recording import examine
+from tests.support.call_env import KEY
+from tests.support.prompt_sounds import recording, shipped_text, tone
+from tests.support.wav_files import chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.prompts_commands import Shop
+
+
+def run_repairs(shop: Shop, commands: list[str]) -> None:
+    """Give the commands that were advised, word for word."""
+    for command in commands:
+        program, room, *rest = shlex.split(command)
+        assert (program, room) == ("agi-bridge", "prompts")
+        place = rest.index("--config")
+        del rest[place : place + 2]  # the shell adds it
+        assert shop(*rest).status == 0
+
+
+def test_a_line_that_rendered_its_prompts_has_nothing_to_mend(rendered: Shop) -> None:
+    told = rendered("check")
+    assert (told.status, told.out) == (0, "17 prompts: no faults, no notes\n")
+
+
+def test_the_packages_disclosure_is_no_more_than_a_note(shop: Shop) -> None:
+    told = shop("check", "--json")
+    assert told.status == 0
+    (line,) = told.json["lines"]
+    assert [(flaw["weight"], flaw["prompt"]) for flaw in line["flaws"]] == [("note", "disclosure")]
+
+
+def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> None:
+    rendered.configure(brand="Maple Books")
+    told = rendered("check", "--json")
+    assert told.status == 1
+    assert told.json["ok"] is False
+    run_repairs(rendered, told.json["repairs"])
+    assert rendered("check").status == 0
+
+
+def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
+    told = rendered.configure(brand="Maple Books")("check")
+    assert "fault   shop   en         disclosure   rendered   is stale" in told.out
+    command = f"agi-bridge prompts render --line shop --config {rendered.config}"
+    assert f"To put it right:\n    {command}\n" in told.out
+    assert told.out.endswith("17 prompts: 1 fault, no notes\n")
+
+
+def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
+    rendered.configure(languages=["en", "es"])
+    run_repairs(rendered, rendered("check", "--json").json["repairs"])
+    told = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
+    assert told.status == 1
+    flaws = told.json["lines"][0]["flaws"]
+    assert {flaw["language"] for flaw in flaws} == {"es"}
+    assert len(flaws) == 10
+    assert {flaw["problem"] for flaw in told.json["lines"][0]["flaws"]} == {"is missing"}
+    run_repairs(rendered, told.json["repairs"])
+    assert rendered("check").out == "54 prompts: no faults, no notes\n"
+    assert rendered.settings.lines["shop"].digits == "own"
+
+
+def test_only_the_languages_that_need_it_are_rendered(rendered: Shop) -> None:
+    told = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
+    languages = [shlex.split(command)[-1] for command in told.json["repairs"]]
+    assert languages == ["fr", "es"]
+
+
+def test_recordings_that_conversion_puts_right_are_imported_where_they_are(shop: Shop) -> None:
+    recording(shop.recordings, "goodbye", "Goodbye.")
+    tone(shop.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
+    told = shop("check", "--json")
+    assert told.status == 0
+    commands = [each for each in told.json["repairs"] if " import " in each]
+    run_repairs(shop, commands)
+    flaws = shop("check", "--json").json["lines"][0]["flaws"]
+    assert [flaw["prompt"] for flaw in flaws] == ["disclosure"]
+
+
+def test_what_has_to_be_recorded_again_goes_to_the_studio(shop: Shop) -> None:
+    recording(shop.recordings, "goodbye", "So long.")
+    told = shop("check", "--json")
+    assert told.status == 1
+    command = f"agi-bridge prompts export --line shop --config {shop.config} --out FOLDER"
+    assert told.json["repairs"][-1] == command
+
+
+def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
+    shop: Shop,
+) -> None:
+    recording(shop.recordings, "busy", shipped_text("busy"))
+    tone(shop.recordings / "en" / "busy.wav", 1.6, rate=48000)
+    told = shop("check", "--json")
+    assert told.status == 1
+    commands = [each for each in told.json["repairs"] if " import " in each]
+    run_repairs(shop, commands)
+    assert shop("check").status == 0
+
+
+def test_a_folder_that_is_out_of_order_is_a_fault(shop: Shop) -> None:
+    recording(shop.recordings, "busy", shipped_text("busy"))
+    (shop.recordings / "manifest.json").write_text("[]", encoding="utf-8")
+    told = shop("check")
+    assert told.status == 1
+    assert told.out.startswith(f"fault {shop.recordings}: manifest.json is not what it should be")
+    assert told.out.endswith("17 prompts: 1 fault, 1 note\n")
+
+
+def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(shop: Shop) -> None:
+    told = shop.configure(languages=["en", "de"])("check")
+    assert told.status == 1
+    assert "is missing: 'de' has no script: write de.toml" in told.out
+
+
+# -- alike in `serve`, `check` and `prompts check`
+
+
+def misread(file: Path) -> None:
+    """A tag behind the samples: what is heard is right, what is told of its length is not."""
+    file.write_bytes(file.read_bytes() + chunk(b"LIST", b"INFO"))
+
+
+def rival(file: Path) -> None:
+    file.with_suffix(".ulaw").write_bytes(b"")
+
+
+def wrong_case(file: Path) -> None:
+    file.with_name("Goodbye.WAV").write_bytes(b"")
+
+
+def foreign_text(file: Path) -> None:
+    file.with_suffix(".txt").write_text("Tschüß.", encoding="cp1252")
+
+
+def unused(file: Path) -> None:
+    file.with_name("no-line-has-this.wav").write_bytes(b"")
+
+
+def hidden(file: Path) -> None:
+    file.with_name("._goodbye.wav").write_bytes(b"")
+
+
+def nothing(file: Path) -> None:
+    assert file.exists()
+
+
+@pytest.mark.parametrize("folder", ["recordings", "prompts"])
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (misread, "en/goodbye.wav has a header that Asterisk misreads"),
+        (rival, "en/goodbye.wav has goodbye.ulaw beside it"),
+        (wrong_case, "en/Goodbye.WAV is written in the wrong case"),
+        (foreign_text, "en/goodbye.wav has a text that is not UTF-8"),
+        (unused, "en/no-line-has-this.wav is not a WAV file"),
+        (hidden, ""),
+        (nothing, ""),
+    ],
+)
+def test_the_same_folder_is_refused_or_taken_by_all(
+    shop: Shop, folder: str, harm: Callable[[Path], None], told: str
+) -> None:
+    place = shop.folder / folder
+    if folder == "prompts":
+        shutil.copytree(SHIPPED, place)
+        (place / MANIFEST).unlink()
+        script = Script()
+        for sound in place.glob("*/*.wav"):
+            text = script.shipped(sound.stem, sound.parent.name)
+            sound.with_suffix(".txt").write_text(text, encoding="utf-8")
+        shop.configure(speech={"prompts": str(place)})
+    harm(recording(place, "goodbye", "Goodbye."))
+    checked = shop("check", "--json").json
+    found = [
+        *(problem for line in checked["lines"] for problem in line["problems"]),
+        *(
+            f"{'/'.join(flaw['file'].split('/')[-2:])} {flaw['problem']}"
+            for line in checked["lines"]
+            for flaw in line["flaws"]
+            if flaw["weight"] == "fault"
+        ),
+    ]
+    assert checked["ok"] is not bool(told)
+    if not told:
+        assert found == []
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
+        return
+    assert any(told in said for said in found)
+    with pytest.raises(SettingsError, match=re.escape(told)):  # what `serve` does first
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
+    report = check(shop.config, {"SHOP_KEY": KEY})
+    assert any(f.key == f"speech.{folder}" and told in f.text for f in report.findings)
+
+
+def test_prompts_of_ones_own_are_put_right_by_the_advice(shop: Shop) -> None:
+    place = shop.folder / "prompts"
+    file = recording(place, "goodbye", "Goodbye.")
+    misread(file)
+    shop.configure(speech={"prompts": str(place)})
+    commands = [each for each in shop("check", "--json").json["repairs"] if " import " in each]
+    assert [shlex.split(each)[3] for each in commands] == [str(place)]
+    run_repairs(shop, commands)
+    assert examine(file).samples

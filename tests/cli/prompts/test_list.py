@@ -1,0 +1,60 @@
+"""`prompts list`: every prompt, in words."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from agi_bridge.cli.prompts.list_ import Listing
+from agi_bridge.prompts.inspection import LinePrompts, look
+from agi_bridge.prompts.required import Wanted
+from agi_bridge.speech import SHIPPED
+from tests.support.prompts_commands import shown
+
+if TYPE_CHECKING:
+    from tests.support.prompts_commands import Shop
+
+
+def test_every_prompt_of_every_language_is_listed_with_its_words(shop: Shop) -> None:
+    told = shop.configure(languages=["en", "fr"])("list")
+    assert told.status == 0
+    assert "Please wait." in told.out
+    assert "Veuillez patienter." in told.out
+    assert "shop, en: disclosure of 20.9 s (at most 30 s are wise)" in told.out
+    assert "shop, fr: disclosure of 27.8 s" in told.out
+
+
+def test_where_a_sound_comes_from_is_shown(rendered: Shop) -> None:
+    lines = rendered("list").out.splitlines()
+    (busy,) = [line.split() for line in lines if line.startswith("busy")]
+    assert busy[1:4] == ["rendered", "1.7", "1"]
+
+
+def test_json_has_hashes_files_and_lengths(shop: Shop) -> None:
+    (line,) = shop("list", "--line", "+14155550111", "--json").json
+    assert line["line"] == "shop"
+    (goodbye,) = [each for each in line["prompts"] if each["name"] == "goodbye"]
+    assert goodbye == {
+        "name": "goodbye",
+        "language": "en",
+        "text": "Goodbye.",
+        "text_sha256": hashlib.sha256(b"Goodbye.").hexdigest(),
+        "version": 1,
+        "source": "shipped",
+        "file": str(SHIPPED / "en" / "goodbye.wav"),
+        "seconds": 0.742,
+    }
+
+
+def test_another_line_is_misuse(shop: Shop) -> None:
+    told = shop("list", "--line", "garage")
+    assert (told.status, told.out) == (2, "")
+    assert "the lines are: shop" in told.err
+
+
+def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(shop: Shop) -> None:
+    asking = look(Wanted("disclosure-shop", "en", None, "no text", asks=True), None)
+    listing = Listing((LinePrompts(shop.settings.lines["shop"], (asking,), ()),))
+    text = shown(listing)
+    assert "shop, en: no disclosure" in text
+    assert "nowhere" in text

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from agi_bridge import __version__
+from agi_bridge.consent import Act, Keys, Ledger, LedgerUnavailable, SchemaOutdated
+from agi_bridge.consent.chain import START, leaf, link
+from agi_bridge.consent.errors import KeyMismatch, KeyMissing
+from agi_bridge.consent.ledger import schema
+from agi_bridge.consent.signing.keys import new_keys
+from tests.support.consent_builders import confirmed
+from tests.support.external_db import execute
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_chain_begins_with_the_key_that_it_belongs_to(ledger: Ledger, keys: Keys) -> None:
+    [row] = await ledger.rows()
+    assert (row.ledger_id, row.seq, row.type) == (keys.ledger_id, 1, Act.OPENED)
+    assert row.facts["public_key"] == base64.b64encode(keys.public_key).decode()
+    assert row.facts["software"] == f"agi-bridge {__version__}"
+    assert row.hash == link(START, leaf(row.body)).hex()
+    [chain] = await ledger.chains()
+    assert (chain.ledger_id, chain.seq, chain.hash) == (keys.ledger_id, 1, row.hash)
+    assert chain.public_key == row.facts["public_key"]
+
+
+async def test_a_chain_goes_on_where_it_was_when_it_is_opened_again(
+    where: Path | str, keys: Keys
+) -> None:
+    async with await Ledger.open(where, keys) as ledger:
+        await ledger.append(confirmed().take())
+    async with await Ledger.open(where, keys) as ledger:
+        await ledger.append(confirmed().take())
+        assert [row.seq for row in await ledger.rows()] == list(range(1, 8))
+        assert [row.type for row in await ledger.rows()].count("opened") == 1
+
+
+async def test_another_signing_key_is_another_chain_beside_the_first(
+    ledger: Ledger, other: Ledger, other_keys: Keys
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        third = Keys(other_keys.vault, other_keys.lookup, new_keys().signing)
+        async with await Ledger.open(ledger._database.where, third) as opened:
+            chains = await opened.chains()
+    assert {chain.ledger_id for chain in chains} == {
+        ledger.ledger_id, other.ledger_id, third.ledger_id,
+    }  # fmt: skip
+    assert [(log["ledger"], log["beside"]) for log in logs] == [(third.ledger_id, 2)]
+
+
+async def test_another_look_up_key_is_refused_and_named(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    wrong = Keys(keys.vault, new_keys().lookup, new_keys().signing)
+    with pytest.raises(KeyMismatch, match=r"put the old lookup\.key back"):
+        await Ledger.open(where, wrong)
+    assert len(await ledger.chains()) == 1
+
+
+async def test_two_bridges_that_start_at_once_do_not_both_set_the_look_up_key(
+    where: Path | str, keys: Keys
+) -> None:
+    wrong = Keys(keys.vault, new_keys().lookup, new_keys().signing)
+    opened = await asyncio.gather(
+        Ledger.open(where, keys), Ledger.open(where, wrong), return_exceptions=True
+    )
+    ledgers = [each for each in opened if isinstance(each, Ledger)]
+    assert sum(isinstance(each, KeyMismatch) for each in opened) == 1
+    for ledger in ledgers:
+        await ledger.close()
+
+
+async def test_a_lost_vault_key_is_noticed_at_the_start(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    lost = Keys(new_keys().vault, keys.lookup, keys.signing)
+    async with await Ledger.open(where, lost):
+        pass  # nothing is sealed yet
+    await ledger.append(confirmed().take())
+    with pytest.raises(KeyMissing, match=r"add that key to those in vault\.key"):
+        await Ledger.open(where, lost)
+
+
+async def test_a_damaged_row_does_not_keep_the_service_from_starting(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    record = confirmed()
+    await ledger.append(record.take())
+    execute(where, "update pii set sealed = substr(sealed, 1, 20)")
+    async with await Ledger.open(where, keys) as again:
+        assert len(await again.rows_of(record.id)) == 3
+
+
+async def test_tables_of_an_older_version_are_refused_with_the_command_that_helps(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    execute(where, "update alembic_version set version_num = '0001'")
+    with pytest.raises(SchemaOutdated, match=r"older version \(0001.*backup.*consents upgrade"):
+        await Ledger.open(where, keys)
+    assert len(await ledger.rows()) == 1
+
+
+async def test_tables_of_a_newer_version_are_refused_with_what_helps(
+    ledger: Ledger, where: Path | str, keys: Keys
+) -> None:
+    execute(where, "update alembic_version set version_num = '9999'")
+    with pytest.raises(SchemaOutdated, match=rf"9999, not {schema.VERSION}.*or a newer one"):
+        await Ledger.open(where, keys)
+    assert len(await ledger.rows()) == 1
+
+
+async def test_looking_at_an_empty_database_does_not_make_its_tables(
+    emptied_url: str, keys: Keys
+) -> None:
+    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+        await Ledger.open(emptied_url, keys, read_only=True)
+    assert not await Ledger.exists(emptied_url)
+
+
+async def test_a_ledger_exists_once_it_was_opened(where: Path | str, keys: Keys) -> None:
+    assert not await Ledger.exists(where)
+    assert not await Ledger.exists(where)  # asking makes nothing
+    async with await Ledger.open(where, keys):
+        pass
+    assert await Ledger.exists(where)
+
+
+async def test_tables_of_the_first_release_are_no_ledger_yet(where: Path | str) -> None:
+    if not isinstance(where, str):
+        where.parent.mkdir()
+    execute(where, "create table event (seq integer primary key)")
+    assert not await Ledger.exists(where)
+
+
+async def test_a_ledger_that_is_only_looked_at_begins_no_chain(
+    ledger: Ledger, where: Path | str, other_keys: Keys
+) -> None:
+    async with await Ledger.open(where, other_keys, read_only=True) as looking:
+        assert [chain.ledger_id for chain in await looking.chains()] == [ledger.ledger_id]
+
+
+async def test_looking_at_a_file_that_is_not_there_does_not_make_it(file: Path, keys: Keys) -> None:
+    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+        await Ledger.open(file, keys, read_only=True)
+    assert not file.exists()

@@ -1,0 +1,111 @@
+"""Faults of the database, as the ledger's callers see them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent.ledger import database as database_module
+from tests.support.consent_builders import NUMBER, confirmed
+from tests.support.external_db import execute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agi_bridge.consent import Keys
+    from agi_bridge.consent.ledger.database import Transaction
+
+
+@pytest.fixture
+async def impatient(
+    where: Path | str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Ledger]:
+    """A ledger that does not wait for what another program holds."""
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    options = f"{database_module._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(database_module, "_POSTGRESQL_OPTIONS", options)
+    async with await Ledger.open(where, keys) as opened:
+        yield opened
+
+
+async def test_a_locked_database_refuses_the_write_whole_and_later_takes_it(
+    impatient: Ledger, file: Path
+) -> None:
+    if not impatient._database.is_sqlite:
+        return await a_held_name_refuses_the_write_whole(impatient)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with pytest.raises(LedgerUnavailable, match=r"consents\.db: database is locked$"):
+            await impatient.append(confirmed().take())
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            await impatient.recover()
+        other.execute("rollback")
+    await impatient.append(confirmed().take())
+    assert len(await impatient.events()) == 3
+    return None
+
+
+async def a_held_name_refuses_the_write_whole(ledger: Ledger) -> None:
+    blocking = database_module.Database(ledger._database.where)
+    with closing(blocking), blocking.transaction() as other:
+        other.lock([f"chain:{ledger.ledger_id}"])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await ledger.append(confirmed().take())
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await ledger.recover()
+    await ledger.append(confirmed().take())
+    assert len(await ledger.events()) == 3
+
+
+async def test_a_missing_table_refuses_the_write_in_one_line_that_names_no_number(
+    ledger: Ledger, where: Path | str
+) -> None:
+    execute(where, "drop table pii")
+    with pytest.raises(LedgerUnavailable, match="pii") as caught:
+        await ledger.append(confirmed().take())
+    assert "\n" not in str(caught.value)
+    assert NUMBER[1:] not in str(caught.value)
+    assert await ledger.events() == []
+
+
+async def test_a_database_that_may_only_be_read_refuses_the_write(ledger: Ledger) -> None:
+    def read_only(transaction: Transaction) -> None:
+        transaction.core.exec_driver_sql(
+            "pragma query_only = on"
+            if ledger._database.is_sqlite
+            else "set session characteristics as transaction read only"
+        )
+
+    await ledger._worker.run(read_only)
+    with pytest.raises(LedgerUnavailable, match=r"read-?only"):
+        await ledger.append(confirmed().take())
+    await ledger.append(confirmed().take())  # on a new connection
+    assert len(await ledger.events()) == 3
+
+
+async def test_a_connection_lost_in_mid_write_costs_that_group_and_no_more(
+    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await Ledger.open(emptied_url, keys) as ledger:
+        insert = ledger._writer._insert
+
+        def cut_off(*arguments: Any) -> None:
+            execute(
+                emptied_url,
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                "where application_name = 'agi-bridge' and datname = current_database()",
+            )
+            insert(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger._writer, "_insert", cut_off)
+            with pytest.raises(LedgerUnavailable) as caught:
+                await ledger.append(confirmed().take())
+        assert "\n" not in str(caught.value)
+        await ledger.append(confirmed().take())
+        assert len(await ledger.events()) == 3

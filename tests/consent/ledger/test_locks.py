@@ -1,0 +1,127 @@
+"""What two bridges on one PostgreSQL hold back from each other: one name for each thing."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.consent import Act, AgreementRules, Keys, Ledger, LedgerUnavailable, State
+from agi_bridge.consent.ledger import database
+from agi_bridge.consent.ledger.database import Database
+from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+LIMITED = AgreementRules(number_per_day=9, caller_per_day=9, line_per_hour=9)
+UNTIL = "9999-01-01T00:00:00.000Z"
+NAMES: dict[str, Callable[[Ledger], str]] = {
+    "chain": lambda ledger: f"chain:{ledger.ledger_id}",
+    "number": lambda ledger: f"number:{ledger._writer.vault.lookup(NUMBER)}",
+    "caller": lambda ledger: f"caller:{ledger._writer.vault.lookup(CALLER)}",
+    "line": lambda _: "line:shop",
+    "disclosure": lambda _: "disclosure",
+}
+ACTS: dict[str, Callable[[Ledger, str], Awaitable[object]]] = {
+    "revoke": lambda ledger, _: ledger.revoke(revocation()),
+    "erase": lambda ledger, id_: ledger.erase([id_], basis="request", actor="admin"),
+    "restrict": lambda ledger, id_: ledger.restrict(
+        [id_], basis="claim", until=UNTIL, actor="admin"
+    ),
+    "act": lambda ledger, id_: ledger.act(Act.REVEALED, id_, actor="admin"),
+    "recover": lambda ledger, _: ledger.recover(),
+}
+
+
+@pytest.fixture
+async def impatient(
+    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Ledger]:
+    """A ledger that does not wait for what another bridge holds."""
+    options = f"{database._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(database, "_POSTGRESQL_OPTIONS", options)
+    async with await Ledger.open(emptied_url, keys) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("thing", NAMES)
+async def test_an_agreement_waits_for_whoever_holds_what_it_counts(
+    impatient: Ledger, emptied_url: str, thing: str
+) -> None:
+    name = NAMES[thing](impatient)
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([name])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await impatient.append(submitting(rules=LIMITED).take())
+    await impatient.append(submitting(rules=LIMITED).take())
+
+
+@pytest.mark.parametrize("thing", ["caller", "line"])
+async def test_what_has_no_limit_is_not_waited_for(
+    impatient: Ledger, emptied_url: str, thing: str
+) -> None:
+    name = NAMES[thing](impatient)
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([name])
+        await impatient.append(submitting().take())
+
+
+async def test_a_wording_that_is_known_is_not_waited_for(
+    impatient: Ledger, emptied_url: str
+) -> None:
+    await impatient.register(HEARD.language, HEARD.text, HEARD.audio_sha256, b"a recording")
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([NAMES["disclosure"](impatient)])
+        await impatient.append(submitting().take())
+
+
+async def test_an_outcome_waits_for_whoever_holds_its_consent(
+    impatient: Ledger, emptied_url: str
+) -> None:
+    record = submitting()
+    await impatient.append(record.take())
+    settle(record)
+    batch = record.take()
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([f"consent:{record.id}"])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await impatient.append(batch)
+    await impatient.append(batch)
+    assert (await impatient.events(record.id))[-1].type is State.ACCEPTED
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_whatever_is_done_with_a_consent_waits_for_whoever_holds_it(
+    impatient: Ledger, emptied_url: str, act: str
+) -> None:
+    record = submitting()
+    await impatient.append(record.take())
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([f"consent:{record.id}"])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await ACTS[act](impatient, record.id)
+    before = len(await impatient.rows())
+    await ACTS[act](impatient, record.id)
+    assert len(await impatient.rows()) > before
+
+
+async def test_a_revocation_waits_for_whoever_agrees_to_the_number(
+    impatient: Ledger, emptied_url: str
+) -> None:
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([NAMES["number"](impatient)])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await impatient.revoke(revocation())
+
+
+@pytest.mark.parametrize("name", ["schema", "ledger"])
+async def test_of_two_that_start_at_once_one_waits(
+    impatient: Ledger, emptied_url: str, other_keys: Keys, name: str
+) -> None:
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([name])
+        with pytest.raises(LedgerUnavailable, match="lock timeout"):
+            await Ledger.open(emptied_url, other_keys)
+    assert len(await impatient.chains()) == 1

@@ -1,0 +1,191 @@
+"""A SQLite file that is deleted, moved or replaced while a ledger is open: nothing is stored."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent.ledger import database as database_module
+from tests.support.consent_builders import confirmed, revocation, submitting
+from tests.support.external_db import execute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from agi_bridge.consent import Keys
+
+
+@pytest.fixture
+async def ledger(file: Path, keys: Keys) -> AsyncIterator[Ledger]:
+    """A ledger with one consent in it."""
+    async with await Ledger.open(file, keys) as opened:
+        await opened.append(confirmed().take())
+        yield opened
+
+
+def delete(file: Path) -> None:
+    file.unlink()
+
+
+def delete_all(file: Path) -> None:
+    for each in list(file.parent.iterdir()):
+        each.unlink()
+
+
+def replace_by_a_copy(file: Path) -> None:
+    copy = file.with_name("copy")
+    shutil.copy(file, copy)
+    copy.replace(file)
+
+
+def replace_by_an_empty_file(file: Path) -> None:
+    file.unlink()
+    file.touch()
+
+
+def rename(file: Path) -> None:
+    file.rename(file.with_name("old.db"))
+
+
+def rename_the_folder(file: Path) -> None:
+    file.parent.rename(file.parent.with_name("old"))
+
+
+def rename_the_folder_and_make_a_new_one(file: Path) -> None:
+    shutil.copytree(file.parent, file.parent.with_name("copy"))
+    rename_the_folder(file)
+    file.parent.with_name("copy").rename(file.parent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        delete,
+        delete_all,
+        replace_by_a_copy,
+        replace_by_an_empty_file,
+        rename,
+        rename_the_folder,
+        rename_the_folder_and_make_a_new_one,
+    ],
+)
+async def test_nothing_is_stored_in_a_file_that_is_not_at_its_path(
+    ledger: Ledger, file: Path, change: Callable[[Path], None]
+) -> None:
+    change(file)
+    before = sorted(file.parent.glob("*"))
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(LedgerUnavailable, match=r"deleted, moved or replaced while in use"):
+                await ledger.append(submitting().take())
+        with pytest.raises(LedgerUnavailable):
+            await ledger.revoke(revocation())
+        with pytest.raises(LedgerUnavailable):
+            await ledger.erase([], basis="request", actor="test")
+    assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]  # once
+    assert sorted(file.parent.glob("*")) == before  # and nothing is made in its place
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        (rename, lambda file: file.with_name("old.db").rename(file)),
+        (rename_the_folder, lambda file: file.parent.with_name("old").rename(file.parent)),
+    ],
+)
+async def test_a_file_that_is_put_back_is_gone_on_with(
+    ledger: Ledger, file: Path, change: Callable[[Path], None], back: Callable[[Path], None]
+) -> None:
+    change(file)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.append(confirmed().take())
+    back(file)
+    with capture_logs() as logs:
+        await ledger.append(confirmed().take())
+    assert [log["event"] for log in logs] == ["ledger.file_in_place"]
+    assert execute(file, "select count(*) from pii") == [(2,)]
+
+
+async def test_it_is_known_also_after_the_connection_was_lost(ledger: Ledger, file: Path) -> None:
+    """A file that takes the place, and even the inode, of another one is another one."""
+    await ledger._worker.on_thread(ledger._database._drop)
+    replace_by_an_empty_file(file)
+    with pytest.raises(LedgerUnavailable, match="deleted, moved or replaced"):
+        await ledger.append(confirmed().take())
+    assert file.read_bytes() == b""
+
+
+@pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_log_that_is_deleted_alone_costs_nothing(
+    ledger: Ledger, file: Path, keys: Keys, ends: tuple[str, ...], *, replaced: bool
+) -> None:
+    for end in ends:
+        beside = file.with_name(file.name + end)
+        beside.unlink()
+        if replaced:
+            beside.touch()
+    with capture_logs() as logs:
+        await ledger.append(confirmed().take())
+    assert [log["event"] for log in logs] == ["ledger.log_out_of_place"]
+    assert execute(file, "select count(*) from pii") == [(2,)]
+    await ledger.append(confirmed().take())
+    await ledger.close()
+    async with await Ledger.open(file, keys) as again:
+        assert len(await again.events()) == 9
+        assert (await again.chains())[0].seq == 10
+
+
+async def test_while_another_process_reads_a_log_that_is_gone_nothing_is_stored(
+    file: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    async with await Ledger.open(file, keys) as ledger:
+        with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+            reader.execute("begin")
+            reader.execute("select count(*) from event").fetchone()
+            await ledger.append(confirmed().take())
+            file.with_name(f"{file.name}-wal").unlink()
+            with pytest.raises(LedgerUnavailable, match="its log is gone"):
+                await ledger.append(confirmed().take())
+        await ledger.append(confirmed().take())
+        assert len(await ledger.events()) == 6
+
+
+async def test_a_connection_that_failed_makes_new_files_beside_it(
+    ledger: Ledger, file: Path
+) -> None:
+    await ledger._worker.on_thread(ledger._database._drop)
+    assert not file.with_name(f"{file.name}-wal").exists()
+    with capture_logs() as logs:
+        await ledger.append(confirmed().take())
+        await ledger.append(confirmed().take())
+    assert logs == []
+
+
+async def test_an_older_state_put_back_into_the_same_file_takes_nothing(
+    ledger: Ledger, file: Path
+) -> None:
+    """As a restore of PostgreSQL, or a replica that lacked the newest events."""
+    before = await ledger.rows()
+    for statement in ("drop trigger event_no_delete", "delete from event where seq > 1"):
+        execute(file, statement)
+    with pytest.raises(LedgerUnavailable, match="lacks events that were stored before"):
+        await ledger.append(confirmed().take())
+    assert len(await ledger.rows()) == 1 < len(before)
+
+
+async def test_what_a_command_stores_with_the_same_key_is_gone_on_with(
+    ledger: Ledger, file: Path, keys: Keys
+) -> None:
+    async with await Ledger.open(file, keys) as command:
+        await command.revoke(revocation("+14155550199"))
+    await ledger.append(confirmed().take())
+    assert (await ledger.chains())[0].seq == len(await ledger.rows())

@@ -1,0 +1,195 @@
+"""Folders and zips, their sums and their signature; what comes from strangers is not believed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from agi_bridge.consent.errors import BadExport
+from agi_bridge.evidence.export import archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+def fill(folder: Path) -> None:
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("one\ntwo", encoding="utf-8")
+    (folder / "sub" / "b.bin").write_bytes(b"\xff\0" * 50_000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with archive.written(tmp_path / "out") as made:
+        fill(made)
+        archive.seal(made, KEY)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def zipped(tmp_path: Path) -> Path:
+    with archive.written(tmp_path / "out.zip") as made:
+        fill(made)
+        archive.seal(made, KEY)
+    return tmp_path / "out.zip"
+
+
+def unsound(path: Path) -> list[str]:
+    with archive.open_archive(path) as opened:
+        return list(archive.unsound(opened))
+
+
+def test_a_zip_holds_what_the_folder_holds(folder: Path, zipped: Path) -> None:
+    with archive.open_archive(folder) as one, archive.open_archive(zipped) as other:
+        assert one.names() == other.names()
+        assert "sub/b.bin" in one.names()
+        for name in one.names():
+            assert archive.content(one, name) == archive.content(other, name)
+
+
+def test_the_same_files_give_the_same_zip(zipped: Path, tmp_path: Path) -> None:
+    with archive.written(tmp_path / "again.zip") as made:
+        fill(made)
+        archive.seal(made, KEY)
+    assert (tmp_path / "again.zip").read_bytes() == zipped.read_bytes()
+
+
+def test_only_this_account_can_read_it(folder: Path, zipped: Path) -> None:
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert zipped.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_breaks_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        _break_off(tmp_path / "out.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_untouched_one_is_sound(folder: Path, zipped: Path) -> None:
+    assert unsound(folder) == unsound(zipped) == []
+
+
+def test_a_changed_a_missing_and_an_added_file_are_named(folder: Path) -> None:
+    (folder / "a.txt").write_text("one\ntwo ", encoding="utf-8")
+    (folder / "sub" / "b.bin").unlink()
+    (folder / "sub" / "c").touch()
+    assert unsound(folder) == [
+        "a.txt was changed",
+        "sub/b.bin is missing",
+        "sub/c is no part of the export",
+    ]
+
+
+def test_a_link_is_no_file_of_it_wherever_it_leads(folder: Path) -> None:
+    (folder / "a.txt").rename(folder.parent / "a.txt")
+    (folder / "a.txt").symlink_to(folder.parent / "a.txt")
+    assert unsound(folder) == ["a.txt was changed"]
+
+
+def test_sums_made_anew_do_not_fit_the_signature(folder: Path) -> None:
+    (folder / "a.txt").write_text("three", encoding="utf-8")
+    sums = (folder / "SHA256SUMS").read_text(encoding="ascii")
+    old, new = hashlib.sha256(b"one\ntwo").hexdigest(), hashlib.sha256(b"three").hexdigest()
+    assert old in sums
+    (folder / "SHA256SUMS").write_text(sums.replace(old, new), encoding="ascii")
+    assert unsound(folder) == ["SHA256SUMS.sig is not the signature of SHA256SUMS under signer.pem"]
+
+
+def test_a_line_that_is_no_sum_is_named(folder: Path) -> None:
+    with (folder / "SHA256SUMS").open("a", encoding="ascii") as sums:
+        sums.write("x\n")
+    assert "SHA256SUMS holds a line that is no sum" in unsound(folder)
+
+
+def test_a_listed_name_that_leads_outside_is_only_missing(folder: Path) -> None:
+    (folder.parent / "secret").write_text("x", encoding="ascii")
+    with (folder / "SHA256SUMS").open("a", encoding="ascii") as sums:
+        sums.write(f"{'0' * 64}  ../secret\n")
+    assert "../secret is missing" in unsound(folder)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "SHA256SUMS.sig", "signer.pem"])
+def test_without_sums_signature_or_signer_it_is_none(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BadExport, match=f"{name}: is missing"):
+        unsound(folder)
+
+
+def test_another_kind_of_key_signs_nothing(folder: Path) -> None:
+    other = x25519.X25519PrivateKey.generate().public_key()
+    pem = other.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for text in (pem, b"no key"):
+        (folder / "signer.pem").write_bytes(text)
+        with pytest.raises(BadExport, match=r"signer\.pem: is no Ed25519 public key"):
+            unsound(folder)
+
+
+def test_what_is_neither_folder_nor_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no zip", encoding="ascii")
+    with pytest.raises(BadExport, match="neither a folder nor a zip"):
+        archive.open_archive(tmp_path / "text")
+    with pytest.raises(BadExport, match="cannot be read"):
+        archive.open_archive(tmp_path / "nothing")
+
+
+def test_a_damaged_zip_is_refused_when_it_is_opened(zipped: Path) -> None:
+    raw = bytearray(zipped.read_bytes())
+    raw[len(raw) // 4] ^= 1
+    zipped.write_bytes(raw)
+    with pytest.raises(BadExport, match="can be unpacked"):
+        archive.open_archive(zipped)
+
+
+def test_two_files_of_one_name_are_refused(zipped: Path) -> None:
+    with zipfile.ZipFile(zipped, "a") as made, pytest.warns(UserWarning, match="Duplicate"):
+        made.writestr("a.txt", "another")
+    with pytest.raises(BadExport, match="can be unpacked"):
+        archive.open_archive(zipped)
+
+
+def test_a_file_that_a_zip_does_not_have_is_missing(zipped: Path) -> None:
+    with archive.open_archive(zipped) as opened, pytest.raises(BadExport, match="no: is missing"):
+        archive.content(opened, "no")
+
+
+def test_lines_come_without_their_ends_and_are_utf_8(folder: Path) -> None:
+    with archive.open_archive(folder) as opened:
+        assert list(archive.lines(opened, "a.txt")) == ["one", "two"]
+        with pytest.raises(BadExport, match=r"sub/b\.bin, line 1: is not UTF-8"):
+            list(archive.lines(opened, "sub/b.bin"))
+
+
+def test_a_line_without_end_is_refused(folder: Path) -> None:
+    (folder / "long").write_bytes(b"x" * ((1 << 20) + 2))
+    with archive.open_archive(folder) as opened, pytest.raises(BadExport, match="longer than 1"):
+        list(archive.lines(opened, "long"))
+
+
+def test_a_file_without_end_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_MAX_FILE", 10)
+    with archive.open_archive(folder) as opened:
+        assert archive.content(opened, "a.txt") == b"one\ntwo"
+        with pytest.raises(BadExport, match=r"sub/b\.bin: is longer"):
+            archive.content(opened, "sub/b.bin")
+
+
+def test_a_zip_made_of_the_folder_by_others_is_read_too(folder: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "other"), "zip", folder)
+    assert unsound(tmp_path / "other.zip") == []
+
+
+def _break_off(out: Path) -> None:
+    with archive.written(out) as made:
+        fill(made)
+        raise KeyError

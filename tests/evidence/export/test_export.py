@@ -1,0 +1,396 @@
+"""An export: whole, readable, on record, and of nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.app.ledger import load_keys, open_ledger
+from agi_bridge.consent import ConsentRecord, Ledger, State
+from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.evidence.export.collect import Gathering
+from agi_bridge.evidence.export.verify import verify_export
+from agi_bridge.evidence.export.writer import Files
+from tests.support import consent_records
+from tests.support.consents_shop import WORDS
+from tests.support.openssl import search_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.consents_shop import Shop
+
+NAMES = {
+    "SHA256SUMS",
+    "SHA256SUMS.sig",
+    "VERIFY.txt",
+    "chain.jsonl",
+    "check.py",
+    "checkpoints.jsonl",
+    "events.jsonl",
+    "index.html",
+    "opened.json",
+    "signer.pem",
+}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def bodies(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def page(folder: Path, name: str = "index.html") -> str:
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def test_of_one_consent_everything_stands_on_one_page(export: Path) -> None:
+    assert {name for name in names(export) if "/" not in name} == NAMES
+    shown = page(export)
+    for part in (
+        consent_records.NUMBER,
+        "Example Store Inc.",
+        "+14155550111",
+        "number keyed, heard read back, then 1 pressed",
+        "agree to receive automated texts from Example Store",
+        "Played to its end",
+        "31.5 s",
+        "Request accepted by the platform",
+        "withdrawn on ",
+        WORDS,
+        "Proof exported",
+        "Holds",
+        "PST",
+        " UTC",
+    ):
+        assert part in shown
+    assert "Fails" not in shown
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", shown)
+
+
+def test_text_and_sound_lie_beside_it_under_their_hashes(export: Path) -> None:
+    disclosed = next(body for body in bodies(export) if body["type"] == "disclosed")
+    text = export / "disclosures" / f"{disclosed['disclosure_sha256']}.txt"
+    sound = export / "audio" / f"{disclosed['audio_sha256']}.wav"
+    assert hashlib.sha256(text.read_bytes()).hexdigest() == text.stem
+    assert hashlib.sha256(sound.read_bytes()).hexdigest() == sound.stem
+    assert f'src="audio/{sound.name}"' in page(export)
+
+
+def test_it_shows_the_events_of_this_person_and_hashes_of_others(
+    export: Path, filled: Shop
+) -> None:
+    mine = {filled.revoked, filled.revocation}
+    assert {body["consent_id"] for body in bodies(export)} == mine
+    everything = b"".join(path.read_bytes() for path in export.rglob("*") if path.is_file())
+    for other in (
+        consent_records.OTHER,
+        consent_records.THIRD,
+        filled.unknown,
+        filled.other,
+        filled.declined,
+    ):
+        assert other.encode() not in everything
+    assert (export / "chain.jsonl").read_text(encoding="ascii").count('"leaf"') > 0
+
+
+def test_stretches_without_one_of_its_events_are_left_out(export: Path, filled: Shop) -> None:
+    lines = (export / "chain.jsonl").read_text(encoding="ascii").splitlines()
+    chain = [json.loads(line) for line in lines]
+    begins = [entry["seq"] for entry in chain if "hash" in entry]
+    rows = [row for row in _rows(filled) if row.consent_id == filled.declined]
+    assert len(begins) == 2
+    assert begins[0] == 0
+    assert not {entry["seq"] for entry in chain if "leaf" in entry} & {row.seq for row in rows}
+
+
+def test_opened_json_has_what_opens_the_commitments(export: Path, filled: Shop) -> None:
+    opened = json.loads((export / "opened.json").read_text(encoding="utf-8"))
+    assert opened.keys() == {filled.revoked, filled.revocation}
+    assert opened[filled.revoked]["number"] == consent_records.NUMBER
+    assert opened[filled.revoked]["forward"] == consent_records.FORWARD
+    assert opened[filled.revocation]["words"] == WORDS
+    assert len(bytes.fromhex(opened[filled.revoked]["salt"])) == 32
+
+
+def test_it_is_on_record_before_anything_is_written(shop: Shop) -> None:
+    told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder / "no" / "export")
+    problem = f"agi-bridge: {shop.folder}/no/export: No such file or directory\n"
+    assert told == (1, "", problem)
+    assert shop.types(shop.revoked)[-1] == "exported"
+
+
+def test_who_exported_stands_in_the_event(export: Path) -> None:
+    exported = next(body for body in bodies(export) if body["type"] == "exported")
+    assert exported["command"] == "consents export --consent"
+    assert exported["actor"]
+    assert consent_records.NUMBER not in json.dumps(exported)
+
+
+def test_the_head_is_signed_so_that_the_last_event_is_anchored(export: Path) -> None:
+    last = (export / "checkpoints.jsonl").read_text(encoding="ascii").splitlines()[-1]
+    assert json.loads(last)["seq"] == max(body["seq"] for body in bodies(export))
+
+
+def test_by_number_it_has_all_that_is_on_record_of_it(shop: Shop) -> None:
+    out = shop.folder / "by-number"
+    told = shop.shell("export", "--number", "415-555-0123", "--out", out, "--json")
+    assert told.status == 0
+    assert told.json["consents"] == [shop.revoked]  # the revocation is told with it
+    assert told.json["verdicts"]["ok"] is True
+    assert told.json["out"] == str(out)
+
+
+def test_a_zip_holds_what_the_folder_would(shop: Shop) -> None:
+    copy = shop.folder / "copy"
+    shutil.copytree(shop.folder / "state", copy)
+    out = shop.folder / "export.zip"
+    assert shop.shell("export", "--consent", shop.unknown, "--out", out).status == 0
+    with zipfile.ZipFile(out) as made:
+        assert set(made.namelist()) >= NAMES
+        made.extractall(shop.folder / "unpacked")
+    assert verify_export(shop.folder / "unpacked").ok
+    assert verify_export(out).ok
+
+
+def test_several_records_have_a_page_each(shop: Shop) -> None:
+    out = shop.folder / "all"
+    told = shop.shell("export", "--all", "--out", out)
+    assert told.status == 0, told
+    for record in (shop.revoked, shop.unknown, shop.other, shop.declined):
+        assert f'href="consents/{record}.html"' in page(out)
+        assert record in page(out, f"consents/{record}.html")
+    assert 'src="../audio/' in page(out, f"consents/{shop.revoked}.html")
+    assert "Call without consent" in page(out)
+    assert "leaf" not in (out / "chain.jsonl").read_text(encoding="ascii")
+    assert bodies(out)[0]["type"] == "opened"
+    assert bodies(out)[-1]["type"] == "exported"
+    assert bodies(out)[-1]["count"] == 5
+    act = bodies(out)[-1]["consent_id"]
+    told = shop.shell("show", act)
+    assert told == (1, "", f"agi-bridge: {act}: no such record\n")
+    assert verify_export(out).ok
+
+
+def test_nothing_of_the_ledger_becomes_markup(shop: Shop) -> None:
+    out = shop.folder / "export"
+    assert shop.shell("export", "--consent", shop.other, "--out", out).status == 0
+    assert "<script" not in page(out)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne" in page(out)
+
+
+def test_an_erased_consent_is_exported_without_the_person(shop: Shop) -> None:
+    done = shop.shell("erase", "--number", consent_records.NUMBER, "--basis", "request", "--yes")
+    assert done.status == 0
+    out = shop.folder / "export"
+    assert shop.shell("export", "--consent", shop.revoked, "--out", out).status == 0
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    for gone in (
+        consent_records.NUMBER[2:],
+        consent_records.CALLER[2:],
+        consent_records.FORWARD[2:],
+        WORDS,
+    ):
+        assert gone.encode() not in everything
+    assert json.loads((out / "opened.json").read_text(encoding="utf-8")) == {}
+    assert "personal data of this record has been erased" in page(out)
+    assert verify_export(out).ok
+
+
+def test_a_returning_callers_export_has_the_consent_that_it_rests_on(shop: Shop) -> None:
+    async def returns(ledger: Ledger) -> str:
+        record = ConsentRecord(replace(consent_records.CALL, caller_id=consent_records.OTHER))
+        record.returned(shop.unknown, region="US")
+        record.submitting()
+        await ledger.append(record.take())
+        record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64)
+        await ledger.append(record.take())
+        return record.id
+
+    record = shop.ledger(returns)
+    out = shop.folder / "export"
+    told = shop.shell("export", "--consent", record, "--out", out, "--json")
+    assert told.json["consents"] == [record, shop.unknown]
+    assert "Text under an earlier consent" in page(out)
+    assert verify_export(out).ok
+
+
+def test_a_recording_that_is_not_kept_is_said_to_be_missing(shop: Shop) -> None:
+    async def unregistered(ledger: Ledger) -> str:
+        played = replace(consent_records.heard(shop.folder), audio_sha256="9" * 64)
+        return await consent_records.accepted(ledger, played, "+14155550188")
+
+    record = shop.ledger(unregistered)
+    out = shop.folder / "export"
+    assert shop.shell("export", "--consent", record, "--out", out).status == 0
+    assert "The recording itself is not on record" in page(out)
+    assert "<audio" not in page(out)
+
+
+def test_the_same_state_gives_the_same_bytes(shop: Shop) -> None:
+    async def twice() -> list[dict[str, str]]:
+        made = []
+        async with await open_ledger(shop.settings) as ledger:
+            keys = load_keys(shop.settings)[0]
+            for name in ("one", "two"):
+                folder = shop.folder / name
+                folder.mkdir()
+                files = Files(folder)
+                await Gathering(ledger, files, everything=False).gather([shop.revoked])
+                files.finish(keys)
+                made.append(
+                    {
+                        each: hashlib.sha256((folder / each).read_bytes()).hexdigest()
+                        for each in names(folder)
+                    }
+                )
+        return made
+
+    one, two = asyncio.run(twice())
+    assert one == two
+
+
+def test_two_bridges_on_one_ledger_are_both_in_it(shop: Shop) -> None:
+    async def elsewhere() -> str:
+        own = load_keys(shop.settings)[0]
+        keys = replace(own, signing=new_keys().signing)
+        place = shop.settings.ledger_place
+        async with await Ledger.open(place, keys) as ledger:
+            record = await consent_records.accepted(
+                ledger, consent_records.heard(shop.folder), "+14155550188"
+            )
+            await ledger.checkpoint()
+        return record
+
+    record = asyncio.run(elsewhere())
+    out = shop.folder / "export"
+    told = shop.shell("export", "--consent", record, "--out", out, "--json")
+    # What this bridge put on record is signed by it; the rest is as the other one left it.
+    assert told.json["verdicts"]["ok"] is True, told
+    assert len(told.json["verdicts"]["chains"]) == 2
+    assert verify_export(out).ok
+
+
+def test_an_event_that_no_checkpoint_follows_is_told(shop: Shop) -> None:
+    async def elsewhere() -> str:
+        own = load_keys(shop.settings)[0]
+        keys = replace(own, signing=new_keys().signing)
+        async with await Ledger.open(shop.settings.ledger_place, keys) as ledger:
+            return await consent_records.accepted(
+                ledger, consent_records.heard(shop.folder), "+14155550188"
+            )
+
+    record = asyncio.run(elsewhere())
+    out = shop.folder / "export"
+    told = shop.shell("export", "--consent", record, "--out", out)
+    assert told.status == 1
+    assert "it is newer than the last checkpoint" in told.out
+    assert "Fails" in page(out)
+
+
+def test_a_place_that_takes_no_checkpoint_is_named(shop: Shop) -> None:
+    (shop.folder / "state" / "checkpoints.jsonl").unlink(missing_ok=True)
+    (shop.folder / "state" / "checkpoints.jsonl").mkdir()
+    told = shop.shell("export", "--consent", shop.unknown, "--out", shop.folder / "export")
+    assert told.status == 0
+    assert "checkpoint not sent: file" in told.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        ((), 2, "name one of --number, --consent and --all"),
+        (("--all", "--number", consent_records.NUMBER), 2, "name one of"),
+        (("--number", "415"), 2, "--number: not a phone number"),
+        (("--number", "+14155550999"), 1, "--number: no consent is on record"),
+        (("--consent", "nothing"), 1, "nothing: no such record"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    shop: Shop, arguments: tuple[str, ...], status: int, problem: str
+) -> None:
+    told = shop.shell("export", *arguments, "--out", shop.folder / "export")
+    assert told.status == status
+    assert told.err.startswith(f"agi-bridge: {problem}")
+    assert told.err.count("\n") == 1
+    assert not (shop.folder / "export").exists()
+
+
+def test_what_is_there_already_is_left_alone(shop: Shop) -> None:
+    told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder)
+    assert told.status == 2
+    assert "is there already" in told.err
+    assert "exported" not in shop.types(shop.revoked)
+
+
+def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
+    """Every command in it is run, but the one with a file that is not part of the export."""
+    text = (export / "VERIFY.txt").read_text(encoding="utf-8")
+    signer = re.findall(r"--public-key ([0-9a-f]{32})", text)[0]
+    by_hand = text.partition("2. Without")[2].partition("3. What")[0]
+    commands = re.findall(r"^    ((?:.*\\\n)*.*\S)$", by_hand, flags=re.MULTILINE)
+    said = [
+        subprocess.run(  # noqa: S602 - the commands are the package's own, as a shell takes them
+            command,
+            shell=True,
+            cwd=export,
+            env={"PATH": search_path(tmp_path)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.strip()
+        for command in commands
+    ]
+    assert said[:3] == ["unchanged", "Signature Verified Successfully", signer]
+    assert said[3].endswith("all as written, and signed")
+    assert len(said) == 4
+
+
+def test_check_py_finds_what_was_changed(export: Path, tmp_path: Path) -> None:
+    changes = {
+        "events.jsonl": (b'"complete":true', b'"complete":false'),
+        "chain.jsonl": (b'"leaf":"', b'"leaf":"00"'[:-1]),
+        "checkpoints.jsonl": (b'"at":"2', b'"at":"3'),
+        "opened.json": (consent_records.NUMBER.encode(), consent_records.OTHER.encode()),
+    }
+    for name, (old, new) in changes.items():
+        file = export / name
+        original = file.read_bytes()
+        assert old in original
+        changed = original.replace(old, new, 1)
+        if name == "chain.jsonl":  # one digit of a hash, its length kept
+            place = original.index(b'"leaf":"') + 8
+            flipped = b"0" if original[place : place + 1] != b"0" else b"1"
+            changed = original[:place] + flipped + original[place + 1 :]
+        file.write_bytes(changed)
+        done = subprocess.run(
+            [sys.executable, "-I", "check.py"],
+            cwd=export,
+            env={"PATH": search_path(tmp_path)},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 1, name
+        assert b"faults" in done.stdout
+        file.write_bytes(original)
+
+
+def _rows(shop: Shop) -> list[Any]:
+    async def rows() -> list[Any]:
+        async with await open_ledger(shop.settings) as ledger:
+            return await ledger.rows()
+
+    return asyncio.run(rows())

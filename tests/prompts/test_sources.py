@@ -1,0 +1,111 @@
+"""Where the sound of a prompt comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from agi_bridge.prompts.sources import Shelves, rendered_folder
+from agi_bridge.speech import SHIPPED
+from agi_bridge.speech.prompt_folder import Folder, look, read_manifest
+from tests.support.prompt_sounds import recording, tone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.prompts_commands import Shop
+
+
+def shelves(shop: Shop) -> Shelves:
+    settings = shop.settings
+    return Shelves.of(settings, settings.lines["shop"])
+
+
+def test_what_nobody_replaced_is_the_packages_own(shop: Shop) -> None:
+    found = shelves(shop).find("goodbye", "en")
+    assert found is not None
+    assert (found.source, found.file) == ("shipped", SHIPPED / "en" / "goodbye.wav")
+
+
+def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: Shop) -> None:
+    found = shelves(rendered).find("goodbye", "en")
+    assert found is not None
+    assert found.source == "rendered"
+    assert found.file.is_relative_to(rendered.folder / "state" / "speech" / "lines" / "shop")
+    assert found.text == "Goodbye."
+
+
+def test_a_recording_wins_over_all(rendered: Shop) -> None:
+    file = recording(rendered.recordings, "goodbye", "So long.")
+    found = shelves(rendered).find("goodbye", "en")
+    assert found is not None
+    assert (found.source, found.file, found.text) == ("recording", file, "So long.")
+
+
+def test_a_country_takes_its_languages_prompts(shop: Shop) -> None:
+    found = shelves(shop).find("goodbye", "fr-CA")
+    assert found is not None
+    assert found.file == SHIPPED / "fr" / "goodbye.wav"
+
+
+def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: Path) -> None:
+    recording(tmp_path / "high", "goodbye", "Au revoir, Paris.", "fr")
+    file = recording(tmp_path / "low", "goodbye", "Au revoir, Montréal.", "fr-ca")
+    both = Shelves((look(Folder(tmp_path / "high")), look(Folder(tmp_path / "low"))))
+    found = both.find("goodbye", "fr-CA")
+    assert found is not None
+    assert found.file == file
+    assert both.names("fr-CA") == ["goodbye"]
+
+
+def test_what_is_nowhere_is_not_found(shop: Shop) -> None:
+    assert shelves(shop).find("hello", "en") is None
+
+
+def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path: Path) -> None:
+    recording(tmp_path / "prompts", "goodbye", "So long.")
+    settings = shop.settings
+    speech = settings.speech.model_copy(update={"prompts": tmp_path / "prompts"})
+    own = Shelves.of(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
+    found = own.find("goodbye", "en")
+    assert found is not None
+    assert found.source == "prompts"
+    assert own.find("busy", "en") is None
+
+
+def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
+    good = recording(tmp_path, "goodbye", "Goodbye.")
+    tone(tmp_path / "en" / "busy.wav", 1.0, rate=48000)
+    layer = look(Folder(tmp_path))
+    assert layer.strays == ()
+    assert layer.entries["en", "goodbye"].file == good
+    assert layer.entries["en", "goodbye"].problems == ()
+    assert layer.entries["en", "busy"].problems == (
+        "is not 16 bit, one channel, 8 kHz",
+        "has no text: write what is spoken into busy.txt beside it",
+    )
+    assert layer.entries["en", "busy"].text is None
+
+
+def test_a_sound_that_is_no_longer_there_is_told_of(rendered: Shop) -> None:
+    settings = rendered.settings
+    folder = rendered_folder(settings, settings.lines["shop"])
+    (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()
+    layer = look(Folder(folder))
+    assert layer.entries["en", "busy"].problems == ("is not there",)
+    assert layer.entries["en", "goodbye"].problems == ()
+
+
+def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
+    recording(tmp_path, "goodbye", "Goodbye.")
+    (tmp_path / "manifest.json").write_text(json.dumps(["no"]), encoding="utf-8")
+    layer = look(Folder(tmp_path))
+    assert layer.entries["en", "goodbye"].text == "Goodbye."
+    assert layer.problems == (
+        "manifest.json is not what it should be: language, name, text and hashes",
+    )
+
+
+def test_problems_of_all_folders_come_together(shop: Shop) -> None:
+    both = Shelves((look(Folder(shop.folder / "none")), *shelves(shop).layers))
+    assert both.problems() == ()

@@ -1,0 +1,350 @@
+"""A business's own folder of prompts: read, checked, refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import wave
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.speech import SHIPPED, BadPrompts
+from agi_bridge.speech.prompt_folder import (
+    Folder,
+    look,
+    overlay,
+    read_folder,
+    read_manifest,
+    write_manifest,
+)
+from agi_bridge.speech.wav import header
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "We are closed."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One prompt with its text beside it."""
+    (tmp_path / "en").mkdir()
+    shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "closed.wav")
+    (tmp_path / "en" / "closed.txt").write_text(f"{TEXT}\n", encoding="utf-8")
+    return tmp_path
+
+
+def problems(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(BadPrompts) as caught:
+        read_folder(folder)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def manifest(folder: Path, **entry: object) -> None:
+    content = {"en": {"closed": {"text": TEXT, **entry}}}
+    (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_prompt_needs_no_manifest_but_its_text_beside_it(folder: Path) -> None:
+    recording = read_folder(folder)["en", "closed"]
+    assert (recording.name, recording.language, recording.text) == ("closed", "en", TEXT)
+    assert recording.path == f"{folder}/en/closed"
+    assert recording.samples > 0
+
+
+def test_the_pbx_may_see_the_folder_by_another_path(folder: Path) -> None:
+    assert read_folder(folder, "/sounds/")["en", "closed"].path == "/sounds/en/closed"
+
+
+def test_a_manifest_gives_the_text_and_may_leave_out_the_rest(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    manifest(folder)
+    assert read_folder(folder)["en", "closed"].text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("samples", 5), ("sha256", "0" * 64), ("text_sha256", "0" * 64)]
+)
+def test_a_file_that_differs_from_its_manifest_is_refused(
+    folder: Path, key: str, value: object
+) -> None:
+    manifest(folder, **{key: value})
+    assert problems(folder) == (f"en/closed.wav differs from manifest.json in its {key}",)
+
+
+def test_a_file_that_the_manifest_lists_must_be_there(folder: Path) -> None:
+    manifest(folder)
+    (folder / "en" / "closed.wav").unlink()
+    assert problems(folder) == ("en/closed.wav is not there",)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"en": {"closed": {}}}', '{"en": {"c": {"text": 5}}}']
+)
+def test_a_manifest_of_another_kind_is_refused(folder: Path, content: str) -> None:
+    (folder / "manifest.json").write_text(content, encoding="utf-8")
+    assert "manifest.json" in problems(folder)[0]
+
+
+def test_a_manifest_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "manifest.json").mkdir()
+    assert problems(folder) == ("manifest.json cannot be read (Is a directory)",)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path) == ("no LANGUAGE/NAME.wav is there",)
+
+
+def test_a_sound_without_its_text_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    assert problems(folder) == (
+        "en/closed.wav has no text: write what is spoken into closed.txt beside it",
+    )
+
+
+def test_a_text_that_is_not_utf_8_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.txt").write_bytes(b"ferm\xe9")
+    told = "has a text that is not UTF-8 text: save it as UTF-8 (closed.txt)"
+    assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+def write(
+    path: Path, *, channels: int = 1, width: int = 2, rate: int = 8000, frames: int = 8
+) -> None:
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(channels)
+        sound.setsampwidth(width)
+        sound.setframerate(rate)
+        sound.writeframes(b"\0" * channels * width * frames)
+
+
+@pytest.mark.parametrize("shape", [{"channels": 2}, {"width": 1}, {"rate": 16_000}])
+def test_what_asterisk_would_not_play_is_refused(folder: Path, shape: dict[str, int]) -> None:
+    write(folder / "en" / "closed.wav", **shape)
+    assert problems(folder) == ("en/closed.wav is not 16 bit, one channel, 8 kHz",)
+
+
+def test_a_sound_without_samples_is_refused(folder: Path) -> None:
+    write(folder / "en" / "closed.wav", frames=0)
+    told = "is empty, or was not closed by the program that recorded it"
+    assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+def test_a_sound_cut_short_is_refused(folder: Path) -> None:
+    write(folder / "en" / "closed.wav", frames=4000)
+    os.truncate(folder / "en" / "closed.wav", 4000)
+    told = "is cut short: its header tells of more samples than are there"
+    assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])
+def test_a_file_that_is_no_wav_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "en" / "closed.wav").write_bytes(content)
+    assert problems(folder) == ("en/closed.wav is not a WAV file",)
+
+
+def test_a_file_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "en" / "closed.wav").unlink()
+    (folder / "en" / "closed.wav").mkdir()
+    assert problems(folder) == ("en/closed.wav cannot be read (Is a directory)",)
+
+
+def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
+    (folder / "en" / "closed.wav").write_bytes(b"")
+    shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "busy.wav")
+    assert len(problems(folder)) == 2
+
+
+# -- a manifest that names files
+
+
+def test_a_manifest_may_name_the_file_of_a_prompt(folder: Path) -> None:
+    (folder / "sounds" / "en").mkdir(parents=True)
+    (folder / "en" / "closed.wav").rename(folder / "sounds" / "en" / "1a2b.wav")
+    manifest(folder, file="sounds/en/1a2b.wav")
+    recording = read_folder(folder, "/pbx")["en", "closed"]
+    assert (recording.name, recording.language, recording.text) == ("closed", "en", TEXT)
+    assert recording.path == "/pbx/sounds/en/1a2b"
+    (folder / "sounds" / "en" / "1a2b.wav").unlink()
+    assert problems(folder) == ("sounds/en/1a2b.wav is not there",)
+
+
+@pytest.mark.parametrize("file", ["../secret.wav", "/etc/secret.wav", "en/secret", 5])
+def test_a_manifest_names_files_of_its_own_folder_only(folder: Path, file: object) -> None:
+    manifest(folder, file=file)
+    assert "manifest.json is not what it should be" in problems(folder)[0]
+
+
+def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
+    entries: dict[tuple[str, str], dict[str, object]] = {
+        ("en", "closed"): {"text": "Fermé"},
+        ("fr", "closed"): {"text": "x", "samples": 1},
+    }
+    write_manifest(folder, entries)
+    assert read_manifest(folder) == entries
+    assert stat.S_IMODE((folder / "manifest.json").stat().st_mode) == 0o644
+    assert sorted(path.name for path in folder.iterdir()) == ["en", "manifest.json"]
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadPrompts):
+        read_manifest(folder)
+
+
+# -- layers
+
+
+def test_the_first_folder_lies_on_top_and_one_that_is_not_there_adds_nothing(folder: Path) -> None:
+    beneath = read_folder(SHIPPED)
+    shelf = overlay([Folder(folder / "nowhere"), Folder(folder, "/pbx")], beneath)
+    assert shelf["en", "closed"].path == "/pbx/en/closed"
+    assert shelf["en", "goodbye"] is beneath["en", "goodbye"]
+    shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "goodbye.wav")
+    (folder / "en" / "goodbye.txt").write_text("Bye.", encoding="utf-8")
+    assert overlay([Folder(folder)], beneath)["en", "goodbye"].text == "Bye."
+
+
+def test_an_empty_layer_adds_nothing_but_nothing_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    beneath = read_folder(SHIPPED)
+    assert overlay([Folder(tmp_path)], beneath) == beneath
+    with pytest.raises(BadPrompts, match=r"no LANGUAGE/NAME\.wav is there"):
+        read_folder(tmp_path)
+
+
+def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> None:
+    (folder / "en" / "closed.txt").unlink()
+    with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):
+        overlay([Folder(folder)], {})
+
+
+# -- what else lies in a folder
+
+
+def beside(folder: Path, name: str) -> Path:
+    """Put a copy of the sound under another name."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "en" / "closed.wav", path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "en/.DS_Store",
+        "en/._closed.wav",
+        ".work-1/ready.wav",
+        ".git/en.wav",
+        "en/closed (1).wav",
+        "en/closed.wav.original",
+        "en/closed.flac",
+        "en/old/closed.wav",
+        "Original takes/closed.wav",
+        "thumbs.db",
+    ],
+)
+def test_what_no_line_can_name_is_passed_over(folder: Path, name: str) -> None:
+    beside(folder, name).write_bytes(b"\0\5\x16\7")
+    assert list(read_folder(folder)) == [("en", "closed")]
+
+
+@pytest.mark.parametrize("name", ["Busy.wav", "busy.WAV", "BUSY.Wav"])
+def test_a_name_in_the_wrong_case_is_named(folder: Path, name: str) -> None:
+    beside(folder, f"en/{name}")
+    told = "is written in the wrong case: rename it busy.wav, or remove it"
+    assert problems(folder) == (f"en/{name} {told}",)
+
+
+def test_a_sound_in_no_languages_folder_is_named(folder: Path) -> None:
+    beside(folder, "closed.wav")
+    told = "lies in no language's folder: move it, as en/closed.wav"
+    assert problems(folder) == (f"closed.wav {told}",)
+
+
+@pytest.mark.parametrize("tag", ["EN", "En"])
+def test_a_languages_folder_may_be_written_in_any_case(folder: Path, tag: str) -> None:
+    (folder / "en").rename(folder / tag)
+    recording = read_folder(folder)["en", "closed"]
+    assert recording.path == f"{folder}/{tag}/closed"
+
+
+def test_but_not_twice(folder: Path) -> None:
+    beside(folder, "EN/closed.wav")
+    told = "en/closed.wav is there twice: EN/closed.wav is the same prompt"
+    assert problems(folder)[0] == told
+
+
+@pytest.mark.parametrize(
+    "rival", ["closed.ulaw", "closed.gsm", "closed.sln", "closed.g722", "closed.WAV", "closed.mp3"]
+)
+def test_another_format_of_the_same_name_is_refused(folder: Path, rival: str) -> None:
+    beside(folder, f"en/{rival}")
+    told = f"has {rival} beside it, which Asterisk may play instead: remove it"
+    assert f"en/closed.wav {told}" in problems(folder)
+
+
+@pytest.mark.parametrize("rival", ["en/closed.wav", "fr/closed.gsm", "en/closed.wav16"])
+def test_a_languages_folder_within_a_languages_folder_is_refused(folder: Path, rival: str) -> None:
+    beside(folder, f"en/{rival}")
+    told = f"has {rival} beside it, which Asterisk may play instead: remove it"
+    assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+def test_rendered_sounds_are_looked_at_in_the_same_way(folder: Path) -> None:
+    (folder / "sounds" / "en").mkdir(parents=True)
+    (folder / "en" / "closed.wav").rename(folder / "sounds" / "en" / "closed-1a.wav")
+    manifest(folder, file="sounds/en/closed-1a.wav")
+    (folder / "sounds" / "en" / "closed-1a.alaw").write_bytes(b"")
+    told = "has closed-1a.alaw beside it, which Asterisk may play instead: remove it"
+    assert problems(folder) == (f"sounds/en/closed-1a.wav {told}",)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder: Path) -> None:
+    (folder / "en").chmod(0)
+    try:
+        told = look(Folder(folder)).problems
+    finally:
+        (folder / "en").chmod(0o755)
+    # The superuser reads everything.
+    assert told == (() if os.geteuid() == 0 else ("en cannot be read (Permission denied)",))
+
+
+def hd(folder: Path, seconds: float, rate: int = 16_000) -> None:
+    size = int(seconds * rate) * 2
+    (folder / "en" / "closed.wav16").write_bytes(header(size, rate) + bytes(size))
+
+
+def test_hd_voice_is_looked_at_too(folder: Path) -> None:
+    seconds = read_folder(folder)["en", "closed"].seconds
+    hd(folder, seconds)
+    read_folder(folder)
+    hd(folder, seconds + 1)
+    told = "en/closed.wav has closed.wav16 beside it, which"
+    assert problems(folder) == (f"{told} is another recording: remove it",)
+    hd(folder, seconds, 8000)
+    assert problems(folder) == (f"{told} is not 16 bit, one channel, 16 kHz: remove it",)
+
+
+# -- the text beside a sound
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_is_read_in_whatever_encoding_it_says_it_is(folder: Path, encoding: str) -> None:
+    (folder / "en" / "closed.txt").write_text("Fermé.\n", encoding=encoding)
+    assert read_folder(folder)["en", "closed"].text == "Fermé."
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_a_text_in_another_encoding_is_refused_by_name(folder: Path, encoding: str) -> None:
+    (folder / "en" / "closed.txt").write_text("Fermé.\n", encoding=encoding)
+    (told,) = problems(folder)
+    assert told.startswith("en/closed.wav has a text that ")
+    assert told.endswith(": save it as UTF-8 (closed.txt)")
+
+
+def test_where_an_editor_ended_lines_is_not_spoken(folder: Path) -> None:
+    (folder / "en" / "closed.txt").write_bytes(b"We are\r\n  closed.\n")
+    assert read_folder(folder)["en", "closed"].text == TEXT

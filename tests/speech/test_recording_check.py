@@ -1,0 +1,87 @@
+"""Recordings from a studio: what will not do is said, and what can be is put right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from agi_bridge.speech import SHIPPED, Script
+from agi_bridge.speech.recording_check import Cure, keep_original, review
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TEXT = "We are open."
+
+
+def remarks(path: Path, text: str = TEXT) -> list[tuple[str, Cure]]:
+    return [(remark.problem, remark.cure) for remark in review(path, text)]
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.wav")), ids=lambda path: path.stem)
+def test_the_shipped_prompts_are_as_recordings_should_be(path: Path) -> None:
+    assert review(path, Script().shipped(path.stem, path.parent.name)) == []
+
+
+def test_a_recording_of_the_usual_level_and_length_will_do(tone: Callable[..., Path]) -> None:
+    assert remarks(tone(level=0.14, silence=0.1)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "cure"),
+    [
+        ({"rate": 44_100}, "is not 16 bit, one channel, 8 kHz", Cure.CONVERT),
+        ({"channels": 2}, "is not 16 bit, one channel, 8 kHz", Cure.CONVERT),
+        ({"level": 0.01}, "is too soft: -43 dB instead of -20 dB", Cure.CONVERT),
+        ({"level": 0.4}, "is too loud: -11 dB instead of -20 dB", Cure.CONVERT),
+        ({"silence": 1.5}, "has 1.5 s of silence at one end", Cure.CONVERT),
+        ({"seconds": 0.2}, "is 0.2 s, too short for its text: is it the right one?", Cure.RECORD),
+        ({"seconds": 9.0}, "is 9.0 s, too long for its text: is it the right one?", Cure.RECORD),
+    ],
+)
+def test_what_will_not_do_is_said_with_what_helps(
+    tone: Callable[..., Path], options: dict[str, Any], words: str, cure: Cure
+) -> None:
+    path = tone(**{"level": 0.14, "silence": 0.1, **options})
+    assert remarks(path) == [(words, cure)]
+
+
+def write(tmp_path: Path, samples: np.ndarray) -> Path:
+    path = tmp_path / "take.wav"
+    soundfile.write(path, samples, 8000, subtype="PCM_16")
+    return path
+
+
+def test_clipping_cannot_be_put_right(tmp_path: Path) -> None:
+    loud = 2.0 * np.sin(2 * np.pi * 200 * np.arange(8000) / 8000)
+    found = remarks(write(tmp_path, loud.clip(-0.9, 0.9)))
+    assert ("is clipped in 400 places: record it again, softer", Cure.RECORD) in found
+
+
+def test_a_single_high_peak_is_no_clipping_but_too_high(tmp_path: Path) -> None:
+    samples = 0.14 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    samples[4000] = 0.95
+    assert remarks(write(tmp_path, samples)) == [
+        ("has peaks that a telephone line may clip", Cure.CONVERT)
+    ]
+
+
+def test_silence_and_garbage_are_no_recordings(tmp_path: Path) -> None:
+    assert remarks(write(tmp_path, np.zeros(8000))) == [("is silent", Cure.RECORD)]
+    (tmp_path / "take.wav").write_bytes(b"garbage")
+    assert remarks(tmp_path / "take.wav") == [("is not a sound file", Cure.RECORD)]
+
+
+def test_a_word_is_too_short_to_tell_its_pace(tone: Callable[..., Path]) -> None:
+    assert remarks(tone(level=0.14, silence=0.1, seconds=0.2), "Hi.") == []
+
+
+def test_an_original_is_kept_under_a_name_of_its_own(tone: Callable[..., Path]) -> None:
+    path = tone()
+    kept = [keep_original(path).name for _ in range(3)]
+    assert kept == ["tone.wav.original", "tone.wav.original-2", "tone.wav.original-3"]
+    assert path.with_name("tone.wav.original").read_bytes() == path.read_bytes()

@@ -1,0 +1,67 @@
+"""What the tests of `agi-bridge check` share: a configuration, and looks into a report."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from agi_bridge.app.findings import Level, Report, show
+from agi_bridge.cli.check.run import check
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+KEY = "a73d5034210f702515128ac61193cd21"
+DID = "+14155550111"
+FORWARD = "+14155550199"
+
+
+def checked_in(
+    folder: Path,
+    top: str = "",
+    *,
+    line: str = "",
+    agi: str = "port = 0",
+    connect: bool = False,
+    **environ: str,
+) -> Report:
+    """Check a configuration whose tables can be added to; the port is any free one."""
+    file = folder / "agi-bridge.toml"
+    text = f"""
+        {top if "state_dir" in top else f'state_dir = "{folder}"' + chr(10) + top}
+        [agi]
+        {agi}
+        [lines.shop]
+        did = ["{DID}"]
+        business_number = "{DID}"
+        hook_key = {{env = "SHOP_KEY"}}
+        brand = "Example Store"
+        dial_template = "PJSIP/{{number}}@trunk"
+        {line or f'default = {{kind = "dial", destination = "PJSIP/{FORWARD}@trunk"}}'}
+    """
+    file.write_text(text, encoding="utf-8")
+    environ = {"SHOP_KEY": KEY, "PATH": str(folder / "bin"), **environ}
+    return check(file, environ, connect=connect)
+
+
+def port(server: socket.socket) -> int:
+    number: int = server.getsockname()[1]
+    return number
+
+
+def found(report: Report, key: str) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.text) for finding in report.findings if finding.key == key]
+
+
+def one(report: Report, key: str) -> tuple[Level, str]:
+    (only,) = found(report, key)
+    return only
+
+
+def printed(report: Report) -> str:
+    out = io.StringIO()
+    show(report, Console(file=out, width=40))
+    return out.getvalue()

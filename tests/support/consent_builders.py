@@ -1,0 +1,118 @@
+"""Consents made in one line, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agi_bridge.consent import (
+    AgreementRules,
+    CallMetadata,
+    ConsentRecord,
+    DisclosureHeard,
+    NumberEntered,
+    Revocation,
+    State,
+)
+from agi_bridge.consent.models import UNLIMITED
+
+NUMBER = "+14155550123"
+CALLER = "+15145550100"
+BRAND = "Example Store"
+FACTS = CallMetadata(
+    line_id="shop",
+    did="+14155550111",
+    brand=BRAND,
+    legal_name="Example Store Inc.",
+    purpose="info",
+    call_uid="pbx-1700000000.1",
+    channel="PJSIP",
+    software="agi-bridge 0.1.0",
+    config_sha256="0" * 64,
+    caller_id=CALLER,
+)
+HEARD = DisclosureHeard(
+    text="You agree to receive texts.",
+    language="en",
+    audio_sha256="1" * 64,
+    samples=8000,
+    endpos=8000,
+)
+CUT = DisclosureHeard(
+    text=HEARD.text, language="en", audio_sha256=HEARD.audio_sha256, samples=8000, endpos=7999
+)
+ENTERED = NumberEntered(
+    e164=NUMBER,
+    digits="4155550123",
+    number_type="FIXED_LINE_OR_MOBILE",
+    region="US",
+    library="phonenumbers 9",
+    tries=1,
+    ani_match="different",
+)
+
+
+def confirmed(
+    number: str = NUMBER,
+    *,
+    caller_id: str | None = CALLER,
+    line: str = "shop",
+    brand: str = BRAND,
+    rules: AgreementRules = UNLIMITED,
+    heard: DisclosureHeard = HEARD,
+) -> ConsentRecord:
+    """A consent of which nothing is stored yet."""
+    record = ConsentRecord(replace(FACTS, caller_id=caller_id, line_id=line, brand=brand), rules)
+    record.disclosed(heard)
+    record.entered(replace(ENTERED, e164=number, digits=number[2:]))
+    record.key("confirm", 31_000, "1")
+    record.confirmed("number_then_1")
+    return record
+
+
+def submitting(
+    number: str = NUMBER,
+    *,
+    caller_id: str | None = CALLER,
+    line: str = "shop",
+    brand: str = BRAND,
+    rules: AgreementRules = UNLIMITED,
+) -> ConsentRecord:
+    """The same, about to be submitted: what a call stores at once."""
+    record = confirmed(number, caller_id=caller_id, line=line, brand=brand, rules=rules)
+    record.submitting()
+    return record
+
+
+def returning(
+    consent_id: str, *, brand: str = BRAND, rules: AgreementRules = UNLIMITED
+) -> ConsentRecord:
+    """A caller whose consent is on record, about to be submitted."""
+    record = ConsentRecord(replace(FACTS, caller_id=NUMBER, brand=brand), rules)
+    record.returned(consent_id, region="US")
+    record.submitting()
+    return record
+
+
+def settle(record: ConsentRecord, state: State = State.ACCEPTED, reason: str = "dial") -> None:
+    """End a submission as if the hook had, with nothing to forward to."""
+    record.settled(state, reason=reason, status=200, attempts=1, answer=None)
+
+
+def revocation(
+    number: str = NUMBER,
+    *,
+    brand: str | None = BRAND,
+    reference: str | None = None,
+    words: str | None = None,
+    passed_on: bool = False,
+) -> Revocation:
+    """A request to revoke that an administrator typed."""
+    return Revocation(
+        number=number,
+        brand=brand,
+        channel="command",
+        actor="admin",
+        reference=reference,
+        words=words,
+        passed_on=passed_on,
+    )

@@ -1,0 +1,221 @@
+"""A real PostgreSQL for the tests, on a Unix socket of its own; it ends with the tests' process.
+
+    with PostgreSQL.running() as server, server.database() as url:
+        ...
+        server.stop("immediate")
+        server.start()
+
+The programs are Debian's, unpacked into the checkout by `provision-postgresql.sh`. PostgreSQL
+refuses to run as root, so for root it runs as nobody, or, where no other user may be had, as a user
+of a namespace of its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SCRIPT: Final = Path(__file__).with_name("provision-postgresql.sh")
+_TREE: Final = _SCRIPT.parents[2] / ".postgresql"
+_NOBODY: Final = "65534"
+_PATIENCE: Final = 60.0  # seconds for what takes less than one on a quiet machine
+_STOP: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_OPTIONS: Final = {
+    "listen_addresses": "",
+    "fsync": "off",  # these tests end programs, not machines
+    "shared_buffers": "16MB",
+    "max_connections": "50",
+    "jit": "off",
+    "timezone": "UTC",
+}
+_numbers = count(1)
+
+
+class PostgreSQL:
+    """One server with a folder of its own, which holds the socket too.
+
+    Args:
+        folder: an empty one that the server's user owns; its path is short (a socket's may have
+            107 bytes).
+        programs: the folder of `postgres` and `initdb`.
+        user: what starts a program as the user that the server runs as.
+    """
+
+    def __init__(self, folder: Path, programs: Path, user: Sequence[str]) -> None:
+        self.folder = folder
+        self._programs = programs
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+        self._paused: list[int] = []
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator[PostgreSQL]:
+        """Give a running server with an empty cluster; nothing of it stays."""
+        user = _other_user() if os.geteuid() == 0 else []
+        # Not below TMPDIR: it may be too long for a socket, or closed to other users.
+        folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
+        try:
+            tree = _tree()
+            if _NOBODY in user:
+                if not _open_to_all(tree):
+                    tree = shutil.copytree(tree, folder / "tree", symlinks=True)
+                os.chown(folder, int(_NOBODY), int(_NOBODY))
+            server = cls(folder, tree / "bin", user)
+            server._make()
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop("immediate")
+        finally:
+            shutil.rmtree(folder)
+
+    def url(self, database: str) -> str:
+        """The address of a database, as the configuration has it."""
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Make an empty database, give its URL, and drop it with whoever is still connected."""
+        name = f"test_{next(_numbers)}"
+        self._execute(f"CREATE DATABASE {name}")
+        yield self.url(name)
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def start(self) -> None:
+        """Start and wait until it takes connections; at once if it runs."""
+        if self._process is not None:
+            return
+        ready = self.folder / "ready"
+        ready.unlink(missing_ok=True)
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+            (self.folder / "log").open("ab") as log,
+        ):
+            told.bind(str(ready))
+            ready.chmod(0o666)
+            options = {**_OPTIONS, "unix_socket_directories": str(self.folder)}
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+                [
+                    *self._user,
+                    *("setpriv", "--pdeathsig", "QUIT"),  # not left behind by a killed test
+                    *(self._programs / "postgres", "-D", self.folder / "data"),
+                    *(f"--{name}={value}" for name, value in options.items()),
+                ],
+                env={**os.environ, "NOTIFY_SOCKET": str(ready)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+            ended = os.pidfd_open(self._process.pid)
+            try:
+                while b"READY=1" not in self._next_word(told, ended):
+                    pass
+            finally:
+                os.close(ended)
+
+    def stop(self, how: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop it: `fast` ends what runs and writes everything down, `immediate` is a crash."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(_STOP[how])
+        self.resume()
+        process.wait(_PATIENCE)
+
+    def pause(self) -> None:
+        """Let nothing of it run; its sockets stay open, and the system takes connections for it."""
+        assert self._process is not None
+        _halt(self._process.pid)  # first, so that it makes no more children
+        self._paused = [*_children(self._process.pid), self._process.pid]
+        for pid in self._paused:
+            _halt(pid)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        paused, self._paused = self._paused, []
+        for pid in paused:
+            os.kill(pid, signal.SIGCONT)
+
+    def _make(self) -> None:
+        made = subprocess.run(  # noqa: S603 - our own arguments
+            [
+                *self._user,
+                *(self._programs / "initdb", "--pgdata", self.folder / "data", "--no-sync"),
+                *("--username=postgres", "--auth=trust", "--no-locale", "--encoding=UTF8"),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        assert made.returncode == 0, made.stderr
+
+    def _next_word(self, told: socket.socket, ended: int) -> bytes:
+        """What the server tells next of its state, as `sd_notify` does."""
+        if told.fileno() in select.select([told.fileno(), ended], [], [], _PATIENCE)[0]:
+            return told.recv(4096)
+        raise AssertionError((self.folder / "log").read_text()[-2000:])
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def _tree() -> Path:
+    """The folder of the programs, filled if it is not."""
+    with _TREE.with_name(f"{_TREE.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([_SCRIPT, _TREE], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+    return _TREE
+
+
+def _other_user() -> list[str]:
+    """What makes a program run as somebody who is not root."""
+    nobody = ["setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups"]
+    possible = subprocess.run([*nobody, "true"], check=False, capture_output=True)  # noqa: S603 - ours
+    if possible.returncode == 0:
+        return nobody
+    return ["unshare", "--user", "--map-user=1", "--map-group=1"]
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
+
+
+def _halt(pid: int) -> None:
+    """Stop a process and see it stopped: the signal alone takes its time to be noticed."""
+    os.kill(pid, signal.SIGSTOP)
+    while _stat(pid)[0] not in "TZ":  # or ended, and its halted parent does not see it off
+        os.sched_yield()
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended
+            if _stat(child := int(folder.name))[1] == str(pid):
+                found.append(child)
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """The state of a process, the id of its parent, and more (proc_pid_stat(5), from field 3)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

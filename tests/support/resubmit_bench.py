@@ -1,0 +1,121 @@
+"""A ledger and a hook of the test's own for sending again, and a clock that the test turns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from agi_bridge.call.handler import Services
+from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmission
+from agi_bridge.consent import ConsentRecord, State, Unsent
+from agi_bridge.hook import Gate, Outcome, Submission
+from tests.support.call_env import DID, KEY, settings
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.models import Batch
+
+NOON = datetime(2026, 7, 15, 19, 0, tzinfo=UTC)
+"""Twelve o'clock in California."""
+NUMBER, SALT = "+14155550123", "0" * 64
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def unsent(name: str, *, attempts: int = 1, line: str = "shop") -> Unsent:
+    """Agreed to at noon, and the attempts failed at once."""
+    noon = NOON.isoformat()
+    return Unsent(
+        consent_id=name, line_id=line, confirmed_at=noon, last_at=noon, attempts=attempts,
+        region="US",
+    )  # fmt: skip
+
+
+class Bench:
+    """A ledger and a hook of the test's own, and a clock."""
+
+    def __init__(self, *waiting: Unsent, **line: Any) -> None:
+        self.clock = 0.0
+        self.waiting = {each.consent_id: each for each in waiting}
+        self.number = NUMBER
+        self.outcomes: list[Outcome] = []
+        self.refuses: Exception | None = None
+        self.submitted: list[tuple[str, float]] = []
+        self.events: list[tuple[str, State, float]] = []
+        self.bodies: list[dict[str, Any]] = []
+        self._taken = ""
+        house = Services(
+            settings(**line), cast("Any", None), cast("Any", self), cast("Any", self), ""
+        )
+        self.house = house
+        self.set_by = 0.0
+        self.synchronised = True
+        self.resubmission = self.new_resubmission()
+
+    def new_resubmission(self, **parts: Any) -> Resubmission:
+        """As a service that has just been started has it."""
+        return Resubmission(
+            parts.pop("house", self.house),
+            now=lambda: at(self.clock + self.set_by),
+            running=lambda: self.clock,
+            synchronised=lambda: self.synchronised,
+            **parts,
+        )
+
+    async def play(self, until: float = WINDOW.total_seconds() + 60) -> None:
+        """Round after round, until nothing waits or that time is over."""
+        while self.waiting and self.clock < until:
+            wait = await self.resubmission.round()
+            self.clock += max(wait.total_seconds(), LEAST_PAUSE)
+
+    # The ledger
+
+    async def unsent(self) -> list[Unsent]:
+        if self.refuses is not None:
+            raise self.refuses
+        return list(self.waiting.values())
+
+    async def load_for_retry(self, consent_id: str) -> ConsentRecord:
+        self._taken = consent_id
+        personal = {"salt": SALT, "number": self.number}
+        return ConsentRecord.stored(consent_id, State.NOT_SENT, personal)
+
+    async def append(self, batch: Batch) -> None:
+        (event,) = batch.events
+        assert isinstance(event.type, State)
+        self.events.append((batch.consent_id, event.type, self.clock))
+        self.bodies.append(dict(event.body))
+        known = self.waiting.pop(batch.consent_id)
+        if event.type is State.SUBMITTING:
+            self.waiting[batch.consent_id] = replace(known, attempts=known.attempts + 1)
+        elif event.type is State.NOT_SENT:
+            failed = replace(known, last_at=at(self.clock + self.set_by).isoformat())
+            self.waiting[batch.consent_id] = failed
+
+    async def expire(self, consent_id: str, reason: str) -> None:
+        del self.waiting[consent_id]
+        self.events.append((consent_id, State.EXPIRED, self.clock))
+        self.bodies.append({"reason": reason})
+
+    # The hook
+
+    async def submit(
+        self,
+        *,
+        from_: str,
+        to: str,
+        key: str,
+        context: str | None = None,
+        gate: Gate | None = None,
+    ) -> Submission:
+        assert (from_, to, key, context, gate) == (self.number, DID, KEY, None, None)
+        assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"
+        self.submitted.append((self._taken, self.clock))
+        outcome = self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED
+        return Submission(outcome, None, None, "word", 1, 0.0, None)
+
+
+def down(times: int) -> list[Outcome]:
+    return [Outcome.NOT_SENT] * times

@@ -1,0 +1,75 @@
+"""A terminal for tests: what is on its screen, and a call that is shown there."""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from agi_bridge.agi import Channel, Server
+from agi_bridge.lab.demo.console import ConsoleReporter
+from agi_bridge.lab.demo.environment import Bridge
+from agi_bridge.lab.softphone import phone
+from agi_bridge.lab.softphone.sounds import Sounds
+from agi_bridge.speech import SHIPPED
+
+PROMPT = str(SHIPPED / "en" / "enter-number")
+DID = "+14155550111"
+
+
+class Screen(io.StringIO):
+    """A terminal's screen, which can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self._news.set()
+        return super().write(text)
+
+    async def shows(self, text: str) -> None:
+        while text not in self.getvalue():
+            self._news.clear()
+            await self._news.wait()
+
+
+def on(screen: io.StringIO) -> Console:
+    return Console(file=screen, highlight=False)
+
+
+async def call(
+    handler: Callable[[Channel], Awaitable[None]],
+    keys: str | None = "",
+    *,
+    dial: str = "ANSWER",
+    pace: float = 0.0,
+    screen: io.StringIO | None = None,
+    path: str = "consent",
+) -> tuple[int, str]:
+    screen = screen or io.StringIO()
+    async with Server(handler, port=0) as server:
+        code = await phone.run(
+            f"agi://127.0.0.1:{server.port}/{path}",
+            to=DID,
+            keys=keys,
+            caller_id="+14155550100",
+            dial=dial,
+            pace=pace,
+            console=on(screen),
+        )
+    return code, screen.getvalue()
+
+
+async def done(channel: Channel) -> None:
+    await channel.set_variable("AGI_BRIDGE_RESULT", "done")
+
+
+def teller(screen: io.StringIO) -> ConsoleReporter:
+    return ConsoleReporter(on(screen), Sounds())
+
+
+def bridge(folder: Path, **more: Any) -> Bridge:
+    return Bridge(folder, hook_url="http://127.0.0.1:9/", hook_key="k", engine=[], **more)
