@@ -17,18 +17,18 @@ from agi_bridge import __version__
 from agi_bridge.agi import SAFE_APPLICATIONS, Limits, Server, stdio
 from agi_bridge.app.descriptors import FIX, needed, provide, shares, shortage
 from agi_bridge.app.ledger import (
-    anchors,
+    check_for_lost_events,
+    checkpoint_publisher,
     load_keys,
-    look_for_lost_events,
-    only_service,
+    maintenance_schedule,
     open_ledger,
-    periods,
+    service_lock,
 )
 from agi_bridge.app.speech import library, of_lines, stale
 from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger.maintenance import Upkeep
+from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.guard import bind
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.speech import BadPrompts
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library
@@ -110,10 +110,12 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
         for each in (one for sockets in listeners.values() for one in sockets):
             bound.callback(each.close)
         share = shares(settings, enough_descriptors(settings))
-        async with await open_ledger(settings, create=True) as ledger, only_service(settings):
-            await look_for_lost_events(settings, ledger)
+        async with await open_ledger(settings, create=True) as ledger, service_lock(settings):
+            await check_for_lost_events(settings, ledger)
             media = await asyncio.to_thread(served, settings)
-            upkeep = Upkeep(ledger, anchors(settings), periods(settings))
+            upkeep = Maintenance(
+                ledger, checkpoint_publisher(settings), maintenance_schedule(settings)
+            )
             async with house(settings, ledger, media) as parts:
                 await settle_open(ledger)
                 async with (
@@ -197,7 +199,7 @@ def served(settings: Settings) -> Media | None:
 
 
 @asynccontextmanager
-async def anchored(upkeep: Upkeep) -> AsyncIterator[None]:
+async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
     """Anchor at the end of the block what happened last."""
     try:
         yield
@@ -281,7 +283,9 @@ async def keep_disclosures(
             wav = await asyncio.to_thread(recording.wav.read_bytes)
             if hashlib.sha256(wav).hexdigest() != recording.sha256:
                 raise BadPrompts([f"{recording.wav} has just changed: start again"])
-            await ledger.register(recording.language, recording.text, recording.sha256, wav)
+            await ledger.register_disclosure(
+                recording.language, recording.text, recording.sha256, wav
+            )
 
 
 def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:

@@ -223,7 +223,7 @@ class ConsentDialogue:
         return self._library.prompt(name, language or self.language)
 
     def _note_key(self, prompt: str, key: str) -> None:
-        self._record.key(prompt, self._call_line.elapsed_ms, key)
+        self._record.key_pressed(prompt, self._call_line.elapsed_ms, key)
 
 
 def may_be_texted_now(number: str, line: Line) -> bool:

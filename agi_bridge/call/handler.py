@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import ActiveConsent, Ledger, Revoked
+    from agi_bridge.consent import ActiveConsent, RevocationResult
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
@@ -199,7 +200,7 @@ class Call:
         if line.consent.returning != "skip" or self._caller is None:
             return None
         try:
-            return await self._services.ledger.live_consent(
+            return await self._services.ledger.active_consent(
                 self._caller.e164, line.brand, line.purpose
             )
         except CircuitOpen:  # the log says so once
@@ -254,7 +255,7 @@ class Call:
         await self._follower.play("opted-out")
         return Plan((GoToDefault("opted_out"),))
 
-    async def _revoke(self, number: str, which: str) -> Revoked | None:
+    async def _revoke(self, number: str, which: str) -> RevocationResult | None:
         async with self._channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(

@@ -18,7 +18,8 @@ from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.consent import Ledger, Revoked
+    from agi_bridge.consent import RevocationResult
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
@@ -46,7 +47,9 @@ async def ask_whose(
     return None if isinstance(found, str) else found.e164
 
 
-async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> Revoked | None:
+async def revoke(
+    ledger: Ledger, number: str, line: Line, reference: str
+) -> RevocationResult | None:
     """Store a caller's revocation for this line's brand; None: it is not stored.
 
     Args:

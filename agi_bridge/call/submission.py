@@ -20,8 +20,8 @@ from agi_bridge.speech import MissingPrompt
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from agi_bridge.consent import ConsentRecord, Ledger
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch, ConsentRecord
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook, Submission
     from agi_bridge.settings import Line
 
@@ -83,7 +83,7 @@ async def submit(
 ) -> Submission:
     """Call the hook with a stored consent and store what became of it; if need be, `late`."""
     submission = await hook.submit(from_=record.number, to=line.business_number, key=line.secret())
-    record.settled(
+    record.submission_ended(
         _STATES[submission.outcome],
         reason=submission.reason,
         status=submission.status,

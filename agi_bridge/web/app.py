@@ -17,8 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agi_bridge.consent.errors import ConsentError
-from agi_bridge.consent.revocation import Revocation
+from agi_bridge.consent import ConsentError, Revocation
 from agi_bridge.web.attempts import Attempts
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from agi_bridge.consent.revocation import Revoked
+    from agi_bridge.consent import RevocationResult
     from agi_bridge.settings import Settings
     from agi_bridge.web.instaply import CustomerMessage
     from agi_bridge.web.media import Media
@@ -58,11 +57,11 @@ _TOO_OFTEN: Final = ProblemResponse(
 class Revocations(Protocol):
     """What keeps revocations: the ledger."""
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         """Store a request to revoke; it holds when this returns."""
         ...
 
-    async def message(
+    async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
         """Put what a customer wrote on the list of a person; return its id."""
@@ -197,7 +196,7 @@ class MessageEndpoint:
         return _told(revoked)
 
     async def _hand_over(self, message: CustomerMessage) -> Response:
-        id_ = await self._ledger.message(
+        id_ = await self._ledger.record_message(
             message.customer_id,
             message.words,
             reference=message.reference,
@@ -211,11 +210,11 @@ class MessageEndpoint:
         return JSONResponse({"message": id_}, 202)
 
 
-def _told(revoked: Revoked) -> Mapping[str, str | int]:
+def _told(revoked: RevocationResult) -> Mapping[str, str | int]:
     return {"revocation": revoked.revocation_id, "consents": revoked.consents}
 
 
-def _log(event: str, revoked: Revoked, **facts: str) -> None:
+def _log(event: str, revoked: RevocationResult, **facts: str) -> None:
     structlog.get_logger().info(
         event,
         consent=revoked.revocation_id,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent.revocation import Revocation
+from agi_bridge.consent import Revocation
 from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:

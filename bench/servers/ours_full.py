@@ -18,11 +18,11 @@ from agi_bridge.consent import (
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
-    Keys,
-    Ledger,
     NumberEntered,
     State,
 )
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.hook import Dial, HookClient, Instructions
 from agi_bridge.observe import CallLine, configure_logging
 from bench.servers import flow
@@ -91,7 +91,7 @@ class Bridge:
         answer = await channel.get_data(
             flow.CONFIRM_NUMBER, timeout=flow.CONFIRM_SECONDS, max_digits=1
         )
-        record.key(flow.CONFIRM_NUMBER, line.elapsed_ms, answer.keys)
+        record.key_pressed(flow.CONFIRM_NUMBER, line.elapsed_ms, answer.keys)
         record.confirmed("number_then_1")
         line.step("agreed")
         await channel.set_variable("CONSENT_NUMBER", number.e164)
@@ -110,7 +110,7 @@ class Bridge:
         )
         line.step("answer")
         line.note(consent=record.id, hook=submission.outcome.value, hook_reason=submission.reason)
-        record.settled(
+        record.submission_ended(
             State(submission.outcome.value),
             reason=submission.reason,
             status=submission.status,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 ESPEAK = {"kind": "command", "command": ["espeak-ng", "-w", "{output}"]}
 FLITE = {"kind": "pbx", "command": ["Flite", "{text}"]}
@@ -138,7 +138,9 @@ class Registered:
     def __init__(self) -> None:
         self.sounds: dict[str, str] = {}
 
-    async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> None:
+    async def register_disclosure(
+        self, language: str, text: str, audio_sha256: str, wav: bytes
+    ) -> None:
         assert hashlib.sha256(wav).hexdigest() == audio_sha256
         self.sounds[language] = audio_sha256 + text_hash(text)
 

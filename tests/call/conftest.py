@@ -15,8 +15,8 @@ import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import CallHandler, Services
-from agi_bridge.consent import Keys, Ledger
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys, generate_keys
 from agi_bridge.hook import HookClient
 from agi_bridge.hook.testing.fake_hook import FakeHook
 from agi_bridge.speech import SHIPPED, Library
@@ -47,7 +47,7 @@ class Place:
     def __init__(self, state_dir: Path, fake_hook: FakeHook, parts: AsyncExitStack) -> None:
         self.fake_hook = fake_hook
         self.ledger: Ledger
-        self.keys: Keys = new_keys()
+        self.keys: Keys = generate_keys()
         self.parts = parts
         self.state_dir = state_dir
         self.where: Path | str = state_dir / "consents.db"

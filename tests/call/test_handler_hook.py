@@ -16,7 +16,7 @@ from tests.call.conftest import Place, names, shipped_milliseconds
 from tests.support.call_env import DID
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"

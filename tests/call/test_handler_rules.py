@@ -17,8 +17,7 @@ from tests.support.call_env import DID
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord
-    from agi_bridge.consent import ActiveConsent
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import ActiveConsent, Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"
@@ -45,7 +44,7 @@ async def declines(place: Place, call: CallRecord, reason: str, *, sent: int = 0
     assert len(place.fake_hook.requests) == sent
     last = [event for event in await place.events() if isinstance(event.type, State)][-1]
     assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
-    assert await place.ledger.personal(last.consent_id) is None
+    assert await place.ledger.personal_data(last.consent_id) is None
 
 
 # Revoked numbers
@@ -230,7 +229,7 @@ async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     async def down(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
         raise LedgerUnavailable("the database is gone")
 
-    monkeypatch.setattr(place.ledger, "live_consent", down)
+    monkeypatch.setattr(place.ledger, "active_consent", down)
     with capture_logs() as logs:
         call = await place("*", SKIP, caller_id=NUMBER)
     assert names(call)[0] == "disclosure"
@@ -283,7 +282,9 @@ async def test_the_record_holds_the_context_and_where_the_caller_was_sent(place:
     submitting, accepted = (await place.events())[-2:]
     assert submitting.body["context"] == "spring"
     assert "forward_c" in accepted.body
-    assert (await place.ledger.personal(accepted.consent_id) or {})["forward"] == "+14155550199"
+    assert (await place.ledger.personal_data(accepted.consent_id) or {})[
+        "forward"
+    ] == "+14155550199"
 
 
 async def test_a_consent_left_unsent_is_news(place: Place) -> None:

@@ -15,7 +15,7 @@ from tests.support.call_env import DID
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord, Presses
-    from agi_bridge.consent import Revocation, Revoked, StoredEvent
+    from agi_bridge.consent import Revocation, RevocationResult, StoredEvent
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
 DEFAULT = "PJSIP/100"
@@ -83,7 +83,9 @@ async def test_whoever_agreed_with_another_number_is_asked_for_it(place: Place) 
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     said = names(await live(place, presses, caller_id="4155550188"))
     assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
-    revoked = [await place.ledger.personal(each.consent_id) for each in await revocations(place)]
+    revoked = [
+        await place.ledger.personal_data(each.consent_id) for each in await revocations(place)
+    ]
     assert [known["number"] for known in revoked if known] == ["+14155550188", NUMBER]
     assert [each.body["consents"] for each in await revocations(place)] == [0, 1]
 
@@ -165,7 +167,7 @@ async def test_a_doubled_opt_out_key_does_not_begin_the_number(place: Place) -> 
     presses = {"9": "99", "enter-number": DIGITS, "1": "1"}
     assert names(await live(place, presses, caller_id="unknown"))[-1] == "opted-out"
     (revocation,) = await revocations(place)
-    assert (await place.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+    assert (await place.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
 async def test_a_doubled_key_of_the_language_menu_does_not_revoke(place: Place) -> None:
@@ -192,14 +194,14 @@ async def test_a_mistyped_number_can_be_changed_with_2(place: Place) -> None:
     )
     assert names(call)[-1] == "opted-out"
     (revocation,) = await revocations(place)
-    assert (await place.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+    assert (await place.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
 @pytest.mark.parametrize("caller_id", [DIGITS, "unknown"])
 async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_it_is(
     place: Place, monkeypatch: pytest.MonkeyPatch, caller_id: str
 ) -> None:
-    async def full(_request: Revocation) -> Revoked:
+    async def full(_request: Revocation) -> RevocationResult:
         raise LedgerUnavailable("disk full")
 
     monkeypatch.setattr(place.ledger, "revoke", full)
@@ -216,7 +218,7 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
 async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stuck(_request: Revocation) -> Revoked:
+    async def stuck(_request: Revocation) -> RevocationResult:
         await asyncio.Event().wait()
         raise AssertionError("nobody answers")
 
@@ -238,7 +240,7 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
         keys={"opt-out-offer": "9"}, caller_id=DIGITS, sounds=shipped_milliseconds
     )
 
-    async def gone_meanwhile(request: Revocation) -> Revoked:
+    async def gone_meanwhile(request: Revocation) -> RevocationResult:
         caller.hang_up()
         return await revoke(request)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.call.resubmit import Resubmission
-from agi_bridge.consent import Keys, Ledger, Revocation
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import Revocation
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys, generate_keys
 
 if TYPE_CHECKING:
     from agi_bridge.call.handler import Services
@@ -145,7 +146,7 @@ async def test_of_two_bridges_one_sends(
         place.where = request.getfixturevalue("postgresql_url")
         await place.open()
     consent = await left_unsent(place)
-    keys = Keys(place.keys.vault, place.keys.lookup, new_keys().signing)
+    keys = Keys(place.keys.vault, place.keys.lookup, generate_keys().signing)
     async with await Ledger.open(place.where, keys) as other:
         bridges = [later(place.house), later(replace(place.house, ledger=other))]
         await asyncio.gather(*(bridge.round() for bridge in bridges))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent import Revocation, RevocationResult
 
 PLACES = 8
 ELSEWHERE = "127.0.0.2"
@@ -103,7 +103,7 @@ class SlowLedger(KeptRevocations):
         super().__init__()
         self.asked, self.go = asyncio.Semaphore(0), asyncio.Event()
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         self.asked.release()
         await self.go.wait()
         return await super().revoke(request)

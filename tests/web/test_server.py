@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent import Revocation, RevocationResult
     from agi_bridge.settings import Settings
 
 
@@ -70,7 +70,7 @@ class SlowLedger(KeptRevocations):
         super().__init__()
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         self.asked.set()
         await self.go.wait()
         return await super().revoke(request)

@@ -21,7 +21,7 @@ from rich.console import Console
 from agi_bridge.app import start_checks
 from agi_bridge.app.descriptors import FIX, attainable, needed, shortage
 from agi_bridge.app.findings import Finding, Level, Report, document, port, secret, show
-from agi_bridge.app.ledger import service_at_work
+from agi_bridge.app.ledger import service_is_running
 from agi_bridge.app.speech import of_lines, recorded, stale
 from agi_bridge.cli.check import numbers as check_numbers
 from agi_bridge.cli.check import speech, web
@@ -73,9 +73,9 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
 
 
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
-    yield from start_checks.look(settings, environ)
+    yield from start_checks.check_ledger(settings, environ)
     yield from speech.look(settings, environ)
-    at_work = service_at_work(settings)
+    at_work = service_is_running(settings)
     yield port("agi.port", settings.agi.host, settings.agi.port, at_work=at_work)
     yield _descriptors(settings)
     if settings.agi.token is not None:

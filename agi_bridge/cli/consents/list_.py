@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.consent import Ledger, Summary
+    from agi_bridge.consent import Summary
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
 COMMAND: Final = "consents list --reveal"

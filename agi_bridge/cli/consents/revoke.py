@@ -9,14 +9,13 @@ from agi_bridge.app.ledger import open_ledger
 from agi_bridge.cli import arguments
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Revocation
-from agi_bridge.consent.encoding import timestamp
+from agi_bridge.consent import Revocation, timestamp
 from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.consent import Revoked
+    from agi_bridge.consent import RevocationResult
     from agi_bridge.settings import Settings
 
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 class Withdrawn:
     """The answer."""
 
-    revoked: Revoked
+    revoked: RevocationResult
     brand: str | None
     passed_on: bool
     ok: bool = True

@@ -9,7 +9,9 @@ from typing import Final
 from rich.console import Console
 
 from agi_bridge.cli.errors import DemoError
-from agi_bridge.consent import ConsentError, Keys, Ledger, State
+from agi_bridge.consent import ConsentError, State
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify.ledger import verify_ledger
 from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Scenario
 from agi_bridge.hook.testing.scenarios import content

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError, DemoError
-from agi_bridge.consent import Keys
+from agi_bridge.consent.signing import Keys
 from agi_bridge.lab.asterisk.provision import default_tree, find_asterisk, provision
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.sip.phone import SipPhone

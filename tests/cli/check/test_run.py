@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.app.findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
-from agi_bridge.app.ledger import only_service, service_at_work
+from agi_bridge.app.ledger import service_is_running, service_lock
 from agi_bridge.cli.check import run as check_module
 from agi_bridge.cli.check.run import run
 from agi_bridge.settings import Settings
@@ -171,12 +171,12 @@ async def test_a_port_that_the_service_at_work_here_has_is_noted(
 ) -> None:
     checked()
     configured = Settings.load(tmp_path / "agi-bridge.toml", {"SHOP_KEY": KEY})
-    async with only_service(configured):
-        assert service_at_work(configured)
+    async with service_lock(configured):
+        assert service_is_running(configured)
         level, text = one(checked(agi=f"port = {port(listener)}"), "agi.port")
         assert level is Level.NOTE
         assert "agi-bridge is at work here" in text
-    assert not service_at_work(configured)
+    assert not service_is_running(configured)
 
 
 def test_descriptors_that_cannot_be_had_are_a_fault(
