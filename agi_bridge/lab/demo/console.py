@@ -8,7 +8,6 @@ from typing import Final
 
 from rich.console import Console
 
-from agi_bridge.cli.errors import DemoError
 from agi_bridge.consent import ConsentError, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
@@ -17,6 +16,7 @@ from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Sce
 from agi_bridge.hook.testing.scenarios import content
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo.environment import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
+from agi_bridge.lab.errors import DemoError
 from agi_bridge.lab.softphone.transcript import Story, printable
 from agi_bridge.phone import mask
 

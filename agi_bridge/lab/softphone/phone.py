@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from rich.console import Console
 
 from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk, KeyScript
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
 from agi_bridge.lab.softphone.sounds import Sounds
 from agi_bridge.lab.softphone.transcript import RESULT, Story, printable
@@ -47,15 +47,15 @@ class Target:
         """Read an AGI URL, and add the number called as the dialplan does (`to=`).
 
         Raises:
-            UsageError: it is no AGI URL.
+            SoftphoneUsageError: it is no AGI URL.
         """
         parts = urlsplit(url)
         try:
             port = _PORT if parts.port is None else parts.port
         except ValueError:
-            raise UsageError("the port in the AGI URL is not a port") from None
+            raise SoftphoneUsageError("the port in the AGI URL is not a port") from None
         if parts.scheme != "agi" or not parts.hostname:
-            raise UsageError("not an AGI URL: write agi://HOST:PORT/consent")
+            raise SoftphoneUsageError("not an AGI URL: write agi://HOST:PORT/consent")
         query = parts.query
         if to and "to" not in parse_qs(query):
             query += ("&" if query else "") + f"to={quote(to, safe='')}"
@@ -132,7 +132,7 @@ async def run(
     try:
         target = Target.of(bridge_url, to)
         _check(keys, dial, pace)
-    except UsageError as error:
+    except SoftphoneUsageError as error:
         Console(stderr=True, highlight=False).print(f"agi-bridge: {error}", soft_wrap=True)
         return MISUSED
     sounds = Sounds()
@@ -163,16 +163,16 @@ async def run(
 
 def _check(keys: str | None, dial: str, pace: float) -> None:
     if dial not in DIAL_STATUSES:
-        raise UsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
+        raise SoftphoneUsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
     if keys is not None:
         try:
             KeyScript(keys)
         except ValueError as error:
-            raise UsageError(f"--keys: {error}") from None
+            raise SoftphoneUsageError(f"--keys: {error}") from None
     elif not sys.stdin.isatty():
-        raise UsageError("there is no terminal to take keys from: say them with --keys")
+        raise SoftphoneUsageError("there is no terminal to take keys from: say them with --keys")
     elif not pace:
-        raise UsageError("--fast needs --keys: nobody can key in no time")
+        raise SoftphoneUsageError("--fast needs --keys: nobody can key in no time")
 
 
 async def _place(phone: _Phone, target: Target, *, interactive: bool) -> CallRecord:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from agi_bridge.cli.errors import DemoError
 from agi_bridge.consent import ConsentRecord, LedgerUnavailable, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
@@ -17,6 +16,7 @@ from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Sce
 from agi_bridge.lab.demo import console
 from agi_bridge.lab.demo.console import STATES, Calls
 from agi_bridge.lab.demo.environment import DID, MENU_DID
+from agi_bridge.lab.errors import DemoError
 from tests.support.consent_builders import FACTS, HEARD, NUMBER, confirmed
 from tests.support.external_db import execute
 from tests.support.screen import Screen, bridge, on, teller
