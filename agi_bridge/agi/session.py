@@ -11,7 +11,7 @@ from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIError, AGIHangup
 from agi_bridge.agi.limits import Limits
-from agi_bridge.guard import origin
+from agi_bridge.diagnostics import exception_origin
 
 Handler = Callable[[Channel], Awaitable[None]]
 """The story of a call. It runs inside `Channel.until_hangup`."""
@@ -38,7 +38,7 @@ async def run_handler(channel: Channel, handler: Handler, on_error: OnError | No
         log.error(  # noqa: TRY400 - a traceback would show values
             "agi.handler_failed",
             call=channel.environment.unique_id,
-            where=origin(error),
+            where=exception_origin(error),
         )
         if on_error is not None:
             on_error(channel, error)

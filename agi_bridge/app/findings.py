@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from agi_bridge.guard import bind
+from agi_bridge.net import bind
 from agi_bridge.settings.errors import code
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Maintenance
-from agi_bridge.guard import bind
 from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.net import bind
 from agi_bridge.speech import BadPrompts
 from agi_bridge.web import Media, Web
 

@@ -5,6 +5,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from agi_bridge.net import is_loopback
+
 from .secret import KeyPlace, Secret, SecretPlace
 from .sections import Section
 from .types import (
@@ -14,7 +16,6 @@ from .types import (
     FilledText,
     Seconds,
     Text,
-    is_loopback,
     refuse,
     table,
 )

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from agi_bridge.net import is_loopback
+
 from .secret import SecretPlace
 from .types import (
     AbsolutePath,
@@ -20,7 +22,6 @@ from .types import (
     ListOf,
     Seconds,
     Text,
-    is_loopback,
     refuse,
 )
 

@@ -248,17 +248,6 @@ def _hh_mm(value: time) -> str:
     return f"{value:%H:%M}"
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address can only be reached from this machine."""
-    name = host.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 Count = Annotated[int, BeforeValidator(_no_bool)]
 """A whole number; the field gives its bounds."""
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from agi_bridge.guard import Tally, WaitingRoom
+from agi_bridge.diagnostics import RateLimitedEvent
+from agi_bridge.net import PendingConnections
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,10 +44,10 @@ class Door(ServerState):
     def __init__(self, places: int) -> None:
         super().__init__()
         self._places = places
-        self._waiting: WaitingRoom[Connection] = WaitingRoom()
+        self._waiting: PendingConnections[Connection] = PendingConnections()
         self._served: set[Connection] = set()
-        self._crowded = Tally("web.too_many_connections")
-        self.nonsense = Tally("web.not_http")
+        self._crowded = RateLimitedEvent("web.too_many_connections")
+        self.nonsense = RateLimitedEvent("web.not_http")
 
     def entered(self, one: Connection) -> None:
         """Let a new connection in; if there is no place, the one that has waited longest goes."""
@@ -55,8 +56,8 @@ class Door(ServerState):
         count = len(self._waiting) + len(self._served)
         if count <= self._places:
             return
-        out = self._waiting.crowded_out()
-        self._crowded.add(peer=out.source, connections=count)
+        out = self._waiting.evict()
+        self._crowded.log(peer=out.source, connections=count)
         if out is one:  # all others are being served
             one.transport.write(_FULL)
             one.transport.close()
@@ -66,16 +67,16 @@ class Door(ServerState):
     def waits(self, one: Connection) -> None:
         """Note that a connection waits for a request."""
         self._served.discard(one)
-        self._waiting.enter(one, one.source)
+        self._waiting.add(one, one.source)
 
     def serves(self, one: Connection) -> None:
         """Note that a request of this connection is being served."""
-        self._waiting.leave(one)
+        self._waiting.discard(one)
         self._served.add(one)
 
     def left(self, one: Connection) -> None:
         """Forget a connection."""
-        self._waiting.leave(one)
+        self._waiting.discard(one)
         self._served.discard(one)
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and count it."""
-        self._door.nonsense.add(peer=self.source)
+        self._door.nonsense.log(peer=self.source)
         super().send_400_response(msg)
 
     def _within(self, seconds: float) -> None:

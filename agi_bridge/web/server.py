@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 import uvicorn
 
-from agi_bridge.guard import bind
+from agi_bridge.net import bind
 from agi_bridge.settings.web import MAX_CONNECTIONS
 from agi_bridge.web.app import build
 from agi_bridge.web.door import Connection, Door

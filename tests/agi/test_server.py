@@ -266,7 +266,7 @@ async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() ->
     with capture_logs() as logs:
         async with Server(quick, port=0, limits=Limits(max_calls=1, waiting=2)) as server:
             idle = [await Peer.connect(server, b"agi_") for _ in range(3)]
-            await until(lambda: len(server._waiting) == 3)
+            await until(lambda: len(server._pending) == 3)
             for _ in range(5):
                 assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
             assert await idle[0].rest() == b"failure busy\n"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agi_bridge.app.findings import Finding, Level, secret
+from agi_bridge.net import is_loopback
 from agi_bridge.settings.engines import CommandSettings, HttpSettings, PbxSettings
-from agi_bridge.settings.types import is_loopback
 from agi_bridge.speech import SHIPPED, BadEngine, engine
 
 if TYPE_CHECKING:
