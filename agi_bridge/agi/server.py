@@ -35,10 +35,9 @@ class Server:
     the networks whose peers may connect, and should have a `token` that callers put into the URL
     (``agi://host/script?token=...``).
 
-    A connection that has not sent its environment is no call yet, and keeps none out: so many may
-    wait (`Limits.waiting`, and in the places of calls that there are not), then the oldest of the
-    busiest address goes for each that comes. What is refused is logged once, then once a minute
-    with the count.
+    A connection is pending until its environment has been read. `Limits.max_pending` connections
+    may be pending, plus one for each free call slot; then a new one evicts the oldest of the
+    address that holds the most. Refusals are logged at once, then once a minute with their count.
 
     Args:
         sockets: bound already (`agi_bridge.net.bind`), instead of `host` and `port`.
@@ -80,10 +79,10 @@ class Server:
         self._empty.set()
         self._peers: dict[str, bool] = {}
         self._strangers = RateLimitedEvent("agi.peer_refused")
-        self._crowded = RateLimitedEvent("agi.too_many_connections")
-        self._busy = RateLimitedEvent("agi.too_many_calls")
+        self._crowded = RateLimitedEvent("agi.connection_evicted")
+        self._busy = RateLimitedEvent("agi.call_refused")
         self._tokens = RateLimitedEvent("agi.token_refused")
-        self._broken = RateLimitedEvent("agi.session_closed")
+        self._broken = RateLimitedEvent("agi.session_aborted")
         if not self._allow and not is_loopback(host):
             raise ValueError(
                 "agi.allow is empty: to listen on an address that others can reach, "
@@ -180,7 +179,7 @@ class Server:
         """Have a connection wait, for its environment or its end; another may have to go for it."""
         self._pending.add(connection, self._connections[connection])
         # Places of calls that there are not serve a burst of callers, whose blocks are unread yet.
-        if len(self._pending) + self.calls > self._limits.waiting + self._limits.max_calls:
+        if len(self._pending) + self.calls > self._limits.max_pending + self._limits.max_calls:
             crowded_out = self._pending.evict()
             self._crowded.log(
                 peer=self._connections[crowded_out], waiting=len(self._pending), calls=self.calls
@@ -214,7 +213,7 @@ class Server:
         if not self._connections:
             self._empty.set()
         if not connection.begun:
-            log.debug("agi.probe", reason=str(error) if error else "closed before a call")
+            log.debug("agi.probe_closed", reason=str(error) if error else "closed before a call")
         elif isinstance(connection.fault, AGIProtocolError):
             self._broken.log(reason=str(connection.fault), peer=address)
 

@@ -50,7 +50,7 @@ def needed(settings: Settings) -> Shares:
     """What a configuration needs so that nobody is refused before `agi.max_calls`."""
     return Shares(
         calls=settings.agi.max_calls,
-        waiting=Limits().waiting,
+        waiting=Limits().max_pending,
         web=MAX_CONNECTIONS if settings.web_listens else 0,
         others=OTHERS + PER_ENGINE * len(settings.speech.engines),
     )

@@ -135,7 +135,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         limits=Limits(
                             max_calls=share.calls,
                             call_seconds=agi.max_call_seconds,
-                            waiting=share.waiting,
+                            max_pending=share.waiting,
                         ),
                         allow=agi.allow,
                         host=agi.host,

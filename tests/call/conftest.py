@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.agi.testing import CallRecord, Presses
+    from agi_bridge.agi.testing import CallRecord, KeysBySound
     from agi_bridge.consent import StoredEvent
     from agi_bridge.settings import Settings
 
@@ -70,7 +70,7 @@ class Place:
 
     async def __call__(
         self,
-        keys: str | Presses,
+        keys: str | KeysBySound,
         line: dict[str, Any] | None = None,
         *,
         path: str = "consent?to=%2B14155550111",
@@ -79,7 +79,7 @@ class Place:
         pbx.setdefault("sounds", shipped_milliseconds)
         fake = FakeAsterisk(keys=keys, **pbx)
         call = await fake.run(await self.handler(**(line or {})), path)
-        assert call.faults == []
+        assert call.protocol_violations == []
         return call
 
     async def events(self) -> list[StoredEvent]:

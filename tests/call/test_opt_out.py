@@ -14,7 +14,7 @@ from tests.call.conftest import Place, names, shipped_milliseconds
 from tests.support.call_env import DID
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallRecord, Presses
+    from agi_bridge.agi.testing import CallRecord, KeysBySound
     from agi_bridge.consent import Revocation, RevocationResult, StoredEvent
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
@@ -22,7 +22,7 @@ DEFAULT = "PJSIP/100"
 KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
 
 
-async def live(place: Place, presses: Presses, **pbx: Any) -> CallRecord:
+async def live(place: Place, presses: KeysBySound, **pbx: Any) -> CallRecord:
     return await place(presses, **{"line": KEY, "caller_id": DIGITS, **pbx})
 
 

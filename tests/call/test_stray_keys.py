@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.agi.testing import Press
+from agi_bridge.agi.testing import KeySequence
 from agi_bridge.call.keypad import QUIET_SECONDS
 from tests.call.conftest import Place, names
 
@@ -60,7 +60,7 @@ async def test_no_digit_counts_while_the_number_is_said(
     place: Place, group: str, after: float
 ) -> None:
     longer = 0.8 if group == "0123" else 0.0
-    early = Press("1", after + (longer if after > 2 else 0.0))
+    early = KeySequence("1", after + (longer if after > 2 else 0.0))
     call = await place({"enter-number": [DIGITS, ""], group: early})
     assert asked_again(call)
     assert texted(place) == []
@@ -103,7 +103,7 @@ async def test_hash_after_the_last_digit_means_nothing(place: Place, hashes: str
 
 
 async def test_hash_at_the_question_is_no_answer(place: Place) -> None:
-    await place({"enter-number": DIGITS, "confirm-number": Press("#1", 7.0)})
+    await place({"enter-number": DIGITS, "confirm-number": KeySequence("#1", 7.0)})
     assert texted(place) == [NUMBER]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from rich.console import Console
 
-from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk, KeyScript
+from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, DtmfScript, FakeAsterisk
 from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
 from agi_bridge.lab.softphone.sounds import Sounds
@@ -119,7 +119,7 @@ async def run(
     Args:
         bridge_url: `agi://host:port/path`, as a dialplan has it.
         to: the number called; '' leaves it to the URL.
-        keys: what the caller keys (see `KeyScript`), None to take it from the terminal.
+        keys: what the caller keys (see `DtmfScript`), None to take it from the terminal.
         caller_id: the caller's number.
         dial: what becomes of a dialled call: a DIALSTATUS.
         pace: 1.0 is real time, 0 lets none pass.
@@ -166,7 +166,7 @@ def _check(keys: str | None, dial: str, pace: float) -> None:
         raise SoftphoneUsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
     if keys is not None:
         try:
-            KeyScript(keys)
+            DtmfScript(keys)
         except ValueError as error:
             raise SoftphoneUsageError(f"--keys: {error}") from None
     elif not sys.stdin.isatty():
@@ -203,7 +203,7 @@ def _signals(phone: _Phone) -> Iterator[None]:
 
 def _conclude(story: Story, record: CallRecord) -> int:
     """Say how the call ended, and give the exit code."""
-    for fault in record.faults:
+    for fault in record.protocol_violations:
         story.line(record.seconds, "error", f"the bridge broke the protocol: {fault}")
     result = record.variables.get(RESULT)
     ended = f"after {record.seconds:.1f} s: AGISTATUS {record.status}"
