@@ -38,7 +38,7 @@ from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.lab.asterisk.server import Asterisk, provision
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.phone import SipPhone
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.settings import Settings
 from agi_bridge.speech import CommandEngine, Library
 from agi_bridge.speech.engines.piper import piper_engine
@@ -128,7 +128,7 @@ class Caller:
         return plan(read_answer(200, "text/xml", body.encode()), self._line, "en").steps[:1]
 
     def _follower(self) -> PlanExecutor:
-        return PlanExecutor(self._channel, self._line, self._library, CallLine("bench"))
+        return PlanExecutor(self._channel, self._line, self._library, CallLogEntry("bench"))
 
     async def _follow(self, steps: Sequence[Step]) -> None:
         await self._follower().follow(steps)

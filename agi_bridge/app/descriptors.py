@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import Limits
-from agi_bridge.settings.web import MAX_CONNECTIONS
+from agi_bridge.web import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from agi_bridge.settings import Settings

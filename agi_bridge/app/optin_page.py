@@ -17,7 +17,6 @@ from agi_bridge.app.speech import of_line
 from agi_bridge.cli import arguments
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.html import page
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +128,7 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         BadPrompts: the folder of prompts cannot be used.
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
     """
-    line = find_line(settings, wanted)
+    line = settings.find_line(wanted)
     library = of_line(settings, line)
     texts = line.workflow
     return Workflow(

@@ -32,7 +32,7 @@ from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.net import bind
 from agi_bridge.speech import BadPrompts
-from agi_bridge.web import Media, Web
+from agi_bridge.web import RecordingEndpoint, WebServer
 
 if TYPE_CHECKING:
     import socket
@@ -63,7 +63,7 @@ class Stop:
 
 @asynccontextmanager
 async def house(
-    settings: Settings, ledger: Ledger, media: Media | None = None
+    settings: Settings, ledger: Ledger, media: RecordingEndpoint | None = None
 ) -> AsyncIterator[Services]:
     """Build what all calls share besides the ledger: hook client, prompts.
 
@@ -122,7 +122,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                     anchored(upkeep),
                     chores(upkeep.run, parts.library.start),
                     resubmitting(parts, stop),
-                    Web(
+                    WebServer(
                         settings,
                         ledger,
                         media,
@@ -186,7 +186,7 @@ async def settle_open(ledger: Ledger) -> None:
         )
 
 
-def served(settings: Settings) -> Media | None:
+def served(settings: Settings) -> RecordingEndpoint | None:
     """What serves the recordings if the PBX fetches them. Blocks.
 
     Raises:
@@ -195,7 +195,7 @@ def served(settings: Settings) -> Media | None:
     if settings.speech.delivery == "files":
         return None
     keys, _ = load_keys(settings)
-    return Media(settings.speech.url, keys.lookup)
+    return RecordingEndpoint(settings.speech.url, keys.lookup)
 
 
 @asynccontextmanager

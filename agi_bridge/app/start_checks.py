@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from agi_bridge.settings import Settings
-    from agi_bridge.settings.secret import Secret
+    from agi_bridge.settings import Secret, Settings
 
 LOCK_FILE: Final = "serve.lock"
 """Held by the service that works in a state directory."""

@@ -20,13 +20,13 @@ from agi_bridge.call.number_entry import NumberEntry
 from agi_bridge.call.quiet_hours import Hours
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import wall_clock
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.consent import ConsentRecord
-    from agi_bridge.observe import CallLine
+    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library, Recording
 
@@ -77,7 +77,7 @@ class ConsentDialogue:
         line: Line,
         library: Library,
         record: ConsentRecord,
-        call_line: CallLine,
+        call_line: CallLogEntry,
         *,
         caller: str | None = None,
     ) -> None:
@@ -230,7 +230,7 @@ def may_be_texted_now(number: str, line: Line) -> bool:
     """Whether a caller's own wish is enough at this hour; a line with strict hours says no."""
     if line.consent.quiet_hours != "strict":
         return True
-    now = datetime.fromtimestamp(steady_time.now(), UTC)
+    now = datetime.fromtimestamp(wall_clock.now(), UTC)
     return Hours.of(line).allow(number, now)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi import Channel
     from agi_bridge.call.plan import Step
-    from agi_bridge.observe import CallLine
+    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
 
@@ -50,7 +50,9 @@ class PlanExecutor:
         "language",
     )
 
-    def __init__(self, channel: Channel, line: Line, library: Library, call_line: CallLine) -> None:
+    def __init__(
+        self, channel: Channel, line: Line, library: Library, call_line: CallLogEntry
+    ) -> None:
         self._channel = channel
         self._line = line
         self._library = library

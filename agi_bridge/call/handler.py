@@ -34,8 +34,7 @@ from agi_bridge.consent import (
     Withheld,
 )
 from agi_bridge.hook import Outcome
-from agi_bridge.observe import CallLine
-from agi_bridge.observe.clock import clock_synchronised
+from agi_bridge.observe import CallLogEntry, clock_synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -89,7 +88,7 @@ class CallHandler:
 
     async def __call__(self, channel: Channel) -> None:
         """Serve one call, and leave one line in the log however it ends."""
-        call_line = CallLine(channel.environment.unique_id)
+        call_line = CallLogEntry(channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
             line = self._services.settings.line_for(called)
@@ -125,7 +124,7 @@ class Call:
         channel: Channel,
         line: Line,
         called: tuple[str | None, ...],
-        call_line: CallLine,
+        call_line: CallLogEntry,
     ) -> None:
         self._services = services
         self._channel = channel

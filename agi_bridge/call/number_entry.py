@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agi_bridge.agi import Channel
-    from agi_bridge.observe import CallLine
+    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library, Recording
 
@@ -87,7 +87,7 @@ class NumberEntry:
         channel: Channel,
         line: Line,
         library: Library,
-        call_line: CallLine,
+        call_line: CallLogEntry,
         language: str,
         *,
         question: Sequence[str],

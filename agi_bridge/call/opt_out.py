@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.consent import RevocationResult
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.observe import CallLine
+    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library
 
@@ -29,7 +29,7 @@ WAIT_SECONDS: Final = 5.0
 
 
 async def ask_whose(
-    channel: Channel, line: Line, library: Library, call_line: CallLine, language: str
+    channel: Channel, line: Line, library: Library, call_line: CallLogEntry, language: str
 ) -> str | None:
     """Ask a caller who shows no number for it, in E.164; None if none came.
 

@@ -29,7 +29,7 @@ def number(settings: Settings, text: str) -> str:
         UsageError: it is none.
     """
     region = next((line.regions[0] for line in settings.lines.values()), "US")
-    found = phone.named(text, region=region)
+    found = phone.parse(text, region=region)
     if found is None:
         raise UsageError("--number: not a phone number; write it like +14155550123")
     return found

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from agi_bridge.prompts.required import wanted
 from agi_bridge.prompts.sources import Shelves
-from agi_bridge.settings.fold_lines import find_line
 from agi_bridge.speech import BadAudio, Script
 from agi_bridge.speech.audio import read
 from agi_bridge.speech.recording import examine
@@ -100,7 +99,7 @@ def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
         BadScript: the script cannot be used.
     """
     script = Script(settings.speech.script)
-    lines = [find_line(settings, line)] if line is not None else settings.lines.values()
+    lines = [settings.find_line(line)] if line is not None else settings.lines.values()
     return tuple(_line(settings, each, script) for each in lines)
 
 

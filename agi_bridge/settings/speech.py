@@ -10,7 +10,7 @@ from agi_bridge.speech import SHIPPED, Folder
 
 from .engines import EngineSettings
 from .sections import Section
-from .types import AbsolutePath, Count, ListOf, Seconds, Text, refuse
+from .types import AbsolutePath, Count, ListOf, Seconds, Text, invalid
 
 MAX_URL: Final = 80
 """Longest `url`: what is made of it becomes a key of Asterisk's database (256 bytes, astdb.c)."""
@@ -83,7 +83,7 @@ class SpeechSettings(Section):
     @classmethod
     def _tables(cls, value: object) -> object:
         if isinstance(value, dict):
-            raise refuse("is one table", "begin each engine with [[speech.engines]]")
+            raise invalid("is one table", "begin each engine with [[speech.engines]]")
         return value
 
     @field_validator("url")
@@ -92,24 +92,24 @@ class SpeechSettings(Section):
         bare = value.rstrip("/")
         if not bare:
             if info.data.get("delivery") == "http":
-                raise refuse('is empty although speech.delivery is "http"', _URL_FIX)
+                raise invalid('is empty although speech.delivery is "http"', _URL_FIX)
             return bare
         if not _URL.fullmatch(bare):
-            raise refuse("is no plain http or https address", _URL_FIX)
+            raise invalid("is no plain http or https address", _URL_FIX)
         if len(bare) > MAX_URL:
-            raise refuse("is too long", f"use at most {MAX_URL} characters")
+            raise invalid("is too long", f"use at most {MAX_URL} characters")
         return bare
 
     @field_validator("pbx_prompts", "pbx_recordings", "pbx_cache")
     @classmethod
     def _asterisk_path(cls, value: str, info: ValidationInfo) -> str:
         if value and info.data.get("delivery") == "http":
-            raise refuse(
+            raise invalid(
                 'is set although speech.delivery is "http"', "leave it out: the PBX sees no folder"
             )
         # STREAM FILE and GET DATA take `&` as a literal, but applications take it as a list.
         if value and (not value.startswith("/") or any(sign in value for sign in '&,|"\\$')):
-            raise refuse(
+            raise invalid(
                 "is no absolute path that Asterisk can play from",
                 'start it with / and leave out & , | " \\ $',
             )

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agi_bridge.consent import ConsentError, Revocation
-from agi_bridge.web.attempts import Attempts
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
+from agi_bridge.web.failed_tokens import FailedTokens
 from agi_bridge.web.instaply import brand_of, read_message
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import authorise, demand_json, read_body, read_object
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent import RevocationResult
     from agi_bridge.settings import Settings
     from agi_bridge.web.instaply import CustomerMessage
-    from agi_bridge.web.media import Media
+    from agi_bridge.web.media import RecordingEndpoint
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -54,7 +54,7 @@ _TOO_OFTEN: Final = ProblemResponse(
 )
 
 
-class Revocations(Protocol):
+class RevocationStore(Protocol):
     """What keeps revocations: the ledger."""
 
     async def revoke(self, request: Revocation) -> RevocationResult:
@@ -68,13 +68,15 @@ class Revocations(Protocol):
         ...
 
 
-def build(settings: Settings, ledger: Revocations, media: Media | None = None) -> Starlette:
+def build_app(
+    settings: Settings, ledger: RevocationStore, media: RecordingEndpoint | None = None
+) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others."""
     web = settings.web
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
-    attempts = Attempts()
-    served = RequestLimiter(attempts)
+    failed_tokens = FailedTokens()
+    served = RequestLimiter(failed_tokens)
     if token is not None:
         revocations = RevocationEndpoint(settings, ledger, token, instaply)
         routes.append(
@@ -85,19 +87,19 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
-        recordings = partial(RequestLimiter(attempts).answer, AUDIO, media)
+        recordings = partial(RequestLimiter(failed_tokens).answer, AUDIO, media)
         routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
     app.router.redirect_slashes = False
-    app.state.attempts = attempts
+    app.state.failed_tokens = failed_tokens
     return app
 
 
 class RequestLimiter:
     """Runs handlers, so many at once; whatever they raise becomes an answer."""
 
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+    def __init__(self, failed_tokens: FailedTokens) -> None:
+        self._failed_tokens = failed_tokens
         self._requests = 0
 
     async def answer(self, path: str, handler: Handler, request: Request) -> Response:
@@ -126,14 +128,14 @@ class RequestLimiter:
         """What a refusal becomes once its address has sent too many wrong tokens."""
         address = "" if request.client is None else request.client.host
         wrong = refused.status == 401  # noqa: PLR2004 - RFC 9110, 15.5.2
-        return _TOO_OFTEN if wrong and self._attempts.too_many(address, path) else refused
+        return _TOO_OFTEN if wrong and self._failed_tokens.too_many(address, path) else refused
 
 
 class RevocationEndpoint:
     """`POST /v1/revocations`."""
 
     def __init__(
-        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
     ) -> None:
         self._lines = settings.lines
         self._ledger = ledger
@@ -156,7 +158,7 @@ class MessageEndpoint:
     """`POST /v1/instaply/messages`."""
 
     def __init__(
-        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
     ) -> None:
         self._lines = settings.lines
         self._ledger = ledger
@@ -173,7 +175,7 @@ class MessageEndpoint:
         if message is None:
             return Response(status_code=204)
         numbers: tuple[str, ...] = ()
-        if message.wish is Intent.STOP:
+        if message.intent is Intent.STOP:
             numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
         if not numbers:
             return await self._hand_over(message)
@@ -205,7 +207,7 @@ class MessageEndpoint:
         structlog.get_logger().warning(
             "a customer's message waits for a person: see `consents list --open`",
             consent=id_,
-            wish=message.wish.value,
+            intent=message.intent.value,
         )
         return JSONResponse({"message": id_}, 202)
 

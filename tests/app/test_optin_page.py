@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.app.optin_page import workflow
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.settings import UnknownLineError
 from agi_bridge.speech import SHIPPED, MissingPrompt
 from tests.support.call_env import settings
 from tests.support.consents_commands import configured
@@ -70,7 +70,7 @@ def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
 
 
 def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
-    with pytest.raises(UsageError, match="the lines are: shop"):
+    with pytest.raises(UnknownLineError, match="the lines are: shop"):
         workflow(settings(), "+14155550112", date=DAY)
 
 

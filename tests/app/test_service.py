@@ -27,7 +27,7 @@ from agi_bridge.app import service
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.call import resubmit
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
 from tests.call.conftest import shipped_milliseconds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.call.execute import PlanExecutor
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
 from tests.support.call_env import line
 from tests.support.heard import exact, heard, milliseconds
@@ -41,7 +41,7 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
 
     async def listened(share: list[tuple[str, str]]) -> Call:
         async def story(channel: Channel) -> None:
-            follower = PlanExecutor(channel, line(), library, CallLine("test"))
+            follower = PlanExecutor(channel, line(), library, CallLogEntry("test"))
             for language, name in share:
                 follower.language = language
                 await follower.play_or_raise(name)

@@ -18,7 +18,7 @@ from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys, generate_keys
 from agi_bridge.hook import HookClient
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import DID, settings
 

@@ -9,7 +9,7 @@ import pytest
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.digits import Digits
 from agi_bridge.call.number_entry import NumberEntry
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import line
 from tests.support.fake_library import recording
@@ -116,7 +116,9 @@ async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
     async def handler(channel: Channel) -> None:
         await channel.answer()
         shop = line(digits="own", **of_line)
-        entry = NumberEntry(channel, shop, library, CallLine("test"), "fr", question=["ask", "1"])
+        entry = NumberEntry(
+            channel, shop, library, CallLogEntry("test"), "fr", question=["ask", "1"]
+        )
         assert await entry.obtain() == "not_confirmed"
 
     return await FakeAsterisk(keys=number).run(handler)

@@ -11,7 +11,7 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
 from agi_bridge.call.variables import Result
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import Library
 from tests.call.conftest import names, shipped_milliseconds
 from tests.support.call_env import line
@@ -41,7 +41,7 @@ async def follow(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        call_line = CallLine("test")
+        call_line = CallLogEntry("test")
         follower = PlanExecutor(channel, line(**of_line), voices, call_line)
         results.append(await follower.follow(steps))
         follower.close()

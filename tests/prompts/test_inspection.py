@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.cli.errors import UsageError
 from agi_bridge.prompts.inspection import Issue, Prompt, Remedy, Severity, look, survey
 from agi_bridge.prompts.required import Wanted, wanted
+from agi_bridge.settings import UnknownLineError
 from agi_bridge.speech import Folder, Script, prompt_folder
 from agi_bridge.speech.prompt_folder import Entry
 from tests.support.call_env import line
@@ -75,7 +75,7 @@ def test_what_was_rendered_for_another_brand_is_stale(rendered: Shop) -> None:
 
 
 def test_another_line_is_not_known(shop: Shop) -> None:
-    with pytest.raises(UsageError, match="no line of that name"):
+    with pytest.raises(UnknownLineError, match="no line of that name"):
         survey(shop.settings, "garage")
 
 

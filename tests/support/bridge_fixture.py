@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi import Server
     from agi_bridge.consent import StoredEvent
-    from agi_bridge.hook.testing.fake_hook import FakeHook
+    from agi_bridge.hook.testing import FakeHook
     from agi_bridge.lab.sip.call import Call
     from tests.asterisk.conftest import Pbx
 

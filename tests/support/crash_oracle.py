@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from agi_bridge.consent.signing import Keys
-    from agi_bridge.hook.testing.fake_hook import Received
+    from agi_bridge.hook.testing import Received
 
 _MOMENTS: Final = (("step", 90), ("step", 90), ("thanks", 9))
 """What is counted up to the moment of death, and how far at most; a call has a dozen steps."""

@@ -10,7 +10,7 @@ from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify.verifier import Verifier
 from agi_bridge.hook import HookClient
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import Library
 from tests.call.conftest import names, shipped_milliseconds
 from tests.support.call_env import settings

@@ -10,7 +10,7 @@ import httpx
 
 from agi_bridge.consent import Revocation, RevocationResult
 from agi_bridge.settings import Settings
-from agi_bridge.web import Revocations, Web
+from agi_bridge.web import RevocationStore, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,12 +94,12 @@ def settings(folder: Path, web: str = BOTH, lines: str = LINES) -> Settings:
 
 @asynccontextmanager
 async def serving(
-    configured: Settings, ledger: Revocations, token: str | None = TOKEN
+    configured: Settings, ledger: RevocationStore, token: str | None = TOKEN
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running web, with a bearer token unless it is None."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     async with (
-        Web(configured, ledger) as web,
+        WebServer(configured, ledger) as web,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{web.port}", headers=headers, trust_env=False
         ) as client,

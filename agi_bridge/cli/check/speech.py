@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from agi_bridge.app.findings import Finding, Level, secret
 from agi_bridge.net import is_loopback
-from agi_bridge.settings.engines import CommandSettings, HttpSettings, PbxSettings
+from agi_bridge.settings import CommandSettings, HttpSettings, PbxSettings
 from agi_bridge.speech import SHIPPED, BadEngine, engine
 
 if TYPE_CHECKING:

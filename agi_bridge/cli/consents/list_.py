@@ -11,7 +11,6 @@ from agi_bridge.cli.errors import UsageError
 from agi_bridge.cli.fold_revealing import revealed
 from agi_bridge.cli.output import plain, table
 from agi_bridge.consent import Filter, State
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,7 +133,7 @@ def _filter(settings: Settings, asked: Asked) -> Filter:
 
 
 def _line(settings: Settings, wanted: str) -> str:
-    return find_line(settings, wanted).name
+    return settings.find_line(wanted).name
 
 
 def _state(name: str) -> State:

@@ -10,7 +10,7 @@ from agi_bridge.app.ledger import maintenance_schedule, open_ledger
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.consent.signing import VAULT_KEY_FILE, rotate_vault_key
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import wall_clock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ async def retain(settings: Settings, *, dry_run: bool) -> Retained:
         ClockInDoubt: nothing besides this machine's clock says that it is time.
         LedgerUnavailable, KeyFault: as the ledger says.
     """
-    rules = maintenance_schedule(settings).rules(steady_time.now())
+    rules = maintenance_schedule(settings).rules(wall_clock.now())
     async with await open_ledger(settings) as ledger:
         report = await ledger.retain(rules, dry_run=dry_run)
     return Retained(**asdict(report), dry_run=dry_run)

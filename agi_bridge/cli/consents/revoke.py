@@ -10,7 +10,6 @@ from agi_bridge.cli import arguments
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.consent import Revocation, timestamp
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +97,7 @@ def _brand(settings: Settings, asked: Asked) -> str | None:
     if asked.brand is not None and asked.line is not None:
         raise UsageError("--brand and --line: name one of them")
     if asked.line is not None:
-        return find_line(settings, asked.line).brand
+        return settings.find_line(asked.line).brand
     if asked.brand is None:
         return None
     # A brand that no line has would revoke nothing, and nobody would notice.

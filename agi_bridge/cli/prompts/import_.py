@@ -15,7 +15,6 @@ from agi_bridge.cli.fold_shown import count, seconds
 from agi_bridge.cli.output import table
 from agi_bridge.prompts.install import cure_of, put, write_text
 from agi_bridge.prompts.required import names, wanted
-from agi_bridge.settings.fold_lines import find_line
 from agi_bridge.speech import BadAudio, Script
 from agi_bridge.speech.prompt_folder import rival_problem, rivals, words_beside
 from agi_bridge.speech.prompt_names import language_tags
@@ -128,7 +127,7 @@ async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) 
 
 
 def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
-    found = find_line(settings, line)
+    found = settings.find_line(line)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
     into = _into(settings, folder)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.prompts.sources import Shelves
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +112,7 @@ async def _ended(player: asyncio.subprocess.Process) -> int:
 
 
 def _find(settings: Settings, name: str, wanted: str, language: str | None) -> Entry:
-    line = find_line(settings, wanted)
+    line = settings.find_line(wanted)
     spoken = line.languages[0] if language is None else language
     if spoken not in line.languages:
         raise UsageError(f"--language: the line has {', '.join(line.languages)}")

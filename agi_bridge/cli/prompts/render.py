@@ -17,7 +17,6 @@ from agi_bridge.cli.fold_shown import count, seconds
 from agi_bridge.cli.output import table
 from agi_bridge.prompts.required import Wanted, wanted
 from agi_bridge.prompts.sources import Shelves, rendered_folder
-from agi_bridge.settings.fold_lines import find_line
 from agi_bridge.speech import BadAudio, BadPrompts, CommandEngine, Engine, Script
 from agi_bridge.speech.prerender import render_line
 from agi_bridge.speech.prompt_folder import read_manifest
@@ -132,7 +131,7 @@ async def run(
         ToolError: what was rendered before cannot be read.
         OSError: the folder cannot be written.
     """
-    found = find_line(settings, line)
+    found = settings.find_line(line)
     if language is not None and language not in found.languages:
         raise UsageError(f"--language: the line has {', '.join(found.languages)}")
     script = await asyncio.to_thread(Script, settings.speech.script)

@@ -19,7 +19,7 @@ from agi_bridge.consent.ledger.schema import EVENT, PII
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.results import RetentionReport
 from agi_bridge.consent.states import Act
-from agi_bridge.observe.clock import ask_kernel
+from agi_bridge.observe import ask_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

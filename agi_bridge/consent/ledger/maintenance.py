@@ -13,7 +13,7 @@ import structlog
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import ClockInDoubt, ConsentError
 from agi_bridge.consent.results import Filter, RetentionReport, RetentionRules
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -74,7 +74,7 @@ class Maintenance:
         publisher: CheckpointPublisher,
         schedule: MaintenanceSchedule,
         *,
-        clock: Callable[[], float] = steady_time.now,
+        clock: Callable[[], float] = wall_clock.now,
         running: Callable[[], float] = time.monotonic,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk
-from agi_bridge.hook.testing.fake_hook import Scenario
+from agi_bridge.hook.testing import Scenario
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo.environment import (
     CALLER,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from agi_bridge.hook.testing.fake_hook import FakeHook, Scenario
+from agi_bridge.hook.testing import FakeHook, Scenario
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo import environment as parts
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected

@@ -12,7 +12,7 @@ import pytest
 from agi_bridge.consent import ConsentRecord, LedgerUnavailable, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Scenario
+from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario
 from agi_bridge.lab.demo import console
 from agi_bridge.lab.demo.console import STATES, Calls
 from agi_bridge.lab.demo.environment import DID, MENU_DID

@@ -14,7 +14,7 @@ import pytest
 
 from agi_bridge.agi import Channel, Server
 from agi_bridge.consent import State
-from agi_bridge.hook.testing.fake_hook import Scenario
+from agi_bridge.hook.testing import Scenario
 from agi_bridge.lab.demo import call as demo_call
 from agi_bridge.lab.demo import demo, environment
 from agi_bridge.lab.demo.call import FakeCall, RealCall, expected

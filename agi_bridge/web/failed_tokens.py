@@ -26,7 +26,7 @@ _ADDRESSES: Final = 4096
 """Addresses that are told apart; all others count as one."""
 
 
-class Attempts:
+class FailedTokens:
     """Counts wrong tokens by address.
 
     Args:

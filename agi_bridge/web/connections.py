@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from uvicorn import Config
 
+MAX_CONNECTIONS: Final = 256
+"""Connections at once. Not a setting; `app.descriptors` counts file descriptors by it."""
+
 HEAD_SECONDS: Final = 5.0
 """For the first byte and all headers, and between two requests: bytes in between do not count."""
 
@@ -34,7 +37,7 @@ _FULL: Final = (
 )
 
 
-class Door(ServerState):
+class ConnectionLimiter(ServerState):
     """What uvicorn's connections share, and which of them wait for a request.
 
     Args:
@@ -47,7 +50,7 @@ class Door(ServerState):
         self._waiting: PendingConnections[Connection] = PendingConnections()
         self._served: set[Connection] = set()
         self._crowded = RateLimitedEvent("web.too_many_connections")
-        self.nonsense = RateLimitedEvent("web.not_http")
+        self.not_http = RateLimitedEvent("web.not_http")
 
     def entered(self, one: Connection) -> None:
         """Let a new connection in; if there is no place, the one that has waited longest goes."""
@@ -82,7 +85,7 @@ class Door(ServerState):
     def close(self) -> None:
         """Say what was counted."""
         self._crowded.close()
-        self.nonsense.close()
+        self.not_http.close()
 
 
 class Connection(H11Protocol):
@@ -96,8 +99,8 @@ class Connection(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(server_state, Door)  # noqa: S101 - for the type checker: `Web` gives it
-        self._door = server_state
+        assert isinstance(server_state, ConnectionLimiter)  # noqa: S101 - for the type checker: `WebServer` gives it
+        self._limiter = server_state
         self._deadline: asyncio.TimerHandle | None = None
         self.source = ""
 
@@ -106,11 +109,11 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.source = self.client[0] if self.client else ""
         self._within(HEAD_SECONDS)
-        self._door.entered(self)
+        self._limiter.entered(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
-        self._door.left(self)
+        self._limiter.left(self)
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
@@ -120,19 +123,19 @@ class Connection(H11Protocol):
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
-            self._door.serves(self)
+            self._limiter.serves(self)
             self._within(EXCHANGE_SECONDS)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, whether or not the rest of this one's body ever comes."""
         if not self.transport.is_closing():
             self._within(HEAD_SECONDS)
-            self._door.waits(self)
+            self._limiter.waits(self)
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and count it."""
-        self._door.nonsense.log(peer=self.source)
+        self._limiter.not_http.log(peer=self.source)
         super().send_400_response(msg)
 
     def _within(self, seconds: float) -> None:

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, Web, attempts, door
-from agi_bridge.web.attempts import Attempts
+from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, connections, failed_tokens
+from agi_bridge.web.failed_tokens import FailedTokens
 from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def web_of(
 ) -> AsyncIterator[int]:
     """The port of a web with few places."""
     kept = ledger or KeptRevocations()
-    async with Web(settings(tmp_path), kept, max_connections=places) as web:
+    async with WebServer(settings(tmp_path), kept, max_connections=places) as web:
         assert web.port is not None
         yield web.port
 
@@ -131,7 +131,7 @@ async def test_when_all_are_being_served_one_more_is_refused_in_words(tmp_path: 
 async def test_headers_have_a_deadline_that_no_byte_puts_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     async with web_of(tmp_path) as port:
         stream = await connect(port, sent)
 
@@ -149,7 +149,7 @@ async def test_headers_have_a_deadline_that_no_byte_puts_off(
 async def test_a_body_after_its_refusal_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     async with web_of(tmp_path) as port:
         stream = await connect(port, f"{HEAD}Content-Length: 1000000\r\n\r\n{{".encode())
         assert (await stream[0].readline()) == b"HTTP/1.1 401 Unauthorized\r\n"
@@ -161,7 +161,7 @@ async def test_who_does_not_take_the_answer_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deadline over the whole exchange, however far it has come."""
-    monkeypatch.setattr(door, "EXCHANGE_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 0.1)
     ledger = SlowLedger()
     async with web_of(tmp_path, ledger) as port:
         body = f'{{"number": "{NUMBER}"}}'
@@ -184,7 +184,7 @@ async def test_a_kept_connection_serves_many_requests_and_then_has_a_deadline(
         text = b""
         while text.count(b"HTTP/1.1 201") < 50:
             text += await stream[0].read(65_536)
-        monkeypatch.setattr(door, "HEAD_SECONDS", 0.05)
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
         stream[1].write(request)
         assert b"HTTP/1.1 201" in await rest(stream)
         await closed(stream)
@@ -210,7 +210,7 @@ async def test_wrong_tokens_are_refused_after_a_few_and_the_right_one_is_not(
     with capture_logs() as logs:
         async with web_of(tmp_path) as port:
             statuses = [(await revoke(port, f"guess-{each}")).status_code for each in range(15)]
-            assert statuses == [401] * attempts.MOST + [429] * 5
+            assert statuses == [401] * failed_tokens.MOST + [429] * 5
             assert (await revoke(port)).status_code == 201
             last = await revoke(port, "guess")
             assert last.headers["retry-after"] == "60"
@@ -225,7 +225,7 @@ async def test_wrong_tokens_are_refused_after_a_few_and_the_right_one_is_not(
 
 async def test_addresses_are_counted_apart_and_a_minute_ends() -> None:
     now = [0.0]
-    counted = Attempts(lambda: now[0])
+    counted = FailedTokens(lambda: now[0])
     assert [counted.too_many("a", MESSAGES) for _ in range(12)] == [False] * 10 + [True] * 2
     assert not counted.too_many("b", MESSAGES)
     now[0] = 60.0
@@ -234,7 +234,7 @@ async def test_addresses_are_counted_apart_and_a_minute_ends() -> None:
 
 
 async def test_the_memory_of_addresses_has_an_end() -> None:
-    counted = Attempts(lambda: 0.0)
+    counted = FailedTokens(lambda: 0.0)
     for each in range(10_000):
         counted.too_many(f"2001:db8::{each:x}", AUDIO)
     assert len(counted._wrong) <= 4097
@@ -250,5 +250,5 @@ async def test_a_port_taken_while_it_was_bound_is_given_back(tmp_path: Path) -> 
     with first:
         first.listen()
         with pytest.raises(OSError, match="in use"):
-            await Web(settings(tmp_path), KeptRevocations(), sockets=[second]).__aenter__()
+            await WebServer(settings(tmp_path), KeptRevocations(), sockets=[second]).__aenter__()
         assert second.fileno() == -1
