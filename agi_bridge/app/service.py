@@ -15,7 +15,7 @@ import structlog
 
 from agi_bridge import __version__
 from agi_bridge.agi import SAFE_APPLICATIONS, Limits, Server, stdio
-from agi_bridge.app.descriptors import FIX, needed, provide, shares, shortage
+from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
 from agi_bridge.app.ledger import (
     check_for_lost_events,
     checkpoint_publisher,
@@ -24,7 +24,7 @@ from agi_bridge.app.ledger import (
     open_ledger,
     service_lock,
 )
-from agi_bridge.app.speech import library, of_lines, stale
+from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.call.resubmit import Resubmission
 from agi_bridge.consent import LedgerUnavailable
@@ -79,10 +79,10 @@ async def house(
         HookConfigError: the hook's URL or certificates cannot be used.
     """
     address = None if media is None else media.address
-    prompts = await asyncio.to_thread(library, settings, address)
+    prompts = await asyncio.to_thread(build_library, settings, address)
     try:
         await asyncio.to_thread(prompts.prepare)
-        lines = await asyncio.to_thread(of_lines, settings, prompts)
+        lines = await asyncio.to_thread(line_libraries, settings, prompts)
         await asyncio.to_thread(warn_of_old_words, settings, lines)
         async with hook_client(settings) as client:
             await keep_disclosures(settings, lines, ledger)
@@ -165,7 +165,7 @@ def bind_all(settings: Settings) -> dict[str, list[socket.socket]]:
 
 def enough_descriptors(settings: Settings) -> int:
     """Raise the limit of file descriptors; say so if it stays too low. Returns what it is."""
-    limit = provide(needed(settings).total)
+    limit = raise_soft_limit(required_shares(settings).total)
     if (problem := shortage(settings, limit)) is not None:
         log = structlog.get_logger()
         log.warning("descriptors.too_few", limit=limit, problem=problem, fix=FIX)
@@ -291,7 +291,7 @@ async def keep_disclosures(
 def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:
     """Say which lines' prompts were made from other texts than those in force. Blocks."""
     for line in settings.lines.values():
-        if old := stale(settings, line, prompts[line.name]):
+        if old := outdated_prompts(settings, line, prompts[line.name]):
             structlog.get_logger().warning(
                 "prompts say other words than the texts in force: agi-bridge prompts check",
                 line=line.name,

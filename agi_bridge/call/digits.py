@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import AGIAppError
-from agi_bridge.speech import DIGITS
+from agi_bridge.speech import DIGIT_PROMPTS
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
@@ -44,11 +44,11 @@ class Digits:
             self._own = await self._ours()
         if not self._own:
             return [digits]
-        names = [DIGITS[int(digit)] for digit in digits]
+        names = [DIGIT_PROMPTS[int(digit)] for digit in digits]
         return [self._library.prompt(name, self._language) for name in names]
 
     async def _ours(self) -> bool:
-        if not all(self._library.has(name, self._language) for name in DIGITS):
+        if not all(self._library.has(name, self._language) for name in DIGIT_PROMPTS):
             return False
         if self._line.digits == "own":
             return True

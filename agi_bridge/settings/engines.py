@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
-from agi_bridge.speech import BadEngine, EngineSpec, engine
+from agi_bridge.speech import BadEngine, EngineSpec, build_engine
 
 from .secret import SecretPlace
 from .sections import Section
@@ -192,7 +192,7 @@ EngineSettings: TypeAlias = (
 def _try(spec: EngineSpec) -> None:
     """Refuse an engine that cannot be; for kinds that look at nothing but what they are given."""
     try:
-        engine(spec)
+        build_engine(spec)
     except BadEngine as error:
         what, _, fix = error.problem.partition(": ")
         shown = fix or "compare with agi-bridge.example.toml"

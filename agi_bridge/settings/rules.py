@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agi_bridge.speech import (
-    OPT_OUT,
+    OPT_OUT_PROMPTS,
     TEXTS,
+    WIDE,
     BadPrompts,
     BadScript,
-    Folder,
     Library,
-    LineWords,
+    LineVariables,
+    PromptFolder,
     Script,
     menu_key,
 )
-from agi_bridge.speech.prompt_folder import WIDE
 
 from .dialling import check_dialling
 from .errors import Fault
@@ -113,7 +113,7 @@ def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
         library = Library(speech.prompts, cache=Path(os.devnull))
         if speech.recordings is not None:
             key, folder = "speech.recordings", speech.recordings
-            library.over(Folder(folder))
+            library.with_overrides(PromptFolder(folder))
     except BadPrompts as error:
         mend = f"agi-bridge prompts import {folder} --line NAME --convert"
         fix = f"agi-bridge prompts check tells what helps; {mend} puts sounds right"
@@ -121,7 +121,7 @@ def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
         return
     for line in partial.lines.values():
         try:
-            own = library.over(*speech.layers(line.name, partial.speech_cache))
+            own = library.with_overrides(*speech.layers(line.name, partial.speech_cache))
         except BadPrompts as error:
             fix = f"render them again: agi-bridge prompts render --line {line.name} --force"
             key = f"lines.{line.name}"
@@ -146,7 +146,7 @@ def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
                 fix = "add it there, or take the texts out"
                 yield Fault(key, f"is not among lines.{line.name}.languages", fix, "language")
                 continue
-            words = LineWords(line.brand, line.policy_url, line.texts)
+            words = LineVariables(line.brand, line.policy_url, line.texts)
             try:
                 script.texts(words, [language], texts)
             except BadScript as error:
@@ -196,7 +196,7 @@ def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
 
 
 def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
-    for prompt in OPT_OUT:
+    for prompt in OPT_OUT_PROMPTS:
         if not library.has(prompt, language):
             what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
             fix = "record it, or leave the key empty"

@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agi_bridge.speech import Folder
+from agi_bridge.speech import PromptFolder
 
 from . import rules
 from .dids import DidIndex, numbers_of
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         """The folder of rendered speech, which the PBX must be able to read."""
         return self.state_dir / SPEECH_FOLDER
 
-    def prompt_layers(self, line: str) -> tuple[Folder, ...]:
+    def prompt_layers(self, line: str) -> tuple[PromptFolder, ...]:
         """Return the folders whose prompts win, on a line, over the shared ones; best first.
 
         The last one is that of the prompts rendered for the line. Not all of them need be there.

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from agi_bridge.speech import SHIPPED, Folder
+from agi_bridge.speech import SHIPPED, PromptFolder
 
 from .engines import EngineSettings
 from .sections import Section
@@ -60,24 +60,24 @@ class SpeechSettings(Section):
     max_megabytes: Annotated[Count, Field(ge=1, le=1_000_000)] = 256
     """Most that rendered texts may take on disk; the longest unused ones go first."""
 
-    def layers(self, line: str, cache: Path) -> tuple[Folder, ...]:
+    def layers(self, line: str, cache: Path) -> tuple[PromptFolder, ...]:
         """Return the folders whose prompts win, on a line, over those of `prompts`; best first.
 
         `cache` is the folder of rendered speech. Not all of them need be there.
         """
         rendered = f"{RENDERED}/{line}"
         seen_as = f"{self.pbx_cache}/{rendered}" if self.pbx_cache else None
-        own = Folder(cache / rendered, seen_as, "rendered")
+        own = PromptFolder(cache / rendered, seen_as, "rendered")
         if self.recordings is None:
             return (own,)
-        return Folder(self.recordings, self.pbx_recordings or None, "recording"), own
+        return PromptFolder(self.recordings, self.pbx_recordings or None, "recording"), own
 
     @property
-    def shared(self) -> Folder:
+    def shared(self) -> PromptFolder:
         """The folder of prompts that all lines share, beneath those of `layers`."""
         if self.prompts is None:
-            return Folder(SHIPPED, self.pbx_prompts or None, "shipped")
-        return Folder(self.prompts, self.pbx_prompts or None)
+            return PromptFolder(SHIPPED, self.pbx_prompts or None, "shipped")
+        return PromptFolder(self.prompts, self.pbx_prompts or None)
 
     @field_validator("engines", mode="before")
     @classmethod

@@ -59,7 +59,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SoundInfo:
     """What there is to know about a sound file."""
 
     samples: int
@@ -67,7 +67,7 @@ class Sound:
     state: FileState | None = field(default=None, compare=False)
 
 
-def examine(path: Path, rate: int = RATE) -> Sound:
+def read_sound_info(path: Path, rate: int = RATE) -> SoundInfo:
     """Read a sound file's length and hash; `rate` is what is expected of it.
 
     Raises BadAudio if it is not what Asterisk plays rightly: the one form that `wav` describes, of
@@ -84,7 +84,7 @@ def examine(path: Path, rate: int = RATE) -> Sound:
     if len(content) > most:
         raise BadAudio(f"is longer than {MAX_SECONDS:g} s")
     samples = wav.check(content, rate)
-    return Sound(samples, hashlib.sha256(content).hexdigest(), _state(status))
+    return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
 
 
 def unchanged(recording: Recording) -> bool:
@@ -95,7 +95,7 @@ def unchanged(recording: Recording) -> bool:
     try:
         if _state(recording.wav.stat()) == recording.state:
             return True
-        return examine(recording.wav).sha256 == recording.sha256
+        return read_sound_info(recording.wav).sha256 == recording.sha256
     except (BadAudio, OSError):
         return False
 

@@ -10,7 +10,7 @@ import pytest
 from agi_bridge.call.digits import Digits
 from agi_bridge.call.keypad import play
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
-from agi_bridge.speech import Folder, Library
+from agi_bridge.speech import Library, PromptFolder
 from tests.support.bridge_fixture import tone
 from tests.support.call_env import line
 from tests.support.heard import exact
@@ -44,7 +44,7 @@ def own(tmp_path: Path) -> Path:
 
 async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
     """Have the number said to a caller."""
-    library = Library(cache=own).over(Folder(own))
+    library = Library(cache=own).with_overrides(PromptFolder(own))
     shop = line().model_copy(update={"digits": digits})
 
     async def story(channel: Channel) -> None:

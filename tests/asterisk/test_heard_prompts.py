@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.observe import CallLogEntry
-from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
+from agi_bridge.speech import DIGIT_PROMPTS, PROMPTS, SHIPPED, Library
 from tests.support.call_env import line
 from tests.support.heard import exact, heard, milliseconds
 from tests.support.scripted_bridge import ScriptedBridge
@@ -29,7 +29,7 @@ PACKET = 20.0
 """Milliseconds: the end of a recording fills its last packet with silence."""
 
 EVERY = [(language, name) for language in ("en", "es", "fr") for name in PROMPTS] + [
-    ("en", name) for name in DIGITS
+    ("en", name) for name in DIGIT_PROMPTS
 ]
 
 

@@ -97,10 +97,10 @@ def teller(tmp_path: Path) -> ConsoleReporter:
 
 @asynccontextmanager
 async def hears_answers(
-    pbx: Pbx, library: Library, *applications: str, **of_line: Any
+    pbx: Pbx, library: Library, *applications: str, **line_library: Any
 ) -> AsyncIterator[Listener]:
     async with ScriptedBridge(pbx, *applications) as stage:
-        yield Listener(stage, library, line(**of_line))
+        yield Listener(stage, library, line(**line_library))
 
 
 class Listener:

@@ -109,13 +109,13 @@ async def test_the_shipped_english_digits_give_way_to_those_of_the_pbx(
     assert found == ([f"{SHIPPED}/en/digit-{digit}" for digit in "415"] if ours else ["415"])
 
 
-async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
+async def read_back(number: str, *, own: bool, **line_library: Any) -> CallRecord:
     """Key a number, listen, and press nothing more."""
     library = WithDigits("0123456789" if own else "")
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        shop = line(digits="own", **of_line)
+        shop = line(digits="own", **line_library)
         entry = NumberEntry(
             channel, shop, library, CallLogEntry("test"), "fr", question=["ask", "1"]
         )

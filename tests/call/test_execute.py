@@ -34,7 +34,7 @@ async def follow(
     *steps: Step,
     pbx: dict[str, Any] | None = None,
     library: Library | None = None,
-    **of_line: Any,
+    **line_library: Any,
 ) -> tuple[CallRecord, Result]:
     results: list[Result] = []
     voices = library or Library(cache=tmp_path)
@@ -42,7 +42,7 @@ async def follow(
     async def handler(channel: Channel) -> None:
         await channel.answer()
         call_line = CallLogEntry("test")
-        follower = PlanExecutor(channel, line(**of_line), voices, call_line)
+        follower = PlanExecutor(channel, line(**line_library), voices, call_line)
         results.append(await follower.follow(steps))
         follower.close()
         call_line.write()

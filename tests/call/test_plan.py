@@ -26,9 +26,11 @@ EN = "Sorry, this store did not define voice call forwarding"
 FR = "Désolé, ce magasin n’a pas défini de numéro vocal"
 
 
-def steps(*verbs: Verb, language: str = "en", kind: str = "other", **of_line: Any) -> list[Step]:
+def steps(
+    *verbs: Verb, language: str = "en", kind: str = "other", **line_library: Any
+) -> list[Step]:
     answer = Instructions(verbs, kind)  # type: ignore[arg-type]  # a test's own word
-    return list(plan(answer, line(**of_line), language).steps)
+    return list(plan(answer, line(**line_library), language).steps)
 
 
 def test_a_number_is_rung_and_then_the_default_destination_if_nobody_answers() -> None:

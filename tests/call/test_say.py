@@ -15,7 +15,7 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import say
 from agi_bridge.call.handler import CallHandler
 from agi_bridge.call.say import AHEAD, FIRST_LONGEST, PAUSE, SHORTEST, passages
-from agi_bridge.speech.prompt_names import clean
+from agi_bridge.speech import clean
 from tests.call.conftest import shipped_milliseconds
 from tests.support.fake_library import Voices, flite, speak
 
