@@ -292,7 +292,7 @@ def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> Non
     """Say which lines' prompts were made from other texts than those in force. Blocks."""
     for line in settings.lines.values():
         if old := outdated_prompts(settings, line, prompts[line.name]):
-            structlog.get_logger().warning(
+            structlog.get_logger().error(
                 "prompts say other words than the texts in force: agi-bridge prompts check",
                 line=line.name,
                 prompts=old,

@@ -258,7 +258,7 @@ class _Reading:
         self, key: PromptKey, place: str, text: str, listed: Mapping[str, Any]
     ) -> Recording:
         file = self._folder.path / place
-        sound = read_sound_info(file)
+        sound = read_sound_info(file, audible=True)
         recording = Recording(
             name=key[1],
             language=listed.get("language", place.partition("/")[0]),

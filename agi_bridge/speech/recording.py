@@ -67,8 +67,11 @@ class SoundInfo:
     state: FileState | None = field(default=None, compare=False)
 
 
-def read_sound_info(path: Path, rate: int = RATE) -> SoundInfo:
-    """Read a sound file's length and hash; `rate` is what is expected of it.
+def read_sound_info(path: Path, rate: int = RATE, *, audible: bool = False) -> SoundInfo:
+    """Read a sound file's length and hash. `rate` is the expected sample rate.
+
+    With `audible`, a recording that is silent is refused too: its caller would hear nothing, and
+    the record of consent would still say that the text was played.
 
     Raises BadAudio if it is not what Asterisk plays rightly: the one form that `wav` describes, of
     at most MAX_SECONDS; OSError if it cannot be read.
@@ -84,6 +87,8 @@ def read_sound_info(path: Path, rate: int = RATE) -> SoundInfo:
     if len(content) > most:
         raise BadAudio(f"is longer than {MAX_SECONDS:g} s")
     samples = wav.check(content, rate)
+    if audible and wav.is_silent(content):
+        raise BadAudio("is silent")
     return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
 
 

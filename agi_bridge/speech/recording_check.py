@@ -78,7 +78,7 @@ def check_recording(path: Path, text: str) -> list[RecordingIssue]:
         issues.append(RecordingIssue(str(error), _cure(path)))
     except OSError as error:
         return [RecordingIssue(f"cannot be read ({error.strerror})", RecordingFix.RECORD)]
-    if not samples.any():
+    if abs(samples).max(initial=0.0) <= wav.SILENCE_PEAK / 32768:
         return [*issues, RecordingIssue("is silent", RecordingFix.RECORD)]
     return issues + _sound(samples, rate) + _timing(samples, rate, text)
 

@@ -176,7 +176,7 @@ async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_o
         pass
 
 
-async def test_prompts_with_an_old_brand_are_one_warning_of_their_line(
+async def test_prompts_with_an_old_brand_are_one_error_of_their_line(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     folder = tmp_path / "speech" / "lines" / "shop" / "en"

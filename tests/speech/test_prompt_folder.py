@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import wave
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from agi_bridge.speech.prompt_folder import (
     scan_folder,
     write_manifest,
 )
+from agi_bridge.speech.recording_check import check_recording
 from agi_bridge.speech.wav import header
 
 if TYPE_CHECKING:
@@ -139,6 +141,15 @@ def test_a_sound_cut_short_is_refused(folder: Path) -> None:
     os.truncate(folder / "en" / "closed.wav", 4000)
     told = "is cut short: its header tells of more samples than are there"
     assert problems(folder) == (f"en/closed.wav {told}",)
+
+
+@pytest.mark.parametrize("noise", [0, 10])
+def test_a_silent_recording_is_refused(folder: Path, noise: int) -> None:
+    content = struct.pack("<h", noise) * 16_000
+    file = folder / "en" / "closed.wav"
+    file.write_bytes(header(len(content), 8000) + content)
+    assert problems(folder) == ("en/closed.wav is silent",)
+    assert [each.problem for each in check_recording(file, "We are closed.")] == ["is silent"]
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])

@@ -98,7 +98,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
             words = "other words than the texts in force"
             text = f"{', '.join(old)}: {words}"
             fix = f"run agi-bridge prompts check --line {line.name}"
-            yield Finding(Level.NOTE, f"lines.{line.name}", text, fix, "stale_prompts")
+            yield Finding(Level.FAULT, f"lines.{line.name}", text, fix, "stale_prompts")
 
 
 def _descriptors(settings: Settings) -> Finding:

@@ -314,7 +314,7 @@ async def test_the_command_prints_and_returns_the_exit_status(
     assert capsys.readouterr().out.splitlines()[-1] == "1 fault"
 
 
-def test_a_rendering_with_an_old_brand_is_noted(tmp_path: Path) -> None:
+def test_a_rendering_with_an_old_brand_is_a_fault(tmp_path: Path) -> None:
     folder = tmp_path / "speech" / "lines" / "shop" / "en"
     folder.mkdir(parents=True)
     shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "disclosure.wav")
@@ -322,5 +322,5 @@ def test_a_rendering_with_an_old_brand_is_noted(tmp_path: Path) -> None:
     default = 'default = {kind = "dial", destination = "PJSIP/100"}'
     report = checked_in(tmp_path, line=f'policy_url = "example.com/sms"\n{default}')
     level, text = one(report, "lines.shop")
-    assert level is Level.NOTE
+    assert level is Level.FAULT
     assert text.startswith("en/disclosure: other words than the texts in force")

@@ -13,6 +13,7 @@ from agi_bridge.cli.check.run import check
 from agi_bridge.settings import Settings, SettingsError
 from agi_bridge.speech import SHIPPED, Script, read_sound_info
 from agi_bridge.speech.prompt_folder import MANIFEST
+from agi_bridge.speech.wav import header
 from tests.support.call_env import KEY
 from tests.support.prompt_sounds import recording, shipped_text, tone
 from tests.support.wav_files import chunk
@@ -55,6 +56,18 @@ def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> N
     assert told.json["ok"] is False
     run_repairs(rendered, told.json["repairs"])
     assert rendered("check").status == 0
+
+
+def test_a_silent_disclosure_is_a_fault_for_all_commands(shop: Shop) -> None:
+    """Nobody can agree to what was not said."""
+    file = recording(shop.recordings, "disclosure", "We text you if you agree.")
+    file.write_bytes(header(32_000, 8000) + bytes(32_000))
+    told = shop("check", "--json")
+    assert told.status == 1
+    issues = [issue for issue in told.json["lines"][0]["flaws"] if issue["file"] == str(file)]
+    assert ("fault", "is silent") in [(issue["weight"], issue["problem"]) for issue in issues]
+    with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
 
 
 def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
