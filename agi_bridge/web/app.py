@@ -50,7 +50,7 @@ _TOO_OFTEN: Final = ProblemResponse(
     "Authorization",
     "has been wrong too often",
     "wait a minute and send the token that [web] names",
-    {"Retry-After": "60", "Connection": "close"},
+    {"Retry-After": "60"},
 )
 
 
@@ -231,8 +231,10 @@ def _busy(problem: str) -> ProblemResponse:
 
 
 def _refusal(refused: ProblemResponse) -> JSONResponse:
+    """Make the answer, and the connection's last: nothing that follows it is wanted."""
     error = {"field": refused.field, "problem": refused.problem, "fix": refused.fix}
-    return JSONResponse({"error": error}, refused.status, refused.headers)
+    headers = {**(refused.headers or {}), "Connection": "close"}
+    return JSONResponse({"error": error}, refused.status, headers)
 
 
 async def _no_path(_: Request, error: Exception) -> Response:

@@ -30,8 +30,6 @@ IDLE_SECONDS: Final = 5
 DRAIN_SECONDS: Final = 5
 """How long requests in progress may take to end when the web is closed."""
 
-_MAX_HEADER_BYTES: Final = 16 * 1024
-
 _BACKLOG: Final = 128
 """Connections that the kernel may hold for us."""
 
@@ -145,7 +143,6 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 backlog=_BACKLOG,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
             )
         )
         self._app = app

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import uvicorn
 from structlog.testing import capture_logs
 
 from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, connections, failed_tokens
@@ -25,6 +26,9 @@ PLACES = 8
 ELSEWHERE = "127.0.0.2"
 HEAD = f"POST {REVOCATIONS} HTTP/1.1\r\nHost: x\r\n"
 ALLOWED = f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+
+BODY = f'{{"number": "{NUMBER}"}}'
+REQUEST = f"{HEAD}{ALLOWED}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -124,12 +128,17 @@ async def test_when_all_are_being_served_one_more_is_refused_in_words(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "sent",
-    [b"", b"PO", HEAD.encode(), HEAD.encode() + b"X: " + b"x" * 9000],
-    ids=["no byte", "a word", "half the headers", "one long header"],
+    ("sent", "more"),
+    [
+        (b"", b"\r\n"),
+        (b"POST /", b"x"),
+        (HEAD.encode(), b"x"),
+        (HEAD.encode() + b"X: " + b"x" * 9000, b"x"),
+    ],
+    ids=["blank lines", "a word", "half the headers", "one long header"],
 )
 async def test_headers_have_a_deadline_that_no_byte_puts_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, more: bytes
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     async with web_of(tmp_path) as port:
@@ -137,7 +146,7 @@ async def test_headers_have_a_deadline_that_no_byte_puts_off(
 
         async def trickle() -> None:
             while True:
-                stream[1].write(b"x")
+                stream[1].write(more)
                 await asyncio.sleep(0.01)
 
         trickling = asyncio.create_task(trickle())
@@ -178,16 +187,197 @@ async def test_a_kept_connection_serves_many_requests_and_then_has_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with web_of(tmp_path, places=1) as port:
-        body = f'{{"number": "{NUMBER}"}}'
-        request = f"{HEAD}{ALLOWED}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-        stream = await connect(port, 50 * request)  # pipelined
-        text = b""
-        while text.count(b"HTTP/1.1 201") < 50:
-            text += await stream[0].read(65_536)
+        stream = await connect(port)
+        for _ in range(50):
+            stream[1].write(REQUEST)
+            assert await stream[0].readline() == b"HTTP/1.1 201 Created\r\n"
+            assert b"connection" not in await stream[0].readuntil(b"}")
         monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
-        stream[1].write(request)
+        stream[1].write(REQUEST)
         assert b"HTTP/1.1 201" in await rest(stream)
         await closed(stream)
+
+
+@pytest.mark.parametrize("much", [b"", b"x" * 100_000], ids=["short", "long"])
+async def test_a_request_before_the_last_one_is_answered_is_not_served(
+    tmp_path: Path, much: bytes
+) -> None:
+    ledger = KeptRevocations()
+    async with web_of(tmp_path, ledger) as port:
+        stream = await connect(port, 3 * REQUEST + much)
+        answer = await rest(stream)
+        await closed(stream)
+    assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 201") == 1
+    assert len(ledger.revoked) == 1
+
+
+def unread(port: int, data: bytes) -> socket.socket:
+    """A connection with the smallest memory for answers, which nobody reads."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    one.bind((ELSEWHERE, 0))
+    one.connect(("127.0.0.1", port))
+    one.settimeout(0)
+    with suppress(BlockingIOError):
+        one.send(data)
+    return one
+
+
+async def test_connections_that_do_not_read_keep_no_revocation_out(tmp_path: Path) -> None:
+    nothing = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with web_of(tmp_path) as port:
+        deaf = []
+        for _ in range(5):
+            deaf += [unread(port, nothing * 1500) for _ in range(2 * PLACES)]
+            assert (await revoke(port)).status_code == 201
+            for one in deaf:
+                with suppress(OSError):
+                    one.send(nothing * 1500)
+            assert (await revoke(port)).status_code == 201
+        for one in deaf:
+            one.close()
+
+
+class Transport(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return {"peername": (ELSEWHERE, 1), "sockname": ("127.0.0.1", 2)}.get(name, default)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def test_a_connection_that_stops_reading_waits_like_an_idle_one() -> None:
+    """A long answer, as a recording is, that is not taken: its place can be another's."""
+    shared = connections.ConnectionLimiter(1)
+
+    taken = asyncio.Event()
+
+    async def recording(_scope: object, _receive: object, _send: object) -> None:
+        await taken.wait()
+
+    config = uvicorn.Config(recording, ws="none", log_config=None)
+    transport = Transport()
+    one = connections.Connection(config, shared, {})
+    one.connection_made(transport)
+    one.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await asyncio.sleep(0)
+    assert len(shared._waiting) == 0
+    one.pause_writing()
+    assert len(shared._waiting) == 1
+    one.resume_writing()
+    assert len(shared._waiting) == 0
+    one.connection_lost(None)
+    taken.set()
+    await asyncio.wait(shared.tasks)
+    shared.close()
+
+
+# -- bytes that cost the event loop
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes were parsed at once, each time."""
+    sizes: list[int] = []
+    feed = connections.Connection._feed
+
+    def counted(self: connections.Connection, some: bytes) -> None:
+        sizes.append(len(some))
+        feed(self, some)
+
+    monkeypatch.setattr(connections.Connection, "_feed", counted)
+    return sizes
+
+
+CHUNKED = f"{HEAD}Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "after the answer"])
+async def test_the_body_of_a_refused_request_is_not_parsed(
+    tmp_path: Path, parsed: list[int], *, at_once: bool
+) -> None:
+    async with web_of(tmp_path) as port:
+        chunks = b"1\r\n{\r\n" * 100_000
+        stream = await connect(port, f"{CHUNKED}\r\n".encode() + (chunks if at_once else b""))
+        assert await stream[0].readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+        stream[1].write(chunks)
+        assert b"connection: close\r\n" in await rest(stream)
+        await closed(stream)
+    assert sum(parsed) <= connections._PARSED_BYTES
+
+
+async def test_a_body_in_tiny_chunks_is_parsed_a_little_at_a_time(
+    tmp_path: Path, parsed: list[int]
+) -> None:
+    body = f'{{"number": "{NUMBER}"'.ljust(65_535) + "}"
+    chunks = "".join(f"1\r\n{each}\r\n" for each in body)
+    async with web_of(tmp_path) as port:
+        stream = await connect(port, f"{CHUNKED}{ALLOWED}\r\n{chunks}0\r\n\r\n".encode())
+        assert await stream[0].readline() == b"HTTP/1.1 201 Created\r\n"
+        await closed(stream)
+    assert max(parsed) <= connections._PARSED_BYTES
+
+
+@pytest.mark.parametrize(
+    "endless", [b"1;" + b"x" * 600_000, b"0\r\n" + b"a: b\r\n" * 100_000], ids=["chunk", "trailer"]
+)
+async def test_a_body_that_is_all_framing_is_too_long(tmp_path: Path, endless: bytes) -> None:
+    async with web_of(tmp_path) as port:
+        stream = await connect(port, f"{CHUNKED}{ALLOWED}\r\n".encode() + endless)
+        assert await stream[0].readline() == b"HTTP/1.1 413 Content Too Large\r\n"
+        assert b'"send at most 65536 bytes"' in await rest(stream)
+        await closed(stream)
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [(16 * 1024, b"404"), (16 * 1024 + 1, b"431"), (70_000, b"431")]
+)
+async def test_headers_have_a_limit_however_they_come(
+    tmp_path: Path, length: int, status: bytes
+) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
+    head += b"x" * (length - len(head) - 4) + b"\r\n\r\n"
+    async with web_of(tmp_path) as port:
+        for parts in ([head], [head[:9000], head[9000:]]):
+            stream = await connect(port)
+            for part in parts:
+                stream[1].write(part)
+                await stream[1].drain()
+            assert (await stream[0].readline()).startswith(b"HTTP/1.1 " + status)
+            assert b"connection: close\r\n" in (await rest(stream)).lower()
+            await closed(stream)
+
+
+async def test_an_offer_of_another_protocol_is_passed_over(tmp_path: Path) -> None:
+    """Java's client offers HTTP/2 with its first request."""
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+    async with web_of(tmp_path) as port:
+        stream = await connect(
+            port, REQUEST.replace(b"Host: x\r\n", f"Host: x\r\n{offer}".encode())
+        )
+        assert await stream[0].readline() == b"HTTP/1.1 201 Created\r\n"
+        await rest(stream)
+        await closed(stream)
+
+
+async def test_a_body_that_is_no_chunks_is_refused_in_mid_request(tmp_path: Path) -> None:
+    ledger = KeptRevocations()
+    async with web_of(tmp_path, ledger) as port:
+        stream = await connect(port, f"{CHUNKED}{ALLOWED}\r\n1\r\n{{\r\n".encode())
+        await asyncio.sleep(0)
+        stream[1].write(b"nonsense\r\n")
+        assert (await stream[0].readline()).startswith(b"HTTP/1.1 400 ")
+        await rest(stream)
+        await closed(stream)
+    assert ledger.revoked == []
 
 
 async def test_what_is_not_http_is_counted(tmp_path: Path) -> None:
