@@ -144,7 +144,10 @@ ENGLISH: Final = Vocabulary(
     f" {several(_DID_NOT, 'subscribed, sign up, signed up, opt in, opted in, give permission')},"
     f" {several(_DID_NOT, 'gave permission, ask for this, asked for this, ask for these')},"
     f" {several(_DID_NOT, 'text, texting, message, contact')},"
-    f" {_FROM_LIST}",
+    f" {_FROM_LIST}, dnc, gdpr, right to be forgotten, stahp, stawp, opt outt, unregister*,"
+    " unenrol*, deregister*, delist*, you are blocked, youre blocked, your blocked, ur blocked,"
+    " not wanted, cut me off,"
+    f" {several('do not want, dont want', 'these, those, any of these, any of this')}",
 )
 
 _ES_BAJA: Final = "dar, darme, darse, darnos, deme, denme, dame, dese, dar me, demen, quiero"
@@ -202,7 +205,7 @@ SPANISH: Final = Vocabulary(
     " no consenti, no autorice, no autorizo, no autoricen, no he autorizado, no he dado,"
     " no di mi, no solicite, no pedi esto, en paz, quien les dio, quien le dio, quien te dio,"
     " los voy a bloquear, lo voy a bloquear, te voy a bloquear, no me llame, no me llamen,"
-    " no me llames, no pares, no paren,"
+    " no me llames, no pares, no paren, no llame, no llamen, no llamar, no doy, derecho al olvido,"
     f" {several('no', _ES_STOP)}",
 )
 
@@ -257,7 +260,9 @@ FRENCH: Final = Vocabulary(
     " mauvaise personne, pas interesse, pas interessee, ne consens, pas consenti, pas donne mon,"
     " jamais donne mon, jamais accepte, nai pas accepte, nai jamais, indesirable, indesirables,"
     " je vous bloque, je te bloque, vous ai bloque, vais vous bloquer, signale comme,"
-    " vais vous signaler, ne mappelez, marre, qui vous a donne, narretez pas, narrete pas",
+    " rgpd, droit a loubli, nappelez plus, nappelez pas, nappelle plus, ne plus me,"
+    " ne plus mappeler, je refuse, vais vous signaler, ne mappelez, marre, qui vous a donne,"
+    " narretez pas, narrete pas",
 )
 
 LANGUAGES: Final = (ENGLISH, SPANISH, FRENCH)

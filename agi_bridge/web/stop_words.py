@@ -18,6 +18,7 @@ from enum import Flag, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.web.stop_phrases import LANGUAGES, OPPOSITE, SIGNS, several
+from agi_bridge.web.stop_refusals import may_refuse
 from agi_bridge.web.stop_text import Reading, is_liking, readings, unquoted
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_intent(message: str) -> Intent:
         return Intent.STOP
     if own != text:
         intents |= {_intent_of(reading) for reading in readings(text)}
-    if intents != {Intent.OTHER} or any(sign in SIGNS for sign in text):
+    if intents != {Intent.OTHER} or any(sign in SIGNS for sign in text) or may_refuse(own):
         return Intent.UNCLEAR
     return Intent.OTHER
 
