@@ -7,7 +7,7 @@ from typing import Final
 from agi_bridge.agi.commands import FAILED, NO_APPLICATION, exec_seconds
 from agi_bridge.agi.encoding import app_arguments
 from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
-from agi_bridge.agi.hangup import HangupScope, Shield
+from agi_bridge.agi.hangup import HangupScope, HangupShield
 from agi_bridge.agi.media import MediaCommands
 from agi_bridge.agi.results import number
 from agi_bridge.agi.variables import VariableCommands
@@ -32,7 +32,7 @@ class Channel(MediaCommands, VariableCommands):
     @property
     def hung_up(self) -> bool:
         """Whether we have heard that the channel is dead."""
-        return self._connection.hung_up
+        return self._connection.hangup.happened
 
     def until_hangup(self) -> AbstractAsyncContextManager[None]:
         """Cancel whatever is awaited inside when the caller hangs up; leaves as `AGIHangup`.
@@ -40,7 +40,7 @@ class Channel(MediaCommands, VariableCommands):
         Catch `AGIHangup` around the block, not around single commands in it. Afterwards await
         what you like: of nested blocks only the innermost is cancelled, and only once.
         """
-        return HangupScope(self._connection)
+        return HangupScope(self._connection.hangup)
 
     def shielded(self) -> AbstractAsyncContextManager[None]:
         """Let a hangup wait for the end of the block, which then raises `AGIHangup`.
@@ -48,7 +48,7 @@ class Channel(MediaCommands, VariableCommands):
         For what must be finished in any case: reading DIALSTATUS, storing what was agreed. A
         reply that is outstanding at the hangup is waited for, 5 s at most.
         """
-        return Shield(self._connection)
+        return HangupShield(self._connection.hangup)
 
     # -- the channel itself -----------------------------------------------------------------------
 

@@ -1,15 +1,17 @@
-"""One connection to Asterisk: one command in flight, its deadline, and the news of a hangup.
+"""One connection to Asterisk: one command in flight, its deadline, and the hangup.
 
-The transport may be a TCP socket, a pair of pipes or a test's stand-in; nothing here knows which.
+The transport may be a TCP socket, a pair of pipes or a fake. Listening, and the handler that runs
+the call, are not here.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
 from math import inf
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from agi_bridge.agi import wire
+from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import (
     AGIError,
     AGIHangup,
@@ -18,34 +20,31 @@ from agi_bridge.agi.errors import (
     AGITimeout,
     AGIUsageError,
 )
+from agi_bridge.agi.hangup import HangupSignal
 from agi_bridge.agi.limits import Limits
 
-if TYPE_CHECKING:
-    from agi_bridge.agi.environment import Environment
-    from agi_bridge.agi.hangup import HangupScope
-
-_EARLY = 0.01
-"""Seconds that a timer may come before its time, as clocks are rounded to milliseconds."""
+_EARLY_SECONDS = 0.01
+"""How much too early a timer may fire, because clocks are rounded to milliseconds."""
 
 
 class ConnectionHandler(Protocol):
-    """Whoever accepted the connection."""
+    """The owner of a connection: the server, or the caller of a single call."""
 
     def connected(self, connection: "Connection", transport: asyncio.Transport) -> bool:
-        """Look at a new connection; False turns it away."""
+        """Accept a new connection, or return False to close it."""
 
-    def started(self, connection: "Connection", environment: "Environment") -> None:
-        """Take over a call whose environment has been read."""
+    def started(self, connection: "Connection", environment: Environment) -> None:
+        """Start the call whose environment has been read."""
 
     def ended(self, connection: "Connection", error: AGIError | None) -> None:
-        """Hear that the connection is gone; the error says why, if it did not end in order."""
+        """Note that the connection is closed; `error` is the reason if it did not end normally."""
 
 
 class Connection(asyncio.Protocol):
-    """The engine's side of one AGI session.
+    """The server's side of one AGI session.
 
-    A hangup is heard in three ways: the HANGUP line, reply 511 (``AGISIGHUP=no`` sends no line),
-    the end of the stream. Each of them fires the innermost `HangupScope` of every task once.
+    A hangup arrives in one of three ways: the HANGUP line, reply 511 (with ``AGISIGHUP=no`` there
+    is no line), or the end of the stream. The first one notifies `hangup`, once.
     """
 
     __slots__ = (
@@ -69,9 +68,7 @@ class Connection(asyncio.Protocol):
         "begun",
         "closed",
         "fault",
-        "hung_up",
-        "scopes",
-        "shields",
+        "hangup",
         "task",
     )
 
@@ -93,14 +90,16 @@ class Connection(asyncio.Protocol):
         self._call_ends = inf  # of the environment, then of the call
         self._timer: asyncio.TimerHandle | None = None
         self._armed = inf
-        self.begun = False  # the environment has been read
-        self.hung_up = False
+        self.begun = False
+        """Whether the environment has been read."""
+        self.hangup = HangupSignal()
+        """The hangup of this call's channel."""
         self.closed = False
-        self.fault: AGIError | None = None  # why we gave the session up
-        self.scopes: list[HangupScope] = []
-        self.shields = 0
+        """Whether nothing more can be sent."""
+        self.fault: AGIError | None = None
+        """Why this side ended the session, if it did."""
         self.task: asyncio.Task[None] | None = None
-        """The call's task, cancelled when the call has lasted too long."""
+        """The call's task, cancelled when the call exceeds `Limits.call_seconds`."""
 
     # -- commands ---------------------------------------------------------------------------------
 
@@ -120,7 +119,7 @@ class Connection(asyncio.Protocol):
             return self._send_in_turn(line, seconds, live=live, is_exec=is_exec)
         if self.closed or self._transport is None:
             raise AGIHangup("the connection to Asterisk is closed")
-        if live and self.hung_up:
+        if live and self.hangup.happened:
             raise AGIHangup("the caller has hung up")
         self._in_flight = True
         self._follows_usage = is_exec
@@ -204,7 +203,7 @@ class Connection(asyncio.Protocol):
             if isinstance(event, wire.Reply):
                 self._replied(event)
             elif isinstance(event, wire.HangupNotice):
-                self._unsolicited += self.hung_up
+                self._unsolicited += self.hangup.happened
                 self.hang_up()
             elif isinstance(event, wire.UsageBlock):
                 self._usage()
@@ -230,7 +229,7 @@ class Connection(asyncio.Protocol):
         reset = AGIProtocolError("the connection was reset") if exc is not None else None
         self._owner.ended(self, self.fault or reset)
 
-    def _begin(self, environment: "Environment") -> None:
+    def _begin(self, environment: Environment) -> None:
         self.begun = True
         self._call_ends = self._loop.time() + self._limits.call_seconds
         if self._call_ends < self._armed:
@@ -253,9 +252,9 @@ class Connection(asyncio.Protocol):
             if pending is not None and not pending.done():
                 pending.set_result(reply)
         elif reply.code == wire.DEAD_CHANNEL:
-            told = self._refused(AGIHangup("the caller has hung up"))
+            informed = self._refused(AGIHangup("the caller has hung up"))
             self._in_flight = False
-            self.hang_up(told)
+            self.hang_up(informed)
         elif reply.code == wire.INVALID_COMMAND:
             self._refused(AGIInvalidCommand("Asterisk does not know the command"))
         else:
@@ -293,44 +292,34 @@ class Connection(asyncio.Protocol):
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def hang_up(self, told: "asyncio.Task[object] | None" = None) -> None:
-        """Note that the channel is dead, and tell every task but one that knows already."""
-        if self.hung_up:
+    def hang_up(self, informed: "asyncio.Task[object] | None" = None) -> None:
+        """Note that the channel is dead, and notify every task but `informed`, which knows."""
+        if self.hangup.happened:
             return
-        self.hung_up = True
+        self.hangup.happened = True
         if self._in_flight:
             # The reply of what was in flight still comes, up to 40 ms later; not for ever.
             self._deadline = min(self._deadline, self._loop.time() + self._limits.hangup_seconds)
             if self._deadline < self._armed:
                 self._arm(self._deadline)
         # A reply that came just before has to be delivered first: it may be the key that agrees.
-        self._loop.call_soon(self.announce, told)
-
-    def announce(self, told: "asyncio.Task[object] | None" = None) -> None:
-        """Fire the innermost scope of every task, unless somebody asked that we wait."""
-        if self.shields:
-            return
-        seen = {told}
-        for scope in reversed(self.scopes.copy()):
-            if scope.task not in seen:
-                seen.add(scope.task)
-                scope.fire()
+        self._loop.call_soon(self.hangup.notify, informed)
 
     def _lost(self) -> None:
         """End the session: nothing more can be asked."""
-        told = self._refused(AGIHangup("the connection to Asterisk is closed"))
+        informed = self._refused(AGIHangup("the connection to Asterisk is closed"))
         if not self.closed:
             self.closed = True
-            self.hang_up(told)
+            self.hang_up(informed)
         self._settled()
 
     def _fail(self, error: AGIError) -> None:
         """Give up the connection; whoever awaits a reply learns why, the others of a hangup."""
         self.closed = True
         self.fault = error
-        told = self._refused(error)
+        informed = self._refused(error)
         self._settled()
-        self.hang_up(told)
+        self.hang_up(informed)
         self.abort()
 
     def close(self) -> None:
@@ -363,9 +352,9 @@ class Connection(asyncio.Protocol):
         """Act on the deadline that has passed, or wait for the next one."""
         self._timer = None
         self._armed = inf
-        now = self._loop.time() + _EARLY
+        now = self._loop.time() + _EARLY_SECONDS
         if now >= self._deadline:
-            if self.hung_up:
+            if self.hangup.happened:
                 self._fail(AGIHangup("the caller has hung up"))
             else:
                 self._fail(AGITimeout("Asterisk did not answer in time"))

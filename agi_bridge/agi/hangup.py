@@ -1,50 +1,89 @@
-"""Hangup as an event: scopes that end with it, and shields that make it wait.
+"""Hangup as an event: the signal, the scopes that it cancels, and the shields that delay it.
 
-Built like `asyncio.Timeout`: the scope cancels its task, takes its own cancellation back with
-`Task.uncancel`, and lets anybody else's cancellation pass.
+It knows no connection: the connection sets `HangupSignal.happened` and calls `notify`.
+A scope works as `asyncio.Timeout` does: it cancels its task, takes its own cancellation back with
+`Task.uncancel`, and lets every other cancellation pass.
 """
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from agi_bridge.agi.errors import AGIHangup
 
-if TYPE_CHECKING:
-    from agi_bridge.agi.connection import Connection
 
+class HangupSignal:
+    """The hangup of one channel: whether it has happened, and the scopes that wait for it.
 
-def _this_task() -> "asyncio.Task[object]":
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a hangup scope needs a task")
-    return task
+    Belongs to one event loop. It happens once.
+    """
+
+    __slots__ = ("_scopes", "_shields", "happened")
+
+    def __init__(self) -> None:
+        self.happened = False
+        """Whether the channel is known to be dead."""
+        self._scopes: list[HangupScope] = []
+        self._shields = 0
+
+    def notify(self, informed: "asyncio.Task[object] | None" = None) -> None:
+        """Cancel the innermost scope of every task, unless a shield is open.
+
+        `informed` is a task that knows already, because its command raised `AGIHangup`.
+        """
+        if self._shields:
+            return
+        seen = {informed}
+        for scope in reversed(self._scopes.copy()):
+            if scope.task not in seen:
+                seen.add(scope.task)
+                scope.cancel()
+
+    def add_scope(self, scope: "HangupScope") -> None:
+        """Register a scope that has been entered."""
+        self._scopes.append(scope)
+
+    def remove_scope(self, scope: "HangupScope") -> None:
+        """Remove a scope that is left."""
+        self._scopes.remove(scope)
+
+    def is_open(self, scope: "HangupScope") -> bool:
+        """Tell whether the scope has been entered and not left."""
+        return scope in self._scopes
+
+    def shield(self) -> None:
+        """Delay `notify` until `unshield` has been called as often."""
+        self._shields += 1
+
+    def unshield(self) -> bool:
+        """End one shield; tell whether others are still open."""
+        self._shields -= 1
+        return self._shields > 0
 
 
 class HangupScope:
-    """A block that a hangup cancels, and that is then left as `AGIHangup`.
+    """A block that a hangup cancels; it is then left as `AGIHangup`.
 
-    Of nested blocks of one task only the innermost is cancelled; what follows it can still await.
-    A block that is entered after the hangup raises at once.
+    If a task has nested blocks, only the innermost is cancelled, and the code after it can still
+    await. Entering a block after the hangup raises `AGIHangup` at once.
     """
 
-    __slots__ = ("_connection", "_fired", "_outside", "task")
+    __slots__ = ("_cancelled", "_outer_cancellations", "_signal", "task")
 
-    def __init__(self, connection: "Connection") -> None:
-        self._connection = connection
-        self._fired = False
+    def __init__(self, signal: HangupSignal) -> None:
+        self._signal = signal
+        self._cancelled = False
 
     async def __aenter__(self) -> None:
-        if self._connection.hung_up:
+        if self._signal.happened:
             raise AGIHangup("the caller has hung up")
-        self.task = _this_task()
-        self._outside = self.task.cancelling()
-        self._connection.scopes.append(self)
+        self.task = _current_task()
+        self._outer_cancellations = self.task.cancelling()
+        self._signal.add_scope(self)
 
-    def fire(self) -> None:
-        """Cancel what the block awaits, once, and only while it is open."""
-        if not self._fired and self in self._connection.scopes:
-            self._fired = True
+    def cancel(self) -> None:
+        """Cancel what the block awaits, once, and only while the block is open."""
+        if not self._cancelled and self._signal.is_open(self):
+            self._cancelled = True
             self.task.cancel()
 
     async def __aexit__(
@@ -53,27 +92,27 @@ class HangupScope:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._connection.scopes.remove(self)
+        self._signal.remove_scope(self)
         if (
-            self._fired
-            and self.task.uncancel() <= self._outside
+            self._cancelled
+            and self.task.uncancel() <= self._outer_cancellations
             and exc_type is not None
             and issubclass(exc_type, asyncio.CancelledError)
         ):
             raise AGIHangup("the caller has hung up") from exc
 
 
-class Shield:
-    """A block that a hangup does not disturb; one that came meanwhile is told at its end."""
+class HangupShield:
+    """A block that a hangup does not cancel. A hangup during it takes effect at its end."""
 
-    __slots__ = ("_before", "_connection")
+    __slots__ = ("_happened_before", "_signal")
 
-    def __init__(self, connection: "Connection") -> None:
-        self._connection = connection
+    def __init__(self, signal: HangupSignal) -> None:
+        self._signal = signal
 
     async def __aenter__(self) -> None:
-        self._before = self._connection.hung_up
-        self._connection.shields += 1
+        self._happened_before = self._signal.happened
+        self._signal.shield()
 
     async def __aexit__(
         self,
@@ -81,16 +120,23 @@ class Shield:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        connection = self._connection
-        connection.shields -= 1
-        if self._before or not connection.hung_up or connection.shields:
+        signal = self._signal
+        still_shielded = signal.unshield()
+        if self._happened_before or not signal.happened or still_shielded:
             return
         if exc_type is None:
-            connection.announce(_this_task())
+            signal.notify(_current_task())
             raise AGIHangup("the caller has hung up")
         if issubclass(exc_type, AGIHangup | asyncio.CancelledError):
-            connection.announce(_this_task())
+            signal.notify(_current_task())
             return
-        # Another error is on its way: should it be caught inside the scope, the hangup still
-        # has to be heard there. Not at once, as the task is running.
-        asyncio.get_running_loop().call_soon(connection.announce)
+        # Another exception is on its way. If the handler catches it inside a scope, the scope must
+        # still learn of the hangup; not at once, because its task is running.
+        asyncio.get_running_loop().call_soon(signal.notify)
+
+
+def _current_task() -> "asyncio.Task[object]":
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a hangup scope needs a task")
+    return task
