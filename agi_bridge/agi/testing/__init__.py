@@ -9,7 +9,7 @@ it is asked for. A test of a handler:
 """
 
 from agi_bridge.agi.testing.dtmf_script import DtmfScript, KeysBySound, KeySequence
-from agi_bridge.agi.testing.pbx import CallClock, FakeAsterisk, LoopClock
+from agi_bridge.agi.testing.pbx import FakeAsterisk
 from agi_bridge.agi.testing.record import (
     CallEvent,
     CallRecord,
@@ -17,6 +17,7 @@ from agi_bridge.agi.testing.record import (
     DialOutcome,
     PlayedSound,
 )
+from agi_bridge.agi.testing.scenario import CallClock, LoopClock
 
 __all__ = [
     "CallClock",

@@ -1,11 +1,12 @@
-"""Variables and AstDB of a call, as far as GET FULL VARIABLE can evaluate them here."""
+"""The channel variables and the AstDB of a simulated call, and the dialplan text that reads them.
+
+Of dialplan functions only `URIENCODE` and `LEN` are evaluated.
+"""
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from agi_bridge.agi.testing.call import Call
+from agi_bridge.agi.testing.scenario import Scenario
 
 _INNERMOST = re.compile(r"\$\{((?:URIENCODE|LEN)\()?([^${}]*)\}")
 _VALUE_BYTES = 1023
@@ -13,19 +14,18 @@ _VALUE_BYTES = 1023
 
 
 class ChannelVariables:
-    """What a channel remembers."""
+    """The variables of one channel, and its own AstDB."""
 
-    def __init__(self, call: "Call") -> None:
-        pbx = call.pbx
+    def __init__(self, scenario: Scenario, channel_name: str) -> None:
         self._values = {
-            "CALLERID(num)": pbx.caller_id,
-            "CALLERID(name)": pbx.caller_name,
-            "CHANNEL(language)": pbx.language,
-            "CHANNEL": f"PJSIP/caller-{call.name}",
-            "CONTEXT": pbx.context,
-            "EXTEN": pbx.extension,
-            "UNIQUEID": call.name,
-            **pbx.variables,
+            "CALLERID(num)": scenario.caller_id,
+            "CALLERID(name)": scenario.caller_name,
+            "CHANNEL(language)": scenario.language,
+            "CHANNEL": f"PJSIP/caller-{channel_name}",
+            "CONTEXT": scenario.context,
+            "EXTEN": scenario.extension,
+            "UNIQUEID": channel_name,
+            **scenario.variables,
         }
         self._database: dict[tuple[str, str], str] = {}
 
@@ -42,7 +42,7 @@ class ChannelVariables:
         return raw.decode("utf-8", "surrogateescape")
 
     def evaluate(self, expression: str) -> str:
-        """Replace ``${X}``, ``${URIENCODE(${X})}`` and ``${LEN(${X})}``, inmost first."""
+        """Replace ``${X}``, ``${URIENCODE(${X})}`` and ``${LEN(${X})}``, innermost first."""
         kept: list[str] = []
 
         def replace(found: re.Match[str]) -> str:
@@ -53,29 +53,29 @@ class ChannelVariables:
                 inside = _restore(inside.removesuffix(")"), kept)
                 raw = inside.encode("utf-8", "surrogateescape")
                 text = str(len(raw)) if function == "LEN(" else quote(raw, safe="-_.!~*'()")
-            kept.append(text)  # what a value holds is never evaluated again
+            kept.append(text)  # a value is never evaluated again
             return f"\0{len(kept) - 1}\0"
 
         while _INNERMOST.search(expression):
             expression = _INNERMOST.sub(replace, expression)
         return _restore(expression, kept)
 
-    def database(self, what: str, args: list[str]) -> str:
-        """Read or change AstDB."""
-        if what == "GET":
+    def database(self, action: str, args: list[str]) -> str:
+        """Run DATABASE GET, PUT, DEL or DELTREE; return the reply."""
+        if action == "GET":
             text = self._database.get((args[0], args[1]))
             return "200 result=0\n" if text is None else f"200 result=1 ({text})\n"
-        if what == "PUT":
+        if action == "PUT":
             self._database[args[0], args[1]] = args[2]
             return "200 result=1\n"
-        if what == "DEL":
-            gone = self._database.pop((args[0], args[1]), None)
-            return f"200 result={int(gone is not None)}\n"
+        if action == "DEL":
+            removed = self._database.pop((args[0], args[1]), None)
+            return f"200 result={int(removed is not None)}\n"
         tree = args[1] if args[1:] else ""
         doomed = [key for key in self._database if key[0] == args[0] and key[1].startswith(tree)]
         for key in doomed:
             del self._database[key]
-        # As `handle_dbdeltree` prints it: 1 is what says that nothing was there.
+        # As `handle_dbdeltree` prints it: 1 means that nothing was there.
         return f"200 result={0 if doomed else 1}\n"
 
 

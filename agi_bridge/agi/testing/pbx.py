@@ -1,43 +1,27 @@
-"""`FakeAsterisk`: places calls to a FastAGI server, or straight to a handler."""
+"""`FakeAsterisk`: places simulated calls to a FastAGI server, or directly to a handler.
+
+It holds the scenario and the transports. What happens in a call is in `call` and `channel`.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
 
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, SingleCallOwner
-from agi_bridge.agi.testing.call import Call
+from agi_bridge.agi.testing.call import Output, SimulatedCall
 from agi_bridge.agi.testing.dtmf_script import KeysBySound
 from agi_bridge.agi.testing.receive_buffer import ReceiveBuffer
-from agi_bridge.agi.testing.record import CallEvent, CallRecord, DialOutcome
-
-HangupMode = Literal["line", "silent", "eof"]
-Sounds = Mapping[str, int] | Callable[[str], int | None]
-Dialling = str | DialOutcome | Callable[[str], str | DialOutcome]
-
-
-class CallClock(Protocol):
-    """Where a call's time comes from when it runs at a pace."""
-
-    def time(self) -> float:
-        """Tell the time in seconds, from any beginning."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-
-
-class LoopClock:
-    """The event loop's clock."""
-
-    def time(self) -> float:
-        """Tell the loop's time."""
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep on the loop."""
-        await asyncio.sleep(seconds)
+from agi_bridge.agi.testing.record import CallEvent, CallRecord
+from agi_bridge.agi.testing.scenario import (
+    CallClock,
+    DialBehaviour,
+    HangupMode,
+    LoopClock,
+    Scenario,
+    Sounds,
+)
 
 
 class FakeAsterisk:
@@ -71,7 +55,7 @@ class FakeAsterisk:
         keys: str | KeysBySound | None = "",
         hangup_at: Callable[[Sequence[str]], bool] | None = None,
         hangup_mode: HangupMode = "line",
-        dial: Dialling = "ANSWER",
+        dial: DialBehaviour = "ANSWER",
         variables: Mapping[str, str] | None = None,
         applications: Mapping[str, int] | None = None,
         caller_id: str = "15145550100",
@@ -86,25 +70,30 @@ class FakeAsterisk:
         clock: CallClock | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
     ) -> None:
-        self.sounds = sounds
-        self.keys = keys
-        self.hangup_at = hangup_at
-        self.hangup_mode = hangup_mode
-        self.dial = dial
-        self.variables = dict(variables or {})
-        self.applications = {name.lower(): code for name, code in (applications or {}).items()}
-        self.caller_id = caller_id
-        self.caller_name = caller_name
-        self.dnid = dnid
-        self.extension = extension
-        self.context = context
-        self.language = language
-        self.arguments = tuple(arguments)
-        self.environment = dict(environment or {})
         self.pace = pace
         self.clock = clock or LoopClock()
-        self.on_event = on_event
-        self._live: set[Call] = set()
+        self._scenario = Scenario(
+            sounds=sounds,
+            keys=keys,
+            next_key=self.next_key,
+            hangup_at=hangup_at,
+            hangup_mode=hangup_mode,
+            dial=dial,
+            variables=dict(variables or {}),
+            applications={name.lower(): code for name, code in (applications or {}).items()},
+            caller_id=caller_id,
+            caller_name=caller_name,
+            dnid=dnid,
+            extension=extension,
+            context=context,
+            language=language,
+            arguments=tuple(arguments),
+            environment=dict(environment or {}),
+            pace=pace,
+            clock=self.clock,
+            on_event=on_event,
+        )
+        self._calls: set[SimulatedCall] = set()
         self._placed = 0
 
     async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - the PBX's own
@@ -117,8 +106,8 @@ class FakeAsterisk:
 
     def hang_up(self) -> None:
         """Hang up all calls now, whatever they are doing."""
-        for call in self._live:
-            call.hang_up()
+        for call in self._calls:
+            call.channel.hang_up()
 
     async def call(self, host: str, port: int, path: str = "") -> CallRecord:
         """Call a FastAGI server as ``AGI(agi://host:port/path)`` does, to the end of the session.
@@ -127,11 +116,11 @@ class FakeAsterisk:
             OSError: nobody listens there; Asterisk would have set AGISTATUS=FAILURE.
         """
         loop = asyncio.get_running_loop()
-        inbox = ReceiveBuffer()
-        transport, _ = await loop.create_connection(lambda: _Socket(inbox), host, port)
+        received = ReceiveBuffer()
+        transport, _ = await loop.create_connection(lambda: _Socket(received), host, port)
         try:
             shown = f"[{host}]" if ":" in host else host
-            return await self._session(inbox, transport, f"agi://{shown}:{port}/{path}")
+            return await self._session(received, transport, f"agi://{shown}:{port}/{path}")
         finally:
             transport.close()
 
@@ -148,57 +137,45 @@ class FakeAsterisk:
         Raises:
             Exception: what the handler raised, other than a hangup.
         """
-        inbox = ReceiveBuffer()
+        received = ReceiveBuffer()
         errors: list[Exception] = []
-        host = SingleCallOwner(
+        owner = SingleCallOwner(
             handler, limits or Limits(), applications, lambda _channel, error: errors.append(error)
         )
-        connection = Connection(host, host.limits)
-        transport = _Wire(inbox, connection)
+        connection = Connection(owner, owner.limits)
+        transport = _MemoryTransport(received, connection)
         connection.connection_made(transport)
         pbx_side = _PbxSide(connection)
         try:
-            record = await self._session(inbox, pbx_side, f"agi://test/{path}")
+            record = await self._session(received, pbx_side, f"agi://test/{path}")
         finally:
             pbx_side.close()
-            await host.finished()
+            await owner.finished()
         if errors:
             raise errors[0]
         return record
 
-    async def _session(
-        self, inbox: ReceiveBuffer, transport: "Outgoing", request: str
-    ) -> CallRecord:
+    async def _session(self, received: ReceiveBuffer, output: Output, request: str) -> CallRecord:
         self._placed += 1
-        call = Call(self, inbox, transport, f"fake.{self._placed}")
-        self._live.add(call)
+        call = SimulatedCall(self._scenario, received, output, f"fake.{self._placed}")
+        self._calls.add(call)
         try:
             return await call.session(request)
         finally:
-            self._live.discard(call)
-
-
-class Outgoing(Protocol):
-    """What the PBX's side writes to."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def close(self) -> None:
-        """Close the PBX's side."""
+            self._calls.discard(call)
 
 
 class _Socket(asyncio.Protocol):
     """The PBX's end of a TCP connection."""
 
-    def __init__(self, inbox: ReceiveBuffer) -> None:
-        self._inbox = inbox
+    def __init__(self, received: ReceiveBuffer) -> None:
+        self._received = received
 
     def data_received(self, data: bytes) -> None:
-        self._inbox.feed(data)
+        self._received.feed(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._inbox.end()
+        self._received.end()
 
 
 class _PbxSide:
@@ -218,19 +195,19 @@ class _PbxSide:
             self._loop.call_soon(self._connection.eof_received)
 
 
-class _Wire(asyncio.Transport):
+class _MemoryTransport(asyncio.Transport):
     """The server's end of a connection in memory."""
 
-    def __init__(self, inbox: ReceiveBuffer, connection: Connection) -> None:
+    def __init__(self, received: ReceiveBuffer, connection: Connection) -> None:
         super().__init__()
-        self._inbox = inbox
+        self._received = received
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._closing:
-            self._loop.call_soon(self._inbox.feed, bytes(data))
+            self._loop.call_soon(self._received.feed, bytes(data))
 
     def is_closing(self) -> bool:
         return self._closing
@@ -241,7 +218,7 @@ class _Wire(asyncio.Transport):
     def close(self) -> None:
         if not self._closing:
             self._closing = True
-            self._loop.call_soon(self._inbox.end)
+            self._loop.call_soon(self._received.end)
             self._loop.call_soon(self._connection.connection_lost, None)
 
     def abort(self) -> None:

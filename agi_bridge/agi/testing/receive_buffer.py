@@ -1,39 +1,39 @@
-"""The bytes a PBX has received, by lines (`fgets` in `run_agi`)."""
+"""The bytes that the simulated PBX has received, read line by line (`fgets` in `run_agi`)."""
 
 import asyncio
 from collections.abc import Awaitable
 
 
 class ReceiveBuffer:
-    """Lines as they come, and the news that something has come."""
+    """Received bytes, and an event for every change: bytes, the end, or a wake-up."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self.closed = False
-        """The server has closed its side; lines may still be there."""
+        """Whether the server has closed its side; unread lines may remain."""
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from the server."""
+        """Append bytes from the server."""
         self._bytes += data
-        self._news.set()
+        self._changed.set()
 
     def end(self) -> None:
-        """Note that the server has closed."""
+        """Note that the server has closed its side."""
         self.closed = True
-        self._news.set()
+        self._changed.set()
 
-    def poke(self) -> None:
-        """Wake whoever waits, as something else has happened."""
-        self._news.set()
+    def wake(self) -> None:
+        """Wake the reader for another reason."""
+        self._changed.set()
 
     @property
-    def filled(self) -> bool:
-        """Whether there are bytes that nobody has read."""
+    def has_data(self) -> bool:
+        """Whether there are unread bytes."""
         return bool(self._bytes)
 
-    def take(self) -> str | None:
-        """Take the next line without its line feed; None if there is no whole one."""
+    def read_line(self) -> str | None:
+        """Remove and return the next line without its line feed; None if it is incomplete."""
         end = self._bytes.find(b"\n")
         if end < 0:
             return None
@@ -41,7 +41,7 @@ class ReceiveBuffer:
         del self._bytes[: end + 1]
         return line
 
-    def news(self) -> Awaitable[bool]:
-        """Give something to await until anything comes, counted from this call on."""
-        self._news.clear()
-        return self._news.wait()
+    def changed(self) -> Awaitable[bool]:
+        """Return an awaitable for the next change after this call."""
+        self._changed.clear()
+        return self._changed.wait()

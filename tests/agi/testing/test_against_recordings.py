@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, KeySequence
-from agi_bridge.agi.testing.call import Call
+from agi_bridge.agi.testing.call import SimulatedCall
 from agi_bridge.agi.testing.receive_buffer import ReceiveBuffer
 from tests.support.fake_transport import settle
 from tests.support.recorded import load
@@ -116,7 +116,7 @@ BEYOND = re.compile(
 KEYED = re.compile(rb"caller keys '(\S+)'(?:, held (\S+) s, gap (\S+) s)?")
 
 
-class Recorded:
+class RecordedClock:
     """The recording's own clock: commands take their time, and the server waits as it did."""
 
     def __init__(self) -> None:
@@ -171,20 +171,20 @@ def turns(case: str) -> list[Turn]:
     return found
 
 
-def key_as_noted(case: str, call: Call) -> None:
+def key_as_noted(case: str, call: SimulatedCall) -> None:
     """Press what the recorded caller pressed, at the same times."""
     for entry in load(case):
         if entry.who == "note" and (noted := KEYED.match(entry.data)):
             held, gap = (float(each or 0.1) for each in noted.groups()[1:])
-            call.press(KeySequence(noted[1].decode(), entry.at, held, gap))
+            call.channel.press(KeySequence(noted[1].decode(), entry.at, held, gap))
 
 
 @pytest.mark.parametrize("case", sorted(AS_RECORDED))
 async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
     options = AS_RECORDED[case]
-    inbox, out, clock = ReceiveBuffer(), Out(), Recorded()
+    received, out, clock = ReceiveBuffer(), Out(), RecordedClock()
     fake = FakeAsterisk(sounds=SOUNDS, pace=1.0, clock=clock, **options)
-    call = Call(fake, inbox, out, "1")
+    call = SimulatedCall(fake._scenario, received, out, "1")
     if "keys" not in options:
         key_as_noted(case, call)
     task = asyncio.create_task(call.session("agi://h/x"))
@@ -196,9 +196,9 @@ async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
         out.said = b""
         clock.now = max(clock.now, turn.at)
         if turn.asked is not None:
-            inbox.feed(turn.asked)
+            received.feed(turn.asked)
         elif not during:
-            call.hang_up()
+            call.channel.hang_up()
         await settle(50)
         if turn.asked is None or not BEYOND.search(turn.asked):
             replied += out.said
@@ -208,6 +208,6 @@ async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
         if turn.ended:
             break
     assert alike(replied) == alike(expected)
-    inbox.end()
+    received.end()
     await task
-    assert call.record.protocol_violations == []
+    assert call.channel.record.protocol_violations == []
