@@ -1,4 +1,4 @@
-"""`Channel`: the caller's channel as an object, one method for each AGI command."""
+"""`Channel`: the caller's channel, with one method per AGI command, and hangup handling."""
 
 import re
 from contextlib import AbstractAsyncContextManager
@@ -19,8 +19,8 @@ _REASON_BYTES: Final = 80
 class Channel(MediaCommands, VariableCommands):
     """One call.
 
-    Commands go out one at a time; a second task waits for its turn. A command that is cancelled
-    leaves its reply to be consumed before the next one is written. Every command may raise
+    Commands are sent one at a time; a second task waits for its turn. After a cancelled command,
+    the next one is written only when its reply has been consumed. Every command may raise
     `AGIHangup` (if it needs a live channel, or if the connection is closed), `AGITimeout`,
     `AGIUsageError`, `AGIInvalidCommand` and `AGIArgumentError`.
     """
@@ -31,29 +31,29 @@ class Channel(MediaCommands, VariableCommands):
 
     @property
     def hung_up(self) -> bool:
-        """Whether we have heard that the channel is dead."""
+        """Whether the channel is known to be dead."""
         return self._connection.hangup.happened
 
     def until_hangup(self) -> AbstractAsyncContextManager[None]:
-        """Cancel whatever is awaited inside when the caller hangs up; leaves as `AGIHangup`.
+        """Cancel what is awaited inside when the caller hangs up; the block raises `AGIHangup`.
 
-        Catch `AGIHangup` around the block, not around single commands in it. Afterwards await
-        what you like: of nested blocks only the innermost is cancelled, and only once.
+        Catch `AGIHangup` around the block, not around single commands in it. After that you can
+        await again: of nested blocks only the innermost is cancelled, and only once.
         """
         return HangupScope(self._connection.hangup)
 
     def shielded(self) -> AbstractAsyncContextManager[None]:
-        """Let a hangup wait for the end of the block, which then raises `AGIHangup`.
+        """Delay a hangup until the end of the block, which then raises `AGIHangup`.
 
-        For what must be finished in any case: reading DIALSTATUS, storing what was agreed. A
-        reply that is outstanding at the hangup is waited for, 5 s at most.
+        Use it for work that must finish: reading DIALSTATUS, storing a consent. A reply that is
+        outstanding at the hangup is awaited for `Limits.hangup_seconds` at most.
         """
         return HangupShield(self._connection.hangup)
 
     # -- the channel itself -----------------------------------------------------------------------
 
     async def answer(self) -> None:
-        """Answer the call: ANSWER (`handle_answer`); does nothing if it is answered.
+        """Answer the call: ANSWER (`handle_answer`). Does nothing if it is already answered.
 
         Raises:
             AGIAppError: the channel could not be answered.
@@ -63,16 +63,16 @@ class Channel(MediaCommands, VariableCommands):
     async def hangup(self) -> None:
         """Hang up: HANGUP (`handle_hangup`).
 
-        The caller hears it only when our side closes, so end the handler afterwards; the hangup
-        is heard here as any other, some milliseconds later.
+        The call ends only when this side closes the connection, so end the handler afterwards. The
+        hangup arrives here as any other, some milliseconds later.
         """
         await self._checked("HANGUP failed", self._send("HANGUP"))
 
     async def refuse(self, reason: str) -> None:
-        """End the session with AGISTATUS=FAILURE, so that the dialplan goes to its fallback.
+        """End the session with AGISTATUS=FAILURE, so that the dialplan can use its fallback.
 
         Writes a line that begins with ``failure`` (`run_agi`); no command can follow. `reason`
-        is for whoever traces AGI, and is reduced to plain characters.
+        appears in AGI traces, reduced to plain characters.
         """
         plain = _NOT_PLAIN.sub("?", reason)[:_REASON_BYTES]
         await self._connection.refuse(f"failure {plain}\n".encode())
@@ -80,22 +80,22 @@ class Channel(MediaCommands, VariableCommands):
     async def exec(self, application: str, *arguments: str, seconds: float | None = None) -> int:
         """Run a dialplan application: EXEC (`handle_exec`).
 
-        Each argument reaches the application literally (`app_arguments`). Gives the application's
-        own result; a -1 is given back only if the channel is alive after it: Dial answers so when
-        an answered call has ended without option g. `seconds` bounds it; by default it is worked
-        out from the arguments (`exec_seconds`).
+        Each argument reaches the application literally (`app_arguments`). Returns the application's
+        result; -1 only if the channel is still alive: Dial returns it when an answered call has
+        ended without option g. `seconds` is the time limit; by default it follows from the
+        arguments (`exec_seconds`).
 
         Raises:
-            AGIArgumentError: the application is not among those allowed, or an argument holds
-                ``${`` or ``$[``, which the channel variable AGIEXECFULL would have evaluated.
+            AGIArgumentError: the application is not allowed, or an argument contains
+                ``${`` or ``$[``, which Asterisk evaluates if AGIEXECFULL is set.
             AGIAppError: Asterisk does not have the application.
-            AGIHangup: the caller has gone; on a dead channel nothing is run.
+            AGIHangup: the caller has hung up; a dead channel runs nothing.
         """
         if application not in self._applications:
             raise AGIArgumentError("this application is not allowed")
         text = ",".join(arguments)
         if "${" in text or "$[" in text:
-            raise AGIArgumentError("an application's argument cannot hold an expression")
+            raise AGIArgumentError("an application's argument cannot contain an expression")
         if seconds is None:
             seconds = exec_seconds(application, arguments, self._limits)
         words = (application, app_arguments(*arguments)) if arguments else (application,)
@@ -107,21 +107,21 @@ class Channel(MediaCommands, VariableCommands):
             await self.channel_status()
         return code
 
-    # -- where the dialplan goes on ---------------------------------------------------------------
+    # -- where the dialplan continues -------------------------------------------------------------
 
     async def set_context(self, context: str) -> None:
-        """Go on in this context after the session: SET CONTEXT (`handle_setcontext`)."""
+        """Continue in this context after the session: SET CONTEXT (`handle_setcontext`)."""
         await self._send("SET CONTEXT", context)
 
     async def set_extension(self, extension: str) -> None:
-        """Go on with this extension after the session: SET EXTENSION (`handle_setextension`)."""
+        """Continue with this extension after the session: SET EXTENSION (`handle_setextension`)."""
         await self._send("SET EXTENSION", extension)
 
     async def set_priority(self, priority: int | str) -> None:
-        """Go on with this priority or label: SET PRIORITY (`handle_setpriority`).
+        """Continue with this priority or label: SET PRIORITY (`handle_setpriority`).
 
         Raises:
-            AGIUsageError: there is no such label.
+            AGIUsageError: the label does not exist.
         """
         await self._send("SET PRIORITY", str(priority))
 

@@ -1,4 +1,4 @@
-"""The ground that all commands stand on: sending, deadlines, and what a -1 means."""
+"""Base of all command methods: sending, deadlines, and finding out what a -1 means."""
 
 import re
 from collections.abc import Awaitable
@@ -44,7 +44,7 @@ SAFE_APPLICATIONS = frozenset(
         "Wait",
     }
 )
-"""What EXEC may run unless told otherwise: nothing that starts a program, writes a file of a
+"""Applications that EXEC may run by default. None of them starts a program, writes a file of a
 given name, changes another channel, or evaluates dialplan text (System, MixMonitor, Exec...)."""
 
 _DIAL_LIMIT = re.compile(r"S\((\d{1,7})\)|L\((\d{1,10})")
@@ -93,11 +93,11 @@ class Commands:
         return ChannelState(number(await self._send("CHANNEL STATUS")))
 
     async def _failed(self, what: str) -> NoReturn:
-        """Find out what a -1 meant: the same one stands for a missing file and for a hangup.
+        """Find out what a -1 means: a missing file, or a hangup.
 
         Raises:
             AGIHangup: the channel is dead.
-            AGIAppError: it lives, so the command failed.
+            AGIAppError: the channel is alive, so the command failed.
         """
         await self.channel_status()
         raise AGIAppError(what)
@@ -123,11 +123,11 @@ def milliseconds(seconds: float, *, least: int = 1) -> int:
 
 
 def exec_seconds(application: str, arguments: tuple[str, ...], limits: Limits) -> float:
-    """Work out how long an application may run, from its own arguments.
+    """Return how many seconds an application may run, from its arguments.
 
     Dial: ring time, and talk time from its options S (seconds) or L (milliseconds). Wait: its
-    seconds. Anything else may last as long as a sound, or, where it joins the caller to somebody,
-    as long as the call.
+    seconds. Others may last as long as a sound or, if they connect the caller to somebody, as long
+    as the call.
     """
     name = application.lower()
     if name == "dial":

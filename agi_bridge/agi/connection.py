@@ -56,9 +56,9 @@ class Connection(asyncio.Protocol):
         "_limits",
         "_loop",
         "_owner",
+        "_parser",
         "_pending",
         "_queue",
-        "_reader",
         "_timer",
         "_transport",
         "_trying",
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._reader = wire.StreamParser(limits)
+        self._parser = wire.StreamParser(limits)
         self._transport: asyncio.Transport | None = None
         self._pending: asyncio.Future[wire.Reply] | None = None
         self._waiting: asyncio.Task[object] | None = None  # who awaits the pending reply
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._follows_usage = False  # ... and it is an EXEC
         self._usage_due = False  # an EXEC returned 1: a usage block follows by itself
         self._trying = False  # the command in flight has been answered 100
-        self._unsolicited = 0  # what came so far without having been asked for
+        self._unsolicited = 0  # replies and lines so far that nothing asked for
         self._deadline = inf  # of the command in flight
         self._call_ends = inf  # of the environment, then of the call
         self._timer: asyncio.TimerHandle | None = None
@@ -106,14 +106,14 @@ class Connection(asyncio.Protocol):
     def send(
         self, line: bytes, seconds: float, *, live: bool = True, is_exec: bool = False
     ) -> Awaitable[wire.Reply]:
-        """Write a command and return its 200 reply to wait for; waits for its turn if need be.
+        """Write a command, when it is its turn; return an awaitable for its 200 reply.
 
-        `live` says that the command needs a live channel.
+        `live`: the command needs a live channel. `seconds`: the deadline of the reply.
 
         Raises:
             AGIHangup: the channel is dead and the command needs it, or the connection is closed.
             AGITimeout: no reply within `seconds`; the connection is closed then.
-            AGIInvalidCommand, AGIUsageError, AGIProtocolError: as they say.
+            AGIInvalidCommand, AGIUsageError, AGIProtocolError: Asterisk replied with an error.
         """
         if self._in_flight:
             return self._send_in_turn(line, seconds, live=live, is_exec=is_exec)
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
     ) -> wire.Reply:
         """Wait until the reply of the command in flight has been consumed, then send.
 
-        A second command would abort the first, which then never gets its reply, or be run late.
+        A second command would abort the first, which then gets no reply, or would run late.
         """
         await self._turn()
         return await self.send(line, seconds, live=live, is_exec=is_exec)
@@ -152,11 +152,11 @@ class Connection(asyncio.Protocol):
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._next()  # ours to hand on, as we leave
+                    self._next()  # pass the turn on
                 raise
 
     def _next(self) -> None:
-        """Let the first of those go on who still wait for their turn."""
+        """Give the turn to the first that still waits for it."""
         while self._queue and not self._in_flight:
             turn = self._queue.popleft()
             if not turn.done():
@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
         self.refuse_now(line)
 
     def refuse_now(self, line: bytes) -> None:
-        """Write the line and close when Asterisk does, or after a moment."""
+        """Write the line, then close when Asterisk does, or after `Limits.close_seconds`."""
         if self.closed or self._transport is None:
             return
         self.closed = True
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
     # -- the stream -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin: the environment has its own deadline."""
+        """Start the deadline of the environment."""
         # uvloop's transports do not inherit from asyncio's, they only behave like them.
         self._transport = cast("asyncio.Transport", transport)
         if not self._owner.connected(self, self._transport):
@@ -191,11 +191,11 @@ class Connection(asyncio.Protocol):
         self._arm(self._call_ends)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, whatever state the call is in: Asterisk gives each write 100 ms only."""
+        """Parse incoming bytes in any state: Asterisk gives each write only 100 ms."""
         if self.closed:
             return
         try:
-            events = self._reader.feed(data)
+            events = self._parser.feed(data)
         except AGIProtocolError as error:
             self._fail(error)
             return
@@ -210,23 +210,27 @@ class Connection(asyncio.Protocol):
             else:
                 self._begin(event)
         if (
-            self._unsolicited + self._reader.dropped > self._limits.max_unsolicited
+            self._unsolicited + self._parser.dropped > self._limits.max_unsolicited
             and not self.closed
         ):
-            self._fail(AGIProtocolError("unsolicited_replies"))
+            self._fail(AGIProtocolError("unsolicited_replies", "too many unsolicited replies"))
 
     def eof_received(self) -> None:
-        """Asterisk has closed its side; it does not know half-closed connections."""
+        """End the session: Asterisk does not use half-closed connections."""
         self._lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, in order or by a reset."""
+        """End the session, after a normal close or a reset."""
         self._lost()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._transport = None
-        reset = AGIProtocolError("the connection was reset") if exc is not None else None
+        reset = (
+            AGIProtocolError("connection_reset", "the connection was reset")
+            if exc is not None
+            else None
+        )
         self._owner.ended(self, self.fault or reset)
 
     def _begin(self, environment: Environment) -> None:
@@ -258,14 +262,16 @@ class Connection(asyncio.Protocol):
         elif reply.code == wire.INVALID_COMMAND:
             self._refused(AGIInvalidCommand("Asterisk does not know the command"))
         else:
-            self._refused(AGIProtocolError(f"Asterisk answered {reply.code}"))
+            self._refused(
+                AGIProtocolError("unexpected_reply_code", f"Asterisk answered {reply.code}")
+            )
         self._settled()
 
     def _usage(self) -> None:
-        """Sort out whose usage block it is.
+        """Assign a usage block to the command that it belongs to.
 
         `handle_exec` hands the application's result to `agi_handle_command`, which takes 1 for
-        "show the usage": the block follows the reply, perhaps after our next command was written.
+        "show the usage". The block follows the reply, perhaps after the next command was written.
         """
         if self._usage_due:
             self._usage_due = False
@@ -276,7 +282,7 @@ class Connection(asyncio.Protocol):
             self._unsolicited += 1
 
     def _refused(self, error: AGIError) -> "asyncio.Task[object] | None":
-        """Hand an error to whoever awaits the reply, and say who that is."""
+        """Raise the error in the task that awaits the reply, and return that task."""
         pending, waiting = self._pending, self._waiting
         self._pending = self._waiting = None
         if pending is None or pending.done():
@@ -298,15 +304,15 @@ class Connection(asyncio.Protocol):
             return
         self.hangup.happened = True
         if self._in_flight:
-            # The reply of what was in flight still comes, up to 40 ms later; not for ever.
+            # The reply to the command in flight still comes, up to 40 ms later; bound the wait.
             self._deadline = min(self._deadline, self._loop.time() + self._limits.hangup_seconds)
             if self._deadline < self._armed:
                 self._arm(self._deadline)
-        # A reply that came just before has to be delivered first: it may be the key that agrees.
+        # A reply that arrived just before is delivered first: it may be the key that agrees.
         self._loop.call_soon(self.hangup.notify, informed)
 
     def _lost(self) -> None:
-        """End the session: nothing more can be asked."""
+        """End the session: no more commands can be sent."""
         informed = self._refused(AGIHangup("the connection to Asterisk is closed"))
         if not self.closed:
             self.closed = True
@@ -314,7 +320,7 @@ class Connection(asyncio.Protocol):
         self._settled()
 
     def _fail(self, error: AGIError) -> None:
-        """Give up the connection; whoever awaits a reply learns why, the others of a hangup."""
+        """Abort the connection: the pending command raises `error`, the other tasks `AGIHangup`."""
         self.closed = True
         self.fault = error
         informed = self._refused(error)
@@ -323,33 +329,33 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def close(self) -> None:
-        """Close in order, now: the channel lives until we do."""
+        """Close normally, now: the channel lives until this side closes."""
         self.closed = True
         self._deadline = inf
         if self._transport is None or self._transport.is_closing():
             return
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            # What cannot be written within the grace will never be read.
+            # What is not written within `close_seconds` will never be read.
             self._call_ends = self._loop.time() + self._limits.close_seconds
             self._arm(self._call_ends)
 
     def abort(self) -> None:
-        """Close at once, whatever is still to be written."""
+        """Close at once; unwritten data is lost."""
         if self._transport is not None:
             self._transport.abort()
 
     # -- deadlines --------------------------------------------------------------------------------
 
     def _arm(self, when: float) -> None:
-        """Set the one timer; it is moved forward only, and looks again when it fires."""
+        """Set the only timer to an earlier time; when it fires, it checks all deadlines."""
         if self._timer is not None:
             self._timer.cancel()
         self._armed = when
-        self._timer = self._loop.call_at(when, self._look)
+        self._timer = self._loop.call_at(when, self._check_deadlines)
 
-    def _look(self) -> None:
-        """Act on the deadline that has passed, or wait for the next one."""
+    def _check_deadlines(self) -> None:
+        """Act on a deadline that has passed, or set the timer to the next one."""
         self._timer = None
         self._armed = inf
         now = self._loop.time() + _EARLY_SECONDS
@@ -364,7 +370,7 @@ class Connection(asyncio.Protocol):
                 self.closed = True
                 self.abort()
                 return
-            # The call's own time is over: its task ends, with a moment to tidy up.
+            # The call has lasted too long: cancel its task, with a moment to clean up.
             task, self.task = self.task, None
             task.cancel()
             self._call_ends = now + self._limits.hangup_seconds

@@ -1,4 +1,4 @@
-"""A command's bytes, and Asterisk's own rules for reading them back.
+"""Encoding of AGI commands, and Asterisk's rules for splitting them again. Pure.
 
 Two layers: a line is split into words by `parse_args` (``res/res_agi.c``); the one argument
 string of EXEC is split again by the application (`__ast_app_separate_args`, ``main/app.c``).
@@ -9,15 +9,15 @@ import re
 from agi_bridge.agi.errors import AGIArgumentError
 
 MAX_WORDS = 127
-"""`MAX_ARGS` is 128, the last place holds the end mark; further words are dropped."""
+"""`MAX_ARGS` is 128, the last one is the end mark. Asterisk drops further words."""
 
 _LINE_BYTES = 2047
 _PLAIN = re.compile(r'[^,"\\()\[\]]*(?:\([^,"\\()\[\]]*\)[^,"\\()\[\]]*)*')
-"""What an application reads as it stands: nothing special but pairs of parentheses."""
+"""Text that needs no escaping for an application: at most pairs of parentheses."""
 
 
 def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> bytes:
-    r"""Put a command into one line: every argument quoted, ``"`` and ``\`` escaped.
+    r"""Encode a command as one line: every argument quoted, ``"`` and ``\`` escaped.
 
     Raises:
         AGIArgumentError: a line feed, carriage return or NUL in an argument (AGI has no escape
@@ -33,14 +33,14 @@ def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> 
         else:
             line += f" {argument}"
     if "\n" in line or "\r" in line or "\0" in line:
-        raise AGIArgumentError("a command cannot hold a line break or NUL")
+        raise AGIArgumentError("a command cannot contain a line break or NUL")
     try:
         # Surrogate escapes are bytes that came from Asterisk; they go back as they were.
         encoded = line.encode("utf-8", "surrogateescape") + b"\n"
     except UnicodeEncodeError as error:
-        raise AGIArgumentError("a command holds text that is no Unicode") from error.__cause__
+        raise AGIArgumentError("a command contains text that is not Unicode") from error.__cause__
     if len(encoded) > line_bytes:
-        raise AGIArgumentError(f"a command has {len(encoded)} bytes, {line_bytes} are allowed")
+        raise AGIArgumentError(f"a command has {len(encoded)} bytes; the limit is {line_bytes}")
     if len(arguments) + words.count(" ") >= MAX_WORDS:
         raise AGIArgumentError(f"a command has more than {MAX_WORDS} words")
     return encoded
@@ -73,11 +73,11 @@ def split_command(line: str) -> list[str]:
 
 
 def app_arguments(*arguments: str) -> str:
-    r"""Join an application's arguments so that it takes each of them literally.
+    r"""Join an application's arguments so that it reads each of them literally.
 
-    An argument that the application would read as it stands is left alone (``gS(7200)``); any
+    An argument that needs no escaping stays as it is (``gS(7200)``); any
     other gets a backslash before each of ``, " \ ( ) [ ]``. An application undoes this in all its
-    arguments but the last that it knows, as `__ast_app_separate_args` leaves that one raw.
+    arguments except the last one it knows: `__ast_app_separate_args` leaves that one raw.
     """
     return ",".join(
         argument if _PLAIN.fullmatch(argument) else _literal(argument) for argument in arguments

@@ -1,4 +1,7 @@
-"""The block of ``agi_*`` lines with which Asterisk introduces a call (`setup_env`)."""
+"""The AGI environment: the ``agi_*`` lines that Asterisk sends before the first command.
+
+Parsing of the lines (`setup_env`) and typed access to them. Reading the stream is in `wire`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ _PREFIX = "agi_"
 _ARGUMENT = "arg_"
 _UNKNOWN = "unknown"
 
-# One string object for each name that Asterisk uses, whatever the number of calls.
+# One string object per name, shared by all calls.
 _NAMES = {
     _PREFIX + name: name
     for name in (
@@ -40,8 +43,8 @@ _NAMES = {
 }
 
 
-# Names whose lines are the same call after call: they are read once and share one string.
-_ALIKE = frozenset(
+# Names whose lines repeat from call to call: they are parsed once and share their strings.
+_REPEATED = frozenset(
     {
         "network",
         "network_script",
@@ -59,17 +62,17 @@ _ALIKE = frozenset(
         "accountcode",
     }
 )
-_MOST_SHARED = 512
+_MAX_SHARED = 512
 _shared: dict[str, tuple[str, str]] = {}
-"""Lines already met, by their text. Bounded; a dialplan has a few dozen of them."""
+"""Parsed lines by their text, at most `_MAX_SHARED`; a dialplan has a few dozen."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Environment:
-    """What Asterisk says of a call before the first command.
+    """What Asterisk sends about a call before the first command.
 
     `values` has the names without ``agi_`` and the values as sent (``unknown`` included); bytes
-    that are no UTF-8 are kept as surrogate escapes. The properties are None where Asterisk sent
+    that are not UTF-8 are kept as surrogate escapes. The properties are None where Asterisk sent
     nothing, an empty value or ``unknown``.
     """
 
@@ -78,7 +81,7 @@ class Environment:
     """``agi_arg_1`` to ``agi_arg_n``, in order, as the dialplan gave them."""
 
     def __repr__(self) -> str:
-        """Name the call, and nothing that could be somebody's number."""
+        """Show the call's ID, and nothing that could be a phone number."""
         return f"Environment(unique_id={self.unique_id!r}, arguments={len(self.arguments)})"
 
     def _known(self, name: str) -> str | None:
@@ -112,7 +115,7 @@ class Environment:
 
     @property
     def dnid(self) -> str | None:
-        """The number that was dialled, where the trunk tells it."""
+        """The dialled number, if the trunk sends it."""
         return self._known("dnid")
 
     @property
@@ -144,7 +147,7 @@ class Environment:
     def query(self) -> Mapping[str, str]:
         """The URL's query, percent-decoded; the first of several wins, ``+`` stays ``+``.
 
-        Worked out at each access. The plus sign is kept because a dialplan writes numbers there.
+        Parsed at each access. The plus sign is kept because dialplans put numbers there.
         """
         pairs: dict[str, str] = {}
         for part in (self.request or "").partition("?")[2].split("&"):
@@ -157,10 +160,10 @@ class Environment:
 def parse_environment(block: str) -> Environment:
     """Read the lines before the empty one.
 
-    Lines without ``agi_`` or colon are passed over: a caller name with a line break makes such.
+    Lines without ``agi_`` or a colon are ignored: a caller name with a line break produces them.
 
     Raises:
-        AGIProtocolError: a name came twice, as when somebody forged a line inside a value.
+        AGIProtocolError: a name appears twice, for example because a value contains a forged line.
     """
     values: dict[str, str] = {}
     arguments: list[str] = []
@@ -182,8 +185,10 @@ def parse_environment(block: str) -> Environment:
                 continue
         values[name] = value
         named += 1
-        if name in _ALIKE and len(_shared) < _MOST_SHARED:
+        if name in _REPEATED and len(_shared) < _MAX_SHARED:
             _shared[line] = name, value
     if len(values) != named:
-        raise AGIProtocolError("the environment names one thing twice")
+        raise AGIProtocolError(
+            "duplicate_environment_name", "a name stands twice in the environment"
+        )
     return Environment(values, tuple(arguments))

@@ -1,19 +1,19 @@
-"""Every error of the AGI engine, in one tree.
+"""Every error of the AGI library, in one tree.
 
-    AGIError                 (AGIError)           whatever goes wrong between us and Asterisk
-    ├── AGIHangup            (AGIHangup)          the caller has gone, or Asterisk has
-    ├── AGIAppError          (AGIAppError)        Asterisk could not do it: no such file...
-    ├── AGIUsageError        (AGIUsageError)      520: the command was put wrongly
-    │   └── AGIArgumentError (ValueError)         refused by us, before it was written
-    ├── AGIInvalidCommand    (AGIInvalidCommand)  510: Asterisk knows no such command
-    ├── AGIProtocolError     (AGIUnknownError)    the peer does not speak AGI, or too much of it
+    AGIError                 (AGIError)           anything that goes wrong between us and Asterisk
+    ├── AGIHangup            (AGIHangup)          the caller hung up, or Asterisk closed
+    ├── AGIAppError          (AGIAppError)        Asterisk could not do it: missing file...
+    ├── AGIUsageError        (AGIUsageError)      520: wrong syntax of a command
+    │   └── AGIArgumentError (ValueError)         rejected before it was written
+    ├── AGIInvalidCommand    (AGIInvalidCommand)  510: unknown command
+    ├── AGIProtocolError     (AGIUnknownError)    the peer does not speak AGI, or sends too much
     └── AGITimeout           (TimeoutError)       Asterisk did not answer in time
 
 In parentheses the other parent: the class of the same meaning in pyst2's ``asterisk.agi``, so
 that code written for pyst2 catches it. There, a hangup is also an ``AGIAppError``; within our own
-tree it is not, because a missing sound and a caller who has gone want different answers.
+tree it is not, because a missing sound and a hangup need different handling.
 
-No message holds anything that a caller keyed or sent.
+No message contains anything that a caller keyed or sent.
 """
 
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class AGIHangup(AGIError, _PystHangup):  # noqa: N818 - the name that pyst2's us
 
 
 class AGIAppError(AGIError, _PystAppError):
-    """The channel lives, and Asterisk could not do what was asked (result -1, EXEC's -2)."""
+    """The channel is alive, but Asterisk could not run the command (result -1, EXEC's -2)."""
 
 
 class AGIUsageError(AGIError, _PystUsageError):
@@ -62,7 +62,7 @@ class AGIUsageError(AGIError, _PystUsageError):
 
 
 class AGIArgumentError(AGIUsageError, ValueError):
-    """A command that must not be written: it holds a line break, is too long, or makes no sense."""
+    """A command that must not be written: it has a line break, is too long, or is invalid."""
 
 
 class AGIInvalidCommand(AGIError, _PystInvalidCommand):  # noqa: N818 - pyst2's name
@@ -70,7 +70,16 @@ class AGIInvalidCommand(AGIError, _PystInvalidCommand):  # noqa: N818 - pyst2's 
 
 
 class AGIProtocolError(AGIError, _PystUnknownError):
-    """The peer sent what AGI has no place for, or more than the limits allow."""
+    """The peer sent something that is not AGI, or more than the limits allow.
+
+    `code` is stable, for logs and tests: environment_too_large, duplicate_environment_name,
+    reply_too_large, unexpected_result, unexpected_reply_code, unsolicited_replies,
+    connection_reset, no_environment.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class AGITimeout(AGIError, TimeoutError):  # noqa: N818 - named like the others

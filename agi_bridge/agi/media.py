@@ -1,4 +1,4 @@
-"""Commands that the caller hears or answers with keys."""
+"""Commands that play, speak, read keys and record."""
 
 from agi_bridge.agi.commands import FAILED, Commands, milliseconds
 from agi_bridge.agi.errors import AGIArgumentError
@@ -8,15 +8,15 @@ _MOST_DIGITS = 1023
 """GET DATA collects into 1,024 bytes (`handle_getdata`)."""
 
 _SPOKEN_SECONDS = 3.0
-"""The longest that one character takes in any language, spelt phonetically."""
+"""The longest time for one character in any language, spelt phonetically."""
 
 
 class MediaCommands(Commands):
     """Playing, saying, keying, recording.
 
-    Answer the channel first: on an unanswered one these take their time and nobody hears them.
-    Keys pressed while no command runs are lost, but for those that come faster than the PBX plays
-    them on (more than some eight a second): the last of them reach the next command.
+    Answer the channel first: on an unanswered channel these take their time but are not heard.
+    Keys pressed while no command runs are lost. Exception: keys that arrive faster than the PBX
+    processes them (about eight a second); the last of them reach the next command.
     """
 
     __slots__ = ()
@@ -29,10 +29,10 @@ class MediaCommands(Commands):
         `name` has no extension; `offset` and the result's endpos are in samples. A key among
         `escape_digits` ends it when it is released, other keys are lost.
 
-        `length` is the sound's in seconds, if it is known. A PBX that fetches a sound from a web
-        server that does not answer says nothing until its own time-out, on some releases for four
-        minutes (`curl_request` in res_http_media_cache.c). A command that runs cannot be withdrawn
-        but by closing the connection: then the dialplan goes on as soon as the PBX can.
+        `length` is the length of the sound in seconds, if known. A PBX that fetches a sound from a
+        web server without an answer replies only after its own time-out, four minutes on some
+        releases (`curl_request` in res_http_media_cache.c). Only closing the connection ends a
+        running command; the dialplan then continues as soon as the PBX can.
 
         Raises:
             AGIAppError: there is no such sound.
@@ -51,13 +51,14 @@ class MediaCommands(Commands):
         """Play a prompt and collect keys: GET DATA (`handle_getdata`).
 
         The first key stops the prompt; ``#`` ends the input and is not part of it. `timeout`
-        seconds count from the end of the prompt, and anew from each key. An empty prompt is none.
+        seconds count from the end of the prompt, and again from each key. An empty prompt plays
+        nothing.
 
         Raises:
             AGIArgumentError: `timeout` under 1 ms (Asterisk would take 6 s), or `max_digits` not
                 in 1 to 1,023.
             AGIAppError: there is no such prompt.
-            AGIHangup: the caller has gone; what was keyed so far is gone too.
+            AGIHangup: the caller has gone; the keys so far are lost.
         """
         if not 1 <= max_digits <= _MOST_DIGITS:
             raise AGIArgumentError(f"GET DATA takes 1 to {_MOST_DIGITS} digits")
@@ -85,10 +86,10 @@ class MediaCommands(Commands):
         return key(await self._checked("WAIT FOR DIGIT failed", reply))
 
     async def say_digits(self, digits: str | int, escape_digits: str = "") -> str:
-        """Say digit by digit: SAY DIGITS (`handle_saydigits`); gives the key that ended it.
+        """Say digit by digit: SAY DIGITS (`handle_saydigits`); returns the key that ended it.
 
         Raises:
-            AGIArgumentError: nothing to say; Asterisk would answer with the usage.
+            AGIArgumentError: `digits` is empty; Asterisk would reply with the usage.
         """
         return await self._say("SAY DIGITS", str(digits), escape_digits)
 

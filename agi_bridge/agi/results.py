@@ -1,4 +1,4 @@
-"""What commands give back: typed values, read from replies by pure functions."""
+"""The typed results of commands, and the pure functions that read them from replies."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,7 +8,7 @@ from agi_bridge.agi.errors import AGIProtocolError
 from agi_bridge.agi.wire import Reply
 
 SAMPLES_PER_SECOND = 8000
-"""Of the sounds of a telephone line; endpos counts in these for 8 kHz files."""
+"""Sample rate of telephone sounds; `endpos` counts these samples for 8 kHz files."""
 
 _KEYS = "0123456789*#ABCD"
 
@@ -48,13 +48,13 @@ class PlaybackResult:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DigitsResult:
-    """What the caller keyed, and why no more: all keys came, ``#``, or a time-out."""
+    """The keys of GET DATA, and what ended them: the maximum, ``#``, or a time-out."""
 
     keys: str
     ended_by: Literal["full", "hash", "timeout"]
 
     def __repr__(self) -> str:
-        """Tell how many keys, not which: they may be somebody's number."""
+        """Show the number of keys, not the keys: they may be a phone number."""
         return f"DigitsResult({len(self.keys)} keys, ended_by={self.ended_by!r})"
 
 
@@ -70,25 +70,25 @@ def number(reply: Reply) -> int:
     """Read a result that is a whole number.
 
     Raises:
-        AGIProtocolError: it is none.
+        AGIProtocolError: the result is not a number.
     """
     try:
         return int(reply.result)
     except ValueError as error:
-        raise AGIProtocolError("a result is not a number") from error
+        raise AGIProtocolError("unexpected_result", "a result is not a number") from error
 
 
 def key(code: int) -> str:
     """Turn a key's ASCII code into the key; 0 is no key.
 
     Raises:
-        AGIProtocolError: there is no such key on a telephone.
+        AGIProtocolError: no telephone has this key.
     """
     if code == 0:
         return ""
     char = chr(code) if 0 < code < 128 else ""  # noqa: PLR2004 - ASCII
     if char not in _KEYS or not char:
-        raise AGIProtocolError("a result is not a key")
+        raise AGIProtocolError("unexpected_result", "a result is not a DTMF key")
     return char
 
 

@@ -1,4 +1,7 @@
-"""FastAGI over TCP: who may call, how many at once, for how long, and how to stop."""
+"""The FastAGI server over TCP: access control, limits, one task per call, draining.
+
+The protocol is in `connection`; running a handler is in `session`.
+"""
 
 import asyncio
 import hmac
@@ -20,8 +23,8 @@ from agi_bridge.net import PendingConnections, bind, is_loopback
 
 Network = IPv4Network | IPv6Network
 
-_NAMES_KEPT = 1024
-"""Addresses remembered, of peers let in and of peers turned away."""
+_MAX_CACHED_PEERS = 1024
+"""Peer addresses whose check is cached."""
 
 
 class Server:
@@ -30,8 +33,8 @@ class Server:
         async with Server(handler) as server:
             await server.serve_forever()
 
-    Leaving the block closes the listener and cancels what still runs; call `drain` before to let
-    calls end. FastAGI has neither encryption nor authentication: beyond loopback it takes `allow`,
+    Leaving the block closes the listener and cancels running calls; call `drain` first to let
+    them end. FastAGI has neither encryption nor authentication: beyond loopback it takes `allow`,
     the networks whose peers may connect, and should have a `token` that callers put into the URL
     (``agi://host/script?token=...``).
 
@@ -40,11 +43,11 @@ class Server:
     address that holds the most. Refusals are logged at once, then once a minute with their count.
 
     Args:
-        sockets: bound already (`agi_bridge.net.bind`), instead of `host` and `port`.
+        sockets: already bound sockets (`agi_bridge.net.bind`), instead of `host` and `port`.
 
     Raises:
-        ValueError: `host` is not a loopback address and `allow` is empty, or it is no network.
-        OSError: on entering, the address cannot be had.
+        ValueError: `host` is not a loopback address and `allow` is empty, or `allow` is invalid.
+        OSError: on entering, the address is not available.
     """
 
     def __init__(
@@ -78,18 +81,18 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
         self._peers: dict[str, bool] = {}
-        self._strangers = RateLimitedEvent("agi.peer_refused")
-        self._crowded = RateLimitedEvent("agi.connection_evicted")
-        self._busy = RateLimitedEvent("agi.call_refused")
-        self._tokens = RateLimitedEvent("agi.token_refused")
-        self._broken = RateLimitedEvent("agi.session_aborted")
+        self._refused_peers = RateLimitedEvent("agi.peer_refused")
+        self._evictions = RateLimitedEvent("agi.connection_evicted")
+        self._refused_calls = RateLimitedEvent("agi.call_refused")
+        self._refused_tokens = RateLimitedEvent("agi.token_refused")
+        self._aborted_sessions = RateLimitedEvent("agi.session_aborted")
         if not self._allow and not is_loopback(host):
             raise ValueError(
                 "agi.allow is empty: to listen on an address that others can reach, "
                 "list the networks of your PBX there, e.g. 10.0.0.5/32"
             )
 
-    # -- the server's life ------------------------------------------------------------------------
+    # -- life cycle -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -125,7 +128,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port listened on: the one chosen by the system if 0 was asked for."""
+        """The port that the server listens on; the one that the system chose if `port` was 0."""
         if not self._listeners or not self._listeners[0].sockets:
             return self._port
         port: int = self._listeners[0].sockets[0].getsockname()[1]
@@ -133,70 +136,78 @@ class Server:
 
     @property
     def calls(self) -> int:
-        """How many calls there are now."""
+        """The number of current calls."""
         return len(self._calls)
 
     async def serve_forever(self) -> None:
-        """Serve until the listener is closed by `drain`, or this is cancelled."""
+        """Serve until `drain` closes the listener, or this is cancelled."""
         if not self._listeners:
             raise RuntimeError("the server has not been entered")
         for listener in self._listeners:
             await listener.wait_closed()
 
     async def drain(self, seconds: float) -> None:
-        """Stop: close the listener, let calls end for `seconds`, then cancel the rest.
+        """Stop: close the listener, wait `seconds` for calls to end, then cancel the rest.
 
         Closing comes first because ``hagi://`` moves on to the next server only when it cannot
-        connect; a connection that is accepted and dropped is a caller lost.
+        connect. A connection that is accepted and dropped loses its caller.
         """
         for listener in self._listeners:
             listener.close()
-        # Connections without a call count too: Asterisk has chosen us for a caller already.
+        # Pending connections count too: Asterisk has already chosen this server for a caller.
         await _within(seconds, self._empty)
         for task in self._calls.values():
             task.cancel()
         await _within(self._limits.hangup_seconds, self._idle)
         for connection in self._connections.copy():
             connection.abort()
-        await self._empty.wait()  # what was closed or aborted ends in the loop's next rounds
-        for tally in (self._strangers, self._crowded, self._busy, self._tokens, self._broken):
+        await self._empty.wait()  # closed connections end in the next rounds of the loop
+        for tally in (
+            self._refused_peers,
+            self._evictions,
+            self._refused_calls,
+            self._refused_tokens,
+            self._aborted_sessions,
+        ):
             tally.close()
 
     # -- peers and calls --------------------------------------------------------------------------
 
     def connected(self, connection: Connection, transport: asyncio.Transport) -> bool:
-        """Give a new connection a place to wait in; False if the peer has to go at once."""
+        """Add a new connection to the pending ones; False if its peer is not allowed."""
         peername = transport.get_extra_info("peername")
         address: str = peername[0] if peername else ""
         self._connections[connection] = address
         self._empty.clear()
         if self._allow and not (address and self._allowed(address)):
-            return False  # with no list only loopback can reach us
-        self._wait(connection)
+            return False  # without a list only loopback can connect
+        self._add_pending(connection)
         return True
 
-    def _wait(self, connection: Connection) -> None:
-        """Have a connection wait, for its environment or its end; another may have to go for it."""
+    def _add_pending(self, connection: Connection) -> None:
+        """Add a connection that waits for its environment or its end; evict another if full."""
         self._pending.add(connection, self._connections[connection])
-        # Places of calls that there are not serve a burst of callers, whose blocks are unread yet.
+        # Free call slots count too: they serve a burst of callers with unread environments.
         if len(self._pending) + self.calls > self._limits.max_pending + self._limits.max_calls:
-            crowded_out = self._pending.evict()
-            self._crowded.log(
-                peer=self._connections[crowded_out], waiting=len(self._pending), calls=self.calls
+            evicted = self._pending.evict()
+            self._evictions.log(
+                peer=self._connections[evicted], waiting=len(self._pending), calls=self.calls
             )
-            crowded_out.refuse_now(b"failure busy\n")
-            crowded_out.close()
+            evicted.refuse_now(b"failure busy\n")
+            evicted.close()
 
     def started(self, connection: Connection, environment: Environment) -> None:
-        """Begin a call whose environment is read, or refuse it."""
+        """Start the call whose environment has been read, or refuse it."""
         if self._token is not None:
             given = environment.query.get("token", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, self._token):
-                self._tokens.log(call=environment.unique_id, peer=self._connections[connection])
+                self._refused_tokens.log(
+                    call=environment.unique_id, peer=self._connections[connection]
+                )
                 connection.refuse_now(b"failure token\n")
                 return
         if len(self._calls) >= self._limits.max_calls:
-            self._busy.log(calls=len(self._calls))
+            self._refused_calls.log(calls=len(self._calls))
             connection.refuse_now(b"failure busy\n")
             return
         self._pending.discard(connection)
@@ -207,15 +218,18 @@ class Server:
         self._idle.clear()
 
     def ended(self, connection: Connection, error: AGIError | None) -> None:
-        """Forget a connection that is gone."""
+        """Remove a closed connection."""
         address = self._connections.pop(connection)
         self._pending.discard(connection)
         if not self._connections:
             self._empty.set()
         if not connection.begun:
-            log.debug("agi.probe_closed", reason=str(error) if error else "closed before a call")
+            log.debug(
+                "agi.probe_closed",
+                reason=error.code if isinstance(error, AGIProtocolError) else "closed_before_call",
+            )
         elif isinstance(connection.fault, AGIProtocolError):
-            self._broken.log(reason=str(connection.fault), peer=address)
+            self._aborted_sessions.log(reason=connection.fault.code, peer=address)
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
@@ -224,7 +238,7 @@ class Server:
             log.warning("agi.call_cancelled", call=channel.environment.unique_id)
         finally:
             if connection in self._connections:
-                self._wait(connection)  # for a peer that reads nothing to take what was written
+                self._add_pending(connection)  # bounded, in case the peer does not read
                 connection.close()
             del self._calls[connection]
             if not self._calls:
@@ -237,19 +251,19 @@ class Server:
             if isinstance(address, IPv6Address) and address.ipv4_mapped:
                 address = address.ipv4_mapped
             known = any(address in network for network in self._allow)
-            if len(self._peers) >= _NAMES_KEPT:
+            if len(self._peers) >= _MAX_CACHED_PEERS:
                 self._peers.clear()
             self._peers[peer] = known
             if not known:
-                self._strangers.log(peer=peer)
+                self._refused_peers.log(peer=peer)
         return known
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for the event, so many seconds at most.
+    """Wait for the event for at most `seconds`.
 
-    Not with `asyncio.timeout`: until Python 3.11.3 it lets its own cancellation out of a task that
-    somebody else has cancelled before, and a server is often left by such a task.
+    Not with `asyncio.timeout`: until Python 3.11.3 its own cancellation leaves a task that was
+    already cancelled, and such a task often closes a server.
     """
     waiting = asyncio.ensure_future(event.wait())
     try:

@@ -1,7 +1,7 @@
-"""Classic AGI: the same handler on standard input and output, one process for each call.
+"""Classic AGI on standard input and output: one process per call, the same handlers as FastAGI.
 
-Asterisk's `launch_script` starts the program with pipes in place of both, and tells a hangup by
-SIGHUP (`run_agi`), not by a line.
+Asterisk's `launch_script` starts the program with pipes, and reports a hangup by SIGHUP (`run_agi`)
+instead of a line. Command-line options are not here.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ async def run(
     stdin: int = 0,
     stdout: int = 1,
 ) -> bool:
-    """Handle the one call that Asterisk started us for; tell whether it ended well.
+    """Handle the call that Asterisk started this process for; tell whether it ended without error.
 
     `stdin` and `stdout` are file descriptors: pipes, sockets, terminals or files. While the call
-    lasts, whatever else writes to standard output writes to standard error instead, as a stray
-    line there would be a command to Asterisk. SIGHUP is heard where the event loop can take
-    signals, which is the main thread.
+    lasts, other writes to standard output go to standard error instead, because Asterisk would run
+    a stray line as a command. SIGHUP is handled only on the main thread, where the event loop can
+    handle signals.
 
     Raises:
-        AGIProtocolError: standard input ended, or time was up, before a call was introduced.
+        AGIProtocolError: standard input ended, or the time-out passed, before the environment.
         OSError: standard input or output is closed.
     """
     call = SingleCallOwner(handler, limits or Limits(), applications, on_error)
     source = os.dup(stdin)  # before standard output is moved, as both may be one descriptor
-    with os.fdopen(source, "rb", buffering=0) as pipe, _kept_for_asterisk(stdout) as out:
+    with os.fdopen(source, "rb", buffering=0) as pipe, _stdout_for_asterisk(stdout) as out:
         connection = Connection(call, call.limits)
         reading = await _connect(connection, _Output(out, connection), pipe)
         try:
@@ -56,14 +56,15 @@ async def run(
             if reading is not None:
                 reading.close()
     if not connection.begun:
-        raise AGIProtocolError("no call was introduced on standard input")
-    return call.well
+        raise AGIProtocolError("no_environment", "standard input ended before the AGI environment")
+    return call.succeeded
 
 
 def comes_from_asterisk(stdin: int = 0) -> bool:
-    """Whether standard input may be Asterisk's: it gives a pipe. A file, for a rehearsal, may too.
+    """Tell whether Asterisk may have started this process: standard input is a pipe.
 
-    A terminal, ``/dev/null`` or nothing at all is a person's or a service manager's.
+    A regular file is accepted too, for trying out a handler. A terminal, ``/dev/null`` or a closed
+    descriptor means that a person or a service manager started it.
     """
     try:
         mode = os.fstat(stdin).st_mode
@@ -93,7 +94,7 @@ class _Output(asyncio.Transport):
                 # The other end of our standard input, a socket, has been made non-blocking.
                 select.select([], [self._descriptor], [])
             except OSError:
-                self.close()  # Asterisk has closed; the end of standard input says it as well
+                self.close()  # Asterisk has closed; the end of standard input reports it too
                 return
 
     def is_closing(self) -> bool:
@@ -112,7 +113,7 @@ class _Output(asyncio.Transport):
 
 
 class _Input(asyncio.Protocol):
-    """Standard input, handed on to the connection."""
+    """Standard input, passed on to the connection."""
 
     def __init__(self, connection: Connection, output: _Output) -> None:
         self._connection = connection
@@ -133,13 +134,13 @@ class _Input(asyncio.Protocol):
 async def _connect(
     connection: Connection, output: _Output, pipe: BinaryIO
 ) -> asyncio.ReadTransport | None:
-    """Feed the connection from standard input; gives what is to be closed at the end."""
+    """Feed the connection from standard input; return the transport to close at the end."""
     connection.connection_made(output)
     feeder = _Input(connection, output)
     loop = asyncio.get_running_loop()
     mode = os.fstat(pipe.fileno()).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or pipe.isatty()):
-        # An event loop cannot watch a file or a device, and need not: it is all there.
+        # An event loop cannot watch a file or a device, and all of it can be read now.
         while not connection.closed and (
             data := await loop.run_in_executor(None, pipe.read, _CHUNK)
         ):
@@ -151,8 +152,8 @@ async def _connect(
 
 
 @contextmanager
-def _kept_for_asterisk(stdout: int) -> Iterator[int]:
-    """Give a private copy of standard output, and point the public one to standard error."""
+def _stdout_for_asterisk(stdout: int) -> Iterator[int]:
+    """Yield a private copy of standard output, and redirect standard output to standard error."""
     sys.stdout.flush()
     private = os.dup(stdout)
     os.dup2(_STDERR, stdout)
@@ -166,7 +167,7 @@ def _kept_for_asterisk(stdout: int) -> Iterator[int]:
 
 @contextmanager
 def _hangup_by_signal(connection: Connection) -> Iterator[None]:
-    """Hear SIGHUP as a hangup while the call lasts."""
+    """Handle SIGHUP as a hangup while the call lasts."""
     loop = asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGHUP)
     try:
@@ -178,5 +179,5 @@ def _hangup_by_signal(connection: Connection) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
-        if before is not None:  # None: set by somebody who is not Python
+        if before is not None:  # None: not set from Python
             signal.signal(signal.SIGHUP, before)

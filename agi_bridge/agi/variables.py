@@ -1,4 +1,4 @@
-"""Commands that read and write what Asterisk remembers; they work on a dead channel too."""
+"""Commands for channel variables and AstDB, and no-ops; they work on a dead channel too."""
 
 import re
 from urllib.parse import unquote
@@ -26,21 +26,21 @@ class VariableCommands(Commands):
     async def get_variable(self, name: str) -> str | None:
         """Read a variable: GET VARIABLE (`handle_getvariable`); None if it is not set.
 
-        At most 1,023 bytes of it, raw: for what strangers may have set, use `read_variable`.
+        At most 1,023 bytes of it, raw: for untrusted values, use `read_variable`.
         """
         return value(await self._send("GET VARIABLE", name, live=False))
 
     async def get_full_variable(self, expression: str) -> str | None:
         """Evaluate dialplan text: GET FULL VARIABLE (`handle_getvariablefull`).
 
-        ``${X}`` of an unset X is empty. Put nothing into the expression that a stranger chose.
+        ``${X}`` of an unset X is empty. Never put untrusted text into the expression.
         """
         return value(await self._send("GET FULL VARIABLE", expression, live=False))
 
     async def read_variable(self, name: str) -> str | None:
-        """Read a variable whatever it holds: line breaks and ``)`` cannot forge a reply.
+        """Read an untrusted variable: line breaks and ``)`` in it cannot forge a reply.
 
-        Asterisk encodes it (``URIENCODE``), we decode it. None if it is unset or empty.
+        Asterisk encodes the value (``URIENCODE``); this decodes it. None if it is unset or empty.
 
         Raises:
             AGIArgumentError: the name is not a variable's or a function's.
@@ -55,11 +55,11 @@ class VariableCommands(Commands):
         await self._send("VERBOSE", text, level, live=False)
 
     async def noop(self, text: str = "") -> None:
-        """Do nothing, visibly in Asterisk's AGI debugging: NOOP (`handle_noop`)."""
+        """Do nothing; shows in Asterisk's AGI debugging: NOOP (`handle_noop`)."""
         await self._send("NOOP", text, live=False)
 
     async def database_get(self, family: str, name: str) -> str | None:
-        """Read a key of AstDB: DATABASE GET (`handle_dbget`); None if there is none."""
+        """Read a key of AstDB: DATABASE GET (`handle_dbget`); None if it does not exist."""
         return value(await self._send("DATABASE GET", family, name, live=False))
 
     async def database_put(self, family: str, name: str, text: str) -> None:
@@ -73,14 +73,14 @@ class VariableCommands(Commands):
             raise AGIAppError("DATABASE PUT did not store the value")
 
     async def database_delete(self, family: str, name: str) -> bool:
-        """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if there was none."""
+        """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if it did not exist."""
         reply = await self._send("DATABASE DEL", family, name, live=False)
         return reply.result == _DONE
 
     async def database_delete_tree(self, family: str, tree: str | None = None) -> None:
         """Delete a family of AstDB, or a tree in it: DATABASE DELTREE (`handle_dbdeltree`).
 
-        Gives nothing back, as Asterisk's own result has opposite meanings in its versions.
+        Returns nothing, because the result has opposite meanings in different Asterisk versions.
         """
         keys = (family,) if tree is None else (family, tree)
         await self._send("DATABASE DELTREE", *keys, live=False)

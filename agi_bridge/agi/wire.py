@@ -1,7 +1,8 @@
-"""What Asterisk sends, as values: bytes in, events out. No socket, no clock.
+"""Parser of what Asterisk sends: bytes in, events out. Pure: no socket, no clock.
 
-The everyday stream is lines, but a value may hold line feeds (`handle_getvariable` prints it
-raw), a usage text has several lines (`agi_handle_command`), and HANGUP comes by itself (`run_agi`).
+Most of the stream is lines, but a value may contain line feeds (`handle_getvariable` prints it
+raw), a usage text has several lines (`agi_handle_command`), and HANGUP can come at any time
+(`run_agi`).
 """
 
 import re
@@ -20,11 +21,11 @@ USAGE: Final = 520
 
 
 class Reply(NamedTuple):
-    """One reply line, taken apart. A tuple, as several are made for every call.
+    """One parsed reply. A tuple for speed: every call has many.
 
-    `result` is text, as digits may begin with zeros or be none at all. `data` is what stands in
-    parentheses, up to the last one; for replies other than 200, and for free text behind the
-    result, that text. `endpos` is where playing or recording ended, in samples.
+    `result` is text, because keys may begin with zeros or be empty. `data` is the text in
+    parentheses, up to the last one; for replies other than 200, and for free text after the
+    result, it is that text. `endpos` is where playback or recording ended, in samples.
     """
 
     code: int
@@ -35,14 +36,14 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UsageBlock:
-    """A 520: the usage of a command that was put wrongly; also follows some applications."""
+    """A 520: the usage of a command with wrong syntax. It also follows some applications."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class HangupNotice:
-    """The HANGUP line. It is no reply: the pending command still gets its own."""
+    """The HANGUP line. It is not a reply: the pending command still gets its own."""
 
 
 Event = Environment | Reply | UsageBlock | HangupNotice
@@ -54,15 +55,15 @@ _USAGE_END = b"520 End of proper usage."
 _CODE = re.compile(rb"\d{3}(?= |$)")
 _ENDPOS_BEHIND_DATA = re.compile(r"\) endpos=(-?\d{1,18})$")
 _ENDPOS = re.compile(r"endpos=(-?\d{1,18})$")
-_EVERYDAY = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
+_COMMON = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
 
 
 class StreamParser:
-    """Turns the bytes of one connection into events, whatever the chunks they come in.
+    """Turns the bytes of one connection into events, in chunks of any size.
 
-    An open value ends with the first line that ends in ``)``: what is complete cannot be told from
-    what is hostile. Read values that strangers may have set with `Channel.read_variable`.
-    Lines that are neither a reply nor HANGUP are dropped.
+    A multi-line value ends with the first line that ends in ``)``. A value can forge that, so read
+    untrusted values with `Channel.read_variable`.
+    Lines that are neither a reply nor HANGUP are dropped and counted.
     """
 
     __slots__ = ("_buffer", "_environment_due", "_limits", "_open", "_open_bytes", "dropped")
@@ -74,18 +75,18 @@ class StreamParser:
         self._open: list[bytes] | None = None  # the lines so far of a reply that goes on
         self._open_bytes = 0
         self.dropped = 0
-        """Lines so far that were neither a reply nor HANGUP."""
+        """Number of dropped lines so far."""
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes and return the events that they complete.
+        """Parse the next bytes; return the events that they complete.
 
         Raises:
-            AGIProtocolError: a cap of the limits is passed, or the environment makes no sense.
+            AGIProtocolError: a limit is exceeded, or the environment is invalid.
         """
         if not self._buffer and self._open is None and not self._environment_due:
-            everyday = _EVERYDAY.get(data) or self._one_line(data)
-            if everyday is not None:
-                return [everyday]
+            common = _COMMON.get(data) or self._one_line(data)
+            if common is not None:
+                return [common]
         events: list[Event] = []
         if self._buffer:
             data = self._buffer + data
@@ -106,7 +107,7 @@ class StreamParser:
         return events
 
     def _one_line(self, data: bytes) -> Reply | None:
-        """Read what is nothing but one whole reply line, as most reads are; None otherwise."""
+        """Parse data that is exactly one reply line, as most reads are; None otherwise."""
         last = len(data) - 1
         if not data.startswith(_RESULT) or data.find(b"\n") != last:
             return None
@@ -115,13 +116,15 @@ class StreamParser:
         return _parse_result(data[len(_RESULT) : last].decode("utf-8", "surrogateescape"))
 
     def _environment(self, data: bytes, events: list[Event]) -> bytes | None:
-        """Add the environment to the events and return what follows it; None: not yet whole."""
+        """Append the environment to `events`; return the rest, or None if it is incomplete."""
         limits = self._limits
         end = 0 if data.startswith(b"\n") else data.find(b"\n\n") + 1
         whole = end > 0 or data.startswith(b"\n")
         block = data[:end] if whole else data
         if len(block) > limits.environment_bytes or block.count(b"\n") > limits.environment_lines:
-            raise AGIProtocolError("the environment is larger than allowed")
+            raise AGIProtocolError(
+                "environment_too_large", "the environment is larger than the limit"
+            )
         if not whole:
             self._buffer = data
             return None
@@ -131,7 +134,7 @@ class StreamParser:
 
     def _check(self, more: int) -> None:
         if self._open_bytes + more > self._limits.reply_bytes:
-            raise AGIProtocolError("a reply is larger than allowed")
+            raise AGIProtocolError("reply_too_large", "a reply is larger than the limit")
 
     def _line(self, line: bytes) -> Event | None:
         self._check(len(line))
@@ -157,7 +160,7 @@ class StreamParser:
         self._open_bytes = len(line)
 
     def _continued(self, line: bytes) -> Event | None:
-        """Add a line to the open reply; the reply, if this was its last."""
+        """Append a line to the open reply; return the reply if it is complete."""
         assert self._open is not None  # noqa: S101 - for the type checker; the caller has looked
         self._open.append(line)
         self._open_bytes += len(line) + 1
@@ -171,7 +174,7 @@ class StreamParser:
 
 
 def _parse_result(body: str) -> Reply | None:
-    """Take apart what stands behind ``200 result=``; None if its parenthesis is still open."""
+    """Parse the text after ``200 result=``; None if its parenthesis is still open."""
     result, space, rest = body.partition(" ")
     if not space:
         return Reply(OK, result)
@@ -185,7 +188,7 @@ def _parse_result(body: str) -> Reply | None:
 
 
 def _parse_other(line: bytes) -> Event | None:
-    """Read a line that is no ``200 result=``; None if it is nothing that Asterisk says."""
+    """Parse a line that is not ``200 result=``; None if it is not a line of AGI."""
     text = line.decode("utf-8", "surrogateescape")
     if line.startswith(_USAGE):
         return UsageBlock(text[len(_USAGE) :])

@@ -157,11 +157,12 @@ async def test_no_environment_is_no_call() -> None:
     out_reading, out_writing = os.pipe()
     os.close(writing)
     try:
-        with capture_logs() as logs, pytest.raises(AGIProtocolError, match="no call"):
+        with capture_logs() as logs, pytest.raises(AGIProtocolError) as raised:
             await run(answering, stdin=reading, stdout=out_writing)
     finally:
         for descriptor in (reading, out_reading, out_writing):
             os.close(descriptor)
+    assert raised.value.code == "no_environment"
     assert [entry["event"] for entry in logs] == ["agi.probe_closed"]
 
 
@@ -183,11 +184,12 @@ async def test_a_device_is_no_call(stdin: str) -> None:
     out_reading, out_writing = os.pipe()
     try:
         assert not comes_from_asterisk(device)
-        with pytest.raises(AGIProtocolError, match="no call"):
+        with pytest.raises(AGIProtocolError) as raised:
             await run(answering, stdin=device, stdout=out_writing)
     finally:
         for descriptor in (device, out_reading, out_writing):
             os.close(descriptor)
+    assert raised.value.code == "no_environment"
 
 
 async def test_a_pipe_that_ends_before_the_call_is_introduced_is_no_call() -> None:
@@ -197,11 +199,12 @@ async def test_a_pipe_that_ends_before_the_call_is_introduced_is_no_call() -> No
     os.close(writing)
     try:
         assert comes_from_asterisk(reading)
-        with pytest.raises(AGIProtocolError, match="no call"):
+        with pytest.raises(AGIProtocolError) as raised:
             await run(answering, stdin=reading, stdout=out_writing)
     finally:
         for descriptor in (reading, out_reading, out_writing):
             os.close(descriptor)
+    assert raised.value.code == "no_environment"
     assert not comes_from_asterisk(reading)  # it is closed
 
 

@@ -172,15 +172,17 @@ def feed_all(reader: StreamParser, stream: bytes, chunk: int) -> None:
 def test_an_environment_has_a_most_of_bytes(chunk: int) -> None:
     reader = StreamParser(Limits(environment_bytes=500))
     stream = b"agi_x: " + b"y" * 600
-    with pytest.raises(AGIProtocolError, match="environment"):
+    with pytest.raises(AGIProtocolError) as raised:
         feed_all(reader, stream, chunk)
+    assert raised.value.code == "environment_too_large"
 
 
 def test_an_environment_has_a_most_of_lines() -> None:
     lines = b"".join(b"agi_arg_%d: x\n" % n for n in range(100))
     assert read(lines + b"\n", environment=True)
-    with pytest.raises(AGIProtocolError, match="environment"):
+    with pytest.raises(AGIProtocolError) as raised:
         StreamParser().feed(lines + b"agi_arg_101: x\n\n")
+    assert raised.value.code == "environment_too_large"
 
 
 @pytest.mark.parametrize(
@@ -195,8 +197,9 @@ def test_an_environment_has_a_most_of_lines() -> None:
 @pytest.mark.parametrize("chunk", [13, 100000])
 def test_a_reply_has_a_most_of_bytes(flood: bytes, chunk: int) -> None:
     reader = StreamParser(Limits(reply_bytes=2000), environment=False)
-    with pytest.raises(AGIProtocolError, match="reply"):
+    with pytest.raises(AGIProtocolError) as raised:
         feed_all(reader, flood, chunk)
+    assert raised.value.code == "reply_too_large"
 
 
 def test_many_small_replies_are_no_flood() -> None:

@@ -1,7 +1,6 @@
 """`FakeAsterisk`: the PBX's side of a call, for tests and for a caller in the terminal.
 
-True to what Asterisk 22 was recorded to send, and as quick as the machine: no time passes unless
-it is asked for. A test of a handler:
+It replies as recordings of Asterisk 22 do. No time passes unless you set a pace. A handler's test:
 
     fake = FakeAsterisk(sounds={"ask": 3000}, keys="4155550123,1")
     call = await fake.run(handler)

@@ -1,8 +1,8 @@
-"""When a caller presses which key, and which of them reach a command.
+"""When the simulated caller presses keys, and which of them reach a command.
 
-Asterisk hands a key to the command that runs when it is released, and to nobody if that command
-does not want it. Callers do not wait for commands: a group of keys once begun goes on at its pace
-whatever the bridge does meanwhile, so what is too much falls into the next command.
+Asterisk gives a key to the command that runs when the key is released; if that command does not
+accept it, the key is lost. Callers do not wait for commands: a group of keys, once started,
+continues at its pace, so surplus keys reach the next command.
 """
 
 from collections import deque
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 HANG_UP = "!"
-"""In a script: the caller hangs up here."""
+"""In a script: the caller hangs up."""
 
 _KEYS = "0123456789*#ABCD"
 _ALLOWED = frozenset(_KEYS + HANG_UP)
 _DIGITS = frozenset("0123456789")
 
 _PAUSE_SECONDS = 0.5
-"""A wait shorter than this is a pause between prompts; nobody takes it for a question."""
+"""A wait shorter than this is a pause between prompts; not a question."""
 
 _LEAST_SECONDS = 0.08
 """While no command runs, a key takes at least so long (`AST_MIN_DTMF_DURATION` in channel.c) ..."""
@@ -27,10 +27,10 @@ _GAP_SECONDS = 0.045
 
 @dataclass(frozen=True, slots=True)
 class KeySequence:
-    """Keys one after another, at a pace of their own.
+    """Keys pressed one after another, with their timing.
 
     Attributes:
-        keys: which, ``!`` to hang up.
+        keys: the keys; ``!`` hangs up.
         after: seconds from the beginning of the sound, or of the call, to the first one.
         held: seconds that each is held; it counts when it is released.
         gap: seconds between two of them.
@@ -43,8 +43,8 @@ class KeySequence:
 
 
 KeysBySound = Mapping[str, "str | KeySequence | Sequence[str | KeySequence]"]
-"""Keys by the sound at whose beginning they are begun: the last part of its name, or the digits
-that are said; ``""`` is the beginning of the call. Several stand for one time after the other."""
+"""Keys by the sound at whose start the caller presses them: the last part of its name, or the
+digits that are said; ``""`` is the beginning of the call. Several are pressed one per playback."""
 
 
 class DtmfScript:

@@ -1,4 +1,4 @@
-"""What ends a command or a call on the PBX's side.
+"""Exceptions that end a command or a call on the PBX's side.
 
     PbxError
     ├── CallerGoneError      the caller hung up while the command ran
@@ -14,7 +14,7 @@ class PbxError(Exception):
 
 
 class CallerGoneError(PbxError):
-    """The caller hung up, so many seconds after the command began."""
+    """The caller hung up, `seconds` after the command started."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)

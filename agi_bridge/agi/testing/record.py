@@ -1,4 +1,4 @@
-"""What a call through `FakeAsterisk` leaves: who heard, keyed, set and dialled what."""
+"""The record of a simulated call: sounds, keys, variables, dials, and events while it runs."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -84,7 +84,7 @@ class CallRecord:
     continue_at: dict[str, str] = field(default_factory=dict)
     """The context, extension and priority that were set for after the session."""
     protocol_violations: list[str] = field(default_factory=list)
-    """What a real Asterisk would have punished: a command written while another one ran."""
+    """Protocol errors of the server, such as a command written while another one ran."""
     seconds: float = 0.0
     """The call's length on its own clock."""
 
