@@ -35,7 +35,7 @@ class MediaCommands(Commands):
         running command; the dialplan then continues as soon as the PBX can.
 
         Raises:
-            AGIAppError: there is no such sound.
+            AGIAppError: the sound does not exist.
             AGIHangup: the caller has gone.
             AGITimeout: it had not ended `Limits.reply_seconds` after it should have.
         """
@@ -57,7 +57,7 @@ class MediaCommands(Commands):
         Raises:
             AGIArgumentError: `timeout` under 1 ms (Asterisk would take 6 s), or `max_digits` not
                 in 1 to 1,023.
-            AGIAppError: there is no such prompt.
+            AGIAppError: the prompt does not exist.
             AGIHangup: the caller has gone; the keys so far are lost.
         """
         if not 1 <= max_digits <= _MOST_DIGITS:

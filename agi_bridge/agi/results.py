@@ -79,7 +79,7 @@ def number(reply: Reply) -> int:
 
 
 def key(code: int) -> str:
-    """Turn a key's ASCII code into the key; 0 is no key.
+    """Turn a key's ASCII code into the key; 0 means none.
 
     Raises:
         AGIProtocolError: no telephone has this key.

@@ -25,27 +25,27 @@ from agi_bridge.agi.testing.scenario import (
 
 
 class FakeAsterisk:
-    """Plays Asterisk 22 against a FastAGI server (`call`) or a handler (`run`).
+    """Simulates Asterisk 22 against a FastAGI server (`call`) or a handler (`run`).
 
-    One object may place any number of calls, also at once.
+    One object can place any number of calls, also concurrently.
 
     Args:
-        sounds: which sounds there are, with their length in milliseconds: a mapping, or a function
-            that gives None for a missing one. By default every sound exists and lasts a second.
+        sounds: milliseconds of each sound: a mapping, or a function that returns None for a
+            missing one. By default every sound exists and lasts a second.
         keys: the keys that the caller presses: a script of answers to prompts (`DtmfScript`), keys
             at certain sounds (`KeysBySound`), or None to ask `next_key`, for a live caller.
         hangup_at: the caller hangs up while this command runs, before its reply.
-        hangup_mode: how the server hears of it: the HANGUP line; ``silent`` as with
+        hangup_mode: how the server learns of it: the HANGUP line; ``silent`` as with
             ``AGISIGHUP=no``, by reply 511 only; ``eof`` as with ``AGIEXITONHANGUP=yes``.
-        dial: what becomes of EXEC Dial: a DIALSTATUS, an outcome, or a function of the destination
-            that gives either.
-        variables: channel variables that are set from the start.
+        dial: the result of EXEC Dial: a DIALSTATUS, an outcome, or a function of the destination
+            that returns either.
+        variables: channel variables that are set at the start.
         applications: results of further applications for EXEC; 1 is followed by a usage block.
         caller_id, caller_name, dnid, extension, context, language, arguments: the environment.
         environment: further ``agi_`` names without prefix; None leaves a line out.
         pace: 1.0 is real time, 0 lets no time pass.
-        clock: where time comes from at a pace above 0.
-        on_event: told what happens, while it happens.
+        clock: the clock at a pace above 0.
+        on_event: called with each event while the call runs.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class FakeAsterisk:
     async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - the PBX's own
         """Wait for a live caller's next key; None after `timeout` seconds, ``!`` hangs up.
 
-        Asked only if `keys` is None: override it. This one never presses any.
+        Used only if `keys` is None: override it. This one never presses a key.
         """
         await self.clock.sleep(timeout)
         return None
 
     def hang_up(self) -> None:
-        """Hang up all calls now, whatever they are doing."""
+        """Hang up all calls now."""
         for call in self._calls:
             call.channel.hang_up()
 
@@ -113,7 +113,7 @@ class FakeAsterisk:
         """Call a FastAGI server as ``AGI(agi://host:port/path)`` does, to the end of the session.
 
         Raises:
-            OSError: nobody listens there; Asterisk would have set AGISTATUS=FAILURE.
+            OSError: no server listens there; Asterisk would set AGISTATUS=FAILURE.
         """
         loop = asyncio.get_running_loop()
         received = ReceiveBuffer()
