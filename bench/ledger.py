@@ -32,7 +32,7 @@ from agi_bridge.consent import (
 )
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
-from agi_bridge.evidence.verify.verifier import Verifier
+from agi_bridge.evidence.verify import Verifier
 from bench import machine
 
 RATE = 500
@@ -187,9 +187,9 @@ async def verify(ledger: Ledger) -> tuple[int, float]:
     (chain,) = await ledger.chains()
     for first in range(1, chain.seq + 1, PAGE):
         verifier.read(await ledger.rows(first=first, last=first + PAGE - 1))
-    verdicts = verifier.verdicts()
-    if not verdicts.ok:
-        raise SystemExit(f"bench: the chain does not verify: {verdicts}")
+    report = verifier.report()
+    if not report.ok:
+        raise SystemExit(f"bench: the chain does not verify: {report}")
     return chain.seq, time.perf_counter() - began
 
 

@@ -16,8 +16,7 @@ from agi_bridge import __version__, phone
 from agi_bridge.app.optin_steps import Step, limits, steps
 from agi_bridge.app.speech import line_library
 from agi_bridge.cli import arguments
-from agi_bridge.evidence.export import labels
-from agi_bridge.evidence.export.html import page
+from agi_bridge.evidence.export import language_name, page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +114,7 @@ async def run(settings: Settings, wanted: str, *, date: str, out: Path | None) -
         OSError: the file cannot be written.
         and what `workflow` raises.
     """
-    day = arguments.day("--date", date)
+    day = arguments.iso_date("--date", date)
     made = await asyncio.to_thread(describe_optin, settings, wanted, date=day)
     if out is not None:
         await asyncio.to_thread(out.write_text, made.html(), encoding="utf-8")
@@ -163,7 +162,7 @@ def _call_to_action(library: Library, line: Line, language: str) -> CallToAction
     recording = library.prompt(line.disclosure, language)
     return CallToAction(
         language=language,
-        language_name=labels.language(language),
+        language_name=language_name(language),
         text=recording.text,
         text_sha256=recording.text_sha256,
         audio_sha256=recording.sha256,

@@ -1,4 +1,4 @@
-"""What is given on the command line, read: numbers, days, and words that are kept for ever."""
+"""Parses command-line values: phone numbers, record ids, dates, and texts that are never erased."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Settings
 
 _LONG_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
-_WORDS: Final = 500
-_OF_AN_ID: Final = frozenset("0123456789abcdef-")
-_FEWEST_DIGITS: Final = 4
+_MAX_TEXT: Final = 500
+_ID_CHARACTERS: Final = frozenset("0123456789abcdef-")
+_MIN_PREFIX: Final = 4
 _SHOWN: Final = 3
-"""How many of the ids that begin alike are shown."""
+"""How many matching ids an error names."""
 
 
-def number(settings: Settings, text: str) -> str:
-    """A phone number in E.164; without a country code it is read as the first line's country does.
+def phone_number(settings: Settings, text: str) -> str:
+    """A phone number in E.164. Without a country code, the first line's country is assumed.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a phone number.
     """
     region = next((line.regions[0] for line in settings.lines.values()), "US")
     found = phone.parse(text, region=region)
@@ -35,73 +35,76 @@ def number(settings: Settings, text: str) -> str:
     return found
 
 
-async def record(ledger: Ledger, text: str) -> str:
-    """The id of a record, given whole or by its first characters if they are no other's.
+async def record_id(ledger: Ledger, text: str) -> str:
+    """The id of a record, from the whole id or from a prefix that is unique.
 
     Raises:
-        NotOnRecord: no record's id begins so.
-        UsageError: several do; the text shows some.
+        NotOnRecord: no id starts with the text.
+        UsageError: the text is too short, or several ids start with it.
     """
     prefix = text.strip().lower()
-    if len(prefix) < _FEWEST_DIGITS:
-        raise UsageError(f"{text}: give an id, or at least its first {_FEWEST_DIGITS} digits")
-    is_one = set(prefix) <= _OF_AN_ID
-    found = await ledger.ids_with_prefix(prefix, _SHOWN + 1) if is_one else []
+    if len(prefix) < _MIN_PREFIX:
+        raise UsageError(f"{text}: give an id, or at least its first {_MIN_PREFIX} digits")
+    could_match = set(prefix) <= _ID_CHARACTERS
+    found = await ledger.ids_with_prefix(prefix, _SHOWN + 1) if could_match else []
     if not found:
         raise NotOnRecord(f"{text}: no such record")
     if len(found) > 1:
         more = " and more" if len(found) > _SHOWN else ""
         raise UsageError(
-            f"{text}: several records begin so, give more of it: {', '.join(found[:_SHOWN])}{more}"
+            f"{text}: several records start with this, give more digits: "
+            f"{', '.join(found[:_SHOWN])}{more}"
         )
     return found[0]
 
 
-def moment(option: str, text: str, *, end: bool = False) -> str:
-    """A day (`2026-11-23`, in UTC) or a moment with its zone, as the ledger writes time.
+def utc_timestamp(option: str, text: str, *, end: bool = False) -> str:
+    """A date (`2026-11-23`, in UTC) or a time with its zone, as a timestamp of the ledger.
 
-    A day is its first moment, or with `end` the first one after it.
+    A date stands for its start, or with `end` for the start of the next day.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the text is neither.
     """
     try:
         found = datetime.fromisoformat(text)
         if "T" not in text.upper() and " " not in text:
             found = found.replace(tzinfo=UTC) + timedelta(days=end)
     except (ValueError, OverflowError):
-        raise _no_moment(option) from None
+        raise _not_a_time(option) from None
     if found.tzinfo is None:
-        raise _no_moment(option)
+        raise _not_a_time(option)
     since = found - datetime(1970, 1, 1, tzinfo=UTC)
     return timestamp((since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000)
 
 
-def day(option: str, text: str) -> str:
-    """A day, `2026-11-23`.
+def iso_date(option: str, text: str) -> str:
+    """A date, like `2026-11-23`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a date.
     """
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise UsageError(f"{option}: write a day, 2026-11-23") from None
+        raise UsageError(f"{option}: write a date, like 2026-11-23") from None
 
 
-def words(option: str, text: str) -> str:
-    """Words for an event, which can never be erased: so no number may stand in them.
+def permanent_text(option: str, text: str) -> str:
+    """A text for an event. Events are never erased, so it must not contain a number.
 
     Raises:
-        UsageError: they are empty, too long, of several lines, or hold a number.
+        UsageError: it is empty, too long, has several lines, or contains a number.
     """
     kept = text.strip()
-    if not kept or len(kept) > _WORDS or not kept.isprintable():
-        raise UsageError(f"{option}: write one line of 1 to {_WORDS} characters")
+    if not kept or len(kept) > _MAX_TEXT or not kept.isprintable():
+        raise UsageError(f"{option}: write one line of 1 to {_MAX_TEXT} characters")
     if _LONG_NUMBER.search(phone.fold(kept)):
-        raise UsageError(f"{option}: leave the number out; these words can never be erased")
+        raise UsageError(f"{option}: leave the number out; this text can never be erased")
     return kept
 
 
-def _no_moment(option: str) -> UsageError:
-    return UsageError(f"{option}: write a day, 2026-11-23, or a moment, 2026-11-23T08:00:00Z")
+def _not_a_time(option: str) -> UsageError:
+    return UsageError(
+        f"{option}: write a date, like 2026-11-23, or a time, like 2026-11-23T08:00:00Z"
+    )

@@ -1,4 +1,4 @@
-"""What the command line's modules share: exit codes, options, how a command answers."""
+"""What all commands share: exit codes, common options, error handling and standard output."""
 # ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
@@ -42,35 +42,54 @@ JsonOption = Annotated[
 ]
 
 
-class _Unread(io.FileIO):
-    """Standard output whose reader may have gone: what nobody reads is dropped."""
+class _Output(io.FileIO):
+    """Standard output that never raises; after a failed write the rest is dropped.
+
+    A reader that goes away (`… | head`) is not a failure.
+    """
+
+    failure: OSError | None = None
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - what the buffer protocol takes
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            return memoryview(data).nbytes
+        if self.failure is None:
+            try:
+                return super().write(data)
+            except BrokenPipeError:
+                pass
+            except OSError as error:
+                self.failure = error
+        return memoryview(data).nbytes
 
 
-def keep_verdict() -> None:
-    """Let a command go on to its exit code when the reader of its answer goes (`… | head`).
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Run a command in the block; its exit code is 1 if standard output cannot be written.
 
-    An answer that was cut short by the reader is no "no", which is what Python's 1 would say.
+    If the reader closes the pipe, the command still ends with its own exit code.
     """
     out = sys.stdout
-    if isinstance(out, io.TextIOWrapper) and not out.isatty():
-        out.flush()
-        raw = _Unread(out.fileno(), "wb", closefd=False)
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(raw), out.encoding, out.errors, line_buffering=out.line_buffering
-        )
+    if not isinstance(out, io.TextIOWrapper) or out.isatty():
+        yield
+        return
+    out.flush()
+    raw = _Output(out.fileno(), "wb", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw), out.encoding, out.errors, line_buffering=out.line_buffering
+    )
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        if raw.failure is not None:
+            typer.echo(f"agi-bridge: cannot write the answer: {raw.failure.strerror}", err=True)
+            sys.exit(FAILED)
 
 
 def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Settings:
-    """Load the configuration and set logging up; what is wrong with it is told, not raised.
+    """Load the configuration and set up logging. If it is wrong, print why and exit with 2.
 
-    `secrets` is how the names of the secrets begin that the command needs; all of them if empty.
-    Without `prompts` they may be missing.
+    `secrets` is the prefix of the names of the secrets that the command needs; empty for all.
+    Without `prompts` recordings may be missing.
     """
     from agi_bridge.observe import configure_logging
     from agi_bridge.settings import Settings, SettingsError
@@ -85,9 +104,9 @@ def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Set
 
 
 def die_of_interrupts() -> None:
-    """Let SIGINT end this process at once: nothing has been begun that would have to be tidied up.
+    """Let SIGINT end this process at once: nothing is running yet that needs cleaning up.
 
-    Python's own handler raises, and what is raised while modules are imported may get lost.
+    Python's own handler raises, and an exception raised while modules are imported may get lost.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -119,31 +138,36 @@ def _interruptible() -> Iterator[None]:
 
 
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
-    """Run a command, print its answer; what goes wrong is one line, not a traceback."""
-    from agi_bridge.cli.output import give
+    """Run a command and print its answer; exit with 0 or 1. An error is one line and a code."""
+    from agi_bridge.cli.output import print_answer
 
-    given = run(_told(work))
-    give(given, as_json=as_json)
-    raise typer.Exit(OK if given.ok else FAILED)
+    result = run(_with_exit_codes(work))
+    print_answer(result, as_json=as_json)
+    raise typer.Exit(OK if result.ok else FAILED)
 
 
-async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
+async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Map the errors of each package to an exit code; any other exception is a bug."""
     from agi_bridge.cli.errors import ToolError, UsageError
     from agi_bridge.consent import ConsentError
+    from agi_bridge.evidence.errors import BadPublicKey, EvidenceError
     from agi_bridge.settings import UnknownLineError
     from agi_bridge.speech import SpeechError
 
     try:
         return await work
     except UnknownLineError as error:
-        typer.echo(f"agi-bridge: --line: {error}", err=True)
-        raise typer.Exit(MISUSED) from None
+        _fail(f"--line: {error}", MISUSED)
     except UsageError as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(MISUSED) from None
+        _fail(str(error), MISUSED)
+    except BadPublicKey as error:
+        _fail(f"--public-key: {error}", MISUSED)
     except OSError as error:
-        typer.echo(f"agi-bridge: {error.filename}: {error.strerror}", err=True)
-        raise typer.Exit(FAILED) from None
-    except (ConsentError, SpeechError, ToolError) as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        _fail(f"{error.filename}: {error.strerror}", FAILED)
+    except (ConsentError, EvidenceError, SpeechError, ToolError) as error:
+        _fail(str(error), FAILED)
+
+
+def _fail(problem: str, code: int) -> NoReturn:
+    typer.echo(f"agi-bridge: {problem}", err=True)
+    raise typer.Exit(code) from None

@@ -16,8 +16,8 @@ from agi_bridge.cli.common import (
     OK,
     ConfigOption,
     JsonOption,
+    checked_output,
     die_of_interrupts,
-    keep_verdict,
     load,
     run,
 )
@@ -317,5 +317,5 @@ def _starting() -> Iterator[None]:
 def main() -> None:
     """Entry point of the console script."""
     die_of_interrupts()
-    keep_verdict()
-    app()
+    with checked_output():
+        app()

@@ -1,4 +1,4 @@
-"""What every command answers with: a table for people, or one JSON document for programs."""
+"""How commands print their answers: a table for people, or one JSON document for programs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PIPE_WIDTH = 200
-"""Columns where no terminal is: an id cut in two is of no use to `grep`."""
+"""Columns if the output is not a terminal: an id cut in two cannot be found with `grep`."""
 
 
 class Answer(Protocol):
-    """What a command has to say."""
+    """The answer of a command."""
 
     @property
     def ok(self) -> bool:
-        """Whether the answer is yes: exit status 0, else 1."""
+        """Whether the answer is yes: exit code 0, else 1."""
 
     def json(self) -> object:
         """The answer as plain values; its keys are part of the interface."""
@@ -30,28 +30,38 @@ class Answer(Protocol):
         """Print the answer for people."""
 
 
-def give(answer: Answer, *, as_json: bool) -> None:
+def print_answer(answer: Answer, *, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
         print(json.dumps(answer.json(), ensure_ascii=False, indent=2))  # noqa: T201 - the output
         return
-    # Texts of the database are shown as they are: nothing in them is markup.
+    # Texts from the database are printed as they are: nothing in them is markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     answer.show(console)
 
 
-def plain(text: str) -> str:
-    """A text from outside, fit for a terminal: no line break, no control sequence."""
+def printable(text: str) -> str:
+    """A text from outside, safe for a terminal: without line breaks and control sequences."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A table without lines, each cell made fit for a terminal."""
+    """A table without lines; each cell is made safe for a terminal."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*map(plain, row))
+        made.add_row(*map(printable, row))
     return made
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: `no faults`, `1 fault`, `1,234 faults`."""
+    return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def seconds(length: float | None) -> str:
+    """A length in seconds, to a tenth; empty for None."""
+    return "" if length is None else f"{length:.1f}"

@@ -8,7 +8,6 @@ from agi_bridge.consent.chain import START, Chain, Row, leaf, link
 from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text_sha256, timestamp
 from agi_bridge.consent.errors import (
     BadCheckpoint,
-    BadExport,
     CircuitOpen,
     ConsentError,
     IllegalTransition,
@@ -47,7 +46,6 @@ __all__ = [
     "ActiveConsent",
     "AgreementRules",
     "BadCheckpoint",
-    "BadExport",
     "Batch",
     "CallMetadata",
     "Chain",

@@ -14,8 +14,7 @@ ConsentError
 │   └── KeyMismatch      a key is one, but not the one this database was written with
 ├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
-├── BadCheckpoint        a text that is no checkpoint
-└── BadExport            a folder or file that is no export of consents
+└── BadCheckpoint        a text that is no checkpoint
 
 Texts name consent ids, states, files and key ids, never a number or a key.
 """
@@ -93,7 +92,3 @@ class VaultDamaged(ConsentError):  # noqa: N818 - the same
 
 class BadCheckpoint(ConsentError):  # noqa: N818 - the same
     """A text that is no checkpoint."""
-
-
-class BadExport(ConsentError):  # noqa: N818 - the same
-    """A folder or file that is no export of consents, or not a whole one."""

@@ -1,1 +1,5 @@
-"""What is proved later: verification and export of the record; no call imports it."""
+"""Evidence: verification of consent records, and exports of them. No call imports it.
+
+`evidence.verify` replays chains without a database; `evidence.export` writes records into a folder
+or zip file and verifies such an export from its files alone.
+"""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
 from agi_bridge.cli.errors import ToolError
-from agi_bridge.evidence.export import labels
+from agi_bridge.evidence.export import language_name
 from agi_bridge.speech import DIGIT_PROMPTS, LONG_DISCLOSURE_SECONDS, text_hash
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def build_sheet(line: LinePrompts) -> Sheet:
         brand=line.line.brand,
         line=line.line.name,
         languages=tuple(
-            SheetLanguage(tag, labels.language(tag), tuple(map(_prompt, count(1), prompts)))
+            SheetLanguage(tag, language_name(tag), tuple(map(_prompt, count(1), prompts)))
             for tag, prompts in line.by_language()
         ),
         software=f"agi-bridge {__version__}",

@@ -20,49 +20,51 @@ from tests.support.call_env import settings
     ],
 )
 def test_a_number_is_read_in_any_usual_form(text: str) -> None:
-    assert arguments.number(settings(), text) == "+14155550123"
+    assert arguments.phone_number(settings(), text) == "+14155550123"
 
 
 def test_a_number_without_a_country_is_read_as_the_first_line_reads_it() -> None:
-    assert arguments.number(settings(regions=["FR"]), "06 12 34 56 78") == "+33612345678"
+    assert arguments.phone_number(settings(regions=["FR"]), "06 12 34 56 78") == "+33612345678"
 
 
 @pytest.mark.parametrize("text", ["", "415", "nobody", "+1415555012345678"])
 def test_what_is_no_number_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        arguments.number(settings(), text)
+        arguments.phone_number(settings(), text)
     assert str(refused.value) == "--number: not a phone number; write it like +14155550123"
 
 
 def test_a_day_is_its_first_moment_and_its_end_is_the_next_days() -> None:
-    assert arguments.moment("--since", "2026-02-28") == "2026-02-28T00:00:00.000Z"
-    assert arguments.moment("--until", "2026-02-28", end=True) == "2026-03-01T00:00:00.000Z"
+    assert arguments.utc_timestamp("--since", "2026-02-28") == "2026-02-28T00:00:00.000Z"
+    assert arguments.utc_timestamp("--until", "2026-02-28", end=True) == "2026-03-01T00:00:00.000Z"
 
 
 def test_a_moment_is_brought_to_utc() -> None:
     assert (
-        arguments.moment("--since", "2026-11-23T01:02:03.456-08:00") == "2026-11-23T09:02:03.456Z"
+        arguments.utc_timestamp("--since", "2026-11-23T01:02:03.456-08:00")
+        == "2026-11-23T09:02:03.456Z"
     )
     assert (
-        arguments.moment("--until", "2026-11-23 01:02:03Z", end=True) == "2026-11-23T01:02:03.000Z"
+        arguments.utc_timestamp("--until", "2026-11-23 01:02:03Z", end=True)
+        == "2026-11-23T01:02:03.000Z"
     )
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-11-23T01:02:03", "9999-12-31"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--until: write a day"):
-        arguments.moment("--until", text, end=True)
+    with pytest.raises(UsageError, match=r"^--until: write a date"):
+        arguments.utc_timestamp("--until", text, end=True)
 
 
 def test_a_day_is_a_day() -> None:
-    assert arguments.day("--date", "2026-11-23") == "2026-11-23"
-    with pytest.raises(UsageError, match=r"^--date: write a day"):
-        arguments.day("--date", "23.11.2026")
+    assert arguments.iso_date("--date", "2026-11-23") == "2026-11-23"
+    with pytest.raises(UsageError, match=r"^--date: write a date"):
+        arguments.iso_date("--date", "23.11.2026")
 
 
 def test_words_are_kept_without_their_outer_spaces() -> None:
     assert (
-        arguments.words("--note", " told by phone on 23 Nov, 2 of 3 ")
+        arguments.permanent_text("--note", " told by phone on 23 Nov, 2 of 3 ")
         == "told by phone on 23 Nov, 2 of 3"
     )
 
@@ -70,7 +72,7 @@ def test_words_are_kept_without_their_outer_spaces() -> None:
 @pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 501, "\x1b[2J"])
 def test_words_are_one_line_of_some_length(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--note: write one line"):
-        arguments.words("--note", text)
+        arguments.permanent_text("--note", text)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +87,5 @@ def test_words_are_one_line_of_some_length(text: str) -> None:
 )
 def test_words_that_hold_a_number_are_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(UsageError, match="can never be erased") as refused:
-        arguments.words("--note", text)
+        arguments.permanent_text("--note", text)
     assert "415" not in str(refused.value)

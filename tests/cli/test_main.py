@@ -448,7 +448,7 @@ async def test_serve_leaves_the_disk_alone_outside_the_state_dir(tmp_path: Path)
     [
         (("check",), "state", 0),
         (("check",), "agi-bridge.toml/x", 1),
-        (("consents", "workflow", "--line", "shop"), "state", 0),
+        (("consents", "optin-page", "--line", "shop"), "state", 0),
         (("prompts", "list"), "state", 0),
     ],
 )

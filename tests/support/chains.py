@@ -19,11 +19,11 @@ from agi_bridge.consent import (
 )
 from agi_bridge.consent.encoding import new_salt
 from agi_bridge.consent.signing import Checkpoint, Keys, generate_keys, sign
-from agi_bridge.evidence.verify.verifier import verify
+from agi_bridge.evidence.verify import verify
 
 if TYPE_CHECKING:
     from agi_bridge.consent import EventType
-    from agi_bridge.evidence.verify.verdict import Verdict
+    from agi_bridge.evidence.verify import Verdict
 
 AT = "2026-11-23T05:07:08.009Z"
 TEXT = "You agree to receive texts."
@@ -118,9 +118,10 @@ def whole() -> Bridge:
     return bridge
 
 
-def whats(verdict: Verdict) -> list[str]:
-    return [fault.what for fault in verdict.faults]
+def codes(verdict: Verdict) -> list[str]:
+    """The codes of a verdict's faults."""
+    return [fault.code for fault in verdict.faults]
 
 
 def integrity(bridge: Bridge, **given: Any) -> list[str]:
-    return whats(verify(bridge.rows, [bridge.checkpoint()], **given).integrity)
+    return codes(verify(bridge.rows, [bridge.checkpoint()], **given).integrity)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.evidence.verify.verifier import Verifier
+from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook import HookClient
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import Library
@@ -85,7 +85,7 @@ class Bridge:
         await self.ledger.checkpoint()
         verifier = Verifier(await self.ledger.checkpoints())
         verifier.read(await self.ledger.rows())
-        return verifier.verdicts().ok
+        return verifier.report().ok
 
     async def states(self) -> list[list[str]]:
         """The events of each consent, the oldest first."""

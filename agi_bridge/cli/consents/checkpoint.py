@@ -1,4 +1,4 @@
-"""`consents checkpoint`: sign the head of the chain now, and send it to where checkpoints go."""
+"""`consents checkpoint`: signs the head of the chain now and publishes the checkpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge.app.ledger import checkpoint_publisher, open_ledger
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Anchored:
-    """What was signed (None: nothing is new since the last time), and where it did not arrive."""
+class PublishedCheckpoint:
+    """The checkpoint (None: nothing is new since the last one), and where it did not arrive."""
 
     checkpoint: Checkpoint | None
     failures: tuple[str, ...] = ()
@@ -29,7 +30,7 @@ class Anchored:
         return not self.failures
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The answer as plain values."""
         made = self.checkpoint
         return {
             "ledger_id": None if made is None else made.ledger_id,
@@ -40,7 +41,7 @@ class Anchored:
         }
 
     def show(self, console: Console) -> None:
-        """Print the checkpoint, and what failed."""
+        """Print the checkpoint and the failures."""
         if self.checkpoint is None:
             console.print("nothing is new since the last checkpoint")
         else:
@@ -49,20 +50,32 @@ class Anchored:
             console.print(f"not sent: {failure}", soft_wrap=True)
 
 
-async def run(settings: Settings) -> Anchored:
-    """Open the ledger of a configuration and sign its head.
+def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Sign the head of the chain now and send it to the configured places.
+
+    `serve` does so every hour and every 100 events. Exit code 1 if it did not arrive everywhere.
+    """
+    from agi_bridge.app.ledger import open_ledger
+
+    settings = load_settings(config)
+
+    async def work() -> PublishedCheckpoint:
+        async with await open_ledger(settings) as ledger:
+            return await sign_and_publish(settings, ledger)
+
+    answer(work(), as_json=as_json)
+
+
+async def sign_and_publish(settings: Settings, ledger: Ledger) -> PublishedCheckpoint:
+    """Sign the head of this bridge's chain and send it to every configured place.
 
     Raises:
-        LedgerUnavailable, KeyFault: as the ledger says.
+        LedgerUnavailable, KeyFault: as the ledger raises them.
     """
-    async with await open_ledger(settings) as ledger:
-        return await checkpoint(settings, ledger)
+    from agi_bridge.app.ledger import checkpoint_publisher
 
-
-async def checkpoint(settings: Settings, ledger: Ledger) -> Anchored:
-    """Sign the head of our chain, and send it to every place that the configuration names."""
     made = await ledger.checkpoint()
     if made is None:
-        return Anchored(None)
+        return PublishedCheckpoint(None)
     failures = await asyncio.to_thread(checkpoint_publisher(settings).publish, made)
-    return Anchored(made, tuple(failures))
+    return PublishedCheckpoint(made, tuple(failures))

@@ -1,19 +1,16 @@
-"""`consents erase`: personal data goes, or is restricted; the events stay."""
+"""`consents erase`: erases or restricts personal data. The events stay and still verify."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from agi_bridge.app.ledger import open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.audit import actor
-from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Filter, NotOnRecord
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import ConsentOption, NumberOption, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from agi_bridge.consent.ledger import Ledger
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The answer; None where the person said no."""
+    """How many records were found and changed; `done` is None if the question was answered no."""
 
     found: int
     done: int | None
@@ -34,67 +31,85 @@ class Erased:
         return self.done is not None
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The answer as plain values."""
         return {"found": self.found, "done": self.done, "restricted_until": self.until}
 
     def show(self, console: Console) -> None:
-        """Print of how many records."""
+        """Print how many records were changed."""
+        from agi_bridge.cli.output import count
+
         if self.done is None:
             console.print("nothing was done")
             return
         what = "erased" if self.until is None else f"restricted until {self.until}"
-        console.print(f"personal data {what}: {self.done} of {_records(self.found)}")
+        console.print(f"personal data {what}: {self.done} of {count(self.found, 'record')}")
         if self.done < self.found:
-            console.print("The others hold none any more, or are restricted.")
+            console.print("The other records have no personal data, or are restricted.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options of the command, as they were typed."""
+def command(
+    basis: Annotated[
+        str, typer.Option(help="Why, in one line. It is never erased: do not name a number.")
+    ],
+    *,
+    number: NumberOption = None,
+    consent: ConsentOption = None,
+    restrict: Annotated[
+        bool,
+        typer.Option("--restrict", help="Keep it for the defence of claims only, until a date."),
+    ] = False,
+    until: Annotated[
+        str | None, typer.Option(help="The last day of a restriction.", metavar="DATE")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase the personal data of a number or of one record; the events stay and still verify."""
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.cli.arguments import permanent_text, utc_timestamp
+    from agi_bridge.cli.audit import actor
+    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.output import count
 
-    basis: str
-    number: str | None = None
-    consent: str | None = None
-    restrict: bool = False
-    until: str | None = None
+    settings = load_settings(config)
+
+    async def work() -> Erased:
+        if (number is None) == (consent is None):
+            raise UsageError("name one of --number and --consent")
+        if restrict != (until is not None):
+            raise UsageError("--restrict and --until DATE go together")
+        reason = permanent_text("--basis", basis)
+        end = None if until is None else utc_timestamp("--until", until, end=True)
+        async with await open_ledger(settings) as ledger:
+            ids = await _record_ids(settings, ledger, number, consent)
+            records = count(len(ids), "record")
+            question = (
+                f"Erase the personal data of {records}? This cannot be undone."
+                if end is None
+                else f"Restrict the personal data of {records}?"
+            )
+            if not yes and not typer.confirm(question, err=True):
+                return Erased(len(ids), None, end)
+            if end is None:
+                done = await ledger.erase(ids, basis=reason, actor=actor())
+            else:
+                done = await ledger.restrict(ids, basis=reason, until=end, actor=actor())
+        return Erased(len(ids), done, end)
+
+    answer(work(), as_json=as_json)
 
 
-async def run(settings: Settings, asked: Asked, confirm: Callable[[str], bool]) -> Erased:
-    """Erase or restrict, once `confirm` has said yes to the question it is given.
+async def _record_ids(
+    settings: Settings, ledger: Ledger, number: str | None, consent: str | None
+) -> list[str]:
+    from agi_bridge.cli.arguments import phone_number, record_id
+    from agi_bridge.consent import Filter, NotOnRecord
 
-    Raises:
-        UsageError: an option has no sense.
-        NotOnRecord: the ledger has no such record.
-        LedgerUnavailable, KeyFault: as the ledger says.
-    """
-    if (asked.number is None) == (asked.consent is None):
-        raise UsageError("name one of --number and --consent")
-    if asked.restrict != (asked.until is not None):
-        raise UsageError("--restrict and --until DATE go together")
-    basis = arguments.words("--basis", asked.basis)
-    until = None if asked.until is None else arguments.moment("--until", asked.until, end=True)
-    async with await open_ledger(settings) as ledger:
-        ids = await _ids(settings, ledger, asked)
-        what = "Erase" if until is None else "Restrict"
-        end = " This cannot be undone." if until is None else ""
-        if not confirm(f"{what} the personal data of {_records(len(ids))}?{end}"):
-            return Erased(len(ids), None, until)
-        if until is None:
-            done = await ledger.erase(ids, basis=basis, actor=actor())
-        else:
-            done = await ledger.restrict(ids, basis=basis, until=until, actor=actor())
-    return Erased(len(ids), done, until)
-
-
-async def _ids(settings: Settings, ledger: Ledger, asked: Asked) -> list[str]:
-    if asked.consent is not None:
-        return [await arguments.record(ledger, asked.consent)]
-    number = arguments.number(settings, asked.number or "")
-    found = await ledger.summaries(Filter(number=number, limit=None))
+    if consent is not None:
+        return [await record_id(ledger, consent)]
+    wanted = Filter(number=phone_number(settings, number or ""), limit=None)
+    found = await ledger.summaries(wanted)
     if not found:
         raise NotOnRecord("--number: nothing is on record")
     return [summary.consent_id for summary in found]
-
-
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"

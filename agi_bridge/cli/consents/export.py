@@ -1,62 +1,46 @@
-"""`consents export`: the proof of some consents, or of all, that stands without this software.
+"""`consents export`: writes the proof of some consents, or of all, as a folder or zip file.
 
     index.html         the summary for people; of several consents, a list of consents/ID.html
     events.jsonl       the events of these consents, one body a line, as stored
-    chain.jsonl        the hashes of the events between them, and where each part of a chain begins
-    checkpoints.jsonl  the signed hashes at both ends of these parts, and between
+    chain.jsonl        the hashes of the events between them, and where each range of a chain starts
+    checkpoints.jsonl  the signed hashes at both ends of these ranges, and between
     opened.json        the personal data: salts and values that open the commitments
     disclosures/       each text that was played, by its SHA-256
     audio/             each recording that was played, by its SHA-256
     VERIFY.txt         how to check all of it, with agi-bridge and without; check.py is part of that
     signer.pem, SHA256SUMS, SHA256SUMS.sig
 
-That it was exported is on record before anything leaves the ledger. The same state of the ledger
-gives the same bytes.
+The export is recorded before anything leaves the ledger. The same state of the ledger gives the
+same bytes. `evidence.export` collects and writes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from agi_bridge.app.ledger import load_keys, open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.audit import actor
-from agi_bridge.cli.consents.checkpoint import checkpoint
-from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Act, Filter, Identifiers, NotOnRecord
-from agi_bridge.evidence.export import archive
-from agi_bridge.evidence.export.collect import Gathering
-from agi_bridge.evidence.export.writer import Files
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import ConsentOption, NumberOption, load_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.evidence.verify.report import Report
+    from agi_bridge.evidence.verify import Report
     from agi_bridge.settings import Settings
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be exported: the consents of a number, one by its id, or all of them."""
-
-    number: str | None = None
-    consent: str | None = None
-    everything: bool = False
-
-    @property
-    def option(self) -> str:
-        """The option that says so, without what it was given."""
-        return "--number" if self.number else "--consent" if self.consent else "--all"
+OutOption = Annotated[
+    Path, typer.Option(help="A new folder, or a new file ending in .zip.", metavar="PATH")
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, and what its verification says."""
+    """What was written, and the report of its verification."""
 
     out: Path
     consents: tuple[str, ...]
@@ -65,11 +49,11 @@ class Exported:
 
     @property
     def ok(self) -> bool:
-        """Whether all three verdicts hold of it."""
+        """Whether all three verdicts hold."""
         return self.report.ok
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The answer as plain values."""
         return {
             "out": str(self.out),
             "consents": list(self.consents),
@@ -78,60 +62,89 @@ class Exported:
         }
 
     def show(self, console: Console) -> None:
-        """Print where it is, and the verdicts."""
-        count = len(self.consents)
-        console.print(f"written: {self.out}, {count:,} record{'' if count == 1 else 's'}")
-        console.print("It holds personal data: hand it over encrypted, delete it when it is done.")
-        self.report.show(console)
+        """Print where the export is, and the verdicts."""
+        from agi_bridge.cli.consents.verify import print_report
+        from agi_bridge.cli.output import count
+
+        console.print(f"written: {self.out}, {count(len(self.consents), 'record')}")
+        console.print(
+            "It contains personal data: encrypt it to send it, delete it when it is not needed."
+        )
+        print_report(console, self.report)
         for failure in self.not_sent:
             console.print(f"checkpoint not sent: {failure}", soft_wrap=True)
 
 
-async def run(settings: Settings, wanted: Wanted, out: Path) -> Exported:
-    """Export to a folder, or to a zip file if its name says so.
+def command(
+    out: OutOption,
+    *,
+    number: NumberOption = None,
+    consent: ConsentOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every record.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the proof of consents into a folder or a zip file, for a lawyer or the person.
 
-    Raises:
-        UsageError: not one thing is wanted, the number is none, or something is there already.
-        NotOnRecord: the ledger has no such consent.
-        LedgerUnavailable, KeyFault, VaultDamaged: as the ledger says.
-        OSError: it cannot be written.
+    It contains personal data in full. Nothing else is needed to read and verify it: open
+    index.html. The ledger records the export first.
     """
-    if [wanted.number is None, wanted.consent is None, not wanted.everything].count(False) != 1:
-        raise UsageError("name one of --number, --consent and --all")
-    if await asyncio.to_thread(_is_there, out):
-        raise UsageError(f"--out: {out} is there already; name a new folder or zip file")
-    async with await open_ledger(settings) as ledger:
-        keys, _ = await asyncio.to_thread(load_keys, settings)
-        ids = await _ids(settings, ledger, wanted)
-        await _put_on_record(ledger, wanted, ids)
-        anchored = await checkpoint(settings, ledger)
-        with archive.written(out) as folder:
-            files = Files(folder)
-            shown = await Gathering(ledger, files, everything=wanted.everything).gather(ids)
-            report = await asyncio.to_thread(files.finish, keys)
-    return Exported(out, shown, report, anchored.failures)
+    from agi_bridge.app.ledger import load_keys, open_ledger
+    from agi_bridge.cli.consents.checkpoint import sign_and_publish
+    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.evidence.export import Collector, ExportWriter, create_archive
+
+    settings = load_settings(config)
+
+    async def work() -> Exported:
+        if [number is not None, consent is not None, everything].count(True) != 1:
+            raise UsageError("name one of --number, --consent and --all")
+        if await asyncio.to_thread(_exists, out):
+            raise UsageError(f"--out: {out} exists; name a new folder or zip file")
+        async with await open_ledger(settings) as ledger:
+            keys, _ = await asyncio.to_thread(load_keys, settings)
+            ids = await _record_ids(settings, ledger, number, consent)
+            option = "--number" if number else "--consent" if consent else "--all"
+            await _record_export(ledger, option, ids)
+            published = await sign_and_publish(settings, ledger)
+            with create_archive(out) as folder:
+                writer = ExportWriter(folder)
+                collected = await Collector(ledger, writer, everything=everything).collect(ids)
+                report = await asyncio.to_thread(writer.finish, keys)
+        return Exported(out, collected, report, published.failures)
+
+    answer(work(), as_json=as_json)
 
 
-async def _ids(settings: Settings, ledger: Ledger, wanted: Wanted) -> list[str]:
-    """The records that are wanted, oldest first."""
-    if wanted.consent is not None:
-        return [await arguments.record(ledger, wanted.consent)]
-    number = None if wanted.number is None else arguments.number(settings, wanted.number)
-    found = await ledger.summaries(Filter(number=number, limit=None))
+async def _record_ids(
+    settings: Settings, ledger: Ledger, number: str | None, consent: str | None
+) -> list[str]:
+    """The ids of the records to export, oldest first; of all if neither is named."""
+    from agi_bridge.cli.arguments import phone_number, record_id
+    from agi_bridge.consent import Filter, NotOnRecord
+
+    if consent is not None:
+        return [await record_id(ledger, consent)]
+    e164 = None if number is None else phone_number(settings, number)
+    found = await ledger.summaries(Filter(number=e164, limit=None))
     if not found:
-        raise NotOnRecord(f"{wanted.option}: no consent is on record")
+        option = "--all" if number is None else "--number"
+        raise NotOnRecord(f"{option}: no consent is on record")
     return [summary.consent_id for summary in reversed(found)]
 
 
-async def _put_on_record(ledger: Ledger, wanted: Wanted, ids: list[str]) -> None:
-    """Note the export with each record; that of everything, once."""
-    by = {"actor": actor(), "command": f"consents export {wanted.option}"}
-    if wanted.everything:
+async def _record_export(ledger: Ledger, option: str, ids: list[str]) -> None:
+    """Record the export in the ledger, with each record; an export of all, once."""
+    from agi_bridge.cli.audit import actor
+    from agi_bridge.consent import Act, Identifiers
+
+    by = {"actor": actor(), "command": f"consents export {option}"}
+    if option == "--all":
         await ledger.record_act(Act.EXPORTED, Identifiers().next(), count=len(ids), **by)
         return
     for each in ids:
         await ledger.record_act(Act.EXPORTED, each, **by)
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.exists() or path.is_symlink()

@@ -1,48 +1,30 @@
-"""`consents list`: consents, revocations and messages in one line each."""
+"""`consents list`: lists consents, revocations and messages, one line each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from agi_bridge.app.ledger import open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.errors import UsageError
-from agi_bridge.cli.fold_revealing import revealed
-from agi_bridge.cli.output import plain, table
-from agi_bridge.consent import Filter, State
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import LineOption, NumberOption, RevealOption, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
-    from agi_bridge.consent import Summary
+    from agi_bridge.consent import State, Summary
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.settings import Settings
 
-COMMAND: Final = "consents list --reveal"
 _ANY_WIDTH: Final = 10_000
 _COLUMNS: Final = ("record", "kind", "number", "line", "brand", "state", "began")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options of the command, as they were typed."""
-
-    number: str | None = None
-    line: str | None = None
-    state: str | None = None
-    since: str | None = None
-    until: str | None = None
-    open_: bool = False
-    limit: int = 100
-    reveal: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The answer; `numbers` are in full, of those that were asked to be revealed."""
+    """The records; `numbers` has the revealed numbers in full, by record id."""
 
     summaries: tuple[Summary, ...]
     numbers: Mapping[str, str]
@@ -67,7 +49,9 @@ class Listing:
         ]
 
     def show(self, console: Console) -> None:
-        """Print a table, newest first; on a narrow terminal two lines each, with the id whole."""
+        """Print a table, newest first; on a narrow terminal two lines each, with the whole id."""
+        from agi_bridge.cli.output import printable, table
+
         if not self.summaries:
             console.print("none")
             return
@@ -91,53 +75,74 @@ class Listing:
         for record, kind, number, line, brand, state, at in rows:
             console.print(f"{record}  {state or kind}  {at}", soft_wrap=True)
             about = ", ".join(filter(None, (kind, number, line, brand)))
-            console.print(f"    {plain(about)}", soft_wrap=True)
+            console.print(f"    {printable(about)}", soft_wrap=True)
 
     def _number(self, summary: Summary) -> str | None:
         return self.numbers.get(summary.consent_id, summary.masked_number)
 
 
-async def run(settings: Settings, asked: Asked) -> Listing:
-    """List what the options ask for; with `reveal` that is on record before it is shown.
+def command(
+    *,
+    number: NumberOption = None,
+    line: LineOption = None,
+    state: Annotated[
+        str | None, typer.Option(help="Their last state, like accepted or unknown.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Began on this day (UTC) or later.", metavar="DATE")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Began on this day (UTC) or before.", metavar="DATE")
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Only those that wait for a person (see resolve).")
+    ] = False,
+    limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1)] = 100,
+    reveal: RevealOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List consents, revocations and messages, newest first."""
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.cli.arguments import phone_number, utc_timestamp
+    from agi_bridge.consent import Filter
 
-    Raises:
-        UsageError: an option has no sense.
-        LedgerUnavailable, KeyFault, VaultDamaged: as the ledger says.
-    """
-    wanted = _filter(settings, asked)
-    async with await open_ledger(settings) as ledger:
-        found = await ledger.summaries(wanted)
-        numbers = await _numbers(ledger, found) if asked.reveal else {}
-    return Listing(tuple(found), numbers)
+    settings = load_settings(config)
+
+    async def work() -> Listing:
+        wanted = Filter(
+            number=None if number is None else phone_number(settings, number),
+            line=None if line is None else settings.find_line(line).name,
+            state=None if state is None else _state(state),
+            since=None if since is None else utc_timestamp("--since", since),
+            until=None if until is None else utc_timestamp("--until", until, end=True),
+            open_=open_,
+            limit=limit,
+        )
+        async with await open_ledger(settings) as ledger:
+            found = await ledger.summaries(wanted)
+            numbers = await _reveal_numbers(ledger, found) if reveal else {}
+        return Listing(tuple(found), numbers)
+
+    answer(work(), as_json=as_json)
 
 
-async def _numbers(ledger: Ledger, found: list[Summary]) -> dict[str, str]:
+async def _reveal_numbers(ledger: Ledger, found: list[Summary]) -> dict[str, str]:
+    from agi_bridge.cli import audit
+
     numbers = {}
     for each in found:
         if each.masked_number is not None:
-            known = await revealed(ledger, each.consent_id, COMMAND)
+            known = await audit.reveal(ledger, each.consent_id, "consents list --reveal")
             numbers[each.consent_id] = known["number"]
     return numbers
 
 
-def _filter(settings: Settings, asked: Asked) -> Filter:
-    return Filter(
-        number=None if asked.number is None else arguments.number(settings, asked.number),
-        line=None if asked.line is None else _line(settings, asked.line),
-        state=None if asked.state is None else _state(asked.state),
-        since=None if asked.since is None else arguments.moment("--since", asked.since),
-        until=None if asked.until is None else arguments.moment("--until", asked.until, end=True),
-        open_=asked.open_,
-        limit=asked.limit,
-    )
-
-
-def _line(settings: Settings, wanted: str) -> str:
-    return settings.find_line(wanted).name
-
-
 def _state(name: str) -> State:
+    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.consent import State
+
     try:
         return State(name)
     except ValueError:
-        raise UsageError(f"--state: one of {', '.join(State)}") from None
+        raise UsageError(f"--state: must be one of {', '.join(State)}") from None

@@ -1,72 +1,92 @@
-"""`consents resolve`: what a person found out or did about a record that waited for one."""
+"""`consents resolve`: records how a person settled a record that waited for one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from agi_bridge.app.ledger import open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.audit import actor
-from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Act, State
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import RecordArgument, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from rich.console import Console
 
-    from agi_bridge.settings import Settings
-
 Resolution: TypeAlias = Literal["texted", "not-texted", "passed-on", "done"]
-"""What can be said of a record: the text went out or not; the platform knows; it is seen to."""
-
-FITS: Final[Mapping[str, tuple[Resolution, ...]]] = {
-    State.UNKNOWN: ("texted", "not-texted"),
-    Act.REVOCATION: ("passed-on",),
-    Act.MESSAGE: ("done",),
-}
-"""What can be said of which kind of record."""
+"""The text went out or did not; the platform knows of the revocation; the message is handled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The answer."""
+    """The record, and how it was resolved."""
 
     consent_id: str
     resolution: Resolution
     ok: bool = True
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The answer as plain values."""
         return {"consent_id": self.consent_id, "as": self.resolution}
 
     def show(self, console: Console) -> None:
-        """Print that it is on record."""
+        """Print the resolution."""
         console.print(f"{self.consent_id}: resolved as {self.resolution}", soft_wrap=True)
 
 
-async def run(
-    settings: Settings, wanted: str, resolution: Resolution, note: str | None
-) -> Resolved:
-    """Put a resolution on record; it can be said once.
+def command(
+    record: RecordArgument,
+    as_: Annotated[
+        Resolution,
+        typer.Option(
+            "--as",
+            help="For an unknown outcome: texted or not-texted, as the platform reports it. For a "
+            "revocation: passed-on to the platform. For a message: done.",
+        ),
+    ],
+    *,
+    note: Annotated[
+        str | None, typer.Option(help="One line. It is never erased: do not name a number.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record how a person settled what the software could not. Each record is resolved once."""
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.cli.arguments import permanent_text, record_id
+    from agi_bridge.cli.audit import actor
+    from agi_bridge.consent import Act
 
-    Raises:
-        NotOnRecord: the ledger has no such record.
-        UsageError: it does not wait for a person, or not for that; or the note holds a number.
-        LedgerUnavailable, KeyFault: as the ledger says.
-    """
-    body = {"as": resolution, "actor": actor()}
-    if note is not None:
-        body["note"] = arguments.words("--note", note)
-    async with await open_ledger(settings) as ledger:
-        consent_id = await arguments.record(ledger, wanted)
-        rows = await ledger.rows_of(consent_id)
-        types = {row.type for row in rows}
-        fitting = [each for kind, said in FITS.items() if kind in types for each in said]
-        if not fitting or Act.RESOLVED in types:
-            raise UsageError(f"{consent_id}: does not wait for anybody")
-        if resolution not in fitting:
-            raise UsageError(f"--as: of this record it is one of {', '.join(fitting)}")
-        await ledger.record_act(Act.RESOLVED, consent_id, **body)
-    return Resolved(consent_id, resolution)
+    settings = load_settings(config)
+
+    async def work() -> Resolved:
+        body = {"as": as_, "actor": actor()}
+        if note is not None:
+            body["note"] = permanent_text("--note", note)
+        async with await open_ledger(settings) as ledger:
+            consent_id = await record_id(ledger, record)
+            rows = await ledger.rows_of(consent_id)
+            _check(consent_id, {row.type for row in rows}, as_)
+            await ledger.record_act(Act.RESOLVED, consent_id, **body)
+        return Resolved(consent_id, as_)
+
+    answer(work(), as_json=as_json)
+
+
+def _check(consent_id: str, types: Collection[str], resolution: Resolution) -> None:
+    """Raise UsageError if a record with these types of events does not take the resolution."""
+    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.consent import Act, State
+
+    resolutions: dict[str, tuple[Resolution, ...]] = {
+        State.UNKNOWN: ("texted", "not-texted"),
+        Act.REVOCATION: ("passed-on",),
+        Act.MESSAGE: ("done",),
+    }
+    allowed = [each for type_, taken in resolutions.items() if type_ in types for each in taken]
+    if not allowed or Act.RESOLVED in types:
+        raise UsageError(f"{consent_id}: does not wait for a person")
+    if resolution not in allowed:
+        raise UsageError(f"--as: must be one of {', '.join(allowed)} for this record")

@@ -1,15 +1,14 @@
-"""`consents revoke`: a revocation that reached the business in another way than by the software."""
+"""`consents revoke`: records a revocation that reached the business outside the software."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from agi_bridge.app.ledger import open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.audit import actor
-from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Revocation, timestamp
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import LineOption, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,90 +18,106 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The answer."""
+class Revoked:
+    """The revocation, its brand (None: every brand), and whether the platform knows of it."""
 
-    revoked: RevocationResult
+    result: RevocationResult
     brand: str | None
     passed_on: bool
     ok: bool = True
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The answer as plain values."""
         return {
-            "revocation": self.revoked.revocation_id,
+            "revocation": self.result.revocation_id,
             "brand": self.brand,
-            "consents": self.revoked.consents,
-            "already": self.revoked.already,
+            "consents": self.result.consents,
+            "already": self.result.already,
             "passed_on": self.passed_on,
         }
 
     def show(self, console: Console) -> None:
-        """Print what it ended, and what is still to be done."""
+        """Print what was revoked, and what is still to be done."""
+        from agi_bridge.cli.output import count
+
         scope = "every brand" if self.brand is None else self.brand
-        count = self.revoked.consents
-        ended = f"{count} consent{'' if count == 1 else 's'} ended"
-        again = "already on record: " if self.revoked.already else ""
+        ended = f"{count(self.result.consents, 'consent')} ended"
+        again = "already on record: " if self.result.already else ""
         console.print(
-            f"{again}revocation {self.revoked.revocation_id} for {scope}, {ended}", soft_wrap=True
+            f"{again}revocation {self.result.revocation_id} for {scope}, {ended}", soft_wrap=True
         )
         if not self.passed_on:
             console.print(
-                "Tell the platform that texts, then: agi-bridge consents resolve "
-                f"{self.revoked.revocation_id} --as passed-on",
+                "Tell the platform that sends the texts, then run: agi-bridge consents resolve "
+                f"{self.result.revocation_id} --as passed-on",
                 soft_wrap=True,
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options of the command, as they were typed."""
+def command(
+    number: Annotated[str, typer.Option(help="The mobile number.", metavar="NUMBER")],
+    *,
+    brand: Annotated[
+        str | None, typer.Option(help="For this brand only. Default: for every brand.")
+    ] = None,
+    line: LineOption = None,
+    words: Annotated[
+        str | None, typer.Option(help="What the person wrote or said; stored sealed.")
+    ] = None,
+    received: Annotated[
+        str | None, typer.Option(help="When the request came. Default: now.", metavar="DATE")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Your own reference; repeating it changes nothing.")
+    ] = None,
+    passed_on: Annotated[
+        bool, typer.Option("--passed-on", help="The platform that sends the texts knows already.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a number's consent, effective immediately on every bridge."""
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.cli.arguments import phone_number, utc_timestamp
+    from agi_bridge.cli.audit import actor
+    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.consent import Revocation, timestamp
 
-    number: str
-    brand: str | None = None
-    line: str | None = None
-    words: str | None = None
-    received: str | None = None
-    reference: str | None = None
-    passed_on: bool = False
+    settings = load_settings(config)
+
+    async def work() -> Revoked:
+        revoked_brand = _brand(settings, brand, line)
+        at = None if received is None else utc_timestamp("--received", received)
+        if at is not None and at > timestamp():
+            raise UsageError("--received: is in the future (dates are UTC); omit it for now")
+        request = Revocation(
+            number=phone_number(settings, number),
+            brand=revoked_brand,
+            channel="command",
+            actor=actor(),
+            reference=reference,
+            words=words,
+            received=at,
+            passed_on=passed_on,
+        )
+        async with await open_ledger(settings) as ledger:
+            return Revoked(await ledger.revoke(request), revoked_brand, passed_on)
+
+    answer(work(), as_json=as_json)
 
 
-async def run(settings: Settings, asked: Asked) -> Withdrawn:
-    """Revoke a number for a brand, for a line's brand, or for every brand.
+def _brand(settings: Settings, brand: str | None, line: str | None) -> str | None:
+    from agi_bridge.cli.errors import UsageError
 
-    Raises:
-        UsageError: an option has no sense, or both brand and line are named.
-        LedgerUnavailable, KeyFault: as the ledger says.
-    """
-    brand = _brand(settings, asked)
-    received = None if asked.received is None else arguments.moment("--received", asked.received)
-    if received is not None and received > timestamp():
-        raise UsageError("--received: lies in the future (days are UTC); leave it out for now")
-    request = Revocation(
-        number=arguments.number(settings, asked.number),
-        brand=brand,
-        channel="command",
-        actor=actor(),
-        reference=asked.reference,
-        words=asked.words,
-        received=received,
-        passed_on=asked.passed_on,
-    )
-    async with await open_ledger(settings) as ledger:
-        revoked = await ledger.revoke(request)
-    return Withdrawn(revoked, brand, asked.passed_on)
-
-
-def _brand(settings: Settings, asked: Asked) -> str | None:
-    if asked.brand is not None and asked.line is not None:
+    if brand is not None and line is not None:
         raise UsageError("--brand and --line: name one of them")
-    if asked.line is not None:
-        return settings.find_line(asked.line).brand
-    if asked.brand is None:
+    if line is not None:
+        return settings.find_line(line).brand
+    if brand is None:
         return None
-    # A brand that no line has would revoke nothing, and nobody would notice.
-    named = asked.brand.strip().casefold()
-    known = {line.brand.strip().casefold(): line.brand for line in settings.lines.values()}
+    # A misspelt brand would revoke nothing, and nobody would notice.
+    named = brand.strip().casefold()
+    known = {each.brand.strip().casefold(): each.brand for each in settings.lines.values()}
     if named not in known:
         raise UsageError(f"--brand: no line has it; the brands are: {', '.join(known.values())}")
     return known[named]

@@ -1,79 +1,87 @@
-"""`consents show`: one record with everything that happened to it."""
+"""`consents show`: shows one record with everything that happened to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from agi_bridge.app.ledger import open_ledger
-from agi_bridge.cli import arguments
-from agi_bridge.cli.fold_revealing import revealed
-from agi_bridge.cli.output import plain, table
-from agi_bridge.evidence.export.case import dossier
-from agi_bridge.evidence.export.summary import personal_label, tell
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.consents.options import RecordArgument, RevealOption, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.evidence.export.summary import Story
-    from agi_bridge.settings import Settings
-
-COMMAND: Final = "consents show --reveal"
+    from agi_bridge.evidence.export import CaseSummary
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The answer."""
+    """The record's summary."""
 
-    story: Story
+    summary: CaseSummary
     ok: bool = True
 
     def json(self) -> dict[str, object]:
-        """What is known, and its events with all that they say."""
+        """The summary, and the record's events with their bodies."""
         events = [
-            {"type": moment.type, "at": moment.at, "ledger_id": moment.ledger_id,
-             "seq": moment.seq, "hash": moment.hash, "facts": dict(moment.said)}
-            for moment in self.story.moments
+            {"type": event.type, "at": event.at, "ledger_id": event.ledger_id,
+             "seq": event.seq, "hash": event.hash, "facts": dict(event.body)}
+            for event in self.summary.events
         ]  # fmt: skip
-        return {**self.story.json(), "events": events}
+        return {**self.summary.json(), "events": events}
 
     def show(self, console: Console) -> None:
-        """Print it as the page of an export has it, shorter."""
-        story = self.story
-        console.print(plain(story.title), style="bold")
-        lines = [("record", story.consent_id), ("standing", story.status)]
-        if story.given is not None:
-            lines += [("given", f"{story.given.local} ({story.given.utc})"), ("how", story.act)]
-        lines += [(personal_label(name), said) for name, said in story.personal.items()]
-        if story.erased:
+        """Print the page of an export in short."""
+        from agi_bridge.cli.output import printable, table
+        from agi_bridge.evidence.export import personal_label
+
+        summary = self.summary
+        console.print(printable(summary.title), style="bold")
+        lines = [("record", summary.consent_id), ("status", summary.status)]
+        if summary.given is not None:
+            given = f"{summary.given.local} ({summary.given.utc})"
+            lines += [("given", given), ("how", summary.act)]
+        lines += [(personal_label(name), value) for name, value in summary.personal.items()]
+        if summary.erased:
             lines.append(("personal data", "erased"))
-        if story.played is not None:
-            played = story.played
+        if summary.played is not None:
+            played = summary.played
             lines += [
                 ("disclosure", played.text or "no longer on record"),
                 ("played", f"{played.heard:.1f} of {played.seconds:.1f} s"),
             ]
-        lines += [("key", f"{key} at {offset} ({prompt})") for prompt, offset, key in story.keys]
-        for name, said in lines:
-            console.print(f"{name:<18} {plain(said)}", soft_wrap=True)
+        lines += [("key", f"{key} at {offset} ({prompt})") for prompt, offset, key in summary.keys]
+        for name, value in lines:
+            console.print(f"{name:<18} {printable(value)}", soft_wrap=True)
         events = [
-            (moment.at, moment.title, "; ".join(f"{name}: {said}" for name, said in moment.facts))
-            for moment in story.moments
+            (event.at, event.title, "; ".join(f"{name}: {value}" for name, value in event.facts))
+            for event in summary.events
         ]
-        console.print(table(("at", "event", "says"), events))
+        console.print(table(("at", "event", "facts"), events))
 
 
-async def run(settings: Settings, wanted: str, *, reveal: bool) -> Shown:
-    """Show a consent, a revocation or a message; to reveal it is put on record before.
+def command(
+    record: RecordArgument,
+    *,
+    reveal: RevealOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one record and everything that happened to it."""
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.cli import audit
+    from agi_bridge.cli.arguments import record_id
+    from agi_bridge.evidence.export import read_case, summarise
 
-    Raises:
-        NotOnRecord, UsageError: the ledger has no such record, or several whose ids begin so.
-        LedgerUnavailable, KeyFault, VaultDamaged: as the ledger says.
-    """
-    async with await open_ledger(settings) as ledger:
-        consent_id = await arguments.record(ledger, wanted)
-        found = await dossier(ledger, consent_id)
-        if reveal:
-            await revealed(ledger, consent_id, COMMAND)
-            found = await dossier(ledger, consent_id)
-    return Shown(tell(found, reveal=reveal))
+    settings = load_settings(config)
+
+    async def work() -> Shown:
+        async with await open_ledger(settings) as ledger:
+            consent_id = await record_id(ledger, record)
+            case = await read_case(ledger, consent_id)
+            if reveal:
+                await audit.reveal(ledger, consent_id, "consents show --reveal")
+                case = await read_case(ledger, consent_id)
+        return Shown(summarise(case, reveal=reveal))
+
+    answer(work(), as_json=as_json)

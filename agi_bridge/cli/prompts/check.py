@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app.speech import prompt_folders
-from agi_bridge.cli.fold_shown import count
-from agi_bridge.cli.output import table
+from agi_bridge.cli.output import count, table
 from agi_bridge.prompts.inspection import Remedy, Severity, inspect_lines
 
 if TYPE_CHECKING:

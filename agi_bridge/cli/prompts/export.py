@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.evidence.export.html import TEMPLATES
+from agi_bridge.evidence.export import TEMPLATES
 from agi_bridge.prompts.inspection import inspect_lines
 from agi_bridge.prompts.script_sheet import Sheet, build_sheet
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.cli.fold_shown import count, seconds
-from agi_bridge.cli.output import table
+from agi_bridge.cli.output import count, seconds, table
 from agi_bridge.prompts.install import install_recording, required_fix, write_text
 from agi_bridge.prompts.required import required_names, required_prompts
 from agi_bridge.speech import (

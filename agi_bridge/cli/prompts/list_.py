@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.cli.fold_shown import seconds
-from agi_bridge.cli.output import table
+from agi_bridge.cli.output import seconds, table
 from agi_bridge.prompts.inspection import inspect_lines
 from agi_bridge.speech import LONG_DISCLOSURE_SECONDS, text_hash
 

@@ -13,8 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agi_bridge.app.speech import usable_engines
 from agi_bridge.cli.errors import ToolError, UsageError
-from agi_bridge.cli.fold_shown import count, seconds
-from agi_bridge.cli.output import table
+from agi_bridge.cli.output import count, seconds, table
 from agi_bridge.prompts.required import RequiredPrompt, required_prompts
 from agi_bridge.prompts.sources import PromptSources, rendered_folder
 from agi_bridge.speech import (

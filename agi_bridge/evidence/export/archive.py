@@ -1,6 +1,7 @@
-"""An export as files: a folder or a zip, the sums of its files, and the signature under the sums.
+"""The files of an export: a folder or zip, the SHA-256 sums of its files, and their signature.
 
-What is read here may come from anybody: names and lengths are not believed.
+What the files say is in `reader` and `verify`. Files may come from anyone, so names and lengths in
+them are not trusted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agi_bridge.consent import BadExport
+from agi_bridge.evidence.errors import BadExport
+from agi_bridge.evidence.verify import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,7 @@ SIGNER: Final = "signer.pem"
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
 _MAX_LINE: Final = 1 << 20
 _MAX_FILE: Final = 1 << 26
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # a zip's own; the same files give the same bytes
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's; the same files give the same bytes
 
 
 class Archive(Protocol):
@@ -44,7 +46,7 @@ class Archive(Protocol):
         """The names of all files, with `/` between folder and file."""
 
     def open(self, name: str) -> IO[bytes]:
-        """A file, to be read once. BadExport if it is not there."""
+        """Open a file for reading. BadExport if it is missing."""
 
     def __enter__(self) -> Self: ...
 
@@ -52,10 +54,10 @@ class Archive(Protocol):
 
 
 def open_archive(path: Path) -> Archive:
-    """The export at a path.
+    """Open the export at a path.
 
     Raises:
-        BadExport: it is neither a folder nor a zip.
+        BadExport: it is neither a folder nor a zip file.
     """
     if path.is_dir():
         return _Folder(path)
@@ -64,80 +66,85 @@ def open_archive(path: Path) -> Archive:
     except OSError as error:
         raise BadExport(f"{path}: cannot be read ({error.strerror})") from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
-        raise BadExport(f"{path}: is neither a folder nor a zip that can be unpacked") from None
+        raise BadExport(f"{path}: not a folder or a readable zip file") from None
 
 
 def lines(archive: Archive, name: str) -> Iterator[str]:
-    """The lines of a text file, without their ends.
+    """Read the lines of a text file, without their ends.
 
     Raises:
-        BadExport: it is not there, is not UTF-8, or has a line of more than 1 MiB.
+        BadExport: it is missing, is not UTF-8, or has a line of more than 1 MiB.
     """
     with archive.open(name) as file:
         number = 0
         while line := file.readline(_MAX_LINE + 1):
             number += 1
             if len(line) > _MAX_LINE:
-                raise BadExport(f"{name}, line {number}: is longer than 1 MiB")
+                raise BadExport(f"{name}, line {number}: longer than 1 MiB")
             try:
                 yield line.decode().removesuffix("\n")
             except UnicodeDecodeError:
-                raise BadExport(f"{name}, line {number}: is not UTF-8") from None
+                raise BadExport(f"{name}, line {number}: not UTF-8") from None
 
 
 def content(archive: Archive, name: str) -> bytes:
-    """A whole file.
+    """Read a whole file.
 
     Raises:
-        BadExport: it is not there, or longer than 64 MiB.
+        BadExport: it is missing, or longer than 64 MiB.
     """
     with archive.open(name) as file:
         read = file.read(_MAX_FILE + 1)
     if len(read) > _MAX_FILE:
-        raise BadExport(f"{name}: is longer than 64 MiB")
+        raise BadExport(f"{name}: longer than 64 MiB")
     return read
 
 
-def unsound(archive: Archive) -> Iterator[str]:
-    """What is wrong with the files themselves: changed, missing, added, or signed by nobody."""
-    there = archive.names() - {SUMS, SIGNATURE}
+def file_faults(archive: Archive) -> Iterator[Fault]:
+    """What is wrong with the files: changed, missing, added, or not signed by the signer.
+
+    Raises:
+        BadExport: the sums, the signature or the signer's key are missing or unreadable.
+    """
+    present = archive.names() - {SUMS, SIGNATURE}
     listed: dict[str, str] = {}
     for line in lines(archive, SUMS):
         found = _LINE.fullmatch(line)
         if found is None:
-            yield f"{SUMS} holds a line that is no sum"
+            yield Fault("sums_malformed", f"{SUMS} has a line that is not a sum")
         else:
             listed[found[2]] = found[1]
-    for name in sorted(there | listed.keys()):
+    for name in sorted(present | listed.keys()):
         if name not in listed:
-            yield f"{name} is no part of the export"
-        elif name not in there:
-            yield f"{name} is missing"
+            yield Fault("file_added", f"{name} is not part of the export")
+        elif name not in present:
+            yield Fault("file_missing", f"{name} is missing")
         elif _changed(archive, name, listed[name]):
-            yield f"{name} was changed"
+            yield Fault("file_changed", f"{name} was changed")
     try:
         signer(archive).verify(content(archive, SIGNATURE), content(archive, SUMS))
     except InvalidSignature:
-        yield f"{SIGNATURE} is not the signature of {SUMS} under {SIGNER}"
+        what = f"{SIGNATURE} is not a signature of {SUMS} by the key in {SIGNER}"
+        yield Fault("signature_invalid", what)
 
 
 def signer(archive: Archive) -> Ed25519PublicKey:
-    """The key that the export names as its signer's.
+    """The public key of the export's signer.
 
     Raises:
-        BadExport: there is none.
+        BadExport: it is missing or not an Ed25519 public key in PEM.
     """
     try:
         key = serialization.load_pem_public_key(content(archive, SIGNER))
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise BadExport(f"{SIGNER}: is no Ed25519 public key in PEM")
+        raise BadExport(f"{SIGNER}: not an Ed25519 public key in PEM")
     return key
 
 
-def seal(folder: Path, signing: Ed25519PrivateKey) -> None:
-    """Add the signer's public key, the sums of all files, and the signature under them."""
+def sign_files(folder: Path, signing: Ed25519PrivateKey) -> None:
+    """Add the signer's public key, the sums of all files, and the signature of the sums."""
     pem = signing.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -149,30 +156,30 @@ def seal(folder: Path, signing: Ed25519PrivateKey) -> None:
 
 
 @contextmanager
-def written(out: Path) -> Iterator[Path]:
-    """A folder to fill; at the end of the block it is at `out`, whole, as a zip if `out` is `.zip`.
+def create_archive(out: Path) -> Iterator[Path]:
+    """Yield a folder to fill; at the end it moves to `out`, as a zip if the name says so.
 
     Only this account can read it: it holds personal data. If the block raises, nothing is left.
 
     Raises:
-        OSError: it cannot be written there.
+        OSError: `out` cannot be written.
     """
     try:
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
+        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.absolute().parent))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from None
     try:
-        folder = draft / "export"
+        folder = staging / "export"
         folder.mkdir(mode=0o700)
         yield folder
         if out.suffix.lower() == ".zip":
-            packed = draft / "export.zip"
+            packed = staging / "export.zip"
             _pack(folder, packed)
             packed.replace(out)
         else:
             folder.rename(out)
     finally:
-        shutil.rmtree(draft)
+        shutil.rmtree(staging)
 
 
 def _pack(folder: Path, packed: Path) -> None:
@@ -193,7 +200,7 @@ def _pack(folder: Path, packed: Path) -> None:
 def _changed(archive: Archive, name: str, sum_: str) -> bool:
     try:
         return _sum(archive, name) != sum_
-    except BadExport:  # a link in a file's place
+    except BadExport:  # a link in place of a file
         return True
 
 
@@ -206,7 +213,7 @@ def _sum(archive: Archive, name: str) -> str:
 
 
 class _Folder:
-    """A folder; a link in it is no file of the export, wherever it leads."""
+    """A folder. A symbolic link in it is never a file of the export."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -232,9 +239,9 @@ class _Folder:
 
 
 class _Zip:
-    """A zip file; nothing of it is unpacked to the disk.
+    """A zip file. Nothing of it is unpacked to the disk.
 
-    It is read through once when it is opened, so that damage is found there and not later.
+    It is read through once when it is opened, so that damage is found then and not later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -244,7 +251,7 @@ class _Zip:
             names = [entry.filename for entry in self._file.infolist() if not entry.is_dir()]
             self._names = frozenset(names)
             if self._file.testzip() is not None or len(names) != len(self._names):
-                raise zipfile.BadZipFile  # of two files of one name, readers take either
+                raise zipfile.BadZipFile  # of two files with one name, readers may take either
             undo.pop_all()
 
     def names(self) -> frozenset[str]:

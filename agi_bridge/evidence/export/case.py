@@ -1,4 +1,7 @@
-"""All that the ledger holds of one consent, revocation or message: what is shown and exported."""
+"""A case: everything that the ledger holds of one consent, revocation or message.
+
+Read from the ledger here, put into words by `summary`, written to files by `writer`.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,21 @@ KINDS: Final[Mapping[str, str]] = {
     Act.REVOCATION: "revocation",
     Act.MESSAGE: "message",
 }
-"""The kinds of records, by the type of their first event; other ids are the ledger's own acts."""
+"""The kinds of records, by the type of their first event. Other ids are acts of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
-    """One consent with what belongs to it.
+class Case:
+    """One consent, revocation or message with what belongs to it.
 
     Attributes:
-        consent_id: its id; a revocation and a message have one of their own.
+        consent_id: the record's id.
         rows: its events in the order they were stored.
-        related: events of others that its own refer to: the request that revoked it, the consent
-            that a returning caller had given.
-        personal: opened, by id: of itself, and of those others; erased ones are not in it.
-        disclosure: the text that was played, if one was.
+        related: events of other records that its events name: the request that revoked it, the
+            earlier consent of a returning caller.
+        personal: the personal data, by record id, of the record and the related ones; erased data
+            is left out.
+        disclosure: the text that was played, if any.
     """
 
     consent_id: str
@@ -44,18 +48,18 @@ class Dossier:
 
     @property
     def audio_sha256(self) -> str | None:
-        """The recording that was played, if one was."""
+        """The SHA-256 of the recording that was played, if any."""
         return next(
             (row.fields["audio_sha256"] for row in self.rows if row.type == State.DISCLOSED), None
         )
 
 
-async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
-    """Take everything of one consent out of the ledger.
+async def read_case(ledger: Ledger, consent_id: str) -> Case:
+    """Read one case from the ledger.
 
     Raises:
-        NotOnRecord: there is no event of it, or it is no record of that kind.
-        LedgerUnavailable, KeyMissing, VaultDamaged: as the ledger says.
+        NotOnRecord: the ledger has no consent, revocation or message of that id.
+        LedgerUnavailable, KeyMissing, VaultDamaged: as the ledger raises them.
     """
     rows = await ledger.rows_of(consent_id)
     if not rows or rows[0].type not in KINDS:
@@ -66,7 +70,7 @@ async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
     played = next(
         (row.fields["disclosure_sha256"] for row in rows if row.type == State.DISCLOSED), None
     )
-    return Dossier(
+    return Case(
         consent_id,
         tuple(rows),
         tuple(related),
@@ -76,7 +80,7 @@ async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
 
 
 def _refers_to(row: Row) -> str | None:
-    """The id that an event names beside its own."""
+    """The id of another record that an event names, if any."""
     facts = row.fields
     found: str | None = facts.get("revocation") or (
         facts.get("consent") if row.type == State.RETURNED else None

@@ -1,4 +1,4 @@
-"""Pages that open without a network: no script, style inside, every value escaped."""
+"""HTML pages that open without a network: no script, style inline, every value escaped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(template: str, folder: Path = TEMPLATES, /, **values: object) -> str:
 def _environment(folder: Path) -> Environment:
     made = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
-        # A brand or a text of the database is never markup.
+        # A brand or a text from the database is never markup.
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""Events in words: what each type means, what each field is called, values as people write them."""
+"""Labels: names of event types and fields, and values as people write them. No I/O."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TITLES: Final[Mapping[str, str]] = {
     Act.EXPORTED: "Proof exported",
     Act.RESEALED: "Personal data sealed under a new key",
 }
-"""What each type of event says, in a few words."""
+"""The title of each type of event."""
 
 STATES: Final[Mapping[str, str]] = {
     State.DISCLOSED: "disclosure played; nothing agreed",
@@ -54,10 +54,10 @@ STATES: Final[Mapping[str, str]] = {
     State.ABANDONED: "not given",
     State.REVOKED: "withdrawn",
 }
-"""How a consent stands, by the state that it was left in."""
+"""The status of a consent, by its last state."""
 
 ENVELOPE: Final = frozenset({"schema", "ledger_id", "seq", "event_id", "consent_id", "type", "at"})
-"""Fields that every event has; they stand in the table of events, not among its facts."""
+"""Fields that every event has. They are columns of the table of events, not facts."""
 
 LABELS: Final[Mapping[str, str]] = {
     "act": "act of consent",
@@ -85,7 +85,7 @@ LABELS: Final[Mapping[str, str]] = {
     "tries": "tries before",
     "tz": "time zone",
 }
-"""Names of fields, where the field’s own does not say it."""
+"""Labels of fields whose name alone is not clear."""
 
 VALUES: Final[Mapping[tuple[str, object], str]] = {
     ("act", "number_then_1"): "number keyed, heard read back, then 1 pressed",
@@ -99,49 +99,49 @@ VALUES: Final[Mapping[tuple[str, object], str]] = {
     ("purpose", "marketing"): "advertising",
     ("scope", "*"): "every brand",
 }
-"""Values that are codes, in words."""
+"""Codes in words, by field and value."""
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "es": "Spanish", "fr": "French"}
-"""Names of the languages that are shipped; others are shown by their tag."""
+"""Names of the shipped languages. Others are shown by their tag."""
 
 _FIRST: Final = (
     "complete", "endpos", "samples", "lang", "act", "method", "reason", "outcome", "status",
     "attempt", "attempts", "scope", "channel", "received", "honoured",
 )  # fmt: skip
-"""Fields in the order in which people ask for them; the others follow by name."""
-_UNSAID: Final[tuple[object, ...]] = (None, "", [])
-_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+"""Fields that come first, in this order; the others follow by name."""
+_EMPTY: Final[tuple[object, ...]] = (None, "", [])
+_TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 _RATE: Final = 8000  # samples a second in a telephone call
 _SAMPLES: Final = frozenset({"samples", "endpos"})
 
 
 def title(type_: str) -> str:
-    """What an event of this type says."""
+    """The title of a type of event; of an unknown type, its name."""
     return TITLES.get(type_, type_)
 
 
 def label(field: str) -> str:
-    """What a field is called."""
+    """The label of a field."""
     return LABELS.get(field, field.replace("_", " "))
 
 
 def facts(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What an event says to people: names and values.
+    """The facts of an event for people: labels and values.
 
-    Left out are its envelope, what was not known, and hashes: they are for programs.
+    Envelope, empty values and hashes are left out.
     """
     return tuple(
         (label(field), value(field, said))
-        for field, said in sorted(body.items(), key=_place)
+        for field, said in sorted(body.items(), key=_position)
         if field not in ENVELOPE
         and field != "keys"
-        and said not in _UNSAID
+        and said not in _EMPTY
         and not field.endswith(("_c", "_sha256"))
     )
 
 
 def keys(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """The keys pressed at menus: prompt, seconds after the call's start, key."""
+    """The keys pressed at menus: prompt, time after the start of the call, key."""
     return tuple(
         (str(prompt).replace("-", " "), f"{offset / 1000:.1f} s", _key(str(key)))
         for prompt, offset, key in body.get("keys") or ()
@@ -157,36 +157,36 @@ def value(field: str, said: object) -> str:
     if field in _SAMPLES and isinstance(said, int):
         return f"{said / _RATE:.1f} s ({said:,} samples)"
     if field == "lang":
-        return language(str(said))
-    if isinstance(said, str) and _MOMENT.fullmatch(said):
+        return language_name(str(said))
+    if isinstance(said, str) and _TIMESTAMP.fullmatch(said):
         return utc(said)
     return str(said)
 
 
-def language(tag: str) -> str:
+def language_name(tag: str) -> str:
     """The English name of a language, or its tag."""
     return LANGUAGES.get(tag.partition("-")[0], tag)
 
 
 def utc(at: str) -> str:
-    """A moment of the ledger (RFC 3339) in UTC, to the second."""
-    return f"{_moment(at):%Y-%m-%d %H:%M:%S} UTC"
+    """A timestamp of the ledger (RFC 3339) in UTC, to the second."""
+    return f"{_parse(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def local(at: str, zone: str) -> str:
-    """The same on a clock at a place; UTC where the zone is not known here."""
+    """A timestamp in a time zone, to the second; in UTC if the zone is unknown."""
     try:
-        moment = _moment(at).astimezone(ZoneInfo(zone))
+        moment = _parse(at).astimezone(ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
-        moment = _moment(at)
+        moment = _parse(at)
     return f"{moment.day} {moment:%B %Y, %H:%M:%S %Z}"
 
 
-def _moment(at: str) -> datetime:
+def _parse(at: str) -> datetime:
     return datetime.fromisoformat(at).astimezone(UTC)
 
 
-def _place(item: tuple[str, object]) -> tuple[int, str]:
+def _position(item: tuple[str, object]) -> tuple[int, str]:
     field = item[0]
     return (_FIRST.index(field) if field in _FIRST else len(_FIRST), field)
 

@@ -1,7 +1,8 @@
-"""The parts of chains in an export, read back from its files, one part after the other.
+"""Reads the ranges of chains in an export back from its files, one range after the other.
 
-`chain.jsonl` says where each part begins and has the hashes of the events that are not shown;
-`events.jsonl` has those that are. Both are in the order of the chains: neither is held in memory.
+`chain.jsonl` says where each range starts and has the hashes of events that are not shown;
+`events.jsonl` has the events that are. Both are in the order of the chains, and neither is held in
+memory. Whether the entries are right is for `verify`.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from agi_bridge.consent import BadExport, Row, leaf, link
+from agi_bridge.consent import Row, leaf, link
+from agi_bridge.evidence.errors import BadExport
 from agi_bridge.evidence.export.archive import lines
-from agi_bridge.evidence.verify.verifier import Leaf, Start
+from agi_bridge.evidence.verify import Leaf, Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agi_bridge.evidence.export.archive import Archive
-    from agi_bridge.evidence.verify.verifier import Entry
+    from agi_bridge.evidence.verify import Entry
 
 EVENTS: Final = "events.jsonl"
 CHAIN: Final = "chain.jsonl"
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
-
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class _Ahead(Generic[_T]):
-    """Lines read one ahead, so that what comes next is known."""
+class _Peekable(Generic[_T]):
+    """An iterator whose next element is known before it is taken."""
 
     rest: Iterator[_T]
     next: _T | None = None
@@ -44,33 +45,33 @@ class _Ahead(Generic[_T]):
         return taken
 
 
-def starts(archive: Archive) -> list[Start]:
-    """Where the parts begin.
+def range_starts(archive: Archive) -> list[Start]:
+    """Where the ranges start.
 
     Raises:
-        BadExport: a line is none of the file's.
+        BadExport: a line is malformed.
     """
     return [line for line in _chain(archive) if isinstance(line, Start)]
 
 
-def parts(archive: Archive) -> Iterator[tuple[Start, Iterator[Entry]]]:
-    """Each part's start and its entries; a part is to be read before the next one is asked for.
+def read_ranges(archive: Archive) -> Iterator[tuple[Start, Iterator[Entry]]]:
+    """Yield each range's start and its entries. Read a range before you take the next one.
 
-    The hashes of shown events are computed from their bodies: it is the checkpoints that they are
-    held against.
+    The hashes of shown events are computed from their bodies; the checkpoints show whether they are
+    right.
 
     Raises:
-        BadExport: a line is none of its file's, or an event is in no part.
+        BadExport: a line is malformed, or an event is outside every range.
     """
-    chain = _Ahead[Start | Leaf](_chain(archive))
-    events = _Ahead[Row](_events(archive))
+    chain = _Peekable[Start | Leaf](_chain(archive))
+    events = _Peekable[Row](_events(archive))
     while isinstance(start := chain.take(), Start):
-        yield start, _part(start, chain, events)
+        yield start, _range(start, chain, events)
     if start is not None or events.next is not None:
-        raise BadExport("an event is in no part of a chain")
+        raise BadExport("an event is outside every range of a chain")
 
 
-def _part(start: Start, chain: _Ahead[Start | Leaf], events: _Ahead[Row]) -> Iterator[Entry]:
+def _range(start: Start, chain: _Peekable[Start | Leaf], events: _Peekable[Row]) -> Iterator[Entry]:
     head = bytes.fromhex(start.hash)
     while True:
         other, shown = chain.next, events.next
@@ -87,7 +88,7 @@ def _part(start: Start, chain: _Ahead[Start | Leaf], events: _Ahead[Row]) -> Ite
 
 
 def _is_next(start: Start, other: Start | Leaf | None, shown: Row) -> bool:
-    """Whether a shown event of this chain comes before the next hash, or the next part's start."""
+    """Whether a shown event of this chain comes before the next hash or the next range's start."""
     if shown.ledger_id != start.ledger_id:
         return False
     return other is None or other.ledger_id != start.ledger_id or shown.seq <= other.seq
@@ -101,7 +102,7 @@ def _chain(archive: Archive) -> Iterator[Start | Leaf]:
             case {"ledger_id": str(chain), "seq": int(seq), "leaf": str(hash_)} if _is_hash(hash_):
                 yield Leaf(chain, seq, hash_)
             case _:
-                raise BadExport(f"{CHAIN}, line {number}: names no chain, event and hash")
+                raise BadExport(f"{CHAIN}, line {number}: not a chain, event and hash")
 
 
 def _events(archive: Archive) -> Iterator[Row]:
@@ -116,7 +117,7 @@ def _events(archive: Archive) -> Iterator[Row]:
             }:
                 yield Row(chain, seq, consent_id, type_, at, line, "")
             case _:
-                raise BadExport(f"{EVENTS}, line {number}: is no event")
+                raise BadExport(f"{EVENTS}, line {number}: not an event")
 
 
 def _object(name: str, number: int, line: str) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _object(name: str, number: int, line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
-        raise BadExport(f"{name}, line {number}: is no JSON object")
+        raise BadExport(f"{name}, line {number}: not a JSON object")
     return facts
 
 

@@ -1,6 +1,6 @@
-"""A consent as people read it: who, what, when, and what became of it. Pure.
+"""Summarises a case for people: who, what, when, and what became of it. No I/O.
 
-`tell` makes it from a dossier; the page of an export and `consents show` print it.
+The page of an export and `consents show` print the summary.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agi_bridge.consent import Row
-    from agi_bridge.evidence.export.case import Dossier
+    from agi_bridge.evidence.export.case import Case
 
 _PERSONAL: Final = {
     "number": "mobile number",
@@ -28,15 +28,15 @@ _PERSONAL: Final = {
     "words": "words of the request",
     "reference": "reference of the request",
 }
-"""What the vault holds, in the order in which it is shown; salt and answer are for proofs only."""
-_ASKED: Final = frozenset({Act.REVOCATION.value, Act.MESSAGE.value})
+"""The personal data that is shown, in order. Salt and answer are for proofs only."""
+_REQUESTS: Final = frozenset({Act.REVOCATION.value, Act.MESSAGE.value})
 _STATES: Final = frozenset(state.value for state in State)
 _RATE: Final = 8000
 
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One event in words; `said` is what its body says beyond the envelope, as stored."""
+    """One event in words; `body` is its stored body without the envelope."""
 
     at: str
     local: str
@@ -44,14 +44,14 @@ class EventView:
     type: str
     title: str
     facts: tuple[tuple[str, str], ...]
-    said: Mapping[str, Any]
+    body: Mapping[str, Any]
     ledger_id: str
     seq: int
     hash: str
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class PlayedDisclosure:
     """The disclosure as it was played in the call. Times in seconds."""
 
     text: str | None
@@ -65,18 +65,19 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """A consent, a revocation or a message.
+class CaseSummary:
+    """A consent, a revocation or a message in words.
 
     Attributes:
         kind: `consent`, `returned`, `revocation` or `message`.
-        state: what it was left in; None where there are no states.
-        call: what is known of the call: brand, number called, …; empty where there was none.
-        given: when the caller agreed, as a moment; None if that did not happen.
-        act: how, in words.
+        state: its last state; None if it has no states.
+        call: what is known of the call: brand, number called, …; empty if there was none.
+        given: the event by which the caller agreed; None if the caller did not.
+        act: how the caller agreed, in words.
         keys: the keys pressed at menus: prompt, time, key.
-        personal: label and value, masked or open; empty if it is erased or never was.
-        erased: whether personal data was there and is erased.
+        personal: label and value, masked or in full; empty if it is erased or there never was any.
+        erased: whether personal data was stored and is erased.
+        events: the record's events, and the requests that revoked it, by time.
     """
 
     consent_id: str
@@ -87,15 +88,15 @@ class Story:
     call: Mapping[str, Any]
     given: EventView | None
     act: str
-    played: Played | None
+    played: PlayedDisclosure | None
     keys: tuple[tuple[str, str, str], ...]
     personal: Mapping[str, str] = field(repr=False)
     erased: bool
-    moments: tuple[EventView, ...]
+    events: tuple[EventView, ...]
 
     @property
     def title(self) -> str:
-        """What it is and whose."""
+        """The kind of case and its brand."""
         brand = self.call.get("brand")
         what = {
             "consent": "Consent to text messages" if self.given else "Call without consent",
@@ -106,7 +107,7 @@ class Story:
         return f"{what}: {brand}" if brand else what
 
     def json(self) -> dict[str, object]:
-        """The same as plain values."""
+        """The summary as plain values; the keys are published."""
         return {
             "consent_id": self.consent_id,
             "kind": self.kind,
@@ -120,32 +121,32 @@ class Story:
         }
 
 
-def tell(dossier: Dossier, *, reveal: bool) -> Story:
-    """Put a dossier into words; numbers and words are masked unless `reveal`."""
-    first = dossier.rows[0].fields
+def summarise(case: Case, *, reveal: bool) -> CaseSummary:
+    """Summarise a case; numbers and words are masked unless `reveal`."""
+    first = case.rows[0].fields
     zone = str(first.get("tz") or "UTC")
-    asked = [row for row in dossier.related if row.type == Act.REVOCATION]
-    moments = [
-        _moment(row, zone, _words(dossier.personal.get(row.consent_id), reveal=reveal))
-        for row in sorted((*asked, *dossier.rows), key=lambda row: row.at)
+    requests = [row for row in case.related if row.type == Act.REVOCATION]
+    events = [
+        _event(row, zone, _words(case.personal.get(row.consent_id), reveal=reveal))
+        for row in sorted((*requests, *case.rows), key=lambda row: row.at)
     ]
-    states = [row.type for row in dossier.rows if row.type in _STATES]
-    agreed = next((row for row in dossier.rows if row.type in AGREED), None)
-    known = dossier.personal.get(dossier.consent_id)
-    return Story(
-        consent_id=dossier.consent_id,
-        kind=KINDS[dossier.rows[0].type],
+    states = [row.type for row in case.rows if row.type in _STATES]
+    agreed = next((row for row in case.rows if row.type in AGREED), None)
+    known = case.personal.get(case.consent_id)
+    return CaseSummary(
+        consent_id=case.consent_id,
+        kind=KINDS[case.rows[0].type],
         state=states[-1] if states else None,
-        status=_status(dossier.rows, states, zone),
+        status=_status(case.rows, states, zone),
         zone=zone,
-        call=_call(dossier.rows[0].type, first),
-        given=None if agreed is None else _moment(agreed, zone),
+        call=_call(case.rows[0].type, first),
+        given=None if agreed is None else _event(agreed, zone),
         act=_act(agreed),
-        played=_played(dossier),
-        keys=_keys(dossier.rows),
+        played=_played(case),
+        keys=_keys(case.rows),
         personal=_shown(known or {}, reveal=reveal),
-        erased=known is None and any(row.type == Act.ERASED for row in dossier.rows),
-        moments=tuple(moments),
+        erased=known is None and any(row.type == Act.ERASED for row in case.rows),
+        events=tuple(events),
     )
 
 
@@ -153,14 +154,14 @@ _CALL: Final = (
     "brand", "legal_name", "line_id", "did", "purpose", "call_uid", "linked_id", "channel",
     "attestation", "server", "tz", "clock_synced", "software", "config_sha256",
 )  # fmt: skip
-"""What the first event says of the call."""
+"""The facts about the call in a first event."""
 _CALLS: Final = frozenset({State.DISCLOSED.value, State.RETURNED.value})
-"""The types of such first events."""
+"""The types of first events with facts about a call."""
 
 
-def _moment(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> EventView:
+def _event(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> EventView:
     body = row.fields
-    shown = _CALL if row.type in _CALLS else ()  # stands apart, once
+    shown = _CALL if row.type in _CALLS else ()  # shown once, apart from the events
     return EventView(
         at=row.at,
         local=labels.local(row.at, zone),
@@ -169,9 +170,9 @@ def _moment(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> Eve
         title=labels.title(row.type),
         facts=(
             *labels.facts({name: said for name, said in body.items() if name not in shown}),
-            *(words if row.type in _ASKED else ()),
+            *(words if row.type in _REQUESTS else ()),
         ),
-        said={name: said for name, said in body.items() if name not in labels.ENVELOPE},
+        body={name: said for name, said in body.items() if name not in labels.ENVELOPE},
         ledger_id=row.ledger_id,
         seq=row.seq,
         hash=row.hash,
@@ -185,7 +186,7 @@ def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str, str], ...]:
-    """What a person wrote or said, as a fact of the request."""
+    """The words of a request, as a fact of its event."""
     if known is None or "words" not in known:
         return ()
     return ((_PERSONAL["words"], known["words"] if reveal else _masked("words", known["words"])),)
@@ -213,17 +214,17 @@ def _act(agreed: Row | None) -> str:
 
 
 def _keys(rows: Sequence[Row]) -> tuple[tuple[str, str, str], ...]:
-    """The keys of the call: the event that ended the dialogue has all of them."""
+    """The keys of the call; the event that ended the dialogue has all of them."""
     return next((found for row in rows if (found := labels.keys(row.fields))), ())
 
 
-def _played(dossier: Dossier) -> Played | None:
-    row = next((row for row in dossier.rows if row.type == State.DISCLOSED), None)
+def _played(case: Case) -> PlayedDisclosure | None:
+    row = next((row for row in case.rows if row.type == State.DISCLOSED), None)
     if row is None:
         return None
     facts = row.fields
-    return Played(
-        text=None if dossier.disclosure is None else dossier.disclosure.text,
+    return PlayedDisclosure(
+        text=None if case.disclosure is None else case.disclosure.text,
         language=facts["lang"],
         version=facts.get("disclosure_version"),
         sha256=facts["disclosure_sha256"],
@@ -249,9 +250,9 @@ def _masked(name: str, value: str) -> str:
 
 
 def personal_label(name: str) -> str:
-    """What a personal value is called."""
+    """The label of a personal value."""
     return _PERSONAL[name]
 
 
-def _plain(played: Played) -> dict[str, object]:
-    return {name: getattr(played, name) for name in Played.__slots__}
+def _plain(played: PlayedDisclosure) -> dict[str, object]:
+    return {name: getattr(played, name) for name in PlayedDisclosure.__slots__}

@@ -1,4 +1,4 @@
-"""Which signing key is the business's: told by a file or by its fingerprint."""
+"""Trusted keys: reads which signing key is the business's, from a file or a fingerprint."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agi_bridge.cli.errors import UsageError
 from agi_bridge.consent.signing import ledger_id_of
+from agi_bridge.evidence.errors import BadPublicKey
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 _RAW_BYTES: Final = 32
 
 
 def trusted_chain(given: str) -> str:
-    """The id of the chain that belongs to a public key: its fingerprint.
+    """The id of the chain that belongs to a public key: the key's fingerprint.
 
-    `given` is that id itself, or a file that holds the key in PEM or its 32 bytes in base64.
+    `given` is the id itself, or the name of a file with the key in PEM or its 32 bytes in base64.
 
     Raises:
-        UsageError: it is neither.
+        BadPublicKey: it is neither.
     """
     if _FINGERPRINT.fullmatch(given.lower()):
         return given.lower()
@@ -32,14 +32,12 @@ def trusted_chain(given: str) -> str:
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     except ValueError:
-        reason = "holds no Ed25519 public key"
-    raise UsageError(
-        f"--public-key: {given} {reason}; name a file in PEM or base64, or 32 hex digits"
-    )
+        reason = "does not hold an Ed25519 public key"
+    raise BadPublicKey(f"{given} {reason}; name a file in PEM or base64, or 32 hex digits")
 
 
 def _raw(text: bytes) -> bytes:
-    """The 32 bytes of a public key. ValueError if it is none."""
+    """The 32 bytes of a public key. ValueError if the text is not one."""
     if text.startswith(b"-----BEGIN"):
         key = serialization.load_pem_public_key(text)
         if not isinstance(key, Ed25519PublicKey):

@@ -1,7 +1,8 @@
-"""What one event must be: written the one canonical way, true to its columns, lawful in its story.
+"""The rules for single events: canonical body, matching columns, valid state, true commitments.
 
-An event's hash says that it was not changed since; these rules say that it was right when it was
-made. They are those of `record` and `states`, checked again from the bodies alone.
+An event's hash shows that it was not changed later; these rules show that it was valid when it was
+written. They repeat the rules of `consent.record` and `consent.states` from the stored bodies
+alone. Hashes and checkpoints are not checked here but in `verifier`.
 """
 
 from __future__ import annotations
@@ -18,134 +19,135 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agi_bridge.consent import EventType, Row
-    from agi_bridge.evidence.verify.verdict import Faults
+    from agi_bridge.evidence.verify.report import Findings
 
-OPENS: Final = {
+COMMITMENTS: Final = {
     "number_c": ("number", "number"),
     "ani_c": ("ani", "caller_id"),
     "forward_c": ("forward", "forward"),
     "customer_c": ("customer", "customer_id"),
 }
-"""The commitments of a body: the field's name in them, and the personal value that opens them."""
+"""The commitments in a body: the field's name in the HMAC, and the personal value it is made of."""
 
 _COLUMNS: Final = ("ledger_id", "seq", "consent_id", "type", "at")
 _TYPES: Final[Mapping[str, EventType]] = {kind.value: kind for kind in (*State, *Act)}
 
 
 def _refuse(_: str) -> NoReturn:
-    raise ValueError("only whole numbers")
+    raise ValueError("only integers")
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 
 
-class Events:
-    """Reads the events of each chain in its order and notes what is wrong with each.
+class EventChecker:
+    """Checks the events of each chain in order and notes their faults.
 
-    It remembers every consent's story, for an event may come years after the one before it.
+    It remembers the history of every consent: an event may come years after the one before it.
     """
 
-    __slots__ = (
-        "_completeness",
-        "_disclosures",
-        "_heard",
-        "_integrity",
-        "_stories",
-    )
+    __slots__ = ("_disclosed", "_disclosures", "_findings", "_histories")
 
     def __init__(
         self,
-        integrity: Faults,
-        completeness: Faults,
+        findings: Findings,
         *,
         disclosures: Mapping[str, str] | None,
         unknown_before: bool,
     ) -> None:
-        """`disclosures`: the texts by SHA-256; None: not at hand, so not looked for.
+        """Start without any history.
 
-        `unknown_before`: events were left out at the start, so a consent may begin in mid-story.
+        Args:
+            findings: where faults are noted.
+            disclosures: the texts by SHA-256; None if they are not available and not checked.
+            unknown_before: events before the first are left out, so a history may start anywhere.
         """
-        self._integrity = integrity
-        self._completeness = completeness
+        self._findings = findings
         self._disclosures = disclosures
-        self._stories = StateHistories(unknown_before=unknown_before)
-        self._heard: set[str] = set()
+        self._histories = StateHistories(unknown_before=unknown_before)
+        self._disclosed: set[str] = set()
         for sha256, text in (disclosures or {}).items():
             if text_sha256(text) != sha256:
-                integrity.add("", None, f"the text of the disclosure {sha256[:16]} was changed")
+                what = f"the text of the disclosure {sha256[:16]} was changed"
+                findings.add("integrity", "text_changed", what)
 
     def check(self, row: Row, personal: Mapping[str, str] | None) -> None:
-        """Look at one event; `personal` is what the vault holds for its consent, if anything."""
+        """Check one event; `personal` is what the vault holds for its consent, if anything."""
         facts = _facts(row.body)
         if facts is None:
-            self._wrong(row, "its body is not canonical JSON")
+            self._add(row, "body_not_canonical", "its body is not canonical JSON")
             return
         differ = [name for name in _COLUMNS if facts.get(name) != getattr(row, name)]
         if differ:
-            self._wrong(row, f"its body and its columns differ: {', '.join(differ)}")
+            what = f"its body and its columns differ: {', '.join(differ)}"
+            self._add(row, "columns_differ", what)
             return
         kind = _TYPES.get(row.type)
         if row.seq == 1 or kind is Act.OPENED:
             self._opening(row, facts)
         elif kind is None:
-            self._wrong(row, "its type is not known")
+            self._add(row, "unknown_type", "its type is unknown")
         elif type(kind) is State:
-            self._story(row, kind, facts)
+            self._state(row, kind, facts)
         if personal:
             self._commitments(row, facts, personal)
 
-    def judge(self) -> None:
-        """Note what only shows when all events were read."""
-        self._stories.judge(self._integrity)
+    def finish(self) -> None:
+        """Note the faults that can only be seen once all events are read."""
+        self._histories.finish(self._findings)
 
-    def _wrong(self, row: Row, what: str) -> None:
-        self._integrity.add(row.ledger_id, row.seq, what)
+    def _add(self, row: Row, code: str, what: str) -> None:
+        self._findings.add("integrity", code, what, row.ledger_id, row.seq)
 
     def _opening(self, row: Row, facts: Mapping[str, Any]) -> None:
         if row.type != Act.OPENED:
-            self._wrong(row, "the chain does not begin with its opening")
+            self._add(row, "opening_missing", "the chain does not start with an opened event")
         elif row.seq != 1:
-            self._wrong(row, "it opens the chain a second time")
+            self._add(row, "opened_twice", "it opens the chain a second time")
         elif not _belongs(facts.get("public_key"), row.ledger_id):
-            self._wrong(row, "its public key is not this chain's")
+            self._add(row, "foreign_public_key", "its public key is not this chain's")
 
-    def _story(self, row: Row, kind: State, facts: Mapping[str, Any]) -> None:
-        self._stories.add(row.ledger_id, row.seq, row.consent_id, kind)
+    def _state(self, row: Row, kind: State, facts: Mapping[str, Any]) -> None:
+        self._histories.add(row.ledger_id, row.seq, row.consent_id, kind)
         if kind is State.DISCLOSED:
-            self._disclosed(row, facts)
+            self._disclosure(row, facts)
         elif kind is State.CONFIRMED:
-            if row.consent_id not in self._heard:
-                self._wrong(row, "confirmed, but no disclosure was played to its end before")
+            if row.consent_id not in self._disclosed:
+                what = "confirmed, but no disclosure was played to its end before"
+                self._add(row, "no_disclosure", what)
             if "number_c" not in facts:
-                self._wrong(row, "confirmed, but bound to no number")
-            self._heard.discard(row.consent_id)
+                self._add(row, "no_number", "confirmed, but without a commitment to a number")
+            self._disclosed.discard(row.consent_id)
 
-    def _disclosed(self, row: Row, facts: Mapping[str, Any]) -> None:
+    def _disclosure(self, row: Row, facts: Mapping[str, Any]) -> None:
         if _complete(facts):
-            self._heard.add(row.consent_id)
+            self._disclosed.add(row.consent_id)
         elif facts.get("complete") is not False:
-            self._wrong(row, "says that its disclosure was complete, which its figures do not")
+            what = "it says that its disclosure was complete, but its figures do not"
+            self._add(row, "disclosure_incomplete", what)
         texts = self._disclosures
         if texts is not None and facts.get("disclosure_sha256") not in texts:
-            self._completeness.add(row.ledger_id, row.seq, "the text of its disclosure is missing")
+            what = "the text of its disclosure is missing"
+            self._findings.add("completeness", "text_missing", what, row.ledger_id, row.seq)
 
     def _commitments(self, row: Row, facts: Mapping[str, Any], personal: Mapping[str, str]) -> None:
-        for name, (field, key) in OPENS.items():
-            # Without salt or value it cannot be opened any more: they were erased.
+        for name, (field, key) in COMMITMENTS.items():
+            # Without salt or value it can no longer be checked: they were erased.
             if (
                 name in facts
                 and key in personal
                 and "salt" in personal
                 and facts[name] != _commitment(personal["salt"], field, personal[key])
             ):
-                self._wrong(row, f"its {name} is not of the {key} that the vault holds")
+                what = f"its {name} does not match the {key} in the vault"
+                self._add(row, "commitment_mismatch", what)
 
 
 def _facts(body: str) -> dict[str, Any] | None:
-    """The body, read; None if it is not written the one way that bodies are."""
+    """The body's fields; None if it is not canonical JSON."""
     try:
         facts, _ = _DECODER.raw_decode(body)
-        # What stands after it, double keys, spaces: written again, it would not be the same.
+        # Trailing text, duplicate keys and spaces all differ from the body written again.
         return facts if type(facts) is dict and canonical(facts) == body else None
     except (ValueError, TypeError, RecursionError):
         return None
@@ -170,7 +172,7 @@ def _complete(facts: Mapping[str, Any]) -> bool:
 
 
 def _commitment(salt: str, field: str, value: str) -> str | None:
-    """The commitment that these make; None if they are no salt and text."""
+    """The commitment to a value; None if the salt is not hexadecimal."""
     try:
         return commitment(bytes.fromhex(salt), field, value)
     except ValueError:

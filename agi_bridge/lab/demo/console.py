@@ -11,7 +11,7 @@ from rich.console import Console
 from agi_bridge.consent import ConsentError, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.evidence.verify.ledger import verify_ledger
+from agi_bridge.evidence.verify import verify_ledger
 from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario, response_for
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo.environment import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line

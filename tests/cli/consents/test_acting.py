@@ -56,7 +56,7 @@ def test_a_recording_that_is_missing_keeps_nobody_from_revoking(shop: Shop) -> N
     shell = configured(shop.folder, disclosure="not-recorded-yet")
     assert shell("revoke", "--number", consent_records.OTHER).status == 0
     assert shell("list").status == 0
-    assert shell("workflow", "--line", "shop").status == 2
+    assert shell("optin-page", "--line", "shop").status == 2
 
 
 def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
@@ -72,7 +72,7 @@ def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
 
 def test_the_platform_is_to_be_told_and_how(shop: Shop) -> None:
     told = shop.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
-    assert "for Example Store, 0 consents ended" in told.out
+    assert "for Example Store, no consents ended" in told.out
     assert "--as passed-on" in told.out
 
 
@@ -89,8 +89,8 @@ def test_the_same_reference_again_changes_nothing(shop: Shop) -> None:
         (("--brand", "Exampel Store"), "--brand: no line has it; the brands are: Example Store"),
         (("--brand", "Example Store", "--line", "shop"), "--brand and --line: name one"),
         (("--line", "nobody"), "--line: no line"),
-        (("--received", "today"), "--received: write a day"),
-        (("--received", "2999-01-01"), "--received: lies in the future"),
+        (("--received", "today"), "--received: write a date"),
+        (("--received", "2999-01-01"), "--received: is in the future"),
     ],
 )
 def test_a_revocation_that_would_miss_is_misuse(
@@ -112,7 +112,7 @@ def test_an_unknown_outcome_is_resolved_once(shop: Shop) -> None:
     assert shop.unknown not in shop.shell("list", "--open").out
     again = shop.shell("resolve", shop.unknown, "--as", "texted")
     assert again.status == 2
-    assert "does not wait for anybody" in again.err
+    assert "does not wait for a person" in again.err
 
 
 def test_a_revocation_and_a_message_have_resolutions_of_their_own(shop: Shop) -> None:
@@ -121,7 +121,7 @@ def test_a_revocation_and_a_message_have_resolutions_of_their_own(shop: Shop) ->
 
     message = shop.ledger(ask)
     told = shop.shell("resolve", shop.revocation, "--as", "texted")
-    assert told.err == "agi-bridge: --as: of this record it is one of passed-on\n"
+    assert told.err == "agi-bridge: --as: must be one of passed-on for this record\n"
     assert shop.shell("resolve", shop.revocation, "--as", "passed-on").status == 0
     told = shop.shell("resolve", message, "--as", "done")
     assert told.out == f"{message}: resolved as done\n"
@@ -236,3 +236,11 @@ def test_a_wrong_configuration_is_misuse(tmp_path: Path) -> None:
     told = shell("list")
     assert told.status == 2
     assert "the configuration is wrong" in told.err
+
+
+def test_the_former_name_of_the_opt_in_page_still_works_and_is_hidden(shop: Shop) -> None:
+    options = ("--line", "shop", "--date", "2026-11-23")
+    assert shop.shell("workflow", *options) == shop.shell("optin-page", *options)
+    listed = shop.shell("--help").out
+    assert "optin-page" in listed
+    assert "workflow" not in listed

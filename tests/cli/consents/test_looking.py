@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import re
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from agi_bridge.cli.consents.list_ import Asked, run
-from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.cli.consents.list_ import Listing
+from agi_bridge.consent import Filter, LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger
 from tests.support import consent_records
 from tests.support.consents_shop import WORDS
@@ -76,10 +75,10 @@ def test_an_empty_list_is_no_failure(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--state", "agreed"), "--state: one of disclosed, entered, confirmed"),
+        (("--state", "agreed"), "--state: must be one of disclosed, entered, confirmed"),
         (("--line", "nobody"), "--line: no line of that name"),
         (("--number", "415"), "--number: not a phone number"),
-        (("--since", "today"), "--since: write a day"),
+        (("--since", "today"), "--since: write a date"),
     ],
 )
 def test_a_filter_without_sense_is_misuse(
@@ -109,7 +108,7 @@ def test_what_cannot_be_put_on_record_is_not_shown(
     async def full(*_: object, **__: object) -> None:
         raise LedgerUnavailable("the disk is full")
 
-    monkeypatch.setattr(Ledger, "act", full)
+    monkeypatch.setattr(Ledger, "record_act", full)
     for command in (("list", "--reveal"), ("show", shop.revoked, "--reveal")):
         told = shop.shell(*command)
         assert told.status == 1
@@ -179,7 +178,7 @@ def test_a_revocation_is_a_record_of_its_own(shop: Shop) -> None:
     assert "waits for a person" in told.out
     assert not any(secret in told.out for secret in SECRETS)
     shop.shell("resolve", shop.revocation, "--as", "passed-on")
-    assert "standing           resolved" in shop.shell("show", shop.revocation).out
+    assert "status             resolved" in shop.shell("show", shop.revocation).out
 
 
 def test_a_call_without_consent_has_no_person(shop: Shop) -> None:
@@ -222,7 +221,7 @@ def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(shop: Shop) -> None:
             assert shop.shell("show", prefix, "--json").json["consent_id"] == record
     told = shop.shell("show", shop.unknown[:6])
     assert (told.status, told.out) == (2, "")
-    assert told.err.startswith(f"agi-bridge: {shop.unknown[:6]}: several records begin so, give")
+    assert told.err.startswith(f"agi-bridge: {shop.unknown[:6]}: several records start with this")
     assert told.err.endswith(" and more\n")
     assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", told.err)) == 3
 
@@ -246,7 +245,8 @@ def test_every_command_that_takes_an_id_takes_its_beginning(shop: Shop) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_an_id_can_be_copied_whole_from_a_terminal_of_any_width(shop: Shop, width: int) -> None:
-    listing = asyncio.run(run(shop.settings, Asked()))
+    found = shop.ledger(lambda ledger: ledger.summaries(Filter()))
+    listing = Listing(tuple(found), {})
     out = io.StringIO()
     listing.show(Console(file=out, width=width, markup=False, emoji=False, highlight=False))
     lines = out.getvalue().splitlines()

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from agi_bridge.cli.consents.retain import Retained
-from agi_bridge.cli.output import give, plain
+from agi_bridge.cli.output import count, print_answer, printable
 from agi_bridge.consent import Act, State
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.html import page
@@ -76,18 +76,18 @@ def test_the_hour_that_comes_twice_is_told_apart_by_its_zone() -> None:
 
 
 def test_nothing_from_outside_moves_the_cursor() -> None:
-    assert plain("a\x1b[2Jb\r\nc\u202ed") == "a\ufffd[2Jb\ufffd\ufffdc\ufffdd"
-    assert plain("Söhne & Fils") == "Söhne & Fils"
+    assert printable("a\x1b[2Jb\r\nc\u202ed") == "a\ufffd[2Jb\ufffd\ufffdc\ufffdd"
+    assert printable("Söhne & Fils") == "Söhne & Fils"
 
 
 def test_markup_of_the_terminal_is_text() -> None:
-    class Said(Retained):
+    class Unstyled(Retained):
         def show(self, console: object) -> None:
             console.print("[red]x[/red] :smile:")  # type: ignore[attr-defined]
 
     out = io.StringIO()
     with redirect_stdout(out):
-        give(Said(0, 0, dry_run=True), as_json=False)
+        print_answer(Unstyled(0, 0, dry_run=True), as_json=False)
     assert out.getvalue() == "[red]x[/red] :smile:\n"
 
 
@@ -96,12 +96,20 @@ def test_a_terminal_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     widths = []
 
-    class Said(Retained):
+    class Unstyled(Retained):
         def show(self, console: object) -> None:
             widths.append(console.width)  # type: ignore[attr-defined]
 
-    give(Said(0, 0, dry_run=True), as_json=False)
+    print_answer(Unstyled(0, 0, dry_run=True), as_json=False)
     assert widths == [40]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "no records"), (1, "1 record"), (2, "2 records"), (1234, "1,234 records")],
+)
+def test_a_number_of_things_is_written_with_its_noun(number: int, text: str) -> None:
+    assert count(number, "record") == text
 
 
 def test_a_text_file_is_not_escaped_and_a_page_is() -> None:

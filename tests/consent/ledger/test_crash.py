@@ -14,7 +14,7 @@ import pytest
 
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.evidence.verify.verifier import Verifier
+from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook.testing import PATH, FakeHook
 from tests.support.crash_oracle import Database, Nursery, Watch
 
@@ -91,5 +91,5 @@ async def test_a_bridge_that_is_killed_at_any_moment_keeps_its_promises(
             assert checkpoint is not None
             verifier = Verifier([checkpoint])
             verifier.read(await ledger.rows())
-    assert verifier.verdicts().ok
+    assert verifier.report().ok
     assert proves(watch, lives), (watch.stages, watch.sent_again)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pytest
 
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.evidence.verify.verifier import Verifier
+from agi_bridge.evidence.verify import Verifier
 from tests.call.conftest import names
 from tests.support.consent_builders import revocation
 from tests.support.fault_calls import DEFAULT, FORWARD, Bridge, went_to
@@ -68,8 +68,8 @@ class Pair:
         verifier = Verifier(await self.bridges[0].ledger.checkpoints())
         for bridge in self.bridges:
             verifier.read(await bridge.ledger.rows())
-        verdicts = verifier.verdicts()
-        return verdicts.ok and len(verdicts.chains) == len(self.bridges)
+        report = verifier.report()
+        return report.ok and len(report.chains) == len(self.bridges)
 
 
 @pytest.fixture

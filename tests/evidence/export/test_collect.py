@@ -7,11 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.evidence.export.fold_stretches import stretches
+from agi_bridge.evidence.export.collect import ranges
 
 
 def parts(shown: set[int], signed: set[int], head: int) -> list[tuple[int, int]]:
-    found = stretches("chain", shown, signed, head)
+    found = ranges("chain", shown, signed, head)
     assert all(each.ledger_id == "chain" for each in found)
     return [(each.after, each.last) for each in found]
 
@@ -48,7 +48,7 @@ def test_every_shown_event_is_in_exactly_one_part_that_no_checkpoint_could_short
     head = data.draw(st.integers(1, 60))
     events = st.sets(st.integers(1, head))
     shown, signed = data.draw(events), data.draw(events)
-    found = stretches("chain", shown, signed, head)
+    found = ranges("chain", shown, signed, head)
     for seq in shown:
         assert sum(part.after < seq <= part.last for part in found) == 1
     for part in found:

@@ -19,9 +19,9 @@ from agi_bridge.app.ledger import load_keys, open_ledger
 from agi_bridge.consent import ConsentRecord, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
-from agi_bridge.evidence.export.collect import Gathering
+from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
-from agi_bridge.evidence.export.writer import Files
+from agi_bridge.evidence.export.writer import ExportWriter
 from tests.support import consent_records
 from tests.support.consents_shop import WORDS
 from tests.support.openssl import search_path
@@ -251,9 +251,9 @@ def test_the_same_state_gives_the_same_bytes(shop: Shop) -> None:
             for name in ("one", "two"):
                 folder = shop.folder / name
                 folder.mkdir()
-                files = Files(folder)
-                await Gathering(ledger, files, everything=False).gather([shop.revoked])
-                files.finish(keys)
+                writer = ExportWriter(folder)
+                await Collector(ledger, writer, everything=False).collect([shop.revoked])
+                writer.finish(keys)
                 made.append(
                     {
                         each: hashlib.sha256((folder / each).read_bytes()).hexdigest()
@@ -335,7 +335,7 @@ def test_what_cannot_be_exported_is_one_line(
 def test_what_is_there_already_is_left_alone(shop: Shop) -> None:
     told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder)
     assert told.status == 2
-    assert "is there already" in told.err
+    assert "exists; name a new folder" in told.err
     assert "exported" not in shop.types(shop.revoked)
 
 

@@ -7,9 +7,8 @@ from itertools import permutations, zip_longest
 from typing import TYPE_CHECKING
 
 from agi_bridge.consent import START, Row, State, leaf, text_sha256
-from agi_bridge.evidence.verify.verdict import SHOWN, Fault
-from agi_bridge.evidence.verify.verifier import Leaf, Start, verify
-from tests.support.chains import TEXT, Bridge, integrity, whats, whole
+from agi_bridge.evidence.verify import MAX_FAULTS, Fault, Leaf, Start, verify
+from tests.support.chains import TEXT, Bridge, codes, integrity, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +57,7 @@ def test_what_several_chains_tell_of_a_consent_must_fit_together() -> None:
     other.tell(told, State.SUBMITTING, State.ACCEPTED)
     for rows in ([*one.rows, *other.rows], [*other.rows, *one.rows]):
         verdict = verify(rows, [one.checkpoint(), other.checkpoint()]).integrity
-        assert whats(verdict) == [f"what 2 chains tell of the consent {told} does not fit"]
+        assert codes(verdict) == ["conflicting_histories"]
 
 
 def test_a_story_that_is_too_long_to_be_one_is_refused_and_not_pondered() -> None:
@@ -66,7 +65,7 @@ def test_a_story_that_is_too_long_to_be_one_is_refused_and_not_pondered() -> Non
     told = one.agreement(*[State.SUBMITTING, State.NOT_SENT] * 200)
     other.tell(told, *[State.SUBMITTING, State.NOT_SENT] * 200)
     verdict = verify([*one.rows, *other.rows]).integrity
-    assert whats(verdict) == [f"what 2 chains tell of the consent {told} does not fit"]
+    assert codes(verdict) == ["conflicting_histories"]
 
 
 # Chains that are not there from their first event, or in part
@@ -79,10 +78,10 @@ def after(bridge: Bridge, seq: int) -> tuple[list[Row], Start]:
 def test_a_chain_may_begin_at_a_checkpoint() -> None:
     bridge = whole()
     rows, start = after(bridge, 6)
-    verdicts = verify(rows, [bridge.checkpoint(6)], starts=[start])
-    assert verdicts.ok
-    assert verdicts.anchored.text == f"up to event 6 of {len(bridge.rows)}"
-    assert verdicts.chains[0].first == 7
+    report = verify(rows, [bridge.checkpoint(6)], starts=[start])
+    assert report.ok
+    assert report.anchored.text == f"up to event 6 of {len(bridge.rows)}"
+    assert report.parts[0].first == 7
 
 
 def test_a_chain_may_be_said_to_begin_at_its_beginning() -> None:
@@ -90,25 +89,23 @@ def test_a_chain_may_be_said_to_begin_at_its_beginning() -> None:
     start = Start(bridge.ledger_id, 0, START.hex())
     assert verify(bridge.rows, [bridge.checkpoint()], starts=[start]).ok
     bridge.tell("unheard of", State.ACCEPTED)
-    assert integrity(bridge, starts=[start]) == ["accepted may not follow nothing"]
+    assert integrity(bridge, starts=[start]) == ["illegal_transition"]
 
 
 def test_where_a_chain_begins_a_checkpoint_has_to_vouch_for_it() -> None:
     bridge = whole()
     rows, start = after(bridge, 6)
-    verdicts = verify(rows, [bridge.checkpoint(7)], starts=[start])
-    assert whats(verdicts.completeness) == [
-        "the events before are missing, and no checkpoint vouches for the rest"
-    ]
-    verdicts = verify(rows, [bridge.checkpoint(6)], starts=[replace(start, hash="00" * 32)])
-    assert whats(verdicts.integrity)[0].startswith("a checkpoint says otherwise")
-    assert not verdicts.completeness.ok
+    report = verify(rows, [bridge.checkpoint(7)], starts=[start])
+    assert codes(report.completeness) == ["start_not_anchored"]
+    report = verify(rows, [bridge.checkpoint(6)], starts=[replace(start, hash="00" * 32)])
+    assert codes(report.integrity)[0] == "chain_rebuilt"
+    assert not report.completeness.ok
 
 
 def test_a_chain_that_simply_begins_later_is_missing_its_beginning() -> None:
     bridge = whole()
-    verdicts = verify(bridge.rows[6:], [bridge.checkpoint()])
-    assert whats(verdicts.completeness) == ["events 1 to 6 are missing before it"]
+    report = verify(bridge.rows[6:], [bridge.checkpoint()])
+    assert codes(report.completeness) == ["events_missing"]
 
 
 def test_where_events_were_left_out_a_story_may_begin_in_its_middle_but_no_consent() -> None:
@@ -121,8 +118,8 @@ def test_where_events_were_left_out_a_story_may_begin_in_its_middle_but_no_conse
     rows, start = after(bridge, 4)
     assert verify([*other.rows, *rows], checkpoints, starts=[start]).ok
     rows, start = after(bridge, 3)
-    assert whats(verify(rows, [bridge.checkpoint(3)], starts=[start]).integrity) == [
-        "confirmed, but no disclosure was played to its end before"
+    assert codes(verify(rows, [bridge.checkpoint(3)], starts=[start]).integrity) == [
+        "no_disclosure"
     ]
 
 
@@ -137,8 +134,8 @@ def test_events_of_others_may_be_shown_by_their_hashes_alone() -> None:
     checkpoint = bridge.checkpoint()
     assert verify(entries, [checkpoint]).ok
     entries[2] = Leaf(bridge.ledger_id, 3, "00" * 32)
-    verdicts = verify(entries, [checkpoint])
-    assert verdicts.integrity.faults[0].seq == 5  # the first event that is shown
+    report = verify(entries, [checkpoint])
+    assert report.integrity.faults[0].seq == 5  # the first event that is shown
     entries[2] = Leaf(bridge.ledger_id, 3, "no hash")
     assert verify(entries, [checkpoint]).integrity.faults[0].seq == 3
 
@@ -146,11 +143,11 @@ def test_events_of_others_may_be_shown_by_their_hashes_alone() -> None:
 def test_a_hash_alone_after_a_gap_follows_from_nothing() -> None:
     bridge = whole()
     entries = [Leaf(row.ledger_id, row.seq, leaf(row.body).hex()) for row in bridge.rows]
-    verdicts = verify([*entries[:3], *entries[4:]], [bridge.checkpoint(2), bridge.checkpoint()])
-    assert verdicts.integrity.ok
-    assert whats(verdicts.completeness) == ["event 4 is missing before it"]
-    assert verdicts.chains[0].hash == ""
-    assert verdicts.chains[0].anchored == 2
+    report = verify([*entries[:3], *entries[4:]], [bridge.checkpoint(2), bridge.checkpoint()])
+    assert report.integrity.ok
+    assert codes(report.completeness) == ["events_missing"]
+    assert report.parts[0].hash == ""
+    assert report.parts[0].anchored == 2
 
 
 # Checkpoints
@@ -158,9 +155,9 @@ def test_a_hash_alone_after_a_gap_follows_from_nothing() -> None:
 
 def test_without_a_checkpoint_nothing_is_anchored() -> None:
     bridge = whole()
-    verdicts = verify(bridge.rows)
-    assert (verdicts.integrity.ok, verdicts.completeness.ok) == (True, True)
-    assert whats(verdicts.anchored) == ["no checkpoint vouches for any event"]
+    report = verify(bridge.rows)
+    assert (report.integrity.ok, report.completeness.ok) == (True, True)
+    assert codes(report.anchored) == ["no_checkpoint"]
 
 
 def test_checkpoints_of_the_same_come_once() -> None:
@@ -179,8 +176,8 @@ def test_a_checkpoint_kept_elsewhere_may_be_of_more_than_an_export_holds() -> No
 
 def test_a_chain_that_no_checkpoint_kept_elsewhere_is_of_is_not_taken_for_the_businesss() -> None:
     bridge, forged = whole(), whole()
-    verdicts = verify(forged.rows, [forged.checkpoint()], elsewhere=[bridge.checkpoint()])
-    assert whats(verdicts.anchored) == ["none of the checkpoints kept elsewhere is of this chain"]
+    report = verify(forged.rows, [forged.checkpoint()], elsewhere=[bridge.checkpoint()])
+    assert codes(report.anchored) == ["not_kept_elsewhere"]
 
 
 def test_a_checkpoint_kept_elsewhere_that_says_otherwise_is_a_fault_of_integrity() -> None:
@@ -188,10 +185,8 @@ def test_a_checkpoint_kept_elsewhere_that_says_otherwise_is_a_fault_of_integrity
     was = bridge.checkpoint(5)
     rebuilt = Bridge(bridge.keys)
     rebuilt.tell(rebuilt.disclosed(), State.ENTERED, State.ENTERED, State.DECLINED)
-    verdicts = verify(rebuilt.rows, [rebuilt.checkpoint()], elsewhere=[was])
-    assert whats(verdicts.integrity) == [
-        "a checkpoint says otherwise: the chain up to here was rebuilt"
-    ]
+    report = verify(rebuilt.rows, [rebuilt.checkpoint()], elsewhere=[was])
+    assert codes(report.integrity) == ["chain_rebuilt"]
 
 
 # Faults
@@ -199,17 +194,17 @@ def test_a_checkpoint_kept_elsewhere_that_says_otherwise_is_a_fault_of_integrity
 
 def test_faults_are_counted_and_the_first_are_kept() -> None:
     bridge = Bridge()
-    for _ in range(SHOWN + 50):
+    for _ in range(MAX_FAULTS + 50):
         bridge.add("invented")
     verdict = verify(bridge.rows, [bridge.checkpoint()]).integrity
-    assert (len(verdict.faults), verdict.count) == (SHOWN, SHOWN + 50)
-    assert verdict.text == f"{SHOWN + 50} faults"
+    assert (len(verdict.faults), verdict.count) == (MAX_FAULTS, MAX_FAULTS + 50)
+    assert verdict.text == f"{MAX_FAULTS + 50} faults"
 
 
 def test_a_fault_says_where_it_is() -> None:
-    assert str(Fault("ab" * 16, 1237, "changed")) == "chain abababab, event 1,237: changed"
-    assert str(Fault("ab" * 16, None, "gone")) == "chain abababab: gone"
-    assert str(Fault("", None, "gone")) == "gone"
+    assert str(Fault("code", "changed", "ab" * 16, 1237)) == "chain abababab, event 1,237: changed"
+    assert str(Fault("code", "gone", "ab" * 16)) == "chain abababab: gone"
+    assert str(Fault("code", "gone")) == "gone"
 
 
 def test_one_fault_is_one() -> None:

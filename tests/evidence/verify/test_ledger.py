@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.consent import Act, State, VaultDamaged, text_sha256
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.evidence.verify.verifier import Verifier
+from agi_bridge.evidence.verify import Verifier
 from tests.support.consent_builders import (
     HEARD,
     confirmed,
@@ -22,11 +22,11 @@ from tests.support.external_db import execute
 
 if TYPE_CHECKING:
     from agi_bridge.consent.signing import Keys
-    from agi_bridge.evidence.verify.verdict import Verdicts
+    from agi_bridge.evidence.verify import Report
 
 
-async def verified(ledger: Ledger) -> Verdicts:
-    """The verdicts on all chains of a database, with all that the vault holds."""
+async def verified(ledger: Ledger) -> Report:
+    """The report on all chains of a database, with all that the vault holds."""
     verifier = Verifier(
         await ledger.checkpoints(), disclosures={text_sha256(HEARD.text): HEARD.text}
     )
@@ -34,13 +34,13 @@ async def verified(ledger: Ledger) -> Verdicts:
         rows = await ledger.rows(chain.ledger_id)
         opened = {row.consent_id: await ledger.personal_data(row.consent_id) or {} for row in rows}
         verifier.read(rows, opened)
-    return verifier.verdicts()
+    return verifier.report()
 
 
 async def broken(ledger: Ledger) -> set[str]:
-    verdicts = await verified(ledger)
+    report = await verified(ledger)
     names = ("integrity", "anchored", "completeness")
-    return {name for name in names if not getattr(verdicts, name).ok}
+    return {name for name in names if not getattr(report, name).ok}
 
 
 @pytest.fixture
@@ -132,10 +132,8 @@ async def test_swapped_events_are_a_fault_of_integrity(told: Ledger, where: Path
 
 async def test_a_deleted_event_is_a_fault_of_completeness(told: Ledger, where: Path | str) -> None:
     tamper(where, "delete from event where seq = 11")
-    verdicts = await verified(told)
-    assert [fault.what for fault in verdicts.completeness.faults] == [
-        "event 11 is missing before it"
-    ]
+    report = await verified(told)
+    assert [fault.code for fault in report.completeness.faults] == ["events_missing"]
 
 
 async def test_a_tail_cut_behind_a_checkpoint_is_a_fault_of_completeness(
@@ -143,10 +141,10 @@ async def test_a_tail_cut_behind_a_checkpoint_is_a_fault_of_completeness(
 ) -> None:
     last = (await told.checkpoints())[-1].seq
     tamper(where, "delete from event where seq >= (select max(seq) from checkpoint)")
-    verdicts = await verified(told)
-    assert verdicts.integrity.ok
-    assert not verdicts.completeness.ok
-    assert verdicts.completeness.faults[0].seq == last - 1
+    report = await verified(told)
+    assert report.integrity.ok
+    assert not report.completeness.ok
+    assert report.completeness.faults[0].seq == last - 1
 
 
 async def test_another_consents_personal_data_is_refused(told: Ledger, where: Path | str) -> None:

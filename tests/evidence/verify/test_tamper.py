@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent import START, Row, State, leaf, link
-from agi_bridge.evidence.verify.verifier import verify
+from agi_bridge.evidence.verify import verify
 from tests.support.chains import Bridge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agi_bridge.consent.signing import Checkpoint
-    from agi_bridge.evidence.verify.verdict import Verdicts
+    from agi_bridge.evidence.verify import Report
 
 BRIDGE = Bridge()
 for _ in range(2):
@@ -34,10 +34,10 @@ PLACES = st.integers(1, LAST - 1)
 """Places in the chain, its opening aside."""
 
 
-def broken(verdicts: Verdicts) -> set[str]:
+def broken(report: Report) -> set[str]:
     """The verdicts that do not hold."""
     names = ("integrity", "anchored", "completeness")
-    return {name for name in names if not getattr(verdicts, name).ok}
+    return {name for name in names if not getattr(report, name).ok}
 
 
 def check(rows: Sequence[Row], checkpoints: Sequence[Checkpoint] = CHECKPOINTS) -> set[str]:
@@ -72,9 +72,9 @@ def test_every_flipped_byte_of_every_event_is_caught(place: int) -> None:
         bits = 0x80 if at % 2 else 1  # the first leaves what is no UTF-8
         flipped = bytes((*body[:at], body[at] ^ bits, *body[at + 1 :]))
         rows = changed(place, body=flipped.decode(errors="surrogateescape"))
-        verdicts = verify(rows, CHECKPOINTS[1:])
-        assert broken(verdicts) == {"integrity"}
-        assert verdicts.integrity.faults[0].seq == place + 1
+        report = verify(rows, CHECKPOINTS[1:])
+        assert broken(report) == {"integrity"}
+        assert report.integrity.faults[0].seq == place + 1
 
 
 @given(PLACES, st.integers(0, 400), st.integers(1, 255))
@@ -101,8 +101,8 @@ def test_swapped_bodies_are_caught_even_in_rows_that_fit_them(one: int, other: i
 
 @given(st.integers(0, LAST - 2))
 def test_a_dropped_row_is_missed(place: int) -> None:
-    verdicts = verify([*ROWS[:place], *ROWS[place + 1 :]], CHECKPOINTS)
-    assert f"event {place + 1} is missing before it" == verdicts.completeness.faults[0].what
+    report = verify([*ROWS[:place], *ROWS[place + 1 :]], CHECKPOINTS)
+    assert report.completeness.faults[0].code == "events_missing"
 
 
 @given(st.integers(1, LAST - 2))
@@ -124,10 +124,10 @@ def test_a_row_that_was_put_in_is_caught(place: int) -> None:
 
 @given(st.integers(1, LAST - 1))
 def test_a_tail_that_was_cut_is_missed_as_far_as_a_checkpoint_tells(length: int) -> None:
-    verdicts = verify(ROWS[:length], CHECKPOINTS)
-    assert broken(verdicts) >= {"completeness"}
-    assert verdicts.completeness.faults[0].seq == length
-    assert verdicts.completeness.count == 1
+    report = verify(ROWS[:length], CHECKPOINTS)
+    assert broken(report) >= {"completeness"}
+    assert report.completeness.faults[0].seq == length
+    assert report.completeness.count == 1
     # Behind the last checkpoint nobody can know: so write them often.
     assert check(ROWS[:length], [BRIDGE.checkpoint(length)]) == set()
 
@@ -177,14 +177,14 @@ OWN = revoked_is_gone(Bridge())
 
 
 def test_a_rebuilt_chain_is_whole_in_itself() -> None:
-    verdicts = verify(REBUILT.rows)
-    assert broken(verdicts) == {"anchored"}
+    report = verify(REBUILT.rows)
+    assert broken(report) == {"anchored"}
 
 
 def test_a_rebuilt_chain_contradicts_the_checkpoints_that_were_kept() -> None:
-    verdicts = verify(REBUILT.rows, CHECKPOINTS)
-    assert broken(verdicts) == {"integrity", "anchored"}
-    assert {fault.seq for fault in verdicts.integrity.faults} == {8, LAST}
+    report = verify(REBUILT.rows, CHECKPOINTS)
+    assert broken(report) == {"integrity", "anchored"}
+    assert {fault.seq for fault in report.integrity.faults} == {8, LAST}
 
 
 def test_a_rebuilt_chain_whose_checkpoints_were_removed_is_not_anchored() -> None:
@@ -210,25 +210,25 @@ def forged(signer: Bridge, **claims: Any) -> Checkpoint:
     ],
 )
 def test_checkpoints_that_were_replaced_are_not_genuine(checkpoint: Checkpoint) -> None:
-    verdicts = verify(REBUILT.rows, [checkpoint])
-    assert broken(verdicts) == {"anchored"}
-    assert "not signed with the chain's key" in verdicts.anchored.faults[0].what
+    report = verify(REBUILT.rows, [checkpoint])
+    assert broken(report) == {"anchored"}
+    assert report.anchored.faults[0].code == "checkpoint_forged"
 
 
 def test_a_chain_under_another_key_is_not_one_of_the_trusted() -> None:
     checkpoints = [OWN.checkpoint()]
     assert broken(verify(OWN.rows, checkpoints)) == set()  # to one who knows neither
-    verdicts = verify(OWN.rows, checkpoints, trusted={BRIDGE.ledger_id})
-    assert broken(verdicts) == {"anchored"}
-    assert "not the business's" in verdicts.anchored.faults[0].what
+    report = verify(OWN.rows, checkpoints, trusted={BRIDGE.ledger_id})
+    assert broken(report) == {"anchored"}
+    assert report.anchored.faults[0].code == "key_not_trusted"
     assert broken(verify(ROWS, CHECKPOINTS, trusted={BRIDGE.ledger_id})) == set()
 
 
 def test_a_chain_under_another_key_leaves_the_true_ones_checkpoints_without_a_chain() -> None:
-    verdicts = verify(OWN.rows, [OWN.checkpoint(), *CHECKPOINTS])
-    assert broken(verdicts) == {"completeness"}
-    assert verdicts.completeness.faults[0].ledger_id == BRIDGE.ledger_id
-    assert "the chain is not there" in verdicts.completeness.faults[0].what
+    report = verify(OWN.rows, [OWN.checkpoint(), *CHECKPOINTS])
+    assert broken(report) == {"completeness"}
+    assert report.completeness.faults[0].ledger_id == BRIDGE.ledger_id
+    assert report.completeness.faults[0].code == "chain_missing"
 
 
 def test_a_chain_under_another_key_that_claims_the_true_id_is_caught() -> None:
