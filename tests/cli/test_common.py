@@ -1,0 +1,43 @@
+"""Standard output that cannot be written, and readers that go away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+COMMANDS = [("--version",), ("check", "--json")]
+
+
+def started(*arguments: str, stdout: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - the program under test
+        [sys.executable, "-m", "agi_bridge", *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin"},
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_an_answer_that_cannot_be_written_is_one_line_and_exit_code_1(
+    arguments: tuple[str, ...],
+) -> None:
+    with FULL.open("w") as full:
+        done = started(*arguments, stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == "agi-bridge: cannot write the answer: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_does_not_change_the_exit_code() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = started("--help", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
