@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agi_bridge.cli.main import app
 from tests.support import consent_records
 from tests.support.consents_commands import Shell, configured
 
@@ -241,6 +243,6 @@ def test_a_wrong_configuration_is_misuse(tmp_path: Path) -> None:
 def test_the_former_name_of_the_opt_in_page_still_works_and_is_hidden(shop: Shop) -> None:
     options = ("--line", "shop", "--date", "2026-11-23")
     assert shop.shell("workflow", *options) == shop.shell("optin-page", *options)
-    listed = shop.shell("--help").out
+    listed = CliRunner().invoke(app, ["consents", "--help"]).stdout
     assert "optin-page" in listed
     assert "workflow" not in listed
