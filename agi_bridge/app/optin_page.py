@@ -1,27 +1,23 @@
-"""`consents workflow`: how callers of a line opt in, as carriers ask for it at registration.
+"""The opt-in page of a line, which carriers ask for when a campaign is registered (10DLC).
 
-Everything on the page comes from the configuration in force and the prompts as recorded, so that
-what was registered and what callers hear can be compared years later by the hashes on it. The same
-configuration, prompts and date give the same bytes.
+Everything on the page comes from the configuration in force and the prompts as recorded. The hashes
+on it let anyone compare, years later, what was registered with what callers heard. The same
+configuration, prompts and date give the same bytes. Writing the page is the command line's part.
 """
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
 from agi_bridge.app.optin_steps import Step, limits, steps
 from agi_bridge.app.speech import line_library
-from agi_bridge.cli import arguments
 from agi_bridge.evidence.export import language_name, page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rich.console import Console
 
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
@@ -86,50 +82,13 @@ class OptinPage:
         return page("optin_page.html", _TEMPLATES, w=self)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The answer: the page, or where it was written to."""
-
-    workflow: OptinPage
-    out: Path | None
-    ok: bool = True
-
-    def json(self) -> dict[str, object]:
-        """What the page says, as plain values."""
-        return asdict(self.workflow) | {"out": None if self.out is None else str(self.out)}
-
-    def show(self, console: Console) -> None:
-        """Print the page itself, or the name of its file."""
-        if self.out is None:
-            console.file.write(self.workflow.html())
-        else:
-            console.print(f"written: {self.out}")
-
-
-async def run(settings: Settings, wanted: str, *, date: str, out: Path | None) -> Written:
-    """Describe a line's opt-in, in a file if one is named.
-
-    Raises:
-        UsageError: no such line, or `date` is no day.
-        OSError: the file cannot be written.
-        and what `workflow` raises.
-    """
-    day = arguments.iso_date("--date", date)
-    made = await asyncio.to_thread(describe_optin, settings, wanted, date=day)
-    if out is not None:
-        await asyncio.to_thread(out.write_text, made.html(), encoding="utf-8")
-    return Written(made, out)
-
-
-def describe_optin(settings: Settings, wanted: str, *, date: str) -> OptinPage:
+def describe_optin(settings: Settings, line: Line, *, date: str) -> OptinPage:
     """Describe how callers of a line opt in; `date` stands on the page as given.
 
     Raises:
-        UsageError: `wanted` is no line.
         BadPrompts: the folder of prompts cannot be used.
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
     """
-    line = settings.find_line(wanted)
     library = line_library(settings, line)
     texts = line.workflow
     return OptinPage(

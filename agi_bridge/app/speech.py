@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agi_bridge.prompts.required import required_prompts
+from agi_bridge.prompts import PromptSources, inspect_line, required_prompts
 from agi_bridge.speech import BadEngine, Library, Script, build_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
+    from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Engine, PbxEngine, PromptFolder, Recording
 
@@ -41,6 +43,26 @@ def usable_engines(settings: Settings) -> tuple[list[Engine | PbxEngine], list[B
 def prompt_folders(settings: Settings, line: Line) -> tuple[PromptFolder, ...]:
     """The folders that a line's prompts come from, best first; not all of them need be there."""
     return *settings.prompt_layers(line.name), settings.speech.shared
+
+
+def rendered_folder(settings: Settings, line: Line) -> Path:
+    """Return the folder of a line's rendered prompts. It need not exist."""
+    return settings.prompt_layers(line.name)[-1].path
+
+
+def prompt_sources(settings: Settings, line: Line) -> PromptSources:
+    """Return what a line plays, with the faults of each file. Blocks: every sound file is read."""
+    return PromptSources.read(prompt_folders(settings, line))
+
+
+def inspect_lines(settings: Settings, lines: Iterable[Line]) -> tuple[LinePrompts, ...]:
+    """Inspect the prompts of some lines. Blocks: every sound file is read and measured.
+
+    Raises:
+        BadScript: the script cannot be used.
+    """
+    script = Script(settings.speech.script)
+    return tuple(inspect_line(line, prompt_folders(settings, line), script) for line in lines)
 
 
 def build_library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:

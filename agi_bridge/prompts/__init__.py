@@ -1,1 +1,38 @@
-"""A line's prompts: which it needs, where each comes from, their inspection and installation."""
+"""A line's prompts: which it requires, their sources, inspection, script sheet and installation.
+
+The room does not decide which folders a line plays from: `app.speech` gives them.
+`script_sheet` is imported by its own name, as it loads the HTML templates.
+"""
+
+from .errors import IncompleteScriptError, PromptsError
+from .inspection import (
+    Issue,
+    LinePrompts,
+    Prompt,
+    Remedy,
+    Severity,
+    inspect_line,
+    inspect_prompt,
+)
+from .install import install_recording, required_fix, write_text
+from .required import RequiredPrompt, required_names, required_prompts
+from .sources import PromptSources
+
+__all__ = [
+    "IncompleteScriptError",
+    "Issue",
+    "LinePrompts",
+    "Prompt",
+    "PromptSources",
+    "PromptsError",
+    "Remedy",
+    "RequiredPrompt",
+    "Severity",
+    "inspect_line",
+    "inspect_prompt",
+    "install_recording",
+    "required_fix",
+    "required_names",
+    "required_prompts",
+    "write_text",
+]

@@ -13,18 +13,17 @@ from agi_bridge.speech import (
     LONG_DISCLOSURE_SECONDS,
     BadAudio,
     RecordingFix,
-    Script,
     check_recording,
     read_samples,
     read_sound_info,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from agi_bridge.prompts.required import RequiredPrompt
-    from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import PromptFile
+    from agi_bridge.settings import Line
+    from agi_bridge.speech import PromptFile, PromptFolder, Script
 
 
 class Severity(StrEnum):
@@ -96,26 +95,21 @@ class LinePrompts:
             yield language, list(prompts)
 
 
-def inspect_lines(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
-    """Look at the prompts of a line, or of all. Blocks: every sound is read and measured.
+def inspect_line(line: Line, folders: Iterable[PromptFolder], script: Script) -> LinePrompts:
+    """Inspect all prompts of a line. Blocks: every sound file is read and measured.
 
-    Raises:
-        UsageError: no such line.
-        BadScript: the script cannot be used.
+    Args:
+        line: the line.
+        folders: where its prompts come from, the folder that wins first.
+        script: the texts in force.
     """
-    script = Script(settings.speech.script)
-    lines = [settings.find_line(line)] if line is not None else settings.lines.values()
-    return tuple(_line(settings, each, script) for each in lines)
-
-
-def _line(settings: Settings, line: Line, script: Script) -> LinePrompts:
-    sources = PromptSources.of(settings, line)
+    sources = PromptSources.read(folders)
     prompts = [
         inspect_prompt(each, sources.find(each.name, each.language))
         for each in required_prompts(line, script)
     ]
-    shown = {each.found.file for each in prompts if each.found is not None}
-    return LinePrompts(line, tuple(prompts), sources.problems(besides=shown))
+    played = {each.found.file for each in prompts if each.found is not None}
+    return LinePrompts(line, tuple(prompts), sources.problems(besides=played))
 
 
 def inspect_prompt(wanted: RequiredPrompt, found: PromptFile | None) -> Prompt:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
-from agi_bridge.cli.errors import ToolError
-from agi_bridge.evidence.export import language_name
+from agi_bridge.evidence.export import language_name, page
+from agi_bridge.prompts.errors import IncompleteScriptError
 from agi_bridge.speech import DIGIT_PROMPTS, LONG_DISCLOSURE_SECONDS, text_hash
 
 if TYPE_CHECKING:
     from agi_bridge.prompts.inspection import LinePrompts, Prompt
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 COLUMNS: Final = (
     "No",
@@ -138,7 +141,7 @@ def build_sheet(line: LinePrompts) -> Sheet:
     """Put a line's texts on a sheet, in the words of the script where it has any.
 
     Raises:
-        ToolError: a text is missing: a studio is not to be sent half a script.
+        IncompleteScriptError: a text is missing: a studio is not to be sent half a script.
     """
     missing = [
         prompt.wanted.problem
@@ -146,7 +149,9 @@ def build_sheet(line: LinePrompts) -> Sheet:
         if prompt.wanted.text is None and (prompt.found is None or prompt.found.source == "shipped")
     ]
     if missing:
-        raise ToolError(f"the script is not complete: {'; '.join(dict.fromkeys(missing))}")
+        raise IncompleteScriptError(
+            f"the script is not complete: {'; '.join(dict.fromkeys(missing))}"
+        )
     return Sheet(
         brand=line.line.brand,
         line=line.line.name,
@@ -156,6 +161,11 @@ def build_sheet(line: LinePrompts) -> Sheet:
         ),
         software=f"agi-bridge {__version__}",
     )
+
+
+def sheet_html(sheet: Sheet) -> str:
+    """Render a sheet as an HTML page that opens without a network and prints on A4."""
+    return page("script.html", _TEMPLATES, sheet=sheet)
 
 
 def _prompt(number: int, prompt: Prompt) -> SheetPrompt:

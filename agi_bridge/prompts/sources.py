@@ -1,7 +1,8 @@
-"""What a line plays for each prompt, for those who look at it: with what is wrong with each file.
+"""The folders that a line's prompts come from, with everything that is wrong in them.
 
-The library, which plays, refuses a folder that is not in order. Here the same folders are read by
-the same `shelf.look`, so that everything in them can be named and put right.
+`Library`, which plays prompts, refuses a folder that has a fault. This module reads the same
+folders with the same `scan_folder`, so that each fault can be named and mended. The caller gives
+the folders: only `app.speech` decides which ones a line has.
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge.app.speech import prompt_folders
 from agi_bridge.speech import find_prompt, language_tags, merge_layers, scan_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import FolderContents, PromptFile, PromptKey
+    from agi_bridge.speech import FolderContents, PromptFile, PromptFolder, PromptKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,9 @@ class PromptSources:
     layers: tuple[FolderContents, ...]
 
     @classmethod
-    def of(cls, settings: Settings, line: Line) -> PromptSources:
-        """Look at the folders of a line. Blocks: it reads every sound."""
-        return cls(tuple(map(scan_folder, prompt_folders(settings, line))))
+    def read(cls, folders: Iterable[PromptFolder]) -> PromptSources:
+        """Read the folders, the one that wins first. Blocks: every sound file is read."""
+        return cls(tuple(map(scan_folder, folders)))
 
     @property
     def entries(self) -> Mapping[PromptKey, PromptFile]:
@@ -60,8 +59,3 @@ class PromptSources:
     def find(self, name: str, language: str) -> PromptFile | None:
         """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
         return find_prompt(self.entries, name, language)
-
-
-def rendered_folder(settings: Settings, line: Line) -> Path:
-    """Return where a line's own prompts are, as rendered; it need not be there."""
-    return settings.prompt_layers(line.name)[-1].path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.app.optin_page import describe_optin
+from agi_bridge.app.optin_page import OptinPage, describe_optin
 from agi_bridge.settings import UnknownLineError
 from agi_bridge.speech import SHIPPED, MissingPrompt
 from tests.support.call_env import settings
@@ -19,11 +19,17 @@ from tests.support.consents_commands import configured
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agi_bridge.settings import Settings
+
 DAY = "2026-11-23"
 
 
+def described(known: Settings) -> OptinPage:
+    return describe_optin(known, known.lines["shop"], date=DAY)
+
+
 def page(**line: Any) -> str:
-    return describe_optin(settings(**line), "shop", date=DAY).html()
+    return described(settings(**line)).html()
 
 
 def text(**line: Any) -> str:
@@ -33,7 +39,7 @@ def text(**line: Any) -> str:
 
 
 def test_the_disclosure_stands_on_it_word_for_word_in_every_language() -> None:
-    shown = describe_optin(settings(languages=["en", "es", "fr"]), "shop", date=DAY)
+    shown = described(settings(languages=["en", "es", "fr"]))
     words = text(languages=["en", "es", "fr"])
     assert [each.language for each in shown.calls_to_action] == ["en", "es", "fr"]
     for each in shown.calls_to_action:
@@ -47,7 +53,7 @@ def test_a_recording_of_the_business_comes_before_the_shipped_one(tmp_path: Path
     shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "disclosure.wav")
     (tmp_path / "en" / "disclosure.txt").write_text("We text you if you agree.", encoding="utf-8")
     own = settings(tables={"speech": {"recordings": str(tmp_path)}})
-    [shown] = describe_optin(own, "shop", date=DAY).calls_to_action
+    [shown] = described(own).calls_to_action
     assert shown.text == "We text you if you agree."
     assert (
         shown.audio_sha256
@@ -64,7 +70,7 @@ def test_it_names_brand_seller_number_and_terms() -> None:
 def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
     known = settings()
     pages = {
-        describe_optin(known, name, date=DAY).html()
+        describe_optin(known, known.find_line(name), date=DAY).html()
         for name in ("shop", "+14155550111", "4155550111")
     }
     assert len(pages) == 1
@@ -72,7 +78,7 @@ def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
 
 def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
     with pytest.raises(UnknownLineError, match="the lines are: shop"):
-        describe_optin(settings(), "+14155550112", date=DAY)
+        settings().find_line("+14155550112")
 
 
 def test_nothing_from_the_configuration_becomes_markup() -> None:
@@ -130,20 +136,13 @@ def test_limits_stand_on_it_where_there_are_any() -> None:
 
 def test_the_same_configuration_and_day_give_the_same_bytes(tmp_path: Path) -> None:
     known = settings(tmp_path)
-    assert (
-        describe_optin(known, "shop", date=DAY).html()
-        == describe_optin(known, "shop", date=DAY).html()
-    )
-    assert known.sha256 in describe_optin(known, "shop", date=DAY).html()
+    assert described(known).html() == described(known).html()
+    assert known.sha256 in described(known).html()
 
 
 def test_a_prompt_that_is_not_recorded_is_an_error_not_a_gap() -> None:
     with pytest.raises(MissingPrompt):
-        describe_optin(
-            settings(disclosure="disclosure").model_copy(update={"lines": _german()}),
-            "shop",
-            date=DAY,
-        )
+        described(settings(disclosure="disclosure").model_copy(update={"lines": _german()}))
 
 
 def test_it_is_written_to_a_file_or_printed(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from agi_bridge.app.optin_page import describe_optin
 from agi_bridge.app.speech import (
     build_engines,
     build_library,
+    inspect_lines,
     line_libraries,
     line_library,
     outdated_prompts,
 )
 from agi_bridge.cli.prompts import play
 from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.prompts.inspection import inspect_lines
 from agi_bridge.speech import (
     SHIPPED,
     BadEngine,
@@ -189,10 +189,10 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
             path = served.prompt("disclosure", each).path
             assert Sounds().find(path).text == served.prompt("disclosure", each).text  # type: ignore[union-attr]  # it is there
 
-    page = describe_optin(own, "shop", date="2026-11-26").calls_to_action
+    page = describe_optin(own, own.lines["shop"], date="2026-11-26").calls_to_action
     assert {each.language: each.audio_sha256 + each.text_sha256 for each in page} == wanted
 
-    (looked,) = inspect_lines(own, "shop")  # `prompts list`, `check` and `export`
+    (looked,) = inspect_lines(own, own.lines.values())  # `prompts list`, `check` and `export`
     asking = [each for each in looked.prompts if each.wanted.is_disclosure]
     assert {
         each.wanted.language: file_hash(each.found.file) + text_hash(each.words)

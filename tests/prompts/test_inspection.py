@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.app.speech import inspect_lines
 from agi_bridge.prompts.inspection import (
     Issue,
     Prompt,
     Remedy,
     Severity,
-    inspect_lines,
     inspect_prompt,
 )
 from agi_bridge.prompts.required import RequiredPrompt, required_prompts
@@ -23,8 +22,14 @@ from tests.support.prompt_sounds import recording, tone
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agi_bridge.prompts import LinePrompts
+    from agi_bridge.settings import Settings
     from agi_bridge.speech.prompt_folder import Source
     from tests.support.prompts_commands import Shop
+
+
+def inspected(settings: Settings) -> tuple[LinePrompts, ...]:
+    return inspect_lines(settings, settings.lines.values())
 
 
 def asked(name: str = "goodbye", **settings: str) -> RequiredPrompt:
@@ -54,14 +59,14 @@ def as_read(file: Path) -> Prompt:
 
 
 def test_the_packages_prompts_are_faultless(shop: Shop) -> None:
-    (found,) = inspect_lines(shop.configure(languages=["en", "es", "fr"]).settings, None)
+    (found,) = inspected(shop.configure(languages=["en", "es", "fr"]).settings)
     others = [each for each in found.prompts if not each.wanted.is_disclosure]
     assert len(others) == 48
     assert [each.issues for each in others] == [()] * 48
 
 
 def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> None:
-    (found,) = inspect_lines(shop.settings, "shop")
+    (found,) = inspected(shop.settings)
     (asking,) = [each for each in found.prompts if each.wanted.is_disclosure]
     issue = Issue("is the package's own, which names no brand", Severity.NOTE, Remedy.RENDER)
     assert asking.issues == (issue,)
@@ -70,25 +75,20 @@ def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> Non
 
 
 def test_what_was_rendered_is_faultless(rendered: Shop) -> None:
-    (found,) = inspect_lines(rendered.settings, "shop")
+    (found,) = inspected(rendered.settings)
     assert [each.issues for each in found.prompts] == [()] * 17
     assert {each.version for each in found.prompts} == {1}
 
 
 def test_what_was_rendered_for_another_brand_is_stale(rendered: Shop) -> None:
-    (found,) = inspect_lines(rendered.configure(brand="Maple Books").settings, "shop")
+    (found,) = inspected(rendered.configure(brand="Maple Books").settings)
     issues = {each.wanted.name: each.issues for each in found.prompts if each.issues}
     told = "is stale: the script's text has changed since"
     assert issues == {"disclosure": (Issue(told, Severity.FAULT, Remedy.RENDER),)}
 
 
-def test_another_line_is_not_known(shop: Shop) -> None:
-    with pytest.raises(UsageError, match="no line of that name"):
-        inspect_lines(shop.settings, "garage")
-
-
 def test_the_languages_come_one_after_the_other(shop: Shop) -> None:
-    (found,) = inspect_lines(shop.configure(languages=["en", "fr"]).settings, None)
+    (found,) = inspected(shop.configure(languages=["en", "fr"]).settings)
     assert [(tag, len(prompts)) for tag, prompts in found.by_language()] == [("en", 17), ("fr", 17)]
 
 
@@ -191,12 +191,12 @@ def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
 
 def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(rendered: Shop) -> None:
     settings = rendered.settings
-    (before,) = inspect_lines(settings, "shop")
+    (before,) = inspected(settings)
     (file,) = [
         each.found.file for each in before.prompts if each.found and each.wanted.name == "busy"
     ]
     tone(file, 1.5)
-    (after,) = inspect_lines(settings, "shop")
+    (after,) = inspected(settings)
     issues = {each.wanted.name: each.issues for each in after.prompts if each.issues}
     (issue,) = issues.pop("busy")
     assert not issues

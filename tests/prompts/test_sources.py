@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agi_bridge.prompts.sources import PromptSources, rendered_folder
+from agi_bridge.app.speech import prompt_sources, rendered_folder
+from agi_bridge.prompts.sources import PromptSources
 from agi_bridge.speech import SHIPPED, PromptFolder, read_manifest, scan_folder
 from tests.support.prompt_sounds import recording, tone
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def sources(shop: Shop) -> PromptSources:
     settings = shop.settings
-    return PromptSources.of(settings, settings.lines["shop"])
+    return prompt_sources(settings, settings.lines["shop"])
 
 
 def test_what_nobody_replaced_is_the_packages_own(shop: Shop) -> None:
@@ -67,7 +68,7 @@ def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path:
     recording(tmp_path / "prompts", "goodbye", "So long.")
     settings = shop.settings
     speech = settings.speech.model_copy(update={"prompts": tmp_path / "prompts"})
-    own = PromptSources.of(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
+    own = prompt_sources(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
     found = own.find("goodbye", "en")
     assert found is not None
     assert found.source == "prompts"

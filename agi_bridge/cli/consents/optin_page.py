@@ -70,7 +70,7 @@ def command(
 
     async def work() -> OptinPageWritten:
         day = iso_date("--date", date or datetime.now(UTC).date().isoformat())
-        page = await asyncio.to_thread(describe_optin, settings, line, date=day)
+        page = await asyncio.to_thread(describe_optin, settings, settings.find_line(line), date=day)
         if out is not None:
             await asyncio.to_thread(out.write_text, page.html(), encoding="utf-8")
         return OptinPageWritten(page, out)

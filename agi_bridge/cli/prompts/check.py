@@ -1,4 +1,5 @@
 """`prompts check`: what is missing, stale or badly recorded, and the command that puts it right."""
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.app.speech import prompt_folders
-from agi_bridge.cli.output import count, table
-from agi_bridge.prompts.inspection import Remedy, Severity, inspect_lines
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.output import count
+from agi_bridge.cli.prompts.options import AnyLineOption, chosen_lines, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.prompts.inspection import LinePrompts, Prompt
+    from agi_bridge.prompts import LinePrompts, Prompt, Remedy
     from agi_bridge.settings import Settings
 
 _COLUMNS: Final = ("", "line", "language", "prompt", "from", "what")
 _PLACEHOLDER: Final = "FOLDER"
+
+
+def check(
+    *, line: AnyLineOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what is missing, stale, badly recorded or too long, and how to put it right.
+
+    Exit code 1 if something would go wrong in a call (a fault); a note can wait.
+    """
+    answer(run(load_settings(config), line, config=config), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,8 @@ class Checked:
     @property
     def ok(self) -> bool:
         """Whether every call can be held as it should."""
+        from agi_bridge.prompts import Severity
+
         return not any(
             each.problems
             or any(
@@ -63,6 +76,8 @@ class Checked:
 
     def show(self, console: Console) -> None:
         """Print what is wrong, then how to put it right."""
+        from agi_bridge.cli.output import table
+
         for each in self.lines:
             for problem in each.problems:
                 console.print(f"fault {problem}")
@@ -76,6 +91,8 @@ class Checked:
         console.print(f"{'' if not rows else chr(10)}{self._sum(rows)}")
 
     def _sum(self, rows: list[tuple[str, ...]]) -> str:
+        from agi_bridge.prompts import Severity
+
         prompts = sum(len(each.prompts) for each in self.lines)
         faults = sum(row[0] == Severity.FAULT for row in rows)
         notes = len(rows) - faults
@@ -87,10 +104,12 @@ async def run(settings: Settings, line: str | None, *, config: Path | None = Non
     """Check the prompts of a line, or of all; `config` goes into the commands that repair.
 
     Raises:
-        UsageError: no such line.
+        UnknownLineError: no such line.
         BadScript: the script cannot be used.
     """
-    lines = await asyncio.to_thread(inspect_lines, settings, line)
+    from agi_bridge.app.speech import inspect_lines
+
+    lines = await asyncio.to_thread(inspect_lines, settings, chosen_lines(settings, line))
     repairs = dict.fromkeys(
         shlex.join(command) for each in lines for command in _repairs(settings, each, config)
     )
@@ -100,6 +119,8 @@ async def run(settings: Settings, line: str | None, *, config: Path | None = Non
 def _repairs(
     settings: Settings, line: LinePrompts, config: Path | None
 ) -> Iterator[tuple[str, ...]]:
+    from agi_bridge.prompts import Remedy
+
     issues = [(prompt, issue.remedy) for prompt in line.prompts for issue in prompt.issues]
     same = ("--line", line.line.name, *(() if config is None else ("--config", str(config))))
     render = ("agi-bridge", "prompts", "render", *same)
@@ -116,6 +137,9 @@ def _repairs(
 
 def _to_convert(settings: Settings, line: LinePrompts) -> list[Path]:
     """The folders in which there are recordings that can be put right where they are."""
+    from agi_bridge.app.speech import prompt_folders
+    from agi_bridge.prompts import Remedy
+
     sources = {
         prompt.found.source
         for prompt in line.prompts

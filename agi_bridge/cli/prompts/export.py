@@ -4,30 +4,44 @@ It holds `index.html` to read and print, `script.csv` for a spreadsheet, and for
 folder with the text of each recording, `LANGUAGE/NAME.txt`, beside which the studio puts
 `LANGUAGE/NAME.wav`. So the folder that comes back says which words were spoken.
 """
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
 import asyncio
 import csv
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import typer
 
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.evidence.export import TEMPLATES
-from agi_bridge.prompts.inspection import inspect_lines
-from agi_bridge.prompts.script_sheet import Sheet, build_sheet
+from agi_bridge.cli.prompts.options import LineOption, chosen_lines, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from agi_bridge.prompts.script_sheet import Sheet
     from agi_bridge.settings import Settings
 
 PAGE: Final = "index.html"
 TABLE: Final = "script.csv"
+
+
+def export(
+    line: LineOption,
+    out: Annotated[Path, typer.Option(help="A new folder.", metavar="FOLDER")],
+    *,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a line's script for a studio: to read and print (HTML), and for a spreadsheet (CSV).
+
+    The studio puts its recordings into the same folder, which then goes to import.
+    """
+    answer(run(load_settings(config), line, out), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,9 @@ async def run(settings: Settings, line: str, out: Path) -> Exported:
     """Write the script of a line into a new folder.
 
     Raises:
-        UsageError: no such line, or the folder is in use.
-        ToolError: a text is missing.
+        UnknownLineError: no such line.
+        UsageError: the folder is in use.
+        IncompleteScriptError: a text is missing.
         BadScript: the script cannot be used.
         OSError: the folder cannot be written.
     """
@@ -77,7 +92,10 @@ async def run(settings: Settings, line: str, out: Path) -> Exported:
 
 
 def _export(settings: Settings, line: str, out: Path) -> Exported:
-    (found,) = inspect_lines(settings, line)
+    from agi_bridge.app.speech import inspect_lines
+    from agi_bridge.prompts.script_sheet import build_sheet, sheet_html
+
+    (found,) = inspect_lines(settings, chosen_lines(settings, line))
     made = build_sheet(found)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out: {out} is there already; name a new folder")
@@ -90,23 +108,5 @@ def _export(settings: Settings, line: str, out: Path) -> Exported:
     # Spreadsheets take a file for UTF-8 by its byte order mark.
     with (out / TABLE).open("w", encoding="utf-8-sig", newline="") as opened:
         csv.writer(opened).writerows(made.rows())
-    (out / PAGE).write_text(page(made), encoding="utf-8")
+    (out / PAGE).write_text(sheet_html(made), encoding="utf-8")
     return Exported(made, out)
-
-
-def page(made: Sheet) -> str:
-    """The sheet in HTML: opens without a network, prints on A4."""
-    return _environment().get_template("script.html").render(sheet=made)
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        # The frame of all pages is that of the consents'.
-        loader=FileSystemLoader([Path(__file__).parents[2] / "prompts" / "templates", TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

@@ -3,38 +3,28 @@
 A recording is taken only if it will do on a telephone and speaks the words of today's script; what
 conversion can put right it does if asked to. Each file appears in one step.
 """
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.cli.output import count, seconds, table
-from agi_bridge.prompts.install import install_recording, required_fix, write_text
-from agi_bridge.prompts.required import required_names, required_prompts
-from agi_bridge.speech import (
-    LONG_DISCLOSURE_SECONDS,
-    RATE,
-    BadAudio,
-    RecordingFix,
-    Script,
-    check_recording,
-    conflict_problem,
-    conflicting_files,
-    language_tags,
-    read_sound_info,
-    read_transcript,
-)
+from agi_bridge.cli.output import count, seconds
+from agi_bridge.cli.prompts.options import LineOption, chosen_lines, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
-    from agi_bridge.prompts.required import RequiredPrompt
+    from agi_bridge.prompts import RequiredPrompt
     from agi_bridge.settings import Settings
 
 Result = Literal["taken", "rewritten", "converted", "refused", "ignored"]
@@ -46,6 +36,25 @@ OTHER_SOUNDS: Final = frozenset((".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg
 
 _TAKEN: Final = frozenset(("taken", "rewritten", "converted"))
 _COLUMNS: Final = ("", "file", "seconds", "what")
+
+
+def import_(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds LANGUAGE/NAME.wav, as export says.", metavar="FOLDER")
+    ],
+    line: LineOption,
+    *,
+    convert: Annotated[
+        bool, typer.Option("--convert", help="Put right format, level and silence.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check recordings and put them into the folder of recordings (speech.recordings).
+
+    What will not do is refused, the others are taken. Exit code 1 if anything was refused.
+    """
+    answer(run(load_settings(config), folder, line, to_convert=convert), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,8 @@ class Imported:
 
     def show(self, console: Console) -> None:
         """Print what became of each file, and which prompts have no recording yet."""
+        from agi_bridge.cli.output import table
+
         rows = (
             (
                 row.result,
@@ -134,7 +145,10 @@ async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) 
 
 
 def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
-    found = settings.find_line(line)
+    from agi_bridge.prompts import required_names, required_prompts
+    from agi_bridge.speech import Script, language_tags
+
+    (found,) = chosen_lines(settings, line)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
     into = _into(settings, folder)
@@ -183,6 +197,8 @@ def _into(settings: Settings, folder: Path) -> Path:
 
 def _sounds(folder: Path) -> Iterator[Path]:
     """Yield the sounds in a folder's languages; what is hidden (`._disclosure.wav`) is no sound."""
+    from agi_bridge.speech import language_tags
+
     for place in sorted(folder.iterdir()):
         if language_tags(place.name) and place.is_dir():
             for file in sorted(place.iterdir()):
@@ -194,6 +210,8 @@ def _sounds(folder: Path) -> Iterator[Path]:
 
 def _folder(into: Path, language: str) -> Path:
     """The folder of a language: as it is there, in whatever case, else as the line writes it."""
+    from agi_bridge.speech import language_tags
+
     tag = language.lower()
     there = sorted(into.iterdir()) if into.is_dir() else ()
     same = (path for path in there if path.is_dir() and tag in language_tags(path.name)[:1])
@@ -208,6 +226,17 @@ def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
 
 def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_convert: bool) -> Row:
     """Take one recording, unless there is something against it."""
+    from agi_bridge.prompts import install_recording, required_fix, write_text
+    from agi_bridge.speech import (
+        LONG_DISCLOSURE_SECONDS,
+        RATE,
+        RecordingFix,
+        check_recording,
+        conflict_problem,
+        conflicting_files,
+        read_sound_info,
+    )
+
     text, against = _words(file, prompt)
     against += map(conflict_problem, conflicting_files(target))
     remarks = check_recording(file, text)
@@ -234,6 +263,8 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
 
 def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:
     """Return the words that a recording speaks, and what is against them."""
+    from agi_bridge.speech import BadAudio, read_transcript
+
     beside = None
     if prompt.text is None or file.with_suffix(".txt").exists():
         try:

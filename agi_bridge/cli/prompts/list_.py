@@ -1,4 +1,5 @@
 """`prompts list`: what callers of a line hear, word for word, and where each sound comes from."""
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
@@ -6,18 +7,25 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.cli.output import seconds, table
-from agi_bridge.prompts.inspection import inspect_lines
-from agi_bridge.speech import LONG_DISCLOSURE_SECONDS, text_hash
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.output import seconds
+from agi_bridge.cli.prompts.options import AnyLineOption, chosen_lines, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.prompts.inspection import LinePrompts, Prompt
+    from agi_bridge.prompts import LinePrompts, Prompt
     from agi_bridge.settings import Settings
 
 _COLUMNS: Final = ("prompt", "from", "seconds", "version", "text hash", "text")
 _SHORT: Final = 12
+
+
+def list_prompts(
+    *, line: AnyLineOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List what callers hear, word for word, with lengths and where each sound comes from."""
+    answer(run(load_settings(config), line), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class Listing:
 
     def show(self, console: Console) -> None:
         """Print a table for each language of each line."""
+        from agi_bridge.cli.output import table
+
         for each in self.lines:
             for language, prompts in each.by_language():
                 console.print(f"{each.line.name}, {language}: {_disclosed(prompts)}", style="bold")
@@ -47,13 +57,18 @@ async def run(settings: Settings, line: str | None) -> Listing:
     """List the prompts of a line, or of all.
 
     Raises:
-        UsageError: no such line.
+        UnknownLineError: no such line.
         BadScript: the script cannot be used.
     """
-    return Listing(await asyncio.to_thread(inspect_lines, settings, line))
+    from agi_bridge.app.speech import inspect_lines
+
+    lines = chosen_lines(settings, line)
+    return Listing(await asyncio.to_thread(inspect_lines, settings, lines))
 
 
 def _disclosed(prompts: list[Prompt]) -> str:
+    from agi_bridge.speech import LONG_DISCLOSURE_SECONDS
+
     (length,) = [each.seconds for each in prompts if each.wanted.is_disclosure]
     if length is None:
         return "no disclosure"
@@ -61,6 +76,8 @@ def _disclosed(prompts: list[Prompt]) -> str:
 
 
 def _row(prompt: Prompt) -> tuple[str, ...]:
+    from agi_bridge.speech import text_hash
+
     return (
         prompt.wanted.name,
         "nowhere" if prompt.found is None else prompt.found.source,
@@ -72,6 +89,8 @@ def _row(prompt: Prompt) -> tuple[str, ...]:
 
 
 def _plain(prompt: Prompt) -> dict[str, object]:
+    from agi_bridge.speech import text_hash
+
     found = prompt.found
     return {
         "name": prompt.wanted.name,

@@ -1,4 +1,5 @@
 """`prompts play`: hear a prompt on this machine's speaker, or have it in a file."""
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
@@ -7,14 +8,22 @@ import os
 import shutil
 from asyncio.subprocess import DEVNULL
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.prompts.sources import PromptSources
+from agi_bridge.cli.prompts.options import (
+    LanguageOption,
+    LineOption,
+    chosen_lines,
+    load_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -28,6 +37,21 @@ PLAYERS: Final = (
     ("play", "-q"),
 )
 """Programs that play the sound file named last: ALSA's, PulseAudio's, FFmpeg's and SoX's."""
+
+
+def play(
+    name: Annotated[str, typer.Argument(help="The prompt, like disclosure.", metavar="NAME")],
+    line: LineOption,
+    *,
+    language: LanguageOption = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the sound there instead.", metavar="FILE")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play a prompt as callers hear it, by aplay, paplay, ffplay or SoX's play."""
+    answer(run(load_settings(config), name, line, language=language, to=to), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +136,13 @@ async def _ended(player: asyncio.subprocess.Process) -> int:
 
 
 def _find(settings: Settings, name: str, wanted: str, language: str | None) -> PromptFile:
-    line = settings.find_line(wanted)
+    from agi_bridge.app.speech import prompt_sources
+
+    (line,) = chosen_lines(settings, wanted)
     spoken = line.languages[0] if language is None else language
     if spoken not in line.languages:
         raise UsageError(f"--language: the line has {', '.join(line.languages)}")
-    sources = PromptSources.of(settings, line)
+    sources = prompt_sources(settings, line)
     found = sources.find(name, spoken)
     if found is None:
         there = ", ".join(sources.names(spoken))

@@ -2,32 +2,24 @@
 
 What was rendered already from the same words is kept, so that the command can be given again.
 """
+# ruff: noqa: PLC0415 - `--help` need not load what a command needs
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import typer
 
-from agi_bridge.app.speech import usable_engines
-from agi_bridge.cli.errors import ToolError, UsageError
-from agi_bridge.cli.output import count, seconds, table
-from agi_bridge.prompts.required import RequiredPrompt, required_prompts
-from agi_bridge.prompts.sources import PromptSources, rendered_folder
-from agi_bridge.speech import (
-    LONG_DISCLOSURE_SECONDS,
-    RATE,
-    BadAudio,
-    BadPrompts,
-    CommandEngine,
-    Engine,
-    Script,
-    language_tags,
-    read_manifest,
-    read_sound_info,
-    render_line,
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.output import count, seconds
+from agi_bridge.cli.prompts.options import (
+    LanguageOption,
+    LineOption,
+    chosen_lines,
+    load_settings,
 )
 
 if TYPE_CHECKING:
@@ -36,8 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from agi_bridge.prompts import PromptSources, RequiredPrompt
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Text
+    from agi_bridge.speech import Engine, Text
 
 Result = Literal["rendered", "kept", "recorded", "failed"]
 """`kept`: it was rendered before. `recorded`: a recording of one's own, which is in no script."""
@@ -48,6 +41,29 @@ _NO_ENGINE: Final = (
     ' command = ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]'
 )
 _COLUMNS: Final = ("language", "prompt", "seconds", "result")
+
+
+def render(
+    line: LineOption,
+    *,
+    language: LanguageOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what is rendered already, from the same words.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Render a line's texts, brand and policy address filled in, by the configured engines.
+
+    The first engine that serves a language speaks it. What was rendered before from the same words
+    is kept. Exit code 1 if anything could not be rendered.
+    """
+    from rich.console import Console
+
+    work = run(
+        load_settings(config), line, language=language, force=force, errors=Console(stderr=True)
+    )
+    answer(work, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,9 @@ class Rendered:
 
     def show(self, console: Console) -> None:
         """Print what became of each prompt, where it is, and which disclosures are too long."""
+        from agi_bridge.cli.output import table
+        from agi_bridge.speech import LONG_DISCLOSURE_SECONDS
+
         shown = [
             (
                 row.wanted.language,
@@ -134,10 +153,14 @@ async def run(
             could not be rendered. All of it is named, and nothing has been rendered: a worse engine
             in place of the one that is missing would be noticed by ear only.
         BadScript: the script cannot be used.
-        ToolError: what was rendered before cannot be read.
+        BadPrompts: the manifest of what was rendered before cannot be read.
         OSError: the folder cannot be written.
     """
-    found = settings.find_line(line)
+    from agi_bridge.app.speech import rendered_folder
+    from agi_bridge.prompts import required_prompts
+    from agi_bridge.speech import Script
+
+    (found,) = chosen_lines(settings, line)
     if language is not None and language not in found.languages:
         raise UsageError(f"--language: the line has {', '.join(found.languages)}")
     script = await asyncio.to_thread(Script, settings.speech.script)
@@ -161,6 +184,9 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
 
     Raises UsageError naming all that is missing for these prompts, and what helps.
     """
+    from agi_bridge.app.speech import prompt_sources, usable_engines
+    from agi_bridge.speech import CommandEngine, Engine, language_tags
+
     made, faults = usable_engines(settings)
     missing = [str(fault) for fault in faults]
     voices = [voice for voice in made if isinstance(voice, Engine)]
@@ -176,7 +202,7 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
             for language in dict.fromkeys(each.language for each in prompts)
             if not any(voice.serves(tag) for voice in voices for tag in language_tags(language))
         ]
-    sources = PromptSources.of(settings, line)
+    sources = prompt_sources(settings, line)
     problems = [each.problem for each in prompts if each.text is None and not _own(each, sources)]
     if problems and not line.policy_url:
         missing.append(
@@ -200,6 +226,16 @@ async def _render(
     texts: Sequence[Text], voices: Sequence[Engine], folder: Path, errors: Console
 ) -> Mapping[Text, str]:
     """Render texts; returns those that could not be, and why."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    from agi_bridge.speech import render_line
+
     failed: dict[Text, str] = {}
     progress = Progress(
         TextColumn("{task.description}"),
@@ -227,11 +263,13 @@ async def _render(
 
 
 def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return hash of text and seconds of what is rendered already, and whole. Raises ToolError."""
+    """Return hash of text and seconds of what is rendered already, and whole. Raises BadPrompts."""
+    from agi_bridge.speech import RATE, BadAudio, BadPrompts, read_manifest, read_sound_info
+
     try:
         listed = read_manifest(folder)
     except BadPrompts as error:
-        raise ToolError(f"{folder}: {error}") from None
+        raise BadPrompts([f"{folder}: {error}"]) from None
     kept = {}
     for key, entry in listed.items():
         try:

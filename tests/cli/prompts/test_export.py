@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.cli.errors import ToolError
-from agi_bridge.prompts.inspection import LinePrompts, inspect_prompt
+from agi_bridge.prompts import IncompleteScriptError, LinePrompts, inspect_prompt
 from agi_bridge.prompts.required import RequiredPrompt
 from agi_bridge.prompts.script_sheet import build_sheet
 from tests.support.prompt_sounds import recording
@@ -114,7 +113,7 @@ def test_half_a_script_is_not_sent(shop: Shop) -> None:
     asking = inspect_prompt(
         RequiredPrompt("disclosure-shop", "en", None, "'en' has no text", is_disclosure=True), None
     )
-    with pytest.raises(ToolError, match="the script is not complete: 'en' has no text"):
+    with pytest.raises(IncompleteScriptError, match="the script is not complete: 'en' has no text"):
         build_sheet(LinePrompts(shop.settings.lines["shop"], (asking,), ()))
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from agi_bridge.app.speech import rendered_folder
 from agi_bridge.cli.prompts import render
 from agi_bridge.lab.asterisk.provision import provision
 from agi_bridge.prompts.required import required_prompts
-from agi_bridge.prompts.sources import rendered_folder
 from agi_bridge.speech import TEXTS, Library, PromptFolder, Script, read_manifest
 from tests.support.prompt_sounds import recording
 
