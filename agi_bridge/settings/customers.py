@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
-
-from .plain_text import decode
+from agi_bridge.plain_text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +52,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
         OSError: it cannot be read.
         ValueError: it is no such file; the message says why and holds nothing of it.
     """
-    lines = decode(path.read_bytes()).splitlines(keepends=True)
+    lines = decode(path.read_bytes(), "legacy").splitlines(keepends=True)
     # Excel says so in a line of its own which separator follows.
     skipped = 1 if lines and _SEPARATOR.fullmatch(lines[0].strip()) else 0
     names, delimiter = _header(lines[skipped] if len(lines) > skipped else "")

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
-from .plain_text import decode
+from agi_bridge.plain_text import decode
+
 from .types import AbsolutePath, invalid, table
 
 _MAX_BYTES = 4096
@@ -95,7 +96,7 @@ def _read(path: Path) -> str:
     # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as opened:
-        return decode(opened.read(_MAX_BYTES + 4), legacy=False)
+        return decode(opened.read(_MAX_BYTES + 4), "unicode")
 
 
 def _place(value: object) -> object:

@@ -115,7 +115,7 @@ class Library:
         """
         if self._address is not None or await asyncio.to_thread(intact, recording):
             return True
-        _log.error("speech.changed: restart the bridge to have it played", file=str(recording.wav))
+        _log.error("speech.recording_changed", file=str(recording.wav))
         return False
 
     def outdated(self, texts: Iterable[Text]) -> list[Text]:
@@ -193,7 +193,9 @@ class Library:
             spoken = await self._renderer.speech(words, language, files_only=files_only)
         if spoken is None:
             self._counts["skipped"] += 1
-            _log.warning("speech.skipped", language=language_tags(language)[-1:], bytes=len(words))
+            _log.warning(
+                "speech.text_skipped", language=language_tags(language)[-1:], bytes=len(words)
+            )
         return self._addressed(spoken) if isinstance(spoken, Recording) else spoken
 
     def _addressed(self, recording: Recording) -> Recording:

@@ -234,7 +234,7 @@ class Renderer:
 
     def _complain(self, slot: _Slot, error: Exception) -> None:
         self.failures[slot.engine.name] += 1
-        _log.warning("speech.engine", engine=slot.engine.name, problem=str(error))
+        _log.warning("speech.engine_failed", engine=slot.engine.name, problem=str(error))
 
 
 def _tags(engine: Engine | PbxEngine, language: str) -> list[str]:

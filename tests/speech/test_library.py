@@ -280,7 +280,7 @@ async def test_closing_ends_renderings_and_their_callers_go_on_without(
 async def test_no_text_stands_in_a_log_line(library: Callable[..., Library]) -> None:
     with capture_logs() as logs:
         await library(Broken()).say("Call 415 555 0171", "en")
-    assert [entry["event"] for entry in logs] == ["speech.engine", "speech.skipped"]
+    assert [entry["event"] for entry in logs] == ["speech.engine_failed", "speech.text_skipped"]
     assert "0171" not in str(logs)
 
 
