@@ -1,6 +1,6 @@
 """The key presses of one line in words, step by step, as its settings have them.
 
-It follows `call.consent_dialogue`; whoever changes the dialogue changes this description.
+It follows `call.consent_dialogue`: change both together.
 """
 
 from __future__ import annotations

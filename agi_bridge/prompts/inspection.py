@@ -1,4 +1,4 @@
-"""A line's prompts, looked at one by one: what is played, and what is wrong with it."""
+"""Inspection of a line's prompts: what each plays, and what is wrong with it. Fixes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """How much a flaw matters."""
+    """How much an issue matters."""
 
     FAULT = "fault"
     """Something would go wrong in a call."""
@@ -36,7 +36,7 @@ class Severity(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What puts a flaw right."""
+    """What fixes an issue."""
 
     RENDER = "render"
     CONVERT = "convert"
@@ -168,7 +168,7 @@ def _words(wanted: RequiredPrompt, found: PromptFile) -> Iterator[Issue]:
     if found.text is None:
         return  # why there is none is among its problems
     if wanted.text is None:
-        # A prompt of one's own need not be in the script; one that cannot be filled in should be.
+        # Your own prompt need not be in the script; one that cannot be filled in should be.
         if found.source in {"shipped", "rendered"}:
             told = f"cannot have the script's text: {wanted.problem}"
             yield Issue(told, Severity.NOTE, Remedy.BY_HAND)

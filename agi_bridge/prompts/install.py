@@ -35,7 +35,7 @@ def install_recording(
         target: its place, which may be that of `file` too.
         fix: what is to be done about it.
         wide: also make `.wav16` of a recording that is converted and has HD voice to give.
-        keep: keep `file` beside it as an original; it lies in the same folder.
+        keep: keep `file` beside it as an original; it is in the same folder.
 
     Raises:
         BadAudio: it cannot be converted; nothing has changed then.

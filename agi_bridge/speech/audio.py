@@ -30,7 +30,7 @@ PEAK_DBFS = -1.0
 _RATES = range(4000, 96_001)
 _MAX_CHANNELS = 2
 _SILENCE_DB = -40.0  # below the peak: breath and hiss at both ends
-_FAINTEST = 10 ** (-70 / 20)  # a peak below this is no speech, only noise that would be raised
+_FAINTEST = 10 ** (-70 / 20)  # below this peak there is only noise, which conversion would amplify
 _EDGE_SECONDS = 0.05  # kept before and after: speech that begins at once sounds cut
 _ACTIVE_RANGE_DB = 25.0  # frames this far below the loudest are pauses
 _FRAMES_A_SECOND = 50
@@ -48,7 +48,7 @@ def convert_for_telephone(source: Path, target: Path, wide: Path | None = None) 
     `wide`, if named, becomes the same sound at 16 kHz (Asterisk's `.wav16`), for callers with HD
     voice; it is left out if the source has no more to give. Both are on disk (fsync) when this
     returns; they may be renamed into place then. Blocks, for some 10 ms a minute of sound: call it
-    in a thread. Raises BadAudio if `source` is no sound, is silent, or too long.
+    in a thread. Raises BadAudio if `source` is not a sound file, is silent or is too long.
     """
     samples, rate = read_samples(source)
     if wide is None or rate < WIDE_RATE:
@@ -140,7 +140,8 @@ def _write(samples: Samples, rate: int, target: Path) -> None:
     """Write the one form that Asterisk plays.
 
     Not with soundfile: for an open file it needs memory that is both written and executed, which a
-    hardened service (systemd's MemoryDenyWriteExecute) does not get, and a full disk is no OSError.
+    hardened service (systemd's MemoryDenyWriteExecute) does not get, and a full disk
+    raises no OSError.
     """
     import numpy as np  # noqa: PLC0415  # see the top
 

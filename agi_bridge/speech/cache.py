@@ -52,7 +52,7 @@ class Cache:
         except FileNotFoundError:
             return None
         except (BadAudio, OSError):
-            # A file that cannot be played is rendered anew, over it.
+            # A file that cannot be played is replaced by a new rendering.
             return None
         with contextlib.suppress(OSError):  # another account's file: its age just stays
             os.utime(path)
@@ -60,7 +60,7 @@ class Cache:
 
     @contextlib.asynccontextmanager
     async def work_folder(self) -> AsyncIterator[Path]:
-        """Give a folder of one's own for a rendering, and take it away again. OSError if none."""
+        """Provide a private folder for one rendering and remove it afterwards. Raises OSError."""
         await asyncio.to_thread(self._make)
         with _locked(self._folder):  # or a sweep might come before the next lock
             place = Path(tempfile.mkdtemp(prefix=_WORK, dir=self._folder))
@@ -103,7 +103,7 @@ class Cache:
                     shutil.rmtree(left, ignore_errors=True)
 
     def path(self, key: str) -> Path:
-        """Return where the sound of a key lies, if it is kept."""
+        """Return the path of a key's sound, whether or not it exists."""
         return self._folder / f"{key}.wav"
 
     def _make(self) -> None:

@@ -1,10 +1,10 @@
-"""What can go wrong with speech.
+"""The errors of speech.
 
     SpeechError(Exception)
         MissingPrompt      a prompt that is not recorded in a language
         BadPrompts         a folder of prompts that cannot be used; lists all that is wrong
             BadScript      texts that cannot be, or that lack a language or a place
-        BadAudio           a file that is no usable sound
+        BadAudio           a file that is not a usable sound
         BadEngine          an engine that cannot be made of what it is given
         EngineError        an engine that gave no usable speech
             EngineTimeout  ... in time
@@ -46,7 +46,7 @@ class BadScript(BadPrompts):
 
 
 class BadAudio(SpeechError):  # noqa: N818  # the same
-    """A file is no usable sound."""
+    """A file is not a usable sound."""
 
 
 class BadEngine(SpeechError):  # noqa: N818  # the same

@@ -1,7 +1,7 @@
 """The library: every text that a call can speak, as a recording.
 
-Prompts are on the shelf. A text that only the call brings is, in this order: one of the documented
-ones, and so on the shelf too; what the `Renderer` makes of it within the budget; or skipped and
+Prompts are recorded. A text that only the call brings is, in this order: one of the documented
+ones, which is recorded too; what the `Renderer` makes of it within the budget; or skipped and
 counted, because a caller kept waiting in silence is worse off than one who misses a sentence.
 """
 
@@ -65,7 +65,7 @@ class Library:
         self._renders = bool(engines)
         self._address = address
         self._counts: Counter[str] = Counter()
-        self._shelve(read_folder(prompts or SHIPPED, pbx_prompts))
+        self._use(read_folder(prompts or SHIPPED, pbx_prompts))
 
     def with_overrides(self, *folders: PromptFolder) -> Library:
         """Return this library with a line's own prompts laid over its, those of the first on top.
@@ -74,8 +74,8 @@ class Library:
         BadPrompts.
         """
         line = copy.copy(self)
-        shelf = overlay(folders, self._shelf)
-        line._shelve(shelf)  # noqa: SLF001  # one of our own kind
+        prompts = overlay(folders, self._prompts)
+        line._use(prompts)  # noqa: SLF001  # the same class
         return line
 
     @property
@@ -86,7 +86,7 @@ class Library:
     @property
     def languages(self) -> frozenset[str]:
         """The languages in which a whole call can be held: none of the needed prompts missing."""
-        found = {language for language, _ in self._shelf}
+        found = {language for language, _ in self._prompts}
         return frozenset(language for language in found if not self.missing(language))
 
     def missing(self, language: str) -> tuple[str, ...]:
@@ -171,16 +171,16 @@ class Library:
         if self._renders:
             load_libraries()
 
-    def _shelve(self, shelf: PromptSet) -> None:
-        self._shelf = shelf
+    def _use(self, prompts: PromptSet) -> None:
+        self._prompts = prompts
         self._documented = {
             comparable(recording.text): recording
-            for recording in shelf.values()
+            for recording in prompts.values()
             if recording.name in DOCUMENTED
         }
 
     def _find(self, name: str, language: str) -> Recording | None:
-        return find_prompt(self._shelf, name, language)
+        return find_prompt(self._prompts, name, language)
 
     async def _speech(self, text: str, language: str, *, files_only: bool) -> Speech | None:
         words = clean(text)

@@ -3,10 +3,10 @@
 The texts are in `manifest.json` (as shipped: with hashes and lengths, which are checked) or, for
 prompts that a business records itself, in `LANGUAGE/NAME.txt` beside the sound. The record of
 consent says which words a caller heard, so a sound without its text is refused. An entry of the
-manifest may name another `file`: so what was rendered anew does not take an old sound's place while
+manifest may name another `file`: so a new rendering does not take an old sound's place while
 a bridge that knows only the old one still plays it.
 
-`look` is the one reading of such a folder: the service, `check` and `prompts` all go by it. Hidden
+`scan_folder` is the only reader of such a folder: the service, `check` and `prompts` use it. Hidden
 files (`.DS_Store`, `._disclosure.wav`, work in progress) are passed over. What Asterisk might play
 in place of a recording is a fault of the recording: the record would name what nobody heard.
 """
@@ -60,7 +60,7 @@ the caller's codec (main/file.c, openstream_internal): a `.ulaw` of last year be
 _SOUND = ".wav"
 _PROMPT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.wav")
 _TWO_LETTERS = re.compile(r"[a-zA-Z]{2}(?:[-_][a-zA-Z0-9]+)*")
-_READABLE = 0o644  # who renders need not be the account that plays
+_READABLE = 0o644  # rendering and playing accounts may differ
 
 PromptKey = tuple[str, str]
 """Language, in lower case, and name of a prompt."""
@@ -130,7 +130,7 @@ class FolderContents:
 
 
 def overlay(folders: Iterable[PromptFolder], beneath: PromptSet) -> PromptSet:
-    """Lay folders over a shelf, the first on top; one that is empty or not there adds nothing.
+    """Lay folders over a prompt set, the first on top. An empty or missing folder adds nothing.
 
     Raises BadPrompts naming everything that is wrong with them.
     """
@@ -192,7 +192,7 @@ def scan_folder(folder: PromptFolder) -> FolderContents:
 
 
 def _sounds(folder: Path, folder_problems: list[str]) -> Iterator[tuple[PromptKey, str]]:
-    """Yield the sounds that lie where they should; name those that do not."""
+    """Yield the sounds in their proper place; report those that are not."""
     for path in _listed(folder, folder, folder_problems):
         tags = language_tags(path.name)
         if not path.is_dir():
@@ -213,7 +213,7 @@ def _sounds(folder: Path, folder_problems: list[str]) -> Iterator[tuple[PromptKe
 
 
 def _listed(folder: Path, place: Path, folder_problems: list[str]) -> list[Path]:
-    """What lies in a place within a folder, but for hidden files."""
+    """List a place within a folder, without hidden files."""
     try:
         return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
@@ -287,7 +287,7 @@ class _Reading:
 def intact(recording: Recording) -> bool:
     """Tell whether a caller who is played a recording now hears what was read, all of it.
 
-    Blocks for a look at the file and at what lies beside it: another format of the same name, or a
+    Blocks to examine the file and the files beside it: another format of the same name, or a
     sound for HD voice, of which half would count as all.
     """
     file = recording.wav
@@ -306,7 +306,7 @@ def conflict_problem(name: str) -> str:
 
 
 def _rivals(folder: Path, tags: Collection[str]) -> dict[str, list[str]]:
-    """What lies in a language's folder that Asterisk takes for the same recording, by name."""
+    """Files in a language's folder that Asterisk takes for the same recording, by name."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path in _listed(folder, folder, []):
         if path.suffix[1:] in OTHER_FORMATS:
@@ -325,7 +325,7 @@ def _is_language(name: str, tags: Collection[str]) -> bool:
 
 
 def _check_wide(file: Path, seconds: float) -> None:
-    """Raise BadAudio if what callers with HD voice hear instead is no good, or something else."""
+    """Raise BadAudio if what callers with HD voice hear instead is unusable or differs."""
     try:
         length = read_sound_info(file, WIDE_RATE).samples / WIDE_RATE
     except FileNotFoundError:

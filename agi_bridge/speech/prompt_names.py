@@ -112,7 +112,7 @@ def comparable(text: str) -> str:
 def language_tags(language: str) -> tuple[str, ...]:
     """Return the BCP 47 tags to try for a language, the given one first, its base last.
 
-    `fr-CA` gives `fr-ca` and `fr`. What is no such tag gives nothing: it may come from outside
+    `fr-CA` gives `fr-ca` and `fr`. Anything else gives nothing: it may come from outside
     and ends up in an engine's arguments.
     """
     tag = language.strip().replace("_", "-").lower()

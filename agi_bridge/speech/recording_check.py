@@ -38,7 +38,7 @@ LONG_DISCLOSURE_SECONDS: Final = 30.0
 """A disclosure that is longer than this loses callers."""
 
 _CLIPPED_RUN = 3  # samples in a row at the peak: no voice stands still there
-_CLIPPED_FROM = 0.5  # of full scale; a soft peak is no clipping
+_CLIPPED_FROM = 0.5  # of full scale; a lower peak is not clipping
 _SILENCE = 0.01  # of the peak, as in audio
 _FEW_LETTERS = 12  # a text too short to tell its pace
 _ORIGINAL = ".original"
@@ -84,7 +84,7 @@ def check_recording(path: Path, text: str) -> list[RecordingIssue]:
 
 
 def rewrite(path: Path, target: Path) -> None:
-    """Write a recording again, its samples untouched, as Asterisk plays it; `review` says when.
+    """Write a recording again as Asterisk plays it, its samples untouched.
 
     Raises BadAudio if its samples would have to be converted, or OSError.
     """

@@ -123,7 +123,7 @@ class Renderer:
         finally:
             job.waiting -= 1
             if not job.waiting:
-                del self._jobs[name]  # before the wait below: who comes now starts anew
+                del self._jobs[name]  # before the wait below: the next call starts a new job
                 if not job.task.done():
                     job.task.cancel()
                     await asyncio.wait([job.task])

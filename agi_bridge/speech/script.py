@@ -1,6 +1,6 @@
 """The script: every text of the dialogue, by language, with places for what is a line's own.
 
-One TOML file a language; a folder of one's own adds languages to those shipped, or replaces one
+One TOML file a language; your own folder adds languages to those shipped, or replaces one
 whole. A text may hold these places, and no other:
 
     {brand}       the name that callers know

@@ -1,9 +1,9 @@
 """WAV files as Asterisk plays them, and why it would not play others.
 
-Asterisk's `format_wav.c` (the same from 18 to 22) is no general reader. `check_header` walks the
+Asterisk's `format_wav.c` (the same from 18 to 22) is not a general reader. `check_header` walks the
 chunks, does not skip the byte that fills up a chunk of odd size, and refuses all formats but PCM.
 STREAM FILE then plays from byte 44 (`wav_seek`, WAV_HEADER_SIZE), whatever is there, up to the size
-that the `data` chunk states (`wav_read`), and reports what lies behind byte 44 as the length
+that the `data` chunk states (`wav_read`), and reports what follows byte 44 as the length
 (`wav_tell`). So a chunk before the samples is heard as noise and cuts off the end; one behind them
 makes more of the recording heard than there is. Only one form is played and reported rightly: 44
 bytes of header, then the samples and nothing else. That form alone is taken. (Of it Asterisk leaves

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Result = Literal["taken", "rewritten", "converted", "refused", "ignored"]
 """`rewritten`: the same samples, with the header that Asterisk reads. `ignored`: no prompt of this
-line is called so, or it is no WAV."""
+line has that name, or it is not a WAV file."""
 
 OTHER_SOUNDS: Final = frozenset((".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".w64", ".wma"))
 """How sounds end that a studio may deliver, and that are not taken."""
@@ -186,7 +186,7 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
 
 
 def _into(settings: Settings, folder: Path) -> Path:
-    """Where recordings of a folder go: prompts that lie where they are played from stay there."""
+    """Where recordings of a folder go: prompts in the folder they are played from stay there."""
     speech = settings.speech
     if speech.prompts is not None and speech.prompts.is_dir() and folder.samefile(speech.prompts):
         return speech.prompts
@@ -196,7 +196,7 @@ def _into(settings: Settings, folder: Path) -> Path:
 
 
 def _sounds(folder: Path) -> Iterator[Path]:
-    """Yield the sounds in a folder's languages; what is hidden (`._disclosure.wav`) is no sound."""
+    """Yield the sounds in a folder's languages; hidden files (`._disclosure.wav`) are skipped."""
     from agi_bridge.speech import language_tags
 
     for place in sorted(folder.iterdir()):
@@ -272,7 +272,7 @@ def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:
         except BadAudio as error:
             return "", [str(error)]
     if prompt.text is None:
-        # A prompt of one's own, which no script knows: its words have to come with it.
+        # Your own prompt, which no script has: its words must come with it.
         return beside or "", []
     if beside is not None and beside != prompt.text.text:
         return beside, [f"speaks what {file.stem}.txt says, which is no longer the script's text"]

@@ -126,7 +126,7 @@ async def run(
 
 
 async def _ended(player: asyncio.subprocess.Process) -> int:
-    """Wait until the sound has been heard; who breaks off hears no more of it."""
+    """Wait until the player ends. Cancellation ends the player."""
     try:
         return await player.wait()
     except asyncio.CancelledError:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from agi_bridge.speech import Engine, Text
 
 Result = Literal["rendered", "kept", "recorded", "failed"]
-"""`kept`: it was rendered before. `recorded`: a recording of one's own, which is in no script."""
+"""`kept`: it was rendered before. `recorded`: your own recording, which no script has."""
 
 _NO_ENGINE: Final = (
     "speech.engines: none renders to files; docs/speech.md compares them. With espeak-ng, put these"
@@ -277,7 +277,7 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
             if sound.sha256 == entry["sha256"]:
                 kept[key] = str(entry["text_sha256"]), sound.samples / RATE
         except (BadAudio, OSError, KeyError):
-            continue  # it is rendered anew
+            continue  # it is rendered again
     return kept
 
 

@@ -46,7 +46,7 @@ class Engine(ABC):
         """Make ready, so that the first caller need not wait for it. Raises EngineError."""
 
     async def close(self) -> None:  # noqa: B027  # ... nor anything to end
-        """End what it has running. It may be asked again; then it starts anew."""
+        """End what it runs. A later request starts it again."""
 
 
 def check_output(output: Path, max_bytes: int = MAX_OUTPUT_BYTES) -> None:

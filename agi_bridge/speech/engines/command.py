@@ -1,4 +1,4 @@
-"""Any program that writes a WAV file: espeak-ng, flite, pico2wave, or a script of one's own.
+"""Any program that writes a WAV file: espeak-ng, flite, pico2wave, or your own script.
 
 The text comes from the hook, that is from outside: no shell is involved, a text cannot become an
 option, and the program sees neither the bridge's environment (which may hold keys) nor any file of

@@ -31,7 +31,7 @@ def require_file(field: str, file: Path) -> None:
 
 
 def in_package(package: str, *parts: str) -> Path:
-    """Return where a file of an installed package lies, without loading the package.
+    """Return the path of a file of an installed package, without loading the package.
 
     Raises BadEngine if it is not installed.
     """

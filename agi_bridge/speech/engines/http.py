@@ -1,4 +1,4 @@
-"""A service with OpenAI's `POST /v1/audio/speech`: theirs, or one of one's own that speaks it.
+"""A service with OpenAI's `POST /v1/audio/speech`: OpenAI's own, or a compatible one.
 
 The texts go to that service: name one only if its operator may read what the hook says to callers.
 Proxies, `.netrc` and certificates named in the environment are ignored, as the hook's client does.

@@ -2,7 +2,7 @@
 
 A process, because a model can hang or crash where nothing can stop it, must not hold up the calls
 of this one, and may be under a licence (GPL) that ours is not. It sees none of the bridge's
-environment, which may hold keys. The other end of the line is `work`.
+environment, which may hold keys. The other end of the pipe is `model_process`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ START_SECONDS: Final = 30.0
 """Longest that loading a model may take: 2 s are usual, more on a machine that is busy."""
 
 SENTENCE_SECONDS: Final = 10.0
-"""Longest that a sentence may take, whoever waits for it or no longer does."""
+"""Longest that a sentence may take, whether or not a call still waits for it."""
 
 PAUSE_SECONDS: Final = 0.25
 """Silence between two sentences."""
@@ -45,7 +45,7 @@ class PcmAudio(NamedTuple):
 
 def model_command(kind: str, options: Mapping[str, Any]) -> list[str]:
     """Return the command line of a worker for one kind of model."""
-    # -P: what lies in the current folder is not ours. -B: it cannot write files.
+    # -P: the current folder is not on the path. -B: it cannot write files.
     return [
         sys.executable,
         "-P",
@@ -81,7 +81,7 @@ class ModelProcess:
     async def ask(self, text: str, language: str) -> PcmAudio:
         """Have a sentence spoken, after those asked before. Raises EngineError.
 
-        Cancelled, it lets the model finish the sentence: loading it anew would cost the next
+        Cancelled, it lets the model finish the sentence: loading it again would cost the next
         caller more.
         """
         return await self._alone((text, language))
@@ -225,7 +225,7 @@ async def _talk(process: asyncio.subprocess.Process, text: str, language: str) -
 
 
 async def _header(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Read the line that comes before a sound. Raises ValueError if it is no such line."""
+    """Read the line that comes before a sound. Raises ValueError if it is not such a line."""
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
     header = json.loads(await process.stdout.readline())
     if not isinstance(header, dict):

@@ -1,7 +1,7 @@
 """Speech that the PBX makes itself: Asterisk's Flite, eSpeak, Festival and the like, by EXEC.
 
 Nothing is rendered here and nothing kept: what comes out is an application and its arguments, which
-whoever holds the channel runs. Escaping for the PBX is theirs; what is taken out of the text here
+the channel runs. Escaping for the PBX is theirs; what is taken out of the text here
 would mean something to the application behind it (Festival's is put into a Lisp expression).
 """
 
