@@ -27,9 +27,9 @@ from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
     AgreementRules,
     CallMetadata,
-    CircuitOpen,
     ConsentError,
     ConsentRecord,
+    KnownOutage,
     State,
     Withheld,
 )
@@ -202,7 +202,7 @@ class Call:
             return await self._services.ledger.active_consent(
                 self._caller.e164, line.brand, line.purpose
             )
-        except CircuitOpen:  # the log says so once
+        except KnownOutage:  # logged once, not for each caller
             return None
         except ConsentError as error:  # then the caller is asked
             structlog.get_logger().error("consent not looked up", exc_info=error)

@@ -13,7 +13,7 @@ import structlog
 
 from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import forward_number
-from agi_bridge.consent import CircuitOpen, ConsentError, IllegalTransition, State, Withheld
+from agi_bridge.consent import ConsentError, IllegalTransition, KnownOutage, State, Withheld
 from agi_bridge.hook import Instructions, Outcome
 from agi_bridge.speech import MissingPrompt
 
@@ -151,7 +151,7 @@ async def _append(ledger: Ledger, batch: Batch) -> bool:
         await ledger.append(batch)
     except Withheld:
         raise
-    except CircuitOpen:  # the log says so once, not for each caller
+    except KnownOutage:  # logged once, not for each caller
         return False
     except ConsentError as error:
         structlog.get_logger().error("consent not stored", consent=batch.consent_id, exc_info=error)

@@ -5,7 +5,9 @@ ConsentError
 ├── Withheld             a consent that may not be taken: revoked, or a limit is reached
 ├── ClockInDoubt         nothing speaks for this machine's clock: nothing is erased by it
 ├── LedgerUnavailable    the database did not take the write: nothing of it is stored
-│   ├── CircuitOpen      it has failed several times in a row, and was not asked
+│   ├── KnownOutage      the log has an event for the outage: do not log each failed write
+│   │   ├── CircuitOpen  the last writes failed; the database was not asked
+│   │   └── LedgerLost   the database is not the one that was opened, or lacks stored events
 │   ├── LedgerClosed     the ledger was closed before the write reached it
 │   └── SchemaOutdated   the database's tables are not of this version
 ├── KeyFault             the keys do not do; nothing is damaged, and the right keys mend it
@@ -51,10 +53,21 @@ class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
     """The database refused or failed the write; it was rolled back whole."""
 
 
-class CircuitOpen(LedgerUnavailable):
-    """The database failed several times in a row and is tried from time to time; not this time.
+class KnownOutage(LedgerUnavailable):
+    """The database is out of service, and the log has an event for it.
 
-    The log has said so once, when the circuit opened.
+    Do not log it for each caller.
+    """
+
+
+class CircuitOpen(KnownOutage):
+    """The last writes failed, and the database was not asked: the circuit breaker is open."""
+
+
+class LedgerLost(KnownOutage):
+    """The database is not the one that was opened, or lacks events that were stored before.
+
+    Nothing is stored until it is back, or the service was restarted.
     """
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
+from agi_bridge.call import submission
 from agi_bridge.call.resubmit import Resubmission
-from agi_bridge.consent import LedgerUnavailable, State
+from agi_bridge.consent import Batch, CircuitOpen, LedgerUnavailable, State
+from agi_bridge.consent.errors import LedgerLost
 
 if TYPE_CHECKING:
-    from agi_bridge.consent import Batch
     from tests.call.conftest import Place
 
 AGREES = "4155550123,1"
@@ -77,3 +79,19 @@ async def test_that_nothing_was_sent_is_not_kept_as_another_bridge_may_be_sendin
     await Resubmission(place.house).round()
     assert await place.states() == OPEN
     assert place.fake_hook.requests == []
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [(LedgerLost("gone"), 0), (CircuitOpen("down"), 0), (LedgerUnavailable("full"), 1)],
+)
+async def test_an_outage_that_the_log_has_is_not_logged_for_each_caller(
+    place: Place, monkeypatch: pytest.MonkeyPatch, error: LedgerUnavailable, logged: int
+) -> None:
+    async def fails(_batch: Batch) -> None:
+        raise error
+
+    monkeypatch.setattr(place.ledger, "append", fails)
+    with capture_logs() as logs:
+        assert not await submission._append(place.ledger, Batch("a consent", ()))
+    assert [log["log_level"] for log in logs] == ["error"] * logged

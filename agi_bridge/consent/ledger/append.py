@@ -18,7 +18,7 @@ from agi_bridge.consent.encoding import canonical, stamp, text_sha256, timestamp
 from agi_bridge.consent.errors import (
     IllegalTransition,
     KeyFault,
-    LedgerUnavailable,
+    LedgerLost,
     VaultDamaged,
     Withheld,
 )
@@ -80,6 +80,7 @@ class Writer:
         self.clock = clock
         self._sql = statements
         self._head: tuple[int, bytes] | None = None
+        self._lost = False
         self._versions: dict[str, int] = {}
 
     def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
@@ -185,7 +186,7 @@ class Writer:
         lacked the newest events took over: revocations may be missing too.
 
         Raises:
-            LedgerUnavailable: it is not.
+            LedgerLost: it is not. The log has it once.
         """
         if self._head is None or self._head == (seq, head):
             return
@@ -196,10 +197,14 @@ class Writer:
             query = select(event.hash).where(event.ledger_id == self.ledger_id, event.seq == known)
             there = transaction.core.execute(query).scalar()
         if there != hash_.hex():
-            raise LedgerUnavailable(
+            problem = (
                 "the database lacks events that were stored before: an older copy was put back; "
                 "nothing is stored and nothing sent until the service was restarted"
             )
+            if not self._lost:
+                structlog.get_logger().error("ledger.events_lost", reason=problem)
+            self._lost = True
+            raise LedgerLost(problem)
 
     def _names(self, batches: Sequence[Batch]) -> Iterator[str]:
         """What must not change under our hands: consents gone on with, numbers, callers, lines."""

@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 import structlog
@@ -22,7 +22,7 @@ from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger.sqlite_file import SQLiteFile
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Database:
             self._file = None
         self._connection: Connection | None = None
         self._out_of_place = False
+        self._truncated = False
 
     @property
     def engine(self) -> Engine:
@@ -243,15 +244,11 @@ class Database:
         """
         if self._file is None:
             return
+        if self._truncated or self._is_truncated(self._file):
+            self._truncated = True
+            self._refuse_file("was cut short while in use", "it was put back from a backup and")
         if not self._file.is_in_place():
-            problem = (
-                f"{self.name}: was deleted, moved or replaced while in use; nothing is stored and "
-                "nothing sent until it is back or the service was restarted"
-            )
-            if not self._out_of_place:
-                structlog.get_logger().error("ledger.file_out_of_place", problem=problem)
-            self._out_of_place = True
-            raise LedgerUnavailable(problem)
+            self._refuse_file("was deleted, moved or replaced while in use", "it is back or")
         if self._out_of_place:
             structlog.get_logger().warning("ledger.file_in_place", file=self.name)
             self._out_of_place = False
@@ -276,6 +273,33 @@ class Database:
             problem="its -wal or -shm was deleted or replaced; what it held is in the file now",
         )
         self._drop()
+
+    def _is_truncated(self, file: SQLiteFile) -> bool:
+        """Whether something other than a VACUUM has shortened the file.
+
+        Then it has no room for the pages that SQLite knows of, or SQLite finds that itself.
+        """
+        if not file.has_shrunk():
+            return False
+        if self._connection is None:
+            return not file.accept_size(1)
+        driver: Any = self._connection.connection.driver_connection
+        try:
+            [pages] = driver.execute("PRAGMA page_count").fetchone()
+            [page_bytes] = driver.execute("PRAGMA page_size").fetchone()
+        except sqlite3.Error:
+            return True
+        return not file.accept_size(pages * page_bytes)
+
+    def _refuse_file(self, what: str, until: str) -> NoReturn:
+        problem = (
+            f"{self.name}: {what}; nothing is stored and nothing sent until {until} the service "
+            "was restarted"
+        )
+        if not self._out_of_place:
+            structlog.get_logger().error("ledger.file_out_of_place", problem=problem)
+        self._out_of_place = True
+        raise LedgerLost(problem)
 
     def _drop(self) -> None:
         """Let the connection go, whatever state it is in; the next use makes a new one."""

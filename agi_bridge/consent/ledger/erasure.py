@@ -34,7 +34,10 @@ AT_ONCE: Final = 500
 """Most rows in one transaction: calls wait for it."""
 DAY: Final = 86_400.0
 SILENCE: Final = 32 * DAY
-"""How far apart, in seconds, the events of a ledger in use are at most."""
+"""How long, in seconds, a ledger in use has no event at most."""
+SYNCHRONISED_SILENCE: Final = 400 * DAY
+"""The same where the kernel calls its clock synchronised. It then takes a year without a call to
+hold back a deletion; and an NTP source that is years ahead deletes nothing."""
 
 
 def erase(
@@ -104,16 +107,23 @@ def _see_clock(transaction: Transaction, now: float) -> None:
     """See that something besides the clock says what time it is.
 
     Raises:
-        ClockInDoubt: the kernel does not call its clock synchronised, and the last event that is
-            more than a day old is more than a month old: the clock may have jumped since.
+        ClockInDoubt: the last event that is more than a day old is more than a month old, and the
+            kernel does not call its clock synchronised; or it is more than a year old. The clock
+            may have jumped since.
     """
-    if ask_kernel():
-        return
+    synchronised = ask_kernel()
     last = _last_event_before(transaction, stamp(now - DAY))
+    if synchronised and (last is None or last >= stamp(now - SYNCHRONISED_SILENCE)):
+        return
     if last is None or last < stamp(now - SILENCE):
+        told = (
+            f"event of the {SYNCHRONISED_SILENCE / DAY:.0f} days before"
+            if synchronised
+            else "event of the month before, and the clock is not kept by NTP"
+        )
         raise ClockInDoubt(
             f"clock_unconfirmed: this machine's clock says {stamp(now)[:10]}, the ledger has no "
-            "event of the month before, and the clock is not kept by NTP; nothing was erased"
+            f"{told}; nothing was erased"
         )
 
 

@@ -388,7 +388,8 @@ class Ledger:
             outcomes = [error] * len(batches)
             self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
         else:
-            self._circuit.succeeded()
+            if not all(waiting.given_up for waiting in group):  # too late is no success
+                self._circuit.succeeded()
         self._count(batches, outcomes)
         too_late = []
         for waiting, outcome in zip(group, outcomes, strict=True):

@@ -26,6 +26,7 @@ class SQLiteFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
+        self._size = 0
         self._beside: dict[str, _Identity | None] = {f"{path}-wal": None, f"{path}-shm": None}
 
     def is_in_place(self) -> bool:
@@ -34,6 +35,29 @@ class SQLiteFile:
             return True
         pinned = os.fstat(self._handle)
         return _identity(self._path) == (pinned.st_dev, pinned.st_ino)
+
+    def has_shrunk(self) -> bool:
+        """Whether the file is shorter than it was the last time; then `accept_size` or give up.
+
+        SQLite shortens it only after a VACUUM; whatever else does has cut off what it held.
+        """
+        if self._handle is None:
+            return False
+        size = os.fstat(self._handle).st_size
+        if size < self._size:
+            return True
+        self._size = size
+        return False
+
+    def accept_size(self, at_least: int) -> bool:
+        """Take the size that the file has now for right, if it has room for that many bytes."""
+        if self._handle is None:
+            return True
+        size = os.fstat(self._handle).st_size
+        if not 0 < at_least <= size:
+            return False
+        self._size = size
+        return True
 
     def has_its_log(self) -> bool:
         """Whether the files beside it are those that the connection has open."""
@@ -69,6 +93,7 @@ class SQLiteFile:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+            self._size = 0
 
 
 def _identity(path: Path | str) -> _Identity | None:

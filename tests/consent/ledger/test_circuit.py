@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,12 @@ from agi_bridge.consent.ledger.circuit import FAILURES, RETRY_SECONDS, SLOW_SECO
 from tests.support.consent_builders import NUMBER, confirmed, revocation, settle, submitting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from agi_bridge.consent import Batch
+    from agi_bridge.consent.ledger.append import Outcome
+    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.signing import Keys
 
 GONE = LedgerUnavailable("the database is gone")
@@ -156,6 +161,27 @@ async def test_callers_who_wait_in_vain_open_it_too(
                 await ledger.active_consent(NUMBER, "Example Store", "info")
     with pytest.raises(CircuitOpen):
         await ledger.append(submitting().take())
+
+
+async def test_writes_that_come_too_late_for_their_callers_open_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ledger._writer.store
+
+    def slow(transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
+        time.sleep(0.2)
+        return store(transaction, batches)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger._writer, "store", slow)
+        patched.setattr(worker, "WAIT_SECONDS", 0.1)
+        for _ in range(FAILURES):
+            with pytest.raises(LedgerUnavailable, match="no answer"):
+                await ledger.append(submitting().take())
+            while ledger._task is not None:
+                await asyncio.wait({ledger._task})
+        with pytest.raises(CircuitOpen):
+            await ledger.append(submitting().take())
 
 
 async def test_what_is_withheld_is_no_failure_of_the_ledger(ledger: Ledger) -> None:

@@ -354,6 +354,25 @@ async def test_where_nothing_speaks_for_the_clock_nothing_is_erased(
         assert (await known(ledger, consent) == before) is refused
 
 
+@pytest.mark.parametrize(("days_ago", "refused"), [(300, False), (500, True)])
+async def test_a_synchronised_clock_is_held_against_the_last_event_too(
+    file: Path, keys: Keys, days_ago: int, *, refused: bool
+) -> None:
+    async with await Ledger.open(file, keys) as ledger:
+        consent = await stored(ledger, at=LONG_AGO)
+        for statement in (
+            "drop trigger event_no_update",
+            f"update event set at = '{stamp(RULES.now - days_ago * DAY)}'",  # noqa: S608 - ours
+        ):
+            execute(file, statement)
+        if refused:
+            with pytest.raises(ClockInDoubt, match="no event of the 400 days before"):
+                await ledger.retain(RULES, dry_run=False)
+        else:
+            await ledger.retain(RULES, dry_run=False)
+        assert bool(await known(ledger, consent)) is refused
+
+
 async def test_what_is_held_until_a_day_is_not_freed_by_a_wrong_clock(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

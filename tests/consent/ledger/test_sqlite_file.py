@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.errors import LedgerLost
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
 from tests.support.consent_builders import confirmed, revocation, submitting
@@ -121,6 +123,46 @@ async def test_it_is_known_also_after_the_connection_was_lost(ledger: Ledger, fi
     with pytest.raises(LedgerUnavailable, match="deleted, moved or replaced"):
         await ledger.append(confirmed().take())
     assert file.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("left", "logged"), [(0, False), (512, False), (3 * 4096, False), (0, True), (512, True)]
+)
+async def test_a_file_that_is_cut_short_takes_nothing_more(
+    ledger: Ledger, file: Path, left: int, *, logged: bool
+) -> None:
+    """As by logrotate's copytruncate."""
+    if not logged:  # everything is in the file
+        await ledger._worker.vacuum_deleted(needed=True)
+    await ledger.append(confirmed().take())
+    if not logged:
+        execute(file, "PRAGMA wal_checkpoint(TRUNCATE)")
+        await ledger.rows()
+    os.truncate(file, left)
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(LedgerLost, match="was cut short while in use"):
+                await ledger.append(confirmed().take())
+        with pytest.raises(LedgerLost, match="was cut short while in use"):
+            await ledger.revoke(revocation())
+    assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]  # once
+    assert file.stat().st_size == left
+
+
+async def test_a_file_that_another_program_vacuums_is_gone_on_with(
+    ledger: Ledger, file: Path
+) -> None:
+    for _ in range(3):
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("create table big as select zeroblob(1000000) as content")
+            other.execute("pragma wal_checkpoint(truncate)")
+            await ledger.append(confirmed().take())
+            before = file.stat().st_size
+            other.execute("drop table big")
+            other.execute("vacuum")
+            other.execute("pragma wal_checkpoint(truncate)")
+            assert file.stat().st_size < before
+        await ledger.append(confirmed().take())
 
 
 @pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
