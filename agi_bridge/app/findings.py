@@ -146,12 +146,18 @@ def secret(key: str, place: Secret) -> Iterator[Finding]:
         yield Finding(Level.NOTE, key, text, "chmod 600 it", "open")
 
 
+def _is_kernels(path: Path) -> bool:
+    """Whether a path is in /proc or /sys: nothing can be made there, although root may write."""
+    device = path.stat().st_dev
+    return any(os.path.ismount(top) and os.stat(top).st_dev == device for top in ("/proc", "/sys"))  # noqa: PTH116
+
+
 def folder(key: str, path: Path) -> Finding:
     """Tell whether a folder can be written, or made where it is not there yet."""
     there = next(place for place in (path, *path.parents) if place.exists())
     if not there.is_dir():
         return Finding(Level.FAULT, key, f"{there} is no folder", reason="no_folder")
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(there, os.W_OK | os.X_OK) or _is_kernels(there):
         fix = f"make {path} and give it to the account that runs agi-bridge, or run as that account"
         text = f"this account may not write to {there}"
         return Finding(Level.FAULT, key, text, fix, "not_writable")

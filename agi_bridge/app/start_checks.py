@@ -86,7 +86,7 @@ def check_start(settings: Settings) -> Iterator[Finding]:
     yield folder("state_dir", settings.state_dir)
     yield from _lock(settings.state_dir / LOCK_FILE)
     where = settings.ledger_place
-    begun = False
+    begun: bool | None = False
     place: _Place | None
     if isinstance(where, Path):
         found, place, begun = _file(where)
@@ -102,6 +102,7 @@ def check_start(settings: Settings) -> Iterator[Finding]:
         yield from found
     if isinstance(where, Path) and place is not None:
         yield from _room(where)
+    yield from _checkpoint_file(settings.checkpoint_file)
     keys = [*_keys(settings, begun=begun)]
     yield from keys
     if begun and place is not None and not any(each.level is Level.FAULT for each in keys):
@@ -165,8 +166,8 @@ def _room(path: Path) -> Iterator[Finding]:
         yield Finding(Level.NOTE, KEY, text, "chmod 600 it", "open")
 
 
-def _inside(place: _Place) -> tuple[list[Finding], bool]:
-    """What a database says of itself, and whether a ledger was begun in it."""
+def _inside(place: _Place) -> tuple[list[Finding], bool | None]:
+    """What a database says of itself, and whether a ledger was begun in it; None: not known."""
     engine = _engine(place)
     try:
         with engine.connect() as connection:
@@ -183,7 +184,9 @@ def _inside(place: _Place) -> tuple[list[Finding], bool]:
             )
     except SQLAlchemyError as error:
         text = f"{place.failure} ({error_text(error)})"
-        return [Finding(Level.FAULT, KEY, text, reason="unreachable")], True
+        return [
+            Finding(Level.FAULT, KEY, text, reason="unreachable")
+        ], True if place.is_sqlite else None
     return found, begun
 
 
@@ -246,7 +249,11 @@ def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
                 yield Finding(Level.FAULT, KEY, text, "run as its owner", "not_writable")
 
 
-def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
+def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
+    """What there is to say of the keys.
+
+    Of a key that is not there, nothing is said if nobody knows whether a ledger was begun (None).
+    """
     ledger = settings.ledger
     found: list[Finding] = []
     places: dict[str, Secret | None] = {
@@ -263,7 +270,7 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
         if place is not None:
             found += secret(key, place)
         elif path in missing:
-            found.append(_no_key_file(key, path, made=bool(made), begun=begun))
+            found += _no_key_file(key, path, made=bool(made), begun=begun)
         else:
             found.append(_key_file(key, path))
     yield from found
@@ -319,12 +326,15 @@ def _key_file(key: str, path: Path) -> Finding:
     return Finding(Level.OK, key, text)
 
 
-def _no_key_file(key: str, path: Path, *, made: bool, begun: bool) -> Finding:
+def _no_key_file(key: str, path: Path, *, made: bool, begun: bool | None) -> Iterator[Finding]:
+    if begun is None:
+        return
     if made:
-        return Finding(Level.OK, key, f"{path} will be made at the first start")
+        yield Finding(Level.OK, key, f"{path} will be made at the first start")
+        return
     what = "the ledger is" if begun else "the other keys are"
     text = f"{path} is not there although {what}"
-    return Finding(Level.FAULT, key, text, "put it back from its back-up", "missing")
+    yield Finding(Level.FAULT, key, text, "put it back from its back-up", "missing")
 
 
 def _place_of_keys(path: Path) -> Iterator[Finding]:
@@ -360,16 +370,21 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         yield Finding(Level.NOTE, "ledger.signing_key", text, fix, "new_chain")
 
 
+def _checkpoint_file(file: Path) -> Iterator[Finding]:
+    key = "ledger.checkpoints.file"
+    if file.is_dir():
+        yield Finding(Level.FAULT, key, f"{file} is a folder", "name a file", "no_file")
+    elif file.exists() and not os.access(file, os.W_OK):
+        text = f"this account may not write {file}"
+        fix = "give it to the one that runs agi-bridge"
+        yield Finding(Level.FAULT, key, text, fix, "not_writable")
+    else:
+        yield folder(key, file.parent)
+
+
 def _checkpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     table = "ledger.checkpoints"
     checkpoints = settings.ledger.checkpoints
-    file = settings.checkpoint_file
-    if file.exists() and not os.access(file, os.W_OK):
-        text = f"this account may not write {file}"
-        fix = "give it to the one that runs agi-bridge"
-        yield Finding(Level.FAULT, f"{table}.file", text, fix, "not_writable")
-    else:
-        yield folder(f"{table}.file", file.parent)
     if checkpoints.command:
         name = checkpoints.command[0]
         program = shutil.which(name, path=environ.get("PATH", os.defpath))

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -24,7 +25,6 @@ from tests.support.consent_builders import confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 WORD = f"{'B' * 42}A="
 """A key like any other."""
@@ -151,6 +151,19 @@ def no_postgresql_answers(machine: Machine) -> None:
     machine.ledger["url"] = f"postgresql://bridge@127.0.0.1:{port}/consents"
 
 
+def a_word_that_libpq_does_not_know(machine: Machine) -> None:
+    machine.ledger["url"] = "postgresql://bridge@127.0.0.1/consents?sslmode=banana"
+
+
+def the_checkpoint_file_is_a_folder(machine: Machine) -> None:
+    machine.state.mkdir()
+    machine.ledger["checkpoints"] = {"file": str(machine.state)}
+
+
+def state_dir_is_in_proc(machine: Machine) -> None:
+    machine.state = Path("/proc/agi-bridge")
+
+
 BEFORE_THE_FIRST_START = [
     state_dir_is_a_file,
     a_folder_above_is_a_file,
@@ -164,6 +177,9 @@ BEFORE_THE_FIRST_START = [
     the_key_folder_cannot_be_seen,
     the_database_cannot_be_seen,
     no_postgresql_answers,
+    a_word_that_libpq_does_not_know,
+    the_checkpoint_file_is_a_folder,
+    state_dir_is_in_proc,
 ]
 
 
@@ -184,6 +200,16 @@ def test_a_first_start_is_refused_as_check_says(
 ) -> None:
     spoil(machine)
     agree(machine)
+
+
+@pytest.mark.parametrize("spoil", [no_postgresql_answers, a_word_that_libpq_does_not_know])
+def test_a_database_that_does_not_answer_is_the_only_fault(
+    machine: Machine, spoil: Callable[[Machine], None]
+) -> None:
+    """Nobody knows whether there is a ledger whose keys could be missing."""
+    spoil(machine)
+    (fault,) = machine.faults()
+    assert fault.startswith("ledger.url: no connection to PostgreSQL")
 
 
 def the_vault_key_is_another(machine: Machine) -> None:
