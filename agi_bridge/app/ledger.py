@@ -60,8 +60,7 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     if not there and not create:
         place = settings.ledger.url or where
         raise LedgerUnavailable(
-            f"{place}: no ledger is there, or one of the first release: `agi-bridge serve` makes "
-            "one, `agi-bridge consents upgrade` brings an old one up to date"
+            f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start"
         )
     keys, made = await asyncio.to_thread(
         load_keys,

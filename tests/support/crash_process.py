@@ -101,7 +101,7 @@ class PatchyHook:
 
 
 async def live(born_with: Inheritance, life: int, tell: int, *, calls: int = NUMBERS) -> None:
-    """ActiveConsent until killed, or until so many calls are over."""
+    """Live until killed, or until so many calls are over."""
     async with AsyncExitStack() as parts:
         enter = parts.enter_async_context
         ledger = await enter(await Ledger.open(born_with.where, born_with.keys))

@@ -36,13 +36,8 @@ class Upgraded:
 
 def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
-    import structlog
-
-    from agi_bridge import __version__
-    from agi_bridge.app.ledger import load_keys
     from agi_bridge.consent import LedgerUnavailable
-    from agi_bridge.consent.ledger import Ledger, upgrade
-    from agi_bridge.consent.signing import backup_advice
+    from agi_bridge.consent.ledger import upgrade_tables
 
     settings = load_settings(config)
 
@@ -50,13 +45,6 @@ def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
         where = settings.ledger_place
         if isinstance(where, Path) and not await asyncio.to_thread(where.exists):
             raise LedgerUnavailable(f"{where}: no ledger is there")
-        # The first release had no keys. What was written with keys needs those.
-        first = not await Ledger.exists(where)
-        keys, made = await asyncio.to_thread(load_keys, settings, create=first)
-        if made:
-            structlog.get_logger().warning(backup_advice(made))
-        software = f"agi-bridge {__version__}"
-        before, after = await asyncio.to_thread(upgrade, where, keys, software=software)
-        return Upgraded(before, after)
+        return Upgraded(*await asyncio.to_thread(upgrade_tables, where))
 
     answer(work(), as_json=as_json)

@@ -8,7 +8,7 @@ from agi_bridge.consent.ledger.bootstrap import check_keys
 from agi_bridge.consent.ledger.database import error_text
 from agi_bridge.consent.ledger.ledger import Ledger
 from agi_bridge.consent.ledger.maintenance import Maintenance, MaintenanceSchedule
-from agi_bridge.consent.ledger.upgrade import upgrade
+from agi_bridge.consent.ledger.upgrade import upgrade_tables
 
 __all__ = [
     "Ledger",
@@ -17,5 +17,5 @@ __all__ = [
     "check_keys",
     "error_text",
     "schema",
-    "upgrade",
+    "upgrade_tables",
 ]

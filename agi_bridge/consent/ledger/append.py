@@ -140,13 +140,12 @@ class Writer:
         transaction.committed.append(partial(self._remember_head, seq + len(rows), head))
 
     def keep_personal(
-        self, transaction: Transaction, consent_id: str, person: PersonalData, *,
-        at: str | None = None, disclosure_sha256: str | None = None,
-    ) -> None:  # fmt: skip
-        """Seal and store personal data under a consent's or an act's id; it is kept from now on."""
-        since = stamp(self.clock()) if at is None else at
+        self, transaction: Transaction, consent_id: str, person: PersonalData
+    ) -> None:
+        """Seal and store personal data under the id of an act; it is kept from now on."""
+        now = stamp(self.clock())
         transaction.cursor.execute(
-            self._sql.insert_pii.text, self._row(consent_id, person, since, disclosure_sha256)
+            self._sql.insert_pii.text, self._row(consent_id, person, now, None)
         )
 
     def state(self, transaction: Transaction, consent_id: str) -> State | None:

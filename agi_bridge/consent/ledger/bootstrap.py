@@ -35,7 +35,7 @@ def exists(database: Database) -> bool:
         return False
     with database.transaction() as transaction:
         version = schema.version(transaction.core)
-        if version is None or version == "0001":
+        if version in {None, schema.UNVERSIONED}:
             return False
         return transaction.core.execute(select(schema.LEDGER.c.ledger_id)).first() is not None
 
@@ -106,10 +106,8 @@ def check_keys(core: Connection, vault: Vault) -> list[str]:
     return [row.ledger_id for row in known]
 
 
-def begin_chain(
-    transaction: Transaction, writer: Writer, keys: Keys, *, software: str, migrated_events: int = 0
-) -> None:
-    """Write down our chain and its first event."""
+def begin_chain(transaction: Transaction, writer: Writer, keys: Keys, *, software: str) -> None:
+    """Store our chain and its first event."""
     public_key = base64.b64encode(keys.public_key).decode()
     now = timestamp()
     transaction.core.execute(
@@ -122,6 +120,4 @@ def begin_chain(
     )
     new = Identifiers()
     body: Body = {"public_key": public_key, "software": software}
-    if migrated_events:
-        body = {**body, "migrated_events": migrated_events}
     writer.append(transaction, [StoredEvent(new.next(), new.next(), Act.OPENED, now, body)])

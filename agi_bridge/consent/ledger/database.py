@@ -176,14 +176,6 @@ class Database:
         vacuum = ("SET statement_timeout = 0", "VACUUM pii")
         self._clean(() if self.is_sqlite else vacuum)
 
-    def compact(self) -> None:
-        """Write a SQLite file anew, without a trace of what it held before.
-
-        Raises:
-            LedgerUnavailable: the same.
-        """
-        self._clean(("VACUUM",) if self.is_sqlite else ())
-
     def _clean(self, statements: Sequence[str]) -> None:
         """Carry out statements that no transaction may hold, then empty SQLite's log."""
         self._see_file()

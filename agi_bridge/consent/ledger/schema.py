@@ -141,8 +141,10 @@ def brand_key(brand: str) -> str:
     return brand.strip().casefold()
 
 
-VERSION: Final = "0002"
-"""The newest migration: what `create` makes, and what a ledger must be at."""
+VERSION: Final = "0001"
+"""The newest revision: what `create` makes, and what a ledger must be at."""
+UNVERSIONED: Final = "0000"
+"""Stands for tables without a revision: they are not a ledger that can be used or upgraded."""
 
 
 def create(connection: Connection) -> None:
@@ -153,16 +155,11 @@ def create(connection: Connection) -> None:
 
 
 def version(connection: Connection) -> str | None:
-    """The migration that a database is at; None if it is empty, `0001` if it is the first ever."""
+    """The revision of a database's tables, or `UNVERSIONED`; None if it is empty."""
     inspector = inspect(connection)
     if inspector.has_table("alembic_version"):
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return "0001" if inspector.has_table("event") else None
-
-
-def is_unversioned(connection: Connection) -> bool:
-    """Whether these are the first tables of all, which had no version."""
-    return not inspect(connection).has_table("alembic_version")
+    return UNVERSIONED if inspector.has_table("event") else None
 
 
 def guards(dialect: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import text_sha256
 from agi_bridge.consent.ledger import erasure
 from agi_bridge.consent.signing import generate_keys, read_checkpoints, sign
 from tests.support import consent_records
@@ -231,63 +230,8 @@ def test_a_ledger_of_this_version_needs_no_upgrade(shop: Shop) -> None:
     assert "nothing to do" in shop.shell("upgrade").out
 
 
-def test_an_old_ledger_is_refused_with_the_command_that_upgrades_it(tmp_path: Path) -> None:
-    shell = configured(tmp_path)
-    _first_release(tmp_path / "state")
-    told = shell("list")
-    assert told.status == 1
-    assert "agi-bridge consents upgrade" in told.err
-    told = shell("upgrade")
-    assert told.status == 0, told
-    assert told.out == "upgraded from version 0001 to 0002\n"
-    listed = shell("list", "--json").json
-    assert [each["consent_id"] for each in listed] == ["consent-1"]
-    shell("checkpoint")
-    assert shell("verify").status == 0
-    assert shell("export", "--all", "--out", tmp_path / "proof").status == 0
-    assert shell("verify", tmp_path / "proof").status == 0
-
-
 def test_a_checkpoint_of_another_chain_is_not_this_ledgers(shop: Shop) -> None:
     kept = shop.folder / "kept"
     stranger = sign(generate_keys().signing, 3, "0" * 64, "2026-11-23T00:00:00.000Z")
     kept.write_text(stranger.line + "\n", encoding="ascii")
     assert failing(shop, "--checkpoints", kept) == {"completeness"}
-
-
-def _first_release(state: Path) -> None:
-    """A ledger as the first release of agi-bridge left it, with one call that was declined."""
-    state.mkdir()
-    with sqlite3.connect(state / "consents.db") as database:
-        database.executescript(
-            """
-            CREATE TABLE disclosure (sha256 VARCHAR(64) NOT NULL PRIMARY KEY,
-                lang VARCHAR(35) NOT NULL, text TEXT NOT NULL);
-            CREATE TABLE event (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-                event_id VARCHAR(36) NOT NULL, consent_id VARCHAR(36) NOT NULL,
-                type VARCHAR(16) NOT NULL, at VARCHAR(24) NOT NULL, body TEXT NOT NULL);
-            CREATE INDEX event_by_consent ON event (consent_id, seq);
-            CREATE TABLE pii (consent_id VARCHAR(36) NOT NULL PRIMARY KEY, salt BLOB NOT NULL,
-                number VARCHAR(16) NOT NULL, caller_id VARCHAR(64), digits VARCHAR(32) NOT NULL,
-                disclosure_sha256 VARCHAR(64) NOT NULL REFERENCES disclosure (sha256));
-            CREATE TRIGGER event_no_update BEFORE UPDATE ON event
-                BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
-            CREATE TRIGGER event_no_delete BEFORE DELETE ON event
-                BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
-            """
-        )
-        text = "You agree to receive texts."
-        database.execute("INSERT INTO disclosure VALUES (?, 'en', ?)", (text_sha256(text), text))
-        body = {
-            "schema": 1, "line_id": "shop", "brand": "Example Store", "lang": "en",
-            "disclosure_sha256": text_sha256(text), "audio_sha256": "1" * 64,
-            "samples": 8000, "endpos": 100, "complete": False,
-        }  # fmt: skip
-        events = (("disclosed", body), ("declined", {"schema": 1, "reason": "star", "keys": []}))
-        for number, (type_, said) in enumerate(events):
-            database.execute(
-                "INSERT INTO event (event_id, consent_id, type, at, body) VALUES (?, ?, ?, ?, ?)",
-                (f"event-{number}", "consent-1", type_, "2026-11-01T00:00:00.000Z",
-                 json.dumps(said, sort_keys=True, separators=(",", ":"))),
-            )  # fmt: skip
-    database.close()

@@ -100,8 +100,8 @@ async def test_a_damaged_row_does_not_keep_the_service_from_starting(
 async def test_tables_of_an_older_version_are_refused_with_the_command_that_helps(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
-    execute(where, "update alembic_version set version_num = '0001'")
-    with pytest.raises(SchemaOutdated, match=r"older version \(0001.*backup.*consents upgrade"):
+    execute(where, "update alembic_version set version_num = '0000'")
+    with pytest.raises(SchemaOutdated, match=r"older version \(0000.*backup.*consents upgrade"):
         await Ledger.open(where, keys)
     assert len(await ledger.rows()) == 1
 
@@ -131,7 +131,7 @@ async def test_a_ledger_exists_once_it_was_opened(where: Path | str, keys: Keys)
     assert await Ledger.exists(where)
 
 
-async def test_tables_of_the_first_release_are_no_ledger_yet(where: Path | str) -> None:
+async def test_tables_without_a_version_are_not_a_ledger(where: Path | str) -> None:
     if not isinstance(where, str):
         where.parent.mkdir()
     execute(where, "create table event (seq integer primary key)")

@@ -264,7 +264,7 @@ def test_scrubbing_leaves_nothing_of_what_was_deleted_in_the_files(file: Path) -
     database.prepare()
     with database.transaction() as transaction:
         transaction.cursor.execute("create table pii (word text)")
-        put(transaction, "a secret of long agreement_checks")
+        put(transaction, "a secret of long standing")
     with database.transaction() as transaction:
         transaction.cursor.execute("delete from pii")
     assert any(b"a secret of long" in each.read_bytes() for each in file.parent.iterdir())
@@ -301,21 +301,6 @@ def test_a_server_that_went_without_a_word_is_given_up_in_seconds(emptied_url: s
         int(parameters[f"keepalives_{name}"]) for name in ("idle", "interval", "count")
     )
     assert idle + interval * count < 15
-
-
-def test_a_file_that_is_written_anew_keeps_what_it_holds_and_nothing_else(
-    database: Database, second: Database, where: Path | str
-) -> None:
-    with database.transaction() as transaction:
-        put(transaction, "kept")
-        transaction.cursor.execute("create table old (word text)")
-        transaction.cursor.execute("insert into old values ('a secret of long agreement_checks')")
-    with database.transaction() as transaction:
-        transaction.cursor.execute("drop table old")
-    database.compact()
-    assert words(second) == ["kept"]
-    if isinstance(where, Path):
-        assert b"a secret of long" not in where.read_bytes()
 
 
 def test_whoever_only_reads_keeps_nobody_from_writing(database: Database, second: Database) -> None:

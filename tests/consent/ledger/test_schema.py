@@ -36,10 +36,10 @@ def test_an_empty_database_has_no_version_and_a_made_one_the_newest(database: Da
     assert tables == {*schema.METADATA.tables, "alembic_version"}
 
 
-def test_tables_without_a_version_are_those_of_the_first_release(database: Database) -> None:
+def test_tables_without_a_version_are_known_as_such(database: Database) -> None:
     with database.transaction() as transaction:
         transaction.core.exec_driver_sql("create table event (seq integer primary key)")
-        assert schema.version(transaction.core) == "0001"
+        assert schema.version(transaction.core) == schema.UNVERSIONED
 
 
 def test_tables_are_made_whole_or_not_at_all(database: Database) -> None:

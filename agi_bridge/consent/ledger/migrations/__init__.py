@@ -1,5 +1,5 @@
-"""How the tables came to be what they are, one step a file; carried out by alembic.
+"""Alembic's environment and the revisions of the schema, one module each.
 
-An empty database is not led through all of this: `schema.create` makes the newest tables, and a
-test sees to it that both ways end at the same ones.
+An empty database does not run these: `schema.create` makes the newest tables. A test checks that
+both ways lead to the same tables.
 """

@@ -1,4 +1,4 @@
-"""What alembic runs: the steps, on the connection and in the transaction that it is given."""
+"""Alembic's entry point: runs the revisions on a given connection, in its open transaction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from agi_bridge.consent.ledger.schema import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    transactional_ddl=False,  # the transaction is not alembic's to begin
+    transactional_ddl=False,  # the caller has begun the transaction
 )
 context.run_migrations()

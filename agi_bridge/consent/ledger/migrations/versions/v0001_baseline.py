@@ -1,29 +1,20 @@
-"""Events in chains, personal data sealed, revocations, recordings, checkpoints.
+"""Revision 0001, the baseline: all tables of the first release.
 
-The events that are there become the beginning of this bridge's chain, in their order and with
-their times; the chain's first event says how many they were: what was before it is as trustworthy
-as the database was then.
+Frozen: a later change to `schema` comes with a revision of its own.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import sqlalchemy as sa
-from alembic import context, op
+from alembic import op
 
 from agi_bridge.consent.ledger.schema import guards
-from agi_bridge.consent.models import PersonalData, StoredEvent
-from agi_bridge.consent.states import event_type
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+revision: Final = "0001"
+down_revision: Final = None
 
-revision: Final = "0002"
-down_revision: Final = "0001"
-
-_AT_ONCE: Final = 1000
 _COUNTER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _RARE: Final = sa.text(
     "type IN ('not_sent', 'unknown', 'expired', 'revoked', 'revocation', 'message', 'resolved')"
@@ -31,24 +22,7 @@ _RARE: Final = sa.text(
 
 
 def upgrade() -> None:
-    """Make the new tables, move everything into them, take the old ones away."""
-    bind = op.get_bind()
-    op.drop_index("event_by_consent", "event")
-    if bind.dialect.name == "sqlite":
-        for verb in ("update", "delete"):
-            op.execute(f"DROP TRIGGER event_no_{verb}")
-    op.rename_table("event", "old_event")
-    op.rename_table("pii", "old_pii")
-    op.rename_table("disclosure", "old_disclosure")
-    _make_tables()
-    _move(bind)
-    for table in ("old_event", "old_pii", "old_disclosure"):
-        op.drop_table(table)
-    for statement in guards(bind.dialect.name):
-        op.execute(statement)
-
-
-def _make_tables() -> None:
+    """Create the tables, their indexes and the triggers that keep events unchanged."""
     op.create_table(
         "event",
         sa.Column("id", _COUNTER, primary_key=True, autoincrement=True),
@@ -123,63 +97,5 @@ def _make_tables() -> None:
         sa.Column("line", sa.Text, nullable=False),
         comment="Copies of the signed checkpoints; the ones that count are kept elsewhere",
     )
-
-
-def _move(bind: sa.Connection) -> None:
-    given = context.config.attributes
-    count: int = bind.execute(sa.text("SELECT count(*) FROM old_event")).scalar_one()
-    given["open_chain"](migrated_events=count)
-    bind.execute(
-        sa.text(
-            "INSERT INTO disclosure (sha256, lang, version, text) SELECT sha256, lang, row_number()"
-            " OVER (PARTITION BY lang ORDER BY sha256), text FROM old_disclosure"
-        )
-    )
-    for page in _pages(bind):
-        given["writer"].append(given["transaction"], [_event(row) for row in page])
-    for row in bind.execute(sa.text(_PEOPLE)).all():
-        facts = json.loads(row.body)
-        person = PersonalData(
-            kind="consent",
-            values={
-                "salt": row.salt.hex(),
-                "number": row.number,
-                "digits": row.digits,
-                **({} if row.caller_id is None else {"caller_id": row.caller_id}),
-            },
-            line_id=facts["line_id"],
-            brand=facts["brand"],
-        )
-        given["writer"].keep_personal(
-            given["transaction"],
-            row.consent_id,
-            person,
-            at=row.at,
-            disclosure_sha256=row.disclosure_sha256,
-        )
-
-
-def _pages(bind: sa.Connection) -> Iterator[Sequence[sa.Row[Any]]]:
-    last = 0
-    query = sa.text(
-        "SELECT seq, event_id, consent_id, type, at, body FROM old_event "
-        "WHERE seq > :last ORDER BY seq LIMIT :count"
-    )
-    while page := bind.execute(query, {"last": last, "count": _AT_ONCE}).all():
-        yield page
-        last = page[-1].seq
-
-
-def _event(row: sa.Row[Any]) -> StoredEvent:
-    return StoredEvent(
-        row.event_id, row.consent_id, event_type(row.type), row.at, json.loads(row.body)
-    )
-
-
-_PEOPLE: Final = """
-    SELECT pii.*, confirmed.at, disclosed.body FROM old_pii pii
-    JOIN old_event confirmed ON confirmed.consent_id = pii.consent_id
-        AND confirmed.type = 'confirmed'
-    JOIN old_event disclosed ON disclosed.consent_id = pii.consent_id
-        AND disclosed.type = 'disclosed'
-"""
+    for statement in guards(op.get_bind().dialect.name):
+        op.execute(statement)
