@@ -1,21 +1,41 @@
-"""What is known of a call, a caller and a consent, as values."""
+"""The values that a consent record is made of: call, disclosure, number, event, personal data.
+
+An event's body has the fields of the first three under their own names, or under the key that
+their metadata names; `event_body` derives it, so that each is spelt here alone.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.states import event_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agi_bridge.consent.chain import Row
-    from agi_bridge.consent.encoding import Body
+    from agi_bridge.consent.encoding import Body, Scalar
     from agi_bridge.consent.states import EventType
 
 SCHEMA: Final = 2
 """Version of the events' bodies. 1 had no chain, and its bodies did not say whose they were."""
+
+_KEY: Final = "key"
+_PERSONAL: Final = {_KEY: None}
+"""Metadata of a field that no event holds: it names a person, or an event holds its hash."""
+
+
+def event_keys(model: type[CallMetadata | DisclosureHeard | NumberEntered]) -> Mapping[str, str]:
+    """The keys that a model's fields have in an event's body, by the fields' names."""
+    keys = {each.name: each.metadata.get(_KEY, each.name) for each in fields(model)}
+    return {name: key for name, key in keys.items() if key is not None}
+
+
+def event_body(values: CallMetadata | DisclosureHeard | NumberEntered) -> dict[str, Scalar]:
+    """The part of an event's body that says this."""
+    return {key: getattr(values, name) for name, key in event_keys(type(values)).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +56,7 @@ class CallMetadata:
     channel: str
     software: str
     config_sha256: str
-    caller_id: str | None = field(default=None, repr=False)
+    caller_id: str | None = field(default=None, repr=False, metadata=_PERSONAL)
     linked_id: str = ""
     attestation: str | None = None
     server: str = ""
@@ -49,32 +69,38 @@ class DisclosureHeard:
     """The disclosure as it was played to this caller.
 
     `samples` is the length of the recording and `endpos` where playback stopped, both in samples of
-    8 kHz, as Asterisk's `STREAM FILE` reports it.
+    8 kHz, as Asterisk's `STREAM FILE` reports it. `sha256` is the text's, and `complete` says
+    whether it was played to its end; nothing else means heard.
     """
 
-    text: str
-    language: str
+    text: str = field(metadata=_PERSONAL)
+    language: str = field(metadata={_KEY: "lang"})
     audio_sha256: str
     samples: int
     endpos: int
+    sha256: str = field(init=False, metadata={_KEY: "disclosure_sha256"})
+    complete: bool = field(init=False)
 
-    @property
-    def complete(self) -> bool:
-        """Whether it was played to its end; nothing else means heard."""
-        return 0 < self.samples <= self.endpos
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", text_sha256(self.text))
+        object.__setattr__(self, "complete", 0 < self.samples <= self.endpos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberEntered:
     """A number that a caller keyed and that may be texted."""
 
-    e164: str = field(repr=False)
-    digits: str = field(repr=False)
+    e164: str = field(repr=False, metadata=_PERSONAL)
+    digits: str = field(repr=False, metadata=_PERSONAL)
     number_type: str
     region: str
-    library: str
+    library: str = field(metadata={_KEY: "lib_version"})
     tries: int
     ani_match: str
+    key_count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_count", len(self.digits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

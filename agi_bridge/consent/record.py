@@ -1,12 +1,18 @@
-"""One call's consent while it is being made: facts in, events out."""
+"""`ConsentRecord`: collects what happens in one call, and turns it into events to store. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, text_sha256, timestamp
-from agi_bridge.consent.models import AgreementRules, Batch, PersonalData, StoredEvent
+from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
+from agi_bridge.consent.models import (
+    AgreementRules,
+    Batch,
+    PersonalData,
+    StoredEvent,
+    event_body,
+)
 from agi_bridge.consent.states import AGREED, State, step
 
 if TYPE_CHECKING:
@@ -25,9 +31,9 @@ class ConsentRecord:
     """
 
     __slots__ = (
+        "_call",
         "_disclosure",
         "_entered",
-        "_facts",
         "_identifiers",
         "_keys",
         "_learned",
@@ -40,11 +46,11 @@ class ConsentRecord:
         "state",
     )
 
-    def __init__(self, facts: CallMetadata | None, rules: AgreementRules | None = None) -> None:
+    def __init__(self, call: CallMetadata | None, rules: AgreementRules | None = None) -> None:
         self._identifiers = Identifiers()
         self.id = self._identifiers.next()
         self.state: State | None = None
-        self._facts = facts
+        self._call = call
         self._rules = rules or AgreementRules()
         self._salt = new_salt()
         self._keys: list[tuple[str, int, str]] = []
@@ -86,29 +92,13 @@ class ConsentRecord:
     def disclosed(self, heard: DisclosureHeard) -> None:
         """The disclosure was played, to its end or not."""
         self._disclosure = heard
-        self._add(
-            State.DISCLOSED,
-            disclosure_sha256=text_sha256(heard.text),
-            lang=heard.language,
-            audio_sha256=heard.audio_sha256,
-            samples=heard.samples,
-            endpos=heard.endpos,
-            complete=heard.complete,
-        )
+        self._add(State.DISCLOSED, **event_body(heard))
 
     def entered(self, number: NumberEntered) -> None:
         """A number that may be texted was keyed; the last one counts."""
         self._entered = number
         self._number = number.e164
-        self._add(
-            State.ENTERED,
-            key_count=len(number.digits),
-            tries=number.tries,
-            number_type=number.number_type,
-            region=number.region,
-            lib_version=number.library,
-            ani_match=number.ani_match,
-        )
+        self._add(State.ENTERED, **event_body(number))
 
     def confirmed(self, act: str) -> None:
         """The caller agreed, by the act that the line asks for (`number_then_1` or `number`).
@@ -134,9 +124,9 @@ class ConsentRecord:
         Raises:
             RuntimeError: there is no caller ID.
         """
-        if self._facts is None or self._facts.caller_id is None:
+        if self._call is None or self._call.caller_id is None:
             raise RuntimeError("only a caller who shows a number can be known again")
-        self._number = self._facts.caller_id
+        self._number = self._call.caller_id
         self._add(State.RETURNED, consent=consent_id, region=region, **self._commitments())
 
     def submitting(self, attempt: int = 1, context: str | None = None) -> None:
@@ -188,7 +178,7 @@ class ConsentRecord:
 
         To be called after an `append` that raised `Withheld` for what `take()` gave.
         """
-        if self._facts is None or self._number is None:
+        if self._call is None or self._number is None:
             raise RuntimeError("nothing was withheld")
         self._pending = [event for event in self._taken if event.type not in _AGREEING]
         self.state = State.ENTERED if self._disclosure is not None else State.RETURNED
@@ -209,50 +199,32 @@ class ConsentRecord:
         return Batch(self.id, events, personal, self._first_disclosure(events), learned)
 
     def _personal(self) -> PersonalData:
-        assert self._facts is not None  # noqa: S101 - whoever agrees has called
+        assert self._call is not None  # noqa: S101 - an agreement has a call
         values = {"salt": self._salt.hex(), "number": self.number}
-        if self._facts.caller_id is not None:
-            values["caller_id"] = self._facts.caller_id
+        if self._call.caller_id is not None:
+            values["caller_id"] = self._call.caller_id
         if self._entered is not None:
             values["digits"] = self._entered.digits
         return PersonalData(
             kind="consent" if self._entered is not None else "returned",
             values=values,
-            line_id=self._facts.line_id,
-            brand=self._facts.brand,
+            line_id=self._call.line_id,
+            brand=self._call.brand,
             rules=self._rules,
         )
 
     def _commitments(self) -> dict[str, Scalar]:
         bound: dict[str, Scalar] = {"number_c": commitment(self._salt, "number", self.number)}
-        caller = None if self._facts is None else self._facts.caller_id
+        caller = None if self._call is None else self._call.caller_id
         if caller is not None:
             bound["ani_c"] = commitment(self._salt, "ani", caller)
         return bound
 
     def _whole(self, event: StoredEvent) -> StoredEvent:
         """The event with what it says of the call, which the first one does for all of them."""
-        facts = self._facts
-        if facts is None or event.type not in _FIRST:
+        if self._call is None or event.type not in _FIRST:
             return event
-        body = {
-            **event.body,
-            "line_id": facts.line_id,
-            "did": facts.did,
-            "brand": facts.brand,
-            "legal_name": facts.legal_name,
-            "purpose": facts.purpose,
-            "call_uid": facts.call_uid,
-            "linked_id": facts.linked_id,
-            "channel": facts.channel,
-            "attestation": facts.attestation,
-            "server": facts.server,
-            "tz": facts.tz,
-            "clock_synced": facts.clock_synced,
-            "software": facts.software,
-            "config_sha256": facts.config_sha256,
-        }
-        return replace(event, body=body)
+        return replace(event, body={**event.body, **event_body(self._call)})
 
     def _first_disclosure(self, events: tuple[StoredEvent, ...]) -> DisclosureHeard | None:
         return self._disclosure if events and events[0].type is State.DISCLOSED else None

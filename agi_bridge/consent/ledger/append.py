@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
 import structlog
 from sqlalchemy import func, select, update
 
 from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.encoding import canonical, stamp, text_sha256, timestamp
+from agi_bridge.consent.encoding import canonical, stamp, timestamp
 from agi_bridge.consent.errors import (
     IllegalTransition,
     KeyFault,
@@ -45,6 +45,23 @@ AHEAD: Final = 300.0
 bridges on one database differ. What is further ahead was dated by a clock that was wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """Personal data with the keyed hashes that it is found by, each computed once.
+
+    Attributes:
+        person: what is sealed.
+        number: of the number.
+        unidentified: of all callers of the line who show no number; None where there was no call.
+        caller: what limits know the caller by: the number shown, else `unidentified`.
+    """
+
+    person: PersonalData
+    number: str | None
+    unidentified: str | None
+    caller: str | None
+
+
 @dataclass(slots=True)
 class _Group:
     """What the batches of one transaction have come to so far."""
@@ -53,9 +70,9 @@ class _Group:
     states: dict[str, State | None] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
     events: list[StoredEvent] = field(default_factory=list)
-    people: list[tuple[Batch, PersonalData]] = field(default_factory=list)
+    people: list[tuple[Batch, _Subject]] = field(default_factory=list)
     learned: list[Batch] = field(default_factory=list)
-    lifted: list[PersonalData] = field(default_factory=list)
+    lifted: list[_Subject] = field(default_factory=list)
 
 
 class Writer:
@@ -85,11 +102,12 @@ class Writer:
 
     def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
         """Store what may be stored of a group; say what became of each batch."""
-        self.hold(transaction, self._names(batches))
+        subjects = [self._subject(batch.personal) for batch in batches]
+        self.lock(transaction, _names(batches, subjects))
         group = _Group()
-        for batch in batches:
+        for batch, subject in zip(batches, subjects, strict=True):
             try:
-                self._stage(transaction, group, batch)
+                self._stage(transaction, group, batch, subject)
             except (IllegalTransition, Withheld) as refusal:
                 group.outcomes.append(refusal)
             else:
@@ -98,7 +116,7 @@ class Writer:
             self._insert(transaction, group)
         return group.outcomes
 
-    def hold(self, transaction: Transaction, names: Iterable[str] = ()) -> None:
+    def lock(self, transaction: Transaction, names: Iterable[str] = ()) -> None:
         """Take the locks that a transaction needs, our chain's and these; once and first."""
         transaction.lock([f"chain:{self.ledger_id}", *names])
 
@@ -109,7 +127,7 @@ class Writer:
             sql.head.text, sql.head.arguments(ledger_id=self.ledger_id)
         ).fetchone()
         seq, head = (0, START) if last is None else (last[0], bytes.fromhex(last[1]))
-        self._see_that_nothing_is_lost(transaction, seq, head)
+        self._check_head(transaction, seq, head)
         rows = []
         for seq_, event in enumerate(events, seq + 1):
             body = canonical(
@@ -145,7 +163,8 @@ class Writer:
         """Seal and store personal data under the id of an act; it is kept from now on."""
         now = stamp(self.clock())
         transaction.cursor.execute(
-            self._sql.insert_pii.text, self._row(consent_id, person, now, None)
+            self._sql.insert_pii.text,
+            self._row(consent_id, self._subject(person), now, None),
         )
 
     def state(self, transaction: Transaction, consent_id: str) -> State | None:
@@ -154,9 +173,8 @@ class Writer:
         last = transaction.cursor.execute(sql.text, (consent_id,)).fetchone()
         return None if last is None else State(last[0])
 
-    def version(self, transaction: Transaction, language: str, text: str) -> int:
+    def version(self, transaction: Transaction, language: str, text: str, sha256: str) -> int:
         """The version of a disclosure's wording in its language; a new one gets the next."""
-        sha256 = text_sha256(text)
         known = self._versions.get(sha256)
         if known is not None:
             return known
@@ -171,14 +189,14 @@ class Writer:
         kept = select(table.version).where(table.sha256 == sha256)
         return int(transaction.core.execute(kept).scalar_one())
 
-    def remember(self, text: str, version: int) -> None:
+    def remember(self, sha256: str, version: int) -> None:
         """A disclosure is committed under this version: no need to look it up again."""
-        self._versions[text_sha256(text)] = version
+        self._versions[sha256] = version
 
     def _remember_head(self, seq: int, head: bytes) -> None:
         self._head = seq, head
 
-    def _see_that_nothing_is_lost(self, transaction: Transaction, seq: int, head: bytes) -> None:
+    def _check_head(self, transaction: Transaction, seq: int, head: bytes) -> None:
         """See that what we stored last is still in our chain, whatever came to it since.
 
         It is not where an older copy of the database was put back under us, or a replica that
@@ -205,21 +223,9 @@ class Writer:
             self._lost = True
             raise LedgerLost(problem)
 
-    def _names(self, batches: Sequence[Batch]) -> Iterator[str]:
-        """What must not change under our hands: consents gone on with, numbers, callers, lines."""
-        for batch in batches:
-            yield f"consent:{batch.consent_id}"
-            if batch.personal is not None:
-                yield from self._names_of(batch.personal)
-
-    def _names_of(self, person: PersonalData) -> Iterator[str]:
-        yield f"number:{self._lookup(person.number)}"
-        if _caller_limit(person)[1]:
-            yield f"caller:{self._caller(person)}"
-        if person.rules.line_per_hour:
-            yield f"line:{person.line_id}"
-
-    def _stage(self, transaction: Transaction, group: _Group, batch: Batch) -> None:
+    def _stage(
+        self, transaction: Transaction, group: _Group, batch: Batch, subject: _Subject | None
+    ) -> None:
         """Take a batch into the group, or raise why it may not be stored."""
         events = batch.events
         state = group.states.get(batch.consent_id)
@@ -233,10 +239,9 @@ class Writer:
                     state = step(state, event.type)
                 except IllegalTransition as error:
                     raise IllegalTransition(f"consent {batch.consent_id}: {error}") from None
-        person = batch.personal
-        if person is not None:
-            self._check_limits(transaction, group, person)
-            group.people.append((batch, person))
+        if subject is not None:
+            self._check_limits(transaction, group, subject)
+            group.people.append((batch, subject))
         group.states[batch.consent_id] = state
         if batch.learned:
             group.learned.append(batch)
@@ -244,11 +249,10 @@ class Writer:
             events = (self._with_version(transaction, events[0], batch.disclosure), *events[1:])
         group.events += events
 
-    def _check_limits(self, transaction: Transaction, group: _Group, person: PersonalData) -> None:
+    def _check_limits(self, transaction: Transaction, group: _Group, subject: _Subject) -> None:
         """See that a number may be agreed to: not revoked, and no limit is reached."""
+        person, number, caller = subject.person, subject.number, subject.caller
         rules = person.rules
-        number = self._lookup(person.number)
-        caller = self._caller(person)
         line = person.line_id
         now = self.clock()
         until = stamp(now + AHEAD)
@@ -261,7 +265,7 @@ class Writer:
                 number=number, on_line=line,
                 day=_since(now, DAY, rules.number_per_day), day_until=until,
                 caller=caller, caller_day=_since(now, DAY, per_caller), caller_day_until=until,
-                line=line, nobody=self._nobody(person),
+                line=line, nobody=subject.unidentified,
                 hour=_since(now, HOUR, rules.line_per_hour), hour_until=until,
             ),
         ).fetchone()  # fmt: skip
@@ -287,12 +291,12 @@ class Writer:
                 raise Withheld(reason)
         group.taken.update(key for key, *_ in limits)
         if suppressed:
-            group.lifted.append(person)
+            group.lifted.append(subject)
 
     def _with_version(
         self, transaction: Transaction, event: StoredEvent, heard: DisclosureHeard
     ) -> StoredEvent:
-        version = self.version(transaction, heard.language, heard.text)
+        version = self.version(transaction, heard.language, heard.text, heard.sha256)
         body = {**event.body, "disclosure_version": version}
         return StoredEvent(event.event_id, event.consent_id, event.type, event.at, body)
 
@@ -305,28 +309,29 @@ class Writer:
                 sql.insert_pii.text,
                 [
                     self._row(
-                        batch.consent_id, person, now,
-                        None if batch.disclosure is None else text_sha256(batch.disclosure.text),
+                        batch.consent_id, subject, now,
+                        None if batch.disclosure is None else batch.disclosure.sha256,
                     )
-                    for batch, person in group.people
+                    for batch, subject in group.people
                 ],
             )  # fmt: skip
         for batch in sorted(group.learned, key=lambda batch: batch.consent_id):
             self._learn(transaction, batch)
-        for person in group.lifted:
-            self._lift(transaction, person)
+        for subject in group.lifted:
+            self._lift(transaction, subject)
 
     def _row(
-        self, consent_id: str, person: PersonalData, at: str, disclosure_sha256: str | None
+        self, consent_id: str, subject: _Subject, at: str, disclosure_sha256: str | None
     ) -> tuple[object, ...]:
+        person = subject.person
         return self._sql.insert_pii.arguments(
             consent_id=consent_id,
             kind=person.kind,
             line_id=person.line_id,
             brand=None if person.brand is None else brand_key(person.brand),
             at=at,
-            number_hmac=self._lookup(person.number),
-            caller_hmac=self._caller(person),
+            number_hmac=subject.number,
+            caller_hmac=subject.caller,
             sealed=self.vault.seal(consent_id, person.values),
             disclosure_sha256=disclosure_sha256,
             trimmed=False,
@@ -350,9 +355,9 @@ class Writer:
                 sql.reseal.text, sql.reseal.arguments(of=batch.consent_id, sealed=sealed)
             )
 
-    def _lift(self, transaction: Transaction, person: PersonalData) -> None:
+    def _lift(self, transaction: Transaction, subject: _Subject) -> None:
         """A consent given since, by the number itself, ends its revocation for this brand."""
-        number, brand = self._lookup(person.number), brand_key(person.brand or "")
+        number, brand = subject.number, brand_key(subject.person.brand or "")
         row = SUPPRESSION.c
         now = timestamp()
         lifted = transaction.core.execute(
@@ -372,19 +377,32 @@ class Writer:
                 )
             )  # fmt: skip
 
-    def _caller(self, person: PersonalData) -> str | None:
-        """What limits know a caller by: the number shown, else one name for all of a line."""
-        if person.caller_id is None:
-            return self._nobody(person)
-        return self.vault.lookup(person.caller_id)
+    @overload
+    def _subject(self, person: PersonalData) -> _Subject: ...
+    @overload
+    def _subject(self, person: None) -> None: ...
+    @overload
+    def _subject(self, person: PersonalData | None) -> _Subject | None: ...
+    def _subject(self, person: PersonalData | None) -> _Subject | None:
+        if person is None:
+            return None
+        lookup, line = self.vault.lookup, person.line_id
+        nobody = None if line is None else lookup(f"\0callers without a number: {line}")
+        number = None if person.number is None else lookup(person.number)
+        caller = nobody if person.caller_id is None else lookup(person.caller_id)
+        return _Subject(person, number, nobody, caller)
 
-    def _nobody(self, person: PersonalData) -> str | None:
-        """The caller who shows no number; None where there was no call."""
-        line = person.line_id
-        return None if line is None else self.vault.lookup(f"\0callers without a number: {line}")
 
-    def _lookup(self, value: str | None) -> str | None:
-        return None if value is None else self.vault.lookup(value)
+def _names(batches: Sequence[Batch], subjects: Sequence[_Subject | None]) -> Iterator[str]:
+    """What to lock: consents that are continued, numbers, callers and lines."""
+    for batch, subject in zip(batches, subjects, strict=True):
+        yield f"consent:{batch.consent_id}"
+        if subject is not None:
+            yield f"number:{subject.number}"
+            if _caller_limit(subject.person)[1]:
+                yield f"caller:{subject.caller}"
+            if subject.person.rules.line_per_hour:
+                yield f"line:{subject.person.line_id}"
 
 
 def _after_all(event: StoredEvent) -> StoredEvent:

@@ -65,14 +65,14 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
         )
 
 
-def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software: str) -> None:
+def check_in(transaction: Transaction, writer: Writer, keys: Keys, *, software: str) -> None:
     """See that the keys are those of this database; begin our chain if it has none yet.
 
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
         KeyMissing: personal data here was sealed with a key that is not at hand.
     """
-    writer.hold(transaction, ["ledger"])
+    writer.lock(transaction, ["ledger"])
     known = check_keys(transaction.core, writer.vault)
     if writer.ledger_id in known:
         return

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.signing.keys import Keys
 
-AT_ONCE = 500
+PAGE = 500
 """Most rows in one transaction: calls wait for it."""
 
 
 def register(
-    transaction: Transaction, writer: Writer, wording: tuple[str, str], sound: tuple[str, bytes]
-) -> int:  # fmt: skip
-    """Keep a disclosure (language, text) and its recording (SHA-256, WAV), once.
+    transaction: Transaction,
+    writer: Writer,
+    wording: tuple[str, str, str],
+    sound: tuple[str, bytes],
+) -> int:
+    """Keep a disclosure (language, text, SHA-256) and its recording (SHA-256, WAV), once.
 
     Returns the wording's version.
     """
@@ -42,7 +45,7 @@ def register(
 
 def checkpoint(transaction: Transaction, writer: Writer, keys: Keys) -> Checkpoint | None:
     """Sign the head of our chain and keep a copy; None if it was signed already."""
-    writer.hold(transaction)
+    writer.lock(transaction)
     table = CHECKPOINT.c
     head = transaction.core.execute(
         select(EVENT.c.seq, EVENT.c.hash)
@@ -78,13 +81,13 @@ def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> t
 
     Returns how many were, and the id to go on `after`; an empty one is the end.
     """
-    writer.hold(transaction)
+    writer.lock(transaction)
     pii = PII.c
     rows = transaction.core.execute(
         select(pii.consent_id, pii.sealed)
         .where(pii.consent_id > after)
         .order_by(pii.consent_id)
-        .limit(AT_ONCE)
+        .limit(PAGE)
         .with_for_update()  # another bridge may be adding to one of them
     ).all()
     old = [row for row in rows if not writer.vault.is_current(row.sealed)]
@@ -101,4 +104,4 @@ def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> t
         writer.append(
             transaction, [StoredEvent(new.next(), new.next(), Act.RESEALED, timestamp(), body)]
         )
-    return len(old), rows[-1].consent_id if len(rows) == AT_ONCE else ""
+    return len(old), rows[-1].consent_id if len(rows) == PAGE else ""

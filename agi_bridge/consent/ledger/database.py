@@ -34,7 +34,7 @@ BUSY_SECONDS: Final = 3.0
 """How long a write waits for another process that holds what it needs, before it fails."""
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL to take a connection."""
-_READS: Final = "reads"
+_READ_ONLY: Final = "reads"
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
     f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
@@ -77,7 +77,7 @@ class Transaction:
                 "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
             )
 
-    def take_time(self) -> None:
+    def lift_timeout(self) -> None:
         """Let statements take as long as they need: no caller waits for this transaction."""
         if self.locks:
             self.cursor.execute("SET LOCAL statement_timeout = 0")
@@ -147,7 +147,7 @@ class Database:
         """
         try:
             core = self._connected()
-            core.info[_READS] = reads
+            core.info[_READ_ONLY] = reads
             with core.begin():
                 if self._file is not None:
                     self._file.note_log()
@@ -178,7 +178,7 @@ class Database:
 
     def _clean(self, statements: Sequence[str]) -> None:
         """Carry out statements that no transaction may hold, then empty SQLite's log."""
-        self._see_file()
+        self._check_file()
         self._drop()
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as core:
@@ -214,8 +214,8 @@ class Database:
     def _connected(self) -> Connection:
         """The connection, to the database that was opened first and no other."""
         if self._file is not None:
-            self._see_file()
-        elif self._connection is not None and _ended(self._connection):
+            self._check_file()
+        elif self._connection is not None and _is_closed(self._connection):
             self._drop()
         if self._connection is None:
             self._connection = self._engine.connect()
@@ -223,7 +223,7 @@ class Database:
                 self._file.pin()
         return self._connection
 
-    def _see_file(self) -> None:
+    def _check_file(self) -> None:
         """See that a SQLite file and its log are the ones that were opened.
 
         A log that is gone is still open here, and the file is not: what it holds is put into the
@@ -305,7 +305,7 @@ class Database:
                 connection.invalidate()
 
 
-def _ended(connection: Connection) -> bool:
+def _is_closed(connection: Connection) -> bool:
     """Whether PostgreSQL has closed an idle connection, as at a restart: only then does it speak.
 
     Otherwise the next caller's consent would be what finds out.
@@ -340,7 +340,7 @@ def _sqlite(path: Path) -> Engine:
         # What is no UTF-8 was tampered with: that is for the verification to say.
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         try:
-            with _alone(path.parent):
+            with _exclusive(path.parent):
                 connection.execute("PRAGMA journal_mode=WAL")
             for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
@@ -350,14 +350,14 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        reads = connection.info.get(_READS, False)
+        reads = connection.info.get(_READ_ONLY, False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[None]:
     """Hold back others that use this folder: SQLite gives up at once where two begin a log."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.results import RetentionRules
 
-AT_ONCE: Final = 500
+PAGE: Final = 500
 """Most rows in one transaction: calls wait for it."""
 DAY: Final = 86_400.0
 SILENCE: Final = 32 * DAY
@@ -50,7 +50,7 @@ def erase(
 ) -> int:
     """Delete personal data, but what is restricted; returns of how many consents."""
     ids = sorted(set(consent_ids))
-    writer.hold(transaction, map("consent:{}".format, ids))
+    writer.lock(transaction, map("consent:{}".format, ids))
     return _erase(transaction, writer, ids, stamp(writer.clock()), (basis, actor))
 
 
@@ -65,7 +65,7 @@ def restrict(
 ) -> int:
     """Keep personal data for a defence only, until a day; returns of how many consents."""
     ids = sorted(set(consent_ids))
-    writer.hold(transaction, map("consent:{}".format, ids))
+    writer.lock(transaction, map("consent:{}".format, ids))
     pii = PII.c
     there = transaction.core.execute(
         select(pii.consent_id).where(pii.consent_id.in_(ids))
@@ -82,7 +82,7 @@ def restrict(
 def due(transaction: Transaction, rules: RetentionRules) -> RetentionReport:
     """What `retain` would delete."""
     return RetentionReport(
-        len(_due(transaction, rules, None)), len(_detailed(transaction, rules, None))
+        len(_due(transaction, rules, None)), len(_details_due(transaction, rules, None))
     )
 
 
@@ -92,18 +92,18 @@ def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> R
     Raises:
         ClockInDoubt: there is something, but nothing confirms that it is time.
     """
-    writer.hold(transaction)
-    gone = _due(transaction, rules, AT_ONCE)
-    details = [] if gone else _detailed(transaction, rules, AT_ONCE)
+    writer.lock(transaction)
+    gone = _due(transaction, rules, PAGE)
+    details = [] if gone else _details_due(transaction, rules, PAGE)
     if gone or details:
-        _see_clock(transaction, rules.now)
+        _check_clock(transaction, rules.now)
     erased = _erase(transaction, writer, gone, stamp(rules.now), ("retention", "agi-bridge"))
     if erased:  # for itself: it needs no key, and is done though the rest fails
         return RetentionReport(erase=erased)
     return RetentionReport(trim=_trim(transaction, writer, details))
 
 
-def _see_clock(transaction: Transaction, now: float) -> None:
+def _check_clock(transaction: Transaction, now: float) -> None:
     """See that something besides the clock says what time it is.
 
     Raises:
@@ -154,7 +154,7 @@ def _erase(
 ) -> int:
     pii = PII.c
     gone = transaction.core.execute(
-        delete(PII).where(pii.consent_id.in_(ids), _free(now)).returning(pii.consent_id)
+        delete(PII).where(pii.consent_id.in_(ids), _not_restricted(now)).returning(pii.consent_id)
     ).scalars()
     erased = sorted(gone)
     basis, actor = why
@@ -204,13 +204,15 @@ def _due(transaction: Transaction, rules: RetentionRules, limit: int | None) -> 
     pii, later = PII.c, PII.alias()
     query = select(pii.consent_id).where(
         pii.at < _before(rules),
-        _free(stamp(rules.now)),
+        _not_restricted(stamp(rules.now)),
         ~exists().where(later.c.number_hmac == pii.number_hmac, later.c.at >= _before(rules)),
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
 
 
-def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None) -> Sequence[str]:
+def _details_due(
+    transaction: Transaction, rules: RetentionRules, limit: int | None
+) -> Sequence[str]:
     """The consents whose details are due, though they themselves are not."""
     pii, later = PII.c, PII.alias()
     stays = or_(
@@ -221,7 +223,7 @@ def _detailed(transaction: Transaction, rules: RetentionRules, limit: int | None
         pii.at < rules.details_before,
         pii.trimmed.is_(False),
         pii.kind.in_(["consent", "returned"]),
-        _free(stamp(rules.now)),
+        _not_restricted(stamp(rules.now)),
         stays,
     )
     return transaction.core.execute(query.order_by(pii.at).limit(limit)).scalars().all()
@@ -233,7 +235,7 @@ def _before(rules: RetentionRules) -> ColumnElement[str]:
     return case(rules.of_lines, value=PII.c.line_id, else_=usual) if rules.of_lines else usual
 
 
-def _free(now: str) -> ColumnElement[bool]:
+def _not_restricted(now: str) -> ColumnElement[bool]:
     """Not held for a defence."""
     until = PII.c.restricted_until
     return or_(until.is_(None), until < now)

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from agi_bridge import __version__
+from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.errors import CircuitOpen, ConsentError, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.ledger import bootstrap, erasure, queries, submissions, worker
-from agi_bridge.consent.ledger import checkpoints as sealing
-from agi_bridge.consent.ledger import revoke as revoking
+from agi_bridge.consent.ledger import (
+    bootstrap,
+    checkpoints,
+    erasure,
+    queries,
+    revoke,
+    submissions,
+    worker,
+)
 from agi_bridge.consent.ledger.append import Writer
 from agi_bridge.consent.ledger.circuit import Circuit
 from agi_bridge.consent.ledger.database import Database
@@ -51,11 +58,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-AT_ONCE: Final = 200
+MAX_GROUP: Final = 200
 """Most appends in one transaction: PostgreSQL has room for a few thousand locks in all."""
-REPEATS: Final = 10
+MAX_REVOKE_TRIES: Final = 10
 """How often a revocation is tried that agreements of the same number get in the way of."""
-UNSENT_AT_ONCE: Final = 100
+UNSENT_PAGE: Final = 100
 """Most unsent consents read in one piece, which takes some 20 ms."""
 SOFTWARE: Final = f"agi-bridge {__version__}"
 
@@ -79,7 +86,7 @@ class Ledger:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._events_stored = asyncio.Event()
-        self._ring_after = 0
+        self._notify_after = 0
         self._stored = 0
 
     @classmethod
@@ -124,7 +131,7 @@ class Ledger:
 
     def notify_after(self, events: int) -> asyncio.Event:
         """An event that is set whenever calls have stored so many more events."""
-        self._ring_after = events
+        self._notify_after = events
         return self._events_stored
 
     # The calls' side
@@ -168,11 +175,11 @@ class Ledger:
 
     async def unsent(self) -> list[Unsent]:
         """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
-        ids = await self._worker.look(submissions.unsent_ids)
+        ids = await self._worker.read(submissions.unsent_ids)
         found: list[Unsent] = []
-        for first in range(0, len(ids), UNSENT_AT_ONCE):  # calls wait for the same thread
-            some = ids[first : first + UNSENT_AT_ONCE]
-            found += await self._worker.look(partial(submissions.unsent, ids=some))
+        for first in range(0, len(ids), UNSENT_PAGE):  # calls wait for the same thread
+            some = ids[first : first + UNSENT_PAGE]
+            found += await self._worker.read(partial(submissions.unsent, ids=some))
         return found
 
     async def load_for_retry(self, consent_id: str) -> ConsentRecord:
@@ -202,7 +209,7 @@ class Ledger:
             raise self._circuit_open()
         began = asyncio.get_running_loop().time()
         try:
-            return await self._worker.look_in_time(
+            return await self._worker.read_in_time(
                 lambda t: submissions.active_consent(t, self._writer, number, brand, purpose)
             )
         except LedgerUnavailable as error:
@@ -213,20 +220,21 @@ class Ledger:
         self, language: str, text: str, audio_sha256: str, wav: bytes
     ) -> int:
         """Keep a disclosure and its recording, for the proof; returns the wording's version."""
+        wording, sound = (language, text, text_sha256(text)), (audio_sha256, wav)
         version = await self._worker.run(
-            lambda t: sealing.register(t, self._writer, (language, text), (audio_sha256, wav))
+            lambda t: checkpoints.register(t, self._writer, wording, sound)
         )
-        self._writer.remember(text, version)
+        self._writer.remember(wording[2], version)
         return version
 
     # Revocation, retention, erasure
 
     async def revoke(self, request: Revocation) -> RevocationResult:
         """End every consent of a number for a brand, and let no new one be taken by others."""
-        for _ in range(REPEATS):
+        for _ in range(MAX_REVOKE_TRIES):
             try:
-                return await self._worker.run(lambda t: revoking.revoke(t, self._writer, request))
-            except revoking.Again:
+                return await self._worker.run(lambda t: revoke.revoke(t, self._writer, request))
+            except revoke.RetryTransaction:
                 continue
         raise LedgerUnavailable("the number is being agreed to all the time")
 
@@ -235,14 +243,14 @@ class Ledger:
     ) -> str:
         """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
         return await self._worker.run(
-            lambda t: revoking.message(
+            lambda t: revoke.message(
                 t, self._writer, customer_id, words, reference=reference, business_id=business_id
             )
         )
 
     async def record_act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
         """Store an act that changes no state: revealed, exported, resolved."""
-        await self._worker.run(lambda t: revoking.act(t, self._writer, act, consent_id, body))
+        await self._worker.run(lambda t: revoke.act(t, self._writer, act, consent_id, body))
 
     async def erase(self, consent_ids: Iterable[str], *, basis: str, actor: str) -> int:
         """Delete the personal data of consents; their events stay. Returns how many had any."""
@@ -284,7 +292,7 @@ class Ledger:
         total, after = 0, ""
         while True:
             resealed, after = await self._worker.run(
-                partial(sealing.rekey, writer=self._writer, actor=actor, after=after)
+                partial(checkpoints.rekey, writer=self._writer, actor=actor, after=after)
             )
             total += resealed
             if not after:
@@ -296,34 +304,34 @@ class Ledger:
 
     async def checkpoint(self) -> Checkpoint | None:
         """Sign the head of our chain and keep a copy; None if nothing is new since the last one."""
-        return await self._worker.run(lambda t: sealing.checkpoint(t, self._writer, self._keys))
+        return await self._worker.run(lambda t: checkpoints.checkpoint(t, self._writer, self._keys))
 
     async def checkpoints(self) -> list[Checkpoint]:
         """The copies of the checkpoints of every chain here."""
-        return await self._worker.look(sealing.checkpoints)
+        return await self._worker.read(checkpoints.checkpoints)
 
     async def chains(self) -> list[Chain]:
         """The chains in this database, with their heads."""
-        return await self._worker.look(queries.chains)
+        return await self._worker.read(queries.chains)
 
     async def rows(
         self, ledger_id: str | None = None, *, first: int = 1, last: int | None = None
     ) -> list[Row]:
         """Events of a chain (ours, if none is named) from one number to another, both included."""
         of = ledger_id or self.ledger_id
-        return await self._worker.look(lambda t: queries.rows(t, of, first, last))
+        return await self._worker.read(lambda t: queries.rows(t, of, first, last))
 
     async def rows_of(self, consent_id: str) -> list[Row]:
         """The events of one consent or act, in the order they were stored."""
-        return await self._worker.look(lambda t: queries.rows_of(t, consent_id))
+        return await self._worker.read(lambda t: queries.rows_of(t, consent_id))
 
     async def ids_with_prefix(self, prefix: str, limit: int) -> list[str]:
         """The ids of records that begin with these characters, `limit` of them at most."""
-        return await self._worker.look(lambda t: queries.ids_with_prefix(t, prefix, limit))
+        return await self._worker.read(lambda t: queries.ids_with_prefix(t, prefix, limit))
 
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
         """The events of one consent, or all events of consents, in the order they were stored."""
-        rows = await self._worker.look(lambda t: queries.events(t, consent_id))
+        rows = await self._worker.read(lambda t: queries.events(t, consent_id))
         return [StoredEvent.of(row) for row in rows]
 
     async def personal_data(self, consent_id: str) -> dict[str, str] | None:
@@ -333,7 +341,7 @@ class Ledger:
             KeyMissing: the key that it was sealed with is not at hand.
             VaultDamaged: it cannot be opened.
         """
-        return await self._worker.look(
+        return await self._worker.read(
             lambda t: queries.personal(t, self._writer.vault, consent_id)
         )
 
@@ -343,22 +351,22 @@ class Ledger:
 
     async def disclosure(self, sha256: str) -> Disclosure | None:
         """A disclosure's exact text."""
-        return await self._worker.look(lambda t: queries.disclosure(t, sha256))
+        return await self._worker.read(lambda t: queries.disclosure(t, sha256))
 
     async def audio(self, sha256: str) -> bytes | None:
         """The recording of a disclosure, as a WAV file."""
-        return await self._worker.look(lambda t: queries.audio(t, sha256))
+        return await self._worker.read(lambda t: queries.audio(t, sha256))
 
     async def revocation_in_force(self, number: str, scope: str) -> bool:
         """Whether a revocation (of a brand, or `*`) is obeyed, or was lifted by a consent since."""
         vault = self._writer.vault
-        return await self._worker.look(
+        return await self._worker.read(
             lambda t: queries.revocation_in_force(t, vault, number, scope)
         )
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""
-        return await self._worker.look(lambda t: queries.summaries(t, self._writer.vault, wanted))
+        return await self._worker.read(lambda t: queries.summaries(t, self._writer.vault, wanted))
 
     async def close(self) -> None:
         """Write what waits, then release the database. Safe to call twice."""
@@ -372,7 +380,7 @@ class Ledger:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                first, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+                first, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
                 if group := [waiting for waiting in first if not waiting.given_up]:
                     await self._store(group)
         finally:
@@ -408,7 +416,7 @@ class Ledger:
     def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
         stored = zip(batches, outcomes, strict=True)
         self._stored += sum(len(batch.events) for batch, outcome in stored if outcome is None)
-        if self._stored >= self._ring_after > 0:
+        if self._stored >= self._notify_after > 0:
             self._stored = 0
             self._events_stored.set()
 
@@ -429,7 +437,7 @@ class Ledger:
             bootstrap.prepare(transaction, self._database.name, make=not read_only)
         if not read_only:
             with self._database.transaction() as transaction:
-                bootstrap.take_place(transaction, self._writer, self._keys, software=SOFTWARE)
+                bootstrap.check_in(transaction, self._writer, self._keys, software=SOFTWARE)
 
 
 class _Waiting:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.revocation import Revocation
 
 
-class Again(Exception):  # noqa: N818 - no error: the transaction is to be tried once more
+class RetryTransaction(Exception):  # noqa: N818 - no error: the transaction is to be tried once more
     """A consent came in while we waited for its number."""
 
 
@@ -32,12 +32,12 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
     """Suppress a number for a brand (or every one) and end the consents that it gave.
 
     Raises:
-        Again: try the transaction once more.
+        RetryTransaction: try the transaction once more.
     """
     number = writer.vault.lookup(request.number)
     id_ = _act_id(writer, f"revocation {request.channel}", request.reference)
     before = _consents(transaction, number, request.brand)
-    writer.hold(
+    writer.lock(
         transaction, [f"number:{number}", f"consent:{id_}", *map("consent:{}".format, before)]
     )
     known = queries.rows_of(transaction, id_)
@@ -45,7 +45,7 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
         return RevocationResult(id_, known[0].fields["consents"], already=True)
     consents = _consents(transaction, number, request.brand)
     if consents != before:
-        raise Again
+        raise RetryTransaction
     ended = [
         consent_id
         for consent_id in consents
@@ -91,7 +91,7 @@ def message(
 ) -> str:
     """Keep a request to stop whose sender's number is not known; the same one only once."""
     id_ = _act_id(writer, "message", reference)
-    writer.hold(transaction, [f"consent:{id_}"])
+    writer.lock(transaction, [f"consent:{id_}"])
     if queries.rows_of(transaction, id_):
         return id_
     now = timestamp()
@@ -121,7 +121,7 @@ def act(
         LookupError: what is to be resolved is not in the ledger.
         IllegalTransition: it does not wait for a person.
     """
-    writer.hold(transaction, [f"consent:{consent_id}"])
+    writer.lock(transaction, [f"consent:{consent_id}"])
     if type_ is Act.RESOLVED:
         rows = queries.rows_of(transaction, consent_id)
         if not rows:

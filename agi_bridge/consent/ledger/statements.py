@@ -38,7 +38,7 @@ class Statements:
     last_state: Statement
     """The state that a consent was left in."""
     agreement_checks: Statement
-    """What stands against an agreement: see `_standing` below."""
+    """What stands against an agreement: see `_agreement_checks` below."""
     insert_event: Statement
     insert_disclosure: Statement
     insert_pii: Statement
@@ -77,7 +77,7 @@ class Statements:
                 .suffix_with("LIMIT 1"),
                 dialect,
             ),
-            agreement_checks=_statement(_standing(), dialect),
+            agreement_checks=_statement(_agreement_checks(), dialect),
             insert_event=_insert(insert(EVENT).inline(), EVENT, dialect, without="id"),
             insert_disclosure=_insert(disclosure, DISCLOSURE, dialect),
             insert_pii=_insert(insert(PII), PII, dialect),
@@ -96,7 +96,7 @@ class Statements:
         )
 
 
-def _standing() -> ClauseElement:
+def _agreement_checks() -> ClauseElement:
     """What stands against an agreement, in one row.
 
     Whether a number is revoked for this brand (1), lifted (0) or neither (NULL); the same for every

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def recover(transaction: Transaction, writer: Writer) -> int:
     """Turn the submissions that a crash left open in our chain into `unknown`."""
-    transaction.take_time()  # it looks at every submission there ever was
+    transaction.lift_timeout()  # it looks at every submission there ever was
     later = EVENT.alias()
     closing = [state.value for state in State] + [Act.SETTLED.value]
     query = select(EVENT.c.consent_id).where(
@@ -37,7 +37,7 @@ def recover(transaction: Transaction, writer: Writer) -> int:
         ),
     )
     left = transaction.core.execute(query).scalars().all()
-    writer.hold(transaction, map("consent:{}".format, left))
+    writer.lock(transaction, map("consent:{}".format, left))
     open_ = [id_ for id_ in left if writer.state(transaction, id_) is State.SUBMITTING]
     writer.append(
         transaction, [_event(id_, State.UNKNOWN, reason="bridge_stopped") for id_ in open_]
@@ -82,7 +82,7 @@ def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) ->
 
 def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: str) -> None:
     """End a consent that is still unsent: it never will be sent."""
-    writer.hold(transaction, [f"consent:{consent_id}"])
+    writer.lock(transaction, [f"consent:{consent_id}"])
     if writer.state(transaction, consent_id) is State.NOT_SENT:
         writer.append(transaction, [_event(consent_id, State.EXPIRED, reason=reason)])
 
@@ -113,7 +113,7 @@ def active_consent(
 
 def never_sent(transaction: Transaction, writer: Writer, consent_id: str) -> None:
     """A consent was stored after its call had given it up: nothing was sent, nothing will be."""
-    writer.hold(transaction, [f"consent:{consent_id}"])
+    writer.lock(transaction, [f"consent:{consent_id}"])
     if writer.state(transaction, consent_id) is State.SUBMITTING:
         reason = "stored_too_late"
         writer.append(

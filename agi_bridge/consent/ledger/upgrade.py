@@ -56,7 +56,7 @@ def _run_migrations(transaction: Transaction) -> None:
     from alembic import command  # noqa: PLC0415 - slow to import, and only an upgrade needs it
     from alembic.config import Config  # noqa: PLC0415 - the same
 
-    transaction.take_time()
+    transaction.lift_timeout()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = transaction.core

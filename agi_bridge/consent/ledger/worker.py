@@ -35,17 +35,17 @@ class Worker:
         """Do work that may write."""
         return await self.on_thread(partial(self._in_transaction, work))
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, and keeps no other process from writing."""
         return await self.on_thread(partial(self._in_transaction, work, reads=True))
 
-    async def look_in_time(self, work: Callable[[Transaction], T]) -> T:
+    async def read_in_time(self, work: Callable[[Transaction], T]) -> T:
         """The same, for what a caller waits for.
 
         Raises:
             LedgerUnavailable: it takes too long.
         """
-        task = asyncio.create_task(self.look(work))
+        task = asyncio.create_task(self.read(work))
         if not await self.answered(task):
             raise self.no_answer()
         return task.result()

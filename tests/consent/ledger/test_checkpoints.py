@@ -149,7 +149,7 @@ def renewed(keys: Keys) -> Keys:
 async def test_after_rekeying_the_old_key_may_go(
     where: Path | str, keys: Keys, renewed: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "AT_ONCE", 2)
+    monkeypatch.setattr(checkpoints, "PAGE", 2)
     ids = await sealed_under(where, keys, 4)
     async with await Ledger.open(where, renewed) as ledger:
         await ledger.append(confirmed().take())

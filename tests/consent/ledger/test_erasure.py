@@ -190,7 +190,7 @@ async def test_what_was_restricted_just_before_it_is_deleted_stays(
 async def test_a_dry_run_says_what_a_real_one_does(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasure, "AT_ONCE", 2)
+    monkeypatch.setattr(erasure, "PAGE", 2)
     old = [await stored(ledger, submitting(f"+1415555017{n}"), LONG_AGO) for n in range(5)]
     middle = [await stored(ledger, submitting(f"+1415555018{n}"), AGO) for n in range(3)]
     new = await stored(ledger, submitting("+14155550190"), NOW)

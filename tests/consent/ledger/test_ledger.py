@@ -88,7 +88,7 @@ async def test_appends_that_arrive_while_a_group_is_written_are_the_next_group(
 async def test_groups_are_bounded_and_none_is_forgotten(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "AT_ONCE", 10)
+    monkeypatch.setattr(ledger_module, "MAX_GROUP", 10)
     commits = count_commits(ledger)
     await asyncio.gather(*(ledger.append(confirmed().take()) for _ in range(25)))
     assert len(commits) == 3

@@ -198,13 +198,13 @@ async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
     looks = count()
     monkeypatch.setattr(revoke, "_consents", lambda *asked: found(*asked) if next(looks) else [])
     held: list[str] = []
-    hold = ledger._writer.hold
+    lock = ledger._writer.lock
 
     def noted(transaction: Transaction, names: Iterable[str]) -> None:
         held.extend(names := list(names))
-        hold(transaction, names)
+        lock(transaction, names)
 
-    monkeypatch.setattr(ledger._writer, "hold", noted)
+    monkeypatch.setattr(ledger._writer, "lock", noted)
     assert (await ledger.revoke(revocation())).consents == 1
     assert await last(ledger, consent) == "revoked"
     assert f"consent:{consent}" in held  # and not changed under our hands

@@ -73,14 +73,14 @@ async def test_looking_for_open_submissions_may_take_as_long_as_a_large_ledger_n
 ) -> None:
     limits: list[str] = []
     async with await Ledger.open(emptied_url, keys) as ledger:
-        hold = ledger._writer.hold
+        lock = ledger._writer.lock
 
         def look(transaction: Transaction, names: Iterable[str] = ()) -> None:
             shown = transaction.core.exec_driver_sql("show statement_timeout")
             limits.append(shown.scalar_one())
-            hold(transaction, names)
+            lock(transaction, names)
 
-        monkeypatch.setattr(ledger._writer, "hold", look)
+        monkeypatch.setattr(ledger._writer, "lock", look)
         await ledger.recover()
         await ledger.append(submitting().take())
     assert limits == ["0", "5s"]
@@ -111,16 +111,16 @@ async def test_what_another_bridge_ended_meanwhile_is_not_ended_again(
     ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consent = await stored(ledger, submitting())
-    hold = ledger._writer.hold
+    lock = ledger._writer.lock
     loop = asyncio.get_running_loop()
 
     def revoked_first(*arguments: object) -> None:
         if ledger._database.is_sqlite:  # it has one writer at a time: there is no meanwhile
-            return hold(*arguments)  # type: ignore[arg-type]  # as they came
+            return lock(*arguments)  # type: ignore[arg-type]  # as they came
         asyncio.run_coroutine_threadsafe(other.revoke(revocation()), loop).result()
-        return hold(*arguments)  # type: ignore[arg-type]  # as they came
+        return lock(*arguments)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(ledger._writer, "hold", revoked_first)
+    monkeypatch.setattr(ledger._writer, "lock", revoked_first)
     recovered = await ledger.recover()
     if ledger._database.is_sqlite:
         assert recovered == 1
@@ -283,7 +283,7 @@ async def test_who_agreed_to_answers_has_not_agreed_to_advertising(ledger: Ledge
 async def test_a_call_need_not_wait_until_all_unsent_consents_are_read(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agi_bridge.consent.ledger.ledger.UNSENT_AT_ONCE", 1)
+    monkeypatch.setattr("agi_bridge.consent.ledger.ledger.UNSENT_PAGE", 1)
     ids = [await stored(ledger, submitting(), State.NOT_SENT) for _ in range(3)]
     order: list[str] = []
     looking = asyncio.create_task(ledger.unsent())
