@@ -69,9 +69,9 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     )
     log = structlog.get_logger()
     if made:
-        log.warning(backup_advice(made))
+        log.warning("keys.created", advice=backup_advice(made))
     for path in await asyncio.to_thread(world_accessible_key_files, settings.keys_dir):
-        log.warning("a key is open to every account: chmod 600 it", file=str(path))
+        log.warning("keys.world_accessible", file=str(path))
     return await Ledger.open(where, keys)
 
 
@@ -148,7 +148,7 @@ async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
     try:
         kept = await asyncio.to_thread(read_checkpoints, path) if path.exists() else []
     except (BadCheckpoint, OSError) as error:
-        structlog.get_logger().error("the file of checkpoints cannot be used", problem=str(error))
+        structlog.get_logger().error("checkpoint.file_unreadable", reason=str(error))
         return
     last = max(
         (each for each in kept if each.ledger_id == ledger.ledger_id),
@@ -160,10 +160,9 @@ async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
     there = await ledger.rows(first=last.seq, last=last.seq)
     if [row.hash for row in there] != [last.hash]:
         structlog.get_logger().error(
-            "the ledger lacks events that were there before: put the right database back, or begin "
-            "a chain with a new signing key (docs/consents.md, Keys and versions)",
+            "ledger.contradicts_checkpoint",
             file=str(path),
-            event_of_checkpoint=last.seq,
+            seq=last.seq,
         )
 
 

@@ -193,22 +193,19 @@ async def test_prompts_with_an_old_brand_are_one_error_of_their_line(
     ]
 
 
-async def test_a_ledger_that_lacks_what_a_checkpoint_vouches_for_is_told(
+async def test_a_ledger_that_contradicts_its_last_checkpoint_is_logged(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     async with bridge(tmp_path, fake_hook) as server:
         await call(server, f"{KEYED},1")
     async with bridge(tmp_path, fake_hook):
         pass
-    assert "the ledger lacks events" not in written.getvalue()
+    assert "ledger.contradicts_checkpoint" not in written.getvalue()
     for file in tmp_path.glob("consents.db*"):
         file.unlink()
     async with bridge(tmp_path, fake_hook):
         pass
-    told = await written.line(
-        "the ledger lacks events that were there before: put the right database back, or begin "
-        "a chain with a new signing key (docs/consents.md, Keys and versions)"
-    )
+    told = await written.line("ledger.contradicts_checkpoint")
     assert told["level"] == "error"
 
 
@@ -218,8 +215,8 @@ async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting
     (tmp_path / "checkpoints.jsonl").write_text("nonsense\n")
     async with bridge(tmp_path, fake_hook):
         pass
-    told = await written.line("the file of checkpoints cannot be used")
-    assert "line 1" in told["problem"]
+    told = await written.line("checkpoint.file_unreadable")
+    assert "line 1" in told["reason"]
 
 
 async def test_a_last_checkpoint_that_hangs_does_not_keep_it_from_ending(

@@ -347,7 +347,7 @@ class Writer:
                 known = self.vault.open(batch.consent_id, row[0])
             except (KeyFault, VaultDamaged) as error:  # the outcome is stored all the same
                 structlog.get_logger().error(
-                    "what was learned is not kept", consent=batch.consent_id, problem=str(error)
+                    "consent.details_not_kept", consent=batch.consent_id, reason=str(error)
                 )
                 return
             sealed = self.vault.seal(batch.consent_id, {**known, **(batch.learned or {})})

@@ -78,7 +78,7 @@ def check_in(transaction: Transaction, writer: Writer, keys: Keys, *, software: 
         return
     begin_chain(transaction, writer, keys, software=software)
     structlog.get_logger().info(
-        "a chain of consents begins", ledger=writer.ledger_id, beside=len(known)
+        "ledger.chain_begun", ledger=writer.ledger_id, other_chains=len(known)
     )
 
 

@@ -262,7 +262,7 @@ class Database:
         structlog.get_logger().error(
             "ledger.log_out_of_place",
             file=self.name,
-            problem="its -wal or -shm was deleted or replaced; what it held is in the file now",
+            reason="its -wal or -shm was deleted or replaced; what it held is in the file now",
         )
         self._drop()
 
@@ -289,7 +289,7 @@ class Database:
             "was restarted"
         )
         if not self._out_of_place:
-            structlog.get_logger().error("ledger.file_out_of_place", problem=problem)
+            structlog.get_logger().error("ledger.file_out_of_place", reason=problem)
         self._out_of_place = True
         raise LedgerLost(problem)
 

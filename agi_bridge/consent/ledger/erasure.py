@@ -177,7 +177,7 @@ def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
             known = writer.vault.open(row.consent_id, row.sealed)
         except VaultDamaged as error:  # nothing can be taken out of it; the others' details go
             structlog.get_logger().error(
-                "details not erased", consent=row.consent_id, problem=str(error)
+                "retention.details_not_erased", consent=row.consent_id, reason=str(error)
             )
             known = {}
         gone = {"digits"} & known.keys()

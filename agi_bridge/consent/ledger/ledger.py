@@ -425,7 +425,7 @@ class Ledger:
         try:
             await self._worker.run(lambda t: submissions.never_sent(t, self._writer, consent_id))
         except ConsentError as error:
-            structlog.get_logger().error("consent left open", consent=consent_id, exc_info=error)
+            structlog.get_logger().error("consent.left_open", consent=consent_id, exc_info=error)
 
     # On the ledger's thread
 

@@ -107,14 +107,14 @@ class Maintenance:
         try:
             checkpoint = await self._ledger.checkpoint() or self._unpublished
         except ConsentError as error:
-            structlog.get_logger().error("no checkpoint made", exc_info=error)
+            structlog.get_logger().error("checkpoint.not_signed", exc_info=error)
             return
         if checkpoint is None:
             return
         self._unpublished = checkpoint
         failures = await asyncio.to_thread(self._publisher.publish, checkpoint)
         for failure in failures:
-            structlog.get_logger().error("checkpoint not sent", seq=checkpoint.seq, problem=failure)
+            structlog.get_logger().error("checkpoint.not_sent", seq=checkpoint.seq, reason=failure)
         if not failures:
             self._unpublished = None
 
@@ -125,14 +125,14 @@ class Maintenance:
             report = await self._retain(rules)
             waiting = await self._ledger.summaries(Filter(open_=True, limit=1000))
         except ConsentError as error:
-            structlog.get_logger().error("retention not carried out", exc_info=error)
+            structlog.get_logger().error("retention.failed", exc_info=error)
             return
         log = structlog.get_logger()
         if report != RetentionReport():
-            log.info("personal data deleted", consents=report.erase, details=report.trim)
+            log.info("retention.data_deleted", consents=report.erase, details=report.trim)
         if waiting:
             kinds = Counter(summary.kind for summary in waiting)
-            log.warning("some consents wait for a person: agi-bridge consents list --open", **kinds)
+            log.warning("consent.person_needed", **kinds)
 
     async def _retain(self, rules: RetentionRules) -> RetentionReport:
         try:

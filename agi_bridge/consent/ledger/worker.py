@@ -56,9 +56,7 @@ class Worker:
             try:
                 await self.on_thread(self._database.vacuum_deleted)
             except LedgerUnavailable as error:  # it is deleted all the same
-                structlog.get_logger().warning(
-                    "deleted data may still be found in the database's files", problem=str(error)
-                )
+                structlog.get_logger().warning("ledger.vacuum_failed", reason=str(error))
 
     async def on_thread(self, work: Callable[[], T]) -> T:
         """Do something on the database's thread.

@@ -51,7 +51,7 @@ async def test_another_signing_key_is_another_chain_beside_the_first(
     assert {chain.ledger_id for chain in chains} == {
         ledger.ledger_id, other.ledger_id, third.ledger_id,
     }  # fmt: skip
-    assert [(log["ledger"], log["beside"]) for log in logs] == [(third.ledger_id, 2)]
+    assert [(log["ledger"], log["other_chains"]) for log in logs] == [(third.ledger_id, 2)]
 
 
 async def test_another_look_up_key_is_refused_and_named(

@@ -289,7 +289,7 @@ async def test_one_damaged_record_does_not_keep_the_others_from_being_deleted(
     assert await known(ledger, whole) == {"salt", "number"}
     assert await ledger.personal_data(old) is None
     assert [(log["event"], log["consent"]) for log in logs if "consent" in log] == [
-        ("details not erased", damaged)
+        ("retention.details_not_erased", damaged)
     ]
 
 

@@ -150,7 +150,7 @@ async def test_one_that_could_not_be_sent_is_sent_later(
     with capture_logs() as log:
         await time.round()
     assert [line["log_level"] for line in log] == ["error"]
-    assert "elsewhere" in log[0]["problem"]
+    assert "elsewhere" in log[0]["reason"]
     elsewhere.gone = False
     await time.round()
     assert [checkpoint.seq for checkpoint in elsewhere.kept] == [1, 6]
@@ -176,7 +176,7 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
         await time.round(DAY_SECONDS)
     assert await ledger.personal_data(record.id) is None
     assert {
-        "event": "personal data deleted",
+        "event": "retention.data_deleted",
         "consents": 1,
         "details": 0,
         "log_level": "info",
@@ -230,7 +230,7 @@ async def test_what_waits_for_a_person_is_said_every_day(
         await time.round(DAY_SECONDS)
     (line,) = [line for line in log if line["log_level"] == "warning"]
     assert (line["message"], line["revocation"]) == (1, 1)
-    assert "agi-bridge consents list --open" in line["event"]
+    assert line["event"] == "consent.person_needed"
     del upkeep
 
 
@@ -245,7 +245,7 @@ async def test_a_ledger_that_is_down_is_one_line_and_looked_after_again(
     with capture_logs() as log:
         await upkeep.publish_checkpoint()
         await upkeep.apply_retention()
-    assert [line["event"] for line in log] == ["no checkpoint made", "retention not carried out"]
+    assert [line["event"] for line in log] == ["checkpoint.not_signed", "retention.failed"]
 
 
 async def test_a_pause_ends_with_the_news_or_with_its_time(
