@@ -4,8 +4,8 @@ Without a prefix, digits are a number of the line's first region, or of none: wh
 short or long there must not become somebody's number elsewhere. Other regions' numbers are keyed
 
 * behind an international prefix: `00`, the first region's own, or `011` in North America;
-* with the 1 of North America, if they are of it; as ten digits only on a line whose first region
-  writes its own numbers with a leading 0 or the like, and has none of ten digits without it;
+* with the 1 of North America, if they are of it: ten digits alone could be a number of the first
+  region, keyed without its 0 and with one digit doubled;
 * with the 0 of their country, if no number of the first region begins with one: those of the first
   other region that has such a 0, unless they are shorter than the first region's.
 
@@ -269,8 +269,6 @@ def _other_forms(own: tuple[_Form, ...], others: list[str]) -> Iterator[_Form]:
     first = own[0].region
     if first not in NANP_REGIONS and not NANP_REGIONS.isdisjoint(others):
         yield _north_american_form("1")
-        if _habit(first).prefixed:
-            yield _north_american_form("", never=own[-1].never)
     if any(form.prefix.startswith("0") for form in own) or _habit(first).zero:
         return
     shortest = min(total for form in own for total in form.totals)
@@ -284,8 +282,8 @@ def _other_forms(own: tuple[_Form, ...], others: list[str]) -> Iterator[_Form]:
             return
 
 
-def _north_american_form(prefix: str, never: str = "") -> _Form:
-    return _Form("US", prefix, frozenset({_NANP_DIGITS}), never="" if prefix else f"01{never}")
+def _north_american_form(prefix: str) -> _Form:
+    return _Form("US", prefix, frozenset({_NANP_DIGITS}), never="" if prefix else "01")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def test_a_french_mobile_is_read_from_its_zero_or_from_an_international_prefix(
 
 
 def test_a_north_american_number_is_read_on_a_french_line_that_serves_north_america() -> None:
-    number = keyed("4165550123", region="FR", allowed_regions=WITH_FRANCE)
+    number = keyed("14165550123", region="FR", allowed_regions=WITH_FRANCE)
     assert (number.e164, number.region) == ("+14165550123", "CA")
 
 
@@ -163,7 +163,11 @@ def test_a_leading_one_never_changes_the_number(national: int) -> None:
         ("14155550123", ("CN", "US"), "not_valid"),  # eleven digits from 1 are China's
         ("0014155550123", ("CN", "US"), "+14155550123"),
         # ten digits without a prefix
-        ("4155550123", ("FR", "US"), "+14155550123"),
+        ("4155550123", ("FR", "US"), "too_long"),
+        ("6612345678", ("FR", "US"), "too_long"),  # 06 12 34 56 78 without its 0, one 6 doubled
+        ("4125550122", ("AU", "US"), "too_long"),
+        ("14155550123", ("FR", "US"), "+14155550123"),
+        ("0014155550123", ("FR", "US"), "+14155550123"),
         ("4155550123", ("GB", "US"), "not_valid"),
         ("14155550123", ("GB", "US"), "+14155550123"),
         ("7400123456", ("GB",), "+447400123456"),
