@@ -40,6 +40,7 @@ from agi_bridge.hook.answer import (
 )
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookConfigError
+from agi_bridge.hook.text import decode
 from agi_bridge.hook.transport import Attempt, Gate, HeldBackError, HookTransport
 from agi_bridge.net import is_loopback
 
@@ -59,6 +60,8 @@ _HEADERS: Final = {
     "accept": "application/xml, text/xml, application/json;q=0.9, */*;q=0.1",
     "accept-encoding": "identity",
 }
+_INCOMPLETE: Final = frozenset({"bad_http", "truncated", "connection_lost", "timeout"})
+"""Reasons why a response was not read to its end."""
 _CONNECTION: Final = {True: "keep-alive", False: "close"}
 # httpx logs every URL at info, and a GET's URL holds the key and a person's number.
 _LOUD_LOGGERS: Final = ("httpx", "httpcore")
@@ -238,7 +241,7 @@ class HookClient:
         except Exception as error:  # noqa: BLE001 - the reason stands above
             return _failed(attempt, status, error)
         answer = read_answer(status, response.headers.get("content-type"), body)
-        if _is_coded(response.headers, body):
+        if _is_coded(response.headers, body, response.headers.get("content-type")):
             answer = _without_body(status, "encoded")
         digest = hashlib.sha256(body).hexdigest()
         return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
@@ -247,7 +250,9 @@ class HookClient:
 def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submission:
     """The result of an attempt that brought no whole response."""
     reason = _why(attempt, error)
-    if status is not None and reason == "too_large":
+    if status is None and isinstance(error, NetworkError):
+        status = error.status
+    if status is not None and (reason == "too_large" or _is_refusal(status)):
         answer = _without_body(status, reason)
         return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, None)
     outcome = Outcome.NOT_SENT if attempt.not_sent else Outcome.UNKNOWN
@@ -266,7 +271,7 @@ def _why(attempt: Attempt, error: Exception) -> str:
     return "gate_failed" if attempt.at_gate else "client_fault"
 
 
-def _is_coded(headers: httpx.Headers, body: bytes) -> bool:
+def _is_coded(headers: httpx.Headers, body: bytes, content_type: str | None) -> bool:
     """Whether the body is in a coding, which was not asked for: it is never unpacked.
 
     A header that names no coding says nothing, and one that names a coding lies if what came is
@@ -275,7 +280,7 @@ def _is_coded(headers: httpx.Headers, body: bytes) -> bool:
     named = headers.get("content-encoding", "").lower().split(",")
     if _CODINGS.isdisjoint(name.strip() for name in named):
         return False
-    return body.lstrip()[:1] not in (b"<", b"{")
+    return decode(body, content_type).lstrip()[:1] not in ("<", "{")
 
 
 def _checked(url: str) -> httpx.URL:
@@ -303,10 +308,16 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _without_body(status: int, reason: str) -> Answer:
-    """The answer where only the status was read: a 4xx says enough by itself."""
-    if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, 15.5
-        return Refusal(status, "client_error")
-    return Unusable(status, reason)
+    """The answer where only the status can be used: a 4xx says enough by itself."""
+    if not _is_refusal(status):
+        return Unusable(status, reason)
+    if reason in _INCOMPLETE:  # as a response without a body: a 403 then means the key
+        return read_answer(status, None, b"")
+    return Refusal(status, "client_error")
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500  # noqa: PLR2004 - RFC 9110, 15.5
 
 
 def _outcome(answer: Answer) -> Outcome:

@@ -15,11 +15,13 @@ class NetworkError(httpx.TransportError):
 
     Attributes:
         reason: a stable word, see `transport`.
+        status: of a response whose head could not be read to its end; else None.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.status = status
 
 
 class Connection(asyncio.Protocol):
@@ -105,9 +107,9 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: ResponseError) -> None:
         if self._error is None:
-            self._error = NetworkError(reason)
+            self._error = NetworkError(error.reason, error.status)
         self.close()
         self._wake()
 
@@ -129,7 +131,7 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data)
         except ResponseError as error:
-            self._fail(error.reason)
+            self._fail(error)
         else:
             if reader.status is not None:
                 self._wake()
@@ -142,7 +144,7 @@ class Connection(asyncio.Protocol):
         try:
             self._reader.end()
         except ResponseError as error:
-            self._fail(error.reason)
+            self._fail(error)
         else:
             self._wake()
 

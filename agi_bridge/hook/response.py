@@ -34,11 +34,13 @@ class ResponseError(Exception):
 
     Attributes:
         reason: `bad_http`, `too_large`, `truncated` or `connection_lost`.
+        status: what the status line says if only the headers were too long; else None.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.status = status
 
 
 class ResponseReader:
@@ -125,7 +127,7 @@ class ResponseReader:
                 raise ResponseError("bad_http")
             end = _end_of_head(head, seen)
             if self._heads + (end or len(head)) > MAX_HEAD:
-                raise ResponseError("bad_http")
+                raise ResponseError("bad_http", _status(head))
             if end == 0:
                 return b""
             self._take(bytes(head[:end]))
@@ -142,6 +144,8 @@ class ResponseReader:
             self._heads += len(head)
             return
         parser = self._parsed(head)
+        if parser is not None and _has_empty_coding(self.headers):
+            parser = None  # llhttp would not see the chunks
         keepable = parser is not None
         if parser is None:
             parser = self._parsed(_mended(head))
@@ -232,8 +236,23 @@ def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[byte
         if lowered == _LENGTH:
             lengths += [part.strip() for part in value.split(b",")]
         elif lowered == _CODING:
-            codings += [part.strip().lower() for part in value.split(b",")]
+            codings += [part.strip().lower() for part in value.split(b",") if part.strip()]
     return lengths, codings
+
+
+def _has_empty_coding(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a list of codings has an empty element (RFC 9110, 5.6.1: ignore it)."""
+    return any(
+        name.lower() == _CODING and not all(part.strip() for part in value.split(b","))
+        for name, value in headers
+    )
+
+
+def _status(head: bytearray) -> int | None:
+    """The status of a final response whose status line is there."""
+    first = bytes(head).split(b"\n", 1)[0].rstrip(b"\r")
+    found = _STATUS_LINE.fullmatch(first)
+    return None if found is None or found[1][:1] == b"1" else int(found[1])
 
 
 def _mended(head: bytes) -> bytes:

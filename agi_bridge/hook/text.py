@@ -40,6 +40,8 @@ _SUPERSETS: Final = {
     "euc_kr": "cp949",
     "big5": "big5hkscs",
 }
+# Labels that the WHATWG lists and Python does not know.
+_LABELS: Final = {"windows-31j": "cp932", "iso-8859-8-i": "iso8859-8", "iso-8859-8-e": "iso8859-8"}
 # Bytes of these are ASCII, and so pass for UTF-8.
 _SEVEN_BIT: Final = ("iso2022_", "hz")
 
@@ -95,6 +97,7 @@ def _declared(body: bytes, content_type: str | None) -> str:
 def _codec(label: str) -> str | None:
     """The codec that reads what bears this label; None if the label tells nothing."""
     plain = label.lower().removeprefix("x-")
+    plain = _LABELS.get(plain, plain)
     for name in (plain, plain.replace("windows-", "cp")):
         try:
             found = codecs.lookup(name).name

@@ -7,8 +7,10 @@ that limit is skipped under a name that says so: its second part begins with `to
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html.entities import html5
 from typing import Final, Literal
 from xml.etree.ElementTree import ParseError
 
@@ -30,6 +32,9 @@ MAX_NUMBERS: Final = 10
 MAX_NUMBER_TEXT: Final = 64
 """A longer text is no telephone number. It is skipped, not cut: a cut number is another number."""
 
+MAX_NAMESPACE: Final = 256
+"""Characters of a namespace's name. The parser repeats it in front of each element's name."""
+
 _MAX_SKIPPED: Final = 20
 _DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
 # Elements inside a text that leave a word whole: SSML's, as TwiML takes them, and HTML's. All
@@ -37,10 +42,24 @@ _DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
 _INLINE: Final = frozenset(
     {
         *("emphasis", "lang", "mark", "phoneme", "prosody", "say-as", "sub"),
-        *("a", "abbr", "b", "em", "font", "i", "small", "span", "strong", "sup", "u"),
+        *("a", "abbr", "b", "em", "font", "i", "q", "small", "span", "strong", "sup", "u", "wbr"),
     }
 )
 _TAG: Final = re.compile(r"<[^<>]*>")
+_LONG_NAMESPACE: Final = re.compile(
+    rf"""xmlns[^=<>]{{0,100}}=\s*(?:"[^"]{{{MAX_NAMESPACE + 1}}}|'[^']{{{MAX_NAMESPACE + 1}}})"""
+)
+# What XML 1.0 (2.2) allows in no document, not even as a character reference.
+_FORBIDDEN: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_AMPERSAND: Final = re.compile(
+    r"&(?:#([0-9]{1,7});|#[xX]([0-9A-Fa-f]{1,6});|(\w{1,32});)?", re.ASCII
+)
+_XML_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_VOID: Final = re.compile(r"<(br|wbr|hr)\b([^<>]*?)/?>|</(?:br|wbr|hr)\s*>", re.IGNORECASE)
+_PREFIX: Final = re.compile(r"xmlns:([\w.-]+)\s*=")
+# A name with a prefix: at the head of a tag, or as an attribute's name.
+_PREFIXED: Final = re.compile(r"""(</?|\s)([A-Za-z_][\w.-]*):(?=[A-Za-z_][\w.-]*(?:[\s/>=]))""")
+_UNQUOTED: Final = re.compile(r"""("[^"]*"|'[^']*')|=\s*([^\s"'<>=]+?)(?=\s|/?>$)""")
 # An attribute's value between quotes of any shape; a double one may hold single ones, and back.
 _QUOTED: Final = re.compile(
     "=\\s*(?:"
@@ -58,7 +77,7 @@ class NotTwiml(ValueError):  # noqa: N818 - an answer that is not what it should
     """The text is no TwiML document.
 
     Attributes:
-        reason: `not_xml`, `forbidden_xml`, `too_deep` or `not_response`.
+        reason: `not_xml`, `forbidden_xml`, `too_deep`, `too_large` or `not_response`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -133,20 +152,19 @@ Verb = Say | Dial | Pause | Hangup | Reject
 def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     """The verbs of a `<Response>` in order, and the names of what was skipped.
 
-    Typographic quotes round attribute values, as the vendor's page prints them, are mended, but
-    only if the text is not well-formed as it stands.
+    A text that is not well-formed is repaired where its meaning is certain, see `_repaired`.
 
     Raises:
-        NotTwiml: not XML, forbidden XML, too deep, or another root.
+        NotTwiml: not XML, forbidden XML, too deep, a namespace that is too long, or another root.
     """
-    text = text.lstrip()
+    text = text.strip("\0").strip()
     if declaration := _DECLARATION.match(text):
         text = text[declaration.end() :]
     try:
         root = _parse(text)
     except ParseError:
         try:
-            root = _parse(_TAG.sub(_mend, text))
+            root = _parse(_repaired(text))
         except ParseError:
             raise NotTwiml("not_xml") from None  # its text quotes nothing, but none is needed
     namespace, _, name = root.tag.rpartition("Response")
@@ -202,6 +220,8 @@ class _Builder:
 
 
 def _parse(text: str) -> _Node:
+    if _LONG_NAMESPACE.search(text):
+        raise NotTwiml("too_large")
     builder = _Builder()
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     try:
@@ -212,8 +232,64 @@ def _parse(text: str) -> _Node:
     return builder.document.children[0]
 
 
-def _mend(tag: re.Match[str]) -> str:
-    return _QUOTED.sub(_requote, tag[0])
+def _repaired(text: str) -> str:
+    """The text as XML, where what is meant is certain.
+
+    * Typographic quotes around attribute values, as the vendor's page prints them, and values
+      without quotes get straight ones.
+    * HTML's entities become their characters, other ampersands `&amp;`.
+    * HTML's void elements (`<br>`) are closed.
+    * Control characters that XML forbids are dropped.
+    * The colon of a prefix that no `xmlns:` binds becomes a full stop: the name stays foreign.
+    """
+    text = _FORBIDDEN.sub("", text)
+    bound = {"xml", "xmlns", *_PREFIX.findall(text)}
+
+    def without_prefix(found: re.Match[str]) -> str:
+        return found[0] if found[2] in bound else f"{found[1]}{found[2]}."
+
+    def mend(tag: re.Match[str]) -> str:
+        mended = _QUOTED.sub(_requote, tag[0])
+        if mended.startswith(("<!", "<?")):
+            return mended
+        mended = _UNQUOTED.sub(lambda found: found[1] or f'="{found[2]}"', mended)
+        return _PREFIXED.sub(without_prefix, mended)
+
+    parts = list(_parted(text))
+    parts[::2] = [
+        _TAG.sub(mend, _VOID.sub(_closed, _AMPERSAND.sub(_reference, part))) for part in parts[::2]
+    ]
+    return "".join(parts)
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield what is outside and inside CDATA sections by turns. In one pass, unlike a pattern."""
+    place = 0
+    while (start := text.find("<![CDATA[", place)) >= 0:
+        end = text.find("]]>", start)
+        if end < 0:
+            break
+        yield text[place:start]
+        yield text[start : end + 3]
+        place = end + 3
+    yield text[place:]
+
+
+def _closed(found: re.Match[str]) -> str:
+    return "" if found[1] is None else f"<{found[1]}{found[2]}/>"
+
+
+def _reference(found: re.Match[str]) -> str:
+    decimal, hexadecimal, name = found.groups()
+    if decimal or hexadecimal:
+        code = int(decimal) if decimal else int(hexadecimal, 16)
+        allowed = code <= sys.maxunicode and not _FORBIDDEN.match(chr(code))
+        return found[0] if allowed else ""
+    if name in _XML_ENTITIES:
+        return found[0]
+    if name is not None and (character := html5.get(f"{name};")) is not None:
+        return "".join(f"&#{ord(each)};" for each in character)
+    return f"&amp;{found[0][1:]}"
 
 
 def _requote(found: re.Match[str]) -> str:

@@ -265,6 +265,39 @@ async def test_a_content_encoding_that_was_not_applied_is_seen_through(named: st
     assert (await answered(response)).reason == "invalid_key"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+async def test_a_coding_that_was_not_applied_is_seen_through_in_any_encoding(encoding: str) -> None:
+    body = vendor_responses.dial(FORWARD).decode().encode(encoding)
+    assert (await answered(http("200 OK", body, "Content-Encoding: gzip"))).reason == "dial"
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (http("403 Forbidden", b"x" * 20)[:-10], "invalid_key"),
+        (b"HTTP/1.1 403 Forbidden\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", "invalid_key"),
+        (b"HTTP/1.1 400 Bad Request\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", "client_error"),
+    ],
+)
+async def test_a_refusal_counts_although_the_rest_of_the_response_is_lost(
+    response: bytes, reason: str
+) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(response)
+
+    async with serving(script) as server, HookClient(server.url) as client:
+        result = await submit(client)
+    assert (result.outcome, result.reason) == (Outcome.REFUSED, reason)
+
+
+async def test_an_empty_element_among_the_transfer_codings_does_not_count() -> None:
+    body = vendor_responses.dial(FORWARD)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked,\r\n\r\n"
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    assert (await answered(head + chunks)).reason == "dial"
+
+
 async def test_a_refusal_counts_by_its_status_where_its_body_cannot_be_read() -> None:
     result = await answered(http("403 Forbidden", b"x" * 20, "Content-Encoding: br"))
     assert (result.outcome, result.answer) == (Outcome.REFUSED, Refusal(403, "client_error"))

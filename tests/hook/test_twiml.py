@@ -287,3 +287,64 @@ def test_the_reason_is_the_text_of_the_error() -> None:
     with pytest.raises(NotTwiml, match=r"\Anot_xml\Z") as caught:
         read_response("<Response>+14155550123")
     assert caught.value.reason == "not_xml"
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ('Hi <amazon:effect name="whispered">you</amazon:effect> now', "Hi you now"),
+        ("caf&eacute;&nbsp;bar", "café bar"),
+        ("Tom & Jerry", "Tom & Jerry"),
+        ("a &bogus; b", "a &bogus; b"),
+        ("a<br>b", "a b"),
+        ("a\x01b", "ab"),
+        ("a &#0;b &#xD800;c", "a b c"),
+        ("<![CDATA[a & b &eacute; <c>]]> & d", "a & b &eacute; <c> & d"),
+        ("wo<wbr/>rd", "word"),
+        ("<q>hello</q>, he said", "hello, he said"),
+        ("<x:Dial>+19005550123</x:Dial> &", "+19005550123 &"),
+    ],
+)
+def test_a_text_that_is_nearly_xml_is_repaired_where_its_meaning_is_certain(
+    text: str, spoken: str
+) -> None:
+    verbs, _ = read_response(f"<Response><Say>{text}</Say><Dial>+14155550199</Dial></Response>\0")
+    assert verbs == (Say(spoken), Dial(("+14155550199",)))
+
+
+def test_an_element_with_an_unbound_prefix_is_no_verb() -> None:
+    verbs, skipped = read_response("<Response><x:Dial>+19005550123</x:Dial><Hangup/></Response>")
+    assert (verbs, skipped) == ((Hangup(),), ("x.Dial",))
+
+
+def test_values_without_quotes_are_read() -> None:
+    verbs, _ = read_response("<Response><Say language=en loop=2>Hi</Say></Response>")
+    assert verbs == (Say("Hi", "en", 2),)
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_long_namespace_costs_nothing(quote: str) -> None:
+    elements = "".join(f"<a{n}/>" for n in range(4200))
+    text = f"<Response xmlns={quote}{'u' * 32_000}{quote}>{elements}</Response>"
+    with pytest.raises(NotTwiml) as refused:
+        read_response(text)
+    assert refused.value.reason == "too_large"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<" * 65_000,
+        "&" * 65_000,
+        "<a " + "b:" * 30_000,
+        "<br " * 16_000,
+        "<a " + '="' * 30_000,
+        "<Response>" + "<![CDATA[" * 7000,
+        "xmlns " * 10_000,
+        "<a " + "=”" * 15_000,
+    ],
+)
+def test_repairing_takes_no_longer_than_reading(text: str) -> None:
+    with pytest.raises(NotTwiml):
+        read_response(text)
