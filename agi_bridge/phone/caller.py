@@ -105,8 +105,10 @@ def _address(text: str) -> str:
         plain = plain[plain.rfind("<") + 1 : -1]
     scheme, colon, rest = plain.partition(":")
     if colon and scheme.strip().lower() in _SCHEMES:
-        plain = unquote(rest.partition(";")[0])
-    return plain.partition("@")[0].strip("\"' ")
+        plain = rest
+    # Parameters (`;ext=3`, `;npdi=yes`), the host, and a port behind the number do not count.
+    plain = unquote(plain.partition(";")[0]).partition("@")[0].partition(":")[0]
+    return plain.strip("\"' ")
 
 
 def _readings(plain: str, region: str) -> Iterator[phonenumbers.PhoneNumber]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +53,8 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
         OSError: it cannot be read.
         ValueError: it is no such file; the message says why and holds nothing of it.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # reading from a FIFO would never end
+        raise ValueError("is not a file")
     lines = decode(path.read_bytes(), "legacy").splitlines(keepends=True)
     # Excel says so in a line of its own which separator follows.
     skipped = 1 if lines and _SEPARATOR.fullmatch(lines[0].strip()) else 0

@@ -5,7 +5,10 @@ Within a table a field is checked against the ones above it, so that one bad val
 hide what is wrong with the others.
 """
 
-from typing import Annotated, Literal
+import ipaddress
+import re
+import ssl
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -24,6 +27,8 @@ from .types import (
     Text,
     invalid,
 )
+
+_LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 
 
 class Section(BaseModel):
@@ -119,6 +124,8 @@ class HookSettings(Section):
             raise invalid("is not a URL", "write it like https://host/path") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise invalid("is not an http or https URL", "write it like https://host/path")
+        if not _is_host(parts.hostname) or parts.port == 0:
+            raise invalid("has no valid host and port", "write it like https://host/path")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise invalid(
                 "would send the key and phone numbers unencrypted",
@@ -148,12 +155,27 @@ class HookSettings(Section):
             try:
                 with value.open("rb"):
                     pass
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+            except ssl.SSLError:
+                raise invalid(
+                    "holds no certificates that can be read",
+                    "name a readable file of certificates in PEM form",
+                ) from None
             except OSError as error:
                 raise invalid(
                     f"names a file that cannot be read ({error.strerror})",
                     "name a readable file of certificates in PEM form",
                 ) from None
         return value
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether a host is an IP address or consists of valid DNS labels (RFC 1035, 2.3.4)."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
+    return True
 
 
 class LogSettings(Section):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "token"}
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_DEPTH = 20
+_FIFO_TRIES = 200
+_FIFO_SECONDS = 0.01
 
 Tree = dict[str, Any]
 
@@ -105,18 +108,42 @@ def _text(path: Path) -> str:
         OSError: it cannot be read.
         SettingsError: it is no file, or too large to be the right one.
     """
-    with path.open("rb") as opened:
-        kind = os.fstat(opened.fileno()).st_mode
+    # Opened without waiting: a FIFO that nobody writes to would hold up the start for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as opened:
+        kind = os.fstat(handle).st_mode
+        begun = b""
+        if stat.S_ISFIFO(kind):
+            begun = _first_of_fifo(handle, path)
+            os.set_blocking(handle, True)
         if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
             raise SettingsError(
                 [Fault(str(path), "is not a file", "name the right file", "unreadable")]
             )
-        data = opened.read(_MAX_FILE_BYTES + 1)
+        data = begun + opened.read(_MAX_FILE_BYTES + 1)
     if len(data) > _MAX_FILE_BYTES:
         raise SettingsError(
             [Fault(str(path), "is larger than 1 MiB", "name the right file", "too_large")]
         )
-    return data.decode().replace("\r\n", "\n")
+    return data.decode("utf-8-sig").replace("\r\n", "\n")
+
+
+def _first_of_fifo(handle: int, path: Path) -> bytes:
+    """What a FIFO has to offer so far, once it has a writer.
+
+    Raises:
+        SettingsError: nobody writes to it.
+    """
+    for _ in range(_FIFO_TRIES):
+        try:
+            if data := os.read(handle, 1 << 16):
+                return data
+        except BlockingIOError:
+            return b""  # it has a writer, who has written nothing yet
+        time.sleep(_FIFO_SECONDS)
+    raise SettingsError(
+        [Fault(str(path), "is a pipe that nobody writes to", "name the right file", "unreadable")]
+    )
 
 
 def _is_flat_enough(tree: Tree) -> bool:

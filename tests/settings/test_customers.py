@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -123,3 +124,9 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, r
                 for numbers in read_customers(file, region="US").numbers.values()
                 for number in numbers
             )
+
+
+def test_a_pipe_is_no_file_of_customers(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is not a file"):
+        read_customers(tmp_path / "pipe", region="US")

@@ -13,9 +13,11 @@ import pytest
 from agi_bridge.settings import (
     Settings,
     SettingsError,
+    sources,
 )
 from agi_bridge.settings.sources import find_file
-from tests.support.settings_texts import SHOP, shop
+from tests.support.hook_servers import CERTIFICATE
+from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +183,12 @@ def test_a_line_without_what_it_needs_is_refused(
         ('hook = {url = "https://h/v1?key=1"}', "hook.url", "more than a host and a path"),
         ("hook = {total_seconds = 2}", "hook.total_seconds", "is shorter than"),
         ('hook = {ca_file = "/gone"}', "hook.ca_file", "cannot be read"),
+        ('hook = {ca_file = "/dev/null"}', "hook.ca_file", "holds no certificates"),
+        ('hook = {url = "https://exa mple.com/x"}', "hook.url", "no valid host and port"),
+        ('hook = {url = "https://.example.com/x"}', "hook.url", "no valid host and port"),
+        ('hook = {url = "https://-/x"}', "hook.url", "no valid host and port"),
+        ('hook = {url = "https://exam_ple..com/x"}', "hook.url", "no valid host and port"),
+        ('hook = {url = "https://example.com:0/x"}', "hook.url", "no valid host and port"),
         ('speech = {pbx_prompts = "sounds"}', "speech.pbx_prompts", "is no absolute path"),
         ('speech = {pbx_cache = "/a,b"}', "speech.pbx_cache", "is no absolute path"),
         ('speech = {prompts = "/nowhere"}', "speech.prompts", "no LANGUAGE/NAME.wav is there"),
@@ -240,7 +248,7 @@ def test_plain_http_is_taken_to_this_machine(load: Callable[..., Settings], url:
 def test_a_readable_file_of_certificates_is_taken(
     load: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").write_bytes(CERTIFICATE.read_bytes())
     settings = load(f'hook = {{ca_file = "{tmp_path}/ca.pem"}}\n{SHOP}')
     assert settings.hook.ca_file == tmp_path / "ca.pem"
 
@@ -440,3 +448,22 @@ def test_a_default_file_that_may_not_be_looked_at_is_not_passed_over(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         Settings.load(tmp_path / "gone.toml", {})
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_FIFO_SECONDS", 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(tmp_path / "pipe", {})
+    assert [fault.reason for fault in refused.value.faults] == ["unreadable"]
+
+
+def test_a_pipe_with_a_writer_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(SHOP, "utf-8-sig"))
+    writer.start()
+    assert list(Settings.load(pipe, {"SHOP_KEY": KEY}).lines) == ["shop"]
+    writer.join()
