@@ -2,33 +2,32 @@
 
 After some failures in a row the circuit opens: submissions end at once as `not_sent`, reason
 `circuit_open`, without a look at the network. After some seconds one submission tries the hook
-while all others are still held back; it closes the circuit or opens it anew.
-
-The library `circuitbreaker` counts, opens and knows when to try. What it leaves open is settled
-here: one submission tries, not all that come; one that is cancelled says nothing about the hook
-(the library would close the circuit); neither does one that began before the circuit opened, or
-that its gate held back.
+while all others are still held back. It closes the circuit, or the circuit stays open for the same
+time again. A submission says nothing about the hook if it is cancelled, if its gate held it back,
+or if it began before the circuit opened.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
 
+from agi_bridge.circuit_breaker import CircuitBreaker
 from agi_bridge.hook.client import Outcome, Submission
 from agi_bridge.hook.errors import HookConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agi_bridge.hook.transport import Gate
 
 CIRCUIT_OPEN: Final = "circuit_open"
 """The reason of a submission that was held back."""
 
 _FAILURES: Final = frozenset({Outcome.NOT_SENT, Outcome.UNKNOWN})
-"""What callers wait for in vain: both mean that the hook did not answer as it should."""
+"""Both mean that the hook did not answer as it should."""
 
 _HELD_BACK: Final = Submission(Outcome.NOT_SENT, None, None, CIRCUIT_OPEN, 0, 0.0, None)
 
@@ -49,10 +48,6 @@ class Hook(Protocol):
         ...
 
 
-class _Failed(Exception):  # noqa: N818 - never leaves this module
-    """How a failure is told to the library."""
-
-
 class Breaker:
     """A hook that is left alone for a while after failing several times in a row.
 
@@ -60,24 +55,32 @@ class Breaker:
         hook: what submits.
         failures: outcomes `not_sent` or `unknown` in a row that open the circuit.
         seconds: how long it is open before one submission tries again.
+        clock: seconds of running time.
 
     Raises:
         HookConfigError: failures or seconds are not more than 0.
     """
 
-    def __init__(self, hook: Hook, *, failures: int = 5, seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        hook: Hook,
+        *,
+        failures: int = 5,
+        seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if failures <= 0 or seconds <= 0:
             raise HookConfigError("failures and seconds of the breaker are more than 0")
         self._hook = hook
         self._seconds = seconds
-        self._circuit = CircuitBreaker(failures, seconds, _Failed, "hook")
+        self._circuit = CircuitBreaker(failures, seconds, clock)
         self._trying = False
         self._openings = 0
 
     @property
     def open(self) -> bool:
         """Whether a submission would be held back now."""
-        return self._circuit.opened or self._trying
+        return self._circuit.blocks or self._trying
 
     async def submit(
         self,
@@ -94,7 +97,7 @@ class Breaker:
         """
         if self.open:
             return _HELD_BACK
-        trial = self._circuit.state == STATE_HALF_OPEN
+        trial = self._circuit.is_open
         begun = self._openings
         self._trying = trial
         try:
@@ -109,16 +112,14 @@ class Breaker:
         return submission
 
     def _count(self, submission: Submission, *, trial: bool) -> None:
-        with suppress(_Failed), self._circuit:
-            if submission.outcome in _FAILURES:
-                raise _Failed
-        if self._circuit.opened:
-            self._openings += 1
-            if not trial:
-                structlog.get_logger().error(
-                    "hook fails: callers no longer wait for it, it is tried from time to time",
-                    reason=submission.reason,
-                    seconds=self._seconds,
-                )
+        if submission.outcome not in _FAILURES:
+            if self._circuit.succeeded():
+                structlog.get_logger().warning("hook.circuit_closed")
         elif trial:
-            structlog.get_logger().warning("hook answers again: submissions go out as before")
+            self._openings += 1
+            self._circuit.wait_again()
+        elif self._circuit.failed():
+            self._openings += 1
+            structlog.get_logger().error(
+                "hook.circuit_opened", reason=submission.reason, retry_after=self._seconds
+            )

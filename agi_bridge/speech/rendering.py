@@ -13,7 +13,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
-from circuitbreaker import CircuitBreaker
+
+from agi_bridge.circuit_breaker import CircuitBreaker
 
 from .engines.pbx import PbxEngine, PbxSpeech
 from .errors import BadAudio, EngineError, EngineTimeout
@@ -63,11 +64,7 @@ class _Slot:
 
     def __init__(self, engine: Engine | PbxEngine) -> None:
         self.engine = engine
-        self.rest = CircuitBreaker(
-            failure_threshold=FAILURES_TO_OPEN,
-            recovery_timeout=OPEN_SECONDS,
-            expected_exception=(EngineError, BadAudio),
-        )
+        self.rest = CircuitBreaker(FAILURES_TO_OPEN, OPEN_SECONDS)
         self.free = asyncio.Semaphore(1 if isinstance(engine, PbxEngine) else engine.at_once)
 
 
@@ -181,7 +178,7 @@ class Renderer:
         self, slot: _Slot, wanted: Sequence[_Wanted], deadline: float
     ) -> Recording | None:
         """Have an engine speak a text: for a country's language, else for the language."""
-        if slot.rest.opened:
+        if slot.rest.blocks:
             return None
         try:
             async with asyncio.timeout_at(deadline):
@@ -191,13 +188,18 @@ class Renderer:
             self._complain(slot, EngineTimeout("too many texts are waiting"))
             return None
         try:
-            with slot.rest:
-                return await self._by_deadline(wanted, deadline)
+            made = await self._by_deadline(wanted, deadline)
         except (EngineError, BadAudio) as error:
+            slot.rest.failed()
+            slot.rest.wait_again()
             self._complain(slot, error)
-        except OSError as error:
+        except OSError as error:  # the cache's fault, not the engine's
+            slot.rest.succeeded()
             problem = f"the cache cannot be written ({error.strerror})"
             self._complain(slot, EngineError(problem))
+        else:
+            slot.rest.succeeded()
+            return made
         finally:
             slot.free.release()
         return None

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from agi_bridge.circuit_breaker import CircuitBreaker
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,38 +32,28 @@ class Circuit:
     """Counts failures in a row, and says who may try. Belongs to the event loop's thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures = 0
-        self._next_try: float | None = None
+        self._breaker = CircuitBreaker(FAILURES, RETRY_SECONDS, clock)
 
     @property
     def is_open(self) -> bool:
         """Whether the ledger was found to take nothing."""
-        return self._next_try is not None
+        return self._breaker.is_open
 
     def admits(self) -> bool:
         """Whether one more may try now; while the circuit is open, that is then the one."""
-        if self._next_try is None:
-            return True
-        if self._clock() < self._next_try:
+        if self._breaker.blocks:
             return False
-        self._next_try = self._clock() + RETRY_SECONDS
+        self._breaker.wait_again()
         return True
 
     def failed(self, error: Exception, *, after: float) -> None:
         """A write failed after so many seconds, or was waited for in vain."""
-        if after < SLOW_SECONDS:
-            return
-        self._failures += 1
-        if self._failures >= FAILURES and self._next_try is None:
-            self._next_try = self._clock() + RETRY_SECONDS
+        if after >= SLOW_SECONDS and self._breaker.failed():
             structlog.get_logger().error(
                 "ledger.circuit_opened", reason=str(error), retry_after=RETRY_SECONDS
             )
 
     def succeeded(self) -> None:
         """A write is durable."""
-        self._failures = 0
-        if self._next_try is not None:
-            self._next_try = None
+        if self._breaker.succeeded():
             structlog.get_logger().warning("ledger.circuit_closed")
