@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Scenario: TypeAlias = Literal[
     "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
 ]
-"""What the hook's stand-in can answer (`tools.stand_in_answers.Scenario`)."""
+"""What the fake hook can answer (`agi_bridge.hook.testing.Scenario`)."""
 ByNumber: TypeAlias = Literal["by-number"]
 
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
@@ -222,7 +222,8 @@ def softphone(
     )
 
 
-@app.command()
+@app.command("stand-in", hidden=True)  # its former name, until 1.0
+@app.command("fake-hook")
 def fake_hook(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -246,9 +247,9 @@ def fake_hook(
         bool, typer.Option("--show-numbers", help="Show telephone numbers unmasked.")
     ] = False,
 ) -> None:
-    """Stand in for Instaply: answer the hook's requests, and show what came.
+    """Run a fake Instaply hook: answer the hook's requests and show them.
 
-    Sends no text to anybody. Point hook.url at the address it prints; Ctrl-C ends it.
+    It sends no text messages. Set hook.url to the address that it prints; Ctrl-C ends it.
     """
     from agi_bridge.hook.testing import serve_fake_hook
 
@@ -288,7 +289,7 @@ def demo(
     checkout; where agi-bridge is installed, into ~/.cache/agi-bridge/asterisk-22
     ($XDG_CACHE_HOME counts).
 
-    Starts it with the files of asterisk-conf/ and dialplan/, a stand-in for the hook, the bridge
+    Starts it with the files of asterisk-conf/ and dialplan/, a fake hook, the bridge
     and a far-end phone; a caller keys a number and 1. Then prints how a softphone registers, until
     Ctrl-C. Needs no configuration. What a run writes is in a folder agi-bridge-demo-… under $TMPDIR
     or /tmp, and goes when it ends.

@@ -14,7 +14,7 @@ import pytest
 pytestmark = [pytest.mark.asterisk, pytest.mark.xdist_group("demo")]
 
 STORY = (
-    r"setup  the hook's stand-in listens at http://127\.0\.0\.1:\d+/v1/ivr",
+    r"setup  the fake hook listens at http://127\.0\.0\.1:\d+/v1/ivr",
     r"setup  the bridge listens at agi://127\.0\.0\.1:\d+/consent",
     r"setup  Asterisk listens at 127\.0\.0\.1:\d+",
     r"calls  \+14155550111 from \+14155550100, through Asterisk",

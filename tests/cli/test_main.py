@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
-COMMANDS = ("serve", "agi", "check", "softphone", "stand-in", "demo")
+COMMANDS = ("serve", "agi", "check", "softphone", "fake-hook", "demo")
 DID = "+14155550111"
 KEY = "a73d5034210f702515128ac61193cd21"
 SECONDS = 60.0  # only what hangs takes so long
@@ -198,8 +198,8 @@ def test_no_command_shows_the_help() -> None:
     [
         (["nonsense"], "No such command 'nonsense'"),
         (["serve", "--nonsense"], "No such option: --nonsense; see agi-bridge serve --help"),
-        (["stand-in", "--port", "x"], "Invalid value for '--port'"),
-        (["stand-in", "--port", "65536"], "Invalid value for '--port'"),
+        (["fake-hook", "--port", "x"], "Invalid value for '--port'"),
+        (["fake-hook", "--port", "65536"], "Invalid value for '--port'"),
         (["consents", "show"], "Missing argument 'ID'; see agi-bridge consents show --help"),
         (["serve", "--config"], "Option '--config' requires an argument"),
         (["demo", "extra"], "Got unexpected extra argument"),
@@ -254,7 +254,7 @@ def test_check_says_whether_the_configuration_is_sound(tmp_path: Path) -> None:
     assert invoke("check", "--config", path)[0] == 1
 
 
-@pytest.mark.parametrize("command", ["demo", "stand-in"])
+@pytest.mark.parametrize("command", ["demo", "fake-hook"])
 def test_an_unknown_scenario_is_exit_code_2(command: str) -> None:
     code, _, err = invoke(command, "--scenario", "nonsense")
     assert code == 2
@@ -518,11 +518,11 @@ async def test_agi_serves_one_call_on_standard_input_and_output(tmp_path: Path) 
     assert (line["declined"], line["result"]) == ("star", "done")
 
 
-# -- stand-in -----------------------------------------------------------------------------------
+# -- fake-hook ----------------------------------------------------------------------------------
 
 
-async def test_stand_in_says_where_it_is_and_shows_what_it_gets_without_the_key() -> None:
-    async with running("stand-in", "--port", "0", "--key", KEY) as fake_hook:
+async def test_fake_hook_says_where_it_is_and_shows_what_it_gets_without_the_key() -> None:
+    async with running("fake-hook", "--port", "0", "--key", KEY) as fake_hook:
         url = (await fake_hook.says()).removeprefix("hook.url = ")
         async with HookClient(url) as client:
             await client.submit(from_="+14155550101", to=DID, key=KEY)
@@ -562,8 +562,8 @@ async def test_serve_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Pat
         assert await job.ends() == 0
 
 
-async def test_stand_in_hears_a_sigint_that_was_ignored_when_it_began() -> None:
-    async with in_the_background("stand-in", "--port", "0") as job:
+async def test_fake_hook_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+    async with in_the_background("fake-hook", "--port", "0") as job:
         await job.says()
         job.process.send_signal(signal.SIGINT)
         assert await job.ends() == 0
@@ -621,5 +621,10 @@ async def test_demo_without_asterisk_tells_the_same_story(tmp_path: Path) -> Non
     assert names(tmp_path) == []
 
 
-def test_the_scenarios_on_offer_are_those_of_the_stand_in() -> None:
+def test_the_scenarios_on_offer_are_those_of_the_fake_hook() -> None:
     assert set(get_args(main.Scenario)) == set(Scenario)
+
+
+def test_the_former_name_of_fake_hook_works_and_is_not_listed() -> None:
+    assert "stand-in" not in CliRunner().invoke(app, ["--help"]).output
+    assert CliRunner().invoke(app, ["stand-in", "--help"]).exit_code == 0

@@ -1,4 +1,4 @@
-"""Instaply's stand-in: answers as the vendor's page says, and misbehaves on demand.
+"""A fake Instaply hook: it answers as the vendor's page says and fails on demand.
 
 For tests, demos and anyone who wants to try a line without texting a person. It answers GET and
 POST on `/v1/ivr`, checks `key`, `from` and `to` as the vendor does, and sends the page's bodies
@@ -67,7 +67,7 @@ class Received:
 
 
 class FakeHook:
-    """The stand-in's server: an async context manager; change `scenario` while it runs.
+    """A fake Instaply hook: an async context manager; change `scenario` while it runs.
 
     Args:
         scenario: for every request, or None to choose by number (`BY_NUMBER`).
@@ -119,7 +119,7 @@ class FakeHook:
 
     @property
     def scenario(self) -> Scenario | None:
-        """What is done with valid requests; settable while the stand-in runs.
+        """What is done with valid requests; settable while it runs.
 
         To and from `refuse` it takes a moment: await `settled` before relying on it.
         """
@@ -223,7 +223,7 @@ class FakeHook:
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client has gone
         except asyncio.CancelledError:
-            pass  # by leaving the stand-in; Python 3.11's streams would log it as an error
+            pass  # by leaving the block; Python 3.11's streams would log it as an error
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""What Instaply's stand-in answers: scenarios, and the vendor's bodies word for word.
+"""What the fake hook answers: scenarios, and the vendor's bodies word for word.
 
 Source of the bodies: the vendor's page (IVR integration, "Response"); the typographic quotes and
 the missing brace are the page's own.
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 
 class Scenario(StrEnum):
-    """What the stand-in does with a valid request."""
+    """What the fake hook does with a valid request."""
 
     DIAL = "dial"
     """200 with a number to forward to."""

@@ -147,7 +147,7 @@ _FRAME: Final = frozenset({"event", "level", "at"})
 
 
 def answer(received: Received) -> str:
-    """Return what the stand-in answers, on one line."""
+    """Return what the fake hook answers, on one line."""
     if received.scenario in SILENT:
         return SILENT[received.scenario]
     body = response_for(received.scenario, forward=FORWARD)

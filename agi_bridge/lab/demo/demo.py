@@ -2,7 +2,7 @@
 
 Everything is real but the people: the bridge is a process of its own, Asterisk runs the very files
 of `asterisk-conf/` and `dialplan/`, and what is printed as heard was recognised in the sound that
-the caller's telephone received. Only the hook is a stand-in, so that nobody is texted.
+the caller's telephone received. Only the hook is fake, so that no text is sent.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class _Demo:
             hook = await stack.enter_async_context(
                 FakeHook(self._scenario, forward=parts.FORWARD, key=key)
             )
-            self._setup(f"the hook's stand-in listens at {hook.url}")
+            self._setup(f"the fake hook listens at {hook.url}")
             bridge = await stack.enter_async_context(
                 Bridge(
                     folder,

@@ -1,4 +1,4 @@
-"""The stand-in answers as the vendor's page says, and fails as it is told to."""
+"""The fake hook answers as the vendor's page says, and fails as it is told to."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def submit(
 
 
 async def raw(fake_hook: FakeHook, request: bytes) -> bytes:
-    """The bytes that come back until the stand-in closes."""
+    """The bytes that come back until the fake hook closes."""
     port = int(fake_hook.url.rsplit(":", 1)[1].removesuffix(PATH))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
