@@ -193,9 +193,9 @@ def _dropped(count: int) -> str:
 
 def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     error = unraisable.exc_value or unraisable.exc_type()
-    structlog.get_logger().error("exception ignored by Python", exc_info=error)
+    structlog.get_logger().error("python.exception_ignored", exc_info=error)
 
 
 def _log_in_thread(args: threading.ExceptHookArgs) -> None:
     error = args.exc_value or args.exc_type()
-    structlog.get_logger().error("a thread ended by an exception", exc_info=error)
+    structlog.get_logger().error("python.thread_failed", exc_info=error)

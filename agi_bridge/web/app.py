@@ -112,14 +112,14 @@ class RequestLimiter:
         except ProblemResponse as refused:
             return _refusal(self._limited(refused, path, request))
         except ConsentError as error:
-            structlog.get_logger().error("web: revocation not stored", path=path, exc_info=error)
+            structlog.get_logger().error("web.revocation_failed", path=path, exc_info=error)
             return _refusal(_busy("cannot reach its ledger: nothing was stored"))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         # Whatever else it is: an answer that tells nothing of it, and one line of the log instead
         # of uvicorn's traceback.
         except Exception as error:  # noqa: BLE001 - the reason stands above
-            structlog.get_logger().error("web: request broke", path=path, exc_info=error)
+            structlog.get_logger().error("web.request_failed", path=path, exc_info=error)
             return _refusal(ProblemResponse(500, "", "broke this bridge", "tell its administrator"))
         finally:
             self._requests -= 1
@@ -150,7 +150,7 @@ class RevocationEndpoint:
         key = request.headers.get("idempotency-key")
         revocation = read_revocation(values, key, self._lines, datetime.now(UTC))
         revoked = await self._ledger.revoke(revocation)
-        _log("revoked", revoked, channel=revocation.channel, actor=revocation.actor)
+        _log("web.number_revoked", revoked, channel=revocation.channel, actor=revocation.actor)
         return JSONResponse(_told(revoked), 200 if revoked.already else 201)
 
 
@@ -194,7 +194,7 @@ class MessageEndpoint:
                 passed_on=True,  # the platform is where it comes from
             )
         )
-        _log("revoked", revoked, channel="instaply", actor="customer")
+        _log("web.number_revoked", revoked, channel="instaply", actor="customer")
         return _told(revoked)
 
     async def _hand_over(self, message: CustomerMessage) -> Response:
@@ -205,7 +205,7 @@ class MessageEndpoint:
             business_id=message.business_id,
         )
         structlog.get_logger().warning(
-            "a customer's message waits for a person: see `consents list --open`",
+            "web.message_queued",
             consent=id_,
             intent=message.intent.value,
         )

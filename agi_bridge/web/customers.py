@@ -67,7 +67,7 @@ class Customers:
 
 def _report(path: Path, problem: str) -> None:
     structlog.get_logger().error(
-        "web.customers: STOP by text of these customers waits for a person",
+        "web.customers_file_rejected",
         file=str(path),
         problem=problem,
     )

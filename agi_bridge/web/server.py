@@ -95,7 +95,7 @@ class WebServer:
         )
         self._serving = asyncio.create_task(self._server.serve(sockets), name="web")
         structlog.get_logger().info(
-            "web: listening",
+            "web.started",
             host=web.host,
             port=self._port,
             revocations=web.enabled,

@@ -229,8 +229,8 @@ def test_what_python_itself_would_print_is_a_line_of_the_log() -> None:
         service.stdin.flush()  # type: ignore[union-attr]  # the same
         lines = list(lines_of(service))
     told = {line["event"]: line for line in lines}
-    assert told["exception ignored by Python"]["error"] == "ValueError: in a finaliser"
-    assert told["a thread ended by an exception"]["error"] == "ZeroDivisionError: division by zero"
+    assert told["python.exception_ignored"]["error"] == "ValueError: in a finaliser"
+    assert told["python.thread_failed"]["error"] == "ZeroDivisionError: division by zero"
     assert told["broken"]["error"] == "KeyError: 'k'"
     assert service.returncode == 0
 

@@ -258,8 +258,8 @@ async def test_neither_numbers_nor_tokens_nor_words_are_logged(
         ledger.error = LedgerUnavailable("gone")
         await client.post(REVOCATIONS, json=BODY)
     written = log.getvalue()
-    assert '"event": "revoked"' in written
-    assert "request broke" in written
-    assert "not stored" in written
+    assert '"event": "web.number_revoked"' in written
+    assert "web.request_failed" in written
+    assert "web.revocation_failed" in written
     for secret in (NUMBER, NUMBER[1:], "5550123", TOKEN, INSTAPLY, "my secret words"):
         assert secret not in written
