@@ -137,6 +137,20 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
+@contextmanager
+def report_start_errors() -> Iterator[None]:
+    """Run a service in the block; an error that prevents its start is one line and exit code 1."""
+    from agi_bridge.consent import ConsentError
+    from agi_bridge.hook import HookError
+    from agi_bridge.speech import SpeechError
+
+    try:
+        yield
+    except (ConsentError, SpeechError, HookError, OSError, ValueError) as error:
+        typer.echo(f"agi-bridge: cannot start: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+
+
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
     """Run a command and print its answer; exit with 0 or 1. An error is one line and a code."""
     from agi_bridge.cli.output import print_answer

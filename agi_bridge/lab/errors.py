@@ -62,7 +62,15 @@ class DemoError(LabError):
 
 
 class SoftphoneUsageError(LabError):
-    """The softphone was given arguments it cannot use; the text says what it accepts."""
+    """The softphone was given an argument it cannot use; the text says what it accepts.
+
+    Attributes:
+        option: the argument at fault: "bridge", "dial", "keys" or "fast".
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(problem)
+        self.option = option
 
 
 def _status_text(status: int | None) -> str:

@@ -26,14 +26,14 @@ STORY = (
     r"hears  4 1 5 5 5 5 0 1 2 3 $",
     r"hears  confirm-number",
     r"keys   1$",
-    r"hook   asked: POST from=\+14155550123 to=\+14155550111 key=given -> dial",
-    r"hook   answers: 200 OK <Response><Dial>\+14155550199</Dial></Response>",
-    r"rings  \+14155550199, with \+14155550100 on its display",
-    r"hears  each other: 440 Hz arrive there, 620 Hz come back",
+    r"hook   request: POST from=\+14155550123 to=\+14155550111 key=given -> dial",
+    r"hook   answer: 200 OK <Response><Dial>\+14155550199</Dial></Response>",
+    r"rings  \+14155550199, showing caller ID \+14155550100",
+    r"hears  each other: 440 Hz one way, 620 Hz the other",
     r"over   Asterisk has hung up on the caller",
     r"log    line demo; .* hook accepted; .* dial ANSWER; .* result done",
     r"stored consent [-0-9a-f]{36} of \+14155550123: .* > confirmed > submitting > accepted",
-    r"worked \+14155550199 was reached \(heard in both directions\), the consent is accepted",
+    r"worked \+14155550199 answered \(heard in both directions\); the consent is accepted",
 )
 
 

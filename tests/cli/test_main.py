@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from agi_bridge import __version__
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.cli import main
+from agi_bridge.cli.fake_hook import Scenario as Choice
 from agi_bridge.cli.main import app
 from agi_bridge.hook import HookClient
 from agi_bridge.hook.testing import FakeHook, Scenario
@@ -178,7 +178,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     code, out, _ = invoke("--help", COLUMNS="120")
     assert code == 0
     assert all(re.search(rf"\b{command}\b", out) for command in COMMANDS)
-    assert "Exit codes: 0 done" in out
+    assert "Exit codes: 0 success" in out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -186,6 +186,11 @@ def test_every_command_explains_itself(command: str) -> None:
     code, out, _ = invoke(command, "--help", COLUMNS="120")
     assert code == 0
     assert len(out.splitlines()) > 5
+
+
+def test_stand_in_is_a_hidden_name_of_fake_hook() -> None:
+    assert "stand-in" not in invoke("--help", COLUMNS="120")[1]
+    assert invoke("stand-in", "--help")[0] == 0
 
 
 def test_no_command_shows_the_help() -> None:
@@ -518,7 +523,7 @@ async def test_agi_serves_one_call_on_standard_input_and_output(tmp_path: Path) 
     assert (line["declined"], line["result"]) == ("star", "done")
 
 
-# -- fake-hook ----------------------------------------------------------------------------------
+# -- fake-hook -----------------------------------------------------------------------------------
 
 
 async def test_fake_hook_says_where_it_is_and_shows_what_it_gets_without_the_key() -> None:
@@ -622,7 +627,7 @@ async def test_demo_without_asterisk_tells_the_same_story(tmp_path: Path) -> Non
 
 
 def test_the_scenarios_on_offer_are_those_of_the_fake_hook() -> None:
-    assert set(get_args(main.Scenario)) == set(Scenario)
+    assert set(get_args(Choice)) == set(Scenario)
 
 
 def test_the_former_name_of_fake_hook_works_and_is_not_listed() -> None:

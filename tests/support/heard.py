@@ -139,7 +139,7 @@ async def hears(
             if waits % 20 == 0 and (alike := heard(call, what)).milliseconds >= wanted:
                 return alike
             for _ in range(5):  # a tenth of a second
-                await call.media.news()
+                await call.media.wait_for_media()
     return found
 
 
@@ -152,14 +152,14 @@ async def arrives(call: Call, sound: bytes) -> None:
     """Wait until exactly these bytes have come: cheap enough for fifty calls at once."""
     async with asyncio.timeout(60):
         while sound not in b"".join(packet.payload for packet in call.media.packets[-200:]):
-            await call.media.news()
+            await call.media.wait_for_media()
 
 
 async def keyed(call: Call, keys: str, *, within: float = 10.0) -> None:
     """Wait until the other side has pressed exactly these keys."""
     async with asyncio.timeout(within):
         while call.media.keys != keys:
-            await call.media.news()
+            await call.media.wait_for_media()
 
 
 def _best_start(got: Samples, lead: Samples) -> int:

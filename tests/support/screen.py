@@ -10,9 +10,8 @@ from rich.console import Console
 
 from agi_bridge.agi import Channel, Server
 from agi_bridge.lab.demo.console import ConsoleReporter
-from agi_bridge.lab.demo.environment import Bridge
-from agi_bridge.lab.softphone import phone
-from agi_bridge.lab.softphone.sounds import Sounds
+from agi_bridge.lab.demo.environment import BridgeProcess
+from agi_bridge.lab.softphone import Sounds, run_softphone
 from agi_bridge.speech import SHIPPED
 
 PROMPT = str(SHIPPED / "en" / "enter-number")
@@ -51,7 +50,7 @@ async def call(
 ) -> tuple[int, str]:
     screen = screen or io.StringIO()
     async with Server(handler, port=0) as server:
-        code = await phone.run(
+        code = await run_softphone(
             f"agi://127.0.0.1:{server.port}/{path}",
             to=DID,
             keys=keys,
@@ -67,9 +66,9 @@ async def done(channel: Channel) -> None:
     await channel.set_variable("AGI_BRIDGE_RESULT", "done")
 
 
-def teller(screen: io.StringIO) -> ConsoleReporter:
+def reporter(screen: io.StringIO) -> ConsoleReporter:
     return ConsoleReporter(on(screen), Sounds())
 
 
-def bridge(folder: Path, **more: Any) -> Bridge:
-    return Bridge(folder, hook_url="http://127.0.0.1:9/", hook_key="k", engine=[], **more)
+def bridge(folder: Path, **more: Any) -> BridgeProcess:
+    return BridgeProcess(folder, hook_url="http://127.0.0.1:9/", hook_key="k", engine=[], **more)

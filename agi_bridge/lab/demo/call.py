@@ -1,4 +1,4 @@
-"""The one call of the demonstration: by real telephones, or with the PBX's side played."""
+"""The demonstration's call: through a real Asterisk by SIP, or through a simulated one."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from agi_bridge.lab.demo.environment import (
     FORWARD,
     MOBILE,
     SHOP,
-    Bridge,
+    BridgeProcess,
     Phones,
 )
 from agi_bridge.lab.demo.recognizer import PromptRecognizer, ReferencePrompt, hears_tone, tone
@@ -24,7 +24,7 @@ from agi_bridge.lab.errors import DemoError, PhoneError
 from agi_bridge.lab.sip.call import Call as SipCall
 from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.lab.softphone.transcript import Story
+from agi_bridge.lab.softphone.transcript import Transcript
 from agi_bridge.speech import SHIPPED
 
 _CALLER_TONE: Final = 440.0
@@ -42,19 +42,19 @@ _DIGIT: Final = "digit "
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Who was reached in the end: a number or an account, and how."""
+    """The destination that answered: a number or an account, and how that was established."""
 
     who: str
     how: str
 
 
 def expected(scenario: Scenario) -> str:
-    """Return who has to be reached, by what the hook answers."""
+    """Return the destination that must answer, given the hook's answer."""
     return FORWARD if scenario is Scenario.DIAL else SHOP
 
 
 def recordings(asterisk: Asterisk) -> list[ReferencePrompt]:
-    """Return all that an English caller may hear: the prompts, and Asterisk's own digits."""
+    """Return everything an English caller can hear: the prompts and Asterisk's digits."""
     sounds = Sounds()
     known = []
     for path in sorted((SHIPPED / "en").glob("*.wav")):
@@ -69,46 +69,46 @@ def recordings(asterisk: Asterisk) -> list[ReferencePrompt]:
 
 
 class RealCall:
-    """A SIP call through Asterisk: what is printed as heard was heard.
+    """A SIP call through Asterisk. A prompt is printed when it is recognized in the received audio.
 
     Args:
-        story: where it is told.
+        transcript: where the call is printed.
         asterisk: the PBX.
-        phones: the telephones.
+        phones: the SIP phones.
     """
 
-    def __init__(self, story: Story, asterisk: Asterisk, phones: Phones) -> None:
-        self._story = story
+    def __init__(self, transcript: Transcript, asterisk: Asterisk, phones: Phones) -> None:
+        self._transcript = transcript
         self._phones = phones
         self._known = recordings(asterisk)
         self._began = 0.0
 
     async def make(self, scenario: Scenario) -> Reached:
-        """Place the call and see it through.
+        """Place the call and run it to its end.
 
         Raises:
-            DemoError: it went otherwise than the story says; the text says where.
+            DemoError: a step did not happen; the text names it.
         """
         self._began = asyncio.get_running_loop().time()
         try:
             with self._step("the call is placed"):
                 call = await self._phones.caller.dial(DID, caller_id=CALLER)
-                self._tell("calls", f"{DID} from {CALLER}, through Asterisk")
+                self._print("calls", f"{DID} from {CALLER}, through Asterisk")
                 await call.answered()
-            ear = PromptRecognizer(self._known, self._heard, self._heard_out)
-            listening = asyncio.create_task(ear.listen(call.media))
+            recognizer = PromptRecognizer(self._known, self._prompt_began, self._prompt_ended)
+            listening = asyncio.create_task(recognizer.listen(call.media))
             try:
                 with self._step("the caller hears the disclosure"):
-                    await ear.ends(DISCLOSURE, _PROMPT_SECONDS)
+                    await recognizer.wait_end(DISCLOSURE, _PROMPT_SECONDS)
                 with self._step("the caller is asked for a number"):
-                    await ear.ends("enter-number", _PROMPT_SECONDS)
-                    self._tell("keys", _NATIONAL)
+                    await recognizer.wait_end("enter-number", _PROMPT_SECONDS)
+                    self._print("keys", _NATIONAL)
                     await call.press(_NATIONAL)
                 with self._step("the caller confirms"):
-                    await ear.begins("confirm-number", _PROMPT_SECONDS)
-                    self._tell("keys", "1")
+                    await recognizer.wait_begin("confirm-number", _PROMPT_SECONDS)
+                    self._print("keys", "1")
                     await call.press("1")
-                with self._step("somebody is rung"):
+                with self._step("the destination rings"):
                     phone = self._phones.far if expected(scenario) == FORWARD else self._phones.shop
                     reached = await self._talk(phone, call)
                 with self._step("the call ends"):
@@ -117,64 +117,64 @@ class RealCall:
                 listening.cancel()
                 await asyncio.wait({listening})
         finally:
-            self._story.end_line()
-        self._tell("over", "Asterisk has hung up on the caller")
+            self._transcript.end_line()
+        self._print("over", "Asterisk has hung up on the caller")
         return reached
 
     async def _talk(self, phone: SipPhone, call: SipCall) -> Reached:
-        """Take the call that comes to a telephone, and let both sides hear each other."""
+        """Answer the call at `phone`, and check that both sides hear each other."""
         rings = await phone.next_call(_ANSWER_SECONDS)
-        self._tell("rings", f"{rings.number}, with {rings.caller} on its display")
+        self._print("rings", f"{rings.number}, showing caller ID {rings.caller}")
         await rings.answered()
-        self._tell("rings", f"{rings.number} answers")
+        self._print("rings", f"{rings.number} answers")
         rings.play(tone(_OTHER_TONE, _TONE_SECONDS))
         call.play(tone(_CALLER_TONE, _TONE_SECONDS))
         await hears_tone(rings.media, _CALLER_TONE, _TONE_SECONDS)
         await hears_tone(call.media, _OTHER_TONE, _TONE_SECONDS)
-        self._tell(
+        self._print(
             "hears",
-            f"each other: {_CALLER_TONE:.0f} Hz arrive there, {_OTHER_TONE:.0f} Hz come back",
+            f"each other: {_CALLER_TONE:.0f} Hz one way, {_OTHER_TONE:.0f} Hz the other",
         )
         await asyncio.sleep(_TALK_SECONDS)
-        self._tell("hangup", f"{rings.number} hangs up")
+        self._print("hangup", f"{rings.number} hangs up")
         await rings.hang_up()
         return Reached(rings.number, "heard in both directions")
 
-    def _heard(self, known: ReferencePrompt) -> None:
-        if known.name.startswith(_DIGIT):
-            self._story.bit(self._at(), "hears", f"{known.text} ")
+    def _prompt_began(self, prompt: ReferencePrompt) -> None:
+        if prompt.name.startswith(_DIGIT):
+            self._transcript.append(self._at(), "hears", f"{prompt.text} ")
         else:
-            self._tell("hears", f"{known.name} ({known.seconds:.1f} s): {known.text}")
+            self._print("hears", f"{prompt.name} ({prompt.seconds:.1f} s): {prompt.text}")
 
-    def _heard_out(self, known: ReferencePrompt) -> None:
-        if known.name == DISCLOSURE:
-            self._tell("hears", f"{known.name} to its end")
+    def _prompt_ended(self, prompt: ReferencePrompt) -> None:
+        if prompt.name == DISCLOSURE:
+            self._print("hears", f"{prompt.name} to its end")
 
     def _at(self) -> float:
         return asyncio.get_running_loop().time() - self._began
 
-    def _tell(self, word: str, text: str) -> None:
-        self._story.line(self._at(), word, text)
+    def _print(self, word: str, text: str) -> None:
+        self._transcript.line(self._at(), word, text)
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
-        """Say at which step of the story it went wrong."""
+        """Name the step in the error if it fails."""
         try:
             yield
         except TimeoutError:
-            raise DemoError(f"it did not come to this: {what}") from None
+            raise DemoError(f"this step did not happen: {what}") from None
         except PhoneError as error:
-            raise DemoError(f"it did not come to this: {what} ({error})") from error
+            raise DemoError(f"this step did not happen: {what} ({error})") from error
 
 
 class FakeCall(FakeAsterisk):
-    """The same caller where there is no Asterisk: the PBX's side is played, faster than life.
+    """The same call through a simulated Asterisk, faster than real time.
 
     Args:
-        story: where it is told.
+        transcript: where the call is printed.
     """
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, transcript: Transcript) -> None:
         self._sounds = Sounds()
         super().__init__(
             sounds=self._sounds.milliseconds,
@@ -184,32 +184,32 @@ class FakeCall(FakeAsterisk):
             dnid=DID,
             extension=DID,
             pace=_FAKE_PACE,
-            on_event=self._notice,
+            on_event=self._on_event,
         )
-        self._story = story
+        self._transcript = transcript
         self._hearing = ""
         self._to_key = list(_NATIONAL)
         self._confirmed = False
         self._waiting = False
 
-    async def make(self, bridge: Bridge) -> Reached:
-        """Place the call and see it through.
+    async def make(self, bridge: BridgeProcess) -> Reached:
+        """Place the call and run it to its end.
 
         Raises:
-            DemoError: the bridge was not there, refused the call or dialled nobody.
+            DemoError: the bridge could not be reached, refused the call, or did not dial.
         """
-        self._story.line(0.0, "calls", f"{DID} from {CALLER}, without Asterisk")
+        self._transcript.line(0.0, "calls", f"{DID} from {CALLER}, without Asterisk")
         try:
             record = await self.call("127.0.0.1", bridge.port, f"consent?to=%2B{DID[1:]}")
         except OSError as error:
             raise DemoError(f"the bridge cannot be reached: {error.strerror}") from error
         finally:
-            self._story.end_line()
-        self._story.line(record.seconds, "over", f"AGISTATUS {record.status}")
+            self._transcript.end_line()
+        self._transcript.line(record.seconds, "over", f"AGISTATUS {record.status}")
         return _last_answered(record)
 
     async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - the PBX's own
-        """Key the number once the request for it is over, and 1 while the question plays."""
+        """Key the number after its prompt has ended, and 1 while the confirmation plays."""
         moment = min(timeout, 0.25 * self.pace)
         if self._hearing == "enter-number" and self._waiting and self._to_key:
             await self.clock.sleep(moment)
@@ -221,19 +221,18 @@ class FakeCall(FakeAsterisk):
         await self.clock.sleep(timeout)
         return None
 
-    def _notice(self, event: CallEvent) -> None:
+    def _on_event(self, event: CallEvent) -> None:
         if event.kind == "playing":
             self._hearing = event.text.rpartition("/")[2]
         elif event.kind == "command":
             self._waiting = event.text.startswith("WAIT FOR DIGIT")
-        self._story.tell(event)
+        self._transcript.on_event(event)
 
 
 def _last_answered(record: CallRecord) -> Reached:
     answered = [dialled for dialled in record.dialled if dialled.status == "ANSWER"]
     if not answered:
-        raise DemoError(
-            f"nobody was reached: the bridge {'refused' if record.refused else 'dialled nobody'}"
-        )
+        reason = "refused the call" if record.refused else "did not dial"
+        raise DemoError(f"no destination answered: the bridge {reason}")
     destination = answered[-1].destination.removeprefix("PJSIP/").partition("@")[0]
     return Reached(destination, "dialled")

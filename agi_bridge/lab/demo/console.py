@@ -1,4 +1,7 @@
-"""What the demonstration prints beside the call itself: consents, the hook, the bridge's log."""
+"""Prints the demonstration's results: consents, hook requests, the bridge's log, instructions.
+
+The call itself is printed by the softphone's `Transcript`.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,17 +17,25 @@ from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify import verify_ledger
 from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario, response_for
 from agi_bridge.lab.asterisk.server import Asterisk
-from agi_bridge.lab.demo.environment import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
+from agi_bridge.lab.demo.environment import (
+    CALLER,
+    DID,
+    FORWARD,
+    MENU_DID,
+    MOBILE,
+    BridgeProcess,
+    LogRecord,
+)
 from agi_bridge.lab.errors import DemoError
-from agi_bridge.lab.softphone.transcript import Story, printable
+from agi_bridge.lab.softphone.transcript import Transcript, printable
 from agi_bridge.phone import mask
 
 SILENT: Final[Mapping[Scenario, str]] = {
-    Scenario.SLOW: "nothing, for longer than the bridge waits",
-    Scenario.RESET: "nothing: the connection is reset",
-    Scenario.REFUSE: "nothing: the connection is refused",
+    Scenario.SLOW: "no answer until after the bridge has stopped waiting",
+    Scenario.RESET: "no answer: connection reset",
+    Scenario.REFUSE: "no answer: connection refused",
 }
-"""What the hook answers where that is not an answer."""
+"""A description of the scenarios in which the hook sends no answer."""
 
 STATES: Final[Mapping[Scenario, State]] = {
     Scenario.DIAL: State.ACCEPTED,
@@ -38,30 +49,30 @@ STATES: Final[Mapping[Scenario, State]] = {
     Scenario.GARBAGE: State.UNKNOWN,
     Scenario.REFUSE: State.NOT_SENT,
 }
-"""How a consent has to stand at the end, by what the hook answers."""
+"""The final state of the consent that each scenario must lead to."""
 
 
-class ConsoleReporter(Story):
-    """A story that also tells what is stored, what the hook is asked, and how calls ended.
+class ConsoleReporter(Transcript):
+    """A transcript that also prints stored consents, hook requests and how calls ended.
 
     Attributes:
-        masks: show telephone numbers masked: once people key their own.
+        mask_numbers: print telephone numbers masked. Set once real people call.
     """
 
-    masks = False
+    mask_numbers = False
 
-    async def stored(
+    async def print_consent(
         self, ledger: Path, consent: str | None = None, *, before_hook: bool = False
     ) -> State:
-        """Print a consent as the ledger on disk has it, and return its state.
+        """Print a consent as stored in the ledger, and return its state.
 
         Args:
-            ledger: the bridge's.
-            consent: which one; the latest one if None.
-            before_hook: only what has to be there before the hook is asked.
+            ledger: the bridge's ledger file.
+            consent: the consent's id; None for the latest.
+            before_hook: print only the states that must precede the hook request.
 
         Raises:
-            DemoError: there is none, or the ledger cannot be read.
+            DemoError: there is no consent, or the ledger cannot be read.
         """
         try:
             keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
@@ -74,18 +85,18 @@ class ConsoleReporter(Story):
         except ConsentError as error:
             raise DemoError(f"the ledger cannot be read: {error}") from error
         states = [State(event.type) for event in events if event.consent_id == consent]
-        if before_hook and State.SUBMITTING in states:  # the hook may have answered meanwhile
+        if before_hook and State.SUBMITTING in states:  # the hook may have answered by now
             states = states[: states.index(State.SUBMITTING) + 1]
-        told = " > ".join(states)
-        shown = mask(number) if self.masks and number else number or "no number"
-        self.line(None, "stored", f"consent {consent} of {shown}: {told}")
+        path = " > ".join(states)
+        shown = mask(number) if self.mask_numbers and number else number or "no number"
+        self.line(None, "stored", f"consent {consent} of {shown}: {path}")
         return states[-1]
 
-    async def proven(self, ledger: Path) -> None:
-        """Sign the head of the chain, replay all of it as a stranger would, and print the verdicts.
+    async def verify(self, ledger: Path) -> None:
+        """Sign a checkpoint, verify the whole ledger, and print each verdict.
 
         Raises:
-            DemoError: one does not hold, or the ledger cannot be read.
+            DemoError: a verdict is negative, or the ledger cannot be read.
         """
         try:
             keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
@@ -99,22 +110,24 @@ class ConsoleReporter(Story):
         if not report.ok:
             raise DemoError("the ledger does not verify")
 
-    async def asked(self, hook: FakeHook, ledger: Path) -> None:
-        """Print what the hook is asked and answers, for as long as this runs.
+    async def report_requests(self, hook: FakeHook, ledger: Path) -> None:
+        """Print each request to the hook and its answer, until cancelled.
 
-        What the ledger holds at that moment comes first, as it has to be there by then.
+        Before each request, print the consent: it must be stored by then.
         """
-        told = 0
+        count = 0
         while True:
-            received = await hook.received(told + 1)
-            told += 1
-            with suppress(DemoError):  # the end of the story looks again, and minds
-                await self.stored(ledger, before_hook=True)
-            self.line(None, "hook", f"asked: {received.describe(show_numbers=not self.masks)}")
-            self.line(None, "hook", f"answers: {answer(received)}")
+            received = await hook.received(count + 1)
+            count += 1
+            with suppress(DemoError):  # the final check reports it
+                await self.print_consent(ledger, before_hook=True)
+            self.line(
+                None, "hook", f"request: {received.describe(show_numbers=not self.mask_numbers)}"
+            )
+            self.line(None, "hook", f"answer: {answer(received)}")
 
-    def called(self, line: Line) -> None:
-        """Print the bridge's one line about a call, for people."""
+    def call_logged(self, line: LogRecord) -> None:
+        """Print the bridge's log line about a call in readable form."""
         facts = [f"{name} {line[name]}" for name in _FACTS if name in line]
         dialled = ", ".join(line.get("dialled", ()))
         if dialled:
@@ -124,11 +137,11 @@ class ConsoleReporter(Story):
         if steps:
             self.line(None, "log", printable(f"seconds to each step: {steps}"))
 
-    def complained(self, line: Line) -> None:
-        """Print a warning or an error of the bridge."""
+    def problem_logged(self, line: LogRecord) -> None:
+        """Print a warning or an error from the bridge's log."""
         more = {key: text for key, text in line.items() if key not in _FRAME}
-        told = " ".join(f"{key}={text}" for key, text in more.items())
-        self.line(None, "error", printable(f"{line.get('event')} {told}".strip()))
+        fields = " ".join(f"{key}={text}" for key, text in more.items())
+        self.line(None, "error", printable(f"{line.get('event')} {fields}".strip()))
 
 
 _FACTS: Final = (
@@ -147,21 +160,23 @@ _FRAME: Final = frozenset({"event", "level", "at"})
 
 
 def answer(received: Received) -> str:
-    """Return what the fake hook answers, on one line."""
+    """Return the fake hook's answer on one line."""
     if received.scenario in SILENT:
         return SILENT[received.scenario]
     body = response_for(received.scenario, forward=FORWARD)
     return f"{body.status} {printable(' '.join(body.text.split()))}"
 
 
-def invite(console: Console, asterisk: Asterisk, bridge: Bridge, scenario: Scenario | None) -> None:
-    """Say how a person's own telephone gets in, and what there is to dial.
+def print_instructions(
+    console: Console, asterisk: Asterisk, bridge: BridgeProcess, scenario: Scenario | None
+) -> None:
+    """Print how to register a softphone, and which numbers to dial.
 
     Args:
         console: where to print.
         asterisk: the PBX.
         bridge: the bridge.
-        scenario: what the hook answers; None if the keyed number decides.
+        scenario: the hook's answer; None if the keyed number selects it.
     """
     host, port = asterisk.sip
     rows = [
@@ -170,64 +185,70 @@ def invite(console: Console, asterisk: Asterisk, bridge: Bridge, scenario: Scena
         ("password", asterisk.accounts["softphone"]),
         ("dial", f"{DID}  the shop, in English"),
         ("", f"{MENU_DID}  the same in English, Spanish and French; the dialplan dials"),
-        ("", "100           the shop's own telephone, which answers by itself"),
-        ("", "600           hear yourself"),
-        *choices(scenario),
-        *without_telephone(bridge),
+        ("", "100           the shop's own phone, which answers by itself"),
+        ("", "600           echo test"),
+        *_choices(scenario),
+        *_softphone_row(bridge),
     ]
-    show(console, rows)
+    _print_table(console, rows)
 
 
-def invite_to_fake(console: Console, bridge: Bridge, scenario: Scenario | None) -> None:
-    """Say how to call a bridge without PBX."""
-    show(console, [*choices(scenario), *without_telephone(bridge)])
+def print_fake_instructions(
+    console: Console, bridge: BridgeProcess, scenario: Scenario | None
+) -> None:
+    """Print how to call the bridge without a PBX."""
+    _print_table(console, [*_choices(scenario), *_softphone_row(bridge)])
 
 
-def choices(scenario: Scenario | None) -> list[tuple[str, str]]:
-    """Say which keyed number brings which answer of the hook."""
+def _choices(scenario: Scenario | None) -> list[tuple[str, str]]:
+    """Return rows that say which keyed number selects which answer of the hook."""
     if scenario is not None:
         return [("key", f"any number like {MOBILE}: the hook answers {scenario}")]
-    rows = [("key", f"{MOBILE}    the hook has the far end dialled; and by the last two digits:")]
-    rows += [("", f"{MOBILE[:-2]}{last}    {told}") for last, told in BY_NUMBER.items()]
+    rows = [
+        ("key", f"{MOBILE}    the hook answers with the far end's number; other last two digits:")
+    ]
+    rows += [
+        ("", f"{MOBILE[:-2]}{last}    {answer_text}") for last, answer_text in BY_NUMBER.items()
+    ]
     return rows
 
 
-def without_telephone(bridge: Bridge) -> list[tuple[str, str]]:
-    """Say how to call the bridge from a terminal."""
+def _softphone_row(bridge: BridgeProcess) -> list[tuple[str, str]]:
+    """Return the row that says how to call the bridge from a terminal."""
     return [("or type", f"agi-bridge softphone {DID} --from {CALLER} --bridge {bridge.url}")]
 
 
-def show(console: Console, rows: list[tuple[str, str]]) -> None:
-    """Print a small table, and how to end it all."""
+def _print_table(console: Console, rows: list[tuple[str, str]]) -> None:
+    """Print the rows, and how to stop the demonstration."""
     console.print()
     for name, text in rows:
         console.print(f"  {name:<9} {text}", soft_wrap=True, markup=False)
-    console.print("\nCtrl-C ends it and leaves nothing behind.\n")
+    console.print("\nCtrl-C stops everything and deletes its files.\n")
 
 
-class Calls:
-    """The bridge's log, sorted: lines about calls, and complaints told at once."""
+class BridgeLog:
+    """Sorts the bridge's log: queues lines about calls, prints warnings and errors at once."""
 
-    def __init__(self, teller: ConsoleReporter) -> None:
-        self._teller = teller
-        self._ended: asyncio.Queue[Line] = asyncio.Queue()
+    def __init__(self, reporter: ConsoleReporter) -> None:
+        self._reporter = reporter
+        self._ended: asyncio.Queue[LogRecord] = asyncio.Queue()
 
-    def take(self, line: Line) -> None:
-        """Take a line of the log."""
+    def take(self, line: LogRecord) -> None:
+        """Process a line of the log."""
         if line.get("event") == "call":
             self._ended.put_nowait(line)
         elif line.get("level") in {"warning", "error", "critical"}:
-            self._teller.complained(line)
+            self._reporter.problem_logged(line)
 
-    async def next(self, within: float) -> Line:
-        """Return the next line about a call; DemoError if none comes for so many seconds."""
+    async def next(self, within: float) -> LogRecord:
+        """Return the next line about a call; DemoError if none comes within `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 return await self._ended.get()
         except TimeoutError:
             raise DemoError("the bridge has not logged the end of the call") from None
 
-    async def tell(self) -> None:
-        """Print every further call, for as long as this runs."""
+    async def report_calls(self) -> None:
+        """Print every further call, until cancelled."""
         while True:
-            self._teller.called(await self._ended.get())
+            self._reporter.call_logged(await self._ended.get())

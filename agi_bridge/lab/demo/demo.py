@@ -1,8 +1,8 @@
-"""`agi-bridge demo`: one real call through a real Asterisk, told as it happens; then it is yours.
+"""Runs the demonstration: starts everything, places one call, checks it, then waits for calls.
 
-Everything is real but the people: the bridge is a process of its own, Asterisk runs the very files
-of `asterisk-conf/` and `dialplan/`, and what is printed as heard was recognised in the sound that
-the caller's telephone received. Only the hook is fake, so that no text is sent.
+The bridge runs as a separate process, and Asterisk uses the files of `asterisk-conf/` and
+`dialplan/` unchanged. What is printed as heard was recognized in the audio that the caller's phone
+received. The hook is fake, so no texts are sent.
 """
 
 import asyncio
@@ -17,10 +17,16 @@ from rich.console import Console
 
 from agi_bridge.hook.testing import FakeHook, Scenario
 from agi_bridge.lab.asterisk.server import Asterisk
-from agi_bridge.lab.demo import environment as parts
+from agi_bridge.lab.demo import environment
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected
-from agi_bridge.lab.demo.console import STATES, Calls, ConsoleReporter, invite, invite_to_fake
-from agi_bridge.lab.demo.environment import Bridge
+from agi_bridge.lab.demo.console import (
+    STATES,
+    BridgeLog,
+    ConsoleReporter,
+    print_fake_instructions,
+    print_instructions,
+)
+from agi_bridge.lab.demo.environment import BridgeProcess
 from agi_bridge.lab.demo.recognizer import tone
 from agi_bridge.lab.errors import (
     AsteriskError,
@@ -30,40 +36,40 @@ from agi_bridge.lab.errors import (
     PhoneError,
 )
 from agi_bridge.lab.sip.phone import SipPhone
-from agi_bridge.lab.softphone.sounds import Sounds
+from agi_bridge.lab.softphone import Sounds
 
-WORKED, FAILED = 0, 1
-"""Exit codes: the story went as told; it did not; there is no such scenario."""
+SUCCEEDED, FAILED = 0, 1
+"""Exit codes: every step of the call happened; or one did not."""
 
 _LOG_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 3600.0
 
 
-async def prepare(console: Console | None = None) -> int:
-    """Fetch Asterisk, for later runs and the tests; `WORKED` or `FAILED`."""
+async def prepare_demo(console: Console | None = None) -> int:
+    """Download Asterisk for later runs and the tests; return `SUCCEEDED` or `FAILED`."""
     console = console or Console(highlight=False)
     try:
-        binary = await parts.asterisk_binary(lambda line: _print(console, line))
+        binary = await environment.asterisk_binary(lambda line: _print(console, line))
     except AsteriskError as error:
         _print(console, f"agi-bridge: {error}")
         return FAILED
     _print(console, f"Asterisk: {binary}")
-    return WORKED
+    return SUCCEEDED
 
 
-async def run(*, once: bool, fake: bool, scenario: str, console: Console | None = None) -> int:
-    """Tell the story of one call; then stay up to be called, until Ctrl-C.
+async def run_demo(*, once: bool, fake: bool, scenario: str, console: Console | None = None) -> int:
+    """Place the demonstration's call, then wait for calls until Ctrl-C.
 
     Args:
-        once: end after the call.
-        fake: without Asterisk.
-        scenario: what the hook answers: a value of `Scenario`.
-        console: where to print; standard output if not given.
+        once: stop after the call.
+        fake: use a simulated Asterisk.
+        scenario: the answer of the hook: a value of `Scenario`.
+        console: where to print; standard output if None.
 
     Returns:
-        `WORKED` only if the caller and whoever had to be reached heard each other (simulated: the
-        number was dialled), and the ledger says of the consent what the scenario leads to: for
-        `dial` the far end, and `accepted`.
+        `SUCCEEDED` only if the caller and the expected destination heard each other (simulated: the
+        number was dialled), and the consent's state in the ledger is the one that the scenario
+        leads to: for `dial`, the far end and `accepted`.
     """
     console = console or Console(highlight=False)
     demo = _Demo(console, Scenario(scenario), once=once)
@@ -72,120 +78,127 @@ async def run(*, once: bool, fake: bool, scenario: str, console: Console | None 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    tasks = {loop.create_task(demo.show(fake=fake)), loop.create_task(stop.wait())}
+    tasks = {loop.create_task(demo.run(fake=fake)), loop.create_task(stop.wait())}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # a further signal changes nothing
+        await asyncio.gather(*tasks, return_exceptions=True)  # ignores further signals
         for number in signals:
             loop.remove_signal_handler(number)
-    return WORKED if demo.worked else FAILED
+    return SUCCEEDED if demo.succeeded else FAILED
 
 
 class _Demo:
     """One run.
 
     Attributes:
-        worked: whether the story went as told.
+        succeeded: whether every step of the call happened.
     """
 
     def __init__(self, console: Console, scenario: Scenario, *, once: bool) -> None:
-        self.worked = False
+        self.succeeded = False
         self._console = console
         self._scenario = scenario
         self._once = once
-        self._teller = ConsoleReporter(console, Sounds())
-        self._calls = Calls(self._teller)
+        self._reporter = ConsoleReporter(console, Sounds())
+        self._bridge_log = BridgeLog(self._reporter)
 
-    async def show(self, *, fake: bool) -> None:
-        """Run it all; a fault is one line."""
+    async def run(self, *, fake: bool) -> None:
+        """Run the demonstration; print an error as one line."""
         try:
             await self._play(None if fake else await self._asterisk())
         except (LabError, OSError) as error:
-            self._teller.line(None, "error", str(error))
+            self._reporter.line(None, "error", str(error))
 
     async def _asterisk(self) -> Path | None:
         try:
-            return await parts.asterisk_binary(self._setup)
+            return await environment.asterisk_binary(self._setup)
         except AsteriskUnavailableError as error:
-            self._setup(f"Asterisk cannot be had here: {error}")
-            self._setup("a simulated PBX plays its part")
+            self._setup(f"Asterisk is not available: {error}")
+            self._setup("using a simulated PBX instead")
             return None
 
     async def _play(self, binary: Path | None) -> None:
         async with AsyncExitStack() as stack:
-            folder = stack.enter_context(parts.workplace())
-            await asyncio.to_thread(parts.make_keys, folder)
+            folder = stack.enter_context(environment.temporary_folder())
+            await asyncio.to_thread(environment.make_keys, folder)
             key = token_urlsafe(16)
             hook = await stack.enter_async_context(
-                FakeHook(self._scenario, forward=parts.FORWARD, key=key)
+                FakeHook(self._scenario, forward=environment.FORWARD, key=key)
             )
             self._setup(f"the fake hook listens at {hook.url}")
             bridge = await stack.enter_async_context(
-                Bridge(
+                BridgeProcess(
                     folder,
                     hook_url=hook.url,
                     hook_key=key,
-                    engine=parts.speech_engine(binary),
-                    on_line=self._calls.take,
+                    engine=environment.speech_engine(binary),
+                    on_line=self._bridge_log.take,
                 )
             )
             self._setup(f"the bridge listens at {bridge.url}")
-            await stack.enter_async_context(_beside(self._teller.asked(hook, bridge.ledger)))
+            await stack.enter_async_context(
+                _in_background(self._reporter.report_requests(hook, bridge.ledger))
+            )
             if binary is None:
-                await self._conclude(await FakeCall(self._teller).make(bridge), bridge)
+                await self._conclude(await FakeCall(self._reporter).make(bridge), bridge)
                 await self._stay(hook, bridge, None)
                 return
-            async with parts.pbx(binary, bridge, well_known_port=not self._once) as asterisk:
+            async with environment.start_asterisk(
+                binary, bridge, well_known_port=not self._once
+            ) as asterisk:
                 self._setup(f"Asterisk listens at {asterisk.sip[0]}:{asterisk.sip[1]}")
-                async with parts.telephones(asterisk) as phones:
-                    call = RealCall(self._teller, asterisk, phones)
+                async with environment.start_phones(asterisk) as phones:
+                    call = RealCall(self._reporter, asterisk, phones)
                     await self._conclude(await call.make(self._scenario), bridge)
-                    async with _beside(_entertain(phones.far)), _beside(_entertain(phones.shop)):
+                    async with (
+                        _in_background(_play_melody(phones.far)),
+                        _in_background(_play_melody(phones.shop)),
+                    ):
                         await self._stay(hook, bridge, asterisk)
 
-    async def _conclude(self, reached: Reached, bridge: Bridge) -> None:
-        """Print what the bridge says and the ledger holds, and judge.
+    async def _conclude(self, reached: Reached, bridge: BridgeProcess) -> None:
+        """Print the bridge's log line and the consent, and check both.
 
         Raises:
-            DemoError: it is not what the scenario leads to.
+            DemoError: the destination or the state is not what the scenario leads to.
         """
-        line = await self._calls.next(_LOG_SECONDS)
-        self._teller.called(line)
-        state = await self._teller.stored(bridge.ledger, line.get("consent"))
-        await self._teller.proven(bridge.ledger)
+        line = await self._bridge_log.next(_LOG_SECONDS)
+        self._reporter.call_logged(line)
+        state = await self._reporter.print_consent(bridge.ledger, line.get("consent"))
+        await self._reporter.verify(bridge.ledger)
         who, wanted = expected(self._scenario), STATES[self._scenario]
         if reached.who != who:
-            raise DemoError(f"{reached.who} was reached, not {who}")
+            raise DemoError(f"{reached.who} answered, expected {who}")
         if state is not wanted:
-            raise DemoError(f"the consent is {state}, not {wanted}")
-        self.worked = True
-        self._teller.line(
-            None, "worked", f"{who} was reached ({reached.how}), the consent is {state}"
+            raise DemoError(f"the consent is {state}, expected {wanted}")
+        self.succeeded = True
+        self._reporter.line(
+            None, "worked", f"{who} answered ({reached.how}); the consent is {state}"
         )
 
-    async def _stay(self, hook: FakeHook, bridge: Bridge, asterisk: Asterisk | None) -> None:
-        """Say how to call, and print each call, until this is cancelled."""
+    async def _stay(self, hook: FakeHook, bridge: BridgeProcess, asterisk: Asterisk | None) -> None:
+        """Print how to call in, then print each call, until cancelled."""
         if self._once:
             return
         scenario = None if self._scenario is Scenario.DIAL else self._scenario
-        hook.scenario = scenario  # with none set, the keyed number chooses
-        self._teller.masks = True
+        hook.scenario = scenario  # None: the keyed number selects the answer
+        self._reporter.mask_numbers = True
         if asterisk is None:
-            invite_to_fake(self._console, bridge, scenario)
+            print_fake_instructions(self._console, bridge, scenario)
         else:
-            invite(self._console, asterisk, bridge, scenario)
-        await self._calls.tell()
+            print_instructions(self._console, asterisk, bridge, scenario)
+        await self._bridge_log.report_calls()
 
     def _setup(self, text: str) -> None:
-        self._teller.line(None, "setup", text)
+        self._reporter.line(None, "setup", text)
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do something beside the block, and end it with the block."""
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run a coroutine while the block runs, and cancel it at the end of the block."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -194,8 +207,8 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
-async def _entertain(phone: SipPhone) -> None:
-    """Let whoever calls this telephone hear something: it answers by itself."""
+async def _play_melody(phone: SipPhone) -> None:
+    """Play a melody to each caller; the phone answers calls by itself."""
     melody = tone(523.0, 0.4) + tone(659.0, 0.4) + tone(784.0, 0.8) + tone(0.0, 1.0)
     while True:
         try:
@@ -203,7 +216,7 @@ async def _entertain(phone: SipPhone) -> None:
             await call.answered()
             call.play(melody * 10)
         except (PhoneError, TimeoutError):
-            continue  # nobody called, or whoever did has hung up
+            continue  # no call, or the caller has hung up
 
 
 def _print(console: Console, text: str) -> None:

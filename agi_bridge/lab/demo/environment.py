@@ -1,4 +1,7 @@
-"""What the demonstration is made of, started and stopped: the bridge, the hook, the PBX, phones."""
+"""Starts and stops the demonstration's programs: the bridge, Asterisk, the SIP phones.
+
+It also holds the demonstration's numbers and the bridge's configuration.
+"""
 
 import asyncio
 import json
@@ -23,32 +26,32 @@ from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError, DemoE
 from agi_bridge.lab.sip.phone import SipPhone
 
 DID: Final = "+14155550111"
-"""The business's number. Like all numbers here it is made up: 555-01xx belongs to nobody."""
+"""The business's number. All numbers here are fictitious: 555-01xx is reserved for that."""
 MENU_DID: Final = "+14155550112"
-"""The same business in three languages, with the dialplan dialling."""
+"""The same business in three languages; here the dialplan dials."""
 CALLER: Final = "+14155550100"
 MOBILE: Final = "+14155550123"
-"""What the caller keys, without the +1."""
+"""The number that the caller keys, without the +1."""
 FORWARD: Final = "+14155550199"
-"""Where the hook's answer sends the caller."""
+"""The destination in the hook's answer."""
 SHOP: Final = "100"
-"""The business's own telephone: the default destination."""
+"""The business's own phone: the default destination."""
 DISCLOSURE: Final = "disclosure-example-store"
 LEDGER: Final = "consents.db"
 
 _KEY: Final = "DEMO_HOOK_KEY"
-# Whoever tries it out calls again and again.
+# A person who tries it out calls many times.
 _NO_LIMITS: Final = "number_per_day = 0\ncaller_id_per_day = 0\nline_per_hour = 0"
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0
 _SIP_PORT: Final = 5060
 
-Line = Mapping[str, Any]
-"""A line of the bridge's log."""
+LogRecord = Mapping[str, Any]
+"""One line of the bridge's log, parsed."""
 
 
 def configuration(folder: Path, hook_url: str, engine: list[str]) -> str:
-    """Return the bridge's configuration, as a user would write it."""
+    """Return the text of the bridge's configuration file."""
     line = f"""
 business_number = "{DID}"
 hook_key = {{env = "{_KEY}"}}
@@ -58,7 +61,7 @@ disclosure = "{DISCLOSURE}"
 dial_template = "PJSIP/{{number}}@trunk"
 default = {{kind = "dial", destination = "PJSIP/{SHOP}"}}
 """
-    # A JSON text is a TOML text as well: quotes, backslashes and all.
+    # A JSON string is also a valid TOML string.
     return f"""state_dir = {json.dumps(str(folder / "state"))}
 [agi]
 port = 0
@@ -87,22 +90,22 @@ languages = ["en", "es", "fr"]"""
 
 
 def make_keys(folder: Path) -> None:
-    """Make the ledger's keys, so that the bridge need not ask for a back-up of them. Blocks."""
+    """Create the ledger's keys first, so that the bridge does not ask for a backup. Blocks."""
     Keys.load(folder / "state" / "keys", create=True)
 
 
-class Bridge:
-    """`agi-bridge serve` as a process of its own; an async context manager.
+class BridgeProcess:
+    """`agi-bridge serve` as a child process; an async context manager.
 
     Args:
-        folder: where configuration and state go.
-        hook_url: where the hook is.
-        hook_key: the key for it; it goes to the bridge in the environment.
-        engine: the speech engine's command line; empty for none.
-        on_line: told of each line of the bridge's log, as it comes.
+        folder: for the configuration and the state.
+        hook_url: the hook's URL.
+        hook_key: the hook's key, passed in the environment.
+        engine: the speech engine's command line; empty for no engine.
+        on_line: called with each line of the bridge's log.
 
     Attributes:
-        port: where it listens.
+        port: the port it listens on.
     """
 
     def __init__(
@@ -112,7 +115,7 @@ class Bridge:
         hook_url: str,
         hook_key: str,
         engine: list[str],
-        on_line: Callable[[Line], None] = lambda _: None,
+        on_line: Callable[[LogRecord], None] = lambda _: None,
     ) -> None:
         self.ledger = folder / "state" / LEDGER
         self.port = 0
@@ -124,7 +127,7 @@ class Bridge:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._listening: asyncio.Future[int]
-        self._last_words = "it said nothing"
+        self._last_output = "no output"
 
     @property
     def url(self) -> str:
@@ -134,7 +137,7 @@ class Bridge:
     async def __aenter__(self) -> Self:
         self._listening = asyncio.get_running_loop().create_future()
         command = [sys.executable, "-m", "agi_bridge", "serve", "--config", str(self._config)]
-        if setpriv := shutil.which("setpriv"):  # ended with us, even when we are killed ourselves
+        if setpriv := shutil.which("setpriv"):  # ends with this process, even if it is killed
             command = [setpriv, "--pdeathsig", "TERM", "--", *command]
         self._process = await asyncio.create_subprocess_exec(
             *command,
@@ -142,7 +145,7 @@ class Bridge:
             stdout=DEVNULL,
             stderr=PIPE,
             env=self._environ,
-            start_new_session=True,  # Ctrl-C is for us to hand on, in good order
+            start_new_session=True,  # this process handles Ctrl-C and stops the bridge in order
         )
         self._reader = asyncio.create_task(self._read(self._process))
         try:
@@ -150,7 +153,7 @@ class Bridge:
                 self.port = await self._listening
         except TimeoutError:
             await self._stop()
-            raise DemoError(f"the bridge did not start: {self._last_words}") from None
+            raise DemoError(f"the bridge did not start: {self._last_output}") from None
         except BaseException:
             await self._stop()
             raise
@@ -165,7 +168,7 @@ class Bridge:
         await self._stop()
 
     async def _stop(self) -> None:
-        """End it, the second signal at once: nobody is left whose call it could wait for."""
+        """Stop the bridge. The second SIGTERM drops calls: no caller is left."""
         if self._process is not None:
             for end in (self._process.terminate, self._process.terminate, self._process.kill):
                 with suppress(ProcessLookupError, TimeoutError):
@@ -179,26 +182,26 @@ class Bridge:
         assert process.stderr is not None  # noqa: S101 - a pipe was asked for
         async for raw in process.stderr:
             text = raw.decode(errors="replace").strip()
-            self._last_words = text or self._last_words
+            self._last_output = text or self._last_output
             try:
                 line = json.loads(text)
             except ValueError:
                 line = None
             if not isinstance(line, dict):
-                continue  # not of the log: kept as last words
+                continue  # not a log line
             if line.get("event") == "listening":
                 self._listening.set_result(int(line["port"]))
             self._on_line(line)
         if not self._listening.done():
             self._listening.set_exception(
-                DemoError(f"the bridge did not start: {self._last_words}")
+                DemoError(f"the bridge did not start: {self._last_output}")
             )
-            self._listening.exception()  # whoever waits may have gone
+            self._listening.exception()  # no "never retrieved" warning
 
 
 @dataclass(frozen=True, slots=True)
 class Phones:
-    """The telephones of the demonstration: who calls, the shop's own, and the far end."""
+    """The SIP phones: the caller's, the business's own, and the one at the far end."""
 
     caller: SipPhone
     shop: SipPhone
@@ -206,8 +209,8 @@ class Phones:
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """Give a folder for this run's files; nothing of it is left."""
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder for the files of this run, and delete it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="agi-bridge-demo-"))
     try:
         yield folder
@@ -216,38 +219,40 @@ def workplace() -> Iterator[Path]:
 
 
 async def asterisk_binary(on_progress: Callable[[str], None]) -> Path:
-    """Return the Asterisk to use, fetched first if need be.
+    """Return the Asterisk to use; download it first if there is none.
 
     Raises:
-        AsteriskUnavailableError: there is none, and none can be fetched.
-        AsteriskError: it could not be put into place.
+        AsteriskUnavailableError: there is none, and it cannot be downloaded.
+        AsteriskError: the installation failed.
     """
     found = find_asterisk()
     if found is not None and found != default_tree() / "bin" / "asterisk":
-        return found  # the user's own choice, or the machine's
+        return found  # named by the user, or installed on this machine
     try:
         return await provision(on_progress=on_progress)
-    except OSError as error:  # a folder of somebody else's
+    except OSError as error:  # the folder belongs to another account
         if found is not None:
             return found
         raise AsteriskUnavailableError(f"{default_tree()}: {error.strerror}") from error
 
 
 def speech_engine(asterisk: Path | None) -> list[str]:
-    """Return the command line of an espeak-ng, that beside Asterisk first; [] if there is none."""
+    """Return espeak-ng's command line: the copy beside Asterisk, else the machine's, else []."""
     beside = asterisk.with_name("espeak-ng") if asterisk is not None else None
     program = str(beside) if beside and beside.exists() else shutil.which("espeak-ng")
     return [program, "-v", "{language}", "-w", "{output}", "--stdin"] if program else []
 
 
 @asynccontextmanager
-async def pbx(binary: Path, bridge: Bridge, *, well_known_port: bool) -> AsyncIterator[Asterisk]:
-    """Run Asterisk with the files that users get.
+async def start_asterisk(
+    binary: Path, bridge: BridgeProcess, *, well_known_port: bool
+) -> AsyncIterator[Asterisk]:
+    """Run Asterisk with the shipped configuration and dialplan.
 
     Args:
         binary: the program.
-        bridge: where it finds the bridge.
-        well_known_port: use SIP's own port if it is free, as a person has to enter it.
+        bridge: the bridge that the dialplan calls.
+        well_known_port: use SIP's default port if it is free, since a person must type it.
 
     Raises:
         AsteriskError: it did not start.
@@ -262,7 +267,7 @@ async def pbx(binary: Path, bridge: Bridge, *, well_known_port: bool) -> AsyncIt
         except AsteriskError:
             if port == ports[-1]:
                 raise
-            continue  # somebody else has taken that port meanwhile
+            continue  # another program has taken the port
         try:
             yield asterisk
         finally:
@@ -271,8 +276,8 @@ async def pbx(binary: Path, bridge: Bridge, *, well_known_port: bool) -> AsyncIt
 
 
 @asynccontextmanager
-async def telephones(asterisk: Asterisk) -> AsyncIterator[Phones]:
-    """Put the telephones in place: the shop's is registered, the far end waits on the trunk."""
+async def start_phones(asterisk: Asterisk) -> AsyncIterator[Phones]:
+    """Start the phones: the business's registers, the far end waits on the trunk."""
     caller = SipPhone(user="caller", password=asterisk.accounts["caller"], server=asterisk.sip)
     shop = SipPhone(
         user=SHOP, password=asterisk.accounts[SHOP], server=asterisk.sip, ring_seconds=1.0

@@ -1,8 +1,8 @@
-"""Which recording does the caller hear? Told from the very bytes of the sound that arrives.
+"""Recognizes prompts in the RTP audio that a SIP phone receives; it does not ask the bridge.
 
-A private PBX without loss sends a recording's own G.711 bytes, packet by packet, each recording
-from the beginning of a packet. So a recording is recognised when its packets come one after
-another, and known to be heard out when the last of them has come. Nothing here asks the bridge.
+An Asterisk on the same machine sends the exact G.711 bytes of a recording, without loss, and each
+recording starts at a packet boundary. A prompt is recognized when its packets arrive in sequence,
+and has ended when the last of them has arrived.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.rtp import FRAME, RATE, RtpStream
 
-_SURE = 8
-"""Packets in a row, from the first that is not silent, after which a recording is recognised."""
+_MIN_PACKETS = 8
+"""Packets in a row, from the first that is not silent, after which a prompt is recognized."""
 
 _SILENT = bytes((g711.SILENCE,)) * FRAME
 _TONE_PACKETS = 10
-_PURE = 0.8  # least part of the sound's energy that a tone must hold
+_MIN_TONE_SHARE = 0.8  # minimum share of the signal's energy in the tone
 
 
 @dataclass(frozen=True, slots=True)
 class ReferencePrompt:
-    """A recording that may be heard.
+    """A recording to recognize.
 
     Attributes:
-        name: what it is called.
-        text: what it says.
-        packets: its sound as the PBX sends it, without the last, shorter packet.
+        name: its name.
+        text: its text.
+        packets: its audio as the PBX sends it, without the last, shorter packet.
         first: the first packet that is not silent.
     """
 
@@ -56,134 +56,134 @@ class ReferencePrompt:
 
     @property
     def seconds(self) -> float:
-        """Length, to a packet."""
+        """Length in seconds, rounded down to a whole packet."""
         return len(self.packets) * FRAME / RATE
 
 
-Tell: TypeAlias = Callable[[ReferencePrompt], None]
+PromptCallback: TypeAlias = Callable[[ReferencePrompt], None]
 
 
 @dataclass(slots=True, eq=False)
-class _Maybe:
-    """A recording that fits what was heard so far; `at` is the packet expected next."""
+class _Match:
+    """A prompt whose packets match so far; `at` is the index of the next expected packet."""
 
-    known: ReferencePrompt
+    prompt: ReferencePrompt
     at: int
-    told: bool = False
+    reported: bool = False
 
 
 class PromptRecognizer:
-    """Recognises recordings in the sound of one call.
+    """Recognizes prompts in the audio of one call.
 
     Args:
-        known: the recordings.
-        on_begin: told of a recording when it is recognised.
-        on_end: told of it when it has been heard out.
+        prompts: the recordings to recognize.
+        on_begin: called when a prompt is recognized.
+        on_end: called when its last packet has arrived.
     """
 
     def __init__(
         self,
-        known: Iterable[ReferencePrompt],
-        on_begin: Tell = lambda _: None,
-        on_end: Tell = lambda _: None,
+        prompts: Iterable[ReferencePrompt],
+        on_begin: PromptCallback = lambda _: None,
+        on_end: PromptCallback = lambda _: None,
     ) -> None:
         self._starts: defaultdict[bytes, list[ReferencePrompt]] = defaultdict(list)
-        for each in known:
+        for each in prompts:
             if each.first < len(each.packets):
                 self._starts[each.packets[each.first]].append(each)
         self._on_begin, self._on_end = on_begin, on_end
-        self._maybe: list[_Maybe] = []
+        self._matches: list[_Match] = []
         self._begun: set[str] = set()
         self._ended: set[str] = set()
-        self._over = False
-        self._news = asyncio.Condition()
+        self._call_ended = False
+        self._changed = asyncio.Condition()
 
-    def hear(self, packet: bytes) -> None:
-        """Take the next packet of sound."""
-        going_on = []
-        for maybe in self._maybe:
-            if maybe.known.packets[maybe.at] == packet:
-                maybe.at += 1
-                going_on.append(maybe)
-        going_on += [_Maybe(known, known.first + 1) for known in self._starts.get(packet, ())]
-        self._maybe = [maybe for maybe in going_on if not self._heard_out(maybe)]
+    def feed(self, packet: bytes) -> None:
+        """Process the next packet of audio."""
+        advanced = []
+        for match in self._matches:
+            if match.prompt.packets[match.at] == packet:
+                match.at += 1
+                advanced.append(match)
+        advanced += [_Match(prompt, prompt.first + 1) for prompt in self._starts.get(packet, ())]
+        self._matches = [match for match in advanced if not self._advance(match)]
 
-    def _heard_out(self, maybe: _Maybe) -> bool:
-        known = maybe.known
-        if not maybe.told and maybe.at - known.first >= min(
-            _SURE, len(known.packets) - known.first
+    def _advance(self, match: _Match) -> bool:
+        prompt = match.prompt
+        if not match.reported and match.at - prompt.first >= min(
+            _MIN_PACKETS, len(prompt.packets) - prompt.first
         ):
-            maybe.told = True
-            self._begun.add(known.name)
-            self._on_begin(known)
-        if maybe.at < len(known.packets):
+            match.reported = True
+            self._begun.add(prompt.name)
+            self._on_begin(prompt)
+        if match.at < len(prompt.packets):
             return False
-        self._ended.add(known.name)
-        self._on_end(known)
+        self._ended.add(prompt.name)
+        self._on_end(prompt)
         return True
 
     async def listen(self, stream: RtpStream) -> None:
-        """Hear a call, packet by packet, to its end."""
+        """Process a call's audio, packet by packet, until the call ends."""
         heard = 0
         try:
             while True:
                 new = stream.packets[heard:]
                 heard += len(new)
                 for packet in new:
-                    self.hear(packet.payload)
-                async with self._news:
-                    self._news.notify_all()
-                await stream.news()
+                    self.feed(packet.payload)
+                async with self._changed:
+                    self._changed.notify_all()
+                await stream.wait_for_media()
         except CallEndedError:
-            self._over = True
-            async with self._news:
-                self._news.notify_all()
+            self._call_ended = True
+            async with self._changed:
+                self._changed.notify_all()
 
-    async def begins(self, name: str, within: float) -> None:
-        """Wait until a recording is recognised.
+    async def wait_begin(self, name: str, within: float) -> None:
+        """Wait until a prompt is recognized.
 
         Raises:
-            TimeoutError: it was not, for so many seconds.
-            CallEndedError: the call ended before.
+            TimeoutError: not within `within` seconds.
+            CallEndedError: the call ended first.
         """
         await self._wait(self._begun, name, within)
 
-    async def ends(self, name: str, within: float) -> None:
-        """Wait until a recording has been heard out; raises as `begins`."""
+    async def wait_end(self, name: str, within: float) -> None:
+        """Wait until a prompt has ended; raises as `wait_begin`."""
         await self._wait(self._ended, name, within)
 
     async def _wait(self, names: set[str], name: str, within: float) -> None:
-        async with asyncio.timeout(within), self._news:
-            await self._news.wait_for(lambda: name in names or self._over)
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: name in names or self._call_ended)
         if name not in names:
             raise CallEndedError(f"the call ended before {name!r} was heard")
 
 
 def tone(hertz: float, seconds: float) -> "array[int]":
-    """Return a tone as samples, a quarter as loud as can be."""
+    """Return a sine tone as 16-bit samples, at a quarter of full scale."""
     moments = np.arange(round(seconds * RATE)) / RATE
     wave = (8000 * np.sin(2 * np.pi * hertz * moments)).astype(np.int16)
     return array("h", wave.tobytes())
 
 
 def is_tone(samples: Sequence[int], hertz: float) -> bool:
-    """Tell whether a tone is nearly all there is in a sound."""
+    """Return whether a tone of this frequency makes up most of the signal's energy."""
     sound = np.asarray(samples, dtype=np.float64)
     energy = float(sound @ sound)
-    turns = np.exp(-2j * np.pi * hertz * np.arange(len(sound)) / RATE)
-    return energy > 0 and 2 * abs(sound @ turns) ** 2 / (len(sound) * energy) > _PURE
+    phasor = np.exp(-2j * np.pi * hertz * np.arange(len(sound)) / RATE)
+    return energy > 0 and 2 * abs(sound @ phasor) ** 2 / (len(sound) * energy) > _MIN_TONE_SHARE
 
 
 async def hears_tone(stream: RtpStream, hertz: float, within: float) -> None:
-    """Wait until a call's latest sound is a tone.
+    """Wait until the latest audio of a call is a tone.
 
     Raises:
-        TimeoutError: it was not, for so many seconds.
-        CallEndedError: the call ended before.
+        TimeoutError: not within `within` seconds.
+        CallEndedError: the call ended first.
     """
     async with asyncio.timeout(within):
         while True:
             latest = b"".join(packet.payload for packet in stream.packets[-_TONE_PACKETS:])
             if len(latest) >= _TONE_PACKETS * FRAME and is_tone(g711.decode(latest), hertz):
                 return
-            await stream.news()
+            await stream.wait_for_media()

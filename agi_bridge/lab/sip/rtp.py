@@ -29,7 +29,7 @@ _HEADER = struct.Struct("!BBHII")
 _PAYLOAD = struct.Struct("!BBH")
 _END = 0x80
 _VOLUME = 10  # dBm0 below zero, as common telephones send it
-_LATEST = 0.2  # seconds the clock may be late before it gives up catching up
+_MAX_LAG = 0.2  # seconds the clock may be late before it gives up catching up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class RtpStream(asyncio.DatagramProtocol):
         self.remote: tuple[str, int] | None = None
         self.quiet = quiet
         self._last_event: int | None = None
-        self._news = asyncio.Event()
+        self._media_arrived = asyncio.Event()
         self._sound: deque[bytes] = deque()
-        self._presses: deque[DtmfEvent] = deque()
+        self._dtmf_events: deque[DtmfEvent] = deque()
         self._sequence = secrets.randbelow(1 << 15)
         self._timestamp = secrets.randbelow(1 << 30)
         self._source = secrets.randbits(32)
@@ -128,20 +128,20 @@ class RtpStream(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         if self._transport is None:
             raise CallEndedError("no key can be pressed: the call is over")
-        presses = [
+        events = [
             DtmfEvent(KEYS.index(key), int(duration * RATE), int(gap * RATE), loop.create_future())
             for key in keys
         ]
-        self._presses.extend(presses)
+        self._dtmf_events.extend(events)
         try:
-            for press in presses:
-                await press.done
+            for event in events:
+                await event.done
         finally:  # whoever waited was cancelled: the rest is not pressed behind their back
-            for press in presses:
-                if press in self._presses:
-                    self._presses.remove(press)
+            for event in events:
+                if event in self._dtmf_events:
+                    self._dtmf_events.remove(event)
 
-    async def news(self) -> None:
+    async def wait_for_media(self) -> None:
         """Wait for the next packet of sound, or key, from the other side.
 
         Raises:
@@ -149,8 +149,8 @@ class RtpStream(asyncio.DatagramProtocol):
         """
         if self._transport is None:
             raise CallEndedError("nothing more will be heard: the call is over")
-        self._news.clear()
-        await self._news.wait()
+        self._media_arrived.clear()
+        await self._media_arrived.wait()
 
     def heard(self) -> "array[int]":
         """Return what was heard as samples, silence where nothing came.
@@ -175,9 +175,9 @@ class RtpStream(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
             self._transport = None
-        self._news.set()
-        while self._presses:
-            done = self._presses.popleft().done
+        self._media_arrived.set()
+        while self._dtmf_events:
+            done = self._dtmf_events.popleft().done
             if not done.done():
                 done.set_exception(CallEndedError("the call ended while a key was pressed"))
                 done.exception()  # whoever waited may be gone already
@@ -198,47 +198,47 @@ class RtpStream(asyncio.DatagramProtocol):
         if kind == _PCMU:
             now = asyncio.get_running_loop().time()
             self.packets.append(Packet(now, sequence, timestamp, data[_HEADER.size :]))
-            self._news.set()
+            self._media_arrived.set()
         elif kind == _EVENT and len(data) >= _HEADER.size + _PAYLOAD.size:
             event, flags, _ = _PAYLOAD.unpack_from(data, _HEADER.size)
             # The end of an event is sent three times with one timestamp (RFC 4733 section 2.5.1.4).
             if flags & _END and timestamp != self._last_event and event < len(KEYS):
                 self._last_event = timestamp
                 self.keys += KEYS[event]
-                self._news.set()
+                self._media_arrived.set()
 
     # ---- the clock
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         if self.remote is not None:
-            if self._presses:
-                self._send_key(self._presses[0])
+            if self._dtmf_events:
+                self._send_key(self._dtmf_events[0])
             elif self._sound or not self.quiet:
                 sound = self._sound.popleft() if self._sound else b""
                 self._send(_PCMU, sound.ljust(FRAME, bytes((g711.SILENCE,))))
             self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
         self._next += FRAME / RATE
-        if loop.time() - self._next > _LATEST:
+        if loop.time() - self._next > _MAX_LAG:
             self._next = loop.time()
         self._clock = loop.call_at(self._next, self._tick)
 
-    def _send_key(self, press: DtmfEvent) -> None:
+    def _send_key(self, dtmf: DtmfEvent) -> None:
         """Send the next 20 ms of a key, or of the gap after it."""
-        if press.sent == 0:
-            press.start = self._timestamp
-        first, press.sent = press.sent == 0, press.sent + FRAME
-        if press.sent <= press.duration or first:
-            last = press.sent + FRAME > press.duration
-            payload = _PAYLOAD.pack(press.event, _VOLUME | (_END if last else 0), press.sent)
+        if dtmf.sent == 0:
+            dtmf.start = self._timestamp
+        first, dtmf.sent = dtmf.sent == 0, dtmf.sent + FRAME
+        if dtmf.sent <= dtmf.duration or first:
+            last = dtmf.sent + FRAME > dtmf.duration
+            payload = _PAYLOAD.pack(dtmf.event, _VOLUME | (_END if last else 0), dtmf.sent)
             for _ in range(3 if last else 1):
-                self._send(_EVENT | (0x80 if first else 0), payload, press.start)
+                self._send(_EVENT | (0x80 if first else 0), payload, dtmf.start)
         elif not self.quiet:
             self._send(_PCMU, bytes((g711.SILENCE,)) * FRAME)
-        if press.sent >= press.duration + press.gap:
-            self._presses.popleft()
-            if not press.done.done():
-                press.done.set_result(None)
+        if dtmf.sent >= dtmf.duration + dtmf.gap:
+            self._dtmf_events.popleft()
+            if not dtmf.done.done():
+                dtmf.done.set_result(None)
 
     def _send(self, kind: int, payload: bytes, timestamp: int | None = None) -> None:
         if self._transport is None or self.remote is None:

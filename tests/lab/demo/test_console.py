@@ -14,12 +14,12 @@ from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario
 from agi_bridge.lab.demo import console
-from agi_bridge.lab.demo.console import STATES, Calls
+from agi_bridge.lab.demo.console import STATES, BridgeLog
 from agi_bridge.lab.demo.environment import DID, MENU_DID
 from agi_bridge.lab.errors import DemoError
 from tests.support.consent_builders import FACTS, HEARD, NUMBER, confirmed
 from tests.support.external_db import execute
-from tests.support.screen import Screen, bridge, on, teller
+from tests.support.screen import Screen, bridge, on, reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
     screen = io.StringIO()
-    telling = teller(screen)
+    printer = reporter(screen)
     agreed = confirmed()
     agreed.submitting()
     agreed.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
         with pytest.raises(DemoError, match="no consent is stored"):
-            await telling.stored(tmp_path / "ledger.db")
+            await printer.print_consent(tmp_path / "ledger.db")
         await ledger.append(agreed.take())
         other = ConsentRecord(FACTS)
         other.disclosed(HEARD)
         await ledger.append(other.take())
 
-    assert await telling.stored(tmp_path / "ledger.db") is State.DISCLOSED
-    assert await telling.stored(tmp_path / "ledger.db", agreed.id) is State.ACCEPTED
+    assert await printer.print_consent(tmp_path / "ledger.db") is State.DISCLOSED
+    assert await printer.print_consent(tmp_path / "ledger.db", agreed.id) is State.ACCEPTED
     assert (
-        await telling.stored(tmp_path / "ledger.db", agreed.id, before_hook=True)
+        await printer.print_consent(tmp_path / "ledger.db", agreed.id, before_hook=True)
         is State.SUBMITTING
     )
-    telling.masks = True
-    await telling.stored(tmp_path / "ledger.db", agreed.id)
+    printer.mask_numbers = True
+    await printer.print_consent(tmp_path / "ledger.db", agreed.id)
 
     told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
     assert told[0] == f"consent {other.id} of no number: disclosed"
@@ -58,12 +58,12 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
 
 async def test_a_ledger_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match=r"the ledger cannot be read: .*vault.key: not there"):
-        await teller(io.StringIO()).stored(tmp_path / "ledger.db")
+        await reporter(io.StringIO()).print_consent(tmp_path / "ledger.db")
     Keys.load(tmp_path / "keys", create=True)
     with pytest.raises(
         DemoError, match=r"the ledger cannot be read: .*no ledger is there"
     ) as caught:
-        await teller(io.StringIO()).stored(tmp_path / "ledger.db")
+        await reporter(io.StringIO()).print_consent(tmp_path / "ledger.db")
     assert isinstance(caught.value.__cause__, LedgerUnavailable)
 
 
@@ -72,7 +72,7 @@ async def test_the_proof_is_told_verdict_by_verdict(tmp_path: Path) -> None:
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
         await ledger.append(confirmed().take())
-    await teller(screen).proven(tmp_path / "ledger.db")
+    await reporter(screen).verify(tmp_path / "ledger.db")
     told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
     assert told[0] == "integrity holds: 4 events as written"
     assert told[1] == "anchored holds: up to event 4 of 4"
@@ -89,24 +89,24 @@ async def test_a_proof_that_fails_ends_the_demonstration(tmp_path: Path) -> None
     execute(place, "drop trigger event_no_delete")
     execute(place, "delete from event where seq = 4")
     with pytest.raises(DemoError, match="does not verify"):
-        await teller(screen).proven(place)
+        await reporter(screen).verify(place)
     assert "completeness FAILS" in screen.getvalue()
 
 
 async def test_a_proof_needs_a_ledger(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="the ledger cannot be read"):
-        await teller(io.StringIO()).proven(tmp_path / "ledger.db")
+        await reporter(io.StringIO()).verify(tmp_path / "ledger.db")
 
 
 async def test_what_the_hook_is_asked_comes_after_what_is_stored(tmp_path: Path) -> None:
     screen = Screen()
-    telling = teller(screen)
+    printer = reporter(screen)
     async with FakeHook() as hook:
-        asked = asyncio.create_task(telling.asked(hook, tmp_path / "ledger.db"))
+        asked = asyncio.create_task(printer.report_requests(hook, tmp_path / "ledger.db"))
         await hook._note(Received("POST", "+14155550123", DID, "k", None, Scenario.SAY))
         await screen.shows("define voice call forwarding")
         asked.cancel()
-    assert "asked: POST from=+14155550123" in screen.getvalue()
+    assert "request: POST from=+14155550123" in screen.getvalue()
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
@@ -119,18 +119,18 @@ def test_every_answer_of_the_hook_is_one_line(scenario: Scenario) -> None:
 
 async def test_the_bridges_log_is_sorted_into_calls_and_complaints() -> None:
     screen = Screen()
-    calls = Calls(teller(screen))
+    calls = BridgeLog(reporter(screen))
     call = {"event": "call", "line": "demo", "dialled": ["+1***99"], "result": "done", "ms": 1500}
     calls.take({"event": "listening", "level": "info"})
     calls.take({"event": "hook refused", "level": "error", "at": "now", "line": "demo"})
     calls.take({**call, "level": "info", "steps": [["disclosure", 3]]})
     calls.take({"event": "call", "level": "info"})
     assert await calls.next(1) == {**call, "level": "info", "steps": [["disclosure", 3]]}
-    telling = asyncio.create_task(calls.tell())
+    printer = asyncio.create_task(calls.report_calls())
     await screen.shows("0.0 s")
     calls.take({**call, "steps": [["disclosure", 3]]})
     await screen.shows("seconds to each step: disclosure 0.0")
-    telling.cancel()
+    printer.cancel()
     told = screen.getvalue()
     assert "error  hook refused line=demo" in told
     assert "log    line demo; dialled +1***99; result done; 1.5 s" in told
@@ -138,19 +138,19 @@ async def test_the_bridges_log_is_sorted_into_calls_and_complaints() -> None:
 
 async def test_a_call_that_the_bridge_never_logs_is_an_error() -> None:
     with pytest.raises(DemoError, match="not logged"):
-        await Calls(teller(io.StringIO())).next(0)
+        await BridgeLog(reporter(io.StringIO())).next(0)
 
 
 def test_people_are_told_how_to_register_and_what_to_key(tmp_path: Path) -> None:
     screen = io.StringIO()
     asterisk = SimpleNamespace(sip=("127.0.0.1", 5060), accounts={"softphone": "s[e]cret"})
-    console.invite(on(screen), cast("Any", asterisk), bridge(tmp_path), None)
+    console.print_instructions(on(screen), cast("Any", asterisk), bridge(tmp_path), None)
     told = screen.getvalue()
     for expected_text in ("127.0.0.1:5060", "s[e]cret", DID, MENU_DID, "agi-bridge softphone"):
         assert expected_text in told
     for last, scenario in BY_NUMBER.items():
         assert f"+141555501{last}    {scenario}" in told
     screen = io.StringIO()
-    console.invite_to_fake(on(screen), bridge(tmp_path), Scenario.SAY)
+    console.print_fake_instructions(on(screen), bridge(tmp_path), Scenario.SAY)
     assert "the hook answers say" in screen.getvalue()
     assert "register" not in screen.getvalue()

@@ -18,7 +18,7 @@ from agi_bridge.hook.testing import Scenario
 from agi_bridge.lab.demo import call as demo_call
 from agi_bridge.lab.demo import demo, environment
 from agi_bridge.lab.demo.call import FakeCall, RealCall, expected
-from agi_bridge.lab.demo.demo import FAILED, WORKED
+from agi_bridge.lab.demo.demo import FAILED, SUCCEEDED
 from agi_bridge.lab.demo.environment import FORWARD, SHOP
 from agi_bridge.lab.demo.recognizer import hears_tone
 from agi_bridge.lab.errors import (
@@ -28,7 +28,7 @@ from agi_bridge.lab.errors import (
     DemoError,
 )
 from agi_bridge.lab.sip.phone import SipPhone
-from tests.support.screen import Screen, on, teller
+from tests.support.screen import Screen, on, reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def real_call(phone: object, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> RealCall:
     monkeypatch.setattr(demo_call, "recordings", lambda _: [])
     phones = cast("Any", SimpleNamespace(caller=phone, shop=phone, far=phone))
-    return RealCall(teller(screen), cast("Any", None), phones)
+    return RealCall(reporter(screen), cast("Any", None), phones)
 
 
 @pytest.mark.parametrize("error", [CallFailedError(503), TimeoutError()])
@@ -54,7 +54,7 @@ async def test_a_call_that_fails_says_at_which_step(
         async def dial(self, *_: object, **__: object) -> None:
             raise error
 
-    with pytest.raises(DemoError, match="it did not come to this: the call is placed"):
+    with pytest.raises(DemoError, match="this step did not happen: the call is placed"):
         await real_call(Phone(), io.StringIO(), monkeypatch).make(Scenario.DIAL)
 
 
@@ -87,16 +87,16 @@ async def no_line(channel: Channel) -> None:
     await channel.refuse("no line")
 
 
-@pytest.mark.parametrize(("handler", "problem"), [(nobody, "dialled nobody"), (no_line, "refused")])
+@pytest.mark.parametrize(("handler", "problem"), [(nobody, "did not dial"), (no_line, "refused")])
 async def test_a_simulated_call_that_reaches_nobody_is_an_error(
     handler: Callable[[Channel], Any], problem: str
 ) -> None:
     async with Server(handler, port=0) as server:
         where = cast("Any", SimpleNamespace(port=server.port))
         with pytest.raises(DemoError, match=problem):
-            await FakeCall(teller(io.StringIO())).make(where)
+            await FakeCall(reporter(io.StringIO())).make(where)
     with pytest.raises(DemoError, match="cannot be reached"):
-        await FakeCall(teller(io.StringIO())).make(where)
+        await FakeCall(reporter(io.StringIO())).make(where)
 
 
 # -- the whole ----------------------------------------------------------------------------------
@@ -118,11 +118,11 @@ async def test_asterisk_that_cannot_be_had_is_said_and_the_story_told_without(
 
     monkeypatch.setattr(environment, "asterisk_binary", unavailable)
     screen = io.StringIO()
-    code = await demo.run(once=True, fake=False, scenario="dial", console=on(screen))
+    code = await demo.run_demo(once=True, fake=False, scenario="dial", console=on(screen))
     told = screen.getvalue()
-    assert code == WORKED, told
-    assert "setup  Asterisk cannot be had here: this works on Debian only" in told
-    assert "worked +14155550199 was reached (dialled), the consent is accepted" in told
+    assert code == SUCCEEDED, told
+    assert "setup  Asterisk is not available: this works on Debian only" in told
+    assert "worked +14155550199 answered (dialled); the consent is accepted" in told
     assert [*quick.iterdir()] == []
 
 
@@ -132,10 +132,10 @@ async def test_an_asterisk_that_is_broken_is_an_error(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(environment, "asterisk_binary", broken)
     screen = io.StringIO()
-    assert await demo.run(once=True, fake=False, scenario="dial", console=on(screen)) == FAILED
+    assert await demo.run_demo(once=True, fake=False, scenario="dial", console=on(screen)) == FAILED
     assert "error  no modules" in screen.getvalue()
     screen = io.StringIO()
-    assert await demo.prepare(on(screen)) == FAILED
+    assert await demo.prepare_demo(on(screen)) == FAILED
     assert screen.getvalue() == "agi-bridge: no modules\n"
 
 
@@ -148,15 +148,17 @@ async def test_preparing_shows_progress_and_where_asterisk_is(
 
     monkeypatch.setattr(environment, "asterisk_binary", here)
     screen = io.StringIO()
-    assert await demo.prepare(on(screen)) == WORKED
+    assert await demo.prepare_demo(on(screen)) == SUCCEEDED
     assert screen.getvalue() == f"downloading [1] of 2\nAsterisk: {tmp_path}/asterisk\n"
 
 
 @pytest.mark.usefixtures("quick")
 async def test_another_answer_of_the_hook_leads_to_the_shop_and_its_own_state() -> None:
     screen = io.StringIO()
-    assert await demo.run(once=True, fake=True, scenario="403", console=on(screen)) == WORKED
-    assert "worked 100 was reached (dialled), the consent is refused" in screen.getvalue()
+    assert (
+        await demo.run_demo(once=True, fake=True, scenario="403", console=on(screen)) == SUCCEEDED
+    )
+    assert "worked 100 answered (dialled); the consent is refused" in screen.getvalue()
     assert "error  hook refused the consent" in screen.getvalue()
 
 
@@ -170,8 +172,8 @@ async def test_a_story_that_ends_otherwise_is_exit_code_1(
     else:
         monkeypatch.setattr(demo, "STATES", {Scenario.DIAL: State.REFUSED})
     screen = io.StringIO()
-    assert await demo.run(once=True, fake=True, scenario="dial", console=on(screen)) == FAILED
-    said = {"who": "+14155550199 was reached, not 100", "state": "is accepted, not refused"}
+    assert await demo.run_demo(once=True, fake=True, scenario="dial", console=on(screen)) == FAILED
+    said = {"who": "+14155550199 answered, expected 100", "state": "is accepted, expected refused"}
     assert said[wrong] in screen.getvalue()
 
 
@@ -180,19 +182,19 @@ async def test_it_stays_up_until_ctrl_c_and_masks_the_numbers_of_further_callers
 ) -> None:
     screen = Screen()
     running = asyncio.create_task(
-        demo.run(once=False, fake=True, scenario="dial", console=on(screen))
+        demo.run_demo(once=False, fake=True, scenario="dial", console=on(screen))
     )
-    await screen.shows("Ctrl-C ends it")
+    await screen.shows("Ctrl-C stops everything")
     port = int(screen.getvalue().partition("setup  the bridge listens at agi://127.0.0.1:")[2][:5])
     before = len(screen.getvalue())
-    second = FakeCall(teller(io.StringIO()))
+    second = FakeCall(reporter(io.StringIO()))
     second._to_key = list("4155550101")
     with contextlib.suppress(DemoError):
         await second.make(cast("Any", SimpleNamespace(port=port)))
     await screen.shows("-> say")
     await screen.shows("hook_reason no_forwarding")
     os.kill(os.getpid(), signal.SIGINT)
-    assert await running == WORKED
+    assert await running == SUCCEEDED
     assert "4155550101" not in screen.getvalue()[before:]
     assert [*quick.iterdir()] == []
 
@@ -200,7 +202,7 @@ async def test_it_stays_up_until_ctrl_c_and_masks_the_numbers_of_further_callers
 async def test_a_signal_in_the_middle_ends_everything_and_is_exit_code_1(quick: Path) -> None:
     screen = Screen()
     running = asyncio.create_task(
-        demo.run(once=False, fake=True, scenario="dial", console=on(screen))
+        demo.run_demo(once=False, fake=True, scenario="dial", console=on(screen))
     )
     await screen.shows("the bridge listens")
     os.kill(os.getpid(), signal.SIGTERM)
@@ -221,7 +223,7 @@ class Impatient(SipPhone):
 async def test_who_calls_a_telephone_of_the_demonstration_hears_something() -> None:
     async with (
         Impatient(user="far", ring_seconds=0.0) as far,
-        demo._beside(demo._entertain(far)),
+        demo._in_background(demo._play_melody(far)),
         SipPhone(user="me", server=far.address) as me,
     ):
         given_up = await me.dial("far")

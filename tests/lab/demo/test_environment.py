@@ -159,7 +159,7 @@ async def test_sips_own_port_is_used_if_it_can_be_had(
     monkeypatch.setattr(environment, "_is_free", lambda _: free)
     monkeypatch.setattr(environment, "Asterisk", Pbx)
     Pbx.taken, Pbx.running = taken, []
-    place = environment.pbx(tmp_path, bridge(tmp_path), well_known_port=True)
+    place = environment.start_asterisk(tmp_path, bridge(tmp_path), well_known_port=True)
     async with place:
         assert Pbx.running == [port]
     assert Pbx.running == []
@@ -171,7 +171,9 @@ async def test_an_asterisk_that_cannot_start_at_all_is_an_error(
     monkeypatch.setattr(environment, "Asterisk", Pbx)
     Pbx.taken = (0,)
     with pytest.raises(AsteriskError, match="port 0"):
-        await environment.pbx(tmp_path, bridge(tmp_path), well_known_port=False).__aenter__()
+        await environment.start_asterisk(
+            tmp_path, bridge(tmp_path), well_known_port=False
+        ).__aenter__()
 
 
 def test_a_port_in_use_is_seen() -> None:

@@ -27,51 +27,51 @@ def known() -> dict[str, ReferencePrompt]:
     return {name: ReferencePrompt.of(SHIPPED / "en" / f"{name}.wav", name, name) for name in names}
 
 
-class Notes:
-    """An ear that writes down what it is sure of."""
+class Events:
+    """A recognizer that records its callbacks."""
 
     def __init__(self, known: dict[str, ReferencePrompt]) -> None:
-        self.told: list[str] = []
-        self.ear = PromptRecognizer(
+        self.events: list[str] = []
+        self.recognizer = PromptRecognizer(
             known.values(),
-            lambda each: self.told.append(f"begins {each.name}"),
-            lambda each: self.told.append(f"ends {each.name}"),
+            lambda each: self.events.append(f"begins {each.name}"),
+            lambda each: self.events.append(f"ends {each.name}"),
         )
 
-    def hear(self, *packets: bytes) -> None:
+    def feed(self, *packets: bytes) -> None:
         for packet in packets:
-            self.ear.hear(packet)
+            self.recognizer.feed(packet)
 
 
 def test_recordings_are_recognised_and_known_to_be_heard_out(
     known: dict[str, ReferencePrompt],
 ) -> None:
-    notes = Notes(known)
-    notes.hear(SILENT, *known["busy"].packets, b"\xfe" * 70, SILENT, *known["goodbye"].packets)
-    assert notes.told == ["begins busy", "ends busy", "begins goodbye", "ends goodbye"]
+    recorded = Events(known)
+    recorded.feed(SILENT, *known["busy"].packets, b"\xfe" * 70, SILENT, *known["goodbye"].packets)
+    assert recorded.events == ["begins busy", "ends busy", "begins goodbye", "ends goodbye"]
 
 
 def test_a_recording_that_is_cut_short_is_not_heard_out(known: dict[str, ReferencePrompt]) -> None:
-    notes = Notes(known)
-    notes.hear(*known["busy"].packets[:-10], *known["goodbye"].packets)
-    assert notes.told == ["begins busy", "begins goodbye", "ends goodbye"]
+    recorded = Events(known)
+    recorded.feed(*known["busy"].packets[:-10], *known["goodbye"].packets)
+    assert recorded.events == ["begins busy", "begins goodbye", "ends goodbye"]
 
 
 def test_a_recording_with_a_packet_missing_or_changed_is_not_heard_out(
     known: dict[str, ReferencePrompt],
 ) -> None:
     packets = known["busy"].packets
-    notes = Notes(known)
-    notes.hear(*packets[:30], *packets[31:])
-    notes.hear(*packets[:30], bytes(FRAME), *packets[31:])
-    assert notes.told == ["begins busy", "begins busy"]
+    recorded = Events(known)
+    recorded.feed(*packets[:30], *packets[31:])
+    recorded.feed(*packets[:30], bytes(FRAME), *packets[31:])
+    assert recorded.events == ["begins busy", "begins busy"]
 
 
 def test_silence_and_what_is_not_known_are_nothing(known: dict[str, ReferencePrompt]) -> None:
     silent = ReferencePrompt("silence", "", (SILENT,) * 20, 20)
-    notes = Notes({**known, "silence": silent})
-    notes.hear(*[SILENT] * 100, *[bytes(FRAME)] * 20)
-    assert notes.told == []
+    recorded = Events({**known, "silence": silent})
+    recorded.feed(*[SILENT] * 100, *[bytes(FRAME)] * 20)
+    assert recorded.events == []
 
 
 def test_the_shipped_prompts_are_told_apart() -> None:
@@ -79,24 +79,26 @@ def test_the_shipped_prompts_are_told_apart() -> None:
         str(path): ReferencePrompt.of(path, str(path), "")
         for path in sorted(SHIPPED.glob("en/*.wav"))
     }
-    notes = Notes(all_of_them)
+    recorded = Events(all_of_them)
     for each in all_of_them.values():
-        notes.hear(*each.packets)
-    assert notes.told == [f"{what} {name}" for name in all_of_them for what in ("begins", "ends")]
+        recorded.feed(*each.packets)
+    assert recorded.events == [
+        f"{what} {name}" for name in all_of_them for what in ("begins", "ends")
+    ]
 
 
 async def test_waiting_for_a_recording_ends_with_it_or_with_the_call(
     known: dict[str, ReferencePrompt],
 ) -> None:
     stream = await RtpStream.open("127.0.0.1", quiet=True)
-    notes = Notes(known)
-    listening = asyncio.create_task(notes.ear.listen(stream))
+    recorded = Events(known)
+    listening = asyncio.create_task(recorded.recognizer.listen(stream))
     waits = [
         asyncio.create_task(wait)
         for wait in (
-            notes.ear.begins("busy", 5),
-            notes.ear.ends("busy", 5),
-            notes.ear.begins("goodbye", 5),
+            recorded.recognizer.wait_begin("busy", 5),
+            recorded.recognizer.wait_end("busy", 5),
+            recorded.recognizer.wait_begin("goodbye", 5),
         )
     ]
     for packet in known["busy"].packets:

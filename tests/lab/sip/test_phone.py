@@ -239,7 +239,7 @@ async def test_datagrams_that_get_lost_do_no_harm(
     call, other = await connected(here, there)
     async with asyncio.timeout(5):
         while other._reply is not None:  # until the ACK has come through
-            await other.media.news() if other.media.packets else await asyncio.sleep(0)
+            await other.media.wait_for_media() if other.media.packets else await asyncio.sleep(0)
     await call.hang_up()
     await other.ended()
 

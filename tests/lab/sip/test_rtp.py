@@ -31,7 +31,7 @@ async def test_what_is_played_arrives_in_frames_of_20_ms(
     here, there = pair
     here.play(array("h", [1000] * 400))
     while len(there.packets) < 3:
-        await there.news()
+        await there.wait_for_media()
     first, second, third = there.packets
     assert second.timestamp - first.timestamp == 160
     assert third.sequence - first.sequence == 2
@@ -71,17 +71,17 @@ async def test_a_line_that_is_not_quiet_sends_silence_also_between_keys(
     here, there = pair
     here.quiet = False
     while len(there.packets) < 2:
-        await there.news()
+        await there.wait_for_media()
     await here.press("1", duration=0.02, gap=0.04)
     while len(there.packets) < 4:
-        await there.news()
+        await there.wait_for_media()
     assert set(there.heard()) == {0}
 
 
 async def test_nothing_is_sent_before_anybody_listens() -> None:
     stream = await RtpStream.open("127.0.0.1")
     stream.play(array("h", [1000] * 160))
-    await asyncio.wait({asyncio.ensure_future(stream.news())}, timeout=0.05)
+    await asyncio.wait({asyncio.ensure_future(stream.wait_for_media())}, timeout=0.05)
     assert len(stream._sound) == 1
     stream.close()
     stream.close()  # once more does no harm
@@ -92,7 +92,7 @@ async def test_a_closed_stream_neither_keys_nor_hears_nor_has_a_port(
 ) -> None:
     here, _ = pair
     here.close()
-    for gone in (here.press("1"), here.news()):
+    for gone in (here.press("1"), here.wait_for_media()):
         with pytest.raises(CallEndedError):
             await gone
     with pytest.raises(CallEndedError):
@@ -104,7 +104,7 @@ async def test_the_end_of_the_call_ends_the_keys_and_the_listening(
 ) -> None:
     here, _ = pair
     pressing = asyncio.ensure_future(here.press("123456789"))
-    listening = asyncio.ensure_future(here.news())
+    listening = asyncio.ensure_future(here.wait_for_media())
     await asyncio.sleep(0)
     here.close()
     with pytest.raises(CallEndedError):
@@ -116,7 +116,7 @@ async def test_keys_given_up_are_not_pressed(pair: tuple[RtpStream, RtpStream]) 
     here, there = pair
     pressing = asyncio.ensure_future(here.press("123", duration=0.04, gap=0.02))
     while there.keys != "1":
-        await there.news()
+        await there.wait_for_media()
     pressing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pressing
@@ -129,7 +129,7 @@ async def test_only_keys_of_a_telephone_can_be_pressed(
 ) -> None:
     with pytest.raises(ValueError, match="substring"):
         await pair[0].press("1x")
-    assert not pair[0]._presses
+    assert not pair[0]._dtmf_events
 
 
 async def test_strange_packets_are_dropped(pair: tuple[RtpStream, RtpStream]) -> None:
@@ -168,4 +168,4 @@ async def test_a_clock_that_was_stopped_does_not_catch_up_in_a_burst(
     here, _ = pair
     here._next -= 10  # as if the machine had slept
     here._tick()
-    assert here._next > asyncio.get_running_loop().time() - rtp._LATEST
+    assert here._next > asyncio.get_running_loop().time() - rtp._MAX_LAG

@@ -13,8 +13,9 @@ import pytest
 
 from agi_bridge.agi import AGIHangup, Channel
 from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
-from agi_bridge.lab.softphone.phone import MISUSED, NOT_SEEN_THROUGH, SEEN_THROUGH
+from agi_bridge.lab.softphone.softphone import COMPLETED, FAILED
 from tests.support.screen import PROMPT, Screen, call, done
 
 
@@ -55,8 +56,8 @@ async def test_keys_come_from_the_terminal_which_is_left_as_it_was(terminal: int
         call(asks_twice, None, pace=1.0, screen=screen), caller()
     )
 
-    assert code == SEEN_THROUGH
-    assert "note   5 does nothing now" in shown
+    assert code == COMPLETED
+    assert "note   5 was ignored" in shown
     assert "keys   *12\n" in shown
     assert modes() == before
 
@@ -78,8 +79,8 @@ async def test_a_caller_who_leaves_before_the_connection_is_there_gives_up(
 
     monkeypatch.setattr(FakeAsterisk, "call", never)
     code, shown = await call(done, None, pace=1.0)
-    assert code == NOT_SEEN_THROUGH
-    assert "given up" in shown
+    assert code == FAILED
+    assert "cancelled" in shown
 
 
 @pytest.mark.parametrize("typed", [b"q", b"\x04"])
@@ -99,7 +100,7 @@ async def test_q_and_the_end_of_input_hang_up(terminal: int, typed: bytes) -> No
 
     (code, shown), _ = await asyncio.gather(call(handler, None, pace=1.0, screen=screen), caller())
 
-    assert code == SEEN_THROUGH
+    assert code == COMPLETED
     assert "AGISTATUS HANGUP" in shown
 
 
@@ -138,8 +139,8 @@ async def test_ctrl_c_hangs_up_and_gives_the_terminal_back(terminal: int) -> Non
 
     (code, shown), _ = await asyncio.gather(call(handler, None, pace=1.0, screen=screen), caller())
 
-    assert code == SEEN_THROUGH
-    assert "hangup the channel is gone" in shown
+    assert code == COMPLETED
+    assert "hangup the channel was hung up" in shown
     assert modes() == before
 
 
@@ -161,8 +162,8 @@ async def test_a_second_signal_gives_up_a_call_that_the_bridge_does_not_end(term
 
     (code, shown), _ = await asyncio.gather(call(handler, None, pace=1.0, screen=screen), caller())
 
-    assert code == NOT_SEEN_THROUGH
-    assert shown.splitlines()[-1].split() == ["error", "given", "up"]
+    assert code == FAILED
+    assert shown.splitlines()[-1].split() == ["error", "cancelled"]
     assert modes() == before
 
 
@@ -182,11 +183,12 @@ async def test_a_fault_on_the_way_gives_the_terminal_back(
 
 
 async def test_no_time_passes_only_for_a_script(
-    terminal: int, capsys: pytest.CaptureFixture[str]
+    terminal: int,
 ) -> None:
     del terminal
-    assert (await call(done, None, pace=0.0))[0] == MISUSED
-    assert "--fast needs --keys" in capsys.readouterr().err
+    with pytest.raises(SoftphoneUsageError) as wrong:
+        await call(done, None, pace=0.0)
+    assert wrong.value.option == "fast"
 
 
 async def test_a_key_released_while_nobody_listens_is_lost_and_a_paste_comes_key_by_key() -> None:

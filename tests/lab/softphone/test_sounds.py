@@ -7,7 +7,7 @@ import pytest
 
 from agi_bridge.agi.testing import CallEvent
 from agi_bridge.lab.softphone.sounds import UNKNOWN_MS, Sounds
-from agi_bridge.lab.softphone.transcript import Story
+from agi_bridge.lab.softphone.transcript import Transcript
 from agi_bridge.speech import SHIPPED
 from agi_bridge.speech.prompt_folder import write_manifest
 from tests.support.screen import on
@@ -40,8 +40,8 @@ def test_a_rendered_prompt_is_told_by_its_name_and_its_words(tmp_path: Path) -> 
     entry = {"text": "Joe's is busy.", "file": "sounds/en/busy-0123456789abcdef.wav"}
     write_manifest(tmp_path, {("en", "busy"): entry})
     screen = io.StringIO()
-    story = Story(on(screen), Sounds())
-    story.tell(CallEvent(0.0, "playing", str(file.with_suffix("")), 1590))
+    transcript = Transcript(on(screen), Sounds())
+    transcript.on_event(CallEvent(0.0, "playing", str(file.with_suffix("")), 1590))
     assert screen.getvalue().split(maxsplit=1)[1] == "hears  busy (en, 1.6 s): Joe's is busy.\n"
 
 
@@ -85,5 +85,5 @@ def test_a_recording_that_may_not_be_read_is_not_a_missing_one(
 
 def test_a_guessed_length_is_shown_as_one() -> None:
     screen = io.StringIO()
-    Story(on(screen), Sounds()).tell(CallEvent(0.0, "playing", "vm-goodbye", 1000))
-    assert "hears  vm-goodbye (length unknown, taken for 1 s)" in screen.getvalue()
+    Transcript(on(screen), Sounds()).on_event(CallEvent(0.0, "playing", "vm-goodbye", 1000))
+    assert "hears  vm-goodbye (length unknown, assumed to be 1 s)" in screen.getvalue()

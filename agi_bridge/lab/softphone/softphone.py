@@ -1,7 +1,7 @@
-"""`agi-bridge softphone`: a caller in the terminal, with the PBX's side of the call played for it.
+"""The softphone: places one call to a bridge from the terminal, without a PBX.
 
-For anyone who wants to try a bridge without a PBX. What the bridge commands is answered as Asterisk
-would answer it; the caller reads each prompt, with its length, instead of hearing it.
+A simulated Asterisk answers the bridge's commands. The caller reads each prompt, with its length,
+and keys digits in the terminal. The transcript's lines are in `transcript`.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, DtmfScrip
 from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
 from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.lab.softphone.transcript import RESULT, Story, printable
+from agi_bridge.lab.softphone.transcript import RESULT, Transcript, printable
 
 DIAL_STATUSES: Final = ("ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL")
-"""What may become of a dialled call (`dial_exec_full`)."""
+"""How a dialled call can end: the values of DIALSTATUS (Asterisk's `dial_exec_full`)."""
 
-SEEN_THROUGH, NOT_SEEN_THROUGH, MISUSED = 0, 1, 2
-"""Exit codes: the bridge set its result; it was unreachable, refused or broke off; misused."""
+COMPLETED, FAILED = 0, 1
+"""Exit codes. Completed: the bridge set its result. Failed: unreachable, refused, or broken off."""
 
 _CONNECT_SECONDS: Final = 2.0
 """How long Asterisk waits for a connection (MAX_AGI_CONNECT)."""
@@ -36,7 +36,7 @@ _PORT: Final = 4573
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a bridge is: what the dialplan's ``AGI(agi://host:port/path)`` says."""
+    """Where a bridge is: as the dialplan's ``AGI(agi://host:port/path)`` names it."""
 
     host: str
     port: int
@@ -47,15 +47,15 @@ class Target:
         """Read an AGI URL, and add the number called as the dialplan does (`to=`).
 
         Raises:
-            SoftphoneUsageError: it is no AGI URL.
+            SoftphoneUsageError: it is not an AGI URL.
         """
         parts = urlsplit(url)
         try:
             port = _PORT if parts.port is None else parts.port
         except ValueError:
-            raise SoftphoneUsageError("the port in the AGI URL is not a port") from None
+            raise SoftphoneUsageError("bridge", "the AGI URL has an invalid port") from None
         if parts.scheme != "agi" or not parts.hostname:
-            raise SoftphoneUsageError("not an AGI URL: write agi://HOST:PORT/consent")
+            raise SoftphoneUsageError("bridge", "not an AGI URL; write agi://HOST:PORT/consent")
         query = parts.query
         if to and "to" not in parse_qs(query):
             query += ("&" if query else "") + f"to={quote(to, safe='')}"
@@ -64,47 +64,47 @@ class Target:
 
 
 class _Phone(FakeAsterisk):
-    """The PBX and its caller: keys come from the terminal, events go to it."""
+    """A simulated Asterisk whose caller is the terminal: it supplies keys and shows events."""
 
-    def __init__(self, story: Story, sounds: Sounds, **more: object) -> None:
-        super().__init__(sounds=sounds.milliseconds, on_event=self._tell, **more)  # type: ignore[arg-type]  # handed on as it came
-        self.story = story
+    def __init__(self, transcript: Transcript, sounds: Sounds, **more: object) -> None:
+        super().__init__(sounds=sounds.milliseconds, on_event=self._on_event, **more)  # type: ignore[arg-type]  # handed on as it came
+        self.transcript = transcript
         self.keyboard: Keyboard | None = None
         self.deadline = asyncio.timeout(_CONNECT_SECONDS)
         self._task = cast("asyncio.Task[int]", asyncio.current_task())
         self._can_hang_up = False
         self._at = 0.0
-        self._offered = ""
+        self._unused_key = ""
 
     async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - the PBX's own
         """Wait for a key from the terminal."""
-        if self._offered:  # the one before was not wanted, or the PBX would have told of it
-            self.story.lost(self._at, self._offered)
-            self._offered = ""
+        if self._unused_key:  # an unused key: no "key" event came
+            self.transcript.ignored_key(self._at, self._unused_key)
+            self._unused_key = ""
         assert self.keyboard is not None  # noqa: S101 - asked only when no keys are scripted
         key = await self.keyboard.next(timeout)
-        self._offered = key or ""
+        self._unused_key = key or ""
         return key
 
-    def leave(self) -> None:
-        """Hang up; asked a second time, or before there is a call, give up."""
+    def hang_up_or_cancel(self) -> None:
+        """Hang up. A second time, or before the call is connected, cancel the call."""
         if self._can_hang_up:
             self._can_hang_up = False
             self.hang_up()
         else:
             self._task.cancel()
 
-    def _tell(self, event: CallEvent) -> None:
+    def _on_event(self, event: CallEvent) -> None:
         self._at = event.at
         if event.kind == "connected":
             self._can_hang_up = True
             self.deadline.reschedule(None)
         elif event.kind == "key":
-            self._offered = ""
-        self.story.tell(event)
+            self._unused_key = ""
+        self.transcript.on_event(event)
 
 
-async def run(
+async def run_softphone(
     bridge_url: str,
     *,
     to: str,
@@ -114,31 +114,30 @@ async def run(
     pace: float,
     console: Console | None = None,
 ) -> int:
-    """Place one call and show it; what `agi-bridge softphone` does.
+    """Place one call and print its transcript.
 
     Args:
         bridge_url: `agi://host:port/path`, as a dialplan has it.
-        to: the number called; '' leaves it to the URL.
-        keys: what the caller keys (see `DtmfScript`), None to take it from the terminal.
+        to: the called number; '' if the URL names it.
+        keys: the keys to press (see `DtmfScript`); None reads them from the terminal.
         caller_id: the caller's number.
-        dial: what becomes of a dialled call: a DIALSTATUS.
-        pace: 1.0 is real time, 0 lets none pass.
-        console: where to print; standard output if not given.
+        dial: how a dialled call ends: a DIALSTATUS.
+        pace: 1.0 is real time, 0 does not wait.
+        console: where to print; standard output if None.
 
     Returns:
-        `SEEN_THROUGH`, `NOT_SEEN_THROUGH` or `MISUSED`.
+        `COMPLETED` or `FAILED`.
+
+    Raises:
+        SoftphoneUsageError: an argument is not usable.
     """
     console = console or Console(highlight=False)
-    try:
-        target = Target.of(bridge_url, to)
-        _check(keys, dial, pace)
-    except SoftphoneUsageError as error:
-        Console(stderr=True, highlight=False).print(f"agi-bridge: {error}", soft_wrap=True)
-        return MISUSED
+    target = Target.of(bridge_url, to)
+    _check_arguments(keys, dial, pace)
     sounds = Sounds()
-    story = Story(console, sounds)
+    transcript = Transcript(console, sounds)
     phone = _Phone(
-        story,
+        transcript,
         sounds,
         keys=keys,
         dial=DialOutcome(dial, talk_seconds=_TALK_SECONDS),
@@ -147,53 +146,57 @@ async def run(
         extension=to or "s",
         pace=pace,
     )
-    story.line(0.0, "calls", f"{to or 'the bridge'} from {caller_id or 'a hidden number'}")
+    transcript.line(0.0, "calls", f"{to or 'the bridge'} from {caller_id or 'a hidden number'}")
     try:
         with _signals(phone):
             record = await _place(phone, target, interactive=keys is None)
     except OSError as error:  # TimeoutError is one
         why = os.strerror(error.errno) if error.errno else str(error) or "no answer"
-        story.line(None, "error", f"no bridge at {target.host} port {target.port}: {why}")
-        return NOT_SEEN_THROUGH
+        transcript.line(
+            None, "error", f"cannot reach a bridge at {target.host} port {target.port}: {why}"
+        )
+        return FAILED
     except asyncio.CancelledError:
-        story.line(None, "error", "given up")
-        return NOT_SEEN_THROUGH
-    return _conclude(story, record)
+        transcript.line(None, "error", "cancelled")
+        return FAILED
+    return _report_end(transcript, record)
 
 
-def _check(keys: str | None, dial: str, pace: float) -> None:
+def _check_arguments(keys: str | None, dial: str, pace: float) -> None:
     if dial not in DIAL_STATUSES:
-        raise SoftphoneUsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
+        raise SoftphoneUsageError("dial", f"--dial must be one of {', '.join(DIAL_STATUSES)}")
     if keys is not None:
         try:
             DtmfScript(keys)
         except ValueError as error:
-            raise SoftphoneUsageError(f"--keys: {error}") from None
+            raise SoftphoneUsageError("keys", f"--keys: {error}") from None
     elif not sys.stdin.isatty():
-        raise SoftphoneUsageError("there is no terminal to take keys from: say them with --keys")
+        raise SoftphoneUsageError(
+            "keys", "standard input is not a terminal; give the keys with --keys"
+        )
     elif not pace:
-        raise SoftphoneUsageError("--fast needs --keys: nobody can key in no time")
+        raise SoftphoneUsageError("fast", "--fast requires --keys")
 
 
 async def _place(phone: _Phone, target: Target, *, interactive: bool) -> CallRecord:
     async with phone.deadline:
         if not interactive:
             return await phone.call(target.host, target.port, target.path)
-        with Keyboard(sys.stdin.fileno(), phone.leave) as phone.keyboard:
-            phone.story.line(None, "note", "your keys: 0-9 * #   hang up: q or Ctrl-C")
+        with Keyboard(sys.stdin.fileno(), phone.hang_up_or_cancel) as phone.keyboard:
+            phone.transcript.line(None, "note", "your keys: 0-9 * #   hang up: q or Ctrl-C")
             return await phone.call(target.host, target.port, target.path)
 
 
 @contextmanager
 def _signals(phone: _Phone) -> Iterator[None]:
-    """Let Ctrl-C, or whoever ends this process, hang up; a second signal gives the call up.
+    """Hang up on SIGINT, SIGTERM and SIGHUP; a second signal cancels the call.
 
-    Without this the terminal would be left without echo.
+    The default handlers would end the process and leave the terminal without echo.
     """
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
-        loop.add_signal_handler(number, phone.leave)
+        loop.add_signal_handler(number, phone.hang_up_or_cancel)
     try:
         yield
     finally:
@@ -201,17 +204,19 @@ def _signals(phone: _Phone) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _conclude(story: Story, record: CallRecord) -> int:
-    """Say how the call ended, and give the exit code."""
+def _report_end(transcript: Transcript, record: CallRecord) -> int:
+    """Print how the call ended, and return the exit code."""
     for fault in record.protocol_violations:
-        story.line(record.seconds, "error", f"the bridge broke the protocol: {fault}")
+        transcript.line(record.seconds, "error", f"protocol error by the bridge: {fault}")
     result = record.variables.get(RESULT)
     ended = f"after {record.seconds:.1f} s: AGISTATUS {record.status}"
     if record.refused is not None:
-        story.line(None, "error", f"the bridge refused the call: {printable(record.refused)}")
+        transcript.line(None, "error", f"the bridge refused the call: {printable(record.refused)}")
     elif result is None:
-        story.line(None, "error", f"the bridge broke off {ended}, {RESULT} was never set")
+        transcript.line(
+            None, "error", f"the bridge ended the call {ended} without setting {RESULT}"
+        )
     else:
-        story.line(None, "over", f"{ended}, {RESULT} {printable(result)}")
-        return SEEN_THROUGH
-    return NOT_SEEN_THROUGH
+        transcript.line(None, "over", f"{ended}, {RESULT} {printable(result)}")
+        return COMPLETED
+    return FAILED

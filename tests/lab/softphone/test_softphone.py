@@ -11,10 +11,10 @@ from rich.console import Console
 from agi_bridge.agi import AGIHangup, Channel, Server
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.lab.errors import SoftphoneUsageError
-from agi_bridge.lab.softphone import phone
-from agi_bridge.lab.softphone.phone import MISUSED, NOT_SEEN_THROUGH, SEEN_THROUGH, Target
+from agi_bridge.lab.softphone import run_softphone, softphone
+from agi_bridge.lab.softphone.softphone import COMPLETED, FAILED, Target
 from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.lab.softphone.transcript import Story
+from agi_bridge.lab.softphone.transcript import Transcript
 from agi_bridge.speech import SHIPPED
 from tests.support.screen import DID, PROMPT, call, done, on
 
@@ -33,7 +33,7 @@ async def test_a_scripted_call_shows_prompts_keys_dialling_and_the_result() -> N
 
     code, shown = await call(handler, "123")
 
-    assert code == SEEN_THROUGH
+    assert code == COMPLETED
     words = [line.split(maxsplit=1)[1] for line in shown.splitlines()]
     assert words == [
         "calls  +14155550111 from +14155550100",
@@ -66,8 +66,8 @@ async def test_a_scripted_caller_who_hangs_up_is_told_of_what_the_bridge_still_s
 
     code, shown = await call(handler, "!")
 
-    assert code == SEEN_THROUGH
-    assert "hangup the channel is gone" in shown
+    assert code == COMPLETED
+    assert "hangup the channel was hung up" in shown
     assert "AGISTATUS HANGUP, AGI_BRIDGE_RESULT hangup" in shown
 
 
@@ -103,7 +103,7 @@ async def test_without_a_number_or_caller_id_the_call_says_so() -> None:
 
     screen = io.StringIO()
     async with Server(handler, port=0) as server:
-        await phone.run(
+        await run_softphone(
             f"agi://127.0.0.1:{server.port}",
             to="",
             keys="",
@@ -119,7 +119,7 @@ async def test_without_a_number_or_caller_id_the_call_says_so() -> None:
 
 async def test_colours_are_for_terminals_only() -> None:
     screen = io.StringIO()
-    Story(Console(file=screen), Sounds()).line(1.0, "hears", "x")
+    Transcript(Console(file=screen), Sounds()).line(1.0, "hears", "x")
     assert "\x1b" not in screen.getvalue()
 
 
@@ -132,7 +132,7 @@ async def test_a_bridge_that_refuses_is_one_clear_line_and_exit_code_1() -> None
 
     code, shown = await call(handler)
 
-    assert code == NOT_SEEN_THROUGH
+    assert code == FAILED
     assert shown.splitlines()[-1].endswith("error  the bridge refused the call: no line here")
 
 
@@ -142,8 +142,8 @@ async def test_a_bridge_that_breaks_off_is_exit_code_1() -> None:
 
     code, shown = await call(handler)
 
-    assert code == NOT_SEEN_THROUGH
-    assert "the bridge broke off after 0.0 s: AGISTATUS SUCCESS" in shown
+    assert code == FAILED
+    assert "the bridge ended the call after 0.0 s: AGISTATUS SUCCESS" in shown
 
 
 async def test_a_bridge_that_writes_into_a_running_command_is_told_of() -> None:
@@ -158,7 +158,7 @@ async def test_a_bridge_that_writes_into_a_running_command_is_told_of() -> None:
     server = await asyncio.start_server(rude, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        code = await phone.run(
+        code = await run_softphone(
             f"agi://127.0.0.1:{port}/",
             to="",
             keys="",
@@ -168,8 +168,8 @@ async def test_a_bridge_that_writes_into_a_running_command_is_told_of() -> None:
             console=on(screen),
         )
 
-    assert code == NOT_SEEN_THROUGH
-    assert "the bridge broke the protocol: a command was written before" in screen.getvalue()
+    assert code == FAILED
+    assert "protocol error by the bridge: a command was written before" in screen.getvalue()
 
 
 async def test_no_bridge_there_is_one_clear_line_and_exit_code_1() -> None:
@@ -177,7 +177,7 @@ async def test_no_bridge_there_is_one_clear_line_and_exit_code_1() -> None:
         port = server.port
     screen = io.StringIO()
 
-    code = await phone.run(
+    code = await run_softphone(
         f"agi://127.0.0.1:{port}/",
         to=DID,
         keys="",
@@ -187,54 +187,48 @@ async def test_no_bridge_there_is_one_clear_line_and_exit_code_1() -> None:
         console=on(screen),
     )
 
-    assert code == NOT_SEEN_THROUGH
-    assert f"no bridge at 127.0.0.1 port {port}: Connection refused" in screen.getvalue()
+    assert code == FAILED
+    assert (
+        f"cannot reach a bridge at 127.0.0.1 port {port}: Connection refused" in screen.getvalue()
+    )
 
 
 async def test_a_machine_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(phone, "_CONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(softphone, "_CONNECT_SECONDS", 0.01)
     monkeypatch.setattr(FakeAsterisk, "call", never)
 
     code, shown = await call(done)
 
-    assert code == NOT_SEEN_THROUGH
+    assert code == FAILED
     assert "no answer" in shown
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "agi://", "agi://127.0.0.1:http/"])
+async def test_an_invalid_url_is_a_usage_error(url: str) -> None:
+    with pytest.raises(SoftphoneUsageError) as wrong:
+        await run_softphone(url, to="", keys="", caller_id="", dial="ANSWER", pace=0)
+    assert wrong.value.option == "bridge"
+
+
 @pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("http://127.0.0.1/", "not an AGI URL"),
-        ("agi://", "not an AGI URL"),
-        ("agi://127.0.0.1:http/", "not a port"),
-    ],
+    ("keys", "dial", "option"), [("", "MAYBE", "dial"), ("12x", "BUSY", "keys")]
 )
-async def test_a_url_that_is_none_is_exit_code_2(
-    url: str, problem: str, capsys: pytest.CaptureFixture[str]
+async def test_an_unknown_dial_status_or_key_is_a_usage_error(
+    keys: str, dial: str, option: str
 ) -> None:
-    code = await phone.run(url, to="", keys="", caller_id="", dial="ANSWER", pace=0)
-    assert code == MISUSED
-    assert problem in capsys.readouterr().err
+    with pytest.raises(SoftphoneUsageError) as wrong:
+        await call(done, keys, dial=dial)
+    assert wrong.value.option == option
 
 
-async def test_an_unknown_dial_status_or_key_is_exit_code_2(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert (await call(done, dial="MAYBE"))[0] == MISUSED
-    assert "--dial is one of ANSWER, BUSY" in capsys.readouterr().err
-    assert (await call(done, "12x"))[0] == MISUSED
-    assert "--keys: keys are 0-9 * #" in capsys.readouterr().err
-
-
-async def test_without_terminal_and_keys_it_says_what_to_do(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_terminal_keys_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert (await call(done, None, pace=1))[0] == MISUSED
-    assert "say them with --keys" in capsys.readouterr().err
+    with pytest.raises(SoftphoneUsageError) as wrong:
+        await call(done, None, pace=1)
+    assert wrong.value.option == "keys"
 
 
 def test_the_number_called_goes_into_the_url_as_the_dialplan_puts_it() -> None:

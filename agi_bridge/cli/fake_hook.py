@@ -1,0 +1,59 @@
+"""`agi-bridge fake-hook`: answers the bridge's hook requests in place of Instaply."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from agi_bridge.cli.common import OK, report_start_errors, run
+
+Scenario: TypeAlias = Literal[
+    "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
+]
+"""The answers of the fake hook: the values of `agi_bridge.hook.testing`'s `Scenario`."""
+ByNumber: TypeAlias = Literal["by-number"]
+
+
+def fake_hook(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0 selects a free one.", min=0, max=65535)
+    ] = 8080,
+    scenario: Annotated[
+        Literal[Scenario, ByNumber],
+        typer.Option(
+            help="The answer. by-number: the last two digits of `from` select it: 01 say, 02 "
+            "not-linked, 03 403, 04 400, 05 500, 06 slow, 07 reset, 08 garbage, others dial."
+        ),
+    ] = "by-number",
+    forward: Annotated[
+        str, typer.Option(help="The number in the answer of the scenario dial.", metavar="NUMBER")
+    ] = "+14155550199",
+    key: Annotated[
+        str | None, typer.Option(help="Answer 403 to any other key.", metavar="KEY")
+    ] = None,
+    show_numbers: Annotated[
+        bool, typer.Option("--show-numbers", help="Show telephone numbers unmasked.")
+    ] = False,
+) -> None:
+    """Answer hook requests in place of Instaply, and print each request.
+
+    Sends no texts. Set hook.url to the address it prints. Ctrl-C stops it.
+    """
+    from agi_bridge.hook.testing import serve_fake_hook
+
+    with report_start_errors():
+        run(
+            serve_fake_hook(
+                host,
+                port,
+                scenario=None if scenario == "by-number" else scenario,
+                forward=forward,
+                key=key,
+                on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
+                on_start=lambda fake_hook: typer.echo(f"hook.url = {fake_hook.url}"),
+            ),
+            interrupted=OK,
+        )
