@@ -108,17 +108,28 @@ class CommandHandlers:
             self._channel.record.status = "FAILURE"
             return "200 result=-1 endpos=0\n"
         start = min(max(0, offset), length * _SAMPLES_PER_MS) // _SAMPLES_PER_MS
-        key, seconds = await self._play("file", name, length - start, accepted)
+        beyond_end = offset > 0 and start >= length
+        key, seconds = await self._play("file", name, length - start, accepted, silent=beyond_end)
         endpos = (start + round(seconds * 1000)) * _SAMPLES_PER_MS
         return f"200 result={ord(key) if key else 0} endpos={endpos}\n"
 
     async def _play(
-        self, kind: Literal["file"] | SpeechKind, name: str, length: int, accepted: str
+        self,
+        kind: Literal["file"] | SpeechKind,
+        name: str,
+        length: int,
+        accepted: str,
+        *,
+        silent: bool = False,
     ) -> tuple[str, float]:
-        """Play for `length` milliseconds, unless a key or a hangup ends it."""
+        """Play for `length` milliseconds, unless a key or a hangup ends it.
+
+        With `silent` no event reports it: the offset is beyond the end of the file.
+        """
         channel = self._channel
         audible = channel.record.answered
-        channel.emit("playing" if kind == "file" else "saying", name, length)
+        if not silent:
+            channel.emit("playing" if kind == "file" else "saying", name, length)
         try:
             plays = None if name.startswith("silence/") else name
             key, seconds = await channel.listen(length / 1000, accepted, plays=plays)

@@ -123,6 +123,18 @@ async def test_colours_are_for_terminals_only() -> None:
     assert "\x1b" not in screen.getvalue()
 
 
+async def test_a_file_started_beyond_its_end_is_not_shown() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.stream_file("en/digits/0", offset=8000 * 3600)
+        await channel.stream_file(PROMPT, offset=8000)
+        await done(channel)
+
+    _, shown = await call(handler)
+
+    assert "hears  0" not in shown
+    assert "hears  enter-number" in shown
+
+
 # -- how it ends --------------------------------------------------------------------------------
 
 
