@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(agi_bridge.__file__).parent
-SOURCES = [*(PACKAGE / "settings").glob("*.py"), *(PACKAGE / "tools").glob("check*.py")]
+SOURCES = [
+    *(PACKAGE / "settings").glob("*.py"),
+    *(PACKAGE / "cli" / "check").glob("*.py"),
+    PACKAGE / "app" / "findings.py",
+    PACKAGE / "app" / "start_checks.py",
+]
 DOCUMENT = PACKAGE.parent / "docs" / "check.md"
 
 
@@ -183,7 +188,7 @@ def test_the_reasons_are_those_that_the_documentation_names() -> None:
     used = {reason(call, 4) for _, call in calls({"Finding"})}
     used |= {reason(call, 3) for _, call in calls({"Fault"})}
     used |= {reason(call, 2) for _, call in calls({"refuse"})}
-    faults = (PACKAGE / "settings" / "faults.py").read_text(encoding="utf-8")
+    faults = (PACKAGE / "settings" / "pydantic_errors.py").read_text(encoding="utf-8")
     used |= set(re.findall(r'^    "\w+": \(.*, "(\w+)"\),$', faults, re.MULTILINE))
     used |= {"invalid"}  # where none is given
     table = DOCUMENT.read_text(encoding="utf-8").partition("## Reasons")[2]
