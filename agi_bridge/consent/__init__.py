@@ -4,7 +4,7 @@ Pure: no database, no keys, no files, no calls and no HTTP. `consent.signing` ha
 signed checkpoints, `consent.ledger` stores the records.
 """
 
-from agi_bridge.consent.chain import START, Row, leaf, link
+from agi_bridge.consent.chain import START, Chain, Row, leaf, link
 from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text_sha256, timestamp
 from agi_bridge.consent.errors import (
     BadCheckpoint,
@@ -49,6 +49,7 @@ __all__ = [
     "BadCheckpoint",
     "Batch",
     "CallMetadata",
+    "Chain",
     "CircuitOpen",
     "ConsentError",
     "ConsentRecord",

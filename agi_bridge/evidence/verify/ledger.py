@@ -16,8 +16,7 @@ from agi_bridge.evidence.verify.verifier import Verifier
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from agi_bridge.consent import Row
-    from agi_bridge.consent.chain import Chain
+    from agi_bridge.consent import Chain, Row
     from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.verify.report import Report
 
