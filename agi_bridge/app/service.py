@@ -1,4 +1,4 @@
-"""The life of the service: build the parts, listen, drain. The one place that knows them all."""
+"""The life of the service: build the services, listen, drain. The one place that knows them all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from agi_bridge.app.ledger import (
 )
 from agi_bridge.app.speech import library, of_lines, stale
 from agi_bridge.call.handler import CallHandler, Services
-from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.call.resubmit import Resubmitter
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger.maintenance import Upkeep
 from agi_bridge.guard import bind
@@ -62,7 +62,7 @@ class Stop:
 
 
 @asynccontextmanager
-async def house(
+async def build_services(
     settings: Settings, ledger: Ledger, media: Media | None = None
 ) -> AsyncIterator[Services]:
     """Build what all calls share besides the ledger: hook client, prompts.
@@ -102,7 +102,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
 
     Raises:
         OSError: an address cannot be listened on, or another service is at work here.
-        and what `open_ledger` and `house` raise.
+        and what `open_ledger` and `build_services` raise.
     """
     agi, stop = settings.agi, stop or Stop()
     with ExitStack() as bound:
@@ -114,12 +114,12 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
             await look_for_lost_events(settings, ledger)
             media = await asyncio.to_thread(served, settings)
             upkeep = Upkeep(ledger, anchors(settings), periods(settings))
-            async with house(settings, ledger, media) as parts:
+            async with build_services(settings, ledger, media) as services:
                 await settle_open(ledger)
                 async with (
                     anchored(upkeep),
-                    chores(upkeep.run, parts.library.start),
-                    resubmitting(parts, stop),
+                    chores(upkeep.run, services.library.start),
+                    resubmitting(services, stop),
                     Web(
                         settings,
                         ledger,
@@ -128,7 +128,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         max_connections=share.web,
                     ),
                     Server(
-                        CallHandler(parts),
+                        CallHandler(services),
                         sockets=listeners["agi"],
                         limits=Limits(
                             max_calls=share.calls,
@@ -222,27 +222,27 @@ async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
 
 
 @asynccontextmanager
-async def resubmitting(parts: Services, stop: Stop) -> AsyncIterator[None]:
+async def resubmitting(services: Services, stop: Stop) -> AsyncIterator[None]:
     """Send again what was not sent while the block runs, until a stop is asked for.
 
     What is on its way then may end, as a cancelled submission would be `unknown` for good; a stop
     that is forced does not wait for it. At the end of the block, when calls have ended, outcomes
     are stored that the ledger did not take when they came.
     """
-    resubmission = Resubmission(parts, stopping=stop.asked)
+    resubmission = Resubmitter(services, stopping=stop.asked)
     work = asyncio.create_task(_go_on(resubmission.run, stop.asked), name="resubmission")
     try:
         yield
     finally:
         stop.asked.set()
-        seconds = parts.settings.hook.total_seconds + LEDGER_SECONDS
+        seconds = services.settings.hook.total_seconds + LEDGER_SECONDS
         forced = asyncio.create_task(stop.forced.wait())
         await asyncio.wait({work, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in (work, forced):
             task.cancel()
         await asyncio.wait({work, forced})
         try:
-            await parts.late.store(parts.ledger)
+            await services.late.store(services.ledger)
         except LedgerUnavailable as error:
             structlog.get_logger().error("outcomes not stored", exc_info=error)
 
@@ -421,10 +421,10 @@ async def serve_stdio(settings: Settings) -> None:
 
     Asterisk runs this itself, so it sees our files, whatever way other bridges deliver them.
 
-    Raises what `open_ledger` and `house` raise when it cannot start.
+    Raises what `open_ledger` and `build_services` raise when it cannot start.
     """
     async with (
         await open_ledger(settings, create=True) as ledger,
-        house(settings, ledger) as parts,
+        build_services(settings, ledger) as services,
     ):
-        await stdio.run(CallHandler(parts), applications=applications(settings))
+        await stdio.run(CallHandler(services), applications=applications(settings))

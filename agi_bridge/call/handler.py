@@ -75,7 +75,7 @@ class Services:
     unsent: asyncio.Event = field(default_factory=asyncio.Event)
     late: DeferredOutcomes = field(default_factory=DeferredOutcomes)
 
-    def library_of(self, line: Line) -> Library:
+    def library_for(self, line: Line) -> Library:
         """Return what callers of a line hear."""
         return self.lines.get(line.name, self.library)
 
@@ -134,7 +134,7 @@ class Call:
         self._caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
         caller = None if self._caller is None else self._caller.e164
         self._record = ConsentRecord(_facts(services, channel, line, called, caller), _rules(line))
-        self._library = services.library_of(line)
+        self._library = services.library_for(line)
         self._dialogue = ConsentDialogue(
             channel, line, self._library, self._record, call_line, caller=caller
         )

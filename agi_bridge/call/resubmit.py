@@ -60,7 +60,7 @@ def last_moment(unsent: Unsent) -> datetime:
     return _time(unsent.confirmed_at) + WINDOW
 
 
-class Resubmission:
+class Resubmitter:
     """Sends again what can be sent again; run it as one task of the service.
 
     Args:

@@ -30,8 +30,7 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.hook.testing.fake_hook import FakeHook
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
-from tests.call.conftest import shipped_milliseconds
-from tests.support.call_env import DID, KEY, settings
+from tests.support.call_env import DID, KEY, settings, shipped_milliseconds
 from tests.support.consent_builders import confirmed
 
 if TYPE_CHECKING:
@@ -343,7 +342,7 @@ async def test_a_stop_that_is_forced_waits_for_nothing_sent_again(
             reached.set()
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(service, "Resubmission", Stuck)
+    monkeypatch.setattr(service, "Resubmitter", Stuck)
     stop = service.Stop()
     async with service.running(settings(tmp_path, fake_hook.url), stop):
         await reached.wait()

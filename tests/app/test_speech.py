@@ -172,7 +172,7 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     assert not heard.prompt("disclosure", "en").wav.is_relative_to(SHIPPED)
 
     registered = Registered()
-    async with service.house(own, cast("Ledger", registered)) as parts:
+    async with service.build_services(own, cast("Ledger", registered)) as parts:
         assert registered.sounds == wanted  # `serve`, and `agi`, which builds the same house
         served = parts.lines["shop"]
         for each in line.languages:

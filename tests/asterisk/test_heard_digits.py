@@ -52,8 +52,8 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
         found = await Digits(channel, shop, library, language).sounds(NUMBER)
         await play(channel, found, "")
 
-    async with ScriptedBridge(pbx) as stage:
-        call = await stage.call(story)
+    async with ScriptedBridge(pbx) as bridge:
+        call = await bridge.call(story)
         await call.ended()
     return call
 
@@ -89,7 +89,7 @@ async def test_the_pbx_alone_would_have_said_english_ones(pbx: Pbx) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, "de")
         assert await channel.say_digits(NUMBER) == ""
 
-    async with ScriptedBridge(pbx) as stage:
-        call = await stage.call(story)
+    async with ScriptedBridge(pbx) as bridge:
+        call = await bridge.call(story)
         await call.ended()
     assert in_order(call, [pbx.sound(f"digits/{digit}") for digit in NUMBER])

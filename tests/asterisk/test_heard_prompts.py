@@ -46,11 +46,11 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
                 follower.language = language
                 await follower.play_or_raise(name)
 
-        call = await stage.call(story)
+        call = await bridge.call(story)
         await call.ended(within=90)
         return call
 
-    async with ScriptedBridge(pbx) as stage:
+    async with ScriptedBridge(pbx) as bridge:
         calls = await asyncio.gather(*map(listened, shares))
     short = {
         f"{language}/{name}": missing

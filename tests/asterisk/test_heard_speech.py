@@ -99,15 +99,15 @@ def teller(tmp_path: Path) -> ConsoleReporter:
 async def hears_answers(
     pbx: Pbx, library: Library, *applications: str, **of_line: Any
 ) -> AsyncIterator[Listener]:
-    async with ScriptedBridge(pbx, *applications) as stage:
-        yield Listener(stage, library, line(**of_line))
+    async with ScriptedBridge(pbx, *applications) as bridge:
+        yield Listener(bridge, library, line(**of_line))
 
 
 class Listener:
     """Places calls whose hook has answered with a text."""
 
-    def __init__(self, stage: ScriptedBridge, library: Library, of: Line) -> None:
-        self._stage = stage
+    def __init__(self, bridge: ScriptedBridge, library: Library, of: Line) -> None:
+        self._bridge = bridge
         self._library = library
         self._line = of
 
@@ -124,7 +124,7 @@ class Listener:
             finally:
                 follower.close()
 
-        return await self._stage.call(story)
+        return await self._bridge.call(story)
 
     async def listened(self, text: str, language: str = "en") -> Call:
         call = await self.call(text, language)

@@ -13,9 +13,8 @@ from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
 from agi_bridge.call.variables import Result
 from agi_bridge.observe import CallLine
 from agi_bridge.speech import Library
-from tests.call.conftest import names, shipped_milliseconds
-from tests.support.call_env import line
-from tests.support.fake_library import Voices
+from tests.support.call_env import line, prompts_heard, shipped_milliseconds
+from tests.support.fake_library import FakeLibrary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +36,12 @@ async def follow(
     **of_line: Any,
 ) -> tuple[CallRecord, Result]:
     results: list[Result] = []
-    voices = library or Library(cache=tmp_path)
+    fake_library = library or Library(cache=tmp_path)
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
         call_line = CallLine("test")
-        follower = PlanExecutor(channel, line(**of_line), voices, call_line)
+        follower = PlanExecutor(channel, line(**of_line), fake_library, call_line)
         results.append(await follower.follow(steps))
         follower.close()
         call_line.write()
@@ -65,7 +64,7 @@ async def test_a_caller_is_not_hung_up_on_when_nothing_could_be_said(tmp_path: P
 
 async def test_the_call_line_says_that_something_was_not_said(tmp_path: Path) -> None:
     text = "Nobody can say this."
-    for library, noted in ((Voices(), None), (Voices({text: None}), True)):
+    for library, noted in ((FakeLibrary(), None), (FakeLibrary({text: None}), True)):
         with capture_logs() as logs:
             await follow(
                 tmp_path, Speak(text, "en"), End("said"), library=library, pbx={"sounds": None}
@@ -77,15 +76,15 @@ async def test_the_call_line_says_that_something_was_not_said(tmp_path: Path) ->
 async def test_a_text_is_rendered_while_the_caller_hears_what_comes_before_it(
     tmp_path: Path,
 ) -> None:
-    voices = Voices()
+    fake_library = FakeLibrary()
     asked: list[list[str]] = []
 
     def listen(event: CallEvent) -> None:
         if event.kind in {"command", "playing"}:
-            asked.append(list(voices.asked))
+            asked.append(list(fake_library.asked))
 
     steps = (Wait(2), Speak("One.", "en"), Speak("Two.", "en"), End("said"))
-    await follow(tmp_path, *steps, library=voices, pbx={"sounds": None, "on_event": listen})
+    await follow(tmp_path, *steps, library=fake_library, pbx={"sounds": None, "on_event": listen})
     answered, *while_waiting = asked
     assert answered == []
     assert while_waiting[0] == ["One."]
@@ -96,8 +95,8 @@ async def test_a_text_is_rendered_while_the_caller_hears_what_comes_before_it(
 async def test_repeats_and_keys_of_a_step_reach_the_caller(tmp_path: Path) -> None:
     step = Speak("Bye.", "en", times=3, keys="#")
     pbx = {"sounds": None, "keys": {"Bye.": ["", "#"]}}
-    call, _ = await follow(tmp_path, step, End("said"), library=Voices(), pbx=pbx)
-    assert names(call) == ["Bye.", "Bye."]
+    call, _ = await follow(tmp_path, step, End("said"), library=FakeLibrary(), pbx=pbx)
+    assert prompts_heard(call) == ["Bye.", "Bye."]
 
 
 async def test_speech_that_the_pbx_cannot_play_is_logged_and_passed_over(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ async def test_what_follows_a_dialled_call_is_heard_by_a_caller_who_is_still_the
 ) -> None:
     ring, text = Ring((FORWARD,), 30, 600), Speak(NO_FORWARDING, "en")
     call, _ = await follow(tmp_path, ring, text, GoToDefault("no_answer"))
-    assert names(call) == ["no-forwarding"]
+    assert prompts_heard(call) == ["no-forwarding"]
     assert len(call.dialled) == 1
 
 

@@ -19,7 +19,7 @@ from agi_bridge.consent import (
     Withheld,
 )
 from agi_bridge.hook import Breaker, Outcome
-from tests.support.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
+from tests.support.resubmit_bench import NOON, NUMBER, ResubmitBench, at, down, unsent
 
 if TYPE_CHECKING:
     from agi_bridge.consent.models import Batch
@@ -37,7 +37,7 @@ def test_waits_double_up_to_two_minutes(attempts: int) -> None:
 
 
 async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(2)
     with capture_logs() as logs:
         await bench.play()
@@ -52,7 +52,7 @@ async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> Non
 
 
 async def test_after_ten_minutes_it_expires_and_is_never_sent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(99)
     await bench.play()
     assert [when for _, when in bench.submitted] == [15, 45, 105, 225, 345, 465, 585]
@@ -61,7 +61,7 @@ async def test_after_ten_minutes_it_expires_and_is_never_sent() -> None:
 
 
 async def test_one_found_too_late_expires_unsent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = WINDOW.total_seconds() + 0.001
     await bench.resubmission.round()
     assert bench.submitted == []
@@ -69,14 +69,14 @@ async def test_one_found_too_late_expires_unsent() -> None:
 
 
 async def test_one_found_at_the_last_moment_is_sent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = WINDOW.total_seconds()
     await bench.resubmission.round()
     assert len(bench.submitted) == 1
 
 
 async def test_a_clock_that_is_behind_makes_it_wait_and_nothing_else() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = -3600.0
     assert await bench.resubmission.round() == LOOK_EVERY
     assert bench.events == []
@@ -89,7 +89,7 @@ DAY = 86_400.0
 
 @pytest.mark.parametrize("set_by", [-DAY, -300.0, -1.0])
 async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(99)
     await bench.resubmission.round()
     bench.clock = 200.0
@@ -102,7 +102,7 @@ async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float)
 
 async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> None:
     tomorrow = at(DAY).isoformat()
-    bench = Bench(replace(unsent("a"), confirmed_at=tomorrow, last_at=tomorrow))
+    bench = ResubmitBench(replace(unsent("a"), confirmed_at=tomorrow, last_at=tomorrow))
     await bench.play(until=2 * DAY)
     assert bench.submitted == []
     assert bench.events[-1][1] is State.EXPIRED
@@ -111,7 +111,7 @@ async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> 
 
 
 async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept_right() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.synchronised = False
     bench.clock = 30.0
     await bench.resubmission.round()
@@ -126,7 +126,7 @@ async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept
 
 
 async def test_on_a_clock_that_nobody_keeps_it_expires_in_running_time() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.synchronised = False
     await bench.play(until=DAY)
     assert bench.submitted == []
@@ -140,13 +140,13 @@ OPENS_IN_TWO_MINUTES = {"hours": {"opens": "12:02", "closes": "20:00"}}
 
 
 async def test_outside_the_hours_it_waits_for_the_opening() -> None:
-    bench = Bench(unsent("a"), **OPENS_IN_TWO_MINUTES)
+    bench = ResubmitBench(unsent("a"), **OPENS_IN_TWO_MINUTES)
     await bench.play()
     assert bench.submitted == [("a", 120.0)]
 
 
 async def test_hours_that_do_not_open_in_time_expire_it_at_once() -> None:
-    bench = Bench(unsent("a"), hours={"opens": "12:11", "closes": "20:00"})
+    bench = ResubmitBench(unsent("a"), hours={"opens": "12:11", "closes": "20:00"})
     bench.clock = 15.0
     await bench.resubmission.round()
     assert bench.submitted == []
@@ -155,7 +155,7 @@ async def test_hours_that_do_not_open_in_time_expire_it_at_once() -> None:
 
 
 async def test_the_hours_are_those_of_the_number() -> None:
-    bench = Bench(unsent("a"), **OPENS_IN_TWO_MINUTES)
+    bench = ResubmitBench(unsent("a"), **OPENS_IN_TWO_MINUTES)
     bench.number = "+12125550123"  # three hours on
     await bench.play()
     assert bench.submitted == [("a", 15.0)]
@@ -165,7 +165,7 @@ async def test_the_hours_are_those_of_the_number() -> None:
 
 
 async def test_one_that_fails_holds_the_others_back_and_costs_them_nothing() -> None:
-    bench = Bench(unsent("a"), unsent("b"), unsent("c"))
+    bench = ResubmitBench(unsent("a"), unsent("b"), unsent("c"))
     bench.outcomes = down(1)
     bench.clock = 15.0
     assert await bench.resubmission.round() == FIRST_WAIT
@@ -177,7 +177,7 @@ async def test_one_that_fails_holds_the_others_back_and_costs_them_nothing() -> 
 
 
 async def test_one_that_fails_does_not_keep_another_from_expiring() -> None:
-    bench = Bench(unsent("a"), replace(unsent("old"), confirmed_at=at(-600).isoformat()))
+    bench = ResubmitBench(unsent("a"), replace(unsent("old"), confirmed_at=at(-600).isoformat()))
     bench.outcomes = down(1)
     bench.clock = 15.0
     await bench.resubmission.round()
@@ -185,7 +185,7 @@ async def test_one_that_fails_does_not_keep_another_from_expiring() -> None:
 
 
 async def test_a_line_of_another_bridge_is_left_alone_until_it_is_too_late() -> None:
-    bench = Bench(unsent("a", line="elsewhere"))
+    bench = ResubmitBench(unsent("a", line="elsewhere"))
     bench.clock = 15.0
     assert await bench.resubmission.round() == LOOK_EVERY
     assert bench.events == []
@@ -195,11 +195,11 @@ async def test_a_line_of_another_bridge_is_left_alone_until_it_is_too_late() -> 
 
 
 async def test_an_open_circuit_costs_no_attempt() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     breaker = Breaker(bench, failures=1, seconds=3600)
     bench.outcomes = down(1)
     bench.clock = 15.0
-    bench.resubmission = bench.new_resubmission(house=replace(bench.house, hook=breaker))
+    bench.resubmission = bench.new_resubmission(services=replace(bench.services, hook=breaker))
     await bench.resubmission.round()
     assert bench.waiting["a"].attempts == 2
     assert breaker.open
@@ -211,7 +211,7 @@ async def test_an_open_circuit_costs_no_attempt() -> None:
 
 
 async def test_an_unknown_outcome_is_never_sent_again() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = [Outcome.UNKNOWN]
     await bench.play()
     assert [event[1] for event in bench.events] == [State.SUBMITTING, State.UNKNOWN]
@@ -224,7 +224,7 @@ async def test_an_unknown_outcome_is_never_sent_again() -> None:
 async def test_one_that_the_ledger_does_not_give_is_left_to_others(
     refusal: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
 
     async def refuse(_batch: Batch) -> None:
@@ -238,7 +238,7 @@ async def test_one_that_the_ledger_does_not_give_is_left_to_others(
 
 
 async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
     bench.refuses = LedgerUnavailable("no database")
     with capture_logs() as logs:
@@ -256,7 +256,7 @@ async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
 async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(unsent("a"), unsent("b"))
+    bench = ResubmitBench(unsent("a"), unsent("b"))
     bench.clock = 15.0
     asked: list[str] = []
 
@@ -272,7 +272,7 @@ async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
 async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(unsent("a"), unsent("b"))
+    bench = ResubmitBench(unsent("a"), unsent("b"))
     bench.clock = 15.0
     load_for_retry = bench.load_for_retry
 
