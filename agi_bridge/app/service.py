@@ -25,8 +25,7 @@ from agi_bridge.app.ledger import (
     periods,
 )
 from agi_bridge.app.speech import library, of_lines, stale
-from agi_bridge.call.handler import CallHandler, Services
-from agi_bridge.call.resubmit import Resubmitter
+from agi_bridge.call import CallHandler, Resubmitter, Services
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger.maintenance import Upkeep
 from agi_bridge.guard import bind
@@ -242,7 +241,7 @@ async def resubmitting(services: Services, stop: Stop) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.wait({work, forced})
         try:
-            await services.late.store(services.ledger)
+            await services.deferred_outcomes.store(services.ledger)
         except LedgerUnavailable as error:
             structlog.get_logger().error("outcomes not stored", exc_info=error)
 

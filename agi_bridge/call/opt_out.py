@@ -13,37 +13,31 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key
-from agi_bridge.call.number_entry import YES_KEY, NumberEntry
+from agi_bridge.call.number_entry import YES_KEY, Declined, NumberEntry
 from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
-    from agi_bridge.agi import Channel
+    from agi_bridge.call.context import CallContext
     from agi_bridge.consent import Ledger, Revoked
-    from agi_bridge.observe import CallLine
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library
 
 WAIT_SECONDS: Final = 5.0
 """Longest that a caller waits for the database."""
 
 
-async def ask_whose(
-    channel: Channel, line: Line, library: Library, call_line: CallLine, language: str
-) -> str | None:
-    """Ask a caller who shows no number for it, in E.164; None if none came.
+async def ask_number(context: CallContext) -> str | None:
+    """Ask the caller which number to revoke; return it in E.164, or None if none was given.
 
     Raises:
-        AGIHangup: the caller has gone.
+        AGIHangup: the caller has hung up.
         AGIAppError: a recording is missing on the PBX.
     """
-    # A doubled opt-out key does not begin the number.
-    if await await_key(channel, STAR, QUIET_SECONDS) == STAR:
+    # A repeated press of the opt-out key is not the first digit of the number.
+    if await await_key(context.channel, STAR, QUIET_SECONDS) == STAR:
         return None
     # "To stop receiving texts from us, press" - "one"
-    question = ["opt-out-offer", YES_KEY]
-    entry = NumberEntry(channel, line, library, call_line, language, question=question)
-    found = await entry.obtain()
-    return None if isinstance(found, str) else found.e164
+    entered = await NumberEntry(context, question=["opt-out-offer", YES_KEY]).obtain()
+    return None if isinstance(entered, Declined) else entered.e164
 
 
 async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> Revoked | None:

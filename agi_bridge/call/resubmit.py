@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from agi_bridge.call.quiet_hours import Hours
+from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.call.submission import submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
 from agi_bridge.hook import Breaker, Outcome
@@ -31,7 +31,7 @@ from agi_bridge.observe.steady import steady_time
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agi_bridge.call.handler import Services
+    from agi_bridge.call.services import Services
     from agi_bridge.consent import ConsentRecord, Unsent
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line
@@ -64,7 +64,7 @@ class Resubmitter:
     """Sends again what can be sent again; run it as one task of the service.
 
     Args:
-        services: what all calls share; its event `unsent` is the news that a call ended unsent.
+        services: what all calls share; `resubmission_due` is set when a call ended unsent.
         now: the time of day, with its zone.
         running: seconds from any start, which no setting of a clock changes.
         synchronised: whether the machine's clock is kept right.
@@ -102,9 +102,9 @@ class Resubmitter:
         it as unknown.
         """
         while not self._stopping.is_set():
-            self._services.unsent.clear()  # before looking: what comes from now on is news
+            self._services.resubmission_due.clear()  # before looking at the ledger
             wait = (await self.round()).total_seconds()
-            await self._pause(self._services.unsent, max(LEAST_PAUSE, wait))
+            await self._pause(self._services.resubmission_due, max(LEAST_PAUSE, wait))
 
     async def round(self) -> timedelta:
         """Send what is due, expire what is too old; return how long until more may be due.
@@ -113,7 +113,7 @@ class Resubmitter:
         """
         self._hold = False
         try:
-            await self._services.late.store(self._services.ledger)
+            await self._services.deferred_outcomes.store(self._services.ledger)
             found = await self._services.ledger.unsent()
             self._note(found)
             waits = []
@@ -185,7 +185,7 @@ class Resubmitter:
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
         earliest, latest = max(now, due(unsent)), last_moment(unsent)
-        allowed = Hours.of(line).next_allowed(record.number, earliest, latest)
+        allowed = SendingHours.of(line).next_allowed(record.number, earliest, latest)
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())
@@ -201,7 +201,8 @@ class Resubmitter:
         services = self._services
         record.submitting(attempt, services.settings.hook.context)
         await services.ledger.append(record.take())
-        submission = await submit(services.ledger, services.hook, record, line, services.late)
+        result = await submit(services, record, line, line.languages[0])
+        submission = result.submission
         log = structlog.get_logger()
         if submission.outcome is not Outcome.NOT_SENT:
             self._hook_down = False

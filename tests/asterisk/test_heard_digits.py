@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.call.digits import Digits
+from agi_bridge.call.context import CallContext, LanguageChoice
+from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.keypad import play
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
+from agi_bridge.observe import CallLine
 from agi_bridge.speech import Folder, Library
 from tests.support.bridge_fixture import tone
 from tests.support.call_env import line
@@ -49,7 +51,9 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
 
     async def story(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, language)
-        found = await Digits(channel, shop, library, language).sounds(NUMBER)
+        choice = LanguageChoice(language)
+        context = CallContext(channel, shop, library, CallLine("test"), choice=choice)
+        found = await DigitSounds(context).sounds(NUMBER)
         await play(channel, found, "")
 
     async with ScriptedBridge(pbx) as bridge:

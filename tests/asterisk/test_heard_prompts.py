@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.observe import CallLine
 from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
@@ -41,10 +42,11 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
 
     async def listened(share: list[tuple[str, str]]) -> Call:
         async def story(channel: Channel) -> None:
-            follower = PlanExecutor(channel, line(), library, CallLine("test"))
+            context = CallContext(channel, line(), library, CallLine("test"))
+            executor = PlanExecutor(context)
             for language, name in share:
-                follower.language = language
-                await follower.play_or_raise(name)
+                context.choice.code = language
+                await executor.play_or_raise(name)
 
         call = await bridge.call(story)
         await call.ended(within=90)

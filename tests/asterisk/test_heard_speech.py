@@ -12,8 +12,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
-from agi_bridge.call.plan import Speak, plan
+from agi_bridge.call.plan import Speak, plan_call
 from agi_bridge.call.say import AHEAD, passages
 from agi_bridge.hook import read_answer
 from agi_bridge.lab.asterisk.provision import default_tree
@@ -114,15 +115,16 @@ class Listener:
     async def call(self, text: str, language: str = "en") -> Call:
         said = f'<Response><Say language="{language}">{escape(text)}</Say></Response>'
         answer = read_answer(200, "text/xml", said.encode())
-        steps = plan(answer, self._line, "en").steps
+        steps = plan_call(answer, self._line, "en").steps
         assert isinstance(steps[0], Speak)
 
         async def story(channel: Channel) -> None:
-            follower = PlanExecutor(channel, self._line, self._library, CallLine("test"))
+            context = CallContext(channel, self._line, self._library, CallLine("test"))
+            executor = PlanExecutor(context)
             try:
-                await follower.follow(steps[:1])
+                await executor.execute(steps[:1])
             finally:
-                follower.close()
+                executor.close()
 
         return await self._bridge.call(story)
 

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler
+from agi_bridge.call import CallHandler
 from agi_bridge.consent import State
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import DID, KEY, CallEnv, prompts_heard, shipped_milliseconds

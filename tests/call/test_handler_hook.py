@@ -143,7 +143,7 @@ async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("agi_bridge.call.execute.PlanExecutor.follow", broken)
+    monkeypatch.setattr("agi_bridge.call.execute.PlanExecutor.execute", broken)
     with capture_logs() as logs:
         call = await call_env(AGREES)
     assert call.variables["AGI_BRIDGE_RESULT"] == "default"

@@ -299,9 +299,9 @@ async def test_a_consent_left_unsent_is_news(call_env: CallEnv) -> None:
     call_env.fake_hook.scenario = "refuse"
     await call_env.fake_hook.settled()
     await call_env(AGREES)
-    assert call_env.services.unsent.is_set()
+    assert call_env.services.resubmission_due.is_set()
 
 
 async def test_a_consent_that_was_sent_is_none(call_env: CallEnv) -> None:
     await call_env(AGREES)
-    assert not call_env.services.unsent.is_set()
+    assert not call_env.services.resubmission_due.is_set()

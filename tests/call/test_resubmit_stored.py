@@ -14,7 +14,7 @@ from agi_bridge.consent import Keys, Ledger, Revocation
 from agi_bridge.consent.signing.keys import new_keys
 
 if TYPE_CHECKING:
-    from agi_bridge.call.handler import Services
+    from agi_bridge.call import Services
     from tests.support.call_env import CallEnv
 
 NUMBER, AGREES = "+14155550123", "4155550123,1"

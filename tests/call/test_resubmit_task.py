@@ -57,7 +57,7 @@ async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
     submit = bench.submit
 
     async def and_news(**fields: Any) -> Submission:
-        bench.services.unsent.set()
+        bench.services.resubmission_due.set()
         return await submit(**fields)
 
     bench.submit = and_news  # type: ignore[method-assign]  # stands in for this test
@@ -78,7 +78,7 @@ async def test_the_real_pause_ends_with_the_news() -> None:
     bench.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
     task = asyncio.create_task(Resubmitter(bench.services).run())
     await looked.get()
-    bench.services.unsent.set()
+    bench.services.resubmission_due.set()
     await asyncio.wait_for(looked.get(), 10)  # far less than it would have slept
     await ends(task)
 

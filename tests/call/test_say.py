@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call import say
-from agi_bridge.call.handler import CallHandler
+from agi_bridge.call import CallHandler, say
 from agi_bridge.call.say import AHEAD, FIRST_LONGEST, PAUSE, SHORTEST, passages
 from agi_bridge.speech.prompt_names import clean
 from tests.support.call_env import shipped_milliseconds

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, Services
+from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent import Keys, Ledger
 from agi_bridge.consent.signing.keys import new_keys
 from agi_bridge.hook import HookClient

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, Services
+from agi_bridge.call import CallHandler, Services
 from agi_bridge.call.resubmit import FIRST_WAIT, Resubmitter
 from agi_bridge.consent import Ledger
 from tests.support.call_env import settings, shipped_milliseconds

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, Services
+from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent import Ledger
 from agi_bridge.evidence.verify.verifier import Verifier
 from agi_bridge.hook import HookClient

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agi_bridge.call.handler import Services
+from agi_bridge.call import Services
 from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmitter
 from agi_bridge.consent import ConsentRecord, State, Unsent
 from agi_bridge.hook import Gate, Outcome, Submission
