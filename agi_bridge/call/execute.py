@@ -15,7 +15,7 @@ from agi_bridge.call import variables
 from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
 from agi_bridge.call.say import TextPlayer
 from agi_bridge.call.variables import Action, Result
-from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
+from agi_bridge.settings import DialDefault, DialplanDefault, HangupDefault, SayDefault
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _APOLOGIES: Final = {"BUSY": "busy"}
 class PlanExecutor:
     """Carries out the steps of one call."""
 
-    __slots__ = ("_answered", "_context", "_dialling", "_player", "_unspoken")
+    __slots__ = ("_answered", "_context", "_dialling", "_outcome", "_player", "_unspoken")
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
@@ -45,6 +45,7 @@ class PlanExecutor:
         self._answered = False
         self._dialling: str | None = None  # the leg that is being dialled
         self._unspoken = False
+        self._outcome: str | None = None  # the prompt that stands in for an unspoken text
 
     async def execute(self, steps: Sequence[Step]) -> Result:
         """Carry out a plan; its last step is `GoToDefault` or `End`.
@@ -80,6 +81,14 @@ class PlanExecutor:
         for step in steps[:2]:
             if isinstance(step, Speak):
                 self._player.prefetch(step.text, step.language)
+
+    def play_if_unspoken(self, outcome: str) -> None:
+        """Play this prompt, which ends with "Connecting you", if the plan's text is not spoken.
+
+        Without it, a caller whose text no engine can speak would hear nothing at all. Where the
+        line's default connects nobody, `goodbye` is played instead.
+        """
+        self._outcome = outcome
 
     def close(self) -> None:
         """The call is over: nothing more will be said."""
@@ -179,6 +188,7 @@ class PlanExecutor:
         self._context.log_entry.step("default")
         self._context.log_entry.note(default=reason)
         await self._context.channel.set_variable(variables.ACTION, Action.DEFAULT)
+        await self._play_outcome()
         match self._context.line.default:
             case DialDefault() as default if self._context.line.dial == "exec":
                 line = self._context.line
@@ -195,6 +205,17 @@ class PlanExecutor:
             case SayDefault() as default:
                 await self.play(default.prompt)
         return await self._end("default")
+
+    async def _play_outcome(self) -> None:
+        if not self._unspoken or self._outcome is None:
+            return
+        match self._context.line.default:
+            case DialDefault() | DialplanDefault():
+                await self.play(self._outcome)
+            case HangupDefault():
+                await self.play("goodbye")
+            case SayDefault():
+                pass
 
     async def _end(self, reason: str) -> Result:
         self._context.log_entry.note(ended=reason)

@@ -155,8 +155,10 @@ class Call:
         if line.consent.returning != "skip" or self._context.caller is None:
             return None
         try:
-            return await self._services.ledger.live_consent(
-                self._context.caller.e164, line.brand, line.purpose
+            return await self._wait_for(
+                self._services.ledger.live_consent(
+                    self._context.caller.e164, line.brand, line.purpose
+                )
             )
         except CircuitOpen:  # the log says so once
             return None
@@ -190,6 +192,8 @@ class Call:
             await self._executor.play(prompt)
         elif not speaks(plan.steps, self._context.line):
             await self._executor.play("goodbye")
+        else:
+            self._executor.play_if_unspoken(prompt)
         return plan
 
     async def _opt_out(self) -> Plan:
@@ -205,8 +209,7 @@ class Call:
                 return await self._decline("opt_out_without_number")
             if number is not None and await self._revoke(number, "keyed") is None:
                 return await self._not_opted_out()
-        await self._executor.play("opted-out")
-        return Plan((GoToDefault("opted_out"),))
+        return await self._tell("opted-out", Plan((GoToDefault("opted_out"),)))
 
     async def _revoke(self, number: str, which: str) -> Revoked | None:
         async with self._context.channel.shielded():

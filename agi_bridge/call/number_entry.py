@@ -4,8 +4,8 @@ What the number is for, the question after the read-back says: to be texted, or 
 
 Which keys count changes twice. Up to the last expected digit, digits are the number. From there to
 the end of the read-back a digit is one too many: what was keyed is not the number that was meant,
-so the entry is wrong and one try is gone. 1 and 2 answer the question only once it has begun. `*`
-always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
+so the entry is wrong and one try is gone. 1 and 2 answer the question after its first second.
+`*` always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
 without a pause after a wrong entry, or after an answer, belongs to it and never begins a number.
 """
 
@@ -40,6 +40,12 @@ CHANGE_KEY: Final = "2"
 READ_BACK_PAUSE: Final = 0.4
 """Seconds between the groups of digits; a key pressed in it counts."""
 
+EARLY_SAMPLES: Final = SAMPLES_PER_SECOND
+"""A digit counts from this place in the question on. Nobody has understood it before, and a key
+that went down in the read-back and is held comes up here."""
+QUESTION_STARTS: Final = 3
+"""How often the question starts over because of early keys, in one try."""
+
 _SILENCE: Final = "silence/1"
 """Of Asterisk's core sounds; the end of it is the pause."""
 _SILENCE_SECONDS: Final = 1.0
@@ -68,7 +74,7 @@ class NumberEntry:
 
     Args:
         context: the call; its line sets time-outs, tries and regions.
-        question: what is asked after the read-back: names of prompts, and digits to say.
+        question: what is asked after the read-back: the name of a prompt, then digits to say.
         confirms: False if keying the number is enough.
         accept: called with each valid number, its digits as keyed, and the number of tries before
             it; may return a reason to refuse it.
@@ -183,13 +189,13 @@ class NumberEntry:
             if key := await self._read_back(keyed.digits):
                 self._note_key("read_back", key)
                 return _ANSWERS[key] if key == STAR or (asked and key in _ANSWERS) else "too_many"
-            key = await self._ask_question()
-            if not key:
-                asked = True
+            answer = await self._ask_question()
+            if not answer:
+                asked = answer is not None
                 continue
-            self._note_key("confirm", key)
-            if key in _ANSWERS:
-                return _ANSWERS[key]
+            self._note_key("confirm", answer)
+            if answer in _ANSWERS:
+                return _ANSWERS[answer]
             asked = False
             if await self._star_left_over():
                 self._note_key("confirm", STAR)
@@ -224,16 +230,28 @@ class NumberEntry:
         except AGIAppError:  # a PBX without Asterisk's core sounds
             return await await_key(self._context.channel, _LISTED, READ_BACK_PAUSE)
 
-    async def _ask_question(self) -> str:
-        question = [
-            sound
-            for part in self._question
-            for sound in (
-                await self._digits.sounds(part) if part.isdigit() else [self._context.prompt(part)]
-            )
-        ]
-        return await play(self._context.channel, question, _LISTED) or await await_key(
-            self._context.channel, _LISTED, self._context.line.consent.confirm_seconds
+    async def _ask_question(self) -> str | None:
+        """Ask for the answer; return its key, '' for silence, None if only early keys came.
+
+        Asterisk reports a key when it is released. A digit that arrives in the question's first
+        second may have gone down in the read-back: it is no answer, and the question starts over.
+        """
+        channel, (first, *rest) = self._context.channel, self._question
+        recording = self._context.prompt(first)
+        for _ in range(QUESTION_STARTS):
+            played = await channel.stream_file(recording.path, _LISTED, length=recording.seconds)
+            if not played.digit or played.digit == STAR or played.endpos >= EARLY_SAMPLES:
+                break
+            self._note_key("read_back", played.digit)
+            if await self._star_left_over():
+                return STAR
+        else:
+            return None
+        if played.digit:
+            return played.digit
+        sounds = [sound for digit in rest for sound in await self._digits.sounds(digit)]
+        return await play(channel, sounds, _LISTED) or await await_key(
+            channel, _LISTED, self._context.line.consent.confirm_seconds
         )
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from agi_bridge.lab.sip.call import End
 from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from agi_bridge.speech import SHIPPED
-from tests.support.bridge_fixture import AGREEMENT, FORWARD, BridgeFixture, talk
+from tests.support.bridge_fixture import AGREEMENT, FORWARD, UNDERSTANDING, BridgeFixture, talk
 from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ async def test_fifty_callers_at_once(pbx: Pbx, bridge: BridgeFixture, far_end: S
         await arrives(call, asks)
         await call.press(f"41555501{i:02d}")
         await arrives(call, confirms)
+        await asyncio.sleep(UNDERSTANDING)
         await call.press("1")
 
     everyone = [asyncio.create_task(one(i)) for i in range(20, 70)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge_fixture import DIGITS, NUMBER
+from tests.support.bridge_fixture import DIGITS, NUMBER, UNDERSTANDING
 from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class OddCaller:
                 await self._press(self._random.choice("0123456789"))
             if slip in {"none", "hash", "late 2"}:
                 await arrives(self._call, self._question)
+                await asyncio.sleep(UNDERSTANDING)
                 await self._press("22" if slip == "late 2" else self._random.choice(["1", "11"]))
             if slip in {"none", "hash"}:
                 self.agreed = True

@@ -388,6 +388,25 @@ async def test_connecting_is_said_only_if_somebody_is_rung(
     assert bool(dialled(call)) is ("accepted" in heard)
 
 
+@pytest.mark.parametrize(
+    ("inside", "line", "heard"),
+    [
+        ("", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("<Hangup/>", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("<Reject/>", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("", {"after_say": "hangup"}, "accepted"),
+    ],
+)
+async def test_a_caller_who_agreed_hears_a_prompt_where_no_engine_can_speak_the_text(
+    call_env: CallEnv, inside: str, line: dict[str, Any], heard: str
+) -> None:
+    call_env.fake_hook.forward = f"</Dial><Say>We will call you back</Say>{inside}<Dial>"
+    call = await call_env(AGREES, line)
+    words = {"accepted", "not-confirmed", "goodbye"}
+    assert [name for name in prompts_heard(call) if name in words][-1:] == [heard]
+    assert dialled(call) == ([] if heard == "goodbye" else [DEFAULT])
+
+
 async def test_the_dialplan_may_dial_instead_of_the_bridge(call_env: CallEnv) -> None:
     line = {"dial": "dialplan", "allow_caller_id": True, "number_format": "national"}
     call = await call_env(AGREES, line)

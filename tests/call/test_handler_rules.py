@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from agi_bridge.consent import LedgerUnavailable, Revocation, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.consent import ActiveConsent
     from agi_bridge.consent.models import Batch
 
@@ -227,6 +228,27 @@ async def test_a_returning_caller_beyond_a_limit_is_not_texted(call_env: CallEnv
     call = await call_env("", line, caller_id=NUMBER)
     assert prompts_heard(call) == ["declined"]
     await declines(call_env, call, "number_limit", sent=1)
+
+
+async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = asyncio.Event()
+
+    async def slow(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
+        await heard.wait()
+        return None
+
+    def listen(event: CallEvent) -> None:
+        if event.kind == "playing" and event.text.endswith("/please-hold"):
+            heard.set()
+
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    monkeypatch.setattr(call_env.ledger, "live_consent", slow)
+    call = await call_env(AGREES, SKIP, caller_id=NUMBER, on_event=listen)
+    said = prompts_heard(call)
+    assert "please-hold" in said[: said.index("disclosure")]
+    assert len(call_env.fake_hook.requests) == 1
 
 
 async def test_when_the_ledger_cannot_say_the_caller_is_asked(

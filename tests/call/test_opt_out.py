@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.agi.testing import FakeAsterisk, Press
 from agi_bridge.consent import Act, LedgerUnavailable, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
@@ -77,6 +77,17 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
     assert DIGITS not in str(logs)
 
 
+async def test_a_caller_who_is_not_connected_after_opting_out_is_not_told_so(
+    call_env: CallEnv,
+) -> None:
+    await call_env(f"{DIGITS},1")
+    line = {**KEY, "default": {"kind": "hangup"}}
+    call = await live(call_env, {"opt-out-offer": "9"}, line=line)
+    assert prompts_heard(call)[-1] == "goodbye"
+    assert "opted-out" not in prompts_heard(call)
+    assert len(await revocations(call_env)) == 1
+
+
 async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:
     await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
@@ -112,7 +123,7 @@ async def test_another_key_after_the_offer_is_passed_over(call_env: CallEnv) -> 
 
 
 async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(call_env: CallEnv) -> None:
-    call = await live(call_env, {"enter-number": "9095550123", "confirm-number": "1"})
+    call = await live(call_env, {"enter-number": "9095550123", "confirm-number": Press("1", 1.5)})
     assert prompts_heard(call)[-1] == "accepted"
     assert await revocations(call_env) == []
 
@@ -266,7 +277,11 @@ async def test_a_hangup_while_the_number_is_asked_revokes_nothing(call_env: Call
 async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
     call_env: CallEnv,
 ) -> None:
-    presses = {"disclosure": "5", "enter-number": DIGITS, "confirm-number": "1"}
+    presses: Presses = {
+        "disclosure": "5",
+        "enter-number": DIGITS,
+        "confirm-number": Press("1", 1.5),
+    }
     call = await live(call_env, presses, caller_id="unknown")
     assert prompts_heard(call)[-1] == "accepted"
     disclosed = (await call_env.events())[0]
