@@ -178,7 +178,7 @@ async def settle_open(ledger: Ledger) -> None:
     left_open = await ledger.recover()
     if left_open:
         structlog.get_logger().warning(
-            "a crash left submissions open: they count as unknown and are not sent again",
+            "service.open_submissions_settled",
             count=left_open,
         )
 
@@ -204,7 +204,9 @@ async def anchored(upkeep: Upkeep) -> AsyncIterator[None]:
         finishing = asyncio.create_task(upkeep.finish())
         if not (await asyncio.wait({finishing}, timeout=ANCHOR_SECONDS))[0]:
             finishing.cancel()
-            structlog.get_logger().error("no last checkpoint in time", seconds=ANCHOR_SECONDS)
+            structlog.get_logger().error(
+                "service.last_checkpoint_timed_out", seconds=ANCHOR_SECONDS
+            )
 
 
 @asynccontextmanager
@@ -243,7 +245,7 @@ async def resubmitting(services: Services, stop: Stop) -> AsyncIterator[None]:
         try:
             await services.deferred_outcomes.store(services.ledger)
         except LedgerUnavailable as error:
-            structlog.get_logger().error("outcomes not stored", exc_info=error)
+            structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
 
 
 async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event) -> None:
@@ -256,7 +258,7 @@ async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asynci
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - calls go on, whatever happens beside them
-            structlog.get_logger().error("a chore of the service broke", exc_info=error)
+            structlog.get_logger().error("service.background_task_failed", exc_info=error)
         waiting = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({waiting}, timeout=CHORE_SECONDS)
@@ -288,7 +290,7 @@ def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> Non
     for line in settings.lines.values():
         if old := stale(settings, line, prompts[line.name]):
             structlog.get_logger().warning(
-                "prompts say other words than the texts in force: agi-bridge prompts check",
+                "service.prompts_outdated",
                 line=line.name,
                 prompts=old,
             )

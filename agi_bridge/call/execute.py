@@ -101,7 +101,7 @@ class PlanExecutor:
         except AGIHangup:
             raise
         except (AGIAppError, MissingPrompt) as error:
-            structlog.get_logger().error("prompt not played", prompt=name, exc_info=error)
+            structlog.get_logger().error("call.prompt_not_played", prompt=name, exc_info=error)
 
     async def play_or_raise(self, name: str) -> None:
         """Play a prompt in the caller's language.
@@ -154,7 +154,7 @@ class PlanExecutor:
         self._context.log_entry.note(dial=status)
         if status not in _PATIENT:
             structlog.get_logger().warning(
-                f"{leg} not reached", line=self._context.line.name, dialstatus=status
+                f"call.{leg}_not_reached", line=self._context.line.name, dialstatus=status
             )
         return status
 

@@ -120,7 +120,7 @@ class Call:
             plan = await self._handle_fault(error)
         for reason in plan.forward_refused:
             structlog.get_logger().error(
-                "forward number not dialled", line=self._context.line.name, reason=reason
+                "call.forward_refused", line=self._context.line.name, reason=reason
             )
         try:
             return await self._executor.execute(plan.steps)
@@ -128,7 +128,7 @@ class Call:
             raise
         except Exception as error:  # noqa: BLE001 - the same; the dialplan knows the default
             structlog.get_logger().error(
-                "call failed", line=self._context.line.name, exc_info=error
+                "call.failed", line=self._context.line.name, exc_info=error
             )
             self._context.log_entry.note(ended="fault")
             return Result.DEFAULT
@@ -163,7 +163,7 @@ class Call:
         except CircuitOpen:  # the log says so once
             return None
         except ConsentError as error:  # then the caller is asked
-            structlog.get_logger().error("consent not looked up", exc_info=error)
+            structlog.get_logger().error("call.consent_lookup_failed", exc_info=error)
             return None
 
     async def _submit_returning_caller(self, live: ActiveConsent) -> Plan:
@@ -270,7 +270,7 @@ class Call:
 
     async def _handle_fault(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
-        structlog.get_logger().error("call failed", line=self._context.line.name, exc_info=error)
+        structlog.get_logger().error("call.failed", line=self._context.line.name, exc_info=error)
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
             await self._wait_for(store_final_state(self._services.ledger, self._record))
@@ -289,7 +289,7 @@ class Call:
                 if value is not None:
                     await self._context.channel.set_variable(name, value)
         except AGIError as error:  # Asterisk has closed the connection: nobody is left to tell
-            structlog.get_logger().debug("result not told", exc_info=error)
+            structlog.get_logger().debug("call.result_not_set", exc_info=error)
 
 
 def _rules(line: Line) -> AgreementRules:

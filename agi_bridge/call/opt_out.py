@@ -57,11 +57,11 @@ async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> Rev
     if not storing.done():
         storing.cancel()  # should the database take it after all, all the better
         structlog.get_logger().error(
-            "revocation not stored in time", line=line.name, seconds=WAIT_SECONDS
+            "call.revocation_timed_out", line=line.name, seconds=WAIT_SECONDS
         )
         return None
     try:
         return storing.result()
     except ConsentError as error:
-        structlog.get_logger().error("revocation not stored", line=line.name, exc_info=error)
+        structlog.get_logger().error("call.revocation_not_stored", line=line.name, exc_info=error)
         return None

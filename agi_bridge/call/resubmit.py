@@ -123,7 +123,7 @@ class Resubmitter:
                 waits.append(await self._attend(unsent))
         except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
-                structlog.get_logger().error("unsent consents not looked after", exc_info=error)
+                structlog.get_logger().error("resubmission.round_failed", exc_info=error)
             self._ledger_down = True
             return LOOK_EVERY
         self._ledger_down = False
@@ -162,7 +162,9 @@ class Resubmitter:
         now = self._now()
         if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
             await self._services.ledger.expire(unsent.consent_id, "too_old")
-            structlog.get_logger().warning("consent expired unsent", consent=unsent.consent_id)
+            structlog.get_logger().warning(
+                "resubmission.consent_expired", consent=unsent.consent_id
+            )
             return LOOK_EVERY
         line = self._services.settings.lines.get(unsent.line_id)
         if line is None or not self._is_ours(unsent):  # None: another bridge's line
@@ -178,7 +180,7 @@ class Resubmitter:
         except Exception as error:  # noqa: BLE001 - one consent's fault must not cost the others
             self._given_up.add(unsent.consent_id)
             structlog.get_logger().error(
-                "consent not sent again", consent=unsent.consent_id, exc_info=error
+                "resubmission.consent_failed", consent=unsent.consent_id, exc_info=error
             )
             return LOOK_EVERY
 
@@ -189,7 +191,7 @@ class Resubmitter:
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())
-            structlog.get_logger().warning("consent expired unsent", consent=record.id)
+            structlog.get_logger().warning("resubmission.consent_expired", consent=record.id)
             return LOOK_EVERY
         if allowed > now:
             return allowed - now
@@ -207,7 +209,7 @@ class Resubmitter:
         if submission.outcome is not Outcome.NOT_SENT:
             self._hook_down = False
             log.info(
-                "consent sent again",
+                "resubmission.consent_sent",
                 consent=record.id,
                 attempt=attempt,
                 hook=submission.outcome,
@@ -215,7 +217,7 @@ class Resubmitter:
             )
             return LOOK_EVERY
         if not self._hook_down:
-            log.warning("hook not reached for unsent consents", hook_reason=submission.reason)
+            log.warning("resubmission.hook_unreachable", hook_reason=submission.reason)
         self._hook_down = True
         # The others would meet the same closed door, and each has but a few attempts.
         self._hold = True

@@ -97,7 +97,7 @@ async def submit(
         services.deferred_outcomes.add(batch)
     if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
-            "hook refused the consent: no text was sent; check hook_key and business_number",
+            "call.submission_refused",
             line=line.name,
             consent=record.id,
             reason=submission.reason,
@@ -105,7 +105,7 @@ async def submit(
         )
     if isinstance(submission.answer, Instructions) and submission.answer.over_limit:
         structlog.get_logger().warning(
-            "hook answer over the limit: the rest of it is left aside",
+            "call.hook_answer_truncated",
             line=line.name,
             consent=record.id,
             skipped=submission.answer.over_limit,
@@ -153,6 +153,8 @@ async def _append(ledger: Ledger, batch: Batch) -> bool:
     except CircuitOpen:  # the log says so once, not for each caller
         return False
     except ConsentError as error:
-        structlog.get_logger().error("consent not stored", consent=batch.consent_id, exc_info=error)
+        structlog.get_logger().error(
+            "call.consent_not_stored", consent=batch.consent_id, exc_info=error
+        )
         return False
     return True

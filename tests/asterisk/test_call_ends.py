@@ -57,7 +57,7 @@ async def test_the_log_tells_a_dead_trunk_from_a_busy_line_though_the_default_an
         await bridge.idle()
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["dials"] == [("forward", status), ("default", "ANSWER")]
-    warned = [log["dialstatus"] for log in logs if log["event"] == "forward not reached"]
+    warned = [log["dialstatus"] for log in logs if log["event"] == "call.forward_not_reached"]
     assert warned == ([status] if behaviour is Behaviour.CONGESTION else [])
 
 

@@ -105,7 +105,7 @@ async def test_speech_that_the_pbx_cannot_play_is_logged_and_passed_over(tmp_pat
         call, _ = await execute(
             tmp_path, Speak(NO_FORWARDING, "en"), End("said"), pbx={"sounds": lambda _: None}
         )
-    assert logs[0]["event"] == "speech not played"
+    assert logs[0]["event"] == "call.speech_not_played"
     assert [dial.destination for dial in call.dialled] == ["PJSIP/100"]
 
 

@@ -202,7 +202,7 @@ async def test_a_missing_recording_is_a_fault_that_leads_to_the_default(call_env
     assert dialled(call) == [DEFAULT]
     assert prompts_heard(call)[-1] == "not-confirmed"
     assert (await call_env.events())[-1].body["reason"] == "fault"
-    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["call failed"]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["call.failed"]
 
 
 async def test_with_no_recording_at_all_the_caller_still_reaches_the_default(

@@ -84,7 +84,7 @@ async def test_a_forward_number_that_fails_the_policy_is_not_dialled_and_raises_
         call = await call_env(AGREES)
     assert dialled(call) == [DEFAULT]
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert (alarm["event"], alarm["reason"]) == ("forward number not dialled", "premium")
+    assert (alarm["event"], alarm["reason"]) == ("call.forward_refused", "premium")
     assert (await call_env.states())[-1] == "accepted"
 
 
@@ -125,7 +125,7 @@ async def test_without_a_stored_agreement_nothing_is_sent(
     monkeypatch.setattr(call_env.ledger, "append", full)
     with capture_logs() as logs:
         call = await call_env(AGREES)
-    assert any(log["event"] == "consent not stored" for log in logs)
+    assert any(log["event"] == "call.consent_not_stored" for log in logs)
     if failing == 0:
         assert call_env.fake_hook.requests == []
         assert "AGI_BRIDGE_CONSENT" not in call.variables
@@ -148,7 +148,7 @@ async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
         call = await call_env(AGREES)
     assert call.variables["AGI_BRIDGE_RESULT"] == "default"
     assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT
-    assert "call failed" in [log["event"] for log in logs]
+    assert "call.failed" in [log["event"] for log in logs]
 
 
 @pytest.mark.parametrize(
@@ -269,9 +269,9 @@ async def test_a_far_end_that_cannot_be_reached_leads_to_a_word_and_the_default(
 @pytest.mark.parametrize(
     ("status", "event"),
     [
-        ("CHANUNAVAIL", "forward not reached"),
-        ("CONGESTION", "forward not reached"),
-        ("INVALIDARGS", "forward not reached"),
+        ("CHANUNAVAIL", "call.forward_not_reached"),
+        ("CONGESTION", "call.forward_not_reached"),
+        ("INVALIDARGS", "call.forward_not_reached"),
         ("BUSY", None),
         ("NOANSWER", None),
     ],
@@ -295,7 +295,7 @@ async def test_a_default_that_cannot_be_reached_is_a_warning(call_env: CallEnv) 
     with capture_logs() as logs:
         await call_env("*", dial="CHANUNAVAIL")
     (warning,) = [log for log in logs if log["log_level"] == "warning"]
-    assert (warning["event"], warning["dialstatus"]) == ("default not reached", "CHANUNAVAIL")
+    assert (warning["event"], warning["dialstatus"]) == ("call.default_not_reached", "CHANUNAVAIL")
 
 
 async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(

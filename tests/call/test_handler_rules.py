@@ -262,7 +262,7 @@ async def test_when_the_ledger_cannot_say_the_caller_is_asked(
         call = await call_env("*", SKIP, caller_id=NUMBER)
     assert prompts_heard(call)[0] == "disclosure"
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [
-        "consent not looked up"
+        "call.consent_lookup_failed"
     ]
 
 

@@ -221,7 +221,7 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
     assert prompts_heard(call)[-1] == "not-confirmed"
     assert at_the_default(call)
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert alarm["event"] == "revocation not stored"
+    assert alarm["event"] == "call.revocation_not_stored"
     assert DIGITS not in str(logs)
 
 
@@ -239,7 +239,7 @@ async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
     assert prompts_heard(call)[-1] == "not-confirmed"
     assert at_the_default(call)
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert alarm["event"] == "revocation not stored in time"
+    assert alarm["event"] == "call.revocation_timed_out"
 
 
 async def test_a_hangup_right_after_the_key_does_not_undo_it(

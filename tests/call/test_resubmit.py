@@ -45,8 +45,8 @@ async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> Non
     assert bench.waiting == {}
     assert [body.get("attempt") for body in bench.bodies[::2]] == [2, 3, 4]
     assert [(log["log_level"], log["event"]) for log in logs] == [
-        ("warning", "hook not reached for unsent consents"),  # once, not for each attempt
-        ("info", "consent sent again"),
+        ("warning", "resubmission.hook_unreachable"),  # once, not for each attempt
+        ("info", "resubmission.consent_sent"),
     ]
     assert NUMBER[2:] not in str(logs)
 
@@ -250,7 +250,7 @@ async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
         bench.refuses = LedgerUnavailable("no database")
         await bench.resubmission.round()
     alarms = [log["event"] for log in logs if log["log_level"] == "error"]
-    assert alarms == ["unsent consents not looked after"] * 2
+    assert alarms == ["resubmission.round_failed"] * 2
 
 
 async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
@@ -288,5 +288,5 @@ async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
     assert [name for name, _ in bench.submitted] == ["b"]
     alarms = [log for log in logs if log["log_level"] == "error"]
     assert [(alarm["event"], alarm["consent"]) for alarm in alarms] == [
-        ("consent not sent again", "a")
+        ("resubmission.consent_failed", "a")
     ]

@@ -224,7 +224,7 @@ async def test_a_caller_does_not_wait_longer_than_the_budget() -> None:
         call, whole = await speak(fake_library, lambda player: player.say(TEXT, "en"))
     assert call.heard == []
     assert whole is False
-    assert logs == [{"event": "speech too late", "passages": 0, "log_level": "warning"}]
+    assert logs == [{"event": "call.speech_timed_out", "passages": 0, "log_level": "warning"}]
     assert fake_library.given_up == [ONE]
     assert fake_library.asked == [ONE]
 
@@ -288,9 +288,9 @@ async def test_the_pbx_speaks_what_its_engine_is_given(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("applications", "least", "event"),
     [
-        ({"Flite": -1}, 0.0, "the PBX did not speak"),
-        ({"Flite": 0}, 3600.0, "the PBX did not speak"),
-        ({}, 0.0, "the PBX cannot speak"),
+        ({"Flite": -1}, 0.0, "call.pbx_speech_empty"),
+        ({"Flite": 0}, 3600.0, "call.pbx_speech_empty"),
+        ({}, 0.0, "call.pbx_speech_failed"),
     ],
     ids=["it failed", "it was done at once", "it has no such application"],
 )
