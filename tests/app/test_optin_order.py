@@ -80,7 +80,8 @@ async def test_the_page_names_the_keys_that_a_caller_presses(
 ) -> None:
     await call_env(AGREES, of_line)
     (confirmed,) = [event for event in await call_env.events() if event.type == "confirmed"]
-    keys = {prompt: key for prompt, _, key in confirmed.body["keys"]}
+    pressed: Any = confirmed.body["keys"]
+    keys = {prompt: key for prompt, _, key in pressed}
     told = steps(line(**of_line), Library(cache=tmp_path))
     assert ("language" in keys) is any(
         f"pressing {keys.get('language')} or" in step.text for step in told
