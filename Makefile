@@ -3,7 +3,8 @@
 # make test-long   the same as often as it takes to be sure, and under every Python: hours
 # make unit        what needs neither Asterisk nor bridges that are killed: minutes
 # make bench       how fast it is, beside others
-# make lint        ruff, mypy, import-linter, shellcheck
+# make lint        ruff, mypy, import-linter, codespell, shellcheck
+# make format      what ruff can put right
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -21,7 +22,7 @@ UNITS := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit lint bench requirements clean programs
+.PHONY: help demo test test-long unit lint format bench requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -78,7 +79,12 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
 	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) agi_bridge/lab/asterisk/*.sh tests/support/*.sh
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench

@@ -27,11 +27,11 @@ from agi_bridge.consent import (
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
-    Ledger,
     NumberEntered,
     State,
 )
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import generate_keys
 from agi_bridge.evidence.verify.verifier import Verifier
 from bench import machine
 
@@ -93,7 +93,7 @@ def consent(number: int) -> ConsentRecord:
         library="phonenumbers 9", tries=0, ani_match="same",
     )  # fmt: skip
     record.entered(entered)
-    record.key("confirm", 31_000, "1")
+    record.key_pressed("confirm", 31_000, "1")
     record.confirmed("number_then_1")
     record.submitting()
     return record
@@ -114,7 +114,7 @@ class Store:
         began = time.perf_counter()
         await self.ledger.append(record.take())
         self.milliseconds.append((time.perf_counter() - began) * 1e3)
-        record.settled(
+        record.submission_ended(
             State.ACCEPTED, reason="dial", status=200, attempts=1, answer="a" * 64,
             forward="+14155550199",
         )  # fmt: skip
@@ -143,8 +143,8 @@ class Store:
 
 async def measure(where: Path | str, events: int) -> Figures:
     """All figures of an empty database."""
-    async with await Ledger.open(where, new_keys()) as ledger:
-        await ledger.register(HEARD.language, HEARD.text, HEARD.audio_sha256, b"")
+    async with await Ledger.open(where, generate_keys()) as ledger:
+        await ledger.register_disclosure(HEARD.language, HEARD.text, HEARD.audio_sha256, b"")
         commits = 0
 
         def committed(_: object) -> None:

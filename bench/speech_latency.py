@@ -39,7 +39,7 @@ from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.lab.asterisk.server import Asterisk, provision
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.phone import SipPhone
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.settings import Settings
 from agi_bridge.speech import CommandEngine, Library
 from agi_bridge.speech.engines.piper import piper_engine
@@ -129,7 +129,7 @@ class Caller:
         return plan_call(read_answer(200, "text/xml", body.encode()), self._line, "en").steps[:1]
 
     def _executor(self) -> PlanExecutor:
-        context = CallContext(self._channel, self._line, self._library, CallLine("bench"))
+        context = CallContext(self._channel, self._line, self._library, CallLogEntry("bench"))
         return PlanExecutor(context)
 
     def _waits(self, began: float) -> Waits:

@@ -26,8 +26,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from agi_bridge.speech import PROMPTS, SHIPPED
-from agi_bridge.speech.prompt_folder import read_manifest
+from agi_bridge.speech import PROMPTS, SHIPPED, read_manifest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -25,10 +25,16 @@ from agi_bridge.agi.errors import (
     AGIUsageError,
 )
 from agi_bridge.agi.limits import Limits
-from agi_bridge.agi.results import SAMPLES_PER_SECOND, ChannelState, Digits, Playback, Recorded
+from agi_bridge.agi.results import (
+    SAMPLES_PER_SECOND,
+    ChannelState,
+    DigitsResult,
+    PlaybackResult,
+    RecordResult,
+)
 from agi_bridge.agi.server import Server
 from agi_bridge.agi.session import Handler
-from agi_bridge.agi.wire import Hangup, Reader, Reply, Usage
+from agi_bridge.agi.wire import HangupNotice, Reply, StreamParser, UsageBlock
 
 __all__ = [
     "SAFE_APPLICATIONS",
@@ -43,17 +49,17 @@ __all__ = [
     "AGIUsageError",
     "Channel",
     "ChannelState",
-    "Digits",
+    "DigitsResult",
     "Environment",
     "Handler",
-    "Hangup",
+    "HangupNotice",
     "Limits",
-    "Playback",
-    "Reader",
-    "Recorded",
+    "PlaybackResult",
+    "RecordResult",
     "Reply",
     "Server",
-    "Usage",
+    "StreamParser",
+    "UsageBlock",
     "app_arguments",
     "encode",
     "split_command",

@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_transport",
         "_trying",
-        "_unasked",
+        "_unsolicited",
         "_usage_due",
         "_waiting",
         "begun",
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._reader = wire.Reader(limits)
+        self._reader = wire.StreamParser(limits)
         self._transport: asyncio.Transport | None = None
         self._pending: asyncio.Future[wire.Reply] | None = None
         self._waiting: asyncio.Task[object] | None = None  # who awaits the pending reply
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._follows_usage = False  # ... and it is an EXEC
         self._usage_due = False  # an EXEC returned 1: a usage block follows by itself
         self._trying = False  # the command in flight has been answered 100
-        self._unasked = 0  # what came so far without having been asked for
+        self._unsolicited = 0  # what came so far without having been asked for
         self._deadline = inf  # of the command in flight
         self._call_ends = inf  # of the environment, then of the call
         self._timer: asyncio.TimerHandle | None = None
@@ -203,15 +203,18 @@ class Connection(asyncio.Protocol):
         for event in events:
             if isinstance(event, wire.Reply):
                 self._replied(event)
-            elif isinstance(event, wire.Hangup):
-                self._unasked += self.hung_up
+            elif isinstance(event, wire.HangupNotice):
+                self._unsolicited += self.hung_up
                 self.hang_up()
-            elif isinstance(event, wire.Usage):
+            elif isinstance(event, wire.UsageBlock):
                 self._usage()
             else:
                 self._begin(event)
-        if self._unasked + self._reader.dropped > self._limits.unasked and not self.closed:
-            self._fail(AGIProtocolError("unasked_replies"))
+        if (
+            self._unsolicited + self._reader.dropped > self._limits.max_unsolicited
+            and not self.closed
+        ):
+            self._fail(AGIProtocolError("unsolicited_replies"))
 
     def eof_received(self) -> None:
         """Asterisk has closed its side; it does not know half-closed connections."""
@@ -237,12 +240,12 @@ class Connection(asyncio.Protocol):
     def _replied(self, reply: wire.Reply) -> None:
         if reply.code == wire.TRYING:
             # GOSUB says so once; the reply itself follows.
-            self._unasked += self._trying or not self._in_flight
+            self._unsolicited += self._trying or not self._in_flight
             self._trying = True
             return
         self._usage_due = False
         if not self._in_flight:
-            self._unasked += 1
+            self._unsolicited += 1
             return
         self._usage_due = self._follows_usage and reply.result == "1"
         if reply.code == wire.OK:
@@ -271,7 +274,7 @@ class Connection(asyncio.Protocol):
             self._refused(AGIUsageError("Asterisk answered with the command's usage"))
             self._settled()
         else:
-            self._unasked += 1
+            self._unsolicited += 1
 
     def _refused(self, error: AGIError) -> "asyncio.Task[object] | None":
         """Hand an error to whoever awaits the reply, and say who that is."""

@@ -29,11 +29,11 @@ class Limits:
     """A whole call; two hours of talk are the usual bound of Dial, so twice that."""
     max_calls: int = 1000
     """Calls at once; the next one is refused with a ``failure`` line."""
-    waiting: int = 1024
+    max_pending: int = 1024
     """Connections that wait for their environment or their end, besides `max_calls`. When one more
     comes, the one goes that has waited longest: Asterisk sends its environment at once, so that is
     no caller."""
-    unasked: int = 100
+    max_unsolicited: int = 100
     """Replies that answer nothing and lines that mean nothing, in a whole call. Asterisk sends a
     few, such as a usage after some applications; a peer that goes on is no Asterisk."""
     backlog: int = 1024

@@ -2,7 +2,7 @@
 
 from agi_bridge.agi.commands import FAILED, Commands, milliseconds
 from agi_bridge.agi.errors import AGIArgumentError
-from agi_bridge.agi.results import Digits, Playback, Recorded, digits, key, number
+from agi_bridge.agi.results import DigitsResult, PlaybackResult, RecordResult, digits, key, number
 
 _MOST_DIGITS = 1023
 """GET DATA collects into 1,024 bytes (`handle_getdata`)."""
@@ -23,7 +23,7 @@ class MediaCommands(Commands):
 
     async def stream_file(
         self, name: str, escape_digits: str = "", *, offset: int = 0, length: float | None = None
-    ) -> Playback:
+    ) -> PlaybackResult:
         """Play a sound: STREAM FILE (`handle_streamfile`).
 
         `name` has no extension; `offset` and the result's endpos are in samples. A key among
@@ -45,9 +45,9 @@ class MediaCommands(Commands):
         code = number(reply)
         if code == FAILED:
             await self._failed("STREAM FILE could not play the sound")
-        return Playback(key(code), reply.endpos or 0)
+        return PlaybackResult(key(code), reply.endpos or 0)
 
-    async def get_data(self, prompt: str, *, timeout: float, max_digits: int) -> Digits:  # noqa: ASYNC109 - Asterisk's own time-out
+    async def get_data(self, prompt: str, *, timeout: float, max_digits: int) -> DigitsResult:  # noqa: ASYNC109 - Asterisk's own time-out
         """Play a prompt and collect keys: GET DATA (`handle_getdata`).
 
         The first key stops the prompt; ``#`` ends the input and is not part of it. `timeout`
@@ -121,7 +121,7 @@ class MediaCommands(Commands):
         offset: int = 0,
         beep: bool = False,
         silence: float | None = None,
-    ) -> Recorded:
+    ) -> RecordResult:
         """Record the caller: RECORD FILE (`handle_recordfile`).
 
         Ends with a key among `escape_digits`, after `seconds`, or after `silence` seconds of it.
@@ -143,7 +143,7 @@ class MediaCommands(Commands):
         if code == FAILED:
             await self._failed("RECORD FILE could not record")
         # When silence ends it, the result is a count of milliseconds: only (dtmf) is a key.
-        return Recorded(key(code) if reply.data == "dtmf" else "", reply.endpos or 0)
+        return RecordResult(key(code) if reply.data == "dtmf" else "", reply.endpos or 0)
 
     async def set_music(self, on: bool, music_class: str | None = None) -> None:  # noqa: FBT001 - reads as set_music(True)
         """Start or stop music on hold: SET MUSIC (`handle_setmusic`)."""

@@ -34,7 +34,7 @@ class ChannelState(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Playback:
+class PlaybackResult:
     """How a sound ended.
 
     `digit` is the key that ended it, empty if it played out. `endpos` is the place where it
@@ -47,7 +47,7 @@ class Playback:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Digits:
+class DigitsResult:
     """What the caller keyed, and why no more: all keys came, ``#``, or a time-out."""
 
     keys: str
@@ -55,11 +55,11 @@ class Digits:
 
     def __repr__(self) -> str:
         """Tell how many keys, not which: they may be somebody's number."""
-        return f"Digits({len(self.keys)} keys, ended_by={self.ended_by!r})"
+        return f"DigitsResult({len(self.keys)} keys, ended_by={self.ended_by!r})"
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordResult:
     """How a recording ended: the key that ended it (empty: time or silence), and its samples."""
 
     digit: str
@@ -92,11 +92,11 @@ def key(code: int) -> str:
     return char
 
 
-def digits(reply: Reply, max_digits: int) -> Digits:
+def digits(reply: Reply, max_digits: int) -> DigitsResult:
     """Read the reply of GET DATA (`handle_getdata`): keys, perhaps with ``(timeout)``."""
     if reply.data == "timeout":
-        return Digits(reply.result, "timeout")
-    return Digits(reply.result, "full" if len(reply.result) >= max_digits else "hash")
+        return DigitsResult(reply.result, "timeout")
+    return DigitsResult(reply.result, "full" if len(reply.result) >= max_digits else "hash")
 
 
 def value(reply: Reply) -> str | None:

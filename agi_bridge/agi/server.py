@@ -15,7 +15,8 @@ from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIError, AGIProtocolError
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, OnError, log, run_handler
-from agi_bridge.guard import Tally, WaitingRoom, bind
+from agi_bridge.diagnostics import RateLimitedEvent
+from agi_bridge.net import PendingConnections, bind, is_loopback
 
 Network = IPv4Network | IPv6Network
 
@@ -34,13 +35,12 @@ class Server:
     the networks whose peers may connect, and should have a `token` that callers put into the URL
     (``agi://host/script?token=...``).
 
-    A connection that has not sent its environment is no call yet, and keeps none out: so many may
-    wait (`Limits.waiting`, and in the places of calls that there are not), then the oldest of the
-    busiest address goes for each that comes. What is refused is logged once, then once a minute
-    with the count.
+    A connection is pending until its environment has been read. `Limits.max_pending` connections
+    may be pending, plus one for each free call slot; then a new one evicts the oldest of the
+    address that holds the most. Refusals are logged at once, then once a minute with their count.
 
     Args:
-        sockets: bound already (`agi_bridge.guard.bind`), instead of `host` and `port`.
+        sockets: bound already (`agi_bridge.net.bind`), instead of `host` and `port`.
 
     Raises:
         ValueError: `host` is not a loopback address and `allow` is empty, or it is no network.
@@ -71,19 +71,19 @@ class Server:
         self._sockets = sockets
         self._listeners: list[asyncio.Server] = []
         self._connections: dict[Connection, str] = {}  # with their addresses
-        self._waiting: WaitingRoom[Connection] = WaitingRoom()
+        self._pending: PendingConnections[Connection] = PendingConnections()
         self._calls: dict[Connection, asyncio.Task[None]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._peers: dict[str, bool] = {}
-        self._strangers = Tally("agi.peer_refused")
-        self._crowded = Tally("agi.too_many_connections")
-        self._busy = Tally("agi.too_many_calls")
-        self._tokens = Tally("agi.token_refused")
-        self._broken = Tally("agi.session_closed")
-        if not self._allow and not _is_loopback(host):
+        self._strangers = RateLimitedEvent("agi.peer_refused")
+        self._crowded = RateLimitedEvent("agi.connection_evicted")
+        self._busy = RateLimitedEvent("agi.call_refused")
+        self._tokens = RateLimitedEvent("agi.token_refused")
+        self._broken = RateLimitedEvent("agi.session_aborted")
+        if not self._allow and not is_loopback(host):
             raise ValueError(
                 "agi.allow is empty: to listen on an address that others can reach, "
                 "list the networks of your PBX there, e.g. 10.0.0.5/32"
@@ -177,12 +177,12 @@ class Server:
 
     def _wait(self, connection: Connection) -> None:
         """Have a connection wait, for its environment or its end; another may have to go for it."""
-        self._waiting.enter(connection, self._connections[connection])
+        self._pending.add(connection, self._connections[connection])
         # Places of calls that there are not serve a burst of callers, whose blocks are unread yet.
-        if len(self._waiting) + self.calls > self._limits.waiting + self._limits.max_calls:
-            crowded_out = self._waiting.crowded_out()
-            self._crowded.add(
-                peer=self._connections[crowded_out], waiting=len(self._waiting), calls=self.calls
+        if len(self._pending) + self.calls > self._limits.max_pending + self._limits.max_calls:
+            crowded_out = self._pending.evict()
+            self._crowded.log(
+                peer=self._connections[crowded_out], waiting=len(self._pending), calls=self.calls
             )
             crowded_out.refuse_now(b"failure busy\n")
             crowded_out.close()
@@ -192,14 +192,14 @@ class Server:
         if self._token is not None:
             given = environment.query.get("token", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, self._token):
-                self._tokens.add(call=environment.unique_id, peer=self._connections[connection])
+                self._tokens.log(call=environment.unique_id, peer=self._connections[connection])
                 connection.refuse_now(b"failure token\n")
                 return
         if len(self._calls) >= self._limits.max_calls:
-            self._busy.add(calls=len(self._calls))
+            self._busy.log(calls=len(self._calls))
             connection.refuse_now(b"failure busy\n")
             return
-        self._waiting.leave(connection)
+        self._pending.discard(connection)
         channel = Channel(connection, environment, self._limits, self._applications)
         task = asyncio.get_running_loop().create_task(self._call(connection, channel))
         connection.task = task
@@ -209,13 +209,13 @@ class Server:
     def ended(self, connection: Connection, error: AGIError | None) -> None:
         """Forget a connection that is gone."""
         address = self._connections.pop(connection)
-        self._waiting.leave(connection)
+        self._pending.discard(connection)
         if not self._connections:
             self._empty.set()
         if not connection.begun:
-            log.debug("agi.probe", reason=str(error) if error else "closed before a call")
+            log.debug("agi.probe_closed", reason=str(error) if error else "closed before a call")
         elif isinstance(connection.fault, AGIProtocolError):
-            self._broken.add(reason=str(connection.fault), peer=address)
+            self._broken.log(reason=str(connection.fault), peer=address)
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
@@ -241,7 +241,7 @@ class Server:
                 self._peers.clear()
             self._peers[peer] = known
             if not known:
-                self._strangers.add(peer=peer)
+                self._strangers.log(peer=peer)
         return known
 
 
@@ -256,12 +256,3 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
         await asyncio.wait({waiting}, timeout=seconds)
     finally:
         waiting.cancel()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.environment import Environment
 from agi_bridge.agi.errors import AGIError, AGIHangup
 from agi_bridge.agi.limits import Limits
-from agi_bridge.guard import origin
+from agi_bridge.diagnostics import exception_origin
 
 Handler = Callable[[Channel], Awaitable[None]]
 """The story of a call. It runs inside `Channel.until_hangup`."""
@@ -33,12 +33,12 @@ async def run_handler(channel: Channel, handler: Handler, on_error: OnError | No
             await handler(channel)
     except Exception as error:  # noqa: BLE001 - whatever a handler raises, the socket must close
         if _only_hangup(error):
-            log.debug("agi.hangup", call=channel.environment.unique_id)
+            log.debug("agi.caller_hung_up", call=channel.environment.unique_id)
             return True
         log.error(  # noqa: TRY400 - a traceback would show values
             "agi.handler_failed",
             call=channel.environment.unique_id,
-            where=origin(error),
+            where=exception_origin(error),
         )
         if on_error is not None:
             on_error(channel, error)
@@ -78,7 +78,7 @@ class SingleCallOwner:
     def ended(self, connection: Connection, _error: AGIError | None) -> None:
         """Note the end of the connection."""
         if not connection.begun:
-            log.debug("agi.probe", reason="closed before a call")
+            log.debug("agi.probe_closed", reason="closed before a call")
         self._over.set()
 
     async def _call(self, connection: Connection, channel: Channel) -> None:

@@ -34,18 +34,18 @@ class Reply(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageBlock:
     """A 520: the usage of a command that was put wrongly; also follows some applications."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Hangup:
+class HangupNotice:
     """The HANGUP line. It is no reply: the pending command still gets its own."""
 
 
-Event = Environment | Reply | Usage | Hangup
+Event = Environment | Reply | UsageBlock | HangupNotice
 
 _HANGUP = b"HANGUP"
 _RESULT = b"200 result="
@@ -57,7 +57,7 @@ _ENDPOS = re.compile(r"endpos=(-?\d{1,18})$")
 _EVERYDAY = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
 
 
-class Reader:
+class StreamParser:
     """Turns the bytes of one connection into events, whatever the chunks they come in.
 
     An open value ends with the first line that ends in ``)``: what is complete cannot be told from
@@ -138,7 +138,7 @@ class Reader:
         if self._open is not None:
             return self._continued(line)
         if line == _HANGUP:
-            return Hangup()
+            return HangupNotice()
         if line.startswith(_USAGE) and not line.endswith(_USAGE_END):
             self._opened(line)
             return None
@@ -167,7 +167,7 @@ class Reader:
         text = b"\n".join(self._open).decode("utf-8", "surrogateescape")
         self._open = None
         self._open_bytes = 0
-        return Usage(text[len(_USAGE) :]) if usage else _parse_result(text[len(_RESULT) :])
+        return UsageBlock(text[len(_USAGE) :]) if usage else _parse_result(text[len(_RESULT) :])
 
 
 def _parse_result(body: str) -> Reply | None:
@@ -188,8 +188,8 @@ def _parse_other(line: bytes) -> Event | None:
     """Read a line that is no ``200 result=``; None if it is nothing that Asterisk says."""
     text = line.decode("utf-8", "surrogateescape")
     if line.startswith(_USAGE):
-        return Usage(text[len(_USAGE) :])
+        return UsageBlock(text[len(_USAGE) :])
     if not _CODE.match(line):
         return None
     code, text = int(text[:3]), text[4:]
-    return Usage(text) if code == USAGE else Reply(code, "", text or None)
+    return UsageBlock(text) if code == USAGE else Reply(code, "", text or None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import Limits
-from agi_bridge.settings.web import MAX_CONNECTIONS
+from agi_bridge.web import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from agi_bridge.settings import Settings
@@ -46,11 +46,11 @@ class Shares:
         return PER_CALL * self.calls + self.waiting + self.web + self.others
 
 
-def needed(settings: Settings) -> Shares:
+def required_shares(settings: Settings) -> Shares:
     """What a configuration needs so that nobody is refused before `agi.max_calls`."""
     return Shares(
         calls=settings.agi.max_calls,
-        waiting=Limits().waiting,
+        waiting=Limits().max_pending,
         web=MAX_CONNECTIONS if settings.web_listens else 0,
         others=OTHERS + PER_ENGINE * len(settings.speech.engines),
     )
@@ -61,7 +61,7 @@ def shares(settings: Settings, limit: int) -> Shares:
 
     Strangers' connections give way first; one call is always taken.
     """
-    need = needed(settings)
+    need = required_shares(settings)
     if need.total <= limit:
         return need
     waiting = min(need.waiting, max(limit // 8, 1))
@@ -70,19 +70,19 @@ def shares(settings: Settings, limit: int) -> Shares:
     return Shares(max(1, min(need.calls, left // PER_CALL)), waiting, web, need.others)
 
 
-def attainable() -> int:
+def hard_limit() -> int:
     """How many descriptors this process may have at most: the hard limit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
-def provide(count: int) -> int:
+def raise_soft_limit(count: int) -> int:
     """Raise the soft limit so far as the hard one lets it; return the limit in force.
 
     It is never lowered.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(count, attainable())
+    wanted = min(count, hard_limit())
     if soft != resource.RLIM_INFINITY and soft < wanted:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -94,7 +94,7 @@ def provide(count: int) -> int:
 
 def shortage(settings: Settings, limit: int) -> str | None:
     """Say in words what a limit is too low for; None if it is enough."""
-    need = needed(settings)
+    need = required_shares(settings)
     if need.total <= limit:
         return None
     return (

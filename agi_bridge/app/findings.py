@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from agi_bridge.guard import bind
-from agi_bridge.settings.errors import code
+from agi_bridge.net import bind
+from agi_bridge.settings import fault_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.settings.secret import Secret
+    from agi_bridge.settings import Secret
 
 EXIT_OK = 0
 """Exit status: the bridge can run."""
@@ -60,7 +60,7 @@ class Finding:
     @property
     def code(self) -> str:
         """A stable name to test for, the same for every line: `line.dial_template.placeholder`."""
-        return code(self.key, self.reason or self.level)
+        return fault_code(self.key, self.reason or self.level)
 
     @property
     def text(self) -> str:

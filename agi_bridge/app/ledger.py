@@ -12,18 +12,24 @@ import structlog
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
-from agi_bridge.consent import KeyFault, Ledger, LedgerUnavailable
-from agi_bridge.consent.errors import BadCheckpoint
-from agi_bridge.consent.ledger.maintenance import Periods
-from agi_bridge.consent.signing.checkpoint import read_checkpoints
-from agi_bridge.consent.signing.keys import Keys, advice, open_to_others
-from agi_bridge.consent.signing.sinks import CheckpointPublisher, CommandSink, FileSink, SyslogSink
+from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
+from agi_bridge.consent.signing import (
+    CheckpointPublisher,
+    CommandSink,
+    FileSink,
+    Keys,
+    SyslogSink,
+    backup_advice,
+    read_checkpoints,
+    world_accessible_key_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent.signing.sinks import Sink
+    from agi_bridge.consent.signing import Sink
     from agi_bridge.settings import Settings
 
 
@@ -40,15 +46,15 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     """Open the ledger of a configuration.
 
     Only the service makes what is missing (`create`): a command run by the wrong account or with
-    the wrong configuration must not begin a second ledger. It does so once `see_start` has found
-    nothing in its way.
+    the wrong configuration must not begin a second ledger. It does so after `require_start_checks`
+    has passed.
 
     Raises:
         LedgerUnavailable: the database is not there, cannot be opened, or is of another version.
         KeyFault: the keys are missing, or not the ones it was written with.
     """
     if create:
-        await asyncio.to_thread(see_start, settings)
+        await asyncio.to_thread(require_start_checks, settings)
     where = settings.ledger_place
     there = await Ledger.exists(where)
     if not there and not create:
@@ -58,17 +64,19 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
             "one, `agi-bridge consents upgrade` brings an old one up to date"
         )
     keys, made = await asyncio.to_thread(
-        load_keys, settings, create=create and (not there or start_checks.shared(settings))
+        load_keys,
+        settings,
+        create=create and (not there or start_checks.shared_keys_are_set(settings)),
     )
     log = structlog.get_logger()
     if made:
-        log.warning(advice(made))
-    for path in await asyncio.to_thread(open_to_others, settings.keys_dir):
+        log.warning(backup_advice(made))
+    for path in await asyncio.to_thread(world_accessible_key_files, settings.keys_dir):
         log.warning("a key is open to every account: chmod 600 it", file=str(path))
     return await Ledger.open(where, keys)
 
 
-def see_start(settings: Settings) -> None:
+def require_start_checks(settings: Settings) -> None:
     """See that a start can open or make the ledger and its keys; writes nothing. Blocks.
 
     Raises:
@@ -76,14 +84,14 @@ def see_start(settings: Settings) -> None:
         LedgerUnavailable: the state directory or the database cannot be used. The text is the one
             that `agi-bridge check` has for it.
     """
-    for finding in start_checks.start(settings):
+    for finding in start_checks.check_start(settings):
         if finding.level is Level.FAULT:
             of_keys = finding.key == "ledger" or finding.key.endswith("_key")
             raise (KeyFault if of_keys else LedgerUnavailable)(f"{finding.key}: {finding.text}")
 
 
 @asynccontextmanager
-async def only_service(settings: Settings) -> AsyncIterator[None]:
+async def service_lock(settings: Settings) -> AsyncIterator[None]:
     """Be the only service of a state directory while the block runs.
 
     A second one, started by mistake, would take the submissions that the first is busy with for
@@ -108,7 +116,7 @@ async def only_service(settings: Settings) -> AsyncIterator[None]:
         os.close(handle)  # a crash lets go of it too
 
 
-def service_at_work(settings: Settings) -> bool:
+def service_is_running(settings: Settings) -> bool:
     """Tell whether a service works in the state directory; writes nothing.
 
     An account that may not look takes it that one does: the file is there.
@@ -128,7 +136,7 @@ def service_at_work(settings: Settings) -> bool:
     return False
 
 
-async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
+async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
     """Say so if the ledger is not the one that its last checkpoint in the file was signed for.
 
     So it is after an older copy was put back, or none: what is written from then on would
@@ -148,7 +156,7 @@ async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
         key=lambda each: each.seq,
         default=None,
     )
-    if last is None or not last.genuine:
+    if last is None or not last.is_genuine:
         return
     there = await ledger.rows(first=last.seq, last=last.seq)
     if [row.hash for row in there] != [last.hash]:
@@ -160,7 +168,7 @@ async def look_for_lost_events(settings: Settings, ledger: Ledger) -> None:
         )
 
 
-def anchors(settings: Settings) -> CheckpointPublisher:
+def checkpoint_publisher(settings: Settings) -> CheckpointPublisher:
     """Where the checkpoints of a configuration go."""
     given = settings.ledger.checkpoints
     sinks: list[Sink] = [FileSink(settings.checkpoint_file)]
@@ -171,10 +179,10 @@ def anchors(settings: Settings) -> CheckpointPublisher:
     return CheckpointPublisher(sinks)
 
 
-def periods(settings: Settings) -> Periods:
+def maintenance_schedule(settings: Settings) -> MaintenanceSchedule:
     """How often a configuration wants checkpoints, and how long it keeps personal data."""
     ledger = settings.ledger
-    return Periods(
+    return MaintenanceSchedule(
         events=ledger.checkpoints.every_events,
         seconds=ledger.checkpoints.every_seconds,
         personal_days=ledger.retention_days,

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
 from agi_bridge.app.optin_steps import Step, limits, steps
-from agi_bridge.app.speech import of_line
+from agi_bridge.app.speech import line_library
 from agi_bridge.cli import arguments
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.html import page
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from rich.console import Console
 
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 PURPOSES: Final = {
     "info": "Replies about the caller’s own request (conversational, no advertising)",
@@ -47,7 +48,7 @@ class CallToAction:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PromptText:
     """One more prompt of the dialogue, word for word."""
 
     name: str
@@ -55,7 +56,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class OptinPage:
     """All that the page says."""
 
     brand: str
@@ -67,7 +68,7 @@ class Workflow:
     policy_url: str
     calls_to_action: tuple[CallToAction, ...]
     steps: tuple[Step, ...]
-    prompts: Mapping[str, tuple[Heard, ...]]
+    prompts: Mapping[str, tuple[PromptText, ...]]
     frequency: str
     sample: str
     help: str
@@ -83,14 +84,14 @@ class Workflow:
 
     def html(self) -> str:
         """The page."""
-        return page("workflow.html", w=self)
+        return page("optin_page.html", _TEMPLATES, w=self)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The answer: the page, or where it was written to."""
 
-    workflow: Workflow
+    workflow: OptinPage
     out: Path | None
     ok: bool = True
 
@@ -115,13 +116,13 @@ async def run(settings: Settings, wanted: str, *, date: str, out: Path | None) -
         and what `workflow` raises.
     """
     day = arguments.day("--date", date)
-    made = await asyncio.to_thread(workflow, settings, wanted, date=day)
+    made = await asyncio.to_thread(describe_optin, settings, wanted, date=day)
     if out is not None:
         await asyncio.to_thread(out.write_text, made.html(), encoding="utf-8")
     return Written(made, out)
 
 
-def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
+def describe_optin(settings: Settings, wanted: str, *, date: str) -> OptinPage:
     """Describe how callers of a line opt in; `date` stands on the page as given.
 
     Raises:
@@ -129,10 +130,10 @@ def workflow(settings: Settings, wanted: str, *, date: str) -> Workflow:
         BadPrompts: the folder of prompts cannot be used.
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
     """
-    line = find_line(settings, wanted)
-    library = of_line(settings, line)
+    line = settings.find_line(wanted)
+    library = line_library(settings, line)
     texts = line.workflow
-    return Workflow(
+    return OptinPage(
         brand=line.brand,
         legal_name=line.legal_name,
         line=line.name,
@@ -170,7 +171,7 @@ def _call_to_action(library: Library, line: Line, language: str) -> CallToAction
     )
 
 
-def _heard(library: Library, line: Line, language: str) -> tuple[Heard, ...]:
+def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...]:
     """The other prompts of the way to a consent, in the order in which callers may meet them."""
     names = ["enter-number", "no-input", "invalid-number"]
     if len(line.languages) > 1:
@@ -181,4 +182,4 @@ def _heard(library: Library, line: Line, language: str) -> tuple[Heard, ...]:
     if line.consent.act == "number_then_1":
         names += ["you-entered", "confirm-number"]
     names += ["accepted", "declined", "not-confirmed"]
-    return tuple(Heard(name, library.prompt(name, language).text) for name in names)
+    return tuple(PromptText(name, library.prompt(name, language).text) for name in names)

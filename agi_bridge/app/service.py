@@ -15,29 +15,29 @@ import structlog
 
 from agi_bridge import __version__
 from agi_bridge.agi import SAFE_APPLICATIONS, Limits, Server, stdio
-from agi_bridge.app.descriptors import FIX, needed, provide, shares, shortage
+from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
 from agi_bridge.app.ledger import (
-    anchors,
+    check_for_lost_events,
+    checkpoint_publisher,
     load_keys,
-    look_for_lost_events,
-    only_service,
+    maintenance_schedule,
     open_ledger,
-    periods,
+    service_lock,
 )
-from agi_bridge.app.speech import library, of_lines, stale
+from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call import CallHandler, Resubmitter, Services
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger.maintenance import Upkeep
-from agi_bridge.guard import bind
+from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.net import bind
 from agi_bridge.speech import BadPrompts
-from agi_bridge.web import Media, Web
+from agi_bridge.web import RecordingEndpoint, WebServer
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library
@@ -62,7 +62,7 @@ class Stop:
 
 @asynccontextmanager
 async def build_services(
-    settings: Settings, ledger: Ledger, media: Media | None = None
+    settings: Settings, ledger: Ledger, media: RecordingEndpoint | None = None
 ) -> AsyncIterator[Services]:
     """Build what all calls share besides the ledger: hook client, prompts.
 
@@ -78,10 +78,10 @@ async def build_services(
         HookConfigError: the hook's URL or certificates cannot be used.
     """
     address = None if media is None else media.address
-    prompts = await asyncio.to_thread(library, settings, address)
+    prompts = await asyncio.to_thread(build_library, settings, address)
     try:
         await asyncio.to_thread(prompts.prepare)
-        lines = await asyncio.to_thread(of_lines, settings, prompts)
+        lines = await asyncio.to_thread(line_libraries, settings, prompts)
         await asyncio.to_thread(warn_of_old_words, settings, lines)
         async with hook_client(settings) as client:
             await keep_disclosures(settings, lines, ledger)
@@ -109,17 +109,19 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
         for each in (one for sockets in listeners.values() for one in sockets):
             bound.callback(each.close)
         share = shares(settings, enough_descriptors(settings))
-        async with await open_ledger(settings, create=True) as ledger, only_service(settings):
-            await look_for_lost_events(settings, ledger)
+        async with await open_ledger(settings, create=True) as ledger, service_lock(settings):
+            await check_for_lost_events(settings, ledger)
             media = await asyncio.to_thread(served, settings)
-            upkeep = Upkeep(ledger, anchors(settings), periods(settings))
+            upkeep = Maintenance(
+                ledger, checkpoint_publisher(settings), maintenance_schedule(settings)
+            )
             async with build_services(settings, ledger, media) as services:
                 await settle_open(ledger)
                 async with (
                     anchored(upkeep),
                     chores(upkeep.run, services.library.start),
                     resubmitting(services, stop),
-                    Web(
+                    WebServer(
                         settings,
                         ledger,
                         media,
@@ -132,7 +134,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         limits=Limits(
                             max_calls=share.calls,
                             call_seconds=agi.max_call_seconds,
-                            waiting=share.waiting,
+                            max_pending=share.waiting,
                         ),
                         allow=agi.allow,
                         host=agi.host,
@@ -162,7 +164,7 @@ def bind_all(settings: Settings) -> dict[str, list[socket.socket]]:
 
 def enough_descriptors(settings: Settings) -> int:
     """Raise the limit of file descriptors; say so if it stays too low. Returns what it is."""
-    limit = provide(needed(settings).total)
+    limit = raise_soft_limit(required_shares(settings).total)
     if (problem := shortage(settings, limit)) is not None:
         log = structlog.get_logger()
         log.warning("descriptors.too_few", limit=limit, problem=problem, fix=FIX)
@@ -183,7 +185,7 @@ async def settle_open(ledger: Ledger) -> None:
         )
 
 
-def served(settings: Settings) -> Media | None:
+def served(settings: Settings) -> RecordingEndpoint | None:
     """What serves the recordings if the PBX fetches them. Blocks.
 
     Raises:
@@ -192,11 +194,11 @@ def served(settings: Settings) -> Media | None:
     if settings.speech.delivery == "files":
         return None
     keys, _ = load_keys(settings)
-    return Media(settings.speech.url, keys.lookup)
+    return RecordingEndpoint(settings.speech.url, keys.lookup)
 
 
 @asynccontextmanager
-async def anchored(upkeep: Upkeep) -> AsyncIterator[None]:
+async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
     """Anchor at the end of the block what happened last."""
     try:
         yield
@@ -282,14 +284,16 @@ async def keep_disclosures(
             wav = await asyncio.to_thread(recording.wav.read_bytes)
             if hashlib.sha256(wav).hexdigest() != recording.sha256:
                 raise BadPrompts([f"{recording.wav} has just changed: start again"])
-            await ledger.register(recording.language, recording.text, recording.sha256, wav)
+            await ledger.register_disclosure(
+                recording.language, recording.text, recording.sha256, wav
+            )
 
 
 def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:
     """Say which lines' prompts were made from other texts than those in force. Blocks."""
     for line in settings.lines.values():
-        if old := stale(settings, line, prompts[line.name]):
-            structlog.get_logger().warning(
+        if old := outdated_prompts(settings, line, prompts[line.name]):
+            structlog.get_logger().error(
                 "service.prompts_outdated",
                 line=line.name,
                 prompts=old,

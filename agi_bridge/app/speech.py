@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agi_bridge.prompts.required import wanted
-from agi_bridge.speech import BadEngine, Library, Script, engine
+from agi_bridge.prompts.required import required_prompts
+from agi_bridge.speech import BadEngine, Library, Script, build_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Engine, Folder, PbxEngine, Recording
+    from agi_bridge.speech import Engine, PbxEngine, PromptFolder, Recording
 
 
-def engines(settings: Settings) -> list[Engine | PbxEngine]:
+def build_engines(settings: Settings) -> list[Engine | PbxEngine]:
     """The engines of a configuration, best first. Blocks: models are read once.
 
     Raises:
@@ -32,18 +32,18 @@ def usable_engines(settings: Settings) -> tuple[list[Engine | PbxEngine], list[B
     faults = []
     for place, given in enumerate(settings.speech.engines, start=1):
         try:
-            made.append(engine(given.spec()))
+            made.append(build_engine(given.spec()))
         except BadEngine as error:
             faults.append(BadEngine(f"speech.engines.{place}.{error.field}", error.problem))
     return made, faults
 
 
-def folders(settings: Settings, line: Line) -> tuple[Folder, ...]:
+def prompt_folders(settings: Settings, line: Line) -> tuple[PromptFolder, ...]:
     """The folders that a line's prompts come from, best first; not all of them need be there."""
     return *settings.prompt_layers(line.name), settings.speech.shared
 
 
-def library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
+def build_library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
     """The library that all lines share. Blocks: every recording is read.
 
     Args:
@@ -54,10 +54,10 @@ def library(settings: Settings, address: Callable[[Recording], str] | None = Non
         BadPrompts: the folder of prompts cannot be used.
         BadEngine: an engine cannot be made.
     """
-    return _library(settings, engines(settings), address)
+    return _library(settings, build_engines(settings), address)
 
 
-def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
+def line_libraries(settings: Settings, shared: Library) -> dict[str, Library]:
     """What callers of each line hear: recordings, what was rendered for it, the shared prompts.
 
     Blocks, like `library`. Engines and what they rendered are those of `shared`. Nothing else says
@@ -70,16 +70,16 @@ def of_lines(settings: Settings, shared: Library) -> dict[str, Library]:
     return {line.name: _over(settings, line, shared) for line in settings.lines.values()}
 
 
-def of_line(settings: Settings, line: Line) -> Library:
+def line_library(settings: Settings, line: Line) -> Library:
     """What callers of one line hear, for those who only look: no engine is made. Blocks.
 
     Raises:
         BadPrompts: a folder of prompts cannot be used.
     """
-    return _over(settings, line, recorded(settings))
+    return _over(settings, line, build_silent_library(settings))
 
 
-def recorded(settings: Settings) -> Library:
+def build_silent_library(settings: Settings) -> Library:
     """The library that all lines share, for those who only look: no engine is made. Blocks.
 
     Raises:
@@ -89,8 +89,8 @@ def recorded(settings: Settings) -> Library:
 
 
 def _over(settings: Settings, line: Line, shared: Library) -> Library:
-    *own, _ = folders(settings, line)
-    return shared.over(*own)
+    *own, _ = prompt_folders(settings, line)
+    return shared.with_overrides(*own)
 
 
 def _library(
@@ -111,7 +111,7 @@ def _library(
     )
 
 
-def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
+def outdated_prompts(settings: Settings, line: Line, prompts: Library) -> list[str]:
     """The line's recordings and renderings whose words are no longer the script's, by name.
 
     So it is after a change of brand: callers still hear the old one. `prompts` is what callers of
@@ -121,11 +121,11 @@ def stale(settings: Settings, line: Line, prompts: Library) -> list[str]:
         BadScript: the script cannot be used.
     """
     script = Script(settings.speech.script)
-    texts = [each.text for each in wanted(line, script) if each.text is not None]
+    texts = [each.text for each in required_prompts(line, script) if each.text is not None]
     own = [folder.path for folder in settings.prompt_layers(line.name)]
     return [
         f"{text.language}/{text.name}"
-        for text in prompts.unspoken(texts)
+        for text in prompts.outdated(texts)
         if prompts.has(text.name, text.language)
         and any(map(prompts.prompt(text.name, text.language).wav.is_relative_to, own))
     ]

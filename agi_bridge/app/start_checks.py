@@ -22,20 +22,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agi_bridge.app.findings import Finding, Level, folder, secret
-from agi_bridge.consent.errors import KeyFault
-from agi_bridge.consent.ledger import schema
-from agi_bridge.consent.ledger.bootstrap import see_keys
-from agi_bridge.consent.ledger.database import cause
-from agi_bridge.consent.signing.keys import LOOKUP, SIGNING, VAULT, Keys
-from agi_bridge.consent.signing.vault import Vault
+from agi_bridge.consent import KeyFault
+from agi_bridge.consent.ledger import check_keys, error_text, schema
+from agi_bridge.consent.signing import (
+    LOOKUP_KEY_FILE,
+    SIGNING_KEY_FILE,
+    VAULT_KEY_FILE,
+    Keys,
+    Vault,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection, Engine
 
-    from agi_bridge.settings import Settings
-    from agi_bridge.settings.secret import Secret
+    from agi_bridge.settings import Secret, Settings
 
 LOCK_FILE: Final = "serve.lock"
 """Held by the service that works in a state directory."""
@@ -65,9 +67,9 @@ class _Place:
         return self.url.drivername == "sqlite"
 
 
-def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what there is to say of `[ledger]` and `[ledger.checkpoints]`."""
-    yield from start(settings)
+    yield from check_start(settings)
     if settings.ledger.travels_open:
         text = "nothing demands encryption on the way to the database"
         yield Finding(Level.NOTE, KEY, text, "add ?sslmode=verify-full", "unencrypted")
@@ -76,7 +78,7 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from _checkpoints(settings, environ)
 
 
-def start(settings: Settings) -> Iterator[Finding]:
+def check_start(settings: Settings) -> Iterator[Finding]:
     """Yield what a start finds: state directory, database and keys. A fault keeps it from starting.
 
     Blocks.
@@ -180,7 +182,7 @@ def _inside(place: _Place) -> tuple[list[Finding], bool]:
                 connection.execute(select(schema.LEDGER.c.ledger_id)).first()
             )
     except SQLAlchemyError as error:
-        text = f"{place.failure} ({cause(error)})"
+        text = f"{place.failure} ({error_text(error)})"
         return [Finding(Level.FAULT, KEY, text, reason="unreachable")], True
     return found, begun
 
@@ -248,12 +250,14 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
     ledger = settings.ledger
     found: list[Finding] = []
     places: dict[str, Secret | None] = {
-        VAULT: ledger.vault_key, SIGNING: ledger.signing_key, LOOKUP: ledger.lookup_key,
-    }  # fmt: skip
+        VAULT_KEY_FILE: ledger.vault_key,
+        SIGNING_KEY_FILE: ledger.signing_key,
+        LOOKUP_KEY_FILE: ledger.lookup_key,
+    }
     files = [settings.keys_dir / name for name, place in places.items() if place is None]
     missing = [path for path in files if not _is_there(path)]
     # As `Keys.load`: only a start before which there was nothing makes keys.
-    made = files and files[-1] in missing and (not begun or shared(settings))
+    made = files and files[-1] in missing and (not begun or shared_keys_are_set(settings))
     for name, place in places.items():
         key, path = f"ledger.{name.replace('.', '_')}", settings.keys_dir / name
         if place is not None:
@@ -267,11 +271,11 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
         yield from _place_of_keys(settings.keys_dir)
     if not any(finding.level is Level.FAULT for finding in found):
         texts = ledger.key_texts()
-        if settings.keys_dir / VAULT in missing:
+        if settings.keys_dir / VAULT_KEY_FILE in missing:
             texts["vault"] = _ANY_KEY
-        if settings.keys_dir / SIGNING in missing:
+        if settings.keys_dir / SIGNING_KEY_FILE in missing:
             texts["signing"] = _ANY_KEY
-        if settings.keys_dir / LOOKUP in missing:
+        if settings.keys_dir / LOOKUP_KEY_FILE in missing:
             texts["lookup"] = _ANY_KEY
         try:
             Keys.load(settings.keys_dir, **texts, create=False)
@@ -279,7 +283,7 @@ def _keys(settings: Settings, *, begun: bool) -> Iterator[Finding]:
             yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
 
 
-def shared(settings: Settings) -> bool:
+def shared_keys_are_set(settings: Settings) -> bool:
     """Whether all keys that bridges on one database share are given: the signing key is our own.
 
     New ones in their place would be the wrong ones as soon as a ledger is there.
@@ -332,7 +336,9 @@ def _place_of_keys(path: Path) -> Iterator[Finding]:
 
 def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
     """Say if the keys are not those that the ledger was written with."""
-    missing = not _is_there(settings.keys_dir / SIGNING) and settings.ledger.signing_key is None
+    missing = (
+        not _is_there(settings.keys_dir / SIGNING_KEY_FILE) and settings.ledger.signing_key is None
+    )
     if missing:  # it is to be made, beside given ones
         return
     keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
@@ -340,12 +346,12 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         with _engine(place).connect() as connection:
             if not place.is_sqlite:
                 connection.execute(text_of("SET TRANSACTION READ ONLY"))
-            chains = see_keys(connection, Vault(keys))
+            chains = check_keys(connection, Vault(keys))
     except KeyFault as error:
         yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
         return
     except SQLAlchemyError as error:
-        text = f"{place.failure} ({cause(error)})"
+        text = f"{place.failure} ({error_text(error)})"
         yield Finding(Level.FAULT, KEY, text, reason="unreachable")
         return
     if keys.ledger_id not in chains:

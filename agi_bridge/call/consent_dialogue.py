@@ -19,7 +19,7 @@ from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key, choose, play
 from agi_bridge.call.number_entry import Declined, NumberEntry
 from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import wall_clock
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
@@ -180,14 +180,14 @@ class ConsentDialogue:
         return "hidden" if self._context.channel.environment.caller_id is None else "invalid"
 
     def _note_key(self, prompt: str, key: str) -> None:
-        self._record.key(prompt, self._context.log_entry.elapsed_ms, key)
+        self._record.key_pressed(prompt, self._context.log_entry.elapsed_ms, key)
 
 
 def may_be_texted_now(number: str, line: Line) -> bool:
     """Whether a caller's own wish is enough at this hour; a line with strict hours says no."""
     if line.consent.quiet_hours != "strict":
         return True
-    now = datetime.fromtimestamp(steady_time.now(), UTC)
+    now = datetime.fromtimestamp(wall_clock.now(), UTC)
     return SendingHours.of(line).allow(number, now)
 
 

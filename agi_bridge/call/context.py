@@ -13,7 +13,7 @@ from agi_bridge.call.variables import CHANNEL_LANGUAGE
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.observe import CallLine
+    from agi_bridge.observe import CallLogEntry
     from agi_bridge.phone import PhoneNumber
     from agi_bridge.settings import Line
     from agi_bridge.speech import Library, Recording
@@ -42,7 +42,7 @@ class CallContext:
     channel: Channel
     line: Line
     library: Library
-    log_entry: CallLine
+    log_entry: CallLogEntry
     caller: PhoneNumber | None = None
     choice: LanguageChoice = field(default_factory=LanguageChoice)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import AGIAppError
-from agi_bridge.speech import DIGITS
+from agi_bridge.speech import DIGIT_PROMPTS
 
 if TYPE_CHECKING:
     from agi_bridge.call.context import CallContext
@@ -41,11 +41,11 @@ class DigitSounds:
             self._recorded = await self._needs_recordings()
         if not self._recorded:
             return [digits]
-        return [self._context.prompt(DIGITS[int(digit)]) for digit in digits]
+        return [self._context.prompt(DIGIT_PROMPTS[int(digit)]) for digit in digits]
 
     async def _needs_recordings(self) -> bool:
         context = self._context
-        if not all(context.library.has(name, context.language) for name in DIGITS):
+        if not all(context.library.has(name, context.language) for name in DIGIT_PROMPTS):
             return False
         if context.line.digits == "own":
             return True

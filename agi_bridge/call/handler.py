@@ -32,8 +32,7 @@ from agi_bridge.consent import (
     Withheld,
 )
 from agi_bridge.hook import Outcome
-from agi_bridge.observe import CallLine
-from agi_bridge.observe.clock import clock_synchronised
+from agi_bridge.observe import CallLogEntry, clock_synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.call.services import Services
     from agi_bridge.call.submission import SubmissionResult
-    from agi_bridge.consent import ActiveConsent, Revoked
+    from agi_bridge.consent import ActiveConsent, RevocationResult
     from agi_bridge.settings import Line
 
 
@@ -63,7 +62,7 @@ class CallHandler:
 
     async def __call__(self, channel: Channel) -> None:
         """Serve one call, and leave one line in the log however it ends."""
-        log_entry = CallLine(channel.environment.unique_id)
+        log_entry = CallLogEntry(channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
             line = self._services.settings.line_for(called)
@@ -156,7 +155,7 @@ class Call:
             return None
         try:
             return await self._wait_for(
-                self._services.ledger.live_consent(
+                self._services.ledger.active_consent(
                     self._context.caller.e164, line.brand, line.purpose
                 )
             )
@@ -211,7 +210,7 @@ class Call:
                 return await self._not_opted_out()
         return await self._tell("opted-out", Plan((GoToDefault("opted_out"),)))
 
-    async def _revoke(self, number: str, which: str) -> Revoked | None:
+    async def _revoke(self, number: str, which: str) -> RevocationResult | None:
         async with self._context.channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(

@@ -18,7 +18,8 @@ from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
     from agi_bridge.call.context import CallContext
-    from agi_bridge.consent import Ledger, Revoked
+    from agi_bridge.consent import RevocationResult
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Line
 
 WAIT_SECONDS: Final = 5.0
@@ -40,7 +41,9 @@ async def ask_number(context: CallContext) -> str | None:
     return None if isinstance(entered, Declined) else entered.e164
 
 
-async def revoke(ledger: Ledger, number: str, line: Line, reference: str) -> Revoked | None:
+async def revoke(
+    ledger: Ledger, number: str, line: Line, reference: str
+) -> RevocationResult | None:
     """Store a caller's revocation for this line's brand; None: it is not stored.
 
     Args:

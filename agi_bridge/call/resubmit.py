@@ -25,8 +25,7 @@ from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.call.submission import submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
 from agi_bridge.hook import Breaker, Outcome
-from agi_bridge.observe.clock import clock_synchronised
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import clock_synchronised, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,7 +75,7 @@ class Resubmitter:
         self,
         services: Services,
         *,
-        now: Callable[[], datetime] = lambda: datetime.fromtimestamp(steady_time.now(), UTC),
+        now: Callable[[], datetime] = lambda: datetime.fromtimestamp(wall_clock.now(), UTC),
         running: Callable[[], float] = time.monotonic,
         synchronised: Callable[[], bool] = clock_synchronised,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from agi_bridge.agi import AGIAppError, AGIUsageError
-from agi_bridge.speech import PbxSpeech
-from agi_bridge.speech.prompt_names import clean, sentences
+from agi_bridge.speech import PbxSpeech, clean, sentences
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
-    from agi_bridge.speech import Library
-    from agi_bridge.speech.rendering import Speech
+    from agi_bridge.speech import Library, Speech
 
 SHORTEST: Final = 24
 """Characters: what is shorter is spoken in one breath with what follows. It would be over before

@@ -15,8 +15,8 @@ from agi_bridge.consent import IllegalTransition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agi_bridge.consent import Ledger
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library

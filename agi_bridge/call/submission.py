@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from agi_bridge.call.services import Services
-    from agi_bridge.consent import ConsentRecord, Ledger
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch, ConsentRecord
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Submission
     from agi_bridge.settings import Line
 
@@ -82,7 +82,7 @@ async def submit(
         plan = Plan((GoToDefault(submission.reason),))
     else:
         plan = plan_call(submission.answer, line, language)
-    record.settled(
+    record.submission_ended(
         _STATES[submission.outcome],
         reason=submission.reason,
         status=submission.status,

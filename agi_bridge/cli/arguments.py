@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent.encoding import timestamp
-from agi_bridge.consent.fold_errors import NotOnRecord
+from agi_bridge.consent import NotOnRecord, timestamp
 
 if TYPE_CHECKING:
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
 _LONG_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
@@ -30,7 +29,7 @@ def number(settings: Settings, text: str) -> str:
         UsageError: it is none.
     """
     region = next((line.regions[0] for line in settings.lines.values()), "US")
-    found = phone.named(text, region=region)
+    found = phone.parse(text, region=region)
     if found is None:
         raise UsageError("--number: not a phone number; write it like +14155550123")
     return found
@@ -47,7 +46,7 @@ async def record(ledger: Ledger, text: str) -> str:
     if len(prefix) < _FEWEST_DIGITS:
         raise UsageError(f"{text}: give an id, or at least its first {_FEWEST_DIGITS} digits")
     is_one = set(prefix) <= _OF_AN_ID
-    found = await ledger.ids_that_begin(prefix, _SHOWN + 1) if is_one else []
+    found = await ledger.ids_with_prefix(prefix, _SHOWN + 1) if is_one else []
     if not found:
         raise NotOnRecord(f"{text}: no such record")
     if len(found) > 1:

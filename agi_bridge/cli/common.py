@@ -130,10 +130,14 @@ def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
 async def _told(work: Coroutine[Any, Any, Answer]) -> Answer:
     from agi_bridge.cli.errors import ToolError, UsageError
     from agi_bridge.consent import ConsentError
+    from agi_bridge.settings import UnknownLineError
     from agi_bridge.speech import SpeechError
 
     try:
         return await work
+    except UnknownLineError as error:
+        typer.echo(f"agi-bridge: --line: {error}", err=True)
+        raise typer.Exit(MISUSED) from None
     except UsageError as error:
         typer.echo(f"agi-bridge: {error}", err=True)
         raise typer.Exit(MISUSED) from None

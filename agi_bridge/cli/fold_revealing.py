@@ -8,7 +8,7 @@ from agi_bridge.cli.audit import actor
 from agi_bridge.consent import Act
 
 if TYPE_CHECKING:
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 
 async def revealed(ledger: Ledger, consent_id: str, command: str) -> dict[str, str]:
@@ -18,5 +18,5 @@ async def revealed(ledger: Ledger, consent_id: str, command: str) -> dict[str, s
         LedgerUnavailable: it could not be put on record, and is not opened.
         KeyMissing, VaultDamaged: it cannot be opened.
     """
-    await ledger.act(Act.REVEALED, consent_id, actor=actor(), command=command)
-    return await ledger.personal(consent_id) or {}
+    await ledger.record_act(Act.REVEALED, consent_id, actor=actor(), command=command)
+    return await ledger.personal_data(consent_id) or {}

@@ -250,11 +250,11 @@ def fake_hook(
 
     Sends no text to anybody. Point hook.url at the address it prints; Ctrl-C ends it.
     """
-    from agi_bridge.hook.testing import fake_hook as tool
+    from agi_bridge.hook.testing import serve_fake_hook
 
     with _starting():
         run(
-            tool.run(
+            serve_fake_hook(
                 host,
                 port,
                 scenario=None if scenario == "by-number" else scenario,

@@ -1,40 +1,54 @@
-"""The record of consent: what was disclosed, keyed, confirmed and done with it.
+"""Consent records: states, events, canonical encoding, hash chain, revocations and errors.
 
-Events are appended, chained and never changed; personal data stands apart, sealed, so that it can
-be erased without touching an event. Nothing here knows of calls, channels or HTTP.
+Pure: no database, no keys, no files, no calls and no HTTP. `consent.signing` has the keys and the
+signed checkpoints, `consent.ledger` stores the records.
 """
 
-from agi_bridge.consent.chain import Chain, Row
+from agi_bridge.consent.chain import START, Chain, Row, leaf, link
+from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text_sha256, timestamp
 from agi_bridge.consent.errors import (
+    BadCheckpoint,
+    BadExport,
     CircuitOpen,
     ConsentError,
     IllegalTransition,
     KeyFault,
-    LedgerClosed,
     LedgerUnavailable,
-    SchemaOutdated,
+    NotOnRecord,
+    VaultDamaged,
     Withheld,
 )
-from agi_bridge.consent.ledger.erasure import RetentionReport, RetentionRules
-from agi_bridge.consent.ledger.ledger import Ledger
-from agi_bridge.consent.ledger.queries import Disclosure, Filter, Summary
-from agi_bridge.consent.ledger.submissions import ActiveConsent, Unsent
 from agi_bridge.consent.models import (
     AgreementRules,
+    Batch,
     CallMetadata,
     DisclosureHeard,
     NumberEntered,
     StoredEvent,
 )
 from agi_bridge.consent.record import ConsentRecord
-from agi_bridge.consent.revocation import Revocation, Revoked
-from agi_bridge.consent.signing.keys import Keys
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent.results import (
+    ActiveConsent,
+    Disclosure,
+    Filter,
+    RetentionReport,
+    RetentionRules,
+    Summary,
+    Unsent,
+)
+from agi_bridge.consent.revocation import Revocation, RevocationResult
+from agi_bridge.consent.states import AGREED, FOLLOWS, Act, EventType, State
 
 __all__ = [
+    "AGREED",
+    "FOLLOWS",
+    "START",
     "Act",
     "ActiveConsent",
     "AgreementRules",
+    "BadCheckpoint",
+    "BadExport",
+    "Batch",
     "CallMetadata",
     "Chain",
     "CircuitOpen",
@@ -42,23 +56,29 @@ __all__ = [
     "ConsentRecord",
     "Disclosure",
     "DisclosureHeard",
+    "EventType",
     "Filter",
+    "Identifiers",
     "IllegalTransition",
     "KeyFault",
-    "Keys",
-    "Ledger",
-    "LedgerClosed",
     "LedgerUnavailable",
+    "NotOnRecord",
     "NumberEntered",
     "RetentionReport",
     "RetentionRules",
     "Revocation",
-    "Revoked",
+    "RevocationResult",
     "Row",
-    "SchemaOutdated",
     "State",
     "StoredEvent",
     "Summary",
     "Unsent",
+    "VaultDamaged",
     "Withheld",
+    "canonical",
+    "commitment",
+    "leaf",
+    "link",
+    "text_sha256",
+    "timestamp",
 ]

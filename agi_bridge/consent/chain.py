@@ -47,7 +47,7 @@ class Row:
     hash: str
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def fields(self) -> Mapping[str, Any]:
         """The body, read. ValueError if it is no JSON object."""
         facts = json.loads(self.body)
         if not isinstance(facts, dict):

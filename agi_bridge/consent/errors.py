@@ -12,6 +12,7 @@ ConsentError
 │   ├── KeyMissing       a key that is needed is not there
 │   ├── KeyUnreadable    a key is there, but cannot be read or is none
 │   └── KeyMismatch      a key is one, but not the one this database was written with
+├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
 ├── BadCheckpoint        a text that is no checkpoint
 └── BadExport            a folder or file that is no export of consents
@@ -80,6 +81,10 @@ class KeyUnreadable(KeyFault):
 
 class KeyMismatch(KeyFault):
     """A key is not the one that this database was written with."""
+
+
+class NotOnRecord(ConsentError):  # noqa: N818 - the same
+    """The ledger has no such consent, revocation or message."""
 
 
 class VaultDamaged(ConsentError):  # noqa: N818 - the same

@@ -123,7 +123,7 @@ class StoredEvent:
     @classmethod
     def of(cls, row: Row) -> StoredEvent:
         """An event as it was stored."""
-        facts = row.facts
+        facts = row.fields
         return cls(facts["event_id"], row.consent_id, event_type(row.type), row.at, facts)
 
 

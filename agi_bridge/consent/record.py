@@ -76,7 +76,7 @@ class ConsentRecord:
             raise RuntimeError("no number has been entered")
         return self._number
 
-    def key(self, prompt: str, offset_ms: int, key: str) -> None:
+    def key_pressed(self, prompt: str, offset_ms: int, key: str) -> None:
         """Note a key pressed at a menu, and how long after the call's start, in milliseconds.
 
         Keys of a number are never noted, only their count (in `entered`).
@@ -146,7 +146,7 @@ class ConsentRecord:
             body["context"] = context
         self._add(State.SUBMITTING, **body)
 
-    def settled(
+    def submission_ended(
         self,
         state: State,
         *,

@@ -39,7 +39,7 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
+class RevocationResult:
     """What became of a request to revoke.
 
     Attributes:

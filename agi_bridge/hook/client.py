@@ -18,7 +18,6 @@ are checked against certifi's roots, or `ca_file` instead.
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import logging
 import ssl
@@ -42,6 +41,7 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookConfigError
 from agi_bridge.hook.transport import Attempt, Gate, HeldBackError, HookTransport
+from agi_bridge.net import is_loopback
 
 Method = Literal["GET", "POST"]
 
@@ -288,19 +288,9 @@ def _checked(url: str) -> httpx.URL:
         raise HookConfigError("the hook's URL begins with https:// and a host")
     if parsed.userinfo or parsed.fragment:
         raise HookConfigError("the hook's URL holds no user, password or fragment")
-    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
         raise HookConfigError("the hook's URL is https unless its host is this machine")
     return parsed
-
-
-def _is_loopback(host: str) -> bool:
-    """`localhost` (RFC 6761, 6.3) or a loopback address; other names could resolve to anything."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

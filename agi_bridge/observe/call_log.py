@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class CallLine:
+class CallLogEntry:
     """Collects what happens in a call and writes it as one line at the end.
 
     `steps` is a list of `[name, milliseconds since the call began]`, in the order of the call, and

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
-from agi_bridge.guard import describe, origin
+from agi_bridge.diagnostics import exception_origin, exception_summary
 from agi_bridge.observe.writer import BackgroundWriter
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _name_the_exception(
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        event["error"] = describe(error)
-        event["where"] = origin(error)
+        event["error"] = exception_summary(error)
+        event["where"] = exception_origin(error)
     return event
 
 

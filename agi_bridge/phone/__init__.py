@@ -11,7 +11,7 @@ Three sources, three degrees of trust:
 Nothing here puts a number into an exception's text or a `repr`.
 """
 
-from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, named, same_number
+from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, parse, same_number
 from .characters import compact, fold
 from .entry import KeyedLength, can_be_keyed, keyed, keyed_length, usual_digits
 from .forwarding import ForwardPolicy, forward
@@ -35,7 +35,7 @@ __all__ = [
     "keyed",
     "keyed_length",
     "mask",
-    "named",
+    "parse",
     "same_number",
     "usual_digits",
 ]

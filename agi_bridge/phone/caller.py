@@ -55,7 +55,7 @@ def caller_key(text: str | None, *, region: str) -> str:
     return UNKNOWN_CALLER if number is None else number.e164
 
 
-def named(text: str, *, region: str) -> str | None:
+def parse(text: str, *, region: str) -> str | None:
     """The number in E.164 that somebody names, to look it up or to revoke it; None if it is none.
 
     As `caller_id`; besides, a number with its country code needs no more than a length that

@@ -7,20 +7,24 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from agi_bridge.prompts.required import wanted
-from agi_bridge.prompts.sources import Shelves
-from agi_bridge.settings.fold_lines import find_line
-from agi_bridge.speech import BadAudio, Script
-from agi_bridge.speech.audio import read
-from agi_bridge.speech.recording import examine
-from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS, Cure, review
+from agi_bridge.prompts.required import required_prompts
+from agi_bridge.prompts.sources import PromptSources
+from agi_bridge.speech import (
+    LONG_DISCLOSURE_SECONDS,
+    BadAudio,
+    RecordingFix,
+    Script,
+    check_recording,
+    read_samples,
+    read_sound_info,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agi_bridge.prompts.required import Wanted
+    from agi_bridge.prompts.required import RequiredPrompt
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech.prompt_folder import Entry
+    from agi_bridge.speech import PromptFile
 
 
 class Severity(StrEnum):
@@ -49,19 +53,19 @@ class Issue:
 
     problem: str
     """The end of a sentence that begins with the prompt's name."""
-    weight: Severity
-    repair: Remedy
+    severity: Severity
+    remedy: Remedy
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt of a line, as it stands."""
 
-    wanted: Wanted
-    found: Entry | None
+    wanted: RequiredPrompt
+    found: PromptFile | None
     seconds: float | None
     """Length, if there is a sound."""
-    flaws: tuple[Issue, ...]
+    issues: tuple[Issue, ...]
 
     @property
     def words(self) -> str:
@@ -92,7 +96,7 @@ class LinePrompts:
             yield language, list(prompts)
 
 
-def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
+def inspect_lines(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
     """Look at the prompts of a line, or of all. Blocks: every sound is read and measured.
 
     Raises:
@@ -100,70 +104,73 @@ def survey(settings: Settings, line: str | None) -> tuple[LinePrompts, ...]:
         BadScript: the script cannot be used.
     """
     script = Script(settings.speech.script)
-    lines = [find_line(settings, line)] if line is not None else settings.lines.values()
+    lines = [settings.find_line(line)] if line is not None else settings.lines.values()
     return tuple(_line(settings, each, script) for each in lines)
 
 
 def _line(settings: Settings, line: Line, script: Script) -> LinePrompts:
-    shelves = Shelves.of(settings, line)
-    prompts = [look(each, shelves.find(each.name, each.language)) for each in wanted(line, script)]
+    sources = PromptSources.of(settings, line)
+    prompts = [
+        inspect_prompt(each, sources.find(each.name, each.language))
+        for each in required_prompts(line, script)
+    ]
     shown = {each.found.file for each in prompts if each.found is not None}
-    return LinePrompts(line, tuple(prompts), shelves.problems(besides=shown))
+    return LinePrompts(line, tuple(prompts), sources.problems(besides=shown))
 
 
-def look(wanted: Wanted, found: Entry | None) -> Prompt:
+def inspect_prompt(wanted: RequiredPrompt, found: PromptFile | None) -> Prompt:
     """Look at one prompt: `found` is what is played for it. Blocks."""
     if found is None:
         return Prompt(wanted, None, None, (_missing(wanted),))
     seconds = _seconds(found)
-    flaws = [*_sound(found), *_words(wanted, found)]
-    if wanted.asks and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
+    issues = [*_sound(found), *_words(wanted, found)]
+    if wanted.is_disclosure and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
         told = f"takes {seconds:.1f} s: above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
-        flaws.append(Issue(told, Severity.NOTE, Remedy.BY_HAND))
-    if wanted.asks and found.wide is not None:
+        issues.append(Issue(told, Severity.NOTE, Remedy.BY_HAND))
+    if wanted.is_disclosure and found.wide is not None:
         # Its endpos counts samples of 16 kHz: half of it heard would pass for the whole.
         told = f"must not have {found.wide.name} beside it: remove that file"
-        flaws.append(Issue(told, Severity.FAULT, Remedy.BY_HAND))
-    said = {flaw.problem for flaw in flaws}
-    repair = Remedy.RENDER if found.source == "rendered" else Remedy.BY_HAND
-    flaws += [
-        Issue(problem, Severity.FAULT, repair) for problem in found.problems if problem not in said
+        issues.append(Issue(told, Severity.FAULT, Remedy.BY_HAND))
+    said = {issue.problem for issue in issues}
+    remedy = Remedy.RENDER if found.source == "rendered" else Remedy.BY_HAND
+    issues += [
+        Issue(problem, Severity.FAULT, remedy) for problem in found.problems if problem not in said
     ]
-    return Prompt(wanted, found, seconds, tuple(flaws))
+    return Prompt(wanted, found, seconds, tuple(issues))
 
 
-def _missing(wanted: Wanted) -> Issue:
+def _missing(wanted: RequiredPrompt) -> Issue:
     if wanted.text is None:
         return Issue(f"is missing: {wanted.problem}", Severity.FAULT, Remedy.BY_HAND)
     return Issue("is missing", Severity.FAULT, Remedy.RENDER)
 
 
-def _seconds(found: Entry) -> float | None:
+def _seconds(found: PromptFile) -> float | None:
     try:
-        samples, rate = read(found.file)
+        samples, rate = read_samples(found.file)
     except BadAudio:
         return None
     return len(samples) / rate
 
 
-def _sound(found: Entry) -> Iterator[Issue]:
+def _sound(found: PromptFile) -> Iterator[Issue]:
     try:
-        examine(found.file)
+        read_sound_info(found.file)
     except (BadAudio, OSError):
         playable = False
     else:
         playable = True
-    for remark in review(found.file, found.text or ""):
-        converts = remark.cure is not Cure.RECORD
-        weight = Severity.NOTE if playable and converts else Severity.FAULT
+    for issue in check_recording(found.file, found.text or ""):
+        converts = issue.fix is not RecordingFix.RECORD
+        severity = Severity.NOTE if playable and converts else Severity.FAULT
         if found.source == "rendered":
-            repair = Remedy.RENDER
+            remedy = Remedy.RENDER
         else:
-            repair = Remedy.CONVERT if converts else Remedy.RECORD
-        yield Issue(remark.problem, weight, repair)
+            remedy = Remedy.CONVERT if converts else Remedy.RECORD
+        yield Issue(issue.problem, severity, remedy)
 
 
-def _words(wanted: Wanted, found: Entry) -> Iterator[Issue]:
+def _words(wanted: RequiredPrompt, found: PromptFile) -> Iterator[Issue]:
     if found.text is None:
         return  # why there is none is among its problems
     if wanted.text is None:
@@ -175,11 +182,11 @@ def _words(wanted: Wanted, found: Entry) -> Iterator[Issue]:
         yield _other_words(wanted, found)
 
 
-def _other_words(wanted: Wanted, found: Entry) -> Issue:
+def _other_words(wanted: RequiredPrompt, found: PromptFile) -> Issue:
     if found.source == "shipped":
-        told = "names no brand" if wanted.asks else "has other words than the script"
+        told = "names no brand" if wanted.is_disclosure else "has other words than the script"
         return Issue(f"is the package's own, which {told}", Severity.NOTE, Remedy.RENDER)
     if found.source == "prompts":
         return Issue("has words of its own, not the script's", Severity.NOTE, Remedy.BY_HAND)
-    repair = Remedy.RENDER if found.source == "rendered" else Remedy.RECORD
-    return Issue("is stale: the script's text has changed since", Severity.FAULT, repair)
+    remedy = Remedy.RENDER if found.source == "rendered" else Remedy.RECORD
+    return Issue("is stale: the script's text has changed since", Severity.FAULT, remedy)

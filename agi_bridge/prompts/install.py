@@ -8,12 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.speech.audio import telephone
-from agi_bridge.speech.prompt_folder import WIDE
-from agi_bridge.speech.recording_check import Cure, keep_original, rewrite
+from agi_bridge.speech import WIDE, RecordingFix, convert_for_telephone, keep_original, rewrite
 
 if TYPE_CHECKING:
-    from agi_bridge.speech.recording_check import Remark
+    from agi_bridge.speech import RecordingIssue
 
 READABLE: Final = 0o644
 """Mode of files: the PBX runs under another account."""
@@ -22,18 +20,20 @@ ENTERABLE: Final = 0o755
 """Mode of folders, for the same reason."""
 
 
-def cure_of(remarks: list[Remark]) -> Cure | None:
+def required_fix(issues: list[RecordingIssue]) -> RecordingFix | None:
     """What puts right all that will not do about a recording; None: it is good as it is."""
-    return max((remark.cure for remark in remarks), default=None)
+    return max((issue.fix for issue in issues), default=None)
 
 
-def put(file: Path, target: Path, cure: Cure | None, *, wide: bool, keep: bool) -> None:
+def install_recording(
+    file: Path, target: Path, fix: RecordingFix | None, *, wide: bool, keep: bool
+) -> None:
     """Put a recording in its place: as it is, written again, or converted. Blocks.
 
     Args:
         file: the recording.
         target: its place, which may be that of `file` too.
-        cure: what is to be done about it.
+        fix: what is to be done about it.
         wide: also make `.wav16` of a recording that is converted and has HD voice to give.
         keep: keep `file` beside it as an original; it lies in the same folder.
 
@@ -45,14 +45,14 @@ def put(file: Path, target: Path, cure: Cure | None, *, wide: bool, keep: bool) 
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
         ready = Path(place) / "ready.wav"
         broad = ready.with_suffix(WIDE)
-        match cure:
+        match fix:
             case None:
                 shutil.copyfile(file, ready)
                 _sync(ready)
-            case Cure.REWRITE:
+            case RecordingFix.REWRITE:
                 rewrite(file, ready)
             case _:
-                telephone(file, ready, broad if wide else None)
+                convert_for_telephone(file, ready, broad if wide else None)
         if keep:
             keep_original(file)
         # An older one would be what callers with HD voice hear.

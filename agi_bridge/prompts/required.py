@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.settings import SayDefault
-from agi_bridge.speech import DIGITS, NEEDED, OPT_OUT, PROMPTS, BadScript, LineWords, Script
+from agi_bridge.speech import (
+    DIGIT_PROMPTS,
+    OPT_OUT_PROMPTS,
+    PROMPTS,
+    REQUIRED_PROMPTS,
+    BadScript,
+    LineVariables,
+    Script,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +27,7 @@ BEFORE_THE_DISCLOSURE: Final = ("language-menu-item", "opt-out-offer")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequiredPrompt:
     """A prompt that a line needs in a language."""
 
     name: str
@@ -27,26 +35,28 @@ class Wanted:
     text: Text | None
     """What the script has the line say; None: `problem` says why not."""
     problem: str = ""
-    asks: bool = False
+    is_disclosure: bool = False
     """Whether it is the line's disclosure."""
 
 
-def names(line: Line) -> tuple[str, ...]:
+def required_names(line: Line) -> tuple[str, ...]:
     """Return the prompts that calls of a line may play, about in the order in which they do."""
-    needed = set(NEEDED)
+    needed = set(REQUIRED_PROMPTS)
     if line.consent.opt_out_key:
-        needed |= set(OPT_OUT)
+        needed |= set(OPT_OUT_PROMPTS)
     if isinstance(line.default, SayDefault):
         needed.add(line.default.prompt)
     if line.digits == "own":
-        needed |= set(DIGITS)
+        needed |= set(DIGIT_PROMPTS)
     first = [name for name in BEFORE_THE_DISCLOSURE if name in needed]
     needed -= {*first, line.disclosure}
     usual = [name for name in PROMPTS if name in needed]
     return *first, line.disclosure, *usual, *sorted(needed - set(usual))
 
 
-def wanted(line: Line, script: Script, languages: Iterable[str] | None = None) -> list[Wanted]:
+def required_prompts(
+    line: Line, script: Script, languages: Iterable[str] | None = None
+) -> list[RequiredPrompt]:
     """Return all prompts of a line, language by language; `languages` are some of the line's."""
     return [
         each
@@ -55,13 +65,13 @@ def wanted(line: Line, script: Script, languages: Iterable[str] | None = None) -
     ]
 
 
-def _wanted(line: Line, script: Script, language: str) -> Iterator[Wanted]:
-    words = LineWords(line.brand, line.policy_url, line.texts)
-    for name in names(line):
-        asks = name == line.disclosure
+def _wanted(line: Line, script: Script, language: str) -> Iterator[RequiredPrompt]:
+    words = LineVariables(line.brand, line.policy_url, line.texts)
+    for name in required_names(line):
+        is_disclosure = name == line.disclosure
         try:
             (text,) = script.texts(words, [language], [name])
         except BadScript as error:
-            yield Wanted(name, language, None, "; ".join(error.problems), asks)
+            yield RequiredPrompt(name, language, None, "; ".join(error.problems), is_disclosure)
         else:
-            yield Wanted(name, language, text, asks=asks)
+            yield RequiredPrompt(name, language, text, is_disclosure=is_disclosure)

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge import __version__
 from agi_bridge.cli.errors import ToolError
 from agi_bridge.evidence.export import labels
-from agi_bridge.speech import DIGITS
-from agi_bridge.speech.recording import text_hash
-from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+from agi_bridge.speech import DIGIT_PROMPTS, LONG_DISCLOSURE_SECONDS, text_hash
 
 if TYPE_CHECKING:
     from agi_bridge.prompts.inspection import LinePrompts, Prompt
@@ -28,10 +26,10 @@ COLUMNS: Final = (
 )
 """Columns of the table for spreadsheets."""
 
-CHARACTERS_A_SECOND: Final = 15.0
+CHARACTERS_PER_SECOND: Final = 15.0
 """How fast the prompts of the package are spoken, spaces and pauses counted."""
 
-HOW: Final = {
+SPEAKING_NOTES: Final = {
     "language-menu-item": "Inviting. The word for the key is the one that matters.",
     "opt-out-offer": "Matter-of-fact. A digit follows, spoken by the telephone system: keep the "
     "voice up, no falling end.",
@@ -55,11 +53,11 @@ HOW: Final = {
     "no-answer": "Apologetic.",
     "busy": "Apologetic.",
     "goodbye": "Friendly, falling.",
-    **dict.fromkeys(DIGITS, "As in the middle of a number: level, no falling end."),
+    **dict.fromkeys(DIGIT_PROMPTS, "As in the middle of a number: level, no falling end."),
 }
 """How to speak the prompts of the package."""
 
-HOW_TO_ASK: Final = (
+DISCLOSURE_NOTE: Final = (
     "The legal text: exactly as written, nothing added or left out. Neutral and unhurried, every "
     "word understood at first hearing; a short pause after each sentence. Words in capitals are "
     "what callers will text: stress them lightly."
@@ -81,7 +79,7 @@ class SheetPrompt:
     how: str
     seconds: float
     """About as long as it should take."""
-    asks: bool
+    is_disclosure: bool
     """Whether it is the disclosure."""
 
     @property
@@ -136,7 +134,7 @@ class Sheet:
         ]
 
 
-def sheet(line: LinePrompts) -> Sheet:
+def build_sheet(line: LinePrompts) -> Sheet:
     """Put a line's texts on a sheet, in the words of the script where it has any.
 
     Raises:
@@ -168,7 +166,7 @@ def _prompt(number: int, prompt: Prompt) -> SheetPrompt:
         file=f"{wanted.language}/{wanted.name}.wav",
         text=text,
         version=None if wanted.text is None else wanted.text.version,
-        how=HOW_TO_ASK if wanted.asks else HOW.get(wanted.name, ""),
-        seconds=max(0.5, round(2 * len(text) / CHARACTERS_A_SECOND) / 2),
-        asks=wanted.asks,
+        how=DISCLOSURE_NOTE if wanted.is_disclosure else SPEAKING_NOTES.get(wanted.name, ""),
+        seconds=max(0.5, round(2 * len(text) / CHARACTERS_PER_SECOND) / 2),
+        is_disclosure=wanted.is_disclosure,
     )

@@ -9,33 +9,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge.app.speech import folders
-from agi_bridge.speech.prompt_folder import find, look, overlaid
-from agi_bridge.speech.prompt_names import language_tags
+from agi_bridge.app.speech import prompt_folders
+from agi_bridge.speech import find_prompt, language_tags, merge_layers, scan_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech.prompt_folder import Contents, Entry, Key
+    from agi_bridge.speech import FolderContents, PromptFile, PromptKey
 
 
 @dataclass(frozen=True, slots=True)
-class Shelves:
+class PromptSources:
     """The folders that a line's prompts come from, best first."""
 
-    layers: tuple[Contents, ...]
+    layers: tuple[FolderContents, ...]
 
     @classmethod
-    def of(cls, settings: Settings, line: Line) -> Shelves:
+    def of(cls, settings: Settings, line: Line) -> PromptSources:
         """Look at the folders of a line. Blocks: it reads every sound."""
-        return cls(tuple(map(look, folders(settings, line))))
+        return cls(tuple(map(scan_folder, prompt_folders(settings, line))))
 
     @property
-    def entries(self) -> Mapping[Key, Entry]:
+    def entries(self) -> Mapping[PromptKey, PromptFile]:
         """What is played, or would be if nothing was wrong with it."""
-        return overlaid([layer.entries for layer in self.layers])
+        return merge_layers([layer.entries for layer in self.layers])
 
     def problems(self, besides: Collection[Path] = ()) -> tuple[str, ...]:
         """All for which the service would refuse the folders, but for what is wrong with these."""
@@ -43,7 +42,7 @@ class Shelves:
             f"{layer.folder}: {problem}"
             for layer in self.layers
             for problem in (
-                *layer.strays,
+                *layer.folder_problems,
                 *(
                     f"{entry.file.relative_to(layer.folder)} {problem}"
                     for entry in layer.entries.values()
@@ -58,9 +57,9 @@ class Shelves:
         tags = language_tags(language)
         return sorted({name for tag, name in self.entries if tag in tags})
 
-    def find(self, name: str, language: str) -> Entry | None:
+    def find(self, name: str, language: str) -> PromptFile | None:
         """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
-        return find(self.entries, name, language)
+        return find_prompt(self.entries, name, language)
 
 
 def rendered_folder(settings: Settings, line: Line) -> Path:

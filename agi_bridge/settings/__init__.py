@@ -5,8 +5,9 @@ key's full name, what is wrong, the fix. Times are in seconds, phone numbers in 
 named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()` hand them out.
 """
 
-from .engines import EngineSettings
-from .errors import Fault, SettingsError
+from .customers import CustomerFile, read_customers
+from .engines import CommandSettings, EngineSettings, HttpSettings, PbxSettings
+from .errors import Fault, SettingsError, UnknownLineError, fault_code
 from .ledger import CheckpointSettings, KeyTexts, LedgerSettings
 from .line import (
     Default,
@@ -17,6 +18,7 @@ from .line import (
     SayDefault,
 )
 from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
+from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings
 from .settings import Settings
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
@@ -28,7 +30,9 @@ __all__ = [
     "DEFAULT_PATH",
     "AgiSettings",
     "CheckpointSettings",
+    "CommandSettings",
     "ConsentSettings",
+    "CustomerFile",
     "Default",
     "DialDefault",
     "DialplanDefault",
@@ -37,15 +41,21 @@ __all__ = [
     "HangupDefault",
     "HookSettings",
     "HoursSettings",
+    "HttpSettings",
     "KeyTexts",
     "LedgerSettings",
     "LimitSettings",
     "Line",
     "LogSettings",
+    "PbxSettings",
     "SayDefault",
+    "Secret",
     "Settings",
     "SettingsError",
     "SpeechSettings",
+    "UnknownLineError",
     "WebSettings",
     "WorkflowSettings",
+    "fault_code",
+    "read_customers",
 ]

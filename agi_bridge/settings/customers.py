@@ -61,7 +61,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
     faults: list[str] = []
     for line, row in _rows(lines[skipped + 1 :], delimiter, skipped + 2, faults):
         customer, text = (_cell(row, names.index(name)) for name in (ID, NUMBER))
-        number = phone.named(text, region=region)
+        number = phone.parse(text, region=region)
         if not customer:
             faults.append(f"line {line}: {ID} is empty")
         elif number is None:

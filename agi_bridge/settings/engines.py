@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
-from agi_bridge.speech import BadEngine, EngineSpec, engine
+from agi_bridge.speech import BadEngine, EngineSpec, build_engine
 
 from .secret import SecretPlace
 from .sections import Section
-from .types import AbsolutePath, CommandLine, FilledText, Language, ListOf, refuse
+from .types import AbsolutePath, CommandLine, FilledText, Language, ListOf, invalid
 
 _PLACEHOLDERS = frozenset({"{text}", "{language}", "{output}"})
 _ANY = "*"
@@ -76,7 +76,7 @@ class PiperSettings(Section):
     def _absolute(cls, value: dict[str, str]) -> dict[str, str]:
         # The process that loads them has a working folder of its own.
         if any(v.endswith(_VOICE_FILE) and not v.startswith("/") for v in value.values()):
-            raise refuse("names a file that is no absolute path", "write it from / on")
+            raise invalid("names a file that is no absolute path", "write it from / on")
         return value
 
     def spec(self) -> EngineSpec:
@@ -100,15 +100,17 @@ class CommandSettings(Section):
     def _placeholders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         everything = "\0".join(value)
         if everything.count("{output}") != 1 or everything.count("{text}") > 1:
-            raise refuse(
+            raise invalid(
                 "must hold {output} once and {text} at most once",
                 'write it like ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]:'
                 " without {text} the text comes on standard input",
             )
         if set(re.findall(r"\{\w*\}", everything)) - _PLACEHOLDERS:
-            raise refuse("holds an unknown placeholder", "use {text}, {language} and {output} only")
+            raise invalid(
+                "holds an unknown placeholder", "use {text}, {language} and {output} only"
+            )
         if "{" in value[0]:
-            raise refuse(
+            raise invalid(
                 "has a placeholder in the program's name", "name the program as it is called"
             )
         return value
@@ -190,8 +192,8 @@ EngineSettings: TypeAlias = (
 def _try(spec: EngineSpec) -> None:
     """Refuse an engine that cannot be; for kinds that look at nothing but what they are given."""
     try:
-        engine(spec)
+        build_engine(spec)
     except BadEngine as error:
         what, _, fix = error.problem.partition(": ")
         shown = fix or "compare with agi-bridge.example.toml"
-        raise refuse(f"{error.field} {what}", shown) from None
+        raise invalid(f"{error.field} {what}", shown) from None

@@ -1,7 +1,8 @@
 """What goes wrong while the configuration is read.
 
-    SettingsError(ValueError)   one or more faults; its text has one line for each
-        .faults                 the `Fault` values themselves
+    SettingsError(ValueError)       one or more faults; the text has one line for each
+        .faults                     the `Fault` values themselves
+    UnknownLineError(LookupError)   no line has the name or number that was asked for
 
 No text in here ever holds the value that was refused: it may be a secret put in the wrong place.
 """
@@ -21,7 +22,7 @@ _LINE: Final = re.compile(r"lines\.[^.]+(?:(\.texts)\.[^.]+)?")
 _ENGINE: Final = re.compile(r"speech\.engines\.[^.]+")
 
 
-def code(key: str, reason: str) -> str:
+def fault_code(key: str, reason: str) -> str:
     """Return a stable name for a fault or finding: the setting without a line's name, the reason.
 
     `lines.shop.dial_template` and "placeholder" are `line.dial_template.placeholder`; what is wrong
@@ -58,3 +59,7 @@ class SettingsError(ValueError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults: tuple[Fault, ...] = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UnknownLineError(LookupError):
+    """No line has this name, and no line is called on this number. The text lists the lines."""

@@ -5,6 +5,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from agi_bridge.net import is_loopback
+
 from .secret import KeyPlace, Secret, SecretPlace
 from .sections import Section
 from .types import (
@@ -14,8 +16,7 @@ from .types import (
     FilledText,
     Seconds,
     Text,
-    is_loopback,
-    refuse,
+    invalid,
     table,
 )
 
@@ -86,17 +87,17 @@ class LedgerSettings(Section):
             parts = urlsplit(value)
             _ = parts.port
         except ValueError:
-            raise refuse("is not a URL", _URL_FIX) from None
+            raise invalid("is not a URL", _URL_FIX) from None
         if parts.scheme != "postgresql":
-            raise refuse("is not a postgresql:// URL", _URL_FIX)
+            raise invalid("is not a postgresql:// URL", _URL_FIX)
         words = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         if parts.password is not None or words & _SECRET_WORDS:
-            raise refuse(
+            raise invalid(
                 "holds a password",
                 'take it out and write ledger.password = {env = "NAME"} or {file = "/path"}',
             )
         if not parts.path.strip("/"):
-            raise refuse("names no database", _URL_FIX)
+            raise invalid("names no database", _URL_FIX)
         return value
 
     @field_validator("password")
@@ -104,7 +105,7 @@ class LedgerSettings(Section):
     def _somebodys(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         url = info.data.get("url")
         if value is not None and url is not None and urlsplit(url).username is None:
-            raise refuse(
+            raise invalid(
                 "is set although ledger.url names no user",
                 "write the user into ledger.url, like postgresql://user@host/database,"
                 " or take the password out",
@@ -115,7 +116,7 @@ class LedgerSettings(Section):
     @classmethod
     def _not_longer(cls, value: int, info: ValidationInfo) -> int:
         if value > info.data.get("retention_days", value):
-            raise refuse(
+            raise invalid(
                 "is longer than ledger.retention_days",
                 "make it at most as long: details go before the rest",
             )

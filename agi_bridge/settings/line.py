@@ -36,7 +36,7 @@ from .types import (
     Template,
     Text,
     TimeZone,
-    refuse,
+    invalid,
     table,
 )
 
@@ -84,7 +84,7 @@ Default = Annotated[
 
 def _one_brand(value: str) -> str:
     if value == "*":
-        raise refuse("would stand for every brand", "write the name that callers know")
+        raise invalid("would stand for every brand", "write the name that callers know")
     return value
 
 
@@ -195,14 +195,14 @@ class Line(Section):
     @classmethod
     def _with_mobiles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(map(phone.can_be_keyed, value)):
-            raise refuse("holds a region that has no mobile numbers", "leave it out")
+            raise invalid("holds a region that has no mobile numbers", "leave it out")
         return value
 
     @field_validator("did", "languages", "regions", "forward_regions")
     @classmethod
     def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
-            raise refuse("names the same one twice", "leave the second one out")
+            raise invalid("names the same one twice", "leave the second one out")
         return value
 
     @field_validator("legal_name")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from .sections import Section
-from .types import ClockTime, Count, LongText, Seconds, refuse
+from .types import ClockTime, Count, LongText, Seconds, invalid
 
 WHOLE = 100
 """All of it, in percent."""
@@ -59,7 +59,7 @@ class ConsentSettings(Section):
     def _holds_an_entry(cls, value: float, info: ValidationInfo) -> float:
         waits = ("first_digit_seconds", "between_digits_seconds")
         if any(value < info.data.get(name, value) for name in waits):
-            raise refuse(
+            raise invalid(
                 "is shorter than the wait for a digit",
                 "make it at least first_digit_seconds and between_digits_seconds",
             )
@@ -69,9 +69,9 @@ class ConsentSettings(Section):
     @classmethod
     def _digit(cls, value: str) -> str:
         if value == "*":
-            raise refuse("is the key that goes on without a text", _KEY_FIX)
+            raise invalid("is the key that goes on without a text", _KEY_FIX)
         if value and (len(value) != 1 or value not in "0123456789"):
-            raise refuse("is not a digit", _KEY_FIX)
+            raise invalid("is not a digit", _KEY_FIX)
         return value
 
 
@@ -107,7 +107,7 @@ class LimitSettings(Section):
     @classmethod
     def _holds_the_unidentified(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("unidentified_share", value):
-            raise refuse(
+            raise invalid(
                 "is less than limits.unidentified_share",
                 "make it at least as much: callers without a caller ID are among these",
             )
@@ -117,7 +117,7 @@ class LimitSettings(Section):
     @classmethod
     def _fills_the_hour(cls, value: int, info: ValidationInfo) -> int:
         if value + info.data.get("other_number_share", WHOLE) < WHOLE:
-            raise refuse(
+            raise invalid(
                 "leaves a part of limits.line_per_hour to nobody",
                 "make it at least 100 less limits.other_number_share, or lower line_per_hour",
             )
@@ -142,7 +142,7 @@ class HoursSettings(Section):
     def _later(cls, value: time, info: ValidationInfo) -> time:
         opens = info.data.get("opens")
         if opens is not None and value < opens:
-            raise refuse(
+            raise invalid(
                 "comes before hours.opens",
                 "make it later on the same day, or the same time for the whole day",
             )
@@ -178,7 +178,7 @@ class WorkflowSettings(Section):
         for place in PLACES:
             rest = rest.replace(place, "")
         if "{" in rest or "}" in rest:
-            raise refuse("holds an unknown placeholder", f"use {' and '.join(PLACES)} only")
+            raise invalid("holds an unknown placeholder", f"use {' and '.join(PLACES)} only")
         return value
 
 

@@ -23,7 +23,6 @@ from .web import WebSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .settings import Settings
     from .sources import Tree
 
 STATE_DIR = Path("/var/lib/agi-bridge")
@@ -39,7 +38,7 @@ _KEY: TypeAdapter[Secret] = TypeAdapter(KeyPlace)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PartialSettings:
     """What could be read. Secrets go by the full name of their setting."""
 
     agi: AgiSettings | None
@@ -60,19 +59,6 @@ class Parts:
         return self.speech is not None and self.speech.delivery == "http"
 
     @classmethod
-    def whole(cls, settings: Settings) -> Self:
-        """Take the parts of a configuration that is in order."""
-        secrets = dict(_held(settings))
-        return cls(
-            settings.agi,
-            settings.web,
-            settings.speech,
-            settings.lines,
-            secrets,
-            settings.speech_cache,
-        )
-
-    @classmethod
     def readable(cls, values: Tree) -> Self:
         """Take those parts that are in order; what is not has been listed already."""
         lines: dict[str, Line] = {}
@@ -89,8 +75,8 @@ class Parts:
         )
 
 
-def _held(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
-    """Yield the secrets of a model with their full names."""
+def secrets_of(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
+    """Yield the secrets in a model, each with the full name of its setting."""
     if isinstance(value, Secret):
         yield key, value
         return
@@ -100,7 +86,7 @@ def _held(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
         value = dict(enumerate(value, start=1))
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _held(inner, f"{key}.{name}" if key else name)
+            yield from secrets_of(inner, f"{key}.{name}" if key else name)
 
 
 def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:

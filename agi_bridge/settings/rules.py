@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agi_bridge.speech import (
-    OPT_OUT,
+    OPT_OUT_PROMPTS,
     TEXTS,
+    WIDE,
     BadPrompts,
     BadScript,
-    Folder,
     Library,
-    LineWords,
+    LineVariables,
+    PromptFolder,
     Script,
     menu_key,
 )
-from agi_bridge.speech.prompt_folder import WIDE
 
 from .dialling import check_dialling
 from .errors import Fault
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .dids import DidIndex
     from .line import Line
-    from .partial import Parts
+    from .partial import PartialSettings
     from .secret import Secret
     from .sections import AgiSettings
     from .speech import SpeechSettings
@@ -42,7 +42,7 @@ DIALOGUE_SECONDS = 600
 """What asking for consent may take besides ringing and talking, generously."""
 
 
-def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
+def check_lines(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
     """Check that there are lines, `lines` being their names, and the fallback line among them."""
     if not lines:
         fix = "add a table [lines.NAME]; agi-bridge.example.toml shows one"
@@ -52,7 +52,7 @@ def named(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
         yield Fault("fallback_line", "names a line that does not exist", fix, "unknown_line")
 
 
-def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
+def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fault]:
     """Yield what is wrong between the tables that could be read."""
     for first, second in index.clashes:
         yield Fault(
@@ -61,16 +61,16 @@ def between_tables(parts: Parts, index: DidIndex) -> Iterator[Fault]:
             "give each number to one line",
             "taken",
         )
-    agi, web = parts.agi, parts.web
+    agi, web = partial.agi, partial.web
     if agi is not None:
-        yield from _long_enough(agi, parts.lines)
-        if web is not None and parts.web_listens and web.port == agi.port != 0:
+        yield from _long_enough(agi, partial.lines)
+        if web is not None and partial.web_listens and web.port == agi.port != 0:
             fix = "give each listener a port of its own"
             yield Fault("web.port", "is agi.port too", fix, "taken")
-    if web is not None and web.port == 0 and parts.over_http:
+    if web is not None and web.port == 0 and partial.over_http:
         yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
-    yield from _one_brand(parts.lines)
-    for line in parts.lines.values():
+    yield from _one_brand(partial.lines)
+    for line in partial.lines.values():
         yield from check_dialling(line)
 
 
@@ -101,27 +101,27 @@ def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]
             )
 
 
-def spoken(parts: Parts) -> Iterator[Fault]:
+def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
     """Check that every prompt a call may need is recorded in every language of its line."""
-    speech = parts.speech
+    speech = partial.speech
     if speech is None:
         return
-    yield from _worded(speech, parts.lines.values())
+    yield from _worded(speech, partial.lines.values())
     key, folder = "speech.prompts", speech.shared.path
     try:
         # Nothing is rendered here, so the cache is never touched.
         library = Library(speech.prompts, cache=Path(os.devnull))
         if speech.recordings is not None:
             key, folder = "speech.recordings", speech.recordings
-            library.over(Folder(folder))
+            library.with_overrides(PromptFolder(folder))
     except BadPrompts as error:
         mend = f"agi-bridge prompts import {folder} --line NAME --convert"
         fix = f"agi-bridge prompts check tells what helps; {mend} puts sounds right"
         yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
-    for line in parts.lines.values():
+    for line in partial.lines.values():
         try:
-            own = library.over(*speech.layers(line.name, parts.speech_cache))
+            own = library.with_overrides(*speech.layers(line.name, partial.speech_cache))
         except BadPrompts as error:
             fix = f"render them again: agi-bridge prompts render --line {line.name} --force"
             key = f"lines.{line.name}"
@@ -146,7 +146,7 @@ def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
                 fix = "add it there, or take the texts out"
                 yield Fault(key, f"is not among lines.{line.name}.languages", fix, "language")
                 continue
-            words = LineWords(line.brand, line.policy_url, line.texts)
+            words = LineVariables(line.brand, line.policy_url, line.texts)
             try:
                 script.texts(words, [language], texts)
             except BadScript as error:
@@ -196,14 +196,14 @@ def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
 
 
 def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
-    for prompt in OPT_OUT:
+    for prompt in OPT_OUT_PROMPTS:
         if not library.has(prompt, language):
             what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
             fix = "record it, or leave the key empty"
             yield Fault(f"{key}.consent.opt_out_key", what, fix, "missing_prompts")
 
 
-def secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:
+def load_secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:
     """Load every secret, given by its setting's name; yield what is wrong with those not had."""
     for key, secret in places.items():
         problem = secret.load(environ)

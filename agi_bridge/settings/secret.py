@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
 from .plain_text import decode
-from .types import AbsolutePath, refuse, table
+from .types import AbsolutePath, invalid, table
 
 _MAX_BYTES = 4096
 
@@ -102,13 +102,13 @@ def _place(value: object) -> object:
     """Refuse a secret that stands in the file itself, and a table with two places or none."""
     value = table(value)
     if not isinstance(value, dict):
-        raise refuse(
+        raise invalid(
             "must not stand in the configuration itself",
             'write {env = "NAME"} or {file = "/path"} and keep it there',
         )
     unknown = value.keys() - {"env", "file"}
     if not unknown and len([place for place in value.values() if place is not None]) != 1:
-        raise refuse(
+        raise invalid(
             "needs one of env and file, not both and not neither",
             'write {env = "NAME"} or {file = "/path"}',
         )

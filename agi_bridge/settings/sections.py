@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from agi_bridge.net import is_loopback
+
 from .secret import SecretPlace
 from .types import (
     AbsolutePath,
@@ -20,8 +22,7 @@ from .types import (
     ListOf,
     Seconds,
     Text,
-    is_loopback,
-    refuse,
+    invalid,
 )
 
 
@@ -64,7 +65,7 @@ class AgiSettings(Section):
     ) -> tuple[AllowedNetwork, ...]:
         host = info.data.get("host")
         if not value and host is not None and not is_loopback(host):
-            raise refuse(
+            raise invalid(
                 "is empty although agi.host can be reached from other machines",
                 'name the PBX, like ["192.0.2.10/32"], or set agi.host = "127.0.0.1"',
             )
@@ -115,16 +116,16 @@ class HookSettings(Section):
             parts = urlsplit(value)
             _ = parts.port
         except ValueError:
-            raise refuse("is not a URL", "write it like https://host/path") from None
+            raise invalid("is not a URL", "write it like https://host/path") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise refuse("is not an http or https URL", "write it like https://host/path")
+            raise invalid("is not an http or https URL", "write it like https://host/path")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise refuse(
+            raise invalid(
                 "would send the key and phone numbers unencrypted",
                 "use https (http is for 127.0.0.1, ::1 and localhost only)",
             )
         if parts.username is not None or parts.query or parts.fragment:
-            raise refuse(
+            raise invalid(
                 "holds more than a host and a path",
                 "leave out user, password, query and fragment: key, from, to and context"
                 " are added to it",
@@ -135,7 +136,7 @@ class HookSettings(Section):
     @classmethod
     def _not_shorter(cls, value: float, info: ValidationInfo) -> float:
         if value < info.data.get("connect_seconds", value):
-            raise refuse(
+            raise invalid(
                 "is shorter than hook.connect_seconds", "make it at least as long as connecting"
             )
         return value
@@ -148,7 +149,7 @@ class HookSettings(Section):
                 with value.open("rb"):
                     pass
             except OSError as error:
-                raise refuse(
+                raise invalid(
                     f"names a file that cannot be read ({error.strerror})",
                     "name a readable file of certificates in PEM form",
                 ) from None

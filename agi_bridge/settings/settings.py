@@ -10,14 +10,14 @@ from typing import Self
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agi_bridge.speech import Folder
+from agi_bridge.speech import PromptFolder
 
 from . import rules
 from .dids import DidIndex, numbers_of
-from .errors import Fault, SettingsError
+from .errors import Fault, SettingsError, UnknownLineError
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
-from .partial import SPEECH_FOLDER, STATE_DIR, Parts, tables
+from .partial import SPEECH_FOLDER, STATE_DIR, PartialSettings, secrets_of, tables
 from .pydantic_errors import read_errors
 from .sections import AgiSettings, HookSettings, LogSettings
 from .sources import (
@@ -91,13 +91,13 @@ class Settings(BaseSettings):
             settings = cls(**values)
         except ValidationError as error:
             faults += read_errors(error, cls)
-        parts = Parts.readable(values) if settings is None else Parts.whole(settings)
-        index = DidIndex(parts.lines.values())
-        faults += rules.between_tables(parts, index)
-        faults += rules.named(values.get("fallback_line"), tables(values.get("lines")))
-        faults += rules.spoken(parts) if prompts else ()
-        wanted = {key: each for key, each in parts.secrets.items() if key.startswith(secrets)}
-        faults += rules.secrets(wanted, environ)
+        partial = PartialSettings.readable(values) if settings is None else settings._partial()
+        index = DidIndex(partial.lines.values())
+        faults += rules.check_cross_table(partial, index)
+        faults += rules.check_lines(values.get("fallback_line"), tables(values.get("lines")))
+        faults += rules.check_prompts(partial) if prompts else ()
+        wanted = {key: each for key, each in partial.secrets.items() if key.startswith(secrets)}
+        faults += rules.load_secrets(wanted, environ)
         if settings is None or faults:
             raise SettingsError(faults)
         settings._index = index
@@ -105,6 +105,17 @@ class Settings(BaseSettings):
         for line in settings.lines.values():
             line.stand_beside(own)
         return settings
+
+    def _partial(self) -> PartialSettings:
+        """Return this configuration as the rules between tables take it."""
+        return PartialSettings(
+            self.agi,
+            self.web,
+            self.speech,
+            self.lines,
+            dict(secrets_of(self)),
+            self.speech_cache,
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +153,18 @@ class Settings(BaseSettings):
                 return line
         return None if self.fallback_line is None else self.lines[self.fallback_line]
 
+    def find_line(self, name_or_number: str) -> Line:
+        """Return the line of that name, or the line that calls to that number reach.
+
+        Raises:
+            UnknownLineError: no line has it; the text lists the lines.
+        """
+        line = self.lines.get(name_or_number) or self._index.find(name_or_number)
+        if line is None:
+            names = ", ".join(self.lines) or "none is configured"
+            raise UnknownLineError(f"no line of that name or number; the lines are: {names}")
+        return line
+
     @property
     def web_listens(self) -> bool:
         """Tell whether the web has anything to listen for: revocations, or a PBX that fetches."""
@@ -152,7 +175,7 @@ class Settings(BaseSettings):
         """The folder of rendered speech, which the PBX must be able to read."""
         return self.state_dir / SPEECH_FOLDER
 
-    def prompt_layers(self, line: str) -> tuple[Folder, ...]:
+    def prompt_layers(self, line: str) -> tuple[PromptFolder, ...]:
         """Return the folders whose prompts win, on a line, over the shared ones; best first.
 
         The last one is that of the prompts rendered for the line. Not all of them need be there.

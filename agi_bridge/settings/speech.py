@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from agi_bridge.speech import SHIPPED, Folder
+from agi_bridge.speech import SHIPPED, PromptFolder
 
 from .engines import EngineSettings
 from .sections import Section
-from .types import AbsolutePath, Count, ListOf, Seconds, Text, refuse
+from .types import AbsolutePath, Count, ListOf, Seconds, Text, invalid
 
 MAX_URL: Final = 80
 """Longest `url`: what is made of it becomes a key of Asterisk's database (256 bytes, astdb.c)."""
@@ -60,30 +60,30 @@ class SpeechSettings(Section):
     max_megabytes: Annotated[Count, Field(ge=1, le=1_000_000)] = 256
     """Most that rendered texts may take on disk; the longest unused ones go first."""
 
-    def layers(self, line: str, cache: Path) -> tuple[Folder, ...]:
+    def layers(self, line: str, cache: Path) -> tuple[PromptFolder, ...]:
         """Return the folders whose prompts win, on a line, over those of `prompts`; best first.
 
         `cache` is the folder of rendered speech. Not all of them need be there.
         """
         rendered = f"{RENDERED}/{line}"
         seen_as = f"{self.pbx_cache}/{rendered}" if self.pbx_cache else None
-        own = Folder(cache / rendered, seen_as, "rendered")
+        own = PromptFolder(cache / rendered, seen_as, "rendered")
         if self.recordings is None:
             return (own,)
-        return Folder(self.recordings, self.pbx_recordings or None, "recording"), own
+        return PromptFolder(self.recordings, self.pbx_recordings or None, "recording"), own
 
     @property
-    def shared(self) -> Folder:
+    def shared(self) -> PromptFolder:
         """The folder of prompts that all lines share, beneath those of `layers`."""
         if self.prompts is None:
-            return Folder(SHIPPED, self.pbx_prompts or None, "shipped")
-        return Folder(self.prompts, self.pbx_prompts or None)
+            return PromptFolder(SHIPPED, self.pbx_prompts or None, "shipped")
+        return PromptFolder(self.prompts, self.pbx_prompts or None)
 
     @field_validator("engines", mode="before")
     @classmethod
     def _tables(cls, value: object) -> object:
         if isinstance(value, dict):
-            raise refuse("is one table", "begin each engine with [[speech.engines]]")
+            raise invalid("is one table", "begin each engine with [[speech.engines]]")
         return value
 
     @field_validator("url")
@@ -92,24 +92,24 @@ class SpeechSettings(Section):
         bare = value.rstrip("/")
         if not bare:
             if info.data.get("delivery") == "http":
-                raise refuse('is empty although speech.delivery is "http"', _URL_FIX)
+                raise invalid('is empty although speech.delivery is "http"', _URL_FIX)
             return bare
         if not _URL.fullmatch(bare):
-            raise refuse("is no plain http or https address", _URL_FIX)
+            raise invalid("is no plain http or https address", _URL_FIX)
         if len(bare) > MAX_URL:
-            raise refuse("is too long", f"use at most {MAX_URL} characters")
+            raise invalid("is too long", f"use at most {MAX_URL} characters")
         return bare
 
     @field_validator("pbx_prompts", "pbx_recordings", "pbx_cache")
     @classmethod
     def _asterisk_path(cls, value: str, info: ValidationInfo) -> str:
         if value and info.data.get("delivery") == "http":
-            raise refuse(
+            raise invalid(
                 'is set although speech.delivery is "http"', "leave it out: the PBX sees no folder"
             )
         # STREAM FILE and GET DATA take `&` as a literal, but applications take it as a list.
         if value and (not value.startswith("/") or any(sign in value for sign in '&,|"\\$')):
-            raise refuse(
+            raise invalid(
                 "is no absolute path that Asterisk can play from",
                 'start it with / and leave out & , | " \\ $',
             )

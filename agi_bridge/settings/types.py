@@ -1,6 +1,6 @@
 """The kinds of value a setting can have, each with its own check and its own fix.
 
-A check that fails raises `refuse(what, fix)`: pydantic collects them all and `faults.py` turns
+A check that fails raises `invalid(what, fix)`: pydantic collects them all and `faults.py` turns
 them into `Fault` lines. No message repeats the value that was refused.
 """
 
@@ -42,7 +42,7 @@ _MINUTE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
-def refuse(what: str, fix: str, reason: str = "invalid") -> PydanticCustomError:
+def invalid(what: str, fix: str, reason: str = "invalid") -> PydanticCustomError:
     """Make the error that says what is wrong with a value and what to write instead."""
     context = {"what": what, "fix": fix, "reason": reason}
     return PydanticCustomError(REFUSED, "{what}; {fix}", context)
@@ -51,7 +51,7 @@ def refuse(what: str, fix: str, reason: str = "invalid") -> PydanticCustomError:
 def _no_bool(value: object) -> object:
     """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
     if isinstance(value, bool):
-        raise refuse("is true or false where a number is wanted", "write a number", "type")
+        raise invalid("is true or false where a number is wanted", "write a number", "type")
     return value
 
 
@@ -73,7 +73,7 @@ def _command(value: object) -> object:
     try:
         return shlex.split(value)
     except ValueError as error:
-        raise refuse("has an open quote", 'write a JSON list: ["program", "{output}"]') from error
+        raise invalid("has an open quote", 'write a JSON list: ["program", "{output}"]') from error
 
 
 def table(value: object) -> object:
@@ -85,18 +85,18 @@ def _json(text: str) -> Any:  # noqa: ANN401  # pydantic checks what came out
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise refuse("is not JSON", "check its quotes, commas and brackets") from error
+        raise invalid("is not JSON", "check its quotes, commas and brackets") from error
 
 
 def _line_of_text(value: str) -> str:
     if not value.isprintable():
-        raise refuse("holds a control character", "write it as one line of plain text")
+        raise invalid("holds a control character", "write it as one line of plain text")
     return value.strip()
 
 
 def _filled(value: str) -> str:
     if not value:
-        raise refuse("is empty", "give it a value", "empty")
+        raise invalid("is empty", "give it a value", "empty")
     return value
 
 
@@ -105,7 +105,7 @@ def _e164(value: str) -> str:
     if not _E164.fullmatch(number) or not phonenumbers.is_possible_number(
         phonenumbers.parse(number, None)
     ):
-        raise refuse(
+        raise invalid(
             "is not a phone number in E.164 form",
             'write + and the country code, digits only, like "+14155550111"',
         )
@@ -117,7 +117,7 @@ def _did(value: str) -> str:
     if text.startswith("+"):
         return _e164(text.translate(_DID_FORMATTING))
     if not _EXTENSION.fullmatch(text.translate(_DID_FORMATTING)):
-        raise refuse(
+        raise invalid(
             "holds what is neither a phone number nor an extension",
             'write it in E.164, like "+14155550111", or as the extension the call comes in on:'
             ' digits, or "s"',
@@ -127,7 +127,7 @@ def _did(value: str) -> str:
 
 def _region(value: str) -> str:
     if value not in phonenumbers.SUPPORTED_REGIONS:
-        raise refuse(
+        raise invalid(
             "holds an unknown region", 'write ISO 3166 codes of two capitals, like ["US", "CA"]'
         )
     return value
@@ -135,13 +135,13 @@ def _region(value: str) -> str:
 
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
-        raise refuse("holds an unknown language tag", 'write BCP 47 tags, like ["en", "es"]')
+        raise invalid("holds an unknown language tag", 'write BCP 47 tags, like ["en", "es"]')
     return value
 
 
 def _prompt_name(value: str) -> str:
     if not _PROMPT_NAME.fullmatch(value):
-        raise refuse(
+        raise invalid(
             "is not a prompt's name", 'write the name without folder or ending, like "goodbye"'
         )
     return value
@@ -149,7 +149,7 @@ def _prompt_name(value: str) -> str:
 
 def _line_name(value: str) -> str:
     if not _LINE_NAME.fullmatch(value):
-        raise refuse(
+        raise invalid(
             "is not a line's name", "use a-z, 0-9 and single underscores, like [lines.main_shop]"
         )
     return value
@@ -157,7 +157,7 @@ def _line_name(value: str) -> str:
 
 def _dialplan_name(value: str) -> str:
     if not _DIALPLAN_NAME.fullmatch(value):
-        raise refuse(
+        raise invalid(
             "is no name of the dialplan", "use letters, digits, - _ . * # + and nothing else"
         )
     return value
@@ -165,16 +165,16 @@ def _dialplan_name(value: str) -> str:
 
 def _keys(value: str) -> str:
     if set(value) - set("0123456789*#") or len(set(value)) != len(value):
-        raise refuse("holds what is no key, or one twice", 'write keys like "#" or "0#", or ""')
+        raise invalid("holds what is no key, or one twice", 'write keys like "#" or "0#", or ""')
     return value
 
 
 def _template(value: str) -> str:
     if value.count(NUMBER_PLACE) != 1:
         fix = 'write it like "PJSIP/{number}@trunk"'
-        raise refuse("must hold {number} exactly once", fix, "placeholder")
+        raise invalid("must hold {number} exactly once", fix, "placeholder")
     if not _TECHNOLOGY.fullmatch(value.replace(NUMBER_PLACE, "0")):
-        raise refuse(
+        raise invalid(
             "holds a character that Dial would act on",
             "use a technology, / and letters, digits, . _ - + * # : @ around {number};"
             " ring_seconds and talk_seconds are settings of their own",
@@ -185,13 +185,13 @@ def _template(value: str) -> str:
 
 def _destination(value: str) -> str:
     if "," in value or "|" in value:
-        raise refuse(
+        raise invalid(
             "holds options of Dial",
             "write the destination alone: ring_seconds gives the time, options are not taken",
             "options",
         )
     if not all(_TECHNOLOGY.fullmatch(part) for part in value.split("&")):
-        raise refuse(
+        raise invalid(
             "is not a destination of Dial",
             'write technology/resource, like "PJSIP/100", several joined by &',
         )
@@ -203,7 +203,7 @@ def _host(value: str) -> str:
         try:
             ipaddress.ip_address(value)
         except ValueError:
-            raise refuse(
+            raise invalid(
                 "is not an IP address", 'write the address to listen on, like "127.0.0.1"'
             ) from None
     return value
@@ -215,12 +215,14 @@ def _network(value: object) -> Network:
             return ipaddress.ip_network(value)
         except ValueError:
             pass  # answered below, together with what is no text at all
-    raise refuse("holds what is not a network", 'write addresses or networks, like ["10.0.0.0/24"]')
+    raise invalid(
+        "holds what is not a network", 'write addresses or networks, like ["10.0.0.0/24"]'
+    )
 
 
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
-        raise refuse("is not an absolute path", "write it from / on")
+        raise invalid("is not an absolute path", "write it from / on")
     return value
 
 
@@ -228,7 +230,7 @@ def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder, a path out of the data
-        raise refuse(
+        raise invalid(
             "is not a time zone",
             'write its name in the IANA database, like "America/New_York" or "UTC"',
         ) from None
@@ -241,22 +243,11 @@ def _minute(value: object) -> time:
         return time.fromisoformat(value)
     if isinstance(value, time) and not (value.second or value.microsecond):
         return value
-    raise refuse("is not a time of day", 'write it like "08:00", at most "23:59"')
+    raise invalid("is not a time of day", 'write it like "08:00", at most "23:59"')
 
 
 def _hh_mm(value: time) -> str:
     return f"{value:%H:%M}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address can only be reached from this machine."""
-    name = host.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 Count = Annotated[int, BeforeValidator(_no_bool)]

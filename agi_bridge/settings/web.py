@@ -1,15 +1,12 @@
 """`[web]`: the HTTP listener that takes revocations, and who may speak to it."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 
 from .secret import SecretPlace
 from .sections import Section
 from .types import AbsolutePath, Count, Host
-
-MAX_CONNECTIONS: Final = 256
-"""Connections to the web at once; no setting, but what descriptors are reckoned by."""
 
 
 class WebSettings(Section):

@@ -1,10 +1,12 @@
-"""What callers hear: the prompts of the dialogue by language, and texts that only a call brings.
+"""Speech: the prompts of the dialogue, texts spoken at run time, and the engines that render them.
 
-`Library` is the one thing to ask. It knows nothing of AGI: a `Recording` says where the PBX finds
-the sound, how long it is, and the hashes that the record of consent refers to.
+`Library` is the entry point for a call. A `Recording` says where the PBX finds a sound, how long it
+is, and the hashes that the record of consent refers to. The room does not know the settings, AGI or
+the dialogue.
 """
 
-from .engines import CommandEngine, Engine, EngineSpec, PbxEngine, PbxSpeech, engine
+from .audio import convert_for_telephone, read_samples
+from .engines import CommandEngine, Engine, EngineSpec, PbxEngine, PbxSpeech, build_engine
 from .errors import (
     BadAudio,
     BadEngine,
@@ -16,18 +18,54 @@ from .errors import (
     SpeechError,
 )
 from .library import Library
-from .prompt_folder import SHIPPED, Folder
-from .prompt_names import DIGITS, NEEDED, OPT_OUT, PROMPTS, menu_key
-from .recording import Recording
-from .script import TEXTS, LineWords, Script, Text
+from .prerender import render_line
+from .prompt_folder import (
+    SHIPPED,
+    WIDE,
+    FolderContents,
+    PromptFile,
+    PromptFolder,
+    PromptKey,
+    conflict_problem,
+    conflicting_files,
+    find_prompt,
+    merge_layers,
+    read_manifest,
+    read_transcript,
+    scan_folder,
+)
+from .prompt_names import (
+    DIGIT_PROMPTS,
+    OPT_OUT_PROMPTS,
+    PROMPTS,
+    REQUIRED_PROMPTS,
+    clean,
+    language_tags,
+    menu_key,
+    sentences,
+)
+from .recording import RATE, Recording, read_sound_info, text_hash
+from .recording_check import (
+    LONG_DISCLOSURE_SECONDS,
+    RecordingFix,
+    RecordingIssue,
+    check_recording,
+    keep_original,
+    rewrite,
+)
+from .rendering import Speech
+from .script import TEXTS, LineVariables, Script, Text
 
 __all__ = [
-    "DIGITS",
-    "NEEDED",
-    "OPT_OUT",
+    "DIGIT_PROMPTS",
+    "LONG_DISCLOSURE_SECONDS",
+    "OPT_OUT_PROMPTS",
     "PROMPTS",
+    "RATE",
+    "REQUIRED_PROMPTS",
     "SHIPPED",
     "TEXTS",
+    "WIDE",
     "BadAudio",
     "BadEngine",
     "BadPrompts",
@@ -37,16 +75,40 @@ __all__ = [
     "EngineError",
     "EngineSpec",
     "EngineTimeout",
-    "Folder",
+    "FolderContents",
     "Library",
-    "LineWords",
+    "LineVariables",
     "MissingPrompt",
     "PbxEngine",
     "PbxSpeech",
+    "PromptFile",
+    "PromptFolder",
+    "PromptKey",
     "Recording",
+    "RecordingFix",
+    "RecordingIssue",
     "Script",
+    "Speech",
     "SpeechError",
     "Text",
-    "engine",
+    "build_engine",
+    "check_recording",
+    "clean",
+    "conflict_problem",
+    "conflicting_files",
+    "convert_for_telephone",
+    "find_prompt",
+    "keep_original",
+    "language_tags",
     "menu_key",
+    "merge_layers",
+    "read_manifest",
+    "read_samples",
+    "read_sound_info",
+    "read_transcript",
+    "render_line",
+    "rewrite",
+    "scan_folder",
+    "sentences",
+    "text_hash",
 ]

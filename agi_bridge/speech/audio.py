@@ -42,7 +42,7 @@ def load_libraries() -> None:
     import soxr  # noqa: F401, PLC0415  # see the top
 
 
-def telephone(source: Path, target: Path, wide: Path | None = None) -> int:
+def convert_for_telephone(source: Path, target: Path, wide: Path | None = None) -> int:
     """Convert a sound file for the telephone and return its length in samples of 8 kHz.
 
     `wide`, if named, becomes the same sound at 16 kHz (Asterisk's `.wav16`), for callers with HD
@@ -50,7 +50,7 @@ def telephone(source: Path, target: Path, wide: Path | None = None) -> int:
     returns; they may be renamed into place then. Blocks, for some 10 ms a minute of sound: call it
     in a thread. Raises BadAudio if `source` is no sound, is silent, or too long.
     """
-    samples, rate = read(source)
+    samples, rate = read_samples(source)
     if wide is None or rate < WIDE_RATE:
         (narrow,) = shape(samples, rate)
     else:
@@ -99,7 +99,7 @@ def active_level(samples: Samples, rate: int = RATE) -> float:
     return float(10 * np.log10(np.mean(active)))
 
 
-def read(source: Path) -> tuple[Samples, int]:
+def read_samples(source: Path) -> tuple[Samples, int]:
     """Return a sound file as one channel, full scale being 1, and its rate. Raises BadAudio."""
     import numpy as np  # noqa: PLC0415  # see the top
     import soundfile  # noqa: PLC0415  # see the top

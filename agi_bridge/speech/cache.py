@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .audio import telephone
+from .audio import convert_for_telephone
 from .errors import BadAudio
-from .recording import WIDE_RATE, Sound, examine
+from .recording import WIDE_RATE, SoundInfo, read_sound_info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -42,13 +42,13 @@ class Cache:
         self._folder = folder
         self._max_bytes = max_bytes
 
-    def find(self, key: str) -> Sound | None:
+    def find(self, key: str) -> SoundInfo | None:
         """Return the sound kept under a key, and note that it was wanted. Blocks for a read."""
         path = self.path(key)
         try:
-            sound = examine(path)
+            sound = read_sound_info(path)
             with contextlib.suppress(FileNotFoundError):
-                examine(path.with_suffix(_WIDE), WIDE_RATE)
+                read_sound_info(path.with_suffix(_WIDE), WIDE_RATE)
         except FileNotFoundError:
             return None
         except (BadAudio, OSError):
@@ -59,7 +59,7 @@ class Cache:
         return sound
 
     @contextlib.asynccontextmanager
-    async def workplace(self) -> AsyncIterator[Path]:
+    async def work_folder(self) -> AsyncIterator[Path]:
         """Give a folder of one's own for a rendering, and take it away again. OSError if none."""
         await asyncio.to_thread(self._make)
         with _locked(self._folder):  # or a sweep might come before the next lock
@@ -71,7 +71,7 @@ class Cache:
             shutil.rmtree(place, ignore_errors=True)
             os.close(held)
 
-    async def keep(self, key: str, rendered: Path) -> Sound:
+    async def store(self, key: str, rendered: Path) -> SoundInfo:
         """Convert a rendered file for the telephone and put it in its place.
 
         Raises BadAudio or OSError; then, and when cancelled, nothing is left.
@@ -92,7 +92,7 @@ class Cache:
         await asyncio.to_thread(self._settle)
         return sound
 
-    def sweep(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what a crash left behind. Blocks; for the start of the service."""
         if not self._folder.is_dir():
             return
@@ -137,13 +137,13 @@ class Cache:
                 yield found.st_mtime_ns, size, path
 
 
-def _convert(rendered: Path, ready: Path) -> Sound:
+def _convert(rendered: Path, ready: Path) -> SoundInfo:
     wide = ready.with_suffix(_WIDE)
-    telephone(rendered, ready, wide)
+    convert_for_telephone(rendered, ready, wide)
     for path in (ready, wide):
         if path.exists():
             path.chmod(_READABLE)
-    return examine(ready)
+    return read_sound_info(ready)
 
 
 def _lock(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> int:

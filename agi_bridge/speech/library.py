@@ -18,8 +18,8 @@ import structlog
 from .audio import load_libraries
 from .cache import MAX_BYTES, Cache
 from .errors import MissingPrompt
-from .prompt_folder import SHIPPED, find, intact, overlay, read_folder
-from .prompt_names import DOCUMENTED, NEEDED, clean, comparable, language_tags
+from .prompt_folder import SHIPPED, find_prompt, intact, overlay, read_folder
+from .prompt_names import DOCUMENTED, REQUIRED_PROMPTS, clean, comparable, language_tags
 from .recording import Recording
 from .rendering import Renderer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .engines import Engine, PbxEngine
-    from .prompt_folder import Folder, PromptSet
+    from .prompt_folder import PromptFolder, PromptSet
     from .rendering import Speech
     from .script import Text
 
@@ -67,7 +67,7 @@ class Library:
         self._counts: Counter[str] = Counter()
         self._shelve(read_folder(prompts or SHIPPED, pbx_prompts))
 
-    def over(self, *folders: Folder) -> Library:
+    def with_overrides(self, *folders: PromptFolder) -> Library:
         """Return this library with a line's own prompts laid over its, those of the first on top.
 
         Everything else is shared with this one. Folders that are not there yet add nothing. Raises
@@ -91,7 +91,7 @@ class Library:
 
     def missing(self, language: str) -> tuple[str, ...]:
         """Return the needed prompts that are not recorded in a language, by name."""
-        return tuple(name for name in sorted(NEEDED) if not self.has(name, language))
+        return tuple(name for name in sorted(REQUIRED_PROMPTS) if not self.has(name, language))
 
     def has(self, name: str, language: str) -> bool:
         """Tell whether a prompt is recorded in a language."""
@@ -118,7 +118,7 @@ class Library:
         _log.error("speech.changed: restart the bridge to have it played", file=str(recording.wav))
         return False
 
-    def unspoken(self, texts: Iterable[Text]) -> list[Text]:
+    def outdated(self, texts: Iterable[Text]) -> list[Text]:
         """Return the texts that no recording speaks word for word in their language."""
         return [
             text
@@ -167,7 +167,7 @@ class Library:
         Removes what renderings cut off by a crash left behind and, where there is an engine, loads
         the sound libraries: half a second that would be taken from the first caller's budget.
         """
-        self._cache.sweep()
+        self._cache.remove_leftovers()
         if self._renders:
             load_libraries()
 
@@ -180,7 +180,7 @@ class Library:
         }
 
     def _find(self, name: str, language: str) -> Recording | None:
-        return find(self._shelf, name, language)
+        return find_prompt(self._shelf, name, language)
 
     async def _speech(self, text: str, language: str, *, files_only: bool) -> Speech | None:
         words = clean(text)

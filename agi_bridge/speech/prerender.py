@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .audio import telephone
+from .audio import convert_for_telephone
 from .errors import BadAudio, EngineError, EngineTimeout
 from .prompt_folder import read_manifest, write_manifest
 from .prompt_names import PROMPTS
-from .recording import examine
+from .recording import read_sound_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -99,8 +99,8 @@ def _keep(text: Text, spoken: Path, folder: Path) -> dict[str, Any]:
     """Convert a rendering and put it in its place; returns its entry in the manifest."""
     ready = spoken.with_name("telephone.wav")
     wide = ready.with_suffix(".wav16")
-    telephone(spoken, ready, wide if text.name in _HD else None)
-    sound = examine(ready)
+    convert_for_telephone(spoken, ready, wide if text.name in _HD else None)
+    sound = read_sound_info(ready)
     place = f"{_SOUNDS}/{text.language}/{text.name}-{sound.sha256[:16]}.wav"
     target = folder / place
     _make(target.parent)

@@ -26,7 +26,7 @@ from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadAudio, BadPrompts
 from .prompt_names import language_tags, one_line
-from .recording import WIDE_RATE, Recording, examine, text_hash, unchanged
+from .recording import WIDE_RATE, Recording, read_sound_info, text_hash, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -62,10 +62,10 @@ _PROMPT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.wav")
 _TWO_LETTERS = re.compile(r"[a-zA-Z]{2}(?:[-_][a-zA-Z0-9]+)*")
 _READABLE = 0o644  # who renders need not be the account that plays
 
-Key = tuple[str, str]
+PromptKey = tuple[str, str]
 """Language, in lower case, and name of a prompt."""
 
-PromptSet = Mapping[Key, Recording]
+PromptSet = Mapping[PromptKey, Recording]
 """Recordings by language and name."""
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ Source = Literal["recording", "rendered", "prompts", "shipped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class PromptFolder:
     """A folder of prompts, and where the PBX sees it; None: by the same path."""
 
     path: Path
@@ -84,7 +84,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PromptFile:
     """A sound that is there for a prompt."""
 
     source: Source
@@ -104,32 +104,32 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class FolderContents:
     """What a folder holds: all of it, sound or not."""
 
     folder: Path
-    entries: Mapping[Key, Entry]
-    strays: tuple[str, ...] = ()
+    entries: Mapping[PromptKey, PromptFile]
+    folder_problems: tuple[str, ...] = ()
     """What is wrong with the folder besides its sounds, each beginning with a file's name."""
 
     @property
     def problems(self) -> tuple[str, ...]:
         """All for which the folder is refused."""
-        return self.strays + tuple(
+        return self.folder_problems + tuple(
             f"{entry.file.relative_to(self.folder)} {problem}"
             for entry in self.entries.values()
             for problem in entry.problems
         )
 
     @property
-    def shelf(self) -> PromptSet:
+    def prompts(self) -> PromptSet:
         """The recordings. Raises BadPrompts naming everything that is wrong."""
         if self.problems:
             raise BadPrompts(self.problems)
         return {key: each.recording for key, each in self.entries.items() if each.recording}
 
 
-def overlay(folders: Iterable[Folder], beneath: PromptSet) -> PromptSet:
+def overlay(folders: Iterable[PromptFolder], beneath: PromptSet) -> PromptSet:
     """Lay folders over a shelf, the first on top; one that is empty or not there adds nothing.
 
     Raises BadPrompts naming everything that is wrong with them.
@@ -138,23 +138,23 @@ def overlay(folders: Iterable[Folder], beneath: PromptSet) -> PromptSet:
     problems: list[str] = []
     for folder in folders:
         try:
-            layers.append(look(folder).shelf)
+            layers.append(scan_folder(folder).prompts)
         except BadPrompts as error:
             problems += [f"{folder.path}: {problem}" for problem in error.problems]
     if problems:
         raise BadPrompts(problems)
-    return overlaid([*layers, beneath])
+    return merge_layers([*layers, beneath])
 
 
-def overlaid(layers: Sequence[Mapping[Key, T]]) -> dict[Key, T]:
+def merge_layers(layers: Sequence[Mapping[PromptKey, T]]) -> dict[PromptKey, T]:
     """Lay folders over each other, the first on top."""
     return dict(ChainMap(*(dict(layer) for layer in layers)))
 
 
-def find(shelf: Mapping[Key, T], name: str, language: str) -> T | None:
+def find_prompt(prompts: Mapping[PromptKey, T], name: str, language: str) -> T | None:
     """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
     tags = language_tags(language)
-    return next((shelf[tag, name] for tag in tags if (tag, name) in shelf), None)
+    return next((prompts[tag, name] for tag in tags if (tag, name) in prompts), None)
 
 
 def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
@@ -162,45 +162,45 @@ def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
 
     Raises BadPrompts naming everything that is wrong with it, or that there is nothing in it.
     """
-    shelf = look(Folder(folder, pbx_path)).shelf
-    if not shelf:
+    prompts = scan_folder(PromptFolder(folder, pbx_path)).prompts
+    if not prompts:
         raise BadPrompts(["no LANGUAGE/NAME.wav is there"])
-    return shelf
+    return prompts
 
 
-def look(folder: Folder) -> Contents:
+def scan_folder(folder: PromptFolder) -> FolderContents:
     """Read a folder of prompts, file by file; one that is not there holds nothing. Blocks."""
     path = folder.path
     if not path.is_dir():
-        return Contents(path, {})
-    strays: list[str] = []
-    listed = _manifest(path, strays)
-    places: dict[Key, str] = {}
-    for key, place in _sounds(path, strays):
+        return FolderContents(path, {})
+    folder_problems: list[str] = []
+    listed = _manifest(path, folder_problems)
+    places: dict[PromptKey, str] = {}
+    for key, place in _sounds(path, folder_problems):
         if key in places:
-            strays.append(f"{place} is there twice: {places[key]} is the same prompt")
+            folder_problems.append(f"{place} is there twice: {places[key]} is the same prompt")
         else:
             places[key] = place
-    entries: dict[Key, Mapping[str, Any]] = {}
+    entries: dict[PromptKey, Mapping[str, Any]] = {}
     for (language, name), entry in listed.items():
         entries[language.lower(), name] = {"language": language, **entry}
         if "file" in entry or (language.lower(), name) not in places:
             places[language.lower(), name] = entry.get("file", f"{language}/{name}{_SOUND}")
     reading = _Reading(folder, sorted({tag for tag, _ in places}))
     found = {key: reading.entry(key, place, entries.get(key)) for key, place in places.items()}
-    return Contents(path, found, tuple(strays))
+    return FolderContents(path, found, tuple(folder_problems))
 
 
-def _sounds(folder: Path, strays: list[str]) -> Iterator[tuple[Key, str]]:
+def _sounds(folder: Path, folder_problems: list[str]) -> Iterator[tuple[PromptKey, str]]:
     """Yield the sounds that lie where they should; name those that do not."""
-    for path in _listed(folder, folder, strays):
+    for path in _listed(folder, folder, folder_problems):
         tags = language_tags(path.name)
         if not path.is_dir():
             if path.suffix.lower() == _SOUND:
                 told = f"move it, as en/{path.name}"
-                strays.append(f"{path.name} lies in no language's folder: {told}")
+                folder_problems.append(f"{path.name} lies in no language's folder: {told}")
         elif tags:
-            for file in _listed(folder, path, strays):
+            for file in _listed(folder, path, folder_problems):
                 rightly = file.name.lower()
                 place = f"{path.name}/{file.name}"
                 if not _PROMPT.fullmatch(rightly):
@@ -209,37 +209,37 @@ def _sounds(folder: Path, strays: list[str]) -> Iterator[tuple[Key, str]]:
                     yield (tags[0], file.stem), place
                 else:
                     told = f"rename it {rightly}, or remove it"
-                    strays.append(f"{place} is written in the wrong case: {told}")
+                    folder_problems.append(f"{place} is written in the wrong case: {told}")
 
 
-def _listed(folder: Path, place: Path, strays: list[str]) -> list[Path]:
+def _listed(folder: Path, place: Path, folder_problems: list[str]) -> list[Path]:
     """What lies in a place within a folder, but for hidden files."""
     try:
         return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
         name = str(place.relative_to(folder))
         told = f"cannot be read ({error.strerror})"
-        strays.append(told if name == "." else f"{name} {told}")
+        folder_problems.append(told if name == "." else f"{name} {told}")
         return []
 
 
 class _Reading:
     """What is known of a folder while its sounds are read."""
 
-    def __init__(self, folder: Folder, tags: Iterable[str]) -> None:
+    def __init__(self, folder: PromptFolder, tags: Iterable[str]) -> None:
         self._folder = folder
         self._root = (folder.pbx_path or str(folder.path.absolute())).rstrip("/")
         self._tags = frozenset(tags)
         self._beside: dict[Path, dict[str, list[str]]] = {}
 
-    def entry(self, key: Key, place: str, listed: Mapping[str, Any] | None) -> Entry:
+    def entry(self, key: PromptKey, place: str, listed: Mapping[str, Any] | None) -> PromptFile:
         """Read one sound."""
         file = self._folder.path / place
         text: str | None = None
         recording = None
         problems = []
         try:
-            text = words_beside(file) if listed is None else listed["text"]
+            text = read_transcript(file) if listed is None else listed["text"]
         except BadAudio as error:
             problems.append(str(error))
         try:
@@ -252,11 +252,13 @@ class _Reading:
         except OSError as error:
             problems = [f"cannot be read ({error.strerror})"]
         source = self._folder.source
-        return Entry(source, file, text, tuple(problems), None if problems else recording)
+        return PromptFile(source, file, text, tuple(problems), None if problems else recording)
 
-    def _recording(self, key: Key, place: str, text: str, listed: Mapping[str, Any]) -> Recording:
+    def _recording(
+        self, key: PromptKey, place: str, text: str, listed: Mapping[str, Any]
+    ) -> Recording:
         file = self._folder.path / place
-        sound = examine(file)
+        sound = read_sound_info(file, audible=True)
         recording = Recording(
             name=key[1],
             language=listed.get("language", place.partition("/")[0]),
@@ -279,7 +281,7 @@ class _Reading:
         if file.parent not in self._beside:
             self._beside[file.parent] = _rivals(file.parent, self._tags)
         for name in self._beside[file.parent].get(file.stem, ()):
-            raise BadAudio(rival_problem(name))
+            raise BadAudio(conflict_problem(name))
 
 
 def intact(recording: Recording) -> bool:
@@ -289,16 +291,16 @@ def intact(recording: Recording) -> bool:
     sound for HD voice, of which half would count as all.
     """
     file = recording.wav
-    alone = not rivals(file) and not file.with_suffix(WIDE).exists()
+    alone = not conflicting_files(file) and not file.with_suffix(WIDE).exists()
     return alone and unchanged(recording)
 
 
-def rivals(file: Path, tags: Collection[str] = ()) -> list[str]:
+def conflicting_files(file: Path, tags: Collection[str] = ()) -> list[str]:
     """What Asterisk might play in place of a sound file; `tags` are languages of the folder."""
     return _rivals(file.parent, tags).get(file.stem, [])
 
 
-def rival_problem(name: str) -> str:
+def conflict_problem(name: str) -> str:
     """Say what is wrong with a recording that has a rival."""
     return f"has {name} beside it, which Asterisk may play instead: remove it"
 
@@ -325,7 +327,7 @@ def _is_language(name: str, tags: Collection[str]) -> bool:
 def _check_wide(file: Path, seconds: float) -> None:
     """Raise BadAudio if what callers with HD voice hear instead is no good, or something else."""
     try:
-        length = examine(file, WIDE_RATE).samples / WIDE_RATE
+        length = read_sound_info(file, WIDE_RATE).samples / WIDE_RATE
     except FileNotFoundError:
         return
     except BadAudio as error:
@@ -384,7 +386,7 @@ def _entries(content: Any) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]
             yield (language, name), entry
 
 
-def words_beside(file: Path) -> str:
+def read_transcript(file: Path) -> str:
     """Return the words in the .txt beside a sound: one line, as they are spoken.
 
     Raises BadAudio if there are none, or none that can be read.

@@ -32,19 +32,19 @@ PROMPTS: Final = (
 )
 """All prompts that are shipped in each language; English has DIGITS besides."""
 
-OPT_OUT: Final = ("opt-out-offer", "opted-out")
+OPT_OUT_PROMPTS: Final = ("opt-out-offer", "opted-out")
 """Prompts of a line on which callers can key that they want no more texts."""
 
-NEEDED: Final = frozenset(PROMPTS) - {
+REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "disclosure",  # a line names its own
     "disclosure-example-store",
     "caller-id-offer",
     "caller-id-confirm",
-    *OPT_OUT,
+    *OPT_OUT_PROMPTS,
 }
 """The prompts that a call may need in its language, whatever the line."""
 
-DIGITS: Final = tuple(f"digit-{digit}" for digit in range(10))
+DIGIT_PROMPTS: Final = tuple(f"digit-{digit}" for digit in range(10))
 """Prompts for reading numbers back where the PBX cannot; nobody has to have them.
 
 Shipped in English only: docs/speech.md tells why.

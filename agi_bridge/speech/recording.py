@@ -59,7 +59,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SoundInfo:
     """What there is to know about a sound file."""
 
     samples: int
@@ -67,8 +67,11 @@ class Sound:
     state: FileState | None = field(default=None, compare=False)
 
 
-def examine(path: Path, rate: int = RATE) -> Sound:
-    """Read a sound file's length and hash; `rate` is what is expected of it.
+def read_sound_info(path: Path, rate: int = RATE, *, audible: bool = False) -> SoundInfo:
+    """Read a sound file's length and hash. `rate` is the expected sample rate.
+
+    With `audible`, a recording that is silent is refused too: its caller would hear nothing, and
+    the record of consent would still say that the text was played.
 
     Raises BadAudio if it is not what Asterisk plays rightly: the one form that `wav` describes, of
     at most MAX_SECONDS; OSError if it cannot be read.
@@ -84,7 +87,9 @@ def examine(path: Path, rate: int = RATE) -> Sound:
     if len(content) > most:
         raise BadAudio(f"is longer than {MAX_SECONDS:g} s")
     samples = wav.check(content, rate)
-    return Sound(samples, hashlib.sha256(content).hexdigest(), _state(status))
+    if audible and wav.is_silent(content):
+        raise BadAudio("is silent")
+    return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
 
 
 def unchanged(recording: Recording) -> bool:
@@ -95,7 +100,7 @@ def unchanged(recording: Recording) -> bool:
     try:
         if _state(recording.wav.stat()) == recording.state:
             return True
-        return examine(recording.wav).sha256 == recording.sha256
+        return read_sound_info(recording.wav).sha256 == recording.sha256
     except (BadAudio, OSError):
         return False
 

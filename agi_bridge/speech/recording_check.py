@@ -14,9 +14,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from . import wav
-from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read
+from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read_samples
 from .errors import BadAudio
-from .recording import RATE, examine
+from .recording import RATE, read_sound_info
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ LEVEL_TOLERANCE_DB: Final = 3.0
 EDGE_SECONDS: Final = 0.4
 """Longest silence before and after the speech: callers take more for a dead line."""
 
-LETTERS_A_SECOND: Final = (5.0, 28.0)
+LETTERS_PER_SECOND: Final = (5.0, 28.0)
 """Slowest and fastest speech that can be the text; the shipped prompts have 8 to 20."""
 
 LONG_DISCLOSURE_SECONDS: Final = 30.0
@@ -45,7 +45,7 @@ _ORIGINAL = ".original"
 _LARGEST = 32 << 20  # no file of 16 bit, one channel, 8 kHz is larger, whatever else is in it
 
 
-class Cure(IntEnum):
+class RecordingFix(IntEnum):
     """What puts a recording right, the mildest first."""
 
     REWRITE = 1
@@ -57,30 +57,30 @@ class Cure(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class RecordingIssue:
     """Something about a recording that will not do."""
 
     problem: str
     """What is wrong, as the end of a sentence that begins with the file's name."""
-    cure: Cure
+    fix: RecordingFix
 
 
-def review(path: Path, text: str) -> list[Remark]:
+def check_recording(path: Path, text: str) -> list[RecordingIssue]:
     """Return all that will not do about a recording of a text; blocks for some 10 ms a minute."""
     try:
-        samples, rate = read(path)
+        samples, rate = read_samples(path)
     except BadAudio as error:
-        return [Remark(str(error), Cure.RECORD)]
-    remarks = []
+        return [RecordingIssue(str(error), RecordingFix.RECORD)]
+    issues = []
     try:
-        examine(path)
+        read_sound_info(path)
     except BadAudio as error:
-        remarks.append(Remark(str(error), _cure(path)))
+        issues.append(RecordingIssue(str(error), _cure(path)))
     except OSError as error:
-        return [Remark(f"cannot be read ({error.strerror})", Cure.RECORD)]
-    if not samples.any():
-        return [*remarks, Remark("is silent", Cure.RECORD)]
-    return remarks + _sound(samples, rate) + _timing(samples, rate, text)
+        return [RecordingIssue(f"cannot be read ({error.strerror})", RecordingFix.RECORD)]
+    if abs(samples).max(initial=0.0) <= wav.SILENCE_PEAK / 32768:
+        return [*issues, RecordingIssue("is silent", RecordingFix.RECORD)]
+    return issues + _sound(samples, rate) + _timing(samples, rate, text)
 
 
 def rewrite(path: Path, target: Path) -> None:
@@ -104,18 +104,18 @@ def keep_original(path: Path) -> Path:
     return original
 
 
-def _cure(path: Path) -> Cure:
+def _cure(path: Path) -> RecordingFix:
     """What makes of a file that can be read one that Asterisk plays."""
     if path.stat().st_size > _LARGEST:
-        return Cure.CONVERT
+        return RecordingFix.CONVERT
     content = path.read_bytes()
     if wav.samples(content, RATE) is not None:
-        return Cure.REWRITE
+        return RecordingFix.REWRITE
     found = wav.parts(content)
     # Of several stretches of samples libsndfile reads one, of a file that was not closed what is
     # there: nobody could tell that it is all of it.
     whole = found is None or (len(found.sounds) == 1 and found.stated)
-    return Cure.CONVERT if whole else Cure.RECORD
+    return RecordingFix.CONVERT if whole else RecordingFix.RECORD
 
 
 def _free(path: Path) -> Path:
@@ -128,44 +128,53 @@ def _free(path: Path) -> Path:
     return found
 
 
-def _sound(samples: Samples, rate: int) -> list[Remark]:
+def _sound(samples: Samples, rate: int) -> list[RecordingIssue]:
     import numpy as np  # noqa: PLC0415  # as in audio
 
     height = np.abs(samples)
     peak = float(height.max())
-    remarks = []
+    issues = []
     clipped = _runs(height >= peak * 0.999) if peak >= _CLIPPED_FROM else 0
     if clipped:
-        remarks.append(
-            Remark(f"is clipped in {clipped} places: record it again, softer", Cure.RECORD)
+        issues.append(
+            RecordingIssue(
+                f"is clipped in {clipped} places: record it again, softer", RecordingFix.RECORD
+            )
         )
     level = active_level(samples, rate)
     if abs(level - LEVEL_DBOV) > LEVEL_TOLERANCE_DB:
         word = "loud" if level > LEVEL_DBOV else "soft"
-        remarks.append(
-            Remark(f"is too {word}: {level:.0f} dB instead of {LEVEL_DBOV:.0f} dB", Cure.CONVERT)
+        issues.append(
+            RecordingIssue(
+                f"is too {word}: {level:.0f} dB instead of {LEVEL_DBOV:.0f} dB",
+                RecordingFix.CONVERT,
+            )
         )
     elif peak > 10 ** (PEAK_DBFS / 20) + 1e-3:
-        remarks.append(Remark("has peaks that a telephone line may clip", Cure.CONVERT))
-    return remarks
+        issues.append(
+            RecordingIssue("has peaks that a telephone line may clip", RecordingFix.CONVERT)
+        )
+    return issues
 
 
-def _timing(samples: Samples, rate: int, text: str) -> list[Remark]:
+def _timing(samples: Samples, rate: int, text: str) -> list[RecordingIssue]:
     import numpy as np  # noqa: PLC0415  # as in audio
 
     height = np.abs(samples)
     loud = np.flatnonzero(height > height.max() * _SILENCE)
     silence = max(loud[0], len(samples) - 1 - loud[-1]) / rate
-    remarks = []
+    issues = []
     if silence > EDGE_SECONDS:
-        remarks.append(Remark(f"has {silence:.1f} s of silence at one end", Cure.CONVERT))
+        issues.append(
+            RecordingIssue(f"has {silence:.1f} s of silence at one end", RecordingFix.CONVERT)
+        )
     seconds = (loud[-1] - loud[0] + 1) / rate
-    slowest, fastest = LETTERS_A_SECOND
+    slowest, fastest = LETTERS_PER_SECOND
     if len(text) >= _FEW_LETTERS and not slowest <= len(text) / seconds <= fastest:
         word = "short" if len(text) / seconds > fastest else "long"
         problem = f"is {seconds:.1f} s, too {word} for its text: is it the right one?"
-        remarks.append(Remark(problem, Cure.RECORD))
-    return remarks
+        issues.append(RecordingIssue(problem, RecordingFix.RECORD))
+    return issues
 
 
 def _runs(flags: np.ndarray) -> int:

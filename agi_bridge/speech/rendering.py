@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
     from .cache import Cache
     from .engines import Engine
-    from .recording import Sound
+    from .recording import SoundInfo
 
 _log = structlog.get_logger(__name__)
 
 RESERVE_SECONDS: Final = 0.4
 """Left of the budget for each later engine: ample for espeak-ng, flite and a loaded piper."""
 
-FAILURES_TO_REST: Final = 3
+FAILURES_TO_OPEN: Final = 3
 """In a row; then an engine is passed over ..."""
 
-REST_SECONDS: Final = 30
+OPEN_SECONDS: Final = 30
 """... for this long."""
 
 Speech = Recording | PbxSpeech
@@ -64,8 +64,8 @@ class _Slot:
     def __init__(self, engine: Engine | PbxEngine) -> None:
         self.engine = engine
         self.rest = CircuitBreaker(
-            failure_threshold=FAILURES_TO_REST,
-            recovery_timeout=REST_SECONDS,
+            failure_threshold=FAILURES_TO_OPEN,
+            recovery_timeout=OPEN_SECONDS,
             expected_exception=(EngineError, BadAudio),
         )
         self.free = asyncio.Semaphore(1 if isinstance(engine, PbxEngine) else engine.at_once)
@@ -91,12 +91,12 @@ class Renderer:
         self,
         engines: Sequence[Engine | PbxEngine],
         cache: Cache,
-        cache_seen_as: str,
+        pbx_cache_path: str,
         budget: float,
     ) -> None:
         self._slots = [_Slot(engine) for engine in engines]
         self._cache = cache
-        self._cache_seen_as = cache_seen_as
+        self._pbx_cache_path = pbx_cache_path
         self.budget = budget
         self._jobs: dict[str, _Job] = {}
         self.counts: Counter[str] = Counter()
@@ -215,17 +215,17 @@ class Renderer:
             raise EngineTimeout("its share of the budget is used up") from None
 
     async def _rendered(self, wanted: _Wanted) -> Recording:
-        async with self._cache.workplace() as place:
+        async with self._cache.work_folder() as place:
             output = place / "rendered.wav"
             await wanted.engine.render(wanted.text, wanted.language, output)
-            return self._recording(wanted, await self._cache.keep(wanted.key, output))
+            return self._recording(wanted, await self._cache.store(wanted.key, output))
 
-    def _recording(self, wanted: _Wanted, sound: Sound) -> Recording:
+    def _recording(self, wanted: _Wanted, sound: SoundInfo) -> Recording:
         return Recording(
             name=f"say-{wanted.key[:12]}",
             language=wanted.language,
             text=wanted.text,
-            path=f"{self._cache_seen_as}/{wanted.key}",
+            path=f"{self._pbx_cache_path}/{wanted.key}",
             wav=self._cache.path(wanted.key),
             samples=sound.samples,
             sha256=sound.sha256,

@@ -62,7 +62,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class LineWords:
+class LineVariables:
     """What is a line's own in its texts."""
 
     brand: str
@@ -71,7 +71,7 @@ class LineWords:
     """Texts that replace the script's, by language and name; they may hold the same places."""
 
 
-EXAMPLE: Final = LineWords("Example Store", "example.com/text")
+EXAMPLE: Final = LineVariables("Example Store", "example.com/text")
 """The line of the package's own branded recording."""
 
 
@@ -113,7 +113,9 @@ class Script:
             return self._languages[language].unbranded[name]
         return self.texts(EXAMPLE, [language], [name])[0].text
 
-    def texts(self, line: LineWords, languages: Iterable[str], names: Iterable[str]) -> list[Text]:
+    def texts(
+        self, line: LineVariables, languages: Iterable[str], names: Iterable[str]
+    ) -> list[Text]:
         """Return a line's texts, by name and language, as they are to be recorded.
 
         Raises BadScript, naming every language, text and place that is missing.
@@ -130,7 +132,9 @@ class Script:
             raise BadScript(dict.fromkeys(problems))
         return found
 
-    def _text(self, line: LineWords, language: str, name: str, problems: list[str]) -> Text | None:
+    def _text(
+        self, line: LineVariables, language: str, name: str, problems: list[str]
+    ) -> Text | None:
         script = self._script(language)
         if script is None:
             problems.append(f"{language!r} has no script: write {language}.toml")

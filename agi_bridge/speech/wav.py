@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
+from array import array
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .errors import BadAudio
@@ -26,6 +28,9 @@ HEADER_BYTES: Final = 44
 """Of the form that Asterisk plays: RIFF, `fmt ` of 16 bytes, and the head of `data`."""
 
 SAMPLE_BYTES: Final = 2
+
+SILENCE_PEAK: Final = 10
+"""Largest 16 bit sample of a silent recording: -70 dBFS, the level of noise on a line."""
 
 _FORM = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _CHUNK = struct.Struct("<4sI")
@@ -76,6 +81,14 @@ def check(content: bytes, rate: int) -> int:
     if found is None or not found.format:
         raise BadAudio("is not a WAV file")
     raise BadAudio(_fault(found, rate))
+
+
+def is_silent(content: bytes) -> bool:
+    """Tell whether no sample of a file that `check` accepts exceeds SILENCE_PEAK."""
+    found = array("h", content[HEADER_BYTES:])
+    if sys.byteorder == "big":
+        found.byteswap()
+    return max(found) <= SILENCE_PEAK and min(found) >= -SILENCE_PEAK
 
 
 def samples(content: bytes, rate: int) -> bytes | None:

@@ -1,22 +1,24 @@
-"""The web: takes revocations, from the business's systems and Instaply, and serves recordings.
+"""The HTTP listener: revocations, Instaply's messages, and recordings for the PBX.
 
-Plain HTTP for a reverse proxy to put TLS before. Knows the configuration and what a revocation is,
-and nothing of calls.
+It speaks plain HTTP; a reverse proxy adds TLS. It uses the configuration and the consent package's
+revocations. It does not use calls or the hook.
 """
 
-from agi_bridge.web.app import MESSAGES, REVOCATIONS, Revocations, build
-from agi_bridge.web.media import AUDIO, Media
-from agi_bridge.web.server import Web
+from agi_bridge.web.app import MESSAGES, REVOCATIONS, RevocationStore, build_app
+from agi_bridge.web.connections import MAX_CONNECTIONS
+from agi_bridge.web.media import AUDIO, RecordingEndpoint
+from agi_bridge.web.server import WebServer
 from agi_bridge.web.stop_words import Intent, read_intent
 
 __all__ = [
     "AUDIO",
+    "MAX_CONNECTIONS",
     "MESSAGES",
     "REVOCATIONS",
     "Intent",
-    "Media",
-    "Revocations",
-    "Web",
-    "build",
+    "RecordingEndpoint",
+    "RevocationStore",
+    "WebServer",
+    "build_app",
     "read_intent",
 ]

@@ -17,11 +17,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agi_bridge.consent.errors import ConsentError
-from agi_bridge.consent.revocation import Revocation
-from agi_bridge.web.attempts import Attempts
+from agi_bridge.consent import ConsentError, Revocation
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
+from agi_bridge.web.failed_tokens import FailedTokens
 from agi_bridge.web.instaply import brand_of, read_message
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import authorise, demand_json, read_body, read_object
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from agi_bridge.consent.revocation import Revoked
+    from agi_bridge.consent import RevocationResult
     from agi_bridge.settings import Settings
     from agi_bridge.web.instaply import CustomerMessage
-    from agi_bridge.web.media import Media
+    from agi_bridge.web.media import RecordingEndpoint
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -51,31 +50,33 @@ _TOO_OFTEN: Final = ProblemResponse(
     "Authorization",
     "has been wrong too often",
     "wait a minute and send the token that [web] names",
-    {"Retry-After": "60", "Connection": "close"},
+    {"Retry-After": "60"},
 )
 
 
-class Revocations(Protocol):
+class RevocationStore(Protocol):
     """What keeps revocations: the ledger."""
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         """Store a request to revoke; it holds when this returns."""
         ...
 
-    async def message(
+    async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
         """Put what a customer wrote on the list of a person; return its id."""
         ...
 
 
-def build(settings: Settings, ledger: Revocations, media: Media | None = None) -> Starlette:
+def build_app(
+    settings: Settings, ledger: RevocationStore, media: RecordingEndpoint | None = None
+) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others."""
     web = settings.web
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
-    attempts = Attempts()
-    served = RequestLimiter(attempts)
+    failed_tokens = FailedTokens()
+    served = RequestLimiter(failed_tokens)
     if token is not None:
         revocations = RevocationEndpoint(settings, ledger, token, instaply)
         routes.append(
@@ -86,19 +87,19 @@ def build(settings: Settings, ledger: Revocations, media: Media | None = None) -
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
-        recordings = partial(RequestLimiter(attempts).answer, AUDIO, media)
+        recordings = partial(RequestLimiter(failed_tokens).answer, AUDIO, media)
         routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
     app.router.redirect_slashes = False
-    app.state.attempts = attempts
+    app.state.failed_tokens = failed_tokens
     return app
 
 
 class RequestLimiter:
     """Runs handlers, so many at once; whatever they raise becomes an answer."""
 
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+    def __init__(self, failed_tokens: FailedTokens) -> None:
+        self._failed_tokens = failed_tokens
         self._requests = 0
 
     async def answer(self, path: str, handler: Handler, request: Request) -> Response:
@@ -127,14 +128,14 @@ class RequestLimiter:
         """What a refusal becomes once its address has sent too many wrong tokens."""
         address = "" if request.client is None else request.client.host
         wrong = refused.status == 401  # noqa: PLR2004 - RFC 9110, 15.5.2
-        return _TOO_OFTEN if wrong and self._attempts.too_many(address, path) else refused
+        return _TOO_OFTEN if wrong and self._failed_tokens.too_many(address, path) else refused
 
 
 class RevocationEndpoint:
     """`POST /v1/revocations`."""
 
     def __init__(
-        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
     ) -> None:
         self._lines = settings.lines
         self._ledger = ledger
@@ -157,7 +158,7 @@ class MessageEndpoint:
     """`POST /v1/instaply/messages`."""
 
     def __init__(
-        self, settings: Settings, ledger: Revocations, token: str, other: str | None
+        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
     ) -> None:
         self._lines = settings.lines
         self._ledger = ledger
@@ -174,7 +175,7 @@ class MessageEndpoint:
         if message is None:
             return Response(status_code=204)
         numbers: tuple[str, ...] = ()
-        if message.wish is Intent.STOP:
+        if message.intent is Intent.STOP:
             numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
         if not numbers:
             return await self._hand_over(message)
@@ -197,7 +198,7 @@ class MessageEndpoint:
         return _told(revoked)
 
     async def _hand_over(self, message: CustomerMessage) -> Response:
-        id_ = await self._ledger.message(
+        id_ = await self._ledger.record_message(
             message.customer_id,
             message.words,
             reference=message.reference,
@@ -206,16 +207,16 @@ class MessageEndpoint:
         structlog.get_logger().warning(
             "a customer's message waits for a person: see `consents list --open`",
             consent=id_,
-            wish=message.wish.value,
+            intent=message.intent.value,
         )
         return JSONResponse({"message": id_}, 202)
 
 
-def _told(revoked: Revoked) -> Mapping[str, str | int]:
+def _told(revoked: RevocationResult) -> Mapping[str, str | int]:
     return {"revocation": revoked.revocation_id, "consents": revoked.consents}
 
 
-def _log(event: str, revoked: Revoked, **facts: str) -> None:
+def _log(event: str, revoked: RevocationResult, **facts: str) -> None:
     structlog.get_logger().info(
         event,
         consent=revoked.revocation_id,
@@ -230,8 +231,10 @@ def _busy(problem: str) -> ProblemResponse:
 
 
 def _refusal(refused: ProblemResponse) -> JSONResponse:
+    """Make the answer, and the connection's last: nothing that follows it is wanted."""
     error = {"field": refused.field, "problem": refused.problem, "fix": refused.fix}
-    return JSONResponse({"error": error}, refused.status, refused.headers)
+    headers = {**(refused.headers or {}), "Connection": "close"}
+    return JSONResponse({"error": error}, refused.status, headers)
 
 
 async def _no_path(_: Request, error: Exception) -> Response:

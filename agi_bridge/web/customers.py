@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agi_bridge.settings.customers import read_customers
+from agi_bridge.settings import read_customers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

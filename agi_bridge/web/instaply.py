@@ -36,7 +36,7 @@ class CustomerMessage:
     """A message that asks for no more texts, or may do so.
 
     Attributes:
-        wish: `STOP` or `UNCLEAR`.
+        intent: `STOP` or `UNCLEAR`.
         customer_id: Instaply's id of the customer; `unknown` if the message names none.
         business_id: Instaply's id of the business, None if the message names none.
         words: what the customer wrote.
@@ -44,7 +44,7 @@ class CustomerMessage:
         received: when the customer wrote, RFC 3339; None if the message does not say.
     """
 
-    wish: Intent
+    intent: Intent
     customer_id: str = field(repr=False)
     business_id: str | None
     words: str = field(repr=False)
@@ -66,13 +66,13 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
     words = data.get("messageBody")
     if _word(data.get("fromCustomer")) not in _YES or not isinstance(words, str):
         return None
-    wish = read_intent(words)
-    if wish is Intent.OTHER:
+    intent = read_intent(words)
+    if intent is Intent.OTHER:
         return None
     customer_id = _id(data.get("customerId")) or _thread(data) or UNKNOWN
     message_id = _id(data.get("messageId"))
     return CustomerMessage(
-        wish=wish,
+        intent=intent,
         customer_id=customer_id,
         business_id=_id(data.get("businessId")),
         words=clean(words[:MAX_WORDS]),

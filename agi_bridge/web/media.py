@@ -49,7 +49,7 @@ class _Sound(NamedTuple):
     sha256: str
 
 
-class Media:
+class RecordingEndpoint:
     """The recordings that the PBX was told of. Belongs to one event loop.
 
     Args:

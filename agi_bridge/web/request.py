@@ -70,7 +70,7 @@ async def read_body(request: Request) -> bytes:
                     raise too_long
     except TimeoutError:
         fix = f"send it within {BODY_SECONDS:g} seconds"
-        raise ProblemResponse(408, "", "came too slowly", fix, {"Connection": "close"}) from None
+        raise ProblemResponse(408, "", "came too slowly", fix) from None
     return bytes(body)
 
 

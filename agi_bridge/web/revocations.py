@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent.revocation import Revocation
+from agi_bridge.consent import Revocation
 from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def read_revocation(
 def _number(value: object, line: Line) -> str:
     if value is None:
         raise ProblemResponse(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
-    number = phone.named(value, region=line.regions[0]) if isinstance(value, str) else None
+    number = phone.parse(value, region=line.regions[0]) if isinstance(value, str) else None
     if number is None:
         fix = 'write it in E.164, like "+14155550199", in quotes'
         raise ProblemResponse(422, "number", "is not a telephone number", fix)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 import uvicorn
 
-from agi_bridge.guard import bind
-from agi_bridge.settings.web import MAX_CONNECTIONS
-from agi_bridge.web.app import build
-from agi_bridge.web.door import Connection, Door
+from agi_bridge.net import bind
+from agi_bridge.web.app import build_app
+from agi_bridge.web.connections import MAX_CONNECTIONS, Connection, ConnectionLimiter
 
 if TYPE_CHECKING:
     import socket
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from agi_bridge.settings import Settings
-    from agi_bridge.web.app import Revocations
-    from agi_bridge.web.media import Media
+    from agi_bridge.web.app import RevocationStore
+    from agi_bridge.web.media import RecordingEndpoint
 
 IDLE_SECONDS: Final = 5
 """How long a connection is kept open for a next request."""
@@ -31,13 +30,11 @@ IDLE_SECONDS: Final = 5
 DRAIN_SECONDS: Final = 5
 """How long requests in progress may take to end when the web is closed."""
 
-_MAX_HEADER_BYTES: Final = 16 * 1024
-
 _BACKLOG: Final = 128
 """Connections that the kernel may hold for us."""
 
 
-class Web:
+class WebServer:
     """Takes revocations if a token is set and serves recordings while its `async with` block runs.
 
     Args:
@@ -51,8 +48,8 @@ class Web:
     def __init__(
         self,
         settings: Settings,
-        ledger: Revocations,
-        media: Media | None = None,
+        ledger: RevocationStore,
+        media: RecordingEndpoint | None = None,
         *,
         sockets: Sequence[socket.socket] | None = None,
         max_connections: int = MAX_CONNECTIONS,
@@ -94,7 +91,7 @@ class Web:
             raise
         self._port = sockets[0].getsockname()[1]
         self._server = _Server(
-            build(self._settings, self._ledger, self._media), self._max_connections
+            build_app(self._settings, self._ledger, self._media), self._max_connections
         )
         self._serving = asyncio.create_task(self._server.serve(sockets), name="web")
         structlog.get_logger().info(
@@ -146,17 +143,16 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 backlog=_BACKLOG,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
             )
         )
         self._app = app
-        self._door = Door(max_connections)
-        self.server_state = self._door
+        self._limiter = ConnectionLimiter(max_connections)
+        self.server_state = self._limiter
 
     def say_what_was_counted(self) -> None:
         """Have the log told of refusals that it has not been told of."""
-        self._door.close()
-        self._app.state.attempts.close()
+        self._limiter.close()
+        self._app.state.failed_tokens.close()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator function, decorated
         """Leave signals to the service."""

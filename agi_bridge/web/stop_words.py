@@ -58,12 +58,12 @@ def read_intent(message: str) -> Intent:
     if is_liking(text):
         return Intent.OTHER
     own = unquoted(text)
-    wishes = {_wish_of(reading) for reading in readings(own)}
-    if Intent.STOP in wishes:
+    intents = {_intent_of(reading) for reading in readings(own)}
+    if Intent.STOP in intents:
         return Intent.STOP
     if own != text:
-        wishes |= {_wish_of(reading) for reading in readings(text)}
-    if wishes != {Intent.OTHER} or any(sign in SIGNS for sign in text):
+        intents |= {_intent_of(reading) for reading in readings(text)}
+    if intents != {Intent.OTHER} or any(sign in SIGNS for sign in text):
         return Intent.UNCLEAR
     return Intent.OTHER
 
@@ -176,7 +176,7 @@ class _Phrase:
     start: int
 
 
-def _wish_of(reading: Reading) -> Intent:
+def _intent_of(reading: Reading) -> Intent:
     words, breaks = _without_courtesies(reading)
     if not words:
         return Intent.OTHER

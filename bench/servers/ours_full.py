@@ -18,13 +18,13 @@ from agi_bridge.consent import (
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
-    Keys,
-    Ledger,
     NumberEntered,
     State,
 )
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.hook import Dial, HookClient, Instructions
-from agi_bridge.observe import CallLine, configure_logging
+from agi_bridge.observe import CallLogEntry, configure_logging
 from bench.servers import flow
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ class Bridge:
 
     async def __call__(self, channel: Channel) -> None:
         """The flow, told as the product tells it."""
-        line = CallLine(channel.environment.unique_id)
+        line = CallLogEntry(channel.environment.unique_id)
         try:
             await self._play(channel, line)
         finally:
             line.write()
 
-    async def _play(self, channel: Channel, line: CallLine) -> None:
+    async def _play(self, channel: Channel, line: CallLogEntry) -> None:
         record = ConsentRecord(_facts(channel), UNLIMITED)
         await channel.answer()
         played = await channel.stream_file(flow.DISCLOSURE, "*")
@@ -91,7 +91,7 @@ class Bridge:
         answer = await channel.get_data(
             flow.CONFIRM_NUMBER, timeout=flow.CONFIRM_SECONDS, max_digits=1
         )
-        record.key(flow.CONFIRM_NUMBER, line.elapsed_ms, answer.keys)
+        record.key_pressed(flow.CONFIRM_NUMBER, line.elapsed_ms, answer.keys)
         record.confirmed("number_then_1")
         line.step("agreed")
         await channel.set_variable("CONSENT_NUMBER", number.e164)
@@ -100,7 +100,7 @@ class Bridge:
         await channel.exec("Dial", *flow.dial_options(forward).split(","))
         line.note(dial_status=await channel.get_variable("DIALSTATUS"), ended="done")
 
-    async def _submit(self, record: ConsentRecord, line: CallLine) -> str:
+    async def _submit(self, record: ConsentRecord, line: CallLogEntry) -> str:
         """Store, submit, store; returns the number to dial."""
         record.submitting()
         await self.ledger.append(record.take())
@@ -110,7 +110,7 @@ class Bridge:
         )
         line.step("answer")
         line.note(consent=record.id, hook=submission.outcome.value, hook_reason=submission.reason)
-        record.settled(
+        record.submission_ended(
             State(submission.outcome.value),
             reason=submission.reason,
             status=submission.status,

@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from agi_bridge.speech import DIGITS, PROMPTS, Script
-from agi_bridge.speech.engines.kokoro import RATE as MODEL_RATE
+from agi_bridge.speech import DIGIT_PROMPTS, PROMPTS, Script
+from agi_bridge.speech import RATE as MODEL_RATE
 from agi_bridge.speech.engines.kokoro import VOICES, KokoroModel
 
 RATE = 8_000
@@ -42,7 +42,7 @@ ENDS = 0.05  # seconds of silence added at both ends of a prompt
 PEAK_DBFS = -1.0  # no sample of any file may exceed this
 
 # Speaking rate of a prompt where it is not its language's; found by transcription.
-SPEED = {"fr/you-entered": 1.0} | {f"en/{name}": 0.95 for name in DIGITS}
+SPEED = {"fr/you-entered": 1.0} | {f"en/{name}": 0.95 for name in DIGIT_PROMPTS}
 
 # Languages whose digits are understood when strings of ten are made of them; docs/speech.md tells
 # what was tried for the others.
@@ -116,7 +116,7 @@ def main() -> None:
     )
     script = Script()
     for lang in VOICES:
-        for name in (*PROMPTS, *(DIGITS if lang in DIGIT_LANGUAGES else ())):
+        for name in (*PROMPTS, *(DIGIT_PROMPTS if lang in DIGIT_LANGUAGES else ())):
             if args.only and not {lang, name, f"{lang}/{name}"} & set(args.only):
                 continue
             text = script.shipped(name, lang)

@@ -9,13 +9,13 @@ from agi_bridge.agi import (
     AGIProtocolError,
     Channel,
     ChannelState,
-    Digits,
+    DigitsResult,
     Limits,
-    Playback,
-    Recorded,
+    PlaybackResult,
+    RecordResult,
 )
 from agi_bridge.agi.commands import exec_seconds
-from tests.support.fake_transport import Line, settle
+from tests.support.fake_transport import FakeSession, settle
 
 OK = b"200 result=0\n"
 ONE = b"200 result=1\n"
@@ -30,14 +30,14 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         lambda c: c.stream_file("a", "*#", offset=80),
         b'STREAM FILE "a" "*#" 80\n',
         b"200 result=35 endpos=800\n",
-        Playback("#", 800),
+        PlaybackResult("#", 800),
     ),
-    (lambda c: c.stream_file("a"), b'STREAM FILE "a" "" 0\n', OK, Playback("", 0)),
+    (lambda c: c.stream_file("a"), b'STREAM FILE "a" "" 0\n', OK, PlaybackResult("", 0)),
     (
         lambda c: c.get_data("a", timeout=2.5, max_digits=4),
         b'GET DATA "a" 2500 4\n',
         b"200 result=0042\n",
-        Digits("0042", "full"),
+        DigitsResult("0042", "full"),
     ),
     (lambda c: c.wait_for_digit(0.25), b"WAIT FOR DIGIT 250\n", b"200 result=42\n", "*"),
     (lambda c: c.wait_for_digit(0), b"WAIT FOR DIGIT 0\n", OK, ""),
@@ -51,13 +51,13 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         lambda c: c.record_file("r", seconds=5),
         b'RECORD FILE "r" "wav" "#" 5000 0\n',
         b"200 result=35 (dtmf) endpos=800\n",
-        Recorded("#", 800),
+        RecordResult("#", 800),
     ),
     (
         lambda c: c.record_file("r", "sln", "", seconds=5, offset=8, beep=True, silence=2),
         b'RECORD FILE "r" "sln" "" 5000 8 "BEEP" "s=2"\n',
         b"200 result=6981 (timeout)\n",
-        Recorded("", 0),
+        RecordResult("", 0),
     ),
     (lambda c: c.set_music(on=True), b"SET MUSIC ON\n", OK, None),
     (lambda c: c.set_music(on=True, music_class="jazz"), b'SET MUSIC ON "jazz"\n', OK, None),
@@ -118,9 +118,9 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
 async def test_a_command_is_written_so_and_its_reply_means_this(
     asked: Asked, written: bytes, reply: bytes, result: object
 ) -> None:
-    line = Line()
-    assert await line.asked(asked(line.channel), reply) == result
-    assert line.written == [written]
+    session = FakeSession()
+    assert await session.asked(asked(session.channel), reply) == result
+    assert session.written == [written]
 
 
 @pytest.mark.parametrize(
@@ -136,21 +136,21 @@ async def test_a_command_is_written_so_and_its_reply_means_this(
     ],
 )
 async def test_a_minus_one_with_a_living_caller_is_an_application_error(asked: Asked) -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIAppError):
-        await line.asked(asked(line.channel), b"200 result=-1\n", ALIVE)
+        await session.asked(asked(session.channel), b"200 result=-1\n", ALIVE)
 
 
 async def test_exec_gives_minus_one_back_if_the_caller_is_there() -> None:
-    line = Line()
-    dialling = line.channel.exec("Dial", "PJSIP/1", "30")
-    assert await line.asked(dialling, b"200 result=-1\n", ALIVE) == -1
+    session = FakeSession()
+    dialling = session.channel.exec("Dial", "PJSIP/1", "30")
+    assert await session.asked(dialling, b"200 result=-1\n", ALIVE) == -1
 
 
 async def test_exec_of_what_asterisk_does_not_have() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIAppError, match="application"):
-        await line.asked(line.channel.exec("Queue", "q"), b"200 result=-2\n")
+        await session.asked(session.channel.exec("Queue", "q"), b"200 result=-2\n")
 
 
 @pytest.mark.parametrize(
@@ -174,23 +174,23 @@ async def test_exec_of_what_asterisk_does_not_have() -> None:
     ],
 )
 async def test_what_must_not_be_asked_is_not_written(asked: Asked) -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIArgumentError):
-        await asked(line.channel)
-    assert line.written == []
+        await asked(session.channel)
+    assert session.written == []
 
 
 async def test_the_applications_allowed_are_the_owners_choice() -> None:
-    line = Line(applications=frozenset({"System"}))
-    assert await line.asked(line.channel.exec("System", "true"), OK) == 0
+    session = FakeSession(applications=frozenset({"System"}))
+    assert await session.asked(session.channel.exec("System", "true"), OK) == 0
     with pytest.raises(AGIArgumentError):
-        await line.channel.exec("Dial", "PJSIP/1")
+        await session.channel.exec("Dial", "PJSIP/1")
 
 
 async def test_a_database_that_does_not_store_is_an_error() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIAppError):
-        await line.asked(line.channel.database_put("f", "k", "v"), OK)
+        await session.asked(session.channel.database_put("f", "k", "v"), OK)
 
 
 @pytest.mark.parametrize(
@@ -203,27 +203,27 @@ async def test_a_database_that_does_not_store_is_an_error() -> None:
     ],
 )
 async def test_a_result_that_makes_no_sense_is_a_protocol_error(asked: Asked, reply: bytes) -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIProtocolError):
-        await line.asked(asked(line.channel), reply)
+        await session.asked(asked(session.channel), reply)
 
 
 async def test_a_state_that_we_do_not_know_is_unknown() -> None:
-    line = Line()
-    found = await line.asked(line.channel.channel_status(), b"200 result=77\n")
+    session = FakeSession()
+    found = await session.asked(session.channel.channel_status(), b"200 result=77\n")
     assert found is ChannelState.UNKNOWN
 
 
 async def test_digits_do_not_show_themselves() -> None:
-    assert "415" not in repr(Digits("4155550123", "full"))
+    assert "415" not in repr(DigitsResult("4155550123", "full"))
 
 
 async def test_a_refused_channel_takes_nothing_more() -> None:
-    line = Line()
-    await line.channel.refuse("busy")
-    assert line.written == [b"failure busy\n"]
+    session = FakeSession()
+    await session.channel.refuse("busy")
+    assert session.written == [b"failure busy\n"]
     with pytest.raises(AGIHangup):
-        await line.channel.set_variable("A", "b")
+        await session.channel.set_variable("A", "b")
     await settle()
 
 

@@ -14,7 +14,7 @@ from agi_bridge.agi import (
     Channel,
     Limits,
 )
-from tests.support.fake_transport import ENVIRONMENT, Line, settle
+from tests.support.fake_transport import ENVIRONMENT, FakeSession, settle
 
 OK = b"200 result=0\n"
 DEAD = b"511 Command Not Permitted on a dead channel or intercept routine\n"
@@ -32,84 +32,86 @@ SOON = Limits(
 
 
 async def test_a_command_goes_out_in_one_write() -> None:
-    line = Line()
-    assert await line.asked(line.channel.stream_file("a b", "*"), b"200 result=0 endpos=8\n")
-    assert line.written == [b'STREAM FILE "a b" "*" 0\n']
+    session = FakeSession()
+    assert await session.asked(session.channel.stream_file("a b", "*"), b"200 result=0 endpos=8\n")
+    assert session.written == [b'STREAM FILE "a b" "*" 0\n']
 
 
 async def test_a_second_task_waits_for_the_reply_to_the_first() -> None:
-    line = Line()
-    first = asyncio.create_task(line.channel.answer())
-    second = asyncio.create_task(line.channel.noop("2"))
-    third = asyncio.create_task(line.channel.noop("3"))
+    session = FakeSession()
+    first = asyncio.create_task(session.channel.answer())
+    second = asyncio.create_task(session.channel.noop("2"))
+    third = asyncio.create_task(session.channel.noop("3"))
     await settle()
-    assert line.written == [b"ANSWER\n"]
-    line.feed(OK)
+    assert session.written == [b"ANSWER\n"]
+    session.feed(OK)
     await settle()
-    assert line.written == [b"ANSWER\n", b'NOOP "2"\n']
-    line.feed(OK)
+    assert session.written == [b"ANSWER\n", b'NOOP "2"\n']
+    session.feed(OK)
     await settle()
-    line.feed(OK)
+    session.feed(OK)
     await asyncio.gather(first, second, third)
-    assert line.written[2:] == [b'NOOP "3"\n']
+    assert session.written[2:] == [b'NOOP "3"\n']
 
 
 async def test_a_cancelled_command_leaves_its_reply_to_be_consumed_first() -> None:
-    line = Line()
-    playing = asyncio.create_task(line.channel.wait_for_digit(30))
+    session = FakeSession()
+    playing = asyncio.create_task(session.channel.wait_for_digit(30))
     await settle()
     playing.cancel()
-    status = asyncio.create_task(line.channel.get_variable("X"))
+    status = asyncio.create_task(session.channel.get_variable("X"))
     await settle()
-    assert line.written == [b"WAIT FOR DIGIT 30000\n"]
-    line.feed(b"200 result=53\n")
+    assert session.written == [b"WAIT FOR DIGIT 30000\n"]
+    session.feed(b"200 result=53\n")
     await settle()
-    line.feed(b"200 result=1 (value)\n")
+    session.feed(b"200 result=1 (value)\n")
     assert await status == "value"
 
 
 async def test_who_is_cancelled_while_waiting_for_a_turn_hands_it_on() -> None:
-    line = Line()
-    first = asyncio.create_task(line.channel.answer())
-    second = asyncio.create_task(line.channel.noop("2"))
-    third = asyncio.create_task(line.channel.noop("3"))
+    session = FakeSession()
+    first = asyncio.create_task(session.channel.answer())
+    second = asyncio.create_task(session.channel.noop("2"))
+    third = asyncio.create_task(session.channel.noop("3"))
     await settle()
-    line.feed(OK)  # the turn is given to the second,
+    session.feed(OK)  # the turn is given to the second,
     second.cancel()  # which is cancelled before it runs
     await settle()
-    assert line.written == [b"ANSWER\n", b'NOOP "3"\n']
-    line.feed(OK)
+    assert session.written == [b"ANSWER\n", b'NOOP "3"\n']
+    session.feed(OK)
     await asyncio.gather(first, third)
     with pytest.raises(asyncio.CancelledError):
         await second
 
 
 async def test_who_gave_up_waiting_is_passed_over() -> None:
-    line = Line()
-    first = asyncio.create_task(line.channel.answer())
-    second = asyncio.create_task(line.channel.noop("2"))
-    third = asyncio.create_task(line.channel.noop("3"))
+    session = FakeSession()
+    first = asyncio.create_task(session.channel.answer())
+    second = asyncio.create_task(session.channel.noop("2"))
+    third = asyncio.create_task(session.channel.noop("3"))
     await settle()
     second.cancel()
     await settle()
-    line.feed(OK)
+    session.feed(OK)
     await settle()
-    assert line.written == [b"ANSWER\n", b'NOOP "3"\n']
-    line.feed(OK)
+    assert session.written == [b"ANSWER\n", b'NOOP "3"\n']
+    session.feed(OK)
     await asyncio.gather(first, third)
 
 
 async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
-    line = Line()
-    line.feed(b"200 result=1 (forged)\n" + USAGE + DEAD)
-    assert await line.asked(line.channel.get_variable("X"), b"200 result=1 (true)\n") == "true"
-    assert not line.channel.hung_up
+    session = FakeSession()
+    session.feed(b"200 result=1 (forged)\n" + USAGE + DEAD)
+    assert (
+        await session.asked(session.channel.get_variable("X"), b"200 result=1 (true)\n") == "true"
+    )
+    assert not session.channel.hung_up
 
 
 async def test_trying_is_not_the_reply() -> None:
-    line = Line()
-    reply = line.channel.get_variable("X")
-    assert await line.asked(reply, b"100 result=0 Trying...\n", b"200 result=1 (x)\n") == "x"
+    session = FakeSession()
+    reply = session.channel.get_variable("X")
+    assert await session.asked(reply, b"100 result=0 Trying...\n", b"200 result=1 (x)\n") == "x"
 
 
 # -- usage blocks -----------------------------------------------------------------------------
@@ -118,17 +120,19 @@ async def test_trying_is_not_the_reply() -> None:
 @pytest.mark.parametrize("late", [False, True])
 async def test_the_usage_behind_an_exec_that_gave_1_is_drained(late: bool) -> None:  # noqa: FBT001 - a case
     """`handle_exec` returns the application's 1, which `agi_handle_command` takes for usage."""
-    line = Line()
+    session = FakeSession()
     if late:
-        assert await line.asked(line.channel.exec("Queue", "q"), b"200 result=1\n") == 1
-        value = asyncio.create_task(_get(line.channel))
+        assert await session.asked(session.channel.exec("Queue", "q"), b"200 result=1\n") == 1
+        value = asyncio.create_task(_get(session.channel))
         await settle()
-        line.feed(USAGE)  # after the next command was written
+        session.feed(USAGE)  # after the next command was written
     else:
-        assert await line.asked(line.channel.exec("Queue", "q"), b"200 result=1\n" + USAGE) == 1
-        value = asyncio.create_task(_get(line.channel))
+        assert (
+            await session.asked(session.channel.exec("Queue", "q"), b"200 result=1\n" + USAGE) == 1
+        )
+        value = asyncio.create_task(_get(session.channel))
         await settle()
-    line.feed(b"200 result=1 (x)\n")
+    session.feed(b"200 result=1 (x)\n")
     assert await value == "x"
 
 
@@ -137,147 +141,147 @@ async def _get(channel: Channel) -> str | None:
 
 
 async def test_a_usage_block_that_did_not_come_is_not_waited_for() -> None:
-    line = Line()
-    await line.asked(line.channel.exec("Queue", "q"), b"200 result=1\n")
-    await line.asked(line.channel.noop(), OK)
+    session = FakeSession()
+    await session.asked(session.channel.exec("Queue", "q"), b"200 result=1\n")
+    await session.asked(session.channel.noop(), OK)
     with pytest.raises(AGIUsageError):
-        await line.asked(line.channel.set_priority("nolabel"), USAGE)
+        await session.asked(session.channel.set_priority("nolabel"), USAGE)
 
 
 async def test_usage_unknown_command_and_other_codes_are_errors_of_the_command() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIUsageError):
-        await line.asked(line.channel.say_digits("x"), USAGE)
+        await session.asked(session.channel.say_digits("x"), USAGE)
     with pytest.raises(AGIInvalidCommand):
-        await line.asked(line.channel.answer(), b"510 Invalid or unknown command\n")
+        await session.asked(session.channel.answer(), b"510 Invalid or unknown command\n")
     with pytest.raises(AGIProtocolError, match="503"):
-        await line.asked(line.channel.answer(), b"503 Out of memory\n")
-    await line.asked(line.channel.answer(), OK)
+        await session.asked(session.channel.answer(), b"503 Out of memory\n")
+    await session.asked(session.channel.answer(), OK)
 
 
 # -- hangup -----------------------------------------------------------------------------------
 
 
 async def test_after_a_hangup_live_commands_are_not_even_written() -> None:
-    line = Line()
-    line.feed(b"HANGUP\nHANGUP\n")
-    assert line.channel.hung_up
-    for command in (line.channel.answer, line.channel.channel_status):
+    session = FakeSession()
+    session.feed(b"HANGUP\nHANGUP\n")
+    assert session.channel.hung_up
+    for command in (session.channel.answer, session.channel.channel_status):
         with pytest.raises(AGIHangup):
             await command()
-    assert line.written == []
-    assert await line.asked(line.channel.get_variable("X"), b"200 result=1 (x)\n") == "x"
+    assert session.written == []
+    assert await session.asked(session.channel.get_variable("X"), b"200 result=1 (x)\n") == "x"
 
 
 async def test_a_hangup_between_command_and_reply_is_not_the_reply() -> None:
-    line = Line()
-    value = line.asked(line.channel.get_variable("X"), b"HANGUP\n", b"200 result=1 (x)\n")
+    session = FakeSession()
+    value = session.asked(session.channel.get_variable("X"), b"HANGUP\n", b"200 result=1 (x)\n")
     assert await value == "x"
-    assert line.channel.hung_up
+    assert session.channel.hung_up
 
 
 async def test_a_511_is_a_hangup() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIHangup):
-        await line.asked(line.channel.stream_file("x"), DEAD)
-    assert line.channel.hung_up
+        await session.asked(session.channel.stream_file("x"), DEAD)
+    assert session.channel.hung_up
 
 
 async def test_a_511_to_a_cancelled_command_is_a_hangup_as_well() -> None:
-    line = Line()
-    task = asyncio.create_task(line.channel.answer())
+    session = FakeSession()
+    task = asyncio.create_task(session.channel.answer())
     await settle()
     task.cancel()
     await settle()
-    line.feed(DEAD)
-    assert line.channel.hung_up
+    session.feed(DEAD)
+    assert session.channel.hung_up
 
 
 @pytest.mark.parametrize("by", ["eof", "lost", "reset"])
 async def test_the_end_of_the_connection_ends_the_pending_command_and_all_others(by: str) -> None:
-    line = Line()
-    first = asyncio.create_task(line.channel.answer())
-    second = asyncio.create_task(line.channel.noop())
+    session = FakeSession()
+    first = asyncio.create_task(session.channel.answer())
+    second = asyncio.create_task(session.channel.noop())
     await settle()
     if by == "eof":
-        line.connection.eof_received()
+        session.connection.eof_received()
     else:
-        line.connection.connection_lost(OSError("reset") if by == "reset" else None)
+        session.connection.connection_lost(OSError("reset") if by == "reset" else None)
     for task in (first, second):
         with pytest.raises(AGIHangup):
             await task
     with pytest.raises(AGIHangup):
-        await line.channel.get_variable("X")
+        await session.channel.get_variable("X")
     if by == "reset":
-        assert isinstance(line.ends[0], AGIProtocolError)
+        assert isinstance(session.ends[0], AGIProtocolError)
 
 
 async def test_a_minus_one_of_a_living_channel_is_an_application_error() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIAppError):
-        await line.asked(
-            line.channel.stream_file("none"), b"200 result=-1 endpos=0\n", b"200 result=6\n"
+        await session.asked(
+            session.channel.stream_file("none"), b"200 result=-1 endpos=0\n", b"200 result=6\n"
         )
-    assert line.written[-1] == b"CHANNEL STATUS\n"
+    assert session.written[-1] == b"CHANNEL STATUS\n"
 
 
 @pytest.mark.parametrize("answer", [DEAD, b"HANGUP\n" + DEAD])
 async def test_a_minus_one_of_a_dead_channel_is_a_hangup(answer: bytes) -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIHangup):
-        await line.asked(line.channel.stream_file("x"), b"200 result=-1 endpos=0\n", answer)
+        await session.asked(session.channel.stream_file("x"), b"200 result=-1 endpos=0\n", answer)
 
 
 async def test_reply_and_hangup_in_one_read_are_both_heard() -> None:
-    line = Line()
+    session = FakeSession()
     with pytest.raises(AGIHangup):
-        await line.asked(line.channel.wait_for_digit(1), b"200 result=-1\nHANGUP\n")
+        await session.asked(session.channel.wait_for_digit(1), b"200 result=-1\nHANGUP\n")
 
 
 # -- deadlines --------------------------------------------------------------------------------
 
 
 async def test_a_command_that_is_not_answered_in_time_closes_the_connection() -> None:
-    line = Line(SOON)
+    session = FakeSession(SOON)
     with pytest.raises(AGITimeout):
-        await line.channel.answer()
-    assert line.tap.aborted
+        await session.channel.answer()
+    assert session.transport.aborted
     with pytest.raises(AGIHangup):
-        await line.channel.noop()
+        await session.channel.noop()
 
 
 async def test_after_a_hangup_the_outstanding_reply_is_waited_for_but_not_for_ever() -> None:
-    line = Line(Limits(hangup_seconds=0.05))
-    task = asyncio.create_task(line.channel.exec("Dial", "PJSIP/1", "30", "S(7200)"))
+    session = FakeSession(Limits(hangup_seconds=0.05))
+    task = asyncio.create_task(session.channel.exec("Dial", "PJSIP/1", "30", "S(7200)"))
     await settle()
-    line.feed(b"HANGUP\n")
+    session.feed(b"HANGUP\n")
     with pytest.raises(AGIHangup):
         await task
-    assert line.tap.aborted
+    assert session.transport.aborted
 
 
 async def test_a_later_shorter_deadline_moves_the_timer_forward() -> None:
-    line = Line(Limits(reply_seconds=0.05, play_seconds=60.0))
-    await line.asked(line.channel.stream_file("x"), b"200 result=0 endpos=1\n")
+    session = FakeSession(Limits(reply_seconds=0.05, play_seconds=60.0))
+    await session.asked(session.channel.stream_file("x"), b"200 result=0 endpos=1\n")
     with pytest.raises(AGITimeout):
-        await line.channel.answer()
+        await session.channel.answer()
 
 
 async def test_a_deadline_that_is_not_due_is_looked_at_again_later() -> None:
-    line = Line(Limits(environment_seconds=0.02, reply_seconds=0.06))
+    session = FakeSession(Limits(environment_seconds=0.02, reply_seconds=0.06))
     with pytest.raises(AGITimeout):
-        await line.channel.answer()
+        await session.channel.answer()
 
 
 async def test_an_environment_that_does_not_come_is_not_waited_for() -> None:
-    line = Line(SOON, environment=b"agi_network: yes\n")
-    await line.gone.wait()
-    assert line.tap.aborted
-    assert line.begun == []
+    session = FakeSession(SOON, environment=b"agi_network: yes\n")
+    await session.gone.wait()
+    assert session.transport.aborted
+    assert session.environments == []
 
 
 async def test_a_call_that_lasts_too_long_is_cancelled_then_cut() -> None:
-    line = Line(Limits(call_seconds=0.03, hangup_seconds=0.03))
+    session = FakeSession(Limits(call_seconds=0.03, hangup_seconds=0.03))
     cancelled = asyncio.Event()
 
     async def stubborn() -> None:
@@ -286,81 +290,81 @@ async def test_a_call_that_lasts_too_long_is_cancelled_then_cut() -> None:
         except asyncio.CancelledError:
             cancelled.set()
             with pytest.raises(AGIHangup):
-                await line.channel.wait_for_digit(-1)
+                await session.channel.wait_for_digit(-1)
 
-    line.connection.task = asyncio.create_task(stubborn())
+    session.connection.task = asyncio.create_task(stubborn())
     await cancelled.wait()
-    await line.gone.wait()
-    assert line.tap.aborted
+    await session.gone.wait()
+    assert session.transport.aborted
 
 
 async def test_closing_waits_for_a_slow_reader_only_for_a_moment() -> None:
-    line = Line(SOON)
-    line.tap.unwritten = 100
-    line.connection.close()
-    line.connection.close()
-    assert not line.tap.aborted
-    await line.gone.wait()
-    assert line.tap.aborted
+    session = FakeSession(SOON)
+    session.transport.unwritten = 100
+    session.connection.close()
+    session.connection.close()
+    assert not session.transport.aborted
+    await session.gone.wait()
+    assert session.transport.aborted
 
 
 # -- refusing, closing, nonsense --------------------------------------------------------------
 
 
 async def test_a_peer_that_is_not_welcome_is_cut_at_once() -> None:
-    line = Line(environment=b"", welcome=False)
-    assert line.tap.aborted
-    line.feed(ENVIRONMENT)
-    assert line.begun == []
+    session = FakeSession(environment=b"", accept=False)
+    assert session.transport.aborted
+    session.feed(ENVIRONMENT)
+    assert session.environments == []
 
 
 async def test_refusing_writes_a_failure_line_and_ends_the_session() -> None:
-    line = Line(SOON)
-    await line.channel.refuse("no such line\nEXEC System x")
-    assert line.written == [b"failure no such line?EXEC System x\n"]
+    session = FakeSession(SOON)
+    await session.channel.refuse("no such session\nEXEC System x")
+    assert session.written == [b"failure no such session?EXEC System x\n"]
     with pytest.raises(AGIHangup):
-        await line.channel.noop()
-    await line.channel.refuse("again")
-    assert len(line.written) == 1
-    await line.gone.wait()
+        await session.channel.noop()
+    await session.channel.refuse("again")
+    assert len(session.written) == 1
+    await session.gone.wait()
 
 
 async def test_refusing_waits_for_the_reply_to_what_is_in_flight() -> None:
-    line = Line()
-    playing = asyncio.create_task(line.channel.stream_file("x"))
+    session = FakeSession()
+    playing = asyncio.create_task(session.channel.stream_file("x"))
     await settle()
-    refusing = asyncio.create_task(line.channel.refuse("later"))
+    refusing = asyncio.create_task(session.channel.refuse("later"))
     await settle()
-    assert len(line.written) == 1
-    line.feed(b"200 result=0 endpos=1\n")
+    assert len(session.written) == 1
+    session.feed(b"200 result=0 endpos=1\n")
     await asyncio.gather(playing, refusing)
-    assert line.written[1] == b"failure later\n"
+    assert session.written[1] == b"failure later\n"
 
 
 async def test_nonsense_ends_the_connection_and_tells_the_command() -> None:
-    line = Line(Limits(reply_bytes=100))
+    session = FakeSession(Limits(reply_bytes=100))
     with pytest.raises(AGIProtocolError):
-        await line.asked(line.channel.answer(), b"x" * 200)
-    assert line.tap.aborted
-    line.feed(OK)
-    line.connection.eof_received()
+        await session.asked(session.channel.answer(), b"x" * 200)
+    assert session.transport.aborted
+    session.feed(OK)
+    session.connection.eof_received()
 
 
 async def test_nonsense_in_the_environment_begins_no_call() -> None:
-    line = Line(environment=b"agi_dnid: 1\nagi_dnid: 2\n\n")
-    assert line.tap.aborted
-    assert line.begun == []
+    session = FakeSession(environment=b"agi_dnid: 1\nagi_dnid: 2\n\n")
+    assert session.transport.aborted
+    assert session.environments == []
 
 
 async def test_closing_is_prompt_and_what_comes_after_is_ignored() -> None:
-    line = Line()
-    line.connection.close()
-    assert line.tap.closing
-    line.feed(OK)
-    line.connection.abort()
+    session = FakeSession()
+    session.connection.close()
+    assert session.transport.closing
+    session.feed(OK)
+    session.connection.abort()
     await settle()
-    line.connection.abort()
-    assert line.ends == [None]
+    session.connection.abort()
+    assert session.ends == [None]
 
 
 # -- cancellation at every await --------------------------------------------------------------
@@ -384,18 +388,18 @@ def _commands() -> list[Callable[[Channel], Awaitable[object]]]:
 async def test_a_command_cancelled_anywhere_leaves_the_next_one_its_own_reply(
     command: Callable[[Channel], Awaitable[object]], rounds: int
 ) -> None:
-    line = Line()
+    session = FakeSession()
     before = len(asyncio.all_tasks())
-    task = asyncio.ensure_future(command(line.channel))
+    task = asyncio.ensure_future(command(session.channel))
     await settle(rounds)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    if line.written:
-        line.feed(b"200 result=-1\n")  # the reply to the cancelled one
-    assert await line.asked(line.channel.get_variable("X"), b"200 result=1 (own)\n") == "own"
+    if session.written:
+        session.feed(b"200 result=-1\n")  # the reply to the cancelled one
+    assert await session.asked(session.channel.get_variable("X"), b"200 result=1 (own)\n") == "own"
     assert len(asyncio.all_tasks()) == before
-    line.tap.abort()
+    session.transport.abort()
     await settle()
     gc.collect()  # a future with an error that nobody took would warn here
 
@@ -405,21 +409,21 @@ async def test_a_command_cancelled_anywhere_leaves_the_next_one_its_own_reply(
 async def test_every_command_ends_in_a_hangup_whatever_the_way_it_is_heard(
     command: Callable[[Channel], Awaitable[object]], how: str
 ) -> None:
-    line = Line()
+    session = FakeSession()
 
     async def call() -> None:
-        async with line.channel.until_hangup():
-            await command(line.channel)
+        async with session.channel.until_hangup():
+            await command(session.channel)
 
     task = asyncio.ensure_future(call())
     await settle()
     if how == "line":
-        line.feed(b"HANGUP\n")
+        session.feed(b"HANGUP\n")
     elif how == "dead":
-        line.feed(DEAD)
+        session.feed(DEAD)
     elif how == "eof":
-        line.connection.eof_received()
+        session.connection.eof_received()
     else:
-        line.connection.connection_lost(OSError())
+        session.connection.connection_lost(OSError())
     with pytest.raises(AGIHangup):
         await task

@@ -1,12 +1,12 @@
 import pytest
 
-from agi_bridge.agi import AGIProtocolError, Environment, Reader
+from agi_bridge.agi import AGIProtocolError, Environment, StreamParser
 from agi_bridge.agi.environment import parse_environment
 from tests.support.recorded import from_asterisk
 
 
 def recorded(case: str) -> Environment:
-    reader = Reader()
+    reader = StreamParser()
     events = [event for data in from_asterisk(case) for event in reader.feed(data)]
     assert isinstance(events[0], Environment)
     return events[0]
@@ -68,7 +68,7 @@ def test_the_query_is_decoded_and_the_first_of_several_wins(
 
 
 def test_bytes_that_are_no_text_come_back_as_they_were() -> None:
-    reader = Reader()
+    reader = StreamParser()
     (found,) = reader.feed(b"agi_calleridname: Zo\xeb\n\n")
     assert isinstance(found, Environment)
     assert found.caller_name is not None

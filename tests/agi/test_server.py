@@ -92,7 +92,7 @@ async def test_a_call_is_handled_and_the_socket_closes_when_the_handler_ends() -
         record = await FakeAsterisk().call(HOST, server.port, "x?a=b")
         assert record.names == ["ANSWER"]
         assert record.status == "SUCCESS"
-        assert record.faults == []
+        assert record.protocol_violations == []
 
 
 async def test_small_writes_are_sent_at_once() -> None:
@@ -156,7 +156,9 @@ async def test_a_probe_costs_one_debug_line() -> None:
             peer = await Peer.connect(server)
             await peer.close()
             await until(lambda: bool(logs))
-    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("agi.probe", "debug")]
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("agi.probe_closed", "debug")
+    ]
 
 
 async def test_a_slow_environment_is_cut_off_and_does_not_keep_others_out() -> None:
@@ -264,9 +266,9 @@ async def test_one_call_too_many_is_refused_politely_and_the_next_is_not() -> No
 
 async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() -> None:
     with capture_logs() as logs:
-        async with Server(quick, port=0, limits=Limits(max_calls=1, waiting=2)) as server:
+        async with Server(quick, port=0, limits=Limits(max_calls=1, max_pending=2)) as server:
             idle = [await Peer.connect(server, b"agi_") for _ in range(3)]
-            await until(lambda: len(server._waiting) == 3)
+            await until(lambda: len(server._pending) == 3)
             for _ in range(5):
                 assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
             assert await idle[0].rest() == b"failure busy\n"
@@ -275,7 +277,7 @@ async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() ->
             assert (await FakeAsterisk().call(HOST, server.port)).status == "SUCCESS"
             for peer in idle:
                 await peer.close()
-    lines = [entry for entry in logs if entry["event"] == "agi.too_many_connections"]
+    lines = [entry for entry in logs if entry["event"] == "agi.connection_evicted"]
     assert lines[0]["count"] == 1
     assert len(lines) == 2
     assert sum(entry["count"] for entry in lines) >= 50
@@ -284,7 +286,7 @@ async def test_who_waits_longest_goes_for_a_newcomer_and_no_call_is_refused() ->
 
 def test_a_burst_of_callers_finds_the_places_of_calls_that_there_are_not() -> None:
     async def story() -> None:
-        limits = Limits(max_calls=40, waiting=1)
+        limits = Limits(max_calls=40, max_pending=1)
         with capture_logs() as logs:
             async with Server(quick, port=0, limits=limits) as server:
                 calls = [FakeAsterisk().call(HOST, server.port) for _ in range(40)]
@@ -296,7 +298,7 @@ def test_a_burst_of_callers_finds_the_places_of_calls_that_there_are_not() -> No
 
 
 async def test_a_refused_peer_that_reads_nothing_waits_among_the_others() -> None:
-    limits = Limits(max_calls=1, waiting=2, close_seconds=60)
+    limits = Limits(max_calls=1, max_pending=2, close_seconds=60)
     with capture_logs() as logs:
         async with Server(forever, port=0, limits=limits) as server:
             call = await Peer.connect(server, ENVIRONMENT)
@@ -306,7 +308,7 @@ async def test_a_refused_peer_that_reads_nothing_waits_among_the_others() -> Non
             assert server.calls == 1
             for peer in (call, *refused):
                 await peer.close()
-    busy = [entry["count"] for entry in logs if entry["event"] == "agi.too_many_calls"]
+    busy = [entry["count"] for entry in logs if entry["event"] == "agi.call_refused"]
     assert len(busy) == 2
     assert sum(busy) == 40
 
@@ -343,12 +345,12 @@ async def test_a_peer_that_answers_what_nobody_asked_is_left(flood: bytes) -> No
             await peer.close()
             await server.drain(0.0)
         await ended.wait()
-    assert [entry["reason"] for entry in logs if entry["event"] == "agi.session_closed"] == [
-        "unasked_replies"
+    assert [entry["reason"] for entry in logs if entry["event"] == "agi.session_aborted"] == [
+        "unsolicited_replies"
     ]
 
 
-async def test_a_long_call_with_some_unasked_replies_goes_on() -> None:
+async def test_a_long_call_with_some_unsolicited_replies_goes_on() -> None:
     async def handler(channel: Channel) -> None:
         for _ in range(500):
             await channel.exec("Playback", "x")

@@ -162,7 +162,7 @@ async def test_no_environment_is_no_call() -> None:
     finally:
         for descriptor in (reading, out_reading, out_writing):
             os.close(descriptor)
-    assert [entry["event"] for entry in logs] == ["agi.probe"]
+    assert [entry["event"] for entry in logs] == ["agi.probe_closed"]
 
 
 async def test_output_that_asterisk_has_closed_ends_the_call() -> None:

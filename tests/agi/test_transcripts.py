@@ -9,14 +9,14 @@ from agi_bridge.agi import (
     AGIInvalidCommand,
     AGIUsageError,
     ChannelState,
-    Digits,
+    DigitsResult,
     Environment,
-    Hangup,
-    Playback,
-    Reader,
-    Recorded,
+    HangupNotice,
+    PlaybackResult,
+    RecordResult,
     Reply,
-    Usage,
+    StreamParser,
+    UsageBlock,
 )
 from tests.support.recorded import CASES, from_asterisk
 from tests.support.replay import replay
@@ -33,24 +33,24 @@ BREAKS_THE_RULES = {
 }
 
 UP = ChannelState.UP
-PLAYED = Playback("", 16000)
+PLAYED = PlaybackResult("", 16000)
 BRIDGED = ["ANSWER", "1", "1", "16", "5145550123@far"]
 
 
-def timed_out(keys: str) -> Digits:
-    return Digits(keys, "timeout")
+def timed_out(keys: str) -> DigitsResult:
+    return DigitsResult(keys, "timeout")
 
 
 # Keyed by the finding of the recordings' notes that the cases stand for.
 EXPECTED: dict[str, list[object]] = {
     # 2. A missing sound gives the same -1 as a hangup; only a HANGUP line or 511 tells.
     "stream_file_played": [None, PLAYED],
-    "stream_file_digit": [None, Playback("5", 8800)],
+    "stream_file_digit": [None, PlaybackResult("5", 8800)],
     "stream_file_missing": [None, AGIAppError, AGIAppError],
     "stream_file_with_extension": [None, AGIAppError],
     "stream_file_hangup": [None, AGIHangup, AGIHangup],
     "stream_file_offset": [None, PLAYED, PLAYED],
-    "stream_file_ulaw_sln": [None, PLAYED, Playback("", 32000), PLAYED],
+    "stream_file_ulaw_sln": [None, PLAYED, PlaybackResult("", 32000), PLAYED],
     # 3. Lists of sounds are for EXEC.
     "stream_file_amp_list": [None, AGIAppError],
     "get_data_amp_list": [None, AGIAppError],
@@ -60,24 +60,24 @@ EXPECTED: dict[str, list[object]] = {
     "exec_playback": [None, 0, "SUCCESS", 0, "FAILED", 0, ""],
     # 6. Headers that promise nothing, or too much.
     "stream_file_header_size_unknown": [None, PLAYED, *[AGIAppError] * 5],
-    "stream_file_grown_while_playing": [None, Playback("", 8000)],
+    "stream_file_grown_while_playing": [None, PlaybackResult("", 8000)],
     # 7. Keys without a command to take them are lost.
     "stream_file_typeahead": [None, PLAYED, ""],
     "stream_file_other_digit": [None, PLAYED, ""],
     "get_data_typeahead": [None, timed_out("")],
-    "get_data_extra_after_max": [None, Digits("123", "full"), timed_out("")],
+    "get_data_extra_after_max": [None, DigitsResult("123", "full"), timed_out("")],
     "digits_during_pause_and_playback": [None, PLAYED, timed_out("14")],
     # 8. GET DATA and its three endings.
-    "get_data_full": [None, Digits("5145550123", "full")],
-    "get_data_fast_digits": [None, Digits("5145550123", "full")],
+    "get_data_full": [None, DigitsResult("5145550123", "full")],
+    "get_data_fast_digits": [None, DigitsResult("5145550123", "full")],
     "get_data_timeout_partial": [None, timed_out("514")],
     "get_data_timeout_none": [None, timed_out("")],
-    "get_data_pound": [None, Digits("5145550123", "hash")],
-    "get_data_empty_pound": [None, Digits("", "hash")],
-    "get_data_pound_during_prompt": [None, Digits("", "hash")],
+    "get_data_pound": [None, DigitsResult("5145550123", "hash")],
+    "get_data_empty_pound": [None, DigitsResult("", "hash")],
+    "get_data_pound_during_prompt": [None, DigitsResult("", "hash")],
     "get_data_star": [None, timed_out("*1")],
     "get_data_no_max": [None, timed_out("123")],
-    "get_data_empty_prompt": [None, timed_out("12"), Digits("123", "full")],
+    "get_data_empty_prompt": [None, timed_out("12"), DigitsResult("123", "full")],
     "get_data_first_digit_stops_prompt": [None, timed_out("5")],
     "get_data_missing_file": [None, AGIAppError],
     "get_data_hangup": [None, AGIHangup, AGIHangup],
@@ -90,12 +90,12 @@ EXPECTED: dict[str, list[object]] = {
     "say_interrupted": [None, "#", "4"],
     "say_french": [None, None, "", "", "fr"],
     "record_file": [
-        *[None, Recorded("#", 11040), Recorded("", 12160), Recorded("", 8160)],
+        *[None, RecordResult("#", 11040), RecordResult("", 12160), RecordResult("", 8160)],
         *[AGIAppError, AGIAppError],
     ],
     "record_file_hangup": [None, AGIHangup],
     # 9. A sound that takes all keys, then GET DATA on silence, loses none.
-    "stream_escape_then_get_data": [None, Playback("5", 4800), timed_out("1455")],
+    "stream_escape_then_get_data": [None, PlaybackResult("5", 4800), timed_out("1455")],
     # 13. A line break in an argument would be a command: it is never written.
     "newline_injection": [AGIArgumentError, None],
     # 14. Quotes, backslashes and expressions.
@@ -119,10 +119,10 @@ EXPECTED: dict[str, list[object]] = {
     "invalid_command": [*[AGIInvalidCommand] * 7, AGIAppError, AGIUsageError],
     # 18. Dial: -1 alone is no hangup.
     "dial_answered_far_hangs_up": [
-        *[None, -1, *BRIDGED, "PJSIP/far-0000002f", UP, Playback("", 3404)]
+        *[None, -1, *BRIDGED, "PJSIP/far-0000002f", UP, PlaybackResult("", 3404)]
     ],
     "dial_answered_far_hangs_up_g": [
-        *[None, 0, *BRIDGED, "PJSIP/far-00000031", UP, Playback("", 3404)]
+        *[None, 0, *BRIDGED, "PJSIP/far-00000031", UP, PlaybackResult("", 3404)]
     ],
     "dial_busy": [None, 0, "BUSY", "", "", "17", "", "", UP],
     "dial_congestion": [None, 0, "CONGESTION", "", "", "34", "", ""],
@@ -168,23 +168,23 @@ EXPECTED: dict[str, list[object]] = {
         *[None, '"" <15145550199>', None, '"Joe Q" <5145551111>'],
         *[None, '"Joe Q" <+15145551111>'],
     ],
-    "set_music": [None, None, Playback("", 3404), None, None, None],
+    "set_music": [None, None, PlaybackResult("", 3404), None, None, None],
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_whatever_asterisk_sent_is_read(case: str) -> None:
-    reader = Reader()
+    reader = StreamParser()
     events = [event for data in from_asterisk(case) for event in reader.feed(data)]
     if events:
         assert isinstance(events[0], Environment)
-        assert all(isinstance(event, Reply | Usage | Hangup) for event in events[1:])
+        assert all(isinstance(event, Reply | UsageBlock | HangupNotice) for event in events[1:])
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_chunks_of_one_byte_mean_the_same_as_the_recorded_ones(case: str) -> None:
     chunks = from_asterisk(case)
-    one, other = Reader(), Reader()
+    one, other = StreamParser(), StreamParser()
     at_once = [event for data in chunks for event in one.feed(data)]
     in_bytes = [event for byte in b"".join(chunks) for event in other.feed(bytes([byte]))]
     assert at_once == in_bytes

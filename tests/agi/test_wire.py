@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.agi import AGIProtocolError, Environment, Hangup, Limits, Reader, Reply, Usage
+from agi_bridge.agi import (
+    AGIProtocolError,
+    Environment,
+    HangupNotice,
+    Limits,
+    Reply,
+    StreamParser,
+    UsageBlock,
+)
 from agi_bridge.agi.wire import Event
 from tests.support.recorded import CASES, from_asterisk
 
@@ -17,7 +25,7 @@ USAGE = (
 
 
 def read(*chunks: bytes, environment: bool = False) -> list[Event]:
-    reader = Reader(environment=environment)
+    reader = StreamParser(environment=environment)
     return [event for chunk in chunks for event in reader.feed(chunk)]
 
 
@@ -55,7 +63,7 @@ def test_a_value_with_line_breaks_is_one_reply() -> None:
 def test_a_hangup_line_inside_an_open_value_belongs_to_the_value() -> None:
     assert read(b"200 result=1 (a\nHANGUP\nb)\nHANGUP\n") == [
         Reply(200, "1", "a\nHANGUP\nb"),
-        Hangup(),
+        HangupNotice(),
     ]
 
 
@@ -68,13 +76,13 @@ def test_bytes_that_are_no_text_survive() -> None:
 
 def test_usage_comes_as_a_block() -> None:
     (usage,) = read(USAGE)
-    assert isinstance(usage, Usage)
+    assert isinstance(usage, UsageBlock)
     assert "Sets a variable" in usage.text
 
 
 def test_the_end_of_the_usage_may_be_glued_to_its_last_line() -> None:
     glued = USAGE.replace(b"\n520 End", b"520 End")
-    assert [type(event) for event in read(glued + b"200 result=0\n")] == [Usage, Reply]
+    assert [type(event) for event in read(glued + b"200 result=0\n")] == [UsageBlock, Reply]
 
 
 @pytest.mark.parametrize(
@@ -85,11 +93,15 @@ def test_the_end_of_the_usage_may_be_glued_to_its_last_line() -> None:
     ],
 )
 def test_usage_may_be_one_line(line: bytes) -> None:
-    assert [type(event) for event in read(line)] == [Usage]
+    assert [type(event) for event in read(line)] == [UsageBlock]
 
 
 def test_hangup_is_no_reply() -> None:
-    assert read(b"HANGUP\n200 result=0\nHANGUP\n") == [Hangup(), Reply(200, "0"), Hangup()]
+    assert read(b"HANGUP\n200 result=0\nHANGUP\n") == [
+        HangupNotice(),
+        Reply(200, "0"),
+        HangupNotice(),
+    ]
 
 
 @pytest.mark.parametrize("noise", [b"\n", b"hello\n", b"2000 x\n", b"HANGUPS\n", b"\xff\xfe\n"])
@@ -143,7 +155,7 @@ def test_any_split_of_a_recorded_session_gives_the_same_events(
 
 @given(st.lists(st.binary(max_size=80), max_size=10))
 def test_any_bytes_are_read_or_refused_never_worse(chunks: list[bytes]) -> None:
-    reader = Reader(Limits(reply_bytes=100), environment=False)
+    reader = StreamParser(Limits(reply_bytes=100), environment=False)
     try:
         for chunk in chunks:
             reader.feed(chunk)
@@ -151,14 +163,14 @@ def test_any_bytes_are_read_or_refused_never_worse(chunks: list[bytes]) -> None:
         return
 
 
-def feed_all(reader: Reader, stream: bytes, chunk: int) -> None:
+def feed_all(reader: StreamParser, stream: bytes, chunk: int) -> None:
     for place in range(0, len(stream), chunk):
         reader.feed(stream[place : place + chunk])
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100000])
 def test_an_environment_has_a_most_of_bytes(chunk: int) -> None:
-    reader = Reader(Limits(environment_bytes=500))
+    reader = StreamParser(Limits(environment_bytes=500))
     stream = b"agi_x: " + b"y" * 600
     with pytest.raises(AGIProtocolError, match="environment"):
         feed_all(reader, stream, chunk)
@@ -168,7 +180,7 @@ def test_an_environment_has_a_most_of_lines() -> None:
     lines = b"".join(b"agi_arg_%d: x\n" % n for n in range(100))
     assert read(lines + b"\n", environment=True)
     with pytest.raises(AGIProtocolError, match="environment"):
-        Reader().feed(lines + b"agi_arg_101: x\n\n")
+        StreamParser().feed(lines + b"agi_arg_101: x\n\n")
 
 
 @pytest.mark.parametrize(
@@ -182,13 +194,13 @@ def test_an_environment_has_a_most_of_lines() -> None:
 )
 @pytest.mark.parametrize("chunk", [13, 100000])
 def test_a_reply_has_a_most_of_bytes(flood: bytes, chunk: int) -> None:
-    reader = Reader(Limits(reply_bytes=2000), environment=False)
+    reader = StreamParser(Limits(reply_bytes=2000), environment=False)
     with pytest.raises(AGIProtocolError, match="reply"):
         feed_all(reader, flood, chunk)
 
 
 def test_many_small_replies_are_no_flood() -> None:
-    reader = Reader(Limits(reply_bytes=100), environment=False)
+    reader = StreamParser(Limits(reply_bytes=100), environment=False)
     assert len(reader.feed(b"200 result=0\n" * 1000)) == 1000
 
 

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.app import descriptors
-from agi_bridge.app.descriptors import attainable, needed, provide, shares, shortage
+from agi_bridge.app.descriptors import (
+    hard_limit,
+    raise_soft_limit,
+    required_shares,
+    shares,
+    shortage,
+)
 from tests.support.call_env import settings
 
 LIMIT = resource.RLIMIT_NOFILE
@@ -46,21 +52,21 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def test_a_call_has_a_socket_to_asterisk_and_one_to_the_hook() -> None:
-    few = needed(settings(tables={"agi": {"max_calls": 10, "port": 0}}))
-    many = needed(settings(tables={"agi": {"max_calls": 110, "port": 0}}))
+    few = required_shares(settings(tables={"agi": {"max_calls": 10, "port": 0}}))
+    many = required_shares(settings(tables={"agi": {"max_calls": 110, "port": 0}}))
     assert many.total - few.total == 200
 
 
 def test_the_web_and_engines_need_some_of_their_own() -> None:
-    plain = needed(settings()).total
+    plain = required_shares(settings()).total
     engine = {"kind": "pbx", "command": ["Flite", "{text}"]}
-    spoken = needed(settings(tables={"speech": {"engines": [engine]}})).total
+    spoken = required_shares(settings(tables={"speech": {"engines": [engine]}})).total
     assert spoken == plain + descriptors.PER_ENGINE
-    assert needed(settings()).web == 0
+    assert required_shares(settings()).web == 0
 
 
 def test_the_default_fits_the_hard_limit_of_old_systems() -> None:
-    assert needed(settings()).total < 4096
+    assert required_shares(settings()).total < 4096
 
 
 @given(limit=st.integers(1, 5000), calls=st.integers(1, 3000))
@@ -71,22 +77,22 @@ def test_shares_fit_the_limit_or_are_the_least_there_can_be(limit: int, calls: i
     assert 1 <= given_.calls <= calls
     assert given_.waiting >= 1
     assert given_.total <= limit or given_.calls == 1
-    assert (shortage(configured, limit) is None) == (given_ == needed(configured))
+    assert (shortage(configured, limit) is None) == (given_ == required_shares(configured))
 
 
 def test_the_soft_limit_is_raised_as_far_as_needed_and_allowed(kernel: Kernel) -> None:
-    assert provide(3000) == 3000
+    assert raise_soft_limit(3000) == 3000
     assert kernel.limits == (3000, 4096)
-    assert provide(2000) == 3000  # never lowered
-    assert provide(10_000) == 4096
+    assert raise_soft_limit(2000) == 3000  # never lowered
+    assert raise_soft_limit(10_000) == 4096
     assert kernel.limits == (4096, 4096)
 
 
 def test_a_limit_without_end_ends_with_the_kernels(kernel: Kernel) -> None:
     kernel.limits = (1024, resource.RLIM_INFINITY)
     kernel.most = 8192
-    assert attainable() == sys.maxsize
-    assert provide(8000) == 8000
-    assert provide(9000) == 8000
+    assert hard_limit() == sys.maxsize
+    assert raise_soft_limit(8000) == 8000
+    assert raise_soft_limit(9000) == 8000
     kernel.limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    assert provide(9000) == sys.maxsize
+    assert raise_soft_limit(9000) == sys.maxsize

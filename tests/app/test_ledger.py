@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from agi_bridge.app.ledger import anchors, load_keys, open_ledger, periods
+from agi_bridge.app.ledger import checkpoint_publisher, load_keys, maintenance_schedule, open_ledger
 from agi_bridge.consent import KeyFault, LedgerUnavailable
-from agi_bridge.consent.signing.sinks import CommandSink, FileSink, SyslogSink
+from agi_bridge.consent.signing import CommandSink, FileSink, SyslogSink
 from tests.support.call_env import settings
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_periods_are_those_of_the_configuration(tmp_path: Path) -> None:
         details_days=7,
         checkpoints={"every_events": 5, "every_seconds": 60},
     )
-    found = periods(known)
+    found = maintenance_schedule(known)
     assert (found.events, found.seconds) == (5, 60.0)
     assert (found.personal_days, found.details_days) == (700, 7)
     assert found.personal_days_of_lines == {}
@@ -110,8 +110,8 @@ def test_periods_are_those_of_the_configuration(tmp_path: Path) -> None:
 
 def test_a_line_may_keep_its_consents_for_another_time(tmp_path: Path) -> None:
     known = settings(tmp_path, retention_days=300)
-    assert periods(known).personal_days_of_lines == {"shop": 300}
+    assert maintenance_schedule(known).personal_days_of_lines == {"shop": 300}
 
 
 def _sinks(known: Settings) -> tuple[object, ...]:
-    return anchors(known)._sinks
+    return checkpoint_publisher(known)._sinks

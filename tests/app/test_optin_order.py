@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.agi.testing import Press
+from agi_bridge.agi.testing import KeySequence
 from agi_bridge.app.optin_steps import steps
 from agi_bridge.speech import Library
 from tests.call.conftest import call_env
@@ -15,16 +15,16 @@ from tests.support.call_env import CallEnv, line, prompts_heard
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.agi.testing import Presses
+    from agi_bridge.agi.testing import KeysBySound
     from agi_bridge.app.optin_steps import Step
 
 __all__ = ["call_env"]
 
 DIGITS = "4155550123"
-AGREES: Presses = {
+AGREES: KeysBySound = {
     "language-menu-item": ["", "1"],
     "enter-number": DIGITS,
-    "confirm-number": Press("1", 1.5),
+    "confirm-number": KeySequence("1", 1.5),
 }
 NAMES = ("opt-out-offer", "enter-number", "you-entered", "confirm-number", "accepted", "declined")
 LINES: list[dict[str, Any]] = [

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.app.optin_page import workflow
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.app.optin_page import describe_optin
+from agi_bridge.settings import UnknownLineError
 from agi_bridge.speech import SHIPPED, MissingPrompt
 from tests.support.call_env import settings
 from tests.support.consents_commands import configured
@@ -23,7 +23,7 @@ DAY = "2026-11-23"
 
 
 def page(**line: Any) -> str:
-    return workflow(settings(**line), "shop", date=DAY).html()
+    return describe_optin(settings(**line), "shop", date=DAY).html()
 
 
 def text(**line: Any) -> str:
@@ -33,7 +33,7 @@ def text(**line: Any) -> str:
 
 
 def test_the_disclosure_stands_on_it_word_for_word_in_every_language() -> None:
-    shown = workflow(settings(languages=["en", "es", "fr"]), "shop", date=DAY)
+    shown = describe_optin(settings(languages=["en", "es", "fr"]), "shop", date=DAY)
     words = text(languages=["en", "es", "fr"])
     assert [each.language for each in shown.calls_to_action] == ["en", "es", "fr"]
     for each in shown.calls_to_action:
@@ -47,7 +47,7 @@ def test_a_recording_of_the_business_comes_before_the_shipped_one(tmp_path: Path
     shutil.copy(SHIPPED / "en" / "goodbye.wav", tmp_path / "en" / "disclosure.wav")
     (tmp_path / "en" / "disclosure.txt").write_text("We text you if you agree.", encoding="utf-8")
     own = settings(tables={"speech": {"recordings": str(tmp_path)}})
-    [shown] = workflow(own, "shop", date=DAY).calls_to_action
+    [shown] = describe_optin(own, "shop", date=DAY).calls_to_action
     assert shown.text == "We text you if you agree."
     assert (
         shown.audio_sha256
@@ -64,14 +64,15 @@ def test_it_names_brand_seller_number_and_terms() -> None:
 def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
     known = settings()
     pages = {
-        workflow(known, name, date=DAY).html() for name in ("shop", "+14155550111", "4155550111")
+        describe_optin(known, name, date=DAY).html()
+        for name in ("shop", "+14155550111", "4155550111")
     }
     assert len(pages) == 1
 
 
 def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
-    with pytest.raises(UsageError, match="the lines are: shop"):
-        workflow(settings(), "+14155550112", date=DAY)
+    with pytest.raises(UnknownLineError, match="the lines are: shop"):
+        describe_optin(settings(), "+14155550112", date=DAY)
 
 
 def test_nothing_from_the_configuration_becomes_markup() -> None:
@@ -129,13 +130,16 @@ def test_limits_stand_on_it_where_there_are_any() -> None:
 
 def test_the_same_configuration_and_day_give_the_same_bytes(tmp_path: Path) -> None:
     known = settings(tmp_path)
-    assert workflow(known, "shop", date=DAY).html() == workflow(known, "shop", date=DAY).html()
-    assert known.sha256 in workflow(known, "shop", date=DAY).html()
+    assert (
+        describe_optin(known, "shop", date=DAY).html()
+        == describe_optin(known, "shop", date=DAY).html()
+    )
+    assert known.sha256 in describe_optin(known, "shop", date=DAY).html()
 
 
 def test_a_prompt_that_is_not_recorded_is_an_error_not_a_gap() -> None:
     with pytest.raises(MissingPrompt):
-        workflow(
+        describe_optin(
             settings(disclosure="disclosure").model_copy(update={"lines": _german()}),
             "shop",
             date=DAY,

@@ -27,7 +27,7 @@ from agi_bridge.app import service
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.call import resubmit
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
 from tests.support.call_env import DID, KEY, settings, shipped_milliseconds
@@ -175,7 +175,7 @@ async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_o
         pass
 
 
-async def test_prompts_with_an_old_brand_are_one_warning_of_their_line(
+async def test_prompts_with_an_old_brand_are_one_error_of_their_line(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     folder = tmp_path / "speech" / "lines" / "shop" / "en"

@@ -9,23 +9,29 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from agi_bridge.app import service
-from agi_bridge.app.optin_page import workflow
-from agi_bridge.app.speech import engines, library, of_line, of_lines, stale
+from agi_bridge.app.optin_page import describe_optin
+from agi_bridge.app.speech import (
+    build_engines,
+    build_library,
+    line_libraries,
+    line_library,
+    outdated_prompts,
+)
 from agi_bridge.cli.prompts import play
 from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.prompts.inspection import survey
+from agi_bridge.prompts.inspection import inspect_lines
 from agi_bridge.speech import (
     SHIPPED,
     BadEngine,
     BadPrompts,
     CommandEngine,
     Engine,
-    LineWords,
+    LineVariables,
     PbxEngine,
     Script,
+    render_line,
+    text_hash,
 )
-from agi_bridge.speech.prerender import render_line
-from agi_bridge.speech.recording import text_hash
 from agi_bridge.speech.wav import header
 from tests.support.call_env import settings
 
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 ESPEAK = {"kind": "command", "command": ["espeak-ng", "-w", "{output}"]}
 FLITE = {"kind": "pbx", "command": ["Flite", "{text}"]}
@@ -44,7 +50,7 @@ def speech(**given: Any) -> dict[str, dict[str, Any]]:
 
 
 def test_engines_come_in_the_order_of_the_file() -> None:
-    made = engines(settings(tables=speech(engines=[FLITE, ESPEAK])))
+    made = build_engines(settings(tables=speech(engines=[FLITE, ESPEAK])))
     assert [(type(engine), engine.name) for engine in made] == [
         (PbxEngine, "flite"),
         (CommandEngine, "espeak-ng"),
@@ -54,12 +60,12 @@ def test_engines_come_in_the_order_of_the_file() -> None:
 def test_an_engine_that_cannot_be_made_here_is_told_by_its_place_and_key(tmp_path: Path) -> None:
     kokoro = {"kind": "kokoro", "voices_at": str(tmp_path / "gone"), "model": "/gone.onnx"}
     with pytest.raises(BadEngine, match=r"^speech\.engines\.2\.\w+ ") as caught:
-        engines(settings(tables=speech(engines=[ESPEAK, kokoro])))
+        build_engines(settings(tables=speech(engines=[ESPEAK, kokoro])))
     assert caught.value.field.startswith("speech.engines.2.")
 
 
 def test_the_shipped_prompts_are_played_from_where_they_lie() -> None:
-    recording = library(settings()).prompt("goodbye", "en")
+    recording = build_library(settings()).prompt("goodbye", "en")
     assert recording.path == str(SHIPPED / "en" / "goodbye")
     assert recording.wav == SHIPPED / "en" / "goodbye.wav"
 
@@ -79,11 +85,11 @@ def test_recordings_win_over_what_was_rendered_for_the_line_and_that_over_the_re
     shelve(rendered, "goodbye", "Rendered.")
     shelve(rendered, "accepted", "Rendered.")
     configured = settings(tmp_path, tables=speech(recordings=str(tmp_path / "own")))
-    shop = of_lines(configured, library(configured))["shop"]
+    shop = line_libraries(configured, build_library(configured))["shop"]
     assert shop.prompt("goodbye", "en").text == "Recorded."
     assert shop.prompt("accepted", "en").text == "Rendered."
     assert shop.prompt("busy", "en").wav == SHIPPED / "en" / "busy.wav"
-    assert library(configured).prompt("accepted", "en").text != "Rendered."
+    assert build_library(configured).prompt("accepted", "en").text != "Rendered."
 
 
 def test_what_was_rendered_with_another_brand_is_stale_and_the_packages_own_is_not(
@@ -91,9 +97,11 @@ def test_what_was_rendered_with_another_brand_is_stale_and_the_packages_own_is_n
 ) -> None:
     shelve(tmp_path / "speech" / "lines" / "shop", "disclosure", "Thank you for calling Old Store.")
     configured = settings(tmp_path, policy_url="example.com/sms")
-    line, shared = configured.lines["shop"], library(configured)
-    assert stale(configured, line, of_lines(configured, shared)["shop"]) == ["en/disclosure"]
-    assert stale(configured, line, shared) == []
+    line, shared = configured.lines["shop"], build_library(configured)
+    assert outdated_prompts(configured, line, line_libraries(configured, shared)["shop"]) == [
+        "en/disclosure"
+    ]
+    assert outdated_prompts(configured, line, shared) == []
 
 
 def test_each_folder_is_named_as_the_pbx_sees_it(tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_each_folder_is_named_as_the_pbx_sees_it(tmp_path: Path) -> None:
         pbx_prompts="/shipped",
     )
     configured = settings(tmp_path, tables=given)
-    shop = of_lines(configured, library(configured))["shop"]
+    shop = line_libraries(configured, build_library(configured))["shop"]
     assert [shop.prompt(name, "en").path for name in ("goodbye", "accepted", "busy")] == [
         "/own/en/goodbye",
         "/cache/lines/shop/en/accepted",
@@ -119,13 +127,13 @@ async def test_the_cap_is_what_the_configuration_says(
 ) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr("agi_bridge.app.speech.Library", lambda *_, **words: given.update(words))
-    library(settings(tmp_path, tables=speech(max_megabytes=3, budget_seconds=4)))
+    build_library(settings(tmp_path, tables=speech(max_megabytes=3, budget_seconds=4)))
     assert (given["max_bytes"], given["budget"]) == (3 << 20, 4)
     assert given["cache"] == tmp_path / "speech"
 
 
 def test_every_recording_handed_out_is_under_its_address() -> None:
-    made = library(settings(), lambda recording: f"http://h/{recording.wav.name}")
+    made = build_library(settings(), lambda recording: f"http://h/{recording.wav.name}")
     assert made.prompt("goodbye", "en").path == "http://h/goodbye.wav"
 
 
@@ -138,7 +146,9 @@ class Registered:
     def __init__(self) -> None:
         self.sounds: dict[str, str] = {}
 
-    async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> None:
+    async def register_disclosure(
+        self, language: str, text: str, audio_sha256: str, wav: bytes
+    ) -> None:
         assert hashlib.sha256(wav).hexdigest() == audio_sha256
         self.sounds[language] = audio_sha256 + text_hash(text)
 
@@ -153,7 +163,7 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     )
     line = own.lines["shop"]
     texts = Script().texts(
-        LineWords(line.brand, line.policy_url), ["en", "es"], ["disclosure", "goodbye"]
+        LineVariables(line.brand, line.policy_url), ["en", "es"], ["disclosure", "goodbye"]
     )
     await render_line(texts, [Buzz()], tmp_path / "speech" / "lines" / "shop")
     (tmp_path / "own" / "es").mkdir(parents=True)
@@ -161,7 +171,7 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     shutil.copyfile(SHIPPED / "es" / "busy.wav", recorded)
     recorded.with_suffix(".txt").write_text(texts[2].text, encoding="utf-8-sig")
 
-    heard = of_lines(own, library(own))["shop"]
+    heard = line_libraries(own, build_library(own))["shop"]
     wanted = {
         each: heard.prompt("disclosure", each).sha256 + heard.prompt("disclosure", each).text_sha256
         for each in line.languages
@@ -179,11 +189,11 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
             path = served.prompt("disclosure", each).path
             assert Sounds().find(path).text == served.prompt("disclosure", each).text  # type: ignore[union-attr]  # it is there
 
-    page = workflow(own, "shop", date="2026-11-26").calls_to_action
+    page = describe_optin(own, "shop", date="2026-11-26").calls_to_action
     assert {each.language: each.audio_sha256 + each.text_sha256 for each in page} == wanted
 
-    (looked,) = survey(own, "shop")  # `prompts list`, `check` and `export`
-    asking = [each for each in looked.prompts if each.wanted.asks]
+    (looked,) = inspect_lines(own, "shop")  # `prompts list`, `check` and `export`
+    asking = [each for each in looked.prompts if each.wanted.is_disclosure]
     assert {
         each.wanted.language: file_hash(each.found.file) + text_hash(each.words)
         for each in asking
@@ -196,7 +206,7 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
         assert file_hash(to) + text_hash(played.found.text or "") == wanted[each]
 
     assert {
-        each: of_line(own, line).prompt("disclosure", each).sha256 for each in line.languages
+        each: line_library(own, line).prompt("disclosure", each).sha256 for each in line.languages
     } == {each: sums[:64] for each, sums in wanted.items()}  # what `check` asks
 
 
@@ -205,7 +215,7 @@ async def test_a_disclosure_that_changed_while_it_was_read_is_not_kept_under_ano
 ) -> None:
     shelve(tmp_path / "own", "disclosure", "Recorded.")
     own = settings(tmp_path, tables=speech(recordings=str(tmp_path / "own")))
-    heard = of_lines(own, library(own))
+    heard = line_libraries(own, build_library(own))
     shutil.copyfile(SHIPPED / "en" / "goodbye.wav", tmp_path / "own" / "en" / "disclosure.wav")
     registered = Registered()
     with pytest.raises(BadPrompts, match=r"disclosure\.wav has just changed: start again"):

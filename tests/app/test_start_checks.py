@@ -14,9 +14,10 @@ import pytest
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
-from agi_bridge.app.ledger import only_service, open_ledger
-from agi_bridge.consent import ConsentError, Keys, Ledger
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.app.ledger import open_ledger, service_lock
+from agi_bridge.consent import ConsentError
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys, generate_keys
 from agi_bridge.settings import Settings
 from tests.support.call_env import KEY, toml
 from tests.support.consent_builders import confirmed
@@ -57,14 +58,14 @@ class Machine:
 
     def faults(self) -> list[str]:
         """What `check` finds that keeps the service from starting."""
-        found = start_checks.start(self.settings)
+        found = start_checks.check_start(self.settings)
         return [f"{each.key}: {each.text}" for each in found if each.level is Level.FAULT]
 
     def refusal(self) -> str:
         """Why the service does not start; an empty text if it does."""
 
         async def once() -> None:
-            async with await open_ledger(self.settings, create=True), only_service(self.settings):
+            async with await open_ledger(self.settings, create=True), service_lock(self.settings):
                 pass
 
         try:
@@ -275,7 +276,7 @@ def test_a_second_bridge_that_makes_a_signing_key_of_its_own_is_in_order(begun: 
 def test_a_new_signing_key_is_noted_for_it_begins_a_chain(begun: Machine) -> None:
     Keys.load(begun.folder / "other", create=True)
     shutil.copy(begun.folder / "other" / "signing.key", begun.keys)
-    notes = [each for each in start_checks.start(begun.settings) if each.level is Level.NOTE]
+    notes = [each for each in start_checks.check_start(begun.settings) if each.level is Level.NOTE]
     assert [each.key for each in notes] == ["ledger.signing_key"]
     assert begun.refusal() == ""
 
@@ -283,10 +284,10 @@ def test_a_new_signing_key_is_noted_for_it_begins_a_chain(begun: Machine) -> Non
 async def test_a_service_at_work_is_noted(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     settings = machine.settings
-    async with await open_ledger(settings, create=True), only_service(settings):
-        found = await asyncio.to_thread(lambda: list(start_checks.start(settings)))
+    async with await open_ledger(settings, create=True), service_lock(settings):
+        found = await asyncio.to_thread(lambda: list(start_checks.check_start(settings)))
         with pytest.raises(BlockingIOError):
-            async with only_service(settings):
+            async with service_lock(settings):
                 pass
     notes = [each.text for each in found if each.level is Level.NOTE]
     assert notes == [f"{machine.state}/serve.lock: an agi-bridge is running with this state_dir"]
@@ -331,7 +332,7 @@ def test_the_keys_of_another_postgresql_ledger_are_refused(
     machine: Machine, postgresql_url: str
 ) -> None:
     async def somebody_elses() -> None:
-        async with await Ledger.open(postgresql_url, new_keys()) as ledger:
+        async with await Ledger.open(postgresql_url, generate_keys()) as ledger:
             await ledger.append(confirmed().take())
 
     asyncio.run(somebody_elses())

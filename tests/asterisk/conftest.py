@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk.provision import default_tree, share_path
 from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision
 from agi_bridge.lab.sip.call import Call

@@ -11,8 +11,8 @@ from agi_bridge.call.context import CallContext, LanguageChoice
 from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.keypad import play
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
-from agi_bridge.observe import CallLine
-from agi_bridge.speech import Folder, Library
+from agi_bridge.observe import CallLogEntry
+from agi_bridge.speech import Library, PromptFolder
 from tests.support.bridge_fixture import tone
 from tests.support.call_env import line
 from tests.support.heard import exact
@@ -46,13 +46,13 @@ def own(tmp_path: Path) -> Path:
 
 async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
     """Have the number said to a caller."""
-    library = Library(cache=own).over(Folder(own))
+    library = Library(cache=own).with_overrides(PromptFolder(own))
     shop = line().model_copy(update={"digits": digits})
 
     async def story(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, language)
         choice = LanguageChoice(language)
-        context = CallContext(channel, shop, library, CallLine("test"), choice=choice)
+        context = CallContext(channel, shop, library, CallLogEntry("test"), choice=choice)
         found = await DigitSounds(context).sounds(NUMBER)
         await play(channel, found, "")
 

@@ -9,8 +9,8 @@ import pytest
 
 from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
-from agi_bridge.observe import CallLine
-from agi_bridge.speech import DIGITS, PROMPTS, SHIPPED, Library
+from agi_bridge.observe import CallLogEntry
+from agi_bridge.speech import DIGIT_PROMPTS, PROMPTS, SHIPPED, Library
 from tests.support.call_env import line
 from tests.support.heard import exact, heard, milliseconds
 from tests.support.scripted_bridge import ScriptedBridge
@@ -30,7 +30,7 @@ PACKET = 20.0
 """Milliseconds: the end of a recording fills its last packet with silence."""
 
 EVERY = [(language, name) for language in ("en", "es", "fr") for name in PROMPTS] + [
-    ("en", name) for name in DIGITS
+    ("en", name) for name in DIGIT_PROMPTS
 ]
 
 
@@ -42,7 +42,7 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
 
     async def listened(share: list[tuple[str, str]]) -> Call:
         async def story(channel: Channel) -> None:
-            context = CallContext(channel, line(), library, CallLine("test"))
+            context = CallContext(channel, line(), library, CallLogEntry("test"))
             executor = PlanExecutor(context)
             for language, name in share:
                 context.choice.code = language

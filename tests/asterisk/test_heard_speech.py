@@ -18,7 +18,7 @@ from agi_bridge.call.plan import Speak, plan_call
 from agi_bridge.call.say import AHEAD, passages
 from agi_bridge.hook import read_answer
 from agi_bridge.lab.asterisk.provision import default_tree
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import CommandEngine, Library, PbxEngine
 from tests.support.call_env import line
 from tests.support.heard import exact, heard, hears, milliseconds
@@ -119,7 +119,7 @@ class Listener:
         assert isinstance(steps[0], Speak)
 
         async def story(channel: Channel) -> None:
-            context = CallContext(channel, self._line, self._library, CallLine("test"))
+            context = CallContext(channel, self._line, self._library, CallLogEntry("test"))
             executor = PlanExecutor(context)
             try:
                 await executor.execute(steps[:1])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.cli.errors import AsteriskError, CallFailedError, RegistrationError
 from agi_bridge.lab.asterisk.server import Asterisk, free_port, share_path
+from agi_bridge.lab.errors import AsteriskError, CallFailedError, RegistrationError
 from agi_bridge.lab.sip.call import End
 from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from tests.asterisk.conftest import NOBODY, Pbx

@@ -12,10 +12,8 @@ import pytest
 from agi_bridge.agi import AGIAppError, Channel, Server
 from agi_bridge.lab.sip import g711
 from agi_bridge.settings import SettingsError
-from agi_bridge.speech import BadAudio, BadPrompts
+from agi_bridge.speech import BadAudio, BadPrompts, read_sound_info, rewrite
 from agi_bridge.speech.prompt_folder import read_folder
-from agi_bridge.speech.recording import examine
-from agi_bridge.speech.recording_check import rewrite
 from tests.support.heard import exact, milliseconds, recording
 from tests.support.wav_files import PLAIN, chunk, riff, sound, variants
 
@@ -91,7 +89,7 @@ async def test_a_file_is_taken_only_if_asterisk_plays_it_bit_for_bit_and_tells_i
     taken = set()
     for name, file in files.items():
         try:
-            examine(file)
+            read_sound_info(file)
         except BadAudio:
             continue
         taken.add(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from tests.support.call_env import CallEnv
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.context import CallContext, LanguageChoice
 from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.number_entry import Declined, NumberEntry
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import line
 from tests.support.fake_library import recording
@@ -41,7 +41,7 @@ class WithDigits(Library):
 
 def context(channel: Channel, library: Library, language: str, **of_line: Any) -> CallContext:
     choice = LanguageChoice(language)
-    return CallContext(channel, line(**of_line), library, CallLine("test"), choice=choice)
+    return CallContext(channel, line(**of_line), library, CallLogEntry("test"), choice=choice)
 
 
 def named(sounds: list[Recording | str]) -> list[str]:

@@ -12,7 +12,7 @@ from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
 from agi_bridge.call.variables import Result
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import Library
 from tests.support.call_env import line, prompts_heard, shipped_milliseconds
 from tests.support.fake_library import FakeLibrary
@@ -41,7 +41,7 @@ async def execute(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        context = CallContext(channel, line(**of_line), played, CallLine("test"))
+        context = CallContext(channel, line(**of_line), played, CallLogEntry("test"))
         executor = PlanExecutor(context)
         results.append(await executor.execute(steps))
         executor.close()

@@ -15,7 +15,7 @@ from agi_bridge.speech import Recording
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
 
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"

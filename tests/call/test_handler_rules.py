@@ -17,8 +17,7 @@ from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_millisec
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent, CallRecord
-    from agi_bridge.consent import ActiveConsent
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import ActiveConsent, Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"
@@ -45,10 +44,10 @@ async def declines(call_env: CallEnv, call: CallRecord, reason: str, *, sent: in
     assert len(call_env.fake_hook.requests) == sent
     last = [event for event in await call_env.events() if isinstance(event.type, State)][-1]
     assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
-    assert await call_env.ledger.personal(last.consent_id) is None
+    assert await call_env.ledger.personal_data(last.consent_id) is None
 
 
-# Revoked numbers
+# RevocationResult numbers
 
 
 @pytest.mark.parametrize("brand", ["Example Store", None], ids=["this brand", "every brand"])
@@ -244,7 +243,7 @@ async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
             heard.set()
 
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
-    monkeypatch.setattr(call_env.ledger, "live_consent", slow)
+    monkeypatch.setattr(call_env.ledger, "active_consent", slow)
     call = await call_env(AGREES, SKIP, caller_id=NUMBER, on_event=listen)
     said = prompts_heard(call)
     assert "please-hold" in said[: said.index("disclosure")]
@@ -257,7 +256,7 @@ async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     async def down(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
         raise LedgerUnavailable("the database is gone")
 
-    monkeypatch.setattr(call_env.ledger, "live_consent", down)
+    monkeypatch.setattr(call_env.ledger, "active_consent", down)
     with capture_logs() as logs:
         call = await call_env("*", SKIP, caller_id=NUMBER)
     assert prompts_heard(call)[0] == "disclosure"
@@ -314,7 +313,9 @@ async def test_the_record_holds_the_context_and_where_the_caller_was_sent(
     submitting, accepted = (await call_env.events())[-2:]
     assert submitting.body["context"] == "spring"
     assert "forward_c" in accepted.body
-    assert (await call_env.ledger.personal(accepted.consent_id) or {})["forward"] == "+14155550199"
+    assert (await call_env.ledger.personal_data(accepted.consent_id) or {})[
+        "forward"
+    ] == "+14155550199"
 
 
 async def test_a_consent_left_unsent_is_news(call_env: CallEnv) -> None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.agi.testing import FakeAsterisk, Press
+from agi_bridge.agi.testing import FakeAsterisk, KeySequence
 from agi_bridge.consent import Act, LedgerUnavailable, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallRecord, Presses
-    from agi_bridge.consent import Revocation, Revoked, StoredEvent
+    from agi_bridge.agi.testing import CallRecord, KeysBySound
+    from agi_bridge.consent import Revocation, RevocationResult, StoredEvent
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
 DEFAULT = "PJSIP/100"
 KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
 
 
-async def live(call_env: CallEnv, presses: Presses, **pbx: Any) -> CallRecord:
+async def live(call_env: CallEnv, presses: KeysBySound, **pbx: Any) -> CallRecord:
     return await call_env(presses, **{"line": KEY, "caller_id": DIGITS, **pbx})
 
 
@@ -94,7 +94,7 @@ async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: Call
     said = prompts_heard(await live(call_env, presses, caller_id="4155550188"))
     assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
     revoked = [
-        await call_env.ledger.personal(each.consent_id) for each in await revocations(call_env)
+        await call_env.ledger.personal_data(each.consent_id) for each in await revocations(call_env)
     ]
     assert [known["number"] for known in revoked if known] == ["+14155550188", NUMBER]
     assert [each.body["consents"] for each in await revocations(call_env)] == [0, 1]
@@ -123,7 +123,9 @@ async def test_another_key_after_the_offer_is_passed_over(call_env: CallEnv) -> 
 
 
 async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(call_env: CallEnv) -> None:
-    call = await live(call_env, {"enter-number": "9095550123", "confirm-number": Press("1", 1.5)})
+    call = await live(
+        call_env, {"enter-number": "9095550123", "confirm-number": KeySequence("1", 1.5)}
+    )
     assert prompts_heard(call)[-1] == "accepted"
     assert await revocations(call_env) == []
 
@@ -177,7 +179,7 @@ async def test_a_doubled_opt_out_key_does_not_begin_the_number(call_env: CallEnv
     presses = {"9": "99", "enter-number": DIGITS, "1": "1"}
     assert prompts_heard(await live(call_env, presses, caller_id="unknown"))[-1] == "opted-out"
     (revocation,) = await revocations(call_env)
-    assert (await call_env.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+    assert (await call_env.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
 async def test_a_doubled_key_of_the_language_menu_does_not_revoke(call_env: CallEnv) -> None:
@@ -204,14 +206,14 @@ async def test_a_mistyped_number_can_be_changed_with_2(call_env: CallEnv) -> Non
     )
     assert prompts_heard(call)[-1] == "opted-out"
     (revocation,) = await revocations(call_env)
-    assert (await call_env.ledger.personal(revocation.consent_id) or {})["number"] == NUMBER
+    assert (await call_env.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
 @pytest.mark.parametrize("caller_id", [DIGITS, "unknown"])
 async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_it_is(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, caller_id: str
 ) -> None:
-    async def full(_request: Revocation) -> Revoked:
+    async def full(_request: Revocation) -> RevocationResult:
         raise LedgerUnavailable("disk full")
 
     monkeypatch.setattr(call_env.ledger, "revoke", full)
@@ -228,7 +230,7 @@ async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_
 async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stuck(_request: Revocation) -> Revoked:
+    async def stuck(_request: Revocation) -> RevocationResult:
         await asyncio.Event().wait()
         raise AssertionError("nobody answers")
 
@@ -250,7 +252,7 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
         keys={"opt-out-offer": "9"}, caller_id=DIGITS, sounds=shipped_milliseconds
     )
 
-    async def gone_meanwhile(request: Revocation) -> Revoked:
+    async def gone_meanwhile(request: Revocation) -> RevocationResult:
         caller.hang_up()
         return await revoke(request)
 
@@ -277,10 +279,10 @@ async def test_a_hangup_while_the_number_is_asked_revokes_nothing(call_env: Call
 async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
     call_env: CallEnv,
 ) -> None:
-    presses: Presses = {
+    presses: KeysBySound = {
         "disclosure": "5",
         "enter-number": DIGITS,
-        "confirm-number": Press("1", 1.5),
+        "confirm-number": KeySequence("1", 1.5),
     }
     call = await live(call_env, presses, caller_id="unknown")
     assert prompts_heard(call)[-1] == "accepted"

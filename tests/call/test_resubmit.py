@@ -11,18 +11,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, due
-from agi_bridge.consent import (
-    ConsentRecord,
-    IllegalTransition,
-    LedgerUnavailable,
-    State,
-    Withheld,
-)
+from agi_bridge.consent import ConsentRecord, IllegalTransition, LedgerUnavailable, State, Withheld
 from agi_bridge.hook import Breaker, Outcome
 from tests.support.resubmit_bench import NOON, NUMBER, ResubmitBench, at, down, unsent
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
 
 
 # When

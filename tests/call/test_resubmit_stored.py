@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.call.resubmit import Resubmitter
-from agi_bridge.consent import Keys, Ledger, Revocation
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import Revocation
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys, generate_keys
 
 if TYPE_CHECKING:
     from agi_bridge.call import Services
@@ -145,7 +146,7 @@ async def test_of_two_bridges_one_sends(
         call_env.where = request.getfixturevalue("postgresql_url")
         await call_env.open()
     consent = await left_unsent(call_env)
-    keys = Keys(call_env.keys.vault, call_env.keys.lookup, new_keys().signing)
+    keys = Keys(call_env.keys.vault, call_env.keys.lookup, generate_keys().signing)
     async with await Ledger.open(call_env.where, keys) as other:
         bridges = [later(call_env.services), later(replace(call_env.services, ledger=other))]
         await asyncio.gather(*(bridge.round() for bridge in bridges))

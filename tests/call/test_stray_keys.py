@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.agi.testing import Press
+from agi_bridge.agi.testing import KeySequence
 from agi_bridge.call.keypad import QUIET_SECONDS
 from tests.support.call_env import CallEnv, prompts_heard
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallRecord, Presses
+    from agi_bridge.agi.testing import CallRecord, KeysBySound
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
 NUMBER_ALONE: dict[str, Any] = {"consent": {"act": "number"}}
-AGREES_AT_LAST = {"confirm-number": Press("1", 1.5)}
+AGREES_AT_LAST = {"confirm-number": KeySequence("1", 1.5)}
 
 
 def texted(call_env: CallEnv) -> list[str]:
@@ -62,7 +62,7 @@ async def test_no_digit_counts_while_the_number_is_said(
     call_env: CallEnv, group: str, after: float
 ) -> None:
     longer = 0.8 if group == "0123" else 0.0
-    early = Press("1", after + (longer if after > 2 else 0.0))
+    early = KeySequence("1", after + (longer if after > 2 else 0.0))
     call = await call_env({"enter-number": [DIGITS, ""], group: early})
     assert asked_again(call)
     assert texted(call_env) == []
@@ -95,7 +95,7 @@ async def test_star_declines_at_any_time(call_env: CallEnv, moment: str) -> None
 async def test_a_1_held_from_the_read_back_into_the_question_does_not_agree(
     call_env: CallEnv, held: float
 ) -> None:
-    call = await call_env({"enter-number": DIGITS, "0123": Press("1", 0.0, held=held)})
+    call = await call_env({"enter-number": DIGITS, "0123": KeySequence("1", 0.0, held=held)})
     assert texted(call_env) == []
     assert (await call_env.events())[-1].type.value == "declined"
     assert "accepted" not in prompts_heard(call)
@@ -105,7 +105,7 @@ async def test_a_1_held_from_the_read_back_into_the_question_does_not_agree(
 async def test_a_digit_in_the_first_second_of_the_question_starts_it_over(
     call_env: CallEnv, after: float
 ) -> None:
-    early = [Press("1", after), Press("1", 1.0)]
+    early = [KeySequence("1", after), KeySequence("1", 1.0)]
     call = await call_env({"enter-number": DIGITS, "confirm-number": early})
     assert prompts_heard(call).count("confirm-number") == 2
     assert prompts_heard(call).count("you-entered") == 1
@@ -113,14 +113,14 @@ async def test_a_digit_in_the_first_second_of_the_question_starts_it_over(
 
 
 async def test_early_digits_alone_never_agree(call_env: CallEnv) -> None:
-    call = await call_env({"enter-number": DIGITS, "confirm-number": [Press("1", 0.0)] * 20})
+    call = await call_env({"enter-number": DIGITS, "confirm-number": [KeySequence("1", 0.0)] * 20})
     assert prompts_heard(call).count("confirm-number") == 6  # three times in each of two tries
     assert texted(call_env) == []
     assert (await call_env.events())[-1].body["reason"] == "not_confirmed"
 
 
 async def test_star_after_an_early_digit_declines(call_env: CallEnv) -> None:
-    await call_env({"enter-number": DIGITS, "confirm-number": Press("1*", 0.0)})
+    await call_env({"enter-number": DIGITS, "confirm-number": KeySequence("1*", 0.0)})
     assert (await call_env.events())[-1].body["reason"] == "star"
 
 
@@ -132,25 +132,27 @@ async def test_star_declines_among_what_is_left_over(call_env: CallEnv) -> None:
 
 @pytest.mark.parametrize("hashes", ["#", "##", "#####"])
 async def test_hash_after_the_last_digit_means_nothing(call_env: CallEnv, hashes: str) -> None:
-    call = await call_env({"enter-number": DIGITS + hashes, "confirm-number": Press("1", 1.5)})
+    call = await call_env(
+        {"enter-number": DIGITS + hashes, "confirm-number": KeySequence("1", 1.5)}
+    )
     assert prompts_heard(call).count("enter-number") == 1
     assert texted(call_env) == [NUMBER]
 
 
 async def test_hash_at_the_question_is_no_answer(call_env: CallEnv) -> None:
-    await call_env({"enter-number": DIGITS, "confirm-number": Press("#1", 7.0)})
+    await call_env({"enter-number": DIGITS, "confirm-number": KeySequence("#1", 7.0)})
     assert texted(call_env) == [NUMBER]
 
 
 async def test_a_doubled_1_agrees_once(call_env: CallEnv) -> None:
-    await call_env({"enter-number": DIGITS, "confirm-number": Press("11", 1.5)})
+    await call_env({"enter-number": DIGITS, "confirm-number": KeySequence("11", 1.5)})
     assert texted(call_env) == [NUMBER]
 
 
 async def test_a_doubled_2_does_not_begin_the_next_number(call_env: CallEnv) -> None:
-    keys: Presses = {
+    keys: KeysBySound = {
         "enter-number": ["4155550124", DIGITS],
-        "confirm-number": [Press("22", 1.5), Press("1", 1.5)],
+        "confirm-number": [KeySequence("22", 1.5), KeySequence("1", 1.5)],
     }
     call = await call_env(keys)
     assert "invalid-number" not in prompts_heard(call)

@@ -10,7 +10,7 @@ from agi_bridge.call.resubmit import Resubmitter
 from agi_bridge.consent import LedgerUnavailable, State
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
     from tests.support.call_env import CallEnv
 
 AGREES = "4155550123,1"

@@ -19,8 +19,7 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.cli import main
 from agi_bridge.cli.main import app
 from agi_bridge.hook import HookClient
-from agi_bridge.hook.testing.fake_hook import FakeHook
-from agi_bridge.hook.testing.scenarios import Scenario
+from agi_bridge.hook.testing import FakeHook, Scenario
 from agi_bridge.lab.softphone.sounds import Sounds
 from agi_bridge.speech import SHIPPED
 

@@ -8,6 +8,7 @@ from tests.support.ledgers import (
     ledger,
     other,
     other_keys,
+    synchronised,
     where,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "ledger",
     "other",
     "other_keys",
+    "synchronised",
     "where",
 ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.consent.encoding import Identifiers, canonical, commitment, new_salt, timestamp
+from agi_bridge.consent import Identifiers, canonical, commitment, timestamp
+from agi_bridge.consent.encoding import new_salt
 from tests.support.consent_texts import TEXTS
 
 if TYPE_CHECKING:

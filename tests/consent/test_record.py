@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import ConsentRecord, IllegalTransition, State, StoredEvent
-from agi_bridge.consent.chain import Row
-from agi_bridge.consent.encoding import canonical, commitment, text_sha256
+from agi_bridge.consent import (
+    ConsentRecord,
+    IllegalTransition,
+    Row,
+    State,
+    StoredEvent,
+    canonical,
+    commitment,
+    text_sha256,
+)
 from agi_bridge.consent.models import UNLIMITED
 from tests.support.consent_builders import (
     BRAND,
@@ -152,7 +159,7 @@ def test_what_was_taken_is_not_taken_again() -> None:
 def test_the_answer_is_kept_as_a_commitment_and_what_opens_it_is_learned() -> None:
     record = submitting()
     bound = salt(record.take().personal)
-    record.settled(
+    record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1,
         answer="ab" * 32, forward="+14155550155",
     )  # fmt: skip
@@ -235,7 +242,7 @@ def test_a_stored_consent_is_gone_on_with_under_its_own_salt() -> None:
     assert (record.id, record.number) == ("its id", NUMBER)
     record.submitting(2)
     settle(record)
-    record.settled(State.REVOKED, reason="", status=None, attempts=0, answer="cd" * 32)
+    record.submission_ended(State.REVOKED, reason="", status=None, attempts=0, answer="cd" * 32)
     batch = record.take()
     assert batch.consent_id == "its id"
     assert batch.personal is None
@@ -258,7 +265,7 @@ def test_a_stored_event_is_read_from_its_row() -> None:
 def test_nothing_personal_shows_in_a_repr() -> None:
     record = submitting()
     batch = record.take()
-    record.settled(
+    record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None, forward="+14155550155"
     )
     shown = f"{FACTS!r} {ENTERED!r} {batch!r} {record.take()!r}"

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from agi_bridge.consent import Act, IllegalTransition, State
-from agi_bridge.consent.states import FOLLOWS, event_type, step
+from agi_bridge.consent import FOLLOWS, Act, IllegalTransition, State
+from agi_bridge.consent.states import event_type, step
 
 PATHS = """
 nothing -> disclosed returned

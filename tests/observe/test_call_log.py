@@ -4,12 +4,12 @@ from itertools import count
 
 from structlog.testing import capture_logs
 
-from agi_bridge.observe import CallLine
+from agi_bridge.observe import CallLogEntry
 
 
 def test_a_call_leaves_one_line_with_its_steps_in_milliseconds() -> None:
     ticks = count()
-    line = CallLine("pbx-1.1", clock=lambda: next(ticks) / 4)
+    line = CallLogEntry("pbx-1.1", clock=lambda: next(ticks) / 4)
     line.step("disclosure")
     line.step("number")
     line.note(hook="accepted", dial=None)
@@ -33,4 +33,4 @@ def test_a_call_leaves_one_line_with_its_steps_in_milliseconds() -> None:
 
 
 def test_time_is_real_unless_told_otherwise() -> None:
-    assert CallLine(None).elapsed_ms >= 0
+    assert CallLogEntry(None).elapsed_ms >= 0

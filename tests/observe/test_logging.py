@@ -92,7 +92,7 @@ def test_an_exception_is_its_class_and_text_on_the_same_line(
         logging.getLogger("some.library").exception("failed too")
     for line in lines():
         assert line["error"] == "ValueError: no such number +1***23"
-        assert line["where"].startswith("ValueError at test_log.py:")
+        assert line["where"].startswith("ValueError at test_logging.py:")
         assert "Traceback" not in json.dumps(line)
 
 

@@ -10,7 +10,7 @@ from agi_bridge.phone import (
     caller_id,
     caller_key,
     canonical,
-    named,
+    parse,
     same_number,
 )
 
@@ -135,17 +135,17 @@ def test_a_key_is_e164_or_that_of_all_the_others(text: str, region: str) -> None
 
 
 def test_a_number_on_record_can_be_named_although_the_data_no_longer_knows_it() -> None:
-    assert named("+52 100", region="US") is None
-    assert named("+52 100 123 4567", region="US") == "+521001234567"
+    assert parse("+52 100", region="US") is None
+    assert parse("+52 100 123 4567", region="US") == "+521001234567"
     assert caller_id("+52 100 123 4567", region="US") is None
-    assert named("415-555-0100", region="US") == "+14155550100"
+    assert parse("415-555-0100", region="US") == "+14155550100"
 
 
 @pytest.mark.parametrize(
     "text", ["", "100", "unknown", "415-123-4567", "+1 415 555 010", "+1" * 99]
 )
 def test_what_is_no_number_cannot_be_named(text: str) -> None:
-    assert named(text, region="US") is None
+    assert parse(text, region="US") is None
 
 
 # What was called

@@ -11,7 +11,7 @@ from agi_bridge.phone import (
     caller_id,
     forward,
     keyed,
-    named,
+    parse,
 )
 from agi_bridge.phone.numbering import NANP_REGIONS, parsed, type_of
 
@@ -37,7 +37,7 @@ def test_a_north_american_number_is_not_refused_for_being_newer_than_the_data(ar
     number = f"+1{area}6345678"
     assert keyed(number, region="US", allowed_regions=NORTH_AMERICA).e164 == number
     assert forward(number, policy("US", "CA")).e164 == number
-    assert named(number[2:], region="US") == number
+    assert parse(number[2:], region="US") == number
     found = caller_id(number, region="US")
     assert found is not None
     assert found.e164 == number
@@ -134,7 +134,7 @@ def test_a_number_of_a_former_plan_becomes_the_present_one(
     number = caller_id(former, region=region)
     assert number is not None
     assert number.e164 == present
-    assert named(former, region=region) == present
+    assert parse(former, region=region) == present
     assert forward(former, policy(region, number.region)).e164 == present
 
 
@@ -165,7 +165,7 @@ def test_a_number_has_at_most_fifteen_digits() -> None:
         assert caught.value.reason == "too_long"
         assert reason(text, "DE") == "too_long"
         assert caller_id(text, region="DE") is None
-        assert named(text, region="DE") is None
+        assert parse(text, region="DE") is None
 
 
 def test_the_example_of_every_region_is_its_own() -> None:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.prompts.inspection import Issue, Prompt, Remedy, Severity, look, survey
-from agi_bridge.prompts.required import Wanted, wanted
-from agi_bridge.speech import Folder, Script, prompt_folder
-from agi_bridge.speech.prompt_folder import Entry
+from agi_bridge.prompts.inspection import (
+    Issue,
+    Prompt,
+    Remedy,
+    Severity,
+    inspect_lines,
+    inspect_prompt,
+)
+from agi_bridge.prompts.required import RequiredPrompt, required_prompts
+from agi_bridge.speech import PromptFile, PromptFolder, Script, prompt_folder
 from tests.support.call_env import line
 from tests.support.prompt_sounds import recording, tone
 
@@ -21,10 +27,10 @@ if TYPE_CHECKING:
     from tests.support.prompts_commands import Shop
 
 
-def asked(name: str = "goodbye", **settings: str) -> Wanted:
+def asked(name: str = "goodbye", **settings: str) -> RequiredPrompt:
     """A prompt that a line wants."""
     shop = line(policy_url="example.com", **settings)
-    (found,) = [each for each in wanted(shop, Script()) if each.name == name]
+    (found,) = [each for each in required_prompts(shop, Script()) if each.name == name]
     return found
 
 
@@ -34,59 +40,61 @@ def looked(
     *,
     text: str | None = "Goodbye.",
     problems: tuple[str, ...] = (),
-    prompt: Wanted | None = None,
+    prompt: RequiredPrompt | None = None,
 ) -> Prompt:
-    return look(prompt or asked(), Entry(source, file, text, problems))
+    return inspect_prompt(prompt or asked(), PromptFile(source, file, text, problems))
 
 
 def as_read(file: Path) -> Prompt:
     """Look at a recording of `goodbye` as the folder that it lies in is read."""
-    entries = prompt_folder.look(Folder(file.parent.parent, source="recording")).entries
-    return look(asked(), entries["en", "goodbye"])
+    entries = prompt_folder.scan_folder(
+        PromptFolder(file.parent.parent, source="recording")
+    ).entries
+    return inspect_prompt(asked(), entries["en", "goodbye"])
 
 
 def test_the_packages_prompts_are_faultless(shop: Shop) -> None:
-    (found,) = survey(shop.configure(languages=["en", "es", "fr"]).settings, None)
-    others = [each for each in found.prompts if not each.wanted.asks]
+    (found,) = inspect_lines(shop.configure(languages=["en", "es", "fr"]).settings, None)
+    others = [each for each in found.prompts if not each.wanted.is_disclosure]
     assert len(others) == 48
-    assert [each.flaws for each in others] == [()] * 48
+    assert [each.issues for each in others] == [()] * 48
 
 
 def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> None:
-    (found,) = survey(shop.settings, "shop")
-    (asking,) = [each for each in found.prompts if each.wanted.asks]
-    flaw = Issue("is the package's own, which names no brand", Severity.NOTE, Remedy.RENDER)
-    assert asking.flaws == (flaw,)
+    (found,) = inspect_lines(shop.settings, "shop")
+    (asking,) = [each for each in found.prompts if each.wanted.is_disclosure]
+    issue = Issue("is the package's own, which names no brand", Severity.NOTE, Remedy.RENDER)
+    assert asking.issues == (issue,)
     assert asking.version is None
     assert asking.words.startswith("Thank you for calling. ")
 
 
 def test_what_was_rendered_is_faultless(rendered: Shop) -> None:
-    (found,) = survey(rendered.settings, "shop")
-    assert [each.flaws for each in found.prompts] == [()] * 17
+    (found,) = inspect_lines(rendered.settings, "shop")
+    assert [each.issues for each in found.prompts] == [()] * 17
     assert {each.version for each in found.prompts} == {1}
 
 
 def test_what_was_rendered_for_another_brand_is_stale(rendered: Shop) -> None:
-    (found,) = survey(rendered.configure(brand="Maple Books").settings, "shop")
-    flaws = {each.wanted.name: each.flaws for each in found.prompts if each.flaws}
+    (found,) = inspect_lines(rendered.configure(brand="Maple Books").settings, "shop")
+    issues = {each.wanted.name: each.issues for each in found.prompts if each.issues}
     told = "is stale: the script's text has changed since"
-    assert flaws == {"disclosure": (Issue(told, Severity.FAULT, Remedy.RENDER),)}
+    assert issues == {"disclosure": (Issue(told, Severity.FAULT, Remedy.RENDER),)}
 
 
 def test_another_line_is_not_known(shop: Shop) -> None:
     with pytest.raises(UsageError, match="no line of that name"):
-        survey(shop.settings, "garage")
+        inspect_lines(shop.settings, "garage")
 
 
 def test_the_languages_come_one_after_the_other(shop: Shop) -> None:
-    (found,) = survey(shop.configure(languages=["en", "fr"]).settings, None)
+    (found,) = inspect_lines(shop.configure(languages=["en", "fr"]).settings, None)
     assert [(tag, len(prompts)) for tag, prompts in found.by_language()] == [("en", 17), ("fr", 17)]
 
 
 def test_a_good_recording_has_no_flaw(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "Goodbye."))
-    assert found.flaws == ()
+    assert found.issues == ()
     assert found.words == "Goodbye."
     assert found.version == 1
     assert found.seconds == pytest.approx(0.8, abs=0.01)
@@ -95,26 +103,26 @@ def test_a_good_recording_has_no_flaw(tmp_path: Path) -> None:
 def test_a_recording_of_other_words_is_stale(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "So long."), text="So long.")
     told = "is stale: the script's text has changed since"
-    assert found.flaws == (Issue(told, Severity.FAULT, Remedy.RECORD),)
+    assert found.issues == (Issue(told, Severity.FAULT, Remedy.RECORD),)
     assert found.words == "So long."
 
 
 def test_other_words_in_a_folder_of_ones_own_are_noted(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "So long."), "prompts", text="So long.")
     told = "has words of its own, not the script's"
-    assert found.flaws == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
+    assert found.issues == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
 
 
 def test_a_missing_prompt_is_to_be_rendered() -> None:
-    found = look(asked(), None)
-    assert found.flaws == (Issue("is missing", Severity.FAULT, Remedy.RENDER),)
+    found = inspect_prompt(asked(), None)
+    assert found.issues == (Issue("is missing", Severity.FAULT, Remedy.RENDER),)
     assert found.words == "Goodbye."
     assert found.seconds is None
 
 
 def test_a_missing_prompt_without_a_text_says_why() -> None:
-    found = look(Wanted("hello", "en", None, "'en' has no text 'hello'"), None)
-    assert found.flaws == (
+    found = inspect_prompt(RequiredPrompt("hello", "en", None, "'en' has no text 'hello'"), None)
+    assert found.issues == (
         Issue("is missing: 'en' has no text 'hello'", Severity.FAULT, Remedy.BY_HAND),
     )
     assert found.words == ""
@@ -123,54 +131,54 @@ def test_a_missing_prompt_without_a_text_says_why() -> None:
 def test_a_recording_without_its_text_is_a_fault(tmp_path: Path) -> None:
     found = as_read(tone(tmp_path / "en" / "goodbye.wav", 0.6))
     told = "has no text: write what is spoken into goodbye.txt beside it"
-    assert found.flaws == (Issue(told, Severity.FAULT, Remedy.BY_HAND),)
+    assert found.issues == (Issue(told, Severity.FAULT, Remedy.BY_HAND),)
 
 
 def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
-    prompt = Wanted("hello", "en", None, "'en' has no text 'hello'")
+    prompt = RequiredPrompt("hello", "en", None, "'en' has no text 'hello'")
     found = looked(recording(tmp_path, "hello", "Hello there."), text="Hello there.", prompt=prompt)
-    assert found.flaws == ()
+    assert found.issues == ()
 
 
 def test_the_packages_prompt_for_a_text_that_cannot_be_made_is_noted(tmp_path: Path) -> None:
-    prompt = Wanted("disclosure", "en", None, "needs the line's policy_url, which is empty")
+    prompt = RequiredPrompt("disclosure", "en", None, "needs the line's policy_url, which is empty")
     found = looked(recording(tmp_path, "disclosure", "Hello."), "shipped", prompt=prompt)
     told = "cannot have the script's text: needs the line's policy_url, which is empty"
-    assert found.flaws == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
+    assert found.issues == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
 
 
 def test_what_the_pbx_cannot_play_is_a_fault_that_conversion_puts_right(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "goodbye.wav", 0.6, rate=48000)
-    (flaw,) = looked(file).flaws
-    assert "8 kHz" in flaw.problem
-    assert (flaw.weight, flaw.repair) == (Severity.FAULT, Remedy.CONVERT)
+    (issue,) = looked(file).issues
+    assert "8 kHz" in issue.problem
+    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.CONVERT)
 
 
 def test_a_level_that_is_off_is_noted(tmp_path: Path) -> None:
-    (flaw,) = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)).flaws
-    assert "too soft" in flaw.problem
-    assert (flaw.weight, flaw.repair) == (Severity.NOTE, Remedy.CONVERT)
+    (issue,) = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)).issues
+    assert "too soft" in issue.problem
+    assert (issue.severity, issue.remedy) == (Severity.NOTE, Remedy.CONVERT)
 
 
 def test_what_was_clipped_has_to_be_recorded_again(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "goodbye.wav", 0.6, height=4.0, clipped=0.6)
-    flaws = looked(file).flaws
-    (flaw,) = [each for each in flaws if "clipped" in each.problem]
-    assert (flaw.weight, flaw.repair) == (Severity.FAULT, Remedy.RECORD)
+    issues = looked(file).issues
+    (issue,) = [each for each in issues if "clipped" in each.problem]
+    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.RECORD)
 
 
 def test_a_recording_far_too_short_for_its_text_is_a_fault(tmp_path: Path) -> None:
     text = "Enter your ten-digit mobile number, area code first."
     file = tone(tmp_path / "en" / "enter-number.wav", 0.6)
-    (flaw,) = looked(file, text=text, prompt=asked("enter-number")).flaws
-    assert "too short for its text" in flaw.problem
-    assert flaw.weight is Severity.FAULT
+    (issue,) = looked(file, text=text, prompt=asked("enter-number")).issues
+    assert "too short for its text" in issue.problem
+    assert issue.severity is Severity.FAULT
 
 
 def test_what_was_rendered_badly_is_to_be_rendered_again(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)
-    (flaw,) = looked(file, "rendered").flaws
-    assert (flaw.weight, flaw.repair) == (Severity.NOTE, Remedy.RENDER)
+    (issue,) = looked(file, "rendered").issues
+    assert (issue.severity, issue.remedy) == (Severity.NOTE, Remedy.RENDER)
 
 
 def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
@@ -178,31 +186,31 @@ def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
     file.write_bytes(b"RIFF")
     found = looked(file)
     assert found.seconds is None
-    assert [each.weight for each in found.flaws] == [Severity.FAULT]
+    assert [each.severity for each in found.issues] == [Severity.FAULT]
 
 
 def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(rendered: Shop) -> None:
     settings = rendered.settings
-    (before,) = survey(settings, "shop")
+    (before,) = inspect_lines(settings, "shop")
     (file,) = [
         each.found.file for each in before.prompts if each.found and each.wanted.name == "busy"
     ]
     tone(file, 1.5)
-    (after,) = survey(settings, "shop")
-    flaws = {each.wanted.name: each.flaws for each in after.prompts if each.flaws}
-    (flaw,) = flaws.pop("busy")
-    assert not flaws
-    assert flaw.problem.startswith("differs from manifest.json in its ")
-    assert (flaw.weight, flaw.repair) == (Severity.FAULT, Remedy.RENDER)
+    (after,) = inspect_lines(settings, "shop")
+    issues = {each.wanted.name: each.issues for each in after.prompts if each.issues}
+    (issue,) = issues.pop("busy")
+    assert not issues
+    assert issue.problem.startswith("differs from manifest.json in its ")
+    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.RENDER)
 
 
 def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
     prompt = asked("disclosure")
     assert prompt.text is not None
     file = tone(tmp_path / "en" / "disclosure.wav", 31.0)
-    (flaw,) = looked(file, text=prompt.text.text, prompt=prompt).flaws
-    assert flaw.problem == "takes 31.2 s: above 30 s callers hang up"
-    assert flaw.weight is Severity.NOTE
+    (issue,) = looked(file, text=prompt.text.text, prompt=prompt).issues
+    assert issue.problem == "takes 31.2 s: above 30 s callers hang up"
+    assert issue.severity is Severity.NOTE
 
 
 @pytest.mark.parametrize("rate", [8000, 16000])
@@ -210,23 +218,23 @@ def test_hd_voice_has_twice_the_rate(tmp_path: Path, rate: int) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "wide.wav", 0.6, rate=rate).rename(file.with_suffix(".wav16"))
     told = "has goodbye.wav16 beside it, which is not 16 bit, one channel, 16 kHz: remove it"
-    flaw = Issue(told, Severity.FAULT, Remedy.BY_HAND)
-    assert as_read(file).flaws == (() if rate == 16000 else (flaw,))
+    issue = Issue(told, Severity.FAULT, Remedy.BY_HAND)
+    assert as_read(file).issues == (() if rate == 16000 else (issue,))
 
 
 def test_hd_voice_that_is_no_sound_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     file.with_suffix(".wav16").write_bytes(b"")
-    (flaw,) = as_read(file).flaws
-    assert flaw.weight is Severity.FAULT
+    (issue,) = as_read(file).issues
+    assert issue.severity is Severity.FAULT
 
 
 def test_hd_voice_of_another_recording_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "wide.wav", 1.2, rate=16000).rename(file.with_suffix(".wav16"))
-    (flaw,) = as_read(file).flaws
-    assert flaw.problem == "has goodbye.wav16 beside it, which is another recording: remove it"
-    assert (flaw.weight, flaw.repair) == (Severity.FAULT, Remedy.BY_HAND)
+    (issue,) = as_read(file).issues
+    assert issue.problem == "has goodbye.wav16 beside it, which is another recording: remove it"
+    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.BY_HAND)
 
 
 def test_hd_voice_beside_a_disclosure_is_a_fault(tmp_path: Path) -> None:
@@ -234,6 +242,6 @@ def test_hd_voice_beside_a_disclosure_is_a_fault(tmp_path: Path) -> None:
     assert prompt.text is not None
     file = tone(tmp_path / "en" / "disclosure.wav", 22.0)
     file.with_suffix(".wav16").write_bytes(b"")
-    (flaw,) = looked(file, text=prompt.text.text, prompt=prompt).flaws
-    assert flaw.problem == "must not have disclosure.wav16 beside it: remove that file"
-    assert (flaw.weight, flaw.repair) == (Severity.FAULT, Remedy.BY_HAND)
+    (issue,) = looked(file, text=prompt.text.text, prompt=prompt).issues
+    assert issue.problem == "must not have disclosure.wav16 beside it: remove that file"
+    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.BY_HAND)

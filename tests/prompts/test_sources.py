@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agi_bridge.prompts.sources import Shelves, rendered_folder
-from agi_bridge.speech import SHIPPED
-from agi_bridge.speech.prompt_folder import Folder, look, read_manifest
+from agi_bridge.prompts.sources import PromptSources, rendered_folder
+from agi_bridge.speech import SHIPPED, PromptFolder, read_manifest, scan_folder
 from tests.support.prompt_sounds import recording, tone
 
 if TYPE_CHECKING:
@@ -16,19 +15,19 @@ if TYPE_CHECKING:
     from tests.support.prompts_commands import Shop
 
 
-def shelves(shop: Shop) -> Shelves:
+def sources(shop: Shop) -> PromptSources:
     settings = shop.settings
-    return Shelves.of(settings, settings.lines["shop"])
+    return PromptSources.of(settings, settings.lines["shop"])
 
 
 def test_what_nobody_replaced_is_the_packages_own(shop: Shop) -> None:
-    found = shelves(shop).find("goodbye", "en")
+    found = sources(shop).find("goodbye", "en")
     assert found is not None
     assert (found.source, found.file) == ("shipped", SHIPPED / "en" / "goodbye.wav")
 
 
 def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: Shop) -> None:
-    found = shelves(rendered).find("goodbye", "en")
+    found = sources(rendered).find("goodbye", "en")
     assert found is not None
     assert found.source == "rendered"
     assert found.file.is_relative_to(rendered.folder / "state" / "speech" / "lines" / "shop")
@@ -37,13 +36,13 @@ def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: Shop) ->
 
 def test_a_recording_wins_over_all(rendered: Shop) -> None:
     file = recording(rendered.recordings, "goodbye", "So long.")
-    found = shelves(rendered).find("goodbye", "en")
+    found = sources(rendered).find("goodbye", "en")
     assert found is not None
     assert (found.source, found.file, found.text) == ("recording", file, "So long.")
 
 
 def test_a_country_takes_its_languages_prompts(shop: Shop) -> None:
-    found = shelves(shop).find("goodbye", "fr-CA")
+    found = sources(shop).find("goodbye", "fr-CA")
     assert found is not None
     assert found.file == SHIPPED / "fr" / "goodbye.wav"
 
@@ -51,7 +50,9 @@ def test_a_country_takes_its_languages_prompts(shop: Shop) -> None:
 def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: Path) -> None:
     recording(tmp_path / "high", "goodbye", "Au revoir, Paris.", "fr")
     file = recording(tmp_path / "low", "goodbye", "Au revoir, Montréal.", "fr-ca")
-    both = Shelves((look(Folder(tmp_path / "high")), look(Folder(tmp_path / "low"))))
+    both = PromptSources(
+        (scan_folder(PromptFolder(tmp_path / "high")), scan_folder(PromptFolder(tmp_path / "low")))
+    )
     found = both.find("goodbye", "fr-CA")
     assert found is not None
     assert found.file == file
@@ -59,14 +60,14 @@ def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: 
 
 
 def test_what_is_nowhere_is_not_found(shop: Shop) -> None:
-    assert shelves(shop).find("hello", "en") is None
+    assert sources(shop).find("hello", "en") is None
 
 
 def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path: Path) -> None:
     recording(tmp_path / "prompts", "goodbye", "So long.")
     settings = shop.settings
     speech = settings.speech.model_copy(update={"prompts": tmp_path / "prompts"})
-    own = Shelves.of(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
+    own = PromptSources.of(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
     found = own.find("goodbye", "en")
     assert found is not None
     assert found.source == "prompts"
@@ -76,8 +77,8 @@ def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path:
 def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
     good = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "en" / "busy.wav", 1.0, rate=48000)
-    layer = look(Folder(tmp_path))
-    assert layer.strays == ()
+    layer = scan_folder(PromptFolder(tmp_path))
+    assert layer.folder_problems == ()
     assert layer.entries["en", "goodbye"].file == good
     assert layer.entries["en", "goodbye"].problems == ()
     assert layer.entries["en", "busy"].problems == (
@@ -91,7 +92,7 @@ def test_a_sound_that_is_no_longer_there_is_told_of(rendered: Shop) -> None:
     settings = rendered.settings
     folder = rendered_folder(settings, settings.lines["shop"])
     (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()
-    layer = look(Folder(folder))
+    layer = scan_folder(PromptFolder(folder))
     assert layer.entries["en", "busy"].problems == ("is not there",)
     assert layer.entries["en", "goodbye"].problems == ()
 
@@ -99,7 +100,7 @@ def test_a_sound_that_is_no_longer_there_is_told_of(rendered: Shop) -> None:
 def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
     recording(tmp_path, "goodbye", "Goodbye.")
     (tmp_path / "manifest.json").write_text(json.dumps(["no"]), encoding="utf-8")
-    layer = look(Folder(tmp_path))
+    layer = scan_folder(PromptFolder(tmp_path))
     assert layer.entries["en", "goodbye"].text == "Goodbye."
     assert layer.problems == (
         "manifest.json is not what it should be: language, name, text and hashes",
@@ -107,5 +108,5 @@ def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_problems_of_all_folders_come_together(shop: Shop) -> None:
-    both = Shelves((look(Folder(shop.folder / "none")), *shelves(shop).layers))
+    both = PromptSources((scan_folder(PromptFolder(shop.folder / "none")), *sources(shop).layers))
     assert both.problems() == ()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.settings.customers import read_customers
+from agi_bridge.settings import read_customers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.settings.secret import Secret
+from agi_bridge.settings import Secret
 from tests.support.settings_texts import KEY, shop
 
 if TYPE_CHECKING:

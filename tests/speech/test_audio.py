@@ -16,10 +16,10 @@ from agi_bridge.speech import BadAudio
 from agi_bridge.speech.audio import (
     LEVEL_DBOV,
     active_level,
+    convert_for_telephone,
     shape,
-    telephone,
 )
-from agi_bridge.speech.recording import MAX_SECONDS, WIDE_RATE, examine
+from agi_bridge.speech.recording import MAX_SECONDS, WIDE_RATE, read_sound_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_any_usual_wav_becomes_8_khz_16_bit_mono(
     tone: Callable[..., Path], tmp_path: Path, rate: int, channels: int, subtype: str
 ) -> None:
     target = tmp_path / "out.wav"
-    samples = telephone(tone(rate=rate, channels=channels, subtype=subtype), target)
+    samples = convert_for_telephone(tone(rate=rate, channels=channels, subtype=subtype), target)
     with wave.open(str(target)) as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 8000)
         assert sound.getnframes() == samples
@@ -41,9 +41,9 @@ def test_any_usual_wav_becomes_8_khz_16_bit_mono(
 
 def test_what_is_written_is_what_asterisk_plays(tone: Callable[..., Path], tmp_path: Path) -> None:
     target, wide = tmp_path / "out.wav", tmp_path / "out.wav16"
-    samples = telephone(tone(rate=48_000), target, wide)
-    assert examine(target).samples == samples
-    assert examine(wide, WIDE_RATE).samples == pytest.approx(2 * samples, abs=2)
+    samples = convert_for_telephone(tone(rate=48_000), target, wide)
+    assert read_sound_info(target).samples == samples
+    assert read_sound_info(wide, WIDE_RATE).samples == pytest.approx(2 * samples, abs=2)
     read, _ = soundfile.read(target)
     assert (tmp_path / "out.wav").read_bytes()[44:46] == b"\0\0"
     assert np.abs(read).max() <= 10 ** (-1 / 20)
@@ -54,24 +54,24 @@ def test_a_hardened_service_can_convert(tone: Callable[..., Path], tmp_path: Pat
     program = """
 import ctypes, pathlib, sys
 ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
-from agi_bridge.speech.audio import telephone
-telephone(*map(pathlib.Path, sys.argv[1:]))
+from agi_bridge.speech.audio import convert_for_telephone
+convert_for_telephone(*map(pathlib.Path, sys.argv[1:]))
 """
     target = tmp_path / "out.wav"
     command = [sys.executable, "-c", program, str(tone(rate=48_000)), str(target)]
     subprocess.run(command, check=True)  # noqa: S603 - the interpreter that runs this
-    assert examine(target).samples
+    assert read_sound_info(target).samples
 
 
 def test_a_disk_that_is_full_is_an_os_error(tone: Callable[..., Path]) -> None:
     with pytest.raises(OSError, match="No space left"):
-        telephone(tone(), Path("/dev/full"))
+        convert_for_telephone(tone(), Path("/dev/full"))
 
 
 def test_silence_at_both_ends_is_trimmed_to_a_twentieth_of_a_second(
     tone: Callable[..., Path], tmp_path: Path
 ) -> None:
-    samples = telephone(tone(seconds=1.0, silence=2.0), tmp_path / "out.wav")
+    samples = convert_for_telephone(tone(seconds=1.0, silence=2.0), tmp_path / "out.wav")
     assert samples == pytest.approx(8000 * 1.1, abs=40)
 
 
@@ -88,14 +88,14 @@ def test_faint_and_loud_speech_come_out_at_the_same_level(
     tone: Callable[..., Path], tmp_path: Path, level: float
 ) -> None:
     target = tmp_path / "out.wav"
-    telephone(tone(level=level, subtype="FLOAT"), target)
+    convert_for_telephone(tone(level=level, subtype="FLOAT"), target)
     samples, _ = soundfile.read(target)
     assert active_level(samples) == pytest.approx(LEVEL_DBOV, abs=0.2)
 
 
 def test_hd_voice_has_the_same_length_and_level(tone: Callable[..., Path], tmp_path: Path) -> None:
     target, wide = tmp_path / "out.wav", tmp_path / "out.wav16"
-    samples = telephone(tone(rate=24_000), target, wide)
+    samples = convert_for_telephone(tone(rate=24_000), target, wide)
     broad, rate = soundfile.read(wide)
     assert rate == WIDE_RATE
     assert len(broad) == pytest.approx(2 * samples, abs=2)
@@ -103,7 +103,7 @@ def test_hd_voice_has_the_same_length_and_level(tone: Callable[..., Path], tmp_p
 
 
 def test_a_source_without_hd_voice_gives_none(tone: Callable[..., Path], tmp_path: Path) -> None:
-    telephone(tone(rate=11_025), tmp_path / "out.wav", tmp_path / "out.wav16")
+    convert_for_telephone(tone(rate=11_025), tmp_path / "out.wav", tmp_path / "out.wav16")
     assert not (tmp_path / "out.wav16").exists()
 
 
@@ -151,20 +151,20 @@ def test_what_is_no_usable_speech_is_refused(
     tone: Callable[..., Path], tmp_path: Path, options: dict[str, float], words: str
 ) -> None:
     with pytest.raises(BadAudio, match=words):
-        telephone(tone(**options), tmp_path / "out.wav")
+        convert_for_telephone(tone(**options), tmp_path / "out.wav")
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"<html>not found</html>"])
 def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "in.wav").write_bytes(content)
     with pytest.raises(BadAudio, match="is not a sound file"):
-        telephone(tmp_path / "in.wav", tmp_path / "out.wav")
+        convert_for_telephone(tmp_path / "in.wav", tmp_path / "out.wav")
 
 
 def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "in.wav", np.zeros(0), 8000)
     with pytest.raises(BadAudio, match="nothing to be heard"):
-        telephone(tmp_path / "in.wav", tmp_path / "out.wav")
+        convert_for_telephone(tmp_path / "in.wav", tmp_path / "out.wav")
 
 
 def test_the_sound_libraries_are_not_loaded_before_they_are_needed() -> None:

@@ -25,8 +25,8 @@ async def test_a_file_is_kept_under_its_key_for_every_account_to_read(
     tmp_path: Path, tone: Callable[..., Path]
 ) -> None:
     cache = Cache(tmp_path / "state" / "speech")
-    async with cache.workplace() as place:
-        sound = await cache.keep("key", tone().rename(place / "in.wav"))
+    async with cache.work_folder() as place:
+        sound = await cache.store("key", tone().rename(place / "in.wav"))
     assert cache.find("key") == sound
     assert [path.name for path in (tmp_path / "state" / "speech").iterdir()] == ["key.wav"]
     file = tmp_path / "state" / "speech" / "key.wav"
@@ -37,7 +37,7 @@ async def test_a_file_is_kept_under_its_key_for_every_account_to_read(
 def test_nothing_is_made_before_it_is_needed(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "speech")
     assert cache.find("key") is None
-    cache.sweep()
+    cache.remove_leftovers()
     assert not list(tmp_path.iterdir())
 
 
@@ -63,16 +63,16 @@ async def test_hd_voice_that_cannot_be_played_counts_as_none_and_does_not_stay(
 
 async def test_garbage_is_not_kept(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "speech")
-    async with cache.workplace() as place:
+    async with cache.work_folder() as place:
         (place / "in.wav").write_bytes(b"garbage")
         with pytest.raises(BadAudio):
-            await cache.keep("key", place / "in.wav")
+            await cache.store("key", place / "in.wav")
     assert not list((tmp_path / "speech").iterdir())
 
 
 async def keep(cache: Cache, key: str, sound: Path) -> None:
-    async with cache.workplace() as place:
-        await cache.keep(key, sound.rename(place / "in.wav"))
+    async with cache.work_folder() as place:
+        await cache.store(key, sound.rename(place / "in.wav"))
 
 
 def names(folder: Path) -> list[str]:
@@ -127,13 +127,13 @@ async def test_what_a_crash_left_behind_is_swept(tmp_path: Path, tone: Callable[
     await keep(cache, "key", tone())
     (tmp_path / ".work-crashed").mkdir()
     (tmp_path / ".work-crashed" / "rendered.wav").touch()
-    cache.sweep()
+    cache.remove_leftovers()
     assert names(tmp_path) == ["key.wav"]
 
 
 async def test_what_another_process_is_working_at_is_left_alone(tmp_path: Path) -> None:
-    async with Cache(tmp_path).workplace() as place:
-        Cache(tmp_path).sweep()
+    async with Cache(tmp_path).work_folder() as place:
+        Cache(tmp_path).remove_leftovers()
         assert place.is_dir()
     assert not names(tmp_path)
 
@@ -142,7 +142,7 @@ async def test_no_work_begins_in_the_midst_of_a_sweep(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     with module._locked(tmp_path), pytest.raises(BlockingIOError):
         os.close(module._lock(tmp_path))
-    async with cache.workplace() as place:
+    async with cache.work_folder() as place:
         assert place.is_dir()
 
 
@@ -161,8 +161,8 @@ async def test_a_conversion_that_is_cancelled_leaves_nothing(
     cache = Cache(tmp_path / "speech")
 
     async def keep() -> None:
-        async with cache.workplace() as place:
-            await cache.keep("key", tone().rename(place / "in.wav"))
+        async with cache.work_folder() as place:
+            await cache.store("key", tone().rename(place / "in.wav"))
 
     task = asyncio.create_task(keep())
     await asyncio.to_thread(begun.wait)
@@ -180,10 +180,10 @@ from agi_bridge.speech.cache import Cache
 async def main(folder, sound):
     cache = Cache(folder, max_bytes=100_000)
     for number in range(20):
-        cache.sweep()
-        async with cache.workplace() as place:
+        cache.remove_leftovers()
+        async with cache.work_folder() as place:
             shutil.copy(sound, place / "in.wav")
-            await cache.keep(str(number % 7), place / "in.wav")
+            await cache.store(str(number % 7), place / "in.wav")
         cache.find(str(number % 5))
 
 asyncio.run(main(*map(pathlib.Path, sys.argv[1:])))

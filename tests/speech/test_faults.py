@@ -15,7 +15,7 @@ import pytest
 from agi_bridge.speech import CommandEngine, Engine, Library, PbxEngine
 from agi_bridge.speech.audio import load_libraries
 from agi_bridge.speech.engines import HttpEngine
-from agi_bridge.speech.engines.model_client import ModelEngine, Worker
+from agi_bridge.speech.engines.model_client import ModelEngine, ModelProcess
 from tests.support.fake_engines import Held
 from tests.support.speech_programs import HANG
 
@@ -58,7 +58,7 @@ def command(program: str) -> CommandEngine:
 
 
 def model(program: str) -> ModelEngine:
-    return ModelEngine("model", "model", (), Worker([sys.executable, "-I", "-c", program]))
+    return ModelEngine("model", "model", (), ModelProcess([sys.executable, "-I", "-c", program]))
 
 
 @pytest.fixture

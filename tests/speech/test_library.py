@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.speech import SHIPPED, Folder, Library, LineWords, PbxEngine, PbxSpeech, Script
+from agi_bridge.speech import (
+    SHIPPED,
+    Library,
+    LineVariables,
+    PbxEngine,
+    PbxSpeech,
+    PromptFolder,
+    Script,
+)
 from tests.support.fake_engines import Broken, Held
 from tests.support.speech_programs import HANG
 
@@ -325,7 +333,9 @@ async def test_a_lines_prompts_lie_over_the_shared_ones_and_all_else_is_shared(
         (own / f"{name}.txt").write_text(text, encoding="utf-8")
     held.go_on.set()
     books = library(held)
-    shop = books.over(Folder(tmp_path / "shop", "/shop"), Folder(tmp_path / "nowhere"))
+    shop = books.with_overrides(
+        PromptFolder(tmp_path / "shop", "/shop"), PromptFolder(tmp_path / "nowhere")
+    )
     assert shop.prompt("goodbye", "fr-CA").path == "/shop/fr/goodbye"
     assert shop.prompt("busy", "fr") == books.prompt("busy", "fr")
     assert books.prompt("goodbye", "fr").text == "Merci, au revoir."
@@ -337,9 +347,11 @@ async def test_a_lines_prompts_lie_over_the_shared_ones_and_all_else_is_shared(
 
 
 def test_what_no_recording_says_word_for_word_is_yet_to_be_recorded() -> None:
-    texts = Script().texts(LineWords("Shop", "shop.com"), ["en", "fr"], ["disclosure", "goodbye"])
+    texts = Script().texts(
+        LineVariables("Shop", "shop.com"), ["en", "fr"], ["disclosure", "goodbye"]
+    )
     books = Library(cache=Path("/nonexistent"))
-    assert [(text.name, text.language) for text in books.unspoken(texts)] == [
+    assert [(text.name, text.language) for text in books.outdated(texts)] == [
         ("disclosure", "en"),
         ("disclosure", "fr"),
     ]
@@ -405,7 +417,7 @@ def widened(file: Path) -> None:
 async def test_a_disclosure_that_changed_is_no_longer_what_was_read(
     tmp_path: Path, disclosure: Path, change: Callable[[Path], None]
 ) -> None:
-    books = Library(cache=tmp_path / "speech").over(Folder(tmp_path / "own"))
+    books = Library(cache=tmp_path / "speech").with_overrides(PromptFolder(tmp_path / "own"))
     recording = books.prompt("disclosure", "en")
     assert recording.wav == disclosure
     assert await books.intact(recording)
@@ -416,7 +428,7 @@ async def test_a_disclosure_that_changed_is_no_longer_what_was_read(
 
 
 async def test_one_that_was_only_touched_or_put_back_is(tmp_path: Path, disclosure: Path) -> None:
-    books = Library(cache=tmp_path / "speech").over(Folder(tmp_path / "own"))
+    books = Library(cache=tmp_path / "speech").with_overrides(PromptFolder(tmp_path / "own"))
     recording = books.prompt("disclosure", "en")
     content = disclosure.read_bytes()
     disclosure.unlink()
@@ -429,6 +441,6 @@ async def test_what_the_pbx_fetches_is_compared_when_it_is_fetched(
     tmp_path: Path, disclosure: Path
 ) -> None:
     books = Library(cache=tmp_path / "speech", address=lambda _: "http://192.0.2.1/a.wav")
-    own = books.over(Folder(tmp_path / "own"))
+    own = books.with_overrides(PromptFolder(tmp_path / "own"))
     disclosure.unlink()
     assert await own.intact(own.prompt("disclosure", "en"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.speech import BadPrompts, Folder, Library, LineWords, Script
+from agi_bridge.speech import BadPrompts, Library, LineVariables, PromptFolder, Script
 from agi_bridge.speech import prerender as module
 from agi_bridge.speech.prerender import render_line
 from tests.support.fake_engines import Broken, Hanging, Held
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from agi_bridge.speech import Text
 
-SHOP = LineWords("Corner Shop", "shop.com")
+SHOP = LineVariables("Corner Shop", "shop.com")
 
 
 def texts(*names: str, brand: str = SHOP.brand, languages: tuple[str, ...] = ("en",)) -> list[Text]:
-    return Script().texts(LineWords(brand, SHOP.policy_url), languages, names)
+    return Script().texts(LineVariables(brand, SHOP.policy_url), languages, names)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shop(folder: Path) -> Library:
-    return Library(cache=Path("/nonexistent")).over(Folder(folder))
+    return Library(cache=Path("/nonexistent")).with_overrides(PromptFolder(folder))
 
 
 async def test_a_line_speaks_with_its_own_brand_once_rendered(engine: Held, folder: Path) -> None:
@@ -50,7 +50,7 @@ async def test_a_line_speaks_with_its_own_brand_once_rendered(engine: Held, fold
         wanted, [engine], folder, lambda text, problem: told.append((text.name, problem))
     )
     assert told == [(text.name, None) for text in wanted]
-    assert shop(folder).unspoken(wanted) == []
+    assert shop(folder).outdated(wanted) == []
     recording = shop(folder).prompt("disclosure", "fr")
     assert "Corner Shop" in recording.text
     assert recording.text_sha256 == wanted[2].sha256

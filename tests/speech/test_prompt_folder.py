@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import wave
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ import pytest
 
 from agi_bridge.speech import SHIPPED, BadPrompts
 from agi_bridge.speech.prompt_folder import (
-    Folder,
-    look,
+    PromptFolder,
     overlay,
     read_folder,
     read_manifest,
+    scan_folder,
     write_manifest,
 )
+from agi_bridge.speech.recording_check import check_recording
 from agi_bridge.speech.wav import header
 
 if TYPE_CHECKING:
@@ -141,6 +143,15 @@ def test_a_sound_cut_short_is_refused(folder: Path) -> None:
     assert problems(folder) == (f"en/closed.wav {told}",)
 
 
+@pytest.mark.parametrize("noise", [0, 10])
+def test_a_silent_recording_is_refused(folder: Path, noise: int) -> None:
+    content = struct.pack("<h", noise) * 16_000
+    file = folder / "en" / "closed.wav"
+    file.write_bytes(header(len(content), 8000) + content)
+    assert problems(folder) == ("en/closed.wav is silent",)
+    assert [each.problem for each in check_recording(file, "We are closed.")] == ["is silent"]
+
+
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])
 def test_a_file_that_is_no_wav_is_refused(folder: Path, content: bytes) -> None:
     (folder / "en" / "closed.wav").write_bytes(content)
@@ -198,18 +209,18 @@ def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
 
 def test_the_first_folder_lies_on_top_and_one_that_is_not_there_adds_nothing(folder: Path) -> None:
     beneath = read_folder(SHIPPED)
-    shelf = overlay([Folder(folder / "nowhere"), Folder(folder, "/pbx")], beneath)
+    shelf = overlay([PromptFolder(folder / "nowhere"), PromptFolder(folder, "/pbx")], beneath)
     assert shelf["en", "closed"].path == "/pbx/en/closed"
     assert shelf["en", "goodbye"] is beneath["en", "goodbye"]
     shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "goodbye.wav")
     (folder / "en" / "goodbye.txt").write_text("Bye.", encoding="utf-8")
-    assert overlay([Folder(folder)], beneath)["en", "goodbye"].text == "Bye."
+    assert overlay([PromptFolder(folder)], beneath)["en", "goodbye"].text == "Bye."
 
 
 def test_an_empty_layer_adds_nothing_but_nothing_alone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "en").mkdir()
     beneath = read_folder(SHIPPED)
-    assert overlay([Folder(tmp_path)], beneath) == beneath
+    assert overlay([PromptFolder(tmp_path)], beneath) == beneath
     with pytest.raises(BadPrompts, match=r"no LANGUAGE/NAME\.wav is there"):
         read_folder(tmp_path)
 
@@ -217,7 +228,7 @@ def test_an_empty_layer_adds_nothing_but_nothing_alone_is_refused(tmp_path: Path
 def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> None:
     (folder / "en" / "closed.txt").unlink()
     with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):
-        overlay([Folder(folder)], {})
+        overlay([PromptFolder(folder)], {})
 
 
 # -- what else lies in a folder
@@ -305,7 +316,7 @@ def test_rendered_sounds_are_looked_at_in_the_same_way(folder: Path) -> None:
 def test_a_folder_that_cannot_be_listed_is_named(folder: Path) -> None:
     (folder / "en").chmod(0)
     try:
-        told = look(Folder(folder)).problems
+        told = scan_folder(PromptFolder(folder)).problems
     finally:
         (folder / "en").chmod(0o755)
     # The superuser reads everything.

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from agi_bridge.speech import (
-    DIGITS,
-    NEEDED,
-    OPT_OUT,
+    DIGIT_PROMPTS,
+    OPT_OUT_PROMPTS,
     PROMPTS,
+    REQUIRED_PROMPTS,
     SHIPPED,
     Library,
     MissingPrompt,
     menu_key,
 )
-from agi_bridge.speech.audio import active_level, read
+from agi_bridge.speech.audio import active_level, read_samples
 
 LANGUAGES = ("en", "es", "fr")
 EVERY = [(language, name) for language in LANGUAGES for name in PROMPTS] + [
-    ("en", name) for name in DIGITS
+    ("en", name) for name in DIGIT_PROMPTS
 ]
 
 
@@ -55,10 +55,10 @@ def test_nothing_else_is_shipped() -> None:
     assert len(list(SHIPPED.glob("*/*"))) == len(EVERY) == 76
 
 
-@pytest.mark.parametrize("name", DIGITS)
+@pytest.mark.parametrize("name", DIGIT_PROMPTS)
 def test_each_english_digit_is_short_and_as_loud_as_speech(library: Library, name: str) -> None:
     recording = library.prompt(name, "en")
-    samples, _ = read(recording.wav)
+    samples, _ = read_samples(recording.wav)
     assert 0.25 <= recording.seconds <= 0.8
     assert active_level(samples) == pytest.approx(-20, abs=1.5)
     assert abs(samples).max() <= 10 ** (-1 / 20)
@@ -68,13 +68,15 @@ def test_each_english_digit_is_short_and_as_loud_as_speech(library: Library, nam
 def test_no_digit_is_shipped_where_not_all_of_them_are_understood(
     library: Library, language: str
 ) -> None:
-    assert not any(library.has(name, language) for name in DIGITS)
+    assert not any(library.has(name, language) for name in DIGIT_PROMPTS)
 
 
 def test_every_language_shipped_is_whole(library: Library) -> None:
     assert library.languages == frozenset(LANGUAGES)
-    assert set(PROMPTS) > NEEDED
-    assert set(PROMPTS) - NEEDED > set(OPT_OUT)  # only a line that offers it needs them
+    assert set(PROMPTS) > REQUIRED_PROMPTS
+    assert set(PROMPTS) - REQUIRED_PROMPTS > set(
+        OPT_OUT_PROMPTS
+    )  # only a line that offers it needs them
 
 
 def test_a_language_of_a_country_takes_the_languages_own_prompts(library: Library) -> None:

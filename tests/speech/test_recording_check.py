@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from agi_bridge.speech import SHIPPED, Script
-from agi_bridge.speech.recording_check import Cure, keep_original, review
+from agi_bridge.speech.recording_check import RecordingFix, check_recording, keep_original
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,36 +18,44 @@ if TYPE_CHECKING:
 TEXT = "We are open."
 
 
-def remarks(path: Path, text: str = TEXT) -> list[tuple[str, Cure]]:
-    return [(remark.problem, remark.cure) for remark in review(path, text)]
+def issues(path: Path, text: str = TEXT) -> list[tuple[str, RecordingFix]]:
+    return [(issue.problem, issue.fix) for issue in check_recording(path, text)]
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.wav")), ids=lambda path: path.stem)
 def test_the_shipped_prompts_are_as_recordings_should_be(path: Path) -> None:
-    assert review(path, Script().shipped(path.stem, path.parent.name)) == []
+    assert check_recording(path, Script().shipped(path.stem, path.parent.name)) == []
 
 
 def test_a_recording_of_the_usual_level_and_length_will_do(tone: Callable[..., Path]) -> None:
-    assert remarks(tone(level=0.14, silence=0.1)) == []
+    assert issues(tone(level=0.14, silence=0.1)) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "words", "cure"),
+    ("options", "words", "fix"),
     [
-        ({"rate": 44_100}, "is not 16 bit, one channel, 8 kHz", Cure.CONVERT),
-        ({"channels": 2}, "is not 16 bit, one channel, 8 kHz", Cure.CONVERT),
-        ({"level": 0.01}, "is too soft: -43 dB instead of -20 dB", Cure.CONVERT),
-        ({"level": 0.4}, "is too loud: -11 dB instead of -20 dB", Cure.CONVERT),
-        ({"silence": 1.5}, "has 1.5 s of silence at one end", Cure.CONVERT),
-        ({"seconds": 0.2}, "is 0.2 s, too short for its text: is it the right one?", Cure.RECORD),
-        ({"seconds": 9.0}, "is 9.0 s, too long for its text: is it the right one?", Cure.RECORD),
+        ({"rate": 44_100}, "is not 16 bit, one channel, 8 kHz", RecordingFix.CONVERT),
+        ({"channels": 2}, "is not 16 bit, one channel, 8 kHz", RecordingFix.CONVERT),
+        ({"level": 0.01}, "is too soft: -43 dB instead of -20 dB", RecordingFix.CONVERT),
+        ({"level": 0.4}, "is too loud: -11 dB instead of -20 dB", RecordingFix.CONVERT),
+        ({"silence": 1.5}, "has 1.5 s of silence at one end", RecordingFix.CONVERT),
+        (
+            {"seconds": 0.2},
+            "is 0.2 s, too short for its text: is it the right one?",
+            RecordingFix.RECORD,
+        ),
+        (
+            {"seconds": 9.0},
+            "is 9.0 s, too long for its text: is it the right one?",
+            RecordingFix.RECORD,
+        ),
     ],
 )
 def test_what_will_not_do_is_said_with_what_helps(
-    tone: Callable[..., Path], options: dict[str, Any], words: str, cure: Cure
+    tone: Callable[..., Path], options: dict[str, Any], words: str, fix: RecordingFix
 ) -> None:
     path = tone(**{"level": 0.14, "silence": 0.1, **options})
-    assert remarks(path) == [(words, cure)]
+    assert issues(path) == [(words, fix)]
 
 
 def write(tmp_path: Path, samples: np.ndarray) -> Path:
@@ -58,26 +66,26 @@ def write(tmp_path: Path, samples: np.ndarray) -> Path:
 
 def test_clipping_cannot_be_put_right(tmp_path: Path) -> None:
     loud = 2.0 * np.sin(2 * np.pi * 200 * np.arange(8000) / 8000)
-    found = remarks(write(tmp_path, loud.clip(-0.9, 0.9)))
-    assert ("is clipped in 400 places: record it again, softer", Cure.RECORD) in found
+    found = issues(write(tmp_path, loud.clip(-0.9, 0.9)))
+    assert ("is clipped in 400 places: record it again, softer", RecordingFix.RECORD) in found
 
 
 def test_a_single_high_peak_is_no_clipping_but_too_high(tmp_path: Path) -> None:
     samples = 0.14 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
     samples[4000] = 0.95
-    assert remarks(write(tmp_path, samples)) == [
-        ("has peaks that a telephone line may clip", Cure.CONVERT)
+    assert issues(write(tmp_path, samples)) == [
+        ("has peaks that a telephone line may clip", RecordingFix.CONVERT)
     ]
 
 
 def test_silence_and_garbage_are_no_recordings(tmp_path: Path) -> None:
-    assert remarks(write(tmp_path, np.zeros(8000))) == [("is silent", Cure.RECORD)]
+    assert issues(write(tmp_path, np.zeros(8000))) == [("is silent", RecordingFix.RECORD)]
     (tmp_path / "take.wav").write_bytes(b"garbage")
-    assert remarks(tmp_path / "take.wav") == [("is not a sound file", Cure.RECORD)]
+    assert issues(tmp_path / "take.wav") == [("is not a sound file", RecordingFix.RECORD)]
 
 
 def test_a_word_is_too_short_to_tell_its_pace(tone: Callable[..., Path]) -> None:
-    assert remarks(tone(level=0.14, silence=0.1, seconds=0.2), "Hi.") == []
+    assert issues(tone(level=0.14, silence=0.1, seconds=0.2), "Hi.") == []
 
 
 def test_an_original_is_kept_under_a_name_of_its_own(tone: Callable[..., Path]) -> None:

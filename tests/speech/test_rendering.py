@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.speech import PbxEngine, PbxSpeech, Recording
 from agi_bridge.speech.cache import Cache
-from agi_bridge.speech.rendering import FAILURES_TO_REST, Renderer, _share, _Slot
+from agi_bridge.speech.rendering import FAILURES_TO_OPEN, Renderer, _share, _Slot
 from tests.support.fake_engines import Broken, Hanging, Held
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ async def test_an_engine_that_keeps_failing_rests(
 ) -> None:
     broken = Broken()
     both = renderer(broken, free())
-    for number in range(FAILURES_TO_REST + 2):
+    for number in range(FAILURES_TO_OPEN + 2):
         assert await both.speech(f"{TEXT} {number}", "en") is not None
-    assert broken.asked == FAILURES_TO_REST
-    assert both.counts == {"rendered": FAILURES_TO_REST + 2}
+    assert broken.asked == FAILURES_TO_OPEN
+    assert both.counts == {"rendered": FAILURES_TO_OPEN + 2}
 
 
 async def test_what_a_resting_engine_rendered_before_is_still_used(
@@ -99,7 +99,7 @@ async def test_what_a_resting_engine_rendered_before_is_still_used(
     await renderer(free("best")).speech(TEXT, "en")
     best = Broken("best")
     both = renderer(best, free())
-    for number in range(FAILURES_TO_REST):
+    for number in range(FAILURES_TO_OPEN):
         await both.speech(str(number), "en")
     assert await both.speech(TEXT, "en") is not None
     assert both.counts["cached"] == 1
@@ -124,7 +124,7 @@ async def test_waiting_for_a_place_is_no_fault_of_the_engines(
     for _ in range(busy.at_once):
         await places.acquire()  # by texts of other calls
     with capture_logs() as logs:
-        for number in range(FAILURES_TO_REST):
+        for number in range(FAILURES_TO_OPEN):
             assert await both.speech(str(number), "en") is not None
     assert "too many texts are waiting" in str(logs)
     assert not busy.asked

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.speech import (
-    DIGITS,
-    NEEDED,
+    DIGIT_PROMPTS,
     PROMPTS,
+    REQUIRED_PROMPTS,
     SHIPPED,
     BadScript,
-    LineWords,
+    LineVariables,
     Script,
     menu_key,
 )
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRIPT = Script()
-SHOP = LineWords("Corner Shop", "https://www.corner-shop.com/sms/")
+SHOP = LineVariables("Corner Shop", "https://www.corner-shop.com/sms/")
 
 
 @pytest.fixture
@@ -60,15 +60,15 @@ def test_the_shipped_recordings_say_what_the_script_says(language: str) -> None:
 
 def test_every_text_that_a_call_may_need_is_in_the_script() -> None:
     assert SCRIPT.languages == {"en", "es", "fr"}
-    assert set(NAMES) > NEEDED
+    assert set(NAMES) > REQUIRED_PROMPTS
 
 
 @pytest.mark.parametrize(("language", "five"), [("en", "five"), ("es", "cinco"), ("fr", "cinq")])
 def test_digits_can_be_recorded_though_they_need_not_be(language: str, five: str) -> None:
-    texts = SCRIPT.texts(SHOP, [language], DIGITS)
+    texts = SCRIPT.texts(SHOP, [language], DIGIT_PROMPTS)
     assert len({text.text for text in texts}) == 10
     assert texts[5].text == five
-    assert not NEEDED & set(DIGITS)
+    assert not REQUIRED_PROMPTS & set(DIGIT_PROMPTS)
 
 
 def test_a_lines_own_words_stand_in_its_texts() -> None:
@@ -98,18 +98,20 @@ def test_a_country_takes_its_languages_script() -> None:
 
 
 def test_a_line_may_replace_a_text() -> None:
-    line = LineWords("Shop", texts={"en": {"goodbye": "{brand} says goodbye."}})
+    line = LineVariables("Shop", texts={"en": {"goodbye": "{brand} says goodbye."}})
     (text,) = SCRIPT.texts(line, ["en"], ["goodbye"])
     assert (text.text, text.version) == ("Shop says goodbye.", 0)
 
 
 def test_a_brand_with_braces_is_no_place() -> None:
-    (text,) = SCRIPT.texts(LineWords("{help}", "x"), ["en"], ["disclosure"])
+    (text,) = SCRIPT.texts(LineVariables("{help}", "x"), ["en"], ["disclosure"])
     assert "calling {help}." in text.text
 
 
 def test_all_that_is_missing_is_said_at_once() -> None:
-    line = LineWords("", texts={"en": {"busy": "{name}", "no-answer": "{digits} x", "goodbye": ""}})
+    line = LineVariables(
+        "", texts={"en": {"busy": "{name}", "no-answer": "{digits} x", "goodbye": ""}}
+    )
     with pytest.raises(BadScript) as caught:
         SCRIPT.texts(line, ["en", "de"], ["disclosure", "busy", "no-answer", "goodbye", "closed"])
     assert caught.value.problems == (
@@ -137,7 +139,7 @@ def test_an_address_is_read_aloud(address: str, spoken: str) -> None:
 
 @given(st.text())
 def test_whatever_a_line_is_called_stands_in_its_text_as_it_is(brand: str) -> None:
-    line = LineWords(f"x{brand}x", "example.com")
+    line = LineVariables(f"x{brand}x", "example.com")
     (text,) = SCRIPT.texts(line, ["en"], ["disclosure"])
     assert text.text.count(f"x{brand}x") >= 2
 

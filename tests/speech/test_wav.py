@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.speech import SHIPPED, BadAudio
-from agi_bridge.speech.audio import read
-from agi_bridge.speech.recording import MAX_SECONDS, examine
-from agi_bridge.speech.recording_check import Cure, review, rewrite
+from agi_bridge.speech.audio import read_samples
+from agi_bridge.speech.recording import MAX_SECONDS, read_sound_info
+from agi_bridge.speech.recording_check import RecordingFix, check_recording, rewrite
 from agi_bridge.speech.wav import HEADER_BYTES, check, header, samples
 from tests.support.wav_files import RATE, Variant, chunk, riff, sound, variants
 
@@ -41,18 +41,18 @@ def file(tmp_path: Path) -> Path:
 def test_only_what_asterisk_plays_rightly_is_taken(file: Path, variant: Variant) -> None:
     file.write_bytes(variant.content)
     if not variant.problem:
-        assert examine(file).samples == len(SPEECH) // 2
+        assert read_sound_info(file).samples == len(SPEECH) // 2
         return
     with pytest.raises(BadAudio) as caught:
-        examine(file)
+        read_sound_info(file)
     assert str(caught.value).startswith(variant.problem)
 
 
 @named
 def test_what_helps_is_said_of_every_kind(file: Path, variant: Variant) -> None:
     file.write_bytes(variant.content)
-    cures = [remark.cure for remark in review(file, "")]
-    assert max(cures, default=None) == variant.cure
+    cures = [issue.fix for issue in check_recording(file, "")]
+    assert max(cures, default=None) == variant.fix
 
 
 @named
@@ -61,7 +61,7 @@ def test_the_samples_are_the_same_after_they_were_written_again(
 ) -> None:
     file.write_bytes(variant.content)
     ready = file.with_name("ready.wav")
-    if variant.cure is None or variant.cure is Cure.REWRITE:
+    if variant.fix is None or variant.fix is RecordingFix.REWRITE:
         rewrite(file, ready)
         assert ready.read_bytes() == sound(SPEECH)
     else:
@@ -76,7 +76,7 @@ def test_python_and_the_package_write_the_one_form(file: Path) -> None:
         opened.writeframes(SPEECH)
     assert file.read_bytes() == sound(SPEECH)
     for prompt in SHIPPED.glob("*/*.wav"):
-        assert examine(prompt).samples == (prompt.stat().st_size - HEADER_BYTES) // 2
+        assert read_sound_info(prompt).samples == (prompt.stat().st_size - HEADER_BYTES) // 2
 
 
 def test_hd_voice_has_the_same_form_at_its_own_rate() -> None:
@@ -88,18 +88,18 @@ def test_hd_voice_has_the_same_form_at_its_own_rate() -> None:
 def test_a_sound_of_more_than_six_minutes_is_refused(file: Path) -> None:
     most = int(MAX_SECONDS * RATE) * 2
     file.write_bytes(sound(bytes(most)))
-    assert examine(file).samples == MAX_SECONDS * RATE
+    assert read_sound_info(file).samples == MAX_SECONDS * RATE
     file.write_bytes(sound(bytes(most + 2)))
     with pytest.raises(BadAudio, match="is longer than 360 s"):
-        examine(file)
+        read_sound_info(file)
 
 
 def test_a_pipe_of_that_name_is_not_waited_for(file: Path) -> None:
     os.mkfifo(file)
     with pytest.raises(BadAudio, match="is not a file"):
-        examine(file)
+        read_sound_info(file)
     with pytest.raises(BadAudio, match="is not a file"):
-        read(file)
+        read_samples(file)
 
 
 @pytest.mark.parametrize("name", ["cut short", "a chunk of odd size"])
@@ -107,7 +107,7 @@ def test_what_is_cut_short_is_not_taken_for_the_whole_by_any_reader(file: Path, 
     content = VARIANTS[name].content
     file.write_bytes(content[:-200])
     with pytest.raises(BadAudio, match="is cut short"):
-        read(file)
+        read_samples(file)
 
 
 @given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 2**32 - 1))

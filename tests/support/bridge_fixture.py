@@ -13,7 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.app import service
-from agi_bridge.consent import Keys, Ledger, State
+from agi_bridge.consent import State
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import KEY, settings, toml
 from tests.support.heard import hears
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi import Server
     from agi_bridge.consent import StoredEvent
-    from agi_bridge.hook.testing.fake_hook import FakeHook
+    from agi_bridge.hook.testing import FakeHook
     from agi_bridge.lab.sip.call import Call
     from tests.asterisk.conftest import Pbx
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import CallHandler, Services
-from agi_bridge.consent import Keys, Ledger
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys, generate_keys
 from agi_bridge.hook import HookClient
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED, Library
@@ -23,9 +23,9 @@ from agi_bridge.speech import SHIPPED, Library
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from agi_bridge.agi.testing import CallRecord, Presses
+    from agi_bridge.agi.testing import CallRecord, KeysBySound
     from agi_bridge.consent import StoredEvent
-    from agi_bridge.hook.testing.fake_hook import FakeHook
+    from agi_bridge.hook.testing import FakeHook
     from agi_bridge.settings import Line
 
 DID = "+14155550111"
@@ -112,7 +112,7 @@ class CallEnv:
     def __init__(self, state_dir: Path, fake_hook: FakeHook, parts: AsyncExitStack) -> None:
         self.fake_hook = fake_hook
         self.ledger: Ledger
-        self.keys: Keys = new_keys()
+        self.keys: Keys = generate_keys()
         self.parts = parts
         self.state_dir = state_dir
         self.where: Path | str = state_dir / "consents.db"
@@ -135,7 +135,7 @@ class CallEnv:
 
     async def __call__(
         self,
-        keys: str | Presses,
+        keys: str | KeysBySound,
         line: dict[str, Any] | None = None,
         *,
         path: str = "consent?to=%2B14155550111",
@@ -144,7 +144,7 @@ class CallEnv:
         pbx.setdefault("sounds", shipped_milliseconds)
         fake = FakeAsterisk(keys=keys, **pbx)
         call = await fake.run(await self.handler(**(line or {})), path)
-        assert call.faults == []
+        assert call.protocol_violations == []
         return call
 
     async def events(self) -> list[StoredEvent]:

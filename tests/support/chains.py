@@ -5,15 +5,24 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from agi_bridge.consent.chain import START, Row, leaf, link
-from agi_bridge.consent.encoding import Identifiers, canonical, commitment, new_salt, text_sha256
-from agi_bridge.consent.signing.checkpoint import Checkpoint, sign
-from agi_bridge.consent.signing.keys import Keys, new_keys
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import (
+    START,
+    Act,
+    Identifiers,
+    Row,
+    State,
+    canonical,
+    commitment,
+    leaf,
+    link,
+    text_sha256,
+)
+from agi_bridge.consent.encoding import new_salt
+from agi_bridge.consent.signing import Checkpoint, Keys, generate_keys, sign
 from agi_bridge.evidence.verify.verifier import verify
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.states import EventType
+    from agi_bridge.consent import EventType
     from agi_bridge.evidence.verify.verdict import Verdict
 
 AT = "2026-11-23T05:07:08.009Z"
@@ -26,7 +35,7 @@ class Bridge:
     """One bridge's chain: its rows so far, and what its vault would hold."""
 
     def __init__(self, keys: Keys | None = None) -> None:
-        self.keys = keys or new_keys()
+        self.keys = keys or generate_keys()
         self.rows: list[Row] = []
         self.personal: dict[str, dict[str, str]] = {}
         self._identifiers = Identifiers()

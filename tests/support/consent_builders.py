@@ -64,7 +64,7 @@ def confirmed(
     record = ConsentRecord(replace(FACTS, caller_id=caller_id, line_id=line, brand=brand), rules)
     record.disclosed(heard)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
-    record.key("confirm", 31_000, "1")
+    record.key_pressed("confirm", 31_000, "1")
     record.confirmed("number_then_1")
     return record
 
@@ -95,7 +95,7 @@ def returning(
 
 def settle(record: ConsentRecord, state: State = State.ACCEPTED, reason: str = "dial") -> None:
     """End a submission as if the hook had, with nothing to forward to."""
-    record.settled(state, reason=reason, status=200, attempts=1, answer=None)
+    record.submission_ended(state, reason=reason, status=200, attempts=1, answer=None)
 
 
 def revocation(

@@ -13,7 +13,7 @@ from tests.support.consent_builders import ENTERED, FACTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
 NUMBER = ENTERED.e164
@@ -51,7 +51,7 @@ def agreed(
     record = ConsentRecord(replace(CALL, brand=brand))
     record.disclosed(played)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
-    record.key("confirm-number", 31_480, "1")
+    record.key_pressed("confirm-number", 31_480, "1")
     record.confirmed("number_then_1")
     record.submitting()
     return record
@@ -62,7 +62,7 @@ async def open_new(settings: Settings) -> Ledger:
     ledger = await open_ledger(settings, create=True)
     played = heard(settings.state_dir)
     wav = (SHIPPED / "en" / "disclosure-example-store.wav").read_bytes()
-    await ledger.register("en", played.text, played.audio_sha256, wav)
+    await ledger.register_disclosure("en", played.text, played.audio_sha256, wav)
     return ledger
 
 
@@ -72,7 +72,7 @@ async def accepted(
     """Store a consent whose text was requested and taken; returns its id."""
     record = agreed(played, number, brand=brand)
     await ledger.append(record.take())
-    record.settled(
+    record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1, answer="a" * 64, forward=FORWARD
     )
     await ledger.append(record.take())
@@ -83,7 +83,9 @@ async def unknown(ledger: Ledger, played: DisclosureHeard, number: str = OTHER) 
     """Store a consent of which nobody knows whether a text went out; returns its id."""
     record = agreed(played, number)
     await ledger.append(record.take())
-    record.settled(State.UNKNOWN, reason="read_timeout", status=None, attempts=1, answer=None)
+    record.submission_ended(
+        State.UNKNOWN, reason="read_timeout", status=None, attempts=1, answer=None
+    )
     await ledger.append(record.take())
     return record.id
 
@@ -92,7 +94,7 @@ async def declined(ledger: Ledger, played: DisclosureHeard) -> str:
     """Store a call whose caller pressed star; returns its id."""
     record = ConsentRecord(CALL)
     record.disclosed(replace(played, endpos=played.samples // 2))
-    record.key("disclosure", 11_000, "*")
+    record.key_pressed("disclosure", 11_000, "*")
     record.ended(State.DECLINED, "star")
     await ledger.append(record.take())
     return record.id

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 WORDS = "please stop texting me"
 

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from agi_bridge.consent.chain import START, Row, leaf, link
-from agi_bridge.consent.signing.vault import Vault
+from agi_bridge.consent import START, Row, leaf, link
+from agi_bridge.consent.signing import Vault
 
 if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
     from typing import Self
 
-    from agi_bridge.consent.signing.keys import Keys
-    from agi_bridge.hook.testing.fake_hook import Received
+    from agi_bridge.consent.signing import Keys
+    from agi_bridge.hook.testing import Received
 
 _MOMENTS: Final = (("step", 90), ("step", 90), ("thanks", 9))
 """What is counted up to the moment of death, and how far at most; a call has a dozen steps."""
@@ -146,7 +146,7 @@ class Watch:
             self._open.add(row.consent_id)
         elif row.consent_id in self._open:
             self._open.remove(row.consent_id)
-            if row.facts["reason"] == "bridge_stopped":
+            if row.fields["reason"] == "bridge_stopped":
                 self._left_open.add(row.consent_id)
         types.append(row.type)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import CallHandler, Services
 from agi_bridge.call.resubmit import FIRST_WAIT, Resubmitter
-from agi_bridge.consent import Ledger
+from agi_bridge.consent.ledger import Ledger
 from tests.support.call_env import settings, shipped_milliseconds
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi.testing import CallEvent
-    from agi_bridge.consent.signing.keys import Keys
+    from agi_bridge.consent.signing import Keys
     from agi_bridge.hook import Gate, HookClient, Submission
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library

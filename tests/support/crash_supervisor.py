@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from agi_bridge.consent.signing.keys import Keys
+from agi_bridge.consent.signing import Keys
 from agi_bridge.hook import HookClient
 from agi_bridge.speech import Library
 from tests.support.crash_process import Inheritance, configuration, live

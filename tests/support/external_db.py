@@ -13,7 +13,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.consent.ledger.database import Transaction
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi import Channel
     from agi_bridge.agi.testing import CallRecord
-    from agi_bridge.speech.rendering import Speech
+    from agi_bridge.speech import Speech
 
 
 def recording(text: str, language: str = "en") -> Recording:

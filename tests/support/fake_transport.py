@@ -1,4 +1,4 @@
-"""A connection without a socket, of which a test sees and feeds every byte."""
+"""A connection over a fake transport: a test reads and feeds every byte."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ ENVIRONMENT = b"agi_network: yes\nagi_request: agi://pbx/x?to=%2B15145550123\nag
 
 
 async def settle(rounds: int = 5) -> None:
-    """Let everything that is ready run."""
+    """Run every callback that is ready."""
     for _ in range(rounds):
         await asyncio.sleep(0)
 
 
-class Tap(asyncio.Transport):
-    """The transport: keeps what was written, answers it if told how."""
+class FakeTransport(asyncio.Transport):
+    """A transport that records what is written, and replies to it if `answer` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class Tap(asyncio.Transport):
             asyncio.get_running_loop().call_soon(connection.connection_lost, error)
 
 
-class Line:
-    """One call on a tap: the owner of the connection, and its channel."""
+class FakeSession:
+    """A connection on a fake transport, its owner and its channel."""
 
     def __init__(
         self,
@@ -64,26 +64,26 @@ class Line:
         *,
         environment: bytes = ENVIRONMENT,
         applications: frozenset[str] = SAFE_APPLICATIONS,
-        welcome: bool = True,
+        accept: bool = True,
     ) -> None:
         self.limits = limits or Limits()
         self.applications = applications
-        self.welcome = welcome
-        self.tap = Tap()
+        self.accept = accept
+        self.transport = FakeTransport()
         self.ends: list[AGIError | None] = []
         self.gone = asyncio.Event()
-        self.begun: list[Environment] = []
+        self.environments: list[Environment] = []
         self.connection = Connection(self, self.limits)
-        self.tap.connection = self.connection
-        self.connection.connection_made(self.tap)
+        self.transport.connection = self.connection
+        self.connection.connection_made(self.transport)
         if environment:
             self.feed(environment)
 
     def connected(self, _connection: Connection, _transport: asyncio.Transport) -> bool:
-        return self.welcome
+        return self.accept
 
     def started(self, connection: Connection, environment: Environment) -> None:
-        self.begun.append(environment)
+        self.environments.append(environment)
         self.channel = Channel(connection, environment, self.limits, self.applications)
 
     def ended(self, _connection: Connection, error: AGIError | None) -> None:
@@ -95,10 +95,10 @@ class Line:
 
     @property
     def written(self) -> list[bytes]:
-        return self.tap.written
+        return self.transport.written
 
     async def asked(self, awaitable: Awaitable[object], *replies: bytes) -> object:
-        """Await a command while the replies come, one after another."""
+        """Await a command while the replies arrive one by one."""
         task = asyncio.ensure_future(awaitable)
         for reply in replies:
             await settle()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import CallHandler, Services
-from agi_bridge.consent import Ledger
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify.verifier import Verifier
 from agi_bridge.hook import HookClient
-from agi_bridge.hook.testing.fake_hook import FakeHook
+from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import Library
 from tests.support.call_env import prompts_heard, settings, shipped_milliseconds
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi.testing import CallRecord
-    from agi_bridge.consent import Keys
+    from agi_bridge.consent.signing import Keys
 
 DEFAULT: Final = "PJSIP/100"
 FORWARD: Final = "PJSIP/+14155550199@trunk"

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.signing import generate_keys
 from tests.support.fault_calls import AGREES, DECLINES, DEFAULT, FaultBridge, went_to
 
 SIZE: Final = 2_000_000
@@ -113,7 +113,7 @@ async def main(folder: Path, kind: str) -> None:
     """Go through it all; an assertion that fails ends the process."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     disk: Disk = Tmpfs(folder) if kind == "tmpfs" else Limits(folder)
-    async with FaultBridge.running(folder / "consents.db", new_keys(), folder) as bridge:
+    async with FaultBridge.running(folder / "consents.db", generate_keys(), folder) as bridge:
         assert await bridge.goes_on()
         bridge.hook.requests.clear()
         disk.fill()

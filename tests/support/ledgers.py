@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agi_bridge.consent import Keys, Ledger
-from agi_bridge.consent.ledger import erasure
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.ledger import Ledger, erasure
+from agi_bridge.consent.signing import Keys, generate_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,13 +26,13 @@ def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def keys() -> Keys:
     """The keys of the first bridge."""
-    return new_keys()
+    return generate_keys()
 
 
 @pytest.fixture(scope="session")
 def other_keys(keys: Keys) -> Keys:
     """The keys of a second bridge on the same database: a chain of its own."""
-    return Keys(keys.vault, keys.lookup, new_keys().signing)
+    return Keys(keys.vault, keys.lookup, generate_keys().signing)
 
 
 @pytest.fixture

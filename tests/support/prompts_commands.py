@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import structlog
 from rich.console import Console
 from typer.testing import CliRunner
@@ -106,3 +108,24 @@ class Shop:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A line in English, its policy address set, with an engine that speaks everything."""
+    return Shop(tmp_path).configure()
+
+
+@pytest.fixture(scope="session")
+def rendered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a shop all of whose prompts are rendered: not to be written to."""
+    folder = tmp_path_factory.mktemp("rendered")
+    assert Shop(folder).configure()("render", "--line", "shop").status == 0
+    return folder / "state"
+
+
+@pytest.fixture
+def rendered(shop: Shop, rendered_once: Path) -> Shop:
+    """The shop with all its prompts rendered."""
+    shutil.copytree(rendered_once, shop.folder / "state")
+    return shop

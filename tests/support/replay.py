@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from agi_bridge.agi import AGIError, Channel, split_command
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
-from tests.support.fake_transport import Line, settle
+from tests.support.fake_transport import FakeSession, settle
 from tests.support.recorded import Entry, load
 
 STATUS = b"CHANNEL STATUS\n"
@@ -76,7 +76,7 @@ _TYPED: dict[str, tuple[Callable[[Channel, list[str]], Awaitable[object]], int, 
 
 async def replay(case: str) -> list[object]:
     """Give what each command of the case came to: its result, or the class of its error."""
-    line = Line(environment=b"", applications=APPLICATIONS)
+    session = FakeSession(environment=b"", applications=APPLICATIONS)
     outcomes: list[object] = []
     entries = load(case)
     gone = False
@@ -94,24 +94,24 @@ async def replay(case: str) -> list[object]:
             outcomes.append(await _outcome(asked))
 
     expected = b""
-    line.tap.answer = status
+    session.transport.answer = status
     for place, entry in enumerate(entries):
         if entry.who == "note":
             gone = gone or b"caller hangs up" in entry.data
         elif entry.who == "server":
             await settled()
             expected = entry.data
-            asked = asyncio.ensure_future(_command(line, entry.data))
+            asked = asyncio.ensure_future(_command(session, entry.data))
             await settle()
         elif entry.end:
             await settle()
-            line.connection.eof_received()
+            session.connection.eof_received()
         else:
             gone = gone or _hung_up(entries[place:])
-            line.feed(entry.data)
+            session.feed(entry.data)
             await settle()
     await settled()
-    line.tap.abort()
+    session.transport.abort()
     await settle()
     return outcomes
 
@@ -126,16 +126,16 @@ def _hung_up(entries: list[Entry]) -> bool:
     return False
 
 
-async def _command(line: Line, written: bytes) -> object:
+async def _command(session: FakeSession, written: bytes) -> object:
     words = split_command(written.decode("utf-8", "surrogateescape"))
     call = typed(words) if words else None
     if call is not None:
         try:
-            return await call(line.channel)
+            return await call(session.channel)
         except ValueError as error:
             if isinstance(error, AGIError):
                 raise  # refused by the engine; others are arguments that no typed command takes
-    return await line.connection.send(written, 5.0, live=False)
+    return await session.connection.send(written, 5.0, live=False)
 
 
 async def _outcome(asked: "asyncio.Future[object]") -> object:

@@ -13,7 +13,7 @@ from agi_bridge.hook import Gate, Outcome, Submission
 from tests.support.call_env import DID, KEY, settings
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
 
 NOON = datetime(2026, 7, 15, 19, 0, tzinfo=UTC)
 """Twelve o'clock in California."""

@@ -6,7 +6,7 @@ import random
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from agi_bridge.speech.recording_check import Cure
+from agi_bridge.speech import RecordingFix
 from agi_bridge.speech.wav import header
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Variant(NamedTuple):
     content: bytes
     problem: str
     """The beginning; empty if it is taken."""
-    cure: Cure | None = None
+    fix: RecordingFix | None = None
 
 
 def chunk(name: bytes, body: bytes, stated: int | None = None, *, padded: bool = True) -> bytes:
@@ -47,7 +47,7 @@ def variants(samples: bytes) -> Iterator[tuple[str, Variant]]:
     fmt, data = chunk(b"fmt ", PLAIN), chunk(b"data", samples)
     art = random.Random(1).randbytes(2000)  # noqa: S311 - noise, no secret
     misread, shape = "has a header that Asterisk misreads", "is not 16 bit, one channel, 8 kHz"
-    rewrite, convert, again = Cure.REWRITE, Cure.CONVERT, Cure.RECORD
+    rewrite, convert, again = RecordingFix.REWRITE, RecordingFix.CONVERT, RecordingFix.RECORD
     yield "as Asterisk writes it", Variant(riff(fmt, data), "")
     yield (
         "metadata before the samples",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from agi_bridge.consent.revocation import Revocation, Revoked
+from agi_bridge.consent import Revocation, RevocationResult
 from agi_bridge.settings import Settings
-from agi_bridge.web import Revocations, Web
+from agi_bridge.web import RevocationStore, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,16 +56,18 @@ class KeptRevocations:
         self.messages.clear()
         self.error = None
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         if self.error is not None:
             raise self.error
         references = [old.reference for old in self.revoked]
         if request.reference is not None and request.reference in references:
-            return Revoked(f"revocation-{references.index(request.reference)}", 1, already=True)
+            return RevocationResult(
+                f"revocation-{references.index(request.reference)}", 1, already=True
+            )
         self.revoked.append(request)
-        return Revoked(f"revocation-{len(self.revoked) - 1}", 1)
+        return RevocationResult(f"revocation-{len(self.revoked) - 1}", 1)
 
-    async def message(
+    async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
         if self.error is not None:
@@ -92,12 +94,12 @@ def settings(folder: Path, web: str = BOTH, lines: str = LINES) -> Settings:
 
 @asynccontextmanager
 async def serving(
-    configured: Settings, ledger: Revocations, token: str | None = TOKEN
+    configured: Settings, ledger: RevocationStore, token: str | None = TOKEN
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running web, with a bearer token unless it is None."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     async with (
-        Web(configured, ledger) as web,
+        WebServer(configured, ledger) as web,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{web.port}", headers=headers, trust_env=False
         ) as client,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.observe import configure_logging
 from agi_bridge.web import MESSAGES, REVOCATIONS, app, request
 from tests.support.web_serving import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent import Revocation, RevocationResult
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -217,7 +217,7 @@ async def test_more_requests_than_the_ledger_should_bear_are_refused(
     inside, go = asyncio.Semaphore(0), asyncio.Event()
 
     class SlowLedger(KeptRevocations):
-        async def revoke(self, request: Revocation) -> Revoked:
+        async def revoke(self, request: Revocation) -> RevocationResult:
             inside.release()
             await go.wait()
             return await super().revoke(request)

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.speech import Library, Recording
-from agi_bridge.web import AUDIO, REVOCATIONS, Media, Web
+from agi_bridge.web import AUDIO, REVOCATIONS, RecordingEndpoint, WebServer
 from agi_bridge.web import media as module
 from tests.support.web_serving import TOKEN, KeptRevocations, error_of, settings
 
@@ -34,26 +34,28 @@ def recording(tmp_path: Path) -> Recording:
 
 
 @pytest.fixture
-def media() -> Media:
-    return Media(URL, SECRET)
+def media() -> RecordingEndpoint:
+    return RecordingEndpoint(URL, SECRET)
 
 
 @asynccontextmanager
-async def serving(folder: Path, media: Media, web: str = "") -> AsyncIterator[httpx.AsyncClient]:
+async def serving(
+    folder: Path, media: RecordingEndpoint, web: str = ""
+) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        Web(settings(folder, web), KeptRevocations(), media) as listening,
+        WebServer(settings(folder, web), KeptRevocations(), media) as listening,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.port}", trust_env=False) as client,
     ):
         yield client
 
 
 @pytest.fixture
-async def client(tmp_path: Path, media: Media) -> AsyncIterator[httpx.AsyncClient]:
+async def client(tmp_path: Path, media: RecordingEndpoint) -> AsyncIterator[httpx.AsyncClient]:
     async with serving(tmp_path, media) as running:
         yield running
 
 
-def path(media: Media, recording: Recording) -> str:
+def path(media: RecordingEndpoint, recording: Recording) -> str:
     """The path that an address leads to behind a proxy that takes the prefix off."""
     return media.address(recording).removeprefix(URL)
 
@@ -62,26 +64,26 @@ def path(media: Media, recording: Recording) -> str:
 
 
 def test_an_address_is_long_enough_for_asterisk_and_short_enough_for_its_database(
-    media: Media, recording: Recording
+    media: RecordingEndpoint, recording: Recording
 ) -> None:
     address = media.address(recording)
     assert re.fullmatch(rf"{re.escape(URL)}/v1/audio/[0-9a-f]{{128}}\.wav", address)
-    longest = Media("x" * 80, SECRET).address(recording)
+    longest = RecordingEndpoint("x" * 80, SECRET).address(recording)
     # astdb.c: "/MediaCache/" and the URL in 256 bytes, its end included.
     assert len(f"/MediaCache/{longest}") < 256
 
 
 def test_an_address_stays_the_same_for_the_same_sound_and_secret(
-    media: Media, recording: Recording
+    media: RecordingEndpoint, recording: Recording
 ) -> None:
-    again = Media(URL, SECRET).address(replace(recording, name="other", text="other"))
+    again = RecordingEndpoint(URL, SECRET).address(replace(recording, name="other", text="other"))
     assert media.address(recording) == again
     assert media.address(replace(recording, sha256="0" * 64)) != again
-    assert Media(URL, bytes(32)).address(recording) != again
+    assert RecordingEndpoint(URL, bytes(32)).address(recording) != again
 
 
 def test_an_address_tells_nothing_of_sound_text_or_secret(
-    media: Media, recording: Recording
+    media: RecordingEndpoint, recording: Recording
 ) -> None:
     address = media.address(recording)
     for told in (recording.sha256, recording.text_sha256, recording.name, SECRET.hex()):
@@ -89,7 +91,7 @@ def test_an_address_tells_nothing_of_sound_text_or_secret(
 
 
 async def test_addresses_that_were_given_long_ago_are_forgotten(
-    tmp_path: Path, media: Media, recording: Recording, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, media: RecordingEndpoint, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_KNOWN", 2)
     first, second = recording, replace(recording, sha256="0" * 64)
@@ -98,15 +100,15 @@ async def test_addresses_that_were_given_long_ago_are_forgotten(
     media.address(first)
     media.address(replace(recording, sha256="1" * 64))
     async with serving(tmp_path, media) as client:
-        assert (await client.get(path(Media(URL, SECRET), first))).status_code == 200
-        assert (await client.get(path(Media(URL, SECRET), second))).status_code == 404
+        assert (await client.get(path(RecordingEndpoint(URL, SECRET), first))).status_code == 200
+        assert (await client.get(path(RecordingEndpoint(URL, SECRET), second))).status_code == 404
 
 
 # -- what Asterisk asks
 
 
 async def test_a_recording_is_served_whole_to_be_kept_for_a_year(
-    client: httpx.AsyncClient, media: Media, recording: Recording
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording
 ) -> None:
     response = await client.get(path(media, recording))
     assert response.status_code == 200
@@ -118,7 +120,7 @@ async def test_a_recording_is_served_whole_to_be_kept_for_a_year(
 
 
 async def test_its_head_is_the_same_without_the_sound(
-    client: httpx.AsyncClient, media: Media, recording: Recording
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording
 ) -> None:
     whole = await client.get(path(media, recording))
     head = await client.head(path(media, recording))
@@ -129,7 +131,7 @@ async def test_its_head_is_the_same_without_the_sound(
 
 @pytest.mark.parametrize("given", ['"{0}"', 'W/"{0}"', '"other", "{0}"', "*"])
 async def test_who_has_it_is_told_so(
-    client: httpx.AsyncClient, media: Media, recording: Recording, given: str
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording, given: str
 ) -> None:
     wanted = {"If-None-Match": given.format(recording.sha256)}
     response = await client.get(path(media, recording), headers=wanted)
@@ -140,7 +142,7 @@ async def test_who_has_it_is_told_so(
 
 
 async def test_a_part_of_it_is_served_on_its_own(
-    client: httpx.AsyncClient, media: Media, recording: Recording
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording
 ) -> None:
     sound = recording.wav.read_bytes()
     asked = {"Range": "bytes=100-199", "If-Range": f'"{recording.sha256}"'}
@@ -170,7 +172,7 @@ async def test_a_part_of_it_is_served_on_its_own(
     ],
 )
 async def test_what_was_not_given_out_is_not_there(
-    client: httpx.AsyncClient, media: Media, recording: Recording, asked: str
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording, asked: str
 ) -> None:
     media.address(recording)
     response = await client.get(asked)
@@ -180,7 +182,7 @@ async def test_what_was_not_given_out_is_not_there(
 
 @pytest.mark.parametrize("change", ["gone", "other", "folder"])
 async def test_a_file_that_is_not_what_the_record_names_is_not_served(
-    client: httpx.AsyncClient, media: Media, recording: Recording, change: str
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording, change: str
 ) -> None:
     wanted = path(media, recording)
     recording.wav.unlink()
@@ -194,7 +196,7 @@ async def test_a_file_that_is_not_what_the_record_names_is_not_served(
 
 
 async def test_recordings_are_only_read(
-    client: httpx.AsyncClient, media: Media, recording: Recording
+    client: httpx.AsyncClient, media: RecordingEndpoint, recording: Recording
 ) -> None:
     response = await client.post(path(media, recording), content=b"x")
     assert response.status_code == 405
@@ -203,7 +205,10 @@ async def test_recordings_are_only_read(
 
 
 async def test_a_fault_is_logged_without_the_address(
-    client: httpx.AsyncClient, media: Media, recording: Recording, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient,
+    media: RecordingEndpoint,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
@@ -225,7 +230,7 @@ async def test_recordings_alone_open_no_other_path(client: httpx.AsyncClient) ->
 
 
 async def test_recordings_need_no_token_and_revocations_go_on_needing_theirs(
-    tmp_path: Path, media: Media, recording: Recording
+    tmp_path: Path, media: RecordingEndpoint, recording: Recording
 ) -> None:
     async with serving(tmp_path, media, 'token = {env = "WEB"}\n') as client:
         assert (await client.get(path(media, recording))).status_code == 200

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent.revocation import Revocation
+from agi_bridge.consent import Revocation
 from tests.support.web_serving import NUMBER, error_of
 
 if TYPE_CHECKING:

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agi_bridge.web import REVOCATIONS, Web
+from agi_bridge.web import REVOCATIONS, WebServer
 from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, serving, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent import Revocation, RevocationResult
     from agi_bridge.settings import Settings
 
 
 async def test_without_a_token_it_does_not_listen(tmp_path: Path, ledger: KeptRevocations) -> None:
-    async with Web(settings(tmp_path, ""), ledger) as web:
+    async with WebServer(settings(tmp_path, ""), ledger) as web:
         assert web.port is None
 
 
 async def test_who_connects_at_once_is_served_and_later_refused(
     tmp_path: Path, ledger: KeptRevocations
 ) -> None:
-    async with Web(settings(tmp_path), ledger) as web:
+    async with WebServer(settings(tmp_path), ledger) as web:
         port = web.port
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
@@ -45,7 +45,7 @@ async def test_an_address_in_use_is_an_oserror(tmp_path: Path, ledger: KeptRevoc
         lines = settings(tmp_path, 'token = {env = "WEB"}\n').model_copy()
         web = lines.web.model_copy(update={"port": taken.getsockname()[1]})
         with pytest.raises(OSError, match=rf"web: 127.0.0.1 port {web.port}: .* in use"):
-            await Web(lines.model_copy(update={"web": web}), ledger).__aenter__()
+            await WebServer(lines.model_copy(update={"web": web}), ledger).__aenter__()
 
 
 async def test_signals_stay_with_the_service(tmp_path: Path, ledger: KeptRevocations) -> None:
@@ -70,7 +70,7 @@ class SlowLedger(KeptRevocations):
         super().__init__()
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         self.asked.set()
         await self.go.wait()
         return await super().revoke(request)
@@ -81,7 +81,7 @@ async def closed_in_mid_request(
     configured: Settings, ledger: SlowLedger
 ) -> AsyncIterator[tuple[asyncio.Task[httpx.Response], asyncio.Task[None]]]:
     """A request that the ledger has not answered, and the web closing meanwhile."""
-    web = Web(configured, ledger)
+    web = WebServer(configured, ledger)
     await web.__aenter__()
     url = f"http://127.0.0.1:{web.port}{REVOCATIONS}"
     async with httpx.AsyncClient(trust_env=False) as client:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Filter, Ledger, Withheld
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import Filter, Withheld
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import generate_keys
 from agi_bridge.web import MESSAGES, REVOCATIONS
 from tests.support.consent_builders import submitting
 from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def real(tmp_path: Path) -> AsyncIterator[Ledger]:
-    async with await Ledger.open(tmp_path / "consents.db", new_keys()) as ledger:
+    async with await Ledger.open(tmp_path / "consents.db", generate_keys()) as ledger:
         yield ledger
 
 

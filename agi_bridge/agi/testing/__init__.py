@@ -8,20 +8,26 @@ it is asked for. A test of a handler:
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 """
 
-from agi_bridge.agi.testing.dtmf_script import KeyScript, Press, Presses
-from agi_bridge.agi.testing.pbx import Clock, FakeAsterisk, LoopClock
-from agi_bridge.agi.testing.record import CallEvent, CallRecord, Dialled, DialOutcome, Heard
+from agi_bridge.agi.testing.dtmf_script import DtmfScript, KeysBySound, KeySequence
+from agi_bridge.agi.testing.pbx import CallClock, FakeAsterisk, LoopClock
+from agi_bridge.agi.testing.record import (
+    CallEvent,
+    CallRecord,
+    DialAttempt,
+    DialOutcome,
+    PlayedSound,
+)
 
 __all__ = [
+    "CallClock",
     "CallEvent",
     "CallRecord",
-    "Clock",
+    "DialAttempt",
     "DialOutcome",
-    "Dialled",
+    "DtmfScript",
     "FakeAsterisk",
-    "Heard",
-    "KeyScript",
+    "KeySequence",
+    "KeysBySound",
     "LoopClock",
-    "Press",
-    "Presses",
+    "PlayedSound",
 ]

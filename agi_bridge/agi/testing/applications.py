@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agi_bridge.agi.encoding import separate_arguments
-from agi_bridge.agi.testing.channel_variables import Memory
+from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
 from agi_bridge.agi.testing.errors import CallerGoneError
-from agi_bridge.agi.testing.record import Dialled, DialOutcome, Heard
+from agi_bridge.agi.testing.record import DialAttempt, DialOutcome, PlayedSound
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing.call import Call
@@ -40,7 +40,9 @@ _KEYS = "0123456789*#ABCD"
 class Applications:
     """The applications of one call."""
 
-    def __init__(self, call: "Call", memory: Memory, sound: Callable[[str], int | None]) -> None:
+    def __init__(
+        self, call: "Call", memory: ChannelVariables, sound: Callable[[str], int | None]
+    ) -> None:
         self._call = call
         self._memory = memory
         self._sound = sound
@@ -102,7 +104,7 @@ class Applications:
         except CallerGoneError:
             status, gone = "CANCEL", True
         gone = gone or status == "CANCEL"
-        self._note(Dialled(destination, ring, options, status, talk), ringing)
+        self._note(DialAttempt(destination, ring, options, status, talk), ringing)
         if gone:
             raise CallerGoneError(talk)
         return -1 if status == "ANSWER" and "g" not in re.sub(r"\([^)]*\)", "", options) else 0
@@ -124,7 +126,7 @@ class Applications:
         outcome = dial(destination) if callable(dial) else dial
         return DialOutcome(outcome) if isinstance(outcome, str) else outcome
 
-    def _note(self, dialled: Dialled, ringing: float) -> None:
+    def _note(self, dialled: DialAttempt, ringing: float) -> None:
         self._call.record.dialled.append(dialled)
         answered = dialled.status == "ANSWER"
         self._memory.store("DIALSTATUS", dialled.status)
@@ -146,11 +148,11 @@ class Applications:
             try:
                 await self._call.pass_time(length / 1000, abortable=False)
             except CallerGoneError as gone:
-                played = Heard("file", name, round(gone.seconds * 1000), HANG_UP, audible)
+                played = PlayedSound("file", name, round(gone.seconds * 1000), HANG_UP, audible)
                 self._call.record.heard.append(played)
                 self._memory.store("PLAYBACKSTATUS", "SUCCESS")
                 raise
-            self._call.record.heard.append(Heard("file", name, length, "", audible))
+            self._call.record.heard.append(PlayedSound("file", name, length, "", audible))
         self._memory.store("PLAYBACKSTATUS", status)
         return 0
 

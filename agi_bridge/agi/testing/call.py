@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from agi_bridge.agi.encoding import split_command
-from agi_bridge.agi.testing.commands import DEAD, UNKNOWN, USAGE, Answers, Command, find
-from agi_bridge.agi.testing.dtmf_script import HANG_UP, Keypad, KeyScript, Press
+from agi_bridge.agi.testing.commands import DEAD, UNKNOWN, USAGE, Command, CommandHandlers, find
+from agi_bridge.agi.testing.dtmf_script import HANG_UP, DtmfQueue, DtmfScript, KeySequence
 from agi_bridge.agi.testing.errors import CallerGoneError, SessionOverError, WrittenIntoError
-from agi_bridge.agi.testing.receive_buffer import Inbox
+from agi_bridge.agi.testing.receive_buffer import ReceiveBuffer
 from agi_bridge.agi.testing.record import CallEvent, CallRecord
 
 if TYPE_CHECKING:
@@ -25,22 +25,24 @@ _HANGUP_LINE = b"HANGUP\n"
 class Call:
     """The PBX's end of one session."""
 
-    def __init__(self, pbx: "FakeAsterisk", inbox: Inbox, out: "Outgoing", name: str) -> None:
+    def __init__(
+        self, pbx: "FakeAsterisk", inbox: ReceiveBuffer, out: "Outgoing", name: str
+    ) -> None:
         self.pbx = pbx
         self.name = name
         self.record = CallRecord()
         self.language = pbx.language
         keys = pbx.keys
         self._live = keys is None
-        self._script = KeyScript(keys if isinstance(keys, str) else "")
+        self._script = DtmfScript(keys if isinstance(keys, str) else "")
         self._during = {
-            name: [each] if isinstance(each, str | Press) else list(each)
+            name: [each] if isinstance(each, str | KeySequence) else list(each)
             for name, each in (keys.items() if isinstance(keys, Mapping) else ())
         }
-        self._keypad = Keypad()
+        self._keypad = DtmfQueue()
         self._inbox = inbox
         self._out = out
-        self._answers = Answers(self)
+        self._answers = CommandHandlers(self)
         self._dead = False
         self._leaving = False
         self._passed = 0.0
@@ -115,7 +117,9 @@ class Call:
             self._out.write(_HANGUP_LINE)
             raise SessionOverError
         if self._inbox.filled:
-            self.record.faults.append("a command was written before the reply to another")
+            self.record.protocol_violations.append(
+                "a command was written before the reply to another"
+            )
         words = split_command(line)
         command = find(words)
         self.record.commands.append(words)
@@ -143,7 +147,9 @@ class Call:
             self._leaving = True
             reply = command.reply_on_hangup(gone.seconds)
         except WrittenIntoError:
-            self.record.faults.append(f"{command.name} was aborted by writing while it ran")
+            self.record.protocol_violations.append(
+                f"{command.name} was aborted by writing while it ran"
+            )
             return
         self._send(reply)
         if self._leaving:
@@ -219,12 +225,12 @@ class Call:
             begun = self._script.playing(usable)
             self._press_at(plays)
         if begun:
-            self.press(Press(begun))
+            self.press(KeySequence(begun))
         taken = self._keypad.take(begin, begin + seconds, usable) if usable else None
         await self.pass_time(taken[1] - begin if taken else seconds)
         return taken[0] if taken else ""
 
-    def press(self, press: Press) -> None:
+    def press(self, press: KeySequence) -> None:
         """Let the caller press keys; `after` counts from now."""
         self._keypad.press(press, self.now())
 
@@ -232,7 +238,7 @@ class Call:
         """Begin the keys that belong to a sound, or to the beginning of the call."""
         if presses := self._during.get(moment.rpartition("/")[2]):
             press = presses.pop(0)
-            self.press(Press(press) if isinstance(press, str) else press)
+            self.press(KeySequence(press) if isinstance(press, str) else press)
 
     async def _live_key(self, seconds: float, accepted: str) -> str:
         """Ask the live caller; keys that are not accepted are lost, as in Asterisk."""

@@ -12,7 +12,7 @@ _VALUE_BYTES = 1023
 """GET VARIABLE copies into 1,024 bytes (`handle_getvariable`)."""
 
 
-class Memory:
+class ChannelVariables:
     """What a channel remembers."""
 
     def __init__(self, call: "Call") -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from agi_bridge.agi.results import SAMPLES_PER_SECOND, ChannelState
 from agi_bridge.agi.testing.applications import Applications
-from agi_bridge.agi.testing.channel_variables import Memory
+from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
 from agi_bridge.agi.testing.errors import CallerGoneError
-from agi_bridge.agi.testing.record import Heard
+from agi_bridge.agi.testing.record import PlayedSound
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing.call import Call
@@ -37,12 +37,12 @@ _FOREVER_SECONDS = 86400.0  # a WAIT FOR DIGIT -1 that nobody ends would never d
 SpeechKind = Literal["digits", "number", "phonetic", "alpha"]
 
 
-class Answers:
+class CommandHandlers:
     """The commands of one call."""
 
     def __init__(self, call: "Call") -> None:
         self._call = call
-        self._memory = Memory(call)
+        self._memory = ChannelVariables(call)
         self._applications = Applications(call, self._memory, self.sound)
 
     # -- the channel ------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Answers:
 
     async def go_on(self, what: str, args: list[str]) -> str:
         """Note where to go on: SET CONTEXT, EXTENSION, PRIORITY."""
-        self._call.record.going_on[what] = args[0]
+        self._call.record.continue_at[what] = args[0]
         return "200 result=0\n"
 
     async def done(self, _args: list[str]) -> str:
@@ -125,10 +125,10 @@ class Answers:
             plays = None if name.startswith("silence/") else name
             key, seconds = await call.listen(length / 1000, accepted, plays=plays)
         except CallerGoneError as gone:
-            heard = Heard(kind, name, round(gone.seconds * 1000), HANG_UP, audible)
+            heard = PlayedSound(kind, name, round(gone.seconds * 1000), HANG_UP, audible)
             call.record.heard.append(heard)
             raise
-        call.record.heard.append(Heard(kind, name, round(seconds * 1000), key, audible))
+        call.record.heard.append(PlayedSound(kind, name, round(seconds * 1000), key, audible))
         return key, seconds
 
     async def say(self, kind: SpeechKind, args: list[str]) -> str:
@@ -213,7 +213,7 @@ class Command:
     """One command of Asterisk's: how it is put, and what it needs."""
 
     name: str
-    answer: Callable[[Answers, list[str]], Awaitable[str]]
+    answer: Callable[[CommandHandlers, list[str]], Awaitable[str]]
     least: int = 0
     most: int = 127
     works_on_dead: bool = False
@@ -247,7 +247,7 @@ class Command:
 
 def _commands() -> dict[str, Command]:
     """List the commands as the table `commands` in ``res_agi.c`` does."""
-    a = Answers
+    a = CommandHandlers
     listed = [
         Command("ANSWER", a.answer),
         Command("CHANNEL STATUS", a.channel_status, 0, 1),

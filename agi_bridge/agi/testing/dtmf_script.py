@@ -26,7 +26,7 @@ _GAP_SECONDS = 0.045
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class KeySequence:
     """Keys one after another, at a pace of their own.
 
     Attributes:
@@ -42,12 +42,12 @@ class Press:
     gap: float = 0.1
 
 
-Presses = Mapping[str, "str | Press | Sequence[str | Press]"]
+KeysBySound = Mapping[str, "str | KeySequence | Sequence[str | KeySequence]"]
 """Keys by the sound at whose beginning they are begun: the last part of its name, or the digits
 that are said; ``""`` is the beginning of the call. Several stand for one time after the other."""
 
 
-class KeyScript:
+class DtmfScript:
     """Keys in groups, one for each chance to key: ``4155550123,1``.
 
     A chance begins with the first command that plays something after the caller was last waited
@@ -105,14 +105,14 @@ class _Key:
     up: float
 
 
-class Keypad:
+class DtmfQueue:
     """The caller's keys on their way to the commands of one call. Times are the call's own."""
 
     def __init__(self) -> None:
         self._keys: deque[_Key] = deque()
         self._free = 0.0  # since when no command has run, or until when the PBX is at a key
 
-    def press(self, press: Press, begin: float) -> None:
+    def press(self, press: KeySequence, begin: float) -> None:
         """Put keys at the end of those that are being pressed."""
         down = begin + press.after
         for key in press.keys:

@@ -9,8 +9,8 @@ from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, SingleCallOwner
 from agi_bridge.agi.testing.call import Call
-from agi_bridge.agi.testing.dtmf_script import Presses
-from agi_bridge.agi.testing.receive_buffer import Inbox
+from agi_bridge.agi.testing.dtmf_script import KeysBySound
+from agi_bridge.agi.testing.receive_buffer import ReceiveBuffer
 from agi_bridge.agi.testing.record import CallEvent, CallRecord, DialOutcome
 
 HangupMode = Literal["line", "silent", "eof"]
@@ -18,7 +18,7 @@ Sounds = Mapping[str, int] | Callable[[str], int | None]
 Dialling = str | DialOutcome | Callable[[str], str | DialOutcome]
 
 
-class Clock(Protocol):
+class CallClock(Protocol):
     """Where a call's time comes from when it runs at a pace."""
 
     def time(self) -> float:
@@ -48,8 +48,8 @@ class FakeAsterisk:
     Args:
         sounds: which sounds there are, with their length in milliseconds: a mapping, or a function
             that gives None for a missing one. By default every sound exists and lasts a second.
-        keys: what the caller keys: in answer to the prompts, see `KeyScript`; or at certain sounds,
-            see `Presses`; None: ask `next_key`, for a live caller.
+        keys: the keys that the caller presses: a script of answers to prompts (`DtmfScript`), keys
+            at certain sounds (`KeysBySound`), or None to ask `next_key`, for a live caller.
         hangup_at: the caller hangs up while this command runs, before its reply.
         hangup_mode: how the server hears of it: the HANGUP line; ``silent`` as with
             ``AGISIGHUP=no``, by reply 511 only; ``eof`` as with ``AGIEXITONHANGUP=yes``.
@@ -68,7 +68,7 @@ class FakeAsterisk:
         self,
         *,
         sounds: Sounds | None = None,
-        keys: str | Presses | None = "",
+        keys: str | KeysBySound | None = "",
         hangup_at: Callable[[Sequence[str]], bool] | None = None,
         hangup_mode: HangupMode = "line",
         dial: Dialling = "ANSWER",
@@ -83,7 +83,7 @@ class FakeAsterisk:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str | None] | None = None,
         pace: float = 0.0,
-        clock: Clock | None = None,
+        clock: CallClock | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
     ) -> None:
         self.sounds = sounds
@@ -127,7 +127,7 @@ class FakeAsterisk:
             OSError: nobody listens there; Asterisk would have set AGISTATUS=FAILURE.
         """
         loop = asyncio.get_running_loop()
-        inbox = Inbox()
+        inbox = ReceiveBuffer()
         transport, _ = await loop.create_connection(lambda: _Socket(inbox), host, port)
         try:
             shown = f"[{host}]" if ":" in host else host
@@ -148,7 +148,7 @@ class FakeAsterisk:
         Raises:
             Exception: what the handler raised, other than a hangup.
         """
-        inbox = Inbox()
+        inbox = ReceiveBuffer()
         errors: list[Exception] = []
         host = SingleCallOwner(
             handler, limits or Limits(), applications, lambda _channel, error: errors.append(error)
@@ -166,7 +166,9 @@ class FakeAsterisk:
             raise errors[0]
         return record
 
-    async def _session(self, inbox: Inbox, transport: "Outgoing", request: str) -> CallRecord:
+    async def _session(
+        self, inbox: ReceiveBuffer, transport: "Outgoing", request: str
+    ) -> CallRecord:
         self._placed += 1
         call = Call(self, inbox, transport, f"fake.{self._placed}")
         self._live.add(call)
@@ -189,7 +191,7 @@ class Outgoing(Protocol):
 class _Socket(asyncio.Protocol):
     """The PBX's end of a TCP connection."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: ReceiveBuffer) -> None:
         self._inbox = inbox
 
     def data_received(self, data: bytes) -> None:
@@ -219,7 +221,7 @@ class _PbxSide:
 class _Wire(asyncio.Transport):
     """The server's end of a connection in memory."""
 
-    def __init__(self, inbox: Inbox, connection: Connection) -> None:
+    def __init__(self, inbox: ReceiveBuffer, connection: Connection) -> None:
         super().__init__()
         self._inbox = inbox
         self._connection = connection

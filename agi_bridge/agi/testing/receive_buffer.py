@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 
-class Inbox:
+class ReceiveBuffer:
     """Lines as they come, and the news that something has come."""
 
     def __init__(self) -> None:

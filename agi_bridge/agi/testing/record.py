@@ -8,7 +8,7 @@ AgiStatus = Literal["SUCCESS", "FAILURE", "HANGUP"]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PlayedSound:
     """Something that was played to the caller."""
 
     kind: Literal["file", "digits", "number", "phonetic", "alpha"]
@@ -37,7 +37,7 @@ class DialOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialled:
+class DialAttempt:
     """One EXEC Dial: its arguments, and how it went."""
 
     destination: str
@@ -69,21 +69,21 @@ class CallRecord:
     """Each command as Asterisk split it."""
     names: list[str] = field(default_factory=list)
     """Each command's name, e.g. ``STREAM FILE``, in the same order; as put, if there is none."""
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[PlayedSound] = field(default_factory=list)
     keyed: str = ""
     """The keys that a command took."""
     variables: dict[str, str] = field(default_factory=dict)
     """What SET VARIABLE set, last value."""
-    dialled: list[Dialled] = field(default_factory=list)
+    dialled: list[DialAttempt] = field(default_factory=list)
     status: AgiStatus = "SUCCESS"
     refused: str | None = None
     """What stood behind ``failure``."""
     answered: bool = False
     hung_up: bool = False
     """The channel died before the session ended: the caller hung up, or HANGUP was commanded."""
-    going_on: dict[str, str] = field(default_factory=dict)
+    continue_at: dict[str, str] = field(default_factory=dict)
     """The context, extension and priority that were set for after the session."""
-    faults: list[str] = field(default_factory=list)
+    protocol_violations: list[str] = field(default_factory=list)
     """What a real Asterisk would have punished: a command written while another one ran."""
     seconds: float = 0.0
     """The call's length on its own clock."""

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from agi_bridge.app import start_checks
-from agi_bridge.app.descriptors import FIX, attainable, needed, shortage
+from agi_bridge.app.descriptors import FIX, hard_limit, required_shares, shortage
 from agi_bridge.app.findings import Finding, Level, Report, document, port, secret, show
-from agi_bridge.app.ledger import service_at_work
-from agi_bridge.app.speech import of_lines, recorded, stale
+from agi_bridge.app.ledger import service_is_running
+from agi_bridge.app.speech import build_silent_library, line_libraries, outdated_prompts
 from agi_bridge.cli.check import numbers as check_numbers
 from agi_bridge.cli.check import speech, web
 from agi_bridge.phone import mask
@@ -33,7 +33,7 @@ from agi_bridge.settings import (
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import DIGITS, NEEDED, SHIPPED
+from agi_bridge.speech import DIGIT_PROMPTS, REQUIRED_PROMPTS, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,9 +73,9 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
 
 
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
-    yield from start_checks.look(settings, environ)
+    yield from start_checks.check_ledger(settings, environ)
     yield from speech.look(settings, environ)
-    at_work = service_at_work(settings)
+    at_work = service_is_running(settings)
     yield port("agi.port", settings.agi.host, settings.agi.port, at_work=at_work)
     yield _descriptors(settings)
     if settings.agi.token is not None:
@@ -91,21 +91,21 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
     yield from web.look(settings, at_work=at_work)
-    prompts = of_lines(settings, recorded(settings))
+    prompts = line_libraries(settings, build_silent_library(settings))
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
-        if old := stale(settings, line, prompts[line.name]):
+        if old := outdated_prompts(settings, line, prompts[line.name]):
             words = "other words than the texts in force"
             text = f"{', '.join(old)}: {words}"
             fix = f"run agi-bridge prompts check --line {line.name}"
-            yield Finding(Level.NOTE, f"lines.{line.name}", text, fix, "stale_prompts")
+            yield Finding(Level.FAULT, f"lines.{line.name}", text, fix, "stale_prompts")
 
 
 def _descriptors(settings: Settings) -> Finding:
-    limit = attainable()
+    limit = hard_limit()
     if (problem := shortage(settings, limit)) is not None:
         return Finding(Level.FAULT, "agi.max_calls", problem, FIX, "descriptors")
-    text = f"{settings.agi.max_calls} calls need {needed(settings).total} file descriptors"
+    text = f"{settings.agi.max_calls} calls need {required_shares(settings).total} file descriptors"
     return Finding(Level.OK, "agi.max_calls", f"{text}, which this account may have")
 
 
@@ -154,7 +154,7 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
     numbers = ", ".join(mask(did) for did in line.did)
     yield Finding(Level.OK, f"{key}.did", f"{numbers}; otherwise {_in_words(line.default)}")
     languages = ", ".join(line.languages)
-    text = f"{languages}: all {len(NEEDED) + 1} prompts are there"
+    text = f"{languages}: all {len(REQUIRED_PROMPTS) + 1} prompts are there"
     yield Finding(Level.OK, f"{key}.languages", text)
     shipped = any(
         prompts.prompt(line.disclosure, language).wav.is_relative_to(SHIPPED)
@@ -176,8 +176,8 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
 
 def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
     for language in line.languages:
-        if not all(prompts.has(name, language) for name in DIGITS):
-            missing = f"not all of {DIGITS[0]} to {DIGITS[-1]} are recorded"
+        if not all(prompts.has(name, language) for name in DIGIT_PROMPTS):
+            missing = f"not all of {DIGIT_PROMPTS[0]} to {DIGIT_PROMPTS[-1]} are recorded"
             text = f"{language}: {missing}, so the PBX says its own"
             yield Finding(Level.NOTE, key, text, reason="missing")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agi_bridge.app.findings import Finding, Level, secret
-from agi_bridge.settings.engines import CommandSettings, HttpSettings, PbxSettings
-from agi_bridge.settings.types import is_loopback
-from agi_bridge.speech import SHIPPED, BadEngine, engine
+from agi_bridge.net import is_loopback
+from agi_bridge.settings import CommandSettings, HttpSettings, PbxSettings
+from agi_bridge.speech import SHIPPED, BadEngine, build_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -112,7 +112,7 @@ def _program(key: str, name: str, environ: Mapping[str, str]) -> Finding:
 def _model(key: str, given: EngineSettings) -> Finding:
     """Make the engine, which looks for packages and reads the model's files."""
     try:
-        made = engine(given.spec())
+        made = build_engine(given.spec())
     except BadEngine as error:
         return Finding(Level.FAULT, f"{key}.{error.field}", error.problem, reason="unusable")
     except OSError as error:

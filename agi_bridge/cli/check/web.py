@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app.findings import Finding, Level, port, secret
-from agi_bridge.settings.customers import read_customers
-from agi_bridge.settings.types import is_loopback
+from agi_bridge.net import is_loopback
+from agi_bridge.settings import read_customers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge.app.ledger import anchors, open_ledger
+from agi_bridge.app.ledger import checkpoint_publisher, open_ledger
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.consent import Ledger
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.settings import Settings
 
 
@@ -64,5 +64,5 @@ async def checkpoint(settings: Settings, ledger: Ledger) -> Anchored:
     made = await ledger.checkpoint()
     if made is None:
         return Anchored(None)
-    failures = await asyncio.to_thread(anchors(settings).publish, made)
+    failures = await asyncio.to_thread(checkpoint_publisher(settings).publish, made)
     return Anchored(made, tuple(failures))

@@ -9,15 +9,14 @@ from agi_bridge.app.ledger import open_ledger
 from agi_bridge.cli import arguments
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Filter
-from agi_bridge.consent.fold_errors import NotOnRecord
+from agi_bridge.consent import Filter, NotOnRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
 

@@ -25,9 +25,7 @@ from agi_bridge.cli import arguments
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.consents.checkpoint import checkpoint
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Act, Filter
-from agi_bridge.consent.encoding import Identifiers
-from agi_bridge.consent.fold_errors import NotOnRecord
+from agi_bridge.consent import Act, Filter, Identifiers, NotOnRecord
 from agi_bridge.evidence.export import archive
 from agi_bridge.evidence.export.collect import Gathering
 from agi_bridge.evidence.export.writer import Files
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.evidence.verify.report import Report
     from agi_bridge.settings import Settings
 
@@ -129,10 +127,10 @@ async def _put_on_record(ledger: Ledger, wanted: Wanted, ids: list[str]) -> None
     """Note the export with each record; that of everything, once."""
     by = {"actor": actor(), "command": f"consents export {wanted.option}"}
     if wanted.everything:
-        await ledger.act(Act.EXPORTED, Identifiers().next(), count=len(ids), **by)
+        await ledger.record_act(Act.EXPORTED, Identifiers().next(), count=len(ids), **by)
         return
     for each in ids:
-        await ledger.act(Act.EXPORTED, each, **by)
+        await ledger.record_act(Act.EXPORTED, each, **by)
 
 
 def _is_there(path: Path) -> bool:

@@ -11,14 +11,14 @@ from agi_bridge.cli.errors import UsageError
 from agi_bridge.cli.fold_revealing import revealed
 from agi_bridge.cli.output import plain, table
 from agi_bridge.consent import Filter, State
-from agi_bridge.settings.fold_lines import find_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
 
-    from agi_bridge.consent import Ledger, Summary
+    from agi_bridge.consent import Summary
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
 COMMAND: Final = "consents list --reveal"
@@ -133,7 +133,7 @@ def _filter(settings: Settings, asked: Asked) -> Filter:
 
 
 def _line(settings: Settings, wanted: str) -> str:
-    return find_line(settings, wanted).name
+    return settings.find_line(wanted).name
 
 
 def _state(name: str) -> State:

@@ -68,5 +68,5 @@ async def run(
             raise UsageError(f"{consent_id}: does not wait for anybody")
         if resolution not in fitting:
             raise UsageError(f"--as: of this record it is one of {', '.join(fitting)}")
-        await ledger.act(Act.RESOLVED, consent_id, **body)
+        await ledger.record_act(Act.RESOLVED, consent_id, **body)
     return Resolved(consent_id, resolution)

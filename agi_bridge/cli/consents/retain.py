@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge.app.ledger import open_ledger, periods
+from agi_bridge.app.ledger import maintenance_schedule, open_ledger
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent.signing.keys import VAULT, rotate_vault_key
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.consent.signing import VAULT_KEY_FILE, rotate_vault_key
+from agi_bridge.observe import wall_clock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ async def retain(settings: Settings, *, dry_run: bool) -> Retained:
         ClockInDoubt: nothing besides this machine's clock says that it is time.
         LedgerUnavailable, KeyFault: as the ledger says.
     """
-    rules = periods(settings).rules(steady_time.now())
+    rules = maintenance_schedule(settings).rules(wall_clock.now())
     async with await open_ledger(settings) as ledger:
         report = await ledger.retain(rules, dry_run=dry_run)
     return Retained(**asdict(report), dry_run=dry_run)
@@ -90,7 +90,7 @@ async def rekey(settings: Settings, *, new_key: bool) -> Rekeyed:
     """
     if new_key:
         place = settings.ledger.vault_key
-        file = settings.keys_dir / VAULT if place is None else place.file
+        file = settings.keys_dir / VAULT_KEY_FILE if place is None else place.file
         if file is None:
             raise UsageError(
                 "--new-key: the vault key is in the environment; put a new one (32 bytes in "

@@ -9,14 +9,12 @@ from agi_bridge.app.ledger import open_ledger
 from agi_bridge.cli import arguments
 from agi_bridge.cli.audit import actor
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent import Revocation
-from agi_bridge.consent.encoding import timestamp
-from agi_bridge.settings.fold_lines import find_line
+from agi_bridge.consent import Revocation, timestamp
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.consent import Revoked
+    from agi_bridge.consent import RevocationResult
     from agi_bridge.settings import Settings
 
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 class Withdrawn:
     """The answer."""
 
-    revoked: Revoked
+    revoked: RevocationResult
     brand: str | None
     passed_on: bool
     ok: bool = True
@@ -99,7 +97,7 @@ def _brand(settings: Settings, asked: Asked) -> str | None:
     if asked.brand is not None and asked.line is not None:
         raise UsageError("--brand and --line: name one of them")
     if asked.line is not None:
-        return find_line(settings, asked.line).brand
+        return settings.find_line(asked.line).brand
     if asked.brand is None:
         return None
     # A brand that no line has would revoke nothing, and nobody would notice.

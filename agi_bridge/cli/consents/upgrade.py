@@ -11,9 +11,9 @@ import structlog
 
 from agi_bridge import __version__
 from agi_bridge.app.ledger import load_keys
-from agi_bridge.consent import Ledger, LedgerUnavailable
-from agi_bridge.consent.ledger.upgrade import upgrade
-from agi_bridge.consent.signing.keys import advice
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger, upgrade
+from agi_bridge.consent.signing import backup_advice
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ async def run(settings: Settings) -> Upgraded:
     first = not await Ledger.exists(where)
     keys, made = await asyncio.to_thread(load_keys, settings, create=first)
     if made:
-        structlog.get_logger().warning(advice(made))
+        structlog.get_logger().warning(backup_advice(made))
     software = f"agi-bridge {__version__}"
     before, after = await asyncio.to_thread(upgrade, where, keys, software=software)
     return Upgraded(before, after)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agi_bridge.app.ledger import open_ledger
-from agi_bridge.consent.signing.checkpoint import read_checkpoints
+from agi_bridge.consent.signing import read_checkpoints
 from agi_bridge.evidence.export.trust import trusted_chain
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.verify.ledger import verify_ledger

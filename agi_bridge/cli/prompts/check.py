@@ -7,10 +7,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.app.speech import folders
+from agi_bridge.app.speech import prompt_folders
 from agi_bridge.cli.fold_shown import count
 from agi_bridge.cli.output import table
-from agi_bridge.prompts.inspection import Remedy, Severity, survey
+from agi_bridge.prompts.inspection import Remedy, Severity, inspect_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,9 @@ class Checked:
         return not any(
             each.problems
             or any(
-                flaw.weight is Severity.FAULT for prompt in each.prompts for flaw in prompt.flaws
+                issue.severity is Severity.FAULT
+                for prompt in each.prompts
+                for issue in prompt.issues
             )
             for each in self.lines
         )
@@ -53,7 +55,7 @@ class Checked:
                     "line": each.line.name,
                     "prompts": len(each.prompts),
                     "problems": list(each.problems),
-                    "flaws": [flaw for prompt in each.prompts for flaw in _plain(prompt)],
+                    "flaws": [issue for prompt in each.prompts for issue in _plain(prompt)],
                 }
                 for each in self.lines
             ],
@@ -89,7 +91,7 @@ async def run(settings: Settings, line: str | None, *, config: Path | None = Non
         UsageError: no such line.
         BadScript: the script cannot be used.
     """
-    lines = await asyncio.to_thread(survey, settings, line)
+    lines = await asyncio.to_thread(inspect_lines, settings, line)
     repairs = dict.fromkeys(
         shlex.join(command) for each in lines for command in _repairs(settings, each, config)
     )
@@ -99,17 +101,17 @@ async def run(settings: Settings, line: str | None, *, config: Path | None = Non
 def _repairs(
     settings: Settings, line: LinePrompts, config: Path | None
 ) -> Iterator[tuple[str, ...]]:
-    flaws = [(prompt, flaw.repair) for prompt in line.prompts for flaw in prompt.flaws]
+    issues = [(prompt, issue.remedy) for prompt in line.prompts for issue in prompt.issues]
     same = ("--line", line.line.name, *(() if config is None else ("--config", str(config))))
     render = ("agi-bridge", "prompts", "render", *same)
-    languages = _languages(flaws, Remedy.RENDER)
+    languages = _languages(issues, Remedy.RENDER)
     if len(languages) == len(line.line.languages):
         yield render
     else:
         yield from ((*render, "--language", language) for language in languages)
     for folder in _to_convert(settings, line):
         yield ("agi-bridge", "prompts", "import", str(folder), *same, "--convert")
-    if any(repair is Remedy.RECORD for _, repair in flaws):
+    if any(remedy is Remedy.RECORD for _, remedy in issues):
         yield ("agi-bridge", "prompts", "export", *same, "--out", _PLACEHOLDER)
 
 
@@ -118,37 +120,37 @@ def _to_convert(settings: Settings, line: LinePrompts) -> list[Path]:
     sources = {
         prompt.found.source
         for prompt in line.prompts
-        for flaw in prompt.flaws
-        if flaw.repair is Remedy.CONVERT and prompt.found is not None
+        for issue in prompt.issues
+        if issue.remedy is Remedy.CONVERT and prompt.found is not None
     }
-    return [each.path for each in folders(settings, line.line) if each.source in sources]
+    return [each.path for each in prompt_folders(settings, line.line) if each.source in sources]
 
 
-def _languages(flaws: Iterable[tuple[Prompt, Remedy]], repair: Remedy) -> list[str]:
-    return list(dict.fromkeys(prompt.wanted.language for prompt, each in flaws if each is repair))
+def _languages(issues: Iterable[tuple[Prompt, Remedy]], remedy: Remedy) -> list[str]:
+    return list(dict.fromkeys(prompt.wanted.language for prompt, each in issues if each is remedy))
 
 
 def _rows(line: LinePrompts) -> Iterator[tuple[str, ...]]:
     for prompt in line.prompts:
-        for flaw in prompt.flaws:
+        for issue in prompt.issues:
             yield (
-                str(flaw.weight),
+                str(issue.severity),
                 line.line.name,
                 prompt.wanted.language,
                 prompt.wanted.name,
                 "" if prompt.found is None else prompt.found.source,
-                flaw.problem,
+                issue.problem,
             )
 
 
 def _plain(prompt: Prompt) -> Iterator[dict[str, object]]:
-    for flaw in prompt.flaws:
+    for issue in prompt.issues:
         yield {
             "prompt": prompt.wanted.name,
             "language": prompt.wanted.language,
             "source": None if prompt.found is None else prompt.found.source,
             "file": None if prompt.found is None else str(prompt.found.file),
-            "weight": str(flaw.weight),
-            "problem": flaw.problem,
-            "repair": str(flaw.repair),
+            "weight": str(issue.severity),
+            "problem": issue.problem,
+            "repair": str(issue.remedy),
         }

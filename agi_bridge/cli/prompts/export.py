@@ -18,8 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.evidence.export.html import TEMPLATES
-from agi_bridge.prompts.inspection import survey
-from agi_bridge.prompts.script_sheet import Sheet, sheet
+from agi_bridge.prompts.inspection import inspect_lines
+from agi_bridge.prompts.script_sheet import Sheet, build_sheet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,8 +77,8 @@ async def run(settings: Settings, line: str, out: Path) -> Exported:
 
 
 def _export(settings: Settings, line: str, out: Path) -> Exported:
-    (found,) = survey(settings, line)
-    made = sheet(found)
+    (found,) = inspect_lines(settings, line)
+    made = build_sheet(found)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out: {out} is there already; name a new folder")
     out.mkdir(parents=True, exist_ok=True)

@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Final, Literal
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.cli.fold_shown import count, seconds
 from agi_bridge.cli.output import table
-from agi_bridge.prompts.install import cure_of, put, write_text
-from agi_bridge.prompts.required import names, wanted
-from agi_bridge.settings.fold_lines import find_line
-from agi_bridge.speech import BadAudio, Script
-from agi_bridge.speech.prompt_folder import rival_problem, rivals, words_beside
-from agi_bridge.speech.prompt_names import language_tags
-from agi_bridge.speech.recording import RATE, examine
-from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS, Cure, review
+from agi_bridge.prompts.install import install_recording, required_fix, write_text
+from agi_bridge.prompts.required import required_names, required_prompts
+from agi_bridge.speech import (
+    LONG_DISCLOSURE_SECONDS,
+    RATE,
+    BadAudio,
+    RecordingFix,
+    Script,
+    check_recording,
+    conflict_problem,
+    conflicting_files,
+    language_tags,
+    read_sound_info,
+    read_transcript,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from agi_bridge.prompts.required import Wanted
+    from agi_bridge.prompts.required import RequiredPrompt
     from agi_bridge.settings import Settings
 
 Result = Literal["taken", "rewritten", "converted", "refused", "ignored"]
@@ -128,13 +135,13 @@ async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) 
 
 
 def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
-    found = find_line(settings, line)
+    found = settings.find_line(line)
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder")
     into = _into(settings, folder)
     prompts = {
         (each.language.lower(), each.name): each
-        for each in wanted(found, Script(settings.speech.script))
+        for each in required_prompts(found, Script(settings.speech.script))
     }
     # The folder is every line's: no disclosure may get HD voice, whose length counts otherwise.
     asking = {each.disclosure for each in settings.lines.values()}
@@ -157,7 +164,8 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
             wide = each.name not in asking
             rows.append(_take(file, target, each, wide=wide, to_convert=to_convert))
     missing = {
-        language: _missing(_folder(into, language), names(found)) for language in found.languages
+        language: _missing(_folder(into, language), required_names(found))
+        for language in found.languages
     }
     return Imported(
         into, tuple(rows), {language: left for language, left in missing.items() if left}
@@ -199,38 +207,38 @@ def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
     return () if len(left) == len(needed) else left
 
 
-def _take(file: Path, target: Path, prompt: Wanted, *, wide: bool, to_convert: bool) -> Row:
+def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_convert: bool) -> Row:
     """Take one recording, unless there is something against it."""
     text, against = _words(file, prompt)
-    against += map(rival_problem, rivals(target))
-    remarks = review(file, text)
-    cure = cure_of(remarks)
-    most = Cure.CONVERT if to_convert else Cure.REWRITE
-    if against or (cure is not None and cure > most):
+    against += map(conflict_problem, conflicting_files(target))
+    remarks = check_recording(file, text)
+    fix = required_fix(remarks)
+    most = RecordingFix.CONVERT if to_convert else RecordingFix.REWRITE
+    if against or (fix is not None and fix > most):
         told = [*against, *(remark.problem for remark in remarks)]
-        mendable = not against and cure == Cure.CONVERT
+        mendable = not against and fix == RecordingFix.CONVERT
         return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
     write_text(target.with_suffix(".txt"), text)  # first: a sound without its text is refused
     in_place = file.parent.samefile(target.parent)
-    if cure is not None or not in_place or file.name != target.name:
-        put(file, target, cure, wide=wide, keep=in_place)
-    length = examine(target).samples / RATE
+    if fix is not None or not in_place or file.name != target.name:
+        install_recording(file, target, fix, wide=wide, keep=in_place)
+    length = read_sound_info(target).samples / RATE
     notes = []
-    if prompt.asks and length > LONG_DISCLOSURE_SECONDS:
+    if prompt.is_disclosure and length > LONG_DISCLOSURE_SECONDS:
         notes.append(f"takes more than {LONG_DISCLOSURE_SECONDS:g} s: callers hang up")
     mended = tuple(remark.problem for remark in remarks)
     result: Result = "taken"
-    if cure is not None:
-        result = "rewritten" if cure == Cure.REWRITE else "converted"
+    if fix is not None:
+        result = "rewritten" if fix == RecordingFix.REWRITE else "converted"
     return Row(_name(file), result, length, tuple(notes), mended)
 
 
-def _words(file: Path, prompt: Wanted) -> tuple[str, list[str]]:
+def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:
     """Return the words that a recording speaks, and what is against them."""
     beside = None
     if prompt.text is None or file.with_suffix(".txt").exists():
         try:
-            beside = words_beside(file)
+            beside = read_transcript(file)
         except BadAudio as error:
             return "", [str(error)]
     if prompt.text is None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.cli.fold_shown import seconds
 from agi_bridge.cli.output import table
-from agi_bridge.prompts.inspection import survey
-from agi_bridge.speech.recording import text_hash
-from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+from agi_bridge.prompts.inspection import inspect_lines
+from agi_bridge.speech import LONG_DISCLOSURE_SECONDS, text_hash
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,11 +51,11 @@ async def run(settings: Settings, line: str | None) -> Listing:
         UsageError: no such line.
         BadScript: the script cannot be used.
     """
-    return Listing(await asyncio.to_thread(survey, settings, line))
+    return Listing(await asyncio.to_thread(inspect_lines, settings, line))
 
 
 def _disclosed(prompts: list[Prompt]) -> str:
-    (length,) = [each.seconds for each in prompts if each.wanted.asks]
+    (length,) = [each.seconds for each in prompts if each.wanted.is_disclosure]
     if length is None:
         return "no disclosure"
     return f"disclosure of {seconds(length)} s (at most {LONG_DISCLOSURE_SECONDS:g} s are wise)"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.prompts.sources import Shelves
-from agi_bridge.settings.fold_lines import find_line
+from agi_bridge.prompts.sources import PromptSources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agi_bridge.settings import Settings
-    from agi_bridge.speech.prompt_folder import Entry
+    from agi_bridge.speech import PromptFile
 
 PLAYERS: Final = (
     ("aplay", "--quiet"),
@@ -35,7 +34,7 @@ PLAYERS: Final = (
 class Played:
     """The answer."""
 
-    found: Entry
+    found: PromptFile
     player: str | None
     """The program that played it; None: none is installed, or it was written to a file."""
     status: int = 0
@@ -112,14 +111,14 @@ async def _ended(player: asyncio.subprocess.Process) -> int:
         raise
 
 
-def _find(settings: Settings, name: str, wanted: str, language: str | None) -> Entry:
-    line = find_line(settings, wanted)
+def _find(settings: Settings, name: str, wanted: str, language: str | None) -> PromptFile:
+    line = settings.find_line(wanted)
     spoken = line.languages[0] if language is None else language
     if spoken not in line.languages:
         raise UsageError(f"--language: the line has {', '.join(line.languages)}")
-    shelves = Shelves.of(settings, line)
-    found = shelves.find(name, spoken)
+    sources = PromptSources.of(settings, line)
+    found = sources.find(name, spoken)
     if found is None:
-        there = ", ".join(shelves.names(spoken))
+        there = ", ".join(sources.names(spoken))
         raise UsageError(f"no such prompt in {spoken!r}; there are: {there}")
     return found

@@ -15,15 +15,21 @@ from agi_bridge.app.speech import usable_engines
 from agi_bridge.cli.errors import ToolError, UsageError
 from agi_bridge.cli.fold_shown import count, seconds
 from agi_bridge.cli.output import table
-from agi_bridge.prompts.required import Wanted, wanted
-from agi_bridge.prompts.sources import Shelves, rendered_folder
-from agi_bridge.settings.fold_lines import find_line
-from agi_bridge.speech import BadAudio, BadPrompts, CommandEngine, Engine, Script
-from agi_bridge.speech.prerender import render_line
-from agi_bridge.speech.prompt_folder import read_manifest
-from agi_bridge.speech.prompt_names import language_tags
-from agi_bridge.speech.recording import RATE, examine
-from agi_bridge.speech.recording_check import LONG_DISCLOSURE_SECONDS
+from agi_bridge.prompts.required import RequiredPrompt, required_prompts
+from agi_bridge.prompts.sources import PromptSources, rendered_folder
+from agi_bridge.speech import (
+    LONG_DISCLOSURE_SECONDS,
+    RATE,
+    BadAudio,
+    BadPrompts,
+    CommandEngine,
+    Engine,
+    Script,
+    language_tags,
+    read_manifest,
+    read_sound_info,
+    render_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +55,7 @@ _COLUMNS: Final = ("language", "prompt", "seconds", "result")
 class Row:
     """What became of one prompt."""
 
-    wanted: Wanted
+    wanted: RequiredPrompt
     result: Result
     seconds: float | None = None
     problem: str = ""
@@ -109,7 +115,7 @@ class Rendered:
         if kept:
             console.print(f"{count(kept, 'prompt')} kept, rendered before from the same words")
         for row in self.rows:
-            if row.wanted.asks and row.seconds is not None:
+            if row.wanted.is_disclosure and row.seconds is not None:
                 told = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
                 if row.seconds > LONG_DISCLOSURE_SECONDS:
                     told = f"warning: {told}; above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
@@ -132,11 +138,11 @@ async def run(
         ToolError: what was rendered before cannot be read.
         OSError: the folder cannot be written.
     """
-    found = find_line(settings, line)
+    found = settings.find_line(line)
     if language is not None and language not in found.languages:
         raise UsageError(f"--language: the line has {', '.join(found.languages)}")
     script = await asyncio.to_thread(Script, settings.speech.script)
-    prompts = wanted(found, script, None if language is None else [language])
+    prompts = required_prompts(found, script, None if language is None else [language])
     voices = await asyncio.to_thread(_voices, settings, found, prompts)
     folder = rendered_folder(settings, found)
     before = {} if force else await asyncio.to_thread(_kept, folder)
@@ -151,7 +157,7 @@ async def run(
     return Rendered(folder, tuple(_row(each, outcome) for each in prompts))
 
 
-def _voices(settings: Settings, line: Line, prompts: Sequence[Wanted]) -> list[Engine]:
+def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -> list[Engine]:
     """Make the configured engines that render to files, best first. Blocks.
 
     Raises UsageError naming all that is missing for these prompts, and what helps.
@@ -171,8 +177,8 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[Wanted]) -> list[E
             for language in dict.fromkeys(each.language for each in prompts)
             if not any(voice.serves(tag) for voice in voices for tag in language_tags(language))
         ]
-    shelves = Shelves.of(settings, line)
-    problems = [each.problem for each in prompts if each.text is None and not _own(each, shelves)]
+    sources = PromptSources.of(settings, line)
+    problems = [each.problem for each in prompts if each.text is None and not _own(each, sources)]
     if problems and not line.policy_url:
         missing.append(
             f"lines.{line.name}.policy_url is empty, and the texts name it: write policy_url = "
@@ -185,9 +191,9 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[Wanted]) -> list[E
     return voices
 
 
-def _own(each: Wanted, shelves: Shelves) -> bool:
+def _own(each: RequiredPrompt, sources: PromptSources) -> bool:
     """Whether a prompt that is in no script is recorded."""
-    found = shelves.find(each.name, each.language)
+    found = sources.find(each.name, each.language)
     return found is not None and found.source in {"recording", "prompts"}
 
 
@@ -230,7 +236,7 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
     kept = {}
     for key, entry in listed.items():
         try:
-            sound = examine(folder / entry["file"])
+            sound = read_sound_info(folder / entry["file"])
             if sound.sha256 == entry["sha256"]:
                 kept[key] = str(entry["text_sha256"]), sound.samples / RATE
         except (BadAudio, OSError, KeyError):
@@ -238,7 +244,7 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
     return kept
 
 
-def _row(each: Wanted, outcome: _Outcome) -> Row:
+def _row(each: RequiredPrompt, outcome: _Outcome) -> Row:
     """Tell what became of a prompt."""
     if each.text is None:
         return Row(each, "recorded")

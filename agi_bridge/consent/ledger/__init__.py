@@ -1,1 +1,21 @@
-"""The ledger: consents in SQLite or PostgreSQL, on one thread of its own."""
+"""The ledger: stores consent records in SQLite or PostgreSQL, and maintains what is stored.
+
+Knows no calls and no HTTP. The values that it takes and returns are in `consent`.
+"""
+
+from agi_bridge.consent.ledger import schema
+from agi_bridge.consent.ledger.bootstrap import check_keys
+from agi_bridge.consent.ledger.database import error_text
+from agi_bridge.consent.ledger.ledger import Ledger
+from agi_bridge.consent.ledger.maintenance import Maintenance, MaintenanceSchedule
+from agi_bridge.consent.ledger.upgrade import upgrade
+
+__all__ = [
+    "Ledger",
+    "Maintenance",
+    "MaintenanceSchedule",
+    "check_keys",
+    "error_text",
+    "schema",
+    "upgrade",
+]

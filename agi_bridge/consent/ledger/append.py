@@ -25,7 +25,7 @@ from agi_bridge.consent.errors import (
 from agi_bridge.consent.ledger.schema import DISCLOSURE, EVENT, EVERY_BRAND, SUPPRESSION, brand_key
 from agi_bridge.consent.models import SCHEMA, StoredEvent
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.observe import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,7 +73,7 @@ class Writer:
         statements: Statements,
         vault: Vault,
         ledger_id: str,
-        clock: Callable[[], float] = steady_time.now,
+        clock: Callable[[], float] = wall_clock.now,
     ) -> None:
         self.vault = vault
         self.ledger_id = ledger_id

@@ -73,7 +73,7 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
         KeyMissing: personal data here was sealed with a key that is not at hand.
     """
     writer.hold(transaction, ["ledger"])
-    known = see_keys(transaction.core, writer.vault)
+    known = check_keys(transaction.core, writer.vault)
     if writer.ledger_id in known:
         return
     begin_chain(transaction, writer, keys, software=software)
@@ -82,7 +82,7 @@ def take_place(transaction: Transaction, writer: Writer, keys: Keys, *, software
     )
 
 
-def see_keys(core: Connection, vault: Vault) -> list[str]:
+def check_keys(core: Connection, vault: Vault) -> list[str]:
     """See that the keys are those of this database, by reading alone; the ids of its chains.
 
     Raises:

@@ -70,7 +70,7 @@ def checkpoints(transaction: Transaction) -> list[Checkpoint]:
     """
     table = CHECKPOINT.c
     lines = transaction.core.execute(select(table.line).order_by(table.ledger_id, table.seq))
-    return [Checkpoint.read(line) for line in lines.scalars()]
+    return [Checkpoint.parse(line) for line in lines.scalars()]
 
 
 def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> tuple[int, str]:

@@ -131,7 +131,7 @@ class Database:
             self.where.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
             os.close(os.open(self.where, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
-            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+            raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
     @contextmanager
     def transaction(self, *, reads: bool = False) -> Iterator[Transaction]:
@@ -159,7 +159,7 @@ class Database:
                     cursor.close()
         except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
             self._drop()
-            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+            raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
         for act in transaction.committed:
             act()
 
@@ -197,7 +197,7 @@ class Database:
                     if busy:
                         raise LedgerUnavailable(f"{self.name}: another process reads from its log")
         except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
-            raise LedgerUnavailable(f"{self.name}: {cause(error)}") from error
+            raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
     def abort(self) -> None:
         """Break off what the ledger's thread waits for, if that is PostgreSQL. From any thread.
@@ -263,7 +263,9 @@ class Database:
         try:
             [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
-            raise LedgerUnavailable(f"{self.name}: its log is gone ({cause(error)})") from error
+            raise LedgerUnavailable(
+                f"{self.name}: its log is gone ({error_text(error)})"
+            ) from error
         if busy:
             raise LedgerUnavailable(
                 f"{self.name}: its log is gone, and another process reads from the file; end that"
@@ -298,7 +300,7 @@ def _ended(connection: Connection) -> bool:
     return bool(poll.poll(0))
 
 
-def cause(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The database's or the system's own words, without statement or parameters."""
     original = getattr(error, "orig", None) or error
     if isinstance(original, OSError):

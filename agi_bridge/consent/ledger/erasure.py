@@ -8,7 +8,6 @@ moment has neither.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,51 +17,24 @@ from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
 from agi_bridge.consent.errors import ClockInDoubt, VaultDamaged
 from agi_bridge.consent.ledger.schema import EVENT, PII
 from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.results import RetentionReport
 from agi_bridge.consent.states import Act
-from agi_bridge.observe.clock import ask_kernel
+from agi_bridge.observe import ask_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.results import RetentionRules
 
 AT_ONCE: Final = 500
 """Most rows in one transaction: calls wait for it."""
 DAY: Final = 86_400.0
 SILENCE: Final = 32 * DAY
 """How far apart, in seconds, the events of a ledger in use are at most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionRules:
-    """Until when things are kept.
-
-    Attributes:
-        now: the time that they were made for, in seconds since the epoch.
-        personal_before: what a person last did before this (RFC 3339 in UTC) is deleted.
-        details_before: of consents before this, details are deleted.
-        of_lines: what holds for some lines instead of `personal_before`.
-    """
-
-    now: float
-    personal_before: str
-    details_before: str
-    of_lines: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionReport:
-    """How many consents' personal data goes, and of how many more only the details."""
-
-    erase: int = 0
-    trim: int = 0
-
-    def __add__(self, other: RetentionReport) -> RetentionReport:
-        """The sum of two."""
-        return RetentionReport(self.erase + other.erase, self.trim + other.trim)
 
 
 def erase(

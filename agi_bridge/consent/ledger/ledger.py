@@ -21,10 +21,10 @@ from agi_bridge.consent.ledger import revoke as revoking
 from agi_bridge.consent.ledger.append import Writer
 from agi_bridge.consent.ledger.circuit import Circuit
 from agi_bridge.consent.ledger.database import Database
-from agi_bridge.consent.ledger.erasure import RetentionReport
 from agi_bridge.consent.ledger.statements import Statements
 from agi_bridge.consent.ledger.worker import Worker
 from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.results import RetentionReport
 from agi_bridge.consent.signing.vault import Vault
 from agi_bridge.consent.states import FOLLOWS, State
 
@@ -34,12 +34,17 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from agi_bridge.consent.chain import Chain, Row
-    from agi_bridge.consent.ledger.erasure import RetentionRules
-    from agi_bridge.consent.ledger.queries import Disclosure, Filter, Summary
-    from agi_bridge.consent.ledger.submissions import ActiveConsent, Unsent
     from agi_bridge.consent.models import Batch
     from agi_bridge.consent.record import ConsentRecord
-    from agi_bridge.consent.revocation import Revocation, Revoked
+    from agi_bridge.consent.results import (
+        ActiveConsent,
+        Disclosure,
+        Filter,
+        RetentionRules,
+        Summary,
+        Unsent,
+    )
+    from agi_bridge.consent.revocation import Revocation, RevocationResult
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.keys import Keys
     from agi_bridge.consent.states import Act
@@ -184,7 +189,7 @@ class Ledger:
         """End a consent that is still unsent, whether or not its personal data is at hand."""
         await self._worker.run(lambda t: submissions.expire(t, self._writer, consent_id, reason))
 
-    async def live_consent(self, number: str, brand: str, purpose: str) -> ActiveConsent | None:
+    async def active_consent(self, number: str, brand: str, purpose: str) -> ActiveConsent | None:
         """The newest consent of a number for a brand and a purpose (`info`, `marketing`).
 
         One that is revoked or restricted does not count.
@@ -198,13 +203,15 @@ class Ledger:
         began = asyncio.get_running_loop().time()
         try:
             return await self._worker.look_in_time(
-                lambda t: submissions.live_consent(t, self._writer, number, brand, purpose)
+                lambda t: submissions.active_consent(t, self._writer, number, brand, purpose)
             )
         except LedgerUnavailable as error:
             self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
             raise
 
-    async def register(self, language: str, text: str, audio_sha256: str, wav: bytes) -> int:
+    async def register_disclosure(
+        self, language: str, text: str, audio_sha256: str, wav: bytes
+    ) -> int:
         """Keep a disclosure and its recording, for the proof; returns the wording's version."""
         version = await self._worker.run(
             lambda t: sealing.register(t, self._writer, (language, text), (audio_sha256, wav))
@@ -214,7 +221,7 @@ class Ledger:
 
     # Revocation, retention, erasure
 
-    async def revoke(self, request: Revocation) -> Revoked:
+    async def revoke(self, request: Revocation) -> RevocationResult:
         """End every consent of a number for a brand, and let no new one be taken by others."""
         for _ in range(REPEATS):
             try:
@@ -223,7 +230,7 @@ class Ledger:
                 continue
         raise LedgerUnavailable("the number is being agreed to all the time")
 
-    async def message(
+    async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
         """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
@@ -233,7 +240,7 @@ class Ledger:
             )
         )
 
-    async def act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
+    async def record_act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
         """Store an act that changes no state: revealed, exported, resolved."""
         await self._worker.run(lambda t: revoking.act(t, self._writer, act, consent_id, body))
 
@@ -310,16 +317,16 @@ class Ledger:
         """The events of one consent or act, in the order they were stored."""
         return await self._worker.look(lambda t: queries.rows_of(t, consent_id))
 
-    async def ids_that_begin(self, prefix: str, limit: int) -> list[str]:
+    async def ids_with_prefix(self, prefix: str, limit: int) -> list[str]:
         """The ids of records that begin with these characters, `limit` of them at most."""
-        return await self._worker.look(lambda t: queries.ids_that_begin(t, prefix, limit))
+        return await self._worker.look(lambda t: queries.ids_with_prefix(t, prefix, limit))
 
     async def events(self, consent_id: str | None = None) -> list[StoredEvent]:
         """The events of one consent, or all events of consents, in the order they were stored."""
         rows = await self._worker.look(lambda t: queries.events(t, consent_id))
         return [StoredEvent.of(row) for row in rows]
 
-    async def personal(self, consent_id: str) -> dict[str, str] | None:
+    async def personal_data(self, consent_id: str) -> dict[str, str] | None:
         """What is known of a person, opened; None if it is erased or never was.
 
         Raises:
@@ -332,7 +339,7 @@ class Ledger:
 
     async def number(self, consent_id: str) -> str | None:
         """The number of a consent in E.164, or None if it was never confirmed or is erased."""
-        return (await self.personal(consent_id) or {}).get("number")
+        return (await self.personal_data(consent_id) or {}).get("number")
 
     async def disclosure(self, sha256: str) -> Disclosure | None:
         """A disclosure's exact text."""
@@ -342,10 +349,12 @@ class Ledger:
         """The recording of a disclosure, as a WAV file."""
         return await self._worker.look(lambda t: queries.audio(t, sha256))
 
-    async def revocation_holds(self, number: str, scope: str) -> bool:
+    async def revocation_in_force(self, number: str, scope: str) -> bool:
         """Whether a revocation (of a brand, or `*`) is obeyed, or was lifted by a consent since."""
         vault = self._writer.vault
-        return await self._worker.look(lambda t: queries.revocation_holds(t, vault, number, scope))
+        return await self._worker.look(
+            lambda t: queries.revocation_in_force(t, vault, number, scope)
+        )
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""

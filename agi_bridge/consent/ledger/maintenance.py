@@ -12,9 +12,8 @@ import structlog
 
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import ClockInDoubt, ConsentError
-from agi_bridge.consent.ledger.erasure import RetentionReport, RetentionRules
-from agi_bridge.consent.ledger.queries import Filter
-from agi_bridge.observe.steady import steady_time
+from agi_bridge.consent.results import Filter, RetentionReport, RetentionRules
+from agi_bridge.observe import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +26,7 @@ DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Periods:
+class MaintenanceSchedule:
     """How often, and for how long.
 
     Attributes:
@@ -57,13 +56,13 @@ class Periods:
         )
 
 
-class Upkeep:
+class Maintenance:
     """Looks after one ledger; run it as one task of the service, and `finish` at the end.
 
     Args:
         ledger: what is looked after.
-        anchors: where checkpoints go.
-        periods: how often.
+        publisher: where checkpoints go.
+        schedule: how often.
         clock: seconds since the epoch.
         running: seconds from any start, which no setting of a clock changes.
         pause: waits until the event is set, but so many seconds at most.
@@ -72,16 +71,16 @@ class Upkeep:
     def __init__(
         self,
         ledger: Ledger,
-        anchors: CheckpointPublisher,
-        periods: Periods,
+        publisher: CheckpointPublisher,
+        schedule: MaintenanceSchedule,
         *,
-        clock: Callable[[], float] = steady_time.now,
+        clock: Callable[[], float] = wall_clock.now,
         running: Callable[[], float] = time.monotonic,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
-        self._anchors = anchors
-        self._periods = periods
+        self._publisher = publisher
+        self._schedule = schedule
         self._clock = clock
         self._running = running
         self._pause = pause or _pause
@@ -89,21 +88,21 @@ class Upkeep:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        grown = self._ledger.notify_after(self._periods.events)
+        grown = self._ledger.notify_after(self._schedule.events)
         next_day = self._running()
         while True:
             grown.clear()
-            await self.anchor()
+            await self.publish_checkpoint()
             if self._running() >= next_day:
-                await self.tidy()
+                await self.apply_retention()
                 next_day = self._running() + DAY_SECONDS
-            await self._pause(grown, self._periods.seconds)
+            await self._pause(grown, self._schedule.seconds)
 
     async def finish(self) -> None:
         """Anchor what happened last."""
-        await self.anchor()
+        await self.publish_checkpoint()
 
-    async def anchor(self) -> None:
+    async def publish_checkpoint(self) -> None:
         """Sign the chain's head and send it away; what fails is on one line of the log each."""
         try:
             checkpoint = await self._ledger.checkpoint() or self._unpublished
@@ -113,16 +112,16 @@ class Upkeep:
         if checkpoint is None:
             return
         self._unpublished = checkpoint
-        failures = await asyncio.to_thread(self._anchors.publish, checkpoint)
+        failures = await asyncio.to_thread(self._publisher.publish, checkpoint)
         for failure in failures:
             structlog.get_logger().error("checkpoint not sent", seq=checkpoint.seq, problem=failure)
         if not failures:
             self._unpublished = None
 
-    async def tidy(self) -> None:
+    async def apply_retention(self) -> None:
         """Delete what its time has run out for, and say what waits for a person."""
         try:
-            rules = self._periods.rules(self._clock())
+            rules = self._schedule.rules(self._clock())
             report = await self._retain(rules)
             waiting = await self._ledger.summaries(Filter(open_=True, limit=1000))
         except ConsentError as error:

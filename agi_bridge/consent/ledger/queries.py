@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import collate, exists, or_, select
@@ -21,6 +20,7 @@ from agi_bridge.consent.ledger.schema import (
     brand_key,
     is_rare,
 )
+from agi_bridge.consent.results import Disclosure, Summary
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.results import Filter
     from agi_bridge.consent.signing.vault import Vault
 
 _PAGE: Final = 200
@@ -40,69 +41,6 @@ _KINDS: Final = {
     Act.REVOCATION.value: "revocation",
     Act.MESSAGE.value: "message",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """A text that was disclosed: its hash, language, version in that language, and words."""
-
-    sha256: str
-    lang: str
-    version: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which consents and acts are wanted; None is any.
-
-    Attributes:
-        number: in E.164.
-        line: the line's name.
-        state: the state that a consent was left in.
-        since: RFC 3339 in UTC, inclusive.
-        until: the same, exclusive.
-        open_: only what waits for a person: an unknown outcome, a revocation that the platform
-            does not know of, a message from nobody knows whom.
-        limit: at most so many; None is all of them.
-    """
-
-    number: str | None = field(default=None, repr=False)
-    line: str | None = None
-    state: State | None = None
-    since: str | None = None
-    until: str | None = None
-    open_: bool = False
-    limit: int | None = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """A consent, a revocation or a message in one line. Times are RFC 3339 in UTC.
-
-    Attributes:
-        consent_id: its id.
-        kind: `consent`, `returned`, `revocation` or `message`.
-        line_id: the line, if there was a call.
-        brand: the brand; None for every one.
-        state: what a consent was left in; None for the others.
-        at: when it began.
-        last_at: when something last happened to it.
-        erased: whether there is no personal data any more, though there was.
-        restricted_until: until when that is kept for a defence only.
-        masked_number: the number, all but its ends; None also if it cannot be opened.
-    """
-
-    consent_id: str
-    kind: str
-    line_id: str | None
-    brand: str | None
-    state: State | None
-    at: str
-    last_at: str
-    erased: bool
-    restricted_until: str | None
-    masked_number: str | None
 
 
 def chains(transaction: Transaction) -> list[Chain]:
@@ -133,7 +71,7 @@ def rows_of(transaction: Transaction, consent_id: str) -> list[Row]:
     return _read(transaction, _rows().where(EVENT.c.consent_id == consent_id).order_by(EVENT.c.id))
 
 
-def ids_that_begin(transaction: Transaction, prefix: str, limit: int) -> list[str]:
+def ids_with_prefix(transaction: Transaction, prefix: str, limit: int) -> list[str]:
     """The ids of records that begin with these characters, in their order, some of them."""
     id_: ColumnElement[str] = EVENT.c.consent_id
     if transaction.locks:  # PostgreSQL may sort by a language's rules, which pass over hyphens
@@ -177,7 +115,7 @@ def audio(transaction: Transaction, sha256: str) -> bytes | None:
     return transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
 
 
-def revocation_holds(transaction: Transaction, vault: Vault, number: str, scope: str) -> bool:
+def revocation_in_force(transaction: Transaction, vault: Vault, number: str, scope: str) -> bool:
     """Whether a revocation is still obeyed, or was lifted by a consent of that number.
 
     Args:
@@ -285,7 +223,7 @@ def _waits() -> Iterator[ColumnElement[bool]]:
 
 
 def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
-    facts = root.facts
+    facts = root.fields
     events_ = rows_of(transaction, root.consent_id)
     states = [State(row.type) for row in events_ if row.type in _STATES]
     row = transaction.core.execute(

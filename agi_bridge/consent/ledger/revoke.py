@@ -12,7 +12,7 @@ from agi_bridge.consent.errors import IllegalTransition
 from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.schema import EVERY_BRAND, PII, SUPPRESSION, brand_key
 from agi_bridge.consent.models import PersonalData, StoredEvent
-from agi_bridge.consent.revocation import Revoked
+from agi_bridge.consent.revocation import RevocationResult
 from agi_bridge.consent.states import FOLLOWS, Act, State
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Again(Exception):  # noqa: N818 - no error: the transaction is to be tried
     """A consent came in while we waited for its number."""
 
 
-def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Revoked:
+def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> RevocationResult:
     """Suppress a number for a brand (or every one) and end the consents that it gave.
 
     Raises:
@@ -42,7 +42,7 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
     )
     known = queries.rows_of(transaction, id_)
     if known:
-        return Revoked(id_, known[0].facts["consents"], already=True)
+        return RevocationResult(id_, known[0].fields["consents"], already=True)
     consents = _consents(transaction, number, request.brand)
     if consents != before:
         raise Again
@@ -77,7 +77,7 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
     writer.append(transaction, events)
     writer.keep_personal(transaction, id_, person)
     _suppress(transaction, number, request.brand, id_, now)
-    return Revoked(id_, len(ended))
+    return RevocationResult(id_, len(ended))
 
 
 def message(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, select
@@ -12,6 +11,7 @@ from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.schema import EVENT, PII, brand_key, is_rare
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.record import ConsentRecord
+from agi_bridge.consent.results import ActiveConsent, Unsent
 from agi_bridge.consent.states import AGREED, Act, State
 
 if TYPE_CHECKING:
@@ -20,35 +20,6 @@ if TYPE_CHECKING:
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsent:
-    """A consent that was confirmed and certainly not sent. Times are RFC 3339 in UTC.
-
-    Attributes:
-        consent_id: its id.
-        line_id: the line it was given on.
-        confirmed_at: when the caller agreed.
-        last_at: when the last attempt failed.
-        attempts: how many there were.
-        region: the country of the number.
-    """
-
-    consent_id: str
-    line_id: str
-    confirmed_at: str
-    last_at: str
-    attempts: int
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveConsent:
-    """A consent in force, and the language that it was given in."""
-
-    consent_id: str
-    language: str
 
 
 def recover(transaction: Transaction, writer: Writer) -> int:
@@ -116,7 +87,7 @@ def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: st
         writer.append(transaction, [_event(consent_id, State.EXPIRED, reason=reason)])
 
 
-def live_consent(
+def active_consent(
     transaction: Transaction, writer: Writer, number: str, brand: str, purpose: str
 ) -> ActiveConsent | None:
     """The newest consent of a number for a brand and a purpose, neither revoked nor restricted."""
@@ -133,7 +104,7 @@ def live_consent(
     ).scalars()
     for consent_id in ids.all():
         if writer.state(transaction, consent_id) is not State.REVOKED:
-            facts = queries.rows_of(transaction, consent_id)[0].facts
+            facts = queries.rows_of(transaction, consent_id)[0].fields
             # Who agreed to answers has not agreed to advertising, and was told of nothing else.
             if facts["purpose"] == purpose:
                 return ActiveConsent(consent_id, facts.get("lang", ""))
@@ -156,10 +127,10 @@ def never_sent(transaction: Transaction, writer: Writer, consent_id: str) -> Non
 
 def _unsent(rows: Sequence[Row]) -> Unsent:
     agreed = next(row for row in rows if row.type in AGREED)
-    regions = [row.facts["region"] for row in rows if "region" in row.facts]
+    regions = [row.fields["region"] for row in rows if "region" in row.fields]
     return Unsent(
         consent_id=agreed.consent_id,
-        line_id=rows[0].facts["line_id"],
+        line_id=rows[0].fields["line_id"],
         confirmed_at=agreed.at,
         last_at=max(row.at for row in rows),
         attempts=sum(row.type == State.SUBMITTING for row in rows),

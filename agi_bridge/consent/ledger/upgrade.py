@@ -6,9 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-
 from agi_bridge.consent.errors import LedgerUnavailable
 from agi_bridge.consent.ledger import bootstrap, schema
 from agi_bridge.consent.ledger.append import Writer
@@ -60,6 +57,9 @@ def _version(transaction: Transaction, database: Database) -> str:
 
 
 def _walk(transaction: Transaction, writer: Writer, keys: Keys, software: str) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to import, and only an upgrade needs it
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
     core = transaction.core
     transaction.take_time()
     config = Config()

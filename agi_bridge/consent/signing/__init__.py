@@ -1,1 +1,46 @@
-"""Keys, sealed personal data, signed checkpoints and the sinks they are sent to."""
+"""Keys, sealed personal data, and signed checkpoints with the places that they are sent to.
+
+Knows no database: `consent.ledger` stores what is sealed and signed here.
+"""
+
+from agi_bridge.consent.signing.checkpoint import Checkpoint, read_checkpoints, sign
+from agi_bridge.consent.signing.keys import (
+    LOOKUP_KEY_FILE,
+    SIGNING_KEY_FILE,
+    VAULT_KEY_FILE,
+    Keys,
+    backup_advice,
+    generate_keys,
+    ledger_id_of,
+    rotate_vault_key,
+    world_accessible_key_files,
+)
+from agi_bridge.consent.signing.sinks import (
+    CheckpointPublisher,
+    CommandSink,
+    FileSink,
+    Sink,
+    SyslogSink,
+)
+from agi_bridge.consent.signing.vault import Vault
+
+__all__ = [
+    "LOOKUP_KEY_FILE",
+    "SIGNING_KEY_FILE",
+    "VAULT_KEY_FILE",
+    "Checkpoint",
+    "CheckpointPublisher",
+    "CommandSink",
+    "FileSink",
+    "Keys",
+    "Sink",
+    "SyslogSink",
+    "Vault",
+    "backup_advice",
+    "generate_keys",
+    "ledger_id_of",
+    "read_checkpoints",
+    "rotate_vault_key",
+    "sign",
+    "world_accessible_key_files",
+]

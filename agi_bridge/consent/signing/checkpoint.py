@@ -59,7 +59,7 @@ class Checkpoint:
         return canonical({**self._signed(), "signature": self.signature})
 
     @classmethod
-    def read(cls, line: str) -> Self:
+    def parse(cls, line: str) -> Self:
         """The checkpoint in a line; what a syslog daemon puts before it does not count.
 
         Whether it is genuine is another question.
@@ -79,7 +79,7 @@ class Checkpoint:
         return cls(**facts)
 
     @property
-    def genuine(self) -> bool:
+    def is_genuine(self) -> bool:
         """Whether its public key signed it, and the ledger is that key's."""
         public_key = base64.b64decode(self.public_key)
         if ledger_id_of(public_key) != self.ledger_id:
@@ -133,7 +133,7 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
                 text = line.strip()
                 if text and text.endswith("}"):
                     try:
-                        found.append(Checkpoint.read(text))
+                        found.append(Checkpoint.parse(text))
                     except BadCheckpoint as error:
                         raise BadCheckpoint(f"{path}, line {number}: {error}") from None
                 elif text and "{" not in text:

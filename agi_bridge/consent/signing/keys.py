@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 KEY_BYTES: Final = 32
-VAULT: Final = "vault.key"
-SIGNING: Final = "signing.key"
-LOOKUP: Final = "lookup.key"
-NAMES: Final = (VAULT, SIGNING, LOOKUP)
+VAULT_KEY_FILE: Final = "vault.key"
+SIGNING_KEY_FILE: Final = "signing.key"
+LOOKUP_KEY_FILE: Final = "lookup.key"
+NAMES: Final = (VAULT_KEY_FILE, SIGNING_KEY_FILE, LOOKUP_KEY_FILE)
 """The files in the order they are made: see `_make_missing`."""
 
 _MAX_BYTES: Final = 65536
 _LOSS: Final = {
-    VAULT: "no personal data can be read",
-    SIGNING: "the chain of events cannot go on",
-    LOOKUP: "revoked numbers are no longer recognised",
+    VAULT_KEY_FILE: "no personal data can be read",
+    SIGNING_KEY_FILE: "the chain of events cannot go on",
+    LOOKUP_KEY_FILE: "revoked numbers are no longer recognised",
 }
 
 
@@ -96,23 +96,27 @@ class Keys:
             KeyMissing: a file is not there.
             KeyUnreadable: a file cannot be read or made, or what it holds is no key.
         """
-        given = {VAULT: vault, SIGNING: signing, LOOKUP: lookup}
+        given = {VAULT_KEY_FILE: vault, SIGNING_KEY_FILE: signing, LOOKUP_KEY_FILE: lookup}
         paths = [folder / name for name in NAMES if given[name] is None]
         made = _make_missing(folder, paths) if create else ()
         texts = {path.name: (_read(path), str(path)) for path in paths}
         for name, text in given.items():
             if text is not None:
                 texts[name] = (text, _setting(name))
-        keys = cls(_vault(*texts[VAULT]), _lookup(*texts[LOOKUP]), _signing(*texts[SIGNING]))
+        keys = cls(
+            _vault(*texts[VAULT_KEY_FILE]),
+            _lookup(*texts[LOOKUP_KEY_FILE]),
+            _signing(*texts[SIGNING_KEY_FILE]),
+        )
         return keys, made
 
 
-def new_keys() -> Keys:
+def generate_keys() -> Keys:
     """Fresh keys that are in no file."""
     return Keys((os.urandom(KEY_BYTES),), os.urandom(KEY_BYTES), Ed25519PrivateKey.generate())
 
 
-def open_to_others(folder: Path) -> tuple[Path, ...]:
+def world_accessible_key_files(folder: Path) -> tuple[Path, ...]:
     """The key files in a folder that any account of this machine may read or change."""
     found = []
     for name in NAMES:
@@ -122,7 +126,7 @@ def open_to_others(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def advice(made: Iterable[Path]) -> str:
+def backup_advice(made: Iterable[Path]) -> str:
     """What to tell an administrator about key files that were made now, in one line."""
     made = tuple(made)
     made_names = [path.name for path in made]

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agi_bridge.consent.errors import BadExport
+from agi_bridge.consent import BadExport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

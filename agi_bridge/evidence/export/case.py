@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.fold_errors import NotOnRecord
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import Act, NotOnRecord, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agi_bridge.consent import Ledger
-    from agi_bridge.consent.chain import Row
-    from agi_bridge.consent.ledger.queries import Disclosure
+    from agi_bridge.consent import Disclosure, Row
+    from agi_bridge.consent.ledger import Ledger
 
 
 KINDS: Final[Mapping[str, str]] = {
@@ -48,7 +46,7 @@ class Dossier:
     def audio_sha256(self) -> str | None:
         """The recording that was played, if one was."""
         return next(
-            (row.facts["audio_sha256"] for row in self.rows if row.type == State.DISCLOSED), None
+            (row.fields["audio_sha256"] for row in self.rows if row.type == State.DISCLOSED), None
         )
 
 
@@ -64,9 +62,9 @@ async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
         raise NotOnRecord(f"{consent_id}: no such consent is on record")
     others = dict.fromkeys(filter(None, map(_refers_to, rows)))
     related = [row for each in others for row in await ledger.rows_of(each)]
-    personal = {each: await ledger.personal(each) for each in (consent_id, *others)}
+    personal = {each: await ledger.personal_data(each) for each in (consent_id, *others)}
     played = next(
-        (row.facts["disclosure_sha256"] for row in rows if row.type == State.DISCLOSED), None
+        (row.fields["disclosure_sha256"] for row in rows if row.type == State.DISCLOSED), None
     )
     return Dossier(
         consent_id,
@@ -79,7 +77,7 @@ async def dossier(ledger: Ledger, consent_id: str) -> Dossier:
 
 def _refers_to(row: Row) -> str | None:
     """The id that an event names beside its own."""
-    facts = row.facts
+    facts = row.fields
     found: str | None = facts.get("revocation") or (
         facts.get("consent") if row.type == State.RETURNED else None
     )

@@ -6,16 +6,16 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.chain import START
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import START, Act, State
 from agi_bridge.evidence.export.case import dossier
 from agi_bridge.evidence.export.fold_stretches import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agi_bridge.consent import Ledger, Row
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent import Row
+    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.export.case import Dossier
     from agi_bridge.evidence.export.writer import Files
 

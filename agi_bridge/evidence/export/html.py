@@ -14,15 +14,18 @@ from agi_bridge.evidence.export.summary import personal_label
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def page(template: str, **values: object) -> str:
-    """Fill a template of `templates/`; what the template asks for and is not given is an error."""
-    return _environment().get_template(template).render(values)
+def page(template: str, folder: Path = TEMPLATES, /, **values: object) -> str:
+    """Render a template of a folder. It may extend `page.html`, the frame of all pages.
+
+    A value that the template needs and does not get is an error (jinja2.UndefinedError).
+    """
+    return _environment(folder).get_template(template).render(values)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([folder, TEMPLATES]),
         # A brand or a text of the database is never markup.
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,

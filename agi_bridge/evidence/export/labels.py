@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import Act, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from agi_bridge.consent.chain import Row, leaf, link
-from agi_bridge.consent.errors import BadExport
+from agi_bridge.consent import BadExport, Row, leaf, link
 from agi_bridge.evidence.export.archive import lines
 from agi_bridge.evidence.verify.verifier import Leaf, Start
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent.states import AGREED, Act, State
+from agi_bridge.consent import AGREED, Act, State
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.case import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agi_bridge.consent.chain import Row
+    from agi_bridge.consent import Row
     from agi_bridge.evidence.export.case import Dossier
 
 _PERSONAL: Final = {
@@ -122,7 +122,7 @@ class Story:
 
 def tell(dossier: Dossier, *, reveal: bool) -> Story:
     """Put a dossier into words; numbers and words are masked unless `reveal`."""
-    first = dossier.rows[0].facts
+    first = dossier.rows[0].fields
     zone = str(first.get("tz") or "UTC")
     asked = [row for row in dossier.related if row.type == Act.REVOCATION]
     moments = [
@@ -159,7 +159,7 @@ _CALLS: Final = frozenset({State.DISCLOSED.value, State.RETURNED.value})
 
 
 def _moment(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> EventView:
-    body = row.facts
+    body = row.fields
     shown = _CALL if row.type in _CALLS else ()  # stands apart, once
     return EventView(
         at=row.at,
@@ -198,7 +198,7 @@ def _status(rows: Sequence[Row], states: Sequence[str], zone: str) -> str:
     if states:
         return labels.STATES[states[-1]]
     done = any(row.type == Act.RESOLVED for row in rows)
-    facts = rows[0].facts
+    facts = rows[0].fields
     if rows[0].type == Act.REVOCATION and facts.get("passed_on"):
         return "honoured; known to the platform"
     return "resolved" if done else "waits for a person"
@@ -208,20 +208,20 @@ def _act(agreed: Row | None) -> str:
     if agreed is None:
         return ""
     if agreed.type == State.RETURNED:
-        return f"called from a number whose consent is on record: {agreed.facts['consent']}"
-    return labels.value("act", agreed.facts["act"])
+        return f"called from a number whose consent is on record: {agreed.fields['consent']}"
+    return labels.value("act", agreed.fields["act"])
 
 
 def _keys(rows: Sequence[Row]) -> tuple[tuple[str, str, str], ...]:
     """The keys of the call: the event that ended the dialogue has all of them."""
-    return next((found for row in rows if (found := labels.keys(row.facts))), ())
+    return next((found for row in rows if (found := labels.keys(row.fields))), ())
 
 
 def _played(dossier: Dossier) -> Played | None:
     row = next((row for row in dossier.rows if row.type == State.DISCLOSED), None)
     if row is None:
         return None
-    facts = row.facts
+    facts = row.fields
     return Played(
         text=None if dossier.disclosure is None else dossier.disclosure.text,
         language=facts["lang"],

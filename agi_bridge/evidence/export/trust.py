@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent.signing.keys import ledger_id_of
+from agi_bridge.consent.signing import ledger_id_of
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 _RAW_BYTES: Final = 32

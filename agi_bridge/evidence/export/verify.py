@@ -10,11 +10,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.chain import START, Row
-from agi_bridge.consent.errors import BadCheckpoint, BadExport
-from agi_bridge.consent.signing.checkpoint import Checkpoint
-from agi_bridge.consent.signing.keys import ledger_id_of
-from agi_bridge.consent.states import State
+from agi_bridge.consent import START, BadCheckpoint, BadExport, Row, State
+from agi_bridge.consent.signing import Checkpoint, ledger_id_of
 from agi_bridge.evidence.export.archive import content, lines, open_archive, signer, unsound
 from agi_bridge.evidence.export.reader import parts, starts
 from agi_bridge.evidence.verify.fold_findings import Findings
@@ -144,7 +141,7 @@ class Proof:
             yield entry
 
     def _checkpoints(self) -> list[Checkpoint]:
-        return [Checkpoint.read(line) for line in lines(self._archive, CHECKPOINTS)]
+        return [Checkpoint.parse(line) for line in lines(self._archive, CHECKPOINTS)]
 
     def _personal(self) -> Mapping[str, Mapping[str, str]]:
         try:

@@ -6,8 +6,7 @@ import json
 from typing import IO, TYPE_CHECKING
 
 from agi_bridge import __version__
-from agi_bridge.consent.chain import leaf
-from agi_bridge.consent.encoding import canonical
+from agi_bridge.consent import canonical, leaf
 from agi_bridge.evidence.export import archive
 from agi_bridge.evidence.export.html import TEMPLATES, page
 from agi_bridge.evidence.export.reader import CHAIN, EVENTS
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agi_bridge.consent import Keys, Row
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent import Row
+    from agi_bridge.consent.signing import Checkpoint, Keys
     from agi_bridge.evidence.export.case import Dossier
     from agi_bridge.evidence.export.summary import Story
     from agi_bridge.evidence.verify.report import Report

@@ -10,16 +10,14 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from agi_bridge.consent.encoding import canonical, commitment, text_sha256
-from agi_bridge.consent.signing.keys import ledger_id_of
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import Act, State, canonical, commitment, text_sha256
+from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.verify.history import StateHistories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agi_bridge.consent.chain import Row
-    from agi_bridge.consent.states import EventType
+    from agi_bridge.consent import EventType, Row
     from agi_bridge.evidence.verify.verdict import Faults
 
 OPENS: Final = {

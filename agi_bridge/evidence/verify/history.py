@@ -13,7 +13,7 @@ from math import prod
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent.states import FOLLOWS, State
+from agi_bridge.consent import FOLLOWS, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

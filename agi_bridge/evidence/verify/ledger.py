@@ -6,18 +6,16 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent import State
-from agi_bridge.consent.encoding import text_sha256
-from agi_bridge.consent.errors import BadCheckpoint, VaultDamaged
-from agi_bridge.consent.states import AGREED, Act
+from agi_bridge.consent import AGREED, Act, BadCheckpoint, State, VaultDamaged, text_sha256
 from agi_bridge.evidence.verify.fold_findings import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from agi_bridge.consent import Ledger, Row
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent import Row
+    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.verify.report import Report
 
 _PAGE: Final = 5000
@@ -102,23 +100,23 @@ class _Reading:
     async def _obeyed(self, row: Row, number: str) -> None:
         """Blame a revocation that was taken out of the list that agreements are held against."""
         try:
-            scope = row.facts.get("scope")
+            scope = row.fields.get("scope")
         except ValueError:  # the verifier says so
             return
-        if isinstance(scope, str) and not await self._ledger.revocation_holds(number, scope):
+        if isinstance(scope, str) and not await self._ledger.revocation_in_force(number, scope):
             what = "the number that was revoked may be texted again, though nobody agreed since"
             self.findings.wrong("completeness", what, row.ledger_id, row.seq)
 
     async def _open(self, row: Row) -> dict[str, str] | None:
         try:
-            return await self._ledger.personal(row.consent_id)
+            return await self._ledger.personal_data(row.consent_id)
         except VaultDamaged as error:
             self.findings.wrong("integrity", str(error), row.ledger_id, row.seq)
             return {}
 
     async def _disclosed(self, row: Row) -> None:
         try:
-            facts = row.facts
+            facts = row.fields
         except ValueError:  # the verifier says so
             return
         text, sound = facts.get("disclosure_sha256"), facts.get("audio_sha256")

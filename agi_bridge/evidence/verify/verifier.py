@@ -17,14 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from agi_bridge.consent.chain import START, Row, leaf, link
+from agi_bridge.consent import START, Row, leaf, link
 from agi_bridge.evidence.verify.event import Events
 from agi_bridge.evidence.verify.verdict import ChainSeen, Faults, Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.signing import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Verifier:
     def _genuine(self, checkpoints: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
         """Note what genuine checkpoints say, each once; blame the others."""
         for checkpoint in dict.fromkeys(checkpoints):
-            if checkpoint.genuine:
+            if checkpoint.is_genuine:
                 marks = self._marks.setdefault(checkpoint.ledger_id, {})
                 marks.setdefault(checkpoint.seq, set()).add(checkpoint.hash)
                 yield checkpoint

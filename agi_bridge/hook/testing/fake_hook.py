@@ -22,18 +22,16 @@ from types import TracebackType
 from typing import Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from agi_bridge.hook.testing.scenarios import BY_NUMBER, Content, Scenario, content
+from agi_bridge.hook.testing.scenarios import BY_NUMBER, FakeResponse, Scenario, response_for
 from agi_bridge.phone import mask
-
-__all__ = ["BY_NUMBER", "DEFAULT_FORWARD", "PATH", "FakeHook", "Received", "Scenario", "run"]
 
 PATH: Final = "/v1/ivr"
 DEFAULT_FORWARD: Final = "+14155550199"
 _MAX_HEAD: Final = 16_384
 _MAX_BODY: Final = 65_536
-_NOT_HTTP: Final = Content("400 Bad Request", "text/plain", "This is not HTTP.\n")
-_ELSEWHERE: Final = Content("404 Not Found", "text/plain", f"The hook is {PATH}\n")
-_OTHER_METHOD: Final = Content("405 Method Not Allowed", "text/plain", "GET or POST\n")
+_NOT_HTTP: Final = FakeResponse("400 Bad Request", "text/plain", "This is not HTTP.\n")
+_ELSEWHERE: Final = FakeResponse("404 Not Found", "text/plain", f"The hook is {PATH}\n")
+_OTHER_METHOD: Final = FakeResponse("405 Method Not Allowed", "text/plain", "GET or POST\n")
 # A closed server's port is free again after a few turns of the loop, on uvloop.
 _TURNS: Final = 1000
 
@@ -268,7 +266,7 @@ class FakeHook:
         if scenario is Scenario.SLOW:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.hold.wait(), self._slow_seconds)
-        answer = content(scenario, forward=self.forward, missing=missing or "to")
+        answer = response_for(scenario, forward=self.forward, missing=missing or "to")
         await _answer(writer, answer)
         return True
 
@@ -290,7 +288,7 @@ class FakeHook:
             self._on_request(received)
 
 
-async def run(
+async def serve_fake_hook(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
@@ -355,7 +353,7 @@ def _json(body: bytes) -> dict[str, str]:
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-async def _answer(writer: asyncio.StreamWriter, answer: Content) -> None:
+async def _answer(writer: asyncio.StreamWriter, answer: FakeResponse) -> None:
     body = answer.text.encode()
     head = (
         f"HTTP/1.1 {answer.status}\r\nContent-Type: {answer.content_type}\r\n"

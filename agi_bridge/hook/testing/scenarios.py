@@ -65,7 +65,7 @@ _MISSING: Final = """{“query”: [  {
 ]"""
 
 
-class Content(NamedTuple):
+class FakeResponse(NamedTuple):
     """A response without its length."""
 
     status: str
@@ -73,16 +73,18 @@ class Content(NamedTuple):
     text: str
 
 
-_CONTENT: Final[Mapping[Scenario, Content]] = {
-    Scenario.SAY: Content("200 OK", _XML, _NO_FORWARDING),
-    Scenario.NOT_LINKED: Content("200 OK", _XML, _NOT_LINKED),
-    Scenario.INVALID_KEY: Content("403 Forbidden", _JSON, _INVALID_KEY),
-    Scenario.ERROR: Content("500 Internal Server Error", "text/html", "<html>Error</html>"),
-    Scenario.GARBAGE: Content("200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"),
+_RESPONSES: Final[Mapping[Scenario, FakeResponse]] = {
+    Scenario.SAY: FakeResponse("200 OK", _XML, _NO_FORWARDING),
+    Scenario.NOT_LINKED: FakeResponse("200 OK", _XML, _NOT_LINKED),
+    Scenario.INVALID_KEY: FakeResponse("403 Forbidden", _JSON, _INVALID_KEY),
+    Scenario.ERROR: FakeResponse("500 Internal Server Error", "text/html", "<html>Error</html>"),
+    Scenario.GARBAGE: FakeResponse(
+        "200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"
+    ),
 }
 
 
-def content(scenario: Scenario, *, forward: str, missing: str = "to") -> Content:
+def response_for(scenario: Scenario, *, forward: str, missing: str = "to") -> FakeResponse:
     """The response of a scenario that has one.
 
     Args:
@@ -91,6 +93,6 @@ def content(scenario: Scenario, *, forward: str, missing: str = "to") -> Content
         missing: the field that the 400 names.
     """
     if scenario is Scenario.MISSING:
-        return Content("400 Bad Request", _JSON, _MISSING.replace("@.to", f"@.{missing}"))
-    dial = Content("200 OK", _XML, f"<Response><Dial>{forward}</Dial></Response>")
-    return _CONTENT.get(scenario, dial)
+        return FakeResponse("400 Bad Request", _JSON, _MISSING.replace("@.to", f"@.{missing}"))
+    dial = FakeResponse("200 OK", _XML, f"<Response><Dial>{forward}</Dial></Response>")
+    return _RESPONSES.get(scenario, dial)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError
+from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SCRIPT = Path(__file__).with_name("provision-asterisk.sh")

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agi_bridge.cli.errors import AsteriskError
 from agi_bridge.lab.asterisk.provision import Installation, find_asterisk, provision, share_path
+from agi_bridge.lab.errors import AsteriskError
 
 __all__ = ["Asterisk", "find_asterisk", "free_port", "provision", "share_path"]
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk
-from agi_bridge.cli.errors import DemoError, PhoneError
-from agi_bridge.hook.testing.fake_hook import Scenario
+from agi_bridge.hook.testing import Scenario
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo.environment import (
     CALLER,
@@ -21,6 +20,7 @@ from agi_bridge.lab.demo.environment import (
     Phones,
 )
 from agi_bridge.lab.demo.recognizer import PromptRecognizer, ReferencePrompt, hears_tone, tone
+from agi_bridge.lab.errors import DemoError, PhoneError
 from agi_bridge.lab.sip.call import Call as SipCall
 from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.lab.softphone.sounds import Sounds

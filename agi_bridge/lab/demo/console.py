@@ -8,13 +8,14 @@ from typing import Final
 
 from rich.console import Console
 
-from agi_bridge.cli.errors import DemoError
-from agi_bridge.consent import ConsentError, Keys, Ledger, State
+from agi_bridge.consent import ConsentError, State
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify.ledger import verify_ledger
-from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Scenario
-from agi_bridge.hook.testing.scenarios import content
+from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario, response_for
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo.environment import CALLER, DID, FORWARD, MENU_DID, MOBILE, Bridge, Line
+from agi_bridge.lab.errors import DemoError
 from agi_bridge.lab.softphone.transcript import Story, printable
 from agi_bridge.phone import mask
 
@@ -149,7 +150,7 @@ def answer(received: Received) -> str:
     """Return what the stand-in answers, on one line."""
     if received.scenario in SILENT:
         return SILENT[received.scenario]
-    body = content(received.scenario, forward=FORWARD)
+    body = response_for(received.scenario, forward=FORWARD)
     return f"{body.status} {printable(' '.join(body.text.split()))}"
 
 

@@ -15,20 +15,20 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from agi_bridge.cli.errors import (
-    AsteriskError,
-    AsteriskUnavailableError,
-    DemoError,
-    PhoneError,
-    ToolError,
-)
-from agi_bridge.hook.testing.fake_hook import FakeHook, Scenario
+from agi_bridge.hook.testing import FakeHook, Scenario
 from agi_bridge.lab.asterisk.server import Asterisk
 from agi_bridge.lab.demo import environment as parts
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected
 from agi_bridge.lab.demo.console import STATES, Calls, ConsoleReporter, invite, invite_to_fake
 from agi_bridge.lab.demo.environment import Bridge
 from agi_bridge.lab.demo.recognizer import tone
+from agi_bridge.lab.errors import (
+    AsteriskError,
+    AsteriskUnavailableError,
+    DemoError,
+    LabError,
+    PhoneError,
+)
 from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.lab.softphone.sounds import Sounds
 
@@ -103,7 +103,7 @@ class _Demo:
         """Run it all; a fault is one line."""
         try:
             await self._play(None if fake else await self._asterisk())
-        except (ToolError, OSError) as error:
+        except (LabError, OSError) as error:
             self._teller.line(None, "error", str(error))
 
     async def _asterisk(self) -> Path | None:

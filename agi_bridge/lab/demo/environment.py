@@ -16,10 +16,10 @@ from secrets import token_urlsafe
 from types import TracebackType
 from typing import Any, Final, Self
 
-from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError, DemoError
-from agi_bridge.consent import Keys
+from agi_bridge.consent.signing import Keys
 from agi_bridge.lab.asterisk.provision import default_tree, find_asterisk, provision
 from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError, DemoError
 from agi_bridge.lab.sip.phone import SipPhone
 
 DID: Final = "+14155550111"

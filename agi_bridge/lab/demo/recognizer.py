@@ -16,7 +16,7 @@ from typing import Self, TypeAlias
 import numpy as np
 import soundfile
 
-from agi_bridge.cli.errors import CallEndedError
+from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.rtp import FRAME, RATE, RtpStream
 

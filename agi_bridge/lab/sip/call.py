@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING
 
-from agi_bridge.cli.errors import CallEndedError, CallFailedError
+from agi_bridge.lab.errors import CallEndedError, CallFailedError
 from agi_bridge.lab.sip import message as sip
 from agi_bridge.lab.sip.message import SipMessage
 from agi_bridge.lab.sip.rtp import RtpStream

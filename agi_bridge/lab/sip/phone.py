@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from agi_bridge.cli.errors import PhoneError, RegistrationError
+from agi_bridge.lab.errors import PhoneError, RegistrationError
 from agi_bridge.lab.sip import message as sip
 from agi_bridge.lab.sip.call import Account, Call, State, response
 from agi_bridge.lab.sip.message import SipMessage

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import cast
 
-from agi_bridge.cli.errors import CallEndedError
+from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import g711
 
 FRAME = 160

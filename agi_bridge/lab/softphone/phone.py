@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from rich.console import Console
 
-from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk, KeyScript
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, DtmfScript, FakeAsterisk
+from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
 from agi_bridge.lab.softphone.sounds import Sounds
 from agi_bridge.lab.softphone.transcript import RESULT, Story, printable
@@ -47,15 +47,15 @@ class Target:
         """Read an AGI URL, and add the number called as the dialplan does (`to=`).
 
         Raises:
-            UsageError: it is no AGI URL.
+            SoftphoneUsageError: it is no AGI URL.
         """
         parts = urlsplit(url)
         try:
             port = _PORT if parts.port is None else parts.port
         except ValueError:
-            raise UsageError("the port in the AGI URL is not a port") from None
+            raise SoftphoneUsageError("the port in the AGI URL is not a port") from None
         if parts.scheme != "agi" or not parts.hostname:
-            raise UsageError("not an AGI URL: write agi://HOST:PORT/consent")
+            raise SoftphoneUsageError("not an AGI URL: write agi://HOST:PORT/consent")
         query = parts.query
         if to and "to" not in parse_qs(query):
             query += ("&" if query else "") + f"to={quote(to, safe='')}"
@@ -119,7 +119,7 @@ async def run(
     Args:
         bridge_url: `agi://host:port/path`, as a dialplan has it.
         to: the number called; '' leaves it to the URL.
-        keys: what the caller keys (see `KeyScript`), None to take it from the terminal.
+        keys: what the caller keys (see `DtmfScript`), None to take it from the terminal.
         caller_id: the caller's number.
         dial: what becomes of a dialled call: a DIALSTATUS.
         pace: 1.0 is real time, 0 lets none pass.
@@ -132,7 +132,7 @@ async def run(
     try:
         target = Target.of(bridge_url, to)
         _check(keys, dial, pace)
-    except UsageError as error:
+    except SoftphoneUsageError as error:
         Console(stderr=True, highlight=False).print(f"agi-bridge: {error}", soft_wrap=True)
         return MISUSED
     sounds = Sounds()
@@ -163,16 +163,16 @@ async def run(
 
 def _check(keys: str | None, dial: str, pace: float) -> None:
     if dial not in DIAL_STATUSES:
-        raise UsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
+        raise SoftphoneUsageError(f"--dial is one of {', '.join(DIAL_STATUSES)}")
     if keys is not None:
         try:
-            KeyScript(keys)
+            DtmfScript(keys)
         except ValueError as error:
-            raise UsageError(f"--keys: {error}") from None
+            raise SoftphoneUsageError(f"--keys: {error}") from None
     elif not sys.stdin.isatty():
-        raise UsageError("there is no terminal to take keys from: say them with --keys")
+        raise SoftphoneUsageError("there is no terminal to take keys from: say them with --keys")
     elif not pace:
-        raise UsageError("--fast needs --keys: nobody can key in no time")
+        raise SoftphoneUsageError("--fast needs --keys: nobody can key in no time")
 
 
 async def _place(phone: _Phone, target: Target, *, interactive: bool) -> CallRecord:
@@ -203,7 +203,7 @@ def _signals(phone: _Phone) -> Iterator[None]:
 
 def _conclude(story: Story, record: CallRecord) -> int:
     """Say how the call ended, and give the exit code."""
-    for fault in record.faults:
+    for fault in record.protocol_violations:
         story.line(record.seconds, "error", f"the bridge broke the protocol: {fault}")
     result = record.variables.get(RESULT)
     ended = f"after {record.seconds:.1f} s: AGISTATUS {record.status}"

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from agi_bridge.speech import SHIPPED, BadAudio, BadPrompts
-from agi_bridge.speech.prompt_folder import read_manifest, words_beside
-from agi_bridge.speech.recording import RATE, examine
+from agi_bridge.speech import (
+    RATE,
+    SHIPPED,
+    BadAudio,
+    BadPrompts,
+    read_manifest,
+    read_sound_info,
+    read_transcript,
+)
 
 UNKNOWN_MS: Final = 1000
 """Taken for the length of a recording that only the bridge's machine or the PBX has."""
@@ -79,13 +85,13 @@ class Sounds:
             return Sound(path.name, "", "", UNKNOWN_MS, known=False)
 
     def _read(self, file: Path) -> Sound:
-        length = math.ceil(examine(file).samples * 1000 / RATE)
+        length = math.ceil(read_sound_info(file).samples * 1000 / RATE)
         # A rendered sound lies in a folder `sounds`, and is called after its hash as well.
         for folder in (file.parent.parent, file.parent.parent.parent):
             if told := self._manifest(folder).get(file):
                 return Sound(told.name, told.language, told.text, length, known=True)
         try:
-            text = words_beside(file)
+            text = read_transcript(file)
         except BadAudio:
             return Sound(file.stem, "", "", length, known=True)
         return Sound(file.stem, file.parent.name, text, length, known=True)

@@ -6,7 +6,7 @@ from .http import HttpEngine
 from .kokoro import kokoro_engine
 from .pbx import PbxEngine, PbxSpeech
 from .piper import piper_engine
-from .spec import EngineSpec, engine
+from .spec import EngineSpec, build_engine
 
 __all__ = [
     "CommandEngine",
@@ -15,7 +15,7 @@ __all__ = [
     "HttpEngine",
     "PbxEngine",
     "PbxSpeech",
-    "engine",
+    "build_engine",
     "kokoro_engine",
     "piper_engine",
 ]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from agi_bridge.net import is_loopback
 from agi_bridge.speech.errors import BadEngine, EngineError
 
 from .base import MAX_OUTPUT_BYTES, Engine
@@ -121,15 +121,5 @@ def _check(url: str) -> None:
         raise BadEngine("url", "cannot be read as a URL") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
         raise BadEngine("url", "is no https:// address without user and password")
-    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
         raise BadEngine("url", "is http, but not on this machine: take https")
-
-
-def _is_loopback(host: str) -> bool:
-    """`localhost` (RFC 6761, 6.3) or a loopback address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge.speech.audio import LEVEL_DBOV, active_level
 
 from .files import in_package, require_file, require_packages, sha256_of
-from .model_client import ModelEngine, Worker, worker_command
+from .model_client import ModelEngine, ModelProcess, model_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def kokoro_engine(
         "names": chosen,
     }
     identity = json.dumps(["kokoro", chosen, sha256_of(*parts, words, *styles)], sort_keys=True)
-    return ModelEngine("kokoro", identity, chosen, Worker(worker_command("kokoro", options)))
+    return ModelEngine("kokoro", identity, chosen, ModelProcess(model_command("kokoro", options)))
 
 
 class KokoroModel:

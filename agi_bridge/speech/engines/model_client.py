@@ -36,20 +36,28 @@ PAUSE_SECONDS: Final = 0.25
 _WIDTH = 2  # bytes of a sample
 
 
-class Sound(NamedTuple):
+class PcmAudio(NamedTuple):
     """What a model said: one channel of 16 bit samples, little endian."""
 
     rate: int
     samples: bytes
 
 
-def worker_command(kind: str, options: Mapping[str, Any]) -> list[str]:
+def model_command(kind: str, options: Mapping[str, Any]) -> list[str]:
     """Return the command line of a worker for one kind of model."""
     # -P: what lies in the current folder is not ours. -B: it cannot write files.
-    return [sys.executable, "-P", "-B", "-m", f"{__package__}.work", kind, json.dumps(options)]
+    return [
+        sys.executable,
+        "-P",
+        "-B",
+        "-m",
+        f"{__package__}.model_process",
+        kind,
+        json.dumps(options),
+    ]
 
 
-class Worker:
+class ModelProcess:
     """The process: started when first needed, again after it failed, and ended by `close`."""
 
     def __init__(
@@ -64,13 +72,13 @@ class Worker:
         self._sentence_seconds = sentence_seconds
         self._process: asyncio.subprocess.Process | None = None
         self._free = asyncio.Lock()
-        self._task: asyncio.Task[Sound] | None = None
+        self._task: asyncio.Task[PcmAudio] | None = None
 
     async def start(self) -> None:
         """Load the model. Raises EngineError."""
         await self._alone(None)
 
-    async def ask(self, text: str, language: str) -> Sound:
+    async def ask(self, text: str, language: str) -> PcmAudio:
         """Have a sentence spoken, after those asked before. Raises EngineError.
 
         Cancelled, it lets the model finish the sentence: loading it anew would cost the next
@@ -85,25 +93,25 @@ class Worker:
             await asyncio.wait([self._task])
         await self._end()
 
-    async def _alone(self, request: tuple[str, str] | None) -> Sound:
+    async def _alone(self, request: tuple[str, str] | None) -> PcmAudio:
         await self._free.acquire()
         task = asyncio.create_task(self._exchange(request), name="speech model")
         self._task = task
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
-    def _done(self, task: asyncio.Task[Sound]) -> None:
+    def _done(self, task: asyncio.Task[PcmAudio]) -> None:
         self._task = None
         self._free.release()
         if not task.cancelled():
             task.exception()  # nobody may be waiting for it any more
 
-    async def _exchange(self, request: tuple[str, str] | None) -> Sound:
+    async def _exchange(self, request: tuple[str, str] | None) -> PcmAudio:
         """Ask the process one thing; whatever goes wrong, it is ended."""
         try:
             process = await self._started()
             if request is None:
-                return Sound(0, b"")
+                return PcmAudio(0, b"")
             async with asyncio.timeout(self._sentence_seconds):
                 return await _talk(process, *request)
         except TimeoutError:
@@ -156,7 +164,7 @@ class ModelEngine(Engine):
         name: str,
         identity: str,
         languages: Collection[str],
-        worker: Worker,
+        worker: ModelProcess,
         *,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
@@ -166,7 +174,7 @@ class ModelEngine(Engine):
 
     async def render(self, text: str, language: str, output: Path) -> None:
         """Speak sentence by sentence. Raises EngineError."""
-        spoken: list[Sound] = []
+        spoken: list[PcmAudio] = []
         for sentence in sentences(text):
             sound = await self._worker.ask(sentence, language)
             if sound.samples:
@@ -186,7 +194,7 @@ class ModelEngine(Engine):
         await self._worker.close()
 
 
-def write(spoken: Sequence[Sound], output: Path) -> None:
+def write(spoken: Sequence[PcmAudio], output: Path) -> None:
     """Write sentences into one WAV file, with pauses between. Raises EngineError."""
     rate = spoken[0].rate
     if any(sound.rate != rate for sound in spoken):
@@ -202,7 +210,7 @@ def write(spoken: Sequence[Sound], output: Path) -> None:
         raise EngineError("the sound cannot be written") from error
 
 
-async def _talk(process: asyncio.subprocess.Process, text: str, language: str) -> Sound:
+async def _talk(process: asyncio.subprocess.Process, text: str, language: str) -> PcmAudio:
     assert process.stdin is not None  # noqa: S101  # a pipe was asked for
     assert process.stdout is not None  # noqa: S101  # the same
     process.stdin.write(json.dumps({"text": text, "language": language}).encode() + b"\n")
@@ -213,7 +221,7 @@ async def _talk(process: asyncio.subprocess.Process, text: str, language: str) -
     rate, size = int(header["rate"]), int(header["bytes"])
     if not 0 <= size <= MAX_OUTPUT_BYTES or size % _WIDTH or not 0 < rate < 1 << 20:
         raise ValueError
-    return Sound(rate, await process.stdout.readexactly(size))
+    return PcmAudio(rate, await process.stdout.readexactly(size))
 
 
 async def _header(process: asyncio.subprocess.Process) -> dict[str, Any]:

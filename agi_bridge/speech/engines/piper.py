@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agi_bridge.speech.errors import BadEngine
 
 from .files import package_folder, require_file, require_packages, sha256_of
-from .model_client import ModelEngine, Worker, worker_command
+from .model_client import ModelEngine, ModelProcess, model_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def piper_engine(voices: Mapping[str, str]) -> ModelEngine:
         require_file("voices", file)
     options = {"voices": {language: str(file) for language, file in files.items()}}
     identity = json.dumps(["piper", sorted(files), sha256_of(*files.values(), *configurations)])
-    return ModelEngine("piper", identity, files, Worker(worker_command("piper", options)))
+    return ModelEngine("piper", identity, files, ModelProcess(model_command("piper", options)))
 
 
 class PiperModel:

@@ -48,7 +48,7 @@ class EngineSpec:
     """Kokoro's folder or file of voices."""
 
 
-def engine(spec: EngineSpec) -> Engine | PbxEngine:
+def build_engine(spec: EngineSpec) -> Engine | PbxEngine:
     """Make an engine. May read a model's files once: blocks for a tenth of a second.
 
     Raises BadEngine, naming the field: something is missing or will not do.

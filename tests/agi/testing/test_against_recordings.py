@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, Press
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, KeySequence
 from agi_bridge.agi.testing.call import Call
-from agi_bridge.agi.testing.receive_buffer import Inbox
+from agi_bridge.agi.testing.receive_buffer import ReceiveBuffer
 from tests.support.fake_transport import settle
 from tests.support.recorded import load
 
@@ -176,13 +176,13 @@ def key_as_noted(case: str, call: Call) -> None:
     for entry in load(case):
         if entry.who == "note" and (noted := KEYED.match(entry.data)):
             held, gap = (float(each or 0.1) for each in noted.groups()[1:])
-            call.press(Press(noted[1].decode(), entry.at, held, gap))
+            call.press(KeySequence(noted[1].decode(), entry.at, held, gap))
 
 
 @pytest.mark.parametrize("case", sorted(AS_RECORDED))
 async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
     options = AS_RECORDED[case]
-    inbox, out, clock = Inbox(), Out(), Recorded()
+    inbox, out, clock = ReceiveBuffer(), Out(), Recorded()
     fake = FakeAsterisk(sounds=SOUNDS, pace=1.0, clock=clock, **options)
     call = Call(fake, inbox, out, "1")
     if "keys" not in options:
@@ -210,4 +210,4 @@ async def test_the_fake_answers_as_the_recorded_asterisk_did(case: str) -> None:
     assert alike(replied) == alike(expected)
     inbox.end()
     await task
-    assert call.record.faults == []
+    assert call.record.protocol_violations == []

@@ -8,10 +8,10 @@ from agi_bridge.agi import (
     AGIHangup,
     AGIInvalidCommand,
     Channel,
-    Playback,
+    PlaybackResult,
     Server,
 )
-from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, Heard
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, PlayedSound
 from tests.agi.testing.steps import ALL, Step, dial, told
 
 # -- the environment --------------------------------------------------------------------------
@@ -75,7 +75,7 @@ async def _nothing(_channel: Channel) -> None:
 
 async def test_a_key_of_the_prompts_own_stops_it() -> None:
     fake = FakeAsterisk(sounds={"a": 3000}, keys={"a": "5"})
-    assert await told(fake, lambda c: c.stream_file("a", ALL)) == [Playback("5", 1600)]
+    assert await told(fake, lambda c: c.stream_file("a", ALL)) == [PlaybackResult("5", 1600)]
 
 
 async def test_what_was_played_is_recorded() -> None:
@@ -92,11 +92,11 @@ async def test_what_was_played_is_recorded() -> None:
 
     record = await fake.run(handler)
     assert record.heard == [
-        Heard("file", "a", 500, "", audible=False),
-        Heard("file", "a", 200, "1"),
-        Heard("digits", "12", 200, "*"),
-        Heard("file", "a", 500),
-        Heard("file", "silence/2", 2000),
+        PlayedSound("file", "a", 500, "", audible=False),
+        PlayedSound("file", "a", 200, "1"),
+        PlayedSound("digits", "12", 200, "*"),
+        PlayedSound("file", "a", 500),
+        PlayedSound("file", "silence/2", 2000),
     ]
     assert record.played == ["a", "12", "a", "silence/2"]
     assert record.keyed == "1*"
@@ -109,8 +109,8 @@ async def test_recording_ends_with_a_key_or_with_the_time() -> None:
     first, second = await told(
         fake, lambda c: c.record_file("r", seconds=5), lambda c: c.record_file("r", seconds=5)
     )
-    assert repr(first) == "Recorded(digit='#', endpos=1600)"
-    assert repr(second) == "Recorded(digit='', endpos=40000)"
+    assert repr(first) == "RecordResult(digit='#', endpos=1600)"
+    assert repr(second) == "RecordResult(digit='', endpos=40000)"
 
 
 async def test_a_caller_who_hangs_up_while_recording() -> None:
@@ -148,7 +148,7 @@ async def test_a_hangup_during_exec_playback() -> None:
     fake = FakeAsterisk(hangup_at=lambda words: "Playback" in words)
     with capture_logs():
         record = await fake.run(lambda c: _answered(c, lambda: c.exec("Playback", "a")))
-    assert record.heard == [Heard("file", "a", 200, "!")]
+    assert record.heard == [PlayedSound("file", "a", 200, "!")]
     assert record.hung_up
 
 
@@ -297,7 +297,7 @@ async def test_places_to_go_on_are_recorded() -> None:
         await channel.verbose("x")
 
     record = await fake.run(handler)
-    assert record.going_on == {"context": "c", "extension": "e", "priority": "3"}
+    assert record.continue_at == {"context": "c", "extension": "e", "priority": "3"}
     assert record.names[-1] == "VERBOSE"
 
 

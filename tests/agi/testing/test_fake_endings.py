@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi import (
     Channel,
-    Digits,
+    DigitsResult,
     Limits,
-    Playback,
+    PlaybackResult,
 )
 from agi_bridge.agi.testing import CallEvent, DialOutcome, FakeAsterisk, LoopClock
 from tests.agi.testing.steps import dial, told
@@ -35,7 +35,7 @@ async def test_a_hangup_at_any_command_in_any_mode_ends_the_call(mode: str, name
     assert record.hung_up
     assert record.status == "HANGUP"
     assert not [heard for heard in record.heard if heard.kind == "digits"]
-    assert record.faults == []
+    assert record.protocol_violations == []
 
 
 async def test_all_calls_can_be_hung_up_from_outside() -> None:
@@ -112,7 +112,7 @@ async def test_at_a_pace_time_comes_from_the_clock() -> None:
     results = await told(
         fake, lambda c: c.stream_file("a"), lambda c: c.get_data("a", timeout=4, max_digits=2)
     )
-    assert results == [Playback("", 24000), Digits("1", "timeout")]
+    assert results == [PlaybackResult("", 24000), DigitsResult("1", "timeout")]
     assert clock.now == pytest.approx(100.0 + 2.0 * (3.0 + 0.2 + 4.0))
 
 
@@ -144,7 +144,7 @@ async def test_a_live_caller_is_asked_for_keys_and_loses_those_not_listed() -> N
         lambda c: c.stream_file("a", "5"),
         lambda c: c.wait_for_digit(2),
         lambda c: c.wait_for_digit(2),
-    ) == [Playback("5", 16000), "7", ""]
+    ) == [PlaybackResult("5", 16000), "7", ""]
 
 
 async def test_a_live_caller_without_a_pace() -> None:
@@ -152,7 +152,7 @@ async def test_a_live_caller_without_a_pace() -> None:
     fake.presses = [(0.1, "5")]
     assert await told(
         fake, lambda c: c.stream_file("a", "5"), lambda c: c.exec("Read", "N", "a", "3")
-    ) == [Playback("5", 1600), 0]
+    ) == [PlaybackResult("5", 1600), 0]
 
 
 async def test_a_live_callers_silence_ends_although_seconds_do_not_add_up_exactly() -> None:
@@ -211,7 +211,7 @@ async def test_a_server_that_writes_while_something_plays_is_found_out() -> None
     server = await asyncio.start_server(rude, "127.0.0.1", 0)
     async with server:
         record = await fake.call("127.0.0.1", server.sockets[0].getsockname()[1])
-    assert record.faults == [
+    assert record.protocol_violations == [
         "STREAM FILE was aborted by writing while it ran",
         "a command was written before the reply to another",
     ]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import agi_bridge
 from agi_bridge.app.findings import Finding, Level, Report, document
 from agi_bridge.cli.main import app
-from agi_bridge.settings.errors import code
+from agi_bridge.settings import fault_code
 from tests.support.checking import DID, KEY
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_a_wrong_command_line_is_exit_code_2(tmp_path: Path) -> None:
     ],
 )
 def test_a_code_names_the_setting_and_no_line_of_it(key: str, expected: str) -> None:
-    assert code(key, "x") == expected
+    assert fault_code(key, "x") == expected
 
 
 def test_the_document_counts_by_level() -> None:

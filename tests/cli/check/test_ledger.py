@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from agi_bridge.app.findings import Level, Report
-from agi_bridge.consent import Ledger
-from agi_bridge.consent.signing.keys import Keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from tests.support.checking import found, one, printed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.app.findings import EXIT_FAULTS, EXIT_OK, Finding, Level, Report
-from agi_bridge.app.ledger import only_service, service_at_work
+from agi_bridge.app.ledger import service_is_running, service_lock
 from agi_bridge.cli.check import run as check_module
 from agi_bridge.cli.check.run import run
 from agi_bridge.settings import Settings
@@ -171,12 +171,12 @@ async def test_a_port_that_the_service_at_work_here_has_is_noted(
 ) -> None:
     checked()
     configured = Settings.load(tmp_path / "agi-bridge.toml", {"SHOP_KEY": KEY})
-    async with only_service(configured):
-        assert service_at_work(configured)
+    async with service_lock(configured):
+        assert service_is_running(configured)
         level, text = one(checked(agi=f"port = {port(listener)}"), "agi.port")
         assert level is Level.NOTE
         assert "agi-bridge is at work here" in text
-    assert not service_at_work(configured)
+    assert not service_is_running(configured)
 
 
 def test_descriptors_that_cannot_be_had_are_a_fault(
@@ -314,7 +314,7 @@ async def test_the_command_prints_and_returns_the_exit_status(
     assert capsys.readouterr().out.splitlines()[-1] == "1 fault"
 
 
-def test_a_rendering_with_an_old_brand_is_noted(tmp_path: Path) -> None:
+def test_a_rendering_with_an_old_brand_is_a_fault(tmp_path: Path) -> None:
     folder = tmp_path / "speech" / "lines" / "shop" / "en"
     folder.mkdir(parents=True)
     shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "disclosure.wav")
@@ -322,5 +322,5 @@ def test_a_rendering_with_an_old_brand_is_noted(tmp_path: Path) -> None:
     default = 'default = {kind = "dial", destination = "PJSIP/100"}'
     report = checked_in(tmp_path, line=f'policy_url = "example.com/sms"\n{default}')
     level, text = one(report, "lines.shop")
-    assert level is Level.NOTE
+    assert level is Level.FAULT
     assert text.startswith("en/disclosure: other words than the texts in force")

@@ -12,18 +12,19 @@ from tests.support.consents_commands import Shell, configured
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.consent import ActiveConsent, Ledger
+    from agi_bridge.consent import ActiveConsent
+    from agi_bridge.consent.ledger import Ledger
     from tests.support.consents_shop import Shop
 
 
 def facts(shop: Shop, record: str) -> list[dict[str, Any]]:
     """What a record's events say."""
-    return [dict(row.facts) for row in shop.ledger(lambda ledger: ledger.rows_of(record))]
+    return [dict(row.fields) for row in shop.ledger(lambda ledger: ledger.rows_of(record))]
 
 
 def live(shop: Shop, number: str) -> ActiveConsent | None:
     found: ActiveConsent | None = shop.ledger(
-        lambda ledger: ledger.live_consent(number, "Example Store", "info")
+        lambda ledger: ledger.active_consent(number, "Example Store", "info")
     )
     return found
 
@@ -116,7 +117,7 @@ def test_an_unknown_outcome_is_resolved_once(shop: Shop) -> None:
 
 def test_a_revocation_and_a_message_have_resolutions_of_their_own(shop: Shop) -> None:
     async def ask(ledger: Ledger) -> str:
-        return await ledger.message("customer-1", "STOP", reference="m-1")
+        return await ledger.record_message("customer-1", "STOP", reference="m-1")
 
     message = shop.ledger(ask)
     told = shop.shell("resolve", shop.revocation, "--as", "texted")
@@ -152,7 +153,7 @@ def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(shop: Shop) -
         "--json",
     )
     assert told.json == {"found": 2, "done": 2, "restricted_until": None}
-    assert shop.ledger(lambda ledger: ledger.personal(shop.revoked)) is None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.revoked)) is None
     said = facts(shop, shop.revoked)[-1]
     assert (said["type"], said["basis"]) == ("erased", "request of the person")
     shop.shell("checkpoint")
@@ -169,9 +170,9 @@ def test_erasing_asks_first(shop: Shop) -> None:
     assert told.status == 1
     assert told.out.endswith("nothing was done\n")
     assert "Erase the personal data of 1 record? This cannot be undone." in told.err
-    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
     assert shop.shell(*options, typed="y\n").status == 0
-    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is None
     told = shop.shell(*options, "--yes")
     assert told.out.startswith("personal data erased: 0 of 1 record\n")
 
@@ -183,7 +184,7 @@ def test_restricting_keeps_it_for_a_defence(shop: Shop) -> None:
     assert facts(shop, shop.unknown)[-1]["type"] == "restricted"
     told = shop.shell("erase", *options)
     assert told.out.startswith("personal data erased: 0 of 1 record\n")
-    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
     listed = shop.shell("list", "--number", consent_records.OTHER, "--json").json
     assert listed[0]["restricted_until"] == "3000-01-01T00:00:00.000Z"
 

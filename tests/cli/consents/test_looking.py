@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from agi_bridge.cli.consents.list_ import Asked, run
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger
 from tests.support import consent_records
 from tests.support.consents_shop import WORDS
 
@@ -192,7 +193,9 @@ def test_a_call_without_consent_has_no_person(shop: Shop) -> None:
 
 def test_control_sequences_of_strangers_do_not_reach_the_terminal(shop: Shop) -> None:
     async def ask(ledger: Ledger) -> str:
-        return await ledger.message("c-1", "\x1b[2J STOP", reference="m-1", business_id="\x1b]0;x")
+        return await ledger.record_message(
+            "c-1", "\x1b[2J STOP", reference="m-1", business_id="\x1b]0;x"
+        )
 
     record = shop.ledger(ask)
     told = shop.shell("show", record, "--reveal")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent.encoding import text_sha256
+from agi_bridge.consent import text_sha256
 from agi_bridge.consent.ledger import erasure
-from agi_bridge.consent.signing.checkpoint import read_checkpoints, sign
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.signing import generate_keys, read_checkpoints, sign
 from tests.support import consent_records
 from tests.support.consents_commands import configured
 
@@ -44,7 +43,7 @@ def test_a_checkpoint_is_signed_and_goes_to_its_file(shop: Shop) -> None:
     told = shop.shell("checkpoint", "--json")
     assert told.status == 0
     [kept] = read_checkpoints(shop.folder / "state" / "checkpoints.jsonl")
-    assert kept.genuine
+    assert kept.is_genuine
     assert (kept.seq, kept.hash) == (told.json["seq"], told.json["hash"])
     assert shop.shell("checkpoint") == (0, "nothing is new since the last checkpoint\n", "")
     assert shop.shell("checkpoint", "--json").json["seq"] is None
@@ -175,7 +174,7 @@ def test_retention_only_says_what_it_would_do_when_asked(
     tamper(shop, "UPDATE pii SET at = '2001-01-01T00:00:00.000Z'")
     told = shop.shell("retain", "--dry-run")
     assert told.out.startswith("personal data of 4 records would be erased\n")
-    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is not None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
     with monkeypatch.context() as patched:
         patched.setattr(erasure, "ask_kernel", lambda: False)
         told = shop.shell("retain")
@@ -183,7 +182,7 @@ def test_retention_only_says_what_it_would_do_when_asked(
         assert told.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")
     told = shop.shell("retain")
     assert told.out.startswith("personal data of 4 records erased\n")
-    assert shop.ledger(lambda ledger: ledger.personal(shop.unknown)) is None
+    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is None
 
 
 def test_a_new_vault_key_is_made_first_and_used_after(shop: Shop) -> None:
@@ -251,7 +250,7 @@ def test_an_old_ledger_is_refused_with_the_command_that_upgrades_it(tmp_path: Pa
 
 def test_a_checkpoint_of_another_chain_is_not_this_ledgers(shop: Shop) -> None:
     kept = shop.folder / "kept"
-    stranger = sign(new_keys().signing, 3, "0" * 64, "2026-11-23T00:00:00.000Z")
+    stranger = sign(generate_keys().signing, 3, "0" * 64, "2026-11-23T00:00:00.000Z")
     kept.write_text(stranger.line + "\n", encoding="ascii")
     assert failing(shop, "--checkpoints", kept) == {"completeness"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.cli.consents.retain import Retained
 from agi_bridge.cli.output import give, plain
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import Act, State
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.html import page
 

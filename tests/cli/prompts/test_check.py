@@ -11,9 +11,9 @@ import pytest
 
 from agi_bridge.cli.check.run import check
 from agi_bridge.settings import Settings, SettingsError
-from agi_bridge.speech import SHIPPED, Script
+from agi_bridge.speech import SHIPPED, Script, read_sound_info
 from agi_bridge.speech.prompt_folder import MANIFEST
-from agi_bridge.speech.recording import examine
+from agi_bridge.speech.wav import header
 from tests.support.call_env import KEY
 from tests.support.prompt_sounds import recording, shipped_text, tone
 from tests.support.wav_files import chunk
@@ -44,7 +44,9 @@ def test_the_packages_disclosure_is_no_more_than_a_note(shop: Shop) -> None:
     told = shop("check", "--json")
     assert told.status == 0
     (line,) = told.json["lines"]
-    assert [(flaw["weight"], flaw["prompt"]) for flaw in line["flaws"]] == [("note", "disclosure")]
+    assert [(issue["weight"], issue["prompt"]) for issue in line["flaws"]] == [
+        ("note", "disclosure")
+    ]
 
 
 def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> None:
@@ -54,6 +56,18 @@ def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> N
     assert told.json["ok"] is False
     run_repairs(rendered, told.json["repairs"])
     assert rendered("check").status == 0
+
+
+def test_a_silent_disclosure_is_a_fault_for_all_commands(shop: Shop) -> None:
+    """Nobody can agree to what was not said."""
+    file = recording(shop.recordings, "disclosure", "We text you if you agree.")
+    file.write_bytes(header(32_000, 8000) + bytes(32_000))
+    told = shop("check", "--json")
+    assert told.status == 1
+    issues = [issue for issue in told.json["lines"][0]["flaws"] if issue["file"] == str(file)]
+    assert ("fault", "is silent") in [(issue["weight"], issue["problem"]) for issue in issues]
+    with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
+        Settings.load(shop.config, {"SHOP_KEY": KEY})
 
 
 def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
@@ -69,10 +83,10 @@ def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
     run_repairs(rendered, rendered("check", "--json").json["repairs"])
     told = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
     assert told.status == 1
-    flaws = told.json["lines"][0]["flaws"]
-    assert {flaw["language"] for flaw in flaws} == {"es"}
-    assert len(flaws) == 10
-    assert {flaw["problem"] for flaw in told.json["lines"][0]["flaws"]} == {"is missing"}
+    issues = told.json["lines"][0]["flaws"]
+    assert {issue["language"] for issue in issues} == {"es"}
+    assert len(issues) == 10
+    assert {issue["problem"] for issue in told.json["lines"][0]["flaws"]} == {"is missing"}
     run_repairs(rendered, told.json["repairs"])
     assert rendered("check").out == "54 prompts: no faults, no notes\n"
     assert rendered.settings.lines["shop"].digits == "own"
@@ -91,8 +105,8 @@ def test_recordings_that_conversion_puts_right_are_imported_where_they_are(shop:
     assert told.status == 0
     commands = [each for each in told.json["repairs"] if " import " in each]
     run_repairs(shop, commands)
-    flaws = shop("check", "--json").json["lines"][0]["flaws"]
-    assert [flaw["prompt"] for flaw in flaws] == ["disclosure"]
+    issues = shop("check", "--json").json["lines"][0]["flaws"]
+    assert [issue["prompt"] for issue in issues] == ["disclosure"]
 
 
 def test_what_has_to_be_recorded_again_goes_to_the_studio(shop: Shop) -> None:
@@ -192,10 +206,10 @@ def test_the_same_folder_is_refused_or_taken_by_all(
     found = [
         *(problem for line in checked["lines"] for problem in line["problems"]),
         *(
-            f"{'/'.join(flaw['file'].split('/')[-2:])} {flaw['problem']}"
+            f"{'/'.join(issue['file'].split('/')[-2:])} {issue['problem']}"
             for line in checked["lines"]
-            for flaw in line["flaws"]
-            if flaw["weight"] == "fault"
+            for issue in line["flaws"]
+            if issue["weight"] == "fault"
         ),
     ]
     assert checked["ok"] is not bool(told)
@@ -218,4 +232,4 @@ def test_prompts_of_ones_own_are_put_right_by_the_advice(shop: Shop) -> None:
     commands = [each for each in shop("check", "--json").json["repairs"] if " import " in each]
     assert [shlex.split(each)[3] for each in commands] == [str(place)]
     run_repairs(shop, commands)
-    assert examine(file).samples
+    assert read_sound_info(file).samples

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.cli.errors import ToolError
-from agi_bridge.prompts.inspection import LinePrompts, look
-from agi_bridge.prompts.required import Wanted
-from agi_bridge.prompts.script_sheet import sheet
+from agi_bridge.prompts.inspection import LinePrompts, inspect_prompt
+from agi_bridge.prompts.required import RequiredPrompt
+from agi_bridge.prompts.script_sheet import build_sheet
 from tests.support.prompt_sounds import recording
 
 if TYPE_CHECKING:
@@ -111,9 +111,11 @@ def test_what_is_written_is_told(shop: Shop) -> None:
 
 
 def test_half_a_script_is_not_sent(shop: Shop) -> None:
-    asking = look(Wanted("disclosure-shop", "en", None, "'en' has no text", asks=True), None)
+    asking = inspect_prompt(
+        RequiredPrompt("disclosure-shop", "en", None, "'en' has no text", is_disclosure=True), None
+    )
     with pytest.raises(ToolError, match="the script is not complete: 'en' has no text"):
-        sheet(LinePrompts(shop.settings.lines["shop"], (asking,), ()))
+        build_sheet(LinePrompts(shop.settings.lines["shop"], (asking,), ()))
 
 
 def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(shop: Shop) -> None:

@@ -10,7 +10,7 @@ import soundfile
 
 from agi_bridge.cli.errors import UsageError
 from agi_bridge.cli.prompts import import_ as taking
-from agi_bridge.speech import Folder, Library
+from agi_bridge.speech import Library, PromptFolder
 from agi_bridge.speech.wav import HEADER_BYTES
 from tests.support.prompt_sounds import RATE, recording, shipped_text, tone
 from tests.support.wav_files import PLAIN, chunk, riff, sound, variants
@@ -41,7 +41,7 @@ def test_a_studios_recording_is_converted_and_callers_hear_it(shop: Shop, studio
     told = shop("import", studio, "--line", "shop", "--convert", "--json")
     assert told.status == 0
     assert results(told) == {"en/enter-number.wav": "converted"}
-    library = Library(cache=shop.folder / "cache").over(Folder(shop.recordings))
+    library = Library(cache=shop.folder / "cache").with_overrides(PromptFolder(shop.recordings))
     heard = library.prompt("enter-number", "en")
     assert heard.wav == shop.recordings / "en" / "enter-number.wav"
     assert heard.text == ENTER
@@ -50,8 +50,8 @@ def test_a_studios_recording_is_converted_and_callers_hear_it(shop: Shop, studio
 
 def test_converted_recordings_have_no_flaw_left(shop: Shop, studio: Path) -> None:
     shop("import", studio, "--line", "shop", "--convert")
-    flaws = shop("check", "--json").json["lines"][0]["flaws"]
-    assert [flaw["prompt"] for flaw in flaws] == ["disclosure"]  # the package's
+    issues = shop("check", "--json").json["lines"][0]["flaws"]
+    assert [issue["prompt"] for issue in issues] == ["disclosure"]  # the package's
 
 
 def test_another_account_may_read_them_and_nothing_else_is_left(shop: Shop, studio: Path) -> None:

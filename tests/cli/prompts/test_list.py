@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from agi_bridge.cli.prompts.list_ import Listing
-from agi_bridge.prompts.inspection import LinePrompts, look
-from agi_bridge.prompts.required import Wanted
+from agi_bridge.prompts.inspection import LinePrompts, inspect_prompt
+from agi_bridge.prompts.required import RequiredPrompt
 from agi_bridge.speech import SHIPPED
 from tests.support.prompts_commands import shown
 
@@ -53,7 +53,9 @@ def test_another_line_is_misuse(shop: Shop) -> None:
 
 
 def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(shop: Shop) -> None:
-    asking = look(Wanted("disclosure-shop", "en", None, "no text", asks=True), None)
+    asking = inspect_prompt(
+        RequiredPrompt("disclosure-shop", "en", None, "no text", is_disclosure=True), None
+    )
     listing = Listing((LinePrompts(shop.settings.lines["shop"], (asking,), ()),))
     text = shown(listing)
     assert "shop, en: no disclosure" in text

@@ -12,10 +12,9 @@ from rich.console import Console
 
 from agi_bridge.cli.prompts import render
 from agi_bridge.lab.asterisk.provision import provision
-from agi_bridge.prompts.required import wanted
+from agi_bridge.prompts.required import required_prompts
 from agi_bridge.prompts.sources import rendered_folder
-from agi_bridge.speech import TEXTS, Folder, Library, Script
-from agi_bridge.speech.prompt_folder import read_manifest
+from agi_bridge.speech import TEXTS, Library, PromptFolder, Script, read_manifest
 from tests.support.prompt_sounds import recording
 
 if TYPE_CHECKING:
@@ -30,9 +29,11 @@ def folder(shop: Shop) -> Path:
 
 
 def test_all_texts_of_a_line_are_rendered_and_the_library_takes_them(rendered: Shop) -> None:
-    library = Library(cache=rendered.folder / "cache").over(Folder(folder(rendered)))
+    library = Library(cache=rendered.folder / "cache").with_overrides(
+        PromptFolder(folder(rendered))
+    )
     settings = rendered.settings
-    for each in wanted(settings.lines["shop"], Script()):
+    for each in required_prompts(settings.lines["shop"], Script()):
         heard = library.prompt(each.name, "en")
         assert each.text is not None
         assert heard.text == each.text.text

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from agi_bridge.consent import ConsentRecord, IllegalTransition, Keys, Ledger, State
-from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.encoding import canonical, commitment, text_sha256
+from agi_bridge.consent import (
+    START,
+    ConsentRecord,
+    IllegalTransition,
+    State,
+    canonical,
+    commitment,
+    leaf,
+    link,
+    text_sha256,
+)
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.models import SCHEMA
-from agi_bridge.consent.signing.keys import new_keys
-from agi_bridge.consent.signing.vault import Vault
+from agi_bridge.consent.signing import Keys, Vault, generate_keys
 from tests.support.consent_builders import (
     BRAND,
     CALLER,
@@ -71,13 +79,13 @@ async def test_every_event_is_bound_to_all_before_it(ledger: Ledger) -> None:
 async def test_a_body_is_canonical_and_says_all_that_the_columns_say(ledger: Ledger) -> None:
     await ledger.append(submitting().take())
     for row in await ledger.rows():
-        facts = dict(row.facts)
+        facts = dict(row.fields)
         assert canonical(facts) == row.body
         assert {name: facts[name] for name in COLUMNS} == {
             name: getattr(row, name) for name in COLUMNS
         }
         assert facts["schema"] == SCHEMA
-    ids = [row.facts["event_id"] for row in await ledger.rows()]
+    ids = [row.fields["event_id"] for row in await ledger.rows()]
     assert len(set(ids)) == len(ids)
 
 
@@ -86,7 +94,7 @@ async def test_nothing_personal_can_be_read_in_the_database(
 ) -> None:
     record = submitting()
     await ledger.append(record.take())
-    record.settled(
+    record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32,
         forward="+14155550155",
     )  # fmt: skip
@@ -94,7 +102,7 @@ async def test_nothing_personal_can_be_read_in_the_database(
     await ledger.revoke(revocation(words="please stop", reference="letter 17"))
     everything = str([execute(where, f"select * from {table}") for table in  # noqa: S608 - ours
                       ("event", "pii", "suppression", "ledger", "disclosure")])  # fmt: skip
-    known = await ledger.personal(record.id)
+    known = await ledger.personal_data(record.id)
     assert known is not None
     for personal in (*known.values(), CALLER[1:], "please stop", "letter 17", "4155550155"):
         assert personal not in everything
@@ -111,7 +119,7 @@ async def test_personal_data_is_sealed_and_found_by_keyed_hashes(
     await ledger.append(record.take())
     await ledger.append(hidden.take())
     vault = Vault(keys)
-    known = await ledger.personal(record.id)
+    known = await ledger.personal_data(record.id)
     assert known is not None
     assert known["number"] == NUMBER == await ledger.number(record.id)
     assert (known["caller_id"], known["digits"]) == (CALLER, ENTERED.digits)
@@ -120,7 +128,7 @@ async def test_personal_data_is_sealed_and_found_by_keyed_hashes(
     found = execute(where, "select number_hmac, caller_hmac from pii order by at, consent_id")
     nobody = vault.lookup("\0callers without a number: shop")
     assert found == [(vault.lookup(NUMBER), vault.lookup(CALLER)), (vault.lookup(NUMBER), nobody)]
-    assert "caller_id" not in (await ledger.personal(hidden.id) or {})
+    assert "caller_id" not in (await ledger.personal_data(hidden.id) or {})
 
 
 async def test_an_event_that_may_not_follow_is_refused_and_the_others_are_stored(
@@ -136,7 +144,7 @@ async def test_an_event_that_may_not_follow_is_refused_and_the_others_are_stored
     assert bad.id in str(results[0])
     assert results[1] is None
     assert {event.consent_id for event in await ledger.events()} == {good.id}
-    assert await ledger.personal(bad.id) is None
+    assert await ledger.personal_data(bad.id) is None
 
 
 async def test_a_batch_is_refused_whole(ledger: Ledger) -> None:
@@ -246,13 +254,13 @@ async def test_whoever_did_not_agree_leaves_an_event_and_nothing_personal(
 async def test_what_a_call_learns_later_is_sealed_with_the_rest(ledger: Ledger) -> None:
     record = submitting()
     await ledger.append(record.take())
-    before = await ledger.personal(record.id)
-    record.settled(
+    before = await ledger.personal_data(record.id)
+    record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32,
         forward="+14155550155",
     )  # fmt: skip
     await ledger.append(record.take())
-    assert await ledger.personal(record.id) == {
+    assert await ledger.personal_data(record.id) == {
         **(before or {}), "answer": "ab" * 32, "forward": "+14155550155",
     }  # fmt: skip
 
@@ -261,20 +269,20 @@ async def test_what_is_learned_of_somebody_who_was_erased_is_not_kept(ledger: Le
     record = submitting()
     await ledger.append(record.take())
     await ledger.erase([record.id], basis="request", actor="admin")
-    record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
+    record.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
     await ledger.append(record.take())
-    assert await ledger.personal(record.id) is None
+    assert await ledger.personal_data(record.id) is None
     assert (await types(ledger, record.id))[-1] == "accepted"
 
 
 async def test_a_lost_vault_key_costs_neither_the_outcome_nor_the_others_in_its_group(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
-    renewed = Keys((*new_keys().vault, *keys.vault), keys.lookup, new_keys().signing)
+    renewed = Keys((*generate_keys().vault, *keys.vault), keys.lookup, generate_keys().signing)
     record = submitting()
     async with await Ledger.open(where, renewed) as bridge:
         await bridge.append(record.take())
-    record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
+    record.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
     beside = submitting()
     with structlog.testing.capture_logs() as logs:
         await asyncio.gather(ledger.append(record.take()), ledger.append(beside.take()))
@@ -320,8 +328,8 @@ async def test_bytes_from_outside_that_are_no_text_are_kept_and_break_nothing(
     beside = confirmed()
     await asyncio.gather(ledger.append(hostile.take()), ledger.append(beside.take()))
     [first, *_] = await ledger.rows_of(hostile.id)
-    assert first.facts["call_uid"] == "pbx\udcff-1\x00é"
-    assert canonical(dict(first.facts)) == first.body
+    assert first.fields["call_uid"] == "pbx\udcff-1\x00é"
+    assert canonical(dict(first.fields)) == first.body
     assert len(await ledger.rows_of(beside.id)) == 3
 
 

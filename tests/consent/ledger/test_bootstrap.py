@@ -8,11 +8,10 @@ import pytest
 import structlog
 
 from agi_bridge import __version__
-from agi_bridge.consent import Act, Keys, Ledger, LedgerUnavailable, SchemaOutdated
-from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.errors import KeyMismatch, KeyMissing
-from agi_bridge.consent.ledger import schema
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import START, Act, LedgerUnavailable, leaf, link
+from agi_bridge.consent.errors import KeyMismatch, KeyMissing, SchemaOutdated
+from agi_bridge.consent.ledger import Ledger, schema
+from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import confirmed
 from tests.support.external_db import execute
 
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 async def test_a_chain_begins_with_the_key_that_it_belongs_to(ledger: Ledger, keys: Keys) -> None:
     [row] = await ledger.rows()
     assert (row.ledger_id, row.seq, row.type) == (keys.ledger_id, 1, Act.OPENED)
-    assert row.facts["public_key"] == base64.b64encode(keys.public_key).decode()
-    assert row.facts["software"] == f"agi-bridge {__version__}"
+    assert row.fields["public_key"] == base64.b64encode(keys.public_key).decode()
+    assert row.fields["software"] == f"agi-bridge {__version__}"
     assert row.hash == link(START, leaf(row.body)).hex()
     [chain] = await ledger.chains()
     assert (chain.ledger_id, chain.seq, chain.hash) == (keys.ledger_id, 1, row.hash)
-    assert chain.public_key == row.facts["public_key"]
+    assert chain.public_key == row.fields["public_key"]
 
 
 async def test_a_chain_goes_on_where_it_was_when_it_is_opened_again(
@@ -46,7 +45,7 @@ async def test_another_signing_key_is_another_chain_beside_the_first(
     ledger: Ledger, other: Ledger, other_keys: Keys
 ) -> None:
     with structlog.testing.capture_logs() as logs:
-        third = Keys(other_keys.vault, other_keys.lookup, new_keys().signing)
+        third = Keys(other_keys.vault, other_keys.lookup, generate_keys().signing)
         async with await Ledger.open(ledger._database.where, third) as opened:
             chains = await opened.chains()
     assert {chain.ledger_id for chain in chains} == {
@@ -58,7 +57,7 @@ async def test_another_signing_key_is_another_chain_beside_the_first(
 async def test_another_look_up_key_is_refused_and_named(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
-    wrong = Keys(keys.vault, new_keys().lookup, new_keys().signing)
+    wrong = Keys(keys.vault, generate_keys().lookup, generate_keys().signing)
     with pytest.raises(KeyMismatch, match=r"put the old lookup\.key back"):
         await Ledger.open(where, wrong)
     assert len(await ledger.chains()) == 1
@@ -67,7 +66,7 @@ async def test_another_look_up_key_is_refused_and_named(
 async def test_two_bridges_that_start_at_once_do_not_both_set_the_look_up_key(
     where: Path | str, keys: Keys
 ) -> None:
-    wrong = Keys(keys.vault, new_keys().lookup, new_keys().signing)
+    wrong = Keys(keys.vault, generate_keys().lookup, generate_keys().signing)
     opened = await asyncio.gather(
         Ledger.open(where, keys), Ledger.open(where, wrong), return_exceptions=True
     )
@@ -80,7 +79,7 @@ async def test_two_bridges_that_start_at_once_do_not_both_set_the_look_up_key(
 async def test_a_lost_vault_key_is_noticed_at_the_start(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
-    lost = Keys(new_keys().vault, keys.lookup, keys.signing)
+    lost = Keys(generate_keys().vault, keys.lookup, keys.signing)
     async with await Ledger.open(where, lost):
         pass  # nothing is sealed yet
     await ledger.append(confirmed().take())

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, Keys, Ledger, LedgerUnavailable, State
-from agi_bridge.consent.encoding import text_sha256
-from agi_bridge.consent.errors import BadCheckpoint, KeyMissing
-from agi_bridge.consent.ledger import checkpoints, database
-from agi_bridge.consent.signing.checkpoint import Checkpoint
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import Act, BadCheckpoint, LedgerUnavailable, State, text_sha256
+from agi_bridge.consent.errors import KeyMissing
+from agi_bridge.consent.ledger import Ledger, checkpoints, database
+from agi_bridge.consent.signing import Checkpoint, Keys, generate_keys
 from tests.support.consent_builders import HEARD, NUMBER, confirmed, submitting
 from tests.support.external_db import execute
 
@@ -30,7 +28,7 @@ async def test_a_disclosure_and_its_recording_are_kept_once(
     ledger: Ledger, where: Path | str
 ) -> None:
     for _ in range(2):
-        assert await ledger.register("en", HEARD.text, WAV_SHA256, WAV) == 1
+        assert await ledger.register_disclosure("en", HEARD.text, WAV_SHA256, WAV) == 1
     assert await ledger.audio(WAV_SHA256) == WAV
     kept = await ledger.disclosure(text_sha256(HEARD.text))
     assert kept is not None
@@ -41,15 +39,15 @@ async def test_a_disclosure_and_its_recording_are_kept_once(
 
 async def test_a_new_wording_gets_the_next_version_of_its_language(ledger: Ledger) -> None:
     wordings = [("en", "One."), ("en", "Two."), ("fr", "Un."), ("en", "One."), ("en", "Three.")]
-    versions = [await ledger.register(*wording, WAV_SHA256, WAV) for wording in wordings]
+    versions = [await ledger.register_disclosure(*wording, WAV_SHA256, WAV) for wording in wordings]
     assert versions == [1, 2, 1, 1, 3]
 
 
 async def test_a_registered_wording_is_not_looked_up_again(
     ledger: Ledger, where: Path | str
 ) -> None:
-    await ledger.register("en", "Before.", WAV_SHA256, WAV)
-    assert await ledger.register("en", HEARD.text, WAV_SHA256, WAV) == 2
+    await ledger.register_disclosure("en", "Before.", WAV_SHA256, WAV)
+    assert await ledger.register_disclosure("en", HEARD.text, WAV_SHA256, WAV) == 2
     record = confirmed()
     await ledger.append(record.take())
     assert (await ledger.events(record.id))[0].body["disclosure_version"] == 2
@@ -81,7 +79,7 @@ async def test_a_checkpoint_signs_the_head_of_our_chain(ledger: Ledger, other: L
     await ledger.append(confirmed().take())
     made = await ledger.checkpoint()
     assert made is not None
-    assert made.genuine
+    assert made.is_genuine
     head = (await ledger.rows())[-1]
     assert (made.ledger_id, made.seq, made.hash) == (ledger.ledger_id, head.seq, head.hash)
 
@@ -120,7 +118,7 @@ async def test_a_checkpoint_that_was_overwritten_is_told_of(
 async def test_a_checkpoint_can_be_read_from_its_copy(ledger: Ledger, where: Path | str) -> None:
     made = await ledger.checkpoint()
     [(line,)] = execute(where, "select line from checkpoint")
-    assert Checkpoint.read(line) == made
+    assert Checkpoint.parse(line) == made
 
 
 async def test_a_chain_without_events_has_nothing_to_sign(
@@ -145,7 +143,7 @@ async def sealed_under(where: Path | str, old: Keys, count: int) -> list[str]:
 @pytest.fixture
 def renewed(keys: Keys) -> Keys:
     """The same keys after a rotation of the vault's."""
-    return Keys((*new_keys().vault, *keys.vault), keys.lookup, keys.signing)
+    return Keys((*generate_keys().vault, *keys.vault), keys.lookup, keys.signing)
 
 
 async def test_after_rekeying_the_old_key_may_go(
@@ -155,14 +153,14 @@ async def test_after_rekeying_the_old_key_may_go(
     ids = await sealed_under(where, keys, 4)
     async with await Ledger.open(where, renewed) as ledger:
         await ledger.append(confirmed().take())
-        before = [await ledger.personal(id_) for id_ in ids]  # the old key opens them
+        before = [await ledger.personal_data(id_) for id_ in ids]  # the old key opens them
         assert await ledger.rekey("admin") == 4
         assert await ledger.rekey("admin") == 0
     only_new = Keys(renewed.vault[:1], keys.lookup, keys.signing)
     async with await Ledger.open(where, only_new) as ledger:
-        assert [await ledger.personal(id_) for id_ in ids] == before
+        assert [await ledger.personal_data(id_) for id_ in ids] == before
         assert all(known and known["number"] == NUMBER for known in before)
-        acts = [row.facts for row in await ledger.rows() if row.type == Act.RESEALED]
+        acts = [row.fields for row in await ledger.rows() if row.type == Act.RESEALED]
     assert [(act["count"], act["actor"]) for act in acts] == [(2, "admin"), (2, "admin")]
 
 
@@ -182,7 +180,7 @@ async def test_without_the_old_key_nothing_is_sealed_again_and_nothing_is_lost(
         with pytest.raises(KeyMissing, match=id_):
             await ledger.rekey("admin")
         with pytest.raises(KeyMissing, match=r"add that key to those in vault\.key"):
-            await ledger.personal(id_)
+            await ledger.personal_data(id_)
         assert await ledger.number(newest.id) == NUMBER
     async with await Ledger.open(where, renewed) as ledger:
         assert await ledger.number(id_) == NUMBER
@@ -208,7 +206,9 @@ async def test_what_is_being_sealed_again_is_not_added_to_meanwhile(
         async with await Ledger.open(emptied_url, theirs) as calls:
             record = submitting()
             await calls.append(record.take())
-            record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
+            record.submission_ended(
+                State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32
+            )
             batch = record.take()
             loop, opened = asyncio.get_running_loop(), ledger._writer.vault.open
 
@@ -225,4 +225,4 @@ async def test_what_is_being_sealed_again_is_not_added_to_meanwhile(
                 patched.setattr(ledger._writer, "vault", vault)
                 assert await ledger.rekey("admin") == 1
             await calls.append(batch)
-            assert (await ledger.personal(record.id) or {})["answer"] == "ab" * 32
+            assert (await ledger.personal_data(record.id) or {})["answer"] == "ab" * 32

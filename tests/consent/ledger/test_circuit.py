@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import CircuitOpen, Ledger, LedgerUnavailable, State
-from agi_bridge.consent.ledger import circuit, worker
+from agi_bridge.consent import CircuitOpen, LedgerUnavailable, State
+from agi_bridge.consent.ledger import Ledger, circuit, worker
 from agi_bridge.consent.ledger import database as database_module
 from agi_bridge.consent.ledger.circuit import FAILURES, RETRY_SECONDS, SLOW_SECONDS, Circuit
 from tests.support.consent_builders import NUMBER, confirmed, revocation, settle, submitting
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent import Keys
+    from agi_bridge.consent.signing import Keys
 
 GONE = LedgerUnavailable("the database is gone")
 
@@ -124,7 +124,7 @@ async def test_a_locked_ledger_is_not_asked_for_each_caller_but_for_what_is_owed
         with pytest.raises(CircuitOpen, match="not asked again"):
             await ledger.append(declined.take())
         with pytest.raises(CircuitOpen):
-            await ledger.live_consent(NUMBER, "Example Store", "info")
+            await ledger.active_consent(NUMBER, "Example Store", "info")
         with pytest.raises(LedgerUnavailable, match="locked"):
             await ledger.append(outcome)
         with pytest.raises(LedgerUnavailable, match="locked"):
@@ -140,7 +140,7 @@ async def test_a_locked_ledger_is_not_asked_for_each_caller_but_for_what_is_owed
     await ledger.append(outcome)  # a write like any other: all is well again
     assert (await ledger.events(sent.id))[-1].type is State.ACCEPTED
     await ledger.append(submitting().take())
-    assert await ledger.live_consent(NUMBER, "Example Store", "info") is not None
+    assert await ledger.active_consent(NUMBER, "Example Store", "info") is not None
 
 
 async def test_callers_who_wait_in_vain_open_it_too(
@@ -153,7 +153,7 @@ async def test_callers_who_wait_in_vain_open_it_too(
         patched.setattr(worker.Worker, "answered", staticmethod(never))
         for _ in range(FAILURES):
             with pytest.raises(LedgerUnavailable, match="no answer in 5 s"):
-                await ledger.live_consent(NUMBER, "Example Store", "info")
+                await ledger.active_consent(NUMBER, "Example Store", "info")
     with pytest.raises(CircuitOpen):
         await ledger.append(submitting().take())
 

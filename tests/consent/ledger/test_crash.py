@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from agi_bridge.consent import Ledger
-from agi_bridge.consent.signing.keys import Keys
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify.verifier import Verifier
-from agi_bridge.hook.testing.fake_hook import PATH, FakeHook
+from agi_bridge.hook.testing import PATH, FakeHook
 from tests.support.crash_oracle import Database, Nursery, Watch
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import database as database_module
-from agi_bridge.consent.ledger.database import Database, Transaction, cause
+from agi_bridge.consent.ledger import error_text
+from agi_bridge.consent.ledger.database import Database, Transaction
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
@@ -359,4 +360,4 @@ def test_a_database_that_is_gone_cannot_be_scrubbed(
 def test_a_cause_is_one_line_in_the_databases_or_the_systems_words(
     error: Exception, words: str
 ) -> None:
-    assert cause(error) == words
+    assert error_text(error) == words

@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from agi_bridge.consent import (
-    Act,
-    Filter,
-    Keys,
-    Ledger,
-    LedgerUnavailable,
-    RetentionReport,
-    RetentionRules,
-)
+from agi_bridge.consent import Act, Filter, LedgerUnavailable, RetentionReport, RetentionRules
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import ClockInDoubt, KeyMissing
-from agi_bridge.consent.ledger import erasure
+from agi_bridge.consent.ledger import Ledger, erasure
 from agi_bridge.consent.ledger.erasure import DAY
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import CALLER, NUMBER, returning, revocation, settle, submitting
 from tests.support.external_db import execute
 
@@ -53,7 +45,7 @@ async def stored(ledger: Ledger, record: ConsentRecord | None = None, at: str | 
 
 async def known(ledger: Ledger, consent_id: str) -> set[str]:
     """Which personal data there is of a consent."""
-    return set(await ledger.personal(consent_id) or {})
+    return set(await ledger.personal_data(consent_id) or {})
 
 
 async def acts(ledger: Ledger, consent_id: str, act: Act) -> list[dict[str, object]]:
@@ -72,7 +64,7 @@ async def test_erasing_deletes_what_is_personal_and_leaves_the_proof(ledger: Led
     erased, kept = await stored(ledger), await stored(ledger)
     before = await ledger.rows_of(erased)
     assert await ledger.erase([erased, erased, "nothing"], basis="request", actor="admin") == 1
-    assert await ledger.personal(erased) is None
+    assert await ledger.personal_data(erased) is None
     assert await ledger.number(kept) == NUMBER
     rows = await ledger.rows_of(erased)
     assert rows[:-1] == before
@@ -94,10 +86,10 @@ async def test_what_is_erased_is_not_erased_again(ledger: Ledger) -> None:
 async def test_a_request_to_revoke_and_a_message_can_be_erased(ledger: Ledger) -> None:
     ids = [
         (await ledger.revoke(revocation(words="stop"))).revocation_id,
-        await ledger.message("c-1", "STOP", reference="m-1"),
+        await ledger.record_message("c-1", "STOP", reference="m-1"),
     ]
     assert await ledger.erase(ids, basis="request", actor="admin") == 2
-    assert [await ledger.personal(id_) for id_ in ids] == [None, None]
+    assert [await ledger.personal_data(id_) for id_ in ids] == [None, None]
 
 
 async def test_a_consent_goes_on_after_its_erasure(ledger: Ledger) -> None:
@@ -131,7 +123,7 @@ async def test_data_that_cannot_be_scrubbed_just_now_is_erased_all_the_same_and_
     consent = await stored(ledger)
     with structlog.testing.capture_logs() as logs:
         assert await ledger.erase([consent], basis="request", actor="admin") == 1
-    assert await ledger.personal(consent) is None
+    assert await ledger.personal_data(consent) is None
     [log] = logs
     assert log["log_level"] == "warning"
     assert "another process" in log["problem"]
@@ -207,7 +199,7 @@ async def test_a_dry_run_says_what_a_real_one_does(
     assert len(await ledger.rows()) == rows
     assert await ledger.retain(RULES, dry_run=False) == RetentionReport(erase=5, trim=3)
     assert await ledger.retain(RULES, dry_run=False) == RetentionReport()
-    assert [await ledger.personal(consent_id) for consent_id in old] == [None] * 5
+    assert [await ledger.personal_data(consent_id) for consent_id in old] == [None] * 5
     for consent_id in middle:
         assert await known(ledger, consent_id) == {"salt", "number"}
         assert await acts(ledger, consent_id, Act.ERASED) == [
@@ -226,7 +218,7 @@ async def test_a_line_may_keep_its_consents_for_another_time(ledger: Ledger) -> 
     longer = replace(RULES, personal_before=FAR, of_lines={"shop": PAST})
     assert await ledger.retain(longer, dry_run=True) == RetentionReport(trim=1)
     assert await ledger.retain(elsewhere, dry_run=False) == RetentionReport(erase=1)
-    assert (await ledger.personal(old), bool(await ledger.personal(new))) == (None, True)
+    assert (await ledger.personal_data(old), bool(await ledger.personal_data(new))) == (None, True)
 
 
 async def test_whoever_agreed_or_revoked_since_keeps_what_is_old(ledger: Ledger) -> None:
@@ -240,14 +232,14 @@ async def test_whoever_agreed_or_revoked_since_keeps_what_is_old(ledger: Ledger)
 
 
 async def test_an_old_message_of_nobody_knows_whom_is_deleted(ledger: Ledger) -> None:
-    message = await ledger.message("c-1", "STOP", reference="m-1")
-    await ledger.message("c-2", "STOP", reference="m-2")
+    message = await ledger.record_message("c-1", "STOP", reference="m-1")
+    await ledger.record_message("c-2", "STOP", reference="m-2")
     execute(
         ledger._database.where,
         f"update pii set at = '{LONG_AGO}' where consent_id = '{message}'",  # noqa: S608 - ours
     )
     assert await ledger.retain(RULES, dry_run=False) == RetentionReport(erase=1)
-    assert await ledger.personal(message) is None
+    assert await ledger.personal_data(message) is None
 
 
 async def test_a_caller_id_that_is_the_number_is_kept_with_it(
@@ -295,7 +287,7 @@ async def test_one_damaged_record_does_not_keep_the_others_from_being_deleted(
         assert await ledger.retain(RULES, dry_run=False) == RetentionReport(erase=1, trim=2)
         assert await ledger.retain(RULES, dry_run=False) == RetentionReport()
     assert await known(ledger, whole) == {"salt", "number"}
-    assert await ledger.personal(old) is None
+    assert await ledger.personal_data(old) is None
     assert [(log["event"], log["consent"]) for log in logs if "consent" in log] == [
         ("details not erased", damaged)
     ]
@@ -306,7 +298,7 @@ async def test_without_the_key_what_is_due_is_deleted_all_the_same(
 ) -> None:
     old = await stored(ledger, submitting("+14155550170"), LONG_AGO)
     detailed = await stored(ledger, submitting("+14155550180"), AGO)
-    newest = new_keys()
+    newest = generate_keys()
     await ledger.close()
     renewed = Keys((*newest.vault, *keys.vault), keys.lookup, keys.signing)
     async with await Ledger.open(where, renewed) as opened:
@@ -314,7 +306,7 @@ async def test_without_the_key_what_is_due_is_deleted_all_the_same(
     async with await Ledger.open(where, Keys(newest.vault, keys.lookup, keys.signing)) as without:
         with pytest.raises(KeyMissing, match=detailed):
             await without.retain(RULES, dry_run=False)
-        assert await without.personal(old) is None
+        assert await without.personal_data(old) is None
 
 
 # The clock

@@ -14,7 +14,8 @@ import pytest
 import structlog
 
 from agi_bridge.call import opt_out
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
 from agi_bridge.consent.ledger import worker as worker_module
 from tests.support.call_env import prompts_heard
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from agi_bridge.agi.testing import CallEvent
-    from agi_bridge.consent import Keys
+    from agi_bridge.consent.signing import Keys
     from tests.support.postgresql import PostgreSQL
 
 Silence: TypeAlias = "Callable[[], AbstractContextManager[None]]"

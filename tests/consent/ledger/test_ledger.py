@@ -13,14 +13,14 @@ import structlog
 from agi_bridge.consent import (
     ConsentRecord,
     Filter,
-    Ledger,
-    LedgerClosed,
     LedgerUnavailable,
     State,
+    StoredEvent,
 )
+from agi_bridge.consent.errors import LedgerClosed
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import ledger as ledger_module
 from agi_bridge.consent.ledger import worker as worker_module
-from agi_bridge.consent.models import StoredEvent
 from tests.support.consent_builders import FACTS, NUMBER, confirmed, revocation, settle, submitting
 from tests.support.external_db import count_commits, execute
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agi_bridge.consent import Keys
-    from agi_bridge.consent.models import Batch
+    from agi_bridge.consent import Batch
+    from agi_bridge.consent.signing import Keys
 
 
 @contextmanager
@@ -182,7 +182,7 @@ async def test_an_append_that_was_not_begun_in_time_is_dropped(
                 await ledger.append(late.take())
     await first
     assert await types(ledger, late.id) == []
-    assert await ledger.personal(late.id) is None
+    assert await ledger.personal_data(late.id) is None
 
 
 async def late(ledger: Ledger, record: ConsentRecord, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -246,8 +246,8 @@ async def test_a_look_up_that_a_caller_waits_for_is_given_up_in_time_too(
     with halted(ledger), monkeypatch.context() as patched:
         patched.setattr(worker_module, "WAIT_SECONDS", 0)
         with pytest.raises(LedgerUnavailable, match="no answer"):
-            await ledger.live_consent(NUMBER, "Example Store", "info")
-    assert await ledger.live_consent(NUMBER, "Example Store", "info") is None
+            await ledger.active_consent(NUMBER, "Example Store", "info")
+    assert await ledger.active_consent(NUMBER, "Example Store", "info") is None
 
 
 async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_nothing(
@@ -257,7 +257,7 @@ async def test_a_look_up_that_was_given_up_and_then_ended_with_the_service_says_
         patched.setattr(worker_module, "WAIT_SECONDS", 0)
         before = asyncio.all_tasks()
         with pytest.raises(LedgerUnavailable, match="no answer"):
-            await ledger.live_consent(NUMBER, "Example Store", "info")
+            await ledger.active_consent(NUMBER, "Example Store", "info")
         [left] = asyncio.all_tasks() - before
         left.cancel()
         await asyncio.wait({left})
@@ -333,7 +333,7 @@ async def test_events_come_back_as_they_were_stored(ledger: Ledger) -> None:
 
 async def test_a_number_that_is_not_there_is_none(ledger: Ledger) -> None:
     assert await ledger.number("no such consent") is None
-    assert await ledger.personal("no such consent") is None
+    assert await ledger.personal_data("no such consent") is None
 
 
 async def test_a_revocation_that_agreements_always_get_in_the_way_of_ends(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
 from tests.support.consent_builders import NUMBER, confirmed
 from tests.support.external_db import execute
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent import Keys
     from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.signing import Keys
 
 
 @pytest.fixture

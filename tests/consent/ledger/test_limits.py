@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 PER_NUMBER = AgreementRules(number_per_day=3, caller_per_day=0, line_per_hour=0)
 PER_CALLER = AgreementRules(number_per_day=0, caller_per_day=2, line_per_hour=0)
@@ -87,7 +87,7 @@ async def test_a_withheld_consent_is_stored_as_declined_without_a_number(ledger:
     events = await ledger.events(record.id)
     assert [event.type for event in events] == ["disclosed", "entered", "declined"]
     assert events[-1].body["reason"] == "number_limit"
-    assert await ledger.personal(record.id) is None
+    assert await ledger.personal_data(record.id) is None
 
 
 async def test_a_returning_caller_over_the_limit_is_declined_too(ledger: Ledger) -> None:

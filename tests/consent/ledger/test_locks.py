@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, AgreementRules, Keys, Ledger, LedgerUnavailable, State
-from agi_bridge.consent.ledger import database
+from agi_bridge.consent import Act, AgreementRules, LedgerUnavailable, State
+from agi_bridge.consent.ledger import Ledger, database
 from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from agi_bridge.consent.signing import Keys
 
 LIMITED = AgreementRules(number_per_day=9, caller_per_day=9, line_per_hour=9)
 UNTIL = "9999-01-01T00:00:00.000Z"
@@ -30,7 +32,7 @@ ACTS: dict[str, Callable[[Ledger, str], Awaitable[object]]] = {
     "restrict": lambda ledger, id_: ledger.restrict(
         [id_], basis="claim", until=UNTIL, actor="admin"
     ),
-    "act": lambda ledger, id_: ledger.act(Act.REVEALED, id_, actor="admin"),
+    "act": lambda ledger, id_: ledger.record_act(Act.REVEALED, id_, actor="admin"),
     "recover": lambda ledger, _: ledger.recover(),
 }
 
@@ -71,7 +73,9 @@ async def test_what_has_no_limit_is_not_waited_for(
 async def test_a_wording_that_is_known_is_not_waited_for(
     impatient: Ledger, emptied_url: str
 ) -> None:
-    await impatient.register(HEARD.language, HEARD.text, HEARD.audio_sha256, b"a recording")
+    await impatient.register_disclosure(
+        HEARD.language, HEARD.text, HEARD.audio_sha256, b"a recording"
+    )
     with closing(Database(emptied_url)) as other, other.transaction() as transaction:
         transaction.lock([NAMES["disclosure"](impatient)])
         await impatient.append(submitting().take())

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import Ledger, Revocation, State
-from agi_bridge.consent.ledger import erasure
-from agi_bridge.consent.ledger.maintenance import DAY_SECONDS, Periods, Upkeep
-from agi_bridge.consent.signing.checkpoint import Checkpoint
-from agi_bridge.consent.signing.sinks import CheckpointPublisher
+from agi_bridge.consent import Revocation, State
+from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, erasure
+from agi_bridge.consent.ledger.maintenance import DAY_SECONDS
+from agi_bridge.consent.signing import Checkpoint, CheckpointPublisher
 from tests.support.consent_builders import NUMBER, confirmed
 from tests.support.external_db import execute
 
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent import ConsentRecord, Keys
+    from agi_bridge.consent import ConsentRecord
+    from agi_bridge.consent.signing import Keys
 
 
 class Elsewhere:
@@ -38,7 +38,7 @@ class Elsewhere:
     def send(self, line: str) -> None:
         if self.gone:
             raise OSError(None, "no route to host")
-        checkpoint = Checkpoint.read(line)
+        checkpoint = Checkpoint.parse(line)
         self.kept.append(checkpoint)
         self._loop.call_soon_threadsafe(self.came.put_nowait, checkpoint)  # a thread sends
 
@@ -85,9 +85,9 @@ async def ledger(file: Path, keys: Keys) -> AsyncIterator[Ledger]:
 
 
 @pytest.fixture
-async def upkeep(ledger: Ledger, elsewhere: Elsewhere, time: Time) -> AsyncIterator[Upkeep]:
-    made = Upkeep(
-        ledger, CheckpointPublisher([elsewhere]), Periods(events=10),
+async def upkeep(ledger: Ledger, elsewhere: Elsewhere, time: Time) -> AsyncIterator[Maintenance]:
+    made = Maintenance(
+        ledger, CheckpointPublisher([elsewhere]), MaintenanceSchedule(events=10),
         clock=lambda: time.now + time.set_by, running=time, pause=time.pause,
     )  # fmt: skip
     task = asyncio.create_task(made.run())
@@ -109,20 +109,20 @@ async def store(ledger: Ledger, count: int = 1) -> None:
     for _ in range(count):
         record = confirmed()
         record.submitting()
-        record.settled(State.REFUSED, reason="x", status=403, attempts=1, answer=None)
+        record.submission_ended(State.REFUSED, reason="x", status=403, attempts=1, answer=None)
         await ledger.append(record.take())
 
 
 async def test_the_first_checkpoint_is_made_at_the_start(
-    upkeep: Upkeep, elsewhere: Elsewhere
+    upkeep: Maintenance, elsewhere: Elsewhere
 ) -> None:
     assert [checkpoint.seq for checkpoint in elsewhere.kept] == [1]
-    assert elsewhere.kept[0].genuine
+    assert elsewhere.kept[0].is_genuine
     del upkeep
 
 
 async def test_so_many_events_ring_for_the_next_one(
-    upkeep: Upkeep, ledger: Ledger, elsewhere: Elsewhere, time: Time
+    upkeep: Maintenance, ledger: Ledger, elsewhere: Elsewhere, time: Time
 ) -> None:
     news = ledger.notify_after(10)
     await store(ledger)
@@ -135,7 +135,7 @@ async def test_so_many_events_ring_for_the_next_one(
 
 
 async def test_without_anything_new_none_is_made(
-    upkeep: Upkeep, elsewhere: Elsewhere, time: Time
+    upkeep: Maintenance, elsewhere: Elsewhere, time: Time
 ) -> None:
     await time.round(3600)
     assert len(elsewhere.kept) == 1
@@ -143,7 +143,7 @@ async def test_without_anything_new_none_is_made(
 
 
 async def test_one_that_could_not_be_sent_is_sent_later(
-    upkeep: Upkeep, ledger: Ledger, elsewhere: Elsewhere, time: Time
+    upkeep: Maintenance, ledger: Ledger, elsewhere: Elsewhere, time: Time
 ) -> None:
     await store(ledger)
     elsewhere.gone = True
@@ -160,7 +160,7 @@ async def test_one_that_could_not_be_sent_is_sent_later(
 
 
 async def test_the_end_of_the_service_is_anchored_too(
-    upkeep: Upkeep, ledger: Ledger, elsewhere: Elsewhere
+    upkeep: Maintenance, ledger: Ledger, elsewhere: Elsewhere
 ) -> None:
     await store(ledger)
     await upkeep.finish()
@@ -168,13 +168,13 @@ async def test_the_end_of_the_service_is_anchored_too(
 
 
 async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day(
-    upkeep: Upkeep, ledger: Ledger, time: Time
+    upkeep: Maintenance, ledger: Ledger, time: Time
 ) -> None:
     record = confirmed()
     await store_long_ago(ledger, record)
     with capture_logs() as log:
         await time.round(DAY_SECONDS)
-    assert await ledger.personal(record.id) is None
+    assert await ledger.personal_data(record.id) is None
     assert {
         "event": "personal data deleted",
         "consents": 1,
@@ -185,15 +185,15 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
     await store_long_ago(ledger, late)
     time.set_by = 2 * DAY_SECONDS  # a clock that is set begins no new day
     await time.round(DAY_SECONDS - 1)
-    assert await ledger.personal(late.id) is not None
+    assert await ledger.personal_data(late.id) is not None
     await time.round(1)
-    assert await ledger.personal(late.id) is None
+    assert await ledger.personal_data(late.id) is None
     del upkeep
 
 
 @pytest.mark.parametrize("synchronised", [False, True])
 async def test_a_clock_that_is_years_ahead_erases_nothing(
-    upkeep: Upkeep, ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch,
+    upkeep: Maintenance, ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch,
     *, synchronised: bool,
 ) -> None:  # fmt: skip
     """Unless NTP says so, that is, or it has been so long enough for calls to have come in."""
@@ -203,7 +203,7 @@ async def test_a_clock_that_is_years_ahead_erases_nothing(
     time.set_by = 13 * 365 * DAY_SECONDS
     with capture_logs() as logs:
         await time.round(DAY_SECONDS)
-    assert (await ledger.personal(record.id) is None) is synchronised
+    assert (await ledger.personal_data(record.id) is None) is synchronised
     refused = [log["reason"] for log in logs if log["event"] == "retention.refused"]
     assert [reason.partition(":")[0] for reason in refused] == (
         [] if synchronised else ["clock_unconfirmed"]
@@ -212,17 +212,19 @@ async def test_a_clock_that_is_years_ahead_erases_nothing(
 
 
 def test_a_line_may_have_a_time_of_its_own() -> None:
-    periods = Periods(personal_days=10, details_days=1, personal_days_of_lines={"fr": 2})
-    rules = periods.rules(1_800_000_000)
+    schedule = MaintenanceSchedule(
+        personal_days=10, details_days=1, personal_days_of_lines={"fr": 2}
+    )
+    rules = schedule.rules(1_800_000_000)
     assert rules.personal_before == "2027-01-05T08:00:00.000Z"
     assert rules.details_before == "2027-01-14T08:00:00.000Z"
     assert rules.of_lines == {"fr": "2027-01-13T08:00:00.000Z"}
 
 
 async def test_what_waits_for_a_person_is_said_every_day(
-    upkeep: Upkeep, ledger: Ledger, time: Time
+    upkeep: Maintenance, ledger: Ledger, time: Time
 ) -> None:
-    await ledger.message("c-1", "STOP", reference="m-1")
+    await ledger.record_message("c-1", "STOP", reference="m-1")
     await ledger.revoke(
         Revocation(number=NUMBER, brand=None, channel="command", actor="root", passed_on=False)
     )
@@ -239,17 +241,21 @@ async def test_a_ledger_that_is_down_is_one_line_and_looked_after_again(
 ) -> None:
     ledger = await Ledger.open(file, keys)
     await ledger.close()
-    upkeep = Upkeep(ledger, CheckpointPublisher([elsewhere]), Periods(), clock=time)
+    upkeep = Maintenance(
+        ledger, CheckpointPublisher([elsewhere]), MaintenanceSchedule(), clock=time
+    )
     with capture_logs() as log:
-        await upkeep.anchor()
-        await upkeep.tidy()
+        await upkeep.publish_checkpoint()
+        await upkeep.apply_retention()
     assert [line["event"] for line in log] == ["no checkpoint made", "retention not carried out"]
 
 
 async def test_a_pause_ends_with_the_news_or_with_its_time(
     ledger: Ledger, elsewhere: Elsewhere
 ) -> None:
-    upkeep = Upkeep(ledger, CheckpointPublisher([elsewhere]), Periods(seconds=0.01))
+    upkeep = Maintenance(
+        ledger, CheckpointPublisher([elsewhere]), MaintenanceSchedule(seconds=0.01)
+    )
     task = asyncio.create_task(upkeep.run())
     await store(ledger)
     async with asyncio.timeout(10):

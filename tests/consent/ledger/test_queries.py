@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, ConsentRecord, Filter, Ledger, RetentionRules, State
-from agi_bridge.consent.encoding import timestamp
-from agi_bridge.consent.errors import VaultDamaged
-from agi_bridge.consent.ledger import queries
+from agi_bridge.consent import (
+    Act,
+    ConsentRecord,
+    Filter,
+    RetentionRules,
+    State,
+    VaultDamaged,
+    timestamp,
+)
+from agi_bridge.consent.ledger import Ledger, queries
 from tests.support.consent_builders import (
     BRAND,
     ENTERED,
@@ -28,7 +34,8 @@ from tests.support.external_db import execute, plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.consent import Keys, Summary
+    from agi_bridge.consent import Summary
+    from agi_bridge.consent.signing import Keys
 
 
 async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
@@ -118,8 +125,8 @@ async def test_acts_of_their_own_have_lines_of_their_own(ledger: Ledger) -> None
     await stored(ledger, returning(first))
     await ledger.revoke(revocation())
     await ledger.revoke(revocation(brand=None))
-    await ledger.message("c-1", "STOP", reference="m-1")
-    await ledger.act(Act.EXPORTED, "an export", actor="admin")
+    await ledger.record_message("c-1", "STOP", reference="m-1")
+    await ledger.record_act(Act.EXPORTED, "an export", actor="admin")
     lines = [(s.kind, s.brand, s.line_id, s.state) for s in await ledger.summaries(Filter())]
     assert lines == [
         ("message", None, None, None),
@@ -184,10 +191,10 @@ async def test_what_waits_for_a_person_is_listed_until_it_is_resolved(ledger: Le
     await stored(ledger, submitting("+14155550172"), State.ACCEPTED)
     await ledger.revoke(revocation(passed_on=True))
     request = (await ledger.revoke(revocation())).revocation_id
-    message = await ledger.message("c-1", "STOP", reference="m-1")
+    message = await ledger.record_message("c-1", "STOP", reference="m-1")
     assert await listed(ledger, Filter(open_=True)) == [message, request, unknown]
     for id_ in (request, unknown):
-        await ledger.act(Act.RESOLVED, id_, how="done", actor="admin")
+        await ledger.record_act(Act.RESOLVED, id_, how="done", actor="admin")
     assert await listed(ledger, Filter(open_=True)) == [message]
 
 
@@ -231,18 +238,18 @@ async def test_one_damaged_row_does_not_hide_the_others(ledger: Ledger, where: P
         f"update pii set sealed = substr(sealed, 1, 20) where consent_id = '{damaged}'",  # noqa: S608 - ours
     )
     with pytest.raises(VaultDamaged):
-        await ledger.personal(damaged)
+        await ledger.personal_data(damaged)
     lines = {s.consent_id: s.masked_number for s in await ledger.summaries(Filter())}
     assert lines == {damaged: None, whole: "+1***23"}
 
 
 async def test_a_revocation_is_obeyed_until_a_consent_since_lifts_it(ledger: Ledger) -> None:
-    assert not await ledger.revocation_holds(NUMBER, "Example Store")
+    assert not await ledger.revocation_in_force(NUMBER, "Example Store")
     await ledger.revoke(revocation())
-    assert await ledger.revocation_holds(NUMBER, "example store")
-    assert not await ledger.revocation_holds(NUMBER, "*")
+    assert await ledger.revocation_in_force(NUMBER, "example store")
+    assert not await ledger.revocation_in_force(NUMBER, "*")
     again = submitting(caller_id=NUMBER)
     await ledger.append(again.take())
-    assert await ledger.revocation_holds(NUMBER, "Example Store")
+    assert await ledger.revocation_in_force(NUMBER, "Example Store")
     await ledger.erase([again.id], basis="request", actor="admin")  # then nobody can tell any more
-    assert await ledger.revocation_holds(NUMBER, "Example Store")
+    assert await ledger.revocation_in_force(NUMBER, "Example Store")

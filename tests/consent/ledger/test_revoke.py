@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import Act, Filter, IllegalTransition, Ledger, State, Withheld
-from agi_bridge.consent.encoding import commitment
-from agi_bridge.consent.ledger import revoke
+from agi_bridge.consent import Act, Filter, IllegalTransition, State, Withheld, commitment
+from agi_bridge.consent.ledger import Ledger, revoke
 from tests.support.consent_builders import (
     BRAND,
     NUMBER,
@@ -87,7 +86,7 @@ async def test_the_request_itself_is_on_record_with_what_opens_it_apart(
     )
     done = await ledger.revoke(request)
     [event] = await ledger.events(done.revocation_id)
-    known = await ledger.personal(done.revocation_id)
+    known = await ledger.personal_data(done.revocation_id)
     assert known is not None
     assert event.type is Act.REVOCATION
     facts = {
@@ -110,7 +109,7 @@ async def test_a_request_that_says_no_more_is_received_now(ledger: Ledger) -> No
     done = await ledger.revoke(revocation())
     [event] = await ledger.events(done.revocation_id)
     assert event.body["received"] == event.body["honoured"] == event.at
-    assert (await ledger.personal(done.revocation_id) or {}).keys() == {"salt", "number"}
+    assert (await ledger.personal_data(done.revocation_id) or {}).keys() == {"salt", "number"}
 
 
 async def test_the_same_request_again_changes_nothing(ledger: Ledger, where: Path | str) -> None:
@@ -188,7 +187,7 @@ async def test_a_revocation_and_agreements_that_race_leave_no_live_consent_behin
     for record in records:
         rows = [row.type for row in await ledger.rows_of(record.id)]
         assert rows == [] if record.id in refused else rows[-1] == "revoked"
-    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
+    assert await ledger.active_consent(NUMBER, BRAND, "info") is None
 
 
 async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
@@ -217,9 +216,9 @@ async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
 async def test_a_message_of_nobody_knows_whom_waits_for_a_person(
     ledger: Ledger, where: Path | str
 ) -> None:
-    id_ = await ledger.message("c-1", "ARRETE", reference="m-1", business_id="b-1")
+    id_ = await ledger.record_message("c-1", "ARRETE", reference="m-1", business_id="b-1")
     [event] = await ledger.events(id_)
-    known = await ledger.personal(id_)
+    known = await ledger.personal_data(id_)
     assert known is not None
     assert event.type is Act.MESSAGE
     assert (event.body["channel"], event.body["business_id"]) == ("instaply", "b-1")
@@ -232,8 +231,8 @@ async def test_a_message_of_nobody_knows_whom_waits_for_a_person(
 
 
 async def test_the_same_message_is_kept_once(ledger: Ledger) -> None:
-    ids = [await ledger.message("c-1", "STOP", reference="m-1") for _ in range(2)]
-    other = await ledger.message("c-1", "STOP", reference="m-2")
+    ids = [await ledger.record_message("c-1", "STOP", reference="m-1") for _ in range(2)]
+    other = await ledger.record_message("c-1", "STOP", reference="m-2")
     assert ids[0] == ids[1] != other
     assert len(await ledger.rows_of(ids[0])) == 1
 
@@ -251,15 +250,15 @@ async def unknown(ledger: Ledger) -> str:
 async def test_what_waits_for_a_person_is_resolved_once(ledger: Ledger) -> None:
     waiting = [
         await unknown(ledger),
-        await ledger.message("c-1", "STOP", reference="m-1"),
+        await ledger.record_message("c-1", "STOP", reference="m-1"),
         (await ledger.revoke(revocation(ANOTHER_NUMBER))).revocation_id,
     ]
     for id_ in waiting:
-        await ledger.act(Act.RESOLVED, id_, how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, id_, how="texted", actor="admin")
         event = (await ledger.events(id_))[-1]
         assert (event.type, event.body["how"]) == (Act.RESOLVED, "texted")
         with pytest.raises(IllegalTransition, match="does not wait"):
-            await ledger.act(Act.RESOLVED, id_, how="texted", actor="admin")
+            await ledger.record_act(Act.RESOLVED, id_, how="texted", actor="admin")
 
 
 async def test_an_unknown_outcome_can_be_resolved_after_its_revocation_too(
@@ -267,16 +266,16 @@ async def test_an_unknown_outcome_can_be_resolved_after_its_revocation_too(
 ) -> None:
     id_ = await unknown(ledger)
     await ledger.revoke(revocation())
-    await ledger.act(Act.RESOLVED, id_, how="not_texted", actor="admin")
+    await ledger.record_act(Act.RESOLVED, id_, how="not_texted", actor="admin")
     assert await last(ledger, id_) == "resolved"
 
 
 async def test_what_does_not_wait_is_not_resolved(ledger: Ledger) -> None:
     consent = await stored(ledger, submitting())
     with pytest.raises(IllegalTransition, match=f"{consent} does not wait"):
-        await ledger.act(Act.RESOLVED, consent, how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, consent, how="texted", actor="admin")
     with pytest.raises(LookupError, match="nothing is not in the ledger"):
-        await ledger.act(Act.RESOLVED, "nothing", how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, "nothing", how="texted", actor="admin")
 
 
 @pytest.mark.parametrize("act", [Act.REVEALED, Act.EXPORTED])
@@ -284,7 +283,7 @@ async def test_an_act_is_chained_and_changes_no_state(ledger: Ledger, act: Act) 
     record = submitting()
     consent = await stored(ledger, record)
     body: dict[str, Any] = {"actor": "admin", "count": 1}
-    await ledger.act(act, consent, **body)
+    await ledger.record_act(act, consent, **body)
     event = (await ledger.events(consent))[-1]
     assert event.type is act
     assert body.items() <= event.body.items()

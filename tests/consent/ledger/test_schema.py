@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agi_bridge.consent import Ledger
+    from agi_bridge.consent.ledger import Ledger
 
 
 @pytest.fixture

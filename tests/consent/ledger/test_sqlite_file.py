@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import Ledger, LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
 from tests.support.consent_builders import confirmed, revocation, submitting
 from tests.support.external_db import execute
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from agi_bridge.consent import Keys
+    from agi_bridge.consent.signing import Keys
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import IllegalTransition, Keys, Ledger, State
-from agi_bridge.consent.encoding import commitment
-from agi_bridge.consent.ledger import submissions
+from agi_bridge.consent import IllegalTransition, State, commitment
+from agi_bridge.consent.ledger import Ledger, submissions
 from tests.support.consent_builders import (
     BRAND,
     HEARD,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent import ConsentRecord
     from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.signing import Keys
 
 
 async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
@@ -193,15 +193,15 @@ async def test_a_stored_consent_is_gone_on_with(ledger: Ledger, other: Ledger) -
     assert (record.id, record.number, record.state) == (first.id, NUMBER, State.NOT_SENT)
     record.submitting(2)
     await other.append(record.take())
-    record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
+    record.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
     await other.append(record.take())
-    known = await ledger.personal(first.id)
+    known = await ledger.personal_data(first.id)
     assert known is not None
     assert known["answer"] == "ab" * 32
     rows = await ledger.rows_of(first.id)
     assert rows[-1].ledger_id == other.ledger_id
     salt = bytes.fromhex(known["salt"])
-    assert rows[-1].facts["answer_c"] == commitment(salt, "answer", "ab" * 32)
+    assert rows[-1].fields["answer_c"] == commitment(salt, "answer", "ab" * 32)
 
 
 async def test_what_is_not_there_or_erased_is_not_gone_on_with(ledger: Ledger) -> None:
@@ -242,42 +242,42 @@ async def test_only_an_open_submission_is_settled_as_never_sent(ledger: Ledger) 
 async def test_a_number_is_known_by_its_newest_consent_for_a_brand(
     ledger: Ledger, where: Path | str
 ) -> None:
-    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
+    assert await ledger.active_consent(NUMBER, BRAND, "info") is None
     await stored(ledger, submitting())
     execute(where, "update pii set at = '2026-01-01T00:00:00.000Z'")
     newest = await stored(ledger, confirmed(heard=replace(HEARD, language="fr", text="Oui.")))
     await stored(ledger, returning(newest))  # no consent of its own
-    live = await ledger.live_consent(NUMBER, BRAND.upper(), "info")
+    live = await ledger.active_consent(NUMBER, BRAND.upper(), "info")
     assert live is not None
     assert (live.consent_id, live.language) == (newest, "fr")
-    assert await ledger.live_consent(NUMBER, "Another", "info") is None
-    assert await ledger.live_consent("+14155550155", BRAND, "info") is None
+    assert await ledger.active_consent(NUMBER, "Another", "info") is None
+    assert await ledger.active_consent("+14155550155", BRAND, "info") is None
 
 
 async def test_a_revoked_restricted_or_erased_consent_is_not_live(ledger: Ledger) -> None:
     ids = [await stored(ledger, submitting()) for _ in range(3)]
     await ledger.restrict([ids[2]], basis="claim", until="2030-01-01T00:00:00.000Z", actor="admin")
     await ledger.erase([ids[1]], basis="request", actor="admin")
-    live = await ledger.live_consent(NUMBER, BRAND, "info")
+    live = await ledger.active_consent(NUMBER, BRAND, "info")
     assert live is not None
     assert live.consent_id == ids[0]
     await ledger.revoke(revocation())
-    assert await ledger.live_consent(NUMBER, BRAND, "info") is None
+    assert await ledger.active_consent(NUMBER, BRAND, "info") is None
 
 
 async def test_a_consent_given_since_the_revocation_is_live(ledger: Ledger) -> None:
     await stored(ledger, submitting())
     await ledger.revoke(revocation())
     since = await stored(ledger, submitting(caller_id=NUMBER))
-    live = await ledger.live_consent(NUMBER, BRAND, "info")
+    live = await ledger.active_consent(NUMBER, BRAND, "info")
     assert live is not None
     assert live.consent_id == since
 
 
 async def test_who_agreed_to_answers_has_not_agreed_to_advertising(ledger: Ledger) -> None:
     await stored(ledger, submitting())
-    assert await ledger.live_consent(NUMBER, BRAND, "marketing") is None
-    assert await ledger.live_consent(NUMBER, BRAND, "info") is not None
+    assert await ledger.active_consent(NUMBER, BRAND, "marketing") is None
+    assert await ledger.active_consent(NUMBER, BRAND, "info") is not None
 
 
 async def test_a_call_need_not_wait_until_all_unsent_consents_are_read(

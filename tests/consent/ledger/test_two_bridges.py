@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
-from agi_bridge.consent import Ledger
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify.verifier import Verifier
 from tests.support.call_env import prompts_heard
 from tests.support.consent_builders import revocation
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.agi.testing import CallRecord
-    from agi_bridge.consent import Keys, Revoked
+    from agi_bridge.consent import RevocationResult
+    from agi_bridge.consent.signing import Keys
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class Pair:
         async with self._slots:
             return await bridge.call(f"{number[2:]},1", caller_id=caller[1:])
 
-    async def revoke(self, number: str) -> Revoked:
+    async def revoke(self, number: str) -> RevocationResult:
         """Revoke on the bridge whose turn it is."""
         bridge = next(self._turns)
         async with self._slots:
@@ -173,10 +174,13 @@ async def test_bridges_that_start_at_once_keep_the_same_recordings(
         await Ledger.open(emptied_url, other_keys) as two,
     ):
         for ledger in (one, two):
-            await ledger.register("en", "Words.", "0" * 64, b"wav")
+            await ledger.register_disclosure("en", "Words.", "0" * 64, b"wav")
         for n in range(1, 31):
             sound = f"{n:064}"
             await asyncio.gather(
-                *(ledger.register("en", "Words.", sound, b"wav" * 9000) for ledger in (one, two))
+                *(
+                    ledger.register_disclosure("en", "Words.", sound, b"wav" * 9000)
+                    for ledger in (one, two)
+                )
             )
             assert await two.audio(sound) is not None

@@ -12,13 +12,21 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from agi_bridge.consent import Filter, Ledger, LedgerUnavailable, SchemaOutdated, State
-from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.encoding import canonical, commitment, text_sha256
-from agi_bridge.consent.ledger import schema
+from agi_bridge.consent import (
+    START,
+    Filter,
+    LedgerUnavailable,
+    State,
+    canonical,
+    commitment,
+    leaf,
+    link,
+    text_sha256,
+)
+from agi_bridge.consent.errors import SchemaOutdated
+from agi_bridge.consent.ledger import Ledger, schema, upgrade
 from agi_bridge.consent.ledger.database import Database
-from agi_bridge.consent.ledger.upgrade import upgrade
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent.signing import generate_keys
 from tests.support.consent_builders import FACTS, HEARD, NUMBER
 
 if TYPE_CHECKING:
@@ -93,20 +101,20 @@ async def test_a_ledger_of_the_first_release_is_refused_until_it_is_upgraded(
     old: Path | str,
 ) -> None:
     with pytest.raises(SchemaOutdated, match="run `agi-bridge consents upgrade`"):
-        await Ledger.open(old, new_keys())
+        await Ledger.open(old, generate_keys())
 
 
 async def test_everything_that_was_there_is_there_afterwards(old: Path | str) -> None:
-    keys = new_keys()
+    keys = generate_keys()
     assert upgrade(old, keys, software=SOFTWARE) == ("0001", "0002")
     async with await Ledger.open(old, keys) as ledger:
         assert [event.type for event in await ledger.events("agreed")] == [
             "disclosed", "entered", "confirmed", "submitting", "accepted",
         ]  # fmt: skip
         assert {event.at for event in await ledger.events()} == {AT}
-        personal = await ledger.personal("agreed")
+        personal = await ledger.personal_data("agreed")
         assert personal == {"salt": SALT.hex(), "number": NUMBER, "digits": DIGITS}
-        assert await ledger.personal("declined") is None
+        assert await ledger.personal_data("declined") is None
         found = await ledger.summaries(Filter(number=NUMBER))
         assert {summary.consent_id for summary in found} == {"agreed", "open"}
         kept = await ledger.disclosure(text_sha256(HEARD.text))
@@ -116,13 +124,13 @@ async def test_everything_that_was_there_is_there_afterwards(old: Path | str) ->
 
 
 async def test_the_old_events_are_the_beginning_of_the_chain(old: Path | str) -> None:
-    keys = new_keys()
+    keys = generate_keys()
     upgrade(old, keys, software=SOFTWARE)
     async with await Ledger.open(old, keys) as ledger:
         rows = await ledger.rows()
         assert rows[0].type == "opened"
-        assert rows[0].facts["migrated_events"] == 11
-        assert rows[0].facts["software"] == SOFTWARE
+        assert rows[0].fields["migrated_events"] == 11
+        assert rows[0].fields["software"] == SOFTWARE
         head = START
         for row in rows:
             head = link(head, leaf(row.body))
@@ -143,13 +151,13 @@ def test_the_number_is_nowhere_in_the_file_any_more(tmp_path: Path) -> None:
     database.vacuum_deleted()
     database.close()
     assert DIGITS.encode() in where.read_bytes()
-    upgrade(where, new_keys(), software=SOFTWARE)
+    upgrade(where, generate_keys(), software=SOFTWARE)
     for file in tmp_path.iterdir():
         assert DIGITS.encode() not in file.read_bytes(), file.name
 
 
 def test_both_ways_end_at_the_same_tables(old: Path | str) -> None:
-    upgrade(old, new_keys(), software=SOFTWARE)
+    upgrade(old, generate_keys(), software=SOFTWARE)
     database = Database(old)
     with database.transaction() as transaction:
         context = MigrationContext.configure(transaction.core)
@@ -162,7 +170,7 @@ def test_both_ways_end_at_the_same_tables(old: Path | str) -> None:
 
 
 def test_events_are_guarded_after_the_upgrade(old: Path | str) -> None:
-    upgrade(old, new_keys(), software=SOFTWARE)
+    upgrade(old, generate_keys(), software=SOFTWARE)
     for statement in ("UPDATE event SET at = ''", "DELETE FROM event"):
         database = Database(old)
         with (
@@ -174,7 +182,7 @@ def test_events_are_guarded_after_the_upgrade(old: Path | str) -> None:
 
 
 def test_a_second_upgrade_changes_nothing(old: Path | str) -> None:
-    keys = new_keys()
+    keys = generate_keys()
     upgrade(old, keys, software=SOFTWARE)
     assert upgrade(old, keys, software=SOFTWARE) == ("0002", "0002")
 
@@ -186,7 +194,7 @@ def test_one_that_fails_leaves_the_ledger_as_it_was(old: Path | str) -> None:
                                       " VALUES ('x', 'x', 'nonsense', '', '{}')"))  # fmt: skip
     database.close()
     with pytest.raises(ValueError, match="nonsense"):
-        upgrade(old, new_keys(), software=SOFTWARE)
+        upgrade(old, generate_keys(), software=SOFTWARE)
     with database.transaction() as transaction:
         assert schema.version(transaction.core) == "0001"
         count = transaction.core.execute(text("SELECT count(*) FROM event")).scalar()
@@ -196,12 +204,12 @@ def test_one_that_fails_leaves_the_ledger_as_it_was(old: Path | str) -> None:
 
 def test_where_no_ledger_is_nothing_is_made(where: Path | str, tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailable, match="no ledger is there"):
-        upgrade(where, new_keys(), software=SOFTWARE)
+        upgrade(where, generate_keys(), software=SOFTWARE)
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_newer_one_is_left_alone(where: Path | str) -> None:
-    keys = new_keys()
+    keys = generate_keys()
     await (await Ledger.open(where, keys)).close()
     database = Database(where)
     with database.transaction() as transaction:

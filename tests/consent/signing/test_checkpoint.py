@@ -11,14 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.consent.errors import BadCheckpoint
-from agi_bridge.consent.signing.checkpoint import Checkpoint, read_checkpoints, sign
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import BadCheckpoint
+from agi_bridge.consent.signing import Checkpoint, generate_keys, read_checkpoints, sign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEYS = new_keys()
+KEYS = generate_keys()
 AT = "2026-11-23T05:07:08.009Z"
 CHECKPOINT = sign(KEYS.signing, 100, "ab" * 32, AT)
 
@@ -27,18 +26,18 @@ def test_a_checkpoint_says_what_was_signed_and_by_whom() -> None:
     assert CHECKPOINT.ledger_id == KEYS.ledger_id
     assert CHECKPOINT.public_key == base64.b64encode(KEYS.public_key).decode()
     assert (CHECKPOINT.seq, CHECKPOINT.hash, CHECKPOINT.at) == (100, "ab" * 32, AT)
-    assert CHECKPOINT.genuine
+    assert CHECKPOINT.is_genuine
 
 
 def test_a_checkpoint_is_one_line_and_is_read_back_the_same() -> None:
     assert "\n" not in CHECKPOINT.line
-    assert Checkpoint.read(CHECKPOINT.line) == CHECKPOINT
-    assert Checkpoint.read(CHECKPOINT.line + "\n").line == CHECKPOINT.line
+    assert Checkpoint.parse(CHECKPOINT.line) == CHECKPOINT
+    assert Checkpoint.parse(CHECKPOINT.line + "\n").line == CHECKPOINT.line
 
 
 def test_what_a_syslog_daemon_puts_before_it_does_not_count() -> None:
     line = f"Nov 23 05:07:08 pbx agi-bridge[7]: checkpoint {CHECKPOINT.line}"
-    assert Checkpoint.read(line) == CHECKPOINT
+    assert Checkpoint.parse(line) == CHECKPOINT
 
 
 def test_the_signature_can_be_checked_by_hand_as_documented() -> None:
@@ -59,14 +58,14 @@ def test_the_signature_can_be_checked_by_hand_as_documented() -> None:
     ],
 )
 def test_a_changed_checkpoint_is_not_genuine(change: dict[str, Any]) -> None:
-    assert not replace(CHECKPOINT, **change).genuine
+    assert not replace(CHECKPOINT, **change).is_genuine
 
 
 def test_another_keys_checkpoint_of_our_chain_is_not_genuine() -> None:
-    forged = sign(new_keys().signing, 100, "cd" * 32, AT)
-    assert forged.genuine
-    assert not replace(forged, ledger_id=KEYS.ledger_id).genuine
-    assert not replace(forged, public_key=CHECKPOINT.public_key).genuine
+    forged = sign(generate_keys().signing, 100, "cd" * 32, AT)
+    assert forged.is_genuine
+    assert not replace(forged, ledger_id=KEYS.ledger_id).is_genuine
+    assert not replace(forged, public_key=CHECKPOINT.public_key).is_genuine
 
 
 def test_every_changed_character_of_a_line_is_noticed() -> None:
@@ -74,11 +73,11 @@ def test_every_changed_character_of_a_line_is_noticed() -> None:
     for place, character in enumerate(line):
         changed = line[:place] + ("0" if character != "0" else "1") + line[place + 1 :]
         try:
-            read = Checkpoint.read(changed)
+            read = Checkpoint.parse(changed)
         except BadCheckpoint:
             continue
         # The last characters of base64 have bits that stand for nothing.
-        assert not read.genuine or read == replace(CHECKPOINT, signature=read.signature)
+        assert not read.is_genuine or read == replace(CHECKPOINT, signature=read.signature)
 
 
 @pytest.mark.parametrize(
@@ -100,26 +99,26 @@ def test_every_changed_character_of_a_line_is_noticed() -> None:
 def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
     facts = {**json.loads(CHECKPOINT.line), field: value}
     with pytest.raises(BadCheckpoint) as caught:
-        Checkpoint.read(json.dumps(facts))
+        Checkpoint.parse(json.dumps(facts))
     assert str(caught.value) == f"its {field} is none"
 
 
 @pytest.mark.parametrize("line", ["", "hello", "[]", "7", "{}", "{" * 100_000, '{"seq":1'])
 def test_what_is_no_checkpoint_is_refused(line: str) -> None:
     with pytest.raises(BadCheckpoint, match="not "):
-        Checkpoint.read(line)
+        Checkpoint.parse(line)
 
 
 def test_a_field_too_many_is_refused() -> None:
     facts = {**json.loads(CHECKPOINT.line), "note": "mine"}
     with pytest.raises(BadCheckpoint, match="not an object of at, hash"):
-        Checkpoint.read(json.dumps(facts))
+        Checkpoint.parse(json.dumps(facts))
 
 
 @given(st.text())
 def test_no_text_makes_the_reader_fail_otherwise(text: str) -> None:
     with pytest.raises(BadCheckpoint):
-        Checkpoint.read(text)
+        Checkpoint.parse(text)
 
 
 def test_a_file_is_read_line_by_line(tmp_path: Path) -> None:

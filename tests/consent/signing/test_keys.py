@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agi_bridge.consent.errors import KeyMissing, KeyUnreadable
-from agi_bridge.consent.signing.keys import (
+from agi_bridge.consent.signing import (
     Keys,
-    advice,
+    backup_advice,
+    generate_keys,
     ledger_id_of,
-    new_keys,
-    open_to_others,
     rotate_vault_key,
+    world_accessible_key_files,
 )
 
 ONE = base64.b64encode(bytes(range(32))).decode()
@@ -153,13 +153,13 @@ def test_a_signing_key_may_be_pem(folder: Path) -> None:
 
 
 def test_the_ledgers_id_is_of_its_public_key() -> None:
-    keys = new_keys()
+    keys = generate_keys()
     assert keys.ledger_id == hashlib.sha256(keys.public_key).digest()[:16].hex()
-    assert ledger_id_of(keys.public_key) == keys.ledger_id != new_keys().ledger_id
+    assert ledger_id_of(keys.public_key) == keys.ledger_id != generate_keys().ledger_id
 
 
 def test_no_key_shows_in_a_repr() -> None:
-    assert repr(new_keys()) == "Keys()"
+    assert repr(generate_keys()) == "Keys()"
 
 
 def pem_of(key: Ed448PrivateKey | Ed25519PrivateKey, password: bytes | None = None) -> str:
@@ -231,18 +231,18 @@ def test_a_path_through_a_file_is_named(tmp_path: Path) -> None:
 
 def test_files_that_others_may_read_or_change_are_found(folder: Path) -> None:
     Keys.load(folder, create=True)
-    assert open_to_others(folder) == ()
+    assert world_accessible_key_files(folder) == ()
     (folder / "vault.key").chmod(0o604)
     (folder / "lookup.key").chmod(0o602)
     (folder / "signing.key").chmod(0o660)
-    assert open_to_others(folder) == (folder / "vault.key", folder / "lookup.key")
+    assert world_accessible_key_files(folder) == (folder / "vault.key", folder / "lookup.key")
     (folder / "vault.key").unlink()
-    assert open_to_others(folder) == (folder / "lookup.key",)
+    assert world_accessible_key_files(folder) == (folder / "lookup.key",)
 
 
 def test_the_advice_says_what_each_loss_costs(folder: Path) -> None:
     _, made = Keys.load(folder, create=True)
-    said = advice(made)
+    said = backup_advice(made)
     assert "\n" not in said
     for words in (
         str(folder / "vault.key"),

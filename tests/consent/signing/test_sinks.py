@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.consent.signing import (
+    Checkpoint,
+    CheckpointPublisher,
+    CommandSink,
+    FileSink,
+    SyslogSink,
+    generate_keys,
+    read_checkpoints,
+    sign,
+)
 from agi_bridge.consent.signing import sinks as anchors_module
-from agi_bridge.consent.signing.checkpoint import Checkpoint, read_checkpoints, sign
-from agi_bridge.consent.signing.keys import new_keys
-from agi_bridge.consent.signing.sinks import CheckpointPublisher, CommandSink, FileSink, SyslogSink
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.signing.sinks import Sink
+    from agi_bridge.consent.signing import Sink
 
-KEYS = new_keys()
+KEYS = generate_keys()
 
 
 def made(seq: int) -> Checkpoint:
@@ -108,7 +115,7 @@ def test_syslog_gets_one_datagram_that_can_be_read_back(tmp_path: Path) -> None:
         assert CheckpointPublisher([SyslogSink(tmp_path / "log")]).publish(ONE) == []
         datagram = daemon.recv(4096).decode()
     assert datagram.startswith(f"<29>agi-bridge[{os.getpid()}]: checkpoint {{")
-    assert Checkpoint.read(datagram) == ONE
+    assert Checkpoint.parse(datagram) == ONE
 
 
 def test_a_syslog_daemon_that_hangs_is_given_up(

@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.consent.errors import ConsentError, KeyMissing, VaultDamaged
-from agi_bridge.consent.signing.keys import new_keys
-from agi_bridge.consent.signing.vault import Vault
+from agi_bridge.consent import ConsentError, VaultDamaged
+from agi_bridge.consent.errors import KeyMissing
+from agi_bridge.consent.signing import Vault, generate_keys
 from tests.support.consent_texts import TEXTS
 
-KEYS = new_keys()
+KEYS = generate_keys()
 VAULT = Vault(KEYS)
 ID = "0190a0b0-0000-7000-8000-000000000001"
 NUMBER = "+14155550123"
@@ -67,14 +67,14 @@ def test_nothing_of_it_shows() -> None:
 def test_a_key_that_is_not_at_hand_is_named_by_its_id_and_not_called_damage() -> None:
     sealed = VAULT.seal(ID, {"number": NUMBER})
     with pytest.raises(KeyMissing) as caught:
-        Vault(new_keys()).open(ID, sealed)
+        Vault(generate_keys()).open(ID, sealed)
     assert hashlib.sha256(KEYS.vault[0]).hexdigest()[:16] in str(caught.value)
     assert ID in str(caught.value)
 
 
 def test_after_a_rotation_old_and_new_open_and_only_the_new_is_current() -> None:
     old = VAULT.seal(ID, {"number": NUMBER})
-    rotated = Vault(replace(KEYS, vault=(*new_keys().vault, *KEYS.vault)))
+    rotated = Vault(replace(KEYS, vault=(*generate_keys().vault, *KEYS.vault)))
     new = rotated.seal(ID, {"number": NUMBER})
     assert rotated.open(ID, old) == rotated.open(ID, new) == {"number": NUMBER}
     assert (rotated.is_current(old), rotated.is_current(new)) == (False, True)
@@ -101,10 +101,10 @@ def test_an_error_holds_no_personal_value() -> None:
 def test_a_number_is_looked_up_by_an_hmac_with_the_key_outside_the_database() -> None:
     expected = hmac.digest(KEYS.lookup, NUMBER.encode(), "sha256").hex()
     assert VAULT.lookup(NUMBER) == expected
-    assert Vault(new_keys()).lookup(NUMBER) != expected
+    assert Vault(generate_keys()).lookup(NUMBER) != expected
 
 
 def test_a_database_knows_its_look_up_key() -> None:
-    assert Vault(replace(new_keys(), lookup=KEYS.lookup)).lookup_check == VAULT.lookup_check
+    assert Vault(replace(generate_keys(), lookup=KEYS.lookup)).lookup_check == VAULT.lookup_check
     assert Vault(replace(KEYS, lookup=bytes(32))).lookup_check != VAULT.lookup_check
     assert len(VAULT.lookup_check) == 64

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agi_bridge.consent.errors import BadExport
+from agi_bridge.consent import BadExport
 from agi_bridge.evidence.export import archive
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.app.ledger import load_keys, open_ledger
-from agi_bridge.consent import ConsentRecord, Ledger, State
-from agi_bridge.consent.signing.keys import new_keys
+from agi_bridge.consent import ConsentRecord, State
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import generate_keys
 from agi_bridge.evidence.export.collect import Gathering
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import Files
@@ -216,7 +217,9 @@ def test_a_returning_callers_export_has_the_consent_that_it_rests_on(shop: Shop)
         record.returned(shop.unknown, region="US")
         record.submitting()
         await ledger.append(record.take())
-        record.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64)
+        record.submission_ended(
+            State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64
+        )
         await ledger.append(record.take())
         return record.id
 
@@ -266,7 +269,7 @@ def test_the_same_state_gives_the_same_bytes(shop: Shop) -> None:
 def test_two_bridges_on_one_ledger_are_both_in_it(shop: Shop) -> None:
     async def elsewhere() -> str:
         own = load_keys(shop.settings)[0]
-        keys = replace(own, signing=new_keys().signing)
+        keys = replace(own, signing=generate_keys().signing)
         place = shop.settings.ledger_place
         async with await Ledger.open(place, keys) as ledger:
             record = await consent_records.accepted(
@@ -287,7 +290,7 @@ def test_two_bridges_on_one_ledger_are_both_in_it(shop: Shop) -> None:
 def test_an_event_that_no_checkpoint_follows_is_told(shop: Shop) -> None:
     async def elsewhere() -> str:
         own = load_keys(shop.settings)[0]
-        keys = replace(own, signing=new_keys().signing)
+        keys = replace(own, signing=generate_keys().signing)
         async with await Ledger.open(shop.settings.ledger_place, keys) as ledger:
             return await consent_records.accepted(
                 ledger, consent_records.heard(shop.folder), "+14155550188"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agi_bridge.cli.errors import UsageError
-from agi_bridge.consent.signing.keys import ledger_id_of
+from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.export.trust import trusted_chain
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agi_bridge.consent.encoding import canonical
-from agi_bridge.consent.signing.checkpoint import read_checkpoints, sign
+from agi_bridge.consent import canonical
+from agi_bridge.consent.signing import read_checkpoints, sign
 from agi_bridge.evidence.export import archive
 from agi_bridge.evidence.export.verify import verify_export
 from tests.support import consent_records

@@ -6,9 +6,7 @@ from dataclasses import replace
 from itertools import permutations, zip_longest
 from typing import TYPE_CHECKING
 
-from agi_bridge.consent.chain import START, Row, leaf
-from agi_bridge.consent.encoding import text_sha256
-from agi_bridge.consent.states import State
+from agi_bridge.consent import START, Row, State, leaf, text_sha256
 from agi_bridge.evidence.verify.verdict import SHOWN, Fault
 from agi_bridge.evidence.verify.verifier import Leaf, Start, verify
 from tests.support.chains import TEXT, Bridge, integrity, whats, whole

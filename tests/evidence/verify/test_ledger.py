@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import Act, Keys, Ledger, State
-from agi_bridge.consent.encoding import text_sha256
-from agi_bridge.consent.errors import VaultDamaged
+from agi_bridge.consent import Act, State, VaultDamaged, text_sha256
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify.verifier import Verifier
 from tests.support.consent_builders import (
     HEARD,
@@ -22,6 +21,7 @@ from tests.support.consent_builders import (
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
+    from agi_bridge.consent.signing import Keys
     from agi_bridge.evidence.verify.verdict import Verdicts
 
 
@@ -32,7 +32,7 @@ async def verified(ledger: Ledger) -> Verdicts:
     )
     for chain in await ledger.chains():
         rows = await ledger.rows(chain.ledger_id)
-        opened = {row.consent_id: await ledger.personal(row.consent_id) or {} for row in rows}
+        opened = {row.consent_id: await ledger.personal_data(row.consent_id) or {} for row in rows}
         verifier.read(rows, opened)
     return verifier.verdicts()
 
@@ -72,7 +72,7 @@ async def test_all_that_a_ledger_does_verifies(ledger: Ledger, other: Ledger) ->
     for record in (accepted, unsent, unknown):
         await ledger.append(record.take())
     settle(accepted)
-    unsent.settled(State.NOT_SENT, reason="refused", status=None, attempts=1, answer=None)
+    unsent.submission_ended(State.NOT_SENT, reason="refused", status=None, attempts=1, answer=None)
     for record in (accepted, unsent):
         await ledger.append(record.take())
     await ledger.recover()
@@ -85,8 +85,8 @@ async def test_all_that_a_ledger_does_verifies(ledger: Ledger, other: Ledger) ->
     await ledger.revoke(revocation(words="STOP"))
     settle(again)  # revoked while it was on its way
     await other.append(again.take())
-    message = await other.message("7", "stop", reference="8")
-    await other.act(Act.RESOLVED, message, actor="admin")
+    message = await other.record_message("7", "stop", reference="8")
+    await other.record_act(Act.RESOLVED, message, actor="admin")
     await ledger.checkpoint()
     await other.checkpoint()
     assert await broken(ledger) == set()
@@ -155,7 +155,7 @@ async def test_another_consents_personal_data_is_refused(told: Ledger, where: Pa
     damaged = 0
     for consent_id in {row.consent_id for row in await told.rows() if row.type == State.CONFIRMED}:
         try:
-            await told.personal(consent_id)
+            await told.personal_data(consent_id)
         except VaultDamaged:
             damaged += 1
     assert damaged == 2

@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.consent.chain import START, Row, leaf, link
-from agi_bridge.consent.states import State
+from agi_bridge.consent import START, Row, State, leaf, link
 from agi_bridge.evidence.verify.verifier import verify
 from tests.support.chains import Bridge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.verify.verdict import Verdicts
 
 BRIDGE = Bridge()

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from agi_bridge.consent.chain import leaf, link
-from agi_bridge.consent.encoding import commitment, new_salt, text_sha256
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent import Act, State, commitment, leaf, link, text_sha256
+from agi_bridge.consent.encoding import new_salt
 from agi_bridge.evidence.verify.verdict import ChainSeen, Fault
 from agi_bridge.evidence.verify.verifier import Verifier, verify
 from tests.support.chains import CALLER, TEXT, Bridge, integrity, whats, whole

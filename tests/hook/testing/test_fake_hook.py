@@ -7,7 +7,14 @@ import pytest
 import uvloop
 
 from agi_bridge.hook import Dial, HookClient, Instructions, Method, Outcome, Submission
-from agi_bridge.hook.testing.fake_hook import BY_NUMBER, PATH, FakeHook, Received, Scenario, run
+from agi_bridge.hook.testing import (
+    BY_NUMBER,
+    PATH,
+    FakeHook,
+    Received,
+    Scenario,
+    serve_fake_hook,
+)
 
 FROM = "+14155550123"
 TO = "+14155550111"
@@ -237,7 +244,9 @@ async def test_run_serves_until_it_is_cancelled() -> None:
     started: asyncio.Future[FakeHook] = asyncio.get_running_loop().create_future()
     told: list[Received] = []
     task = asyncio.create_task(
-        run(scenario="say", key=KEY, on_request=told.append, on_start=started.set_result)
+        serve_fake_hook(
+            scenario="say", key=KEY, on_request=told.append, on_start=started.set_result
+        )
     )
     fake_hook = await started
     assert (await submit(fake_hook)).reason == "no_forwarding"
@@ -249,7 +258,7 @@ async def test_run_serves_until_it_is_cancelled() -> None:
 
 
 async def test_run_needs_nobody_to_tell() -> None:
-    task = asyncio.create_task(run())
+    task = asyncio.create_task(serve_fake_hook())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError
 from agi_bridge.lab.asterisk import provision as provisioning
 from agi_bridge.lab.asterisk.provision import (
     Installation,
@@ -14,6 +13,7 @@ from agi_bridge.lab.asterisk.provision import (
     provision,
     share_path,
 )
+from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError
 
 
 def tree(at: Path) -> Path:

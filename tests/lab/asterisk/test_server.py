@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.cli.errors import AsteriskError
 from agi_bridge.lab.asterisk import server as pbx_module
 from agi_bridge.lab.asterisk.server import Asterisk, free_port
+from agi_bridge.lab.errors import AsteriskError
 from tests.lab.asterisk.test_provision import tree
 
 URL = "agi://127.0.0.1:9/consent"

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from agi_bridge.cli.errors import DemoError
-from agi_bridge.consent import ConsentRecord, Keys, Ledger, LedgerUnavailable, State
-from agi_bridge.hook.testing.fake_hook import BY_NUMBER, FakeHook, Received, Scenario
+from agi_bridge.consent import ConsentRecord, LedgerUnavailable, State
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import Keys
+from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario
 from agi_bridge.lab.demo import console
 from agi_bridge.lab.demo.console import STATES, Calls
 from agi_bridge.lab.demo.environment import DID, MENU_DID
+from agi_bridge.lab.errors import DemoError
 from tests.support.consent_builders import FACTS, HEARD, NUMBER, confirmed
 from tests.support.external_db import execute
 from tests.support.screen import Screen, bridge, on, teller
@@ -28,7 +30,7 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
     telling = teller(screen)
     agreed = confirmed()
     agreed.submitting()
-    agreed.settled(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
+    agreed.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
         with pytest.raises(DemoError, match="no consent is stored"):

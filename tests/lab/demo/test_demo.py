@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from agi_bridge.agi import Channel, Server
-from agi_bridge.cli.errors import (
-    AsteriskError,
-    AsteriskUnavailableError,
-    CallFailedError,
-    DemoError,
-)
 from agi_bridge.consent import State
-from agi_bridge.hook.testing.fake_hook import Scenario
+from agi_bridge.hook.testing import Scenario
 from agi_bridge.lab.demo import call as demo_call
 from agi_bridge.lab.demo import demo, environment
 from agi_bridge.lab.demo.call import FakeCall, RealCall, expected
 from agi_bridge.lab.demo.demo import FAILED, WORKED
 from agi_bridge.lab.demo.environment import FORWARD, SHOP
 from agi_bridge.lab.demo.recognizer import hears_tone
+from agi_bridge.lab.errors import (
+    AsteriskError,
+    AsteriskUnavailableError,
+    CallFailedError,
+    DemoError,
+)
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.support.screen import Screen, on, teller
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.cli.errors import AsteriskError, AsteriskUnavailableError, DemoError
 from agi_bridge.lab.demo import environment
 from agi_bridge.lab.demo.environment import DID, MENU_DID
+from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError, DemoError
 from agi_bridge.settings import Settings
 from tests.support.screen import bridge
 

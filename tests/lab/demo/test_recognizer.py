@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from agi_bridge.cli.errors import CallEndedError
 from agi_bridge.lab.demo.recognizer import (
     PromptRecognizer,
     ReferencePrompt,
@@ -14,6 +13,7 @@ from agi_bridge.lab.demo.recognizer import (
     is_tone,
     tone,
 )
+from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.rtp import FRAME, Packet, RtpStream
 from agi_bridge.speech import SHIPPED

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
-from agi_bridge.cli.errors import CallEndedError, CallFailedError, PhoneError, RegistrationError
+from agi_bridge.lab.errors import CallEndedError, CallFailedError, PhoneError, RegistrationError
 from agi_bridge.lab.sip import call as sip_call
 from agi_bridge.lab.sip import transaction
 from agi_bridge.lab.sip.call import Account, Call, End, State, response

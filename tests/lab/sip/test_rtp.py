@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from agi_bridge.cli.errors import CallEndedError
+from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import rtp
 from agi_bridge.lab.sip.rtp import RtpStream
 

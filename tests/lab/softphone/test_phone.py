@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agi_bridge.agi import AGIHangup, Channel, Server
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone import phone
 from agi_bridge.lab.softphone.phone import MISUSED, NOT_SEEN_THROUGH, SEEN_THROUGH, Target
 from agi_bridge.lab.softphone.sounds import Sounds
@@ -242,5 +242,5 @@ def test_the_number_called_goes_into_the_url_as_the_dialplan_puts_it() -> None:
     assert Target.of("agi://h:1/c?token=x", "+1").path == "c?token=x&to=%2B1"
     assert Target.of("agi://h/c?to=5", "+1").path == "c?to=5"
     assert Target.of("agi://h", "").path == ""
-    with pytest.raises(UsageError):
+    with pytest.raises(SoftphoneUsageError):
         Target.of("agi://h:99999/", "")

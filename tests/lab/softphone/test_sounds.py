@@ -77,7 +77,7 @@ def test_a_recording_that_may_not_be_read_is_not_a_missing_one(
     def closed(file: Path) -> None:
         raise PermissionError(file)
 
-    monkeypatch.setattr("agi_bridge.lab.softphone.sounds.examine", closed)
+    monkeypatch.setattr("agi_bridge.lab.softphone.sounds.read_sound_info", closed)
     found = Sounds().find(str(tmp_path / "say"))
     assert found is not None
     assert not found.known

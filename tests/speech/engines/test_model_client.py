@@ -12,7 +12,13 @@ import pytest
 
 from agi_bridge.speech import EngineError, EngineTimeout
 from agi_bridge.speech.engines import model_client as module
-from agi_bridge.speech.engines.model_client import ModelEngine, Sound, Worker, worker_command, write
+from agi_bridge.speech.engines.model_client import (
+    ModelEngine,
+    ModelProcess,
+    PcmAudio,
+    model_command,
+    write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -22,23 +28,25 @@ NEVER = 60.0
 
 
 @pytest.fixture
-async def worker(installed: Path) -> AsyncIterator[Worker]:
+async def worker(installed: Path) -> AsyncIterator[ModelProcess]:
     """A real worker, with piper's stand-in in it."""
     (installed / "voice.onnx").touch()
     options = {"voices": {"en": str(installed / "voice.onnx")}}
-    made = Worker(worker_command("piper", options))
+    made = ModelProcess(model_command("piper", options))
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def program() -> AsyncIterator[Callable[..., Worker]]:
+async def program() -> AsyncIterator[Callable[..., ModelProcess]]:
     """A worker that is any Python program."""
-    made: list[Worker] = []
+    made: list[ModelProcess] = []
 
-    def make(text: str, *, start_seconds: float = NEVER, sentence_seconds: float = NEVER) -> Worker:
+    def make(
+        text: str, *, start_seconds: float = NEVER, sentence_seconds: float = NEVER
+    ) -> ModelProcess:
         command = [sys.executable, "-I", "-c", text]
-        one = Worker(command, start_seconds=start_seconds, sentence_seconds=sentence_seconds)
+        one = ModelProcess(command, start_seconds=start_seconds, sentence_seconds=sentence_seconds)
         made.append(one)
         return one
 
@@ -47,7 +55,7 @@ async def program() -> AsyncIterator[Callable[..., Worker]]:
         await one.close()
 
 
-async def said(worker: Worker, text: str) -> str:
+async def said(worker: ModelProcess, text: str) -> str:
     return (await worker.ask(text, "en")).samples.decode("utf-16-le")
 
 
@@ -65,7 +73,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_model_is_loaded_once_and_asked_again_and_again(worker: Worker) -> None:
+async def test_a_model_is_loaded_once_and_asked_again_and_again(worker: ModelProcess) -> None:
     await worker.start()
     assert await said(worker, "Où ça ?") == "Où ça ?"
     assert await said(worker, "pid") == await said(worker, "pid") != str(os.getpid())
@@ -73,7 +81,7 @@ async def test_a_model_is_loaded_once_and_asked_again_and_again(worker: Worker) 
 
 
 async def test_it_sees_nothing_of_the_bridges_environment(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
+    worker: ModelProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSTAPLY_KEY", "secret")
     assert await said(worker, "environ") == str(["LC_ALL", "PATH", "PYTHONPATH"])
@@ -82,7 +90,7 @@ async def test_it_sees_nothing_of_the_bridges_environment(
 
 @pytest.mark.parametrize("text", ["fail", "write"])
 async def test_a_sentence_that_it_cannot_say_is_an_error_but_not_its_end(
-    worker: Worker, text: str
+    worker: ModelProcess, text: str
 ) -> None:
     pid = await said(worker, "pid")
     with pytest.raises(EngineError, match=r"^the model failed \((ValueError|OSError)\)$"):
@@ -90,14 +98,14 @@ async def test_a_sentence_that_it_cannot_say_is_an_error_but_not_its_end(
     assert await said(worker, "pid") == pid
 
 
-async def test_one_that_crashes_is_started_anew(worker: Worker) -> None:
+async def test_one_that_crashes_is_started_anew(worker: ModelProcess) -> None:
     pid = await said(worker, "pid")
     with pytest.raises(EngineError):
         await worker.ask("crash", "en")
     assert await said(worker, "pid") != pid
 
 
-async def test_one_that_was_killed_is_started_anew(worker: Worker) -> None:
+async def test_one_that_was_killed_is_started_anew(worker: ModelProcess) -> None:
     pid = await said(worker, "pid")
     process = worker._process
     assert process is not None
@@ -106,7 +114,7 @@ async def test_one_that_was_killed_is_started_anew(worker: Worker) -> None:
     assert await said(worker, "pid") != pid
 
 
-async def test_one_that_hangs_is_ended(worker: Worker) -> None:
+async def test_one_that_hangs_is_ended(worker: ModelProcess) -> None:
     pid = int(await said(worker, "pid"))
     worker._sentence_seconds = 0.05
     with pytest.raises(EngineTimeout):
@@ -114,7 +122,9 @@ async def test_one_that_hangs_is_ended(worker: Worker) -> None:
     assert gone(pid)
 
 
-async def test_a_caller_who_hangs_up_does_not_cost_the_next_one_the_model(worker: Worker) -> None:
+async def test_a_caller_who_hangs_up_does_not_cost_the_next_one_the_model(
+    worker: ModelProcess,
+) -> None:
     pid = await said(worker, "pid")
     call = asyncio.create_task(worker.ask("a sentence", "en"))
     await turns()
@@ -124,7 +134,7 @@ async def test_a_caller_who_hangs_up_does_not_cost_the_next_one_the_model(worker
     assert await said(worker, "pid") == pid
 
 
-async def test_closing_ends_it_in_the_midst_of_a_sentence(worker: Worker) -> None:
+async def test_closing_ends_it_in_the_midst_of_a_sentence(worker: ModelProcess) -> None:
     pid = int(await said(worker, "pid"))
     call = asyncio.create_task(worker.ask("hang", "en"))
     await turns()
@@ -134,7 +144,9 @@ async def test_closing_ends_it_in_the_midst_of_a_sentence(worker: Worker) -> Non
     await worker.close()
 
 
-async def test_it_ends_with_the_bridge_even_in_the_midst_of_a_sentence(worker: Worker) -> None:
+async def test_it_ends_with_the_bridge_even_in_the_midst_of_a_sentence(
+    worker: ModelProcess,
+) -> None:
     await worker.start()
     process = worker._process
     assert process is not None
@@ -159,7 +171,7 @@ async def test_it_ends_with_the_bridge_even_in_the_midst_of_a_sentence(worker: W
     ],
 )
 async def test_a_line_that_is_no_reply_ends_it(
-    program: Callable[..., Worker], reply: str, words: str
+    program: Callable[..., ModelProcess], reply: str, words: str
 ) -> None:
     talker = program(f"print('{{}}', flush=True)\ninput()\nprint({reply!r})")
     with pytest.raises(EngineError, match=words):
@@ -176,7 +188,7 @@ async def test_a_line_that_is_no_reply_ends_it(
     ],
 )
 async def test_one_that_cannot_be_loaded_says_why(
-    program: Callable[..., Worker], text: str, words: str
+    program: Callable[..., ModelProcess], text: str, words: str
 ) -> None:
     with pytest.raises(EngineError, match=words):
         await program(text).start()
@@ -186,10 +198,12 @@ async def test_a_model_that_is_not_there_is_said_by_the_worker_itself(installed:
     (installed / "voice.onnx").write_text("broken", encoding="utf-8")
     options = {"voices": {"en": str(installed / "voice.onnx")}}
     with pytest.raises(EngineError, match="cannot be loaded: RuntimeError: no model"):
-        await Worker(worker_command("piper", options)).start()
+        await ModelProcess(model_command("piper", options)).start()
 
 
-async def test_one_that_takes_too_long_to_load_is_ended(program: Callable[..., Worker]) -> None:
+async def test_one_that_takes_too_long_to_load_is_ended(
+    program: Callable[..., ModelProcess],
+) -> None:
     slow = program("import threading; threading.Event().wait()", start_seconds=0.05)
     with pytest.raises(EngineTimeout):
         await slow.start()
@@ -198,17 +212,17 @@ async def test_one_that_takes_too_long_to_load_is_ended(program: Callable[..., W
 
 async def test_a_program_that_is_not_there_is_an_error() -> None:
     with pytest.raises(EngineError, match="FileNotFoundError"):
-        await Worker(["/nonexistent/python"]).start()
+        await ModelProcess(["/nonexistent/python"]).start()
 
 
 # -- the engine over it
 
 
-def model_engine(worker: Worker, **more: int) -> ModelEngine:
+def model_engine(worker: ModelProcess, **more: int) -> ModelEngine:
     return ModelEngine("piper", "piper", ["en"], worker, **more)
 
 
-async def test_sentences_are_joined_with_pauses(worker: Worker, tmp_path: Path) -> None:
+async def test_sentences_are_joined_with_pauses(worker: ModelProcess, tmp_path: Path) -> None:
     engine = model_engine(worker)
     await engine.start()
     await engine.render("One. Two.", "en", tmp_path / "out.wav")
@@ -220,12 +234,12 @@ async def test_sentences_are_joined_with_pauses(worker: Worker, tmp_path: Path) 
     assert spoken.count("\0") == int(22050 * module.PAUSE_SECONDS)
 
 
-async def test_a_text_that_has_no_sound_is_an_error(worker: Worker, tmp_path: Path) -> None:
+async def test_a_text_that_has_no_sound_is_an_error(worker: ModelProcess, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="has no sound"):
         await model_engine(worker).render("silent", "en", tmp_path / "out.wav")
 
 
-async def test_a_model_that_says_too_much_is_stopped(worker: Worker, tmp_path: Path) -> None:
+async def test_a_model_that_says_too_much_is_stopped(worker: ModelProcess, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="says too much"):
         await model_engine(worker, max_output_bytes=20).render(
             "A sentence. Another one.", "en", tmp_path / "out.wav"
@@ -235,9 +249,9 @@ async def test_a_model_that_says_too_much_is_stopped(worker: Worker, tmp_path: P
 
 def test_a_model_that_changes_its_rate_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="changes its rate"):
-        write([Sound(8000, b"xx"), Sound(16000, b"xx")], tmp_path / "out.wav")
+        write([PcmAudio(8000, b"xx"), PcmAudio(16000, b"xx")], tmp_path / "out.wav")
 
 
 def test_a_sound_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be written"):
-        write([Sound(8000, b"xx")], tmp_path / "gone" / "out.wav")
+        write([PcmAudio(8000, b"xx")], tmp_path / "gone" / "out.wav")

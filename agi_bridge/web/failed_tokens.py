@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.guard import Tally
+from agi_bridge.diagnostics import RateLimitedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _ADDRESSES: Final = 4096
 """Addresses that are told apart; all others count as one."""
 
 
-class Attempts:
+class FailedTokens:
     """Counts wrong tokens by address.
 
     Args:
@@ -37,7 +37,7 @@ class Attempts:
         self._now = now
         self._since = now()
         self._wrong: Counter[str] = Counter()
-        self._refused = Tally("web.token_refused")
+        self._refused = RateLimitedEvent("web.token_refused")
 
     def too_many(self, address: str, path: str) -> bool:
         """Count a wrong token; tell whether this address has sent too many."""
@@ -47,7 +47,7 @@ class Attempts:
         if address not in self._wrong and len(self._wrong) >= _ADDRESSES:
             address = ""
         self._wrong[address] += 1
-        self._refused.add(peer=address, path=path)
+        self._refused.log(peer=address, path=path)
         return self._wrong[address] > MOST
 
     def close(self) -> None:

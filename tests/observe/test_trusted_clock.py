@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.observe.steady import CONFIRM, NTP_STEP, TOLERANCE, SteadyClock
+from agi_bridge.observe.trusted_clock import CONFIRM, NTP_STEP, TOLERANCE, TrustedClock
 
 NOON = 1_800_000_000.0
 YEARS = 13 * 365 * 86_400.0
@@ -19,7 +19,7 @@ class Machine:
         self.passed = 0.0
         self.set_by = 0.0
         self.ntp = False
-        self.clock = SteadyClock(
+        self.clock = TrustedClock(
             lambda: NOON + self.passed + self.set_by, lambda: 7.0 + self.passed, lambda: self.ntp
         )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from agi_bridge.observe.clock import ask_kernel
+from agi_bridge.observe import ask_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class _Reading:
         return self.wall + running - self.running
 
 
-class SteadyClock:
+class TrustedClock:
     """Tells the time of day in seconds since the epoch; from any thread.
 
     Args:
@@ -108,5 +108,5 @@ class SteadyClock:
         return abs(jump) <= NTP_STEP and self._synchronised()
 
 
-steady_time: Final = SteadyClock()
+wall_clock: Final = TrustedClock()
 """The process's own; its running time begins with the process's first look at the clock."""

@@ -1,4 +1,4 @@
-"""What failed and where: one line, groups taken apart, our own code named."""
+"""Exceptions on one line, and events that peers can repeat, at most one line per period."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Never
 
 import pytest
+from structlog.testing import capture_logs
 
-from agi_bridge.guard import bind, describe, origin
+from agi_bridge.diagnostics import RateLimitedEvent, exception_origin, exception_summary
+from agi_bridge.net import bind
 
 HERE = Path(__file__).name
 
@@ -30,26 +32,26 @@ def line_of(function: object) -> int:
 
 def test_an_error_is_its_class_and_text_and_the_line_that_raised_it() -> None:
     error = caught(fail)
-    assert describe(error) == "KeyError: '4155550123'"
-    assert origin(error) == f"KeyError at {HERE}:{line_of(fail)}"
+    assert exception_summary(error) == "KeyError: '4155550123'"
+    assert exception_origin(error) == f"KeyError at {HERE}:{line_of(fail)}"
 
 
 def test_an_error_that_a_library_raised_has_the_place_of_ours_that_called_it() -> None:
     def ask() -> None:
         json.loads("{")
 
-    assert origin(caught(ask)) == f"JSONDecodeError at {HERE}:{line_of(ask)}"
+    assert exception_origin(caught(ask)) == f"JSONDecodeError at {HERE}:{line_of(ask)}"
 
 
 def test_code_of_the_package_is_named_with_its_folder() -> None:
     error = caught(lambda: bind("192.0.2.1", 4573, "agi"))
-    assert origin(error).startswith("OSError at agi_bridge/guard/listening.py:")
+    assert exception_origin(error).startswith("OSError at agi_bridge/net.py:")
 
 
 def test_an_error_of_libraries_alone_has_their_innermost_place() -> None:
     error = caught(fail)
     error.__traceback__ = None
-    assert origin(error) == "KeyError at ?"
+    assert exception_origin(error) == "KeyError at ?"
 
 
 def test_what_a_task_group_raises_is_what_its_tasks_raised() -> None:
@@ -68,17 +70,17 @@ def test_what_a_task_group_raises_is_what_its_tasks_raised() -> None:
 
     error = caught(lambda: asyncio.run(story()))
     assert isinstance(error, ExceptionGroup)
-    told = origin(error)
+    told = exception_origin(error)
     assert f"KeyError at {HERE}:{line_of(fail)}" in told
     assert "ValueError at" in told
     assert "taskgroups" not in told
     assert "4155550123" not in told
-    assert "KeyError: '4155550123'" in describe(error)
+    assert "KeyError: '4155550123'" in exception_summary(error)
 
 
 def test_of_many_a_few_are_named_and_the_others_counted() -> None:
     group = ExceptionGroup("many", [ValueError(str(each)) for each in range(7)])
-    assert describe(group) == (
+    assert exception_summary(group) == (
         "ValueError: 0; ValueError: 1; ValueError: 2; ValueError: 3; and 3 more"
     )
 
@@ -87,7 +89,7 @@ def test_groups_in_groups_have_no_depth_that_breaks_it() -> None:
     error: Exception = KeyError("x")
     for _ in range(5000):
         error = ExceptionGroup("deeper", [error])
-    assert describe(error) == "KeyError: 'x'"
+    assert exception_summary(error) == "KeyError: 'x'"
 
 
 def test_what_caused_it_is_named_by_its_class_alone() -> None:
@@ -97,7 +99,7 @@ def test_what_caused_it_is_named_by_its_class_alone() -> None:
         except KeyError as error:
             raise RuntimeError("gone") from error
 
-    told = origin(caught(ask))
+    told = exception_origin(caught(ask))
     assert told.startswith("RuntimeError at ")
     assert told.endswith(", from KeyError")
 
@@ -107,5 +109,48 @@ def test_a_long_text_is_cut_and_one_that_cannot_be_had_does_no_harm() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no")
 
-    assert len(describe(ValueError("x" * 100_000))) < 600
-    assert describe(Mute()) == "Mute: (without a text)"
+    assert len(exception_summary(ValueError("x" * 100_000))) < 600
+    assert exception_summary(Mute()) == "Mute: (without a text)"
+
+
+def end_period(event: RateLimitedEvent) -> None:
+    """What the timer does."""
+    assert event._timer is not None
+    event._timer.cancel()
+    event._period_ended()
+
+
+async def test_the_first_is_said_at_once_and_the_others_at_the_end_of_the_period() -> None:
+    with capture_logs() as logs:
+        event = RateLimitedEvent("refused")
+        for port in range(1000):
+            event.log(port=port)
+        assert [(line["count"], line["port"]) for line in logs] == [(1, 0)]
+        end_period(event)
+        event.close()
+    assert [(line["event"], line["count"], line["port"]) for line in logs] == [
+        ("refused", 1, 0),
+        ("refused", 999, 999),
+    ]
+    assert {line["log_level"] for line in logs} == {"warning"}
+
+
+async def test_after_a_quiet_period_the_next_is_said_at_once_again() -> None:
+    with capture_logs() as logs:
+        event = RateLimitedEvent("refused")
+        event.log()
+        end_period(event)
+        event.log()
+        event.close()
+    assert [line["count"] for line in logs] == [1, 1]
+
+
+async def test_closing_says_what_was_counted_and_leaves_no_timer() -> None:
+    with capture_logs() as logs:
+        event = RateLimitedEvent("refused")
+        for _ in range(3):
+            event.log()
+        event.close()
+        event.close()
+    assert [line["count"] for line in logs] == [1, 2]
+    assert event._timer is None

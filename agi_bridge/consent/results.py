@@ -1,0 +1,135 @@
+"""What a ledger is asked for and what it answers, as values: filters, summaries, retention.
+
+Pure: the queries themselves are in `consent.ledger`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agi_bridge.consent.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A text that was disclosed: its hash, language, version in that language, and words."""
+
+    sha256: str
+    lang: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which consents and acts are wanted; None is any.
+
+    Attributes:
+        number: in E.164.
+        line: the line's name.
+        state: the state that a consent was left in.
+        since: RFC 3339 in UTC, inclusive.
+        until: the same, exclusive.
+        open_: only what waits for a person: an unknown outcome, a revocation that the platform
+            does not know of, a message from nobody knows whom.
+        limit: at most so many; None is all of them.
+    """
+
+    number: str | None = field(default=None, repr=False)
+    line: str | None = None
+    state: State | None = None
+    since: str | None = None
+    until: str | None = None
+    open_: bool = False
+    limit: int | None = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A consent, a revocation or a message in one line. Times are RFC 3339 in UTC.
+
+    Attributes:
+        consent_id: its id.
+        kind: `consent`, `returned`, `revocation` or `message`.
+        line_id: the line, if there was a call.
+        brand: the brand; None for every one.
+        state: what a consent was left in; None for the others.
+        at: when it began.
+        last_at: when something last happened to it.
+        erased: whether there is no personal data any more, though there was.
+        restricted_until: until when that is kept for a defence only.
+        masked_number: the number, all but its ends; None also if it cannot be opened.
+    """
+
+    consent_id: str
+    kind: str
+    line_id: str | None
+    brand: str | None
+    state: State | None
+    at: str
+    last_at: str
+    erased: bool
+    restricted_until: str | None
+    masked_number: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A consent that was confirmed and certainly not sent. Times are RFC 3339 in UTC.
+
+    Attributes:
+        consent_id: its id.
+        line_id: the line it was given on.
+        confirmed_at: when the caller agreed.
+        last_at: when the last attempt failed.
+        attempts: how many there were.
+        region: the country of the number.
+    """
+
+    consent_id: str
+    line_id: str
+    confirmed_at: str
+    last_at: str
+    attempts: int
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveConsent:
+    """A consent in force, and the language that it was given in."""
+
+    consent_id: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRules:
+    """Until when things are kept.
+
+    Attributes:
+        now: the time that they were made for, in seconds since the epoch.
+        personal_before: what a person last did before this (RFC 3339 in UTC) is deleted.
+        details_before: of consents before this, details are deleted.
+        of_lines: what holds for some lines instead of `personal_before`.
+    """
+
+    now: float
+    personal_before: str
+    details_before: str
+    of_lines: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """How many consents' personal data goes, and of how many more only the details."""
+
+    erase: int = 0
+    trim: int = 0
+
+    def __add__(self, other: RetentionReport) -> RetentionReport:
+        """The sum of two."""
+        return RetentionReport(self.erase + other.erase, self.trim + other.trim)

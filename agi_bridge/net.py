@@ -1,0 +1,121 @@
+"""Listening sockets, the loopback rule, and which pending connection to close when too many wait.
+
+Both servers use it (FastAGI and HTTP). It holds no protocol, no settings and no event loop.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from ipaddress import ip_address
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Error numbers of a machine without IPv6 for an IPv6 address."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach the host.
+
+    True for `localhost` (RFC 6761, 6.3) and for a loopback address, with or without the brackets of
+    an IPv6 URL. Any other name is False, because it could resolve to anything.
+    """
+    name = host.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def bind(host: str, port: int, name: str) -> list[socket.socket]:
+    """Bind to every address of `host` without listening, so that nobody can connect yet.
+
+    Binding comes before any other start-up work: a port in use is then found at once. `localhost`
+    has two addresses; on a machine without IPv6 the IPv4 address is enough. Port 0 takes a free
+    port, the same for each address. `name` is the listener's name, for error texts.
+
+    Raises:
+        OSError: no address is available, or the port is in use; the text names the listener, the
+            host and the port.
+    """
+    bound: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        ):
+            chosen = bound[0].getsockname()[1] if bound else port
+            try:
+                bound.append(_bound(family, kind, protocol, (address[0], chosen, *address[2:])))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                absent = error
+        if absent is not None and not bound:
+            raise absent
+    except OSError as error:
+        for one in bound:
+            one.close()
+        raise OSError(error.errno, f"{name}: {host} port {port}: {error.strerror}") from None
+    return bound
+
+
+def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+    one = socket.socket(family, kind, protocol)
+    try:
+        # Connections of a server that has just stopped do not keep the port in use.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setblocking(False)  # noqa: FBT003 - the event loop's
+        one.bind(address)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+class PendingConnections(Generic[T]):
+    """Connections that have not sent a request yet, by peer address, oldest first.
+
+    A silent connection costs a file descriptor for as long as its peer likes. Refusing new
+    connections when all slots are taken would serve the peers that took them: the new one may be a
+    caller. So the oldest pending connection is closed instead, of the address that holds the most.
+    One machine can push out only its own connections until it holds no more than any other.
+
+    The owner decides how many may wait; `evict` names the connection to close.
+    """
+
+    def __init__(self) -> None:
+        self._addresses: dict[T, str] = {}
+        self._by_address: dict[str, dict[T, None]] = {}  # dicts, because they keep their order
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def add(self, connection: T, address: str) -> None:
+        """Add a connection that is not pending yet."""
+        self._addresses[connection] = address
+        self._by_address.setdefault(address, {})[connection] = None
+
+    def evict(self) -> T:
+        """Remove and return the oldest connection of the address that holds the most.
+
+        There must be at least one pending connection.
+        """
+        most = max(self._by_address.values(), key=len)
+        oldest = next(iter(most))
+        self.discard(oldest)
+        return oldest
+
+    def discard(self, connection: T) -> None:
+        """Remove a connection if it is pending."""
+        address = self._addresses.pop(connection, None)
+        if address is None:
+            return
+        same_address = self._by_address[address]
+        del same_address[connection]
+        if not same_address:
+            del self._by_address[address]
