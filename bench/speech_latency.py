@@ -29,8 +29,9 @@ import uvloop
 
 from agi_bridge.agi import Server
 from agi_bridge.call import variables
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
-from agi_bridge.call.plan import plan
+from agi_bridge.call.plan import plan_call
 from agi_bridge.call.say import PAUSE
 from agi_bridge.call.variables import Result
 from agi_bridge.hook import read_answer
@@ -110,28 +111,26 @@ class Caller:
     async def hears(self, text: str) -> Waits:
         """Have a text said at once."""
         began = self._clock()
-        await self._follow(self._steps(text))
+        await self._executor().execute(self._steps(text))
         return self._waits(began)
 
     async def hears_after_a_prompt(self, text: str) -> Waits:
         """Have it said behind a prompt; from the prompt's end."""
-        follower = self._follower()
+        executor = self._executor()
         steps = self._steps(text)
-        follower.prefetch(steps)
-        await follower.play("accepted")
+        executor.prefetch(steps)
+        await executor.play("accepted")
         began = self._clock()
-        await follower.follow(steps)
+        await executor.execute(steps)
         return self._waits(began)
 
     def _steps(self, text: str) -> Sequence[Step]:
         body = f'<Response><Say language="en">{text}</Say></Response>'
-        return plan(read_answer(200, "text/xml", body.encode()), self._line, "en").steps[:1]
+        return plan_call(read_answer(200, "text/xml", body.encode()), self._line, "en").steps[:1]
 
-    def _follower(self) -> PlanExecutor:
-        return PlanExecutor(self._channel, self._line, self._library, CallLogEntry("bench"))
-
-    async def _follow(self, steps: Sequence[Step]) -> None:
-        await self._follower().follow(steps)
+    def _executor(self) -> PlanExecutor:
+        context = CallContext(self._channel, self._line, self._library, CallLogEntry("bench"))
+        return PlanExecutor(context)
 
     def _waits(self, began: float) -> Waits:
         packets = [packet for packet in self._call.media.packets if packet.at > began]

@@ -1,4 +1,4 @@
-"""The life of the service: build the parts, listen, drain. The one place that knows them all."""
+"""The life of the service: build the services, listen, drain. The one place that knows them all."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from agi_bridge.app.ledger import (
     service_lock,
 )
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
-from agi_bridge.call.handler import CallHandler, Services
-from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.call import CallHandler, Resubmitter, Services
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.hook import Breaker, HookClient
@@ -62,7 +61,7 @@ class Stop:
 
 
 @asynccontextmanager
-async def house(
+async def build_services(
     settings: Settings, ledger: Ledger, media: RecordingEndpoint | None = None
 ) -> AsyncIterator[Services]:
     """Build what all calls share besides the ledger: hook client, prompts.
@@ -102,7 +101,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
 
     Raises:
         OSError: an address cannot be listened on, or another service is at work here.
-        and what `open_ledger` and `house` raise.
+        and what `open_ledger` and `build_services` raise.
     """
     agi, stop = settings.agi, stop or Stop()
     with ExitStack() as bound:
@@ -116,12 +115,12 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
             upkeep = Maintenance(
                 ledger, checkpoint_publisher(settings), maintenance_schedule(settings)
             )
-            async with house(settings, ledger, media) as parts:
+            async with build_services(settings, ledger, media) as services:
                 await settle_open(ledger)
                 async with (
                     anchored(upkeep),
-                    chores(upkeep.run, parts.library.start),
-                    resubmitting(parts, stop),
+                    chores(upkeep.run, services.library.start),
+                    resubmitting(services, stop),
                     WebServer(
                         settings,
                         ledger,
@@ -130,7 +129,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         max_connections=share.web,
                     ),
                     Server(
-                        CallHandler(parts),
+                        CallHandler(services),
                         sockets=listeners["agi"],
                         limits=Limits(
                             max_calls=share.calls,
@@ -181,7 +180,7 @@ async def settle_open(ledger: Ledger) -> None:
     left_open = await ledger.recover()
     if left_open:
         structlog.get_logger().warning(
-            "a crash left submissions open: they count as unknown and are not sent again",
+            "service.open_submissions_settled",
             count=left_open,
         )
 
@@ -207,7 +206,9 @@ async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
         finishing = asyncio.create_task(upkeep.finish())
         if not (await asyncio.wait({finishing}, timeout=ANCHOR_SECONDS))[0]:
             finishing.cancel()
-            structlog.get_logger().error("no last checkpoint in time", seconds=ANCHOR_SECONDS)
+            structlog.get_logger().error(
+                "service.last_checkpoint_timed_out", seconds=ANCHOR_SECONDS
+            )
 
 
 @asynccontextmanager
@@ -224,29 +225,29 @@ async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
 
 
 @asynccontextmanager
-async def resubmitting(parts: Services, stop: Stop) -> AsyncIterator[None]:
+async def resubmitting(services: Services, stop: Stop) -> AsyncIterator[None]:
     """Send again what was not sent while the block runs, until a stop is asked for.
 
     What is on its way then may end, as a cancelled submission would be `unknown` for good; a stop
     that is forced does not wait for it. At the end of the block, when calls have ended, outcomes
     are stored that the ledger did not take when they came.
     """
-    resubmission = Resubmission(parts, stopping=stop.asked)
+    resubmission = Resubmitter(services, stopping=stop.asked)
     work = asyncio.create_task(_go_on(resubmission.run, stop.asked), name="resubmission")
     try:
         yield
     finally:
         stop.asked.set()
-        seconds = parts.settings.hook.total_seconds + LEDGER_SECONDS
+        seconds = services.settings.hook.total_seconds + LEDGER_SECONDS
         forced = asyncio.create_task(stop.forced.wait())
         await asyncio.wait({work, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in (work, forced):
             task.cancel()
         await asyncio.wait({work, forced})
         try:
-            await parts.late.store(parts.ledger)
+            await services.deferred_outcomes.store(services.ledger)
         except LedgerUnavailable as error:
-            structlog.get_logger().error("outcomes not stored", exc_info=error)
+            structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
 
 
 async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event) -> None:
@@ -259,7 +260,7 @@ async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asynci
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - calls go on, whatever happens beside them
-            structlog.get_logger().error("a chore of the service broke", exc_info=error)
+            structlog.get_logger().error("service.background_task_failed", exc_info=error)
         waiting = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({waiting}, timeout=CHORE_SECONDS)
@@ -293,7 +294,7 @@ def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> Non
     for line in settings.lines.values():
         if old := outdated_prompts(settings, line, prompts[line.name]):
             structlog.get_logger().error(
-                "prompts say other words than the texts in force: agi-bridge prompts check",
+                "service.prompts_outdated",
                 line=line.name,
                 prompts=old,
             )
@@ -425,10 +426,10 @@ async def serve_stdio(settings: Settings) -> None:
 
     Asterisk runs this itself, so it sees our files, whatever way other bridges deliver them.
 
-    Raises what `open_ledger` and `house` raise when it cannot start.
+    Raises what `open_ledger` and `build_services` raise when it cannot start.
     """
     async with (
         await open_ledger(settings, create=True) as ledger,
-        house(settings, ledger) as parts,
+        build_services(settings, ledger) as services,
     ):
-        await stdio.run(CallHandler(parts), applications=applications(settings))
+        await stdio.run(CallHandler(services), applications=applications(settings))

@@ -1,5 +1,11 @@
-"""The story of a call: line, consent, record, submission, plan, route.
+"""One call from start to end: line, consent, record, submission, plan, execution.
 
-Whatever breaks, the caller reaches the line's default destination, or the dialplan is told to take
+If anything fails, the caller still reaches the line's default destination, or the dialplan takes
 over.
 """
+
+from agi_bridge.call.handler import CallHandler
+from agi_bridge.call.resubmit import Resubmitter
+from agi_bridge.call.services import Services
+
+__all__ = ["CallHandler", "Resubmitter", "Services"]

@@ -10,41 +10,27 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
 from agi_bridge.agi import AGIHangup
-from agi_bridge.call.digits import Digits
+from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key, choose, play
-from agi_bridge.call.number_entry import NumberEntry
-from agi_bridge.call.quiet_hours import Hours
-from agi_bridge.call.variables import CHANNEL_LANGUAGE
+from agi_bridge.call.number_entry import Declined, NumberEntry
+from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.consent import DisclosureHeard, NumberEntered, State
 from agi_bridge.observe import wall_clock
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
-    from agi_bridge.agi import Channel
+    from agi_bridge.call.context import CallContext
     from agi_bridge.consent import ConsentRecord
-    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library, Recording
+    from agi_bridge.speech import Recording
 
 
 OPT_OUT_SECONDS: Final = 2.0
 """How long the opt-out key is waited for after it was offered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The call goes on without a text.
-
-    Attributes:
-        reason: a stable word: `star`, `no_input`, `invalid_number`, `not_confirmed`,
-            `disclosure_not_heard`, `quiet_hours`.
-    """
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +40,21 @@ class OptedOut:
     reason = "opted_out"
 
 
-Refusal: TypeAlias = Declined | OptedOut
-
-
 class ConsentDialogue:
-    """One caller's way through the dialogue.
+    """Leads one caller through the dialogue.
 
     Args:
-        channel: the caller's channel.
-        line: the line that was called.
-        library: the prompts.
-        record: takes down what happens.
-        call_line: the call's line in the log.
-        caller: the caller ID in E.164, None if there is none or it is no number.
+        context: the call.
+        record: receives what happens.
     """
 
-    __slots__ = ("_call_line", "_caller", "_channel", "_library", "_line", "_record", "language")
+    __slots__ = ("_context", "_record")
 
-    def __init__(
-        self,
-        channel: Channel,
-        line: Line,
-        library: Library,
-        record: ConsentRecord,
-        call_line: CallLogEntry,
-        *,
-        caller: str | None = None,
-    ) -> None:
-        self._channel = channel
-        self._caller = caller
-        self._line = line
-        self._library = library
+    def __init__(self, context: CallContext, record: ConsentRecord) -> None:
+        self._context = context
         self._record = record
-        self._call_line = call_line
-        self.language = line.languages[0]
 
-    async def obtain(self) -> Refusal | None:
+    async def obtain(self) -> Declined | OptedOut | None:
         """Lead the caller through it; None means agreed.
 
         The record is left with everything that happened, the ending included, and waits to be
@@ -107,69 +72,67 @@ class ConsentDialogue:
                 self._record.ended(State.ABANDONED, "hangup")
             raise
         if refusal is None:
-            self._record.confirmed(self._line.consent.act)
+            self._record.confirmed(self._context.line.consent.act)
         elif isinstance(refusal, Declined):  # who opted out was asked for no consent
             self._record.ended(State.DECLINED, refusal.reason)
         return refusal
 
-    async def speak(self, language: str) -> None:
-        """Go on in a language of the line.
-
-        Raises:
-            AGIHangup: the caller has gone.
-        """
-        self.language = language
-        self._call_line.note(language=language)
-        await self._channel.set_variable(CHANNEL_LANGUAGE, language)
-
     async def _choose_language(self) -> None:
-        language = self._line.languages[0]
-        if len(self._line.languages) > 1:
-            self._call_line.step("language")
+        line = self._context.line
+        language = line.languages[0]
+        if len(line.languages) > 1:
+            self._context.log_entry.step("language")
             language = await self._ask_language()
-        await self.speak(language)
+        await self._context.set_language(language)
 
     async def _ask_language(self) -> str:
         items = {
-            menu_key(self._library.prompt("language-menu-item", language).text) or "": language
-            for language in self._line.languages
+            menu_key(self._context.prompt("language-menu-item", language).text) or "": language
+            for language in self._context.line.languages
         }
-        prompts = [self._prompt("language-menu-item", language) for language in items.values()]
+        prompts = [
+            self._context.prompt("language-menu-item", language) for language in items.values()
+        ]
         for _ in range(2):
             key = await choose(
-                self._channel, prompts, "".join(items), self._line.consent.language_seconds
+                self._context.channel,
+                prompts,
+                "".join(items),
+                self._context.line.consent.language_seconds,
             )
             if key in items:
                 self._note_key("language", key)
-                if key == self._line.consent.opt_out_key:  # doubled, it would revoke
-                    await await_key(self._channel, STAR, QUIET_SECONDS)
+                if key == self._context.line.consent.opt_out_key:  # doubled, it would revoke
+                    await await_key(self._context.channel, STAR, QUIET_SECONDS)
                 return items[key]
-        return self._line.languages[0]
+        return self._context.line.languages[0]
 
     async def _offer_opt_out(self) -> OptedOut | None:
         """Say which key revokes, where the line has one, and wait for it a little.
 
         Not during the disclosure: who begins to key their number early would be taken at a digit.
         """
-        key = self._line.consent.opt_out_key
+        key = self._context.line.consent.opt_out_key
         if not key:
             return None
-        self._call_line.step("opt_out_offer")
-        digits = Digits(self._channel, self._line, self._library, self.language)
-        offer = [self._prompt("opt-out-offer"), *await digits.sounds(key)]
-        pressed = await play(self._channel, offer, key)
-        pressed = pressed or await self._channel.wait_for_digit(OPT_OUT_SECONDS)
+        self._context.log_entry.step("opt_out_offer")
+        digits = DigitSounds(self._context)
+        offer = [self._context.prompt("opt-out-offer"), *await digits.sounds(key)]
+        pressed = await play(self._context.channel, offer, key)
+        pressed = pressed or await self._context.channel.wait_for_digit(OPT_OUT_SECONDS)
         return OptedOut() if pressed == key else None
 
     async def _disclose(self) -> Declined | None:
         """Play the disclosure, which only `*` interrupts, and note how much of it was played."""
-        self._call_line.step("disclosure")
-        recording = self._library.prompt(self._line.disclosure, self.language)
+        self._context.log_entry.step("disclosure")
+        recording = self._context.prompt(self._context.line.disclosure)
         try:
-            if not await self._library.intact(recording):  # the record would name another sound
+            if not await self._context.library.intact(
+                recording
+            ):  # the record would name another sound
                 self._record.disclosed(_heard(recording, 0))
                 return Declined("disclosure_not_heard")
-            playback = await self._channel.stream_file(
+            playback = await self._context.channel.stream_file(
                 recording.path, STAR, length=recording.seconds
             )
         except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
@@ -186,18 +149,14 @@ class ConsentDialogue:
     async def _agree(self) -> Declined | None:
         """From the first request for a number to the agreement; None means agreed."""
         entry = NumberEntry(
-            self._channel,
-            self._line,
-            self._library,
-            self._call_line,
-            self.language,
+            self._context,
             question=["confirm-number"],
-            confirms=self._line.consent.act != "number",
+            confirms=self._context.line.consent.act != "number",
             accept=self._entered,
             note_key=self._note_key,
         )
-        found = await entry.obtain()
-        return Declined(found) if isinstance(found, str) else None
+        entered = await entry.obtain()
+        return entered if isinstance(entered, Declined) else None
 
     def _entered(self, number: phone.PhoneNumber, digits: str, tries: int) -> str | None:
         """Take a number down; return why it must not be texted, if so."""
@@ -212,18 +171,16 @@ class ConsentDialogue:
                 ani_match=self._compare_with_caller_id(number),
             )
         )
-        return None if may_be_texted_now(number.e164, self._line) else "quiet_hours"
+        return None if may_be_texted_now(number.e164, self._context.line) else "quiet_hours"
 
     def _compare_with_caller_id(self, number: phone.PhoneNumber) -> str:
-        if self._caller is not None:
-            return "same" if self._caller == number.e164 else "different"
-        return "hidden" if self._channel.environment.caller_id is None else "invalid"
-
-    def _prompt(self, name: str, language: str | None = None) -> Recording:
-        return self._library.prompt(name, language or self.language)
+        caller = self._context.caller
+        if caller is not None:
+            return "same" if caller.e164 == number.e164 else "different"
+        return "hidden" if self._context.channel.environment.caller_id is None else "invalid"
 
     def _note_key(self, prompt: str, key: str) -> None:
-        self._record.key_pressed(prompt, self._call_line.elapsed_ms, key)
+        self._record.key_pressed(prompt, self._context.log_entry.elapsed_ms, key)
 
 
 def may_be_texted_now(number: str, line: Line) -> bool:
@@ -231,7 +188,7 @@ def may_be_texted_now(number: str, line: Line) -> bool:
     if line.consent.quiet_hours != "strict":
         return True
     now = datetime.fromtimestamp(wall_clock.now(), UTC)
-    return Hours.of(line).allow(number, now)
+    return SendingHours.of(line).allow(number, now)
 
 
 def _heard(recording: Recording, endpos: int) -> DisclosureHeard:

@@ -1,9 +1,10 @@
-"""Digits said to a caller: by the PBX, or by our own recordings where it has none.
+"""The sounds of single digits: spoken by the PBX, or recordings where the PBX lacks a language.
 
-SAY DIGITS does not tell which: in a language that it lacks, Asterisk says English digits, and where
-it lacks those too, none, and answers 0 both times (main/file.c, `fileexists_core`: the channel's
-language, then no language, then the default one). A file asked for below its language's own folder
-has no such substitute, so STREAM FILE tells; from beyond its end on, it is not heard.
+SAY DIGITS does not report which recordings it played. Without digits in the channel's language,
+Asterisk says English ones; without those, it says nothing. It answers 0 both times (main/file.c,
+`fileexists_core`: the channel's language, then no language, then the default one). A file named
+inside the language's own folder has no such substitute, so STREAM FILE reports whether it exists.
+The probe starts beyond the end of the file, so the caller does not hear it.
 """
 
 from __future__ import annotations
@@ -14,46 +15,42 @@ from agi_bridge.agi import AGIAppError
 from agi_bridge.speech import DIGIT_PROMPTS
 
 if TYPE_CHECKING:
-    from agi_bridge.agi import Channel
-    from agi_bridge.settings import Line
-    from agi_bridge.speech import Library, Recording
+    from agi_bridge.call.context import CallContext
+    from agi_bridge.speech import Recording
 
-_BEYOND: Final = 8000 * 3600
-"""Samples into a digit: no digit takes an hour."""
+_BEYOND_END: Final = 8000 * 3600
+"""An offset in samples: no digit takes an hour."""
 
 
-class Digits:
-    """How one caller hears digits in one language."""
+class DigitSounds:
+    """Chooses, once per call, between the PBX's digits and recorded ones."""
 
-    __slots__ = ("_channel", "_language", "_library", "_line", "_own")
+    __slots__ = ("_context", "_recorded")
 
-    def __init__(self, channel: Channel, line: Line, library: Library, language: str) -> None:
-        self._channel = channel
-        self._line = line
-        self._library = library
-        self._language = language
-        self._own: bool | None = None
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
+        self._recorded: bool | None = None
 
     async def sounds(self, digits: str) -> list[Recording | str]:
-        """Return what to play, for `keypad.play`: recordings, or the digits for SAY DIGITS.
+        """Return what `keypad.play` plays: recordings, or the digits themselves for SAY DIGITS.
 
         Raises:
-            AGIHangup: the caller has gone.
+            AGIHangup: the caller has hung up.
         """
-        if self._own is None:
-            self._own = await self._ours()
-        if not self._own:
+        if self._recorded is None:
+            self._recorded = await self._needs_recordings()
+        if not self._recorded:
             return [digits]
-        names = [DIGIT_PROMPTS[int(digit)] for digit in digits]
-        return [self._library.prompt(name, self._language) for name in names]
+        return [self._context.prompt(DIGIT_PROMPTS[int(digit)]) for digit in digits]
 
-    async def _ours(self) -> bool:
-        if not all(self._library.has(name, self._language) for name in DIGIT_PROMPTS):
+    async def _needs_recordings(self) -> bool:
+        context = self._context
+        if not all(context.library.has(name, context.language) for name in DIGIT_PROMPTS):
             return False
-        if self._line.digits == "own":
+        if context.line.digits == "own":
             return True
         try:
-            await self._channel.stream_file(f"{self._language}/digits/0", offset=_BEYOND)
+            await context.channel.stream_file(f"{context.language}/digits/0", offset=_BEYOND_END)
         except AGIAppError:
             return True
         return False

@@ -15,17 +15,16 @@ from agi_bridge.call import variables
 from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Wait
 from agi_bridge.call.say import TextPlayer
 from agi_bridge.call.variables import Action, Result
-from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
+from agi_bridge.settings import DialDefault, DialplanDefault, HangupDefault, SayDefault
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agi_bridge.agi import Channel
+    from agi_bridge.call.context import CallContext
     from agi_bridge.call.plan import Step
-    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library
 
 ANSWERED: Final = "ANSWER"
 _PATIENT: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
@@ -38,47 +37,31 @@ _APOLOGIES: Final = {"BUSY": "busy"}
 class PlanExecutor:
     """Carries out the steps of one call."""
 
-    __slots__ = (
-        "_answered",
-        "_call_line",
-        "_channel",
-        "_dialling",
-        "_library",
-        "_line",
-        "_speaker",
-        "_unspoken",
-        "language",
-    )
+    __slots__ = ("_answered", "_context", "_dialling", "_outcome", "_player", "_unspoken")
 
-    def __init__(
-        self, channel: Channel, line: Line, library: Library, call_line: CallLogEntry
-    ) -> None:
-        self._channel = channel
-        self._line = line
-        self._library = library
-        self._speaker = TextPlayer(channel, library)
-        self._call_line = call_line
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
+        self._player = TextPlayer(context.channel, context.library)
         self._answered = False
         self._dialling: str | None = None  # the leg that is being dialled
         self._unspoken = False
-        self.language = line.languages[0]
-        """The caller's language; the line's first one until the caller chose."""
+        self._outcome: str | None = None  # the prompt that stands in for an unspoken text
 
-    async def follow(self, steps: Sequence[Step]) -> Result:
+    async def execute(self, steps: Sequence[Step]) -> Result:
         """Carry out a plan; its last step is `GoToDefault` or `End`.
 
         Raises:
             AGIHangup: the caller has gone.
         """
-        for place, step in enumerate(steps):
+        for index, step in enumerate(steps):
             if isinstance(step, Speak | Wait):
-                self.prefetch(steps[place:])
+                self.prefetch(steps[index:])
             match step:
                 case Speak():
                     await self._speak(step)
                 case Wait():
-                    await self._channel.wait_for_digit(step.seconds)
-                case Ring() if self._line.dial == "dialplan":
+                    await self._context.channel.wait_for_digit(step.seconds)
+                case Ring() if self._context.line.dial == "dialplan":
                     return await self._hand_over(step)
                 case Ring():
                     await self._ring(step)
@@ -97,11 +80,19 @@ class PlanExecutor:
         """
         for step in steps[:2]:
             if isinstance(step, Speak):
-                self._speaker.prefetch(step.text, step.language)
+                self._player.prefetch(step.text, step.language)
+
+    def play_if_unspoken(self, outcome: str) -> None:
+        """Play this prompt, which ends with "Connecting you", if the plan's text is not spoken.
+
+        Without it, a caller whose text no engine can speak would hear nothing at all. Where the
+        line's default connects nobody, `goodbye` is played instead.
+        """
+        self._outcome = outcome
 
     def close(self) -> None:
         """The call is over: nothing more will be said."""
-        self._speaker.close()
+        self._player.close()
 
     async def play(self, name: str) -> None:
         """Play a prompt in the caller's language; one that is missing is logged and passed over."""
@@ -110,7 +101,7 @@ class PlanExecutor:
         except AGIHangup:
             raise
         except (AGIAppError, MissingPrompt) as error:
-            structlog.get_logger().error("prompt not played", prompt=name, exc_info=error)
+            structlog.get_logger().error("call.prompt_not_played", prompt=name, exc_info=error)
 
     async def play_or_raise(self, name: str) -> None:
         """Play a prompt in the caller's language.
@@ -119,21 +110,21 @@ class PlanExecutor:
             AGIAppError: the PBX does not have the recording.
             MissingPrompt: there is no such prompt.
         """
-        recording = self._library.prompt(name, self.language)
-        await self._channel.stream_file(recording.path, length=recording.seconds)
+        recording = self._context.prompt(name)
+        await self._context.channel.stream_file(recording.path, length=recording.seconds)
 
     async def _speak(self, step: Speak) -> None:
-        self._call_line.step("say")
-        if not await self._speaker.say(step.text, step.language, times=step.times, keys=step.keys):
+        self._context.log_entry.step("say")
+        if not await self._player.say(step.text, step.language, times=step.times, keys=step.keys):
             self._unspoken = True
-            self._call_line.note(unspoken=True)
+            self._context.log_entry.note(unspoken=True)
 
     async def _ring(self, step: Ring) -> None:
-        self._call_line.step("dial")
-        self._call_line.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
-        await self._channel.set_variable(variables.ACTION, Action.DIAL)
+        self._context.log_entry.step("dial")
+        self._context.log_entry.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
+        await self._context.channel.set_variable(variables.ACTION, Action.DIAL)
         if step.caller_id is not None:
-            await self._channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
+            await self._context.channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
         await self._dial("forward", self._destination(step), step.ring, step.limit)
 
     async def _dial(self, leg: str, destination: str, ring: int, limit: int) -> None:
@@ -142,7 +133,7 @@ class PlanExecutor:
         EXEC's result does not tell how a Dial ended (-1 stands for three endings): DIALSTATUS does.
         """
         self._dialling = leg
-        await self._channel.exec("Dial", destination, str(ring), f"gS({limit})")
+        await self._context.channel.exec("Dial", destination, str(ring), f"gS({limit})")
         status = await self.note_dial_status()
         if status == ANSWERED:
             self._answered = True
@@ -158,18 +149,18 @@ class PlanExecutor:
         leg, self._dialling = self._dialling, None
         if leg is None:
             return None
-        status = await self._channel.get_variable(variables.DIALSTATUS) or "none"
-        self._call_line.dialled(leg, status)
-        self._call_line.note(dial=status)
+        status = await self._context.channel.get_variable(variables.DIALSTATUS) or "none"
+        self._context.log_entry.dialled(leg, status)
+        self._context.log_entry.note(dial=status)
         if status not in _PATIENT:
             structlog.get_logger().warning(
-                f"{leg} not reached", line=self._line.name, dialstatus=status
+                f"call.{leg}_not_reached", line=self._context.line.name, dialstatus=status
             )
         return status
 
     async def _hand_over(self, step: Ring) -> Result:
         """Leave the dialling to the dialplan."""
-        self._call_line.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
+        self._context.log_entry.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
         given = {
             variables.ACTION: Action.DIAL,
             variables.NUMBER: "&".join(number.e164 for number in step.numbers),
@@ -180,40 +171,54 @@ class PlanExecutor:
         }
         for name, value in given.items():
             if value is not None:
-                await self._channel.set_variable(name, value)
-        self._call_line.note(ended="dialplan")
+                await self._context.channel.set_variable(name, value)
+        self._context.log_entry.note(ended="dialplan")
         return Result.DIAL
 
     def _destination(self, step: Ring) -> str:
         """The line's template, filled for each number; `&` rings them together."""
         return "&".join(
-            self._line.dial_template.replace("{number}", number.dialled(self._line.number_format))
+            self._context.line.dial_template.replace(
+                "{number}", number.dialled(self._context.line.number_format)
+            )
             for number in step.numbers
         )
 
     async def _go_to_default(self, reason: str) -> Result:
-        self._call_line.step("default")
-        self._call_line.note(default=reason)
-        await self._channel.set_variable(variables.ACTION, Action.DEFAULT)
-        match self._line.default:
-            case DialDefault() as default if self._line.dial == "exec":
-                line = self._line
+        self._context.log_entry.step("default")
+        self._context.log_entry.note(default=reason)
+        await self._context.channel.set_variable(variables.ACTION, Action.DEFAULT)
+        await self._play_outcome()
+        match self._context.line.default:
+            case DialDefault() as default if self._context.line.dial == "exec":
+                line = self._context.line
                 await self._dial(
                     "default", default.destination, line.ring_seconds, line.talk_seconds
                 )
                 if not self._answered:
-                    self._call_line.note(ended="default_not_reached")
+                    self._context.log_entry.note(ended="default_not_reached")
                     return Result.FALLBACK
                 return await self._end("far_end")
             case DialDefault() | DialplanDefault():
-                self._call_line.note(ended="dialplan")
+                self._context.log_entry.note(ended="dialplan")
                 return Result.DEFAULT
             case SayDefault() as default:
                 await self.play(default.prompt)
         return await self._end("default")
 
+    async def _play_outcome(self) -> None:
+        if not self._unspoken or self._outcome is None:
+            return
+        match self._context.line.default:
+            case DialDefault() | DialplanDefault():
+                await self.play(self._outcome)
+            case HangupDefault():
+                await self.play("goodbye")
+            case SayDefault():
+                pass
+
     async def _end(self, reason: str) -> Result:
-        self._call_line.note(ended=reason)
+        self._context.log_entry.note(ended=reason)
         return Result.DONE
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -14,10 +12,10 @@ from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import opt_out, variables
 from agi_bridge.call.called_number import called_did, called_numbers
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor, announce_default
-from agi_bridge.call.plan import GoToDefault, Plan, connects, plan, speaks
+from agi_bridge.call.plan import GoToDefault, Plan, connects, speaks
 from agi_bridge.call.submission import (
-    DeferredOutcomes,
     store,
     store_final_state,
     submit,
@@ -37,14 +35,13 @@ from agi_bridge.hook import Outcome
 from agi_bridge.observe import CallLogEntry, clock_synchronised
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from agi_bridge.agi import Channel
+    from agi_bridge.call.services import Services
+    from agi_bridge.call.submission import SubmissionResult
     from agi_bridge.consent import ActiveConsent, RevocationResult
-    from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.hook import Hook, Submission
-    from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Library
+    from agi_bridge.settings import Line
 
 
 T = TypeVar("T")
@@ -57,29 +54,6 @@ ATTESTATIONS: Final = frozenset("ABC")
 """Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all calls share.
-
-    `library` is what all lines share, `lines` what those hear, by name, that have prompts of their
-    own. `unsent` is set when a call has left a consent that is to be sent again; `late` keeps the
-    outcomes that the ledger did not take.
-    """
-
-    settings: Settings
-    library: Library
-    ledger: Ledger
-    hook: Hook
-    config_sha256: str
-    lines: Mapping[str, Library] = field(default_factory=dict)
-    unsent: asyncio.Event = field(default_factory=asyncio.Event)
-    late: DeferredOutcomes = field(default_factory=DeferredOutcomes)
-
-    def library_of(self, line: Line) -> Library:
-        """Return what callers of a line hear."""
-        return self.lines.get(line.name, self.library)
-
-
 class CallHandler:
     """Takes every call that Asterisk hands over; an instance is a `Handler` for `agi.Server`."""
 
@@ -88,92 +62,74 @@ class CallHandler:
 
     async def __call__(self, channel: Channel) -> None:
         """Serve one call, and leave one line in the log however it ends."""
-        call_line = CallLogEntry(channel.environment.unique_id)
+        log_entry = CallLogEntry(channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
             line = self._services.settings.line_for(called)
             if line is None:
-                call_line.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
+                log_entry.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
                 await channel.refuse("no line is configured for the number called")
                 return
-            call_line.note(line=line.name)
-            await Call(self._services, channel, line, called, call_line).run()
+            log_entry.note(line=line.name)
+            caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
+            library = self._services.library_for(line)
+            context = CallContext(channel, line, library, log_entry, caller)
+            await Call(self._services, context, called).run()
         finally:
-            call_line.write()
+            log_entry.write()
 
 
 class Call:
     """One call on one line."""
 
-    __slots__ = (
-        "_call_line",
-        "_caller",
-        "_channel",
-        "_consent_id",
-        "_dialogue",
-        "_follower",
-        "_library",
-        "_line",
-        "_record",
-        "_services",
-    )
+    __slots__ = ("_consent_id", "_context", "_dialogue", "_executor", "_record", "_services")
 
     def __init__(
-        self,
-        services: Services,
-        channel: Channel,
-        line: Line,
-        called: tuple[str | None, ...],
-        call_line: CallLogEntry,
+        self, services: Services, context: CallContext, called: tuple[str | None, ...]
     ) -> None:
         self._services = services
-        self._channel = channel
-        self._line = line
-        self._call_line = call_line
+        self._context = context
         self._consent_id: str | None = None  # once it is stored
-        self._caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
-        caller = None if self._caller is None else self._caller.e164
-        self._record = ConsentRecord(_facts(services, channel, line, called, caller), _rules(line))
-        self._library = services.library_of(line)
-        self._dialogue = ConsentDialogue(
-            channel, line, self._library, self._record, call_line, caller=caller
-        )
-        self._follower = PlanExecutor(channel, line, self._library, call_line)
+        self._record = ConsentRecord(_metadata(services, context, called), _rules(context.line))
+        self._dialogue = ConsentDialogue(context, self._record)
+        self._executor = PlanExecutor(context)
 
     async def run(self) -> None:
         """Tell the story; the last act of all is to tell the dialplan how it ended."""
         try:
-            async with self._channel.until_hangup():
+            async with self._context.channel.until_hangup():
                 result = await self._run_dialogue()
         except AGIHangup:
-            self._call_line.note(ended="caller")
+            self._context.log_entry.note(ended="caller")
             result = Result.HANGUP
         finally:
-            self._follower.close()
-        async with self._channel.shielded():
+            self._executor.close()
+        async with self._context.channel.shielded():
             await store_final_state(self._services.ledger, self._record)
             await self._set_result_variables(result)
 
     async def _run_dialogue(self) -> Result:
         try:
-            await self._channel.answer()
-            await announce_default(self._channel, self._line)
-            route = await self._consent()
+            await self._context.channel.answer()
+            await announce_default(self._context.channel, self._context.line)
+            plan = await self._consent()
         except AGIHangup:
             raise
         except Exception as error:  # noqa: BLE001 - whatever breaks, the caller reaches somebody
-            route = await self._handle_fault(error)
-        for reason in route.forward_refused:
+            plan = await self._handle_fault(error)
+        for reason in plan.forward_refused:
             structlog.get_logger().error(
-                "forward number not dialled", line=self._line.name, reason=reason
+                "call.forward_refused", line=self._context.line.name, reason=reason
             )
         try:
-            return await self._follower.follow(route.steps)
+            return await self._executor.execute(plan.steps)
         except AGIHangup:
             raise
         except Exception as error:  # noqa: BLE001 - the same; the dialplan knows the default
-            structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
-            self._call_line.note(ended="fault")
+            structlog.get_logger().error(
+                "call.failed", line=self._context.line.name, exc_info=error
+            )
+            self._context.log_entry.note(ended="fault")
             return Result.DEFAULT
 
     async def _consent(self) -> Plan:
@@ -181,87 +137,87 @@ class Call:
         if live is not None:
             return await self._submit_returning_caller(live)
         refusal = await self._dialogue.obtain()
-        self._follower.language = self._dialogue.language
-        self._call_line.step("agreed" if refusal is None else "declined")
+        self._context.log_entry.step("agreed" if refusal is None else "declined")
         if refusal is None:
             return await self._submit()
-        self._call_line.note(declined=refusal.reason)
+        self._context.log_entry.note(declined=refusal.reason)
         if isinstance(refusal, OptedOut):
             return await self._opt_out()
         await self._wait_for(store_final_state(self._services.ledger, self._record))
         heard = refusal.reason != "disclosure_not_heard"
-        route = Plan((GoToDefault(refusal.reason),))
-        return await self._tell("declined" if heard else "not-confirmed", route)
+        plan = Plan((GoToDefault(refusal.reason),))
+        return await self._tell("declined" if heard else "not-confirmed", plan)
 
     async def _live_consent(self) -> ActiveConsent | None:
         """The consent on record of a caller who shows their number, if the line asks once only."""
-        line = self._line
-        if line.consent.returning != "skip" or self._caller is None:
+        line = self._context.line
+        if line.consent.returning != "skip" or self._context.caller is None:
             return None
         try:
-            return await self._services.ledger.active_consent(
-                self._caller.e164, line.brand, line.purpose
+            return await self._wait_for(
+                self._services.ledger.active_consent(
+                    self._context.caller.e164, line.brand, line.purpose
+                )
             )
         except KnownOutage:  # logged once, not for each caller
             return None
         except ConsentError as error:  # then the caller is asked
-            structlog.get_logger().error("consent not looked up", exc_info=error)
+            structlog.get_logger().error("call.consent_lookup_failed", exc_info=error)
             return None
 
     async def _submit_returning_caller(self, live: ActiveConsent) -> Plan:
         """Submit on the strength of an earlier consent; nothing is disclosed or asked again."""
-        assert self._caller is not None  # noqa: S101 - _live_consent() has looked for it
-        known = live.language in self._line.languages
-        await self._dialogue.speak(live.language if known else self._line.languages[0])
-        self._follower.language = self._dialogue.language
-        self._call_line.step("returned")
-        if not may_be_texted_now(self._caller.e164, self._line):
+        context, caller = self._context, self._context.caller
+        assert caller is not None  # noqa: S101 - _live_consent() has looked for it
+        known = live.language in context.line.languages
+        await context.set_language(live.language if known else context.line.languages[0])
+        context.log_entry.step("returned")
+        if not may_be_texted_now(caller.e164, context.line):
             return await self._decline("quiet_hours")
-        self._record.returned(live.consent_id, region=self._caller.region)
+        self._record.returned(live.consent_id, region=caller.region)
         return await self._submit()
 
     async def _decline(self, reason: str) -> Plan:
-        self._call_line.note(declined=reason)
+        self._context.log_entry.note(declined=reason)
         return await self._tell("declined", Plan((GoToDefault(reason),)))
 
-    async def _tell(self, prompt: str, route: Plan) -> Plan:
+    async def _tell(self, prompt: str, plan: Plan) -> Plan:
         """Say how it went, and return where the call goes from here.
 
         The prompt ends with "Connecting you": where nobody is connected the caller hears what the
         hook or the line has to say instead, or at least a goodbye.
         """
-        if connects(route.steps, self._line):
-            await self._follower.play(prompt)
-        elif not speaks(route.steps, self._line):
-            await self._follower.play("goodbye")
-        return route
+        if connects(plan.steps, self._context.line):
+            await self._executor.play(prompt)
+        elif not speaks(plan.steps, self._context.line):
+            await self._executor.play("goodbye")
+        else:
+            self._executor.play_if_unspoken(prompt)
+        return plan
 
     async def _opt_out(self) -> Plan:
         """Revoke what the caller agreed to before; ask for the number if the one shown did not."""
         shown = None
-        if self._caller is not None:
-            shown = await self._revoke(self._caller.e164, "shown")
+        if self._context.caller is not None:
+            shown = await self._revoke(self._context.caller.e164, "shown")
             if shown is None:
                 return await self._not_opted_out()
         if shown is None or not shown.consents:
-            number = await opt_out.ask_whose(
-                self._channel, self._line, self._library, self._call_line, self._dialogue.language
-            )
+            number = await opt_out.ask_number(self._context)
             if number is None and shown is None:
                 return await self._decline("opt_out_without_number")
             if number is not None and await self._revoke(number, "keyed") is None:
                 return await self._not_opted_out()
-        await self._follower.play("opted-out")
-        return Plan((GoToDefault("opted_out"),))
+        return await self._tell("opted-out", Plan((GoToDefault("opted_out"),)))
 
     async def _revoke(self, number: str, which: str) -> RevocationResult | None:
-        async with self._channel.shielded():
+        async with self._context.channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(
-                opt_out.revoke(self._services.ledger, number, self._line, reference)
+                opt_out.revoke(self._services.ledger, number, self._context.line, reference)
             )
             await self._wait_for(store_final_state(self._services.ledger, self._record))
-        self._call_line.step("not_revoked" if revoked is None else "revoked")
+        self._context.log_entry.step("not_revoked" if revoked is None else "revoked")
         return revoked
 
     async def _not_opted_out(self) -> Plan:
@@ -270,32 +226,30 @@ class Call:
     async def _submit(self) -> Plan:
         """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
         services, record = self._services, self._record
-        async with self._channel.shielded():
+        async with self._context.channel.shielded():
             try:
-                submission = await self._wait_for(self._store_and_submit())
+                result = await self._wait_for(self._store_and_submit())
             except Withheld as withheld:
                 record.withheld(withheld.reason)
                 await self._wait_for(store_final_state(services.ledger, record))
                 return await self._decline(withheld.reason)
-            if submission is None:
-                self._call_line.note(hook="not_called")
+            if result is None:
+                self._context.log_entry.note(hook="not_called")
                 return await self._tell("not-confirmed", Plan((GoToDefault("not_stored"),)))
-            self._call_line.step("answer")
-            self._call_line.note(
+            submission = result.submission
+            self._context.log_entry.step("answer")
+            self._context.log_entry.note(
                 hook=submission.outcome,
                 hook_reason=submission.reason,
                 hook_skipped=getattr(submission.answer, "skipped", ()) or None,
             )
             if submission.outcome is Outcome.NOT_SENT:
-                services.unsent.set()
-        route = Plan((GoToDefault(submission.reason),))
-        if submission.answer is not None:
-            route = plan(submission.answer, self._line, self._dialogue.language)
-        self._follower.prefetch(route.steps)
+                services.resubmission_due.set()
+        self._executor.prefetch(result.plan.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
-        return await self._tell("accepted" if accepted else "not-confirmed", route)
+        return await self._tell("accepted" if accepted else "not-confirmed", result.plan)
 
-    async def _store_and_submit(self) -> Submission | None:
+    async def _store_and_submit(self) -> SubmissionResult | None:
         """Store the agreement, then call the hook with it; None: not stored, so nothing was sent.
 
         Raises:
@@ -305,37 +259,36 @@ class Call:
         if not await store(services.ledger, record, context=services.settings.hook.context):
             return None
         self._consent_id = record.id
-        self._call_line.note(consent=record.id)
-        self._call_line.step("hook")
-        return await submit(services.ledger, services.hook, record, self._line, services.late)
+        self._context.log_entry.note(consent=record.id)
+        self._context.log_entry.step("hook")
+        return await submit(services, record, self._context.line, self._context.language)
 
     async def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the ledger or the hook; the caller is asked to hold the line meanwhile."""
-        return await wait_with_hold_prompts(work, self._follower.play_or_raise)
+        return await wait_with_hold_prompts(work, self._executor.play_or_raise)
 
     async def _handle_fault(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
-        structlog.get_logger().error("call failed", line=self._line.name, exc_info=error)
-        self._follower.language = self._dialogue.language
+        structlog.get_logger().error("call.failed", line=self._context.line.name, exc_info=error)
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
             await self._wait_for(store_final_state(self._services.ledger, self._record))
         return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
 
     async def _set_result_variables(self, result: Result) -> None:
-        self._call_line.note(result=result)
+        self._context.log_entry.note(result=result)
         given = {
-            variables.LANGUAGE: self._dialogue.language,
+            variables.LANGUAGE: self._context.language,
             variables.CONSENT: self._consent_id,
             variables.RESULT: result,
         }
         try:
-            await self._follower.note_dial_status()
+            await self._executor.note_dial_status()
             for name, value in given.items():
                 if value is not None:
-                    await self._channel.set_variable(name, value)
+                    await self._context.channel.set_variable(name, value)
         except AGIError as error:  # Asterisk has closed the connection: nobody is left to tell
-            structlog.get_logger().debug("result not told", exc_info=error)
+            structlog.get_logger().debug("call.result_not_set", exc_info=error)
 
 
 def _rules(line: Line) -> AgreementRules:
@@ -351,15 +304,11 @@ def _rules(line: Line) -> AgreementRules:
     )
 
 
-def _facts(
-    services: Services,
-    channel: Channel,
-    line: Line,
-    called: tuple[str | None, ...],
-    caller: str | None,
+def _metadata(
+    services: Services, context: CallContext, called: tuple[str | None, ...]
 ) -> CallMetadata:
-    """What the record of consent says of a call."""
-    environment = channel.environment
+    """What the consent record says about the call."""
+    line, environment = context.line, context.channel.environment
     query = environment.query
     attestation = query.get("attestation", "").strip().upper()
     return CallMetadata(
@@ -378,5 +327,5 @@ def _facts(
         clock_synced=clock_synchronised(),
         software=SOFTWARE,
         config_sha256=services.config_sha256,
-        caller_id=caller,
+        caller_id=None if context.caller is None else context.caller.e164,
     )

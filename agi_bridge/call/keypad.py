@@ -34,7 +34,7 @@ QUIET_SECONDS: Final = 1.5
 _MOST_PASSED_OVER: Final = 50
 """Keys that are passed over at most, or a stuck key would hold the call for ever."""
 
-End = Literal["full", "hash", "star", "pause", "silence", "time"]
+EntryEnd = Literal["full", "hash", "star", "pause", "silence", "time"]
 """How an entry ended: enough digits, `#`, `*`, a pause, no key at all, the limit for all of it."""
 
 
@@ -48,11 +48,11 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyedDigits:
     """What was keyed, digits only, and how it ended."""
 
     digits: str
-    ended_by: End
+    ended_by: EntryEnd
 
 
 async def play(channel: Channel, sounds: Iterable[Recording | str], escape: str) -> str:
@@ -82,37 +82,37 @@ async def read_number(
     prompts: Iterable[Recording],
     *,
     timing: Timing,
-    wanted: Callable[[str], int],
-) -> Entry:
+    most_digits: Callable[[str], int],
+) -> KeyedDigits:
     """Play prompts, which any key interrupts, and read a number.
 
     Args:
         channel: the caller's channel.
         prompts: recordings.
         timing: the three time-outs; the whole one begins with the first digit.
-        wanted: from the digits so far, how many there will be at most.
+        most_digits: from the digits so far, how many there will be at most.
     """
     key = await play(channel, prompts, KEYS) or await channel.wait_for_digit(timing.first)
     if not key:
-        return Entry("", "silence")
+        return KeyedDigits("", "silence")
     clock = asyncio.get_running_loop().time
     last_moment = clock() + timing.whole
     digits = ""
     while True:
         if key == STAR:
-            return Entry(digits, "star")
+            return KeyedDigits(digits, "star")
         if key == "#":
-            return Entry(digits, "hash")
+            return KeyedDigits(digits, "hash")
         if key in DIGITS:  # A to D exist on test sets; nobody means them
             digits += key
-        if len(digits) >= wanted(digits):
-            return Entry(digits, "full")
+        if len(digits) >= most_digits(digits):
+            return KeyedDigits(digits, "full")
         left = last_moment - clock()
         if left <= 0:
-            return Entry(digits, "time")
+            return KeyedDigits(digits, "time")
         key = await channel.wait_for_digit(min(timing.between, left))
         if not key:
-            return Entry(digits, "pause" if left > timing.between else "time")
+            return KeyedDigits(digits, "pause" if left > timing.between else "time")
 
 
 async def choose(channel: Channel, sounds: Iterable[Recording], keys: str, wait: float) -> str:
@@ -136,17 +136,17 @@ async def await_key(channel: Channel, among: str, seconds: float) -> str:
 
 
 @cache
-def wanted_digits(regions: tuple[str, ...]) -> Callable[[str], int]:
+def most_digits_keyed(regions: tuple[str, ...]) -> Callable[[str], int]:
     """How many digits a number has at most, from its first ones and the regions that a line takes.
 
     The rules are `phone.keyed_length`, which also tells whether the length varies: then a number
     may be whole before it has so many digits, and `#` or a pause ends it.
     """
 
-    def wanted(digits: str) -> int:
+    def most_digits(digits: str) -> int:
         return phone.keyed_length(digits, regions).most
 
-    return wanted
+    return most_digits
 
 
 NANP_DIGITS: Final = 10

@@ -4,43 +4,47 @@ What the number is for, the question after the read-back says: to be texted, or 
 
 Which keys count changes twice. Up to the last expected digit, digits are the number. From there to
 the end of the read-back a digit is one too many: what was keyed is not the number that was meant,
-so the entry is wrong and one try is gone. 1 and 2 answer the question only once it has begun. `*`
-always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
+so the entry is wrong and one try is gone. 1 and 2 answer the question after its first second.
+`*` always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
 without a pause after a wrong entry, or after an answer, belongs to it and never begins a number.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge import phone
 from agi_bridge.agi import SAMPLES_PER_SECOND, AGIAppError
-from agi_bridge.call.digits import Digits
+from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.keypad import (
     DIGITS,
     QUIET_SECONDS,
     STAR,
-    Entry,
+    KeyedDigits,
     Timing,
     await_key,
+    most_digits_keyed,
     play,
     read_back_groups,
     read_number,
-    wanted_digits,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agi_bridge.agi import Channel
-    from agi_bridge.observe import CallLogEntry
-    from agi_bridge.settings import Line
-    from agi_bridge.speech import Library, Recording
+    from agi_bridge.call.context import CallContext
 
 YES_KEY: Final = "1"
 CHANGE_KEY: Final = "2"
 READ_BACK_PAUSE: Final = 0.4
 """Seconds between the groups of digits; a key pressed in it counts."""
+
+EARLY_SAMPLES: Final = SAMPLES_PER_SECOND
+"""A digit counts from this place in the question on. Nobody has understood it before, and a key
+that went down in the read-back and is held comes up here."""
+QUESTION_STARTS: Final = 3
+"""How often the question starts over because of early keys, in one try."""
 
 _SILENCE: Final = "silence/1"
 """Of Asterisk's core sounds; the end of it is the pause."""
@@ -53,75 +57,72 @@ Confirmation = Literal["yes", "change", "star", "too_many", "not_confirmed"]
 _ANSWERS: Final[dict[str, Confirmation]] = {YES_KEY: "yes", CHANGE_KEY: "change", STAR: "star"}
 
 
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The caller gave no number to text, or did not agree. The call continues without a text.
+
+    Attributes:
+        reason: a stable code: `star`, `no_input`, `invalid_number`, `not_confirmed`,
+            `disclosure_not_heard`, `quiet_hours`.
+    """
+
+    reason: str
+
+
 class NumberEntry:
     """Asks one caller for a number, in their language.
 
     Args:
-        channel: the caller's channel.
-        line: the line that was called; time-outs, tries and regions are its own.
-        library: the prompts.
-        call_line: the call's line in the log.
-        language: the caller's.
-        question: what is asked after the read-back: prompts by name, and digits to be said.
+        context: the call; its line sets time-outs, tries and regions.
+        question: what is asked after the read-back: the name of a prompt, then digits to say.
         confirms: False if keying the number is enough.
-        accept: is told each valid number, its digits as keyed and the tries before it; may refuse
-            it with a reason.
-        note_key: is told the prompt's name and the key, for each key but those of the number.
+        accept: called with each valid number, its digits as keyed, and the number of tries before
+            it; may return a reason to refuse it.
+        note_key: called with the prompt's name and the key, for each key that is not part of the
+            number.
     """
 
     __slots__ = (
         "_accept",
-        "_call_line",
-        "_channel",
         "_confirms",
+        "_context",
         "_digits",
-        "_language",
-        "_library",
-        "_line",
         "_note_key",
         "_question",
     )
 
     def __init__(
         self,
-        channel: Channel,
-        line: Line,
-        library: Library,
-        call_line: CallLogEntry,
-        language: str,
+        context: CallContext,
         *,
         question: Sequence[str],
         confirms: bool = True,
         accept: Callable[[phone.PhoneNumber, str, int], str | None] = lambda *_: None,
         note_key: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
-        self._channel = channel
-        self._line = line
-        self._library = library
-        self._call_line = call_line
-        self._language = language
-        self._digits = Digits(channel, line, library, language)
+        self._context = context
+        self._digits = DigitSounds(context)
         self._question = question
         self._confirms = confirms
         self._accept = accept
         self._note_key = note_key
 
-    async def obtain(self) -> phone.PhoneNumber | str:
-        """Lead the caller to a number; or return the reason why there is none.
+    async def obtain(self) -> phone.PhoneNumber | Declined:
+        """Ask until a number is confirmed, refused, or the tries are used up.
 
         The reasons are `star`, `no_input`, `invalid_number`, `not_confirmed`, and those of
         `accept`.
 
         Raises:
-            AGIHangup: the caller has gone.
+            AGIHangup: the caller has hung up.
             AGIAppError: a recording is missing on the PBX.
         """
         apology: str | None = None
         left_over = False
-        for tries in range(self._line.consent.entry_tries):
+        for tries in range(self._context.line.consent.entry_tries):
             if left_over and await self._star_left_over():
                 return self._star("number")
-            self._call_line.step("number")
+            self._context.log_entry.step("number")
             keyed = await self._ask([apology, "enter-number"] if apology else ["enter-number"])
             if keyed.ended_by == "star":
                 return self._star("number")
@@ -130,42 +131,42 @@ class NumberEntry:
             if number is None:
                 continue
             if refused := self._accept(number, keyed.digits, tries):
-                return refused
+                return Declined(refused)
             confirmation = await self._confirm(keyed)
             if confirmation == "yes":
                 return number
             if confirmation in {"star", "not_confirmed"}:
-                return confirmation
+                return Declined(confirmation)
             left_over = True
             if confirmation == "too_many":
-                self._call_line.note(number_refused="too_many_digits")
+                self._context.log_entry.note(number_refused="too_many_digits")
                 apology = "invalid-number"
-        return _OUT_OF_TRIES[apology]
+        return Declined(_OUT_OF_TRIES[apology])
 
     async def _star_left_over(self) -> bool:
         """Let the caller finish what they are keying; whether a `*` was in it."""
-        return await await_key(self._channel, STAR, QUIET_SECONDS) == STAR
+        return await await_key(self._context.channel, STAR, QUIET_SECONDS) == STAR
 
-    def _star(self, prompt: str) -> str:
+    def _star(self, prompt: str) -> Declined:
         self._note_key(prompt, STAR)
-        return "star"
+        return Declined("star")
 
-    async def _ask(self, prompts: Sequence[str]) -> Entry:
-        consent = self._line.consent
+    async def _ask(self, prompts: Sequence[str]) -> KeyedDigits:
+        consent = self._context.line.consent
         return await read_number(
-            self._channel,
-            [self._prompt(name) for name in prompts],
+            self._context.channel,
+            [self._context.prompt(name) for name in prompts],
             timing=Timing(
                 consent.first_digit_seconds, consent.between_digits_seconds, consent.entry_seconds
             ),
-            wanted=wanted_digits(self._line.regions),
+            most_digits=most_digits_keyed(self._context.line.regions),
         )
 
     def _understand(self, digits: str) -> tuple[phone.PhoneNumber | None, str | None]:
         """The number, or None and the apology for it."""
         if not digits:
             return None, "no-input"
-        line = self._line
+        line = self._context.line
         try:
             number = phone.keyed(
                 digits,
@@ -174,37 +175,37 @@ class NumberEntry:
                 own_numbers=line.own_numbers,
             )
         except phone.InvalidNumber as error:
-            self._call_line.note(number_refused=error.reason)
+            self._context.log_entry.note(number_refused=error.reason)
             return None, "invalid-number"
         return number, None
 
-    async def _confirm(self, keyed: Entry) -> Confirmation:
+    async def _confirm(self, keyed: KeyedDigits) -> Confirmation:
         """Read the number back and ask; where keying it is enough, see that no digit follows it."""
         if not self._confirms:
             return await self._see_that_nothing_follows(keyed)
-        self._call_line.step("confirm")
+        self._context.log_entry.step("confirm")
         asked = False  # whoever heard the whole question may answer late, into its repetition
-        for _ in range(self._line.consent.confirm_tries):
+        for _ in range(self._context.line.consent.confirm_tries):
             if key := await self._read_back(keyed.digits):
                 self._note_key("read_back", key)
                 return _ANSWERS[key] if key == STAR or (asked and key in _ANSWERS) else "too_many"
-            key = await self._ask_question()
-            if not key:
-                asked = True
+            answer = await self._ask_question()
+            if not answer:
+                asked = answer is not None
                 continue
-            self._note_key("confirm", key)
-            if key in _ANSWERS:
-                return _ANSWERS[key]
+            self._note_key("confirm", answer)
+            if answer in _ANSWERS:
+                return _ANSWERS[answer]
             asked = False
             if await self._star_left_over():
                 self._note_key("confirm", STAR)
                 return "star"
         return "not_confirmed"
 
-    async def _see_that_nothing_follows(self, keyed: Entry) -> Confirmation:
+    async def _see_that_nothing_follows(self, keyed: KeyedDigits) -> Confirmation:
         if keyed.ended_by == "pause":  # the pause was longer
             return "yes"
-        key = await await_key(self._channel, _LISTED, QUIET_SECONDS)
+        key = await await_key(self._context.channel, _LISTED, QUIET_SECONDS)
         if not key:
             return "yes"
         self._note_key("number", key)
@@ -212,11 +213,11 @@ class NumberEntry:
 
     async def _read_back(self, digits: str) -> str:
         """Say the number as it was keyed; return the digit or `*` that cut it short, or ''."""
-        key = await play(self._channel, [self._prompt("you-entered")], _LISTED)
+        key = await play(self._context.channel, [self._context.prompt("you-entered")], _LISTED)
         for group in read_back_groups(digits):
             key = (
                 key
-                or await play(self._channel, await self._digits.sounds(group), _LISTED)
+                or await play(self._context.channel, await self._digits.sounds(group), _LISTED)
                 or await self._pause()
             )
         return key
@@ -225,24 +226,33 @@ class NumberEntry:
         """Draw breath between two groups; `#` is lost in it, as in what is said around it."""
         offset = round((_SILENCE_SECONDS - READ_BACK_PAUSE) * SAMPLES_PER_SECOND)
         try:
-            return (await self._channel.stream_file(_SILENCE, _LISTED, offset=offset)).digit
+            return (await self._context.channel.stream_file(_SILENCE, _LISTED, offset=offset)).digit
         except AGIAppError:  # a PBX without Asterisk's core sounds
-            return await await_key(self._channel, _LISTED, READ_BACK_PAUSE)
+            return await await_key(self._context.channel, _LISTED, READ_BACK_PAUSE)
 
-    async def _ask_question(self) -> str:
-        question = [
-            sound
-            for part in self._question
-            for sound in (
-                await self._digits.sounds(part) if part.isdigit() else [self._prompt(part)]
-            )
-        ]
-        return await play(self._channel, question, _LISTED) or await await_key(
-            self._channel, _LISTED, self._line.consent.confirm_seconds
+    async def _ask_question(self) -> str | None:
+        """Ask for the answer; return its key, '' for silence, None if only early keys came.
+
+        Asterisk reports a key when it is released. A digit that arrives in the question's first
+        second may have gone down in the read-back: it is no answer, and the question starts over.
+        """
+        channel, (first, *rest) = self._context.channel, self._question
+        recording = self._context.prompt(first)
+        for _ in range(QUESTION_STARTS):
+            played = await channel.stream_file(recording.path, _LISTED, length=recording.seconds)
+            if not played.digit or played.digit == STAR or played.endpos >= EARLY_SAMPLES:
+                break
+            self._note_key("read_back", played.digit)
+            if await self._star_left_over():
+                return STAR
+        else:
+            return None
+        if played.digit:
+            return played.digit
+        sounds = [sound for digit in rest for sound in await self._digits.sounds(digit)]
+        return await play(channel, sounds, _LISTED) or await await_key(
+            channel, _LISTED, self._context.line.consent.confirm_seconds
         )
-
-    def _prompt(self, name: str) -> Recording:
-        return self._library.prompt(name, self._language)
 
 
 _OUT_OF_TRIES: Final = {

@@ -13,38 +13,32 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge.call.keypad import QUIET_SECONDS, STAR, await_key
-from agi_bridge.call.number_entry import YES_KEY, NumberEntry
+from agi_bridge.call.number_entry import YES_KEY, Declined, NumberEntry
 from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
-    from agi_bridge.agi import Channel
+    from agi_bridge.call.context import CallContext
     from agi_bridge.consent import RevocationResult
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.observe import CallLogEntry
     from agi_bridge.settings import Line
-    from agi_bridge.speech import Library
 
 WAIT_SECONDS: Final = 5.0
 """Longest that a caller waits for the database."""
 
 
-async def ask_whose(
-    channel: Channel, line: Line, library: Library, call_line: CallLogEntry, language: str
-) -> str | None:
-    """Ask a caller who shows no number for it, in E.164; None if none came.
+async def ask_number(context: CallContext) -> str | None:
+    """Ask the caller which number to revoke; return it in E.164, or None if none was given.
 
     Raises:
-        AGIHangup: the caller has gone.
+        AGIHangup: the caller has hung up.
         AGIAppError: a recording is missing on the PBX.
     """
-    # A doubled opt-out key does not begin the number.
-    if await await_key(channel, STAR, QUIET_SECONDS) == STAR:
+    # A repeated press of the opt-out key is not the first digit of the number.
+    if await await_key(context.channel, STAR, QUIET_SECONDS) == STAR:
         return None
     # "To stop receiving texts from us, press" - "one"
-    question = ["opt-out-offer", YES_KEY]
-    entry = NumberEntry(channel, line, library, call_line, language, question=question)
-    found = await entry.obtain()
-    return None if isinstance(found, str) else found.e164
+    entered = await NumberEntry(context, question=["opt-out-offer", YES_KEY]).obtain()
+    return None if isinstance(entered, Declined) else entered.e164
 
 
 async def revoke(
@@ -66,11 +60,11 @@ async def revoke(
     if not storing.done():
         storing.cancel()  # should the database take it after all, all the better
         structlog.get_logger().error(
-            "revocation not stored in time", line=line.name, seconds=WAIT_SECONDS
+            "call.revocation_timed_out", line=line.name, seconds=WAIT_SECONDS
         )
         return None
     try:
         return storing.result()
     except ConsentError as error:
-        structlog.get_logger().error("revocation not stored", line=line.name, exc_info=error)
+        structlog.get_logger().error("call.revocation_not_stored", line=line.name, exc_info=error)
         return None

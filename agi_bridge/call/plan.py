@@ -11,13 +11,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from agi_bridge import phone
-from agi_bridge.hook import Dial, Hangup, Instructions, Pause, Reject, Say
+from agi_bridge.hook.answer import Dial, Hangup, Instructions, Pause, Reject, Say
 from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agi_bridge.hook import Answer
+    from agi_bridge.hook.answer import Answer
     from agi_bridge.settings import Line
 
 
@@ -86,8 +86,14 @@ class Plan:
     steps: tuple[Step, ...]
     forward_refused: tuple[str, ...] = ()
 
+    @property
+    def forward_number(self) -> str | None:
+        """The first number in E.164 that the plan rings, or None."""
+        rings = (step for step in self.steps if isinstance(step, Ring))
+        return next((ring.numbers[0].e164 for ring in rings), None)
 
-def policy(line: Line) -> phone.ForwardPolicy:
+
+def forward_policy(line: Line) -> phone.ForwardPolicy:
     """Where the hook may send this line's callers."""
     return phone.ForwardPolicy(
         regions=frozenset(line.forward_regions),
@@ -97,7 +103,7 @@ def policy(line: Line) -> phone.ForwardPolicy:
     )
 
 
-def plan(answer: Answer, line: Line, language: str) -> Plan:
+def plan_call(answer: Answer, line: Line, language: str) -> Plan:
     """Plan the rest of the call from the hook's answer.
 
     Args:
@@ -146,14 +152,6 @@ def speaks(steps: Sequence[Step], line: Line) -> bool:
     return isinstance(steps[-1], GoToDefault) and isinstance(line.default, SayDefault)
 
 
-def forward_number(answer: Answer | None, line: Line) -> str | None:
-    """The number in E.164 that the answer leads to first, checked; None if to none."""
-    if answer is None:
-        return None
-    rings = (step for step in plan(answer, line, line.languages[0]).steps if isinstance(step, Ring))
-    return next((ring.numbers[0].e164 for ring in rings), None)
-
-
 def _last(steps: Sequence[Step], line: Line, kind: str) -> Step:
     """What follows when the answer says no more."""
     if any(isinstance(step, Ring) for step in steps):
@@ -183,11 +181,11 @@ def _base(language: str | None) -> str:
 
 
 def _ring(dial: Dial, line: Line, refused: list[str]) -> Ring | None:
-    rules = policy(line)
+    policy = forward_policy(line)
     numbers: dict[str, phone.PhoneNumber] = {}
     for text in dial.numbers:
         try:
-            number = phone.forward(text, rules)
+            number = phone.forward(text, policy)
         except phone.InvalidNumber as error:
             refused.append(error.reason)
         else:
@@ -199,7 +197,7 @@ def _ring(dial: Dial, line: Line, refused: list[str]) -> Ring | None:
         limit = min(limit, dial.time_limit)
     shown = None
     if line.allow_caller_id and dial.caller_id is not None:
-        caller = phone.caller_id(dial.caller_id, region=rules.region)
+        caller = phone.caller_id(dial.caller_id, region=policy.region)
         shown = None if caller is None else caller.e164
     ring = line.ring_seconds if dial.timeout is None else dial.timeout
     return Ring(tuple(numbers.values()), ring, limit, shown)

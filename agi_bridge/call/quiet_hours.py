@@ -22,7 +22,7 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class SendingHours:
     """The hours of a day in which texts may be sent.
 
     Attributes:

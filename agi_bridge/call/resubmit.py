@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from agi_bridge.call.quiet_hours import Hours
+from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.call.submission import submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
 from agi_bridge.hook import Breaker, Outcome
@@ -30,7 +30,7 @@ from agi_bridge.observe import clock_synchronised, wall_clock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agi_bridge.call.handler import Services
+    from agi_bridge.call.services import Services
     from agi_bridge.consent import ConsentRecord, Unsent
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line
@@ -59,11 +59,11 @@ def last_moment(unsent: Unsent) -> datetime:
     return _time(unsent.confirmed_at) + WINDOW
 
 
-class Resubmission:
+class Resubmitter:
     """Sends again what can be sent again; run it as one task of the service.
 
     Args:
-        services: what all calls share; its event `unsent` is the news that a call ended unsent.
+        services: what all calls share; `resubmission_due` is set when a call ended unsent.
         now: the time of day, with its zone.
         running: seconds from any start, which no setting of a clock changes.
         synchronised: whether the machine's clock is kept right.
@@ -101,9 +101,9 @@ class Resubmission:
         it as unknown.
         """
         while not self._stopping.is_set():
-            self._services.unsent.clear()  # before looking: what comes from now on is news
+            self._services.resubmission_due.clear()  # before looking at the ledger
             wait = (await self.round()).total_seconds()
-            await self._pause(self._services.unsent, max(LEAST_PAUSE, wait))
+            await self._pause(self._services.resubmission_due, max(LEAST_PAUSE, wait))
 
     async def round(self) -> timedelta:
         """Send what is due, expire what is too old; return how long until more may be due.
@@ -112,7 +112,7 @@ class Resubmission:
         """
         self._hold = False
         try:
-            await self._services.late.store(self._services.ledger)
+            await self._services.deferred_outcomes.store(self._services.ledger)
             found = await self._services.ledger.unsent()
             self._note(found)
             waits = []
@@ -122,7 +122,7 @@ class Resubmission:
                 waits.append(await self._attend(unsent))
         except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
             if not self._ledger_down:
-                structlog.get_logger().error("unsent consents not looked after", exc_info=error)
+                structlog.get_logger().error("resubmission.round_failed", exc_info=error)
             self._ledger_down = True
             return LOOK_EVERY
         self._ledger_down = False
@@ -161,7 +161,9 @@ class Resubmission:
         now = self._now()
         if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
             await self._services.ledger.expire(unsent.consent_id, "too_old")
-            structlog.get_logger().warning("consent expired unsent", consent=unsent.consent_id)
+            structlog.get_logger().warning(
+                "resubmission.consent_expired", consent=unsent.consent_id
+            )
             return LOOK_EVERY
         line = self._services.settings.lines.get(unsent.line_id)
         if line is None or not self._is_ours(unsent):  # None: another bridge's line
@@ -177,18 +179,18 @@ class Resubmission:
         except Exception as error:  # noqa: BLE001 - one consent's fault must not cost the others
             self._given_up.add(unsent.consent_id)
             structlog.get_logger().error(
-                "consent not sent again", consent=unsent.consent_id, exc_info=error
+                "resubmission.consent_failed", consent=unsent.consent_id, exc_info=error
             )
             return LOOK_EVERY
 
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
         earliest, latest = max(now, due(unsent)), last_moment(unsent)
-        allowed = Hours.of(line).next_allowed(record.number, earliest, latest)
+        allowed = SendingHours.of(line).next_allowed(record.number, earliest, latest)
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())
-            structlog.get_logger().warning("consent expired unsent", consent=record.id)
+            structlog.get_logger().warning("resubmission.consent_expired", consent=record.id)
             return LOOK_EVERY
         if allowed > now:
             return allowed - now
@@ -200,12 +202,13 @@ class Resubmission:
         services = self._services
         record.submitting(attempt, services.settings.hook.context)
         await services.ledger.append(record.take())
-        submission = await submit(services.ledger, services.hook, record, line, services.late)
+        result = await submit(services, record, line, line.languages[0])
+        submission = result.submission
         log = structlog.get_logger()
         if submission.outcome is not Outcome.NOT_SENT:
             self._hook_down = False
             log.info(
-                "consent sent again",
+                "resubmission.consent_sent",
                 consent=record.id,
                 attempt=attempt,
                 hook=submission.outcome,
@@ -213,7 +216,7 @@ class Resubmission:
             )
             return LOOK_EVERY
         if not self._hook_down:
-            log.warning("hook not reached for unsent consents", hook_reason=submission.reason)
+            log.warning("resubmission.hook_unreachable", hook_reason=submission.reason)
         self._hook_down = True
         # The others would meet the same closed door, and each has but a few attempts.
         self._hold = True

@@ -157,7 +157,7 @@ class TextPlayer:
             while not rendering.over():
                 passage = await rendering.next(silent_since + self._library.budget)
                 if passage is None:
-                    structlog.get_logger().warning("speech too late", passages=len(said))
+                    structlog.get_logger().warning("call.speech_timed_out", passages=len(said))
                     return False
                 key = await self._play(passage, language, keys)
                 if key is None:
@@ -191,7 +191,7 @@ class TextPlayer:
         try:
             playback = await self._channel.stream_file(speech.path, keys, length=speech.seconds)
         except AGIAppError as error:
-            structlog.get_logger().error("speech not played", exc_info=error)
+            structlog.get_logger().error("call.speech_not_played", exc_info=error)
             return None
         # Old releases of Asterisk report a missing file as played, with endpos 0.
         return playback.digit if playback.digit or playback.endpos else None
@@ -208,10 +208,10 @@ class TextPlayer:
             code = await self._channel.exec(speech.application, *speech.arguments)
         except (AGIAppError, AGIUsageError) as error:
             structlog.get_logger().error(
-                "the PBX cannot speak", application=speech.application, exc_info=error
+                "call.pbx_speech_failed", application=speech.application, exc_info=error
             )
             return False
         if code < 0 or clock() - began < LEAST_SPOKEN:
-            structlog.get_logger().warning("the PBX did not speak", application=speech.application)
+            structlog.get_logger().warning("call.pbx_speech_empty", application=speech.application)
             return False
         return True

@@ -6,23 +6,24 @@ Shielded from a hangup: a caller who presses 1 and hangs up has agreed, and is t
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
 from agi_bridge.agi import AGIError
-from agi_bridge.call.plan import forward_number
-from agi_bridge.consent import ConsentError, IllegalTransition, KnownOutage, State, Withheld
+from agi_bridge.call.plan import GoToDefault, Plan, plan_call
+from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
 from agi_bridge.hook import Instructions, Outcome
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from agi_bridge.call.services import Services
     from agi_bridge.consent import Batch, ConsentRecord
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.hook import Hook, Submission
+    from agi_bridge.hook import Submission
     from agi_bridge.settings import Line
 
 T = TypeVar("T")
@@ -52,53 +53,51 @@ async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = 
     return await _append(ledger, record.take())
 
 
-class DeferredOutcomes:
-    """Outcomes that the ledger did not take when they came. They wait here until it does.
+@dataclass(frozen=True, slots=True)
+class SubmissionResult:
+    """The outcome of one submission, and where the call goes from there."""
 
-    Those that still wait when the service ends count as unknown after its next start.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[Batch] = []
-
-    def keep(self, batch: Batch) -> None:
-        """Keep one for later."""
-        self._waiting.append(batch)
-
-    async def store(self, ledger: Ledger) -> None:
-        """Store what waits.
-
-        Raises:
-            LedgerUnavailable: the ledger still takes nothing; what is left waits on.
-        """
-        while self._waiting:
-            # One that is in the ledger was stored after all, or the consent was settled meanwhile.
-            with suppress(IllegalTransition):
-                await ledger.append(self._waiting[0])
-            del self._waiting[0]
+    submission: Submission
+    plan: Plan
 
 
 async def submit(
-    ledger: Ledger, hook: Hook, record: ConsentRecord, line: Line, late: DeferredOutcomes
-) -> Submission:
-    """Call the hook with a stored consent and store what became of it; if need be, `late`."""
-    submission = await hook.submit(from_=record.number, to=line.business_number, key=line.secret())
+    services: Services, record: ConsentRecord, line: Line, language: str
+) -> SubmissionResult:
+    """Call the hook with a stored consent, plan the rest of the call, and store the outcome.
+
+    An outcome that the ledger refuses is queued in `services.deferred_outcomes`.
+
+    Args:
+        services: ledger and hook.
+        record: the consent; `submitting` is stored.
+        line: the line that was called.
+        language: the language in which the caller hears the plan.
+    """
+    ledger = services.ledger
+    submission = await services.hook.submit(
+        from_=record.number, to=line.business_number, key=line.secret()
+    )
+    if submission.answer is None:
+        plan = Plan((GoToDefault(submission.reason),))
+    else:
+        plan = plan_call(submission.answer, line, language)
     record.submission_ended(
         _STATES[submission.outcome],
         reason=submission.reason,
         status=submission.status,
         attempts=submission.attempts,
         answer=submission.answer_sha256,
-        forward=forward_number(submission.answer, line),
+        forward=plan.forward_number,
     )
     batch = record.take()
     # `not_sent` is not kept: it may be in the ledger though its storing failed, and another bridge
     # may be sending again. Stored a second time it would say that this attempt, too, was not sent.
     if not await _append(ledger, batch) and submission.outcome is not Outcome.NOT_SENT:
-        late.keep(batch)
+        services.deferred_outcomes.add(batch)
     if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
-            "hook refused the consent: no text was sent; check hook_key and business_number",
+            "call.submission_refused",
             line=line.name,
             consent=record.id,
             reason=submission.reason,
@@ -106,12 +105,12 @@ async def submit(
         )
     if isinstance(submission.answer, Instructions) and submission.answer.over_limit:
         structlog.get_logger().warning(
-            "hook answer over the limit: the rest of it is left aside",
+            "call.hook_answer_truncated",
             line=line.name,
             consent=record.id,
             skipped=submission.answer.over_limit,
         )
-    return submission
+    return SubmissionResult(submission, plan)
 
 
 async def store_final_state(ledger: Ledger, record: ConsentRecord) -> None:
@@ -154,6 +153,8 @@ async def _append(ledger: Ledger, batch: Batch) -> bool:
     except KnownOutage:  # logged once, not for each caller
         return False
     except ConsentError as error:
-        structlog.get_logger().error("consent not stored", consent=batch.consent_id, exc_info=error)
+        structlog.get_logger().error(
+            "call.consent_not_stored", consent=batch.consent_id, exc_info=error
+        )
         return False
     return True

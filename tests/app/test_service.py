@@ -30,8 +30,7 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
-from tests.call.conftest import shipped_milliseconds
-from tests.support.call_env import DID, KEY, settings
+from tests.support.call_env import DID, KEY, settings, shipped_milliseconds
 from tests.support.consent_builders import confirmed
 
 if TYPE_CHECKING:
@@ -229,7 +228,7 @@ async def test_a_last_checkpoint_that_hangs_does_not_keep_it_from_ending(
     monkeypatch.setattr(service, "ANCHOR_SECONDS", 0.0)
     async with service.anchored(cast("Any", Hanging())):
         pass
-    assert (await written.line("no last checkpoint in time"))["level"] == "error"
+    assert (await written.line("service.last_checkpoint_timed_out"))["level"] == "error"
 
 
 async def test_it_does_not_start_without_a_place_for_consents(
@@ -340,7 +339,7 @@ async def test_a_stop_that_is_forced_waits_for_nothing_sent_again(
             reached.set()
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(service, "Resubmission", Stuck)
+    monkeypatch.setattr(service, "Resubmitter", Stuck)
     stop = service.Stop()
     async with service.running(settings(tmp_path, fake_hook.url), stop):
         await reached.wait()
@@ -480,7 +479,7 @@ async def test_no_address_of_a_recording_is_logged(
                 path = address.removeprefix("http://pbx-side.example:4580")
                 await client.get(f"http://127.0.0.1:{unused_tcp_port}{path[:-5]}.wav")
     assert len(addresses) >= 4
-    assert '"event": "call failed"' in written.getvalue()
+    assert '"event": "call.failed"' in written.getvalue()
     for address in addresses:
         assert address.rpartition("/")[2][:16] not in written.getvalue()
 

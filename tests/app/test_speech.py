@@ -182,9 +182,9 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     assert not heard.prompt("disclosure", "en").wav.is_relative_to(SHIPPED)
 
     registered = Registered()
-    async with service.house(own, cast("Ledger", registered)) as parts:
-        assert registered.sounds == wanted  # `serve`, and `agi`, which builds the same house
-        served = parts.lines["shop"]
+    async with service.build_services(own, cast("Ledger", registered)) as services:
+        assert registered.sounds == wanted  # `serve`, and `agi`, which builds the same services
+        served = services.line_libraries["shop"]
         for each in line.languages:
             path = served.prompt("disclosure", each).path
             assert Sounds().find(path).text == served.prompt("disclosure", each).text  # type: ignore[union-attr]  # it is there

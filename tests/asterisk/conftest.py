@@ -178,8 +178,8 @@ def short_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture
-async def house(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[BridgeFixture]:
-    """Return a bridge behind the PBX, with a hook of its own; `await house.open(...)` starts it."""
+async def bridge(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator[BridgeFixture]:
+    """Return a bridge behind the PBX with its own hook; `await bridge.open(...)` starts it."""
     async with FakeHook() as fake_hook:
         made = BridgeFixture(pbx, short_prompts, tmp_path, fake_hook)
         yield made

@@ -91,10 +91,10 @@ async def test_hostile_text_reaches_a_variable_as_it_is(pbx: Pbx) -> None:
 
 
 @pytest.fixture
-async def classic(pbx: Pbx, house: BridgeFixture, tmp_path: Path) -> None:
+async def classic(pbx: Pbx, bridge: BridgeFixture, tmp_path: Path) -> None:
     """The dialplan runs `agi-bridge agi` as a program, for the extension `classic`."""
     program = tmp_path / "bridge.sh"
-    command = f"{sys.executable} -m agi_bridge agi --config {house.configure()}"
+    command = f"{sys.executable} -m agi_bridge agi --config {bridge.configure()}"
     log = tmp_path / "classic.log"
     program.write_text(f"#!/bin/sh\nexport SHOP_KEY={KEY}\nexec {command} 2>{log}\n")
     program.chmod(0o755)
@@ -103,22 +103,22 @@ async def classic(pbx: Pbx, house: BridgeFixture, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("classic")
 async def test_classic_agi_is_the_same_call(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
     call = await pbx.call("classic")
-    await house.agrees(call)
+    await bridge.agrees(call)
     there = await far_end.next_call()
     await there.answered()
     assert there.number == FORWARD
-    await house.stored(*AGREEMENT, "accepted")
+    await bridge.stored(*AGREEMENT, "accepted")
     await there.hang_up()
     await call.ended()
 
 
 @pytest.mark.usefixtures("classic")
-async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, house: BridgeFixture) -> None:
+async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, bridge: BridgeFixture) -> None:
     call = await pbx.call("classic")
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
+    await hears(call, bridge.prompts / "en" / "disclosure.wav", 200)
     await call.hang_up()
-    await house.stored("disclosed", "abandoned")
+    await bridge.stored("disclosed", "abandoned")
     await pbx.silent()

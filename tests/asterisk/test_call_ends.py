@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from agi_bridge.lab.sip.call import End
 from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from agi_bridge.speech import SHIPPED
-from tests.support.bridge_fixture import AGREEMENT, FORWARD, BridgeFixture, talk
+from tests.support.bridge_fixture import AGREEMENT, FORWARD, UNDERSTANDING, BridgeFixture, talk
 from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
@@ -28,48 +28,48 @@ pytestmark = pytest.mark.asterisk
     "behaviour", [Behaviour.BUSY, Behaviour.RING, Behaviour.CONGESTION, Behaviour.NOT_FOUND]
 )
 async def test_a_far_end_that_does_not_answer_leads_to_a_word_and_the_default(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
 ) -> None:
     far_end.behaviour = behaviour
-    await house.open(ring_seconds=5)
+    await bridge.open(ring_seconds=5)
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     there = await shop.next_call(within=20)
     await there.answered()
-    await house.hears(call, "busy" if behaviour is Behaviour.BUSY else "no-answer")
+    await bridge.hears(call, "busy" if behaviour is Behaviour.BUSY else "no-answer")
     await talk(call, there)
     await call.hang_up()
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour.BUSY, Behaviour.CONGESTION])
 async def test_the_log_tells_a_dead_trunk_from_a_busy_line_though_the_default_answered(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone, behaviour: Behaviour
 ) -> None:
     far_end.behaviour, status = behaviour, behaviour.name
     with capture_logs() as logs:
-        await house.open()
+        await bridge.open()
         call = await pbx.call()
-        await house.agrees(call)
+        await bridge.agrees(call)
         there = await shop.next_call(within=20)
         await there.answered()
         await there.hang_up()
         await call.ended()
-        await house.idle()
+        await bridge.idle()
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["dials"] == [("forward", status), ("default", "ANSWER")]
-    warned = [log["dialstatus"] for log in logs if log["event"] == "forward not reached"]
+    warned = [log["dialstatus"] for log in logs if log["event"] == "call.forward_not_reached"]
     assert warned == ([status] if behaviour is Behaviour.CONGESTION else [])
 
 
 async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_does(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone
 ) -> None:
     default = {"kind": "dial", "destination": "PJSIP/softphone"}  # registered nowhere
-    await house.open(default=default)
+    await bridge.open(default=default)
     call = await pbx.call()
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
+    await hears(call, bridge.prompts / "en" / "disclosure.wav", 200)
     await call.press("*")
-    await house.hears(call, "no-answer")
+    await bridge.hears(call, "no-answer")
     await (await shop.next_call()).answered()
     await call.hang_up()
 
@@ -78,36 +78,36 @@ async def test_if_the_default_does_not_answer_either_the_dialplans_last_resort_d
 
 
 async def test_the_dialplan_dials_where_the_line_says_so(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await house.open(dial="dialplan")
+    await bridge.open(dial="dialplan")
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     there = await far_end.next_call()
     await there.answered()
     assert there.number == FORWARD
-    await house.idle()  # the bridge is out of it
+    await bridge.idle()  # the bridge is out of it
     await talk(call, there)
     await there.hang_up()
     await call.ended()
 
 
 async def test_the_dialplan_takes_the_default_where_the_line_says_so(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
     far_end.behaviour = Behaviour.BUSY
-    await house.open(dial="dialplan")
+    await bridge.open(dial="dialplan")
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await shop.next_call()).answered()
     await call.hang_up()
 
 
-async def test_a_default_in_the_dialplan(pbx: Pbx, house: BridgeFixture) -> None:
+async def test_a_default_in_the_dialplan(pbx: Pbx, bridge: BridgeFixture) -> None:
     place = {"kind": "dialplan", "context": "elsewhere", "extension": "s", "priority": 1}
-    await house.open(default=place)
+    await bridge.open(default=place)
     call = await pbx.call()
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
+    await hears(call, bridge.prompts / "en" / "disclosure.wav", 200)
     await call.press("*")
     await call.ended()
     assert call.media.keys == "42"
@@ -117,10 +117,10 @@ async def test_a_default_in_the_dialplan(pbx: Pbx, house: BridgeFixture) -> None
 
 
 async def test_a_bridge_killed_during_the_disclosure_leaves_the_caller_to_the_default(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone
 ) -> None:
-    house.prompts = SHIPPED
-    async with house.process() as process:
+    bridge.prompts = SHIPPED
+    async with bridge.process() as process:
         call = await pbx.call()
         await hears(call, SHIPPED / "en" / "disclosure.wav", 500)
         process.send_signal(signal.SIGKILL)
@@ -129,11 +129,11 @@ async def test_a_bridge_killed_during_the_disclosure_leaves_the_caller_to_the_de
 
 
 async def test_a_bridge_killed_in_the_bridged_call_does_not_end_it(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
-    async with house.process() as process:
+    async with bridge.process() as process:
         call = await pbx.call()
-        await house.agrees(call)
+        await bridge.agrees(call)
         there = await far_end.next_call()
         await there.answered()
         process.send_signal(signal.SIGKILL)
@@ -143,36 +143,36 @@ async def test_a_bridge_killed_in_the_bridged_call_does_not_end_it(
         await call.ended()
     assert call.ended_by is End.THERE
     assert shop.calls == []
-    await house.stored(*AGREEMENT, "accepted")
+    await bridge.stored(*AGREEMENT, "accepted")
 
 
 async def test_a_bridge_killed_while_the_hook_thinks_never_sends_again(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone
 ) -> None:
-    house.fake_hook.scenario = "slow"
-    async with house.process() as process:
+    bridge.fake_hook.scenario = "slow"
+    async with bridge.process() as process:
         call = await pbx.call()
-        await house.agrees(call)
-        await house.fake_hook.received()
+        await bridge.agrees(call)
+        await bridge.fake_hook.received()
         process.send_signal(signal.SIGKILL)
         await (await shop.next_call()).answered()
         await call.hang_up()
-    assert await house.states() == list(AGREEMENT)
-    await house.open()
-    assert await house.states() == [*AGREEMENT, "unknown"]
-    assert len(house.fake_hook.requests) == 1
+    assert await bridge.states() == list(AGREEMENT)
+    await bridge.open()
+    assert await bridge.states() == [*AGREEMENT, "unknown"]
+    assert len(bridge.fake_hook.requests) == 1
 
 
 # Many
 
 
-async def test_fifty_callers_at_once(pbx: Pbx, house: BridgeFixture, far_end: SipPhone) -> None:
-    await house.open(limits={"line_per_hour": 1000})
+async def test_fifty_callers_at_once(pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone) -> None:
+    await bridge.open(limits={"line_per_hour": 1000})
     caller = await pbx.telephone("softphone", registers=False)
     caller.quiet = far_end.quiet = True
 
-    asks = beginning(house.prompts / "en" / "enter-number.wav")
-    confirms = beginning(house.prompts / "en" / "confirm-number.wav")
+    asks = beginning(bridge.prompts / "en" / "enter-number.wav")
+    confirms = beginning(bridge.prompts / "en" / "confirm-number.wav")
 
     async def one(i: int) -> None:
         call = await caller.dial("+14155550111", caller_id=f"+1514555{i:04d}")
@@ -180,6 +180,7 @@ async def test_fifty_callers_at_once(pbx: Pbx, house: BridgeFixture, far_end: Si
         await arrives(call, asks)
         await call.press(f"41555501{i:02d}")
         await arrives(call, confirms)
+        await asyncio.sleep(UNDERSTANDING)
         await call.press("1")
 
     everyone = [asyncio.create_task(one(i)) for i in range(20, 70)]
@@ -187,9 +188,9 @@ async def test_fifty_callers_at_once(pbx: Pbx, house: BridgeFixture, far_end: Si
     await asyncio.gather(*everyone)
     for call in there:
         await call.answered()
-    texted = sorted(request.from_ for request in house.fake_hook.requests)
+    texted = sorted(request.from_ for request in bridge.fake_hook.requests)
     assert texted == [f"+141555501{i:02d}" for i in range(20, 70)]
-    assert (await house.states()).count("accepted") == 50
+    assert (await bridge.states()).count("accepted") == 50
     for call in there:
         await call.hang_up()
-    await house.idle()
+    await bridge.idle()

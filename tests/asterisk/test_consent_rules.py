@@ -20,102 +20,102 @@ OPT_OUT: dict[str, Any] = {"opt_out_key": "9"}
 
 
 async def test_the_opt_out_key_is_offered_heard_and_obeyed(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone
 ) -> None:
-    house.prompts = SHIPPED
-    await house.open(consent=OPT_OUT, digits="pbx")
+    bridge.prompts = SHIPPED
+    await bridge.open(consent=OPT_OUT, digits="pbx")
     call = await pbx.call(caller_id=NUMBER)
-    await house.hears(call, "opt-out-offer")
+    await bridge.hears(call, "opt-out-offer")
     await hears(call, pbx.sound("digits/9"))
     await call.press("9")
     await hears(call, SHIPPED / "en" / "enter-number.wav", 500)  # this number never agreed
     await call.press("*")
     await (await shop.next_call()).answered()
-    await house.hears(call, "opted-out")
+    await bridge.hears(call, "opted-out")
     await call.hang_up()
-    await house.idle()
-    assert await house.states() == []
+    await bridge.idle()
+    assert await bridge.states() == []
 
 
 async def test_whoever_hides_their_number_keys_it_to_opt_out(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone, far_end: SipPhone
 ) -> None:
-    await house.open(consent=OPT_OUT)
+    await bridge.open(consent=OPT_OUT)
     call = await pbx.call(caller_id="anonymous")
-    await hears(call, house.prompts / "en" / "opt-out-offer.wav", 200)
+    await hears(call, bridge.prompts / "en" / "opt-out-offer.wav", 200)
     await call.press("9")
-    await house.keys(call)
-    await house.hears(call, "you-entered")
+    await bridge.keys(call)
+    await bridge.hears(call, "you-entered")
     call.media.packets.clear()  # the offer was heard before; now it is the question
-    await hears(call, house.prompts / "en" / "opt-out-offer.wav", 200)
+    await hears(call, bridge.prompts / "en" / "opt-out-offer.wav", 200)
     await call.press("1")
     await (await shop.next_call()).answered()
-    await house.hears(call, "opted-out")
+    await bridge.hears(call, "opted-out")
     await call.hang_up()
 
     # From now on nobody else can have that number texted ...
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await shop.next_call()).answered()
-    await house.hears(call, "declined")
-    assert house.fake_hook.requests == []
+    await bridge.hears(call, "declined")
+    assert bridge.fake_hook.requests == []
     await call.hang_up()
 
     # ... but its owner may change their mind.
     call = await pbx.call(caller_id=NUMBER)
-    await house.agrees(call)
+    await bridge.agrees(call)
     assert (await far_end.next_call()).number == FORWARD
-    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER]
+    assert [request.from_ for request in bridge.fake_hook.requests] == [NUMBER]
     await call.hang_up()
 
 
 async def test_a_returning_caller_hears_no_disclosure(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await house.open(consent={"returning": "skip"})
+    await bridge.open(consent={"returning": "skip"})
     call = await pbx.call(caller_id=NUMBER)
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await far_end.next_call()).answered()
     await call.hang_up()
-    await house.idle()
+    await bridge.idle()
     call = await pbx.call(caller_id=NUMBER)
     there = await far_end.next_call()
     await there.answered()
-    await house.hears(call, "accepted")
-    assert exact(call, house.prompts / "en" / "disclosure.wav").milliseconds == 0
-    assert [request.from_ for request in house.fake_hook.requests] == [NUMBER, NUMBER]
-    assert (await house.states())[-3:] == ["returned", "submitting", "accepted"]
+    await bridge.hears(call, "accepted")
+    assert exact(call, bridge.prompts / "en" / "disclosure.wav").milliseconds == 0
+    assert [request.from_ for request in bridge.fake_hook.requests] == [NUMBER, NUMBER]
+    assert (await bridge.states())[-3:] == ["returned", "submitting", "accepted"]
     await call.hang_up()
 
 
 async def test_beyond_the_numbers_limit_the_caller_is_connected_without_a_text(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
-    await house.open(limits={"number_per_day": 1})
+    await bridge.open(limits={"number_per_day": 1})
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await far_end.next_call()).answered()
     await call.hang_up()
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await shop.next_call()).answered()
-    await house.hears(call, "declined")
-    assert len(house.fake_hook.requests) == 1
-    last = (await house.events())[-1]
+    await bridge.hears(call, "declined")
+    assert len(bridge.fake_hook.requests) == 1
+    last = (await bridge.events())[-1]
     assert (last.type, last.body["reason"]) == ("declined", "number_limit")
     await call.hang_up()
 
 
 async def test_the_record_names_the_call_as_the_pbx_does(
-    pbx: Pbx, house: BridgeFixture, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, shop: SipPhone
 ) -> None:
     await pbx.asterisk.set_global("AGI_BRIDGE_ATTESTATION", "B")
-    await house.open()
+    await bridge.open()
     call = await pbx.call()
-    await hears(call, house.prompts / "en" / "disclosure.wav", 200)
+    await hears(call, bridge.prompts / "en" / "disclosure.wav", 200)
     await call.press("*")
     await (await shop.next_call()).answered()
-    body = (await house.events())[0].body
+    body = (await bridge.events())[0].body
     assert body["attestation"] == "B"
     assert body["linked_id"] == body["call_uid"] != ""
     await call.hang_up()

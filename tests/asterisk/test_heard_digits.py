@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.call.digits import Digits
+from agi_bridge.call.context import CallContext, LanguageChoice
+from agi_bridge.call.digits import DigitSounds
 from agi_bridge.call.keypad import play
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
+from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import Library, PromptFolder
 from tests.support.bridge_fixture import tone
 from tests.support.call_env import line
@@ -49,11 +51,13 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
 
     async def story(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, language)
-        found = await Digits(channel, shop, library, language).sounds(NUMBER)
+        choice = LanguageChoice(language)
+        context = CallContext(channel, shop, library, CallLogEntry("test"), choice=choice)
+        found = await DigitSounds(context).sounds(NUMBER)
         await play(channel, found, "")
 
-    async with ScriptedBridge(pbx) as stage:
-        call = await stage.call(story)
+    async with ScriptedBridge(pbx) as bridge:
+        call = await bridge.call(story)
         await call.ended()
     return call
 
@@ -89,7 +93,7 @@ async def test_the_pbx_alone_would_have_said_english_ones(pbx: Pbx) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, "de")
         assert await channel.say_digits(NUMBER) == ""
 
-    async with ScriptedBridge(pbx) as stage:
-        call = await stage.call(story)
+    async with ScriptedBridge(pbx) as bridge:
+        call = await bridge.call(story)
         await call.ended()
     assert in_order(call, [pbx.sound(f"digits/{digit}") for digit in NUMBER])

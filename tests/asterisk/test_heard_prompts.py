@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
 from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import DIGIT_PROMPTS, PROMPTS, SHIPPED, Library
@@ -41,16 +42,17 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
 
     async def listened(share: list[tuple[str, str]]) -> Call:
         async def story(channel: Channel) -> None:
-            follower = PlanExecutor(channel, line(), library, CallLogEntry("test"))
+            context = CallContext(channel, line(), library, CallLogEntry("test"))
+            executor = PlanExecutor(context)
             for language, name in share:
-                follower.language = language
-                await follower.play_or_raise(name)
+                context.choice.code = language
+                await executor.play_or_raise(name)
 
-        call = await stage.call(story)
+        call = await bridge.call(story)
         await call.ended(within=90)
         return call
 
-    async with ScriptedBridge(pbx) as stage:
+    async with ScriptedBridge(pbx) as bridge:
         calls = await asyncio.gather(*map(listened, shares))
     short = {
         f"{language}/{name}": missing

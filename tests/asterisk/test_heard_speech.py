@@ -12,8 +12,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.execute import PlanExecutor
-from agi_bridge.call.plan import Speak, plan
+from agi_bridge.call.plan import Speak, plan_call
 from agi_bridge.call.say import AHEAD, passages
 from agi_bridge.hook import read_answer
 from agi_bridge.lab.asterisk.provision import default_tree
@@ -97,34 +98,35 @@ def teller(tmp_path: Path) -> ConsoleReporter:
 
 @asynccontextmanager
 async def hears_answers(
-    pbx: Pbx, library: Library, *applications: str, **line_library: Any
+    pbx: Pbx, library: Library, *applications: str, **of_line: Any
 ) -> AsyncIterator[Listener]:
-    async with ScriptedBridge(pbx, *applications) as stage:
-        yield Listener(stage, library, line(**line_library))
+    async with ScriptedBridge(pbx, *applications) as bridge:
+        yield Listener(bridge, library, line(**of_line))
 
 
 class Listener:
     """Places calls whose hook has answered with a text."""
 
-    def __init__(self, stage: ScriptedBridge, library: Library, of: Line) -> None:
-        self._stage = stage
+    def __init__(self, bridge: ScriptedBridge, library: Library, of: Line) -> None:
+        self._bridge = bridge
         self._library = library
         self._line = of
 
     async def call(self, text: str, language: str = "en") -> Call:
         said = f'<Response><Say language="{language}">{escape(text)}</Say></Response>'
         answer = read_answer(200, "text/xml", said.encode())
-        steps = plan(answer, self._line, "en").steps
+        steps = plan_call(answer, self._line, "en").steps
         assert isinstance(steps[0], Speak)
 
         async def story(channel: Channel) -> None:
-            follower = PlanExecutor(channel, self._line, self._library, CallLogEntry("test"))
+            context = CallContext(channel, self._line, self._library, CallLogEntry("test"))
+            executor = PlanExecutor(context)
             try:
-                await follower.follow(steps[:1])
+                await executor.execute(steps[:1])
             finally:
-                follower.close()
+                executor.close()
 
-        return await self._stage.call(story)
+        return await self._bridge.call(story)
 
     async def listened(self, text: str, language: str = "en") -> Call:
         call = await self.call(text, language)

@@ -7,7 +7,7 @@ import pytest
 from agi_bridge.lab.sip.call import Call, End
 from agi_bridge.lab.sip.phone import Behaviour, SipPhone
 from tests.asterisk.conftest import NOBODY, Pbx
-from tests.support.bridges import CLOSE, RESET, CannedBridge, result
+from tests.support.canned_bridge import CLOSE, RESET, CannedBridge, result
 from tests.support.heard import exact, keyed
 
 pytestmark = pytest.mark.asterisk

@@ -118,24 +118,24 @@ async def test_what_asterisk_would_play_in_place_of_a_recording_is_refused(
 
 @pytest.mark.parametrize("art", [0, 2000, 20_000])
 async def test_no_consent_comes_of_a_disclosure_that_would_be_heard_as_noise(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, tmp_path: Path, art: int
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, tmp_path: Path, art: int
 ) -> None:
     """Not served as it came from the studio; written again, it is heard and counts."""
-    samples = recording(house.prompts / "en" / "disclosure.wav").tobytes()
-    house.prompts = shutil.copytree(house.prompts, tmp_path / "prompts")
-    file = house.prompts / "en" / "disclosure.wav"
+    samples = recording(bridge.prompts / "en" / "disclosure.wav").tobytes()
+    bridge.prompts = shutil.copytree(bridge.prompts, tmp_path / "prompts")
+    file = bridge.prompts / "en" / "disclosure.wav"
     picture = chunk(b"id3 ", random.Random(1).randbytes(art))  # noqa: S311 - noise, no secret
     file.write_bytes(riff(chunk(b"fmt ", PLAIN), picture, chunk(b"data", samples)))
     with pytest.raises(SettingsError, match=r"en/disclosure\.wav has a header that Asterisk misr"):
-        await house.open()
+        await bridge.open()
     rewrite(file, tmp_path / "ready.wav")
     (tmp_path / "ready.wav").replace(file)
     assert file.read_bytes() == sound(samples)
-    await house.open()
+    await bridge.open()
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     await (await far_end.next_call()).answered()
-    disclosed = (await house.events())[0].body
+    disclosed = (await bridge.events())[0].body
     assert exact(call, file).milliseconds == pytest.approx(milliseconds(file), abs=25)
     assert disclosed["endpos"] == disclosed["samples"] == len(samples) // 2
     await call.hang_up()

@@ -19,7 +19,7 @@ from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.speech import SHIPPED
 from agi_bridge.web import AUDIO
 from tests.support.bridge_fixture import AGREEMENT, FORWARD, BridgeFixture, talk
-from tests.support.bridges import CannedBridge
+from tests.support.canned_bridge import CannedBridge
 from tests.support.heard import exact, hears, milliseconds
 from tests.support.listener import Listener
 
@@ -81,8 +81,8 @@ async def nothing_kept(pbx: Pbx) -> None:
     await pbx.asterisk.cli("media cache delete all")
 
 
-def tables(house: BridgeFixture, front: Front, **speech: Any) -> dict[str, dict[str, Any]]:
-    given = {"prompts": str(house.prompts), "delivery": "http", "url": front.url, **speech}
+def tables(bridge: BridgeFixture, front: Front, **speech: Any) -> dict[str, dict[str, Any]]:
+    given = {"prompts": str(bridge.prompts), "delivery": "http", "url": front.url, **speech}
     return {"speech": given, "web": {"port": front.port}}
 
 
@@ -96,21 +96,21 @@ def lengthen(recording: Path) -> None:
 
 
 async def test_a_caller_hears_all_of_what_the_pbx_fetches_and_each_is_fetched_once(
-    pbx: Pbx, house: BridgeFixture, front: Front, far_end: SipPhone, tmp_path: Path
+    pbx: Pbx, bridge: BridgeFixture, front: Front, far_end: SipPhone, tmp_path: Path
 ) -> None:
-    house.prompts = shutil.copytree(house.prompts, tmp_path / "prompts")
-    disclosure = house.prompts / "en" / "disclosure.wav"
+    bridge.prompts = shutil.copytree(bridge.prompts, tmp_path / "prompts")
+    disclosure = bridge.prompts / "en" / "disclosure.wav"
     lengthen(disclosure)
-    await house.open(tables(house, front))
+    await bridge.open(tables(bridge, front))
     call = await pbx.call()
-    await house.agrees(call)
+    await bridge.agrees(call)
     there = await far_end.next_call(within=20)
     assert there.number == FORWARD
     await there.answered()
     for name in ("disclosure", "accepted"):
-        recording = house.prompts / "en" / f"{name}.wav"
+        recording = bridge.prompts / "en" / f"{name}.wav"
         assert exact(call, recording).milliseconds == pytest.approx(milliseconds(recording), abs=25)
-    await house.stored(*AGREEMENT, "accepted")
+    await bridge.stored(*AGREEMENT, "accepted")
     await there.hang_up()
     await call.ended()
     assert len(front.fetched) == len(set(front.fetched)) >= 4
@@ -121,83 +121,83 @@ async def test_a_caller_hears_all_of_what_the_pbx_fetches_and_each_is_fetched_on
     again = await pbx.call()
     await hears(again, disclosure, 500)
     await again.press("*")
-    await house.hears(again, "declined")
+    await bridge.hears(again, "declined")
     await again.hang_up()
     assert len(front.fetched) == 1  # for it was never heard before
 
 
 async def test_the_pbx_plays_what_it_has_kept_when_the_bridge_has_been_restarted(
-    pbx: Pbx, house: BridgeFixture, front: Front, far_end: SipPhone, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, front: Front, far_end: SipPhone, shop: SipPhone
 ) -> None:
-    await house.open(tables(house, front))
+    await bridge.open(tables(bridge, front))
     call = await pbx.call()
-    await house.hears(call, "disclosure")
+    await bridge.hears(call, "disclosure")
     kept = list(front.fetched)
-    await house.close()  # the caller goes on to the default; the bridge comes back
+    await bridge.close()  # the caller goes on to the default; the bridge comes back
     await (await shop.next_call()).answered()
     await call.hang_up()
 
-    await house.open(tables(house, front))
+    await bridge.open(tables(bridge, front))
     call = await pbx.call()
-    await house.hears(call, "disclosure")
-    await house.agrees(call)
+    await bridge.hears(call, "disclosure")
+    await bridge.agrees(call)
     await (await far_end.next_call(within=20)).answered()
-    await house.hears(call, "accepted")
+    await bridge.hears(call, "accepted")
     await call.hang_up()
     assert len(front.fetched) == len(set(front.fetched)) > len(kept) >= 1
 
 
 @pytest.mark.parametrize("mode", ["closed", "silent"])
 async def test_a_caller_to_whom_nothing_can_be_played_reaches_the_default_without_a_text(
-    pbx: Pbx, house: BridgeFixture, front: Front, shop: SipPhone, mode: Literal["closed", "silent"]
+    pbx: Pbx, bridge: BridgeFixture, front: Front, shop: SipPhone, mode: Literal["closed", "silent"]
 ) -> None:
     front.mode = mode
-    await house.open(tables(house, front))
+    await bridge.open(tables(bridge, front))
     call = await pbx.call()
     there = await shop.next_call(within=20)
     await there.answered()
     await talk(call, there)
     await call.hang_up()
-    await house.idle()
-    assert await house.states() == []
-    assert house.fake_hook.requests == []
+    await bridge.idle()
+    assert await bridge.states() == []
+    assert bridge.fake_hook.requests == []
 
     front.mode = "on"
     call = await pbx.call()
-    await house.hears(call, "disclosure")
+    await bridge.hears(call, "disclosure")
     await call.hang_up()
 
 
 async def test_a_caller_whose_disclosure_is_kept_hears_it_while_nothing_can_be_fetched(
-    pbx: Pbx, house: BridgeFixture, front: Front, shop: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, front: Front, shop: SipPhone
 ) -> None:
-    await house.open(tables(house, front))
+    await bridge.open(tables(bridge, front))
     call = await pbx.call()
-    await house.hears(call, "disclosure")
+    await bridge.hears(call, "disclosure")
     await call.hang_up()
     await pbx.silent()
     front.mode = "closed"
     call = await pbx.call()
-    await house.hears(call, "disclosure")
+    await bridge.hears(call, "disclosure")
     await (await shop.next_call()).answered()  # the next recording was never fetched
     await call.hang_up()
-    await house.stored("disclosed", "abandoned", "disclosed", "declined")
+    await bridge.stored("disclosed", "abandoned", "disclosed", "declined")
 
 
 @pytest.mark.parametrize("mode", ["on", "closed"])
 async def test_a_text_that_only_the_hook_knows_is_fetched_or_passed_over(
-    house: BridgeFixture,
+    bridge: BridgeFixture,
     front: Front,
     shop: SipPhone,
     tmp_path: Path,
     mode: Literal["on", "closed"],
 ) -> None:
-    house.fake_hook.forward = "</Dial><Say>The shop is closed until nine.</Say><Dial>"
+    bridge.fake_hook.forward = "</Dial><Say>The shop is closed until nine.</Say><Dial>"
     argv = [str(default_tree() / "bin" / "espeak-ng"), "-w", "{output}", "--stdin"]
-    await house.open(tables(house, front, engines=[{"kind": "command", "command": argv}]))
-    call = await house._pbx.call()
-    await house.agrees(call)
-    await house.hears(call, "accepted")
+    await bridge.open(tables(bridge, front, engines=[{"kind": "command", "command": argv}]))
+    call = await bridge._pbx.call()
+    await bridge.agrees(call)
+    await bridge.hears(call, "accepted")
     front.mode = mode
     await (await shop.next_call()).answered()
     (spoken,) = (tmp_path / "speech").glob("*.wav")
@@ -208,10 +208,12 @@ async def test_a_text_that_only_the_hook_knows_is_fetched_or_passed_over(
     await call.hang_up()
 
 
-async def test_callers_at_once_are_all_served(pbx: Pbx, house: BridgeFixture, front: Front) -> None:
-    await house.open(tables(house, front))
+async def test_callers_at_once_are_all_served(
+    pbx: Pbx, bridge: BridgeFixture, front: Front
+) -> None:
+    await bridge.open(tables(bridge, front))
     calls = await asyncio.gather(*(pbx.call() for _ in range(10)))
-    await asyncio.gather(*(house.hears(call, "disclosure") for call in calls))
+    await asyncio.gather(*(bridge.hears(call, "disclosure") for call in calls))
     await asyncio.gather(*(call.hang_up() for call in calls))
     assert len(set(front.fetched)) == 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bridge_fixture import DIGITS, NUMBER
+from tests.support.bridge_fixture import DIGITS, NUMBER, UNDERSTANDING
 from tests.support.heard import arrives, beginning, hears
 
 if TYPE_CHECKING:
@@ -26,65 +26,65 @@ pytestmark = pytest.mark.asterisk
 TRIES = 3
 
 
-def texted(house: BridgeFixture) -> list[str]:
-    return [request.from_ for request in house.fake_hook.requests]
+def texted(bridge: BridgeFixture) -> list[str]:
+    return [request.from_ for request in bridge.fake_hook.requests]
 
 
 @pytest.mark.parametrize("keys", ["41555550121", "44155550123", "4155550123#1"])
 @pytest.mark.usefixtures("shop")
 async def test_a_digit_too_many_is_no_agreement(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone, keys: str
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, keys: str
 ) -> None:
     """The right number is asked for again, and no key that is left over begins it."""
-    await house.open()
+    await bridge.open()
     call = await pbx.call()
-    await house.keys(call, keys)
-    await house.hears(call, "invalid-number")
-    assert [event.type.value for event in await house.events() if event.type == "confirmed"] == []
-    assert texted(house) == []
+    await bridge.keys(call, keys)
+    await bridge.hears(call, "invalid-number")
+    assert [event.type.value for event in await bridge.events() if event.type == "confirmed"] == []
+    assert texted(bridge) == []
     await call.press(DIGITS)
-    await house.answers(call)
+    await bridge.answers(call)
     await (await far_end.next_call()).answered()
-    assert texted(house) == [NUMBER]
+    assert texted(bridge) == [NUMBER]
     await call.hang_up()
 
 
 @pytest.mark.usefixtures("shop")
-async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, house: BridgeFixture) -> None:
-    await house.open()
+async def test_1_counts_only_once_the_question_has_begun(pbx: Pbx, bridge: BridgeFixture) -> None:
+    await bridge.open()
     call = await pbx.call()
     for moment, least in (("you-entered", 200.0), ("digit-4", 80.0), ("digit-1", 80.0)):
-        await house.keys(call, DIGITS)
-        await hears(call, house.prompts / "en" / f"{moment}.wav", least, within=40)
+        await bridge.keys(call, DIGITS)
+        await hears(call, bridge.prompts / "en" / f"{moment}.wav", least, within=40)
         call.media.packets.clear()  # what is heard from here on
         await call.press("1")
-        await house.hears(call, "invalid-number" if moment != "digit-1" else "declined")
-    assert texted(house) == []
+        await bridge.hears(call, "invalid-number" if moment != "digit-1" else "declined")
+    assert texted(bridge) == []
     await call.hang_up()
 
 
 async def test_hash_after_the_number_and_a_doubled_1_agree_once(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await house.open()
+    await bridge.open()
     call = await pbx.call()
-    await house.keys(call, f"{DIGITS}#")
-    await house.answers(call, "11")
+    await bridge.keys(call, f"{DIGITS}#")
+    await bridge.answers(call, "11")
     await (await far_end.next_call()).answered()
-    assert texted(house) == [NUMBER]
+    assert texted(bridge) == [NUMBER]
     await call.hang_up()
 
 
 class OddCaller:
     """Keys a number of their own with slips at random; knows whether they have agreed."""
 
-    def __init__(self, call: Call, house: BridgeFixture, number: str, seed: int) -> None:
+    def __init__(self, call: Call, bridge: BridgeFixture, number: str, seed: int) -> None:
         self.number = number
         self.agreed = False
         self._call = call
         self._random = Random(seed)  # noqa: S311 - not a secret
-        self._asks = beginning(house.prompts / "en" / "enter-number.wav")
-        self._question = beginning(house.prompts / "en" / "confirm-number.wav")
+        self._asks = beginning(bridge.prompts / "en" / "enter-number.wav")
+        self._question = beginning(bridge.prompts / "en" / "confirm-number.wav")
 
     async def speak(self) -> None:
         """Key until the number was right, or for as many tries as there are."""
@@ -97,6 +97,7 @@ class OddCaller:
                 await self._press(self._random.choice("0123456789"))
             if slip in {"none", "hash", "late 2"}:
                 await arrives(self._call, self._question)
+                await asyncio.sleep(UNDERSTANDING)
                 await self._press("22" if slip == "late 2" else self._random.choice(["1", "11"]))
             if slip in {"none", "hash"}:
                 self.agreed = True
@@ -116,16 +117,16 @@ class OddCaller:
 
 @pytest.mark.usefixtures("shop")
 async def test_whatever_is_keyed_only_a_number_keyed_alone_and_confirmed_is_texted(
-    pbx: Pbx, house: BridgeFixture, far_end: SipPhone
+    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await house.open()
+    await bridge.open()
     telephone = await pbx.telephone("softphone", registers=False)
     telephone.quiet = far_end.quiet = True
 
     async def one(seed: int) -> OddCaller:
         call = await telephone.dial("+14155550111", caller_id=f"+1514555{seed:04}")
         await call.answered(within=30)
-        caller = OddCaller(call, house, f"41555501{seed:02}", seed)
+        caller = OddCaller(call, bridge, f"41555501{seed:02}", seed)
         await caller.speak()
         return caller
 
@@ -134,8 +135,8 @@ async def test_whatever_is_keyed_only_a_number_keyed_alone_and_confirmed_is_text
     for _ in agreed:
         await (await far_end.next_call(within=60)).answered()
     assert 0 < len(agreed) < len(callers)
-    assert sorted(texted(house)) == agreed
+    assert sorted(texted(bridge)) == agreed
     for call in telephone.calls:
         await call.hang_up()
-    await house.idle(within=30)
-    assert sorted(texted(house)) == agreed
+    await bridge.idle(within=30)
+    assert sorted(texted(bridge)) == agreed

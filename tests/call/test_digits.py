@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.digits import Digits
-from agi_bridge.call.number_entry import NumberEntry
+from agi_bridge.call.context import CallContext, LanguageChoice
+from agi_bridge.call.digits import DigitSounds
+from agi_bridge.call.number_entry import Declined, NumberEntry
 from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import line
@@ -38,6 +39,11 @@ class WithDigits(Library):
         return recording(name, language)
 
 
+def context(channel: Channel, library: Library, language: str, **of_line: Any) -> CallContext:
+    choice = LanguageChoice(language)
+    return CallContext(channel, line(**of_line), library, CallLogEntry("test"), choice=choice)
+
+
 def named(sounds: list[Recording | str]) -> list[str]:
     return [sound if isinstance(sound, str) else sound.path for sound in sounds]
 
@@ -51,7 +57,7 @@ async def sounds(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        said = Digits(channel, line(digits=digits), library, language)
+        said = DigitSounds(context(channel, library, language, digits=digits))
         found.append(named(await said.sounds("415")))
         assert named(await said.sounds("415")) == found[0]
 
@@ -102,24 +108,22 @@ async def test_the_shipped_english_digits_give_way_to_those_of_the_pbx(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        said = Digits(channel, line(digits=digits), library, language)
+        said = DigitSounds(context(channel, library, language, digits=digits))
         found.extend(named(await said.sounds("415")))
 
     await FakeAsterisk(sounds=dict.fromkeys(pbx, 500)).run(handler)
     assert found == ([f"{SHIPPED}/en/digit-{digit}" for digit in "415"] if ours else ["415"])
 
 
-async def read_back(number: str, *, own: bool, **line_library: Any) -> CallRecord:
+async def read_back(number: str, *, own: bool, **of_line: Any) -> CallRecord:
     """Key a number, listen, and press nothing more."""
     library = WithDigits("0123456789" if own else "")
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        shop = line(digits="own", **line_library)
-        entry = NumberEntry(
-            channel, shop, library, CallLogEntry("test"), "fr", question=["ask", "1"]
-        )
-        assert await entry.obtain() == "not_confirmed"
+        call = context(channel, library, "fr", digits="own", **of_line)
+        entry = NumberEntry(call, question=["ask", "1"])
+        assert await entry.obtain() == Declined("not_confirmed")
 
     return await FakeAsterisk(keys=number).run(handler)
 

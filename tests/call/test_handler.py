@@ -11,11 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler
+from agi_bridge.call import CallHandler
 from agi_bridge.consent import State
 from agi_bridge.speech import SHIPPED, Library
-from tests.call.conftest import Place, names, shipped_milliseconds
-from tests.support.call_env import DID, KEY
+from tests.support.call_env import DID, KEY, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,42 +30,44 @@ def dialled(call: Any) -> list[str]:
     return [dial.destination for dial in call.dialled]
 
 
-async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(place: Place) -> None:
-    call = await place(AGREES)
-    assert names(call)[:3] == ["disclosure", "enter-number", "you-entered"]
-    assert names(call)[-1] == "accepted"
-    assert await place.states() == [*AGREEMENT, "accepted"]
-    (request,) = place.fake_hook.requests
+async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(
+    call_env: CallEnv,
+) -> None:
+    call = await call_env(AGREES)
+    assert prompts_heard(call)[:3] == ["disclosure", "enter-number", "you-entered"]
+    assert prompts_heard(call)[-1] == "accepted"
+    assert await call_env.states() == [*AGREEMENT, "accepted"]
+    (request,) = call_env.fake_hook.requests
     assert (request.method, request.from_, request.to, request.key) == ("POST", NUMBER, DID, KEY)
     assert dialled(call) == [FORWARD]
     assert (call.dialled[0].ring_seconds, call.dialled[0].options) == (30, "gS(7200)")
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
     assert call.variables["AGI_BRIDGE_ACTION"] == "dial"
     consent = call.variables["AGI_BRIDGE_CONSENT"]
-    assert await place.ledger.number(consent) == NUMBER
+    assert await call_env.ledger.number(consent) == NUMBER
 
 
-async def test_the_consent_is_on_disk_before_the_hook_hears_of_it(place: Place) -> None:
-    place.fake_hook.scenario = "slow"
-    handler = await place.handler()
+async def test_the_consent_is_on_disk_before_the_hook_hears_of_it(call_env: CallEnv) -> None:
+    call_env.fake_hook.scenario = "slow"
+    handler = await call_env.handler()
     call = asyncio.create_task(
         FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds).run(handler, f"x?to={DID}")
     )
-    await place.fake_hook.received()
-    assert await place.states() == AGREEMENT
-    place.fake_hook.hold.set()
+    await call_env.fake_hook.received()
+    assert await call_env.states() == AGREEMENT
+    call_env.fake_hook.hold.set()
     await call
-    assert (await place.states())[-1] == "accepted"
+    assert (await call_env.states())[-1] == "accepted"
 
 
-async def test_the_result_is_the_last_thing_told(place: Place) -> None:
+async def test_the_result_is_the_last_thing_told(call_env: CallEnv) -> None:
     for keys in (AGREES, "*", "", "4155550123,*"):
-        call = await place(keys)
+        call = await call_env(keys)
         assert call.commands[-1][:3] == ["SET", "VARIABLE", "AGI_BRIDGE_RESULT"]
 
 
-async def test_the_default_destination_is_told_before_anything_is_played(place: Place) -> None:
-    call = await place("")
+async def test_the_default_destination_is_told_before_anything_is_played(call_env: CallEnv) -> None:
+    call = await call_env("")
     told = [words[2:] for words in call.commands[1:4]]
     assert told == [
         ["AGI_BRIDGE_DEFAULT", DEFAULT],
@@ -89,21 +90,21 @@ async def test_the_default_destination_is_told_before_anything_is_played(place: 
     ],
 )
 async def test_whoever_does_not_agree_is_connected_without_a_text(
-    place: Place, keys: str, reason: str
+    call_env: CallEnv, keys: str, reason: str
 ) -> None:
-    call = await place(keys)
-    assert place.fake_hook.requests == []
-    assert names(call)[-1] == "declined"
+    call = await call_env(keys)
+    assert call_env.fake_hook.requests == []
+    assert prompts_heard(call)[-1] == "declined"
     assert dialled(call) == [DEFAULT]
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
     assert "AGI_BRIDGE_CONSENT" not in call.variables
-    last = (await place.events())[-1]
+    last = (await call_env.events())[-1]
     assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
 
 
-async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(place: Place) -> None:
-    await place("*")
-    disclosed, declined = await place.events()
+async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(call_env: CallEnv) -> None:
+    await call_env("*")
+    disclosed, declined = await call_env.events()
     assert disclosed.body["complete"] is False
     match declined.body["keys"]:
         case [["disclosure", int(), "*"]]:
@@ -112,128 +113,134 @@ async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(place: Plac
             pytest.fail(f"not the one key: {keys}")
 
 
-async def test_a_number_of_the_business_is_not_texted(place: Place) -> None:
-    call = await place("4155550111,14155550111,0014155550111#")
-    assert names(call).count("invalid-number") == 2
-    assert place.fake_hook.requests == []
-    assert (await place.events())[-1].body["reason"] == "invalid_number"
+async def test_a_number_of_the_business_is_not_texted(call_env: CallEnv) -> None:
+    call = await call_env("4155550111,14155550111,0014155550111#")
+    assert prompts_heard(call).count("invalid-number") == 2
+    assert call_env.fake_hook.requests == []
+    assert (await call_env.events())[-1].body["reason"] == "invalid_number"
 
 
-async def test_a_wrong_number_then_a_right_one(place: Place) -> None:
-    call = await place("1234,4155550123,1")
-    assert names(call).count("invalid-number") == 1
-    entered = (await place.events())[1]
+async def test_a_wrong_number_then_a_right_one(call_env: CallEnv) -> None:
+    call = await call_env("1234,4155550123,1")
+    assert prompts_heard(call).count("invalid-number") == 1
+    entered = (await call_env.events())[1]
     assert entered.body["tries"] == 1
     assert dialled(call) == [FORWARD]
 
 
-async def test_silence_then_a_number(place: Place) -> None:
-    call = await place(",4155550123,1")
-    assert "no-input" in names(call)
+async def test_silence_then_a_number(call_env: CallEnv) -> None:
+    call = await call_env(",4155550123,1")
+    assert "no-input" in prompts_heard(call)
     assert dialled(call) == [FORWARD]
 
 
-async def test_a_caller_may_change_the_number(place: Place) -> None:
-    await place("4155550124,2,4155550123,1")
-    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
-    assert [event.type.value for event in await place.events()].count("entered") == 2
+async def test_a_caller_may_change_the_number(call_env: CallEnv) -> None:
+    await call_env("4155550124,2,4155550123,1")
+    assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER]
+    assert [event.type.value for event in await call_env.events()].count("entered") == 2
 
 
-async def test_the_number_is_read_back_as_keyed_in_groups(place: Place) -> None:
-    call = await place("4155550123")
+async def test_the_number_is_read_back_as_keyed_in_groups(call_env: CallEnv) -> None:
+    call = await call_env("4155550123")
     said = [heard.name for heard in call.heard if heard.kind == "digits"]
     assert said == ["415", "555", "0123"] * 2  # asked twice
 
 
 async def test_a_number_ended_by_hash_or_with_the_long_distance_1_is_the_same(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    await place("4155550123#,1")
-    await place("14155550123,1")
-    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER, NUMBER]
+    await call_env("4155550123#,1")
+    await call_env("14155550123,1")
+    assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER, NUMBER]
 
 
-async def test_where_the_line_says_so_the_number_alone_is_the_act(place: Place) -> None:
-    await place("4155550123", {"consent": {"act": "number"}})
-    assert len(place.fake_hook.requests) == 1
-    confirmed = (await place.events())[2]
+async def test_where_the_line_says_so_the_number_alone_is_the_act(call_env: CallEnv) -> None:
+    await call_env("4155550123", {"consent": {"act": "number"}})
+    assert len(call_env.fake_hook.requests) == 1
+    confirmed = (await call_env.events())[2]
     assert confirmed.body["act"] == "number"
 
 
-async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(place: Place) -> None:
+async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(call_env: CallEnv) -> None:
     """Asterisk 16 and older answer a missing file with `result=0 endpos=0`."""
 
     def cut(path: str) -> int | None:
         return 10 if path.endswith("/disclosure") else shipped_milliseconds(path)
 
-    call = await place(AGREES, sounds=cut)
-    assert place.fake_hook.requests == []
-    assert names(call) == ["disclosure", "not-confirmed"]
+    call = await call_env(AGREES, sounds=cut)
+    assert call_env.fake_hook.requests == []
+    assert prompts_heard(call) == ["disclosure", "not-confirmed"]
     assert dialled(call) == [DEFAULT]
-    assert (await place.events())[-1].body["reason"] == "disclosure_not_heard"
+    assert (await call_env.events())[-1].body["reason"] == "disclosure_not_heard"
 
 
 async def test_a_disclosure_that_changed_since_the_start_is_not_played_and_no_consent(
-    place: Place, tmp_path: Path
+    call_env: CallEnv, tmp_path: Path
 ) -> None:
     """The record would say that the caller heard what was there at the start."""
     prompts = shutil.copytree(SHIPPED, tmp_path / "prompts")
-    await place.handler()
-    handler = CallHandler(replace(place.house, library=Library(prompts, cache=tmp_path)))
+    await call_env.handler()
+    handler = CallHandler(replace(call_env.services, library=Library(prompts, cache=tmp_path)))
     shutil.copy(prompts / "en" / "busy.wav", prompts / "en" / "disclosure.wav")
     call = await FakeAsterisk(keys=AGREES, sounds=lambda _: 1000).run(
         handler, "consent?to=%2B14155550111"
     )
-    assert place.fake_hook.requests == []
-    assert names(call) == ["not-confirmed"]
+    assert call_env.fake_hook.requests == []
+    assert prompts_heard(call) == ["not-confirmed"]
     assert dialled(call) == [DEFAULT]
-    disclosed, declined = await place.events()
+    disclosed, declined = await call_env.events()
     assert (disclosed.body["complete"], disclosed.body["endpos"]) == (False, 0)
     assert declined.body["reason"] == "disclosure_not_heard"
 
 
-async def test_a_missing_recording_is_a_fault_that_leads_to_the_default(place: Place) -> None:
+async def test_a_missing_recording_is_a_fault_that_leads_to_the_default(call_env: CallEnv) -> None:
     def gone(path: str) -> int | None:
         return None if path.endswith("/enter-number") else shipped_milliseconds(path)
 
     with capture_logs() as logs:
-        call = await place(AGREES, sounds=gone)
+        call = await call_env(AGREES, sounds=gone)
     assert dialled(call) == [DEFAULT]
-    assert names(call)[-1] == "not-confirmed"
-    assert (await place.events())[-1].body["reason"] == "fault"
-    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["call failed"]
+    assert prompts_heard(call)[-1] == "not-confirmed"
+    assert (await call_env.events())[-1].body["reason"] == "fault"
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["call.failed"]
 
 
-async def test_with_no_recording_at_all_the_caller_still_reaches_the_default(place: Place) -> None:
-    call = await place(AGREES, sounds=lambda _: None)
+async def test_with_no_recording_at_all_the_caller_still_reaches_the_default(
+    call_env: CallEnv,
+) -> None:
+    call = await call_env(AGREES, sounds=lambda _: None)
     assert dialled(call) == [DEFAULT]
-    assert await place.events() == []
+    assert await call_env.events() == []
 
 
 # Languages
 
 
-async def test_a_line_with_several_languages_offers_each_in_its_own(place: Place) -> None:
-    call = await place("2,4155550123,1", {"languages": ["en", "es", "fr"]})
+async def test_a_line_with_several_languages_offers_each_in_its_own(call_env: CallEnv) -> None:
+    call = await call_env("2,4155550123,1", {"languages": ["en", "es", "fr"]})
     menu = [heard.name.split("/")[-2] for heard in call.heard if "language-menu" in heard.name]
     assert menu == ["en"]  # any key on offer ends the menu
     assert call.variables["CHANNEL(language)"] == "es"
     assert call.variables["AGI_BRIDGE_LANGUAGE"] == "es"
     assert "/es/" in call.heard[-1].name
-    assert (await place.events())[0].body["lang"] == "es"
+    assert (await call_env.events())[0].body["lang"] == "es"
 
 
-async def test_the_menu_is_repeated_once_then_the_lines_language_is_taken(place: Place) -> None:
-    call = await place(",,4155550123,1", {"languages": ["fr", "en"], "regions": ["US", "FR"]})
-    assert names(call).count("language-menu-item") == 4
+async def test_the_menu_is_repeated_once_then_the_lines_language_is_taken(
+    call_env: CallEnv,
+) -> None:
+    call = await call_env(",,4155550123,1", {"languages": ["fr", "en"], "regions": ["US", "FR"]})
+    assert prompts_heard(call).count("language-menu-item") == 4
     assert call.variables["AGI_BRIDGE_LANGUAGE"] == "fr"
 
 
-async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(place: Place) -> None:
+async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(
+    call_env: CallEnv,
+) -> None:
     line = {"languages": ["fr"], "regions": ["FR"]}
-    await place("0612345678,1", line)
-    assert [request.from_ for request in place.fake_hook.requests] == ["+33612345678"]
-    call = await place("0612345678", line)
+    await call_env("0612345678,1", line)
+    assert [request.from_ for request in call_env.fake_hook.requests] == ["+33612345678"]
+    call = await call_env("0612345678", line)
     said = [heard.name for heard in call.heard if heard.kind == "digits"]
     assert said[:5] == ["06", "12", "34", "56", "78"]
 
@@ -241,9 +248,9 @@ async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(pla
 # Lines
 
 
-async def test_a_number_that_is_no_lines_is_refused_and_logged_once(place: Place) -> None:
+async def test_a_number_that_is_no_lines_is_refused_and_logged_once(call_env: CallEnv) -> None:
     with capture_logs() as logs:
-        call = await place("", path="x?to=%2B14155559999")
+        call = await call_env("", path="x?to=%2B14155559999")
     assert call.refused is not None
     assert call.status == "FAILURE"
     (line,) = [log for log in logs if log["event"] == "call"]
@@ -261,18 +268,18 @@ async def test_a_number_that_is_no_lines_is_refused_and_logged_once(place: Place
     ids=["url", "argument", "dnid", "extension"],
 )
 async def test_the_line_is_found_by_any_form_of_its_number(
-    place: Place, path: str, pbx: dict[str, Any]
+    call_env: CallEnv, path: str, pbx: dict[str, Any]
 ) -> None:
-    call = await place("*", path=path, **pbx)
+    call = await call_env("*", path=path, **pbx)
     assert dialled(call) == [DEFAULT]
 
 
 # The log
 
 
-async def test_a_call_leaves_one_line_that_tells_its_story(place: Place) -> None:
+async def test_a_call_leaves_one_line_that_tells_its_story(call_env: CallEnv) -> None:
     with capture_logs() as logs:
-        call = await place(AGREES)
+        call = await call_env(AGREES)
     (line,) = [log for log in logs if log["log_level"] == "info"]
     assert line["call"] == "fake.1"
     assert (
@@ -296,9 +303,9 @@ async def test_a_call_leaves_one_line_that_tells_its_story(place: Place) -> None
     )
 
 
-async def test_the_record_names_the_did_that_was_called(place: Place) -> None:
+async def test_the_record_names_the_did_that_was_called(call_env: CallEnv) -> None:
     line = {"did": [DID, "+14155550112"]}
-    await place("*", line, path="x?to=4155550112")
-    await place("*", line, path="x?to=(415)%20555-0111")
-    disclosed = [event for event in await place.events() if event.type is State.DISCLOSED]
+    await call_env("*", line, path="x?to=4155550112")
+    await call_env("*", line, path="x?to=(415)%20555-0111")
+    disclosed = [event for event in await call_env.events() if event.type is State.DISCLOSED]
     assert [event.body["did"] for event in disclosed] == ["+14155550112", DID]

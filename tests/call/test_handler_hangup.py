@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
-from tests.call.conftest import Place, shipped_milliseconds
-from tests.support.call_env import DID
+from tests.support.call_env import DID, CallEnv, shipped_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,43 +50,43 @@ def hangs_up_at(*words: str) -> Any:
     ids=["answer", "disclosure", "keying", "confirm", "read-back", "dialled"],
 )
 async def test_a_hangup_ends_the_call_and_is_on_record(
-    place: Place, keys: str, hangup_at: Any, states: list[str], mode: str
+    call_env: CallEnv, keys: str, hangup_at: Any, states: list[str], mode: str
 ) -> None:
-    call = await place(keys, hangup_at=hangup_at, hangup_mode=mode)
-    assert await place.states() == states
+    call = await call_env(keys, hangup_at=hangup_at, hangup_mode=mode)
+    assert await call_env.states() == states
     assert call.hung_up
     if mode != "eof":
         assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
     if states and states[-1] == "abandoned":
-        assert place.fake_hook.requests == []
-        assert await place.ledger.number((await place.events())[0].consent_id) is None
+        assert call_env.fake_hook.requests == []
+        assert await call_env.ledger.number((await call_env.events())[0].consent_id) is None
 
 
-async def test_a_hangup_after_1_still_submits_once_and_connects_nobody(place: Place) -> None:
-    place.fake_hook.scenario = "slow"
+async def test_a_hangup_after_1_still_submits_once_and_connects_nobody(call_env: CallEnv) -> None:
+    call_env.fake_hook.scenario = "slow"
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
-    call = asyncio.create_task(fake.run(await place.handler(), f"x?to={DID}"))
-    await place.fake_hook.received()
+    call = asyncio.create_task(fake.run(await call_env.handler(), f"x?to={DID}"))
+    await call_env.fake_hook.received()
     fake.hang_up()
-    place.fake_hook.hold.set()
+    call_env.fake_hook.hold.set()
     record = await call
-    assert len(place.fake_hook.requests) == 1
-    assert await place.states() == [*AGREEMENT, "accepted"]
+    assert len(call_env.fake_hook.requests) == 1
+    assert await call_env.states() == [*AGREEMENT, "accepted"]
     assert record.dialled == []
     assert record.variables["AGI_BRIDGE_RESULT"] == "hangup"
     assert "AGI_BRIDGE_CONSENT" in record.variables
 
 
-async def test_a_caller_who_leaves_the_dialled_call_is_not_dialled_again(place: Place) -> None:
+async def test_a_caller_who_leaves_the_dialled_call_is_not_dialled_again(call_env: CallEnv) -> None:
     with capture_logs() as logs:
-        call = await place(AGREES, dial=DialOutcome("ANSWER", caller_hangs_up=True))
+        call = await call_env(AGREES, dial=DialOutcome("ANSWER", caller_hangs_up=True))
     assert dialled(call) == [FORWARD]
     assert logs[-1]["dial"] == "ANSWER"
     assert logs[-1]["result"] == "hangup"
 
 
 async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_consent(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
     playing = asyncio.Event()
 
@@ -95,7 +94,7 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
         if event.kind == "playing":
             playing.set()
 
-    handler = await place.handler()
+    handler = await call_env.handler()
     fake = FakeAsterisk(keys="", sounds=shipped_milliseconds, pace=1.0, on_event=listen)
     tasks: list[asyncio.Task[None]] = []
 
@@ -111,14 +110,14 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
         tasks[0].cancel()
         await asyncio.wait({call})
     assert [log["event"] for log in logs] == ["call", "agi.call_cancelled"]
-    assert (await place.states()) == []
+    assert (await call_env.states()) == []
 
 
 async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_next_start(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    place.fake_hook.scenario = "slow"
-    handler = await place.handler()
+    call_env.fake_hook.scenario = "slow"
+    handler = await call_env.handler()
     tasks: list[asyncio.Task[None]] = []
 
     async def watched(channel: Any) -> None:
@@ -129,9 +128,9 @@ async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_n
 
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
     call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
-    await place.fake_hook.received()
+    await call_env.fake_hook.received()
     tasks[0].cancel()
     await asyncio.wait({call})
-    assert await place.states() == AGREEMENT
-    await place.ledger.recover()
-    assert (await place.states())[-1] == "unknown"
+    assert await call_env.states() == AGREEMENT
+    await call_env.ledger.recover()
+    assert (await call_env.states())[-1] == "unknown"

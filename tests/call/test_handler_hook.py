@@ -12,8 +12,7 @@ from agi_bridge.agi import AGITimeout, Limits
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.speech import Recording
-from tests.call.conftest import Place, names, shipped_milliseconds
-from tests.support.call_env import DID
+from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
     from agi_bridge.consent import Batch
@@ -47,63 +46,63 @@ def dialled(call: Any) -> list[str]:
     ],
 )
 async def test_whatever_the_hook_answers_the_caller_is_connected_and_told_the_truth(
-    place: Place, scenario: str, state: str
+    call_env: CallEnv, scenario: str, state: str
 ) -> None:
-    place.fake_hook.scenario = scenario
-    await place.fake_hook.settled()
+    call_env.fake_hook.scenario = scenario
+    await call_env.fake_hook.settled()
     with capture_logs() as logs:
-        call = await place(AGREES)
-    assert (await place.states())[-1] == state
+        call = await call_env(AGREES)
+    assert (await call_env.states())[-1] == state
     assert dialled(call) == [DEFAULT]
     truth = "accepted" if state == "accepted" else "not-confirmed"
-    assert truth in names(call)
+    assert truth in prompts_heard(call)
     alarms = [log for log in logs if log["log_level"] == "error"]
     assert len(alarms) == (1 if state == "refused" else 0)
-    assert len(place.fake_hook.requests) == (0 if state == "not_sent" else 1)
+    assert len(call_env.fake_hook.requests) == (0 if state == "not_sent" else 1)
 
 
-async def test_the_documented_text_is_spoken_in_the_callers_language(place: Place) -> None:
-    place.fake_hook.scenario = "say"
-    call = await place(AGREES, {"languages": ["fr"]})
+async def test_the_documented_text_is_spoken_in_the_callers_language(call_env: CallEnv) -> None:
+    call_env.fake_hook.scenario = "say"
+    call = await call_env(AGREES, {"languages": ["fr"]})
     assert call.heard[-1].name.endswith("/fr/no-forwarding")
-    call = await place(AGREES, {"languages": ["es"]})
+    call = await call_env(AGREES, {"languages": ["es"]})
     assert call.heard[-1].name.endswith("/en/no-forwarding")
 
 
-async def test_after_a_text_the_line_may_hang_up(place: Place) -> None:
-    place.fake_hook.scenario = "say"
-    call = await place(AGREES, {"after_say": "hangup"})
+async def test_after_a_text_the_line_may_hang_up(call_env: CallEnv) -> None:
+    call_env.fake_hook.scenario = "say"
+    call = await call_env(AGREES, {"after_say": "hangup"})
     assert dialled(call) == []
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 
 
 async def test_a_forward_number_that_fails_the_policy_is_not_dialled_and_raises_an_alarm(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    place.fake_hook.forward = "+19005550123"
+    call_env.fake_hook.forward = "+19005550123"
     with capture_logs() as logs:
-        call = await place(AGREES)
+        call = await call_env(AGREES)
     assert dialled(call) == [DEFAULT]
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert (alarm["event"], alarm["reason"]) == ("forward number not dialled", "premium")
-    assert (await place.states())[-1] == "accepted"
+    assert (alarm["event"], alarm["reason"]) == ("call.forward_refused", "premium")
+    assert (await call_env.states())[-1] == "accepted"
 
 
 async def test_while_the_hook_thinks_the_caller_is_asked_to_wait(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_EVERY", 0)
-    place.fake_hook.scenario = "slow"
+    call_env.fake_hook.scenario = "slow"
     heard: list[str] = []
 
     def listen(event: Any) -> None:
         if event.kind == "playing":
             heard.append(event.text.rpartition("/")[2])
             if heard.count("please-wait") == 2:
-                place.fake_hook.hold.set()
+                call_env.fake_hook.hold.set()
 
-    call = await place(AGREES, on_event=listen)
+    call = await call_env(AGREES, on_event=listen)
     i = heard.index("please-hold")
     assert heard[i : i + 3] == ["please-hold", "please-wait", "please-wait"]
     assert dialled(call) == [FORWARD]
@@ -114,42 +113,42 @@ async def test_while_the_hook_thinks_the_caller_is_asked_to_wait(
 
 @pytest.mark.parametrize("failing", [0, 1], ids=["agreement", "outcome"])
 async def test_without_a_stored_agreement_nothing_is_sent(
-    place: Place, monkeypatch: pytest.MonkeyPatch, failing: int
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    append, calls = place.ledger.append, iter(range(9))
+    append, calls = call_env.ledger.append, iter(range(9))
 
     async def full(batch: Batch) -> None:
         if next(calls) == failing:
             raise LedgerUnavailable("disk full")
         await append(batch)
 
-    monkeypatch.setattr(place.ledger, "append", full)
+    monkeypatch.setattr(call_env.ledger, "append", full)
     with capture_logs() as logs:
-        call = await place(AGREES)
-    assert any(log["event"] == "consent not stored" for log in logs)
+        call = await call_env(AGREES)
+    assert any(log["event"] == "call.consent_not_stored" for log in logs)
     if failing == 0:
-        assert place.fake_hook.requests == []
+        assert call_env.fake_hook.requests == []
         assert "AGI_BRIDGE_CONSENT" not in call.variables
-        assert "not-confirmed" in names(call)
+        assert "not-confirmed" in prompts_heard(call)
         assert dialled(call) == [DEFAULT]
     else:
-        assert len(place.fake_hook.requests) == 1
-        assert await place.states() == AGREEMENT
+        assert len(call_env.fake_hook.requests) == 1
+        assert await call_env.states() == AGREEMENT
         assert dialled(call) == [FORWARD]
 
 
 async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("agi_bridge.call.execute.PlanExecutor.follow", broken)
+    monkeypatch.setattr("agi_bridge.call.execute.PlanExecutor.execute", broken)
     with capture_logs() as logs:
-        call = await place(AGREES)
+        call = await call_env(AGREES)
     assert call.variables["AGI_BRIDGE_RESULT"] == "default"
     assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT
-    assert "call failed" in [log["event"] for log in logs]
+    assert "call.failed" in [log["event"] for log in logs]
 
 
 @pytest.mark.parametrize(
@@ -162,21 +161,21 @@ async def test_a_fault_while_the_call_goes_on_leaves_it_to_the_dialplan(
     ],
 )
 async def test_the_record_says_whether_the_caller_keyed_their_own_number(
-    place: Place, caller_id: str, match: str
+    call_env: CallEnv, caller_id: str, match: str
 ) -> None:
-    await place(AGREES, caller_id=caller_id)
-    assert (await place.events())[1].body["ani_match"] == match
+    await call_env(AGREES, caller_id=caller_id)
+    assert (await call_env.events())[1].body["ani_match"] == match
 
 
 @pytest.mark.parametrize(
     ("keys", "next_prompt"), [(AGREES, "accepted"), ("*", "declined")], ids=["agrees", "declines"]
 )
 async def test_while_the_ledger_is_slow_the_caller_is_asked_to_wait(
-    place: Place, monkeypatch: pytest.MonkeyPatch, keys: str, next_prompt: str
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, keys: str, next_prompt: str
 ) -> None:
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_EVERY", 0)
-    append, answers = place.ledger.append, asyncio.Event()
+    append, answers = call_env.ledger.append, asyncio.Event()
     heard: list[str] = []
     sent_meanwhile: list[int] = []
 
@@ -188,11 +187,11 @@ async def test_while_the_ledger_is_slow_the_caller_is_asked_to_wait(
         if event.kind == "playing":
             heard.append(event.text.rpartition("/")[2])
             if heard[-2:] == ["please-wait", "please-wait"] and not answers.is_set():
-                sent_meanwhile.append(len(place.fake_hook.requests))
+                sent_meanwhile.append(len(call_env.fake_hook.requests))
                 answers.set()
 
-    monkeypatch.setattr(place.ledger, "append", slow)
-    call = await place(keys, on_event=listen)
+    monkeypatch.setattr(call_env.ledger, "append", slow)
+    call = await call_env(keys, on_event=listen)
     i = heard.index("please-hold")
     assert heard[i : i + 3] == ["please-hold", "please-wait", "please-wait"]
     assert next_prompt in heard[i:]
@@ -201,7 +200,7 @@ async def test_while_the_ledger_is_slow_the_caller_is_asked_to_wait(
 
 
 async def test_a_recording_that_does_not_end_gives_the_call_back_to_the_dialplan(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The PBX fetches it from a web server that does not answer, and hears nothing meanwhile."""
 
@@ -217,29 +216,29 @@ async def test_a_recording_that_does_not_end_gives_the_call_back_to_the_dialplan
     fake = FakeAsterisk(sounds=shipped_milliseconds, pace=1.0, clock=Stuck())
     with capture_logs() as logs:
         limits = Limits(reply_seconds=0.2)
-        call = await fake.run(await place.handler(), f"consent?to=%2B{DID[1:]}", limits=limits)
+        call = await fake.run(await call_env.handler(), f"consent?to=%2B{DID[1:]}", limits=limits)
     assert call.names[-1] == "STREAM FILE"
     assert call.variables["AGI_BRIDGE_DEFAULT"] == "PJSIP/100"
     assert "AGI_BRIDGE_RESULT" not in call.variables  # the dialplan takes it for a crash
-    assert place.fake_hook.requests == []
-    assert await place.events() == []
+    assert call_env.fake_hook.requests == []
+    assert await call_env.events() == []
     (failed,) = [log for log in logs if log["log_level"] == "error"]
     assert isinstance(failed["exc_info"], AGITimeout)
 
 
 async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
-    place.fake_hook.scenario = "slow"
+    call_env.fake_hook.scenario = "slow"
 
     def gone(path: str) -> int | None:
         if path.endswith("/please-hold"):
-            place.fake_hook.hold.set()
+            call_env.fake_hook.hold.set()
             return None
         return shipped_milliseconds(path)
 
-    call = await place(AGREES, sounds=gone)
+    call = await call_env(AGREES, sounds=gone)
     assert dialled(call) == [FORWARD]
 
 
@@ -256,35 +255,35 @@ async def test_a_caller_who_cannot_be_asked_to_wait_is_connected_all_the_same(
     ],
 )
 async def test_a_far_end_that_cannot_be_reached_leads_to_a_word_and_the_default(
-    place: Place, status: str, apology: str
+    call_env: CallEnv, status: str, apology: str
 ) -> None:
     def dial(destination: str) -> str:
         return "ANSWER" if destination == DEFAULT else status
 
-    call = await place(AGREES, dial=dial)
+    call = await call_env(AGREES, dial=dial)
     assert dialled(call) == [FORWARD, DEFAULT]
-    assert names(call)[-1] == apology
+    assert prompts_heard(call)[-1] == apology
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 
 
 @pytest.mark.parametrize(
     ("status", "event"),
     [
-        ("CHANUNAVAIL", "forward not reached"),
-        ("CONGESTION", "forward not reached"),
-        ("INVALIDARGS", "forward not reached"),
+        ("CHANUNAVAIL", "call.forward_not_reached"),
+        ("CONGESTION", "call.forward_not_reached"),
+        ("INVALIDARGS", "call.forward_not_reached"),
         ("BUSY", None),
         ("NOANSWER", None),
     ],
 )
 async def test_each_leg_has_its_own_status_and_a_dead_trunk_is_a_warning(
-    place: Place, status: str, event: str | None
+    call_env: CallEnv, status: str, event: str | None
 ) -> None:
     def dial(destination: str) -> str:
         return "ANSWER" if destination == DEFAULT else status
 
     with capture_logs() as logs:
-        await place(AGREES, dial=dial)
+        await call_env(AGREES, dial=dial)
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["dials"] == [("forward", status), ("default", "ANSWER")]
     warnings = [log for log in logs if log["log_level"] == "warning"]
@@ -292,25 +291,29 @@ async def test_each_leg_has_its_own_status_and_a_dead_trunk_is_a_warning(
     assert warnings == (wanted if event else [])
 
 
-async def test_a_default_that_cannot_be_reached_is_a_warning(place: Place) -> None:
+async def test_a_default_that_cannot_be_reached_is_a_warning(call_env: CallEnv) -> None:
     with capture_logs() as logs:
-        await place("*", dial="CHANUNAVAIL")
+        await call_env("*", dial="CHANUNAVAIL")
     (warning,) = [log for log in logs if log["log_level"] == "warning"]
-    assert (warning["event"], warning["dialstatus"]) == ("default not reached", "CHANUNAVAIL")
+    assert (warning["event"], warning["dialstatus"]) == ("call.default_not_reached", "CHANUNAVAIL")
 
 
-async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(place: Place) -> None:
+async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(
+    call_env: CallEnv,
+) -> None:
     with capture_logs() as logs:
-        await place(AGREES, dial="CANCEL")
+        await call_env(AGREES, dial="CANCEL")
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["dials"] == [("forward", "CANCEL")]
     assert [log for log in logs if log["log_level"] == "warning"] == []
 
 
-async def test_an_answer_that_asks_for_too_much_is_cut_and_the_log_says_so(place: Place) -> None:
-    place.fake_hook.forward = "</Dial><Dial action='https://x/'>".join([FORWARD_NUMBER] * 50)
+async def test_an_answer_that_asks_for_too_much_is_cut_and_the_log_says_so(
+    call_env: CallEnv,
+) -> None:
+    call_env.fake_hook.forward = "</Dial><Dial action='https://x/'>".join([FORWARD_NUMBER] * 50)
     with capture_logs() as logs:
-        call = await place(AGREES, dial=lambda to: "ANSWER" if to == DEFAULT else "NOANSWER")
+        call = await call_env(AGREES, dial=lambda to: "ANSWER" if to == DEFAULT else "NOANSWER")
     assert dialled(call) == [FORWARD, FORWARD, FORWARD, DEFAULT]
     (warning,) = [log for log in logs if log["log_level"] == "warning"]
     assert warning["skipped"] == ("Response:too_many_dials",)
@@ -319,11 +322,11 @@ async def test_an_answer_that_asks_for_too_much_is_cut_and_the_log_says_so(place
 
 
 async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_resort(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    call = await place("*", dial="CHANUNAVAIL")
+    call = await call_env("*", dial="CHANUNAVAIL")
     assert dialled(call) == [DEFAULT]
-    assert names(call)[-1] == "no-answer"
+    assert prompts_heard(call)[-1] == "no-answer"
     assert call.variables["AGI_BRIDGE_RESULT"] == "fallback"
 
 
@@ -340,26 +343,26 @@ async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_re
     ids=["dialplan", "say", "hangup"],
 )
 async def test_the_default_destination_may_be_of_other_kinds(
-    place: Place, default: dict[str, Any], told: tuple[str, dict[str, str]]
+    call_env: CallEnv, default: dict[str, Any], told: tuple[str, dict[str, str]]
 ) -> None:
-    call = await place("*", {"default": default})
+    call = await call_env("*", {"default": default})
     assert dialled(call) == []
     assert call.variables["AGI_BRIDGE_RESULT"] == told[0]
     assert told[1].items() <= call.variables.items()
-    assert names(call)[-1] == ("declined" if default["kind"] == "dialplan" else "goodbye")
+    assert prompts_heard(call)[-1] == ("declined" if default["kind"] == "dialplan" else "goodbye")
 
 
 @pytest.mark.parametrize("verb", ["<Hangup/>", "<Reject/>", "<Reject reason='busy'/>"])
 async def test_an_answer_that_only_ends_the_call_promises_no_connection(
-    place: Place, verb: str
+    call_env: CallEnv, verb: str
 ) -> None:
     """The text may have been sent, so the record says unknown; nobody is connected."""
-    place.fake_hook.forward = f"</Dial>{verb}<Dial>"
-    call = await place(AGREES)
+    call_env.fake_hook.forward = f"</Dial>{verb}<Dial>"
+    call = await call_env(AGREES)
     assert dialled(call) == []
-    assert names(call)[-1] == "goodbye"
-    assert not {"accepted", "not-confirmed"} & set(names(call))
-    assert (await place.states())[-1] == "unknown"
+    assert prompts_heard(call)[-1] == "goodbye"
+    assert not {"accepted", "not-confirmed"} & set(prompts_heard(call))
+    assert (await call_env.states())[-1] == "unknown"
     assert call.variables["AGI_BRIDGE_RESULT"] == "done"
 
 
@@ -375,19 +378,38 @@ async def test_an_answer_that_only_ends_the_call_promises_no_connection(
     ],
 )
 async def test_connecting_is_said_only_if_somebody_is_rung(
-    place: Place, inside: str, line: dict[str, Any], heard: list[str]
+    call_env: CallEnv, inside: str, line: dict[str, Any], heard: list[str]
 ) -> None:
     text = "Sorry, this store did not define voice call forwarding"
-    place.fake_hook.forward = inside.format(text=text)
-    call = await place(AGREES, line)
+    call_env.fake_hook.forward = inside.format(text=text)
+    call = await call_env(AGREES, line)
     words = {"accepted", "not-confirmed", "no-forwarding", "goodbye"}
-    assert [name for name in names(call) if name in words] == heard
+    assert [name for name in prompts_heard(call) if name in words] == heard
     assert bool(dialled(call)) is ("accepted" in heard)
 
 
-async def test_the_dialplan_may_dial_instead_of_the_bridge(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("inside", "line", "heard"),
+    [
+        ("", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("<Hangup/>", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("<Reject/>", {"default": {"kind": "hangup"}}, "goodbye"),
+        ("", {"after_say": "hangup"}, "accepted"),
+    ],
+)
+async def test_a_caller_who_agreed_hears_a_prompt_where_no_engine_can_speak_the_text(
+    call_env: CallEnv, inside: str, line: dict[str, Any], heard: str
+) -> None:
+    call_env.fake_hook.forward = f"</Dial><Say>We will call you back</Say>{inside}<Dial>"
+    call = await call_env(AGREES, line)
+    words = {"accepted", "not-confirmed", "goodbye"}
+    assert [name for name in prompts_heard(call) if name in words][-1:] == [heard]
+    assert dialled(call) == ([] if heard == "goodbye" else [DEFAULT])
+
+
+async def test_the_dialplan_may_dial_instead_of_the_bridge(call_env: CallEnv) -> None:
     line = {"dial": "dialplan", "allow_caller_id": True, "number_format": "national"}
-    call = await place(AGREES, line)
+    call = await call_env(AGREES, line)
     assert dialled(call) == []
     assert (
         call.variables.items()
@@ -400,6 +422,6 @@ async def test_the_dialplan_may_dial_instead_of_the_bridge(place: Place) -> None
             "AGI_BRIDGE_LIMIT": "7200",
         }.items()
     )
-    call = await place("*", line)
+    call = await call_env("*", line)
     assert call.variables["AGI_BRIDGE_RESULT"] == "default"
     assert call.variables["AGI_BRIDGE_DEFAULT"] == DEFAULT

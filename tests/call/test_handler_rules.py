@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,11 +13,10 @@ from structlog.testing import capture_logs
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import SERVER
 from agi_bridge.consent import LedgerUnavailable, Revocation, State
-from tests.call.conftest import Place, names, shipped_milliseconds
-from tests.support.call_env import DID
+from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.consent import ActiveConsent, Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
@@ -36,59 +36,59 @@ def closed_now() -> dict[str, str]:
     )
 
 
-async def declines(place: Place, call: CallRecord, reason: str, *, sent: int = 0) -> None:
+async def declines(call_env: CallEnv, call: CallRecord, reason: str, *, sent: int = 0) -> None:
     """The caller is told that no text will come, and connected; nothing was sent."""
-    assert names(call)[-1] == "declined"
+    assert prompts_heard(call)[-1] == "declined"
     assert [dial.destination for dial in call.dialled] == [DEFAULT]
     assert "AGI_BRIDGE_CONSENT" not in call.variables
-    assert len(place.fake_hook.requests) == sent
-    last = [event for event in await place.events() if isinstance(event.type, State)][-1]
+    assert len(call_env.fake_hook.requests) == sent
+    last = [event for event in await call_env.events() if isinstance(event.type, State)][-1]
     assert (last.type, last.body["reason"]) == (State.DECLINED, reason)
-    assert await place.ledger.personal_data(last.consent_id) is None
+    assert await call_env.ledger.personal_data(last.consent_id) is None
 
 
-# Revoked numbers
+# RevocationResult numbers
 
 
 @pytest.mark.parametrize("brand", ["Example Store", None], ids=["this brand", "every brand"])
 async def test_a_revoked_number_is_not_texted_whoever_keys_it(
-    place: Place, brand: str | None
+    call_env: CallEnv, brand: str | None
 ) -> None:
-    await place.ledger.revoke(revocation(brand=brand))
+    await call_env.ledger.revoke(revocation(brand=brand))
     with capture_logs() as logs:
-        call = await place(AGREES)
-    await declines(place, call, "suppressed")
-    stored = [event for event in await place.events() if isinstance(event.type, State)]
+        call = await call_env(AGREES)
+    await declines(call_env, call, "suppressed")
+    stored = [event for event in await call_env.events() if isinstance(event.type, State)]
     assert [event.type for event in stored] == ["disclosed", "entered", "declined"]
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["declined"] == "suppressed"
     assert [log for log in logs if log["log_level"] == "error"] == []
 
 
-async def test_a_revoked_number_may_agree_again_from_its_own_telephone(place: Place) -> None:
-    await place.ledger.revoke(revocation())
-    call = await place(AGREES, caller_id=NUMBER)
-    assert names(call)[-1] == "accepted"
-    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER]
+async def test_a_revoked_number_may_agree_again_from_its_own_telephone(call_env: CallEnv) -> None:
+    await call_env.ledger.revoke(revocation())
+    call = await call_env(AGREES, caller_id=NUMBER)
+    assert prompts_heard(call)[-1] == "accepted"
+    assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER]
 
 
-async def test_a_number_revoked_for_another_brand_is_texted(place: Place) -> None:
-    await place.ledger.revoke(revocation(brand="Another Store"))
-    await place(AGREES)
-    assert len(place.fake_hook.requests) == 1
+async def test_a_number_revoked_for_another_brand_is_texted(call_env: CallEnv) -> None:
+    await call_env.ledger.revoke(revocation(brand="Another Store"))
+    await call_env(AGREES)
+    assert len(call_env.fake_hook.requests) == 1
 
 
 async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = place.ledger.append
+    append = call_env.ledger.append
 
     async def just_before(batch: Batch) -> None:
-        await place.ledger.revoke(revocation())
+        await call_env.ledger.revoke(revocation())
         await append(batch)
 
-    monkeypatch.setattr(place.ledger, "append", just_before)
-    await declines(place, await place(AGREES), "suppressed")
+    monkeypatch.setattr(call_env.ledger, "append", just_before)
+    await declines(call_env, await call_env(AGREES), "suppressed")
 
 
 # Limits
@@ -112,19 +112,21 @@ async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
     ],
 )
 async def test_beyond_a_limit_nobody_is_texted(
-    place: Place, limits: dict[str, int], second: dict[str, str], reason: str
+    call_env: CallEnv, limits: dict[str, int], second: dict[str, str], reason: str
 ) -> None:
-    await place(AGREES, {"limits": limits})
-    call = await place(second.pop("keys", AGREES), {"limits": limits}, **second)
-    await declines(place, call, reason, sent=1)
+    await call_env(AGREES, {"limits": limits})
+    call = await call_env(second.pop("keys", AGREES), {"limits": limits}, **second)
+    await declines(call_env, call, reason, sent=1)
 
 
 @pytest.mark.parametrize("hidden", ["unknown", "anonymous", "", "restricted", "1000"])
-async def test_callers_who_show_no_number_have_a_limit_together(place: Place, hidden: str) -> None:
+async def test_callers_who_show_no_number_have_a_limit_together(
+    call_env: CallEnv, hidden: str
+) -> None:
     limits = {"unidentified_per_day": 1}
-    await place(AGREES, {"limits": limits}, caller_id="unknown")
-    call = await place("4155550124,1", {"limits": limits}, caller_id=hidden)
-    await declines(place, call, "unidentified_limit", sent=1)
+    await call_env(AGREES, {"limits": limits}, caller_id="unknown")
+    call = await call_env("4155550124,1", {"limits": limits}, caller_id=hidden)
+    await declines(call_env, call, "unidentified_limit", sent=1)
 
 
 @pytest.mark.parametrize(
@@ -132,54 +134,58 @@ async def test_callers_who_show_no_number_have_a_limit_together(place: Place, hi
     ["14155550100", "4155550100", "0014155550100", "011 1 415 555 0100", '"x" <4155550100>',
      "sip:+14155550100@pbx.example", "(415) 555-0100"],
 )  # fmt: skip
-async def test_a_caller_has_one_limit_however_the_number_is_spelt(place: Place, shown: str) -> None:
+async def test_a_caller_has_one_limit_however_the_number_is_spelt(
+    call_env: CallEnv, shown: str
+) -> None:
     limits = {"caller_id_per_day": 1}
-    await place(AGREES, {"limits": limits}, caller_id="+14155550100")
-    call = await place("4155550124,1", {"limits": limits}, caller_id=shown)
-    await declines(place, call, "caller_limit", sent=1)
+    await call_env(AGREES, {"limits": limits}, caller_id="+14155550100")
+    call = await call_env("4155550124,1", {"limits": limits}, caller_id=shown)
+    await declines(call_env, call, "caller_limit", sent=1)
 
 
-async def test_a_limit_of_0_is_none(place: Place) -> None:
+async def test_a_limit_of_0_is_none(call_env: CallEnv) -> None:
     limits = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
     for _ in range(7):
-        await place(AGREES, {"limits": limits})
-    assert len(place.fake_hook.requests) == 7
+        await call_env(AGREES, {"limits": limits})
+    assert len(call_env.fake_hook.requests) == 7
 
 
 # Hours
 
 
-async def test_with_strict_hours_a_number_is_not_texted_at_night(place: Place) -> None:
+async def test_with_strict_hours_a_number_is_not_texted_at_night(call_env: CallEnv) -> None:
     line = {"consent": {"quiet_hours": "strict"}, "hours": closed_now()}
-    call = await place(AGREES, line)
-    assert "you-entered" not in names(call)
-    await declines(place, call, "quiet_hours")
+    call = await call_env(AGREES, line)
+    assert "you-entered" not in prompts_heard(call)
+    await declines(call_env, call, "quiet_hours")
 
 
-async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(place: Place) -> None:
-    await place(AGREES, caller_id=NUMBER)
+async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(
+    call_env: CallEnv,
+) -> None:
+    await call_env(AGREES, caller_id=NUMBER)
     line = {"consent": {"quiet_hours": "strict", "returning": "skip"}, "hours": closed_now()}
-    call = await place("", line, caller_id=NUMBER)
-    assert names(call) == ["declined"]
-    assert len(place.fake_hook.requests) == 1
-    assert (await place.states())[-1] == "accepted", "and nothing of it is stored"
+    call = await call_env("", line, caller_id=NUMBER)
+    assert prompts_heard(call) == ["declined"]
+    assert len(call_env.fake_hook.requests) == 1
+    assert (await call_env.states())[-1] == "accepted", "and nothing of it is stored"
 
 
-async def test_otherwise_a_caller_is_texted_at_any_hour(place: Place) -> None:
-    await place(AGREES, {"hours": closed_now()})
-    assert len(place.fake_hook.requests) == 1
+async def test_otherwise_a_caller_is_texted_at_any_hour(call_env: CallEnv) -> None:
+    await call_env(AGREES, {"hours": closed_now()})
+    assert len(call_env.fake_hook.requests) == 1
 
 
 # Returning callers
 
 
-async def test_a_returning_caller_goes_straight_to_the_hook(place: Place) -> None:
-    first = await place(AGREES, SKIP, caller_id=NUMBER)
+async def test_a_returning_caller_goes_straight_to_the_hook(call_env: CallEnv) -> None:
+    first = await call_env(AGREES, SKIP, caller_id=NUMBER)
     with capture_logs() as logs:
-        call = await place("", SKIP, caller_id=NUMBER)
-    assert names(call) == ["accepted"]
-    assert [request.from_ for request in place.fake_hook.requests] == [NUMBER, NUMBER]
-    returned, submitting, accepted = (await place.events())[-3:]
+        call = await call_env("", SKIP, caller_id=NUMBER)
+    assert prompts_heard(call) == ["accepted"]
+    assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER, NUMBER]
+    returned, submitting, accepted = (await call_env.events())[-3:]
     assert [returned.type, submitting.type, accepted.type] == ["returned", "submitting", "accepted"]
     assert returned.body["consent"] == first.variables["AGI_BRIDGE_CONSENT"]
     assert returned.body["region"] == "US"
@@ -200,50 +206,71 @@ async def test_a_returning_caller_goes_straight_to_the_hook(place: Place) -> Non
     ids=["not allowed", "hidden", "another number", "another brand", "another purpose"],
 )
 async def test_whoever_is_not_known_again_is_asked(
-    place: Place, line: dict[str, Any], caller_id: str
+    call_env: CallEnv, line: dict[str, Any], caller_id: str
 ) -> None:
-    await place(AGREES, caller_id=NUMBER)
-    call = await place("*", line, caller_id=caller_id)
-    assert names(call)[0] == "disclosure"
+    await call_env(AGREES, caller_id=NUMBER)
+    call = await call_env("*", line, caller_id=caller_id)
+    assert prompts_heard(call)[0] == "disclosure"
 
 
-async def test_a_caller_who_revoked_is_asked_again(place: Place) -> None:
-    await place(AGREES, SKIP, caller_id=NUMBER)
-    await place.ledger.revoke(revocation())
-    call = await place(AGREES, SKIP, caller_id=NUMBER)
-    assert names(call)[0] == "disclosure"
-    assert len(place.fake_hook.requests) == 2
+async def test_a_caller_who_revoked_is_asked_again(call_env: CallEnv) -> None:
+    await call_env(AGREES, SKIP, caller_id=NUMBER)
+    await call_env.ledger.revoke(revocation())
+    call = await call_env(AGREES, SKIP, caller_id=NUMBER)
+    assert prompts_heard(call)[0] == "disclosure"
+    assert len(call_env.fake_hook.requests) == 2
 
 
-async def test_a_returning_caller_beyond_a_limit_is_not_texted(place: Place) -> None:
+async def test_a_returning_caller_beyond_a_limit_is_not_texted(call_env: CallEnv) -> None:
     line = {**SKIP, "limits": {"number_per_day": 1}}
-    await place(AGREES, line, caller_id=NUMBER)
-    call = await place("", line, caller_id=NUMBER)
-    assert names(call) == ["declined"]
-    await declines(place, call, "number_limit", sent=1)
+    await call_env(AGREES, line, caller_id=NUMBER)
+    call = await call_env("", line, caller_id=NUMBER)
+    assert prompts_heard(call) == ["declined"]
+    await declines(call_env, call, "number_limit", sent=1)
+
+
+async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = asyncio.Event()
+
+    async def slow(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
+        await heard.wait()
+        return None
+
+    def listen(event: CallEvent) -> None:
+        if event.kind == "playing" and event.text.endswith("/please-hold"):
+            heard.set()
+
+    monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
+    monkeypatch.setattr(call_env.ledger, "active_consent", slow)
+    call = await call_env(AGREES, SKIP, caller_id=NUMBER, on_event=listen)
+    said = prompts_heard(call)
+    assert "please-hold" in said[: said.index("disclosure")]
+    assert len(call_env.fake_hook.requests) == 1
 
 
 async def test_when_the_ledger_cannot_say_the_caller_is_asked(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def down(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
         raise LedgerUnavailable("the database is gone")
 
-    monkeypatch.setattr(place.ledger, "active_consent", down)
+    monkeypatch.setattr(call_env.ledger, "active_consent", down)
     with capture_logs() as logs:
-        call = await place("*", SKIP, caller_id=NUMBER)
-    assert names(call)[0] == "disclosure"
+        call = await call_env("*", SKIP, caller_id=NUMBER)
+    assert prompts_heard(call)[0] == "disclosure"
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [
-        "consent not looked up"
+        "call.consent_lookup_failed"
     ]
 
 
 @pytest.mark.parametrize(("languages", "spoken"), [(["en", "es"], "es"), (["en", "fr"], "en")])
 async def test_a_returning_caller_is_spoken_to_in_the_language_of_the_consent(
-    place: Place, languages: list[str], spoken: str
+    call_env: CallEnv, languages: list[str], spoken: str
 ) -> None:
-    await place(AGREES, {"languages": ["es"]}, caller_id=NUMBER)
-    call = await place("", {**SKIP, "languages": languages}, caller_id=NUMBER)
+    await call_env(AGREES, {"languages": ["es"]}, caller_id=NUMBER)
+    call = await call_env("", {**SKIP, "languages": languages}, caller_id=NUMBER)
     assert call.heard[0].name.endswith(f"/{spoken}/accepted")
     assert call.variables["CHANNEL(language)"] == spoken
 
@@ -255,17 +282,19 @@ async def test_a_returning_caller_is_spoken_to_in_the_language_of_the_consent(
     ("told", "kept"), [("a", "A"), ("C", "C"), ("D", None), ("", None), ("A%0a", "A")]
 )
 async def test_the_record_holds_what_the_trunk_vouches_for(
-    place: Place, told: str, kept: str | None
+    call_env: CallEnv, told: str, kept: str | None
 ) -> None:
-    await place("*", path=f"x?to={DID}&linkedid=pbx-17.5&attestation={told}")
-    (disclosed, _) = await place.events()
+    await call_env("*", path=f"x?to={DID}&linkedid=pbx-17.5&attestation={told}")
+    (disclosed, _) = await call_env.events()
     assert disclosed.body["attestation"] == kept
     assert disclosed.body["linked_id"] == "pbx-17.5"
 
 
-async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(place: Place) -> None:
-    await place("*", {"purpose": "marketing", "timezone": "America/New_York"})
-    body = (await place.events())[0].body
+async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(
+    call_env: CallEnv,
+) -> None:
+    await call_env("*", {"purpose": "marketing", "timezone": "America/New_York"})
+    body = (await call_env.events())[0].body
     assert (body["purpose"], body["tz"], body["server"]) == (
         "marketing",
         "America/New_York",
@@ -275,25 +304,27 @@ async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(plac
     assert (body["attestation"], body["linked_id"]) == (None, "")
 
 
-async def test_the_record_holds_the_context_and_where_the_caller_was_sent(place: Place) -> None:
-    handler = await place.handler({"hook": {"context": "spring"}})
+async def test_the_record_holds_the_context_and_where_the_caller_was_sent(
+    call_env: CallEnv,
+) -> None:
+    handler = await call_env.handler({"hook": {"context": "spring"}})
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
     await fake.run(handler, f"x?to={DID}")
-    submitting, accepted = (await place.events())[-2:]
+    submitting, accepted = (await call_env.events())[-2:]
     assert submitting.body["context"] == "spring"
     assert "forward_c" in accepted.body
-    assert (await place.ledger.personal_data(accepted.consent_id) or {})[
+    assert (await call_env.ledger.personal_data(accepted.consent_id) or {})[
         "forward"
     ] == "+14155550199"
 
 
-async def test_a_consent_left_unsent_is_news(place: Place) -> None:
-    place.fake_hook.scenario = "refuse"
-    await place.fake_hook.settled()
-    await place(AGREES)
-    assert place.house.unsent.is_set()
+async def test_a_consent_left_unsent_is_news(call_env: CallEnv) -> None:
+    call_env.fake_hook.scenario = "refuse"
+    await call_env.fake_hook.settled()
+    await call_env(AGREES)
+    assert call_env.services.resubmission_due.is_set()
 
 
-async def test_a_consent_that_was_sent_is_none(place: Place) -> None:
-    await place(AGREES)
-    assert not place.house.unsent.is_set()
+async def test_a_consent_that_was_sent_is_none(call_env: CallEnv) -> None:
+    await call_env(AGREES)
+    assert not call_env.services.resubmission_due.is_set()

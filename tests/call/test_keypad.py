@@ -8,17 +8,23 @@ from hypothesis import strategies as st
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import keypad
-from agi_bridge.call.keypad import Entry, Timing, read_back_groups, read_number, wanted_digits
+from agi_bridge.call.keypad import (
+    KeyedDigits,
+    Timing,
+    most_digits_keyed,
+    read_back_groups,
+    read_number,
+)
 from tests.support.fake_library import recording
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
 
-US, FRENCH = wanted_digits(("US", "CA")), wanted_digits(("FR", "US"))
+US, FRENCH = most_digits_keyed(("US", "CA")), most_digits_keyed(("FR", "US"))
 
 
-async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US",)) -> Entry:
-    entries: list[Entry] = []
+async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US",)) -> KeyedDigits:
+    entries: list[KeyedDigits] = []
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
@@ -27,7 +33,7 @@ async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US
                 channel,
                 [recording("enter-number", "en")],
                 timing=Timing(10, 4, whole),
-                wanted=wanted_digits(regions),
+                most_digits=most_digits_keyed(regions),
             )
         )
 
@@ -38,26 +44,26 @@ async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US
 @pytest.mark.parametrize(
     ("keys", "entry"),
     [
-        ("4155550123", Entry("4155550123", "full")),
-        ("14155550123", Entry("14155550123", "full")),
-        ("415555#", Entry("415555", "hash")),
-        ("#", Entry("", "hash")),
-        ("*", Entry("", "star")),
-        ("415*", Entry("415", "star")),
-        ("415", Entry("415", "pause")),
-        ("", Entry("", "silence")),
-        ("41A55550123", Entry("4155550123", "full")),
-        ("011442079460000#", Entry("011442079460000", "hash")),
-        ("01144207946000012345", Entry("011442079460000123", "full")),
+        ("4155550123", KeyedDigits("4155550123", "full")),
+        ("14155550123", KeyedDigits("14155550123", "full")),
+        ("415555#", KeyedDigits("415555", "hash")),
+        ("#", KeyedDigits("", "hash")),
+        ("*", KeyedDigits("", "star")),
+        ("415*", KeyedDigits("415", "star")),
+        ("415", KeyedDigits("415", "pause")),
+        ("", KeyedDigits("", "silence")),
+        ("41A55550123", KeyedDigits("4155550123", "full")),
+        ("011442079460000#", KeyedDigits("011442079460000", "hash")),
+        ("01144207946000012345", KeyedDigits("011442079460000123", "full")),
     ],
 )
-async def test_a_number_is_read_as_people_key_it(keys: str, entry: Entry) -> None:
+async def test_a_number_is_read_as_people_key_it(keys: str, entry: KeyedDigits) -> None:
     assert await keyed(keys) == entry
 
 
 async def test_all_of_an_entry_has_its_own_limit() -> None:
-    assert await keyed("415", whole=3) == Entry("415", "time")
-    assert await keyed("4155550123", whole=0) == Entry("4", "time")
+    assert await keyed("415", whole=3) == KeyedDigits("415", "time")
+    assert await keyed("4155550123", whole=0) == KeyedDigits("4", "time")
 
 
 @pytest.mark.parametrize(

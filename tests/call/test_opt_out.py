@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.agi.testing import FakeAsterisk, KeySequence
 from agi_bridge.consent import Act, LedgerUnavailable, State
-from tests.call.conftest import Place, names, shipped_milliseconds
-from tests.support.call_env import DID
+from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord, KeysBySound
@@ -22,16 +21,16 @@ DEFAULT = "PJSIP/100"
 KEY: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
 
 
-async def live(place: Place, presses: KeysBySound, **pbx: Any) -> CallRecord:
-    return await place(presses, **{"line": KEY, "caller_id": DIGITS, **pbx})
+async def live(call_env: CallEnv, presses: KeysBySound, **pbx: Any) -> CallRecord:
+    return await call_env(presses, **{"line": KEY, "caller_id": DIGITS, **pbx})
 
 
-async def revocations(place: Place) -> list[StoredEvent]:
-    return [event for event in await place.events() if event.type is Act.REVOCATION]
+async def revocations(call_env: CallEnv) -> list[StoredEvent]:
+    return [event for event in await call_env.events() if event.type is Act.REVOCATION]
 
 
-async def states(place: Place) -> list[str]:
-    return [event.type.value for event in await place.events() if isinstance(event.type, State)]
+async def states(call_env: CallEnv) -> list[str]:
+    return [event.type.value for event in await call_env.events() if isinstance(event.type, State)]
 
 
 def at_the_default(call: CallRecord) -> bool:
@@ -41,103 +40,116 @@ def at_the_default(call: CallRecord) -> bool:
 
 
 async def test_the_key_is_offered_before_the_disclosure_and_spoken_as_a_digit(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    call = await live(place, {"disclosure": "*"})
-    assert names(call)[:3] == ["opt-out-offer", "9", "disclosure"]
-    assert names(call)[-1] == "declined"
+    call = await live(call_env, {"disclosure": "*"})
+    assert prompts_heard(call)[:3] == ["opt-out-offer", "9", "disclosure"]
+    assert prompts_heard(call)[-1] == "declined"
 
 
-async def test_a_line_without_the_key_offers_none_and_takes_none(place: Place) -> None:
-    call = await live(place, {"disclosure": "9", "enter-number": "*"}, line={})
-    assert names(call) == ["disclosure", "enter-number", "declined"]
-    assert await revocations(place) == []
+async def test_a_line_without_the_key_offers_none_and_takes_none(call_env: CallEnv) -> None:
+    call = await live(call_env, {"disclosure": "9", "enter-number": "*"}, line={})
+    assert prompts_heard(call) == ["disclosure", "enter-number", "declined"]
+    assert await revocations(call_env) == []
 
 
 async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    await place(f"{DIGITS},1")
-    before = await states(place)
+    await call_env(f"{DIGITS},1")
+    before = await states(call_env)
     with capture_logs() as logs:
-        call = await live(place, {"opt-out-offer": "9"})
-    assert names(call)[-1] == "opted-out"
-    assert "enter-number" not in names(call)
+        call = await live(call_env, {"opt-out-offer": "9"})
+    assert prompts_heard(call)[-1] == "opted-out"
+    assert "enter-number" not in prompts_heard(call)
     assert at_the_default(call)
-    (revocation,) = await revocations(place)
+    (revocation,) = await revocations(call_env)
     assert revocation.body["channel"] == "ivr"
     assert revocation.body["actor"] == "caller"
     assert revocation.body["scope"] == "Example Store"
     assert revocation.body["consents"] == 1
     # What was agreed to before is revoked; this call was asked for no consent.
-    assert (await states(place))[len(before) :] == ["revoked"]
-    assert len(place.fake_hook.requests) == 1
+    assert (await states(call_env))[len(before) :] == ["revoked"]
+    assert len(call_env.fake_hook.requests) == 1
     (line,) = [log for log in logs if log["event"] == "call"]
     assert line["declined"] == "opted_out"
     assert "revoked" in [step for step, _ in line["steps"]]
     assert DIGITS not in str(logs)
 
 
-async def test_whoever_agreed_with_another_number_is_asked_for_it(place: Place) -> None:
-    await place(f"{DIGITS},1")
+async def test_a_caller_who_is_not_connected_after_opting_out_is_not_told_so(
+    call_env: CallEnv,
+) -> None:
+    await call_env(f"{DIGITS},1")
+    line = {**KEY, "default": {"kind": "hangup"}}
+    call = await live(call_env, {"opt-out-offer": "9"}, line=line)
+    assert prompts_heard(call)[-1] == "goodbye"
+    assert "opted-out" not in prompts_heard(call)
+    assert len(await revocations(call_env)) == 1
+
+
+async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:
+    await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
-    said = names(await live(place, presses, caller_id="4155550188"))
+    said = prompts_heard(await live(call_env, presses, caller_id="4155550188"))
     assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
     revoked = [
-        await place.ledger.personal_data(each.consent_id) for each in await revocations(place)
+        await call_env.ledger.personal_data(each.consent_id) for each in await revocations(call_env)
     ]
     assert [known["number"] for known in revoked if known] == ["+14155550188", NUMBER]
-    assert [each.body["consents"] for each in await revocations(place)] == [0, 1]
+    assert [each.body["consents"] for each in await revocations(call_env)] == [0, 1]
 
 
-async def test_whoever_keys_no_other_number_has_revoked_the_one_shown(place: Place) -> None:
-    call = await live(place, {"opt-out-offer": "9", "enter-number": "*"}, caller_id="4155550188")
-    assert names(call)[-1] == "opted-out"
-    assert len(await revocations(place)) == 1
+async def test_whoever_keys_no_other_number_has_revoked_the_one_shown(call_env: CallEnv) -> None:
+    call = await live(call_env, {"opt-out-offer": "9", "enter-number": "*"}, caller_id="4155550188")
+    assert prompts_heard(call)[-1] == "opted-out"
+    assert len(await revocations(call_env)) == 1
 
 
-async def test_a_number_keyed_early_into_the_disclosure_is_no_opt_out(place: Place) -> None:
-    call = await live(place, {"disclosure": "4159", "enter-number": "*"})
-    assert names(call)[-2:] == ["enter-number", "declined"]
-    assert await revocations(place) == []
+async def test_a_number_keyed_early_into_the_disclosure_is_no_opt_out(call_env: CallEnv) -> None:
+    call = await live(call_env, {"disclosure": "4159", "enter-number": "*"})
+    assert prompts_heard(call)[-2:] == ["enter-number", "declined"]
+    assert await revocations(call_env) == []
 
 
-async def test_the_key_counts_a_moment_after_it_was_offered_too(place: Place) -> None:
-    assert names(await live(place, {"9": "9"}))[-1] == "opted-out"
+async def test_the_key_counts_a_moment_after_it_was_offered_too(call_env: CallEnv) -> None:
+    assert prompts_heard(await live(call_env, {"9": "9"}))[-1] == "opted-out"
 
 
-async def test_another_key_after_the_offer_is_passed_over(place: Place) -> None:
-    call = await live(place, {"9": "5", "disclosure": "*"})
-    assert names(call)[-2:] == ["disclosure", "declined"]
-    assert await revocations(place) == []
+async def test_another_key_after_the_offer_is_passed_over(call_env: CallEnv) -> None:
+    call = await live(call_env, {"9": "5", "disclosure": "*"})
+    assert prompts_heard(call)[-2:] == ["disclosure", "declined"]
+    assert await revocations(call_env) == []
 
 
-async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(place: Place) -> None:
-    call = await live(place, {"enter-number": "9095550123", "confirm-number": "1"})
-    assert names(call)[-1] == "accepted"
-    assert await revocations(place) == []
+async def test_after_the_disclosure_the_key_is_a_digit_like_any_other(call_env: CallEnv) -> None:
+    call = await live(
+        call_env, {"enter-number": "9095550123", "confirm-number": KeySequence("1", 1.5)}
+    )
+    assert prompts_heard(call)[-1] == "accepted"
+    assert await revocations(call_env) == []
 
 
 async def test_once_opted_out_another_telephone_cannot_have_the_number_texted(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    await live(place, {"opt-out-offer": "9"})
-    call = await place(f"{DIGITS},1")
-    assert names(call)[-1] == "declined"
-    assert place.fake_hook.requests == []
+    await live(call_env, {"opt-out-offer": "9"})
+    call = await call_env(f"{DIGITS},1")
+    assert prompts_heard(call)[-1] == "declined"
+    assert call_env.fake_hook.requests == []
 
 
 @pytest.mark.parametrize("caller_id", ["unknown", "100"], ids=["hidden", "no number"])
 async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
-    place: Place, caller_id: str
+    call_env: CallEnv, caller_id: str
 ) -> None:
-    await place(f"{DIGITS},1")
+    await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
-    said = names(await live(place, presses, caller_id=caller_id))
+    said = prompts_heard(await live(call_env, presses, caller_id=caller_id))
     asked = said[said.index("enter-number") :]
     assert asked[:2] == ["enter-number", "you-entered"]
     assert asked[2:] == ["415", "555", "0123", "opt-out-offer", "1", "opted-out"]
-    (revocation,) = await revocations(place)
+    (revocation,) = await revocations(call_env)
     assert revocation.body["consents"] == 1
 
 
@@ -153,89 +165,89 @@ async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
     ids=["star", "silence", "no number", "star at the read-back", "silence at the read-back"],
 )
 async def test_without_a_number_nothing_is_revoked_and_no_text_is_sent(
-    place: Place, presses: dict[str, str], heard: list[str]
+    call_env: CallEnv, presses: dict[str, str], heard: list[str]
 ) -> None:
-    call = await live(place, {"opt-out-offer": "9", **presses}, caller_id="unknown")
-    assert set(heard) <= set(names(call))
-    assert names(call)[-1] == "declined"
+    call = await live(call_env, {"opt-out-offer": "9", **presses}, caller_id="unknown")
+    assert set(heard) <= set(prompts_heard(call))
+    assert prompts_heard(call)[-1] == "declined"
     assert at_the_default(call)
-    assert await revocations(place) == []
-    assert await states(place) == []
+    assert await revocations(call_env) == []
+    assert await states(call_env) == []
 
 
-async def test_a_doubled_opt_out_key_does_not_begin_the_number(place: Place) -> None:
+async def test_a_doubled_opt_out_key_does_not_begin_the_number(call_env: CallEnv) -> None:
     presses = {"9": "99", "enter-number": DIGITS, "1": "1"}
-    assert names(await live(place, presses, caller_id="unknown"))[-1] == "opted-out"
-    (revocation,) = await revocations(place)
-    assert (await place.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
+    assert prompts_heard(await live(call_env, presses, caller_id="unknown"))[-1] == "opted-out"
+    (revocation,) = await revocations(call_env)
+    assert (await call_env.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
-async def test_a_doubled_key_of_the_language_menu_does_not_revoke(place: Place) -> None:
+async def test_a_doubled_key_of_the_language_menu_does_not_revoke(call_env: CallEnv) -> None:
     line = {"languages": ["en", "es"], "consent": {"opt_out_key": "2"}}
-    call = await live(place, {"language-menu-item": ["", "22"], "disclosure": "*"}, line=line)
-    assert names(call)[-1] == "declined"
-    assert await revocations(place) == []
+    call = await live(call_env, {"language-menu-item": ["", "22"], "disclosure": "*"}, line=line)
+    assert prompts_heard(call)[-1] == "declined"
+    assert await revocations(call_env) == []
 
 
-async def test_a_digit_too_many_revokes_nothing(place: Place) -> None:
+async def test_a_digit_too_many_revokes_nothing(call_env: CallEnv) -> None:
     presses = {"opt-out-offer": "9", "enter-number": f"{DIGITS}1"}
-    said = names(await live(place, presses, caller_id="unknown"))
+    said = prompts_heard(await live(call_env, presses, caller_id="unknown"))
     assert said[said.index("you-entered") + 1] == "invalid-number"
     assert said[-1] == "declined"
-    assert await revocations(place) == []
+    assert await revocations(call_env) == []
 
 
-async def test_a_mistyped_number_can_be_changed_with_2(place: Place) -> None:
+async def test_a_mistyped_number_can_be_changed_with_2(call_env: CallEnv) -> None:
     numbers, keys = ("4155550124", DIGITS), ("2", "1")
     call = await live(
-        place,
+        call_env,
         {"opt-out-offer": "9", "enter-number": numbers, "1": keys},
         caller_id="unknown",
     )
-    assert names(call)[-1] == "opted-out"
-    (revocation,) = await revocations(place)
-    assert (await place.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
+    assert prompts_heard(call)[-1] == "opted-out"
+    (revocation,) = await revocations(call_env)
+    assert (await call_env.ledger.personal_data(revocation.consent_id) or {})["number"] == NUMBER
 
 
 @pytest.mark.parametrize("caller_id", [DIGITS, "unknown"])
 async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_it_is(
-    place: Place, monkeypatch: pytest.MonkeyPatch, caller_id: str
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, caller_id: str
 ) -> None:
     async def full(_request: Revocation) -> RevocationResult:
         raise LedgerUnavailable("disk full")
 
-    monkeypatch.setattr(place.ledger, "revoke", full)
+    monkeypatch.setattr(call_env.ledger, "revoke", full)
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     with capture_logs() as logs:
-        call = await live(place, presses, caller_id=caller_id)
-    assert names(call)[-1] == "not-confirmed"
+        call = await live(call_env, presses, caller_id=caller_id)
+    assert prompts_heard(call)[-1] == "not-confirmed"
     assert at_the_default(call)
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert alarm["event"] == "revocation not stored"
+    assert alarm["event"] == "call.revocation_not_stored"
     assert DIGITS not in str(logs)
 
 
 async def test_a_database_that_does_not_answer_does_not_hold_the_caller(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stuck(_request: Revocation) -> RevocationResult:
         await asyncio.Event().wait()
         raise AssertionError("nobody answers")
 
-    monkeypatch.setattr(place.ledger, "revoke", stuck)
+    monkeypatch.setattr(call_env.ledger, "revoke", stuck)
     monkeypatch.setattr("agi_bridge.call.opt_out.WAIT_SECONDS", 0.01)
     with capture_logs() as logs:
-        call = await live(place, {"opt-out-offer": "9"})
-    assert names(call)[-1] == "not-confirmed"
+        call = await live(call_env, {"opt-out-offer": "9"})
+    assert prompts_heard(call)[-1] == "not-confirmed"
     assert at_the_default(call)
     (alarm,) = [log for log in logs if log["log_level"] == "error"]
-    assert alarm["event"] == "revocation not stored in time"
+    assert alarm["event"] == "call.revocation_timed_out"
 
 
 async def test_a_hangup_right_after_the_key_does_not_undo_it(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revoke = place.ledger.revoke
+    revoke = call_env.ledger.revoke
     caller = FakeAsterisk(
         keys={"opt-out-offer": "9"}, caller_id=DIGITS, sounds=shipped_milliseconds
     )
@@ -244,31 +256,35 @@ async def test_a_hangup_right_after_the_key_does_not_undo_it(
         caller.hang_up()
         return await revoke(request)
 
-    monkeypatch.setattr(place.ledger, "revoke", gone_meanwhile)
-    call = await caller.run(await place.handler(**KEY), f"x?to={DID}")
+    monkeypatch.setattr(call_env.ledger, "revoke", gone_meanwhile)
+    call = await caller.run(await call_env.handler(**KEY), f"x?to={DID}")
     assert call.hung_up
     assert call.variables["AGI_BRIDGE_RESULT"] == "hangup"
-    assert len(await revocations(place)) == 1
-    assert await states(place) == []
+    assert len(await revocations(call_env)) == 1
+    assert await states(call_env) == []
 
 
-async def test_a_hangup_during_the_offer_leaves_nothing_on_record(place: Place) -> None:
-    call = await live(place, {"opt-out-offer": "!"})
+async def test_a_hangup_during_the_offer_leaves_nothing_on_record(call_env: CallEnv) -> None:
+    call = await live(call_env, {"opt-out-offer": "!"})
     assert call.hung_up
-    assert await place.events() == []
+    assert await call_env.events() == []
 
 
-async def test_a_hangup_while_the_number_is_asked_revokes_nothing(place: Place) -> None:
-    await live(place, {"opt-out-offer": "9", "enter-number": "415!"}, caller_id="unknown")
-    assert await revocations(place) == []
-    assert await states(place) == []
+async def test_a_hangup_while_the_number_is_asked_revokes_nothing(call_env: CallEnv) -> None:
+    await live(call_env, {"opt-out-offer": "9", "enter-number": "415!"}, caller_id="unknown")
+    assert await revocations(call_env) == []
+    assert await states(call_env) == []
 
 
 async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
-    place: Place,
+    call_env: CallEnv,
 ) -> None:
-    presses = {"disclosure": "5", "enter-number": DIGITS, "confirm-number": "1"}
-    call = await live(place, presses, caller_id="unknown")
-    assert names(call)[-1] == "accepted"
-    disclosed = (await place.events())[0]
+    presses: KeysBySound = {
+        "disclosure": "5",
+        "enter-number": DIGITS,
+        "confirm-number": KeySequence("1", 1.5),
+    }
+    call = await live(call_env, presses, caller_id="unknown")
+    assert prompts_heard(call)[-1] == "accepted"
+    disclosed = (await call_env.events())[0]
     assert disclosed.body["complete"] is True

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Step, Wait, plan
+from agi_bridge.call.plan import End, GoToDefault, Ring, Speak, Step, Wait, plan_call
 from agi_bridge.hook import (
     Dial,
     Hangup,
@@ -26,11 +26,9 @@ EN = "Sorry, this store did not define voice call forwarding"
 FR = "Désolé, ce magasin n’a pas défini de numéro vocal"
 
 
-def steps(
-    *verbs: Verb, language: str = "en", kind: str = "other", **line_library: Any
-) -> list[Step]:
+def steps(*verbs: Verb, language: str = "en", kind: str = "other", **of_line: Any) -> list[Step]:
     answer = Instructions(verbs, kind)  # type: ignore[arg-type]  # a test's own word
-    return list(plan(answer, line(**line_library), language).steps)
+    return list(plan_call(answer, line(**of_line), language).steps)
 
 
 def test_a_number_is_rung_and_then_the_default_destination_if_nobody_answers() -> None:
@@ -68,7 +66,7 @@ def test_several_numbers_ring_together_each_once() -> None:
     ],
 )
 def test_a_number_that_fails_the_forward_policy_is_never_dialled(number: str, reason: str) -> None:
-    made = plan(Instructions((Dial((number,)),), "dial"), line(), "en")
+    made = plan_call(Instructions((Dial((number,)),), "dial"), line(), "en")
     assert made.steps == (GoToDefault("forward_refused"),)
     assert made.forward_refused == (reason,)
 
@@ -85,13 +83,13 @@ def test_a_number_of_another_line_is_never_dialled(number: str) -> None:
         "default": {"kind": "hangup"},
     }
     own = settings(tables={"lines.other": other}, forward_regions=["US", "FR"]).lines["shop"]
-    made = plan(Instructions((Dial((number,)),), "dial"), own, "en")
+    made = plan_call(Instructions((Dial((number,)),), "dial"), own, "en")
     assert made.steps == (GoToDefault("forward_refused"),)
     assert made.forward_refused == ("own_number",)
 
 
 def test_of_several_numbers_the_allowed_ones_are_rung() -> None:
-    made = plan(Instructions((Dial(("911", FORWARD)),), "dial"), line(), "en")
+    made = plan_call(Instructions((Dial(("911", FORWARD)),), "dial"), line(), "en")
     assert isinstance(made.steps[0], Ring)
     assert made.forward_refused == ("emergency",)
 
@@ -186,7 +184,7 @@ def test_nothing_to_act_on_leads_to_the_default_destination() -> None:
 def test_anything_but_instructions_leads_to_the_default_destination(
     answer: Refusal | Unusable,
 ) -> None:
-    assert plan(answer, line(), "en").steps == (GoToDefault(answer.reason),)
+    assert plan_call(answer, line(), "en").steps == (GoToDefault(answer.reason),)
 
 
 LINE = line()
@@ -196,14 +194,14 @@ LINE = line()
 def test_whatever_the_hook_sends_the_plan_ends_somewhere(body: str, language: str) -> None:
     wrapped = f"<Response>{body}</Response>".encode()
     for raw in (body.encode(), wrapped):
-        made = plan(read_answer(200, "text/xml", raw), LINE, language)
+        made = plan_call(read_answer(200, "text/xml", raw), LINE, language)
         assert isinstance(made.steps[-1], GoToDefault | End)
         assert not any(isinstance(step, GoToDefault | End) for step in made.steps[:-1])
 
 
 @given(st.text(alphabet="0123456789+&,/@()-|^:;${} .x", max_size=24))
 def test_only_digits_of_a_checked_number_ever_reach_a_ring(number: str) -> None:
-    made = plan(Instructions((Dial((number,)),), "dial"), LINE, "en")
+    made = plan_call(Instructions((Dial((number,)),), "dial"), LINE, "en")
     for step in made.steps:
         if isinstance(step, Ring):
             assert all(n.e164[1:].isdigit() for n in step.numbers)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-from agi_bridge.call.quiet_hours import Hours
+from agi_bridge.call.quiet_hours import SendingHours
 
 NEW_YORK, PHOENIX, ALASKA = "+12125550123", "+14805550123", "+19075550123"
 SATELLITE = "+882123456789"
-HOURS = Hours(time(8), time(20), "UTC")
+HOURS = SendingHours(time(8), time(20), "UTC")
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds the zone
 times = st.times().map(lambda at: at.replace(second=0, microsecond=0))
@@ -47,7 +47,7 @@ def test_the_hours_are_those_of_the_numbers_place(
 
 @given(times, moments)
 def test_hours_that_end_as_they_begin_are_the_whole_day(at: time, moment: datetime) -> None:
-    assert Hours(at, at, "UTC").allow(NEW_YORK, moment)
+    assert SendingHours(at, at, "UTC").allow(NEW_YORK, moment)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_number_of_two_zones_needs_both(moment: str, *, allowed: bool) -> None
 
 @pytest.mark.parametrize("number", [SATELLITE, "+0", "no number"])
 def test_a_number_of_no_known_place_goes_by_the_lines_zone(number: str) -> None:
-    hours = Hours(time(8), time(20), "Asia/Tokyo")
+    hours = SendingHours(time(8), time(20), "Asia/Tokyo")
     assert hours.allow(number, utc("2026-01-15T23:00"))  # 08:00 there
     assert not hours.allow(number, utc("2026-01-15T22:59"))
 
@@ -81,14 +81,14 @@ def test_without_a_change_of_clocks_the_hours_are_plain_arithmetic(
         closes.hour * 60 + closes.minute,
     )
     inside = first == last or first <= now < last
-    assert Hours(opens, closes, "UTC").allow(PHOENIX, moment) is inside
+    assert SendingHours(opens, closes, "UTC").allow(PHOENIX, moment) is inside
 
 
 @given(moments, times, times, st.integers(0, 900), st.floats(0, 1))
 def test_the_next_opening_is_open_and_nothing_before_it_is(
     moment: datetime, opens: time, closes: time, seconds: int, part: float
 ) -> None:
-    hours = Hours(opens, closes, "UTC")
+    hours = SendingHours(opens, closes, "UTC")
     until = moment + timedelta(seconds=seconds)
     found = hours.next_allowed(ALASKA, moment, until)
     assert found is None or (moment <= found <= until and hours.allow(ALASKA, found))
@@ -107,7 +107,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
 def test_an_opening_that_the_clocks_skip_is_when_they_have_gone_forward(
     moment: str, minutes: int, found: str | None
 ) -> None:
-    hours = Hours(time(2, 30), time(20), "UTC")
+    hours = SendingHours(time(2, 30), time(20), "UTC")
     begin = utc(moment)
     assert hours.next_allowed(NEW_YORK, begin, begin + timedelta(minutes=minutes)) == (
         None if found is None else utc(found)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, due
 from agi_bridge.consent import ConsentRecord, IllegalTransition, LedgerUnavailable, State, Withheld
 from agi_bridge.hook import Breaker, Outcome
-from tests.support.resubmit_bench import NOON, NUMBER, Bench, at, down, unsent
+from tests.support.resubmit_bench import NOON, NUMBER, ResubmitBench, at, down, unsent
 
 if TYPE_CHECKING:
     from agi_bridge.consent import Batch
@@ -31,7 +31,7 @@ def test_waits_double_up_to_two_minutes(attempts: int) -> None:
 
 
 async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(2)
     with capture_logs() as logs:
         await bench.play()
@@ -39,14 +39,14 @@ async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> Non
     assert bench.waiting == {}
     assert [body.get("attempt") for body in bench.bodies[::2]] == [2, 3, 4]
     assert [(log["log_level"], log["event"]) for log in logs] == [
-        ("warning", "hook not reached for unsent consents"),  # once, not for each attempt
-        ("info", "consent sent again"),
+        ("warning", "resubmission.hook_unreachable"),  # once, not for each attempt
+        ("info", "resubmission.consent_sent"),
     ]
     assert NUMBER[2:] not in str(logs)
 
 
 async def test_after_ten_minutes_it_expires_and_is_never_sent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(99)
     await bench.play()
     assert [when for _, when in bench.submitted] == [15, 45, 105, 225, 345, 465, 585]
@@ -55,7 +55,7 @@ async def test_after_ten_minutes_it_expires_and_is_never_sent() -> None:
 
 
 async def test_one_found_too_late_expires_unsent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = WINDOW.total_seconds() + 0.001
     await bench.resubmission.round()
     assert bench.submitted == []
@@ -63,14 +63,14 @@ async def test_one_found_too_late_expires_unsent() -> None:
 
 
 async def test_one_found_at_the_last_moment_is_sent() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = WINDOW.total_seconds()
     await bench.resubmission.round()
     assert len(bench.submitted) == 1
 
 
 async def test_a_clock_that_is_behind_makes_it_wait_and_nothing_else() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = -3600.0
     assert await bench.resubmission.round() == LOOK_EVERY
     assert bench.events == []
@@ -83,7 +83,7 @@ DAY = 86_400.0
 
 @pytest.mark.parametrize("set_by", [-DAY, -300.0, -1.0])
 async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = down(99)
     await bench.resubmission.round()
     bench.clock = 200.0
@@ -96,7 +96,7 @@ async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float)
 
 async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> None:
     tomorrow = at(DAY).isoformat()
-    bench = Bench(replace(unsent("a"), confirmed_at=tomorrow, last_at=tomorrow))
+    bench = ResubmitBench(replace(unsent("a"), confirmed_at=tomorrow, last_at=tomorrow))
     await bench.play(until=2 * DAY)
     assert bench.submitted == []
     assert bench.events[-1][1] is State.EXPIRED
@@ -105,7 +105,7 @@ async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> 
 
 
 async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept_right() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.synchronised = False
     bench.clock = 30.0
     await bench.resubmission.round()
@@ -120,7 +120,7 @@ async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept
 
 
 async def test_on_a_clock_that_nobody_keeps_it_expires_in_running_time() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.synchronised = False
     await bench.play(until=DAY)
     assert bench.submitted == []
@@ -134,13 +134,13 @@ OPENS_IN_TWO_MINUTES = {"hours": {"opens": "12:02", "closes": "20:00"}}
 
 
 async def test_outside_the_hours_it_waits_for_the_opening() -> None:
-    bench = Bench(unsent("a"), **OPENS_IN_TWO_MINUTES)
+    bench = ResubmitBench(unsent("a"), **OPENS_IN_TWO_MINUTES)
     await bench.play()
     assert bench.submitted == [("a", 120.0)]
 
 
 async def test_hours_that_do_not_open_in_time_expire_it_at_once() -> None:
-    bench = Bench(unsent("a"), hours={"opens": "12:11", "closes": "20:00"})
+    bench = ResubmitBench(unsent("a"), hours={"opens": "12:11", "closes": "20:00"})
     bench.clock = 15.0
     await bench.resubmission.round()
     assert bench.submitted == []
@@ -149,7 +149,7 @@ async def test_hours_that_do_not_open_in_time_expire_it_at_once() -> None:
 
 
 async def test_the_hours_are_those_of_the_number() -> None:
-    bench = Bench(unsent("a"), **OPENS_IN_TWO_MINUTES)
+    bench = ResubmitBench(unsent("a"), **OPENS_IN_TWO_MINUTES)
     bench.number = "+12125550123"  # three hours on
     await bench.play()
     assert bench.submitted == [("a", 15.0)]
@@ -159,7 +159,7 @@ async def test_the_hours_are_those_of_the_number() -> None:
 
 
 async def test_one_that_fails_holds_the_others_back_and_costs_them_nothing() -> None:
-    bench = Bench(unsent("a"), unsent("b"), unsent("c"))
+    bench = ResubmitBench(unsent("a"), unsent("b"), unsent("c"))
     bench.outcomes = down(1)
     bench.clock = 15.0
     assert await bench.resubmission.round() == FIRST_WAIT
@@ -171,7 +171,7 @@ async def test_one_that_fails_holds_the_others_back_and_costs_them_nothing() -> 
 
 
 async def test_one_that_fails_does_not_keep_another_from_expiring() -> None:
-    bench = Bench(unsent("a"), replace(unsent("old"), confirmed_at=at(-600).isoformat()))
+    bench = ResubmitBench(unsent("a"), replace(unsent("old"), confirmed_at=at(-600).isoformat()))
     bench.outcomes = down(1)
     bench.clock = 15.0
     await bench.resubmission.round()
@@ -179,7 +179,7 @@ async def test_one_that_fails_does_not_keep_another_from_expiring() -> None:
 
 
 async def test_a_line_of_another_bridge_is_left_alone_until_it_is_too_late() -> None:
-    bench = Bench(unsent("a", line="elsewhere"))
+    bench = ResubmitBench(unsent("a", line="elsewhere"))
     bench.clock = 15.0
     assert await bench.resubmission.round() == LOOK_EVERY
     assert bench.events == []
@@ -189,11 +189,11 @@ async def test_a_line_of_another_bridge_is_left_alone_until_it_is_too_late() -> 
 
 
 async def test_an_open_circuit_costs_no_attempt() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     breaker = Breaker(bench, failures=1, seconds=3600)
     bench.outcomes = down(1)
     bench.clock = 15.0
-    bench.resubmission = bench.new_resubmission(house=replace(bench.house, hook=breaker))
+    bench.resubmission = bench.new_resubmission(services=replace(bench.services, hook=breaker))
     await bench.resubmission.round()
     assert bench.waiting["a"].attempts == 2
     assert breaker.open
@@ -205,7 +205,7 @@ async def test_an_open_circuit_costs_no_attempt() -> None:
 
 
 async def test_an_unknown_outcome_is_never_sent_again() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.outcomes = [Outcome.UNKNOWN]
     await bench.play()
     assert [event[1] for event in bench.events] == [State.SUBMITTING, State.UNKNOWN]
@@ -218,7 +218,7 @@ async def test_an_unknown_outcome_is_never_sent_again() -> None:
 async def test_one_that_the_ledger_does_not_give_is_left_to_others(
     refusal: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
 
     async def refuse(_batch: Batch) -> None:
@@ -232,7 +232,7 @@ async def test_one_that_the_ledger_does_not_give_is_left_to_others(
 
 
 async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
     bench.refuses = LedgerUnavailable("no database")
     with capture_logs() as logs:
@@ -244,13 +244,13 @@ async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
         bench.refuses = LedgerUnavailable("no database")
         await bench.resubmission.round()
     alarms = [log["event"] for log in logs if log["log_level"] == "error"]
-    assert alarms == ["unsent consents not looked after"] * 2
+    assert alarms == ["resubmission.round_failed"] * 2
 
 
 async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(unsent("a"), unsent("b"))
+    bench = ResubmitBench(unsent("a"), unsent("b"))
     bench.clock = 15.0
     asked: list[str] = []
 
@@ -266,7 +266,7 @@ async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
 async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(unsent("a"), unsent("b"))
+    bench = ResubmitBench(unsent("a"), unsent("b"))
     bench.clock = 15.0
     load_for_retry = bench.load_for_retry
 
@@ -282,5 +282,5 @@ async def test_one_that_cannot_be_opened_is_given_up_and_the_others_are_sent(
     assert [name for name, _ in bench.submitted] == ["b"]
     alarms = [log for log in logs if log["log_level"] == "error"]
     assert [(alarm["event"], alarm["consent"]) for alarm in alarms] == [
-        ("consent not sent again", "a")
+        ("resubmission.consent_failed", "a")
     ]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.call.resubmit import Resubmitter
 from agi_bridge.consent import State, Unsent
-from tests.support.resubmit_bench import Bench, unsent
+from tests.support.resubmit_bench import ResubmitBench, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class Pauses:
         await self.go.acquire()
 
 
-async def running(bench: Bench, pause: Callable[..., Any]) -> asyncio.Task[None]:
+async def running(bench: ResubmitBench, pause: Callable[..., Any]) -> asyncio.Task[None]:
     bench.resubmission = bench.new_resubmission(pause=pause)
     return asyncio.create_task(bench.resubmission.run())
 
@@ -41,7 +41,7 @@ async def ends(task: asyncio.Task[None]) -> None:
 
 
 async def test_the_task_sleeps_until_the_next_attempt_is_due() -> None:
-    bench, pauses = Bench(unsent("a")), Pauses()
+    bench, pauses = ResubmitBench(unsent("a")), Pauses()
     task = await running(bench, pauses)
     assert await pauses.asked.get() == (False, 15.0)
     bench.clock = 15.0
@@ -52,12 +52,12 @@ async def test_the_task_sleeps_until_the_next_attempt_is_due() -> None:
 
 
 async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
-    bench, pauses = Bench(unsent("a")), Pauses()
+    bench, pauses = ResubmitBench(unsent("a")), Pauses()
     bench.clock = 15.0
     submit = bench.submit
 
     async def and_news(**fields: Any) -> Submission:
-        bench.house.unsent.set()
+        bench.services.resubmission_due.set()
         return await submit(**fields)
 
     bench.submit = and_news  # type: ignore[method-assign]  # stands in for this test
@@ -67,7 +67,7 @@ async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
 
 
 async def test_the_real_pause_ends_with_the_news() -> None:
-    bench = Bench()
+    bench = ResubmitBench()
     looked: asyncio.Queue[None] = asyncio.Queue()
     empty = bench.unsent
 
@@ -76,16 +76,16 @@ async def test_the_real_pause_ends_with_the_news() -> None:
         return await empty()
 
     bench.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
-    task = asyncio.create_task(Resubmission(bench.house).run())
+    task = asyncio.create_task(Resubmitter(bench.services).run())
     await looked.get()
-    bench.house.unsent.set()
+    bench.services.resubmission_due.set()
     await asyncio.wait_for(looked.get(), 10)  # far less than it would have slept
     await ends(task)
 
 
 @pytest.mark.parametrize("where", ["unsent", "load_for_retry", "append", "submit"])
 async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
     reached = asyncio.Event()
 
@@ -103,7 +103,7 @@ async def test_cancelled_anywhere_it_ends_and_has_sent_at_most_once(where: str) 
 
 
 async def test_a_stop_lets_the_submission_under_way_end_and_begins_none() -> None:
-    bench = Bench(unsent("a"), unsent("b"))
+    bench = ResubmitBench(unsent("a"), unsent("b"))
     bench.clock = 15.0
     stopping, reached, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
     bench.resubmission = bench.new_resubmission(stopping=stopping)
@@ -128,7 +128,7 @@ async def test_a_stop_lets_the_submission_under_way_end_and_begins_none() -> Non
 
 
 async def test_a_stop_ends_the_pause() -> None:
-    bench, stopping = Bench(), asyncio.Event()
+    bench, stopping = ResubmitBench(), asyncio.Event()
     looked = asyncio.Event()
     empty = bench.unsent
 
@@ -145,7 +145,7 @@ async def test_a_stop_ends_the_pause() -> None:
 
 @pytest.mark.parametrize("where", ["unsent", "load_for_retry"])
 async def test_a_stop_before_the_first_byte_sends_nothing(where: str) -> None:
-    bench = Bench(unsent("a"))
+    bench = ResubmitBench(unsent("a"))
     bench.clock = 15.0
     stopping = asyncio.Event()
     bench.resubmission = bench.new_resubmission(stopping=stopping)

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call import say
-from agi_bridge.call.handler import CallHandler
+from agi_bridge.call import CallHandler, say
 from agi_bridge.call.say import AHEAD, FIRST_LONGEST, PAUSE, SHORTEST, passages
-from agi_bridge.speech import clean
-from tests.call.conftest import shipped_milliseconds
-from tests.support.fake_library import Voices, flite, speak
+from agi_bridge.speech.prompt_names import clean
+from tests.support.call_env import shipped_milliseconds
+from tests.support.fake_library import FakeLibrary, flite, speak
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.call.say import TextPlayer
-    from tests.call.conftest import Place
+    from tests.support.call_env import CallEnv
 
 ONE = "We are closed until tomorrow."
 TWO = "Please call again between nine and six."
@@ -91,7 +90,7 @@ def test_the_first_passage_is_short_wherever_a_comma_allows() -> None:
 
 
 async def test_all_of_a_text_is_heard_in_order_with_a_breath_between() -> None:
-    call, whole = await speak(Voices(), lambda player: player.say(TEXT, "en"))
+    call, whole = await speak(FakeLibrary(), lambda player: player.say(TEXT, "en"))
     assert heard(call) == [ONE, TWO, THREE, FOUR]
     assert call.names[1:] == ["STREAM FILE", *["WAIT FOR DIGIT", "STREAM FILE"] * 3]
     assert whole is True
@@ -99,60 +98,60 @@ async def test_all_of_a_text_is_heard_in_order_with_a_breath_between() -> None:
 
 
 async def test_a_text_may_be_heard_twice() -> None:
-    voices = Voices()
+    fake_library = FakeLibrary()
     text = f"{ONE} {TWO}"
-    call, whole = await speak(voices, lambda player: player.say(text, "en", times=2))
+    call, whole = await speak(fake_library, lambda player: player.say(text, "en", times=2))
     assert heard(call) == [ONE, TWO, ONE, TWO]
-    assert voices.asked == [ONE, TWO]
+    assert fake_library.asked == [ONE, TWO]
     assert whole is True
 
 
 async def test_the_first_passage_is_heard_while_the_next_are_rendered() -> None:
-    voices = Voices()
-    voices.hold(TWO)
+    fake_library = FakeLibrary()
+    fake_library.hold(TWO)
 
     def listen(event: CallEvent) -> None:
         if event.kind == "playing" and event.text.endswith(ONE):
-            voices.let_go(TWO)
+            fake_library.let_go(TWO)
 
-    call, whole = await speak(voices, lambda player: player.say(TEXT, "en"), on_event=listen)
+    call, whole = await speak(fake_library, lambda player: player.say(TEXT, "en"), on_event=listen)
     assert heard(call) == [ONE, TWO, THREE, FOUR]
     assert whole is True
 
 
 async def test_no_more_is_rendered_than_is_soon_heard() -> None:
-    voices = Voices()
+    fake_library = FakeLibrary()
     asked: list[int] = []
 
     def listen(event: CallEvent) -> None:
         if event.kind == "playing":
-            asked.append(len(voices.asked))
+            asked.append(len(fake_library.asked))
 
     text = " ".join([ONE, TWO, THREE, FOUR] * 3)
-    await speak(voices, lambda player: player.say(text, "en"), on_event=listen)
+    await speak(fake_library, lambda player: player.say(text, "en"), on_event=listen)
     assert all(made <= played + AHEAD for played, made in enumerate(asked, start=1))
 
 
 async def test_what_was_foreseen_is_not_rendered_again() -> None:
-    voices = Voices()
+    fake_library = FakeLibrary()
 
     async def story(player: TextPlayer) -> bool:
         player.prefetch(ONE, "en")
         player.prefetch(ONE, "en")
         return await player.say(ONE, "en")
 
-    call, _ = await speak(voices, story)
+    call, _ = await speak(fake_library, story)
     assert heard(call) == [ONE]
-    assert voices.asked == [ONE]
+    assert fake_library.asked == [ONE]
 
 
 # Keys
 
 
 async def test_a_key_of_the_line_ends_the_text() -> None:
-    voices = Voices()
+    fake_library = FakeLibrary()
     call, whole = await speak(
-        voices, lambda player: player.say(TEXT, "en", times=3, keys="#"), keys="#"
+        fake_library, lambda player: player.say(TEXT, "en", times=3, keys="#"), keys="#"
     )
     assert heard(call) == [ONE]
     assert whole is True
@@ -178,7 +177,7 @@ async def test_it_ends_it_in_a_pause_too_and_other_keys_do_not(
     caller: type[FakeAsterisk], passages_heard: int
 ) -> None:
     call, whole = await speak(
-        Voices(), lambda player: player.say(TEXT, "en", keys="#"), caller, keys=None
+        FakeLibrary(), lambda player: player.say(TEXT, "en", keys="#"), caller, keys=None
     )
     assert len(call.heard) == passages_heard
     assert whole is True
@@ -186,7 +185,9 @@ async def test_it_ends_it_in_a_pause_too_and_other_keys_do_not(
 
 async def test_it_ends_a_repetition() -> None:
     call, whole = await speak(
-        Voices(), lambda player: player.say(ONE, "en", times=4, keys="#"), keys={ONE: ["", "#"]}
+        FakeLibrary(),
+        lambda player: player.say(ONE, "en", times=4, keys="#"),
+        keys={ONE: ["", "#"]},
     )
     assert heard(call) == [ONE, ONE]
     assert whole is True
@@ -194,7 +195,7 @@ async def test_it_ends_a_repetition() -> None:
 
 async def test_it_ends_the_pause_before_a_repetition() -> None:
     call, whole = await speak(
-        Voices(), lambda player: player.say(ONE, "en", times=4, keys="#"), Impatient, keys=None
+        FakeLibrary(), lambda player: player.say(ONE, "en", times=4, keys="#"), Impatient, keys=None
     )
     assert heard(call) == [ONE]
     assert whole is True
@@ -204,28 +205,28 @@ async def test_it_ends_the_pause_before_a_repetition() -> None:
 
 
 async def test_a_passage_that_nobody_can_speak_is_passed_over() -> None:
-    voices = Voices({TWO: None})
-    call, whole = await speak(voices, lambda player: player.say(TEXT, "en"))
+    fake_library = FakeLibrary({TWO: None})
+    call, whole = await speak(fake_library, lambda player: player.say(TEXT, "en"))
     assert heard(call) == [ONE, THREE, FOUR]
     assert whole is False
 
 
 async def test_a_text_of_nothing_is_not_said() -> None:
-    call, whole = await speak(Voices(), lambda player: player.say(" ", "en"))
+    call, whole = await speak(FakeLibrary(), lambda player: player.say(" ", "en"))
     assert call.heard == []
     assert whole is False
 
 
 async def test_a_caller_does_not_wait_longer_than_the_budget() -> None:
-    voices = Voices(budget=0.0)
-    voices.hold(ONE)
+    fake_library = FakeLibrary(budget=0.0)
+    fake_library.hold(ONE)
     with capture_logs() as logs:
-        call, whole = await speak(voices, lambda player: player.say(TEXT, "en"))
+        call, whole = await speak(fake_library, lambda player: player.say(TEXT, "en"))
     assert call.heard == []
     assert whole is False
-    assert logs == [{"event": "speech too late", "passages": 0, "log_level": "warning"}]
-    assert voices.given_up == [ONE]
-    assert voices.asked == [ONE]
+    assert logs == [{"event": "call.speech_timed_out", "passages": 0, "log_level": "warning"}]
+    assert fake_library.given_up == [ONE]
+    assert fake_library.asked == [ONE]
 
 
 @pytest.mark.parametrize("length", [None, 0])
@@ -235,37 +236,37 @@ async def test_a_recording_that_the_pbx_does_not_play_counts_as_not_said(
     """Missing on the PBX: result -1, or on old releases 0 with endpos 0."""
     sounds = {f"/speech/{ONE}": 1000} | ({} if length is None else {f"/speech/{TWO}": length})
     call, whole = await speak(
-        Voices(), lambda player: player.say(f"{ONE} {TWO}", "en"), sounds=sounds
+        FakeLibrary(), lambda player: player.say(f"{ONE} {TWO}", "en"), sounds=sounds
     )
     assert heard(call)[0] == ONE
     assert whole is False
 
 
 async def test_a_caller_who_hangs_up_costs_no_more_renderings() -> None:
-    voices = Voices()
-    voices.hold(TWO)
+    fake_library = FakeLibrary()
+    fake_library.hold(TWO)
     call, whole = await speak(
-        voices,
+        fake_library,
         lambda player: player.say(TEXT, "en"),
         hangup_at=lambda words: words[0] == "STREAM",
     )
     assert heard(call) == [ONE]
     assert whole is None
-    assert voices.given_up == [TWO]
+    assert fake_library.given_up == [TWO]
 
 
 async def test_what_was_foreseen_and_not_said_is_given_up_with_the_call() -> None:
-    voices = Voices()
-    voices.hold(ONE)
+    fake_library = FakeLibrary()
+    fake_library.hold(ONE)
 
     async def story(player: TextPlayer) -> bool:
         player.prefetch(TEXT, "en")
         await asyncio.sleep(0)
         return True
 
-    await speak(voices, story)
+    await speak(fake_library, story)
     await asyncio.sleep(0)
-    assert voices.given_up == [ONE]
+    assert fake_library.given_up == [ONE]
 
 
 # The PBX's own voice
@@ -275,7 +276,7 @@ async def test_the_pbx_speaks_what_its_engine_is_given(monkeypatch: pytest.Monke
     monkeypatch.setattr(say, "LEAST_SPOKEN", 0.0)
     text = 'Closed, "until" nine; ask.'
     call, whole = await speak(
-        Voices({text: flite(text)}),
+        FakeLibrary({text: flite(text)}),
         lambda player: player.say(text, "en"),
         applications={"Flite": 0},
     )
@@ -287,9 +288,9 @@ async def test_the_pbx_speaks_what_its_engine_is_given(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("applications", "least", "event"),
     [
-        ({"Flite": -1}, 0.0, "the PBX did not speak"),
-        ({"Flite": 0}, 3600.0, "the PBX did not speak"),
-        ({}, 0.0, "the PBX cannot speak"),
+        ({"Flite": -1}, 0.0, "call.pbx_speech_empty"),
+        ({"Flite": 0}, 3600.0, "call.pbx_speech_empty"),
+        ({}, 0.0, "call.pbx_speech_failed"),
     ],
     ids=["it failed", "it was done at once", "it has no such application"],
 )
@@ -299,7 +300,7 @@ async def test_where_the_pbx_does_not_speak_the_next_engine_does(
     monkeypatch.setattr(say, "LEAST_SPOKEN", least)
     with capture_logs() as logs:
         call, whole = await speak(
-            Voices({ONE: flite(ONE)}),
+            FakeLibrary({ONE: flite(ONE)}),
             lambda player: player.say(ONE, "en"),
             applications=applications,
         )
@@ -310,7 +311,7 @@ async def test_where_the_pbx_does_not_speak_the_next_engine_does(
 
 async def test_a_text_that_no_command_can_hold_goes_to_the_next_engine() -> None:
     call, whole = await speak(
-        Voices({ONE: flite("${EXTEN}")}), lambda player: player.say(ONE, "en")
+        FakeLibrary({ONE: flite("${EXTEN}")}), lambda player: player.say(ONE, "en")
     )
     assert "EXEC" not in call.names
     assert heard(call) == [ONE]
@@ -318,9 +319,9 @@ async def test_a_text_that_no_command_can_hold_goes_to_the_next_engine() -> None
 
 
 async def test_without_a_next_engine_it_is_not_said() -> None:
-    voices = Voices({ONE: flite(ONE)})
-    voices.files = {ONE: None}
-    call, whole = await speak(voices, lambda player: player.say(ONE, "en"))
+    fake_library = FakeLibrary({ONE: flite(ONE)})
+    fake_library.files = {ONE: None}
+    call, whole = await speak(fake_library, lambda player: player.say(ONE, "en"))
     assert call.heard == []
     assert whole is False
 
@@ -328,11 +329,11 @@ async def test_without_a_next_engine_it_is_not_said() -> None:
 # In a whole call
 
 
-async def agreed(place: Place, voices: Voices, **pbx: Any) -> CallRecord:
+async def agreed(call_env: CallEnv, fake_library: FakeLibrary, **pbx: Any) -> CallRecord:
     """A call in which the caller agrees and the hook answers with a text."""
-    place.fake_hook.forward = f"</Dial><Say>{ONE}</Say><Dial>"
-    await place.handler()
-    handler = CallHandler(replace(place.house, library=voices))
+    call_env.fake_hook.forward = f"</Dial><Say>{ONE}</Say><Dial>"
+    await call_env.handler()
+    handler = CallHandler(replace(call_env.services, library=fake_library))
 
     def sounds(path: str) -> int | None:
         return 1000 if path.startswith("/speech/") else shipped_milliseconds(path)
@@ -341,25 +342,27 @@ async def agreed(place: Place, voices: Voices, **pbx: Any) -> CallRecord:
     return await fake.run(handler, "consent?to=%2B14155550111")
 
 
-async def test_the_hooks_text_is_rendered_while_the_caller_is_thanked(place: Place) -> None:
-    voices = Voices()
+async def test_the_hooks_text_is_rendered_while_the_caller_is_thanked(call_env: CallEnv) -> None:
+    fake_library = FakeLibrary()
     asked: dict[str, list[str]] = {}
 
     def listen(event: CallEvent) -> None:
         if event.kind == "playing":
-            asked[event.text.rpartition("/")[2]] = list(voices.asked)
+            asked[event.text.rpartition("/")[2]] = list(fake_library.asked)
 
-    await agreed(place, voices, on_event=listen)
+    await agreed(call_env, fake_library, on_event=listen)
     assert asked["you-entered"] == []
     assert asked["accepted"] == [ONE]
     assert ONE in asked
 
 
-async def test_it_is_given_up_when_the_caller_goes_meanwhile(place: Place) -> None:
-    voices = Voices()
-    voices.hold(ONE)
+async def test_it_is_given_up_when_the_caller_goes_meanwhile(call_env: CallEnv) -> None:
+    fake_library = FakeLibrary()
+    fake_library.hold(ONE)
     await agreed(
-        place, voices, hangup_at=lambda words: words[0] == "STREAM" and "accepted" in words[2]
+        call_env,
+        fake_library,
+        hangup_at=lambda words: words[0] == "STREAM" and "accepted" in words[2],
     )
     await asyncio.sleep(0)
-    assert voices.given_up == [ONE]
+    assert fake_library.given_up == [ONE]

@@ -8,12 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.call import submission
-from agi_bridge.call.resubmit import Resubmission
+from agi_bridge.call.resubmit import Resubmitter
 from agi_bridge.consent import Batch, CircuitOpen, LedgerUnavailable, State
 from agi_bridge.consent.errors import LedgerLost
 
 if TYPE_CHECKING:
-    from tests.call.conftest import Place
+    from tests.support.call_env import CallEnv
 
 AGREES = "4155550123,1"
 OPEN = ["disclosed", "entered", "confirmed", "submitting"]
@@ -22,10 +22,10 @@ OPEN = ["disclosed", "entered", "confirmed", "submitting"]
 class Down:
     """A ledger that takes agreements and, while it is down, nothing else."""
 
-    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, call_env: CallEnv, monkeypatch: pytest.MonkeyPatch) -> None:
         self.down = True
-        self._append = place.ledger.append
-        monkeypatch.setattr(place.ledger, "append", self.append)
+        self._append = call_env.ledger.append
+        monkeypatch.setattr(call_env.ledger, "append", self.append)
 
     async def append(self, batch: Batch) -> None:
         if self.down and batch.events and batch.events[-1].type is not State.SUBMITTING:
@@ -37,48 +37,48 @@ class Down:
     ("scenario", "state"), [("dial", "accepted"), ("403", "refused"), ("garbage", "unknown")]
 )
 async def test_it_is_stored_as_soon_as_the_ledger_takes_it(
-    place: Place, monkeypatch: pytest.MonkeyPatch, scenario: str, state: str
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, scenario: str, state: str
 ) -> None:
-    place.fake_hook.scenario = scenario
-    ledger = Down(place, monkeypatch)
-    await place(AGREES)
-    resubmission = Resubmission(place.house)
+    call_env.fake_hook.scenario = scenario
+    ledger = Down(call_env, monkeypatch)
+    await call_env(AGREES)
+    resubmission = Resubmitter(call_env.services)
     await resubmission.round()
-    assert await place.states() == OPEN
+    assert await call_env.states() == OPEN
     ledger.down = False
     for _ in range(2):
         await resubmission.round()
-    assert await place.states() == [*OPEN, state]
-    assert len(place.fake_hook.requests) == 1
+    assert await call_env.states() == [*OPEN, state]
+    assert len(call_env.fake_hook.requests) == 1
 
 
 async def test_one_that_was_stored_after_all_is_not_stored_twice(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = place.ledger.append
+    append = call_env.ledger.append
 
     async def takes_it_and_fails(batch: Batch) -> None:
         await append(batch)
         if batch.events and batch.events[-1].type is State.ACCEPTED:
             raise LedgerUnavailable("the connection was lost while it answered")
 
-    monkeypatch.setattr(place.ledger, "append", takes_it_and_fails)
-    await place(AGREES)
-    await Resubmission(place.house).round()
-    assert await place.states() == [*OPEN, "accepted"]
+    monkeypatch.setattr(call_env.ledger, "append", takes_it_and_fails)
+    await call_env(AGREES)
+    await Resubmitter(call_env.services).round()
+    assert await call_env.states() == [*OPEN, "accepted"]
 
 
 async def test_that_nothing_was_sent_is_not_kept_as_another_bridge_may_be_sending(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.fake_hook.scenario = "refuse"
-    await place.fake_hook.settled()
-    ledger = Down(place, monkeypatch)
-    await place(AGREES)
+    call_env.fake_hook.scenario = "refuse"
+    await call_env.fake_hook.settled()
+    ledger = Down(call_env, monkeypatch)
+    await call_env(AGREES)
     ledger.down = False
-    await Resubmission(place.house).round()
-    assert await place.states() == OPEN
-    assert place.fake_hook.requests == []
+    await Resubmitter(call_env.services).round()
+    assert await call_env.states() == OPEN
+    assert call_env.fake_hook.requests == []
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ async def test_that_nothing_was_sent_is_not_kept_as_another_bridge_may_be_sendin
     [(LedgerLost("gone"), 0), (CircuitOpen("down"), 0), (LedgerUnavailable("full"), 1)],
 )
 async def test_an_outage_that_the_log_has_is_not_logged_for_each_caller(
-    place: Place, monkeypatch: pytest.MonkeyPatch, error: LedgerUnavailable, logged: int
+    call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, error: LedgerUnavailable, logged: int
 ) -> None:
     async def fails(_batch: Batch) -> None:
         raise error
 
-    monkeypatch.setattr(place.ledger, "append", fails)
+    monkeypatch.setattr(call_env.ledger, "append", fails)
     with capture_logs() as logs:
-        assert not await submission._append(place.ledger, Batch("a consent", ()))
+        assert not await submission._append(call_env.ledger, Batch("a consent", ()))
     assert [log["log_level"] for log in logs] == ["error"] * logged

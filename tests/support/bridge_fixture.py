@@ -35,6 +35,8 @@ DIGITS = NUMBER[2:]
 FORWARD = "+14155550199"
 AGREEMENT = ("disclosed", "entered", "confirmed", "submitting")
 """What the ledger holds before the hook is called."""
+UNDERSTANDING = 1.1
+"""Seconds from the question to the answer: in the first second, no digit is one."""
 SHORT_MS = 700
 """How much of each recording the short prompts keep: enough to tell them apart."""
 DIGIT_MS = 150
@@ -160,6 +162,7 @@ class BridgeFixture:
     async def answers(self, call: Call, key: str = "1", language: str = "en") -> None:
         """Wait for the question after the read-back, and answer: before it, no key agrees."""
         await hears(call, self.prompts / language / "confirm-number.wav", 200, within=40)
+        await asyncio.sleep(UNDERSTANDING)
         await call.press(key)
 
     async def agrees(self, call: Call, digits: str = DIGITS) -> None:

@@ -19,11 +19,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, Services
-from agi_bridge.call.resubmit import FIRST_WAIT, Resubmission
+from agi_bridge.call import CallHandler, Services
+from agi_bridge.call.resubmit import FIRST_WAIT, Resubmitter
 from agi_bridge.consent.ledger import Ledger
-from tests.call.conftest import shipped_milliseconds
-from tests.support.call_env import settings
+from tests.support.call_env import settings, shipped_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,9 +109,9 @@ async def live(born_with: Inheritance, life: int, tell: int, *, calls: int = NUM
         os.write(tell, f"up {heads[ledger.ledger_id]}\n".encode())
         hook = PatchyHook(await enter(born_with.hook), await enter(born_with.closed))
         configured = born_with.settings
-        house = Services(configured, born_with.library, ledger, hook, configured.sha256)
-        again = asyncio.create_task(_resubmission(house).run())
-        handler = CallHandler(house)
+        services = Services(configured, born_with.library, ledger, hook, configured.sha256)
+        again = asyncio.create_task(_resubmission(services).run())
+        handler = CallHandler(services)
         numbers = iter([number_of(life, call) for call in range(calls)])
         await asyncio.gather(*(_calls(handler, numbers, tell) for _ in range(CALLERS)))
         again.cancel()
@@ -136,15 +135,15 @@ async def _calls(handler: CallHandler, numbers: Iterator[str], tell: int) -> Non
         os.write(tell, f"done {number}\n".encode())
 
 
-def _resubmission(house: Services) -> Resubmission:
+def _resubmission(services: Services) -> Resubmitter:
     """Send again at once: the back-off is over before it begins."""
 
     async def pause(news: asyncio.Event, _seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(news.wait(), 0.05)
 
-    return Resubmission(
-        house,
+    return Resubmitter(
+        services,
         now=lambda: datetime.now(UTC) + FIRST_WAIT * 4,
         synchronised=lambda: True,
         pause=pause,

@@ -1,4 +1,4 @@
-"""A library whose voices do as a test says, and a call that speaks with them."""
+"""A library whose fake_library do as a test says, and a call that speaks with them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def flite(text: str) -> PbxSpeech:
     return PbxSpeech("Flite", (text,), "en", text)
 
 
-class Voices(Library):
+class FakeLibrary(Library):
     """Speaks every text as a recording of its own, or as `answers` says; notes what it is asked.
 
     With `hold`, a text waits until it is let go.
@@ -70,7 +70,7 @@ class Voices(Library):
 
 
 async def speak(
-    voices: Voices,
+    fake_library: FakeLibrary,
     story: Callable[[TextPlayer], Awaitable[bool]],
     fake: type[FakeAsterisk] = FakeAsterisk,
     **pbx: Any,
@@ -80,7 +80,7 @@ async def speak(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        player = TextPlayer(channel, voices)
+        player = TextPlayer(channel, fake_library)
         try:
             async with channel.until_hangup():
                 told.append(await story(player))

@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.call.handler import CallHandler, Services
+from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook import HookClient
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import Library
-from tests.call.conftest import names, shipped_milliseconds
-from tests.support.call_env import settings
+from tests.support.call_env import prompts_heard, settings, shipped_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +28,7 @@ AGREES_LATER: Final = "4155550124,1"
 DECLINES: Final = "*"
 
 
-class Bridge:
+class FaultBridge:
     """A bridge of one line, and the hook that it submits to; all of it is made beforehand."""
 
     def __init__(self, handler: CallHandler, ledger: Ledger, hook: FakeHook) -> None:
@@ -41,14 +40,14 @@ class Bridge:
     @asynccontextmanager
     async def running(
         cls, where: Path | str, keys: Keys, state_dir: Path, **line: Any
-    ) -> AsyncIterator[Bridge]:
+    ) -> AsyncIterator[FaultBridge]:
         """Open its ledger and its hook."""
         async with FakeHook("dial") as fake_hook, await Ledger.open(where, keys) as ledger:
             configured = settings(state_dir, fake_hook.url, **line)
             async with HookClient(fake_hook.url) as hook:
                 library = Library(cache=configured.speech_cache)
-                house = Services(configured, library, ledger, hook, configured.sha256)
-                yield cls(CallHandler(house), ledger, fake_hook)
+                services = Services(configured, library, ledger, hook, configured.sha256)
+                yield cls(CallHandler(services), ledger, fake_hook)
 
     async def call(self, keys: str, **pbx: Any) -> CallRecord:
         """Place a call in which these keys are pressed."""
@@ -57,7 +56,7 @@ class Bridge:
 
     def refused(self, call: CallRecord) -> bool:
         """Whether nothing was sent, the caller was told so, and reached the default destination."""
-        heard = names(call)
+        heard = prompts_heard(call)
         return (
             not self.hook.requests
             and "not-confirmed" in heard
@@ -73,7 +72,7 @@ class Bridge:
         (request,) = self.hook.requests[before:]
         last = (await self.ledger.events())[-1]
         return (
-            "accepted" in names(call)
+            "accepted" in prompts_heard(call)
             and went_to(call) == [FORWARD]
             and last.type == "accepted"
             and await self.ledger.number(last.consent_id) == request.from_

@@ -23,7 +23,7 @@ from typing import Final, Protocol
 import structlog
 
 from agi_bridge.consent.signing import generate_keys
-from tests.support.fault_calls import AGREES, DECLINES, DEFAULT, Bridge, went_to
+from tests.support.fault_calls import AGREES, DECLINES, DEFAULT, FaultBridge, went_to
 
 SIZE: Final = 2_000_000
 """Bytes of the small file system."""
@@ -113,7 +113,7 @@ async def main(folder: Path, kind: str) -> None:
     """Go through it all; an assertion that fails ends the process."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     disk: Disk = Tmpfs(folder) if kind == "tmpfs" else Limits(folder)
-    async with Bridge.running(folder / "consents.db", generate_keys(), folder) as bridge:
+    async with FaultBridge.running(folder / "consents.db", generate_keys(), folder) as bridge:
         assert await bridge.goes_on()
         bridge.hook.requests.clear()
         disk.fill()
@@ -132,7 +132,7 @@ async def main(folder: Path, kind: str) -> None:
         assert await bridge.states() == [stored] * 3
 
 
-async def _fails(bridge: Bridge) -> None:
+async def _fails(bridge: FaultBridge) -> None:
     """Neither a caller who agrees nor one who declines is kept from getting through."""
     assert bridge.refused(await bridge.call(AGREES))
     assert went_to(await bridge.call(DECLINES)) == [DEFAULT]

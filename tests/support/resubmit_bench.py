@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from agi_bridge.call.handler import Services
-from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmission
+from agi_bridge.call import Services
+from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmitter
 from agi_bridge.consent import ConsentRecord, State, Unsent
 from agi_bridge.hook import Gate, Outcome, Submission
 from tests.support.call_env import DID, KEY, settings
@@ -33,7 +33,7 @@ def unsent(name: str, *, attempts: int = 1, line: str = "shop") -> Unsent:
     )  # fmt: skip
 
 
-class Bench:
+class ResubmitBench:
     """A ledger and a hook of the test's own, and a clock."""
 
     def __init__(self, *waiting: Unsent, **line: Any) -> None:
@@ -46,18 +46,18 @@ class Bench:
         self.events: list[tuple[str, State, float]] = []
         self.bodies: list[dict[str, Any]] = []
         self._taken = ""
-        house = Services(
+        services = Services(
             settings(**line), cast("Any", None), cast("Any", self), cast("Any", self), ""
         )
-        self.house = house
+        self.services = services
         self.set_by = 0.0
         self.synchronised = True
         self.resubmission = self.new_resubmission()
 
-    def new_resubmission(self, **parts: Any) -> Resubmission:
+    def new_resubmission(self, **parts: Any) -> Resubmitter:
         """As a service that has just been started has it."""
-        return Resubmission(
-            parts.pop("house", self.house),
+        return Resubmitter(
+            parts.pop("services", self.services),
             now=lambda: at(self.clock + self.set_by),
             running=lambda: self.clock,
             synchronised=lambda: self.synchronised,

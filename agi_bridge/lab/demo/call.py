@@ -32,6 +32,8 @@ _OTHER_TONE: Final = 620.0
 _TONE_SECONDS: Final = 20.0
 _TALK_SECONDS: Final = 1.5
 _PROMPT_SECONDS: Final = 30.0
+_UNDERSTANDING_SECONDS: Final = 1.5
+"""From the beginning of the question to the key; in the first second, no digit is an answer."""
 """Longest wait for a prompt: the disclosure is the longest one."""
 _ANSWER_SECONDS: Final = 30.0
 """Longest wait for a telephone to ring: the bridge may wait for the hook, and speak, before."""
@@ -106,6 +108,7 @@ class RealCall:
                     await call.press(_NATIONAL)
                 with self._step("the caller confirms"):
                     await recognizer.wait_begin("confirm-number", _PROMPT_SECONDS)
+                    await asyncio.sleep(_UNDERSTANDING_SECONDS)
                     self._print("keys", "1")
                     await call.press("1")
                 with self._step("the destination rings"):
@@ -216,7 +219,7 @@ class FakeCall(FakeAsterisk):
             return self._to_key.pop(0)
         if self._hearing == "confirm-number" and not self._confirmed:
             self._confirmed = True
-            await self.clock.sleep(moment)
+            await self.clock.sleep(min(timeout, _UNDERSTANDING_SECONDS * self.pace))
             return "1"
         await self.clock.sleep(timeout)
         return None

@@ -18,14 +18,14 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
 from agi_bridge.consent.ledger import worker as worker_module
-from tests.call.conftest import names
+from tests.support.call_env import prompts_heard
 from tests.support.fault_calls import (
     AGREES,
     AGREES_LATER,
     DECLINES,
     DEFAULT,
     FORWARD,
-    Bridge,
+    FaultBridge,
     went_to,
 )
 
@@ -60,18 +60,18 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-async def on_file(file: Path, keys: Keys, tmp_path: Path) -> AsyncIterator[Bridge]:
+async def on_file(file: Path, keys: Keys, tmp_path: Path) -> AsyncIterator[FaultBridge]:
     """A bridge on SQLite."""
-    async with Bridge.running(file, keys, tmp_path) as bridge:
+    async with FaultBridge.running(file, keys, tmp_path) as bridge:
         yield bridge
 
 
 @pytest.fixture
 async def on_postgresql(
     postgresql_url: str, keys: Keys, tmp_path: Path, postgresql_server: PostgreSQL
-) -> AsyncIterator[Bridge]:
+) -> AsyncIterator[FaultBridge]:
     """A bridge on PostgreSQL, whose server runs when the test is over."""
-    async with Bridge.running(postgresql_url, keys, tmp_path) as bridge:
+    async with FaultBridge.running(postgresql_url, keys, tmp_path) as bridge:
         yield bridge
         postgresql_server.resume()
         postgresql_server.start()
@@ -141,7 +141,7 @@ async def test_a_file_that_stays_locked_costs_the_text_not_the_call(
     file: Path, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.2)
-    async with Bridge.running(file, keys, tmp_path) as bridge:
+    async with FaultBridge.running(file, keys, tmp_path) as bridge:
         async with held(file):
             assert bridge.refused(await bridge.call(AGREES))
             assert went_to(await bridge.call(DECLINES)) == [DEFAULT]
@@ -150,7 +150,7 @@ async def test_a_file_that_stays_locked_costs_the_text_not_the_call(
 
 
 async def test_nothing_is_sent_before_a_lock_that_goes_in_time_has_gone(
-    on_file: Bridge, file: Path
+    on_file: FaultBridge, file: Path
 ) -> None:
     async with held(file) as release:
         number_is_read_back = asyncio.Event()
@@ -162,7 +162,7 @@ async def test_nothing_is_sent_before_a_lock_that_goes_in_time_has_gone(
         assert on_file.hook.requests == []
         release()
         call = await calling
-    assert "accepted" in names(call)
+    assert "accepted" in prompts_heard(call)
     assert went_to(call) == [FORWARD]
     assert await on_file.goes_on()
 
@@ -173,7 +173,7 @@ async def test_nothing_is_sent_before_a_lock_that_goes_in_time_has_gone(
 @pytest.mark.parametrize("how", ["immediate", "fast"])
 @pytest.mark.parametrize("moment", ["disclosure", "you-entered"])
 async def test_a_server_that_stops_in_mid_call_costs_the_text_not_the_call(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL, moment: str, how: Any
+    on_postgresql: FaultBridge, postgresql_server: PostgreSQL, moment: str, how: Any
 ) -> None:
     stop = at(moment, lambda: postgresql_server.stop(how))
     assert on_postgresql.refused(await on_postgresql.call(AGREES, on_event=stop))
@@ -185,17 +185,17 @@ async def test_a_server_that_stops_in_mid_call_costs_the_text_not_the_call(
 
 
 async def test_a_server_that_restarts_between_two_calls_costs_nothing(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL
+    on_postgresql: FaultBridge, postgresql_server: PostgreSQL
 ) -> None:
     assert await on_postgresql.goes_on()
     on_postgresql.hook.requests.clear()
     postgresql_server.stop("immediate")
     postgresql_server.start()
-    assert "accepted" in names(await on_postgresql.call(AGREES))
+    assert "accepted" in prompts_heard(await on_postgresql.call(AGREES))
 
 
 async def test_a_server_that_falls_silent_costs_the_text_not_the_call(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL, silence: Silence
+    on_postgresql: FaultBridge, postgresql_server: PostgreSQL, silence: Silence
 ) -> None:
     with silence():
         pause = at("you-entered", postgresql_server.pause)
@@ -233,19 +233,19 @@ async def test_a_silent_server_does_not_hold_a_caller_who_might_be_known(
     silence: Silence,
 ) -> None:
     skip = {"returning": "skip", "opt_out_key": "9"}
-    async with Bridge.running(postgresql_url, keys, tmp_path, consent=skip) as bridge:
+    async with FaultBridge.running(postgresql_url, keys, tmp_path, consent=skip) as bridge:
         with silence():
             postgresql_server.pause()
             assert bridge.refused(await bridge.call(f",{AGREES}", caller_id="14155550123"))
             call = await bridge.call("9", caller_id="14155550123")
-            assert "opted-out" not in names(call)
+            assert "opted-out" not in prompts_heard(call)
             assert went_to(call) == [DEFAULT]
         assert await bridge.goes_on(f",{AGREES_LATER}")
 
 
 @pytest.mark.parametrize("fault", ["stop", "pause"])
 async def test_an_outcome_that_cannot_be_stored_is_unknown_after_the_next_start(
-    on_postgresql: Bridge, postgresql_server: PostgreSQL, silence: Silence, fault: str
+    on_postgresql: FaultBridge, postgresql_server: PostgreSQL, silence: Silence, fault: str
 ) -> None:
     act = {"stop": lambda: postgresql_server.stop("immediate"), "pause": postgresql_server.pause}
     on_postgresql.hook._on_request = lambda _: act[fault]()

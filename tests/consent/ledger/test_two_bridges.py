@@ -12,9 +12,9 @@ import pytest
 
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify import Verifier
-from tests.call.conftest import names
+from tests.support.call_env import prompts_heard
 from tests.support.consent_builders import revocation
-from tests.support.fault_calls import DEFAULT, FORWARD, Bridge, went_to
+from tests.support.fault_calls import DEFAULT, FORWARD, FaultBridge, went_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -33,7 +33,7 @@ AT_ONCE: Final = 16
 class Pair:
     """Two bridges that take calls in turn."""
 
-    def __init__(self, bridges: tuple[Bridge, Bridge]) -> None:
+    def __init__(self, bridges: tuple[FaultBridge, FaultBridge]) -> None:
         self.bridges = bridges
         self._turns = cycle(bridges)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -82,8 +82,8 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     """Two bridges on one database; the parameter is the limits of the line that both have."""
     async with (
-        Bridge.running(postgresql_url, keys, tmp_path, limits=request.param) as one,
-        Bridge.running(postgresql_url, other_keys, tmp_path, limits=request.param) as other,
+        FaultBridge.running(postgresql_url, keys, tmp_path, limits=request.param) as one,
+        FaultBridge.running(postgresql_url, other_keys, tmp_path, limits=request.param) as other,
     ):
         yield Pair((one, other))
 
@@ -106,8 +106,8 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 def agreed(call: CallRecord) -> bool:
     """Whether the caller's agreement was taken; if not, they were told and went elsewhere."""
-    took = "accepted" in names(call)
-    assert took or "declined" in names(call)
+    took = "accepted" in prompts_heard(call)
+    assert took or "declined" in prompts_heard(call)
     assert went_to(call) == [FORWARD if took else DEFAULT]
     return took
 

@@ -1,0 +1,70 @@
+"""What every part of one call needs: channel, line, prompts, log entry, caller, language.
+
+`CallContext` is frozen and passed on as one value; only the caller's language changes. What all
+calls share is in `call.services`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agi_bridge.call.variables import CHANNEL_LANGUAGE
+
+if TYPE_CHECKING:
+    from agi_bridge.agi import Channel
+    from agi_bridge.observe import CallLogEntry
+    from agi_bridge.phone import PhoneNumber
+    from agi_bridge.settings import Line
+    from agi_bridge.speech import Library, Recording
+
+
+@dataclass(slots=True)
+class LanguageChoice:
+    """The language of one call; None until it is chosen."""
+
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """One call on one line.
+
+    Attributes:
+        channel: the caller's channel.
+        line: the line that was called.
+        library: the prompts that callers of this line hear.
+        log_entry: the call's entry in the log.
+        caller: the caller ID, or None if it is missing or not a number.
+        choice: the caller's language; read it through `language`.
+    """
+
+    channel: Channel
+    line: Line
+    library: Library
+    log_entry: CallLogEntry
+    caller: PhoneNumber | None = None
+    choice: LanguageChoice = field(default_factory=LanguageChoice)
+
+    @property
+    def language(self) -> str:
+        """The caller's two-letter language code: the line's first language until one is chosen."""
+        return self.choice.code or self.line.languages[0]
+
+    def prompt(self, name: str, language: str | None = None) -> Recording:
+        """Return a prompt in the caller's language, or in the given one.
+
+        Raises:
+            MissingPrompt: the library has no such prompt.
+        """
+        return self.library.prompt(name, language or self.language)
+
+    async def set_language(self, language: str) -> None:
+        """Continue the call in a language of the line.
+
+        Raises:
+            AGIHangup: the caller has hung up.
+        """
+        self.choice.code = language
+        self.log_entry.note(language=language)
+        await self.channel.set_variable(CHANNEL_LANGUAGE, language)

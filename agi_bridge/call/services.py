@@ -1,0 +1,77 @@
+"""The objects that all calls of one process share: settings, prompts, ledger, hook client.
+
+`app.service` builds them once; nothing here belongs to a single call (see `call.context`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agi_bridge.consent import IllegalTransition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agi_bridge.consent import Batch
+    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.hook import Hook
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Library
+
+
+class DeferredOutcomes:
+    """Outcomes of submissions that the ledger refused when they arrived, kept in memory.
+
+    Outcomes still queued when the process ends are settled as `unknown` at the next start.
+    """
+
+    def __init__(self) -> None:
+        self._queue: list[Batch] = []
+
+    def add(self, batch: Batch) -> None:
+        """Queue one outcome."""
+        self._queue.append(batch)
+
+    async def store(self, ledger: Ledger) -> None:
+        """Store every queued outcome, oldest first.
+
+        Raises:
+            LedgerUnavailable: the ledger still refuses; what is not stored stays queued.
+        """
+        while self._queue:
+            # IllegalTransition: it was stored after all, or the consent was settled meanwhile.
+            with suppress(IllegalTransition):
+                await ledger.append(self._queue[0])
+            del self._queue[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all calls share.
+
+    Attributes:
+        settings: the configuration.
+        library: the prompts of every line that has none of its own.
+        ledger: stores consents.
+        hook: the Instaply hook.
+        config_sha256: the configuration's hash, for the consent record.
+        line_libraries: the prompts of lines that have their own, by the line's name.
+        resubmission_due: set when a call leaves a consent that must be sent again.
+        deferred_outcomes: outcomes that the ledger has not stored yet.
+    """
+
+    settings: Settings
+    library: Library
+    ledger: Ledger
+    hook: Hook
+    config_sha256: str
+    line_libraries: Mapping[str, Library] = field(default_factory=dict)
+    resubmission_due: asyncio.Event = field(default_factory=asyncio.Event)
+    deferred_outcomes: DeferredOutcomes = field(default_factory=DeferredOutcomes)
+
+    def library_for(self, line: Line) -> Library:
+        """Return the prompts that callers of a line hear."""
+        return self.line_libraries.get(line.name, self.library)

@@ -1,0 +1,104 @@
+"""The opt-in page describes the dialogue that callers meet: the same prompts and keys, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.agi.testing import KeySequence
+from agi_bridge.app.optin_steps import steps
+from agi_bridge.speech import Library
+from tests.call.conftest import call_env
+from tests.support.call_env import CallEnv, line, prompts_heard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.agi.testing import KeysBySound
+    from agi_bridge.app.optin_steps import Step
+
+__all__ = ["call_env"]
+
+DIGITS = "4155550123"
+AGREES: KeysBySound = {
+    "language-menu-item": ["", "1"],
+    "enter-number": DIGITS,
+    "confirm-number": KeySequence("1", 1.5),
+}
+NAMES = ("opt-out-offer", "enter-number", "you-entered", "confirm-number", "accepted", "declined")
+LINES: list[dict[str, Any]] = [
+    {},
+    {"consent": {"opt_out_key": "9"}},
+    {"languages": ["en", "es"]},
+    {"languages": ["en", "es"], "consent": {"opt_out_key": "9", "act": "number"}},
+    {"languages": ["en", "es"], "consent": {"opt_out_key": "9"}},
+]
+
+
+def described(described_steps: tuple[Step, ...], texts: dict[str, str]) -> list[str]:
+    """The prompts that the steps quote, in the order in which they stand there."""
+    found: list[str] = []
+    for step in described_steps:
+        if step.text.startswith("The disclosure"):
+            found.append("disclosure")
+        spoken = " ".join(step.says)
+        places = {name: spoken.find(text) for name, text in texts.items()}
+        found += sorted((name for name in places if places[name] >= 0), key=places.__getitem__)
+    return found
+
+
+@pytest.mark.parametrize("of_line", LINES, ids=str)
+async def test_the_page_quotes_the_prompts_in_the_order_in_which_callers_hear_them(
+    call_env: CallEnv,
+    tmp_path: Path,
+    of_line: dict[str, Any],
+) -> None:
+    library, configured = Library(cache=tmp_path), line(**of_line)
+    texts = {name: library.prompt(name, "en").text for name in NAMES}
+    for language in configured.languages:
+        if len(configured.languages) > 1:
+            menu_item = library.prompt("language-menu-item", language)
+            texts[f"language-menu-item {language}"] = menu_item.text
+    agreed = await call_env(AGREES, of_line)
+    refused = await call_env({"disclosure": "*"}, of_line)
+    assert len(call_env.fake_hook.requests) == 1
+    heard = [
+        f"{name} {each.name.split('/')[-2]}" if name == "language-menu-item" else name
+        for each in agreed.heard
+        if (name := each.name.rpartition("/")[2]) in {*NAMES, "language-menu-item", "disclosure"}
+    ]
+    heard.append(prompts_heard(refused)[-1])
+    assert described(steps(configured, library), texts) == heard
+
+
+@pytest.mark.parametrize("of_line", LINES, ids=str)
+async def test_the_page_names_the_keys_that_a_caller_presses(
+    call_env: CallEnv,
+    tmp_path: Path,
+    of_line: dict[str, Any],
+) -> None:
+    await call_env(AGREES, of_line)
+    (confirmed,) = [event for event in await call_env.events() if event.type == "confirmed"]
+    pressed: Any = confirmed.body["keys"]
+    keys = {prompt: key for prompt, _, key in pressed}
+    told = steps(line(**of_line), Library(cache=tmp_path))
+    assert ("language" in keys) is any(
+        f"pressing {keys.get('language')} or" in step.text for step in told
+    )
+    assert ("confirm" in keys) is any(
+        f"presses {keys.get('confirm')} to agree" in step.text for step in told
+    )
+
+
+async def test_the_page_names_the_opt_out_key_that_revokes(
+    call_env: CallEnv,
+    tmp_path: Path,
+) -> None:
+    of_line: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
+    call = await call_env({"opt-out-offer": "9"}, of_line, caller_id=DIGITS)
+    assert "disclosure" not in prompts_heard(call)
+    told = steps(line(**of_line), Library(cache=tmp_path))
+    texts = [step.text for step in told]
+    offered = next(i for i, text in enumerate(texts) if text.startswith("Pressing 9 now"))
+    assert texts[offered + 1].startswith("The disclosure")
