@@ -348,9 +348,14 @@ async def serve(settings: Settings) -> None:
             async with running(settings, stop) as server:
                 life.started = True
                 spare_the_collector()
-                log.info("listening", host=settings.agi.host, port=server.port, version=__version__)
+                log.info(
+                    "service.listening",
+                    host=settings.agi.host,
+                    port=server.port,
+                    version=__version__,
+                )
                 await stop.asked.wait()
-                log.info("stopping", seconds=DRAIN_SECONDS)
+                log.info("service.stopping", seconds=DRAIN_SECONDS)
                 drained = asyncio.create_task(server.drain(DRAIN_SECONDS))
                 forced = asyncio.create_task(stop.forced.wait())
                 await asyncio.wait({drained, forced}, return_when=asyncio.FIRST_COMPLETED)
@@ -360,7 +365,7 @@ async def serve(settings: Settings) -> None:
         except asyncio.CancelledError:
             if not life.ended_while_starting():
                 raise
-        log.info("stopped")
+        log.info("service.stopped")
 
 
 class _Life:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
 
 ANSWERED: Final = "ANSWER"
+_NOT_REACHED: Final = {
+    "forward": "call.forward_not_reached",
+    "default": "call.default_not_reached",
+}
 _PATIENT: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
 """What a DIALSTATUS says of people. All others, or none, tell of a trunk or a destination that
 cannot be reached: CHANUNAVAIL, CONGESTION, INVALIDARGS, and what screening leaves."""
@@ -154,7 +158,7 @@ class PlanExecutor:
         self._context.log_entry.note(dial=status)
         if status not in _PATIENT:
             structlog.get_logger().warning(
-                f"call.{leg}_not_reached", line=self._context.line.name, dialstatus=status
+                _NOT_REACHED[leg], line=self._context.line.name, dialstatus=status
             )
         return status
 

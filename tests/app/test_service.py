@@ -186,7 +186,7 @@ async def test_prompts_with_an_old_brand_are_one_error_of_their_line(
     async with bridge(tmp_path, fake_hook, policy_url="example.com/sms"):
         pass
     warnings = [line for line in map(json.loads, written.getvalue().splitlines())
-                if "agi-bridge prompts check" in line["event"]]  # fmt: skip
+                if line["event"] == "service.prompts_outdated"]  # fmt: skip
     assert [(line["line"], line["prompts"]) for line in warnings] == [
         ("shop", ["en/disclosure", "en/accepted"])
     ]
@@ -260,12 +260,12 @@ async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
     fake_hook.scenario = "slow"
     threshold = gc.get_threshold()
     serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
-    port = (await written.line("listening"))["port"]
+    port = (await written.line("service.listening"))["port"]
     fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
     caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
     await fake_hook.received()
     os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("stopping")
+    await written.line("service.stopping")
     with pytest.raises(OSError):  # noqa: PT011 - refused or reset, either says that nobody listens
         await FakeAsterisk().call("127.0.0.1", port)
     assert not serving.done()
@@ -274,7 +274,7 @@ async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
     await serving
     gc.unfreeze()
     gc.set_threshold(*threshold)
-    assert '"event": "stopped"' in written.getvalue()
+    assert '"event": "service.stopped"' in written.getvalue()
 
 
 async def test_a_second_signal_ends_the_calls(
@@ -283,12 +283,12 @@ async def test_a_second_signal_ends_the_calls(
     fake_hook.scenario = "slow"
     threshold = gc.get_threshold()
     serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
-    port = (await written.line("listening"))["port"]
+    port = (await written.line("service.listening"))["port"]
     fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
     caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
     await fake_hook.received()
     os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("stopping")
+    await written.line("service.stopping")
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
     assert "AGI_BRIDGE_RESULT" not in (await caller).variables
@@ -309,13 +309,13 @@ async def test_a_stop_lets_what_is_sent_again_end(
     all_day = {"opens": "00:00", "closes": "00:00"}
     configured = settings(tmp_path, fake_hook.url, hours=all_day)
     serving = asyncio.create_task(service.serve(configured))
-    port = (await written.line("listening"))["port"]
+    port = (await written.line("service.listening"))["port"]
     fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
     await fake.call("127.0.0.1", port, f"consent?to={DID}")
     fake_hook.scenario = "slow"
     await fake_hook.received()
     os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("stopping")
+    await written.line("service.stopping")
     fake_hook.hold.set()
     await serving
     gc.unfreeze()
@@ -361,7 +361,9 @@ async def test_a_signal_while_it_starts_ends_it_at_once(
     await reached.wait()
     os.kill(os.getpid(), number)
     await serving
-    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["stopped"]
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == [
+        "service.stopped"
+    ]
     assert not serving.cancelled()
 
 
@@ -420,7 +422,7 @@ async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, ta
 async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
     tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "provide", lambda _: 200)
+    monkeypatch.setattr(service, "raise_soft_limit", lambda _: 200)
     async with bridge(tmp_path, fake_hook) as server:
         assert server._limits.max_calls == 23
         await call(server, "*")

@@ -310,7 +310,7 @@ async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) 
         FakeHook(key=KEY) as hook,
         running("serve", "--config", config(tmp_path, hook.url)) as bridge,
     ):
-        port = (await bridge.logs("listening"))["port"]
+        port = (await bridge.logs("service.listening"))["port"]
         url = f"agi://127.0.0.1:{port}/consent"
         call = ["softphone", DID, "--bridge", url, "--keys", "4155550123,1", "--fast"]
         async with running(*call) as softphone:
@@ -328,12 +328,12 @@ async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) 
 
 async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> None:
     async with running("serve", "--config", config(tmp_path)) as bridge:
-        port = (await bridge.logs("listening"))["port"]
+        port = (await bridge.logs("service.listening"))["port"]
         caller = Listening()
         call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
         await caller.there.wait()
         bridge.process.send_signal(signal.SIGTERM)
-        await bridge.logs("stopping")
+        await bridge.logs("service.stopping")
         await refused(port)
         caller.press.set()
         record = await call
@@ -343,12 +343,12 @@ async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> N
 
 async def test_a_second_signal_to_stop_ends_calls_in_progress(tmp_path: Path) -> None:
     async with running("serve", "--config", config(tmp_path)) as bridge:
-        port = (await bridge.logs("listening"))["port"]
+        port = (await bridge.logs("service.listening"))["port"]
         caller = Listening()
         call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
         await caller.there.wait()
         bridge.process.send_signal(signal.SIGTERM)
-        await bridge.logs("stopping")
+        await bridge.logs("service.stopping")
         bridge.process.send_signal(signal.SIGTERM)
         assert await bridge.ends() == 0
         record = await call
@@ -388,7 +388,7 @@ async def test_signals_for_other_purposes_do_not_end_a_call(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     async with running("serve", "--config", config(tmp_path)) as bridge:
-        port = (await bridge.logs("listening"))["port"]
+        port = (await bridge.logs("service.listening"))["port"]
         caller = Listening()
         call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
         await caller.there.wait()
@@ -435,7 +435,7 @@ async def test_serve_leaves_the_disk_alone_outside_the_state_dir(tmp_path: Path)
             environ=environ,
         ) as bridge,
     ):
-        port = (await bridge.logs("listening"))["port"]
+        port = (await bridge.logs("service.listening"))["port"]
         fake = FakeAsterisk(keys="4155550123,1", sounds=Sounds().milliseconds)
         await fake.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}")
         bridge.process.send_signal(signal.SIGINT)
@@ -562,7 +562,7 @@ async def in_the_background(*arguments: object) -> AsyncIterator[Running]:
 
 async def test_serve_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path) -> None:
     async with in_the_background("serve", "--config", config(tmp_path)) as job:
-        await job.logs("listening")
+        await job.logs("service.listening")
         job.process.send_signal(signal.SIGINT)
         assert await job.ends() == 0
 

@@ -189,7 +189,7 @@ class BridgeProcess:
                 line = None
             if not isinstance(line, dict):
                 continue  # not a log line
-            if line.get("event") == "listening":
+            if line.get("event") == "service.listening":
                 self._listening.set_result(int(line["port"]))
             self._on_line(line)
         if not self._listening.done():

@@ -187,7 +187,7 @@ def test_every_fault_and_note_has_a_reason_of_its_own() -> None:
 def test_the_reasons_are_those_that_the_documentation_names() -> None:
     used = {reason(call, 4) for _, call in calls({"Finding"})}
     used |= {reason(call, 3) for _, call in calls({"Fault"})}
-    used |= {reason(call, 2) for _, call in calls({"refuse"})}
+    used |= {reason(call, 2) for _, call in calls({"invalid"})}
     faults = (PACKAGE / "settings" / "pydantic_errors.py").read_text(encoding="utf-8")
     used |= set(re.findall(r'^    "\w+": \(.*, "(\w+)"\),$', faults, re.MULTILINE))
     used |= {"invalid"}  # where none is given

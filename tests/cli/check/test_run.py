@@ -186,7 +186,7 @@ def test_descriptors_that_cannot_be_had_are_a_fault(
         Level.OK,
         "500 calls need 2152 file descriptors, which this account may have",
     )
-    monkeypatch.setattr(check_module, "attainable", lambda: 1024)
+    monkeypatch.setattr(check_module, "hard_limit", lambda: 1024)
     level, text = one(checked(agi="port = 0\nmax_calls = 500"), "agi.max_calls")
     assert level is Level.FAULT
     assert text == (

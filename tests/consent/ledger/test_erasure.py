@@ -126,7 +126,7 @@ async def test_data_that_cannot_be_scrubbed_just_now_is_erased_all_the_same_and_
     assert await ledger.personal_data(consent) is None
     [log] = logs
     assert log["log_level"] == "warning"
-    assert "another process" in log["problem"]
+    assert "another process" in log["reason"]
 
 
 async def test_two_bridges_that_erase_at_once_erase_once(ledger: Ledger, other: Ledger) -> None:

@@ -159,7 +159,7 @@ async def test_another_answer_of_the_hook_leads_to_the_shop_and_its_own_state() 
         await demo.run_demo(once=True, fake=True, scenario="403", console=on(screen)) == SUCCEEDED
     )
     assert "worked 100 answered (dialled); the consent is refused" in screen.getvalue()
-    assert "error  hook refused the consent" in screen.getvalue()
+    assert "error  call.submission_refused" in screen.getvalue()
 
 
 @pytest.mark.usefixtures("quick")
