@@ -159,9 +159,11 @@ class BridgeFixture:
         await hears(call, self.prompts / language / "enter-number.wav", 200, within=40)
         await call.press(digits)
 
-    async def answers(self, call: Call, key: str = "1", language: str = "en") -> None:
+    async def answers(
+        self, call: Call, key: str = "1", language: str = "en", question: str = "confirm-number"
+    ) -> None:
         """Wait for the question after the read-back, and answer: before it, no key agrees."""
-        await hears(call, self.prompts / language / "confirm-number.wav", 200, within=40)
+        await hears(call, self.prompts / language / f"{question}.wav", 200, within=40)
         await asyncio.sleep(UNDERSTANDING)
         await call.press(key)
 
