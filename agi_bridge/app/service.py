@@ -149,7 +149,7 @@ def bind_all(settings: Settings) -> dict[str, list[socket.socket]]:
     """Bind the ports of a configuration, by listener: `agi`, and `web` if it listens. May block.
 
     Raises:
-        OSError: one of them cannot be had; none is kept then.
+        OSError: a port is not available; all are closed again.
     """
     agi, web = settings.agi, settings.web
     with ExitStack() as kept:

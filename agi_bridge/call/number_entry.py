@@ -184,7 +184,7 @@ class NumberEntry:
         if not self._confirms:
             return await self._see_that_nothing_follows(keyed)
         self._context.log_entry.step("confirm")
-        asked = False  # whoever heard the whole question may answer late, into its repetition
+        asked = False  # a caller who heard the whole question may answer into its repetition
         for _ in range(self._context.line.consent.confirm_tries):
             if key := await self._read_back(keyed.digits):
                 self._note_key("read_back", key)

@@ -1,5 +1,5 @@
 """What all commands share: exit codes, common options, error handling and standard output."""
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

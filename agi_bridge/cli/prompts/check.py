@@ -1,5 +1,5 @@
 """`prompts check`: what is missing, stale or badly recorded, and the command that puts it right."""
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ It holds `index.html` to read and print, `script.csv` for a spreadsheet, and for
 folder with the text of each recording, `LANGUAGE/NAME.txt`, beside which the studio puts
 `LANGUAGE/NAME.wav`. So the folder that comes back says which words were spoken.
 """
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A recording is taken only if it will do on a telephone and speaks the words of today's script; what
 conversion can put right it does if asked to. Each file appears in one step.
 """
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`prompts list`: what callers of a line hear, word for word, and where each sound comes from."""
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`prompts play`: hear a prompt on this machine's speaker, or have it in a file."""
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 

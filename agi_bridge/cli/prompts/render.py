@@ -2,7 +2,7 @@
 
 What was rendered already from the same words is kept, so that the command can be given again.
 """
-# ruff: noqa: PLC0415 - `--help` need not load what a command needs
+# ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
 
