@@ -46,7 +46,7 @@ def prompt_folders(settings: Settings, line: Line) -> tuple[PromptFolder, ...]:
 
 
 def rendered_folder(settings: Settings, line: Line) -> Path:
-    """Return the folder of a line's rendered prompts. It need not exist."""
+    """Return the folder of a line's rendered prompts. It may not exist."""
     return settings.prompt_layers(line.name)[-1].path
 
 

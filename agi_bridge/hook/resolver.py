@@ -33,7 +33,7 @@ class Resolver:
     async def addresses(self, host: str, port: int) -> list[Address]:
         """Return the addresses of a host, best first as the system orders them.
 
-        Cancelled, it leaves the look-up to whoever else waits for it.
+        Cancelled, it leaves the look-up to the other callers that wait for it.
 
         Raises:
             NetworkError: `name_lookup`.
@@ -66,7 +66,7 @@ class Resolver:
     def _asked(self, place: tuple[str, int], task: asyncio.Task[list[Address]]) -> None:
         del self._asking[place]
         if not task.cancelled():
-            task.exception()  # whoever waited has it; perhaps nobody waits any more
+            task.exception()  # its waiters have it; there may be none left
 
     async def _ask(self, host: str, port: int) -> list[Address]:
         loop = asyncio.get_running_loop()

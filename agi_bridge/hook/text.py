@@ -101,7 +101,7 @@ def _codec(label: str) -> str | None:
     for name in (plain, plain.replace("windows-", "cp")):
         try:
             found = codecs.lookup(name).name
-            b"<".decode(found, errors="replace")  # fails for what is no encoding of text
+            b"<".decode(found, errors="replace")  # fails for what does not encode text
         except (LookupError, UnicodeError):
             continue
         if found in _NOT_DECLARABLE or found.startswith(_UNICODE):

@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 8
 MAX_VERBS: Final = 16
 """More steps than any caller waits for; the rest is skipped."""
 MAX_DIALS: Final = 3
-"""Destinations that are rung one after the other, with whoever called waiting all along."""
+"""Destinations that are rung one after the other, while the caller waits."""
 MAX_SPOKEN: Final = 4096
 """Characters of all that is said, in all languages: TwiML's limit of one `Say`. Minutes."""
 MAX_SILENCE: Final = 60

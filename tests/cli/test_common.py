@@ -24,7 +24,6 @@ def started(*arguments: str, stdout: int) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_an_answer_that_cannot_be_written_is_one_line_and_exit_code_1(
     arguments: tuple[str, ...],

@@ -70,7 +70,7 @@ def check_in(transaction: Transaction, writer: Writer, keys: Keys, *, software: 
 
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
-        KeyMissing: personal data here was sealed with a key that is not at hand.
+        KeyMissing: personal data here was sealed with a key that is not available.
     """
     writer.lock(transaction, ["ledger"])
     known = check_keys(transaction.core, writer.vault)
@@ -87,7 +87,7 @@ def check_keys(core: Connection, vault: Vault) -> list[str]:
 
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
-        KeyMissing: personal data here was sealed with a key that is not at hand.
+        KeyMissing: personal data here was sealed with a key that is not available.
     """
     table = schema.LEDGER.c
     known = core.execute(select(table.ledger_id, table.lookup_check)).all()

@@ -2,7 +2,7 @@
 
 After `FAILURES` failures in a row that callers waited for, the circuit opens: consents that are not
 stored yet are refused at once, and their callers go on without a text. Every `RETRY_SECONDS` one of
-them is let through to try; the first write that succeeds, whoever made it, closes the circuit. A
+them is let through to try; the first write that succeeds, from any caller, closes the circuit. A
 failure that comes at once holds nobody up and does not count. What is owed for a consent that is
 stored (outcomes, revocations) never comes by here.
 """
