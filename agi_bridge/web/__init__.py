@@ -5,9 +5,8 @@ revocations. It does not use calls or the hook.
 """
 
 from agi_bridge.web.app import MESSAGES, REVOCATIONS, RevocationStore, build_app
-from agi_bridge.web.connections import MAX_CONNECTIONS
 from agi_bridge.web.media import AUDIO, RecordingEndpoint
-from agi_bridge.web.server import WebServer
+from agi_bridge.web.server import MAX_CONNECTIONS, WebServer
 from agi_bridge.web.stop_words import Intent, read_intent
 
 __all__ = [

@@ -7,15 +7,13 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from agi_bridge.http_server import MAX_BODY_BYTES
 from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from starlette.requests import Request
-
-MAX_BYTES: Final = 64 * 1024
-"""Longest body that is read; the longest that makes sense has a few hundred bytes."""
 
 BODY_SECONDS: Final = 10.0
 """Longest wait for a body: whoever sends slower holds a place for nothing."""
@@ -57,16 +55,16 @@ async def read_body(request: Request) -> bytes:
     Raises:
         ProblemResponse: 413 if it is too long, 408 if it comes too slowly.
     """
-    too_long = ProblemResponse(413, "", "is too long", f"send at most {MAX_BYTES} bytes")
+    too_long = ProblemResponse(413, "", "is too long", f"send at most {MAX_BODY_BYTES} bytes")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BYTES:
+    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
         raise too_long
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BYTES:
+                if len(body) > MAX_BODY_BYTES:
                     raise too_long
     except TimeoutError:
         fix = f"send it within {BODY_SECONDS:g} seconds"

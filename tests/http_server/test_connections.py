@@ -12,7 +12,9 @@ import pytest
 import uvicorn
 from structlog.testing import capture_logs
 
-from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, connections, failed_tokens
+from agi_bridge.diagnostics import RateLimitedEvent
+from agi_bridge.http_server import connections
+from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, failed_tokens
 from agi_bridge.web.failed_tokens import FailedTokens
 from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, settings
 
@@ -256,7 +258,9 @@ class Transport(asyncio.Transport):
 
 async def test_a_connection_that_stops_reading_waits_like_an_idle_one() -> None:
     """A long answer, as a recording is, that is not taken: its place can be another's."""
-    shared = connections.ConnectionLimiter(1)
+    shared = connections.ConnectionLimiter(
+        1, RateLimitedEvent("test.crowded"), RateLimitedEvent("test.not_http")
+    )
 
     taken = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Connections to the web: so many at once, and none for longer than it needs.
+"""HTTP connections: so many at once, and none for longer than it needs.
 
 uvicorn has no deadline before the first byte, none for headers, none for a client that does not
 read, no limit on headers, and it answers 503 to everybody once too many are connected. Here a
@@ -20,9 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.net import PendingConnections
-from agi_bridge.web.request import MAX_BYTES
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,8 +29,10 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-MAX_CONNECTIONS: Final = 256
-"""Connections at once. Not a setting; `app.descriptors` counts file descriptors by it."""
+    from agi_bridge.diagnostics import RateLimitedEvent
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Longest body of a request; the longest that makes sense has a few hundred bytes."""
 
 HEAD_SECONDS: Final = 5.0
 """For the first byte and all headers, and between two requests: bytes in between do not count."""
@@ -48,7 +48,7 @@ connection, and the answer be lost with it (RFC 9112, 9.6)."""
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Request line and headers together."""
 
-_MAX_FRAMED_BYTES: Final = 8 * MAX_BYTES
+_MAX_FRAMED_BYTES: Final = 8 * MAX_BODY_BYTES
 """A body with its framing: the longest body in chunks of one byte has six times as many."""
 
 _MAX_DROPPED_BYTES: Final = 1024 * 1024
@@ -71,15 +71,17 @@ class ConnectionLimiter(ServerState):
 
     Args:
         places: connections at once.
+        crowded: logged when a connection is closed to make room.
+        not_http: logged when a connection sends something else than HTTP.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, crowded: RateLimitedEvent, not_http: RateLimitedEvent) -> None:
         super().__init__()
         self._places = places
         self._waiting: PendingConnections[Connection] = PendingConnections()
         self._served: set[Connection] = set()
-        self._crowded = RateLimitedEvent("web.too_many_connections")
-        self.not_http = RateLimitedEvent("web.not_http")
+        self._crowded = crowded
+        self.not_http = not_http
 
     def entered(self, one: Connection) -> None:
         """Let a new connection in; if there is no place, the one that has waited longest goes."""
@@ -132,7 +134,7 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(server_state, ConnectionLimiter)  # noqa: S101 - for the type checker: `WebServer` gives it
+        assert isinstance(server_state, ConnectionLimiter)  # noqa: S101 - for the type checker: `HttpListener` gives it
         self._limiter = server_state
         self._deadline: asyncio.TimerHandle | None = None
         self._next_turn: asyncio.Handle | None = None
@@ -266,7 +268,7 @@ class Connection(HttpToolsProtocol):
             fix = f"send at most {MAX_HEAD_BYTES} bytes of them"
             self._refuse("431 Request Header Fields Too Large", "has too long headers", fix)
         elif self._body_bytes > _MAX_FRAMED_BYTES:
-            fix = f"send at most {MAX_BYTES} bytes"
+            fix = f"send at most {MAX_BODY_BYTES} bytes"
             self._refuse("413 Content Too Large", "is too long", fix)
         elif self._last:
             self.flow.hold()
