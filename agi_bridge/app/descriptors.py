@@ -22,7 +22,8 @@ PER_CALL: Final = 2
 """One to Asterisk, one to the hook."""
 
 OTHERS: Final = 128
-"""Ledger, log, listeners, event loop, name look-ups, files being read, with room to spare."""
+"""Ledger, log, listeners, control socket, event loop, name look-ups, files being read, with room
+to spare."""
 
 PER_ENGINE: Final = 32
 """Pipes or connections of one speech engine, which renders a few texts at once."""

@@ -20,7 +20,7 @@ from .line import (
 from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings
-from .settings import Settings
+from .settings import Settings, find_state_dir
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
 from .speech import SpeechSettings
 from .web import WebSettings
@@ -57,5 +57,6 @@ __all__ = [
     "WebSettings",
     "WorkflowSettings",
     "fault_code",
+    "find_state_dir",
     "read_customers",
 ]

@@ -212,6 +212,20 @@ class Settings(BaseSettings):
         return self._fingerprint
 
 
+def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the state directory of a configuration, whatever else is wrong with it.
+
+    Commands that speak to the running service need no more, least of all when its file is broken.
+
+    Raises SettingsError if the file cannot be read, or its state_dir is wrong.
+    """
+    given = _values(Settings, find_file(path, environ), environ).get("state_dir", STATE_DIR)
+    try:
+        return Settings(state_dir=given).state_dir
+    except ValidationError as error:
+        raise SettingsError(read_errors(error, Settings)) from None
+
+
 def _values(cls: type[Settings], file: Path | None, environ: Mapping[str, str]) -> Tree:
     """Return the file's values with the environment's laid over them."""
     below = {} if file is None else read_file(file)

@@ -15,6 +15,7 @@ from agi_bridge.settings import (
     SayDefault,
     Settings,
     SettingsError,
+    find_state_dir,
 )
 from agi_bridge.settings.sources import Environment, find_file
 from tests.support.settings_texts import KEY, SHOP, shop
@@ -137,3 +138,27 @@ def test_who_needs_only_the_ledger_need_not_have_the_hooks_key(tmp_path: Path) -
     Settings.load(file, {"PASSWORD": "p"}, secrets="ledger.")
     with pytest.raises(SettingsError, match=r"ledger\.password"):
         Settings.load(file, {"KEY": "k"}, secrets="ledger.")
+
+
+def test_the_state_directory_is_found_in_a_configuration_that_is_otherwise_wrong(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "agi-bridge.toml"
+    file.write_text('state_dir = "/a"\nnonsense = 5\n[lines.shop]\nhook_key = "secret"\n')
+    assert find_state_dir(file, {}) == Path("/a")
+    assert find_state_dir(file, {"AGI_BRIDGE_STATE_DIR": "/b"}) == Path("/b")
+    file.write_text("[hook]\n")
+    assert find_state_dir(file, {}) == Path("/var/lib/agi-bridge")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [('state_dir = "here"', "state_dir"), ("not toml", "agi-bridge.toml")]
+)
+def test_a_state_directory_that_cannot_be_told_is_a_fault(
+    tmp_path: Path, text: str, code: str
+) -> None:
+    file = tmp_path / "agi-bridge.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        find_state_dir(file, {})
+    assert [fault.key.rpartition("/")[2] for fault in caught.value.faults] == [code]

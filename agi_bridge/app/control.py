@@ -1,0 +1,320 @@
+"""The control socket: how commands on this machine speak to the running service.
+
+One request a connection, one line of JSON each way:
+
+    {"request": "status", "arguments": {}}
+    {"ok": {…}}   or   {"error": {"code": "unknown_request", "text": "…"}}
+
+The socket is `control.sock` in the runtime directory that systemd makes (`$RUNTIME_DIRECTORY`), or
+without one in `state_dir`. A link in `state_dir` leads there, so the configuration alone is enough
+to find it. Its mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in
+unix(7)), must be the service's own or root: whoever copies a descriptor elsewhere gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import structlog
+
+from agi_bridge.diagnostics import RateLimitedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+SOCKET_NAME: Final = "control.sock"
+RUNTIME_VARIABLE: Final = "RUNTIME_DIRECTORY"
+"""Where systemd says which runtime directory it made (systemd.exec(5))."""
+
+MAX_CONNECTIONS: Final = 16
+"""Connections at once, out of the descriptors that `app.descriptors` keeps for others."""
+_MAX_REQUEST: Final = 16_384
+"""Bytes of a request."""
+_MAX_ANSWER: Final = 16 << 20
+"""Bytes of an answer that a client reads."""
+_REQUEST_SECONDS: Final = 5.0
+"""How long a client may take to write its line, and to read the answer."""
+_PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who asks, as the kernel says."""
+
+    pid: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks for."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    peer: Peer
+
+
+Answer = Mapping[str, Any]
+"""What a handler answers: it becomes JSON."""
+
+Handler = Callable[[Request], Answer | Awaitable[Answer]]
+"""Answers one kind of request. A plain function must not block the event loop."""
+
+
+class ControlError(Exception):
+    """A request was not answered as hoped.
+
+    Attributes:
+        code: `not_running`, `not_allowed`, `no_answer`, `unknown_request`, `bad_request`, `busy`,
+            `failed`, or a handler's own.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ControlSocket:
+    """Answers requests while its `async with` block runs.
+
+    Without a place for the socket the service goes on without: that is one error in the log.
+
+    Args:
+        state_dir: the service's state directory; the caller holds its lock.
+        handlers: what can be asked for, by name. Entries may be added while it runs.
+        runtime_dir: where the socket is made; None: `$RUNTIME_DIRECTORY`, else `state_dir`.
+    """
+
+    def __init__(
+        self, state_dir: Path, handlers: Mapping[str, Handler], runtime_dir: Path | None = None
+    ) -> None:
+        self._link = state_dir / SOCKET_NAME
+        self._path = (runtime_dir or _runtime_dir() or state_dir) / SOCKET_NAME
+        self._handlers = handlers
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused = RateLimitedEvent("control.peer_refused")
+
+    async def __aenter__(self) -> Self:
+        try:
+            listener = _listen(self._path)
+            try:
+                if self._path != self._link:
+                    _link(self._link, self._path)
+                self._server = await asyncio.start_unix_server(
+                    self._connected, sock=listener, limit=_MAX_REQUEST
+                )
+            except BaseException:
+                listener.close()
+                raise
+        except OSError as error:
+            structlog.get_logger().error(
+                "control.not_available", socket=str(self._path), reason=error.strerror
+            )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for path in {self._path, self._link}:
+            with suppress(OSError):
+                path.unlink()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._refused.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker: asyncio made one
+        self._tasks.add(task)
+        try:
+            answer = await self._answer(reader, writer)
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                writer.write(json.dumps(answer, default=str).encode() + b"\n")
+                await writer.drain()
+        except (OSError, TimeoutError):
+            pass  # the client has gone, or does not read: nobody is left to tell
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> dict[str, Any]:
+        peer = _peer(writer.get_extra_info("socket"))
+        if peer.uid not in {0, os.geteuid()}:
+            self._refused.log(uid=peer.uid, pid=peer.pid)
+            return _error("not_allowed", "only root and the service's own account may ask")
+        if len(self._tasks) > MAX_CONNECTIONS:
+            return _error("busy", "too many requests at once: try again")
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                line = await reader.readline()
+        except ValueError:
+            return _error("bad_request", "the request is too long")
+        request = _read_request(line, peer)
+        if request is None:
+            return _error("bad_request", "the request is no JSON object with a name")
+        return await self._handle(request)
+
+    async def _handle(self, request: Request) -> dict[str, Any]:
+        handler = self._handlers.get(request.name)
+        if handler is None:
+            known = ", ".join(sorted(self._handlers))
+            return _error("unknown_request", f"this service knows {known}")
+        try:
+            answer = handler(request)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except ControlError as error:
+            return _error(error.code, str(error))
+        except Exception as error:  # noqa: BLE001 - calls go on, whatever a request breaks
+            structlog.get_logger().error(
+                "control.request_failed", request=request.name, exc_info=error
+            )
+            return _error("failed", "the request failed; the service's log says why")
+        return {"ok": dict(answer)}
+
+
+def ask(
+    state_dir: Path, request: str, *, seconds: float = 10.0, **arguments: object
+) -> dict[str, Any]:
+    """Ask the service that runs with a state directory; return its answer. Blocks.
+
+    Args:
+        state_dir: the service's state directory.
+        request: what to ask for.
+        seconds: how long the answer may take.
+        arguments: go with the request; JSON values.
+
+    Raises:
+        ControlError: no service runs there, it does not answer, or it refuses.
+    """
+    runtime = _runtime_dir()
+    paths = [state_dir / SOCKET_NAME] + ([] if runtime is None else [runtime / SOCKET_NAME])
+    question = json.dumps({"request": request, "arguments": arguments}).encode() + b"\n"
+    try:
+        with _connected(paths, state_dir, seconds) as connection:
+            connection.sendall(question)
+            with connection.makefile("rb") as stream:
+                line = stream.readline(_MAX_ANSWER)
+    except TimeoutError:
+        raise ControlError(
+            "no_answer", f"the service did not answer within {seconds:g} s"
+        ) from None
+    except OSError as error:
+        raise ControlError("no_answer", f"the service broke off ({error.strerror})") from None
+    return _read_answer(line)
+
+
+def _read_answer(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+        if "error" not in answer:
+            return dict(answer["ok"])
+        raise ControlError(str(answer["error"]["code"]), str(answer["error"]["text"]))
+    except (ValueError, KeyError, TypeError):
+        raise ControlError("no_answer", "the service ended before it answered") from None
+
+
+@contextmanager
+def _connected(paths: list[Path], state_dir: Path, seconds: float) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        for path in paths:
+            try:
+                with _short(path) as name:
+                    connection.connect(name)
+            except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+                continue
+            except PermissionError:
+                raise ControlError(
+                    "not_allowed",
+                    f"{path}: only root and the service's own account may ask; run this as one of "
+                    "them",
+                ) from None
+            yield connection
+            return
+    raise ControlError("not_running", f"no agi-bridge is running with the state_dir {state_dir}")
+
+
+def _listen(path: Path) -> socket.socket:
+    """Bind and listen, replacing what an earlier service left. Nobody connects before the mode."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _short(path) as name:
+            with suppress(FileNotFoundError):
+                Path(name).unlink()
+            listener.bind(name)
+            Path(name).chmod(0o600)
+        listener.listen(MAX_CONNECTIONS)
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make or replace a link in one step."""
+    fresh = link.with_name(f".{link.name}.new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Name a socket in at most 107 bytes, however deep it lies (sun_path in unix(7))."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _runtime_dir() -> Path | None:
+    given = os.environ.get(RUNTIME_VARIABLE, "").split(":")[0]
+    return Path(given) if given.startswith("/") else None
+
+
+def _peer(connection: socket.socket) -> Peer:
+    pid, uid, _ = _PEER.unpack(
+        connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    )
+    return Peer(pid, uid)
+
+
+def _read_request(line: bytes, peer: Peer) -> Request | None:
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(given, dict) or not isinstance(given.get("request"), str):
+        return None
+    arguments = given.get("arguments", {})
+    return Request(given["request"], arguments, peer) if isinstance(arguments, dict) else None
+
+
+def _error(code: str, text: str) -> dict[str, Any]:
+    return {"error": {"code": code, "text": text}}
