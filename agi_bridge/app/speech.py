@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from agi_bridge.observe import Metrics
     from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Engine, PbxEngine, PromptFolder, Recording
+    from agi_bridge.speech import Engine, Observer, PbxEngine, PromptFolder, Recording
 
 
 def build_engines(settings: Settings) -> list[Engine | PbxEngine]:
@@ -65,18 +66,32 @@ def inspect_lines(settings: Settings, lines: Iterable[Line]) -> tuple[LinePrompt
     return tuple(inspect_line(line, prompt_folders(settings, line), script) for line in lines)
 
 
-def build_library(settings: Settings, address: Callable[[Recording], str] | None = None) -> Library:
+def build_library(
+    settings: Settings,
+    address: Callable[[Recording], str] | None = None,
+    metrics: Metrics | None = None,
+) -> Library:
     """The library that all lines share. Blocks: every recording is read.
 
     Args:
         settings: the configuration.
         address: what the PBX is to know a recording by; None: its path.
+        metrics: count what the engines speak; None: nobody counts.
 
     Raises:
         BadPrompts: the folder of prompts cannot be used.
         BadEngine: an engine cannot be made.
     """
-    return _library(settings, build_engines(settings), address)
+    engines = build_engines(settings)
+    if metrics is None:
+        return _library(settings, engines, address)
+    given = zip(engines, settings.speech.engines, strict=True)
+    kinds = {engine.name: each.kind for engine, each in given}
+
+    def observe(engine: str, outcome: str, seconds: float | None) -> None:
+        metrics.speech_rendered(kinds[engine], outcome, seconds)
+
+    return _library(settings, engines, address, observe)
 
 
 def line_libraries(settings: Settings, shared: Library) -> dict[str, Library]:
@@ -119,6 +134,7 @@ def _library(
     settings: Settings,
     voices: Sequence[Engine | PbxEngine],
     address: Callable[[Recording], str] | None,
+    observe: Observer | None = None,
 ) -> Library:
     speech = settings.speech
     return Library(
@@ -130,6 +146,7 @@ def _library(
         engines=voices,
         budget=speech.budget_seconds,
         address=address,
+        observe=observe,
     )
 
 

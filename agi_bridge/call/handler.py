@@ -77,6 +77,7 @@ class CallHandler:
             await Call(self._services, context, called).run()
         finally:
             log_entry.write()
+            self._services.metrics.call_ended(log_entry)
 
 
 class Call:
@@ -105,7 +106,7 @@ class Call:
         finally:
             self._executor.close()
         async with self._context.channel.shielded():
-            await store_final_state(self._services.ledger, self._record)
+            await self._store_final_state()
             await self._set_result_variables(result)
 
     async def _run_dialogue(self) -> Result:
@@ -121,6 +122,7 @@ class Call:
             structlog.get_logger().error(
                 "call.forward_refused", line=self._context.line.name, reason=reason
             )
+            self._services.metrics.forward_refusals.add(self._context.line.name, reason)
         try:
             return await self._executor.execute(plan.steps)
         except AGIHangup:
@@ -143,7 +145,7 @@ class Call:
         self._context.log_entry.note(declined=refusal.reason)
         if isinstance(refusal, OptedOut):
             return await self._opt_out()
-        await self._wait_for(store_final_state(self._services.ledger, self._record))
+        await self._wait_for(self._store_final_state())
         heard = refusal.reason != "disclosure_not_heard"
         plan = Plan((GoToDefault(refusal.reason),))
         return await self._tell("declined" if heard else "not-confirmed", plan)
@@ -214,9 +216,11 @@ class Call:
         async with self._context.channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(
-                opt_out.revoke(self._services.ledger, number, self._context.line, reference)
+                opt_out.revoke(self._services, number, self._context.line, reference)
             )
-            await self._wait_for(store_final_state(self._services.ledger, self._record))
+            await self._wait_for(
+                store_final_state(self._services, self._context.line, self._record)
+            )
         self._context.log_entry.step("not_revoked" if revoked is None else "revoked")
         return revoked
 
@@ -231,7 +235,7 @@ class Call:
                 result = await self._wait_for(self._store_and_submit())
             except Withheld as withheld:
                 record.withheld(withheld.reason)
-                await self._wait_for(store_final_state(services.ledger, record))
+                await self._wait_for(self._store_final_state())
                 return await self._decline(withheld.reason)
             if result is None:
                 self._context.log_entry.note(hook="not_called")
@@ -256,7 +260,7 @@ class Call:
             Withheld: the agreement may not be taken.
         """
         services, record = self._services, self._record
-        if not await store(services.ledger, record, context=services.settings.hook.context):
+        if not await store(services, self._context.line, record):
             return None
         self._consent_id = record.id
         self._context.log_entry.note(consent=record.id)
@@ -267,12 +271,17 @@ class Call:
         """Wait for the ledger or the hook; the caller is asked to hold the line meanwhile."""
         return await wait_with_hold_prompts(work, self._executor.play_or_raise)
 
+    async def _store_final_state(self) -> None:
+        await store_final_state(self._services, self._context.line, self._record)
+
     async def _handle_fault(self, error: Exception) -> Plan:
         """Note a fault of ours in log and record, and tell the caller that no text will come."""
         structlog.get_logger().error("call.failed", line=self._context.line.name, exc_info=error)
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
-            await self._wait_for(store_final_state(self._services.ledger, self._record))
+            await self._wait_for(
+                store_final_state(self._services, self._context.line, self._record)
+            )
         return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
 
     async def _set_result_variables(self, result: Result) -> None:

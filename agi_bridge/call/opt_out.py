@@ -18,8 +18,8 @@ from agi_bridge.consent import ConsentError, Revocation
 
 if TYPE_CHECKING:
     from agi_bridge.call.context import CallContext
+    from agi_bridge.call.services import Services
     from agi_bridge.consent import RevocationResult
-    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Line
 
 WAIT_SECONDS: Final = 5.0
@@ -42,12 +42,12 @@ async def ask_number(context: CallContext) -> str | None:
 
 
 async def revoke(
-    ledger: Ledger, number: str, line: Line, reference: str
+    services: Services, number: str, line: Line, reference: str
 ) -> RevocationResult | None:
     """Store a caller's revocation for this line's brand; None: it is not stored.
 
     Args:
-        ledger: stores it.
+        services: the ledger stores it.
         number: in E.164.
         line: the line that was called.
         reference: the call's own: one call revokes a number once.
@@ -55,7 +55,7 @@ async def revoke(
     request = Revocation(
         number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
     )
-    storing = asyncio.ensure_future(ledger.revoke(request))
+    storing = asyncio.ensure_future(services.ledger.revoke(request))
     await asyncio.wait({storing}, timeout=WAIT_SECONDS)
     if not storing.done():
         storing.cancel()  # should the database take it after all, all the better
@@ -64,7 +64,10 @@ async def revoke(
         )
         return None
     try:
-        return storing.result()
+        revoked = storing.result()
     except ConsentError as error:
         structlog.get_logger().error("call.revocation_not_stored", line=line.name, exc_info=error)
         return None
+    if not revoked.already:
+        services.metrics.revocations.add("ivr")
+    return revoked

@@ -161,6 +161,7 @@ class Resubmitter:
         now = self._now()
         if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
             await self._services.ledger.expire(unsent.consent_id, "too_old")
+            self._services.metrics.consents.add(unsent.line_id, "expired")
             structlog.get_logger().warning(
                 "resubmission.consent_expired", consent=unsent.consent_id
             )
@@ -190,6 +191,7 @@ class Resubmitter:
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())
+            self._services.metrics.consents.add(line.name, "expired")
             structlog.get_logger().warning("resubmission.consent_expired", consent=record.id)
             return LOOK_EVERY
         if allowed > now:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agi_bridge.consent import IllegalTransition
+from agi_bridge.observe import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,7 @@ class Services:
         line_libraries: the prompts of lines that have their own, by the line's name.
         resubmission_due: set when a call leaves a consent that must be sent again.
         deferred_outcomes: outcomes that the ledger has not stored yet.
+        metrics: what is counted.
     """
 
     settings: Settings
@@ -71,6 +73,7 @@ class Services:
     line_libraries: Mapping[str, Library] = field(default_factory=dict)
     resubmission_due: asyncio.Event = field(default_factory=asyncio.Event)
     deferred_outcomes: DeferredOutcomes = field(default_factory=DeferredOutcomes)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def library_for(self, line: Line) -> Library:
         """Return the prompts that callers of a line hear."""

@@ -15,6 +15,7 @@ from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import GoToDefault, Plan, plan_call
 from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
 from agi_bridge.hook import Instructions, Outcome
+from agi_bridge.observe import COUNTED_STATES
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.call.services import Services
     from agi_bridge.consent import Batch, ConsentRecord
-    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Submission
     from agi_bridge.settings import Line
 
@@ -41,7 +41,7 @@ _STATES: Final = {
 }
 
 
-async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = None) -> bool:
+async def store(services: Services, line: Line, record: ConsentRecord) -> bool:
     """Make an agreement durable, and with it that it is about to be submitted.
 
     Returns whether it is stored. If not, nothing may be sent; the fault is on one line of the log.
@@ -49,8 +49,12 @@ async def store(ledger: Ledger, record: ConsentRecord, *, context: str | None = 
     Raises:
         Withheld: the agreement may not be taken; nothing is stored.
     """
-    record.submitting(context=context)
-    return await _append(ledger, record.take())
+    record.submitting(context=services.settings.hook.context)
+    try:
+        return await _append(services, line, record.take())
+    except Withheld as withheld:
+        services.metrics.limits.add(line.name, withheld.reason)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,12 @@ async def submit(
         line: the line that was called.
         language: the language in which the caller hears the plan.
     """
-    ledger = services.ledger
     submission = await services.hook.submit(
         from_=record.number, to=line.business_number, key=line.secret()
+    )
+    kind = getattr(submission.answer, "kind", submission.reason)
+    services.metrics.hook_answered(
+        line.name, submission.outcome, submission.status, kind, submission.seconds
     )
     if submission.answer is None:
         plan = Plan((GoToDefault(submission.reason),))
@@ -93,8 +100,9 @@ async def submit(
     batch = record.take()
     # `not_sent` is not kept: it may be in the ledger though its storing failed, and another bridge
     # may be sending again. Stored a second time it would say that this attempt, too, was not sent.
-    if not await _append(ledger, batch) and submission.outcome is not Outcome.NOT_SENT:
+    if not await _append(services, line, batch) and submission.outcome is not Outcome.NOT_SENT:
         services.deferred_outcomes.add(batch)
+        _count(services, line, batch)
     if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
             "call.submission_refused",
@@ -113,9 +121,9 @@ async def submit(
     return SubmissionResult(submission, plan)
 
 
-async def store_final_state(ledger: Ledger, record: ConsentRecord) -> None:
+async def store_final_state(services: Services, line: Line, record: ConsentRecord) -> None:
     """Store how a dialogue ended that brought no agreement; a fault is logged, the call goes on."""
-    await _append(ledger, record.take())
+    await _append(services, line, record.take())
 
 
 async def wait_with_hold_prompts(
@@ -145,10 +153,16 @@ async def wait_with_hold_prompts(
             await asyncio.wait({work})
 
 
-async def _append(ledger: Ledger, batch: Batch) -> bool:
+async def _append(services: Services, line: Line, batch: Batch) -> bool:
+    if not batch.events:
+        return True
+    clock = asyncio.get_running_loop().time
+    began, stored = clock(), False
     try:
-        await ledger.append(batch)
+        await services.ledger.append(batch)
+        stored = True
     except Withheld:
+        stored = True  # the ledger has done its work
         raise
     except KnownOutage:  # logged once, not for each caller
         return False
@@ -157,4 +171,14 @@ async def _append(ledger: Ledger, batch: Batch) -> bool:
             "call.consent_not_stored", consent=batch.consent_id, exc_info=error
         )
         return False
+    finally:
+        services.metrics.appended(clock() - began, stored=stored)
+    _count(services, line, batch)
     return True
+
+
+def _count(services: Services, line: Line, batch: Batch) -> None:
+    """Count the states that a consent has reached."""
+    for event in batch.events:
+        if event.type in COUNTED_STATES:
+            services.metrics.consents.add(line.name, event.type)

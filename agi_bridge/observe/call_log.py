@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class CallLogEntry:
@@ -28,6 +28,21 @@ class CallLogEntry:
         self._steps: list[tuple[str, int]] = []
         self._dials: list[tuple[str, str]] = []
         self._written = False
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The facts that were noted."""
+        return self._fields
+
+    @property
+    def steps(self) -> Sequence[tuple[str, int]]:
+        """The steps that the call reached, each with its milliseconds since the call began."""
+        return self._steps
+
+    @property
+    def dials(self) -> Sequence[tuple[str, str]]:
+        """The legs that were dialled, each with its DIALSTATUS."""
+        return self._dials
 
     @property
     def elapsed_ms(self) -> int:

@@ -53,7 +53,7 @@ from .recording_check import (
     keep_original,
     rewrite,
 )
-from .rendering import Speech
+from .rendering import Observer, Speech
 from .script import TEXTS, LineVariables, Script, Text
 
 __all__ = [
@@ -79,6 +79,7 @@ __all__ = [
     "Library",
     "LineVariables",
     "MissingPrompt",
+    "Observer",
     "PbxEngine",
     "PbxSpeech",
     "PromptFile",

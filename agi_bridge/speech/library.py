@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .engines import Engine, PbxEngine
     from .prompt_folder import PromptFolder, PromptSet
-    from .rendering import Speech
+    from .rendering import Observer, Speech
     from .script import Text
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Library:
     texts, made when first needed, at most `max_bytes` of them; `pbx_prompts` and `pbx_cache` are
     their paths on the PBX where those differ. `engines` are tried in order, for `budget` seconds
     altogether. `address` makes of each recording handed out what the PBX knows it by, if that is
-    not its path: a URL.
+    not its path: a URL. `observe` is told of each text that an engine was to speak (`Renderer`).
 
     Raises BadPrompts if the folder of prompts cannot be used.
     """
@@ -58,10 +58,11 @@ class Library:
         engines: Sequence[Engine | PbxEngine] = (),
         budget: float = 2.0,
         address: Callable[[Recording], str] | None = None,
+        observe: Observer | None = None,
     ) -> None:
         self._cache = Cache(cache, max_bytes=max_bytes)
         pbx_path = (pbx_cache or str(cache.absolute())).rstrip("/")
-        self._renderer = Renderer(engines, self._cache, pbx_path, budget)
+        self._renderer = Renderer(engines, self._cache, pbx_path, budget, observe)
         self._renders = bool(engines)
         self._address = address
         self._counts: Counter[str] = Counter()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -41,6 +42,9 @@ OPEN_SECONDS: Final = 30
 
 Speech = Recording | PbxSpeech
 """What a call can play: a file, or what the PBX is to run."""
+
+Observer = Callable[[str, str, float | None], None]
+"""Told of each text: the engine's name, the outcome, the seconds that a rendering took."""
 
 
 class _Wanted(NamedTuple):
@@ -81,7 +85,8 @@ class _Job:
 class Renderer:
     """The engines and what they rendered. Belongs to one event loop.
 
-    `cache_seen_as` is the cache's folder as the PBX sees it.
+    `pbx_cache_path` is the cache's folder as the PBX sees it. `observe` is told of each text: the
+    engine's name; `cached`, `rendered` or `failed`; and how many seconds a rendering took.
     """
 
     def __init__(
@@ -90,7 +95,9 @@ class Renderer:
         cache: Cache,
         pbx_cache_path: str,
         budget: float,
+        observe: Observer | None = None,
     ) -> None:
+        self._observe = observe or _ignore
         self._slots = [_Slot(engine) for engine in engines]
         self._cache = cache
         self._pbx_cache_path = pbx_cache_path
@@ -156,11 +163,13 @@ class Renderer:
                 spoken = slot.engine.speech(text, _tags(slot.engine, language)[0])
                 if spoken is not None:
                     self.counts["pbx"] += 1
+                    self._observe(slot.engine.name, "rendered", None)
                     return spoken
                 continue
             wanted = [_Wanted(slot.engine, tag, text) for tag in _tags(slot.engine, language)]
             if (kept := await self._kept(wanted)) is not None:
                 self.counts["cached"] += 1
+                self._observe(slot.engine.name, "cached", None)
                 return kept
             if (made := await self._made(slot, wanted, _share(end, slots[place:]))) is not None:
                 self.counts["rendered"] += 1
@@ -187,6 +196,8 @@ class Renderer:
             # Not the engine's fault, so that it need not rest for it.
             self._complain(slot, EngineTimeout("too many texts are waiting"))
             return None
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             made = await self._by_deadline(wanted, deadline)
         except (EngineError, BadAudio) as error:
@@ -199,6 +210,7 @@ class Renderer:
             self._complain(slot, EngineError(problem))
         else:
             slot.rest.succeeded()
+            self._observe(slot.engine.name, "rendered", clock() - began)
             return made
         finally:
             slot.free.release()
@@ -236,7 +248,12 @@ class Renderer:
 
     def _complain(self, slot: _Slot, error: Exception) -> None:
         self.failures[slot.engine.name] += 1
+        self._observe(slot.engine.name, "failed", None)
         _log.warning("speech.engine_failed", engine=slot.engine.name, problem=str(error))
+
+
+def _ignore(_engine: str, _outcome: str, _seconds: float | None) -> None:
+    """Nobody counts."""
 
 
 def _tags(engine: Engine | PbxEngine, language: str) -> list[str]:

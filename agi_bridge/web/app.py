@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agi_bridge.consent import ConsentError, Revocation
+from agi_bridge.observe import Metrics
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
 from agi_bridge.web.failed_tokens import FailedTokens
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 REVOCATIONS: Final = "/v1/revocations"
 MESSAGES: Final = "/v1/instaply/messages"
+
+OTHER_PATH: Final = "other"
+"""What the metrics call every path that the web does not have."""
 
 MAX_REQUESTS: Final = 32
 """Requests at once: each waits for the ledger, whose time belongs to the callers."""
@@ -69,27 +73,31 @@ class RevocationStore(Protocol):
 
 
 def build_app(
-    settings: Settings, ledger: RevocationStore, media: RecordingEndpoint | None = None
+    settings: Settings,
+    ledger: RevocationStore,
+    media: RecordingEndpoint | None = None,
+    metrics: Metrics | None = None,
 ) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others."""
     web = settings.web
     token, instaply = web.secret(), web.instaply_secret()
     routes = []
     failed_tokens = FailedTokens()
-    served = RequestLimiter(failed_tokens)
+    metrics = metrics or Metrics()
+    served = RequestLimiter(failed_tokens, metrics)
     if token is not None:
-        revocations = RevocationEndpoint(settings, ledger, token, instaply)
+        revocations = RevocationEndpoint(settings, ledger, token, instaply, metrics)
         routes.append(
             Route(REVOCATIONS, partial(served.answer, REVOCATIONS, revocations), methods=["POST"])
         )
     if instaply is not None:
-        messages = MessageEndpoint(settings, ledger, instaply, token)
+        messages = MessageEndpoint(settings, ledger, instaply, token, metrics)
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
-        recordings = partial(RequestLimiter(failed_tokens).answer, AUDIO, media)
+        recordings = partial(RequestLimiter(failed_tokens, metrics).answer, AUDIO, media)
         routes.append(Route(f"{AUDIO}{{name}}.wav", recordings, methods=["GET"]))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_path})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: partial(_no_path, metrics)})
     app.router.redirect_slashes = False
     app.state.failed_tokens = failed_tokens
     return app
@@ -98,12 +106,18 @@ def build_app(
 class RequestLimiter:
     """Runs handlers, so many at once; whatever they raise becomes an answer."""
 
-    def __init__(self, failed_tokens: FailedTokens) -> None:
+    def __init__(self, failed_tokens: FailedTokens, metrics: Metrics) -> None:
         self._failed_tokens = failed_tokens
+        self._metrics = metrics
         self._requests = 0
 
     async def answer(self, path: str, handler: Handler, request: Request) -> Response:
         """Run a handler; never raises. `path` is for the log: the request's own may be secret."""
+        response = await self._answer(path, handler, request)
+        self._metrics.web_requests.add(path.rstrip("/"), str(response.status_code))
+        return response
+
+    async def _answer(self, path: str, handler: Handler, request: Request) -> Response:
         if self._requests >= MAX_REQUESTS:
             return _refusal(_busy("has too many requests at once"))
         self._requests += 1
@@ -135,8 +149,14 @@ class RevocationEndpoint:
     """`POST /v1/revocations`."""
 
     def __init__(
-        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
+        self,
+        settings: Settings,
+        ledger: RevocationStore,
+        token: str,
+        other: str | None,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._lines = settings.lines
         self._ledger = ledger
         self._token = token
@@ -150,6 +170,8 @@ class RevocationEndpoint:
         key = request.headers.get("idempotency-key")
         revocation = read_revocation(values, key, self._lines, datetime.now(UTC))
         revoked = await self._ledger.revoke(revocation)
+        if not revoked.already:
+            self._metrics.revocations.add(revocation.channel)
         _log("web.number_revoked", revoked, channel=revocation.channel, actor=revocation.actor)
         return JSONResponse(_told(revoked), 200 if revoked.already else 201)
 
@@ -158,8 +180,14 @@ class MessageEndpoint:
     """`POST /v1/instaply/messages`."""
 
     def __init__(
-        self, settings: Settings, ledger: RevocationStore, token: str, other: str | None
+        self,
+        settings: Settings,
+        ledger: RevocationStore,
+        token: str,
+        other: str | None,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._lines = settings.lines
         self._ledger = ledger
         self._token = token
@@ -194,6 +222,8 @@ class MessageEndpoint:
                 passed_on=True,  # the platform is where it comes from
             )
         )
+        if not revoked.already:
+            self._metrics.revocations.add("instaply")
         _log("web.number_revoked", revoked, channel="instaply", actor="customer")
         return _told(revoked)
 
@@ -237,9 +267,10 @@ def _refusal(refused: ProblemResponse) -> JSONResponse:
     return JSONResponse({"error": error}, refused.status, headers)
 
 
-async def _no_path(_: Request, error: Exception) -> Response:
+async def _no_path(metrics: Metrics, _: Request, error: Exception) -> Response:
     """What the router itself refuses: an unknown path, or another method than that path's."""
     status = error.status_code if isinstance(error, HTTPException) else 500
+    metrics.web_requests.add(OTHER_PATH, str(status))
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
         fix = f"use {(headers or {}).get('Allow', 'POST')}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from agi_bridge.observe import Metrics
     from agi_bridge.settings import Settings
     from agi_bridge.web.app import RevocationStore
     from agi_bridge.web.media import RecordingEndpoint
@@ -36,6 +37,7 @@ class WebServer:
         media: the recordings that a PBX fetches; None: it sees their files.
         sockets: bound already, instead of `[web]`'s host and port.
         max_connections: how many there may be at once.
+        metrics: count requests and revocations.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class WebServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         max_connections: int = MAX_CONNECTIONS,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._media = media
         self._sockets = sockets
         self._max_connections = max_connections
+        self._metrics = metrics
         self._app: Starlette | None = None
         self._listener: HttpListener | None = None
 
@@ -74,7 +78,7 @@ class WebServer:
             if self._sockets is None
             else self._sockets
         )
-        self._app = build_app(self._settings, self._ledger, self._media)
+        self._app = build_app(self._settings, self._ledger, self._media, self._metrics)
         listener = HttpListener(
             self._app,
             sockets,

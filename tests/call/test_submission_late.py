@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.call import submission
 from agi_bridge.call.resubmit import Resubmitter
-from agi_bridge.consent import Batch, CircuitOpen, LedgerUnavailable, State
+from agi_bridge.consent import Batch, CircuitOpen, LedgerUnavailable, State, StoredEvent
 from agi_bridge.consent.errors import LedgerLost
 
 if TYPE_CHECKING:
@@ -91,7 +91,12 @@ async def test_an_outage_that_the_log_has_is_not_logged_for_each_caller(
     async def fails(_batch: Batch) -> None:
         raise error
 
+    await call_env.handler()
+    services = call_env.services
     monkeypatch.setattr(call_env.ledger, "append", fails)
+    batch = Batch("a consent", (StoredEvent("1", "a consent", State.DISCLOSED, "now", {}),))
     with capture_logs() as logs:
-        assert not await submission._append(call_env.ledger, Batch("a consent", ()))
+        assert not await submission._append(services, services.settings.lines["shop"], batch)
     assert [log["log_level"] for log in logs] == ["error"] * logged
+    assert services.metrics.ledger_errors.total() == 1
+    assert services.metrics.consents.total() == 0

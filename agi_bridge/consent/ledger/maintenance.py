@@ -13,7 +13,7 @@ import structlog
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import ClockInDoubt, ConsentError
 from agi_bridge.consent.results import Filter, RetentionReport, RetentionRules
-from agi_bridge.observe import wall_clock
+from agi_bridge.observe import Metrics, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -66,6 +66,7 @@ class Maintenance:
         clock: seconds since the epoch.
         running: seconds from any start, which no setting of a clock changes.
         pause: waits until the event is set, but so many seconds at most.
+        metrics: count checkpoints.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Maintenance:
         clock: Callable[[], float] = wall_clock.now,
         running: Callable[[], float] = time.monotonic,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self._ledger = ledger
         self._publisher = publisher
         self._schedule = schedule
@@ -108,13 +111,17 @@ class Maintenance:
             checkpoint = await self._ledger.checkpoint() or self._unpublished
         except ConsentError as error:
             structlog.get_logger().error("checkpoint.not_signed", exc_info=error)
+            self._metrics.checkpoint_published(["signing"])
             return
-        if checkpoint is None:
+        if checkpoint is None:  # everything is in the last one
+            self._metrics.checkpoint_published([])
             return
         self._unpublished = checkpoint
         failures = await asyncio.to_thread(self._publisher.publish, checkpoint)
         for failure in failures:
             structlog.get_logger().error("checkpoint.not_sent", seq=checkpoint.seq, reason=failure)
+        # "file /var/lib/…: reason": its first word is the kind of destination.
+        self._metrics.checkpoint_published(each.partition(" ")[0] for each in failures)
         if not failures:
             self._unpublished = None
 
