@@ -30,6 +30,7 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.net import bind
+from agi_bridge.observe import Metrics
 from agi_bridge.speech import BadPrompts
 from agi_bridge.web import RecordingEndpoint, WebServer
 
@@ -62,7 +63,10 @@ class Stop:
 
 @asynccontextmanager
 async def build_services(
-    settings: Settings, ledger: Ledger, media: RecordingEndpoint | None = None
+    settings: Settings,
+    ledger: Ledger,
+    media: RecordingEndpoint | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Services]:
     """Build what all calls share besides the ledger: hook client, prompts.
 
@@ -70,6 +74,7 @@ async def build_services(
         settings: the configuration.
         ledger: keeps the consents.
         media: serves the prompts, if the PBX fetches them.
+        metrics: count what happens; None: the services get their own.
 
     Raises:
         LedgerUnavailable: the database did not take the disclosures.
@@ -78,7 +83,8 @@ async def build_services(
         HookConfigError: the hook's URL or certificates cannot be used.
     """
     address = None if media is None else media.address
-    prompts = await asyncio.to_thread(build_library, settings, address)
+    metrics = metrics or Metrics(settings.lines)
+    prompts = await asyncio.to_thread(build_library, settings, address, metrics)
     try:
         await asyncio.to_thread(prompts.prepare)
         lines = await asyncio.to_thread(line_libraries, settings, prompts)
@@ -86,7 +92,8 @@ async def build_services(
         async with hook_client(settings) as client:
             await keep_disclosures(settings, lines, ledger)
             hook = breaker(settings, client)
-            yield Services(settings, prompts, ledger, hook, settings.sha256, lines)
+            sha256 = settings.sha256
+            yield Services(settings, prompts, ledger, hook, sha256, lines, metrics=metrics)
     finally:
         await prompts.close()
 
@@ -104,6 +111,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
         and what `open_ledger` and `build_services` raise.
     """
     agi, stop = settings.agi, stop or Stop()
+    metrics = Metrics(settings.lines)
     with ExitStack() as bound:
         listeners = await asyncio.to_thread(bind_all, settings)
         for each in (one for sockets in listeners.values() for one in sockets):
@@ -113,9 +121,12 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
             await check_for_lost_events(settings, ledger)
             media = await asyncio.to_thread(served, settings)
             upkeep = Maintenance(
-                ledger, checkpoint_publisher(settings), maintenance_schedule(settings)
+                ledger,
+                checkpoint_publisher(settings),
+                maintenance_schedule(settings),
+                metrics=metrics,
             )
-            async with build_services(settings, ledger, media) as services:
+            async with build_services(settings, ledger, media, metrics) as services:
                 await settle_open(ledger)
                 async with (
                     anchored(upkeep),
@@ -127,6 +138,7 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         media,
                         sockets=listeners["web"],
                         max_connections=share.web,
+                        metrics=metrics,
                     ),
                     Server(
                         CallHandler(services),
