@@ -34,6 +34,20 @@ class Channel(MediaCommands, VariableCommands):
         """Whether the channel is known to be dead."""
         return self._connection.hangup.happened
 
+    @property
+    def released(self) -> bool:
+        """Whether `release` let go of the call before the caller hung up."""
+        return self._connection.released
+
+    def release(self) -> None:
+        """Let go of the call: the dialplan goes on with it once its command has ended.
+
+        Tasks of this call see a hangup, which `shielded` delays; no more commands can be sent. A
+        Dial that runs goes on, a prompt ends. After a hangup this does nothing.
+        """
+        if not self.hung_up:
+            self._connection.release()
+
     def until_hangup(self) -> AbstractAsyncContextManager[None]:
         """Cancel what is awaited inside when the caller hangs up; the block raises `AGIHangup`.
 

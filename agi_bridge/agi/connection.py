@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         "closed",
         "fault",
         "hangup",
+        "released",
         "task",
     )
 
@@ -98,6 +99,8 @@ class Connection(asyncio.Protocol):
         """Whether nothing more can be sent."""
         self.fault: AGIError | None = None
         """Why this side ended the session, if it did."""
+        self.released = False
+        """Whether this side let go of the call while its channel was alive."""
         self.task: asyncio.Task[None] | None = None
         """The call's task, cancelled when the call exceeds `Limits.call_seconds`."""
 
@@ -327,6 +330,18 @@ class Connection(asyncio.Protocol):
         self._settled()
         self.hang_up(informed)
         self.abort()
+
+    def release(self) -> None:
+        """Let go of the call: to its tasks this is a hangup, to the caller it is not.
+
+        What Asterisk executes goes on without this side, and then the dialplan. A prompt ends at
+        once (`ast_waitstream_full` watches the connection), a Dial does not (`handle_exec`).
+        """
+        if self.closed:
+            return
+        self.released = True
+        self._lost()
+        self.close()
 
     def close(self) -> None:
         """Close normally, now: the channel lives until this side closes."""

@@ -80,6 +80,9 @@ class Server:
         self._idle.set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self.finished = asyncio.Event()
+        """Set while there is neither a connection nor a call."""
+        self.finished.set()
         self._peers: dict[str, bool] = {}
         self._refused_peers = RateLimitedEvent("agi.peer_refused")
         self._evictions = RateLimitedEvent("agi.connection_evicted")
@@ -146,16 +149,38 @@ class Server:
         for listener in self._listeners:
             await listener.wait_closed()
 
-    async def drain(self, seconds: float) -> None:
-        """Stop: close the listener, wait `seconds` for calls to end, then cancel the rest.
+    def reconfigure(self, limits: Limits, applications: frozenset[str]) -> None:
+        """Use other limits and applications for connections and calls that begin from now on."""
+        self._limits = limits
+        self._applications = applications
 
-        Closing comes first because ``hagi://`` moves on to the next server only when it cannot
-        connect. A connection that is accepted and dropped loses its caller.
+    def stop_listening(self) -> None:
+        """Close the listener; calls in progress go on.
+
+        ``hagi://`` moves on to the next server only when it cannot connect. A connection that is
+        accepted and dropped loses its caller.
         """
         for listener in self._listeners:
             listener.close()
-        # Pending connections count too: Asterisk has already chosen this server for a caller.
-        await _within(seconds, self._empty)
+
+    def release_calls(self) -> int:
+        """Let go of all calls (`Channel.release`) and pending connections; return how many calls.
+
+        Their handlers may still end what is shielded from a hangup.
+        """
+        calls = [connection for connection in self._calls if not connection.closed]
+        for connection in calls:
+            connection.release()
+        for connection in self._connections.keys() - self._calls.keys():
+            connection.abort()
+        return len(calls)
+
+    async def drain(self, seconds: float) -> None:
+        """Stop: close the listener, wait `seconds` for calls to end, then cancel the rest."""
+        self.stop_listening()
+        # Pending connections count too: Asterisk has already chosen this server for a caller. And
+        # so do calls whose connection is closed: they may be storing what the caller agreed to.
+        await _within(seconds, self.finished)
         for task in self._calls.values():
             task.cancel()
         await _within(self._limits.hangup_seconds, self._idle)
@@ -179,6 +204,7 @@ class Server:
         address: str = peername[0] if peername else ""
         self._connections[connection] = address
         self._empty.clear()
+        self.finished.clear()
         if self._allow and not (address and self._allowed(address)):
             return False  # without a list only loopback can connect
         self._add_pending(connection)
@@ -223,6 +249,7 @@ class Server:
         self._pending.discard(connection)
         if not self._connections:
             self._empty.set()
+            self._note_finished()
         if not connection.begun:
             log.debug(
                 "agi.probe_closed",
@@ -243,6 +270,11 @@ class Server:
             del self._calls[connection]
             if not self._calls:
                 self._idle.set()
+                self._note_finished()
+
+    def _note_finished(self) -> None:
+        if not self._calls and not self._connections:
+            self.finished.set()
 
     def _allowed(self, peer: str) -> bool:
         known = self._peers.get(peer)

@@ -537,3 +537,89 @@ def test_serving_ends_on_both_event_loops(
             await serving
 
     runner(story())
+
+
+async def test_a_released_call_goes_on_in_the_dialplan_and_its_handler_sees_a_hangup() -> None:
+    seen: list[object] = []
+    waiting = asyncio.Event()
+
+    async def handler(channel: Channel) -> None:
+        try:
+            async with channel.until_hangup():
+                waiting.set()
+                await forever(channel)
+        except AGIHangup:
+            seen.extend([channel.released, channel.hung_up])
+            with pytest.raises(AGIHangup):
+                await channel.set_variable("DONE", "1")
+
+    async with Server(handler, port=0) as server:
+        call = asyncio.create_task(FakeAsterisk().call(HOST, server.port))
+        await waiting.wait()
+        assert server.release_calls() == 1
+        assert (await call).status == "SUCCESS"
+        await server.finished.wait()
+    assert seen == [True, True]
+
+
+async def test_what_a_released_call_shields_ends_before_the_server_is_finished() -> None:
+    go_on, shielding = asyncio.Event(), asyncio.Event()
+    stored: list[str] = []
+
+    async def handler(channel: Channel) -> None:
+        async with channel.shielded():
+            shielding.set()
+            await go_on.wait()
+            stored.append("outcome")
+
+    async with Server(handler, port=0) as server:
+        call = asyncio.create_task(FakeAsterisk().call(HOST, server.port))
+        await shielding.wait()
+        assert server.release_calls() == 1
+        await call  # the caller does not wait for it
+        draining = asyncio.create_task(server.drain(30.0))
+        await until(lambda: not server._connections)
+        assert not draining.done()
+        assert server.release_calls() == 0
+        go_on.set()
+        await draining
+    assert stored == ["outcome"]
+
+
+async def test_releasing_drops_connections_that_are_no_calls_yet() -> None:
+    async with Server(quick, port=0) as server:
+        peer = await Peer.connect(server, ENVIRONMENT[:10])
+        await until(lambda: bool(server._connections))
+        assert server.release_calls() == 0
+        await server.finished.wait()
+        await peer.close()
+
+
+async def test_a_caller_who_has_hung_up_is_not_released_as_well() -> None:
+    released: list[bool] = []
+
+    async def handler(channel: Channel) -> None:
+        try:
+            async with channel.until_hangup():
+                await forever(channel)
+        except AGIHangup:
+            channel.release()
+            released.append(channel.released)
+
+    async with Server(handler, port=0) as server:
+        await FakeAsterisk(hangup_at=lambda _words: True).call(HOST, server.port)
+        await server.finished.wait()
+    assert released == [False]
+
+
+async def test_new_limits_hold_for_calls_that_begin_after_them() -> None:
+    async with Server(forever, port=0) as server:
+        first = asyncio.create_task(FakeAsterisk().call(HOST, server.port))
+        await until(lambda: server.calls == 1)
+        server.reconfigure(Limits(max_calls=1), frozenset())
+        with capture_logs() as logs:
+            assert (await FakeAsterisk().call(HOST, server.port)).status == "FAILURE"
+        assert [entry["event"] for entry in logs] == ["agi.call_refused"]
+        assert server.calls == 1
+        server.release_calls()
+        await first
