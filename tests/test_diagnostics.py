@@ -55,7 +55,7 @@ def test_an_error_of_libraries_alone_has_their_innermost_place() -> None:
 
 
 def test_what_a_task_group_raises_is_what_its_tasks_raised() -> None:
-    async def story() -> None:
+    async def run_group() -> None:
         async def first() -> None:
             fail()
 
@@ -68,7 +68,7 @@ def test_what_a_task_group_raises_is_what_its_tasks_raised() -> None:
                 inner.create_task(first())
                 await asyncio.Event().wait()
 
-    error = caught(lambda: asyncio.run(story()))
+    error = caught(lambda: asyncio.run(run_group()))
     assert isinstance(error, ExceptionGroup)
     told = exception_origin(error)
     assert f"KeyError at {HERE}:{line_of(fail)}" in told

@@ -1,7 +1,7 @@
 """What every part of one call needs: channel, line, prompts, log entry, caller, language.
 
-`CallContext` is frozen and passed on as one value; only the caller's language changes. What all
-calls share is in `call.services`.
+`CallContext` is frozen and passed on as one value; only the caller's language changes. Which number
+was called is also read here. What all calls share is in `call.services`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agi_bridge import phone
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 
 if TYPE_CHECKING:
-    from agi_bridge.agi import Channel
+    from collections.abc import Sequence
+
+    from agi_bridge.agi import Channel, Environment
     from agi_bridge.observe import CallLogEntry
     from agi_bridge.phone import PhoneNumber
     from agi_bridge.settings import Line
@@ -68,3 +71,28 @@ class CallContext:
         self.choice.code = language
         self.log_entry.note(language=language)
         await self.channel.set_variable(CHANNEL_LANGUAGE, language)
+
+
+def called_numbers(environment: Environment) -> tuple[str | None, ...]:
+    """Return what the AGI environment gives as the called number, the most reliable first.
+
+    These are `to=` in the AGI URL, the first AGI argument, the DNID from the trunk, and the
+    dialplan's extension. Any of them may be None.
+    """
+    argument = environment.arguments[0] if environment.arguments else None
+    return (
+        environment.query.get("to"),
+        argument,
+        environment.dnid,
+        environment.extension,
+    )
+
+
+def called_did(line: Line, called: Sequence[str | None]) -> str:
+    """Return the DID of the line that was called; on the fallback line, the number called."""
+    numbers = [number for number in called if number]
+    for number in numbers:
+        for did in line.did:
+            if phone.same_number(number, did, region=line.regions[0]):
+                return did
+    return numbers[0] if numbers else line.did[0]

@@ -1,4 +1,6 @@
-"""The sounds of single digits: spoken by the PBX, or recordings where the PBX lacks a language.
+"""Digits spoken to the caller: their sounds, and the groups in which a number is read back.
+
+The PBX speaks them, or recordings do where the PBX lacks the language.
 
 SAY DIGITS does not report which recordings it played. Without digits in the channel's language,
 Asterisk says English ones; without those, it says nothing. It answers 0 both times (main/file.c,
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _BEYOND_END: Final = 8000 * 3600
 """An offset in samples: no digit takes an hour."""
+
+_NANP_DIGITS: Final = 10
+_GROUP: Final = 3
 
 
 class DigitSounds:
@@ -54,3 +59,26 @@ class DigitSounds:
         except AGIAppError:
             return True
         return False
+
+
+def read_back_groups(digits: str) -> tuple[str, ...]:
+    """Group a number as people say it: 3-3-4 in the NANP, pairs in France, otherwise threes.
+
+    A single digit is never left over after threes: the last four digits are then two pairs.
+
+    Args:
+        digits: as keyed, so that callers hear what they keyed.
+    """
+    if digits.startswith("1") and len(digits) == _NANP_DIGITS + 1:
+        return (digits[0], *read_back_groups(digits[1:]))
+    if len(digits) == _NANP_DIGITS and not digits.startswith("0"):
+        return digits[:3], digits[3:6], digits[6:]
+    if len(digits) == _NANP_DIGITS:
+        return _groups(digits, 2)
+    if len(digits) % _GROUP == 1 and len(digits) > _GROUP:
+        return (*_groups(digits[:-4], _GROUP), *_groups(digits[-4:], 2))
+    return _groups(digits, _GROUP)
+
+
+def _groups(digits: str, size: int) -> tuple[str, ...]:
+    return tuple(digits[i : i + size] for i in range(0, len(digits), size))

@@ -10,9 +10,8 @@ import structlog
 from agi_bridge import __version__, phone
 from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import opt_out, variables
-from agi_bridge.call.called_number import called_did, called_numbers
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
-from agi_bridge.call.context import CallContext
+from agi_bridge.call.context import CallContext, called_did, called_numbers
 from agi_bridge.call.execute import PlanExecutor, announce_default
 from agi_bridge.call.plan import GoToDefault, Plan, connects, speaks
 from agi_bridge.call.submission import (

@@ -147,30 +147,3 @@ def most_digits_keyed(regions: tuple[str, ...]) -> Callable[[str], int]:
         return phone.keyed_length(digits, regions).most
 
     return most_digits
-
-
-NANP_DIGITS: Final = 10
-GROUP: Final = 3
-
-
-def read_back_groups(digits: str) -> tuple[str, ...]:
-    """A number as people say it: 3-3-4 in the NANP, pairs in France, else in threes.
-
-    No digit stands alone at the end of threes: the last four are two pairs then.
-
-    Args:
-        digits: as keyed, so that callers hear what they did.
-    """
-    if digits.startswith("1") and len(digits) == NANP_DIGITS + 1:
-        return (digits[0], *read_back_groups(digits[1:]))
-    if len(digits) == NANP_DIGITS and not digits.startswith("0"):
-        return digits[:3], digits[3:6], digits[6:]
-    if len(digits) == NANP_DIGITS:
-        return _groups(digits, 2)
-    if len(digits) % GROUP == 1 and len(digits) > GROUP:
-        return (*_groups(digits[:-4], GROUP), *_groups(digits[-4:], 2))
-    return _groups(digits, GROUP)
-
-
-def _groups(digits: str, size: int) -> tuple[str, ...]:
-    return tuple(digits[i : i + size] for i in range(0, len(digits), size))

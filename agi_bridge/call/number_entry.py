@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from agi_bridge import phone
 from agi_bridge.agi import SAMPLES_PER_SECOND, AGIAppError
-from agi_bridge.call.digits import DigitSounds
+from agi_bridge.call.digits import DigitSounds, read_back_groups
 from agi_bridge.call.keypad import (
     DIGITS,
     QUIET_SECONDS,
@@ -26,7 +26,6 @@ from agi_bridge.call.keypad import (
     await_key,
     most_digits_keyed,
     play,
-    read_back_groups,
     read_number,
 )
 

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,10 @@ _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
 SALT_BYTES = 32
+HOUR: Final = 3600.0
+"""Seconds."""
+DAY: Final = 24 * HOUR
+"""Seconds: a limit or a period of 24 hours, whatever the calendar says."""
 _VERSION_7 = (0x7 << 76) | (0b10 << 62)
 _RANDOM_BITS = (1 << 80) - 1 - ((0xF << 76) | (0b11 << 62))
 

@@ -1,15 +1,14 @@
 """What the service reports about itself: JSON logs, a log line per call, metrics, a trusted clock.
 
-Telephone numbers are masked on the way out. Metrics are counted here; `status` shows them.
+Telephone numbers are masked before they are written. Metrics are counted here; `status` shows them.
 """
 
 from agi_bridge.observe.call_log import CallLogEntry
-from agi_bridge.observe.clock import ask_kernel, clock_synchronised
+from agi_bridge.observe.clock import TrustedClock, ask_kernel, clock_synchronised, wall_clock
 from agi_bridge.observe.logging import background_logging, configure_logging, mask_numbers
 from agi_bridge.observe.metrics import STATES as COUNTED_STATES
 from agi_bridge.observe.metrics import Metrics
 from agi_bridge.observe.series import Counter, Histogram
-from agi_bridge.observe.trusted_clock import TrustedClock, wall_clock
 
 __all__ = [
     "COUNTED_STATES",

@@ -17,7 +17,7 @@ import structlog
 
 from agi_bridge.circuit_breaker import CircuitBreaker
 
-from .engines.pbx import PbxEngine, PbxSpeech
+from .engines import PbxEngine, PbxSpeech
 from .errors import BadAudio, EngineError, EngineTimeout
 from .prompt_names import language_tags
 from .recording import Recording, text_hash

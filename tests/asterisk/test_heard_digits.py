@@ -49,7 +49,7 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
     library = Library(cache=own).with_overrides(PromptFolder(own))
     shop = line().model_copy(update={"digits": digits})
 
-    async def story(channel: Channel) -> None:
+    async def script(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, language)
         choice = LanguageChoice(language)
         context = CallContext(channel, shop, library, CallLogEntry("test"), choice=choice)
@@ -57,7 +57,7 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
         await play(channel, found, "")
 
     async with ScriptedBridge(pbx) as bridge:
-        call = await bridge.call(story)
+        call = await bridge.call(script)
         await call.ended()
     return call
 
@@ -89,11 +89,11 @@ async def test_the_pbxs_digits_are_heard_where_it_has_them(pbx: Pbx, own: Path) 
 async def test_the_pbx_alone_would_have_said_english_ones(pbx: Pbx) -> None:
     """Why it is found out beforehand: SAY DIGITS answers 0 for a language that Asterisk lacks."""
 
-    async def story(channel: Channel) -> None:
+    async def script(channel: Channel) -> None:
         await channel.set_variable(CHANNEL_LANGUAGE, "de")
         assert await channel.say_digits(NUMBER) == ""
 
     async with ScriptedBridge(pbx) as bridge:
-        call = await bridge.call(story)
+        call = await bridge.call(script)
         await call.ended()
     assert in_order(call, [pbx.sound(f"digits/{digit}") for digit in NUMBER])

@@ -41,14 +41,14 @@ async def test_every_shipped_prompt_is_heard_from_its_first_to_its_last_sample(
     shares = shared_out(library)
 
     async def listened(share: list[tuple[str, str]]) -> Call:
-        async def story(channel: Channel) -> None:
+        async def script(channel: Channel) -> None:
             context = CallContext(channel, line(), library, CallLogEntry("test"))
             executor = PlanExecutor(context)
             for language, name in share:
                 context.choice.code = language
                 await executor.play_or_raise(name)
 
-        call = await bridge.call(story)
+        call = await bridge.call(script)
         await call.ended(within=90)
         return call
 

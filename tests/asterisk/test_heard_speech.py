@@ -56,7 +56,7 @@ HOSTILE = {
 """MARKER is a file that none of them may bring about."""
 
 
-class ConsoleReporter:
+class EspeakLibrary:
     """Espeak-ng behind a library, and what it was given to speak."""
 
     def __init__(self, folder: Path) -> None:
@@ -92,8 +92,8 @@ def marker() -> Iterator[Path]:
 
 
 @pytest.fixture
-def teller(tmp_path: Path) -> ConsoleReporter:
-    return ConsoleReporter(tmp_path)
+def espeak(tmp_path: Path) -> EspeakLibrary:
+    return EspeakLibrary(tmp_path)
 
 
 @asynccontextmanager
@@ -118,7 +118,7 @@ class Listener:
         steps = plan_call(answer, self._line, "en").steps
         assert isinstance(steps[0], Speak)
 
-        async def story(channel: Channel) -> None:
+        async def script(channel: Channel) -> None:
             context = CallContext(channel, self._line, self._library, CallLogEntry("test"))
             executor = PlanExecutor(context)
             try:
@@ -126,7 +126,7 @@ class Listener:
             finally:
                 executor.close()
 
-        return await self._bridge.call(story)
+        return await self._bridge.call(script)
 
     async def listened(self, text: str, language: str = "en") -> Call:
         call = await self.call(text, language)
@@ -140,56 +140,56 @@ def unheard(call: Call, recording: Recording) -> float:
 
 
 async def test_hostile_texts_are_heard_as_they_are_and_do_nothing(
-    pbx: Pbx, teller: ConsoleReporter, marker: Path
+    pbx: Pbx, espeak: EspeakLibrary, marker: Path
 ) -> None:
     texts = {name: text.replace("MARKER", str(marker)) for name, text in HOSTILE.items()}
     language = {"right to left": "ar"}
-    async with hears_answers(pbx, teller.library) as listener:
+    async with hears_answers(pbx, espeak.library) as listener:
         calls = await asyncio.gather(
             *(listener.listened(text, language.get(name, "en")) for name, text in texts.items())
         )
     missing = {
         name: lost
         for (name, text), call in zip(texts.items(), calls, strict=True)
-        for recording in await teller.recordings(text, language.get(name, "en"))
+        for recording in await espeak.recordings(text, language.get(name, "en"))
         if (lost := unheard(call, recording)) > PACKET
     }
     assert missing == {}
-    assert teller.given() == {passage for text in texts.values() for passage in passages(text)}
+    assert espeak.given() == {passage for text in texts.values() for passage in passages(text)}
     assert not marker.exists()
 
 
 async def test_twenty_callers_at_once_each_hear_their_own_text(
-    pbx: Pbx, teller: ConsoleReporter
+    pbx: Pbx, espeak: EspeakLibrary
 ) -> None:
     texts = [f"You are caller number {number}, and this is for you." for number in range(20)]
-    async with hears_answers(pbx, teller.library) as listener:
+    async with hears_answers(pbx, espeak.library) as listener:
         calls = await asyncio.gather(*map(listener.listened, texts))
-    recordings = [(await teller.recordings(text))[0] for text in texts]
+    recordings = [(await espeak.recordings(text))[0] for text in texts]
     for own, call in enumerate(calls):
         assert [n for n, each in enumerate(recordings) if unheard(call, each) <= PACKET] == [own]
 
 
 async def test_a_very_long_text_begins_at_once_and_is_rendered_no_further_than_needed(
-    pbx: Pbx, teller: ConsoleReporter
+    pbx: Pbx, espeak: EspeakLibrary
 ) -> None:
     text = "".join(f"This is sentence number {number} of it. " for number in range(130))[:4096]
     parts = passages(text)
     assert len(parts) > 100
-    async with hears_answers(pbx, teller.library) as listener:
+    async with hears_answers(pbx, espeak.library) as listener:
         call = await listener.call(text)
-        for recording in await teller.recordings(" ".join(parts[:2])):
+        for recording in await espeak.recordings(" ".join(parts[:2])):
             await hears(call, recording.wav)
         await call.hang_up()
         await pbx.silent()
-    assert len(teller.given()) <= 4 + AHEAD
+    assert len(espeak.given()) <= 4 + AHEAD
 
 
-async def test_a_key_of_the_line_ends_a_text(pbx: Pbx, teller: ConsoleReporter) -> None:
+async def test_a_key_of_the_line_ends_a_text(pbx: Pbx, espeak: EspeakLibrary) -> None:
     text = "This is the first sentence of two. This is the second sentence of two."
-    async with hears_answers(pbx, teller.library, say_skip_keys="#") as listener:
+    async with hears_answers(pbx, espeak.library, say_skip_keys="#") as listener:
         call = await listener.call(text)
-        first, second = await teller.recordings(text)
+        first, second = await espeak.recordings(text)
         await hears(call, first.wav, 300)
         await call.press("1#")
         await call.ended()
@@ -243,18 +243,18 @@ async def with_festival(pbx: Pbx, port: int) -> AsyncIterator[None]:
 
 
 async def test_the_pbx_itself_speaks_and_nothing_in_the_text_means_anything_to_it(
-    pbx: Pbx, teller: ConsoleReporter, marker: Path
+    pbx: Pbx, espeak: EspeakLibrary, marker: Path
 ) -> None:
     text = f'We are, "sadly" (yes), $EXTEN; ${{EXTEN}} | `touch {marker}` & 50 % off.'
-    (voice,) = await teller.recordings("This is what Festival says.")
+    (voice,) = await espeak.recordings("This is what Festival says.")
     sound = samples(voice.wav)
     del sound[-(len(sound) % 160 or 1) :]
     sound.append(0)  # Asterisk's Festival blocks for ever after a last packet that is full
-    teller.library = Library(cache=marker, engines=[PbxEngine(["Festival", "{text}"])])
+    espeak.library = Library(cache=marker, engines=[PbxEngine(["Festival", "{text}"])])
     async with (
         Festival(sound) as festival,
         with_festival(pbx, festival.port),
-        hears_answers(pbx, teller.library, "Festival") as listener,
+        hears_answers(pbx, espeak.library, "Festival") as listener,
     ):
         call = await listener.listened(text)
     (asked,) = festival.asked
@@ -264,19 +264,19 @@ async def test_the_pbx_itself_speaks_and_nothing_in_the_text_means_anything_to_i
 
 
 async def test_where_the_pbx_cannot_speak_the_next_engine_does(
-    pbx: Pbx, teller: ConsoleReporter
+    pbx: Pbx, espeak: EspeakLibrary
 ) -> None:
     """Festival is there, its server is not: EXEC answers -1."""
     text = "Somebody else has to say this."
-    teller.library = Library(
-        cache=teller.folder / "speech",
-        engines=[PbxEngine(["Festival", "{text}"]), teller.engine],
+    espeak.library = Library(
+        cache=espeak.folder / "speech",
+        engines=[PbxEngine(["Festival", "{text}"]), espeak.engine],
         budget=20.0,
     )
     async with (
         with_festival(pbx, 9),
-        hears_answers(pbx, teller.library, "Festival") as listener,
+        hears_answers(pbx, espeak.library, "Festival") as listener,
     ):
         call = await listener.listened(text)
-    (recording,) = await teller.recordings(text)
+    (recording,) = await espeak.recordings(text)
     assert unheard(call, recording) <= PACKET

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.context import CallContext, LanguageChoice
-from agi_bridge.call.digits import DigitSounds
+from agi_bridge.call.digits import DigitSounds, read_back_groups
 from agi_bridge.call.number_entry import Declined, NumberEntry
 from agi_bridge.observe import CallLogEntry
 from agi_bridge.speech import SHIPPED, Library
@@ -152,3 +154,26 @@ async def test_a_french_number_is_read_back_in_pairs() -> None:
     call = await read_back("0612345678", own=False, regions=["FR"])
     said = [heard.name for heard in call.heard if heard.kind == "digits"]
     assert said[:6] == ["06", "12", "34", "56", "78", "1"]
+
+
+@pytest.mark.parametrize(
+    ("digits", "groups"),
+    [
+        ("4155550123", ("415", "555", "0123")),
+        ("14155550123", ("1", "415", "555", "0123")),
+        ("0612345678", ("06", "12", "34", "56", "78")),
+        ("07400123456", ("074", "001", "234", "56")),
+        ("0151123456789", ("015", "112", "345", "67", "89")),
+        ("81234567", ("812", "345", "67")),
+        ("7290", ("72", "90")),
+        ("5", ("5",)),
+        ("011442079460000", ("011", "442", "079", "460", "000")),
+    ],
+)
+def test_a_number_is_read_back_as_people_say_it(digits: str, groups: tuple[str, ...]) -> None:
+    assert read_back_groups(digits) == groups
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=20))
+def test_reading_back_says_every_digit_once(digits: str) -> None:
+    assert "".join(read_back_groups(digits)) == digits

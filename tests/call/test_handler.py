@@ -277,7 +277,7 @@ async def test_the_line_is_found_by_any_form_of_its_number(
 # The log
 
 
-async def test_a_call_leaves_one_line_that_tells_its_story(call_env: CallEnv) -> None:
+async def test_a_call_writes_one_log_line_with_its_steps(call_env: CallEnv) -> None:
     with capture_logs() as logs:
         call = await call_env(AGREES)
     (line,) = [log for log in logs if log["log_level"] == "info"]

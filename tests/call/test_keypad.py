@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import keypad
@@ -12,7 +10,6 @@ from agi_bridge.call.keypad import (
     KeyedDigits,
     Timing,
     most_digits_keyed,
-    read_back_groups,
     read_number,
 )
 from tests.support.fake_library import recording
@@ -80,29 +77,6 @@ async def test_all_of_an_entry_has_its_own_limit() -> None:
 )
 def test_how_many_digits_to_wait_for(digits: str, us: int, french: int) -> None:
     assert (US(digits), FRENCH(digits)) == (us, french)
-
-
-@pytest.mark.parametrize(
-    ("digits", "groups"),
-    [
-        ("4155550123", ("415", "555", "0123")),
-        ("14155550123", ("1", "415", "555", "0123")),
-        ("0612345678", ("06", "12", "34", "56", "78")),
-        ("07400123456", ("074", "001", "234", "56")),
-        ("0151123456789", ("015", "112", "345", "67", "89")),
-        ("81234567", ("812", "345", "67")),
-        ("7290", ("72", "90")),
-        ("5", ("5",)),
-        ("011442079460000", ("011", "442", "079", "460", "000")),
-    ],
-)
-def test_a_number_is_read_back_as_people_say_it(digits: str, groups: tuple[str, ...]) -> None:
-    assert read_back_groups(digits) == groups
-
-
-@given(st.text(alphabet="0123456789", min_size=1, max_size=20))
-def test_reading_back_says_every_digit_once(digits: str) -> None:
-    assert "".join(read_back_groups(digits)) == digits
 
 
 def test_keys_are_those_of_a_telephone() -> None:

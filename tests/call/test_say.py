@@ -135,12 +135,12 @@ async def test_no_more_is_rendered_than_is_soon_heard() -> None:
 async def test_what_was_foreseen_is_not_rendered_again() -> None:
     fake_library = FakeLibrary()
 
-    async def story(player: TextPlayer) -> bool:
+    async def script(player: TextPlayer) -> bool:
         player.prefetch(ONE, "en")
         player.prefetch(ONE, "en")
         return await player.say(ONE, "en")
 
-    call, _ = await speak(fake_library, story)
+    call, _ = await speak(fake_library, script)
     assert heard(call) == [ONE]
     assert fake_library.asked == [ONE]
 
@@ -259,12 +259,12 @@ async def test_what_was_foreseen_and_not_said_is_given_up_with_the_call() -> Non
     fake_library = FakeLibrary()
     fake_library.hold(ONE)
 
-    async def story(player: TextPlayer) -> bool:
+    async def script(player: TextPlayer) -> bool:
         player.prefetch(TEXT, "en")
         await asyncio.sleep(0)
         return True
 
-    await speak(fake_library, story)
+    await speak(fake_library, script)
     await asyncio.sleep(0)
     assert fake_library.given_up == [ONE]
 

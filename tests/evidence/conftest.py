@@ -1,6 +1,5 @@
 """Ledgers, and a filled one to export from."""
 
-from tests.support.consents_shop import export, filled, original_export, shop
 from tests.support.ledgers import (
     emptied_database,
     emptied_url,
@@ -11,18 +10,19 @@ from tests.support.ledgers import (
     other_keys,
     where,
 )
+from tests.support.sample_ledger import export, original, original_export, sample
 
 __all__ = [
     "emptied_database",
     "emptied_url",
     "export",
     "file",
-    "filled",
     "keys",
     "ledger",
+    "original",
     "original_export",
     "other",
     "other_keys",
-    "shop",
+    "sample",
     "where",
 ]

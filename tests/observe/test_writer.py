@@ -180,7 +180,7 @@ class Bad:
     def __del__(self):
         raise ValueError("in a finaliser")
 
-async def story():
+async def main():
     log = structlog.get_logger()
     for number in range(20_000):
         log.info("call", number=number, filler="x" * 200)
@@ -196,7 +196,7 @@ async def story():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 with background_logging("info"):
-    uvloop.run(story())
+    uvloop.run(main())
 print("ended", flush=True)
 """
 

@@ -1,5 +1,5 @@
-"""A shop to run the commands for."""
+"""A configured line to run the commands for."""
 
-from tests.support.prompts_commands import rendered, rendered_once, shop
+from tests.support.prompts_commands import cli, rendered, rendered_once
 
-__all__ = ["rendered", "rendered_once", "shop"]
+__all__ = ["cli", "rendered", "rendered_once"]

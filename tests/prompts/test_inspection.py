@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Settings
     from agi_bridge.speech.prompt_folder import Source
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
 def inspected(settings: Settings) -> tuple[LinePrompts, ...]:
@@ -34,8 +34,8 @@ def inspected(settings: Settings) -> tuple[LinePrompts, ...]:
 
 def asked(name: str = "goodbye", **settings: str) -> RequiredPrompt:
     """A prompt that a line wants."""
-    shop = line(policy_url="example.com", **settings)
-    (found,) = [each for each in required_prompts(shop, Script()) if each.name == name]
+    cli = line(policy_url="example.com", **settings)
+    (found,) = [each for each in required_prompts(cli, Script()) if each.name == name]
     return found
 
 
@@ -58,15 +58,15 @@ def as_read(file: Path) -> Prompt:
     return inspect_prompt(asked(), entries["en", "goodbye"])
 
 
-def test_the_packages_prompts_are_faultless(shop: Shop) -> None:
-    (found,) = inspected(shop.configure(languages=["en", "es", "fr"]).settings)
+def test_the_packages_prompts_are_faultless(cli: PromptsCli) -> None:
+    (found,) = inspected(cli.configure(languages=["en", "es", "fr"]).settings)
     others = [each for each in found.prompts if not each.wanted.is_disclosure]
     assert len(others) == 48
     assert [each.issues for each in others] == [()] * 48
 
 
-def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> None:
-    (found,) = inspected(shop.settings)
+def test_the_packages_disclosure_is_noted_for_naming_no_brand(cli: PromptsCli) -> None:
+    (found,) = inspected(cli.settings)
     (asking,) = [each for each in found.prompts if each.wanted.is_disclosure]
     issue = Issue("is the package's own, which names no brand", Severity.NOTE, Remedy.RENDER)
     assert asking.issues == (issue,)
@@ -74,21 +74,21 @@ def test_the_packages_disclosure_is_noted_for_naming_no_brand(shop: Shop) -> Non
     assert asking.words.startswith("Thank you for calling. ")
 
 
-def test_what_was_rendered_is_faultless(rendered: Shop) -> None:
+def test_what_was_rendered_is_faultless(rendered: PromptsCli) -> None:
     (found,) = inspected(rendered.settings)
     assert [each.issues for each in found.prompts] == [()] * 17
     assert {each.version for each in found.prompts} == {1}
 
 
-def test_what_was_rendered_for_another_brand_is_stale(rendered: Shop) -> None:
+def test_what_was_rendered_for_another_brand_is_stale(rendered: PromptsCli) -> None:
     (found,) = inspected(rendered.configure(brand="Maple Books").settings)
     issues = {each.wanted.name: each.issues for each in found.prompts if each.issues}
     told = "is stale: the script's text has changed since"
     assert issues == {"disclosure": (Issue(told, Severity.FAULT, Remedy.RENDER),)}
 
 
-def test_the_languages_come_one_after_the_other(shop: Shop) -> None:
-    (found,) = inspected(shop.configure(languages=["en", "fr"]).settings)
+def test_the_languages_come_one_after_the_other(cli: PromptsCli) -> None:
+    (found,) = inspected(cli.configure(languages=["en", "fr"]).settings)
     assert [(tag, len(prompts)) for tag, prompts in found.by_language()] == [("en", 17), ("fr", 17)]
 
 
@@ -189,7 +189,9 @@ def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
     assert [each.severity for each in found.issues] == [Severity.FAULT]
 
 
-def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(rendered: Shop) -> None:
+def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(
+    rendered: PromptsCli,
+) -> None:
     settings = rendered.settings
     (before,) = inspected(settings)
     (file,) = [

@@ -47,16 +47,16 @@ def test_a_line_has_its_own_disclosure_instead_of_the_usual_one() -> None:
 
 
 def test_texts_have_the_brand_and_the_address_in_them() -> None:
-    shop = line(brand="Maple Books", policy_url="https://maple.example/text")
-    (text,) = [each.text for each in required_prompts(shop, Script()) if each.is_disclosure]
+    cli = line(brand="Maple Books", policy_url="https://maple.example/text")
+    (text,) = [each.text for each in required_prompts(cli, Script()) if each.is_disclosure]
     assert text is not None
     assert text.text.startswith("Thank you for calling Maple Books.")
     assert "maple dot example slash text" in text.text
 
 
 def test_a_line_may_have_texts_of_its_own() -> None:
-    shop = line(texts={"en": {"goodbye": "Thank you for calling {brand}."}})
-    (goodbye,) = [each.text for each in required_prompts(shop, Script()) if each.name == "goodbye"]
+    cli = line(texts={"en": {"goodbye": "Thank you for calling {brand}."}})
+    (goodbye,) = [each.text for each in required_prompts(cli, Script()) if each.name == "goodbye"]
     assert goodbye is not None
     assert (goodbye.text, goodbye.version) == ("Thank you for calling Example Store.", 0)
 
@@ -68,6 +68,6 @@ def test_a_text_that_cannot_be_made_says_why() -> None:
 
 
 def test_languages_can_be_chosen_among_the_lines_own() -> None:
-    shop = line(languages=["en", "es", "fr"])
-    assert {each.language for each in required_prompts(shop, Script())} == {"en", "es", "fr"}
-    assert {each.language for each in required_prompts(shop, Script(), ["fr"])} == {"fr"}
+    cli = line(languages=["en", "es", "fr"])
+    assert {each.language for each in required_prompts(cli, Script())} == {"en", "es", "fr"}
+    assert {each.language for each in required_prompts(cli, Script(), ["fr"])} == {"fr"}

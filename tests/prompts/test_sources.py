@@ -13,21 +13,21 @@ from tests.support.prompt_sounds import recording, tone
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
-def sources(shop: Shop) -> PromptSources:
-    settings = shop.settings
+def sources(cli: PromptsCli) -> PromptSources:
+    settings = cli.settings
     return prompt_sources(settings, settings.lines["shop"])
 
 
-def test_what_nobody_replaced_is_the_packages_own(shop: Shop) -> None:
-    found = sources(shop).find("goodbye", "en")
+def test_what_nobody_replaced_is_the_packages_own(cli: PromptsCli) -> None:
+    found = sources(cli).find("goodbye", "en")
     assert found is not None
     assert (found.source, found.file) == ("shipped", SHIPPED / "en" / "goodbye.wav")
 
 
-def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: Shop) -> None:
+def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: PromptsCli) -> None:
     found = sources(rendered).find("goodbye", "en")
     assert found is not None
     assert found.source == "rendered"
@@ -35,15 +35,15 @@ def test_what_was_rendered_for_the_line_wins_over_the_package(rendered: Shop) ->
     assert found.text == "Goodbye."
 
 
-def test_a_recording_wins_over_all(rendered: Shop) -> None:
+def test_a_recording_wins_over_all(rendered: PromptsCli) -> None:
     file = recording(rendered.recordings, "goodbye", "So long.")
     found = sources(rendered).find("goodbye", "en")
     assert found is not None
     assert (found.source, found.file, found.text) == ("recording", file, "So long.")
 
 
-def test_a_country_takes_its_languages_prompts(shop: Shop) -> None:
-    found = sources(shop).find("goodbye", "fr-CA")
+def test_a_country_takes_its_languages_prompts(cli: PromptsCli) -> None:
+    found = sources(cli).find("goodbye", "fr-CA")
     assert found is not None
     assert found.file == SHIPPED / "fr" / "goodbye.wav"
 
@@ -60,13 +60,13 @@ def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: 
     assert both.names("fr-CA") == ["goodbye"]
 
 
-def test_what_is_nowhere_is_not_found(shop: Shop) -> None:
-    assert sources(shop).find("hello", "en") is None
+def test_what_is_nowhere_is_not_found(cli: PromptsCli) -> None:
+    assert sources(cli).find("hello", "en") is None
 
 
-def test_a_folder_of_ones_own_stands_in_the_packages_stead(shop: Shop, tmp_path: Path) -> None:
+def test_a_folder_of_ones_own_stands_in_the_packages_stead(cli: PromptsCli, tmp_path: Path) -> None:
     recording(tmp_path / "prompts", "goodbye", "So long.")
-    settings = shop.settings
+    settings = cli.settings
     speech = settings.speech.model_copy(update={"prompts": tmp_path / "prompts"})
     own = prompt_sources(settings.model_copy(update={"speech": speech}), settings.lines["shop"])
     found = own.find("goodbye", "en")
@@ -89,7 +89,7 @@ def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
     assert layer.entries["en", "busy"].text is None
 
 
-def test_a_sound_that_is_no_longer_there_is_told_of(rendered: Shop) -> None:
+def test_a_sound_that_is_no_longer_there_is_told_of(rendered: PromptsCli) -> None:
     settings = rendered.settings
     folder = rendered_folder(settings, settings.lines["shop"])
     (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()
@@ -108,6 +108,6 @@ def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
     )
 
 
-def test_problems_of_all_folders_come_together(shop: Shop) -> None:
-    both = PromptSources((scan_folder(PromptFolder(shop.folder / "none")), *sources(shop).layers))
+def test_problems_of_all_folders_come_together(cli: PromptsCli) -> None:
+    both = PromptSources((scan_folder(PromptFolder(cli.folder / "none")), *sources(cli).layers))
     assert both.problems() == ()

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """Exit status, standard output, standard error."""
 
     status: int

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from agi_bridge.cli.main import app
 from tests.support.call_env import KEY, toml
-from tests.support.command_output import Said
+from tests.support.command_output import CommandResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ class Shell:
     def __init__(self, config: Path) -> None:
         self.config = config
 
-    def __call__(self, *arguments: object, typed: str = "") -> Said:
+    def __call__(self, *arguments: object, typed: str = "") -> CommandResult:
         root = logging.getLogger()
         handlers, level = root.handlers[:], root.level
         try:
@@ -38,7 +38,7 @@ class Shell:
             root.setLevel(level)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Said(result.exit_code, result.stdout, result.stderr)
+        return CommandResult(result.exit_code, result.stdout, result.stderr)
 
 
 def configured(folder: Path, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> Shell:

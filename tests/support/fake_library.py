@@ -1,4 +1,4 @@
-"""A library whose fake_library do as a test says, and a call that speaks with them."""
+"""A speech library that answers as a test says, and a call that speaks with it."""
 
 from __future__ import annotations
 
@@ -71,22 +71,22 @@ class FakeLibrary(Library):
 
 async def speak(
     fake_library: FakeLibrary,
-    story: Callable[[TextPlayer], Awaitable[bool]],
+    script: Callable[[TextPlayer], Awaitable[bool]],
     fake: type[FakeAsterisk] = FakeAsterisk,
     **pbx: Any,
 ) -> tuple[CallRecord, bool | None]:
-    """Let a story be told in a call; what it returned, or None if the caller went before."""
-    told: list[bool] = []
+    """Run a script in a call; return its result, or None if the caller hung up first."""
+    results: list[bool] = []
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
         player = TextPlayer(channel, fake_library)
         try:
             async with channel.until_hangup():
-                told.append(await story(player))
+                results.append(await script(player))
         finally:
             player.close()
 
     applications = SAFE_APPLICATIONS | {"Flite"}
     call = await fake(**pbx).run(handler, applications=applications)
-    return call, told[0] if told else None
+    return call, results[0] if results else None

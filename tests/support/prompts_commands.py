@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from agi_bridge.cli.main import app
 from agi_bridge.settings import Settings
 from tests.support.call_env import KEY, toml
-from tests.support.command_output import Said
+from tests.support.command_output import CommandResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def shown(answer: Answer) -> str:
     return screen.getvalue()
 
 
-class Shop:
+class PromptsCli:
     """A configuration of one line called `shop`, in a folder; it can be written anew."""
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +67,7 @@ class Shop:
         engines: bool = True,
         speech: dict[str, Any] | None = None,
         **line: Any,
-    ) -> Shop:
+    ) -> PromptsCli:
         """Write the configuration; `line` are settings of the line, `speech` of its table."""
         line = {"policy_url": "https://example.com/text", **line}
         text = toml(
@@ -97,7 +97,7 @@ class Shop:
             return []
         return [line.split("\t") for line in self.log.read_text(encoding="utf-8").splitlines()]
 
-    def __call__(self, *arguments: object, **environment: str) -> Said:
+    def __call__(self, *arguments: object, **environment: str) -> CommandResult:
         """Run `agi-bridge prompts …`."""
         result = CliRunner().invoke(
             app,
@@ -107,25 +107,25 @@ class Shop:
         structlog.reset_defaults()  # it logs to the runner's standard error, which is closed now
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Said(result.exit_code, result.stdout, result.stderr)
+        return CommandResult(result.exit_code, result.stdout, result.stderr)
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+def cli(tmp_path: Path) -> PromptsCli:
     """A line in English, its policy address set, with an engine that speaks everything."""
-    return Shop(tmp_path).configure()
+    return PromptsCli(tmp_path).configure()
 
 
 @pytest.fixture(scope="session")
 def rendered_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a shop all of whose prompts are rendered: not to be written to."""
     folder = tmp_path_factory.mktemp("rendered")
-    assert Shop(folder).configure()("render", "--line", "shop").status == 0
+    assert PromptsCli(folder).configure()("render", "--line", "shop").status == 0
     return folder / "state"
 
 
 @pytest.fixture
-def rendered(shop: Shop, rendered_once: Path) -> Shop:
+def rendered(cli: PromptsCli, rendered_once: Path) -> PromptsCli:
     """The shop with all its prompts rendered."""
-    shutil.copytree(rendered_once, shop.folder / "state")
-    return shop
+    shutil.copytree(rendered_once, cli.folder / "state")
+    return cli

@@ -1,4 +1,4 @@
-"""A bridge without a dialogue: each caller is told the story that they are called for."""
+"""A bridge without a dialogue: each call runs the script that it was placed for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agi_bridge.lab.sip.call import Call
     from tests.asterisk.conftest import Pbx
 
-    Story = Callable[[Channel], Awaitable[object]]
+    CallScript = Callable[[Channel], Awaitable[object]]
 
 
 class ScriptedBridge:
@@ -25,10 +25,8 @@ class ScriptedBridge:
 
     def __init__(self, pbx: Pbx, *applications: str) -> None:
         self._pbx = pbx
-        self._stories: dict[str, Story] = {}
-        self._server = Server(
-            self._tell, port=0, applications=SAFE_APPLICATIONS.union(applications)
-        )
+        self._scripts: dict[str, CallScript] = {}
+        self._server = Server(self._run, port=0, applications=SAFE_APPLICATIONS.union(applications))
 
     async def __aenter__(self) -> Self:
         await self._server.__aenter__()
@@ -43,15 +41,15 @@ class ScriptedBridge:
     ) -> None:
         await self._server.__aexit__(exc_type, exc, traceback)
 
-    async def call(self, story: Story) -> Call:
-        """Place a call that is answered and told this story, and ends with it."""
-        caller = f"+1514555{len(self._stories):04}"
-        self._stories[caller] = story
+    async def call(self, script: CallScript) -> Call:
+        """Place a call that is answered, runs this script and then ends."""
+        caller = f"+1514555{len(self._scripts):04}"
+        self._scripts[caller] = script
         return await self._pbx.call(caller_id=caller)
 
-    async def _tell(self, channel: Channel) -> None:
-        story = self._stories[channel.environment.caller_id or ""]
+    async def _run(self, channel: Channel) -> None:
+        script = self._scripts[channel.environment.caller_id or ""]
         async with channel.until_hangup():
             await channel.answer()
-            await story(channel)
+            await script(channel)
             await channel.set_variable(variables.RESULT, Result.DONE)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import func, select, update
 
 from agi_bridge.consent.chain import START, leaf, link
-from agi_bridge.consent.encoding import canonical, stamp, timestamp
+from agi_bridge.consent.encoding import DAY, HOUR, canonical, stamp, timestamp
 from agi_bridge.consent.errors import (
     IllegalTransition,
     KeyFault,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = "IllegalTransition | Withheld | None"
 """What became of one batch: None is stored."""
 
-HOUR: Final = 3600.0
-DAY: Final = 24 * HOUR
 AHEAD: Final = 300.0
 """How far in the future an agreement still counts, in seconds: by so much at most do the clocks of
 bridges on one database differ. What is further ahead was dated by a clock that was wrong."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
-from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
+from agi_bridge.consent.encoding import DAY, Identifiers, stamp, timestamp
 from agi_bridge.consent.errors import ClockInDoubt, VaultDamaged
 from agi_bridge.consent.ledger.schema import EVENT, PII
 from agi_bridge.consent.models import StoredEvent
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 """Most rows in one transaction: calls wait for it."""
-DAY: Final = 86_400.0
 SILENCE: Final = 32 * DAY
 """How long, in seconds, a ledger in use has no event at most."""
 SYNCHRONISED_SILENCE: Final = 400 * DAY

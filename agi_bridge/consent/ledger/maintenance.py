@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from agi_bridge.consent.encoding import stamp
+from agi_bridge.consent.encoding import DAY, stamp
 from agi_bridge.consent.errors import ClockInDoubt, ConsentError
 from agi_bridge.consent.results import Filter, RetentionReport, RetentionRules
 from agi_bridge.observe import Metrics, wall_clock
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.ledger import Ledger
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.sinks import CheckpointPublisher
-
-DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +96,7 @@ class Maintenance:
             await self.publish_checkpoint()
             if self._running() >= next_day:
                 await self.apply_retention()
-                next_day = self._running() + DAY_SECONDS
+                next_day = self._running() + DAY
             await self._pause(grown, self._schedule.seconds)
 
     async def finish(self) -> None:
@@ -150,7 +148,7 @@ class Maintenance:
 
 
 def _before(now_seconds: float, days: int) -> str:
-    return stamp(now_seconds - days * DAY_SECONDS)
+    return stamp(now_seconds - days * DAY)
 
 
 async def _pause(news: asyncio.Event, seconds: float) -> None:

@@ -21,8 +21,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.speech.audio import LEVEL_DBOV, active_level
 
-from .files import in_package, require_file, require_packages, sha256_of
-from .model_client import ModelEngine, ModelProcess, model_command
+from .model_client import (
+    ModelEngine,
+    ModelProcess,
+    in_package,
+    model_command,
+    require_file,
+    require_packages,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

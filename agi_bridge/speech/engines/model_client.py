@@ -8,13 +8,16 @@ environment, which may hold keys. The other end of the pipe is `model_process`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
 import wave
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from agi_bridge.speech.errors import EngineError, EngineTimeout
+from agi_bridge.speech.errors import BadEngine, EngineError, EngineTimeout
 from agi_bridge.speech.prompt_names import sentences
 
 from .base import MAX_OUTPUT_BYTES, Engine
@@ -22,7 +25,6 @@ from .command import end_with_children
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
 START_SECONDS: Final = 30.0
 """Longest that loading a model may take: 2 s are usual, more on a machine that is busy."""
@@ -34,6 +36,12 @@ PAUSE_SECONDS: Final = 0.25
 """Silence between two sentences."""
 
 _WIDTH = 2  # bytes of a sample
+
+# Into the environment that this command runs from; docs/speech.md says the same.
+_INSTALL = (
+    f"in the source's folder, {sys.executable} -m pip install --no-deps --only-binary :all: "
+    "--require-hashes -r requirements-engines.txt"
+)
 
 
 class PcmAudio(NamedTuple):
@@ -231,3 +239,42 @@ async def _header(process: asyncio.subprocess.Process) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise TypeError
     return header
+
+
+def require_packages(extra: str, *packages: str) -> None:
+    """Raise BadEngine unless all packages of an extra are installed. Loads none of them."""
+    for package in packages:
+        if find_spec(package) is None:
+            problem = f"needs the package {package}, of the extra {extra}: {_INSTALL}"
+            raise BadEngine("kind", problem)
+
+
+def require_file(field: str, file: Path) -> None:
+    """Raise BadEngine, naming the setting, unless there is such a file."""
+    if not file.is_file():
+        raise BadEngine(field, f"names {file}, which is not there")
+
+
+def in_package(package: str, *parts: str) -> Path:
+    """Return the path of a file of an installed package, without loading the package.
+
+    Raises BadEngine if it is not installed.
+    """
+    return package_folder(package, "model").joinpath(*parts)
+
+
+def package_folder(package: str, field: str) -> Path:
+    """Return the folder of an installed package. Raises BadEngine, naming the setting, if none."""
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise BadEngine(field, f"needs the package {package.replace('_', '-')}, or a file's path")
+    return Path(found.submodule_search_locations[0])
+
+
+def sha256_of(*files: Path) -> str:
+    """Return one hash over several files, in hex. Blocks: a model takes a tenth of a second."""
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            whole.update(hashlib.file_digest(opened, "sha256").digest())
+    return whole.hexdigest()

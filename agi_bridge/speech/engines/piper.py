@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from agi_bridge.speech.errors import BadEngine
 
-from .files import package_folder, require_file, require_packages, sha256_of
-from .model_client import ModelEngine, ModelProcess, model_command
+from .model_client import (
+    ModelEngine,
+    ModelProcess,
+    model_command,
+    package_folder,
+    require_file,
+    require_packages,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

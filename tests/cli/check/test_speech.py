@@ -86,7 +86,7 @@ def test_of_a_service_the_host_is_named_and_of_its_key_the_length(
 def test_a_model_whose_files_are_missing_is_a_fault_by_its_key(
     checked: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda name: name)
+    monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda name: name)
     engine = f'{{kind = "piper", voices = {{en = "{tmp_path}/joe.onnx"}}}}'
     assert one(checked(speech(engine)), "speech.engines.1.voices") == (
         Level.FAULT,
@@ -97,7 +97,7 @@ def test_a_model_whose_files_are_missing_is_a_fault_by_its_key(
 def test_a_model_whose_package_is_missing_is_a_fault_that_names_the_extra(
     checked: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda _: None)
+    monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda _: None)
     report = checked(speech('{kind = "kokoro", voices_at = "/voices"}'))
     level, text = one(report, "speech.engines.1.kind")
     assert level is Level.FAULT
@@ -107,7 +107,7 @@ def test_a_model_whose_package_is_missing_is_a_fault_that_names_the_extra(
 @pytest.fixture
 def joe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A voice's files, and every package there."""
-    monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda name: name)
+    monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda name: name)
     (tmp_path / "joe.onnx.json").touch()
     (tmp_path / "joe.onnx").touch()
     return tmp_path / "joe.onnx"

@@ -1,5 +1,11 @@
 """A filled ledger to run the commands on."""
 
-from tests.support.consents_shop import export, filled, original_export, shop, synchronised
+from tests.support.sample_ledger import (
+    export,
+    original,
+    original_export,
+    sample,
+    synchronised,
+)
 
-__all__ = ["export", "filled", "original_export", "shop", "synchronised"]
+__all__ = ["export", "original", "original_export", "sample", "synchronised"]

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent import ActiveConsent
     from agi_bridge.consent.ledger import Ledger
-    from tests.support.consents_shop import Shop
+    from tests.support.sample_ledger import SampleLedger
 
 
-def facts(shop: Shop, record: str) -> list[dict[str, Any]]:
+def facts(sample: SampleLedger, record: str) -> list[dict[str, Any]]:
     """What a record's events say."""
-    return [dict(row.fields) for row in shop.ledger(lambda ledger: ledger.rows_of(record))]
+    return [dict(row.fields) for row in sample.ledger(lambda ledger: ledger.rows_of(record))]
 
 
-def live(shop: Shop, number: str) -> ActiveConsent | None:
-    found: ActiveConsent | None = shop.ledger(
+def live(sample: SampleLedger, number: str) -> ActiveConsent | None:
+    found: ActiveConsent | None = sample.ledger(
         lambda ledger: ledger.active_consent(number, "Example Store", "info")
     )
     return found
 
 
-def test_a_revocation_ends_the_consent_at_once(shop: Shop) -> None:
-    assert live(shop, consent_records.OTHER) is not None
-    told = shop.shell(
+def test_a_revocation_ends_the_consent_at_once(sample: SampleLedger) -> None:
+    assert live(sample, consent_records.OTHER) is not None
+    told = sample.shell(
         "revoke", "--number", "(415) 555-0166", "--line", "shop", "--words", "no more",
         "--received", "2026-11-20", "--json",
     )  # fmt: skip
@@ -45,8 +45,8 @@ def test_a_revocation_ends_the_consent_at_once(shop: Shop) -> None:
         "already": False,
         "passed_on": False,
     }
-    assert live(shop, consent_records.OTHER) is None
-    [said] = facts(shop, told.json["revocation"])
+    assert live(sample, consent_records.OTHER) is None
+    [said] = facts(sample, told.json["revocation"])
     assert said["received"] == "2026-11-20T00:00:00.000Z"
     assert said["channel"] == "command"
     assert said["actor"]
@@ -54,35 +54,37 @@ def test_a_revocation_ends_the_consent_at_once(shop: Shop) -> None:
     assert "no more" not in str(said)
 
 
-def test_a_recording_that_is_missing_keeps_nobody_from_revoking(shop: Shop) -> None:
-    shell = configured(shop.folder, disclosure="not-recorded-yet")
+def test_a_recording_that_is_missing_keeps_nobody_from_revoking(
+    sample: SampleLedger,
+) -> None:
+    shell = configured(sample.folder, disclosure="not-recorded-yet")
     assert shell("revoke", "--number", consent_records.OTHER).status == 0
     assert shell("list").status == 0
     assert shell("optin-page", "--line", "shop").status == 2
 
 
-def test_without_a_brand_every_brand_is_revoked(shop: Shop) -> None:
-    told = shop.shell("revoke", "--number", consent_records.THIRD, "--passed-on")
+def test_without_a_brand_every_brand_is_revoked(sample: SampleLedger) -> None:
+    told = sample.shell("revoke", "--number", consent_records.THIRD, "--passed-on")
     assert told.status == 0
     assert "for every brand, 1 consent ended" in told.out
     assert "Tell the platform" not in told.out
     record = told.out.split()[1]
-    assert "honoured; known to the platform" in shop.shell("show", record).out
-    assert "revocation   +1***77          every " in shop.shell("list").out
-    assert shop.types(shop.other)[-1] == "revoked"
+    assert "honoured; known to the platform" in sample.shell("show", record).out
+    assert "revocation   +1***77          every " in sample.shell("list").out
+    assert sample.types(sample.other)[-1] == "revoked"
 
 
-def test_the_platform_is_to_be_told_and_how(shop: Shop) -> None:
-    told = shop.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
+def test_the_platform_is_to_be_told_and_how(sample: SampleLedger) -> None:
+    told = sample.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
     assert "for Example Store, no consents ended" in told.out
     assert "--as passed-on" in told.out
 
 
-def test_the_same_reference_again_changes_nothing(shop: Shop) -> None:
+def test_the_same_reference_again_changes_nothing(sample: SampleLedger) -> None:
     for already in ("revocation", "already on record: revocation"):
-        told = shop.shell("revoke", "--number", consent_records.OTHER, "--reference", "ticket-7")
+        told = sample.shell("revoke", "--number", consent_records.OTHER, "--reference", "ticket-7")
         assert told.out.startswith(already)
-    assert shop.types(shop.unknown).count("revoked") == 1
+    assert sample.types(sample.unknown).count("revoked") == 1
 
 
 @pytest.mark.parametrize(
@@ -96,56 +98,62 @@ def test_the_same_reference_again_changes_nothing(shop: Shop) -> None:
     ],
 )
 def test_a_revocation_that_would_miss_is_misuse(
-    shop: Shop, options: tuple[str, ...], problem: str
+    sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
-    told = shop.shell("revoke", "--number", consent_records.OTHER, *options)
+    told = sample.shell("revoke", "--number", consent_records.OTHER, *options)
     assert told.status == 2
     assert told.err.startswith(f"agi-bridge: {problem}")
-    assert live(shop, consent_records.OTHER) is not None
+    assert live(sample, consent_records.OTHER) is not None
 
 
-def test_an_unknown_outcome_is_resolved_once(shop: Shop) -> None:
-    told = shop.shell(
-        "resolve", shop.unknown, "--as", "not-texted", "--note", "platform's log", "--json"
+def test_an_unknown_outcome_is_resolved_once(sample: SampleLedger) -> None:
+    told = sample.shell(
+        "resolve", sample.unknown, "--as", "not-texted", "--note", "platform's log", "--json"
     )
-    assert told.json == {"consent_id": shop.unknown, "as": "not-texted"}
-    said = facts(shop, shop.unknown)[-1]
+    assert told.json == {"consent_id": sample.unknown, "as": "not-texted"}
+    said = facts(sample, sample.unknown)[-1]
     assert (said["type"], said["as"], said["note"]) == ("resolved", "not-texted", "platform's log")
-    assert shop.unknown not in shop.shell("list", "--open").out
-    again = shop.shell("resolve", shop.unknown, "--as", "texted")
+    assert sample.unknown not in sample.shell("list", "--open").out
+    again = sample.shell("resolve", sample.unknown, "--as", "texted")
     assert again.status == 2
     assert "does not wait for a person" in again.err
 
 
-def test_a_revocation_and_a_message_have_resolutions_of_their_own(shop: Shop) -> None:
+def test_a_revocation_and_a_message_have_resolutions_of_their_own(
+    sample: SampleLedger,
+) -> None:
     async def ask(ledger: Ledger) -> str:
         return await ledger.record_message("customer-1", "STOP", reference="m-1")
 
-    message = shop.ledger(ask)
-    told = shop.shell("resolve", shop.revocation, "--as", "texted")
+    message = sample.ledger(ask)
+    told = sample.shell("resolve", sample.revocation, "--as", "texted")
     assert told.err == "agi-bridge: --as: must be one of passed-on for this record\n"
-    assert shop.shell("resolve", shop.revocation, "--as", "passed-on").status == 0
-    told = shop.shell("resolve", message, "--as", "done")
+    assert sample.shell("resolve", sample.revocation, "--as", "passed-on").status == 0
+    told = sample.shell("resolve", message, "--as", "done")
     assert told.out == f"{message}: resolved as done\n"
 
 
-def test_what_does_not_wait_or_is_not_there_is_not_resolved(shop: Shop) -> None:
-    told = shop.shell("resolve", shop.revoked, "--as", "texted")
+def test_what_does_not_wait_or_is_not_there_is_not_resolved(sample: SampleLedger) -> None:
+    told = sample.shell("resolve", sample.revoked, "--as", "texted")
     assert (told.status, told.err.count("\n")) == (2, 1)
-    told = shop.shell("resolve", "nothing", "--as", "texted")
+    told = sample.shell("resolve", "nothing", "--as", "texted")
     assert told == (1, "", "agi-bridge: nothing: no such record\n")
-    assert shop.shell("resolve", shop.unknown, "--as", "perhaps").status == 2
+    assert sample.shell("resolve", sample.unknown, "--as", "perhaps").status == 2
 
 
-def test_a_note_with_a_number_is_refused(shop: Shop) -> None:
-    told = shop.shell("resolve", shop.unknown, "--as", "texted", "--note", consent_records.OTHER)
+def test_a_note_with_a_number_is_refused(sample: SampleLedger) -> None:
+    told = sample.shell(
+        "resolve", sample.unknown, "--as", "texted", "--note", consent_records.OTHER
+    )
     assert told.status == 2
     assert consent_records.OTHER not in told.err
-    assert "resolved" not in shop.types(shop.unknown)
+    assert "resolved" not in sample.types(sample.unknown)
 
 
-def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(shop: Shop) -> None:
-    told = shop.shell(
+def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(
+    sample: SampleLedger,
+) -> None:
+    told = sample.shell(
         "erase",
         "--number",
         consent_records.NUMBER,
@@ -155,39 +163,39 @@ def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(shop: Shop) -
         "--json",
     )
     assert told.json == {"found": 2, "done": 2, "restricted_until": None}
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.revoked)) is None
-    said = facts(shop, shop.revoked)[-1]
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.revoked)) is None
+    said = facts(sample, sample.revoked)[-1]
     assert (said["type"], said["basis"]) == ("erased", "request of the person")
-    shop.shell("checkpoint")
-    assert shop.shell("verify").status == 0
-    assert "personal data      erased" in shop.shell("show", shop.revoked).out
-    listed = {each["consent_id"]: each for each in shop.shell("list", "--json").json}
-    assert listed[shop.revoked]["erased"] is True
-    assert "erased" in shop.shell("list").out
+    sample.shell("checkpoint")
+    assert sample.shell("verify").status == 0
+    assert "personal data      erased" in sample.shell("show", sample.revoked).out
+    listed = {each["consent_id"]: each for each in sample.shell("list", "--json").json}
+    assert listed[sample.revoked]["erased"] is True
+    assert "erased" in sample.shell("list").out
 
 
-def test_erasing_asks_first(shop: Shop) -> None:
-    options = ("erase", "--consent", shop.unknown, "--basis", "request")
-    told = shop.shell(*options, typed="n\n")
+def test_erasing_asks_first(sample: SampleLedger) -> None:
+    options = ("erase", "--consent", sample.unknown, "--basis", "request")
+    told = sample.shell(*options, typed="n\n")
     assert told.status == 1
     assert told.out.endswith("nothing was done\n")
     assert "Erase the personal data of 1 record? This cannot be undone." in told.err
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
-    assert shop.shell(*options, typed="y\n").status == 0
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is None
-    told = shop.shell(*options, "--yes")
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
+    assert sample.shell(*options, typed="y\n").status == 0
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is None
+    told = sample.shell(*options, "--yes")
     assert told.out.startswith("personal data erased: 0 of 1 record\n")
 
 
-def test_restricting_keeps_it_for_a_defence(shop: Shop) -> None:
-    options = ("--consent", shop.unknown, "--basis", "claim", "--yes")
-    told = shop.shell("erase", *options, "--restrict", "--until", "2999-12-31")
+def test_restricting_keeps_it_for_a_defence(sample: SampleLedger) -> None:
+    options = ("--consent", sample.unknown, "--basis", "claim", "--yes")
+    told = sample.shell("erase", *options, "--restrict", "--until", "2999-12-31")
     assert told.out == ("personal data restricted until 3000-01-01T00:00:00.000Z: 1 of 1 record\n")
-    assert facts(shop, shop.unknown)[-1]["type"] == "restricted"
-    told = shop.shell("erase", *options)
+    assert facts(sample, sample.unknown)[-1]["type"] == "restricted"
+    told = sample.shell("erase", *options)
     assert told.out.startswith("personal data erased: 0 of 1 record\n")
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
-    listed = shop.shell("list", "--number", consent_records.OTHER, "--json").json
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
+    listed = sample.shell("list", "--number", consent_records.OTHER, "--json").json
     assert listed[0]["restricted_until"] == "3000-01-01T00:00:00.000Z"
 
 
@@ -204,9 +212,9 @@ def test_restricting_keeps_it_for_a_defence(shop: Shop) -> None:
     ],
 )
 def test_what_cannot_be_erased_is_one_line(
-    shop: Shop, options: tuple[str, ...], status: int, problem: str
+    sample: SampleLedger, options: tuple[str, ...], status: int, problem: str
 ) -> None:
-    told = shop.shell("erase", "--yes", *options)
+    told = sample.shell("erase", "--yes", *options)
     assert told.status == status
     assert told.err.startswith(f"agi-bridge: {problem}")
 
@@ -240,9 +248,11 @@ def test_a_wrong_configuration_is_misuse(tmp_path: Path) -> None:
     assert "the configuration is wrong" in told.err
 
 
-def test_the_former_name_of_the_opt_in_page_still_works_and_is_hidden(shop: Shop) -> None:
+def test_the_former_name_of_the_opt_in_page_still_works_and_is_hidden(
+    sample: SampleLedger,
+) -> None:
     options = ("--line", "shop", "--date", "2026-11-23")
-    assert shop.shell("workflow", *options) == shop.shell("optin-page", *options)
+    assert sample.shell("workflow", *options) == sample.shell("optin-page", *options)
     listed = CliRunner().invoke(app, ["consents", "--help"]).stdout
     assert "optin-page" in listed
     assert "workflow" not in listed

@@ -14,10 +14,10 @@ from agi_bridge.cli.consents.list_ import Listing
 from agi_bridge.consent import Filter, LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger
 from tests.support import consent_records
-from tests.support.consents_shop import WORDS
+from tests.support.sample_ledger import WORDS
 
 if TYPE_CHECKING:
-    from tests.support.consents_shop import Shop
+    from tests.support.sample_ledger import SampleLedger
 
 NUMBERS = [
     number[2:] for number in (consent_records.NUMBER, consent_records.OTHER, consent_records.THIRD)
@@ -29,11 +29,17 @@ def ids(said: list[dict[str, str]]) -> list[str]:
     return [each["consent_id"] for each in said]
 
 
-def test_the_list_is_newest_first_and_masked(shop: Shop) -> None:
-    said = shop.shell("list", "--json").json
-    assert ids(said) == [shop.revocation, shop.other, shop.unknown, shop.declined, shop.revoked]
+def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
+    said = sample.shell("list", "--json").json
+    assert ids(said) == [
+        sample.revocation,
+        sample.other,
+        sample.unknown,
+        sample.declined,
+        sample.revoked,
+    ]
     assert said[-1] == {
-        "consent_id": shop.revoked,
+        "consent_id": sample.revoked,
         "kind": "consent",
         "number": "+1***23",
         "line": "shop",
@@ -48,28 +54,28 @@ def test_the_list_is_newest_first_and_masked(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("command", [("list",), ("list", "--json")])
-def test_nothing_shows_a_number_unasked(shop: Shop, command: tuple[str, ...]) -> None:
-    told = shop.shell(*command)
+def test_nothing_shows_a_number_unasked(sample: SampleLedger, command: tuple[str, ...]) -> None:
+    told = sample.shell(*command)
     assert told.status == 0
     assert not any(secret in told.out + told.err for secret in SECRETS)
 
 
-def test_filters_narrow_the_list(shop: Shop) -> None:
+def test_filters_narrow_the_list(sample: SampleLedger) -> None:
     def listed(*options: str) -> list[str]:
-        return ids(shop.shell("list", "--json", *options).json)
+        return ids(sample.shell("list", "--json", *options).json)
 
     everything = listed()
-    assert listed("--number", "415 555 0123") == [shop.revocation, shop.revoked]
-    assert listed("--state", "unknown") == [shop.unknown]
-    assert listed("--open") == [shop.revocation, shop.unknown]
+    assert listed("--number", "415 555 0123") == [sample.revocation, sample.revoked]
+    assert listed("--state", "unknown") == [sample.unknown]
+    assert listed("--open") == [sample.revocation, sample.unknown]
     assert listed("--limit", "2") == everything[:2]
     assert listed("--line", "+14155550111") == everything[1:]
     assert listed("--since", "2026-01-01", "--until", "9000-01-01") == everything
     assert listed("--until", "2026-01-01") == listed("--since", "9000-01-01") == []
 
 
-def test_an_empty_list_is_no_failure(shop: Shop) -> None:
-    assert shop.shell("list", "--until", "2000-01-01") == (0, "none\n", "")
+def test_an_empty_list_is_no_failure(sample: SampleLedger) -> None:
+    assert sample.shell("list", "--until", "2000-01-01") == (0, "none\n", "")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +88,15 @@ def test_an_empty_list_is_no_failure(shop: Shop) -> None:
     ],
 )
 def test_a_filter_without_sense_is_misuse(
-    shop: Shop, options: tuple[str, ...], problem: str
+    sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
-    told = shop.shell("list", *options)
+    told = sample.shell("list", *options)
     assert told.status == 2
     assert told.err.startswith(f"agi-bridge: {problem}")
 
 
-def test_to_reveal_is_on_record_for_each_that_is_shown(shop: Shop) -> None:
-    said = shop.shell("list", "--reveal", "--json").json
+def test_to_reveal_is_on_record_for_each_that_is_shown(sample: SampleLedger) -> None:
+    said = sample.shell("list", "--reveal", "--json").json
     assert [each["number"] for each in said] == [
         consent_records.NUMBER,
         consent_records.THIRD,
@@ -98,36 +104,36 @@ def test_to_reveal_is_on_record_for_each_that_is_shown(shop: Shop) -> None:
         None,
         consent_records.NUMBER,
     ]
-    assert shop.types(shop.revoked)[-1] == "revealed"
-    assert "revealed" not in shop.types(shop.declined)
+    assert sample.types(sample.revoked)[-1] == "revealed"
+    assert "revealed" not in sample.types(sample.declined)
 
 
 def test_what_cannot_be_put_on_record_is_not_shown(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object, **__: object) -> None:
         raise LedgerUnavailable("the disk is full")
 
     monkeypatch.setattr(Ledger, "record_act", full)
-    for command in (("list", "--reveal"), ("show", shop.revoked, "--reveal")):
-        told = shop.shell(*command)
+    for command in (("list", "--reveal"), ("show", sample.revoked, "--reveal")):
+        told = sample.shell(*command)
         assert told.status == 1
         assert told == (1, "", "agi-bridge: the disk is full\n")
 
 
-def test_a_record_is_shown_without_the_person(shop: Shop) -> None:
-    for command in (("show", shop.revoked), ("show", shop.revoked, "--json")):
-        told = shop.shell(*command)
+def test_a_record_is_shown_without_the_person(sample: SampleLedger) -> None:
+    for command in (("show", sample.revoked), ("show", sample.revoked, "--json")):
+        told = sample.shell(*command)
         assert told.status == 0
         assert not any(secret in told.out + told.err for secret in SECRETS)
-    assert "revealed" not in shop.types(shop.revoked)
+    assert "revealed" not in sample.types(sample.revoked)
 
 
-def test_a_record_is_shown_with_everything_that_happened(shop: Shop) -> None:
-    told = shop.shell("show", shop.revoked)
+def test_a_record_is_shown_with_everything_that_happened(sample: SampleLedger) -> None:
+    told = sample.shell("show", sample.revoked)
     for part in (
         "Consent to text messages: Example Store",
-        shop.revoked,
+        sample.revoked,
         "withdrawn on",
         "+1***23",
         "(10 characters)",
@@ -139,8 +145,8 @@ def test_a_record_is_shown_with_everything_that_happened(shop: Shop) -> None:
         assert part in told.out
 
 
-def test_as_json_events_have_all_that_they_say(shop: Shop) -> None:
-    said = shop.shell("show", shop.revoked, "--json").json
+def test_as_json_events_have_all_that_they_say(sample: SampleLedger) -> None:
+    said = sample.shell("show", sample.revoked, "--json").json
     assert [event["type"] for event in said["events"]] == [
         "disclosed",
         "entered",
@@ -159,8 +165,8 @@ def test_as_json_events_have_all_that_they_say(shop: Shop) -> None:
     assert said["events"][2]["facts"]["act"] == "number_then_1"
 
 
-def test_a_revealed_record_is_whole_and_says_who_looked(shop: Shop) -> None:
-    said = shop.shell("show", shop.revoked, "--reveal", "--json").json
+def test_a_revealed_record_is_whole_and_says_who_looked(sample: SampleLedger) -> None:
+    said = sample.shell("show", sample.revoked, "--reveal", "--json").json
     assert said["personal"] == {
         "number": consent_records.NUMBER,
         "caller_id": consent_records.CALLER,
@@ -169,88 +175,98 @@ def test_a_revealed_record_is_whole_and_says_who_looked(shop: Shop) -> None:
     }
     assert said["events"][-1]["type"] == "revealed"
     assert said["events"][-1]["facts"]["command"] == "consents show --reveal"
-    assert WORDS in shop.shell("show", shop.revoked, "--reveal").out
+    assert WORDS in sample.shell("show", sample.revoked, "--reveal").out
 
 
-def test_a_revocation_is_a_record_of_its_own(shop: Shop) -> None:
-    told = shop.shell("show", shop.revocation)
+def test_a_revocation_is_a_record_of_its_own(sample: SampleLedger) -> None:
+    told = sample.shell("show", sample.revocation)
     assert "Revocation of consent: Example Store" in told.out
     assert "waits for a person" in told.out
     assert not any(secret in told.out for secret in SECRETS)
-    shop.shell("resolve", shop.revocation, "--as", "passed-on")
-    assert "status             resolved" in shop.shell("show", shop.revocation).out
+    sample.shell("resolve", sample.revocation, "--as", "passed-on")
+    assert "status             resolved" in sample.shell("show", sample.revocation).out
 
 
-def test_a_call_without_consent_has_no_person(shop: Shop) -> None:
-    said = shop.shell("show", shop.declined, "--json").json
+def test_a_call_without_consent_has_no_person(sample: SampleLedger) -> None:
+    said = sample.shell("show", sample.declined, "--json").json
     assert said["personal"] == {}
     assert said["erased"] is False
     assert said["given_at"] is None
     assert said["keys"] == [["disclosure", "11.0 s", "star"]]
-    assert "Call without consent" in shop.shell("show", shop.declined).out
+    assert "Call without consent" in sample.shell("show", sample.declined).out
 
 
-def test_control_sequences_of_strangers_do_not_reach_the_terminal(shop: Shop) -> None:
+def test_control_sequences_of_strangers_do_not_reach_the_terminal(
+    sample: SampleLedger,
+) -> None:
     async def ask(ledger: Ledger) -> str:
         return await ledger.record_message(
             "c-1", "\x1b[2J STOP", reference="m-1", business_id="\x1b]0;x"
         )
 
-    record = shop.ledger(ask)
-    told = shop.shell("show", record, "--reveal")
+    record = sample.ledger(ask)
+    told = sample.shell("show", record, "--reveal")
     assert "\x1b" not in told.out
     assert "[2J STOP" in told.out
     assert "Request to stop" in told.out
     assert (
-        json.loads(shop.shell("show", record, "--json").out)["personal"]["words"]
+        json.loads(sample.shell("show", record, "--json").out)["personal"]["words"]
         == "(9 characters)"
     )
 
 
-def test_a_record_that_is_not_there_is_one_line(shop: Shop) -> None:
-    told = shop.shell("show", "nothing")
+def test_a_record_that_is_not_there_is_one_line(sample: SampleLedger) -> None:
+    told = sample.shell("show", "nothing")
     assert told == (1, "", "agi-bridge: nothing: no such record\n")
-    told = shop.shell("show", "019")
+    told = sample.shell("show", "019")
     assert told == (2, "", "agi-bridge: 019: give an id, or at least its first 4 digits\n")
-    assert shop.shell("show", "ffff").err == "agi-bridge: ffff: no such record\n"
+    assert sample.shell("show", "ffff").err == "agi-bridge: ffff: no such record\n"
 
 
-def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(shop: Shop) -> None:
-    for record in (shop.unknown, shop.revocation, shop.declined):
+def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(sample: SampleLedger) -> None:
+    for record in (sample.unknown, sample.revocation, sample.declined):
         for prefix in (record, record.upper(), f" {record[:-1]}"):
-            assert shop.shell("show", prefix, "--json").json["consent_id"] == record
-    told = shop.shell("show", shop.unknown[:6])
+            assert sample.shell("show", prefix, "--json").json["consent_id"] == record
+    told = sample.shell("show", sample.unknown[:6])
     assert (told.status, told.out) == (2, "")
-    assert told.err.startswith(f"agi-bridge: {shop.unknown[:6]}: several records start with this")
+    assert told.err.startswith(f"agi-bridge: {sample.unknown[:6]}: several records start with this")
     assert told.err.endswith(" and more\n")
     assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", told.err)) == 3
 
 
-def test_every_command_that_takes_an_id_takes_its_beginning(shop: Shop) -> None:
-    cut = {record: record[:-2] for record in (shop.unknown, shop.other)}
-    out = shop.folder / "proof"
-    exported = shop.shell("export", "--consent", cut[shop.other], "--out", out, "--json")
-    assert exported.json["consents"] == [shop.other]
-    told = shop.shell("resolve", cut[shop.unknown], "--as", "texted", "--json")
-    assert told.json["consent_id"] == shop.unknown
-    shop.shell("erase", "--consent", cut[shop.other], "--basis", "request", "--yes")
-    assert shop.shell("show", shop.other, "--json").json["erased"] is True
+def test_every_command_that_takes_an_id_takes_its_beginning(sample: SampleLedger) -> None:
+    cut = {record: record[:-2] for record in (sample.unknown, sample.other)}
+    out = sample.folder / "proof"
+    exported = sample.shell("export", "--consent", cut[sample.other], "--out", out, "--json")
+    assert exported.json["consents"] == [sample.other]
+    told = sample.shell("resolve", cut[sample.unknown], "--as", "texted", "--json")
+    assert told.json["consent_id"] == sample.unknown
+    sample.shell("erase", "--consent", cut[sample.other], "--basis", "request", "--yes")
+    assert sample.shell("show", sample.other, "--json").json["erased"] is True
     for command in (
-        ("resolve", shop.unknown[:5], "--as", "texted"),
-        ("export", "--consent", shop.unknown[:5], "--out", shop.folder / "x"),
-        ("erase", "--consent", shop.unknown[:5], "--basis", "request", "--yes"),
+        ("resolve", sample.unknown[:5], "--as", "texted"),
+        ("export", "--consent", sample.unknown[:5], "--out", sample.folder / "x"),
+        ("erase", "--consent", sample.unknown[:5], "--basis", "request", "--yes"),
     ):
-        assert shop.shell(*command).status == 2
+        assert sample.shell(*command).status == 2
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_an_id_can_be_copied_whole_from_a_terminal_of_any_width(shop: Shop, width: int) -> None:
-    found = shop.ledger(lambda ledger: ledger.summaries(Filter()))
+def test_an_id_can_be_copied_whole_from_a_terminal_of_any_width(
+    sample: SampleLedger, width: int
+) -> None:
+    found = sample.ledger(lambda ledger: ledger.summaries(Filter()))
     listing = Listing(tuple(found), {})
     out = io.StringIO()
     listing.show(Console(file=out, width=width, markup=False, emoji=False, highlight=False))
     lines = out.getvalue().splitlines()
-    for record in (shop.revocation, shop.other, shop.unknown, shop.declined, shop.revoked):
+    for record in (
+        sample.revocation,
+        sample.other,
+        sample.unknown,
+        sample.declined,
+        sample.revoked,
+    ):
         assert [line for line in lines if record in line]
     assert width == 40 or max(map(len, lines)) <= width
     assert "unknown" in out.getvalue()

@@ -10,7 +10,7 @@ from agi_bridge.settings import Settings
 from tests.support import consent_records
 from tests.support.call_env import KEY
 from tests.support.consents_commands import configured
-from tests.support.consents_shop import fill
+from tests.support.sample_ledger import fill
 
 if TYPE_CHECKING:
     from pathlib import Path

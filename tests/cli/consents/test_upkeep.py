@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.support.consents_shop import Shop
+    from tests.support.sample_ledger import SampleLedger
 
 
-def tamper(shop: Shop, *statements: str, values: Iterable[object] = ()) -> None:
+def tamper(sample: SampleLedger, *statements: str, values: Iterable[object] = ()) -> None:
     """What somebody does who has the database file, but no key."""
-    with sqlite3.connect(shop.folder / "state" / "consents.db") as database:
+    with sqlite3.connect(sample.folder / "state" / "consents.db") as database:
         for name in ("event_no_update", "event_no_delete"):
             database.execute(f"DROP TRIGGER IF EXISTS {name}")
         for statement in statements:
@@ -30,108 +30,120 @@ def tamper(shop: Shop, *statements: str, values: Iterable[object] = ()) -> None:
     database.close()
 
 
-def failing(shop: Shop, *options: object) -> set[str]:
-    told = shop.shell("verify", "--json", *options)
+def failing(sample: SampleLedger, *options: object) -> set[str]:
+    told = sample.shell("verify", "--json", *options)
     assert told.status == 1, told
     said = told.json
     return {name for name in ("integrity", "anchored", "completeness") if not said[name]["ok"]}
 
 
-def test_a_checkpoint_is_signed_and_goes_to_its_file(shop: Shop) -> None:
-    shop.shell("resolve", shop.unknown, "--as", "texted")
-    told = shop.shell("checkpoint", "--json")
+def test_a_checkpoint_is_signed_and_goes_to_its_file(sample: SampleLedger) -> None:
+    sample.shell("resolve", sample.unknown, "--as", "texted")
+    told = sample.shell("checkpoint", "--json")
     assert told.status == 0
-    [kept] = read_checkpoints(shop.folder / "state" / "checkpoints.jsonl")
+    [kept] = read_checkpoints(sample.folder / "state" / "checkpoints.jsonl")
     assert kept.is_genuine
     assert (kept.seq, kept.hash) == (told.json["seq"], told.json["hash"])
-    assert shop.shell("checkpoint") == (0, "nothing is new since the last checkpoint\n", "")
-    assert shop.shell("checkpoint", "--json").json["seq"] is None
+    assert sample.shell("checkpoint") == (
+        0,
+        "nothing is new since the last checkpoint\n",
+        "",
+    )
+    assert sample.shell("checkpoint", "--json").json["seq"] is None
 
 
-def test_a_checkpoint_that_does_not_arrive_fails(shop: Shop) -> None:
-    (shop.folder / "state" / "checkpoints.jsonl").mkdir()
-    shop.shell("resolve", shop.unknown, "--as", "texted")
-    told = shop.shell("checkpoint")
+def test_a_checkpoint_that_does_not_arrive_fails(sample: SampleLedger) -> None:
+    (sample.folder / "state" / "checkpoints.jsonl").mkdir()
+    sample.shell("resolve", sample.unknown, "--as", "texted")
+    told = sample.shell("checkpoint")
     assert told.status == 1
     assert json.loads(told.out.splitlines()[0])["seq"] > 0
     assert told.out.splitlines()[1].startswith("not sent: file")
 
 
-def test_the_ledger_holds(shop: Shop) -> None:
-    told = shop.shell("verify")
+def test_the_ledger_holds(sample: SampleLedger) -> None:
+    told = sample.shell("verify")
     assert told.status == 0
     assert told.out.startswith("the ledger\nintegrity    holds  ")
-    with_key = shop.shell(
-        "verify", "--json", "--public-key", shop.shell("verify", "--json").json["chains"][0]
+    with_key = sample.shell(
+        "verify",
+        "--json",
+        "--public-key",
+        sample.shell("verify", "--json").json["chains"][0],
     )
     assert with_key.json["ok"] is True
 
 
-def test_a_changed_event_breaks_integrity(shop: Shop) -> None:
+def test_a_changed_event_breaks_integrity(sample: SampleLedger) -> None:
     tamper(
-        shop, "UPDATE event SET body = replace(body, '\"act\"', '\"cat\"') WHERE type = 'confirmed'"
+        sample,
+        "UPDATE event SET body = replace(body, '\"act\"', '\"cat\"') WHERE type = 'confirmed'",
     )
-    assert "integrity" in failing(shop)
+    assert "integrity" in failing(sample)
 
 
-def test_a_tail_cut_off_is_missed_by_the_checkpoint(shop: Shop) -> None:
-    tamper(shop, "DELETE FROM event WHERE type = 'revoked'")
-    assert "completeness" in failing(shop)
+def test_a_tail_cut_off_is_missed_by_the_checkpoint(sample: SampleLedger) -> None:
+    tamper(sample, "DELETE FROM event WHERE type = 'revoked'")
+    assert "completeness" in failing(sample)
 
 
-def test_with_its_copies_removed_the_file_of_checkpoints_still_tells(shop: Shop) -> None:
-    shop.shell("resolve", shop.unknown, "--as", "texted")
-    shop.shell("checkpoint")
+def test_with_its_copies_removed_the_file_of_checkpoints_still_tells(
+    sample: SampleLedger,
+) -> None:
+    sample.shell("resolve", sample.unknown, "--as", "texted")
+    sample.shell("checkpoint")
     tamper(
-        shop,
+        sample,
         "DELETE FROM event WHERE type = 'resolved'",
         "DELETE FROM checkpoint WHERE seq = (SELECT max(seq) FROM checkpoint)",
     )
-    assert failing(shop) == {"completeness"}
-    (shop.folder / "state" / "checkpoints.jsonl").rename(shop.folder / "kept")
-    assert shop.shell("verify").status == 0
-    assert failing(shop, "--checkpoints", shop.folder / "kept") == {"completeness"}
+    assert failing(sample) == {"completeness"}
+    (sample.folder / "state" / "checkpoints.jsonl").rename(sample.folder / "kept")
+    assert sample.shell("verify").status == 0
+    assert failing(sample, "--checkpoints", sample.folder / "kept") == {"completeness"}
 
 
-def test_a_copy_of_a_checkpoint_that_was_overwritten_is_told(shop: Shop) -> None:
-    tamper(shop, "UPDATE checkpoint SET line = 'x'")
-    assert failing(shop) == {"anchored"}
+def test_a_copy_of_a_checkpoint_that_was_overwritten_is_told(sample: SampleLedger) -> None:
+    tamper(sample, "UPDATE checkpoint SET line = 'x'")
+    assert failing(sample) == {"anchored"}
 
 
-def test_another_keys_chain_is_not_trusted(shop: Shop) -> None:
-    assert failing(shop, "--public-key", "0" * 32) == {"anchored"}
+def test_another_keys_chain_is_not_trusted(sample: SampleLedger) -> None:
+    assert failing(sample, "--public-key", "0" * 32) == {"anchored"}
 
 
-def test_a_changed_text_or_recording_breaks_integrity(shop: Shop) -> None:
-    tamper(shop, "UPDATE disclosure SET text = 'Nothing was said of texts.'")
-    assert failing(shop) == {"integrity"}
-    tamper(shop, "UPDATE audio SET wav = x'00'")
-    told = shop.shell("verify")
+def test_a_changed_text_or_recording_breaks_integrity(sample: SampleLedger) -> None:
+    tamper(sample, "UPDATE disclosure SET text = 'Nothing was said of texts.'")
+    assert failing(sample) == {"integrity"}
+    tamper(sample, "UPDATE audio SET wav = x'00'")
+    told = sample.shell("verify")
     assert "the recording" in told.out
     assert "the text" in told.out
 
 
-def test_a_text_that_is_gone_breaks_completeness(shop: Shop) -> None:
-    tamper(shop, "DELETE FROM disclosure")
-    assert failing(shop) == {"completeness"}
+def test_a_text_that_is_gone_breaks_completeness(sample: SampleLedger) -> None:
+    tamper(sample, "DELETE FROM disclosure")
+    assert failing(sample) == {"completeness"}
 
 
-def test_personal_data_that_was_moved_breaks_integrity(shop: Shop) -> None:
+def test_personal_data_that_was_moved_breaks_integrity(sample: SampleLedger) -> None:
     tamper(
-        shop,
+        sample,
         "UPDATE pii SET sealed = (SELECT sealed FROM pii WHERE consent_id = ?) "
         "WHERE consent_id = ?",
-        values=(shop.unknown, shop.revoked),
+        values=(sample.unknown, sample.revoked),
     )
-    assert failing(shop) == {"integrity"}
+    assert failing(sample) == {"integrity"}
 
 
-def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(shop: Shop) -> None:
-    shop.shell("erase", "--consent", shop.other, "--basis", "request", "--yes")
-    assert shop.shell("verify").status == 0
-    tamper(shop, "DELETE FROM pii WHERE consent_id = ?", values=[shop.unknown])
-    assert failing(shop) == {"completeness"}
-    told = shop.shell("verify").out
+def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(
+    sample: SampleLedger,
+) -> None:
+    sample.shell("erase", "--consent", sample.other, "--basis", "request", "--yes")
+    assert sample.shell("verify").status == 0
+    tamper(sample, "DELETE FROM pii WHERE consent_id = ?", values=[sample.unknown])
+    assert failing(sample) == {"completeness"}
+    told = sample.shell("verify").out
     assert "its personal data is missing, but no erasure is on record" in told
 
 
@@ -140,22 +152,22 @@ def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(sho
     ["DELETE FROM suppression", "UPDATE suppression SET lifted_at = '2999-01-01T00:00:00.000Z'"],
 )
 def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
-    shop: Shop, statement: str
+    sample: SampleLedger, statement: str
 ) -> None:
-    tamper(shop, statement)
-    assert failing(shop) == {"completeness"}
-    told = shop.shell("verify").out
+    tamper(sample, statement)
+    assert failing(sample) == {"completeness"}
+    told = sample.shell("verify").out
     assert "the revoked number may be texted again, but nobody agreed since" in told
 
 
-def test_a_body_that_is_no_json_breaks_integrity(shop: Shop) -> None:
-    tamper(shop, "UPDATE event SET body = 'x' WHERE type = 'disclosed'")
-    assert "integrity" in failing(shop)
+def test_a_body_that_is_no_json_breaks_integrity(sample: SampleLedger) -> None:
+    tamper(sample, "UPDATE event SET body = 'x' WHERE type = 'disclosed'")
+    assert "integrity" in failing(sample)
 
 
-def test_a_lost_vault_key_is_told_as_such_not_as_damage(shop: Shop) -> None:
-    (shop.folder / "state" / "keys" / "vault.key").write_text(f"{'A' * 43}=\n", encoding="ascii")
-    told = shop.shell("verify")
+def test_a_lost_vault_key_is_told_as_such_not_as_damage(sample: SampleLedger) -> None:
+    (sample.folder / "state" / "keys" / "vault.key").write_text(f"{'A' * 43}=\n", encoding="ascii")
+    told = sample.shell("verify")
     assert told.status == 1
     assert told.out == ""
     assert "key" in told.err
@@ -163,75 +175,75 @@ def test_a_lost_vault_key_is_told_as_such_not_as_damage(shop: Shop) -> None:
 
 
 def test_retention_only_says_what_it_would_do_when_asked(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shop.shell("retain", "--dry-run", "--json").json == {
+    assert sample.shell("retain", "--dry-run", "--json").json == {
         "erase": 0,
         "trim": 0,
         "dry_run": True,
     }
-    tamper(shop, "UPDATE pii SET at = '2001-01-01T00:00:00.000Z'")
-    told = shop.shell("retain", "--dry-run")
+    tamper(sample, "UPDATE pii SET at = '2001-01-01T00:00:00.000Z'")
+    told = sample.shell("retain", "--dry-run")
     assert told.out.startswith("personal data of 4 records would be erased\n")
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is not None
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
     with monkeypatch.context() as patched:
         patched.setattr(erasure, "ask_kernel", lambda: False)
-        told = shop.shell("retain")
+        told = sample.shell("retain")
         assert (told.status, told.out) == (1, "")
         assert told.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")
-    told = shop.shell("retain")
+    told = sample.shell("retain")
     assert told.out.startswith("personal data of 4 records erased\n")
-    assert shop.ledger(lambda ledger: ledger.personal_data(shop.unknown)) is None
+    assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is None
 
 
-def test_a_new_vault_key_is_made_first_and_used_after(shop: Shop) -> None:
-    key = shop.folder / "state" / "keys" / "vault.key"
+def test_a_new_vault_key_is_made_first_and_used_after(sample: SampleLedger) -> None:
+    key = sample.folder / "state" / "keys" / "vault.key"
     old = key.read_text(encoding="ascii").strip()
-    told = shop.shell("rekey", "--new-key", "--json")
+    told = sample.shell("rekey", "--new-key", "--json")
     assert told.json == {"new_key": True, "resealed": None}
     first, second = key.read_text(encoding="ascii").strip().split(",")
     assert (first != old, second) == (True, old)
-    assert shop.shell("rekey", "--json").json == {"new_key": False, "resealed": 4}
+    assert sample.shell("rekey", "--json").json == {"new_key": False, "resealed": 4}
     key.write_text(first, encoding="ascii")  # the old one is not needed any more
-    said = shop.shell("show", shop.unknown, "--reveal", "--json").json
+    said = sample.shell("show", sample.unknown, "--reveal", "--json").json
     assert said["personal"]["number"] == consent_records.OTHER
-    assert "Sealed again under the first vault key: no records" in shop.shell("rekey").out
+    assert "Sealed again under the first vault key: no records" in sample.shell("rekey").out
 
 
-def test_what_a_new_key_asks_for_is_said(shop: Shop) -> None:
-    told = shop.shell("rekey", "--new-key")
+def test_what_a_new_key_asks_for_is_said(sample: SampleLedger) -> None:
+    told = sample.shell("rekey", "--new-key")
     assert "restart every bridge" in told.out
-    assert (shop.folder / "state" / "keys" / "vault.key").read_text() not in told.out
+    assert (sample.folder / "state" / "keys" / "vault.key").read_text() not in told.out
 
 
-def test_a_vault_key_elsewhere_is_renewed_there(tmp_path: Path, shop: Shop) -> None:
+def test_a_vault_key_elsewhere_is_renewed_there(tmp_path: Path, sample: SampleLedger) -> None:
     elsewhere = tmp_path / "elsewhere.key"
-    (shop.folder / "state" / "keys" / "vault.key").rename(elsewhere)
-    shell = configured(shop.folder, {"ledger": {"vault_key": {"file": str(elsewhere)}}})
+    (sample.folder / "state" / "keys" / "vault.key").rename(elsewhere)
+    shell = configured(sample.folder, {"ledger": {"vault_key": {"file": str(elsewhere)}}})
     assert shell("rekey", "--new-key").status == 0
     assert elsewhere.read_text(encoding="ascii").count(",") == 1
 
 
 def test_a_vault_key_in_the_environment_cannot_be_renewed_by_us(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = (shop.folder / "state" / "keys" / "vault.key").read_text(encoding="ascii").strip()
+    key = (sample.folder / "state" / "keys" / "vault.key").read_text(encoding="ascii").strip()
     monkeypatch.setenv("VAULT_KEY", key)
-    shell = configured(shop.folder, {"ledger": {"vault_key": {"env": "VAULT_KEY"}}})
+    shell = configured(sample.folder, {"ledger": {"vault_key": {"env": "VAULT_KEY"}}})
     told = shell("rekey", "--new-key")
     assert told.status == 2
     assert "is in the environment" in told.err
     assert key not in told.err
 
 
-def test_a_ledger_of_this_version_needs_no_upgrade(shop: Shop) -> None:
-    told = shop.shell("upgrade", "--json")
+def test_a_ledger_of_this_version_needs_no_upgrade(sample: SampleLedger) -> None:
+    told = sample.shell("upgrade", "--json")
     assert told.json["before"] == told.json["after"]
-    assert "nothing to do" in shop.shell("upgrade").out
+    assert "nothing to do" in sample.shell("upgrade").out
 
 
-def test_a_checkpoint_of_another_chain_is_not_this_ledgers(shop: Shop) -> None:
-    kept = shop.folder / "kept"
+def test_a_checkpoint_of_another_chain_is_not_this_ledgers(sample: SampleLedger) -> None:
+    kept = sample.folder / "kept"
     stranger = sign(generate_keys().signing, 3, "0" * 64, "2026-11-23T00:00:00.000Z")
     kept.write_text(stranger.line + "\n", encoding="ascii")
-    assert failing(shop, "--checkpoints", kept) == {"completeness"}
+    assert failing(sample, "--checkpoints", kept) == {"completeness"}

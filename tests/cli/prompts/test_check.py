@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
-def run_repairs(shop: Shop, commands: list[str]) -> None:
+def run_repairs(cli: PromptsCli, commands: list[str]) -> None:
     """Give the commands that were advised, word for word."""
     for command in commands:
         program, room, *rest = shlex.split(command)
         assert (program, room) == ("agi-bridge", "prompts")
         place = rest.index("--config")
         del rest[place : place + 2]  # the shell adds it
-        assert shop(*rest).status == 0
+        assert cli(*rest).status == 0
 
 
-def test_a_line_that_rendered_its_prompts_has_nothing_to_mend(rendered: Shop) -> None:
+def test_a_line_that_rendered_its_prompts_has_nothing_to_mend(rendered: PromptsCli) -> None:
     told = rendered("check")
     assert (told.status, told.out) == (0, "17 prompts: no faults, no notes\n")
 
 
-def test_the_packages_disclosure_is_no_more_than_a_note(shop: Shop) -> None:
-    told = shop("check", "--json")
+def test_the_packages_disclosure_is_no_more_than_a_note(cli: PromptsCli) -> None:
+    told = cli("check", "--json")
     assert told.status == 0
     (line,) = told.json["lines"]
     assert [(issue["weight"], issue["prompt"]) for issue in line["flaws"]] == [
@@ -49,7 +49,7 @@ def test_the_packages_disclosure_is_no_more_than_a_note(shop: Shop) -> None:
     ]
 
 
-def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> None:
+def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: PromptsCli) -> None:
     rendered.configure(brand="Maple Books")
     told = rendered("check", "--json")
     assert told.status == 1
@@ -58,19 +58,19 @@ def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: Shop) -> N
     assert rendered("check").status == 0
 
 
-def test_a_silent_disclosure_is_a_fault_for_all_commands(shop: Shop) -> None:
+def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> None:
     """Nobody can agree to what was not said."""
-    file = recording(shop.recordings, "disclosure", "We text you if you agree.")
+    file = recording(cli.recordings, "disclosure", "We text you if you agree.")
     file.write_bytes(header(32_000, 8000) + bytes(32_000))
-    told = shop("check", "--json")
+    told = cli("check", "--json")
     assert told.status == 1
     issues = [issue for issue in told.json["lines"][0]["flaws"] if issue["file"] == str(file)]
     assert ("fault", "is silent") in [(issue["weight"], issue["problem"]) for issue in issues]
     with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
-        Settings.load(shop.config, {"SHOP_KEY": KEY})
+        Settings.load(cli.config, {"SHOP_KEY": KEY})
 
 
-def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
+def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books")("check")
     assert "fault   shop   en         disclosure   rendered   is stale" in told.out
     command = f"agi-bridge prompts render --line shop --config {rendered.config}"
@@ -78,7 +78,7 @@ def test_the_table_and_the_advice_are_shown(rendered: Shop) -> None:
     assert told.out.endswith("17 prompts: 1 fault, no notes\n")
 
 
-def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
+def test_digits_of_our_own_can_be_had_by_the_advice(rendered: PromptsCli) -> None:
     rendered.configure(languages=["en", "es"])
     run_repairs(rendered, rendered("check", "--json").json["repairs"])
     told = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
@@ -92,54 +92,56 @@ def test_digits_of_our_own_can_be_had_by_the_advice(rendered: Shop) -> None:
     assert rendered.settings.lines["shop"].digits == "own"
 
 
-def test_only_the_languages_that_need_it_are_rendered(rendered: Shop) -> None:
+def test_only_the_languages_that_need_it_are_rendered(rendered: PromptsCli) -> None:
     told = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
     languages = [shlex.split(command)[-1] for command in told.json["repairs"]]
     assert languages == ["fr", "es"]
 
 
-def test_recordings_that_conversion_puts_right_are_imported_where_they_are(shop: Shop) -> None:
-    recording(shop.recordings, "goodbye", "Goodbye.")
-    tone(shop.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
-    told = shop("check", "--json")
+def test_recordings_that_conversion_puts_right_are_imported_where_they_are(
+    cli: PromptsCli,
+) -> None:
+    recording(cli.recordings, "goodbye", "Goodbye.")
+    tone(cli.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
+    told = cli("check", "--json")
     assert told.status == 0
     commands = [each for each in told.json["repairs"] if " import " in each]
-    run_repairs(shop, commands)
-    issues = shop("check", "--json").json["lines"][0]["flaws"]
+    run_repairs(cli, commands)
+    issues = cli("check", "--json").json["lines"][0]["flaws"]
     assert [issue["prompt"] for issue in issues] == ["disclosure"]
 
 
-def test_what_has_to_be_recorded_again_goes_to_the_studio(shop: Shop) -> None:
-    recording(shop.recordings, "goodbye", "So long.")
-    told = shop("check", "--json")
+def test_what_has_to_be_recorded_again_goes_to_the_studio(cli: PromptsCli) -> None:
+    recording(cli.recordings, "goodbye", "So long.")
+    told = cli("check", "--json")
     assert told.status == 1
-    command = f"agi-bridge prompts export --line shop --config {shop.config} --out FOLDER"
+    command = f"agi-bridge prompts export --line shop --config {cli.config} --out FOLDER"
     assert told.json["repairs"][-1] == command
 
 
 def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
-    shop: Shop,
+    cli: PromptsCli,
 ) -> None:
-    recording(shop.recordings, "busy", shipped_text("busy"))
-    tone(shop.recordings / "en" / "busy.wav", 1.6, rate=48000)
-    told = shop("check", "--json")
+    recording(cli.recordings, "busy", shipped_text("busy"))
+    tone(cli.recordings / "en" / "busy.wav", 1.6, rate=48000)
+    told = cli("check", "--json")
     assert told.status == 1
     commands = [each for each in told.json["repairs"] if " import " in each]
-    run_repairs(shop, commands)
-    assert shop("check").status == 0
+    run_repairs(cli, commands)
+    assert cli("check").status == 0
 
 
-def test_a_folder_that_is_out_of_order_is_a_fault(shop: Shop) -> None:
-    recording(shop.recordings, "busy", shipped_text("busy"))
-    (shop.recordings / "manifest.json").write_text("[]", encoding="utf-8")
-    told = shop("check")
+def test_a_folder_that_is_out_of_order_is_a_fault(cli: PromptsCli) -> None:
+    recording(cli.recordings, "busy", shipped_text("busy"))
+    (cli.recordings / "manifest.json").write_text("[]", encoding="utf-8")
+    told = cli("check")
     assert told.status == 1
-    assert told.out.startswith(f"fault {shop.recordings}: manifest.json is not what it should be")
+    assert told.out.startswith(f"fault {cli.recordings}: manifest.json is not what it should be")
     assert told.out.endswith("17 prompts: 1 fault, 1 note\n")
 
 
-def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(shop: Shop) -> None:
-    told = shop.configure(languages=["en", "de"])("check")
+def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(cli: PromptsCli) -> None:
+    told = cli.configure(languages=["en", "de"])("check")
     assert told.status == 1
     assert "is missing: 'de' has no script: write de.toml" in told.out
 
@@ -190,9 +192,9 @@ def nothing(file: Path) -> None:
     ],
 )
 def test_the_same_folder_is_refused_or_taken_by_all(
-    shop: Shop, folder: str, harm: Callable[[Path], None], told: str
+    cli: PromptsCli, folder: str, harm: Callable[[Path], None], told: str
 ) -> None:
-    place = shop.folder / folder
+    place = cli.folder / folder
     if folder == "prompts":
         shutil.copytree(SHIPPED, place)
         (place / MANIFEST).unlink()
@@ -200,9 +202,9 @@ def test_the_same_folder_is_refused_or_taken_by_all(
         for sound in place.glob("*/*.wav"):
             text = script.shipped(sound.stem, sound.parent.name)
             sound.with_suffix(".txt").write_text(text, encoding="utf-8")
-        shop.configure(speech={"prompts": str(place)})
+        cli.configure(speech={"prompts": str(place)})
     harm(recording(place, "goodbye", "Goodbye."))
-    checked = shop("check", "--json").json
+    checked = cli("check", "--json").json
     found = [
         *(problem for line in checked["lines"] for problem in line["problems"]),
         *(
@@ -215,21 +217,21 @@ def test_the_same_folder_is_refused_or_taken_by_all(
     assert checked["ok"] is not bool(told)
     if not told:
         assert found == []
-        Settings.load(shop.config, {"SHOP_KEY": KEY})
+        Settings.load(cli.config, {"SHOP_KEY": KEY})
         return
     assert any(told in said for said in found)
     with pytest.raises(SettingsError, match=re.escape(told)):  # what `serve` does first
-        Settings.load(shop.config, {"SHOP_KEY": KEY})
-    report = check(shop.config, {"SHOP_KEY": KEY})
+        Settings.load(cli.config, {"SHOP_KEY": KEY})
+    report = check(cli.config, {"SHOP_KEY": KEY})
     assert any(f.key == f"speech.{folder}" and told in f.text for f in report.findings)
 
 
-def test_prompts_of_ones_own_are_put_right_by_the_advice(shop: Shop) -> None:
-    place = shop.folder / "prompts"
+def test_prompts_of_ones_own_are_put_right_by_the_advice(cli: PromptsCli) -> None:
+    place = cli.folder / "prompts"
     file = recording(place, "goodbye", "Goodbye.")
     misread(file)
-    shop.configure(speech={"prompts": str(place)})
-    commands = [each for each in shop("check", "--json").json["repairs"] if " import " in each]
+    cli.configure(speech={"prompts": str(place)})
+    commands = [each for each in cli("check", "--json").json["repairs"] if " import " in each]
     assert [shlex.split(each)[3] for each in commands] == [str(place)]
-    run_repairs(shop, commands)
+    run_repairs(cli, commands)
     assert read_sound_info(file).samples

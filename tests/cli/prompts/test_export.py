@@ -18,13 +18,13 @@ from tests.support.prompt_sounds import recording
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
-def exported(shop: Shop) -> Path:
-    told = shop("export", "--line", "shop", "--out", shop.folder / "studio")
+def exported(cli: PromptsCli) -> Path:
+    told = cli("export", "--line", "shop", "--out", cli.folder / "studio")
     assert told.status == 0, told
-    return shop.folder / "studio"
+    return cli.folder / "studio"
 
 
 def page(folder: Path) -> str:
@@ -39,8 +39,10 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
-def test_every_text_stands_on_the_page_with_its_file_and_how_to_speak_it(shop: Shop) -> None:
-    folder = exported(shop.configure(languages=["en", "fr"], brand="Maple Books"))
+def test_every_text_stands_on_the_page_with_its_file_and_how_to_speak_it(
+    cli: PromptsCli,
+) -> None:
+    folder = exported(cli.configure(languages=["en", "fr"], brand="Maple Books"))
     read = page(folder)
     assert "English, French: 17 texts in each language" in read
     assert "1 en/language-menu-item.wav For English, press 1." in read
@@ -50,8 +52,8 @@ def test_every_text_stands_on_the_page_with_its_file_and_how_to_speak_it(shop: S
     assert "it must not take more than 30 s" in read
 
 
-def test_a_spreadsheet_reads_the_table_as_it_is(shop: Shop) -> None:
-    folder = exported(shop.configure(languages=["en", "es"]))
+def test_a_spreadsheet_reads_the_table_as_it_is(cli: PromptsCli) -> None:
+    folder = exported(cli.configure(languages=["en", "es"]))
     assert (folder / "script.csv").read_bytes().startswith(b"\xef\xbb\xbfNo,Language,File,Text,")
     found = rows(folder)
     assert len(found) == 34
@@ -69,39 +71,39 @@ def test_a_spreadsheet_reads_the_table_as_it_is(shop: Shop) -> None:
     }
 
 
-def test_each_text_lies_where_its_recording_is_to_lie(shop: Shop) -> None:
-    folder = exported(shop)
+def test_each_text_lies_where_its_recording_is_to_lie(cli: PromptsCli) -> None:
+    folder = exported(cli)
     for row in rows(folder):
         text = (folder / row["File"]).with_suffix(".txt").read_text(encoding="utf-8")
         assert text == row["Text"] + "\n"
     assert len(list(folder.glob("*/*.txt"))) == 17
 
 
-def test_nothing_from_the_configuration_becomes_markup(shop: Shop) -> None:
-    folder = exported(shop.configure(brand="<script>alert(1)</script> & Söhne"))
+def test_nothing_from_the_configuration_becomes_markup(cli: PromptsCli) -> None:
+    folder = exported(cli.configure(brand="<script>alert(1)</script> & Söhne"))
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne" in text
 
 
-def test_a_disclosure_of_ones_own_goes_along_in_its_own_words(shop: Shop) -> None:
-    recording(shop.recordings, "disclosure-shop", "Hello, this is the shop.")
-    folder = exported(shop.configure(disclosure="disclosure-shop"))
+def test_a_disclosure_of_ones_own_goes_along_in_its_own_words(cli: PromptsCli) -> None:
+    recording(cli.recordings, "disclosure-shop", "Hello, this is the shop.")
+    folder = exported(cli.configure(disclosure="disclosure-shop"))
     (own,) = [row for row in rows(folder) if row["File"] == "en/disclosure-shop.wav"]
     assert (own["Text"], own["Script version"]) == ("Hello, this is the shop.", "")
     assert own["How to speak it"].startswith("The legal text: exactly as written")
 
 
-def test_a_folder_in_use_is_left_alone(shop: Shop) -> None:
-    folder = exported(shop)
-    told = shop("export", "--line", "shop", "--out", folder)
+def test_a_folder_in_use_is_left_alone(cli: PromptsCli) -> None:
+    folder = exported(cli)
+    told = cli("export", "--line", "shop", "--out", folder)
     assert (told.status, told.out) == (2, "")
     assert told.err == f"agi-bridge: --out: {folder} is there already; name a new folder\n"
 
 
-def test_what_is_written_is_told(shop: Shop) -> None:
-    out = shop.folder / "studio"
-    told = shop("export", "--line", "shop", "--out", out, "--json")
+def test_what_is_written_is_told(cli: PromptsCli) -> None:
+    out = cli.folder / "studio"
+    told = cli("export", "--line", "shop", "--out", out, "--json")
     assert told.json == {
         "out": str(out),
         "line": "shop",
@@ -109,17 +111,17 @@ def test_what_is_written_is_told(shop: Shop) -> None:
     }
 
 
-def test_half_a_script_is_not_sent(shop: Shop) -> None:
+def test_half_a_script_is_not_sent(cli: PromptsCli) -> None:
     asking = inspect_prompt(
         RequiredPrompt("disclosure-shop", "en", None, "'en' has no text", is_disclosure=True), None
     )
     with pytest.raises(IncompleteScriptError, match="the script is not complete: 'en' has no text"):
-        build_sheet(LinePrompts(shop.settings.lines["shop"], (asking,), ()))
+        build_sheet(LinePrompts(cli.settings.lines["shop"], (asking,), ()))
 
 
-def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(shop: Shop) -> None:
+def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(cli: PromptsCli) -> None:
     """Without an address the script's cannot be made; the package's own is no line's."""
-    told = shop.configure(policy_url="")("export", "--line", "shop", "--out", shop.folder / "out")
+    told = cli.configure(policy_url="")("export", "--line", "shop", "--out", cli.folder / "out")
     assert told.status == 1
     assert "the script is not complete: en: disclosure needs the line's policy_url" in told.err
-    assert not (shop.folder / "out").exists()
+    assert not (cli.folder / "out").exists()

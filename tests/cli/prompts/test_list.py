@@ -12,11 +12,11 @@ from agi_bridge.speech import SHIPPED
 from tests.support.prompts_commands import shown
 
 if TYPE_CHECKING:
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
-def test_every_prompt_of_every_language_is_listed_with_its_words(shop: Shop) -> None:
-    told = shop.configure(languages=["en", "fr"])("list")
+def test_every_prompt_of_every_language_is_listed_with_its_words(cli: PromptsCli) -> None:
+    told = cli.configure(languages=["en", "fr"])("list")
     assert told.status == 0
     assert "Please wait." in told.out
     assert "Veuillez patienter." in told.out
@@ -24,14 +24,14 @@ def test_every_prompt_of_every_language_is_listed_with_its_words(shop: Shop) -> 
     assert "shop, fr: disclosure of 27.8 s" in told.out
 
 
-def test_where_a_sound_comes_from_is_shown(rendered: Shop) -> None:
+def test_where_a_sound_comes_from_is_shown(rendered: PromptsCli) -> None:
     lines = rendered("list").out.splitlines()
     (busy,) = [line.split() for line in lines if line.startswith("busy")]
     assert busy[1:4] == ["rendered", "1.7", "1"]
 
 
-def test_json_has_hashes_files_and_lengths(shop: Shop) -> None:
-    (line,) = shop("list", "--line", "+14155550111", "--json").json
+def test_json_has_hashes_files_and_lengths(cli: PromptsCli) -> None:
+    (line,) = cli("list", "--line", "+14155550111", "--json").json
     assert line["line"] == "shop"
     (goodbye,) = [each for each in line["prompts"] if each["name"] == "goodbye"]
     assert goodbye == {
@@ -46,17 +46,17 @@ def test_json_has_hashes_files_and_lengths(shop: Shop) -> None:
     }
 
 
-def test_another_line_is_misuse(shop: Shop) -> None:
-    told = shop("list", "--line", "garage")
+def test_another_line_is_misuse(cli: PromptsCli) -> None:
+    told = cli("list", "--line", "garage")
     assert (told.status, told.out) == (2, "")
     assert "the lines are: shop" in told.err
 
 
-def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(shop: Shop) -> None:
+def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(cli: PromptsCli) -> None:
     asking = inspect_prompt(
         RequiredPrompt("disclosure-shop", "en", None, "no text", is_disclosure=True), None
     )
-    listing = Listing((LinePrompts(shop.settings.lines["shop"], (asking,), ()),))
+    listing = Listing((LinePrompts(cli.settings.lines["shop"], (asking,), ()),))
     text = shown(listing)
     assert "shop, en: no disclosure" in text
     assert "nowhere" in text

@@ -14,7 +14,7 @@ from agi_bridge.speech import SHIPPED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 FILE = SHIPPED / "en" / "goodbye.wav"
 
@@ -30,18 +30,18 @@ def player(
     return str(folder)
 
 
-def test_the_machines_player_gets_the_file(shop: Shop, tmp_path: Path) -> None:
+def test_the_machines_player_gets_the_file(cli: PromptsCli, tmp_path: Path) -> None:
     path = player(tmp_path / "bin", "ffplay")
-    told = shop("play", "goodbye", "--line", "shop", PATH=path)
+    told = cli("play", "goodbye", "--line", "shop", PATH=path)
     assert (told.status, told.out) == (0, "Goodbye.\n")
     played = (tmp_path / "bin" / "played").read_text(encoding="utf-8").split()
     assert played == [f"{path}/ffplay", "-nodisp", "-autoexit", "-loglevel", "error", str(FILE)]
 
 
-def test_the_best_player_is_taken(shop: Shop, tmp_path: Path) -> None:
+def test_the_best_player_is_taken(cli: PromptsCli, tmp_path: Path) -> None:
     player(tmp_path / "bin", "play", "exit 1")
     path = player(tmp_path / "bin", "aplay")
-    assert shop("play", "goodbye", "--line", "shop", "--json", PATH=path).json == {
+    assert cli("play", "goodbye", "--line", "shop", "--json", PATH=path).json == {
         "file": str(FILE),
         "source": "shipped",
         "text": "Goodbye.",
@@ -51,56 +51,56 @@ def test_the_best_player_is_taken(shop: Shop, tmp_path: Path) -> None:
     }
 
 
-def test_without_a_player_it_says_where_the_file_is(shop: Shop, tmp_path: Path) -> None:
-    told = shop("play", "goodbye", "--line", "shop", PATH=str(tmp_path))
+def test_without_a_player_it_says_where_the_file_is(cli: PromptsCli, tmp_path: Path) -> None:
+    told = cli("play", "goodbye", "--line", "shop", PATH=str(tmp_path))
     assert told.status == 1
     missing = "no player is installed (aplay, paplay, ffplay, play)"
     assert told.out == f"Goodbye.\n{missing}; the sound is in {FILE}\n"
 
 
-def test_a_player_that_fails_is_named(shop: Shop, tmp_path: Path) -> None:
+def test_a_player_that_fails_is_named(cli: PromptsCli, tmp_path: Path) -> None:
     path = player(tmp_path / "bin", "paplay", "exit 7")
-    told = shop("play", "goodbye", "--line", "shop", PATH=path)
+    told = cli("play", "goodbye", "--line", "shop", PATH=path)
     assert told.status == 1
     assert f"paplay failed with status 7; the sound is in {FILE}" in told.out
 
 
-def test_it_can_be_written_to_a_file(shop: Shop, tmp_path: Path) -> None:
-    told = shop("play", "busy", "--line", "shop", "--to", tmp_path / "b.wav")
+def test_it_can_be_written_to_a_file(cli: PromptsCli, tmp_path: Path) -> None:
+    told = cli("play", "busy", "--line", "shop", "--to", tmp_path / "b.wav")
     assert told.status == 0
     assert f"written: {tmp_path / 'b.wav'}" in told.out
     assert (tmp_path / "b.wav").read_bytes() == (SHIPPED / "en" / "busy.wav").read_bytes()
 
 
-def test_a_file_that_cannot_be_written_is_one_line(shop: Shop, tmp_path: Path) -> None:
-    told = shop("play", "busy", "--line", "shop", "--to", tmp_path / "no" / "b.wav")
+def test_a_file_that_cannot_be_written_is_one_line(cli: PromptsCli, tmp_path: Path) -> None:
+    told = cli("play", "busy", "--line", "shop", "--to", tmp_path / "no" / "b.wav")
     assert told.status == 1
     assert told.err == f"agi-bridge: {tmp_path}/no/b.wav: No such file or directory\n"
 
 
-def test_another_language_of_the_line_can_be_heard(shop: Shop, tmp_path: Path) -> None:
-    shop.configure(languages=["en", "fr"])
+def test_another_language_of_the_line_can_be_heard(cli: PromptsCli, tmp_path: Path) -> None:
+    cli.configure(languages=["en", "fr"])
     arguments = ("goodbye", "--line", "shop", "--language", "fr", "--json")
-    told = shop("play", *arguments, PATH=str(tmp_path))
+    told = cli("play", *arguments, PATH=str(tmp_path))
     assert told.json["file"] == str(SHIPPED / "fr" / "goodbye.wav")
 
 
-def test_a_language_that_the_line_has_not_is_misuse(shop: Shop) -> None:
-    told = shop("play", "goodbye", "--line", "shop", "--language", "fr")
+def test_a_language_that_the_line_has_not_is_misuse(cli: PromptsCli) -> None:
+    told = cli("play", "goodbye", "--line", "shop", "--language", "fr")
     assert (told.status, told.err) == (2, "agi-bridge: --language: the line has en\n")
 
 
-def test_an_unknown_prompt_is_misuse_and_the_known_ones_are_named(shop: Shop) -> None:
-    told = shop("play", "hello", "--line", "shop")
+def test_an_unknown_prompt_is_misuse_and_the_known_ones_are_named(cli: PromptsCli) -> None:
+    told = cli("play", "hello", "--line", "shop")
     assert told.status == 2
     assert "no such prompt in 'en'; there are: accepted, busy, " in told.err
 
 
-async def test_who_breaks_off_hears_no_more(shop: Shop, tmp_path: Path) -> None:
+async def test_who_breaks_off_hears_no_more(cli: PromptsCli, tmp_path: Path) -> None:
     os.mkfifo(lifeline := tmp_path / "lifeline")
     path = player(tmp_path / "bin", "aplay", f"exec 3>{lifeline}; echo >&3; exec sleep 600")
     playing_now = asyncio.create_task(
-        play.run(shop.settings, "goodbye", "shop", language=None, to=None, environ={"PATH": path})
+        play.run(cli.settings, "goodbye", "shop", language=None, to=None, environ={"PATH": path})
     )
     with await asyncio.to_thread(lifeline.open, "rb") as held:
         assert await asyncio.to_thread(held.readline) == b"\n"

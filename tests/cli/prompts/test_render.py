@@ -20,15 +20,15 @@ from tests.support.prompt_sounds import recording
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.prompts_commands import Shop
+    from tests.support.prompts_commands import PromptsCli
 
 
-def folder(shop: Shop) -> Path:
-    settings = shop.settings
+def folder(cli: PromptsCli) -> Path:
+    settings = cli.settings
     return rendered_folder(settings, settings.lines["shop"])
 
 
-def test_all_texts_of_a_line_are_rendered_and_the_library_takes_them(rendered: Shop) -> None:
+def test_all_texts_of_a_line_are_rendered_and_the_library_takes_them(rendered: PromptsCli) -> None:
     library = Library(cache=rendered.folder / "cache").with_overrides(
         PromptFolder(folder(rendered))
     )
@@ -40,20 +40,20 @@ def test_all_texts_of_a_line_are_rendered_and_the_library_takes_them(rendered: S
         assert heard.wav.is_relative_to(folder(rendered))
 
 
-def test_where_they_are_and_how_long_the_disclosure_is_are_told(rendered: Shop) -> None:
+def test_where_they_are_and_how_long_the_disclosure_is_are_told(rendered: PromptsCli) -> None:
     told = rendered("render", "--line", "shop")
     assert re.search(r"^en: the disclosure takes 2[0-9]\.[0-9] s$", told.out, re.MULTILINE)
     assert told.out.endswith(f"in {folder(rendered)}\n")
 
 
-def test_it_can_be_given_again_and_renders_nothing_anew(rendered: Shop) -> None:
+def test_it_can_be_given_again_and_renders_nothing_anew(rendered: PromptsCli) -> None:
     told = rendered("render", "--line", "shop")
     assert told.status == 0
     assert "17 prompts kept, rendered before from the same words" in told.out
     assert rendered.asked == []
 
 
-def test_another_brand_renders_what_names_it_and_no_more(rendered: Shop) -> None:
+def test_another_brand_renders_what_names_it_and_no_more(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books")("render", "--line", "shop")
     assert told.status == 0
     assert [text[:35] for _, text in rendered.asked] == ["Thank you for calling Maple Books. "]
@@ -61,13 +61,13 @@ def test_another_brand_renders_what_names_it_and_no_more(rendered: Shop) -> None
     assert "A bridge that runs plays them after its next start." in told.out
 
 
-def test_force_renders_everything(rendered: Shop) -> None:
+def test_force_renders_everything(rendered: PromptsCli) -> None:
     told = rendered("render", "--line", "shop", "--force", "--json")
     assert {each["result"] for each in told.json["prompts"]} == {"rendered"}
     assert len(rendered.asked) == 17
 
 
-def test_a_sound_that_was_lost_or_changed_is_rendered_anew(rendered: Shop) -> None:
+def test_a_sound_that_was_lost_or_changed_is_rendered_anew(rendered: PromptsCli) -> None:
     entries = read_manifest(folder(rendered))
     (folder(rendered) / entries["en", "busy"]["file"]).unlink()
     with (folder(rendered) / entries["en", "goodbye"]["file"]).open("ab") as opened:
@@ -77,7 +77,7 @@ def test_a_sound_that_was_lost_or_changed_is_rendered_anew(rendered: Shop) -> No
     assert anew == {"busy", "goodbye"}
 
 
-def test_one_language_can_be_rendered_alone(rendered: Shop) -> None:
+def test_one_language_can_be_rendered_alone(rendered: PromptsCli) -> None:
     rendered.configure(languages=["fr", "en"], brand="Maple Books")
     told = rendered("render", "--line", "shop", "--language", "en", "--json")
     assert told.status == 0
@@ -85,12 +85,14 @@ def test_one_language_can_be_rendered_alone(rendered: Shop) -> None:
     assert [language for language, _ in rendered.asked] == ["en"]
 
 
-def test_a_language_that_the_line_has_not_is_misuse(shop: Shop) -> None:
-    told = shop("render", "--line", "shop", "--language", "fr")
+def test_a_language_that_the_line_has_not_is_misuse(cli: PromptsCli) -> None:
+    told = cli("render", "--line", "shop", "--language", "fr")
     assert (told.status, told.err) == (2, "agi-bridge: --language: the line has en\n")
 
 
-def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(rendered: Shop) -> None:
+def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(
+    rendered: PromptsCli,
+) -> None:
     rendered.configure(brand="Maple Books", mute="Maple")
     told = rendered("render", "--line", "shop", "--json")
     assert told.status == 1
@@ -104,43 +106,43 @@ def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(rendered
     assert line.split()[:3] == ["en", "disclosure", "failed:"]
 
 
-def test_what_is_missing_is_named_before_anything_is_rendered(shop: Shop) -> None:
-    config = shop.configure(policy_url="", languages=["en", "fr"]).config
+def test_what_is_missing_is_named_before_anything_is_rendered(cli: PromptsCli) -> None:
+    config = cli.configure(policy_url="", languages=["en", "fr"]).config
     command = 'kind = "command"\nlanguages = ["en"]\ncommand = ["say-it", "{output}"]'
     text = config.read_text(encoding="utf-8")
     before, head, _ = text.partition("[[speech.engines]]")
     config.write_text(f"{before}{head}\n{command}\n", encoding="utf-8")
-    told = shop("render", "--line", "shop")
+    told = cli("render", "--line", "shop")
     assert (told.status, told.out) == (2, "")
     first, program, language, address = told.err.splitlines()
     assert first == "agi-bridge: nothing was rendered:"
     assert "'say-it' is not found: install it, on Debian apt-get install say-it" in program
     assert language == "  speech.engines: none serves 'fr': add it to the languages of one"
     assert 'write policy_url = "https://example.com/text" into [lines.shop]' in address
-    assert not folder(shop).exists()
+    assert not folder(cli).exists()
 
 
-def test_a_disclosure_of_ones_own_without_words_is_named_too(shop: Shop) -> None:
-    told = shop.configure(disclosure="disclosure-shop")("render", "--line", "shop")
+def test_a_disclosure_of_ones_own_without_words_is_named_too(cli: PromptsCli) -> None:
+    told = cli.configure(disclosure="disclosure-shop")("render", "--line", "shop")
     assert told.status == 2
     assert "'en' has no text 'disclosure-shop'" in told.err
-    assert shop.asked == []
+    assert cli.asked == []
 
 
-def test_a_script_of_ones_own_is_spoken(shop: Shop, tmp_path: Path) -> None:
+def test_a_script_of_ones_own_is_spoken(cli: PromptsCli, tmp_path: Path) -> None:
     text = (TEXTS / "en.toml").read_text(encoding="utf-8")
     changed = text.replace('goodbye = "Goodbye."', 'goodbye = "So long."')
     assert changed != text
     (tmp_path / "script").mkdir()
     (tmp_path / "script" / "en.toml").write_text(changed, encoding="utf-8-sig")
     (tmp_path / "script" / "._en.toml").write_bytes(b"\0\5\x16\7")
-    shop.configure(speech={"script": str(tmp_path / "script")})
-    assert shop("render", "--line", "shop").status == 0
-    assert ["en", "So long."] in shop.asked
-    assert shop("check").status == 0
+    cli.configure(speech={"script": str(tmp_path / "script")})
+    assert cli("render", "--line", "shop").status == 0
+    assert ["en", "So long."] in cli.asked
+    assert cli("check").status == 0
 
 
-def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: Shop) -> None:
+def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: PromptsCli) -> None:
     recording(rendered.recordings, "disclosure-shop", "Hello, this is the shop.")
     rendered.configure(disclosure="disclosure-shop")
     told = rendered("render", "--line", "shop", "--json")
@@ -149,46 +151,48 @@ def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: Shop)
     assert (own["result"], own["seconds"]) == ("recorded", None)
 
 
-def test_a_disclosure_above_thirty_seconds_is_warned_of(rendered: Shop) -> None:
+def test_a_disclosure_above_thirty_seconds_is_warned_of(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books", pace=0.09)("render", "--line", "shop")
     assert told.status == 0
     warning = r"^warning: en: the disclosure takes 3[0-9]\.[0-9] s; above 30 s callers hang up$"
     assert re.search(warning, told.out, re.MULTILINE)
 
 
-def test_without_an_engine_it_is_misuse(shop: Shop) -> None:
-    told = shop.configure(engines=False)("render", "--line", "shop")
+def test_without_an_engine_it_is_misuse(cli: PromptsCli) -> None:
+    told = cli.configure(engines=False)("render", "--line", "shop")
     assert told.status == 2
     assert "speech.engines: none renders to files" in told.err
 
 
-def test_an_engine_of_the_pbx_renders_no_files(shop: Shop) -> None:
-    shop.configure(engines=False)
-    with shop.config.open("a") as opened:
+def test_an_engine_of_the_pbx_renders_no_files(cli: PromptsCli) -> None:
+    cli.configure(engines=False)
+    with cli.config.open("a") as opened:
         opened.write('\n[[speech.engines]]\nkind = "pbx"\ncommand = ["Flite", "{text}"]\n')
-    assert "none renders to files" in shop("render", "--line", "shop").err
+    assert "none renders to files" in cli("render", "--line", "shop").err
 
 
-def test_an_engine_that_cannot_be_made_is_named_and_no_worse_one_taken(shop: Shop) -> None:
-    engines = shop.config.read_text(encoding="utf-8")
+def test_an_engine_that_cannot_be_made_is_named_and_no_worse_one_taken(
+    cli: PromptsCli,
+) -> None:
+    engines = cli.config.read_text(encoding="utf-8")
     first = '[[speech.engines]]\nkind = "piper"\nvoices = {en = "/nonexistent/voice.onnx"}\n'
-    shop.config.write_text(engines.replace("[[speech.engines]]", f"{first}\n[[speech.engines]]"))
-    told = shop("render", "--line", "shop")
+    cli.config.write_text(engines.replace("[[speech.engines]]", f"{first}\n[[speech.engines]]"))
+    told = cli("render", "--line", "shop")
     assert told.status == 2
     assert "speech.engines.1" in told.err
-    assert shop.asked == []
+    assert cli.asked == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(shop: Shop) -> None:
-    (shop.folder / "state").write_text("in the way", encoding="utf-8")
-    told = shop("render", "--line", "shop")
+def test_a_folder_that_cannot_be_written_is_one_line(cli: PromptsCli) -> None:
+    (cli.folder / "state").write_text("in the way", encoding="utf-8")
+    told = cli("render", "--line", "shop")
     assert told.status == 1
     assert (
-        told.err == f"agi-bridge: {folder(shop)}: manifest.json cannot be read (Not a directory)\n"
+        told.err == f"agi-bridge: {folder(cli)}: manifest.json cannot be read (Not a directory)\n"
     )
 
 
-async def test_a_terminal_shows_how_far_it_is(rendered: Shop) -> None:
+async def test_a_terminal_shows_how_far_it_is(rendered: PromptsCli) -> None:
     screen = io.StringIO()
     await render.run(
         rendered.configure(brand="Maple Books").settings,
@@ -202,14 +206,14 @@ async def test_a_terminal_shows_how_far_it_is(rendered: Shop) -> None:
 
 
 @pytest.mark.asterisk
-def test_espeak_renders_the_line(shop: Shop) -> None:
+def test_espeak_renders_the_line(cli: PromptsCli) -> None:
     espeak = asyncio.run(provision()).with_name("espeak-ng")
-    shop.configure(engines=False, languages=["fr"])
-    with shop.config.open("a") as opened:
+    cli.configure(engines=False, languages=["fr"])
+    with cli.config.open("a") as opened:
         opened.write(
             f'\n[[speech.engines]]\nkind = "command"\ncommand = ["{espeak}", "-v", "{{language}}", '
             '"-w", "{output}", "--stdin"]\n'
         )
-    assert shop("render", "--line", "shop").status == 0
-    checked = shop("check")
+    assert cli("render", "--line", "shop").status == 0
+    checked = cli("check")
     assert (checked.status, checked.out) == (0, "17 prompts: no faults, no notes\n")

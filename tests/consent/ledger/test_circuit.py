@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -167,17 +167,20 @@ async def test_writes_that_come_too_late_for_their_callers_open_it(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ledger._writer.store
+    given_up = threading.Event()
 
     def slow(transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
-        time.sleep(0.2)
+        assert given_up.wait(60)
         return store(transaction, batches)
 
     with monkeypatch.context() as patched:
         patched.setattr(ledger._writer, "store", slow)
         patched.setattr(worker, "WAIT_SECONDS", 0.1)
         for _ in range(FAILURES):
+            given_up.clear()
             with pytest.raises(LedgerUnavailable, match="no answer"):
                 await ledger.append(submitting().take())
+            given_up.set()
             while ledger._task is not None:
                 await asyncio.wait({ledger._task})
         with pytest.raises(CircuitOpen):

@@ -10,10 +10,9 @@ import pytest
 import structlog
 
 from agi_bridge.consent import Act, Filter, LedgerUnavailable, RetentionReport, RetentionRules
-from agi_bridge.consent.encoding import stamp
+from agi_bridge.consent.encoding import DAY, stamp
 from agi_bridge.consent.errors import ClockInDoubt, KeyMissing
 from agi_bridge.consent.ledger import Ledger, erasure
-from agi_bridge.consent.ledger.erasure import DAY
 from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import CALLER, NUMBER, returning, revocation, settle, submitting
 from tests.support.external_db import execute

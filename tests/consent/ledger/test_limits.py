@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.consent import AgreementRules, ConsentRecord, Withheld
+from agi_bridge.consent.encoding import DAY, HOUR
 from agi_bridge.consent.ledger.append import AHEAD
 from tests.support.consent_builders import (
     BRAND,
@@ -34,8 +35,6 @@ PER_LINE = AgreementRules(
 PER_KIND = AgreementRules(
     number_per_day=0, caller_per_day=0, unidentified_per_day=0, line_per_hour=10
 )
-DAY = 86_400.0
-HOUR = 3600.0
 
 
 class Clock:

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent import Revocation, State
+from agi_bridge.consent.encoding import DAY
 from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, erasure
-from agi_bridge.consent.ledger.maintenance import DAY_SECONDS
 from agi_bridge.consent.signing import Checkpoint, CheckpointPublisher
 from tests.support.consent_builders import NUMBER, confirmed
 from tests.support.external_db import execute
@@ -173,7 +173,7 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
     record = confirmed()
     await store_long_ago(ledger, record)
     with capture_logs() as log:
-        await time.round(DAY_SECONDS)
+        await time.round(DAY)
     assert await ledger.personal_data(record.id) is None
     assert {
         "event": "retention.data_deleted",
@@ -183,8 +183,8 @@ async def test_personal_data_is_deleted_when_its_time_has_run_out_and_once_a_day
     } in log
     late = confirmed()
     await store_long_ago(ledger, late)
-    time.set_by = 2 * DAY_SECONDS  # a clock that is set begins no new day
-    await time.round(DAY_SECONDS - 1)
+    time.set_by = 2 * DAY  # a clock that is set begins no new day
+    await time.round(DAY - 1)
     assert await ledger.personal_data(late.id) is not None
     await time.round(1)
     assert await ledger.personal_data(late.id) is None
@@ -200,9 +200,9 @@ async def test_a_clock_that_is_years_ahead_erases_nothing(
     monkeypatch.setattr(erasure, "ask_kernel", lambda: synchronised)
     record = confirmed()
     await ledger.append(record.take())
-    time.set_by = 13 * 365 * DAY_SECONDS
+    time.set_by = 13 * 365 * DAY
     with capture_logs() as logs:
-        await time.round(DAY_SECONDS)
+        await time.round(DAY)
     assert await ledger.personal_data(record.id) is not None
     refused = [log["reason"] for log in logs if log["event"] == "retention.refused"]
     assert [reason.partition(":")[0] for reason in refused] == ["clock_unconfirmed"]
@@ -227,7 +227,7 @@ async def test_what_waits_for_a_person_is_said_every_day(
         Revocation(number=NUMBER, brand=None, channel="command", actor="root", passed_on=False)
     )
     with capture_logs() as log:
-        await time.round(DAY_SECONDS)
+        await time.round(DAY)
     (line,) = [line for line in log if line["log_level"] == "warning"]
     assert (line["message"], line["revocation"]) == (1, 1)
     assert line["event"] == "consent.person_needed"

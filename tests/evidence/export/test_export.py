@@ -23,13 +23,13 @@ from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
 from tests.support import consent_records
-from tests.support.consents_shop import WORDS
 from tests.support.openssl import search_path
+from tests.support.sample_ledger import WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.consents_shop import Shop
+    from tests.support.sample_ledger import SampleLedger
 
 NAMES = {
     "SHA256SUMS",
@@ -92,46 +92,54 @@ def test_text_and_sound_lie_beside_it_under_their_hashes(export: Path) -> None:
 
 
 def test_it_shows_the_events_of_this_person_and_hashes_of_others(
-    export: Path, filled: Shop
+    export: Path, original: SampleLedger
 ) -> None:
-    mine = {filled.revoked, filled.revocation}
+    mine = {original.revoked, original.revocation}
     assert {body["consent_id"] for body in bodies(export)} == mine
     everything = b"".join(path.read_bytes() for path in export.rglob("*") if path.is_file())
     for other in (
         consent_records.OTHER,
         consent_records.THIRD,
-        filled.unknown,
-        filled.other,
-        filled.declined,
+        original.unknown,
+        original.other,
+        original.declined,
     ):
         assert other.encode() not in everything
     assert (export / "chain.jsonl").read_text(encoding="ascii").count('"leaf"') > 0
 
 
-def test_stretches_without_one_of_its_events_are_left_out(export: Path, filled: Shop) -> None:
+def test_stretches_without_one_of_its_events_are_left_out(
+    export: Path, original: SampleLedger
+) -> None:
     lines = (export / "chain.jsonl").read_text(encoding="ascii").splitlines()
     chain = [json.loads(line) for line in lines]
     begins = [entry["seq"] for entry in chain if "hash" in entry]
-    rows = [row for row in _rows(filled) if row.consent_id == filled.declined]
+    rows = [row for row in _rows(original) if row.consent_id == original.declined]
     assert len(begins) == 2
     assert begins[0] == 0
     assert not {entry["seq"] for entry in chain if "leaf" in entry} & {row.seq for row in rows}
 
 
-def test_opened_json_has_what_opens_the_commitments(export: Path, filled: Shop) -> None:
+def test_opened_json_has_what_opens_the_commitments(export: Path, original: SampleLedger) -> None:
     opened = json.loads((export / "opened.json").read_text(encoding="utf-8"))
-    assert opened.keys() == {filled.revoked, filled.revocation}
-    assert opened[filled.revoked]["number"] == consent_records.NUMBER
-    assert opened[filled.revoked]["forward"] == consent_records.FORWARD
-    assert opened[filled.revocation]["words"] == WORDS
-    assert len(bytes.fromhex(opened[filled.revoked]["salt"])) == 32
+    assert opened.keys() == {original.revoked, original.revocation}
+    assert opened[original.revoked]["number"] == consent_records.NUMBER
+    assert opened[original.revoked]["forward"] == consent_records.FORWARD
+    assert opened[original.revocation]["words"] == WORDS
+    assert len(bytes.fromhex(opened[original.revoked]["salt"])) == 32
 
 
-def test_it_is_on_record_before_anything_is_written(shop: Shop) -> None:
-    told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder / "no" / "export")
-    problem = f"agi-bridge: {shop.folder}/no/export: No such file or directory\n"
+def test_it_is_on_record_before_anything_is_written(sample: SampleLedger) -> None:
+    told = sample.shell(
+        "export",
+        "--consent",
+        sample.revoked,
+        "--out",
+        sample.folder / "no" / "export",
+    )
+    problem = f"agi-bridge: {sample.folder}/no/export: No such file or directory\n"
     assert told == (1, "", problem)
-    assert shop.types(shop.revoked)[-1] == "exported"
+    assert sample.types(sample.revoked)[-1] == "exported"
 
 
 def test_who_exported_stands_in_the_event(export: Path) -> None:
@@ -146,58 +154,63 @@ def test_the_head_is_signed_so_that_the_last_event_is_anchored(export: Path) -> 
     assert json.loads(last)["seq"] == max(body["seq"] for body in bodies(export))
 
 
-def test_by_number_it_has_all_that_is_on_record_of_it(shop: Shop) -> None:
-    out = shop.folder / "by-number"
-    told = shop.shell("export", "--number", "415-555-0123", "--out", out, "--json")
+def test_by_number_it_has_all_that_is_on_record_of_it(sample: SampleLedger) -> None:
+    out = sample.folder / "by-number"
+    told = sample.shell("export", "--number", "415-555-0123", "--out", out, "--json")
     assert told.status == 0
-    assert told.json["consents"] == [shop.revoked]  # the revocation is told with it
+    assert told.json["consents"] == [sample.revoked]  # the revocation is told with it
     assert told.json["verdicts"]["ok"] is True
     assert told.json["out"] == str(out)
 
 
-def test_a_zip_holds_what_the_folder_would(shop: Shop) -> None:
-    copy = shop.folder / "copy"
-    shutil.copytree(shop.folder / "state", copy)
-    out = shop.folder / "export.zip"
-    assert shop.shell("export", "--consent", shop.unknown, "--out", out).status == 0
+def test_a_zip_holds_what_the_folder_would(sample: SampleLedger) -> None:
+    copy = sample.folder / "copy"
+    shutil.copytree(sample.folder / "state", copy)
+    out = sample.folder / "export.zip"
+    assert sample.shell("export", "--consent", sample.unknown, "--out", out).status == 0
     with zipfile.ZipFile(out) as made:
         assert set(made.namelist()) >= NAMES
-        made.extractall(shop.folder / "unpacked")
-    assert verify_export(shop.folder / "unpacked").ok
+        made.extractall(sample.folder / "unpacked")
+    assert verify_export(sample.folder / "unpacked").ok
     assert verify_export(out).ok
 
 
-def test_several_records_have_a_page_each(shop: Shop) -> None:
-    out = shop.folder / "all"
-    told = shop.shell("export", "--all", "--out", out)
+def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
+    out = sample.folder / "all"
+    told = sample.shell("export", "--all", "--out", out)
     assert told.status == 0, told
-    for record in (shop.revoked, shop.unknown, shop.other, shop.declined):
+    for record in (
+        sample.revoked,
+        sample.unknown,
+        sample.other,
+        sample.declined,
+    ):
         assert f'href="consents/{record}.html"' in page(out)
         assert record in page(out, f"consents/{record}.html")
-    assert 'src="../audio/' in page(out, f"consents/{shop.revoked}.html")
+    assert 'src="../audio/' in page(out, f"consents/{sample.revoked}.html")
     assert "Call without consent" in page(out)
     assert "leaf" not in (out / "chain.jsonl").read_text(encoding="ascii")
     assert bodies(out)[0]["type"] == "opened"
     assert bodies(out)[-1]["type"] == "exported"
     assert bodies(out)[-1]["count"] == 5
     act = bodies(out)[-1]["consent_id"]
-    told = shop.shell("show", act)
+    told = sample.shell("show", act)
     assert told == (1, "", f"agi-bridge: {act}: no such record\n")
     assert verify_export(out).ok
 
 
-def test_nothing_of_the_ledger_becomes_markup(shop: Shop) -> None:
-    out = shop.folder / "export"
-    assert shop.shell("export", "--consent", shop.other, "--out", out).status == 0
+def test_nothing_of_the_ledger_becomes_markup(sample: SampleLedger) -> None:
+    out = sample.folder / "export"
+    assert sample.shell("export", "--consent", sample.other, "--out", out).status == 0
     assert "<script" not in page(out)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne" in page(out)
 
 
-def test_an_erased_consent_is_exported_without_the_person(shop: Shop) -> None:
-    done = shop.shell("erase", "--number", consent_records.NUMBER, "--basis", "request", "--yes")
+def test_an_erased_consent_is_exported_without_the_person(sample: SampleLedger) -> None:
+    done = sample.shell("erase", "--number", consent_records.NUMBER, "--basis", "request", "--yes")
     assert done.status == 0
-    out = shop.folder / "export"
-    assert shop.shell("export", "--consent", shop.revoked, "--out", out).status == 0
+    out = sample.folder / "export"
+    assert sample.shell("export", "--consent", sample.revoked, "--out", out).status == 0
     everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     for gone in (
         consent_records.NUMBER[2:],
@@ -211,10 +224,12 @@ def test_an_erased_consent_is_exported_without_the_person(shop: Shop) -> None:
     assert verify_export(out).ok
 
 
-def test_a_returning_callers_export_has_the_consent_that_it_rests_on(shop: Shop) -> None:
+def test_a_returning_callers_export_has_the_consent_that_it_rests_on(
+    sample: SampleLedger,
+) -> None:
     async def returns(ledger: Ledger) -> str:
         record = ConsentRecord(replace(consent_records.CALL, caller_id=consent_records.OTHER))
-        record.returned(shop.unknown, region="US")
+        record.returned(sample.unknown, region="US")
         record.submitting()
         await ledger.append(record.take())
         record.submission_ended(
@@ -223,36 +238,36 @@ def test_a_returning_callers_export_has_the_consent_that_it_rests_on(shop: Shop)
         await ledger.append(record.take())
         return record.id
 
-    record = shop.ledger(returns)
-    out = shop.folder / "export"
-    told = shop.shell("export", "--consent", record, "--out", out, "--json")
-    assert told.json["consents"] == [record, shop.unknown]
+    record = sample.ledger(returns)
+    out = sample.folder / "export"
+    told = sample.shell("export", "--consent", record, "--out", out, "--json")
+    assert told.json["consents"] == [record, sample.unknown]
     assert "Text under an earlier consent" in page(out)
     assert verify_export(out).ok
 
 
-def test_a_recording_that_is_not_kept_is_said_to_be_missing(shop: Shop) -> None:
+def test_a_recording_that_is_not_kept_is_said_to_be_missing(sample: SampleLedger) -> None:
     async def unregistered(ledger: Ledger) -> str:
-        played = replace(consent_records.heard(shop.folder), audio_sha256="9" * 64)
+        played = replace(consent_records.heard(sample.folder), audio_sha256="9" * 64)
         return await consent_records.accepted(ledger, played, "+14155550188")
 
-    record = shop.ledger(unregistered)
-    out = shop.folder / "export"
-    assert shop.shell("export", "--consent", record, "--out", out).status == 0
+    record = sample.ledger(unregistered)
+    out = sample.folder / "export"
+    assert sample.shell("export", "--consent", record, "--out", out).status == 0
     assert "The recording itself is not on record" in page(out)
     assert "<audio" not in page(out)
 
 
-def test_the_same_state_gives_the_same_bytes(shop: Shop) -> None:
+def test_the_same_state_gives_the_same_bytes(sample: SampleLedger) -> None:
     async def twice() -> list[dict[str, str]]:
         made = []
-        async with await open_ledger(shop.settings) as ledger:
-            keys = load_keys(shop.settings)[0]
+        async with await open_ledger(sample.settings) as ledger:
+            keys = load_keys(sample.settings)[0]
             for name in ("one", "two"):
-                folder = shop.folder / name
+                folder = sample.folder / name
                 folder.mkdir()
                 writer = ExportWriter(folder)
-                await Collector(ledger, writer, everything=False).collect([shop.revoked])
+                await Collector(ledger, writer, everything=False).collect([sample.revoked])
                 writer.finish(keys)
                 made.append(
                     {
@@ -266,48 +281,48 @@ def test_the_same_state_gives_the_same_bytes(shop: Shop) -> None:
     assert one == two
 
 
-def test_two_bridges_on_one_ledger_are_both_in_it(shop: Shop) -> None:
+def test_two_bridges_on_one_ledger_are_both_in_it(sample: SampleLedger) -> None:
     async def elsewhere() -> str:
-        own = load_keys(shop.settings)[0]
+        own = load_keys(sample.settings)[0]
         keys = replace(own, signing=generate_keys().signing)
-        place = shop.settings.ledger_place
+        place = sample.settings.ledger_place
         async with await Ledger.open(place, keys) as ledger:
             record = await consent_records.accepted(
-                ledger, consent_records.heard(shop.folder), "+14155550188"
+                ledger, consent_records.heard(sample.folder), "+14155550188"
             )
             await ledger.checkpoint()
         return record
 
     record = asyncio.run(elsewhere())
-    out = shop.folder / "export"
-    told = shop.shell("export", "--consent", record, "--out", out, "--json")
+    out = sample.folder / "export"
+    told = sample.shell("export", "--consent", record, "--out", out, "--json")
     # What this bridge put on record is signed by it; the rest is as the other one left it.
     assert told.json["verdicts"]["ok"] is True, told
     assert len(told.json["verdicts"]["chains"]) == 2
     assert verify_export(out).ok
 
 
-def test_an_event_that_no_checkpoint_follows_is_told(shop: Shop) -> None:
+def test_an_event_that_no_checkpoint_follows_is_told(sample: SampleLedger) -> None:
     async def elsewhere() -> str:
-        own = load_keys(shop.settings)[0]
+        own = load_keys(sample.settings)[0]
         keys = replace(own, signing=generate_keys().signing)
-        async with await Ledger.open(shop.settings.ledger_place, keys) as ledger:
+        async with await Ledger.open(sample.settings.ledger_place, keys) as ledger:
             return await consent_records.accepted(
-                ledger, consent_records.heard(shop.folder), "+14155550188"
+                ledger, consent_records.heard(sample.folder), "+14155550188"
             )
 
     record = asyncio.run(elsewhere())
-    out = shop.folder / "export"
-    told = shop.shell("export", "--consent", record, "--out", out)
+    out = sample.folder / "export"
+    told = sample.shell("export", "--consent", record, "--out", out)
     assert told.status == 1
     assert "it is newer than the last checkpoint" in told.out
     assert "Fails" in page(out)
 
 
-def test_a_place_that_takes_no_checkpoint_is_named(shop: Shop) -> None:
-    (shop.folder / "state" / "checkpoints.jsonl").unlink(missing_ok=True)
-    (shop.folder / "state" / "checkpoints.jsonl").mkdir()
-    told = shop.shell("export", "--consent", shop.unknown, "--out", shop.folder / "export")
+def test_a_place_that_takes_no_checkpoint_is_named(sample: SampleLedger) -> None:
+    (sample.folder / "state" / "checkpoints.jsonl").unlink(missing_ok=True)
+    (sample.folder / "state" / "checkpoints.jsonl").mkdir()
+    told = sample.shell("export", "--consent", sample.unknown, "--out", sample.folder / "export")
     assert told.status == 0
     assert "checkpoint not sent: file" in told.out
 
@@ -323,20 +338,20 @@ def test_a_place_that_takes_no_checkpoint_is_named(shop: Shop) -> None:
     ],
 )
 def test_what_cannot_be_exported_is_one_line(
-    shop: Shop, arguments: tuple[str, ...], status: int, problem: str
+    sample: SampleLedger, arguments: tuple[str, ...], status: int, problem: str
 ) -> None:
-    told = shop.shell("export", *arguments, "--out", shop.folder / "export")
+    told = sample.shell("export", *arguments, "--out", sample.folder / "export")
     assert told.status == status
     assert told.err.startswith(f"agi-bridge: {problem}")
     assert told.err.count("\n") == 1
-    assert not (shop.folder / "export").exists()
+    assert not (sample.folder / "export").exists()
 
 
-def test_what_is_there_already_is_left_alone(shop: Shop) -> None:
-    told = shop.shell("export", "--consent", shop.revoked, "--out", shop.folder)
+def test_what_is_there_already_is_left_alone(sample: SampleLedger) -> None:
+    told = sample.shell("export", "--consent", sample.revoked, "--out", sample.folder)
     assert told.status == 2
     assert "exists; name a new folder" in told.err
-    assert "exported" not in shop.types(shop.revoked)
+    assert "exported" not in sample.types(sample.revoked)
 
 
 def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
@@ -391,9 +406,9 @@ def test_check_py_finds_what_was_changed(export: Path, tmp_path: Path) -> None:
         file.write_bytes(original)
 
 
-def _rows(shop: Shop) -> list[Any]:
+def _rows(sample: SampleLedger) -> list[Any]:
     async def rows() -> list[Any]:
-        async with await open_ledger(shop.settings) as ledger:
+        async with await open_ledger(sample.settings) as ledger:
             return await ledger.rows()
 
     return asyncio.run(rows())

@@ -175,7 +175,7 @@ def test_model_and_vocabulary_come_from_packages_if_no_file_is_named(
 def test_without_its_packages_the_extra_is_named(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda _name: None)
+    monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda _name: None)
     with pytest.raises(BadEngine, match=r"extra kokoro: .* -r requirements-engines\.txt") as caught:
         files.engine()
     assert caught.value.field == "kind"

@@ -62,6 +62,6 @@ def test_a_package_of_several_voices_does_not_say_which(voice: Path) -> None:
 
 
 def test_without_piper_the_extra_is_named(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agi_bridge.speech.engines.files.find_spec", lambda _name: None)
+    monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda _name: None)
     with pytest.raises(BadEngine, match=r"extra piper: .* -r requirements-engines\.txt"):
         piper_engine({"en": str(voice)})

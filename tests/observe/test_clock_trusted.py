@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.observe.trusted_clock import CONFIRM, NTP_STEP, TOLERANCE, TrustedClock
+from agi_bridge.observe.clock import CONFIRM, NTP_STEP, TOLERANCE, TrustedClock
 
 NOON = 1_800_000_000.0
 YEARS = 13 * 365 * 86_400.0

@@ -35,7 +35,7 @@ def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass(frozen=True)
-class Shop:
+class SampleLedger:
     """A configuration with a ledger, and the ids of what is in it.
 
     Four calls: one agreed and was texted, and later revoked; of one nobody knows whether it was
@@ -98,29 +98,31 @@ async def fill(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def original(tmp_path_factory: pytest.TempPathFactory) -> SampleLedger:
     """The original: not to be written to."""
     folder = tmp_path_factory.mktemp("filled")
     configured(folder)
     settings = Settings.load(folder / "agi-bridge.toml", {"SHOP_KEY": KEY})
-    return Shop(folder, **asyncio.run(fill(settings)))
+    return SampleLedger(folder, **asyncio.run(fill(settings)))
 
 
 @pytest.fixture
-def shop(filled: Shop, tmp_path: Path) -> Shop:
+def sample(original: SampleLedger, tmp_path: Path) -> SampleLedger:
     """A copy of it."""
-    shutil.copytree(filled.folder / "state", tmp_path / "state")
+    shutil.copytree(original.folder / "state", tmp_path / "state")
     configured(tmp_path)
-    ids = {name: getattr(filled, name) for name in filled.__dataclass_fields__ if name != "folder"}
-    return Shop(tmp_path, **ids)
+    ids = {
+        name: getattr(original, name) for name in original.__dataclass_fields__ if name != "folder"
+    }
+    return SampleLedger(tmp_path, **ids)
 
 
 @pytest.fixture(scope="session")
-def original_export(filled: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original_export(original: SampleLedger, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export of the revoked consent: not to be written to."""
     folder = tmp_path_factory.mktemp("exported")
-    shutil.copytree(filled.folder / "state", folder / "state")
-    told = configured(folder)("export", "--consent", filled.revoked, "--out", folder / "export")
+    shutil.copytree(original.folder / "state", folder / "state")
+    told = configured(folder)("export", "--consent", original.revoked, "--out", folder / "export")
     assert told.status == 0, told
     return folder / "export"
 

@@ -33,7 +33,7 @@ def unsent(name: str, *, attempts: int = 1, line: str = "shop") -> Unsent:
     )  # fmt: skip
 
 
-class ResubmitBench:
+class ResubmitEnv:
     """A ledger and a hook of the test's own, and a clock."""
 
     def __init__(self, *waiting: Unsent, **line: Any) -> None:

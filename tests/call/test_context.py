@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agi_bridge.call.called_number import called_did
+from agi_bridge.call.context import called_did
 from tests.support.call_env import line
 
 
