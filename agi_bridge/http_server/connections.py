@@ -142,7 +142,7 @@ class Connection(HttpToolsProtocol):
         self._head = bytearray()
         self._body_bytes = self._dropped_bytes = 0
         self._head_ended = self._request_ended = False
-        self._upgrade = self._last = self._closing = False
+        self._upgrade = self._declined = self._last = self._closing = False
         self.source = ""
 
     # -- asyncio's protocol
@@ -196,6 +196,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Serve a request whose body may still be to come."""
+        if self.parser.get_method() == b"CONNECT":  # a tunnel, which is no offer to be declined
+            raise _TunnelRequest
         if self.parser.should_upgrade():
             self._upgrade = True
             raise _UpgradeRequest
@@ -221,7 +223,7 @@ class Connection(HttpToolsProtocol):
             return
         self._head.clear()
         self._body_bytes = 0
-        self._head_ended = self._request_ended = False
+        self._head_ended = self._request_ended = self._declined = False
         self._within(HEAD_SECONDS)
         self._limiter.waits(self)
         super().on_response_complete()
@@ -281,8 +283,9 @@ class Connection(HttpToolsProtocol):
     def _feed(self, some: bytes) -> None:
         try:
             self.parser.feed_data(some)
-        except httptools.HttpParserError:
-            if self._upgrade:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            # Callbacks' exceptions too: httptools wraps them.
+            if self._upgrade and not self._declined:
                 self._decline_upgrade()
             elif not self._last:
                 self.send_400_response("")
@@ -294,13 +297,11 @@ class Connection(HttpToolsProtocol):
 
         Java's client offers HTTP/2 with every request. httptools takes what follows the headers
         for that protocol, and has no way to decline: it is given the request without the offer.
+        Once: a request that is still another protocol's then is refused.
         """
         head, end, body = bytes(self._head).lstrip(b"\r\n").partition(b"\r\n\r\n")
         plain = _UPGRADE.sub(b"", head)
-        self._upgrade = False
-        if plain == head:  # CONNECT
-            self.send_400_response("")
-            return
+        self._upgrade, self._declined = False, True
         self.parser = httptools.HttpRequestParser(self)
         self._feed(plain + end + body)
 
@@ -345,6 +346,10 @@ class _PipelinedRequest(Exception):  # noqa: N818 - ends the parsing, no error
 
 class _UpgradeRequest(Exception):  # noqa: N818 - ends the parsing, no error
     """A request offers another protocol."""
+
+
+class _TunnelRequest(Exception):  # noqa: N818 - ends the parsing, no error
+    """A request wants a tunnel, which only a proxy makes."""
 
 
 class _Reading(FlowControl):

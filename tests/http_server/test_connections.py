@@ -372,6 +372,52 @@ async def test_an_offer_of_another_protocol_is_passed_over(tmp_path: Path) -> No
         await closed(stream)
 
 
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+LONG = b"X: " + b"a" * 15_000 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"CONNECT /e HTTP/1.1\r\nHost: x\r\n" + UPGRADE + LONG, b"400"),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n" + LONG, b"400"),
+        (b"CONNECT http://x/ HTTP/1.0\r\n" + UPGRADE, b"400"),
+        (b"GET /e HTTP/1.1\r\nHost: x\r\n" + LONG + 20 * UPGRADE, b"404"),
+        (b"GET /e HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n y\r\n", b"4"),
+        (b"GET /e HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 3\r\nContent-Length: 4\r\n", b"400"),
+        (b"GET \xff\xfe HTTP/1.1\r\nHost: x\r\n" + UPGRADE, b"400"),
+        (b"GET x:// HTTP/1.1\r\nHost: x\r\n" + UPGRADE, b"400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n" + UPGRADE, b"400"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + UPGRADE, b"404"),
+    ],
+)
+async def test_a_request_for_another_protocol_is_parsed_at_most_twice(
+    tmp_path: Path, parsed: list[int], request_: bytes, status: bytes
+) -> None:
+    """No token is needed for it: it must not cost more than any other refused request."""
+    unhandled: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    async with web_of(tmp_path) as port:
+        stream = await connect(port, request_ + b"\r\n")
+        answer = await asyncio.wait_for(stream[0].readline(), 10)
+        stream[1].write_eof()
+        await rest(stream)
+        await closed(stream)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert sum(parsed) <= 2 * len(request_ + b"\r\n")
+    assert unhandled == []
+
+
+async def test_each_request_of_a_connection_may_offer_another_protocol(tmp_path: Path) -> None:
+    async with web_of(tmp_path) as port:
+        stream = await connect(port)
+        for _ in range(3):
+            stream[1].write(REQUEST.replace(b"Host: x\r\n", b"Host: x\r\n" + UPGRADE))
+            assert await stream[0].readline() == b"HTTP/1.1 201 Created\r\n"
+            assert b"connection" not in await stream[0].readuntil(b"}")
+        await closed(stream)
+
+
 async def test_a_body_that_is_no_chunks_is_refused_in_mid_request(tmp_path: Path) -> None:
     ledger = KeptRevocations()
     async with web_of(tmp_path, ledger) as port:
