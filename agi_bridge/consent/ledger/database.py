@@ -102,6 +102,7 @@ class Database:
         self._connection: Connection | None = None
         self._out_of_place = False
         self._truncated = False
+        self._data_version = 0
 
     @property
     def engine(self) -> Engine:
@@ -151,6 +152,7 @@ class Database:
             with core.begin():
                 if self._file is not None:
                     self._file.note_log()
+                    self._data_version = _data_version(core)
                 driver: Any = core.connection.driver_connection
                 cursor = driver.cursor()
                 transaction = Transaction(core, cursor, locks=not self.is_sqlite)
@@ -161,6 +163,8 @@ class Database:
         except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
             self._drop()
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
+        if self._file is not None:
+            self._file.note_log()
         for act in transaction.committed:
             act()
 
@@ -238,7 +242,9 @@ class Database:
             return
         if self._truncated or self._is_truncated(self._file):
             self._truncated = True
-            self._refuse_file("was cut short while in use", "it was put back from a backup and")
+            self._refuse_file(
+                "or its -wal was cut short while in use", "it was put back from a backup and"
+            )
         if not self._file.is_in_place():
             self._refuse_file("was deleted, moved or replaced while in use", "it is back or")
         if self._out_of_place:
@@ -259,18 +265,18 @@ class Database:
             raise LedgerUnavailable(
                 f"{self.name}: its log is gone, and another process reads from the file; end that"
             )
-        structlog.get_logger().error(
-            "ledger.log_out_of_place",
-            file=self.name,
-            reason="its -wal or -shm was deleted or replaced; what it held is in the file now",
+        self._log_out_of_place(
+            "its -wal or -shm was deleted or replaced; what it held is in the file now"
         )
         self._drop()
 
     def _is_truncated(self, file: SQLiteFile) -> bool:
-        """Whether something other than a VACUUM has shortened the file.
+        """Whether something other than SQLite has shortened the file or its log.
 
-        Then it has no room for the pages that SQLite knows of, or SQLite finds that itself.
+        A file without room for the pages that SQLite knows of was not shortened by a VACUUM.
         """
+        if self._log_is_truncated(file):
+            return True
         if not file.has_shrunk():
             return False
         if self._connection is None:
@@ -282,6 +288,26 @@ class Database:
         except sqlite3.Error:
             return True
         return not file.accept_size(pages * page_bytes)
+
+    def _log_is_truncated(self, file: SQLiteFile) -> bool:
+        """Whether something other than a checkpoint has shortened the log.
+
+        A checkpoint by another process changes the header of the log's index, and so what
+        `PRAGMA data_version` says.
+        """
+        if self._connection is None or not file.has_its_log():
+            return False
+        if file.restore_index():
+            self._log_out_of_place("its -shm was cut short; it was made anew from the -wal")
+        if not file.log_has_shrunk():
+            return False
+        try:
+            return self._data_version == _data_version(self._connection)
+        except sqlite3.Error:
+            return True
+
+    def _log_out_of_place(self, reason: str) -> None:
+        structlog.get_logger().error("ledger.log_out_of_place", file=self.name, reason=reason)
 
     def _refuse_file(self, what: str, until: str) -> NoReturn:
         problem = (
@@ -303,6 +329,13 @@ class Database:
                 connection.close()
             except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
                 connection.invalidate()
+
+
+def _data_version(connection: Connection) -> int:
+    """A number that changes when another connection changes a SQLite file or its log."""
+    driver: Any = connection.connection.driver_connection
+    [version] = driver.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def _is_closed(connection: Connection) -> bool:

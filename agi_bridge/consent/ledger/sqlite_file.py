@@ -11,6 +11,7 @@ Blocks; belongs to the ledger's thread.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -20,6 +21,21 @@ _Identity: TypeAlias = "tuple[int, int]"
 """Device and inode."""
 
 
+@dataclass(slots=True)
+class _Beside:
+    """A file that SQLite keeps beside the database: its log, or the log's index."""
+
+    path: str
+    identity: _Identity | None = None
+    """None until a connection has made it."""
+    size: int = 0
+    """In bytes, when it was noted last."""
+
+    def has_shrunk(self) -> bool:
+        """Whether it is shorter than it was noted."""
+        return self.identity is not None and _size(self.path) < self.size
+
+
 class SQLiteFile:
     """A SQLite database file, and the files that SQLite keeps beside it while it is open."""
 
@@ -27,7 +43,7 @@ class SQLiteFile:
         self._path = path
         self._handle: int | None = None
         self._size = 0
-        self._beside: dict[str, _Identity | None] = {f"{path}-wal": None, f"{path}-shm": None}
+        self._log, self._index = _Beside(f"{path}-wal"), _Beside(f"{path}-shm")
 
     def is_in_place(self) -> bool:
         """Whether the path leads to the file that was pinned; True as long as none is."""
@@ -62,8 +78,31 @@ class SQLiteFile:
     def has_its_log(self) -> bool:
         """Whether the files beside it are those that the connection has open."""
         return all(
-            known is None or known == _identity(path) for path, known in self._beside.items()
+            each.identity is None or each.identity == _identity(each.path)
+            for each in (self._log, self._index)
         )
+
+    def log_has_shrunk(self) -> bool:
+        """Whether the log is shorter than after the last transaction.
+
+        SQLite shortens it only after everything in it was copied into the file (a checkpoint), by
+        whichever process. Otherwise it is written on behind the gap, and nothing notices: what was
+        cut off is still in the connection's cache.
+        """
+        return self._log.has_shrunk()
+
+    def restore_index(self) -> bool:
+        """Give the log's index the size that it had, if it was cut short; whether it was.
+
+        It is mapped into memory, and an access behind its end kills the process (SIGBUS). Bytes of
+        zero are an index that is not initialised: SQLite makes it anew from the log (`walformat`,
+        "Recovery").
+        """
+        if not self._index.has_shrunk():
+            return False
+        os.truncate(self._index.path, 0)  # half an index would be believed
+        os.truncate(self._index.path, self._index.size)
+        return True
 
     def pin(self) -> None:
         """Keep hold of the file: its inode cannot become another file's while we have it.
@@ -79,13 +118,15 @@ class SQLiteFile:
 
     def note_log(self) -> None:
         """Take the files beside it, made by the connection that is open, for its own."""
-        for path, known in self._beside.items():
-            if known is None:
-                self._beside[path] = _identity(path)
+        for each in (self._log, self._index):
+            if each.identity is None:
+                each.identity = _identity(each.path)
+            each.size = _size(each.path)
 
     def forget_log(self) -> None:
         """The connection is closed: the next one makes new files beside it."""
-        self._beside = dict.fromkeys(self._beside)
+        for each in (self._log, self._index):
+            each.identity, each.size = None, 0
 
     def release(self) -> None:
         """Let go of the file."""
@@ -102,3 +143,10 @@ def _identity(path: Path | str) -> _Identity | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - at every transaction
+    except OSError:
+        return 0

@@ -141,12 +141,73 @@ async def test_a_file_that_is_cut_short_takes_nothing_more(
     os.truncate(file, left)
     with capture_logs() as logs:
         for _ in range(3):
-            with pytest.raises(LedgerLost, match="was cut short while in use"):
+            with pytest.raises(LedgerLost, match="cut short while in use"):
                 await ledger.append(confirmed().take())
-        with pytest.raises(LedgerLost, match="was cut short while in use"):
+        with pytest.raises(LedgerLost, match="cut short while in use"):
             await ledger.revoke(revocation())
     assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]  # once
     assert file.stat().st_size == left
+
+
+@pytest.mark.parametrize("left", [0, 32, 5000])
+@pytest.mark.parametrize("with_the_file", [False, True])
+async def test_a_log_that_is_cut_short_takes_nothing_more(
+    ledger: Ledger, file: Path, left: int, *, with_the_file: bool
+) -> None:
+    """What it held is in no file any more, and still in SQLite's cache."""
+    log = file.with_name(f"{file.name}-wal")
+    os.truncate(log, left)
+    if with_the_file:
+        os.truncate(file, 0)
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(LedgerLost, match="cut short while in use"):
+                await ledger.append(confirmed().take())
+        with pytest.raises(LedgerLost, match="cut short while in use"):
+            await ledger.revoke(revocation())
+    assert [entry["event"] for entry in logs] == ["ledger.file_out_of_place"]  # once
+    assert log.stat().st_size == left
+
+
+async def test_a_log_that_is_cut_short_leaves_a_file_that_can_be_read(
+    ledger: Ledger, file: Path
+) -> None:
+    await ledger._worker.vacuum_deleted(needed=True)
+    for _ in range(3):
+        await ledger.append(confirmed().take())
+    os.truncate(file.with_name(f"{file.name}-wal"), 0)
+    with pytest.raises(LedgerLost):
+        await ledger.append(confirmed().take())
+    await ledger.close()
+    assert execute(file, "pragma integrity_check") == [("ok",)]
+    assert execute(file, "select count(*) from pii") == [(1,)]
+
+
+async def test_a_log_that_another_program_empties_is_gone_on_with(
+    ledger: Ledger, file: Path
+) -> None:
+    log = file.with_name(f"{file.name}-wal")
+    for stored in range(2, 5):
+        execute(file, "PRAGMA wal_checkpoint(TRUNCATE)")
+        assert log.stat().st_size == 0
+        await ledger.append(confirmed().take())
+        assert execute(file, "select count(*) from pii") == [(stored,)]
+
+
+@pytest.mark.parametrize("left", [0, 100, 4096])
+async def test_an_index_of_the_log_that_is_cut_short_is_made_anew(
+    ledger: Ledger, file: Path, keys: Keys, left: int
+) -> None:
+    """SQLite has it mapped: the next access would end the process."""
+    os.truncate(file.with_name(f"{file.name}-shm"), left)
+    with capture_logs() as logs:
+        await ledger.append(confirmed().take())
+    assert [log["event"] for log in logs] == ["ledger.log_out_of_place"]
+    assert execute(file, "select count(*) from pii") == [(2,)]
+    await ledger.append(confirmed().take())
+    await ledger.close()
+    async with await Ledger.open(file, keys) as again:
+        assert len(await again.events()) == 9
 
 
 async def test_a_file_that_another_program_vacuums_is_gone_on_with(
