@@ -9,14 +9,21 @@ from agi_bridge.agi.encoding import app_arguments
 from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
 from agi_bridge.agi.hangup import HangupScope, HangupShield
 from agi_bridge.agi.media import MediaCommands
+from agi_bridge.agi.recognition import RecognitionCommands
 from agi_bridge.agi.results import number
+from agi_bridge.agi.say import SayCommands
+from agi_bridge.agi.text import TextCommands
 from agi_bridge.agi.variables import VariableCommands
+from agi_bridge.agi.wire import Reply
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9 ,.:_-]")
 _REASON_BYTES: Final = 80
+_COMMAND: Final = re.compile(r"[A-Z]+(?: [A-Z]+){0,3}", re.IGNORECASE)
+_PLACE: Final = re.compile(r"[^\s,()\"\\\0]{1,79}")
+"""A context, extension or label (`AST_MAX_CONTEXT`) that ends no argument of GOSUB."""
 
 
-class Channel(MediaCommands, VariableCommands):
+class Channel(MediaCommands, SayCommands, TextCommands, RecognitionCommands, VariableCommands):
     """One call.
 
     Commands are sent one at a time; a second task waits for its turn. After a cancelled command,
@@ -72,15 +79,18 @@ class Channel(MediaCommands, VariableCommands):
         Raises:
             AGIAppError: the channel could not be answered.
         """
-        await self._checked("ANSWER failed", self._send("ANSWER"))
+        await self._checked("answer_failed", "ANSWER failed", self._send("ANSWER"))
 
-    async def hangup(self) -> None:
-        """Hang up: HANGUP (`handle_hangup`).
+    async def hangup(self, channel: str | None = None) -> bool:
+        """Hang up: HANGUP (`handle_hangup`); False if there is no `channel` of that name.
 
-        The call ends only when this side closes the connection, so end the handler afterwards. The
-        hangup arrives here as any other, some milliseconds later.
+        Without a name it is this call, which ends only when this side closes the connection, so
+        end the handler afterwards. The hangup arrives here as any other, some milliseconds later.
         """
-        await self._checked("HANGUP failed", self._send("HANGUP"))
+        if channel is not None:
+            return number(await self._send("HANGUP", channel)) == 1
+        await self._checked("hangup_failed", "HANGUP failed", self._send("HANGUP"))
+        return True
 
     async def refuse(self, reason: str) -> None:
         """End the session with AGISTATUS=FAILURE, so that the dialplan can use its fallback.
@@ -106,20 +116,76 @@ class Channel(MediaCommands, VariableCommands):
             AGIHangup: the caller has hung up; a dead channel runs nothing.
         """
         if application not in self._applications:
-            raise AGIArgumentError("this application is not allowed")
+            raise AGIArgumentError("application_not_allowed", "this application is not allowed")
         text = ",".join(arguments)
         if "${" in text or "$[" in text:
-            raise AGIArgumentError("an application's argument cannot contain an expression")
+            raise AGIArgumentError(
+                "expression", "an application's argument cannot contain an expression"
+            )
         if seconds is None:
             seconds = exec_seconds(application, arguments, self._limits)
         words = (application, app_arguments(*arguments)) if arguments else (application,)
         reply = await self._send("EXEC", *words, seconds=seconds, is_exec=True)
         code = number(reply)
         if code == NO_APPLICATION:
-            raise AGIAppError("Asterisk does not have the application")
+            raise AGIAppError("application_missing", "Asterisk does not have the application")
         if code == FAILED:
             await self.channel_status()
         return code
+
+    async def gosub(
+        self,
+        context: str,
+        extension: str = "s",
+        priority: int | str = 1,
+        *arguments: str,
+        seconds: float | None = None,
+    ) -> bool:
+        """Run a subroutine of the dialplan: GOSUB (`handle_gosub` in app_stack.c).
+
+        `priority` may be a label. The subroutine finds the arguments in ARG1, ARG2 ...; read
+        what it returned from GOSUB_RETVAL. `seconds` is the time limit, by default a whole call's.
+        False: it did not end with Return, but left for another place or at a hangup.
+
+        Raises:
+            AGIArgumentError: a context, extension or label with a blank, comma or parenthesis.
+            AGIAppError: there is no such place in the dialplan.
+        """
+        place = (context, extension, str(priority))
+        if not all(_PLACE.fullmatch(each) for each in place):
+            raise AGIArgumentError("label_name", "this is not a place in the dialplan")
+        words = (*place, app_arguments(*arguments)) if arguments else place
+        reply = await self._send(
+            "GOSUB", *words, seconds=self._limits.call_seconds if seconds is None else seconds
+        )
+        if number(reply) < 0:
+            await self._failed("gosub_failed", "GOSUB found no such place in the dialplan")
+        return not (reply.data or "").endswith("(abnormal exit)")
+
+    async def asyncagi_break(self) -> None:
+        """End an AsyncAGI session: ASYNCAGI BREAK (`handle_asyncagi_break`).
+
+        Does nothing in a FastAGI session or in classic AGI.
+        """
+        await self._send("ASYNCAGI BREAK", live=False)
+
+    async def command(
+        self, name: str, *arguments: str | int, seconds: float = 0.0, live: bool = True
+    ) -> Reply:
+        """Run a command that has no method here, e.g. one that a module of the PBX adds.
+
+        It is encoded and checked as every other. `seconds` is how long it may take, besides
+        `Limits.reply_seconds`; `live` says that it needs a live channel. The reply is as Asterisk
+        sent it, -1 included.
+
+        Raises:
+            AGIArgumentError: `name` is not made of words, or is EXEC: `exec` knows which
+                applications are allowed.
+            AGIInvalidCommand: Asterisk does not know it.
+        """
+        if not _COMMAND.fullmatch(name) or name.upper().startswith("EXEC"):
+            raise AGIArgumentError("command_name", "this is not the name of a command")
+        return await self._send(name, *arguments, seconds=seconds, live=live)
 
     # -- where the dialplan continues -------------------------------------------------------------
 
@@ -150,5 +216,5 @@ class Channel(MediaCommands, VariableCommands):
             AGIArgumentError: a negative time.
         """
         if seconds < 0:
-            raise AGIArgumentError("a time cannot be negative")
+            raise AGIArgumentError("time_range", "a time cannot be negative")
         await self._send("SET AUTOHANGUP", f"{seconds:.3f}")

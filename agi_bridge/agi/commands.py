@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable
 from typing import NoReturn
 
+from agi_bridge.agi.audio import AudioStream
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.encoding import encode
 from agi_bridge.agi.environment import Environment
@@ -47,14 +48,15 @@ SAFE_APPLICATIONS = frozenset(
 """Applications that EXEC may run by default. None of them starts a program, writes a file of a
 given name, changes another channel, or evaluates dialplan text (System, MixMonitor, Exec...)."""
 
-_DIAL_LIMIT = re.compile(r"S\((\d{1,7})\)|L\((\d{1,10})")
-_WHOLE_SECONDS = re.compile(r"\d{1,7}")
+_DIAL_LIMIT = re.compile(r"S\(([0-9]{1,7})\)|L\(([0-9]{1,10})")
+_WHOLE_SECONDS = re.compile(r"[0-9]{1,7}")
+_MOST_MILLISECONDS = 2**31 - 1
 
 
 class Commands:
     """One call's connection, environment and limits; base of the families of commands."""
 
-    __slots__ = ("_applications", "_connection", "_limits", "environment")
+    __slots__ = ("_applications", "_connection", "_limits", "audio", "environment")
 
     def __init__(
         self,
@@ -62,11 +64,15 @@ class Commands:
         environment: Environment,
         limits: Limits,
         applications: frozenset[str] = SAFE_APPLICATIONS,
+        audio: AudioStream | None = None,
     ) -> None:
         self._connection = connection
         self._limits = limits
         self._applications = applications
         self.environment = environment
+        """What Asterisk sent about the call before the first command."""
+        self.audio = audio
+        """The caller's sound, in a program that EAGI() has started; None elsewhere."""
 
     def _send(
         self,
@@ -84,15 +90,18 @@ class Commands:
             is_exec=is_exec,
         )
 
-    async def channel_status(self) -> ChannelState:
+    async def channel_status(self, channel: str | None = None) -> ChannelState:
         """Ask for the state of the channel: CHANNEL STATUS (`handle_channelstatus`).
 
-        Raises:
-            AGIHangup: the channel is dead (511).
-        """
-        return ChannelState(number(await self._send("CHANNEL STATUS")))
+        `channel` is the name of another one; UNKNOWN if it does not exist.
 
-    async def _failed(self, what: str) -> NoReturn:
+        Raises:
+            AGIHangup: this call's channel is dead (511).
+        """
+        names = () if channel is None else (channel,)
+        return ChannelState(number(await self._send("CHANNEL STATUS", *names)))
+
+    async def _failed(self, code: str, what: str) -> NoReturn:
         """Find out what a -1 means: a missing file, or a hangup.
 
         Raises:
@@ -100,26 +109,37 @@ class Commands:
             AGIAppError: the channel is alive, so the command failed.
         """
         await self.channel_status()
-        raise AGIAppError(what)
+        raise AGIAppError(code, what)
 
-    async def _checked(self, what: str, reply: Awaitable[Reply]) -> int:
+    async def _checked(self, code: str, what: str, reply: Awaitable[Reply]) -> int:
         """Read a result that is -1 on failure."""
-        code = number(await reply)
-        if code == FAILED:
-            await self._failed(what)
-        return code
+        result = number(await reply)
+        if result == FAILED:
+            await self._failed(code, what)
+        return result
 
 
 def milliseconds(seconds: float, *, least: int = 1) -> int:
     """Convert to Asterisk's milliseconds.
 
     Raises:
-        AGIArgumentError: less than `least`, where Asterisk would take its own default.
+        AGIArgumentError: less than `least`, where Asterisk would take its own default; more than
+            fits into its `int`; or not a number.
     """
+    if not seconds * 1000 <= _MOST_MILLISECONDS:
+        raise AGIArgumentError("time_range", f"a time of {seconds} s is too long")
     converted = round(seconds * 1000)
     if converted < least:
-        raise AGIArgumentError(f"a time of {seconds} s is too short")
+        raise AGIArgumentError("time_range", f"a time of {seconds} s is too short")
     return converted
+
+
+def waiting_time(timeout: float, longest: float) -> tuple[int, float]:
+    """Give a wait's milliseconds, and for how many seconds to expect its end.
+
+    Below 0 it waits "forever" (-1): as long as a call may last, which is `longest`.
+    """
+    return (-1, longest) if timeout < 0 else (milliseconds(timeout, least=0), timeout)
 
 
 def exec_seconds(application: str, arguments: tuple[str, ...], limits: Limits) -> float:

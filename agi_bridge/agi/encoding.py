@@ -33,16 +33,21 @@ def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> 
         else:
             line += f" {argument}"
     if "\n" in line or "\r" in line or "\0" in line:
-        raise AGIArgumentError("a command cannot contain a line break or NUL")
+        raise AGIArgumentError("line_break", "a command cannot contain a line break or NUL")
     try:
         # Surrogate escapes are bytes that came from Asterisk; they go back as they were.
         encoded = line.encode("utf-8", "surrogateescape") + b"\n"
     except UnicodeEncodeError as error:
-        raise AGIArgumentError("a command contains text that is not Unicode") from error.__cause__
+        # Without the cause: it shows the text.
+        raise AGIArgumentError(
+            "not_unicode", "a command contains text that is not Unicode"
+        ) from error.__cause__
     if len(encoded) > line_bytes:
-        raise AGIArgumentError(f"a command has {len(encoded)} bytes; the limit is {line_bytes}")
+        raise AGIArgumentError(
+            "line_too_long", f"a command has {len(encoded)} bytes; the limit is {line_bytes}"
+        )
     if len(arguments) + words.count(" ") >= MAX_WORDS:
-        raise AGIArgumentError(f"a command has more than {MAX_WORDS} words")
+        raise AGIArgumentError("too_many_words", f"a command has more than {MAX_WORDS} words")
     return encoded
 
 

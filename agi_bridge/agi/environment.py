@@ -144,6 +144,11 @@ class Environment:
         return self._known("network_script")
 
     @property
+    def enhanced(self) -> bool:
+        """Whether EAGI() started the program, so that the caller's sound can be read."""
+        return self.values.get("enhanced") == "1.0"
+
+    @property
     def query(self) -> Mapping[str, str]:
         """The URL's query, percent-decoded; the first of several wins, ``+`` stays ``+``.
 

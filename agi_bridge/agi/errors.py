@@ -54,7 +54,16 @@ class AGIHangup(AGIError, _PystHangup):  # noqa: N818 - the name that pyst2's us
 
 
 class AGIAppError(AGIError, _PystAppError):
-    """The channel is alive, but Asterisk could not run the command (result -1, EXEC's -2)."""
+    """The channel is alive, but Asterisk could not run the command (result -1, EXEC's -2).
+
+    `code` is stable, for logs and tests: answer_failed, application_missing, database_failed,
+    digit_failed, gosub_failed, hangup_failed, prompt_missing, recording_failed, say_failed,
+    sound_missing, speech_failed, text_failed.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class AGIUsageError(AGIError, _PystUsageError):
@@ -62,7 +71,16 @@ class AGIUsageError(AGIError, _PystUsageError):
 
 
 class AGIArgumentError(AGIUsageError, ValueError):
-    """A command that must not be written: it has a line break, is too long, or is invalid."""
+    """A command that must not be written: it has a line break, is too long, or is invalid.
+
+    `code` is stable, for logs and tests: application_not_allowed, command_name, empty_text,
+    expression, label_name, line_break, line_too_long, not_unicode, number_of_digits, time_range,
+    too_many_words, variable_name.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class AGIInvalidCommand(AGIError, _PystInvalidCommand):  # noqa: N818 - pyst2's name

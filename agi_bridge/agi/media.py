@@ -1,18 +1,29 @@
-"""Commands that play, speak, read keys and record."""
+"""Commands that play sounds, read keys and record."""
 
-from agi_bridge.agi.commands import FAILED, Commands, milliseconds
+from agi_bridge.agi.commands import FAILED, Commands, milliseconds, waiting_time
 from agi_bridge.agi.errors import AGIArgumentError
-from agi_bridge.agi.results import DigitsResult, PlaybackResult, RecordResult, digits, key, number
+from agi_bridge.agi.results import (
+    ControlledPlaybackResult,
+    DigitsResult,
+    PlaybackResult,
+    RecordResult,
+    digits,
+    key,
+    number,
+)
 
 _MOST_DIGITS = 1023
 """GET DATA collects into 1,024 bytes (`handle_getdata`)."""
 
-_SPOKEN_SECONDS = 3.0
-"""The longest time for one character in any language, spelt phonetically."""
+_SEVERAL_DIGITS = 1024
+"""What GET DATA collects at most if it is not told (`handle_getdata`)."""
+
+_KEY_IN_RESULT = frozenset({"dtmf", "randomerror"})
+"""RECORD FILE: a key ended the recording, or the beep before it (`handle_recordfile`)."""
 
 
 class MediaCommands(Commands):
-    """Playing, saying, keying, recording.
+    """Playing, keying, recording.
 
     Answer the channel first: on an unanswered channel these take their time but are not heard.
     Keys pressed while no command runs are lost. Exception: keys that arrive faster than the PBX
@@ -44,73 +55,113 @@ class MediaCommands(Commands):
         reply = await self._send("STREAM FILE", name, escape_digits, offset, seconds=seconds)
         code = number(reply)
         if code == FAILED:
-            await self._failed("STREAM FILE could not play the sound")
+            await self._failed("sound_missing", "STREAM FILE could not play the sound")
         return PlaybackResult(key(code), reply.endpos or 0)
 
-    async def get_data(self, prompt: str, *, timeout: float, max_digits: int) -> DigitsResult:  # noqa: ASYNC109 - Asterisk's own time-out
+    async def control_stream_file(
+        self,
+        name: str,
+        stop_digits: str = "",
+        *,
+        skip: float = 3.0,
+        forward: str = "#",
+        rewind: str = "*",
+        pause: str = "",
+        start: float = 0.0,
+    ) -> ControlledPlaybackResult:
+        """Play a sound that the caller can wind: CONTROL STREAM FILE (`handle_controlstreamfile`).
+
+        `skip` is how many seconds a key winds, `start` where to begin. A key among `stop_digits`
+        ends it. Asterisk takes an empty `forward` or `rewind` as ``#`` and ``*``; a key in
+        `stop_digits` cannot also wind.
+
+        Raises:
+            AGIAppError: the sound does not exist.
+        """
+        reply = await self._send(
+            "CONTROL STREAM FILE",
+            name,
+            stop_digits,
+            milliseconds(skip),
+            forward,
+            rewind,
+            pause,
+            milliseconds(start, least=0),
+            seconds=self._limits.call_seconds,
+        )
+        code = number(reply)
+        if code == FAILED:
+            await self._failed("sound_missing", "CONTROL STREAM FILE could not play the sound")
+        return ControlledPlaybackResult(key(code), reply.endpos or 0)
+
+    async def get_option(
+        self,
+        name: str,
+        escape_digits: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - Asterisk's own time-out
+    ) -> PlaybackResult:
+        """Play a sound, then wait for one key: GET OPTION (`handle_getoption`).
+
+        Unlike `stream_file` it goes on waiting for `timeout` seconds after the sound, by default
+        for the channel's digit time-out (``TIMEOUT(digit)``, 5 s).
+
+        Raises:
+            AGIAppError: the sound does not exist.
+        """
+        own = () if timeout is None else (milliseconds(timeout),)
+        seconds = self._limits.call_seconds if timeout is None else timeout
+        reply = await self._send(
+            "GET OPTION", name, escape_digits, *own, seconds=self._limits.play_seconds + seconds
+        )
+        code = number(reply)
+        if code == FAILED:
+            await self._failed("sound_missing", "GET OPTION could not play the sound")
+        return PlaybackResult(key(code), reply.endpos or 0)
+
+    async def get_data(
+        self,
+        prompt: str,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - Asterisk's own time-out
+        max_digits: int | None = None,
+    ) -> DigitsResult:
         """Play a prompt and collect keys: GET DATA (`handle_getdata`).
 
         The first key stops the prompt; ``#`` ends the input and is not part of it. `timeout`
-        seconds count from the end of the prompt, and again from each key. An empty prompt plays
-        nothing.
+        seconds count from the end of the prompt, and again from each key; without it, Asterisk
+        waits 6 s for the first key and 2 s for each other, or as the dialplan has set
+        (``TIMEOUT(response)``, ``TIMEOUT(digit)``). An empty prompt plays nothing.
 
         Raises:
-            AGIArgumentError: `timeout` under 1 ms (Asterisk would take 6 s), or `max_digits` not
-                in 1 to 1,023.
+            AGIArgumentError: `timeout` under 1 ms (Asterisk would take its own), or `max_digits`
+                not in 1 to 1,023.
             AGIAppError: the prompt does not exist.
             AGIHangup: the caller has gone; the keys so far are lost.
         """
-        if not 1 <= max_digits <= _MOST_DIGITS:
-            raise AGIArgumentError(f"GET DATA takes 1 to {_MOST_DIGITS} digits")
+        if max_digits is not None and not 1 <= max_digits <= _MOST_DIGITS:
+            raise AGIArgumentError("number_of_digits", f"GET DATA takes 1 to {_MOST_DIGITS} digits")
+        most = _SEVERAL_DIGITS if max_digits is None else max_digits
+        arguments: list[str | int] = [prompt]
+        if timeout is not None or max_digits is not None:
+            arguments.append(0 if timeout is None else milliseconds(timeout))
+        if max_digits is not None:
+            arguments.append(max_digits)
+        collecting = self._limits.call_seconds if timeout is None else timeout * (most + 1)
         reply = await self._send(
-            "GET DATA",
-            prompt,
-            milliseconds(timeout),
-            max_digits,
-            seconds=self._limits.play_seconds + timeout * (max_digits + 1),
+            "GET DATA", *arguments, seconds=self._limits.play_seconds + collecting
         )
         if reply.result == str(FAILED):
-            await self._failed("GET DATA could not play the prompt")
-        return digits(reply, max_digits)
+            await self._failed("prompt_missing", "GET DATA could not play the prompt")
+        return digits(reply, most)
 
     async def wait_for_digit(self, timeout: float) -> str:  # noqa: ASYNC109 - Asterisk's own time-out
         """Wait for one key: WAIT FOR DIGIT (`handle_waitfordigit`); empty if none came.
 
         A negative `timeout` waits as long as the call may last, 0 does not wait.
         """
-        if timeout < 0:
-            wait, seconds = -1, self._limits.call_seconds
-        else:
-            wait, seconds = milliseconds(timeout, least=0), timeout
+        wait, seconds = waiting_time(timeout, self._limits.call_seconds)
         reply = self._send("WAIT FOR DIGIT", wait, seconds=seconds)
-        return key(await self._checked("WAIT FOR DIGIT failed", reply))
-
-    async def say_digits(self, digits: str | int, escape_digits: str = "") -> str:
-        """Say digit by digit: SAY DIGITS (`handle_saydigits`); returns the key that ended it.
-
-        Raises:
-            AGIArgumentError: `digits` is empty; Asterisk would reply with the usage.
-        """
-        return await self._say("SAY DIGITS", str(digits), escape_digits)
-
-    async def say_number(self, number: int, escape_digits: str = "") -> str:
-        """Say a whole number as a number: SAY NUMBER (`handle_saynumber`)."""
-        return await self._say("SAY NUMBER", str(int(number)), escape_digits)
-
-    async def say_phonetic(self, text: str, escape_digits: str = "") -> str:
-        """Spell with the phonetic alphabet: SAY PHONETIC (`handle_sayphonetic`)."""
-        return await self._say("SAY PHONETIC", text, escape_digits)
-
-    async def say_alpha(self, text: str, escape_digits: str = "") -> str:
-        """Spell letter by letter: SAY ALPHA (`handle_sayalpha`)."""
-        return await self._say("SAY ALPHA", text, escape_digits)
-
-    async def _say(self, words: str, text: str, escape_digits: str) -> str:
-        if not text:
-            raise AGIArgumentError(f"{words} needs something to say")
-        seconds = _SPOKEN_SECONDS * len(text) + self._limits.reply_seconds
-        reply = self._send(words, text, escape_digits, seconds=seconds)
-        return key(await self._checked(f"{words} could not be said", reply))
+        return key(await self._checked("digit_failed", "WAIT FOR DIGIT failed", reply))
 
     async def record_file(
         self,
@@ -118,33 +169,36 @@ class MediaCommands(Commands):
         file_format: str = "wav",
         escape_digits: str = "#",
         *,
-        seconds: float,
+        seconds: float | None,
         offset: int = 0,
         beep: bool = False,
         silence: float | None = None,
     ) -> RecordResult:
         """Record the caller: RECORD FILE (`handle_recordfile`).
 
-        Ends with a key among `escape_digits`, after `seconds`, or after `silence` seconds of it.
-        `name` has no extension. `offset` in samples is where in an existing file to begin.
+        Ends with a key among `escape_digits`, after `seconds` (None: as long as the call may
+        last), or after `silence` seconds of it. `name` has no extension. `offset` in samples is
+        where in an existing file to begin. A key that stops the beep leaves nothing recorded.
 
         Raises:
             AGIAppError: the file could not be written, or the format is unknown.
         """
-        arguments: list[str | int] = [name, file_format, escape_digits, milliseconds(seconds)]
-        arguments.append(offset)
+        limit = -1 if seconds is None else milliseconds(seconds)
+        arguments: list[str | int] = [name, file_format, escape_digits, limit, offset]
         if beep:
             arguments.append("BEEP")
         if silence is not None:
             arguments.append(f"s={max(1, round(silence))}")
+        longest = self._limits.call_seconds if seconds is None else seconds
         reply = await self._send(
-            "RECORD FILE", *arguments, seconds=seconds + self._limits.reply_seconds
+            "RECORD FILE", *arguments, seconds=longest + self._limits.reply_seconds
         )
         code = number(reply)
         if code == FAILED:
-            await self._failed("RECORD FILE could not record")
-        # When silence ends it, the result is a count of milliseconds: only (dtmf) is a key.
-        return RecordResult(key(code) if reply.data == "dtmf" else "", reply.endpos or 0)
+            await self._failed("recording_failed", "RECORD FILE could not record")
+        # When silence ends it, the result is a count of milliseconds: not a key.
+        by_key = reply.data in _KEY_IN_RESULT
+        return RecordResult(key(code) if by_key else "", reply.endpos or 0)
 
     async def set_music(self, on: bool, music_class: str | None = None) -> None:  # noqa: FBT001 - reads as set_music(True)
         """Start or stop music on hold: SET MUSIC (`handle_setmusic`)."""

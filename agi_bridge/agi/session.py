@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from agi_bridge.agi.audio import AudioStream
 from agi_bridge.agi.channel import Channel
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
@@ -47,7 +48,10 @@ async def run_handler(channel: Channel, handler: Handler, on_error: OnError | No
 
 
 class SingleCallOwner:
-    """The owner of a single call: classic AGI, or a test. `Server` owns many calls."""
+    """The owner of a single call: classic AGI, or a test. `Server` owns many calls.
+
+    `audio` is the descriptor of the caller's sound, read if the environment says that there is one.
+    """
 
     def __init__(
         self,
@@ -55,10 +59,12 @@ class SingleCallOwner:
         limits: Limits,
         applications: frozenset[str] = SAFE_APPLICATIONS,
         on_error: OnError | None = None,
+        audio: int | None = None,
     ) -> None:
         self._handler = handler
         self._applications = applications
         self._on_error = on_error
+        self._audio = audio
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.limits = limits
@@ -71,7 +77,10 @@ class SingleCallOwner:
 
     def started(self, connection: Connection, environment: Environment) -> None:
         """Start the call."""
-        channel = Channel(connection, environment, self.limits, self._applications)
+        audio = None
+        if environment.enhanced and self._audio is not None:
+            audio = AudioStream(self._audio)
+        channel = Channel(connection, environment, self.limits, self._applications, audio)
         self._task = asyncio.get_running_loop().create_task(self._call(connection, channel))
         connection.task = self._task
 
@@ -87,6 +96,8 @@ class SingleCallOwner:
         except asyncio.CancelledError:
             log.warning("agi.call_cancelled", call=channel.environment.unique_id)
         finally:
+            if channel.audio is not None:
+                channel.audio.close()
             connection.close()
 
     async def finished(self) -> None:

@@ -32,10 +32,12 @@ async def run(
     on_error: OnError | None = None,
     stdin: int = 0,
     stdout: int = 1,
+    audio: int = 3,
 ) -> bool:
     """Handle the call that Asterisk started this process for; tell whether it ended without error.
 
-    `stdin` and `stdout` are file descriptors: pipes, sockets, terminals or files. While the call
+    `stdin` and `stdout` are file descriptors: pipes, sockets, terminals or files; `audio` is that
+    of the caller's sound, which `Channel.audio` reads if EAGI() has started this. While the call
     lasts, other writes to standard output go to standard error instead, because Asterisk would run
     a stray line as a command. SIGHUP is handled only on the main thread, where the event loop can
     handle signals.
@@ -44,7 +46,7 @@ async def run(
         AGIProtocolError: standard input ended, or the time-out passed, before the environment.
         OSError: standard input or output is closed.
     """
-    call = SingleCallOwner(handler, limits or Limits(), applications, on_error)
+    call = SingleCallOwner(handler, limits or Limits(), applications, on_error, audio)
     source = os.dup(stdin)  # before standard output is moved, as both may be one descriptor
     with os.fdopen(source, "rb", buffering=0) as pipe, _stdout_for_asterisk(stdout) as out:
         connection = Connection(call, call.limits)

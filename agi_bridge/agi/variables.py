@@ -30,12 +30,14 @@ class VariableCommands(Commands):
         """
         return value(await self._send("GET VARIABLE", name, live=False))
 
-    async def get_full_variable(self, expression: str) -> str | None:
+    async def get_full_variable(self, expression: str, channel: str | None = None) -> str | None:
         """Evaluate dialplan text: GET FULL VARIABLE (`handle_getvariablefull`).
 
-        ``${X}`` of an unset X is empty. Never put untrusted text into the expression.
+        ``${X}`` of an unset X is empty. Never put untrusted text into the expression. `channel` is
+        the name of another channel to evaluate it on; None if it does not exist.
         """
-        return value(await self._send("GET FULL VARIABLE", expression, live=False))
+        names = () if channel is None else (channel,)
+        return value(await self._send("GET FULL VARIABLE", expression, *names, live=False))
 
     async def read_variable(self, name: str) -> str | None:
         """Read an untrusted variable: line breaks and ``)`` in it cannot forge a reply.
@@ -46,7 +48,7 @@ class VariableCommands(Commands):
             AGIArgumentError: the name is not a variable's or a function's.
         """
         if not _NAME.fullmatch(name):
-            raise AGIArgumentError("this is not the name of a variable")
+            raise AGIArgumentError("variable_name", "this is not the name of a variable")
         encoded = await self.get_full_variable(f"${{URIENCODE(${{{name}}})}}")
         return unquote(encoded, errors="surrogateescape") if encoded else None
 
@@ -70,7 +72,7 @@ class VariableCommands(Commands):
         """
         reply = await self._send("DATABASE PUT", family, name, text, live=False)
         if reply.result != _DONE:
-            raise AGIAppError("DATABASE PUT did not store the value")
+            raise AGIAppError("database_failed", "DATABASE PUT did not store the value")
 
     async def database_delete(self, family: str, name: str) -> bool:
         """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if it did not exist."""

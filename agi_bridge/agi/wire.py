@@ -25,7 +25,8 @@ class Reply(NamedTuple):
 
     `result` is text, because keys may begin with zeros or be empty. `data` is the text in
     parentheses, up to the last one; for replies other than 200, and for free text after the
-    result, it is that text. `endpos` is where playback or recording ended, in samples.
+    result, it is that text; of SPEECH RECOGNIZE it is all that follows the opening parenthesis.
+    `endpos` is where playback or recording ended, in samples.
     """
 
     code: int
@@ -53,8 +54,12 @@ _RESULT = b"200 result="
 _USAGE = b"520-"
 _USAGE_END = b"520 End of proper usage."
 _CODE = re.compile(rb"\d{3}(?= |$)")
-_ENDPOS_BEHIND_DATA = re.compile(r"\) endpos=(-?\d{1,18})$")
-_ENDPOS = re.compile(r"endpos=(-?\d{1,18})$")
+_ENDPOS_BEHIND_DATA = re.compile(r"\) endpos=(-?[0-9]{1,18})$")
+_ENDPOS = re.compile(r"endpos=(-?[0-9]{1,18})$")
+_RECOGNIZED = re.compile(
+    r"\((?:speech\) endpos=[0-9]{1,18} results=[0-9]{1,4} |digit\) digit=. endpos=[0-9]{1,18}$)"
+)
+"""How SPEECH RECOGNIZE's reply begins whose end is not a ``)`` (`handle_speechrecognize`)."""
 _COMMON = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
 
 
@@ -183,6 +188,8 @@ def _parse_result(body: str) -> Reply | None:
         return Reply(OK, result, None, int(found[1])) if found else Reply(OK, result, rest)
     if rest.endswith(")"):
         return Reply(OK, result, rest[1:-1])
+    if _RECOGNIZED.match(rest):
+        return Reply(OK, result, rest[1:])
     found = _ENDPOS_BEHIND_DATA.search(rest)
     return Reply(OK, result, rest[1 : found.start()], int(found[1])) if found else None
 

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,22 +10,29 @@ from agi_bridge.agi import (
     AGIProtocolError,
     Channel,
     ChannelState,
+    ControlledPlaybackResult,
     DigitsResult,
     Limits,
     PlaybackResult,
     RecordResult,
+    Reply,
+    SpeechResult,
+    Utterance,
 )
 from agi_bridge.agi.commands import exec_seconds
 from tests.support.fake_transport import FakeSession, settle
 
 OK = b"200 result=0\n"
 ONE = b"200 result=1\n"
+GONE = b"200 result=-1\n"
 ALIVE = b"200 result=6\n"
 Asked = Callable[[Channel], Awaitable[object]]
 
 WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
     (lambda c: c.answer(), b"ANSWER\n", OK, None),
-    (lambda c: c.hangup(), b"HANGUP\n", ONE, None),
+    (lambda c: c.hangup(), b"HANGUP\n", ONE, True),
+    (lambda c: c.hangup("PJSIP/a-1"), b'HANGUP "PJSIP/a-1"\n', ONE, True),
+    (lambda c: c.hangup("PJSIP/a-1"), b'HANGUP "PJSIP/a-1"\n', GONE, False),
     (lambda c: c.channel_status(), b"CHANNEL STATUS\n", ALIVE, ChannelState.UP),
     (
         lambda c: c.stream_file("a", "*#", offset=80),
@@ -39,12 +47,66 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         b"200 result=0042\n",
         DigitsResult("0042", "full"),
     ),
+    (lambda c: c.get_data("a"), b'GET DATA "a"\n', b"200 result=12\n", DigitsResult("12", "hash")),
+    (
+        lambda c: c.get_data("a", max_digits=2),
+        b'GET DATA "a" 0 2\n',
+        b"200 result=12\n",
+        DigitsResult("12", "full"),
+    ),
+    (
+        lambda c: c.get_data("a", timeout=1),
+        b'GET DATA "a" 1000\n',
+        b"200 result= (timeout)\n",
+        DigitsResult("", "timeout"),
+    ),
+    (
+        lambda c: c.control_stream_file("a", "0", skip=2, pause="5", start=1.5),
+        b'CONTROL STREAM FILE "a" "0" 2000 "#" "*" "5" 1500\n',
+        b"200 result=48 endpos=4080\n",
+        ControlledPlaybackResult("0", 4080),
+    ),
+    (
+        lambda c: c.get_option("a", "12", 1),
+        b'GET OPTION "a" "12" 1000\n',
+        b"200 result=50 endpos=4960\n",
+        PlaybackResult("2", 4960),
+    ),
+    (lambda c: c.get_option("a", ""), b'GET OPTION "a" ""\n', OK, PlaybackResult("", 0)),
+    (
+        lambda c: c.channel_status("PJSIP/a-1"),
+        b'CHANNEL STATUS "PJSIP/a-1"\n',
+        GONE,
+        ChannelState.UNKNOWN,
+    ),
     (lambda c: c.wait_for_digit(0.25), b"WAIT FOR DIGIT 250\n", b"200 result=42\n", "*"),
     (lambda c: c.wait_for_digit(0), b"WAIT FOR DIGIT 0\n", OK, ""),
     (lambda c: c.wait_for_digit(-1), b"WAIT FOR DIGIT -1\n", b"200 result=65\n", "A"),
     (lambda c: c.say_digits("007", "#"), b'SAY DIGITS "007" "#"\n', b"200 result=35\n", "#"),
     (lambda c: c.say_digits(12), b'SAY DIGITS "12" ""\n', OK, ""),
     (lambda c: c.say_number(1514), b'SAY NUMBER "1514" ""\n', OK, ""),
+    (lambda c: c.say_number(1, gender="f"), b'SAY NUMBER "1" "" "f"\n', OK, ""),
+    (lambda c: c.say_alpha("aB", case="upper"), b'SAY ALPHA "aB" "" "u"\n', OK, ""),
+    (lambda c: c.say_date(0, "1"), b'SAY DATE "0" "1"\n', b"200 result=49\n", "1"),
+    (
+        lambda c: c.say_time(datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        b'SAY TIME "1700000000" ""\n',
+        OK,
+        "",
+    ),
+    (lambda c: c.say_datetime(5_000_000_000), b'SAY DATETIME "5000000000" ""\n', OK, ""),
+    (
+        lambda c: c.say_datetime(0, layout="HM", zone="Europe/Paris"),
+        b'SAY DATETIME "0" "" "HM" "Europe/Paris"\n',
+        OK,
+        "",
+    ),
+    (
+        lambda c: c.say_datetime(0, zone="UTC"),
+        b'SAY DATETIME "0" "" "ABdY \'digits/at\' IMp" "UTC"\n',
+        OK,
+        "",
+    ),
     (lambda c: c.say_phonetic("ab"), b'SAY PHONETIC "ab" ""\n', OK, ""),
     (lambda c: c.say_alpha("a1"), b'SAY ALPHA "a1" ""\n', OK, ""),
     (
@@ -59,6 +121,12 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         b"200 result=6981 (timeout)\n",
         RecordResult("", 0),
     ),
+    (
+        lambda c: c.record_file("r", seconds=None, beep=True),
+        b'RECORD FILE "r" "wav" "#" -1 0 "BEEP"\n',
+        b"200 result=35 (randomerror) endpos=0\n",
+        RecordResult("#", 0),
+    ),
     (lambda c: c.set_music(on=True), b"SET MUSIC ON\n", OK, None),
     (lambda c: c.set_music(on=True, music_class="jazz"), b'SET MUSIC ON "jazz"\n', OK, None),
     (lambda c: c.set_music(on=False, music_class="jazz"), b"SET MUSIC OFF\n", OK, None),
@@ -71,6 +139,12 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         b'GET FULL VARIABLE "${A}"\n',
         b"200 result=1 (x)\n",
         "x",
+    ),
+    (
+        lambda c: c.get_full_variable("${A}", "PJSIP/a-1"),
+        b'GET FULL VARIABLE "${A}" "PJSIP/a-1"\n',
+        OK,
+        None,
     ),
     (
         lambda c: c.read_variable("CALLERID(name)"),
@@ -97,6 +171,53 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
     (lambda c: c.set_priority(3), b'SET PRIORITY "3"\n', OK, None),
     (lambda c: c.set_callerid('"A" <1>'), b'SET CALLERID "\\"A\\" <1>"\n', ONE, None),
     (lambda c: c.set_autohangup(2.5), b'SET AUTOHANGUP "2.500"\n', OK, None),
+    (lambda c: c.send_text("hi"), b'SEND TEXT "hi"\n', OK, None),
+    (lambda c: c.send_image("logo"), b'SEND IMAGE "logo"\n', OK, None),
+    (lambda c: c.receive_char(0.5), b"RECEIVE CHAR 500\n", b"200 result=104\n", "h"),
+    (lambda c: c.receive_char(-1), b"RECEIVE CHAR -1\n", b"200 result=0 (timeout)\n", ""),
+    (lambda c: c.receive_text(2), b"RECEIVE TEXT 2000\n", b"200 result=1 (a (b\nc)\n", "a (b\nc"),
+    (lambda c: c.receive_text(2), b"RECEIVE TEXT 2000\n", b"200 result=1 ()\n", ""),
+    (lambda c: c.tdd_mode("mate"), b'TDD MODE "mate"\n', OK, False),
+    (lambda c: c.tdd_mode("on"), b'TDD MODE "on"\n', ONE, True),
+    (lambda c: c.asyncagi_break(), b"ASYNCAGI BREAK\n", OK, None),
+    (lambda c: c.speech_create(), b'SPEECH CREATE ""\n', ONE, None),
+    (lambda c: c.speech_set("a", "b"), b'SPEECH SET "a" "b"\n', ONE, None),
+    (lambda c: c.speech_load_grammar("a", "b"), b'SPEECH LOAD GRAMMAR "a" "b"\n', ONE, None),
+    (lambda c: c.speech_activate_grammar("a"), b'SPEECH ACTIVATE GRAMMAR "a"\n', ONE, None),
+    (lambda c: c.speech_deactivate_grammar("a"), b'SPEECH DEACTIVATE GRAMMAR "a"\n', ONE, None),
+    (lambda c: c.speech_unload_grammar("a"), b'SPEECH UNLOAD GRAMMAR "a"\n', ONE, None),
+    (lambda c: c.speech_destroy(), b"SPEECH DESTROY\n", ONE, True),
+    (lambda c: c.speech_destroy(), b"SPEECH DESTROY\n", OK, False),
+    (
+        lambda c: c.speech_recognize("ask", 5),
+        b'SPEECH RECOGNIZE "ask" 5 0\n',
+        b"200 result=1 (timeout) endpos=0\n",
+        SpeechResult("timeout", 0),
+    ),
+    (
+        lambda c: c.speech_recognize("ask", 0, offset=80),
+        b'SPEECH RECOGNIZE "ask" 0 80\n',
+        b"200 result=1 (digit) digit=# endpos=1600\n",
+        SpeechResult("digit", 1600, "#"),
+    ),
+    (
+        lambda c: c.gosub("sub", "ok", 1, "a,b"),
+        b'GOSUB "sub" "ok" "1" "a\\\\,b"\n',
+        b"100 result=0 Trying...\n200 result=0 Gosub complete\n",
+        True,
+    ),
+    (
+        lambda c: c.gosub("sub", priority="start"),
+        b'GOSUB "sub" "s" "start"\n',
+        b"100 result=0 Trying...\n200 result=0 Gosub complete (abnormal exit)\n",
+        False,
+    ),
+    (
+        lambda c: c.command("channel beep", 'a"b', 5, live=False),
+        b'channel beep "a\\"b" 5\n',
+        b"200 result=-1 (what)\n",
+        Reply(200, "-1", "what"),
+    ),
     (lambda c: c.exec("Wait", "1"), b'EXEC "Wait" "1"\n', OK, 0),
     (lambda c: c.exec("Progress"), b'EXEC "Progress"\n', OK, 0),
     (
@@ -133,12 +254,62 @@ async def test_a_command_is_written_so_and_its_reply_means_this(
         lambda c: c.wait_for_digit(1),
         lambda c: c.say_digits("1"),
         lambda c: c.record_file("/none/x", seconds=1),
+        lambda c: c.control_stream_file("none"),
+        lambda c: c.get_option("none", ""),
+        lambda c: c.say_date(0),
+        lambda c: c.send_text("x"),
+        lambda c: c.send_image("x"),
+        lambda c: c.gosub("none"),
     ],
 )
 async def test_a_minus_one_with_a_living_caller_is_an_application_error(asked: Asked) -> None:
     session = FakeSession()
     with pytest.raises(AGIAppError):
         await session.asked(asked(session.channel), b"200 result=-1\n", ALIVE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda c: c.speech_create(),
+        lambda c: c.speech_set("a", "b"),
+        lambda c: c.speech_load_grammar("a", "b"),
+        lambda c: c.speech_unload_grammar("a"),
+        lambda c: c.speech_activate_grammar("a"),
+        lambda c: c.speech_deactivate_grammar("a"),
+        lambda c: c.speech_recognize("a", 1),
+    ],
+)
+async def test_speech_without_an_engine_is_an_application_error(asked: Asked) -> None:
+    session = FakeSession()
+    with pytest.raises(AGIAppError) as caught:
+        await session.asked(asked(session.channel), OK)
+    assert caught.value.code == "speech_failed"
+
+
+@pytest.mark.parametrize("result", [b"-1 (hangup)", b"-61 (hangup)", b"200"])
+async def test_a_character_that_is_none_is_not_taken_for_a_hangup(result: bytes) -> None:
+    session = FakeSession()
+    receiving = session.asked(
+        session.channel.receive_char(1), b"200 result=" + result + b"\n", ALIVE
+    )
+    if result.startswith(b"-1"):
+        assert await receiving == ""
+    else:
+        with pytest.raises(AGIAppError):
+            await receiving
+
+
+async def test_a_text_that_does_not_come_is_none_and_a_hangup_is_one() -> None:
+    session = FakeSession()
+    assert await session.asked(session.channel.receive_text(1), GONE, ALIVE) is None
+    with pytest.raises(AGIHangup):
+        await session.asked(session.channel.receive_text(1), GONE, b"511 dead\n")
+    session = FakeSession()
+    with pytest.raises(AGIHangup):
+        await session.asked(
+            session.channel.speech_recognize("ask", 5), b"200 result=1 (hangup) endpos=0\n"
+        )
 
 
 async def test_exec_gives_minus_one_back_if_the_caller_is_there() -> None:
@@ -171,12 +342,31 @@ async def test_exec_of_what_asterisk_does_not_have() -> None:
         lambda c: c.set_variable("A", "x\nEXEC System x"),
         lambda c: c.stream_file("x\r"),
         lambda c: c.verbose("\0"),
+        lambda c: c.get_data("x", timeout=float("nan")),
+        lambda c: c.wait_for_digit(2**31),
+        lambda c: c.wait_for_digit(float("inf")),
+        lambda c: c.control_stream_file("x", skip=0),
+        lambda c: c.control_stream_file("x", start=-1),
+        lambda c: c.say_date(2**31),
+        lambda c: c.say_time(-(2**31) - 1),
+        lambda c: c.say_alpha(""),
+        lambda c: c.gosub("a b"),
+        lambda c: c.gosub("a,s"),
+        lambda c: c.gosub("a", "s(x)"),
+        lambda c: c.gosub("a", "s", ""),
+        lambda c: c.gosub("a", "s", 1, "x\ny"),
+        lambda c: c.command("EXEC", "System", "true"),
+        lambda c: c.command("exec", "System", "true"),
+        lambda c: c.command(""),
+        lambda c: c.command("NOOP\nEXEC System true"),
+        lambda c: c.command('NOOP "'),
     ],
 )
 async def test_what_must_not_be_asked_is_not_written(asked: Asked) -> None:
     session = FakeSession()
-    with pytest.raises(AGIArgumentError):
+    with pytest.raises(AGIArgumentError) as caught:
         await asked(session.channel)
+    assert caught.value.code in (AGIArgumentError.__doc__ or "")
     assert session.written == []
 
 
@@ -200,6 +390,14 @@ async def test_a_database_that_does_not_store_is_an_error() -> None:
         (lambda c: c.wait_for_digit(1), b"200 result=300\n"),
         (lambda c: c.wait_for_digit(1), b"200 result=88\n"),
         (lambda c: c.stream_file("x"), b"200 result=\n"),
+        (lambda c: c.stream_file("x"), b"200 result=+1\n"),
+        (lambda c: c.stream_file("x"), b"200 result=1_0\n"),
+        (lambda c: c.stream_file("x"), b"200 result=\xd9\xa1\n"),
+        (lambda c: c.stream_file("x"), b"200 result=-0\n"),
+        (lambda c: c.stream_file("x"), b"200 result=007\n"),
+        (lambda c: c.stream_file("x"), b"200 result=99999999999\n"),
+        (lambda c: c.get_data("x"), b"200 result=12x4\n"),
+        (lambda c: c.speech_recognize("x", 1), b"200 result=1 (what) endpos=0\n"),
     ],
 )
 async def test_a_result_that_makes_no_sense_is_a_protocol_error(asked: Asked, reply: bytes) -> None:
@@ -246,3 +444,33 @@ def test_an_applications_deadline_follows_from_its_arguments(
     application: str, arguments: tuple[str, ...], seconds: float
 ) -> None:
     assert exec_seconds(application, arguments, Limits()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("results", "utterances"),
+    [
+        (b"results=0 ", ()),
+        (b'results=1 score0=95 text0="yes" grammar0=yesno', (Utterance(95, "yes", "yesno"),)),
+        (
+            b'results=2 score0=95 text0="say "hi" (x)" grammar0=a b score1=-1 text1="" grammar1=',
+            (Utterance(95, 'say "hi" (x)', "a b"), Utterance(-1, "", "")),
+        ),
+        (  # one that looks like the next
+            b'results=1 score0=9 text0="a score7=5 text7="b" grammar0=g',
+            (Utterance(9, 'a score7=5 text7="b', "g"),),
+        ),
+        (  # cut at the end of Asterisk's buffer
+            b'results=2 score0=9 text0="a" grammar0=g score1=8 text1="bb',
+            (Utterance(9, "a", "g"),),
+        ),
+    ],
+)
+async def test_what_the_engine_heard_is_taken_apart(
+    results: bytes, utterances: tuple[Utterance, ...]
+) -> None:
+    session = FakeSession()
+    reply = b"200 result=1 (speech) endpos=160 " + results + b"\n"
+    found = await session.asked(session.channel.speech_recognize("ask", 5), reply)
+    assert found == SpeechResult("speech", 160, "", utterances)
+    assert "yes" not in repr(found).replace("yesno", "")
+    assert await session.asked(session.channel.noop(), OK) is None  # the reply has ended

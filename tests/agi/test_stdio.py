@@ -225,6 +225,30 @@ async def test_a_call_that_lasts_too_long_is_cancelled() -> None:
     assert "agi.call_cancelled" in [entry["event"] for entry in logs]
 
 
+@pytest.mark.parametrize("enhanced", [True, False])
+async def test_a_program_that_eagi_has_started_reads_the_callers_sound(*, enhanced: bool) -> None:
+    heard: list[bytes | None] = []
+
+    async def handler(channel: Channel) -> None:
+        if channel.audio is None:
+            heard.append(None)
+            return
+        heard.extend([sound async for sound in channel.audio])
+
+    reading, writing = os.pipe()
+    out_reading, out_writing = os.pipe()
+    audio_reading, audio_writing = os.pipe()
+    os.write(writing, b"agi_enhanced: 1.0\n" * enhanced + ENVIRONMENT)
+    os.write(audio_writing, b"\1" * 400)
+    os.close(audio_writing)
+    try:
+        assert await run(handler, stdin=reading, stdout=out_writing, audio=audio_reading)
+    finally:
+        for descriptor in (reading, writing, out_reading, out_writing, audio_reading):
+            os.close(descriptor)
+    assert heard == ([b"\1" * 320, b"\1" * 80] if enhanced else [None])
+
+
 def test_outside_the_main_thread_it_does_without_the_signal() -> None:
     results: list[bool] = []
     reading, writing = os.pipe()

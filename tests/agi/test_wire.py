@@ -44,6 +44,15 @@ def read(*chunks: bytes, environment: bool = False) -> list[Event]:
         (b"200 result=1 ()\n", Reply(200, "1", "")),
         (b"200 result=1 (a(b)c))\n", Reply(200, "1", "a(b)c)")),
         (b"200 result=1 (x) endpos=)\n", Reply(200, "1", "x) endpos=")),
+        (
+            b'200 result=1 (speech) endpos=0 results=1 score0=1 text0="a" grammar0=g\n',
+            Reply(200, "1", 'speech) endpos=0 results=1 score0=1 text0="a" grammar0=g'),
+        ),
+        (
+            b"200 result=1 (speech) endpos=0 results=0 \n",
+            Reply(200, "1", "speech) endpos=0 results=0 "),
+        ),
+        (b"200 result=1 (digit) digit=) endpos=0\n", Reply(200, "1", "digit) digit=) endpos=0")),
         (b"200 result=0 Gosub complete\n", Reply(200, "0", "Gosub complete")),
         (b"100 result=0 Trying...\n", Reply(100, "", "result=0 Trying...")),
         (b"510 Invalid or unknown command\n", Reply(510, "", "Invalid or unknown command")),
