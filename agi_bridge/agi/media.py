@@ -92,7 +92,8 @@ class MediaCommands(Commands):
         code = number(reply)
         if code == FAILED:
             await self._failed("sound_missing", "CONTROL STREAM FILE could not play the sound")
-        return ControlledPlaybackResult(key(code), reply.endpos or 0)
+        ended = reply.endpos is None or reply.endpos < 0  # -1 is how it says "to the end"
+        return ControlledPlaybackResult(key(code), None if ended else reply.endpos)
 
     async def get_option(
         self,

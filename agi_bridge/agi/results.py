@@ -75,10 +75,13 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class ControlledPlaybackResult:
-    """How a sound ended that the caller could wind: the stop key, and the place in milliseconds."""
+    """How a sound ended that the caller could wind: the key that stopped it, and where.
+
+    `milliseconds` is None if it played to its end.
+    """
 
     digit: str
-    milliseconds: int
+    milliseconds: int | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

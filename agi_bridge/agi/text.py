@@ -10,7 +10,12 @@ _ASCII: Final = 128
 
 
 class TextCommands(Commands):
-    """Sending and receiving text. Most telephones carry none, and Asterisk seldom says so."""
+    """Sending and receiving text. Most telephones carry none, and Asterisk seldom says so.
+
+    SIP messages do not arrive here: PJSIP queues them as TEXT_DATA frames, which `ast_recvtext`
+    passes over (recorded with Asterisk 22). A text that arrives was never recorded: this follows
+    the source.
+    """
 
     __slots__ = ()
 

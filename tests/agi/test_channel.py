@@ -67,6 +67,12 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         ControlledPlaybackResult("0", 4080),
     ),
     (
+        lambda c: c.control_stream_file("a"),
+        b'CONTROL STREAM FILE "a" "" 3000 "#" "*" "" 0\n',
+        b"200 result=0 endpos=-1\n",
+        ControlledPlaybackResult("", None),
+    ),
+    (
         lambda c: c.get_option("a", "12", 1),
         b'GET OPTION "a" "12" 1000\n',
         b"200 result=50 endpos=4960\n",

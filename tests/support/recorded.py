@@ -1,4 +1,7 @@
-"""Recorded sessions of Asterisk 22.10.1: one case a file, as bytes in order."""
+"""Recorded sessions of Asterisk: one case a file, as bytes in order, in a folder for each version.
+
+`record_agi` records them.
+"""
 
 import json
 import re
@@ -6,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FOLDER = Path(__file__).parents[1] / "agi" / "transcripts" / "22.10.1"
-CASES = sorted(path.stem for path in FOLDER.glob("*.jsonl"))
+VERSION = "22.10.1"
+FOLDER = Path(__file__).parents[1] / "agi" / "transcripts"
+CASES = sorted(path.stem for path in (FOLDER / VERSION).glob("*.jsonl"))
+CASES_OF_16 = sorted(path.stem for path in (FOLDER / "16.28.0").glob("*.jsonl"))
 
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
@@ -25,9 +30,9 @@ class Entry:
     end: bool
 
 
-def load(case: str) -> list[Entry]:
+def load(case: str, version: str = VERSION) -> list[Entry]:
     entries = []
-    for line in (FOLDER / f"{case}.jsonl").read_text("utf-8").splitlines():
+    for line in (FOLDER / version / f"{case}.jsonl").read_text("utf-8").splitlines():
         said = json.loads(line)
         # What was not UTF-8 stands as \xNN in the file.
         data = _ESCAPED.sub(
@@ -37,5 +42,5 @@ def load(case: str) -> list[Entry]:
     return entries
 
 
-def from_asterisk(case: str) -> list[bytes]:
-    return [entry.data for entry in load(case) if entry.who == "pbx" and entry.data]
+def from_asterisk(case: str, version: str = VERSION) -> list[bytes]:
+    return [entry.data for entry in load(case, version) if entry.who == "pbx" and entry.data]

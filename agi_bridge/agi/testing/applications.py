@@ -32,6 +32,8 @@ _WITHOUT_EFFECT = frozenset(
 _LIMIT = re.compile(r"S\((\d+)\)|L\((\d+)")
 _FOREVER_SECONDS = 86400.0  # Dial without a ring time: 136 years in Asterisk
 _KEYS = "0123456789*#ABCD"
+_CAUSES = {"ANSWER": 16, "BUSY": 17, "CONGESTION": 34, "CHANUNAVAIL": 3}
+"""HANGUPCAUSE after Dial (Q.850), as recorded; others leave 0."""
 
 
 class Applications:
@@ -83,10 +85,13 @@ class Applications:
         return 0
 
     async def _dial(self, args: list[str]) -> int:
-        """Dial: sets DIALSTATUS, DIALEDTIME and ANSWEREDTIME (`dial_exec_full`)."""
+        """Dial: sets DIALSTATUS and what else tells how it went (`dial_exec_full`)."""
         destination, ring_text, options = (*args, "", "", "")[:3]
         if self._channel.dead:
             return _ON_DEAD_CHANNEL
+        if not destination:  # nobody is called
+            self._set_dial_variables("", DialOutcome("CHANUNAVAIL", cause=0), "CHANUNAVAIL", 0, 0)
+            return 0
         ring = float(ring_text) if ring_text else None
         self._channel.emit("dialling", destination)
         outcome = self._outcome(destination)
@@ -105,7 +110,9 @@ class Applications:
         except CallerGoneError:
             status, gone = "CANCEL", True
         gone = gone or status == "CANCEL"
-        self._record_dial(DialAttempt(destination, ring, options, status, talk), ringing)
+        self._channel.record.dialled.append(DialAttempt(destination, ring, options, status, talk))
+        self._set_dial_variables(destination, outcome, status, ringing, talk)
+        self._channel.emit("dialled", status)
         if gone:
             raise CallerGoneError(talk)
         return -1 if status == "ANSWER" and "g" not in re.sub(r"\([^)]*\)", "", options) else 0
@@ -127,14 +134,23 @@ class Applications:
         outcome = dial(destination) if callable(dial) else dial
         return DialOutcome(outcome) if isinstance(outcome, str) else outcome
 
-    def _record_dial(self, dialled: DialAttempt, ringing: float) -> None:
-        self._channel.record.dialled.append(dialled)
-        answered = dialled.status == "ANSWER"
-        self._variables.store("DIALSTATUS", dialled.status)
-        self._variables.store("ANSWEREDTIME", str(int(dialled.talk_seconds)) if answered else "")
-        total = str(int(ringing + dialled.talk_seconds))
-        self._variables.store("DIALEDTIME", total if answered else "")
-        self._channel.emit("dialled", dialled.status)
+    def _set_dial_variables(
+        self, destination: str, outcome: DialOutcome, status: str, ringing: float, talk: float
+    ) -> None:
+        answered = status == "ANSWER"
+        cause = _CAUSES.get(status, 0)
+        if outcome.cause is not None and status == outcome.status:
+            cause = outcome.cause
+        number, peer = _peer(destination, len(self._channel.record.dialled))
+        for name, text in {
+            "DIALSTATUS": status,
+            "ANSWEREDTIME": str(int(talk)) if answered else "",
+            "DIALEDTIME": str(int(ringing + talk)) if answered else "",
+            "DIALEDPEERNUMBER": number if answered else "",
+            "DIALEDPEERNAME": peer if answered else "",
+            "HANGUPCAUSE": str(cause),
+        }.items():
+            self._variables.store(name, text)
 
     async def _playback(self, args: list[str]) -> int:
         """Playback: no key stops it; sets PLAYBACKSTATUS."""
@@ -181,3 +197,10 @@ class Applications:
         self._variables.store(variable, keys.removesuffix("#"))
         self._variables.store("READSTATUS", status)
         return 0
+
+
+def _peer(destination: str, number: int) -> tuple[str, str]:
+    """Give DIALEDPEERNUMBER and DIALEDPEERNAME for ``PJSIP/number@endpoint``; of several, one."""
+    technology, _, resource = destination.partition("&")[0].partition("/")
+    endpoint = resource.rpartition("@")[2]
+    return resource, f"{technology}/{endpoint}-{number:08x}"

@@ -73,7 +73,7 @@ class SimulatedCall:
             "network": "yes",
             "network_script": script or None,
             "request": request,
-            "channel": f"PJSIP/caller-{self.channel.name}",
+            "channel": self.channel.full_name,
             "language": scenario.language,
             "type": "PJSIP",
             "uniqueid": self.channel.name,

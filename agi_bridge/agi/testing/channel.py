@@ -45,6 +45,11 @@ class SimulatedChannel:
         self._elapsed = 0.0
         self._started_at = scenario.clock.time() if scenario.pace else 0.0
 
+    @property
+    def full_name(self) -> str:
+        """The channel's name, as ``${CHANNEL}`` gives it."""
+        return f"PJSIP/caller-{self.name}"
+
     # -- the caller -------------------------------------------------------------------------------
 
     def hang_up(self) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from agi_bridge.agi.testing.scenario import Scenario
 
 _INNERMOST = re.compile(r"\$\{((?:URIENCODE|LEN)\()?([^${}]*)\}")
+_CALLER = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^>]*)>')
+_NUMBER_ALONE = re.compile(r"[0-9*#+(). -]+")
 _VALUE_BYTES = 1023
 """GET VARIABLE copies into 1,024 bytes (`handle_getvariable`)."""
 
@@ -16,26 +18,36 @@ _VALUE_BYTES = 1023
 class ChannelVariables:
     """The variables of one channel, and its own AstDB."""
 
-    def __init__(self, scenario: Scenario, channel_name: str) -> None:
+    def __init__(self, scenario: Scenario, unique_id: str, channel_name: str) -> None:
         self._values = {
-            "CALLERID(num)": scenario.caller_id,
-            "CALLERID(name)": scenario.caller_name,
+            "CALLERID(num)": _known(scenario.caller_id),
+            "CALLERID(name)": _known(scenario.caller_name),
             "CHANNEL(language)": scenario.language,
-            "CHANNEL": f"PJSIP/caller-{channel_name}",
+            "CHANNEL": channel_name,
             "CONTEXT": scenario.context,
             "EXTEN": scenario.extension,
-            "UNIQUEID": channel_name,
-            **scenario.variables,
+            "HANGUPCAUSE": "0",
+            "UNIQUEID": unique_id,
         }
+        for name, text in scenario.variables.items():
+            self.store(name, text)
         self._database: dict[tuple[str, str], str] = {}
 
     def store(self, name: str, text: str) -> None:
         """Set a variable."""
-        self._values[name] = text
+        if name == "CALLERID(all)":
+            self._values["CALLERID(name)"], self._values["CALLERID(num)"] = _caller(text)
+        else:
+            self._values[name] = text
+
+    def _get(self, name: str) -> str | None:
+        if name == "CALLERID(all)":
+            return '"{CALLERID(name)}" <{CALLERID(num)}>'.format(**self._values)
+        return self._values.get(name)
 
     def read(self, name: str) -> str | None:
         """Read a variable, cut as Asterisk cuts it; None if it is unset."""
-        text = self._values.get(name)
+        text = self._get(name)
         if text is None:
             return None
         raw = text.encode("utf-8", "surrogateescape")[:_VALUE_BYTES]
@@ -48,7 +60,7 @@ class ChannelVariables:
         def replace(found: re.Match[str]) -> str:
             function, inside = found[1], found[2]
             if function is None:
-                text = self._values.get(inside, "")
+                text = self._get(inside) or ""
             else:
                 inside = _restore(inside.removesuffix(")"), kept)
                 raw = inside.encode("utf-8", "surrogateescape")
@@ -77,6 +89,20 @@ class ChannelVariables:
             del self._database[key]
         # As `handle_dbdeltree` prints it: 1 means that nothing was there.
         return f"200 result={0 if doomed else 1}\n"
+
+
+def _known(text: str) -> str:
+    """Give what a channel holds where the environment says ``unknown``: nothing."""
+    return "" if text == "unknown" else text
+
+
+def _caller(text: str) -> tuple[str, str]:
+    """Take a caller apart into name and number (`ast_callerid_parse`)."""
+    found = _CALLER.fullmatch(text.strip())
+    if found is None:
+        return ("", text.strip()) if _NUMBER_ALONE.fullmatch(text.strip()) else (text.strip(), "")
+    name = (found[1] if found[1] is not None else found[2]).replace('\\"', '"')
+    return name.strip(), found[3].strip()
 
 
 def _restore(text: str, kept: list[str]) -> str:

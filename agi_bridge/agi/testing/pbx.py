@@ -4,11 +4,12 @@ It holds the scenario and the transports. What happens in a call is in `call` an
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
 from agi_bridge.agi.limits import Limits
+from agi_bridge.agi.results import ChannelState, SpeechResult
 from agi_bridge.agi.session import Handler, SingleCallOwner
 from agi_bridge.agi.testing.call import Output, SimulatedCall
 from agi_bridge.agi.testing.dtmf_script import KeysBySound
@@ -21,6 +22,7 @@ from agi_bridge.agi.testing.scenario import (
     LoopClock,
     Scenario,
     Sounds,
+    Subroutine,
 )
 
 
@@ -41,6 +43,13 @@ class FakeAsterisk:
             that returns either.
         variables: channel variables that are set at the start.
         applications: results of further applications for EXEC; 1 is followed by a usage block.
+        labels: the labels that SET PRIORITY knows.
+        subroutines: those that GOSUB finds, by ``context,extension,priority``: what GOSUB_RETVAL
+            becomes, or a function of the arguments that returns it.
+        channels: other channels, by name, for CHANNEL STATUS and HANGUP.
+        texts: what the caller sends, one for each RECEIVE TEXT or RECEIVE CHAR.
+        recognized: the results of SPEECH RECOGNIZE, one after another, then time-outs. None: the
+            PBX has no speech engine.
         caller_id, caller_name, dnid, extension, context, language, arguments: the environment.
         environment: further ``agi_`` names without prefix; None leaves a line out.
         pace: 1.0 is real time, 0 lets no time pass.
@@ -58,6 +67,11 @@ class FakeAsterisk:
         dial: DialBehaviour = "ANSWER",
         variables: Mapping[str, str] | None = None,
         applications: Mapping[str, int] | None = None,
+        labels: Collection[str] = (),
+        subroutines: Mapping[str, Subroutine] | None = None,
+        channels: Mapping[str, ChannelState] | None = None,
+        texts: Sequence[str] = (),
+        recognized: Sequence[SpeechResult] | None = None,
         caller_id: str = "15145550100",
         caller_name: str = "unknown",
         dnid: str = "unknown",
@@ -81,6 +95,11 @@ class FakeAsterisk:
             dial=dial,
             variables=dict(variables or {}),
             applications={name.lower(): code for name, code in (applications or {}).items()},
+            labels=frozenset(labels),
+            subroutines=dict(subroutines or {}),
+            channels=dict(channels or {}),
+            texts=tuple(texts),
+            recognized=None if recognized is None else tuple(recognized),
             caller_id=caller_id,
             caller_name=caller_name,
             dnid=dnid,

@@ -7,11 +7,14 @@ AgiStatus = Literal["SUCCESS", "FAILURE", "HANGUP"]
 """``AGISTATUS`` as `launch_script` and `run_agi` set it."""
 
 
+SoundKind = Literal["file", "digits", "number", "phonetic", "alpha", "date", "time", "datetime"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlayedSound:
     """Something that was played to the caller."""
 
-    kind: Literal["file", "digits", "number", "phonetic", "alpha"]
+    kind: SoundKind
     name: str
     """The sound's name without extension, or what was said."""
     milliseconds: int
@@ -34,6 +37,9 @@ class DialOutcome:
     """Of an answered call, until the far end hangs up; Dial's S or L may end it before."""
     caller_hangs_up: bool = False
     """It is the caller who ends the answered call."""
+    cause: int | None = None
+    """What HANGUPCAUSE becomes; by default what Asterisk sets for the status, of CHANUNAVAIL that
+    of an unknown endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,12 @@ class CallRecord:
     variables: dict[str, str] = field(default_factory=dict)
     """What SET VARIABLE set, last value."""
     dialled: list[DialAttempt] = field(default_factory=list)
+    subroutines: list[tuple[str, ...]] = field(default_factory=list)
+    """Each GOSUB: ``context,extension,priority``, then its arguments."""
+    texts: list[str] = field(default_factory=list)
+    """What SEND TEXT sent."""
+    hung_up_channels: list[str] = field(default_factory=list)
+    """Other channels that HANGUP ended."""
     status: AgiStatus = "SUCCESS"
     refused: str | None = None
     """What stood behind ``failure``."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from agi_bridge.agi.results import ChannelState, SpeechResult
 from agi_bridge.agi.testing.dtmf_script import KeysBySound
 from agi_bridge.agi.testing.record import CallEvent, DialOutcome
 
@@ -19,6 +20,10 @@ Sounds = Mapping[str, int] | Callable[[str], int | None]
 
 DialBehaviour = str | DialOutcome | Callable[[str], str | DialOutcome]
 """What EXEC Dial ends in: a DIALSTATUS, an outcome, or a function of the destination."""
+
+
+Subroutine = str | Callable[[Sequence[str]], str]
+"""What a subroutine of the dialplan returns, or a function of its arguments."""
 
 
 class CallClock(Protocol):
@@ -56,6 +61,11 @@ class Scenario:
     variables: Mapping[str, str]
     applications: Mapping[str, int]
     """Results by application, in lower case."""
+    labels: frozenset[str]
+    subroutines: Mapping[str, Subroutine]
+    channels: Mapping[str, ChannelState]
+    texts: tuple[str, ...]
+    recognized: tuple[SpeechResult, ...] | None
     caller_id: str
     caller_name: str
     dnid: str

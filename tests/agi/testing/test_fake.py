@@ -226,7 +226,7 @@ async def test_variables_start_set_and_are_read_in_every_way() -> None:
         lambda c: c.get_variable("UNIQUEID"),
         lambda c: c.set_callerid("5"),
         lambda c: c.get_variable("CALLERID(all)"),
-    ) == ["a)\nb", "4-1-", "fake.1", None, "5"]
+    ) == ["a)\nb", "4-1-", "fake.1", None, '"" <5>']
     (long,) = await told(fake, lambda c: c.get_variable("LONG"))
     assert isinstance(long, str)
     assert len(long.encode("utf-8", "surrogateescape")) == 1023

@@ -1,0 +1,213 @@
+"""The commands of the simulated PBX that play, say, read keys and record."""
+
+import re
+from pathlib import PurePosixPath
+
+from agi_bridge.agi.results import SAMPLES_PER_SECOND
+from agi_bridge.agi.testing.channel import SimulatedChannel
+from agi_bridge.agi.testing.channel_variables import ChannelVariables
+from agi_bridge.agi.testing.dtmf_script import HANG_UP
+from agi_bridge.agi.testing.errors import CallerGoneError
+from agi_bridge.agi.testing.record import PlayedSound, SoundKind
+
+SAMPLES_PER_MS = SAMPLES_PER_SECOND // 1000
+ALL_KEYS = "0123456789*#ABCD"
+FOREVER_SECONDS = 86400.0
+"""Stands for "forever", e.g. in WAIT FOR DIGIT -1."""
+
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+")
+_DEFAULT_MS = 1000
+_SPOKEN_MS = 800  # per character, about as in the recorded SAY commands
+_TIME_MS = {"date": 6000, "time": 2500}  # as recorded in English
+_FIELD_MS = 1200  # of each field of a date and time, as recorded
+_FIELD = re.compile(r"'[^']*'|[A-Za-z]")
+_LAYOUT = "ABdY 'digits/at' IMp"
+_NO_TIMEOUT_SECONDS = 6.0  # of GET DATA without a time-out
+_OPTION_SECONDS = 5.0  # of GET OPTION without one
+_BEEP_MS = 425
+_LEAST_FOR_OFFSET = 7  # arguments of CONTROL STREAM FILE
+_EXTENSIONS = frozenset(
+    {".wav", ".sln", ".ulaw", ".ul", ".alaw", ".gsm", ".g722", ".wav16", ".mp3"}
+)
+
+
+class PlaybackHandlers:
+    """The effect and the reply of each of these commands, for one channel."""
+
+    def __init__(self, channel: SimulatedChannel, variables: ChannelVariables) -> None:
+        self._channel = channel
+        self._variables = variables
+
+    def fail(self) -> None:
+        """Let the session count as failed: `RESULT_FAILURE` while the caller is there."""
+        if self._channel.dead or not self._channel.hanging_up:
+            self._channel.record.status = "FAILURE"
+
+    def sound(self, name: str) -> int | None:
+        """Return a sound's milliseconds; None if it is missing, a list, or has an extension.
+
+        A URL may have one (`is_remote_path` in file.c).
+        """
+        remote = name.startswith(("http://", "https://"))
+        if not name or "&" in name or (not remote and PurePosixPath(name).suffix in _EXTENSIONS):
+            return None
+        sounds = self._channel.scenario.sounds
+        known = _DEFAULT_MS if sounds is None else None
+        if sounds is not None:
+            known = sounds(name) if callable(sounds) else sounds.get(name)
+        if name.startswith("silence/") and name[8:].isdigit():
+            return int(name[8:]) * 1000  # part of Asterisk's core sounds
+        return known
+
+    async def stream_file(self, args: list[str]) -> str:
+        """Play: STREAM FILE."""
+        name, accepted, offset = args[0], args[1], int(args[2]) if args[2:] else 0
+        length = self.sound(name)
+        if length is None:
+            self.fail()
+            return "200 result=-1 endpos=0\n"
+        start = min(max(0, offset), length * SAMPLES_PER_MS) // SAMPLES_PER_MS
+        beyond_end = offset > 0 and start >= length
+        key, seconds = await self.play("file", name, length - start, accepted, silent=beyond_end)
+        endpos = (start + round(seconds * 1000)) * SAMPLES_PER_MS
+        return f"200 result={ord(key) if key else 0} endpos={endpos}\n"
+
+    async def play(
+        self,
+        kind: SoundKind,
+        name: str,
+        length: int,
+        accepted: str,
+        *,
+        silent: bool = False,
+    ) -> tuple[str, float]:
+        """Play for `length` milliseconds, unless a key or a hangup ends it.
+
+        With `silent` no event reports it: the offset is beyond the end of the file.
+        """
+        channel = self._channel
+        audible = channel.record.answered
+        if not silent:
+            channel.emit("playing" if kind == "file" else "saying", name, length)
+        try:
+            plays = None if name.startswith("silence/") else name
+            key, seconds = await channel.listen(length / 1000, accepted, plays=plays)
+        except CallerGoneError as gone:
+            heard = PlayedSound(kind, name, round(gone.seconds * 1000), HANG_UP, audible)
+            channel.record.heard.append(heard)
+            raise
+        channel.record.heard.append(PlayedSound(kind, name, round(seconds * 1000), key, audible))
+        return key, seconds
+
+    async def control_stream_file(self, args: list[str]) -> str:
+        """Play with keys that wind, pause and stop: CONTROL STREAM FILE."""
+        name, stop = args[0], args[1]
+        skip = leading_number(args[2]) if args[2:] else 3000
+        forward, rewind = (*args[3:5], "", "")[:2]
+        forward, rewind = forward or "#", rewind or "*"
+        pause = args[5] if args[5:] else ""
+        length = self.sound(name)
+        if length is None:
+            self.fail()
+            return self._controlled("ERROR", -1, -1)
+        position = leading_number(args[6]) if len(args) >= _LEAST_FOR_OFFSET else 0
+        accepted = stop + forward + rewind + pause
+        while position < length:
+            key, seconds = await self.play("file", name, length - position, accepted)
+            position += round(seconds * 1000)
+            if key and key in stop:
+                self._variables.store("CPLAYBACKSTOPKEY", key)
+                return self._controlled("USERSTOPPED", ord(key), position)
+            if key and key in pause:
+                while (await self._channel.listen(FOREVER_SECONDS, pause))[0] not in pause:
+                    pass
+            elif key and key in forward:
+                position += skip
+            elif key and key in rewind:
+                position = max(0, position - skip)
+        return self._controlled("SUCCESS", 0, -1)
+
+    def _controlled(self, status: str, result: int, position: int) -> str:
+        self._variables.store("CPLAYBACKSTATUS", status)
+        self._variables.store("CPLAYBACKOFFSET", str(position))
+        return f"200 result={result} endpos={position}\n"
+
+    async def get_option(self, args: list[str]) -> str:
+        """Play, then wait for one key: GET OPTION; a key that is not listed ends it unseen."""
+        name, accepted = args[0], args[1]
+        length = self.sound(name)
+        if length is None:
+            self.fail()
+            return "200 result=-1 endpos=0\n"
+        key, seconds = await self.play("file", name, length, accepted)
+        endpos = round(seconds * 1000) * SAMPLES_PER_MS
+        if not key:
+            wait = leading_number(args[2]) / 1000 if args[2:] else _OPTION_SECONDS
+            key, _ = await self._channel.listen(wait, ALL_KEYS)
+        return f"200 result={ord(key) if key and key in accepted else 0} endpos={endpos}\n"
+
+    async def say(self, kind: SoundKind, args: list[str]) -> str:
+        """Say something: SAY DIGITS, NUMBER, PHONETIC, ALPHA, DATE, TIME, DATETIME."""
+        length = _TIME_MS.get(kind, _SPOKEN_MS * len(args[0]))
+        if kind == "datetime":
+            length = _FIELD_MS * len(_FIELD.findall(args[2] if args[2:] else _LAYOUT))
+        key, _ = await self.play(kind, args[0], length, args[1])
+        return f"200 result={ord(key) if key else 0}\n"
+
+    async def wait_for_digit(self, args: list[str]) -> str:
+        """Wait for a key: WAIT FOR DIGIT; a negative time waits forever."""
+        wait = int(args[0])
+        seconds = wait / 1000 if wait >= 0 else FOREVER_SECONDS
+        key, _ = await self._channel.listen(seconds, ALL_KEYS)
+        return f"200 result={ord(key) if key else 0}\n"
+
+    async def get_data(self, args: list[str]) -> str:
+        """Play and collect: GET DATA (`ast_app_getdata_full`, `ast_readstring_full`)."""
+        prompt = args[0]
+        seconds = leading_number(args[1]) / 1000 if args[1:] else 0.0
+        most = leading_number(args[2]) if args[2:] else 1024
+        length = 0 if not prompt else self.sound(prompt)
+        if length is None or most <= 0:
+            return "200 result=-1\n"
+        keys = ""
+        if length:
+            keys, _ = await self.play("file", prompt, length, ALL_KEYS)
+        while keys[-1:] != "#" and len(keys) < most:
+            key, _ = await self._channel.listen(seconds or _NO_TIMEOUT_SECONDS, ALL_KEYS)
+            if not key:
+                return f"200 result={keys} (timeout)\n"
+            keys += key
+        return f"200 result={keys.removesuffix('#')}\n"
+
+    async def record_file(self, args: list[str]) -> str:
+        """Record: RECORD FILE, until a key of the third argument or the end of the time.
+
+        A key that stops the beep before it is a "randomerror".
+        """
+        if _beeps(args):
+            key, _ = await self.play("file", "beep", _BEEP_MS, args[2])
+            if key:
+                return f"200 result={ord(key)} (randomerror) endpos=0\n"
+        wait = leading_number(args[3])
+        key, seconds = await self._channel.listen(
+            FOREVER_SECONDS if wait < 0 else wait / 1000, args[2]
+        )
+        endpos = round(seconds * 1000) * SAMPLES_PER_MS
+        return (
+            f"200 result={ord(key)} (dtmf) endpos={endpos}\n"
+            if key
+            else f"200 result=0 (timeout) endpos={endpos}\n"
+        )
+
+
+def _beeps(args: list[str]) -> bool:
+    """Tell whether an argument of RECORD FILE is the beep's (`handle_recordfile`)."""
+    first, second = (*args[4:6], "", "")[:2]
+    is_beep = bool(first) and not _WHOLE.match(first) and not first.startswith("s=")
+    return is_beep or (bool(second) and not second.startswith("s="))
+
+
+def leading_number(text: str) -> int:
+    """Read a number as `atoi` does: 0 if there is none."""
+    found = _WHOLE.match(text)
+    return int(found[0]) if found else 0

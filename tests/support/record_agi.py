@@ -1,0 +1,451 @@
+"""Records AGI sessions of a real Asterisk, call by call.
+
+    python -m tests.support.record_agi ASTERISK VERSION [CASE ...]
+
+ASTERISK is the program, VERSION the folder of the recordings to write, e.g. 16.28.0. A case does
+what `SCRIPTS` says, or else what the recording of 22.10.1 shows: the same commands, after the same
+pauses, with a caller who presses the same keys and a far end that behaves the same. The names of
+this machine's folders and of the trunk become those of the other recordings.
+"""
+
+import asyncio
+import json
+import re
+import sys
+import tempfile
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from agi_bridge.agi import HangupNotice, StreamParser
+from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.sip.call import Call
+from agi_bridge.lab.sip.message import SipMessage
+from agi_bridge.lab.sip.phone import Behaviour, SipPhone
+from tests.support.recorded import FOLDER, load
+from tests.support.speech_server import SpeechServer
+
+_SOUNDS = {"tone2": 2.0, "tone20": 20.0, "prompt-en": 5.0, "fmt-u": 2.0}
+_KEYED = re.compile(r"caller keys '(\S+)'(?:, held (\S+) s, gap (\S+) s)?")
+_PAUSE = 0.05
+"""Seconds: a recorded gap above this was meant, one below was the machine's."""
+
+_CLOSES, _HANGS_UP = "server closes the TCP connection", "caller hangs up (BYE/CANCEL)"
+_FAR_HANGS_UP, _TEXTS = "far end hangs up", "caller sends text"
+
+_FAR = {
+    "dial_busy": Behaviour.BUSY,
+    "dial_congestion": Behaviour.CONGESTION,
+    "dial_declined": Behaviour.DECLINE,
+    "dial_not_found": Behaviour.NOT_FOUND,
+    "dial_no_answer": Behaviour.RING,
+    "dial_caller_hangs_up_ringing": Behaviour.RING,
+    "dial_caller_cancels_unanswered": Behaviour.RING,
+}
+
+_DIALPLAN = """
+[from-softphone](+)
+exten => plain,1,AGI(${RECORDER})
+ same => n(after),Hangup()
+exten => exithup,1,Set(AGIEXITONHANGUP=yes)
+ same => n,AGI(${RECORDER})
+exten => exithup_sigyes,1,Set(AGIEXITONHANGUP=yes)
+ same => n,Set(AGISIGHUP=yes)
+ same => n,AGI(${RECORDER})
+exten => sighupno,1,Set(AGISIGHUP=no)
+ same => n,AGI(${RECORDER})
+exten => vars,1,Set(NL=${URIDECODE(first%0Asecond%0D%0Athird)})
+ same => n,Set(FAKE=${URIDECODE(x%0A200%20result=1%20(forged))})
+ same => n,AGI(${RECORDER})
+[sub]
+exten => ok,1,Set(GOSUB_SAW=${ARG1})
+ same => n,Return(said ${ARG1})
+ same => n(label),Return(labelled)
+exten => away,1,Goto(from-softphone,plain,1)
+exten => hang,1,Hangup()
+"""
+
+_MODULES = (
+    "app_playtones app_controlplayback res_pjsip_messaging res_http_websocket res_aeap "
+    "res_speech_aeap pbx_builtins func_callerid"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that the server, the caller or the far end does.
+
+    `does` is ``write``, or the note that says it. `after` is in seconds: of a write from the reply
+    to the one before, if `waits`, else from that write itself; of a note from the last write.
+    """
+
+    does: str
+    data: bytes = b""
+    after: float = 0.0
+    waits: bool = True
+
+
+def _script(*steps: str) -> list[Step]:
+    """Make steps of commands, and of notes that begin with ``@SECONDS``."""
+    made = [Step("write", f"{step}\n".encode()) for step in steps if step[0] != "@"]
+    if len(made) == len(steps):
+        return made
+    made = []
+    for step in steps:
+        if step[0] == "@":
+            seconds, _, note = step[1:].partition(" ")
+            made.append(Step(note, after=float(seconds)))
+        else:
+            made.append(Step("write", f"{step}\n".encode()))
+    return made
+
+
+_KEYS_0 = "@0.5 caller keys '0'"
+
+SCRIPTS: dict[str, list[Step]] = {
+    "control_stream_file_endings": _script(
+        "ANSWER",
+        'CONTROL STREAM FILE /prompts/tone2 ""',
+        "GET VARIABLE CPLAYBACKSTATUS",
+        "GET VARIABLE CPLAYBACKOFFSET",
+        'CONTROL STREAM FILE /prompts/tone20 "0" 3000 "#" "*" "5" 1000',
+        _KEYS_0,
+        "GET VARIABLE CPLAYBACKSTATUS",
+        "GET VARIABLE CPLAYBACKSTOPKEY",
+        "GET VARIABLE CPLAYBACKOFFSET",
+        'CONTROL STREAM FILE /prompts/none "0"',
+        "CHANNEL STATUS",
+        "CONTROL STREAM FILE /prompts/tone2",
+        'CONTROL STREAM FILE /prompts/tone20 ""',
+        f"@0.5 {_HANGS_UP}",
+    ),
+    "get_option_endings": _script(
+        "ANSWER",
+        'GET OPTION /prompts/none "0" 1000',
+        'GET OPTION /prompts/tone2 "0" 1000',
+        "@2.3 caller keys '0'",
+        'GET OPTION /prompts/tone2 "0" 500',
+        "@2.1 caller keys '1'",
+        "GET OPTION",
+        'GET OPTION /prompts/tone20 ""',
+        f"@0.5 {_HANGS_UP}",
+    ),
+    "say_options": _script(
+        "ANSWER",
+        'SAY NUMBER 21 "" f',
+        'SAY ALPHA aB "" u',
+        'SAY ALPHA aB "" x',
+        'SAY DATETIME 1700000000 ""',
+        'SAY DATETIME 1700000000 "" HM UTC',
+        'SAY DATETIME 1700000000 "0" "ABdY \'digits/at\' IMp"',
+        _KEYS_0,
+        'SAY DATE 1700000000 "0"',
+        _KEYS_0,
+        'SAY TIME 1700000000 "0"',
+        _KEYS_0,
+        'SAY DATE soon ""',
+        'SAY DATETIME soon ""',
+        'SAY DATE 1700000000 ""',
+        f"@0.5 {_HANGS_UP}",
+    ),
+    "text": _script(
+        "ANSWER",
+        "RECEIVE CHAR 300",
+        "RECEIVE TEXT 300",
+        "CHANNEL STATUS",
+        "RECEIVE CHAR",
+        "RECEIVE TEXT 3000",
+        f"@0.3 {_TEXTS} 'hello (there)'",
+        "RECEIVE CHAR 3000",
+        f"@0.3 {_TEXTS} 'x'",
+        'SEND TEXT "a b"',
+        "SEND TEXT",
+        "SEND IMAGE none",
+        "TDD MODE off",
+        "TDD MODE",
+        "RECEIVE TEXT 3000",
+        f"@0.3 {_HANGS_UP}",
+        "RECEIVE CHAR 300",
+        "SEND TEXT x",
+    ),
+    "gosub_endings": _script(
+        "GOSUB sub ok 1 a1",
+        "GET VARIABLE GOSUB_RETVAL",
+        "GOSUB sub ok label",
+        "GET VARIABLE GOSUB_RETVAL",
+        "GOSUB sub ok nolabel",
+        "GOSUB nosuch s 1",
+        "GOSUB sub",
+        "CHANNEL STATUS",
+        "GOSUB sub hang 1",
+    ),
+    "set_priority_label": _script(
+        "SET PRIORITY after",
+        "SET PRIORITY nolabel",
+        "SET PRIORITY",
+        "SET PRIORITY 2",
+    ),
+    "record_file_key_in_beep": _script(
+        "ANSWER",
+        'RECORD FILE /prompts/new wav "#" 3000 BEEP',
+        "@0.1 caller keys '#'",
+        'RECORD FILE /prompts/new wav "#" -1 BEEP',
+        "@1.5 caller keys '#'",
+    ),
+    "asyncagi_break": _script("ASYNCAGI BREAK", "CHANNEL STATUS", "SPEECH DESTROY"),
+    "speech_none": _script(
+        "ANSWER",
+        "SPEECH CREATE none",
+        "SPEECH SET a b",
+        "SPEECH LOAD GRAMMAR a b",
+        "SPEECH ACTIVATE GRAMMAR a",
+        "SPEECH RECOGNIZE /prompts/tone2 1",
+        "SPEECH DEACTIVATE GRAMMAR a",
+        "SPEECH UNLOAD GRAMMAR a",
+        "SPEECH DESTROY",
+        "SPEECH RECOGNIZE",
+        "SPEECH SET a",
+    ),
+    "speech_aeap": _script(
+        "ANSWER",
+        "SPEECH CREATE heard",
+        "SPEECH CREATE heard",
+        "SPEECH SET language en",
+        "SPEECH RECOGNIZE /prompts/tone2 5",
+        "SPEECH DESTROY",
+        "SPEECH CREATE deaf",
+        "SPEECH RECOGNIZE /prompts/tone2 1",
+        "SPEECH RECOGNIZE /prompts/tone2 5",
+        "@0.5 caller keys '7'",
+        "SPEECH LOAD GRAMMAR a b",
+        "SPEECH ACTIVATE GRAMMAR a",
+        "SPEECH DEACTIVATE GRAMMAR a",
+        "SPEECH UNLOAD GRAMMAR a",
+        "SPEECH RECOGNIZE /prompts/tone20 5",
+        f"@0.5 {_HANGS_UP}",
+        "SPEECH DESTROY",
+    ),
+}
+
+HEARD = [
+    {"text": "no", "score": 20, "grammar": "yesno"},
+    {"text": 'yes (please) "now"', "score": 95, "grammar": "yesno"},
+]
+
+
+def steps(case: str) -> tuple[str, list[Step]]:
+    """Give what the caller dials, and what is done in the call."""
+    if case in SCRIPTS:
+        return "plain", SCRIPTS[case]
+    dialled, found = "plain", []
+    wrote = last = 0.0
+    replied = False
+    for entry in load(case):
+        text = entry.data.decode("utf-8", "replace")
+        if entry.who == "pbx":
+            replied = True
+        elif entry.who == "server":
+            gap = entry.at - (last if replied else wrote)
+            found.append(Step("write", entry.data, gap if gap > _PAUSE else 0.0, waits=replied))
+            wrote, replied = entry.at, False
+        elif text.startswith("caller dials "):
+            dialled = text.split()[2]
+        elif text in {_CLOSES, _HANGS_UP, _FAR_HANGS_UP} or _KEYED.match(text):
+            found.append(Step(text, after=entry.at - wrote))
+        else:
+            continue
+        last = entry.at
+    return dialled, found
+
+
+class Recorder:
+    """Places calls, and writes down what crosses the AGI connection."""
+
+    def __init__(self, asterisk: Asterisk, version: str, sounds: Path) -> None:
+        self._asterisk = asterisk
+        self._version = version
+        self._names = {b"@far": b"@trunk", b"PJSIP/far": b"PJSIP/trunk"}
+        self._sounds = str(sounds).encode()
+
+    async def record(self, case: str, phone: SipPhone, far: SipPhone) -> None:
+        """Record one case into its file."""
+        dialled, planned = steps(case)
+        self._lines: list[str] = []
+        self._start = asyncio.get_running_loop().time()
+        self._note(f"Asterisk {self._version}, case {case}")
+        session: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        far.behaviour, far.ring_seconds = _FAR.get(case, Behaviour.ANSWER), 0.3
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await self._session(planned, call, far, reader, writer)
+                session.set_result(None)
+            except Exception as error:  # noqa: BLE001 - shown by the one who waits
+                session.set_exception(error)
+            finally:
+                writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        await self._asterisk.set_global("RECORDER", f"agi://127.0.0.1:{port}/{case}")
+        self._note(f"caller dials {dialled}")
+        call = await phone.dial(dialled, caller_id="15145550100")
+        try:
+            await asyncio.wait_for(session, 90)
+        finally:
+            server.close()
+            await call.hang_up()
+        folder = FOLDER / self._version
+        folder.mkdir(exist_ok=True)
+        (folder / f"{case}.jsonl").write_text("".join(self._lines), "utf-8")
+
+    async def _session(
+        self,
+        planned: list[Step],
+        call: Call,
+        far: SipPhone,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        replies: asyncio.Queue[object] = asyncio.Queue()
+        reading = asyncio.create_task(self._read(reader, replies))
+        await replies.get()  # the environment
+        loop = asyncio.get_running_loop()
+        wrote = loop.time()
+        open_reply = False
+        for step in planned:
+            if step.does == "write":
+                if open_reply and step.waits:
+                    await asyncio.wait_for(replies.get(), 60)
+                    await asyncio.sleep(step.after)
+                else:
+                    await asyncio.sleep(wrote + step.after - loop.time())
+                self._put("server", step.data)
+                writer.write(self._ours(step.data))
+                wrote, open_reply = loop.time(), True
+            elif step.does == _CLOSES:
+                break
+            else:
+                await asyncio.sleep(wrote + step.after - loop.time())
+                await self._act(step.does, call, far)
+        if open_reply:
+            await asyncio.wait_for(replies.get(), 60)
+        await asyncio.sleep(2 * _PAUSE)  # HANGUP comes up to 40 ms later
+        self._note(_CLOSES)
+        writer.close()
+        reading.cancel()
+        self._put("pbx", b"", eof=True)
+
+    async def _read(self, reader: asyncio.StreamReader, replies: "asyncio.Queue[object]") -> None:
+        parser = StreamParser()
+        trying = False
+        while data := await reader.read(65536):
+            self._put("pbx", self._theirs(data))
+            for event in parser.feed(data):
+                trying = getattr(event, "code", 0) == 100
+                if not trying and not isinstance(event, HangupNotice):
+                    replies.put_nowait(event)
+        for _ in range(100):
+            replies.put_nowait(None)  # nothing more comes
+
+    async def _act(self, note: str, call: Call, far: SipPhone) -> None:
+        self._note(note)
+        if found := _KEYED.match(note):
+            held, gap = (float(each or 0.1) for each in found.groups()[1:])
+            asyncio.ensure_future(call.press(found[1], duration=held, gap=gap))  # noqa: RUF006
+        elif note == _HANGS_UP:
+            await call.hang_up()
+        elif note == _FAR_HANGS_UP:
+            await far.calls[-1].hang_up()
+        elif note.startswith(_TEXTS):
+            call._sequence += 1
+            message = call._request("MESSAGE", call._target, body=note.split("'")[1])
+            headers = tuple(
+                (name, "text/plain" if name == "Content-Type" else value)
+                for name, value in message.headers
+            )
+            request = SipMessage(message.start, headers, message.body)
+            await call._transport.request(request, call._peer).final
+
+    def _ours(self, data: bytes) -> bytes:
+        data = data.replace(b"/prompts", self._sounds)
+        for theirs, ours in self._names.items():
+            data = data.replace(theirs, ours)
+        return data
+
+    def _theirs(self, data: bytes) -> bytes:
+        data = data.replace(self._sounds, b"/prompts")
+        for theirs, ours in self._names.items():
+            data = data.replace(ours, theirs)
+        return data
+
+    def _note(self, text: str) -> None:
+        self._put("note", text.encode())
+
+    def _put(self, who: str, data: bytes, *, eof: bool = False) -> None:
+        at = round(asyncio.get_running_loop().time() - self._start, 3)
+        text = data.decode("utf-8", "backslashreplace")
+        line: dict[str, object] = {"t": at, "dir": who, "data": text}
+        self._lines.append(json.dumps(line | ({"eof": True} if eof else {})) + "\n")
+
+
+def _make_sounds(folder: Path) -> None:
+    for name, seconds in _SOUNDS.items():
+        with wave.open(str(folder / f"{name}.wav"), "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(8000)
+            sound.writeframes(b"\x00\x08\x00\xf8" * int(seconds * 4000))
+
+
+def _configure(folder: Path, heard: SpeechServer, deaf: SpeechServer) -> None:
+    """Put the recorder's own files beside the shipped ones."""
+    etc = folder / "etc"
+    etc.mkdir(parents=True)
+    (etc / "modules_local.conf").write_text(
+        "".join(f"load = {name}.so\n" for name in _MODULES.split())
+    )
+    (etc / "http.conf").write_text("[general]\nenabled = no\n")
+    (etc / "aeap.conf").write_text(
+        "".join(
+            f"[{name}]\ntype=client\nurl=ws://127.0.0.1:{server.port}\ncodecs=!all,ulaw\n"
+            "protocol=speech_to_text\n"
+            for name, server in (("heard", heard), ("deaf", deaf))
+        )
+    )
+
+
+async def main(binary: str, version: str, cases: list[str]) -> None:
+    """Record the cases one after the other."""
+    with tempfile.TemporaryDirectory(prefix="agi-rec-") as name:
+        sounds = Path(name) / "s"
+        sounds.mkdir()
+        _make_sounds(sounds)
+        async with SpeechServer() as heard, SpeechServer() as deaf:
+            heard.hears = HEARD
+            _configure(Path(name) / "a", heard, deaf)
+            async with (
+                Asterisk(
+                    Path(binary).resolve(),
+                    agi_url="agi://127.0.0.1:9/x",
+                    dialplan=_DIALPLAN,
+                    directory=Path(name) / "a",
+                ) as asterisk,
+                SipPhone(user="far", port=asterisk.trunk[1]) as far,
+                SipPhone(
+                    user="softphone",
+                    password=asterisk.accounts["softphone"],
+                    server=asterisk.sip,
+                ) as phone,
+            ):
+                recorder = Recorder(asterisk, version, sounds)
+                for case in cases:
+                    try:
+                        await recorder.record(case, phone, far)
+                        print(case)  # noqa: T201 - progress
+                    except TimeoutError:
+                        print(case, "did not end")  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:] or sorted(SCRIPTS)))
