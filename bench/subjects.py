@@ -21,6 +21,9 @@ host = "127.0.0.1"
 port = {port}
 max_calls = {calls}
 
+[status]
+port = 0
+
 [hook]
 url = "{hook}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if later:
         config.hook.pytest_deselected(items=later)
         items[:] = [item for item in items if item not in later]
+
+
+def pytest_configure() -> None:
+    """Have every bridge that a test starts show its status on a port of its own."""
+    os.environ["AGI_BRIDGE_STATUS__PORT"] = "0"
 
 
 @pytest.hookimpl(wrapper=True)

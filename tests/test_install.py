@@ -245,7 +245,10 @@ def test_a_list_that_is_not_complete_is_refused(machine: Machine) -> None:
 def test_one_version_of_everything_stands_in_all_lists() -> None:
     bridge, tests = (locked(name) for name in LISTS)
     engines = locked("requirements-engines.txt")
-    assert bridge.items() <= tests.items()
+    postgresql = locked("requirements-postgresql.txt")
+    assert bridge.items() <= postgresql.items() <= tests.items()
+    assert "psycopg" not in bridge
+    assert "psycopg" in postgresql
     assert bridge.items() <= engines.items()
 
 

@@ -6,7 +6,7 @@ The protocol is in `connection`; running a handler is in `session`.
 import asyncio
 import hmac
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,9 @@ from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.net import PendingConnections, bind, is_loopback
 
 Network = IPv4Network | IPv6Network
+
+OnRefused = Callable[[str], None]
+"""Called with the reason for each connection that became no call."""
 
 _MAX_CACHED_PEERS = 1024
 """Peer addresses whose check is cached."""
@@ -43,6 +46,8 @@ class Server:
     address that holds the most. Refusals are logged at once, then once a minute with their count.
 
     Args:
+        on_refused: called with the reason for each connection that became no call: `peer`,
+            `evicted`, `token`, `busy` or `protocol`. Must not raise.
         sockets: already bound sockets (`agi_bridge.net.bind`), instead of `host` and `port`.
 
     Raises:
@@ -61,8 +66,10 @@ class Server:
         token: str | None = None,
         applications: frozenset[str] = SAFE_APPLICATIONS,
         on_error: OnError | None = None,
+        on_refused: OnRefused | None = None,
         sockets: Sequence[socket.socket] | None = None,
     ) -> None:
+        self._on_refused = on_refused or _ignore
         self._handler = handler
         self._host = host
         self._port = port
@@ -206,6 +213,7 @@ class Server:
         self._empty.clear()
         self.finished.clear()
         if self._allow and not (address and self._allowed(address)):
+            self._on_refused("peer")
             return False  # without a list only loopback can connect
         self._add_pending(connection)
         return True
@@ -219,6 +227,7 @@ class Server:
             self._evictions.log(
                 peer=self._connections[evicted], waiting=len(self._pending), calls=self.calls
             )
+            self._on_refused("evicted")
             evicted.refuse_now(b"failure busy\n")
             evicted.close()
 
@@ -230,10 +239,12 @@ class Server:
                 self._refused_tokens.log(
                     call=environment.unique_id, peer=self._connections[connection]
                 )
+                self._on_refused("token")
                 connection.refuse_now(b"failure token\n")
                 return
         if len(self._calls) >= self._limits.max_calls:
             self._refused_calls.log(calls=len(self._calls))
+            self._on_refused("busy")
             connection.refuse_now(b"failure busy\n")
             return
         self._pending.discard(connection)
@@ -257,6 +268,7 @@ class Server:
             )
         elif isinstance(connection.fault, AGIProtocolError):
             self._aborted_sessions.log(reason=connection.fault.code, peer=address)
+            self._on_refused("protocol")
 
     async def _call(self, connection: Connection, channel: Channel) -> None:
         try:
@@ -289,6 +301,10 @@ class Server:
             if not known:
                 self._refused_peers.log(peer=peer)
         return known
+
+
+def _ignore(_reason: str) -> None:
+    """Nobody counts."""
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 PER_CALL: Final = 2
 """One to Asterisk, one to the hook."""
 
-OTHERS: Final = 128
-"""Ledger, log, listeners, control socket, event loop, name look-ups, files being read, with room
-to spare."""
+OTHERS: Final = 160
+"""Ledger, log, listeners, event loop, control and status connections, name look-ups, files being
+read, with room to spare."""
 
 PER_ENGINE: Final = 32
 """Pipes or connections of one speech engine, which renders a few texts at once."""

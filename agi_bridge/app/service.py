@@ -7,6 +7,7 @@ import gc
 import hashlib
 import os
 import signal
+import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ import structlog
 
 from agi_bridge import __version__
 from agi_bridge.agi import SAFE_APPLICATIONS, Limits, Server, stdio
+from agi_bridge.app.control import ControlSocket, Handler
 from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
 from agi_bridge.app.ledger import (
     check_for_lost_events,
@@ -25,6 +27,7 @@ from agi_bridge.app.ledger import (
     service_lock,
 )
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
+from agi_bridge.app.status import build_status, status_chores
 from agi_bridge.call import CallHandler, Resubmitter, Services
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Maintenance
@@ -32,6 +35,7 @@ from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.net import bind
 from agi_bridge.observe import Metrics
 from agi_bridge.speech import BadPrompts
+from agi_bridge.status import HealthScript, ServiceState
 from agi_bridge.web import RecordingEndpoint, WebServer
 
 if TYPE_CHECKING:
@@ -111,7 +115,8 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
         and what `open_ledger` and `build_services` raise.
     """
     agi, stop = settings.agi, stop or Stop()
-    metrics = Metrics(settings.lines)
+    metrics, state = Metrics(settings.lines), ServiceState()
+    control: dict[str, Handler] = {}
     with ExitStack() as bound:
         listeners = await asyncio.to_thread(bind_all, settings)
         for each in (one for sockets in listeners.values() for one in sockets):
@@ -128,9 +133,27 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
             )
             async with build_services(settings, ledger, media, metrics) as services:
                 await settle_open(ledger)
+                server = Server(
+                    # The status is made after the server, whose calls it counts.
+                    HealthScript(CallHandler(services), lambda: status.readiness()),  # noqa: PLW0108
+                    sockets=listeners["agi"],
+                    limits=Limits(
+                        max_calls=share.calls,
+                        call_seconds=agi.max_call_seconds,
+                        max_pending=share.waiting,
+                    ),
+                    allow=agi.allow,
+                    host=agi.host,
+                    token=agi.secret(),
+                    applications=applications(settings),
+                    on_refused=metrics.refusals.add,
+                )
+                status = build_status(state, server, lambda: services)
+                control["status"] = lambda _request: status.document()
                 async with (
                     anchored(upkeep),
                     chores(upkeep.run, services.library.start),
+                    chores(*status_chores(settings, status, lambda: services)),
                     resubmitting(services, stop),
                     WebServer(
                         settings,
@@ -140,20 +163,10 @@ async def running(settings: Settings, stop: Stop | None = None) -> AsyncIterator
                         max_connections=share.web,
                         metrics=metrics,
                     ),
-                    Server(
-                        CallHandler(services),
-                        sockets=listeners["agi"],
-                        limits=Limits(
-                            max_calls=share.calls,
-                            call_seconds=agi.max_call_seconds,
-                            max_pending=share.waiting,
-                        ),
-                        allow=agi.allow,
-                        host=agi.host,
-                        token=agi.secret(),
-                        applications=applications(settings),
-                    ) as server,
+                    ControlSocket(settings.state_dir, control),
+                    server,
                 ):
+                    state.listening, state.started_at = True, time.time()
                     yield server
 
 

@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agi_bridge.app.findings import Finding, Level, folder, secret
-from agi_bridge.consent import KeyFault
-from agi_bridge.consent.ledger import check_keys, error_text, schema
+from agi_bridge.consent import KeyFault, LedgerUnavailable
+from agi_bridge.consent.ledger import check_keys, error_text, postgresql_driver, schema
 from agi_bridge.consent.signing import (
     LOOKUP_KEY_FILE,
     SIGNING_KEY_FILE,
@@ -97,6 +97,13 @@ def check_start(settings: Settings) -> Iterator[Finding]:
             "no connection to PostgreSQL",
             {"connect_timeout": CONNECT_SECONDS},
         )
+    if place is not None and not place.is_sqlite:
+        try:
+            postgresql_driver()
+        except LedgerUnavailable:
+            text = "PostgreSQL needs the extra postgresql, which is not installed"
+            yield Finding(Level.FAULT, KEY, text, "install requirements-postgresql.txt", "unusable")
+            place, begun = None, None
     if place is not None:
         found, begun = _inside(place)
         yield from found

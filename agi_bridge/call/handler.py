@@ -67,6 +67,7 @@ class CallHandler:
             line = self._services.settings.line_for(called)
             if line is None:
                 log_entry.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
+                self._services.metrics.refusals.add("no_line")
                 await channel.refuse("no line is configured for the number called")
                 return
             log_entry.note(line=line.name)

@@ -29,6 +29,7 @@ from agi_bridge.consent.models import (
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.results import (
     ActiveConsent,
+    Backlog,
     Disclosure,
     Filter,
     RetentionReport,
@@ -46,6 +47,7 @@ __all__ = [
     "Act",
     "ActiveConsent",
     "AgreementRules",
+    "Backlog",
     "BadCheckpoint",
     "Batch",
     "CallMetadata",

@@ -99,6 +99,17 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits: consents to be sent again, and by kind what a person has to settle.
+
+    The kinds are those of `Summary`; all are there, also those of which none waits.
+    """
+
+    unsent: int
+    waiting: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ActiveConsent:
     """A consent in force, and the language that it was given in."""
 

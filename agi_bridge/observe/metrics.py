@@ -77,6 +77,11 @@ class Metrics:
         self.calls = Counter(
             "calls_total", "Calls that have ended, by result.", line=line, result=RESULTS
         )
+        self.refusals = Counter(
+            "calls_refused_total",
+            "Connections that became no call, and calls of no line.",
+            reason=("peer", "evicted", "token", "busy", "protocol", "no_line"),
+        )
         self.call_seconds = Histogram("call_seconds", "How long calls took.", _CALL)
         self.first_sound_seconds = Histogram(
             "first_sound_seconds", "From a call's start to its first prompt.", _SHORT

@@ -23,12 +23,14 @@ from .sections import AgiSettings, HookSettings, LogSettings
 from .settings import Settings, find_state_dir
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
 from .speech import SpeechSettings
+from .status import AlertSettings, StatusSettings
 from .web import WebSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_PATH",
     "AgiSettings",
+    "AlertSettings",
     "CheckpointSettings",
     "CommandSettings",
     "ConsentSettings",
@@ -53,6 +55,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SpeechSettings",
+    "StatusSettings",
     "UnknownLineError",
     "WebSettings",
     "WorkflowSettings",

@@ -18,6 +18,7 @@ from .secret import KeyPlace, Secret, SecretPlace
 from .sections import AgiSettings
 from .sources import KEYS, SECRETS, listed
 from .speech import SpeechSettings
+from .status import StatusSettings
 from .web import WebSettings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class PartialSettings:
 
     agi: AgiSettings | None
     web: WebSettings | None
+    status: StatusSettings | None
     speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
@@ -68,6 +70,7 @@ class PartialSettings:
         return cls(
             _read(AgiSettings, values.get("agi", {})),
             _read(WebSettings, values.get("web", {})),
+            _read(StatusSettings, values.get("status", {})),
             _read(SpeechSettings, values.get("speech", {})),
             lines,
             dict(_named(values)),

@@ -64,9 +64,7 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
     agi, web = partial.agi, partial.web
     if agi is not None:
         yield from _long_enough(agi, partial.lines)
-        if web is not None and partial.web_listens and web.port == agi.port != 0:
-            fix = "give each listener a port of its own"
-            yield Fault("web.port", "is agi.port too", fix, "taken")
+    yield from _ports_apart(partial)
     if web is not None and web.port == 0 and partial.over_http:
         yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
     yield from _one_brand(partial.lines)
@@ -87,6 +85,22 @@ def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
                     "give each brand its own business_id, or leave both empty",
                     "taken",
                 )
+
+
+def _ports_apart(partial: PartialSettings) -> Iterator[Fault]:
+    """Yield the listeners that want the port of another."""
+    agi, web, status = partial.agi, partial.web, partial.status
+    ports = {"agi.port": 0 if agi is None else agi.port}
+    if web is not None and partial.web_listens:
+        ports["web.port"] = web.port
+    if status is not None and status.enabled:
+        ports["status.port"] = status.port
+    taken: dict[int, str] = {}
+    for key, port in ports.items():
+        if port and port in taken:
+            fix = "give each listener a port of its own"
+            yield Fault(key, f"is {taken[port]} too", fix, "taken")
+        taken.setdefault(port, key)
 
 
 def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:

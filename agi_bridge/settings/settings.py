@@ -30,6 +30,7 @@ from .sources import (
     read_file,
 )
 from .speech import SpeechSettings
+from .status import AlertSettings, StatusSettings
 from .types import AbsolutePath, LineName
 from .web import WebSettings
 
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
     hook: HookSettings = HookSettings()
     ledger: LedgerSettings = LedgerSettings()
     web: WebSettings = WebSettings()
+    status: StatusSettings = StatusSettings()
+    alerts: AlertSettings = AlertSettings()
     speech: SpeechSettings = SpeechSettings()
     log: LogSettings = LogSettings()
 
@@ -111,6 +114,7 @@ class Settings(BaseSettings):
         return PartialSettings(
             self.agi,
             self.web,
+            self.status,
             self.speech,
             self.lines,
             dict(secrets_of(self)),

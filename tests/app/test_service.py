@@ -138,6 +138,7 @@ async def test_at_info_a_call_is_one_line(
 ) -> None:
     configure_logging("info", written)
     async with bridge(tmp_path, fake_hook) as server:
+        await written.line("status.listening")
         before = len(written.getvalue())
         await call(server, f"{KEYED},1")
     (line,) = [json.loads(text) for text in written.getvalue()[before:].splitlines()]
@@ -428,7 +429,7 @@ async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
         await call(server, "*")
     told = await written.line("descriptors.too_few")
     assert told["limit"] == 200
-    assert "1000 calls need 3152 file descriptors" in told["problem"]
+    assert "1000 calls need 3184 file descriptors" in told["problem"]
     assert "calls beyond 23 are refused" in told["problem"]
 
 

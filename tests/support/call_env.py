@@ -64,6 +64,7 @@ def toml(
     values: dict[str, Any] = {
         "state_dir": str(state_dir or "/nonexistent"),
         "agi": {"port": 0},
+        "status": {"port": 0},
         "lines": {"shop": table},
         **(tables or {}),
     }

@@ -34,6 +34,8 @@ def checked_in(
         {top if "state_dir" in top else f'state_dir = "{folder}"' + chr(10) + top}
         [agi]
         {agi}
+        [status]
+        port = 0
         [lines.shop]
         did = ["{DID}"]
         business_number = "{DID}"

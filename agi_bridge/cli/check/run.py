@@ -24,7 +24,7 @@ from agi_bridge.app.findings import Finding, Level, Report, document, port, secr
 from agi_bridge.app.ledger import service_is_running
 from agi_bridge.app.speech import build_silent_library, line_libraries, outdated_prompts
 from agi_bridge.cli.check import numbers as check_numbers
-from agi_bridge.cli.check import speech, web
+from agi_bridge.cli.check import speech, status, web
 from agi_bridge.phone import mask
 from agi_bridge.settings import (
     DialDefault,
@@ -91,6 +91,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
     yield from web.look(settings, at_work=at_work)
+    yield from status.look(settings, environ, at_work=at_work)
     prompts = line_libraries(settings, build_silent_library(settings))
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import psycopg
 import structlog
 from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -84,16 +83,22 @@ class Transaction:
 
 
 class Database:
-    """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database."""
+    """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database.
+
+    Raises:
+        LedgerUnavailable: it is PostgreSQL, and the extra `postgresql` is not installed.
+    """
 
     def __init__(self, where: Path | str) -> None:
         self.where = where
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError)
         if isinstance(where, Path):
             self.name = str(where)
             self._engine = _sqlite(where)
             self._file: SQLiteFile | None = SQLiteFile(where)
         else:
             url = make_url(where)
+            self._errors += (postgresql_driver().Error,)
             self.name = (
                 f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
             )
@@ -160,7 +165,7 @@ class Database:
                     yield transaction
                 finally:
                     cursor.close()
-        except (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError) as error:
+        except self._errors as error:
             self._drop()
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
         if self._file is not None:
@@ -193,7 +198,7 @@ class Database:
                     [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                     if busy:
                         raise LedgerUnavailable(f"{self.name}: another process reads from its log")
-        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+        except self._errors as error:
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
     def abort(self) -> None:
@@ -204,7 +209,7 @@ class Database:
         connection = self._connection
         if connection is None or self.is_sqlite:
             return
-        with suppress(OSError, psycopg.Error, SQLAlchemyError):  # it may end at this moment
+        with suppress(*self._errors):  # it may end at this moment
             driver: Any = connection.connection.driver_connection
             with socket.socket(fileno=os.dup(driver.fileno())) as ours:
                 ours.shutdown(socket.SHUT_RDWR)
@@ -327,7 +332,7 @@ class Database:
         if connection is not None:
             try:
                 connection.close()
-            except (SQLAlchemyError, sqlite3.Error, psycopg.Error):
+            except self._errors:
                 connection.invalidate()
 
 
@@ -349,13 +354,29 @@ def _is_closed(connection: Connection) -> bool:
     return bool(poll.poll(0))
 
 
+def postgresql_driver() -> Any:  # noqa: ANN401 - a module
+    """Import psycopg, which comes with the extra `postgresql`.
+
+    Raises:
+        LedgerUnavailable: it is not installed.
+    """
+    try:
+        import psycopg  # noqa: PLC0415 - whoever keeps a SQLite file need not have it
+    except ImportError:
+        raise LedgerUnavailable(
+            "ledger.url: PostgreSQL needs the extra postgresql; install "
+            "requirements-postgresql.txt, or leave ledger.url empty for SQLite"
+        ) from None
+    return psycopg
+
+
 def error_text(error: BaseException) -> str:
     """The database's or the system's own words, without statement or parameters."""
     original = getattr(error, "orig", None) or error
     if isinstance(original, OSError):
         return original.strerror or type(original).__name__
-    if isinstance(original, psycopg.Error):
-        return (original.diag.message_primary or str(original)).partition("\n")[0]
+    if (diagnostics := getattr(original, "diag", None)) is not None:  # psycopg's
+        return (diagnostics.message_primary or str(original)).partition("\n")[0]
     return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
 
 

@@ -31,7 +31,7 @@ from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.statements import Statements
 from agi_bridge.consent.ledger.worker import Worker
 from agi_bridge.consent.models import StoredEvent
-from agi_bridge.consent.results import RetentionReport
+from agi_bridge.consent.results import Backlog, RetentionReport
 from agi_bridge.consent.signing.vault import Vault
 from agi_bridge.consent.states import FOLLOWS, State
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from agi_bridge.consent.chain import Chain, Row
+    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.models import Batch
     from agi_bridge.consent.record import ConsentRecord
     from agi_bridge.consent.results import (
@@ -129,6 +130,11 @@ class Ledger:
         """The id of our chain."""
         return self._writer.ledger_id
 
+    @property
+    def circuit_open(self) -> bool:
+        """Whether new consents are refused at once, because the last writes failed."""
+        return self._circuit.is_open
+
     def notify_after(self, events: int) -> asyncio.Event:
         """An event that is set whenever calls have stored so many more events."""
         self._notify_after = events
@@ -181,6 +187,19 @@ class Ledger:
             some = ids[first : first + UNSENT_PAGE]
             found += await self._worker.read(partial(submissions.unsent, ids=some))
         return found
+
+    async def backlog(self) -> Backlog:
+        """Count what waits to be sent again, and what waits for a person.
+
+        Raises:
+            LedgerUnavailable: the database did not answer in time.
+        """
+
+        def count(t: Transaction) -> Backlog:
+            waiting = queries.waiting_for_person(t, self._writer.vault)
+            return Backlog(len(submissions.unsent_ids(t)), waiting)
+
+        return await self._worker.read_in_time(count)
 
     async def load_for_retry(self, consent_id: str) -> ConsentRecord:
         """Go on with a stored consent.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import collate, exists, or_, select
+from sqlalchemy import collate, exists, func, or_, select
 
 from agi_bridge import phone
 from agi_bridge.consent.chain import Chain, Row
@@ -20,7 +20,7 @@ from agi_bridge.consent.ledger.schema import (
     brand_key,
     is_rare,
 )
-from agi_bridge.consent.results import Disclosure, Summary
+from agi_bridge.consent.results import Disclosure, Filter, Summary
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from agi_bridge.consent.ledger.database import Transaction
-    from agi_bridge.consent.results import Filter
     from agi_bridge.consent.signing.vault import Vault
 
 _PAGE: Final = 200
@@ -151,6 +150,18 @@ def summaries(transaction: Transaction, vault: Vault, wanted: Filter) -> list[Su
         if wanted.state is None or summary.state is wanted.state:
             found.append(summary)
     return found
+
+
+def waiting_for_person(transaction: Transaction, vault: Vault) -> dict[str, int]:
+    """How many consents and acts of each kind wait for a person."""
+    table = EVENT.c
+    query = (
+        select(table.type, func.count())
+        .where(*_conditions(vault, Filter(open_=True)))
+        .group_by(table.type)
+    )
+    found = {_KINDS[type_]: count for type_, count in transaction.core.execute(query)}
+    return {kind: found.get(kind, 0) for kind in _KINDS.values()}
 
 
 def _rows() -> Select[Any]:

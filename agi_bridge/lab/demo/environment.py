@@ -65,6 +65,8 @@ default = {{kind = "dial", destination = "PJSIP/{SHOP}"}}
     return f"""state_dir = {json.dumps(str(folder / "state"))}
 [agi]
 port = 0
+[status]
+port = 0
 [hook]
 url = "{hook_url}"
 {_engines(engine)}

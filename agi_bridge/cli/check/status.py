@@ -1,0 +1,42 @@
+"""What `agi-bridge check` says of `[status]` and `[alerts]`: who can look, and who is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agi_bridge.app.findings import Finding, Level, port, secret
+from agi_bridge.net import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agi_bridge.settings import Settings
+
+
+def look(
+    settings: Settings, environ: Mapping[str, str], *, at_work: bool = False
+) -> Iterator[Finding]:
+    """Yield what there is to say; `at_work`: a service is running with this configuration.
+
+    A status that cannot be shown keeps no call from being taken, so it is a note.
+    """
+    status = settings.status
+    if status.enabled:
+        found = port("status.port", status.host, status.port, at_work=at_work)
+        yield replace(found, level=Level.NOTE) if found.level is Level.FAULT else found
+        if status.token is not None:
+            yield from secret("status.token", status.token)
+        elif not is_loopback(status.host):
+            text = "other machines may read /metrics, and no token is set"
+            yield Finding(Level.NOTE, "status.host", text, "set status.token", "open")
+    if command := settings.alerts.command:
+        name = command[0]
+        program = shutil.which(name, path=environ.get("PATH", os.defpath))
+        if program is None:
+            text, fix = f"the program {name!r} is not found", "install it or name its full path"
+            yield Finding(Level.FAULT, "alerts.command", text, fix, "not_found")
+        else:
+            yield Finding(Level.OK, "alerts.command", program)

@@ -1,0 +1,44 @@
+"""`AGI(agi://host/health)`: the dialplan asks whether the bridge is well.
+
+It sets the channel variable `AGI_BRIDGE_HEALTH` to `ready`, `degraded` or `not_ready`. If it is not
+set, no bridge answered. It is no call: nothing is played, counted or logged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from agi_bridge.agi import Channel
+    from agi_bridge.status.readiness import Readiness
+
+    Handler = Callable[[Channel], Awaitable[None]]
+
+SCRIPT: Final = "health"
+"""The path of the AGI URL."""
+
+HEALTH: Final = "AGI_BRIDGE_HEALTH"
+"""The variable that is set."""
+
+
+class HealthScript:
+    """Answers the script `health` itself and hands every other call on.
+
+    Args:
+        handler: takes calls.
+        readiness: says how the service is.
+    """
+
+    def __init__(self, handler: Handler, readiness: Callable[[], Readiness]) -> None:
+        self._handler = handler
+        self._readiness = readiness
+
+    async def __call__(self, channel: Channel) -> None:
+        """Take one call."""
+        script = (channel.environment.script or "").partition("?")[0]
+        if script.strip("/") != SCRIPT:
+            await self._handler(channel)
+            return
+        await channel.set_variable(HEALTH, self._readiness().level.value)

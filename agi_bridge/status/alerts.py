@@ -1,0 +1,123 @@
+"""`[alerts] command`: problems told to a program, for those who have no Prometheus.
+
+Each alert is one line of JSON on the program's standard input. A kind is told of at most once in
+`QUIET_SECONDS`: when it begins, and when it is over, if that comes later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from agi_bridge import __version__
+from agi_bridge.status.problems import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agi_bridge.consent.signing import Sink
+    from agi_bridge.status.problems import Kind
+    from agi_bridge.status.status import Status
+
+MINUTE_SECONDS: Final = 60.0
+"""Between two looks."""
+QUIET_SECONDS: Final = 900.0
+"""Least time between two alerts of a kind."""
+FIRST_SECONDS: Final = 60.0
+"""What a start brings along is told of after this time, if it is still there."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the program was last told of a kind."""
+
+    firing: bool = False
+    since: float = 0.0
+    at: float | None = None
+
+
+class Alerts:
+    """Watches for problems; run it as one task of the service.
+
+    Args:
+        status: where problems are seen.
+        sink: the program; None: nobody is told.
+        host: the name of this machine.
+        running: seconds of running time.
+    """
+
+    def __init__(
+        self, status: Status, sink: Sink | None, host: str, running: Callable[[], float]
+    ) -> None:
+        self._status = status
+        self._sink = sink
+        self._host = host
+        self._running = running
+        self._told = {name: _Told() for name in KINDS}
+
+    async def run(self) -> None:
+        """Look once a minute, until cancelled."""
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            self._status.window.read()
+            await self.look()
+            await asyncio.sleep(MINUTE_SECONDS)
+
+    async def look(self) -> None:
+        """Look now, and tell of what has changed."""
+        for line in self.due():
+            if self._sink is None:
+                continue
+            try:
+                await asyncio.to_thread(self._sink.send, line)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                structlog.get_logger().error(
+                    "alerts.command_failed", reason=f"{self._sink.name}: {_reason(error)}"
+                )
+
+    def due(self) -> Iterator[str]:
+        """Yield an alert, as a line of JSON, for each kind that has changed and may be told of."""
+        now, at = self._running(), self._status.snapshot().at
+        there = {kind.name for kind in self._status.problems()}
+        for kind in KINDS.values():
+            told = self._told[kind.name]
+            firing = kind.name in there
+            if firing == told.firing or (told.at is not None and now - told.at < QUIET_SECONDS):
+                continue
+            if firing:
+                told.since = at
+            told.firing, told.at = firing, now
+            yield self._line(kind, told, at)
+
+    def _line(self, kind: Kind, told: _Told, at: float) -> str:
+        return json.dumps(
+            {
+                "alert": kind.name,
+                "state": "firing" if told.firing else "resolved",
+                "severity": kind.severity,
+                "notice": kind.notice,
+                "cure": kind.cure,
+                "since": _time(told.since),
+                "at": _time(at),
+                "host": self._host,
+                "version": __version__,
+            }
+        )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return "not done in time"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit status {error.returncode}"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
