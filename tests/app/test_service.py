@@ -425,12 +425,12 @@ async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
 ) -> None:
     monkeypatch.setattr(service, "raise_soft_limit", lambda _: 200)
     async with bridge(tmp_path, fake_hook) as server:
-        assert server._limits.max_calls == 23
+        assert server._limits.max_calls == 7
         await call(server, "*")
     told = await written.line("descriptors.too_few")
     assert told["limit"] == 200
     assert "1000 calls need 3184 file descriptors" in told["problem"]
-    assert "calls beyond 23 are refused" in told["problem"]
+    assert "calls beyond 7 are refused" in told["problem"]
 
 
 def open_files() -> int:

@@ -184,13 +184,13 @@ def test_descriptors_that_cannot_be_had_are_a_fault(
 ) -> None:
     assert one(checked(agi="port = 0\nmax_calls = 500"), "agi.max_calls") == (
         Level.OK,
-        "500 calls need 2152 file descriptors, which this account may have",
+        "500 calls need 2184 file descriptors, which this account may have",
     )
     monkeypatch.setattr(check_module, "hard_limit", lambda: 1024)
     level, text = one(checked(agi="port = 0\nmax_calls = 500"), "agi.max_calls")
     assert level is Level.FAULT
     assert text == (
-        "500 calls need 2152 file descriptors and this process may have 1024: calls beyond 384 are"
+        "500 calls need 2184 file descriptors and this process may have 1024: calls beyond 368 are"
         " refused; raise LimitNOFILE= of the service (ulimit -Hn), or lower agi.max_calls"
     )
 
