@@ -15,6 +15,7 @@ from agi_bridge import __version__, phone
 from agi_bridge.app.optin_steps import Step, limits, steps
 from agi_bridge.app.speech import line_library
 from agi_bridge.evidence.export import language_name, page
+from agi_bridge.settings import DialDefault, DialplanDefault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,8 @@ def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...
         names.insert(0, "language-menu-item")
     if line.consent.opt_out_key:
         names.insert(0, "opt-out-offer")
-        names.append("opted-out")
+        connected = isinstance(line.default, DialDefault | DialplanDefault)
+        names.append("opted-out" if connected else "no-more-texts")
     if line.consent.act == "number_then_1":
         names += ["you-entered", "confirm-number"]
     names += ["accepted", "declined", "not-confirmed"]

@@ -34,7 +34,7 @@ from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.net import bind
 from agi_bridge.observe import Metrics
-from agi_bridge.speech import BadPrompts
+from agi_bridge.speech import BadPrompts, Problem
 from agi_bridge.status import HealthScript, ServiceState
 from agi_bridge.web import RecordingEndpoint, WebServer
 
@@ -308,7 +308,7 @@ async def keep_disclosures(
             recording = prompts[line.name].prompt(line.disclosure, language)
             wav = await asyncio.to_thread(recording.wav.read_bytes)
             if hashlib.sha256(wav).hexdigest() != recording.sha256:
-                raise BadPrompts([f"{recording.wav} has just changed: start again"])
+                raise BadPrompts([Problem("changed").of(recording.wav)])
             await ledger.register_disclosure(
                 recording.language, recording.text, recording.sha256, wav
             )

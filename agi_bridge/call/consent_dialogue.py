@@ -1,8 +1,8 @@
 """The dialogue that obtains consent: language, disclosure, number, read-back, agreement.
 
 A number counts as consent only if the whole disclosure was played to this caller in this call
-before the number was keyed, and the caller then did what the line asks for. Silence, a hangup or
-`*` is never consent.
+before the number was keyed, and the caller then gave the agreement that the line asks for. Silence,
+a hangup or `*` is never consent.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
 
 OPT_OUT_SECONDS: Final = 2.0
-"""How long the opt-out key is waited for after it was offered."""
+"""Seconds to wait for the opt-out key after the offer."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptedOut:
-    """The caller pressed the opt-out key: no text now, and none from now on."""
+    """The caller pressed the opt-out key: no text in this call or later."""
 
     reason = "opted_out"
 
 
 class ConsentDialogue:
-    """Leads one caller through the dialogue.
+    """Holds the dialogue with one caller.
 
     Args:
         context: the call.
-        record: receives what happens.
+        record: receives the events of the dialogue.
     """
 
     __slots__ = ("_context", "_record")
@@ -55,13 +55,13 @@ class ConsentDialogue:
         self._record = record
 
     async def obtain(self) -> Declined | OptedOut | None:
-        """Lead the caller through it; None means agreed.
+        """Hold the dialogue; None means that the caller agreed.
 
-        The record is left with everything that happened, the ending included, and waits to be
-        stored.
+        The record then contains everything that happened, including how the dialogue ended. The
+        caller of this method stores it.
 
         Raises:
-            AGIHangup: the caller has gone; the record says `abandoned` if a disclosure had begun.
+            AGIHangup: the caller has hung up; the record says `abandoned` once a disclosure began.
             AGIAppError: a recording is missing on the PBX.
         """
         try:
@@ -73,7 +73,7 @@ class ConsentDialogue:
             raise
         if refusal is None:
             self._record.confirmed(self._context.line.consent.act)
-        elif isinstance(refusal, Declined):  # who opted out was asked for no consent
+        elif isinstance(refusal, Declined):  # a caller who opted out was not asked for consent
             self._record.ended(State.DECLINED, refusal.reason)
         return refusal
 
@@ -102,15 +102,17 @@ class ConsentDialogue:
             )
             if key in items:
                 self._note_key("language", key)
-                if key == self._context.line.consent.opt_out_key:  # doubled, it would revoke
+                # Pressed twice, the key would also answer the opt-out offer that follows.
+                if key == self._context.line.consent.opt_out_key:
                     await await_key(self._context.channel, STAR, QUIET_SECONDS)
                 return items[key]
         return self._context.line.languages[0]
 
     async def _offer_opt_out(self) -> OptedOut | None:
-        """Say which key revokes, where the line has one, and wait for it a little.
+        """Offer the opt-out key, if the line has one, and wait briefly for it.
 
-        Not during the disclosure: who begins to key their number early would be taken at a digit.
+        The key does not count during the disclosure: callers who key their number early would opt
+        out by one of its digits.
         """
         key = self._context.line.consent.opt_out_key
         if not key:
@@ -123,19 +125,18 @@ class ConsentDialogue:
         return OptedOut() if pressed == key else None
 
     async def _disclose(self) -> Declined | None:
-        """Play the disclosure, which only `*` interrupts, and note how much of it was played."""
+        """Play the disclosure, which only `*` interrupts, and record how much of it was played."""
         self._context.log_entry.step("disclosure")
         recording = self._context.prompt(self._context.line.disclosure)
         try:
-            if not await self._context.library.intact(
-                recording
-            ):  # the record would name another sound
+            # Otherwise the record would name another sound than the caller heard.
+            if not await self._context.library.intact(recording):
                 self._record.disclosed(_heard(recording, 0))
                 return Declined("disclosure_not_heard")
             playback = await self._context.channel.stream_file(
                 recording.path, STAR, length=recording.seconds
             )
-        except (AGIHangup, asyncio.CancelledError):  # how far it came is not reported
+        except (AGIHangup, asyncio.CancelledError):  # Asterisk does not report how much was played
             self._record.disclosed(_heard(recording, 0))
             raise
         heard = _heard(recording, playback.endpos)
@@ -147,7 +148,7 @@ class ConsentDialogue:
         return None if heard.complete else Declined("disclosure_not_heard")
 
     async def _agree(self) -> Declined | None:
-        """From the first request for a number to the agreement; None means agreed."""
+        """Ask for a number and for the agreement; None means that the caller agreed."""
         entry = NumberEntry(
             self._context,
             question=["confirm-number"],
@@ -159,7 +160,7 @@ class ConsentDialogue:
         return entered if isinstance(entered, Declined) else None
 
     def _entered(self, number: phone.PhoneNumber, digits: str, tries: int) -> str | None:
-        """Take a number down; return why it must not be texted, if so."""
+        """Record a number; return the reason if it must not be texted now."""
         self._record.entered(
             NumberEntered(
                 e164=number.e164,
@@ -184,7 +185,10 @@ class ConsentDialogue:
 
 
 def may_be_texted_now(number: str, line: Line) -> bool:
-    """Whether a caller's own wish is enough at this hour; a line with strict hours says no."""
+    """Return whether the line's quiet hours allow a text to this number now.
+
+    Only lines with strict quiet hours refuse a text that the caller asks for.
+    """
     if line.consent.quiet_hours != "strict":
         return True
     now = datetime.fromtimestamp(wall_clock.now(), UTC)

@@ -3,9 +3,10 @@
 The PBX speaks them, or recordings do where the PBX lacks the language.
 
 SAY DIGITS does not report which recordings it played. Without digits in the channel's language,
-Asterisk says English ones; without those, it says nothing. It answers 0 both times (main/file.c,
-`fileexists_core`: the channel's language, then no language, then the default one). A file named
-inside the language's own folder has no such substitute, so STREAM FILE reports whether it exists.
+Asterisk plays English ones; without those, it plays nothing. It returns 0 in both cases
+(main/file.c, `fileexists_core`: the channel's language, then no language, then the default one). A
+file inside the language's own folder has no such substitute, so STREAM FILE reports whether it
+exists.
 The probe starts beyond the end of the file, so the caller does not hear it.
 """
 

@@ -1,7 +1,7 @@
-"""Act, plan not: from the steps of a plan to AGI commands.
+"""Carries out a plan: turns its steps into AGI commands.
 
-Every way through here ends with a `Result` for the dialplan. Whatever cannot be done leads to the
-line's default destination, and if that fails too, to the dialplan's own last resort.
+Every path ends with a `Result` for the dialplan. If a step fails, the caller goes to the line's
+default destination; if that fails too, to the dialplan's fallback. Planning is in `call.plan`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _NOT_REACHED: Final = {
     "forward": "call.forward_not_reached",
     "default": "call.default_not_reached",
 }
-_PATIENT: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
-"""What a DIALSTATUS says of people. All others, or none, tell of a trunk or a destination that
-cannot be reached: CHANUNAVAIL, CONGESTION, INVALIDARGS, and what screening leaves."""
-_APOLOGIES: Final = {"BUSY": "busy"}
-"""What is said for a DIALSTATUS; every other one is "no answer"."""
+_DECIDED_BY_PEOPLE: Final = frozenset({ANSWERED, "BUSY", "NOANSWER", "CANCEL"})
+"""Values of DIALSTATUS that depend on people. All others, or none at all, mean that a trunk or a
+destination cannot be reached: CHANUNAVAIL, CONGESTION, INVALIDARGS, and those of call screening."""
+_APOLOGY_PROMPTS: Final = {"BUSY": "busy"}
+"""The prompt for a DIALSTATUS; every other one gets "no answer"."""
 
 
 class PlanExecutor:
@@ -47,15 +47,15 @@ class PlanExecutor:
         self._context = context
         self._player = TextPlayer(context.channel, context.library)
         self._answered = False
-        self._dialling: str | None = None  # the leg that is being dialled
+        self._dialling: str | None = None  # the leg being dialled
         self._unspoken = False
-        self._outcome: str | None = None  # the prompt that stands in for an unspoken text
+        self._outcome: str | None = None  # the prompt to play if a text is not spoken
 
     async def execute(self, steps: Sequence[Step]) -> Result:
         """Carry out a plan; its last step is `GoToDefault` or `End`.
 
         Raises:
-            AGIHangup: the caller has gone.
+            AGIHangup: the caller has hung up.
         """
         for index, step in enumerate(steps):
             if isinstance(step, Speak | Wait):
@@ -78,9 +78,9 @@ class PlanExecutor:
         return await self._go_to_default("plan_ended")
 
     def prefetch(self, steps: Sequence[Step]) -> None:
-        """Begin to render what the caller is to hear next, and after that.
+        """Begin to render the texts that the caller will hear next.
 
-        The rest of a text is rendered while its beginning is heard.
+        The rest of a text is rendered while its beginning is played.
         """
         for step in steps[:2]:
             if isinstance(step, Speak):
@@ -95,11 +95,11 @@ class PlanExecutor:
         self._outcome = outcome
 
     def close(self) -> None:
-        """The call is over: nothing more will be said."""
+        """Cancel all rendering at the end of the call."""
         self._player.close()
 
     async def play(self, name: str) -> None:
-        """Play a prompt in the caller's language; one that is missing is logged and passed over."""
+        """Play a prompt in the caller's language; log and skip it if it is missing."""
         try:
             await self.play_or_raise(name)
         except AGIHangup:
@@ -132,9 +132,10 @@ class PlanExecutor:
         await self._dial("forward", self._destination(step), step.ring, step.limit)
 
     async def _dial(self, leg: str, destination: str, ring: int, limit: int) -> None:
-        """Dial, and say so if nobody answered. The channel goes on after the far end's hangup (g).
+        """Dial, and play an announcement if nobody answered.
 
-        EXEC's result does not tell how a Dial ended (-1 stands for three endings): DIALSTATUS does.
+        With option `g` the channel continues after the far end's hangup. The result of EXEC does
+        not say how Dial ended (-1 stands for three endings); DIALSTATUS does.
         """
         self._dialling = leg
         await self._context.channel.exec("Dial", destination, str(ring), f"gS({limit})")
@@ -142,13 +143,13 @@ class PlanExecutor:
         if status == ANSWERED:
             self._answered = True
         else:
-            await self.play(_APOLOGIES.get(status or "", "no-answer"))
+            await self.play(_APOLOGY_PROMPTS.get(status or "", "no-answer"))
 
     async def note_dial_status(self) -> str | None:
-        """Read how the dialled call ended, also after a hangup; None if none was dialled.
+        """Log and return the DIALSTATUS of the leg being dialled; None if there is none.
 
-        A leg that failed for no person's sake is a warning: a caller who was served by the next one
-        does not tell anybody.
+        Works after a hangup too. A leg that failed for technical reasons is logged as a warning:
+        a caller who was served by the next leg does not report it.
         """
         leg, self._dialling = self._dialling, None
         if leg is None:
@@ -156,14 +157,14 @@ class PlanExecutor:
         status = await self._context.channel.get_variable(variables.DIALSTATUS) or "none"
         self._context.log_entry.dialled(leg, status)
         self._context.log_entry.note(dial=status)
-        if status not in _PATIENT:
+        if status not in _DECIDED_BY_PEOPLE:
             structlog.get_logger().warning(
                 _NOT_REACHED[leg], line=self._context.line.name, dialstatus=status
             )
         return status
 
     async def _hand_over(self, step: Ring) -> Result:
-        """Leave the dialling to the dialplan."""
+        """Let the dialplan dial."""
         self._context.log_entry.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
         given = {
             variables.ACTION: Action.DIAL,
@@ -180,7 +181,7 @@ class PlanExecutor:
         return Result.DIAL
 
     def _destination(self, step: Ring) -> str:
-        """The line's template, filled for each number; `&` rings them together."""
+        """Fill the line's template for each number; `&` rings them together."""
         return "&".join(
             self._context.line.dial_template.replace(
                 "{number}", number.dialled(self._context.line.number_format)
@@ -227,9 +228,9 @@ class PlanExecutor:
 
 
 async def announce_default(channel: Channel, line: Line) -> None:
-    """Tell the dialplan the line's default destination at once.
+    """Give the dialplan the line's default destination before anything else.
 
-    Then callers get there even if the bridge dies before it can say anything else.
+    Callers then reach it even if the bridge dies during the call.
     """
     match line.default:
         case DialDefault() as default:

@@ -1,4 +1,4 @@
-"""The story of a call: find the line, obtain consent, store it, submit it, plan, follow."""
+"""One call from start to end: line, consent, record, submission, plan, execution."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SOFTWARE: Final = f"agi-bridge {__version__}"
-"""What the record of consent names as the program in force."""
+"""The software named in the record of consent."""
 SERVER: Final = platform.node()
-"""What it names as the machine."""
+"""The machine named in the record of consent."""
 ATTESTATIONS: Final = frozenset("ABC")
 """Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
 
 class CallHandler:
-    """Takes every call that Asterisk hands over; an instance is a `Handler` for `agi.Server`."""
+    """Handles every call from Asterisk; an instance is a `Handler` for `agi.Server`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def __call__(self, channel: Channel) -> None:
-        """Serve one call, and leave one line in the log however it ends."""
+        """Handle one call, and write one log line however it ends."""
         log_entry = CallLogEntry(channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
@@ -96,7 +96,7 @@ class Call:
         self._executor = PlanExecutor(context)
 
     async def run(self) -> None:
-        """Tell the story; the last act of all is to tell the dialplan how it ended."""
+        """Run the call. The last step sets the result variables for the dialplan."""
         try:
             async with self._context.channel.until_hangup():
                 result = await self._run_dialogue()
@@ -116,7 +116,7 @@ class Call:
             plan = await self._consent()
         except AGIHangup:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the caller reaches somebody
+        except Exception as error:  # noqa: BLE001 - after any fault, the caller goes to the default
             plan = await self._handle_fault(error)
         for reason in plan.forward_refused:
             structlog.get_logger().error(
@@ -127,7 +127,7 @@ class Call:
             return await self._executor.execute(plan.steps)
         except AGIHangup:
             raise
-        except Exception as error:  # noqa: BLE001 - the same; the dialplan knows the default
+        except Exception as error:  # noqa: BLE001 - the dialplan knows the default destination
             structlog.get_logger().error(
                 "call.failed", line=self._context.line.name, exc_info=error
             )
@@ -135,9 +135,9 @@ class Call:
             return Result.DEFAULT
 
     async def _consent(self) -> Plan:
-        live = await self._live_consent()
-        if live is not None:
-            return await self._submit_returning_caller(live)
+        active = await self._active_consent()
+        if active is not None:
+            return await self._submit_returning_caller(active)
         refusal = await self._dialogue.obtain()
         self._context.log_entry.step("agreed" if refusal is None else "declined")
         if refusal is None:
@@ -148,10 +148,10 @@ class Call:
         await self._wait_for(self._store_final_state())
         heard = refusal.reason != "disclosure_not_heard"
         plan = Plan((GoToDefault(refusal.reason),))
-        return await self._tell("declined" if heard else "not-confirmed", plan)
+        return await self._announce("declined" if heard else "not-confirmed", plan)
 
-    async def _live_consent(self) -> ActiveConsent | None:
-        """The consent on record of a caller who shows their number, if the line asks once only."""
+    async def _active_consent(self) -> ActiveConsent | None:
+        """Return the active consent of the number shown, if the line skips returning callers."""
         line = self._context.line
         if line.consent.returning != "skip" or self._context.caller is None:
             return None
@@ -161,33 +161,33 @@ class Call:
                     self._context.caller.e164, line.brand, line.purpose
                 )
             )
-        except KnownOutage:  # logged once, not for each caller
+        except KnownOutage:  # already logged
             return None
-        except ConsentError as error:  # then the caller is asked
+        except ConsentError as error:  # the caller is asked again
             structlog.get_logger().error("call.consent_lookup_failed", exc_info=error)
             return None
 
-    async def _submit_returning_caller(self, live: ActiveConsent) -> Plan:
-        """Submit on the strength of an earlier consent; nothing is disclosed or asked again."""
+    async def _submit_returning_caller(self, active: ActiveConsent) -> Plan:
+        """Submit under an earlier consent; nothing is disclosed or asked again."""
         context, caller = self._context, self._context.caller
-        assert caller is not None  # noqa: S101 - _live_consent() has looked for it
-        known = live.language in context.line.languages
-        await context.set_language(live.language if known else context.line.languages[0])
+        assert caller is not None  # noqa: S101 - _active_consent() has checked it
+        known = active.language in context.line.languages
+        await context.set_language(active.language if known else context.line.languages[0])
         context.log_entry.step("returned")
         if not may_be_texted_now(caller.e164, context.line):
             return await self._decline("quiet_hours")
-        self._record.returned(live.consent_id, region=caller.region)
+        self._record.returned(active.consent_id, region=caller.region)
         return await self._submit()
 
     async def _decline(self, reason: str) -> Plan:
         self._context.log_entry.note(declined=reason)
-        return await self._tell("declined", Plan((GoToDefault(reason),)))
+        return await self._announce("declined", Plan((GoToDefault(reason),)))
 
-    async def _tell(self, prompt: str, plan: Plan) -> Plan:
-        """Say how it went, and return where the call goes from here.
+    async def _announce(self, prompt: str, plan: Plan) -> Plan:
+        """Announce the outcome and return the plan.
 
-        The prompt ends with "Connecting you": where nobody is connected the caller hears what the
-        hook or the line has to say instead, or at least a goodbye.
+        The prompt ends with "Connecting you". If the plan connects nobody, the caller hears the
+        text of the hook or of the line instead, or at least a goodbye.
         """
         if connects(plan.steps, self._context.line):
             await self._executor.play(prompt)
@@ -198,7 +198,7 @@ class Call:
         return plan
 
     async def _opt_out(self) -> Plan:
-        """Revoke what the caller agreed to before; ask for the number if the one shown did not."""
+        """Revoke the caller's consent; ask for the number if the number shown has no consent."""
         shown = None
         if self._context.caller is not None:
             shown = await self._revoke(self._context.caller.e164, "shown")
@@ -210,7 +210,22 @@ class Call:
                 return await self._decline("opt_out_without_number")
             if number is not None and await self._revoke(number, "keyed") is None:
                 return await self._not_opted_out()
-        return await self._tell("opted-out", Plan((GoToDefault("opted_out"),)))
+        return await self._announce_opt_out()
+
+    async def _announce_opt_out(self) -> Plan:
+        """Say that no more texts come. Where nobody is connected, the ending says so.
+
+        Without the short pause, the key that the caller still holds would cover the first word.
+        """
+        plan = Plan((GoToDefault("opted_out"),))
+        await self._context.channel.wait_for_digit(opt_out.PAUSE_SECONDS)
+        if connects(plan.steps, self._context.line):
+            await self._executor.play("opted-out")
+            return plan
+        await self._executor.play("no-more-texts")
+        if not speaks(plan.steps, self._context.line):
+            await self._executor.play("goodbye")
+        return plan
 
     async def _revoke(self, number: str, which: str) -> RevocationResult | None:
         async with self._context.channel.shielded():
@@ -225,10 +240,10 @@ class Call:
         return revoked
 
     async def _not_opted_out(self) -> Plan:
-        return await self._tell("not-confirmed", Plan((GoToDefault("not_opted_out"),)))
+        return await self._announce("not-confirmed", Plan((GoToDefault("not_opted_out"),)))
 
     async def _submit(self) -> Plan:
-        """Store the agreement, then call the hook: both happen even if the caller hangs up now."""
+        """Store the agreement, then call the hook, even if the caller hangs up meanwhile."""
         services, record = self._services, self._record
         async with self._context.channel.shielded():
             try:
@@ -239,7 +254,7 @@ class Call:
                 return await self._decline(withheld.reason)
             if result is None:
                 self._context.log_entry.note(hook="not_called")
-                return await self._tell("not-confirmed", Plan((GoToDefault("not_stored"),)))
+                return await self._announce("not-confirmed", Plan((GoToDefault("not_stored"),)))
             submission = result.submission
             self._context.log_entry.step("answer")
             self._context.log_entry.note(
@@ -251,13 +266,13 @@ class Call:
                 services.resubmission_due.set()
         self._executor.prefetch(result.plan.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
-        return await self._tell("accepted" if accepted else "not-confirmed", result.plan)
+        return await self._announce("accepted" if accepted else "not-confirmed", result.plan)
 
     async def _store_and_submit(self) -> SubmissionResult | None:
-        """Store the agreement, then call the hook with it; None: not stored, so nothing was sent.
+        """Store the agreement, then call the hook; None means not stored, so nothing was sent.
 
         Raises:
-            Withheld: the agreement may not be taken.
+            Withheld: a limit or a revocation forbids the agreement.
         """
         services, record = self._services, self._record
         if not await store(services, self._context.line, record):
@@ -268,21 +283,21 @@ class Call:
         return await submit(services, record, self._context.line, self._context.language)
 
     async def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for the ledger or the hook; the caller is asked to hold the line meanwhile."""
+        """Wait for the ledger or the hook; the caller hears hold prompts meanwhile."""
         return await wait_with_hold_prompts(work, self._executor.play_or_raise)
 
     async def _store_final_state(self) -> None:
         await store_final_state(self._services, self._context.line, self._record)
 
     async def _handle_fault(self, error: Exception) -> Plan:
-        """Note a fault of ours in log and record, and tell the caller that no text will come."""
+        """Log and record a fault of the bridge; tell the caller that the text is not confirmed."""
         structlog.get_logger().error("call.failed", line=self._context.line.name, exc_info=error)
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
             await self._wait_for(
                 store_final_state(self._services, self._context.line, self._record)
             )
-        return await self._tell("not-confirmed", Plan((GoToDefault("fault"),)))
+        return await self._announce("not-confirmed", Plan((GoToDefault("fault"),)))
 
     async def _set_result_variables(self, result: Result) -> None:
         self._context.log_entry.note(result=result)
@@ -296,7 +311,7 @@ class Call:
             for name, value in given.items():
                 if value is not None:
                     await self._context.channel.set_variable(name, value)
-        except AGIError as error:  # Asterisk has closed the connection: nobody is left to tell
+        except AGIError as error:  # Asterisk has closed the connection
             structlog.get_logger().debug("call.result_not_set", exc_info=error)
 
 
@@ -316,7 +331,7 @@ def _rules(line: Line) -> AgreementRules:
 def _metadata(
     services: Services, context: CallContext, called: tuple[str | None, ...]
 ) -> CallMetadata:
-    """What the consent record says about the call."""
+    """Return what the record of consent says about the call."""
     line, environment = context.line, context.channel.environment
     query = environment.query
     attestation = query.get("attestation", "").strip().upper()

@@ -1,13 +1,13 @@
-"""Keys: one choice from a menu, or a whole number, with the time-outs that people need.
+"""Reading keys: one choice from a menu, or a whole number, with separate timeouts.
 
-`GET DATA` has one time-out for everything and tells neither which key ended it nor, after a hangup,
-what was keyed (res_agi.c `handle_getdata`). So a number is read key by key with `WAIT FOR DIGIT`.
-A key counts when it is released, about 100 ms after it went down; the next command is waiting by
-then, so none is lost between two commands.
+`GET DATA` has one timeout for everything and reports neither the key that ended it nor, after a
+hangup, the digits so far (res_agi.c `handle_getdata`). So a number is read key by key with
+`WAIT FOR DIGIT`. Asterisk reports a key when it is released, about 100 ms after it was pressed. The
+next command is waiting by then, so no key is lost between two commands.
 
-Asterisk keeps no key for later while commands follow each other, but callers key on whatever they
-hear: a doubled key, a digit too many or `#` reaches the next prompt. So each prompt lists every key
-that would mean something there, and before a new entry begins, what is left over is passed over.
+Asterisk does not buffer keys between commands, but callers keep pressing keys: a doubled key, a
+digit too many or `#` reaches the next prompt. So each prompt lists every key that has a meaning
+there, and leftover keys are discarded before a new entry begins.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ KEYS: Final = DIGITS + "*#"
 STAR: Final = "*"
 
 QUIET_SECONDS: Final = 1.5
-"""How long no key may come until what was being keyed is over; slow typists need over a second."""
-_MOST_PASSED_OVER: Final = 50
-"""Keys that are passed over at most, or a stuck key would hold the call for ever."""
+"""Seconds without a key after which an entry has ended; slow typists need over a second."""
+_MAX_DISCARDED: Final = 50
+"""Most keys that are discarded; otherwise a stuck key would hold the call forever."""
 
 EntryEnd = Literal["full", "hash", "star", "pause", "silence", "time"]
-"""How an entry ended: enough digits, `#`, `*`, a pause, no key at all, the limit for all of it."""
+"""How an entry ended: all digits, `#`, `*`, a pause, no key at all, or the overall timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Time-outs of one entry, in seconds: to the first digit, between digits, for all of it."""
+    """Timeouts of one entry in seconds: to the first digit, between digits, overall."""
 
     first: float
     between: float
@@ -49,23 +49,23 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class KeyedDigits:
-    """What was keyed, digits only, and how it ended."""
+    """The digits of an entry, and how it ended."""
 
     digits: str
     ended_by: EntryEnd
 
 
 async def play(channel: Channel, sounds: Iterable[Recording | str], escape: str) -> str:
-    """Play sounds one after the other; return the key of `escape` that cut them short, or ''.
+    """Play sounds in order; return the key of `escape` that interrupted them, or ''.
 
     Args:
         channel: the caller's channel.
-        sounds: recordings, and digits that the PBX says digit by digit.
-        escape: the keys that interrupt; others are lost.
+        sounds: recordings, and digits for the PBX to say.
+        escape: the keys that interrupt; others are ignored.
 
     Raises:
         AGIAppError: a recording is missing.
-        AGIHangup: the caller has gone.
+        AGIHangup: the caller has hung up.
     """
     for sound in sounds:
         if isinstance(sound, str):
@@ -89,8 +89,8 @@ async def read_number(
     Args:
         channel: the caller's channel.
         prompts: recordings.
-        timing: the three time-outs; the whole one begins with the first digit.
-        most_digits: from the digits so far, how many there will be at most.
+        timing: the three timeouts; the overall one starts at the first digit.
+        most_digits: returns the longest possible entry for the digits so far.
     """
     key = await play(channel, prompts, KEYS) or await channel.wait_for_digit(timing.first)
     if not key:
@@ -103,7 +103,7 @@ async def read_number(
             return KeyedDigits(digits, "star")
         if key == "#":
             return KeyedDigits(digits, "hash")
-        if key in DIGITS:  # A to D exist on test sets; nobody means them
+        if key in DIGITS:  # test sets also have A to D, which have no meaning
             digits += key
         if len(digits) >= most_digits(digits):
             return KeyedDigits(digits, "full")
@@ -118,17 +118,17 @@ async def read_number(
 async def choose(channel: Channel, sounds: Iterable[Recording], keys: str, wait: float) -> str:
     """Play sounds, which a key of `keys` interrupts, then wait; return the key, or ''.
 
-    A key that is not on offer is returned too: the caller of this function may want to ask again.
+    A key outside `keys` is returned too, so that the caller of this function can ask again.
     """
     return await play(channel, sounds, keys) or await channel.wait_for_digit(wait)
 
 
 async def await_key(channel: Channel, among: str, seconds: float) -> str:
-    """Wait for a key of `among`; return it, or '' when nothing was keyed for so many seconds.
+    """Wait for a key of `among`; return it, or '' after this many seconds without a key.
 
-    Other keys are passed over, and the seconds begin again with each.
+    Other keys are discarded and restart the wait.
     """
-    for _ in range(_MOST_PASSED_OVER):
+    for _ in range(_MAX_DISCARDED):
         key = await channel.wait_for_digit(seconds)
         if not key or key in among:
             return key
@@ -137,10 +137,10 @@ async def await_key(channel: Channel, among: str, seconds: float) -> str:
 
 @cache
 def most_digits_keyed(regions: tuple[str, ...]) -> Callable[[str], int]:
-    """How many digits a number has at most, from its first ones and the regions that a line takes.
+    """Return a function that gives the longest possible number for its first digits.
 
-    The rules are `phone.keyed_length`, which also tells whether the length varies: then a number
-    may be whole before it has so many digits, and `#` or a pause ends it.
+    It follows `phone.keyed_length` for the line's regions. Where the length varies, `#` or a pause
+    ends a shorter number.
     """
 
     def most_digits(digits: str) -> int:

@@ -1,12 +1,12 @@
-"""How a caller gives a number: asked for, keyed, read back, confirmed by a key.
+"""Number entry: asks the caller for a number, reads it, reads it back, and has it confirmed.
 
-What the number is for, the question after the read-back says: to be texted, or to be left alone.
+The question after the read-back says what the number is for: to receive a text, or no more texts.
 
-Which keys count changes twice. Up to the last expected digit, digits are the number. From there to
-the end of the read-back a digit is one too many: what was keyed is not the number that was meant,
-so the entry is wrong and one try is gone. 1 and 2 answer the question after its first second.
-`*` always declines, and `#`, which many press after a number, means nothing more. Whatever is keyed
-without a pause after a wrong entry, or after an answer, belongs to it and never begins a number.
+The meaning of keys changes twice. Up to the last expected digit, digits belong to the number. From
+there to the end of the read-back, a further digit means that the number was keyed wrong: the entry
+fails and one try is used. 1 and 2 answer the question after its first second. `*` always declines.
+`#`, which many press after a number, has no meaning then. Keys that follow a wrong entry or an
+answer without a pause belong to it and never begin a number.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ if TYPE_CHECKING:
 YES_KEY: Final = "1"
 CHANGE_KEY: Final = "2"
 READ_BACK_PAUSE: Final = 0.4
-"""Seconds between the groups of digits; a key pressed in it counts."""
+"""Seconds between the groups of digits; a key pressed then counts."""
 
 EARLY_SAMPLES: Final = SAMPLES_PER_SECOND
-"""A digit counts from this place in the question on. Nobody has understood it before, and a key
-that went down in the read-back and is held comes up here."""
+"""Position in the question from which a digit counts. Nobody has understood the question earlier,
+and a key that was pressed during the read-back may be released here."""
 QUESTION_STARTS: Final = 3
-"""How often the question starts over because of early keys, in one try."""
+"""How often early keys restart the question within one try."""
 
 _SILENCE: Final = "silence/1"
-"""Of Asterisk's core sounds; the end of it is the pause."""
+"""One of Asterisk's core sounds; its end is played as the pause."""
 _SILENCE_SECONDS: Final = 1.0
 _LISTED: Final = DIGITS + STAR
-"""The keys that end a prompt from the read-back on; `#` is lost in it, as it should be."""
+"""The keys that interrupt from the read-back on; `#` is ignored on purpose."""
 
 Confirmation = Literal["yes", "change", "star", "too_many", "not_confirmed"]
-"""How a number was confirmed or not; `too_many`: a digit came before the question."""
+"""How the caller answered; `too_many`: a digit came before the question."""
 _ANSWERS: Final[dict[str, Confirmation]] = {YES_KEY: "yes", CHANGE_KEY: "change", STAR: "star"}
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The caller gave no number to text, or did not agree. The call continues without a text.
+    """The caller gave no usable number, or did not agree. The call continues without a text.
 
     Attributes:
         reason: a stable code: `star`, `no_input`, `invalid_number`, `not_confirmed`,
@@ -73,12 +73,11 @@ class NumberEntry:
 
     Args:
         context: the call; its line sets time-outs, tries and regions.
-        question: what is asked after the read-back: the name of a prompt, then digits to say.
+        question: the question after the read-back: the name of a prompt, then digits to say.
         confirms: False if keying the number is enough.
-        accept: called with each valid number, its digits as keyed, and the number of tries before
-            it; may return a reason to refuse it.
-        note_key: called with the prompt's name and the key, for each key that is not part of the
-            number.
+        accept: called with each valid number, its digits as keyed, and the number of earlier
+            tries; may return a reason to refuse the number.
+        note_key: called with the prompt's name and the key for each key outside the number.
     """
 
     __slots__ = (
@@ -107,7 +106,7 @@ class NumberEntry:
         self._note_key = note_key
 
     async def obtain(self) -> phone.PhoneNumber | Declined:
-        """Ask until a number is confirmed, refused, or the tries are used up.
+        """Ask until a number is confirmed or refused, or all tries are used.
 
         The reasons are `star`, `no_input`, `invalid_number`, `not_confirmed`, and those of
         `accept`.
@@ -125,7 +124,11 @@ class NumberEntry:
             keyed = await self._ask([apology, "enter-number"] if apology else ["enter-number"])
             if keyed.ended_by == "star":
                 return self._star("number")
-            left_over = keyed.ended_by in {"full", "hash", "time"}  # else a long silence ended it
+            left_over = keyed.ended_by in {
+                "full",
+                "hash",
+                "time",
+            }  # otherwise a long silence ended it
             number, apology = self._understand(keyed.digits)
             if number is None:
                 continue
@@ -143,7 +146,7 @@ class NumberEntry:
         return Declined(_OUT_OF_TRIES[apology])
 
     async def _star_left_over(self) -> bool:
-        """Let the caller finish what they are keying; whether a `*` was in it."""
+        """Wait until the caller stops keying; return whether a `*` was among the keys."""
         return await await_key(self._context.channel, STAR, QUIET_SECONDS) == STAR
 
     def _star(self, prompt: str) -> Declined:
@@ -162,7 +165,7 @@ class NumberEntry:
         )
 
     def _understand(self, digits: str) -> tuple[phone.PhoneNumber | None, str | None]:
-        """The number, or None and the apology for it."""
+        """Return the number, or None and the prompt that apologises."""
         if not digits:
             return None, "no-input"
         line = self._context.line
@@ -179,11 +182,11 @@ class NumberEntry:
         return number, None
 
     async def _confirm(self, keyed: KeyedDigits) -> Confirmation:
-        """Read the number back and ask; where keying it is enough, see that no digit follows it."""
+        """Read the number back and ask; if keying it is enough, check that no digit follows."""
         if not self._confirms:
-            return await self._see_that_nothing_follows(keyed)
+            return await self._check_nothing_follows(keyed)
         self._context.log_entry.step("confirm")
-        asked = False  # a caller who heard the whole question may answer into its repetition
+        asked = False  # a caller who heard the whole question may answer during its repetition
         for _ in range(self._context.line.consent.confirm_tries):
             if key := await self._read_back(keyed.digits):
                 self._note_key("read_back", key)
@@ -201,8 +204,8 @@ class NumberEntry:
                 return "star"
         return "not_confirmed"
 
-    async def _see_that_nothing_follows(self, keyed: KeyedDigits) -> Confirmation:
-        if keyed.ended_by == "pause":  # the pause was longer
+    async def _check_nothing_follows(self, keyed: KeyedDigits) -> Confirmation:
+        if keyed.ended_by == "pause":  # which was longer than QUIET_SECONDS
             return "yes"
         key = await await_key(self._context.channel, _LISTED, QUIET_SECONDS)
         if not key:
@@ -211,7 +214,7 @@ class NumberEntry:
         return "star" if key == STAR else "too_many"
 
     async def _read_back(self, digits: str) -> str:
-        """Say the number as it was keyed; return the digit or `*` that cut it short, or ''."""
+        """Say the number as it was keyed; return the digit or `*` that interrupted it, or ''."""
         key = await play(self._context.channel, [self._context.prompt("you-entered")], _LISTED)
         for group in read_back_groups(digits):
             key = (
@@ -222,7 +225,7 @@ class NumberEntry:
         return key
 
     async def _pause(self) -> str:
-        """Draw breath between two groups; `#` is lost in it, as in what is said around it."""
+        """Pause between two groups; a digit or `*` pressed then counts."""
         offset = round((_SILENCE_SECONDS - READ_BACK_PAUSE) * SAMPLES_PER_SECOND)
         try:
             return (await self._context.channel.stream_file(_SILENCE, _LISTED, offset=offset)).digit
@@ -230,10 +233,10 @@ class NumberEntry:
             return await await_key(self._context.channel, _LISTED, READ_BACK_PAUSE)
 
     async def _ask_question(self) -> str | None:
-        """Ask for the answer; return its key, '' for silence, None if only early keys came.
+        """Ask for the answer; return its key, '' for silence, or None if only early keys came.
 
-        Asterisk reports a key when it is released. A digit that arrives in the question's first
-        second may have gone down in the read-back: it is no answer, and the question starts over.
+        Asterisk reports a key when it is released. A digit in the question's first second may have
+        been pressed during the read-back: it is not an answer, and the question restarts.
         """
         channel, (first, *rest) = self._context.channel, self._question
         recording = self._context.prompt(first)

@@ -1,8 +1,8 @@
-"""The opt-out key: a caller who wants no more texts says so by pressing it.
+"""The opt-out key: a caller presses it to get no more texts.
 
-The number that a caller shows is revoked at once. Whoever shows none, or one that never agreed to
-anything, keys the number that is texted, hears it read back, and presses 1. What a caller has asked
-for is stored even if they hang up at once.
+The number that the caller shows is revoked at once. If the caller shows no number, or one without a
+consent, they key the number that is texted, hear it read back, and press 1. The revocation is
+stored even if they hang up at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
 
 WAIT_SECONDS: Final = 5.0
-"""Longest that a caller waits for the database."""
+"""Longest time that a caller waits for the database."""
+
+PAUSE_SECONDS: Final = 0.2
+"""Silence between the key and the confirmation."""
 
 
 async def ask_number(context: CallContext) -> str | None:
@@ -44,13 +47,13 @@ async def ask_number(context: CallContext) -> str | None:
 async def revoke(
     services: Services, number: str, line: Line, reference: str
 ) -> RevocationResult | None:
-    """Store a caller's revocation for this line's brand; None: it is not stored.
+    """Store a caller's revocation for this line's brand; None means that it is not stored.
 
     Args:
         services: the ledger stores it.
         number: in E.164.
         line: the line that was called.
-        reference: the call's own: one call revokes a number once.
+        reference: identifies the request, so that one call revokes a number once.
     """
     request = Revocation(
         number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
@@ -58,7 +61,7 @@ async def revoke(
     storing = asyncio.ensure_future(services.ledger.revoke(request))
     await asyncio.wait({storing}, timeout=WAIT_SECONDS)
     if not storing.done():
-        storing.cancel()  # should the database take it after all, all the better
+        storing.cancel()  # if the database stores it later, that is what the caller wants
         structlog.get_logger().error(
             "call.revocation_timed_out", line=line.name, seconds=WAIT_SECONDS
         )

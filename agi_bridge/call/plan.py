@@ -1,7 +1,7 @@
-"""Plan, act not: from the hook's answer and the line's settings to the steps of the call.
+"""Plans the rest of a call from the hook's answer and the line's settings.
 
-Pure: the same answer, line and language always give the same plan. Numbers come out checked by the
-line's forward policy or not at all.
+Pure: the same answer, line and language always give the same plan. Only numbers that the line's
+forward policy allows are in a plan. `call.execute` carries it out.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Speak:
     """Say a text.
 
     Attributes:
-        text: from outside.
+        text: the hook's text, untrusted.
         language: its two-letter code.
-        times: how often.
-        keys: the caller's keys that end it.
+        times: how often to say it.
+        keys: keys with which the caller skips it.
     """
 
     text: str
@@ -43,10 +43,10 @@ class Ring:
     """Ring numbers together until one answers.
 
     Attributes:
-        numbers: checked numbers.
+        numbers: numbers that the policy allows.
         ring: seconds to ring.
         limit: seconds the call may last once answered.
-        caller_id: E.164 to show instead of the caller's own, or None.
+        caller_id: number in E.164 to show instead of the caller's, or None.
     """
 
     numbers: tuple[phone.PhoneNumber, ...]
@@ -57,7 +57,7 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for some seconds."""
+    """Wait for some seconds."""
 
     seconds: int
 
@@ -81,20 +81,20 @@ Step: TypeAlias = Speak | Ring | Wait | GoToDefault | End
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do with a caller, in order, and which numbers were left out, by reason."""
+    """The steps of a call in order, and the reasons for which numbers were refused."""
 
     steps: tuple[Step, ...]
     forward_refused: tuple[str, ...] = ()
 
     @property
     def forward_number(self) -> str | None:
-        """The first number in E.164 that the plan rings, or None."""
+        """The first number that the plan rings, in E.164, or None."""
         rings = (step for step in self.steps if isinstance(step, Ring))
         return next((ring.numbers[0].e164 for ring in rings), None)
 
 
 def forward_policy(line: Line) -> phone.ForwardPolicy:
-    """Where the hook may send this line's callers."""
+    """Return the policy for numbers to which the hook may send this line's callers."""
     return phone.ForwardPolicy(
         regions=frozenset(line.forward_regions),
         region=line.forward_regions[0],
@@ -107,7 +107,7 @@ def plan_call(answer: Answer, line: Line, language: str) -> Plan:
     """Plan the rest of the call from the hook's answer.
 
     Args:
-        answer: what the hook said; anything but instructions leads to the default destination.
+        answer: the hook's answer; without instructions the caller goes to the default destination.
         line: the line that was called.
         language: the caller's.
     """
@@ -137,7 +137,7 @@ def plan_call(answer: Answer, line: Line, language: str) -> Plan:
 
 
 def connects(steps: Sequence[Step], line: Line) -> bool:
-    """Whether a plan leads to somebody, or at least to an attempt: "connecting you" is true."""
+    """Return whether a plan connects the caller, or tries to: "connecting you" is then true."""
     if any(isinstance(step, Ring) for step in steps):
         return True
     return isinstance(steps[-1], GoToDefault) and isinstance(
@@ -146,26 +146,26 @@ def connects(steps: Sequence[Step], line: Line) -> bool:
 
 
 def speaks(steps: Sequence[Step], line: Line) -> bool:
-    """Whether a plan has anything to say by itself, the line's default included."""
+    """Return whether a plan speaks a text or ends with the line's own announcement."""
     if any(isinstance(step, Speak) for step in steps):
         return True
     return isinstance(steps[-1], GoToDefault) and isinstance(line.default, SayDefault)
 
 
 def _last(steps: Sequence[Step], line: Line, kind: str) -> Step:
-    """What follows when the answer says no more."""
+    """Return the step after the answer's last verb."""
     if any(isinstance(step, Ring) for step in steps):
         return GoToDefault("no_answer")  # reached only if nobody answered
     if not any(isinstance(step, Speak) for step in steps):
         return GoToDefault("nothing_to_do")
-    # "not linked" is our own fault: that caller is never hung up on.
+    # "Not linked" is a configuration error: never hang up on that caller.
     if line.after_say == "hangup" and kind != "not_linked":
         return End("said")
     return GoToDefault("said" if kind == "other" else kind)
 
 
 def _speak(said: Sequence[Say], line: Line, language: str) -> Iterator[Speak]:
-    """The texts to speak: all, or one language of those that the hook gave side by side."""
+    """Yield the texts to speak: all, or those in one of the languages that the hook gave."""
     spoken = [(verb, _base(verb.language) or line.languages[0]) for verb in said]
     offered = [code for _, code in spoken]
     if line.say == "match" and len(set(offered)) > 1:
@@ -176,7 +176,7 @@ def _speak(said: Sequence[Say], line: Line, language: str) -> Iterator[Speak]:
 
 
 def _base(language: str | None) -> str:
-    """The language of a tag: `fr` of `fr-CA` (RFC 5646, section 2.1)."""
+    """Return the language of a tag: `fr` for `fr-CA` (RFC 5646, section 2.1)."""
     return (language or "").replace("_", "-").partition("-")[0].strip().lower()
 
 

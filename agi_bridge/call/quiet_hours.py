@@ -1,8 +1,8 @@
-"""May this number be texted now? The hours of a line, at the place where the number lives.
+"""Quiet hours: whether a number may be texted now, by the local time of the number.
 
-47 CFR 64.1200(c)(1) counts the called party's local time. A number tells its place by its area
-code at best, and some by their country alone (an Alaskan one has two time zones, an Australian
-mobile eight): then the hours must be open in all of them.
+47 CFR 64.1200(c)(1) refers to the called party's local time. At best, the area code gives the
+location of a number. Some numbers have several possible time zones (Alaska two, an Australian
+mobile number eight); texts are then allowed only when the hours are open in all of them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ _MINUTE: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class SendingHours:
-    """The hours of a day in which texts may be sent.
+    """The hours of the day in which texts may be sent.
 
     Attributes:
-        opens: first minute, local time at the number's place.
-        closes: the minute from which on it is too late, on the same day; the same as `opens`: it
-            never is.
-        timezone: IANA name of the zone that counts for a number of unknown place.
+        opens: first minute, in the number's local time.
+        closes: first minute that is too late, on the same day; equal to `opens` means no limit.
+        timezone: IANA name of the zone for a number whose location is unknown.
     """
 
     opens: time
@@ -38,15 +37,15 @@ class SendingHours:
 
     @classmethod
     def of(cls, line: Line) -> Self:
-        """The hours of a line."""
+        """Return the hours of a line."""
         return cls(line.hours.opens, line.hours.closes, line.timezone)
 
     def allow(self, number: str, moment: datetime) -> bool:
-        """Whether the number may be texted at this moment.
+        """Return whether the number may be texted at this moment.
 
         Args:
             number: in E.164.
-            moment: with its zone.
+            moment: with a time zone.
         """
         return self.opens == self.closes or all(
             self.opens <= moment.astimezone(zone).time() < self.closes
@@ -54,9 +53,9 @@ class SendingHours:
         )
 
     def next_allowed(self, number: str, moment: datetime, until: datetime) -> datetime | None:
-        """The first moment from `moment` to `until` that is allowed, or None.
+        """Return the first allowed moment from `moment` to `until`, or None.
 
-        Walks by the minute, which is right across any change of clocks; ten minutes are ten steps.
+        It steps by the minute, which is correct across clock changes; ten minutes are ten steps.
         """
         while moment <= until:
             if self.allow(number, moment):
@@ -66,9 +65,9 @@ class SendingHours:
 
 
 def _zones(number: str, fallback: str) -> tuple[ZoneInfo, ...]:
-    """Every zone that the number may be in; one that this machine has no clock for is `fallback`.
+    """Return every zone the number may be in; a zone unknown to this machine becomes `fallback`.
 
-    A number of no known place has the one zone `Etc/Unknown`, which exists nowhere else.
+    A number without a known location has the zone `Etc/Unknown`, which no machine knows.
     """
     try:
         names = number_zones.time_zones_for_number(phonenumbers.parse(number))

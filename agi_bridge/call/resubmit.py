@@ -1,15 +1,16 @@
-"""Consents that are certainly not sent, sent again: soon, seldom, by day, and one at a time.
+"""Resubmission: sends consents again that certainly did not reach the hook.
 
-A consent of which the hook cannot have heard (`not_sent`) may be submitted again within ten minutes
-of the caller's agreement; a text that comes later would surprise them, so it expires instead. The
-ledger decides who sends: `submitting` is stored before the first byte leaves, and it refuses that
-to all but the first bridge, and to everybody once the consent is revoked.
+A consent that the hook cannot have received (`not_sent`) may be submitted again within ten minutes
+of the caller's agreement. A later text would surprise the caller, so the consent then expires. The
+ledger decides which bridge sends: `submitting` is stored before the first byte is sent. The ledger
+refuses it to all bridges but the first, and to all of them once the consent is revoked. Attempts
+back off, respect the quiet hours, and run one at a time.
 
-A wrong clock must neither send a text late nor let it expire too early. The time of day is the one
-that does not follow a jump at once; besides, nothing is sent that this process has known of for
-longer than the rest of its ten minutes, whatever the clock says. What an earlier process left has
-only the clock's word for its age: it is sent only if the kernel calls the clock synchronised. (A
-machine whose clock has no battery goes on, after hours without power, where it stopped.)
+A wrong clock must neither send a text late nor let it expire too early. The time of day comes from
+the trusted clock, which does not follow a jump at once. In addition, running time limits how long
+this process may send a consent, whatever the clock says. For consents of an earlier process only
+the clock gives their age: they are sent only if the kernel reports the clock as synchronised. (A
+machine without a clock battery continues, after hours without power, where it stopped.)
 """
 
 from __future__ import annotations
@@ -38,37 +39,37 @@ if TYPE_CHECKING:
 WINDOW: Final = timedelta(minutes=10)
 """How long after the agreement a text may still be sent."""
 FIRST_WAIT: Final = timedelta(seconds=15)
-"""From the first failure to the second attempt; each further wait is twice the one before ..."""
+"""From the first failure to the second attempt; each further wait is twice as long ..."""
 LONGEST_WAIT: Final = timedelta(minutes=2)
 """... up to this, which leaves room for eight attempts in the window."""
-LOOK_EVERY: Final = timedelta(minutes=1)
-"""Between two looks at the ledger without news: another bridge may have left something."""
+POLL_EVERY: Final = timedelta(minutes=1)
+"""Between two queries of the ledger: another bridge may have left a consent."""
 LEAST_PAUSE: Final = 1.0
-"""Seconds between two rounds, whatever there is to do."""
+"""Seconds between two rounds, at least."""
 
 
 def due(unsent: Unsent) -> datetime:
-    """When the next attempt is due by the back-off alone."""
-    doublings = min(max(unsent.attempts, 1) - 1, 10)  # more is beyond any window
+    """Return when the next attempt is due, by the back-off alone."""
+    doublings = min(max(unsent.attempts, 1) - 1, 10)  # more exceeds the window
     wait = min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
     return _time(unsent.last_at) + wait
 
 
 def last_moment(unsent: Unsent) -> datetime:
-    """Until when it may be sent."""
+    """Return until when the consent may be sent."""
     return _time(unsent.confirmed_at) + WINDOW
 
 
 class Resubmitter:
-    """Sends again what can be sent again; run it as one task of the service.
+    """Submits unsent consents again; runs as one task of the service.
 
     Args:
-        services: what all calls share; `resubmission_due` is set when a call ended unsent.
-        now: the time of day, with its zone.
-        running: seconds from any start, which no setting of a clock changes.
-        synchronised: whether the machine's clock is kept right.
-        pause: waits until the event is set, but so many seconds at most.
-        stopping: once it is set nothing new is sent; what is on its way ends, and so does `run`.
+        services: what all calls share; `resubmission_due` is set when a call left a consent unsent.
+        now: the time of day, with a time zone.
+        running: seconds of running time, which setting the clock does not change.
+        synchronised: whether the machine's clock is synchronised.
+        pause: waits until the event is set, at most this many seconds.
+        stopping: once set, nothing new is sent; a submission in progress ends, then `run` returns.
     """
 
     def __init__(
@@ -95,20 +96,20 @@ class Resubmitter:
         self._hold = False
 
     async def run(self) -> None:
-        """Go on until stopped, or cancelled.
+        """Run until stopped or cancelled.
 
-        A submission that is under way at a cancellation stays `submitting`; the next start counts
-        it as unknown.
+        A submission in progress when cancelled stays `submitting`; the next start settles it as
+        unknown.
         """
         while not self._stopping.is_set():
-            self._services.resubmission_due.clear()  # before looking at the ledger
+            self._services.resubmission_due.clear()  # before the query
             wait = (await self.round()).total_seconds()
             await self._pause(self._services.resubmission_due, max(LEAST_PAUSE, wait))
 
     async def round(self) -> timedelta:
-        """Send what is due, expire what is too old; return how long until more may be due.
+        """Send what is due and expire what is too old; return how long until more may be due.
 
-        First of all, store what became of submissions that the ledger could not take then.
+        Outcomes that the ledger refused earlier are stored first.
         """
         self._hold = False
         try:
@@ -120,16 +121,16 @@ class Resubmitter:
                 if self._stopping.is_set():
                     break
                 waits.append(await self._attend(unsent))
-        except Exception as error:  # noqa: BLE001 - calls are taken whatever becomes of this
+        except Exception as error:  # noqa: BLE001 - calls do not depend on resubmission
             if not self._ledger_down:
                 structlog.get_logger().error("resubmission.round_failed", exc_info=error)
             self._ledger_down = True
-            return LOOK_EVERY
+            return POLL_EVERY
         self._ledger_down = False
-        return min([*waits, LOOK_EVERY])
+        return min([*waits, POLL_EVERY])
 
     def _note(self, found: list[Unsent]) -> None:
-        """Set each its last moment in running time, which no clock can put off."""
+        """Set for each consent the running time until which it may be sent."""
         now, running = self._now(), self._running()
         if self._inherited is None:
             self._inherited = frozenset(unsent.consent_id for unsent in found)
@@ -146,43 +147,43 @@ class Resubmitter:
         by_now = self._running() > self._last_runs[unsent.consent_id]
         return by_now or now > last_moment(unsent)
 
-    def _is_ours(self, unsent: Unsent) -> bool:
-        """Whether it was not given up, and its age is known."""
+    def _may_be_sent(self, unsent: Unsent) -> bool:
+        """Return whether the consent was not given up and its age is known."""
         if unsent.consent_id in self._given_up:
             return False
         return unsent.consent_id not in (self._inherited or ()) or self._synchronised()
 
     async def _attend(self, unsent: Unsent) -> timedelta:
-        """Do what is to be done with one; return how long until it wants to be looked at again.
+        """Handle one consent; return how long until it must be looked at again.
 
         Raises:
             LedgerUnavailable: the ledger is down.
         """
         now = self._now()
-        if self._is_too_old(unsent, now):  # on whatever line, and whether or not it can be opened
+        if self._is_too_old(unsent, now):  # on any line, even if its data cannot be opened
             await self._services.ledger.expire(unsent.consent_id, "too_old")
             self._services.metrics.consents.add(unsent.line_id, "expired")
             structlog.get_logger().warning(
                 "resubmission.consent_expired", consent=unsent.consent_id
             )
-            return LOOK_EVERY
+            return POLL_EVERY
         line = self._services.settings.lines.get(unsent.line_id)
-        if line is None or not self._is_ours(unsent):  # None: another bridge's line
-            return LOOK_EVERY
+        if line is None or not self._may_be_sent(unsent):  # None: another bridge's line
+            return POLL_EVERY
         if now < due(unsent) <= last_moment(unsent):
             return due(unsent) - now
         try:
             return await self._act(unsent, line, now)
         except (IllegalTransition, Withheld):
-            return LOOK_EVERY  # revoked meanwhile, or another bridge has it
+            return POLL_EVERY  # revoked meanwhile, or sent by another bridge
         except LedgerUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - one consent's fault must not cost the others
+        except Exception as error:  # noqa: BLE001 - a fault of one consent must not stop the others
             self._given_up.add(unsent.consent_id)
             structlog.get_logger().error(
                 "resubmission.consent_failed", consent=unsent.consent_id, exc_info=error
             )
-            return LOOK_EVERY
+            return POLL_EVERY
 
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
@@ -193,10 +194,10 @@ class Resubmitter:
             await self._services.ledger.append(record.take())
             self._services.metrics.consents.add(line.name, "expired")
             structlog.get_logger().warning("resubmission.consent_expired", consent=record.id)
-            return LOOK_EVERY
+            return POLL_EVERY
         if allowed > now:
             return allowed - now
-        if self._hold or self._stopping.is_set() or _held_back(self._services.hook):
+        if self._hold or self._stopping.is_set() or _circuit_open(self._services.hook):
             return FIRST_WAIT
         return await self._send(record, line, unsent.attempts + 1)
 
@@ -216,16 +217,16 @@ class Resubmitter:
                 hook=submission.outcome,
                 hook_reason=submission.reason,
             )
-            return LOOK_EVERY
+            return POLL_EVERY
         if not self._hook_down:
             log.warning("resubmission.hook_unreachable", hook_reason=submission.reason)
         self._hook_down = True
-        # The others would meet the same closed door, and each has but a few attempts.
+        # The other consents would fail too, and each has only a few attempts.
         self._hold = True
         return FIRST_WAIT
 
-    async def _wait(self, news: asyncio.Event, seconds: float) -> None:
-        waiting = [asyncio.ensure_future(each.wait()) for each in (news, self._stopping)]
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        waiting = [asyncio.ensure_future(each.wait()) for each in (event, self._stopping)]
         try:
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -234,11 +235,11 @@ class Resubmitter:
             await asyncio.wait(waiting)
 
 
-def _held_back(hook: Hook) -> bool:
-    """Whether an attempt would be spent on a circuit that is open."""
+def _circuit_open(hook: Hook) -> bool:
+    """Return whether the hook's circuit is open, so that an attempt would be wasted."""
     return isinstance(hook, Breaker) and hook.open
 
 
 def _time(stored: str) -> datetime:
-    """A time as the ledger writes it."""
+    """Parse a time as the ledger writes it."""
     return datetime.fromisoformat(stored)

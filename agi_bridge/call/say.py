@@ -1,8 +1,8 @@
-"""A text that only this call brings, spoken to one caller: its first words while the rest is made.
+"""Speaks a text from the hook to one caller: plays its beginning while the rest is rendered.
 
-The text is parted into passages. Each is rendered while the one before it is played, and played by
-a command of its own: Asterisk 22 sends the first packet of a file where the next one of the file
-before would have come, so nothing is heard of the joint but the pause that is meant.
+The text is divided into passages. Each is rendered while the previous one plays, and each is played
+with its own command. Asterisk 22 sends the first packet of a file exactly when the next packet of
+the previous file would be due, so the caller hears no gap except the intended pause.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from agi_bridge.speech import Library, Speech
 
 SHORTEST: Final = 24
-"""Characters: what is shorter is spoken in one breath with what follows. It would be over before
-the next passage is ready, and may be no sentence at all: "Dr.", "a.m."."""
+"""Characters: a shorter sentence is joined to the next one. It would end before the next passage
+is ready, and may not be a sentence at all: "Dr.", "a.m."."""
 
 FIRST_LONGEST: Final = 120
-"""Characters: a longer first passage is parted where one may breathe. The caller waits for it, and
-piper takes 0.2 s for so many."""
+"""Characters: a longer first passage is divided at a comma or the like. The caller waits for it;
+Piper takes 0.2 s to render this many."""
 
 AHEAD: Final = 2
-"""Passages that are made before the caller hears them: a caller who hangs up costs no more."""
+"""Passages rendered ahead. If the caller hangs up, no more than these are wasted."""
 
 PAUSE: Final = 0.15
-"""Seconds between passages, besides the twentieth of a second at both ends of each recording."""
+"""Seconds between passages, in addition to the 0.05 s at both ends of each recording."""
 
-LEAST_SPOKEN: Final = 0.05
-"""Seconds: an application that is done sooner has said nothing. Asterisk's Flite answers 0, not -1,
-when it finds nothing in a text that it could pronounce."""
+SHORTEST_SPEECH: Final = 0.05
+"""Seconds: an application that returns sooner has spoken nothing. Asterisk's Flite returns 0, not
+-1, for a text that it cannot pronounce."""
 
-_BREATHS: Final = (", ", "; ", ": ")
+_BREAKS: Final = (", ", "; ", ": ")
 
 
 def passages(text: str) -> list[str]:
-    """Part a text from outside into what is rendered and played at a time."""
+    """Divide an untrusted text into passages, which are rendered and played one by one."""
     parts: list[str] = []
     for sentence in sentences(clean(text)):
         if parts and len(parts[-1]) < SHORTEST:
@@ -55,21 +55,21 @@ def passages(text: str) -> list[str]:
     if parts and len(parts[0]) > FIRST_LONGEST:
         first = parts[0]
         latest = min(FIRST_LONGEST, len(first) - SHORTEST)
-        place = max(first.rfind(mark, SHORTEST, latest) for mark in _BREATHS) + 1
+        place = max(first.rfind(mark, SHORTEST, latest) for mark in _BREAKS) + 1
         if place:
             parts[:1] = [first[:place], first[place:].lstrip()]
     return parts
 
 
 class Sentence(NamedTuple):
-    """A passage, and what speaks it; None if nobody can."""
+    """A passage and its speech; None if nothing can speak it."""
 
     text: str
     speech: Speech | None
 
 
 class StreamedText:
-    """A text on its way: passages in their order, made before they are asked for."""
+    """A text that is being rendered: its passages in order, some of them ahead of time."""
 
     __slots__ = ("_language", "_library", "_tasks", "_waiting")
 
@@ -80,12 +80,12 @@ class StreamedText:
         self._tasks: deque[asyncio.Task[Sentence]] = deque()
         self._begin()
 
-    def over(self) -> bool:
-        """Whether there is nothing more of it."""
+    def is_over(self) -> bool:
+        """Return whether no passage is left."""
         return not self._tasks
 
     async def next(self, deadline: float) -> Sentence | None:
-        """Return the next passage, or None if it is not made by `deadline`, in the loop's time."""
+        """Return the next passage, or None if it is not ready by `deadline` (the loop's time)."""
         task = self._tasks[0]
         left = deadline - asyncio.get_running_loop().time()
         if not (await asyncio.wait({task}, timeout=max(0.0, left)))[0]:
@@ -95,7 +95,7 @@ class StreamedText:
         return task.result()
 
     def cancel(self) -> None:
-        """Make no more of it."""
+        """Stop rendering."""
         self._waiting = iter(())
         for task in self._tasks:
             task.cancel()
@@ -103,10 +103,10 @@ class StreamedText:
     def _begin(self) -> None:
         while len(self._tasks) < AHEAD and (text := next(self._waiting, None)) is not None:
             before = self._tasks[-1] if self._tasks else None
-            self._tasks.append(asyncio.create_task(self._made(text, before), name="passage"))
+            self._tasks.append(asyncio.create_task(self._render(text, before), name="passage"))
 
-    async def _made(self, text: str, before: asyncio.Task[Sentence] | None) -> Sentence:
-        if before is not None:  # side by side, the one that is waited for would take longer
+    async def _render(self, text: str, before: asyncio.Task[Sentence] | None) -> Sentence:
+        if before is not None:  # in parallel, the passage that is needed first would take longer
             await asyncio.wait({before})
         return Sentence(text, await self._library.speech(text, self._language))
 
@@ -114,73 +114,73 @@ class StreamedText:
 class TextPlayer:
     """Speaks to one caller; close it when the call is over."""
 
-    __slots__ = ("_channel", "_foreseen", "_library")
+    __slots__ = ("_channel", "_library", "_prefetched")
 
     def __init__(self, channel: Channel, library: Library) -> None:
         self._channel = channel
         self._library = library
-        self._foreseen: dict[tuple[str, str], StreamedText] = {}
+        self._prefetched: dict[tuple[str, str], StreamedText] = {}
 
     def prefetch(self, text: str, language: str) -> None:
         """Begin to render a text that will be said soon."""
-        if (text, language) not in self._foreseen:
-            self._foreseen[text, language] = StreamedText(self._library, text, language)
+        if (text, language) not in self._prefetched:
+            self._prefetched[text, language] = StreamedText(self._library, text, language)
 
     def close(self) -> None:
-        """Give up what was foreseen and not said."""
-        for rendering in self._foreseen.values():
+        """Cancel what was prefetched and not spoken."""
+        for rendering in self._prefetched.values():
             rendering.cancel()
-        self._foreseen.clear()
+        self._prefetched.clear()
 
     async def say(self, text: str, language: str, *, times: int = 1, keys: str = "") -> bool:
-        """Say a text, and tell whether all of it was said; False if any passage was not.
+        """Speak a text; return False if any passage of it was not spoken.
 
-        The caller never waits in silence for longer than the library's budget: what is left of the
-        text by then is not said.
+        The caller never waits in silence for longer than the library's budget; after that, the rest
+        of the text is skipped.
 
         Args:
-            text: from outside.
+            text: the hook's text, untrusted.
             language: its two-letter code.
-            times: how often.
-            keys: the caller's keys that end it, which is as good as hearing it out. They do not
-                end what the PBX speaks by itself.
+            times: how often to speak it.
+            keys: keys with which the caller skips the text; it then counts as spoken. They do not
+                interrupt what the PBX itself speaks.
 
         Raises:
-            AGIHangup: the caller has gone.
+            AGIHangup: the caller has hung up.
         """
         self.prefetch(text, language)
-        rendering = self._foreseen.pop((text, language))
+        rendering = self._prefetched.pop((text, language))
         clock = asyncio.get_running_loop().time
-        said: list[Sentence] = []
-        whole, silent_since = not rendering.over(), clock()
+        spoken: list[Sentence] = []
+        whole, silent_since = not rendering.is_over(), clock()
         try:
-            while not rendering.over():
+            while not rendering.is_over():
                 passage = await rendering.next(silent_since + self._library.budget)
                 if passage is None:
-                    structlog.get_logger().warning("call.speech_timed_out", passages=len(said))
+                    structlog.get_logger().warning("call.speech_timed_out", passages=len(spoken))
                     return False
                 key = await self._play(passage, language, keys)
                 if key is None:
                     whole = False
                     continue
-                said.append(passage)
+                spoken.append(passage)
                 silent_since = clock()
-                if key or (not rendering.over() and await self._pause(keys)):
+                if key or (not rendering.is_over() and await self._pause(keys)):
                     return True
         finally:
             rendering.cancel()
-        for passage in said * (times - 1):
+        for passage in spoken * (times - 1):
             if await self._pause(keys) or await self._play(passage, language, keys):
                 return True
         return whole
 
     async def _pause(self, keys: str) -> bool:
-        """Draw breath; tell whether the caller ended the text meanwhile."""
+        """Pause between passages; return whether the caller skipped the text meanwhile."""
         key = await self._channel.wait_for_digit(PAUSE)
         return bool(key) and key in keys
 
     async def _play(self, passage: Sentence, language: str, keys: str) -> str | None:
-        """Play a passage; return the key that ended it, or '', or None if it was not heard."""
+        """Play a passage; return the key that ended it, or '', or None if it was not played."""
         speech = passage.speech
         if isinstance(speech, PbxSpeech):
             if await self._run(speech):
@@ -197,10 +197,10 @@ class TextPlayer:
         return playback.digit if playback.digit or playback.endpos else None
 
     async def _run(self, speech: PbxSpeech) -> bool:
-        """Have the PBX speak; tell whether it did.
+        """Let the PBX speak; return whether it did.
 
-        Asterisk's Flite, eSpeak and Festival answer -1 when they cannot (no such voice, no
-        server), and all of them return when the text is over.
+        Asterisk's Flite, eSpeak and Festival return -1 if they cannot (no such voice, no server).
+        All of them return at the end of the text.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -211,7 +211,7 @@ class TextPlayer:
                 "call.pbx_speech_failed", application=speech.application, exc_info=error
             )
             return False
-        if code < 0 or clock() - began < LEAST_SPOKEN:
+        if code < 0 or clock() - began < SHORTEST_SPEECH:
             structlog.get_logger().warning("call.pbx_speech_empty", application=speech.application)
             return False
         return True

@@ -55,11 +55,11 @@ class Services:
 
     Attributes:
         settings: the configuration.
-        library: the prompts of every line that has none of its own.
+        library: the prompts that all lines share.
         ledger: stores consents.
         hook: the Instaply hook.
         config_sha256: the configuration's hash, for the consent record.
-        line_libraries: the prompts of lines that have their own, by the line's name.
+        line_libraries: the prompts of lines that have their own, by line name.
         resubmission_due: set when a call leaves a consent that must be sent again.
         deferred_outcomes: outcomes that the ledger has not stored yet.
         metrics: what is counted.

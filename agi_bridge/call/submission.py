@@ -1,6 +1,7 @@
-"""From an agreement to the hook's answer: stored first, sent once, its outcome stored.
+"""Submits an agreement to the hook: stored first, sent once, then the outcome is stored.
 
-Shielded from a hangup: a caller who presses 1 and hangs up has agreed, and is texted once.
+The caller of these functions shields them from a hangup: a caller who presses 1 and hangs up has
+agreed, and is texted once.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOLD_AFTER: Final = 0.4
-"""Seconds of silence before a caller is asked to wait; most answers come sooner."""
+"""Seconds of silence before the first hold prompt; most answers come sooner."""
 HOLD_EVERY: Final = 3.0
-"""Seconds of silence between two such prompts."""
+"""Seconds of silence between two hold prompts."""
 
 _STATES: Final = {
     Outcome.ACCEPTED: State.ACCEPTED,
@@ -42,12 +43,12 @@ _STATES: Final = {
 
 
 async def store(services: Services, line: Line, record: ConsentRecord) -> bool:
-    """Make an agreement durable, and with it that it is about to be submitted.
+    """Store an agreement, together with the fact that it is about to be submitted.
 
-    Returns whether it is stored. If not, nothing may be sent; the fault is on one line of the log.
+    Returns whether it is stored. If not, nothing may be sent; the fault is logged.
 
     Raises:
-        Withheld: the agreement may not be taken; nothing is stored.
+        Withheld: a limit or a revocation forbids the agreement; nothing is stored.
     """
     record.submitting(context=services.settings.hook.context)
     try:
@@ -59,7 +60,7 @@ async def store(services: Services, line: Line, record: ConsentRecord) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """The outcome of one submission, and where the call goes from there."""
+    """The outcome of one submission, and the plan for the rest of the call."""
 
     submission: Submission
     plan: Plan
@@ -98,8 +99,8 @@ async def submit(
         forward=plan.forward_number,
     )
     batch = record.take()
-    # `not_sent` is not kept: it may be in the ledger though its storing failed, and another bridge
-    # may be sending again. Stored a second time it would say that this attempt, too, was not sent.
+    # `not_sent` is not queued: it may be in the ledger although storing it failed, and another
+    # bridge may be sending again. Stored later, it would claim that this attempt was not sent.
     if not await _append(services, line, batch) and submission.outcome is not Outcome.NOT_SENT:
         services.deferred_outcomes.add(batch)
         _count(services, line, batch)
@@ -122,17 +123,16 @@ async def submit(
 
 
 async def store_final_state(services: Services, line: Line, record: ConsentRecord) -> None:
-    """Store how a dialogue ended that brought no agreement; a fault is logged, the call goes on."""
+    """Store how a dialogue without agreement ended; a fault is logged and the call continues."""
     await _append(services, line, record.take())
 
 
 async def wait_with_hold_prompts(
     waited_for: Coroutine[Any, Any, T], play: Callable[[str], Awaitable[None]]
 ) -> T:
-    """Wait for the ledger or the hook without leaving the caller in silence.
+    """Wait for the ledger or the hook, and play hold prompts meanwhile.
 
-    A caller who goes does not end it. Cancelled, it cancels what it waits for, and waits for its
-    end.
+    A hangup does not end the work. If cancelled, it cancels the work and waits for its end.
     """
     work = asyncio.create_task(waited_for)
     prompts = ["please-wait", "please-hold"]
@@ -144,7 +144,7 @@ async def wait_with_hold_prompts(
             silence = HOLD_EVERY
             try:
                 await play(prompts.pop())
-            except (AGIError, MissingPrompt):  # gone, or nothing to play: the work goes on
+            except (AGIError, MissingPrompt):  # hung up, or nothing to play: the work continues
                 return await work
         return work.result()
     finally:
@@ -164,7 +164,7 @@ async def _append(services: Services, line: Line, batch: Batch) -> bool:
     except Withheld:
         stored = True  # the ledger has done its work
         raise
-    except KnownOutage:  # logged once, not for each caller
+    except KnownOutage:  # already logged
         return False
     except ConsentError as error:
         structlog.get_logger().error(

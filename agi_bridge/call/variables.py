@@ -9,10 +9,10 @@ RESULT: Final = "AGI_BRIDGE_RESULT"
 """One of `Result`; the last thing set on every path. Not set: the bridge crashed or refused."""
 
 ACTION: Final = "AGI_BRIDGE_ACTION"
-"""What was decided for the caller: one of `Action`."""
+"""Where the caller goes: one of `Action`."""
 
 CONSENT: Final = "AGI_BRIDGE_CONSENT"
-"""The id under which the ledger knows this call's consent, if the caller agreed."""
+"""The id of this call's consent in the ledger, if the caller agreed."""
 
 LANGUAGE: Final = "AGI_BRIDGE_LANGUAGE"
 """The caller's language as a two-letter code."""
@@ -21,22 +21,22 @@ NUMBER: Final = "AGI_BRIDGE_NUMBER"
 """With the result `dial`: the number in E.164, checked; several are joined by `&`."""
 
 DESTINATION: Final = "AGI_BRIDGE_DESTINATION"
-"""With the result `dial`: what `Dial()` takes, the line's template filled in."""
+"""With the result `dial`: the argument of `Dial()`, from the line's template."""
 
 RING: Final = "AGI_BRIDGE_RING"
-"""Seconds to ring, for the destination and for the default one."""
+"""Seconds to ring, for the destination and for the default destination."""
 
 LIMIT: Final = "AGI_BRIDGE_LIMIT"
-"""Seconds a dialled call may last once answered."""
+"""Seconds that a dialled call may last after it is answered."""
 
 CALLER_ID: Final = "AGI_BRIDGE_CALLERID"
 """With the result `dial`: the caller ID to show, if the hook chose one and the line allows it."""
 
 DEFAULT: Final = "AGI_BRIDGE_DEFAULT"
-"""The line's default destination if it is of kind `dial`: what `Dial()` takes. Set first of all."""
+"""The default destination, if it is of kind `dial`: the argument of `Dial()`. Set first."""
 
 CONTEXT: Final = "AGI_BRIDGE_CONTEXT"
-"""The line's default destination if it is of kind `dialplan`: its context (set first of all) ..."""
+"""The default destination, if it is of kind `dialplan`: its context (set first) ..."""
 
 EXTENSION: Final = "AGI_BRIDGE_EXTENSION"
 """... its extension ..."""
@@ -45,7 +45,7 @@ PRIORITY: Final = "AGI_BRIDGE_PRIORITY"
 """... and its priority."""
 
 CHANNEL_LANGUAGE: Final = "CHANNEL(language)"
-"""Asterisk's own: which recordings SAY DIGITS takes."""
+"""Asterisk's own: the language of the recordings that SAY DIGITS plays."""
 
 CALLER_ID_NUMBER: Final = "CALLERID(num)"
 """Asterisk's own: the caller ID that a dialled call shows."""
@@ -58,15 +58,15 @@ class Result(StrEnum):
     """Values of `AGI_BRIDGE_RESULT`."""
 
     DONE = "done"
-    """The bridge has seen the call through; hang up."""
+    """The bridge has finished the call; hang up."""
     DEFAULT = "default"
-    """The dialplan takes the caller to the line's default destination, or to its own fallback."""
+    """The dialplan connects the line's default destination, or its own fallback."""
     DIAL = "dial"
     """The dialplan dials `AGI_BRIDGE_DESTINATION`."""
     FALLBACK = "fallback"
-    """The line's default destination could not be reached either: the dialplan's last resort."""
+    """The line's default destination was not reached either: the dialplan's fallback."""
     HANGUP = "hangup"
-    """The caller has gone."""
+    """The caller has hung up."""
 
 
 class Action(StrEnum):

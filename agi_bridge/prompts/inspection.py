@@ -12,6 +12,7 @@ from agi_bridge.prompts.sources import PromptSources
 from agi_bridge.speech import (
     LONG_DISCLOSURE_SECONDS,
     BadAudio,
+    Problem,
     RecordingFix,
     check_recording,
     read_samples,
@@ -30,9 +31,9 @@ class Severity(StrEnum):
     """How much an issue matters."""
 
     FAULT = "fault"
-    """Something would go wrong in a call."""
+    """Something goes wrong in a call."""
     NOTE = "note"
-    """A caller hears that it could be better."""
+    """Callers hear it, but the call works."""
 
 
 class Remedy(StrEnum):
@@ -41,7 +42,7 @@ class Remedy(StrEnum):
     RENDER = "render"
     CONVERT = "convert"
     RECORD = "record"
-    """Record it again, or for the first time."""
+    """Record it, or record it again."""
     BY_HAND = "by hand"
     """Do what the problem says."""
 
@@ -50,8 +51,8 @@ class Remedy(StrEnum):
 class Issue:
     """One thing that is wrong with a prompt."""
 
-    problem: str
-    """The end of a sentence that begins with the prompt's name."""
+    problem: Problem
+    """What is wrong, after the prompt's name; `problem.code` is stable."""
     severity: Severity
     remedy: Remedy
 
@@ -68,14 +69,14 @@ class Prompt:
 
     @property
     def words(self) -> str:
-        """What callers hear; where nothing is played, what they should."""
+        """What callers hear; if nothing is played, what they should hear."""
         if self.found is not None and self.found.text is not None:
             return self.found.text
         return self.wanted.text.text if self.wanted.text is not None else ""
 
     @property
     def version(self) -> int | None:
-        """The script's version, if these are its words."""
+        """The script's version, if the words are the script's."""
         text = self.wanted.text
         return text.version if text is not None and text.text == self.words else None
 
@@ -86,8 +87,8 @@ class LinePrompts:
 
     line: Line
     prompts: tuple[Prompt, ...]
-    problems: tuple[str, ...]
-    """What else is wrong with the folders, so that the service would not start."""
+    problems: tuple[Problem, ...]
+    """What else is wrong with the folders and keeps the service from starting."""
 
     def by_language(self) -> Iterator[tuple[str, list[Prompt]]]:
         """Yield the prompts of each of the line's languages."""
@@ -113,30 +114,32 @@ def inspect_line(line: Line, folders: Iterable[PromptFolder], script: Script) ->
 
 
 def inspect_prompt(wanted: RequiredPrompt, found: PromptFile | None) -> Prompt:
-    """Look at one prompt: `found` is what is played for it. Blocks."""
+    """Inspect one prompt; `found` is the file that is played for it. Blocks."""
     if found is None:
         return Prompt(wanted, None, None, (_missing(wanted),))
     seconds = _seconds(found)
     issues = [*_sound(found), *_words(wanted, found)]
     if wanted.is_disclosure and seconds is not None and seconds > LONG_DISCLOSURE_SECONDS:
-        told = f"takes {seconds:.1f} s: above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
-        issues.append(Issue(told, Severity.NOTE, Remedy.BY_HAND))
+        problem = Problem("long_disclosure", seconds=seconds, limit=LONG_DISCLOSURE_SECONDS)
+        issues.append(Issue(problem, Severity.NOTE, Remedy.BY_HAND))
     if wanted.is_disclosure and found.wide is not None:
-        # Its endpos counts samples of 16 kHz: half of it heard would pass for the whole.
-        told = f"must not have {found.wide.name} beside it: remove that file"
-        issues.append(Issue(told, Severity.FAULT, Remedy.BY_HAND))
-    said = {issue.problem for issue in issues}
+        # Its endpos counts samples of 16 kHz, so half of it would count as the whole.
+        problem = Problem("wide_disclosure", name=found.wide.name)
+        issues.append(Issue(problem, Severity.FAULT, Remedy.BY_HAND))
+    known = {issue.problem for issue in issues}
     remedy = Remedy.RENDER if found.source == "rendered" else Remedy.BY_HAND
     issues += [
-        Issue(problem, Severity.FAULT, remedy) for problem in found.problems if problem not in said
+        Issue(problem, Severity.FAULT, remedy) for problem in found.problems if problem not in known
     ]
     return Prompt(wanted, found, seconds, tuple(issues))
 
 
 def _missing(wanted: RequiredPrompt) -> Issue:
     if wanted.text is None:
-        return Issue(f"is missing: {wanted.problem}", Severity.FAULT, Remedy.BY_HAND)
-    return Issue("is missing", Severity.FAULT, Remedy.RENDER)
+        return Issue(
+            Problem("missing_text", problem=wanted.problem), Severity.FAULT, Remedy.BY_HAND
+        )
+    return Issue(Problem("missing"), Severity.FAULT, Remedy.RENDER)
 
 
 def _seconds(found: PromptFile) -> float | None:
@@ -166,21 +169,21 @@ def _sound(found: PromptFile) -> Iterator[Issue]:
 
 def _words(wanted: RequiredPrompt, found: PromptFile) -> Iterator[Issue]:
     if found.text is None:
-        return  # why there is none is among its problems
+        return  # its problems say why
     if wanted.text is None:
-        # Your own prompt need not be in the script; one that cannot be filled in should be.
+        # A business's own prompt may be missing from the script; a shipped or rendered one may not.
         if found.source in {"shipped", "rendered"}:
-            told = f"cannot have the script's text: {wanted.problem}"
-            yield Issue(told, Severity.NOTE, Remedy.BY_HAND)
+            problem = Problem("no_words", problem=wanted.problem)
+            yield Issue(problem, Severity.NOTE, Remedy.BY_HAND)
     elif wanted.text.text != found.text:
         yield _other_words(wanted, found)
 
 
 def _other_words(wanted: RequiredPrompt, found: PromptFile) -> Issue:
     if found.source == "shipped":
-        told = "names no brand" if wanted.is_disclosure else "has other words than the script"
-        return Issue(f"is the package's own, which {told}", Severity.NOTE, Remedy.RENDER)
+        code = "no_brand" if wanted.is_disclosure else "shipped_words"
+        return Issue(Problem(code), Severity.NOTE, Remedy.RENDER)
     if found.source == "prompts":
-        return Issue("has words of its own, not the script's", Severity.NOTE, Remedy.BY_HAND)
+        return Issue(Problem("own_words"), Severity.NOTE, Remedy.BY_HAND)
     remedy = Remedy.RENDER if found.source == "rendered" else Remedy.RECORD
-    return Issue("is stale: the script's text has changed since", Severity.FAULT, remedy)
+    return Issue(Problem("stale"), Severity.FAULT, remedy)

@@ -53,6 +53,7 @@ SPEAKING_NOTES: Final = {
     "falling end.",
     "caller-id-confirm": "Begins in the middle of a sentence, right after spoken digits.",
     "opted-out": "Reassuring, final.",
+    "no-more-texts": "Reassuring, final.",
     "no-answer": "Apologetic.",
     "busy": "Apologetic.",
     "goodbye": "Friendly, falling.",

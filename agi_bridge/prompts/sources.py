@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from agi_bridge.speech import FolderContents, PromptFile, PromptFolder, PromptKey
+    from agi_bridge.speech import (
+        FolderContents,
+        Problem,
+        PromptFile,
+        PromptFolder,
+        PromptKey,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +41,15 @@ class PromptSources:
         """What is played, or would be if nothing was wrong with it."""
         return merge_layers([layer.entries for layer in self.layers])
 
-    def problems(self, besides: Collection[Path] = ()) -> tuple[str, ...]:
-        """All for which the service would refuse the folders, but for what is wrong with these."""
+    def problems(self, besides: Collection[Path] = ()) -> tuple[Problem, ...]:
+        """Return why the service would refuse the folders, except for the files in `besides`."""
         return tuple(
-            f"{layer.folder}: {problem}"
+            problem.within(layer.folder)
             for layer in self.layers
             for problem in (
                 *layer.folder_problems,
                 *(
-                    f"{entry.file.relative_to(layer.folder)} {problem}"
+                    problem.of(entry.file.relative_to(layer.folder))
                     for entry in layer.entries.values()
                     if entry.file not in besides
                     for problem in entry.problems

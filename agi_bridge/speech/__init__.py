@@ -19,6 +19,7 @@ from .errors import (
 )
 from .library import Library
 from .prerender import render_line
+from .problems import Problem
 from .prompt_folder import (
     SHIPPED,
     WIDE,
@@ -82,6 +83,7 @@ __all__ = [
     "Observer",
     "PbxEngine",
     "PbxSpeech",
+    "Problem",
     "PromptFile",
     "PromptFolder",
     "PromptKey",

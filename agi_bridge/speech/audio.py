@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float64]
 
 LEVEL_DBOV = -20.0
-"""Active speech level: what telephone speech is commonly set to (ITU-T P.56 measures it)."""
+"""Active speech level, the usual one for telephone speech (measured as in ITU-T P.56)."""
 
 PEAK_DBFS = -1.0
-"""No sample exceeds this, so that no codec on the way clips."""
+"""No sample exceeds this, so that no codec clips."""
 
 _RATES = range(4000, 96_001)
 _MAX_CHANNELS = 2
 _SILENCE_DB = -40.0  # below the peak: breath and hiss at both ends
-_FAINTEST = 10 ** (-70 / 20)  # below this peak there is only noise, which conversion would amplify
-_EDGE_SECONDS = 0.05  # kept before and after: speech that begins at once sounds cut
+_FAINTEST = 10 ** (-70 / 20)  # a lower peak is only noise, which conversion would amplify
+_EDGE_SECONDS = 0.05  # kept before and after, or the speech would sound cut off
 _ACTIVE_RANGE_DB = 25.0  # frames this far below the loudest are pauses
 _FRAMES_A_SECOND = 50
 
@@ -46,9 +46,9 @@ def convert_for_telephone(source: Path, target: Path, wide: Path | None = None) 
     """Convert a sound file for the telephone and return its length in samples of 8 kHz.
 
     `wide`, if named, becomes the same sound at 16 kHz (Asterisk's `.wav16`), for callers with HD
-    voice; it is left out if the source has no more to give. Both are on disk (fsync) when this
-    returns; they may be renamed into place then. Blocks, for some 10 ms a minute of sound: call it
-    in a thread. Raises BadAudio if `source` is not a sound file, is silent or is too long.
+    voice; it is left out if the source has a lower rate. Both are on disk (fsync) when this returns
+    and can be renamed into place. Blocks for about 10 ms per minute of sound: call it in a thread.
+    Raises BadAudio if `source` is not a sound file, is silent or is too long.
     """
     samples, rate = read_samples(source)
     if wide is None or rate < WIDE_RATE:
@@ -63,8 +63,7 @@ def convert_for_telephone(source: Path, target: Path, wide: Path | None = None) 
 def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[Samples]:
     """Resample to each rate, trim the silence at both ends, and set one level and peak for all.
 
-    The first rate is RATE, the others are multiples of it. Raises BadAudio if there is nothing to
-    be heard.
+    The first rate is RATE, the others are multiples of it. Raises BadAudio if the sound is silent.
     """
     import numpy as np  # noqa: PLC0415  # see the top
     import soxr  # noqa: PLC0415  # see the top
@@ -75,7 +74,7 @@ def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[S
     narrow = resampled[0]
     heard = float(np.abs(narrow).max(initial=0.0))
     if heard < _FAINTEST:
-        raise BadAudio("holds nothing to be heard")
+        raise BadAudio("silent")
     loud = np.flatnonzero(np.abs(narrow) > heard * _ratio(_SILENCE_DB))
     first, last = int(loud[0]), int(loud[-1]) + 1
     speech = [
@@ -88,7 +87,7 @@ def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[S
 
 
 def active_level(samples: Samples, rate: int = RATE) -> float:
-    """Return the level in dBov of the 20 ms frames that are speech and not pause."""
+    """Return the level in dBov of the 20 ms frames that are speech rather than pauses."""
     import numpy as np  # noqa: PLC0415  # see the top
 
     size = rate // _FRAMES_A_SECOND
@@ -105,28 +104,28 @@ def read_samples(source: Path) -> tuple[Samples, int]:
     import soundfile  # noqa: PLC0415  # see the top
 
     try:
-        if not source.is_file():  # or a pipe would be waited for
-            raise BadAudio("is not a file")
-        if wav.cut_short(source):  # which libsndfile takes for the whole
-            raise BadAudio("is cut short: its header tells of more samples than are there")
+        if not source.is_file():  # opening a pipe would block
+            raise BadAudio("not_file")
+        if wav.cut_short(source):  # which libsndfile does not report
+            raise BadAudio("cut_short")
         with soundfile.SoundFile(source) as sound:
             rate = int(sound.samplerate)
             if rate not in _RATES or sound.channels > _MAX_CHANNELS:
-                raise BadAudio("has an unusual rate or number of channels")
-            # One frame more than allowed: a header may say anything.
+                raise BadAudio("rate")
+            # One frame more than allowed, because a header may state any length.
             data: Any = sound.read(int(MAX_SECONDS * rate) + 1, dtype="float64", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise BadAudio("is not a sound file") from error
+        raise BadAudio("not_sound") from error
     if len(data) > MAX_SECONDS * rate:
-        raise BadAudio("is too long")
+        raise BadAudio("too_long", seconds=MAX_SECONDS)
     mono: Samples = data.mean(axis=1)
     if not np.isfinite(mono).all():
-        raise BadAudio("holds samples that are no numbers")
+        raise BadAudio("not_numbers")
     return mono, rate
 
 
 def _faded(samples: Samples, first: int, last: int, edge: int) -> Samples:
-    """Cut speech out with an edge at both ends that fades: a soft sound may begin before it."""
+    """Cut out the speech with a faded edge at both ends, where quiet sounds may begin or end."""
     import numpy as np  # noqa: PLC0415  # see the top
 
     cut: Samples = np.pad(samples, edge)[first : last + 2 * edge].copy()
@@ -139,9 +138,8 @@ def _faded(samples: Samples, first: int, last: int, edge: int) -> Samples:
 def _write(samples: Samples, rate: int, target: Path) -> None:
     """Write the one form that Asterisk plays.
 
-    Not with soundfile: for an open file it needs memory that is both written and executed, which a
-    hardened service (systemd's MemoryDenyWriteExecute) does not get, and a full disk
-    raises no OSError.
+    It does not use soundfile, which needs memory that is writable and executable for an open file
+    (systemd's MemoryDenyWriteExecute forbids it) and raises no OSError when the disk is full.
     """
     import numpy as np  # noqa: PLC0415  # see the top
 

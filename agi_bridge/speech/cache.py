@@ -1,9 +1,9 @@
-"""Rendered texts on disk, where the PBX plays them from.
+"""The cache of rendered texts on disk, from which the PBX plays them.
 
-A file appears in one step (temporary name, fsync, rename): Asterisk may be reading. Its name is a
-hash of engine, language and text, so a name never changes its sound and tells nothing of the text.
-Beside `KEY.wav` may lie `KEY.wav16`, which Asterisk takes for callers with HD voice. Several
-processes may share the folder: what one is working at is locked, so that none removes another's.
+A file appears in one step (temporary name, fsync, rename), because Asterisk may be reading. Its
+name is a hash of engine, language and text: the sound of a name never changes, and the name reveals
+nothing about the text. `KEY.wav16` beside `KEY.wav` is for callers with HD voice. Several processes
+may share the folder; each locks its work folders so that no other process removes them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 MAX_BYTES = 256 << 20
-"""Most that is kept; the longest unused texts go first. A minute takes 1 MB, or 3 with HD voice."""
+"""Largest size; the least recently used texts go first. A minute takes 1 MB, with HD voice 3."""
 
 _READABLE = 0o644
 _ENTERABLE = 0o755
@@ -34,7 +34,7 @@ _WIDE = ".wav16"
 
 
 class Cache:
-    """The folder. It is made when the first text is rendered, not before."""
+    """The folder, which is created when the first text is rendered."""
 
     __slots__ = ("_folder", "_max_bytes")
 
@@ -43,7 +43,7 @@ class Cache:
         self._max_bytes = max_bytes
 
     def find(self, key: str) -> SoundInfo | None:
-        """Return the sound kept under a key, and note that it was wanted. Blocks for a read."""
+        """Return the sound of a key and mark it as used. Blocks for a read."""
         path = self.path(key)
         try:
             sound = read_sound_info(path)
@@ -54,7 +54,7 @@ class Cache:
         except (BadAudio, OSError):
             # A file that cannot be played is replaced by a new rendering.
             return None
-        with contextlib.suppress(OSError):  # another account's file: its age just stays
+        with contextlib.suppress(OSError):  # another account's file keeps its age
             os.utime(path)
         return sound
 
@@ -62,7 +62,7 @@ class Cache:
     async def work_folder(self) -> AsyncIterator[Path]:
         """Provide a private folder for one rendering and remove it afterwards. Raises OSError."""
         await asyncio.to_thread(self._make)
-        with _locked(self._folder):  # or a sweep might come before the next lock
+        with _locked(self._folder):  # or a clean-up could come before the next lock
             place = Path(tempfile.mkdtemp(prefix=_WORK, dir=self._folder))
             held = _lock(place)
         try:
@@ -72,16 +72,16 @@ class Cache:
             os.close(held)
 
     async def store(self, key: str, rendered: Path) -> SoundInfo:
-        """Convert a rendered file for the telephone and put it in its place.
+        """Convert a rendered file for the telephone and move it into place.
 
-        Raises BadAudio or OSError; then, and when cancelled, nothing is left.
+        Raises BadAudio or OSError. After an error or a cancellation nothing is left.
         """
         ready = rendered.with_name("telephone.wav")
         work = asyncio.get_running_loop().run_in_executor(None, _convert, rendered, ready)
         try:
             sound = await asyncio.shield(work)
         except asyncio.CancelledError:
-            await asyncio.wait([work])  # a thread cannot be stopped; the folder it uses must stay
+            await asyncio.wait([work])  # a thread cannot be stopped, and needs its folder
             raise
         path = self.path(key)
         if ready.with_suffix(_WIDE).exists():
@@ -93,12 +93,12 @@ class Cache:
         return sound
 
     def remove_leftovers(self) -> None:
-        """Remove what a crash left behind. Blocks; for the start of the service."""
+        """Remove work folders that a crash left behind. Blocks; for the start of the service."""
         if not self._folder.is_dir():
             return
         with _locked(self._folder):
             for left in self._folder.glob(_WORK + "*"):
-                with contextlib.suppress(OSError):  # somebody is at work there, or was
+                with contextlib.suppress(OSError):  # in use by another process, or just removed
                     os.close(_lock(left))
                     shutil.rmtree(left, ignore_errors=True)
 
@@ -112,7 +112,7 @@ class Cache:
             self._folder.chmod(_ENTERABLE)  # the PBX runs under another account
 
     def _settle(self) -> None:
-        """Make the new names last, and let the longest unused go if they are too large."""
+        """Sync the folder, and remove the least recently used texts if the cache is too large."""
         handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -120,7 +120,7 @@ class Cache:
             os.close(handle)
         kept = sorted(self._kept())
         total = sum(size for _, size, _ in kept)
-        for _, size, path in kept[:-1]:  # the newest stays, however large
+        for _, size, path in kept[:-1]:  # the newest always stays
             if total <= self._max_bytes:
                 return
             path.unlink(missing_ok=True)
@@ -128,9 +128,9 @@ class Cache:
             total -= size
 
     def _kept(self) -> Iterator[tuple[int, int, Path]]:
-        """Yield when each text was last wanted, its size with HD voice, and its file."""
+        """Yield the time of last use, the size with HD voice, and the file of each text."""
         for path in self._folder.glob("*.wav"):
-            with contextlib.suppress(OSError):  # another process may have let it go
+            with contextlib.suppress(OSError):  # another process may have removed it
                 found = path.stat()
                 wide = path.with_suffix(_WIDE)
                 size = found.st_size + (wide.stat().st_size if wide.exists() else 0)

@@ -1,20 +1,22 @@
 """The errors of speech.
 
     SpeechError(Exception)
-        MissingPrompt      a prompt that is not recorded in a language
-        BadPrompts         a folder of prompts that cannot be used; lists all that is wrong
-            BadScript      texts that cannot be, or that lack a language or a place
-        BadAudio           a file that is not a usable sound
-        BadEngine          an engine that cannot be made of what it is given
-        EngineError        an engine that gave no usable speech
-            EngineTimeout  ... in time
+        MissingPrompt      a prompt is not recorded in a language
+        BadPrompts         a folder of prompts cannot be used; lists everything that is wrong
+            BadScript      texts cannot be used, or lack a language or a value
+        BadAudio           a file is not a usable sound
+        BadEngine          an engine cannot be built from its settings
+        EngineError        an engine returned no usable speech
+            EngineTimeout  an engine took too long
 
-No text in here holds a spoken text: it may come from outside and hold a phone number.
+No message holds a spoken text: it may come from outside and hold a phone number.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from .problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +38,8 @@ class MissingPrompt(SpeechError):  # noqa: N818  # reads as what it is: raise Mi
 class BadPrompts(SpeechError):  # noqa: N818  # the same
     """A folder of prompts cannot be used. `problems` names each file and what is wrong with it."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems: tuple[str, ...] = tuple(problems)
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(self.problems))
 
 
@@ -46,7 +48,11 @@ class BadScript(BadPrompts):
 
 
 class BadAudio(SpeechError):  # noqa: N818  # the same
-    """A file is not a usable sound."""
+    """A file is not a usable sound. `problem` says why, after the file's name."""
+
+    def __init__(self, code: str, /, **fields: object) -> None:
+        self.problem = Problem(code, **fields)
+        super().__init__(self.problem)
 
 
 class BadEngine(SpeechError):  # noqa: N818  # the same

@@ -1,8 +1,8 @@
-"""The library: every text that a call can speak, as a recording.
+"""The library: every prompt and text that a call can play, as a recording.
 
-Prompts are recorded. A text that only the call brings is, in this order: one of the documented
-ones, which is recorded too; what the `Renderer` makes of it within the budget; or skipped and
-counted, because a caller kept waiting in silence is worse off than one who misses a sentence.
+Prompts are recorded. A text from the hook is one of the documented texts, which are recorded too;
+or it is rendered by the `Renderer` within the budget; or it is skipped and counted, because silence
+is worse for a caller than a missing sentence.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _log = structlog.get_logger(__name__)
 class Library:
     """Recordings by name and by text. One per process; belongs to one event loop.
 
-    `prompts` is the folder of prompts (None: the shipped ones), `cache` the folder for rendered
-    texts, made when first needed, at most `max_bytes` of them; `pbx_prompts` and `pbx_cache` are
-    their paths on the PBX where those differ. `engines` are tried in order, for `budget` seconds
-    altogether. `address` makes of each recording handed out what the PBX knows it by, if that is
-    not its path: a URL. `observe` is told of each text that an engine was to speak (`Renderer`).
+    `prompts` is the folder of prompts (None: the shipped ones). `cache` is the folder for rendered
+    texts, created when first needed, with at most `max_bytes`. `pbx_prompts` and `pbx_cache` are
+    their paths on the PBX if they differ. `engines` are tried in order, for `budget` seconds in
+    total. `address` returns the URL under which the PBX fetches a recording; None: by its path.
+    `observe` is called for each text that an engine was to speak (see `Renderer`).
 
     Raises BadPrompts if the folder of prompts cannot be used.
     """
@@ -69,9 +69,9 @@ class Library:
         self._use(read_folder(prompts or SHIPPED, pbx_prompts))
 
     def with_overrides(self, *folders: PromptFolder) -> Library:
-        """Return this library with a line's own prompts laid over its, those of the first on top.
+        """Return this library with a line's own prompts on top; the first folder wins.
 
-        Everything else is shared with this one. Folders that are not there yet add nothing. Raises
+        Everything else is shared with this library. A missing folder adds nothing. Raises
         BadPrompts.
         """
         line = copy.copy(self)
@@ -81,17 +81,17 @@ class Library:
 
     @property
     def budget(self) -> float:
-        """Longest that a text may take to be rendered, in seconds; a caller may be waiting."""
+        """Most seconds that rendering a text may take; a caller may be waiting."""
         return self._renderer.budget
 
     @property
     def languages(self) -> frozenset[str]:
-        """The languages in which a whole call can be held: none of the needed prompts missing."""
+        """The languages in which no required prompt is missing."""
         found = {language for language, _ in self._prompts}
         return frozenset(language for language in found if not self.missing(language))
 
     def missing(self, language: str) -> tuple[str, ...]:
-        """Return the needed prompts that are not recorded in a language, by name."""
+        """Return the names of required prompts that are not recorded in a language."""
         return tuple(name for name in sorted(REQUIRED_PROMPTS) if not self.has(name, language))
 
     def has(self, name: str, language: str) -> bool:
@@ -99,7 +99,7 @@ class Library:
         return self._find(name, language) is not None
 
     def prompt(self, name: str, language: str) -> Recording:
-        """Return a prompt in a language; `fr-CA` takes `fr` where it has none of its own.
+        """Return a prompt in a language; `fr-CA` falls back to `fr`.
 
         Raises MissingPrompt.
         """
@@ -109,10 +109,10 @@ class Library:
         return self._addressed(recording)
 
     async def intact(self, recording: Recording) -> bool:
-        """Tell whether a caller would hear a disclosure as it was read; if not, it is logged.
+        """Return whether a recording's file is unchanged since the start; a change is logged.
 
-        The record of consent names the sound that was read at the start. What the PBX fetches over
-        HTTP is compared when it is fetched.
+        The record of consent names the sound that was read at the start. Recordings that the PBX
+        fetches over HTTP are compared when they are fetched.
         """
         if self._address is not None or await asyncio.to_thread(intact, recording):
             return True
@@ -120,7 +120,7 @@ class Library:
         return False
 
     def outdated(self, texts: Iterable[Text]) -> list[Text]:
-        """Return the texts that no recording speaks word for word in their language."""
+        """Return the texts for which there is no recording with the same words."""
         return [
             text
             for text in texts
@@ -129,44 +129,44 @@ class Library:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How texts were served so far: `shipped`, `cached`, `rendered`, `pbx`, `skipped`."""
+        """How many texts were `shipped`, `cached`, `rendered`, `pbx` or `skipped`."""
         return self._counts + self._renderer.counts
 
     @property
     def failures(self) -> Mapping[str, int]:
-        """How often each engine failed so far, by its name."""
+        """How often each engine failed, by name."""
         return dict(self._renderer.failures)
 
     async def say(self, text: str, language: str) -> Recording | None:
-        """Return a recording of a text from outside, or None if nobody can speak it in time.
+        """Return a recording of an untrusted text, or None if no engine can speak it in time.
 
-        A documented text comes in the caller's language whatever language it is given in. Calls
-        that want the same text share one rendering; when the last of them is cancelled, so is it.
-        Engines of the PBX are passed over: `speech` asks them too.
+        A documented text is returned in the caller's language. Calls that want the same text share
+        one rendering, which is cancelled with the last of them. Engines of the PBX are not used;
+        `speech` uses them too.
         """
         spoken = await self._speech(text, language, files_only=True)
         return spoken if isinstance(spoken, Recording) else None
 
     async def speech(self, text: str, language: str) -> Speech | None:
-        """Return what a call plays for a text from outside: a recording, or a job for the PBX.
+        """Return what a call plays for an untrusted text: a recording, or a command for the PBX.
 
-        As `say` otherwise; which is what to ask if the PBX then fails.
+        Otherwise like `say`, which is the fallback if the PBX fails.
         """
         return await self._speech(text, language, files_only=False)
 
     async def start(self) -> None:
-        """Load the engines' models, so that no caller has to wait for it. Takes seconds."""
+        """Load the engines' models so that no caller waits for them. Takes seconds."""
         await self._renderer.start()
 
     async def close(self) -> None:
-        """End the engines and the renderings under way; calls that wait for one get None."""
+        """Stop the engines and cancel renderings; calls that wait for one get None."""
         await self._renderer.close()
 
     def prepare(self) -> None:
-        """Make ready for calls. Blocks; for the start of the service.
+        """Prepare for calls. Blocks; called at the start of the service.
 
-        Removes what renderings cut off by a crash left behind and, where there is an engine, loads
-        the sound libraries: half a second that would be taken from the first caller's budget.
+        Removes work folders that a crash left behind. If there is an engine, loads the sound
+        libraries: half a second that would count against the first caller's budget.
         """
         self._cache.remove_leftovers()
         if self._renders:

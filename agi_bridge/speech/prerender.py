@@ -1,8 +1,8 @@
-"""Rendering a line's prompts ahead of time, with its brand in them, into a folder of its own.
+"""Renders a line's prompts with its brand ahead of time, into the line's own folder.
 
-The folder holds `manifest.json` and `sounds/LANGUAGE/NAME-HASH.wav`. A running bridge goes on with
-the sounds it knows and finds the new ones at its next start, because the manifest changes in one
-step and old sounds stay for KEEP_SECONDS.
+The folder holds `manifest.json` and `sounds/LANGUAGE/NAME-HASH.wav`. A running bridge continues
+with the sounds that it knows and finds the new ones at its next start: the manifest changes in one
+step, and old sounds stay for KEEP_SECONDS.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from .script import Text
 
 TEXT_SECONDS: Final = 120.0
-"""Longest that an engine may take for one text: nobody waits on the telephone."""
+"""Most time that an engine may take for one text; no caller is waiting."""
 
 KEEP_SECONDS: Final = 7 * 86_400.0
-"""How long a sound stays that no manifest lists any more."""
+"""How long a sound stays after the manifest no longer lists it."""
 
 _SOUNDS = "sounds"
-# Nothing that may ask for consent: STREAM FILE would tell in samples of 16 kHz how far it was
-# heard, and half of it would pass for the whole.
+# No disclosures: STREAM FILE would report the position in samples of 16 kHz, so that half of a
+# disclosure would count as all of it.
 _HD = frozenset(name for name in PROMPTS if not name.startswith("disclosure"))
 _READABLE = 0o644
 _ENTERABLE = 0o755
@@ -48,9 +48,9 @@ async def render_line(
 ) -> list[Text]:
     """Render texts by the first engine that can, and list them in the folder's manifest.
 
-    `done` is told of each text, with what went wrong if no engine could speak it. Returns the texts
-    that could not be spoken; those that could are kept all the same. Raises OSError if the folder
-    cannot be written, BadPrompts if its manifest cannot be read.
+    `done` is called with each text, and with the problem if no engine could speak it. Returns the
+    texts that could not be spoken; the others are kept. Raises OSError if the folder cannot be
+    written, BadPrompts if its manifest cannot be read.
     """
     await asyncio.to_thread(_make, folder)
     entries: dict[tuple[str, str], Any] = dict(await asyncio.to_thread(read_manifest, folder))
@@ -62,7 +62,7 @@ async def render_line(
             unspoken.append(text)
             done(text, str(error))
         else:
-            for language, name in list(entries):  # a tag may have been written in another case
+            for language, name in list(entries):  # the case of the tag may have changed
                 if (language.lower(), name) == (text.language.lower(), text.name):
                     del entries[language, name]
             entries[text.language, text.name] = entry
@@ -73,9 +73,9 @@ async def render_line(
 
 
 async def _render(text: Text, engines: Sequence[Engine], folder: Path) -> dict[str, Any]:
-    """Have the first engine that can speak a text; raises the last one's error."""
+    """Render a text with the first engine that can; raises the last engine's error."""
     problem: Exception = EngineError(f"no engine serves {text.language!r}")
-    # Where digits follow, the voice must not fall as at the end of a sentence.
+    # Before digits, the voice must not fall as at the end of a sentence.
     words = f"{text.text}," if text.digits_follow else text.text
     base = text.language.partition("-")[0]
     for engine in engines:
@@ -96,7 +96,7 @@ async def _render(text: Text, engines: Sequence[Engine], folder: Path) -> dict[s
 
 
 def _keep(text: Text, spoken: Path, folder: Path) -> dict[str, Any]:
-    """Convert a rendering and put it in its place; returns its entry in the manifest."""
+    """Convert a rendering, move it into place, and return its manifest entry."""
     ready = spoken.with_name("telephone.wav")
     wide = ready.with_suffix(".wav16")
     convert_for_telephone(spoken, ready, wide if text.name in _HD else None)
@@ -127,9 +127,9 @@ def _make(folder: Path) -> None:
 
 
 def _tidy(folder: Path, listed: set[str]) -> None:
-    """Remove sounds that have not been listed for long."""
+    """Remove sounds that have not been listed for KEEP_SECONDS."""
     for path in (folder / _SOUNDS).glob("*/*.wav*"):
         place = str(path.relative_to(folder).with_suffix(".wav"))
-        with contextlib.suppress(OSError):  # somebody else's, or gone: it may stay
+        with contextlib.suppress(OSError):  # another account's file, or already removed
             if place not in listed and time.time() - path.stat().st_mtime > KEEP_SECONDS:
                 path.unlink()

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadAudio, BadPrompts
+from .problems import Problem
 from .prompt_names import language_tags, one_line
 from .recording import WIDE_RATE, Recording, read_sound_info, text_hash, unchanged
 
@@ -91,8 +92,8 @@ class PromptFile:
     file: Path
     text: str | None
     """The words that it is said to speak; None: nobody said, or not so that it can be read."""
-    problems: tuple[str, ...] = ()
-    """Why it is not played: ends of a sentence that begins with the file's name."""
+    problems: tuple[Problem, ...] = ()
+    """Why it is not played, each after the file's name."""
     recording: Recording | None = None
     """What is played; None: there is a problem."""
 
@@ -109,14 +110,14 @@ class FolderContents:
 
     folder: Path
     entries: Mapping[PromptKey, PromptFile]
-    folder_problems: tuple[str, ...] = ()
+    folder_problems: tuple[Problem, ...] = ()
     """What is wrong with the folder besides its sounds, each beginning with a file's name."""
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """All for which the folder is refused."""
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything for which the folder is refused."""
         return self.folder_problems + tuple(
-            f"{entry.file.relative_to(self.folder)} {problem}"
+            problem.of(entry.file.relative_to(self.folder))
             for entry in self.entries.values()
             for problem in entry.problems
         )
@@ -135,12 +136,12 @@ def overlay(folders: Iterable[PromptFolder], beneath: PromptSet) -> PromptSet:
     Raises BadPrompts naming everything that is wrong with them.
     """
     layers: list[PromptSet] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for folder in folders:
         try:
             layers.append(scan_folder(folder).prompts)
         except BadPrompts as error:
-            problems += [f"{folder.path}: {problem}" for problem in error.problems]
+            problems += [problem.within(folder.path) for problem in error.problems]
     if problems:
         raise BadPrompts(problems)
     return merge_layers([*layers, beneath])
@@ -164,7 +165,7 @@ def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
     """
     prompts = scan_folder(PromptFolder(folder, pbx_path)).prompts
     if not prompts:
-        raise BadPrompts(["no LANGUAGE/NAME.wav is there"])
+        raise BadPrompts([Problem("no_prompts")])
     return prompts
 
 
@@ -173,12 +174,12 @@ def scan_folder(folder: PromptFolder) -> FolderContents:
     path = folder.path
     if not path.is_dir():
         return FolderContents(path, {})
-    folder_problems: list[str] = []
+    folder_problems: list[Problem] = []
     listed = _manifest(path, folder_problems)
     places: dict[PromptKey, str] = {}
     for key, place in _sounds(path, folder_problems):
         if key in places:
-            folder_problems.append(f"{place} is there twice: {places[key]} is the same prompt")
+            folder_problems.append(Problem("duplicate", other=places[key]).of(place))
         else:
             places[key] = place
     entries: dict[PromptKey, Mapping[str, Any]] = {}
@@ -191,14 +192,14 @@ def scan_folder(folder: PromptFolder) -> FolderContents:
     return FolderContents(path, found, tuple(folder_problems))
 
 
-def _sounds(folder: Path, folder_problems: list[str]) -> Iterator[tuple[PromptKey, str]]:
+def _sounds(folder: Path, folder_problems: list[Problem]) -> Iterator[tuple[PromptKey, str]]:
     """Yield the sounds in their proper place; report those that are not."""
     for path in _listed(folder, folder, folder_problems):
         tags = language_tags(path.name)
         if not path.is_dir():
             if path.suffix.lower() == _SOUND:
-                told = f"move it, as en/{path.name}"
-                folder_problems.append(f"{path.name} lies in no language's folder: {told}")
+                problem = Problem("no_language_folder", name=path.name)
+                folder_problems.append(problem.of(path.name))
         elif tags:
             for file in _listed(folder, path, folder_problems):
                 rightly = file.name.lower()
@@ -208,18 +209,17 @@ def _sounds(folder: Path, folder_problems: list[str]) -> Iterator[tuple[PromptKe
                 if file.name == rightly:
                     yield (tags[0], file.stem), place
                 else:
-                    told = f"rename it {rightly}, or remove it"
-                    folder_problems.append(f"{place} is written in the wrong case: {told}")
+                    folder_problems.append(Problem("case", name=rightly).of(place))
 
 
-def _listed(folder: Path, place: Path, folder_problems: list[str]) -> list[Path]:
+def _listed(folder: Path, place: Path, folder_problems: list[Problem]) -> list[Path]:
     """List a place within a folder, without hidden files."""
     try:
         return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
         name = str(place.relative_to(folder))
-        told = f"cannot be read ({error.strerror})"
-        folder_problems.append(told if name == "." else f"{name} {told}")
+        problem = Problem("unreadable", reason=error.strerror)
+        folder_problems.append(problem if name == "." else problem.of(name))
         return []
 
 
@@ -237,20 +237,20 @@ class _Reading:
         file = self._folder.path / place
         text: str | None = None
         recording = None
-        problems = []
+        problems: list[Problem] = []
         try:
             text = read_transcript(file) if listed is None else listed["text"]
         except BadAudio as error:
-            problems.append(str(error))
+            problems.append(error.problem)
         try:
             self._rivals(file)
             recording = self._recording(key, place, text or "", listed or {})
         except BadAudio as error:
-            problems.insert(0, str(error))
+            problems.insert(0, error.problem)
         except FileNotFoundError:
-            problems = ["is not there"]
+            problems = [Problem("not_found")]
         except OSError as error:
-            problems = [f"cannot be read ({error.strerror})"]
+            problems = [Problem("unreadable", reason=error.strerror)]
         source = self._folder.source
         return PromptFile(source, file, text, tuple(problems), None if problems else recording)
 
@@ -272,7 +272,7 @@ class _Reading:
         )
         for name, value in listed.items():
             if name in Recording.__slots__ and getattr(recording, name) != value:
-                raise BadAudio(f"differs from {MANIFEST} in its {name}")
+                raise BadAudio("differs", manifest=MANIFEST, field=name)
         _check_wide(file.with_suffix(WIDE), recording.seconds)
         return recording
 
@@ -281,7 +281,7 @@ class _Reading:
         if file.parent not in self._beside:
             self._beside[file.parent] = _rivals(file.parent, self._tags)
         for name in self._beside[file.parent].get(file.stem, ()):
-            raise BadAudio(conflict_problem(name))
+            raise BadAudio("rival", name=name)
 
 
 def intact(recording: Recording) -> bool:
@@ -300,9 +300,9 @@ def conflicting_files(file: Path, tags: Collection[str] = ()) -> list[str]:
     return _rivals(file.parent, tags).get(file.stem, [])
 
 
-def conflict_problem(name: str) -> str:
+def conflict_problem(name: str) -> Problem:
     """Say what is wrong with a recording that has a rival."""
-    return f"has {name} beside it, which Asterisk may play instead: remove it"
+    return Problem("rival", name=name)
 
 
 def _rivals(folder: Path, tags: Collection[str]) -> dict[str, list[str]]:
@@ -331,9 +331,9 @@ def _check_wide(file: Path, seconds: float) -> None:
     except FileNotFoundError:
         return
     except BadAudio as error:
-        raise BadAudio(f"has {file.name} beside it, which {error}: remove it") from None
+        raise BadAudio("wide", name=file.name, problem=error) from None
     if abs(length - seconds) > SAME_SECONDS:
-        raise BadAudio(f"has {file.name} beside it, which is another recording: remove it")
+        raise BadAudio("wide_differs", name=file.name)
 
 
 def read_manifest(folder: Path) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -341,7 +341,7 @@ def read_manifest(folder: Path) -> dict[tuple[str, str], Mapping[str, Any]]:
 
     Raises BadPrompts.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     listed = _manifest(folder, problems)
     if problems:
         raise BadPrompts(problems)
@@ -362,16 +362,16 @@ def write_manifest(folder: Path, entries: Mapping[tuple[str, str], Mapping[str, 
     new.replace(folder / MANIFEST)
 
 
-def _manifest(folder: Path, problems: list[str]) -> dict[tuple[str, str], Mapping[str, Any]]:
+def _manifest(folder: Path, problems: list[Problem]) -> dict[tuple[str, str], Mapping[str, Any]]:
     try:
         content = json.loads(read_text(folder / MANIFEST))
         return dict(_entries(content))
     except FileNotFoundError:
         return {}
     except OSError as error:
-        problems.append(f"{MANIFEST} cannot be read ({error.strerror})")
+        problems.append(Problem("unreadable", reason=error.strerror).of(MANIFEST))
     except (ValueError, TypeError, AttributeError, KeyError):
-        problems.append(f"{MANIFEST} is not what it should be: language, name, text and hashes")
+        problems.append(Problem("manifest").of(MANIFEST))
     return {}
 
 
@@ -397,9 +397,9 @@ def read_transcript(file: Path) -> str:
     except FileNotFoundError:
         text = ""
     except NotText as error:
-        raise BadAudio(f"has a text that {error} ({name})") from None
+        raise BadAudio("text", problem=error, name=name) from None
     except OSError as error:
-        raise BadAudio(f"has a text that cannot be read: {error.strerror} ({name})") from None
+        raise BadAudio("text_unreadable", reason=error.strerror, name=name) from None
     if not text:
-        raise BadAudio(f"has no text: write what is spoken into {name} beside it")
+        raise BadAudio("no_text", name=name)
     return text

@@ -1,4 +1,4 @@
-"""What is said: the prompts by name, and texts that come from outside made fit to be said."""
+"""The names of the prompts, and helpers that prepare untrusted texts to be spoken."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ PROMPTS: Final = (
     "caller-id-confirm",
     "opt-out-offer",
     "opted-out",
+    "no-more-texts",
     "no-answer",
     "busy",
     "goodbye",
     "please-wait",
 )
-"""All prompts that are shipped in each language; English has DIGITS besides."""
+"""All prompts that are shipped in each language; English also has DIGIT_PROMPTS."""
 
-OPT_OUT_PROMPTS: Final = ("opt-out-offer", "opted-out")
-"""Prompts of a line on which callers can key that they want no more texts."""
+OPT_OUT_PROMPTS: Final = ("opt-out-offer", "opted-out", "no-more-texts")
+"""Prompts of a line with an opt-out key. `opted-out` ends with "Connecting you"; `no-more-texts` is
+for lines whose default destination connects nobody."""
 
 REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "disclosure",  # a line names its own
@@ -42,22 +44,22 @@ REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "caller-id-confirm",
     *OPT_OUT_PROMPTS,
 }
-"""The prompts that a call may need in its language, whatever the line."""
+"""The prompts that any line needs in each of its languages."""
 
 DIGIT_PROMPTS: Final = tuple(f"digit-{digit}" for digit in range(10))
-"""Prompts for reading numbers back where the PBX cannot; nobody has to have them.
+"""Prompts for reading numbers back if the PBX has no digits. Optional.
 
-Shipped in English only: docs/speech.md tells why.
+Shipped in English only; docs/speech.md explains why.
 """
 
 DOCUMENTED: Final = ("no-forwarding", "not-linked")
-"""Prompts whose texts are, word for word, what the hook's documentation says it answers."""
+"""Prompts with exactly the texts that the hook's documentation lists as answers."""
 
 MAX_TEXT_BYTES: Final = 4096
-"""Longest text from outside that is spoken: about five minutes."""
+"""Longest untrusted text that is spoken: about five minutes."""
 
 MAX_SENTENCE: Final = 240
-"""Longest part of a text, in characters, that is spoken in one breath."""
+"""Longest part of a text, in characters, that is rendered at once."""
 
 _APOSTROPHES = str.maketrans(
     dict.fromkeys(
@@ -68,12 +70,12 @@ _APOSTROPHES = str.maketrans(
 )
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}")
 _SENTENCE_END = re.compile(r"(?<=[.!?\N{HORIZONTAL ELLIPSIS}])\s+")
-_BREATHS = (", ", "; ", ": ", " ")  # where a long sentence is parted, best first
+_BREAKS = (", ", "; ", ": ", " ")  # where a long sentence is divided, best first
 _DIGIT = re.compile(r"(?<!\d)\d(?!\d)")
 
 
 def clean(text: str) -> str:
-    """Make a text from outside fit to be spoken: one line, no control characters, 4 KiB at most.
+    """Prepare an untrusted text to be spoken: one line, no control characters, 4 KiB at most.
 
     A longer text is cut at the last space that fits.
     """
@@ -86,17 +88,17 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Put a text that an editor wrapped into one line: where lines end is not spoken."""
+    """Join the lines of a text that an editor wrapped."""
     return " ".join(filter(None, map(str.strip, text.split("\n"))))
 
 
 def sentences(text: str) -> list[str]:
-    """Part a text into sentences, and a sentence longer than MAX_SENTENCE where one may breathe."""
+    """Divide a text into sentences, and those longer than MAX_SENTENCE at commas or spaces."""
     parts = []
     for sentence in _SENTENCE_END.split(text.strip()):
         rest = sentence
         while len(rest) > MAX_SENTENCE:
-            place = _breath(rest)
+            place = _break(rest)
             parts.append(rest[:place].rstrip())
             rest = rest[place:].lstrip()
         parts.append(rest)
@@ -104,7 +106,7 @@ def sentences(text: str) -> list[str]:
 
 
 def comparable(text: str) -> str:
-    """Bring texts that differ in apostrophes, case, spaces or a final stop into one form."""
+    """Normalise apostrophes, case, spaces and a final stop, so that texts can be compared."""
     plain = unicodedata.normalize("NFKC", clean(text).translate(_APOSTROPHES))
     return plain.casefold().strip(" .!")
 
@@ -112,8 +114,8 @@ def comparable(text: str) -> str:
 def language_tags(language: str) -> tuple[str, ...]:
     """Return the BCP 47 tags to try for a language, the given one first, its base last.
 
-    `fr-CA` gives `fr-ca` and `fr`. Anything else gives nothing: it may come from outside
-    and ends up in an engine's arguments.
+    `fr-CA` gives `fr-ca` and `fr`. An invalid tag gives nothing: it may be untrusted, and it
+    becomes an argument of an engine.
     """
     tag = language.strip().replace("_", "-").lower()
     if not _LANGUAGE_TAG.fullmatch(tag):
@@ -122,14 +124,14 @@ def language_tags(language: str) -> tuple[str, ...]:
 
 
 def menu_key(text: str) -> str | None:
-    """Return the key that a language's menu prompt asks for: the one digit in its text."""
+    """Return the key that a language menu prompt asks for: the only digit in its text."""
     keys = _DIGIT.findall(text)
     return keys[0] if len(keys) == 1 else None
 
 
-def _breath(sentence: str) -> int:
-    """Where to part a long sentence: the last comma and the like that fits, else the last space."""
-    for mark in _BREATHS:
+def _break(sentence: str) -> int:
+    """Return where to divide a long sentence: after the last comma or the like, or space."""
+    for mark in _BREAKS:
         place = sentence.rfind(mark, MAX_SENTENCE // 2, MAX_SENTENCE)
         if place > 0:
             return place + len(mark)

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RATE = 8000
-"""Samples a second: what STREAM FILE's endpos counts in for a telephone call."""
+"""Samples per second, the unit of STREAM FILE's endpos in a telephone call."""
 
 WIDE_RATE = 16_000
-"""Samples a second of HD voice: what Asterisk calls `wav16`."""
+"""Samples per second of HD voice, Asterisk's `wav16`."""
 
 MAX_SECONDS = 360.0
-"""Longest sound that is taken."""
+"""Longest sound that is accepted."""
 
 
 FileState = tuple[int, int, int, int]
-"""Device, inode, and nanoseconds of the last change of content and of anything: which file it is.
+"""Device, inode, mtime and ctime in nanoseconds, which identify a file and its content.
 
-The last cannot be set, so a file that was changed is not taken for the one before.
+Programs cannot set ctime, so a changed file is always noticed.
 """
 
 
@@ -40,15 +40,15 @@ class Recording:
     text: str
     """The words, exactly as spoken."""
     path: str
-    """As the PBX names the file: absolute and without its ending, as STREAM FILE wants it."""
+    """The file on the PBX: an absolute path without its extension, as STREAM FILE expects."""
     wav: Path
     """The file on this machine."""
     samples: int
-    """Length in samples of 8 kHz; a playback whose endpos is less was not heard out."""
+    """Length in samples of 8 kHz; a playback with a smaller endpos was not heard to the end."""
     sha256: str
-    """Of the sound file, in hex."""
+    """SHA-256 of the sound file, in hex."""
     text_sha256: str
-    """Of the text in UTF-8, in hex."""
+    """SHA-256 of the text in UTF-8, in hex."""
     state: FileState | None = field(default=None, compare=False)
     """Which file was read."""
 
@@ -60,7 +60,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class SoundInfo:
-    """What there is to know about a sound file."""
+    """Length, hash and identity of a sound file."""
 
     samples: int
     sha256: str
@@ -70,32 +70,32 @@ class SoundInfo:
 def read_sound_info(path: Path, rate: int = RATE, *, audible: bool = False) -> SoundInfo:
     """Read a sound file's length and hash. `rate` is the expected sample rate.
 
-    With `audible`, a recording that is silent is refused too: its caller would hear nothing, and
-    the record of consent would still say that the text was played.
+    With `audible`, a silent recording is refused too: the caller would hear nothing, and the record
+    of consent would still say that the text was played.
 
-    Raises BadAudio if it is not what Asterisk plays rightly: the one form that `wav` describes, of
-    at most MAX_SECONDS; OSError if it cannot be read.
+    Raises BadAudio if Asterisk would not play it correctly (see `wav`) or it is longer than
+    MAX_SECONDS; OSError if it cannot be read.
     """
-    # Without waiting: a pipe of this name would never be opened.
+    # O_NONBLOCK: opening a pipe would block.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as opened:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise BadAudio("is not a file")
+            raise BadAudio("not_file")
         most = wav.HEADER_BYTES + int(MAX_SECONDS * rate) * wav.SAMPLE_BYTES
         content = opened.read(most + 1)
     if len(content) > most:
-        raise BadAudio(f"is longer than {MAX_SECONDS:g} s")
+        raise BadAudio("too_long", seconds=MAX_SECONDS)
     samples = wav.check(content, rate)
     if audible and wav.is_silent(content):
-        raise BadAudio("is silent")
+        raise BadAudio("silent")
     return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
 
 
 def unchanged(recording: Recording) -> bool:
-    """Tell whether the file of a recording still is what was read. Blocks for a look at it.
+    """Return whether the file of a recording is unchanged since it was read. Blocks.
 
-    One that was copied or touched is read again: only its sound counts.
+    A file that was copied or touched is read again: only its content counts.
     """
     try:
         if _state(recording.wav.stat()) == recording.state:

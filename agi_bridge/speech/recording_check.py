@@ -1,7 +1,6 @@
-"""Recordings that a business brings: whether they will do on a telephone, and made so.
+"""Recordings that a business supplies: checked for the telephone, and what fixes them.
 
-Everything is said in words that a person in a studio understands, with what helps: what can be put
-right here, and what has to be recorded again.
+Each issue names its fix: some recordings can be converted here, others must be recorded again.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from . import wav
 from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read_samples
 from .errors import BadAudio
+from .problems import Problem
 from .recording import RATE, read_sound_info
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from .audio import Samples
 
 LEVEL_TOLERANCE_DB: Final = 3.0
-"""How far a recording's level may be from LEVEL_DBOV: less is hardly heard as a difference."""
+"""How far a recording's level may be from LEVEL_DBOV; smaller differences are hardly audible."""
 
 EDGE_SECONDS: Final = 0.4
-"""Longest silence before and after the speech: callers take more for a dead line."""
+"""Longest silence before and after the speech; with more, callers think the line is dead."""
 
 LETTERS_PER_SECOND: Final = (5.0, 28.0)
 """Slowest and fastest speech that can be the text; the shipped prompts have 8 to 20."""
 
 LONG_DISCLOSURE_SECONDS: Final = 30.0
-"""A disclosure that is longer than this loses callers."""
+"""Callers hang up during a disclosure that is longer than this."""
 
-_CLIPPED_RUN = 3  # samples in a row at the peak: no voice stands still there
+_CLIPPED_RUN = 3  # samples in a row at the peak: a voice does not stay there
 _CLIPPED_FROM = 0.5  # of full scale; a lower peak is not clipping
 _SILENCE = 0.01  # of the peak, as in audio
 _FEW_LETTERS = 12  # a text too short to tell its pace
@@ -46,51 +46,52 @@ _LARGEST = 32 << 20  # no file of 16 bit, one channel, 8 kHz is larger, whatever
 
 
 class RecordingFix(IntEnum):
-    """What puts a recording right, the mildest first."""
+    """What fixes a recording, the smallest change first."""
 
     REWRITE = 1
-    """The samples are good: they are written again, untouched, with the header that is played."""
+    """The samples are good: write them again, unchanged, with the header that Asterisk reads."""
     CONVERT = 2
-    """Format, level and silence are converted."""
+    """Convert format, level and silence."""
     RECORD = 3
-    """It has to be recorded, or exported, again."""
+    """Record or export it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingIssue:
-    """Something about a recording that will not do."""
+    """Something that is wrong with a recording."""
 
-    problem: str
-    """What is wrong, as the end of a sentence that begins with the file's name."""
+    problem: Problem
+    """What is wrong, after the file's name."""
     fix: RecordingFix
 
 
 def check_recording(path: Path, text: str) -> list[RecordingIssue]:
-    """Return all that will not do about a recording of a text; blocks for some 10 ms a minute."""
+    """Return everything that is wrong with a recording of a text. Blocks: 10 ms a minute."""
     try:
         samples, rate = read_samples(path)
     except BadAudio as error:
-        return [RecordingIssue(str(error), RecordingFix.RECORD)]
+        return [RecordingIssue(error.problem, RecordingFix.RECORD)]
     issues = []
     try:
         read_sound_info(path)
     except BadAudio as error:
-        issues.append(RecordingIssue(str(error), _cure(path)))
+        issues.append(RecordingIssue(error.problem, _fix(path)))
     except OSError as error:
-        return [RecordingIssue(f"cannot be read ({error.strerror})", RecordingFix.RECORD)]
+        problem = Problem("unreadable", reason=error.strerror)
+        return [RecordingIssue(problem, RecordingFix.RECORD)]
     if abs(samples).max(initial=0.0) <= wav.SILENCE_PEAK / 32768:
-        return [*issues, RecordingIssue("is silent", RecordingFix.RECORD)]
+        return [*issues, RecordingIssue(Problem("silent"), RecordingFix.RECORD)]
     return issues + _sound(samples, rate) + _timing(samples, rate, text)
 
 
 def rewrite(path: Path, target: Path) -> None:
-    """Write a recording again as Asterisk plays it, its samples untouched.
+    """Write a recording again as Asterisk plays it, with its samples unchanged.
 
     Raises BadAudio if its samples would have to be converted, or OSError.
     """
     samples = wav.samples(path.read_bytes(), RATE)
     if samples is None:
-        raise BadAudio("cannot be rewritten: it is in another format, or damaged")
+        raise BadAudio("not_rewritable")
     with target.open("wb") as opened:
         opened.write(wav.header(len(samples), RATE) + samples)
         opened.flush()
@@ -98,28 +99,28 @@ def rewrite(path: Path, target: Path) -> None:
 
 
 def keep_original(path: Path) -> Path:
-    """Copy a recording to what an original is called, and return it; none is ever replaced."""
+    """Copy a recording to `NAME.wav.original` and return that path; no original is replaced."""
     original = _free(path.with_name(f"{path.name}{_ORIGINAL}"))
     shutil.copy2(path, original)
     return original
 
 
-def _cure(path: Path) -> RecordingFix:
-    """What makes of a file that can be read one that Asterisk plays."""
+def _fix(path: Path) -> RecordingFix:
+    """Return what turns a readable file into one that Asterisk plays."""
     if path.stat().st_size > _LARGEST:
         return RecordingFix.CONVERT
     content = path.read_bytes()
     if wav.samples(content, RATE) is not None:
         return RecordingFix.REWRITE
     found = wav.parts(content)
-    # Of several stretches of samples libsndfile reads one, of a file that was not closed what is
-    # there: nobody could tell that it is all of it.
+    # libsndfile reads one of several blocks of samples, and whatever a file that was not closed
+    # contains: whether that is everything cannot be known.
     whole = found is None or (len(found.sounds) == 1 and found.stated)
     return RecordingFix.CONVERT if whole else RecordingFix.RECORD
 
 
 def _free(path: Path) -> Path:
-    """The path, or with a number that no file has: an earlier original is never replaced."""
+    """Return the path, or the path with the first free number."""
     found = path
     for number in count(2):
         if not found.exists():
@@ -136,24 +137,15 @@ def _sound(samples: Samples, rate: int) -> list[RecordingIssue]:
     issues = []
     clipped = _runs(height >= peak * 0.999) if peak >= _CLIPPED_FROM else 0
     if clipped:
-        issues.append(
-            RecordingIssue(
-                f"is clipped in {clipped} places: record it again, softer", RecordingFix.RECORD
-            )
-        )
+        problem = Problem("clipped", count=clipped)
+        issues.append(RecordingIssue(problem, RecordingFix.RECORD))
     level = active_level(samples, rate)
     if abs(level - LEVEL_DBOV) > LEVEL_TOLERANCE_DB:
-        word = "loud" if level > LEVEL_DBOV else "soft"
-        issues.append(
-            RecordingIssue(
-                f"is too {word}: {level:.0f} dB instead of {LEVEL_DBOV:.0f} dB",
-                RecordingFix.CONVERT,
-            )
-        )
+        code = "too_loud" if level > LEVEL_DBOV else "too_quiet"
+        problem = Problem(code, level=level, wanted=LEVEL_DBOV)
+        issues.append(RecordingIssue(problem, RecordingFix.CONVERT))
     elif peak > 10 ** (PEAK_DBFS / 20) + 1e-3:
-        issues.append(
-            RecordingIssue("has peaks that a telephone line may clip", RecordingFix.CONVERT)
-        )
+        issues.append(RecordingIssue(Problem("peaks"), RecordingFix.CONVERT))
     return issues
 
 
@@ -165,20 +157,19 @@ def _timing(samples: Samples, rate: int, text: str) -> list[RecordingIssue]:
     silence = max(loud[0], len(samples) - 1 - loud[-1]) / rate
     issues = []
     if silence > EDGE_SECONDS:
-        issues.append(
-            RecordingIssue(f"has {silence:.1f} s of silence at one end", RecordingFix.CONVERT)
-        )
+        problem = Problem("long_silence", seconds=silence)
+        issues.append(RecordingIssue(problem, RecordingFix.CONVERT))
     seconds = (loud[-1] - loud[0] + 1) / rate
     slowest, fastest = LETTERS_PER_SECOND
     if len(text) >= _FEW_LETTERS and not slowest <= len(text) / seconds <= fastest:
-        word = "short" if len(text) / seconds > fastest else "long"
-        problem = f"is {seconds:.1f} s, too {word} for its text: is it the right one?"
+        code = "short_for_text" if len(text) / seconds > fastest else "long_for_text"
+        problem = Problem(code, seconds=seconds)
         issues.append(RecordingIssue(problem, RecordingFix.RECORD))
     return issues
 
 
 def _runs(flags: np.ndarray) -> int:
-    """Count the stretches of at least _CLIPPED_RUN flags that are set."""
+    """Count the runs of at least _CLIPPED_RUN set flags."""
     import numpy as np  # noqa: PLC0415  # as in audio
 
     edges = np.diff(np.concatenate([[0], flags.astype(int), [0]]))

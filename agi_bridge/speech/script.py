@@ -1,12 +1,12 @@
-"""The script: every text of the dialogue, by language, with places for what is a line's own.
+"""The script: every text of the dialogue, by language, with placeholders for a line's values.
 
-One TOML file a language; your own folder adds languages to those shipped, or replaces one
-whole. A text may hold these places, and no other:
+There is one TOML file per language. A business's own folder adds languages to the shipped ones, or
+replaces one completely. A text may contain these placeholders:
 
     {brand}       the name that callers know
-    {policy_url}  where terms and privacy are, read aloud: example.com/text -> "example dot com ..."
-    {help}        the word that the language's texters send for help
-    {digits}      at the end only: what the PBX says after the recording
+    {policy_url}  the address of terms and privacy, read aloud: "example dot com slash text"
+    {help}        the word to send for help in the language
+    {digits}      at the end only: digits that the PBX says after the recording
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadScript
+from .problems import Problem
 from .prompt_names import PROMPTS, language_tags, one_line
 from .recording import text_hash
 
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TEXTS: Final = Path(__file__).parent / "texts"
-"""The scripts that come with the package."""
+"""The shipped scripts."""
 
 NAMES: Final = ("disclosure-marketing", *(n for n in PROMPTS if n != "disclosure-example-store"))
-"""Every text that a language has to have."""
+"""Every text that a language must have."""
 
 WORDS: Final = ("help", "dot", "slash", "dash")
-"""Every word that a language has to have."""
+"""Every word that a language must have."""
 
 _DIGITS = "{digits}"
 _PLACE = re.compile(r"\{([^{}]*)\}")
-_PLACES = frozenset({"brand", "policy_url", "help", "digits"})
+_PLACEHOLDERS = frozenset({"brand", "policy_url", "help", "digits"})
 _SPOKEN_SIGNS = {".": "dot", "/": "slash", "-": "dash"}
 
 
@@ -49,30 +50,30 @@ class Text:
     name: str
     language: str
     text: str
-    """The words, with all places filled."""
+    """The words, with all placeholders filled."""
     version: int
-    """Of the language's script; 0 if the line replaces the text."""
+    """The version of the language's script; 0 if the line replaces the text."""
     digits_follow: bool
-    """Whether the PBX goes on with digits, so that the voice must not fall."""
+    """Whether digits follow, so that the voice must not fall at the end."""
 
     @property
     def sha256(self) -> str:
-        """Of the text in UTF-8, in hex: what the record of consent refers to."""
+        """SHA-256 of the text in UTF-8, in hex, as in the record of consent."""
         return text_hash(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class LineVariables:
-    """What is a line's own in its texts."""
+    """A line's values for the placeholders, and its own texts."""
 
     brand: str
     policy_url: str = ""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Texts that replace the script's, by language and name; they may hold the same places."""
+    """Texts that replace the script's, by language and name, with the same placeholders."""
 
 
 EXAMPLE: Final = LineVariables("Example Store", "example.com/text")
-"""The line of the package's own branded recording."""
+"""The values of the shipped branded recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,10 @@ class _Language:
 
 
 class Script:
-    """The texts of all languages. Raises BadScript, naming everything that is wrong with them."""
+    """The texts of all languages. Raises BadScript, which lists everything that is wrong."""
 
     def __init__(self, own: Path | None = None) -> None:
-        problems: list[str] = []
+        problems: list[Problem] = []
         self._languages: dict[str, _Language] = {}
         for folder in filter(None, (TEXTS, own)):
             files = _files(folder, problems)
@@ -96,17 +97,17 @@ class Script:
                 if found is not None:
                     self._languages[path.stem.lower()] = found
             if not files and not problems:
-                problems.append(f"{folder} holds no LANGUAGE.toml")
+                problems.append(Problem("no_scripts").of(folder))
         if problems:
             raise BadScript(problems)
 
     @property
     def languages(self) -> frozenset[str]:
-        """The languages that have a script."""
+        """The languages with a script."""
         return frozenset(self._languages)
 
     def shipped(self, name: str, language: str) -> str:
-        """Return the words of the package's own recording of a prompt."""
+        """Return the text of the shipped recording of a prompt."""
         if name == "disclosure-example-store":
             name = "disclosure"
         elif name in self._languages[language].unbranded:
@@ -116,11 +117,11 @@ class Script:
     def texts(
         self, line: LineVariables, languages: Iterable[str], names: Iterable[str]
     ) -> list[Text]:
-        """Return a line's texts, by name and language, as they are to be recorded.
+        """Return a line's texts as they are to be recorded.
 
-        Raises BadScript, naming every language, text and place that is missing.
+        Raises BadScript, which lists every missing language, text and value.
         """
-        problems: list[str] = []
+        problems: list[Problem] = []
         wanted = list(names)
         found = [
             text
@@ -133,34 +134,34 @@ class Script:
         return found
 
     def _text(
-        self, line: LineVariables, language: str, name: str, problems: list[str]
+        self, line: LineVariables, language: str, name: str, problems: list[Problem]
     ) -> Text | None:
         script = self._script(language)
         if script is None:
-            problems.append(f"{language!r} has no script: write {language}.toml")
+            problems.append(Problem("no_script", language=language).of(repr(language)))
             return None
         own = line.texts.get(language, {}).get(name)
         template = script.texts.get(name) if own is None else own
         if template is None:
-            problems.append(f"{language!r} has no text {name!r}")
+            problems.append(Problem("no_script_text", name=name).of(repr(language)))
             return None
-        faults = [f"{language}: {name} {fault}" for fault in _faults(template)]
+        faults = [fault.of(name).within(language) for fault in _faults(template)]
         words = {
             "brand": line.brand,
             "policy_url": aloud(line.policy_url, script.words),
             "help": script.words["help"],
             "digits": "",
         }
-        places = set(_PLACE.findall(template)) & _PLACES - {"digits"}
+        places = set(_PLACE.findall(template)) & _PLACEHOLDERS - {"digits"}
         faults += [
-            f"{language}: {name} needs the line's {place}, which is empty"
+            Problem("no_value", name=place).of(name).within(language)
             for place in sorted(places)
             if not words[place]
         ]
         problems += faults
         if faults:
             return None
-        # One pass: what a brand contains is never a place itself.
+        # One pass: braces in a brand are not placeholders.
         spoken = _PLACE.sub(lambda place: words[place[1]], one_line(template)).strip()
         version = script.version if own is None else 0
         return Text(name, language, spoken, version, template.endswith(_DIGITS))
@@ -171,66 +172,67 @@ class Script:
 
 
 def aloud(address: str, words: Mapping[str, str]) -> str:
-    """Return a web address as it is read to a caller: without https://, its signs as words."""
+    """Return a web address as it is read to a caller: without https://, with words for signs."""
     bare = re.sub(r"^\w+://(?:www\.)?", "", address.strip()).rstrip("/")
     spoken = re.sub(r"[./-]", lambda sign: f" {words[_SPOKEN_SIGNS[sign[0]]]} ", bare)
     return " ".join(spoken.split())
 
 
-def _faults(template: str) -> list[str]:
+def _faults(template: str) -> list[Problem]:
     places = _PLACE.findall(template)
-    faults = [f"holds {{{place}}}, which is unknown" for place in places if place not in _PLACES]
+    faults = [Problem("placeholder", name=place) for place in places if place not in _PLACEHOLDERS]
     if "digits" in places[:-1] or ("digits" in places and not template.endswith(_DIGITS)):
-        faults.append(f"may hold {_DIGITS} at its end only")
+        faults.append(Problem("digits_place"))
     if set("{}") & set(_PLACE.sub("", template)):
-        faults.append("holds a brace of no place")
+        faults.append(Problem("brace"))
     if not template.replace(_DIGITS, "").strip():
-        faults.append("is empty")
+        faults.append(Problem("empty_text"))
     return faults
 
 
-def _files(folder: Path, problems: list[str]) -> list[Path]:
-    """The scripts in a folder; hidden files (`._en.toml`) are passed over."""
+def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+    """Return the scripts in a folder, without hidden files (`._en.toml`)."""
     try:
         files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".toml"]
     except OSError as error:
-        problems.append(f"{folder} cannot be read ({error.strerror})")
+        problems.append(Problem("unreadable", reason=error.strerror).of(folder))
         return []
     return [path for path in files if not path.name.startswith(".")]
 
 
-def _read(path: Path, problems: list[str]) -> _Language | None:
+def _read(path: Path, problems: list[Problem]) -> _Language | None:
     try:
         content = tomllib.loads(read_text(path))
     except NotText as error:
-        problems.append(f"{path.name} {error}")
+        problems.append(Problem("script", problem=error).of(path.name))
         return None
     except (OSError, ValueError, RecursionError) as error:
-        problems.append(f"{path.name} cannot be read: {error}")
+        problems.append(Problem("unreadable", reason=error).of(path.name))
         return None
     before = len(problems)
     tables = {name: _table(content, name, path, problems) for name in ("words", "texts")}
     unbranded = _table(content, "unbranded", path, problems) if "unbranded" in content else {}
     version = content.get("version")
     if not isinstance(version, int) or version < 1:
-        problems.append(f"{path.name} has no version: a whole number, raised with every change")
+        problems.append(Problem("script_version").of(path.name))
         version = 1
     for table, names in {"words": WORDS, "texts": NAMES}.items():
         missing = [name for name in names if name not in tables[table]]
         if missing:
-            problems.append(f"{path.name} lacks {table}: {', '.join(missing)}")
+            problem = Problem("script_incomplete", table=table, names=", ".join(missing))
+            problems.append(problem.of(path.name))
     for name, text in chain(tables["texts"].items(), unbranded.items()):
-        problems += [f"{path.name}: {name} {fault}" for fault in _faults(text)]
+        problems += [fault.of(name).within(path.name) for fault in _faults(text)]
     if len(problems) > before:
         return None
     return _Language(version, tables["words"], tables["texts"], unbranded)
 
 
 def _table(
-    content: Mapping[str, Any], name: str, path: Path, problems: list[str]
+    content: Mapping[str, Any], name: str, path: Path, problems: list[Problem]
 ) -> dict[str, str]:
     table = content.get(name, {})
     if isinstance(table, dict) and all(isinstance(value, str) for value in table.values()):
         return table
-    problems.append(f"{path.name}: {name} must be a table of texts")
+    problems.append(Problem("script_table").of(name).within(path.name))
     return {}

@@ -1,13 +1,13 @@
-"""WAV files as Asterisk plays them, and why it would not play others.
+"""WAV files as Asterisk plays them, and what is wrong with those that it plays incorrectly.
 
 Asterisk's `format_wav.c` (the same from 18 to 22) is not a general reader. `check_header` walks the
-chunks, does not skip the byte that fills up a chunk of odd size, and refuses all formats but PCM.
-STREAM FILE then plays from byte 44 (`wav_seek`, WAV_HEADER_SIZE), whatever is there, up to the size
-that the `data` chunk states (`wav_read`), and reports what follows byte 44 as the length
-(`wav_tell`). So a chunk before the samples is heard as noise and cuts off the end; one behind them
-makes more of the recording heard than there is. Only one form is played and reported rightly: 44
-bytes of header, then the samples and nothing else. That form alone is taken. (Of it Asterisk leaves
-out the last 44 bytes, 2.75 ms, because it counts the header into the size; nobody hears that.)
+chunks, does not skip the padding byte after a chunk of odd size, and accepts only PCM. STREAM FILE
+then plays everything from byte 44 (`wav_seek`, WAV_HEADER_SIZE) up to the size in the `data` chunk
+(`wav_read`), and reports the length from byte 44 (`wav_tell`). So a chunk before the samples
+is heard as noise and cuts off the end; a chunk after them makes the reported length too long. Only
+one form is played and reported correctly: 44 bytes of header, then only samples. Other forms are
+refused. (Asterisk does not play the last 44 bytes, 2.75 ms, because it counts the header as part of
+the size. This is inaudible.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER_BYTES: Final = 44
-"""Of the form that Asterisk plays: RIFF, `fmt ` of 16 bytes, and the head of `data`."""
+"""Size of the correct header: RIFF, `fmt ` of 16 bytes, and the head of `data`."""
 
 SAMPLE_BYTES: Final = 2
 
@@ -37,18 +37,18 @@ _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _PCM, _EXTENSIBLE = 0x0001, 0xFFFE
 _PCM_SUBFORMAT = bytes.fromhex("0100000000001000800000aa00389b71")
-# What programs write that cannot know the length yet: FFmpeg 0xFFFFFFFF, SoX 0x7FFFF000 and more.
+# Lengths that programs write while streaming: FFmpeg 0xFFFFFFFF, SoX 0x7FFFF000 and larger.
 _UNKNOWN_LENGTH = 0x7FFFF000
 _MOST_CHUNKS = 1000  # before the samples
 
 
 class Parts(NamedTuple):
-    """What a WAV file consists of, as far as it can be read."""
+    """The chunks of a WAV file, as far as they can be read."""
 
     format: bytes
     """Body of the `fmt ` chunk; empty if there is none."""
     sounds: tuple[bytes, ...]
-    """What is there of each `data` chunk; in a sound file there is one."""
+    """The available content of each `data` chunk; a valid file has one."""
     stated: int
     """Length in bytes that the first `data` chunk states."""
     others: tuple[str, ...]
@@ -56,12 +56,12 @@ class Parts(NamedTuple):
 
     @property
     def cut_short(self) -> bool:
-        """Whether less is there than the file says; what a pipe wrote says nothing."""
+        """Whether the file has fewer samples than it states; a streamed file states none."""
         return bool(self.sounds) and len(self.sounds[0]) < self.stated < _UNKNOWN_LENGTH
 
 
 def header(data_bytes: int, rate: int) -> bytes:
-    """Return the header of the one form: 16 bit, one channel, `data_bytes` of samples to follow."""
+    """Return the correct header: 16 bit, one channel, followed by `data_bytes` of samples."""
     return _FORM.pack(
         *(b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE"),
         *(b"fmt ", 16, _PCM, 1, rate, rate * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES),
@@ -70,17 +70,17 @@ def header(data_bytes: int, rate: int) -> bytes:
 
 
 def check(content: bytes, rate: int) -> int:
-    """Return the number of samples of a WAV file of the one form.
+    """Return the number of samples of a WAV file that Asterisk plays correctly.
 
-    Raises BadAudio, saying what is wrong with the file, if it has another form.
+    Raises BadAudio, which says what is wrong, for any other file.
     """
     size = len(content) - HEADER_BYTES
     if size > 0 and size % SAMPLE_BYTES == 0 and content[:HEADER_BYTES] == header(size, rate):
         return size // SAMPLE_BYTES
     found = parts(content)
     if found is None or not found.format:
-        raise BadAudio("is not a WAV file")
-    raise BadAudio(_fault(found, rate))
+        raise BadAudio("not_wav")
+    raise _fault(found, rate)
 
 
 def is_silent(content: bytes) -> bool:
@@ -92,10 +92,9 @@ def is_silent(content: bytes) -> bool:
 
 
 def samples(content: bytes, rate: int) -> bytes | None:
-    """Return the samples of a file of another form that are as Asterisk wants them: 16 bit, mono.
+    """Return the samples of a file with another header, if they are 16 bit, mono and at `rate`.
 
-    None if they would have to be converted, or the file is damaged: whether all of it is there has
-    to be certain.
+    None if they would have to be converted, or if the file is damaged or may be incomplete.
     """
     found = parts(content)
     if found is None or not _as_wanted(found.format, rate) or len(found.sounds) != 1:
@@ -107,7 +106,7 @@ def samples(content: bytes, rate: int) -> bytes | None:
 
 
 def parts(content: bytes) -> Parts | None:
-    """Part a WAV file into its chunks; None if it is none."""
+    """Split a WAV file into its chunks; None if it is not a WAV file."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return None
     formats: list[bytes] = []
@@ -129,7 +128,7 @@ def parts(content: bytes) -> Parts | None:
 
 
 def cut_short(path: Path) -> bool:
-    """Tell whether a file is a WAV of which less is there than it says. Raises OSError."""
+    """Return whether a file is a WAV with fewer samples than it states. Raises OSError."""
     with path.open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(0)
@@ -147,7 +146,7 @@ def cut_short(path: Path) -> bool:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Yield each chunk's name, stated length, and what is there of it."""
+    """Yield each chunk's name, stated length, and available content."""
     place = 12
     while place + _CHUNK.size <= len(content):
         name, stated = _CHUNK.unpack_from(content, place)
@@ -165,15 +164,15 @@ def _as_wanted(body: bytes, rate: int) -> bool:
     return pcm and (channels, hertz, align, bits) == (1, rate, SAMPLE_BYTES, 8 * SAMPLE_BYTES)
 
 
-def _fault(found: Parts, rate: int) -> str:
-    """Say why a WAV file is not of the one form."""
+def _fault(found: Parts, rate: int) -> BadAudio:
+    """Say why Asterisk does not play a WAV file correctly."""
     if not _as_wanted(found.format, rate):
-        return f"is not 16 bit, one channel, {rate // 1000} kHz"
+        return BadAudio("format", khz=rate // 1000)
     if len(found.sounds) > 1:
-        return "holds more than one stretch of samples: export it again as a plain WAV"
+        return BadAudio("several_blocks")
     if found.cut_short:
-        return "is cut short: its header tells of more samples than are there"
+        return BadAudio("cut_short")
     if not found.sounds or not found.sounds[0]:
-        return "is empty, or was not closed by the program that recorded it"
-    told = f", such as {found.others[0]}" if found.others and found.others[0].isprintable() else ""
-    return f"has a header that Asterisk misreads (it holds more than the samples{told})"
+        return BadAudio("empty")
+    named = found.others and found.others[0].isprintable()
+    return BadAudio("header", example=f", such as {found.others[0]}" if named else "")

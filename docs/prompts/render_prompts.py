@@ -31,7 +31,7 @@ import numpy as np
 import soxr
 
 from agi_bridge.speech import DIGIT_PROMPTS, PROMPTS, Script
-from agi_bridge.speech import RATE as MODEL_RATE
+from agi_bridge.speech.engines.kokoro import RATE as MODEL_RATE
 from agi_bridge.speech.engines.kokoro import VOICES, KokoroModel
 
 RATE = 8_000

@@ -77,15 +77,31 @@ async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
     assert DIGITS not in str(logs)
 
 
-async def test_a_caller_who_is_not_connected_after_opting_out_is_not_told_so(
+@pytest.mark.parametrize(
+    ("default", "ending"),
+    [
+        ({"kind": "hangup"}, ["no-more-texts", "goodbye"]),
+        ({"kind": "say", "prompt": "not-linked"}, ["no-more-texts", "not-linked"]),
+        ({"kind": "dialplan", "context": "shop"}, ["opted-out"]),
+    ],
+)
+async def test_an_opt_out_is_confirmed_and_the_ending_is_true(
+    call_env: CallEnv, default: dict[str, str], ending: list[str]
+) -> None:
+    await call_env(f"{DIGITS},1")
+    call = await live(call_env, {"opt-out-offer": "9"}, line={**KEY, "default": default})
+    heard = prompts_heard(call)
+    assert heard[heard.index("opt-out-offer") + 1 :] == ending
+    assert len(await revocations(call_env)) == 1
+
+
+async def test_the_confirmation_of_an_opt_out_comes_after_a_short_silence(
     call_env: CallEnv,
 ) -> None:
     await call_env(f"{DIGITS},1")
-    line = {**KEY, "default": {"kind": "hangup"}}
-    call = await live(call_env, {"opt-out-offer": "9"}, line=line)
-    assert prompts_heard(call)[-1] == "goodbye"
-    assert "opted-out" not in prompts_heard(call)
-    assert len(await revocations(call_env)) == 1
+    call = await live(call_env, {"opt-out-offer": "9"})
+    spoken = [index for index, words in enumerate(call.commands) if "opted-out" in " ".join(words)]
+    assert call.commands[spoken[0] - 1] == ["WAIT", "FOR", "DIGIT", "200"]
 
 
 async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, LOOK_EVERY, WINDOW, due
+from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, POLL_EVERY, WINDOW, due
 from agi_bridge.consent import ConsentRecord, IllegalTransition, LedgerUnavailable, State, Withheld
 from agi_bridge.hook import Breaker, Outcome
 from tests.support.resubmit_env import NOON, NUMBER, ResubmitEnv, at, down, unsent
@@ -72,7 +72,7 @@ async def test_one_found_at_the_last_moment_is_sent() -> None:
 async def test_a_clock_that_is_behind_makes_it_wait_and_nothing_else() -> None:
     env = ResubmitEnv(unsent("a"))
     env.clock = -3600.0
-    assert await env.resubmission.round() == LOOK_EVERY
+    assert await env.resubmission.round() == POLL_EVERY
     assert env.events == []
 
 
@@ -91,7 +91,7 @@ async def test_a_clock_that_is_set_back_lets_nothing_be_sent_late(set_by: float)
     await env.play(until=2 * DAY)
     assert all(when <= WINDOW.total_seconds() for _, when in env.submitted)
     assert env.events[-1][1] is State.EXPIRED
-    assert env.events[-1][2] <= WINDOW.total_seconds() + LOOK_EVERY.total_seconds()
+    assert env.events[-1][2] <= WINDOW.total_seconds() + POLL_EVERY.total_seconds()
 
 
 async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> None:
@@ -100,7 +100,7 @@ async def test_what_was_dated_by_a_clock_that_was_ahead_is_never_sent_late() -> 
     await env.play(until=2 * DAY)
     assert env.submitted == []
     assert env.events[-1][1] is State.EXPIRED
-    assert env.events[-1][2] <= WINDOW.total_seconds() + LOOK_EVERY.total_seconds()
+    assert env.events[-1][2] <= WINDOW.total_seconds() + POLL_EVERY.total_seconds()
     assert env.bodies[-1]["reason"] == "too_old"
 
 
@@ -181,10 +181,10 @@ async def test_one_that_fails_does_not_keep_another_from_expiring() -> None:
 async def test_a_line_of_another_bridge_is_left_alone_until_it_is_too_late() -> None:
     env = ResubmitEnv(unsent("a", line="elsewhere"))
     env.clock = 15.0
-    assert await env.resubmission.round() == LOOK_EVERY
+    assert await env.resubmission.round() == POLL_EVERY
     assert env.events == []
     env.clock = 3600.0
-    assert await env.resubmission.round() == LOOK_EVERY
+    assert await env.resubmission.round() == POLL_EVERY
     assert [state for _, state, _ in env.events] == [State.EXPIRED]
 
 
@@ -226,7 +226,7 @@ async def test_one_that_the_ledger_does_not_give_is_left_to_others(
 
     monkeypatch.setattr(env, "append", refuse)
     with capture_logs() as logs:
-        assert await env.resubmission.round() == LOOK_EVERY
+        assert await env.resubmission.round() == POLL_EVERY
     assert env.submitted == []
     assert logs == []
 
@@ -236,8 +236,8 @@ async def test_a_ledger_that_is_down_is_logged_once_and_tried_later() -> None:
     env.clock = 15.0
     env.refuses = LedgerUnavailable("no database")
     with capture_logs() as logs:
-        assert await env.resubmission.round() == LOOK_EVERY
-        assert await env.resubmission.round() == LOOK_EVERY
+        assert await env.resubmission.round() == POLL_EVERY
+        assert await env.resubmission.round() == POLL_EVERY
         env.refuses = None
         await env.resubmission.round()
         assert len(env.submitted) == 1
@@ -259,7 +259,7 @@ async def test_a_ledger_that_fails_in_the_middle_ends_the_round(
         raise LedgerUnavailable("no database")
 
     monkeypatch.setattr(env, "load_for_retry", gone)
-    assert await env.resubmission.round() == LOOK_EVERY
+    assert await env.resubmission.round() == POLL_EVERY
     assert asked == ["a"]
 
 

@@ -273,7 +273,7 @@ async def test_what_was_foreseen_and_not_said_is_given_up_with_the_call() -> Non
 
 
 async def test_the_pbx_speaks_what_its_engine_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(say, "LEAST_SPOKEN", 0.0)
+    monkeypatch.setattr(say, "SHORTEST_SPEECH", 0.0)
     text = 'Closed, "until" nine; ask.'
     call, whole = await speak(
         FakeLibrary({text: flite(text)}),
@@ -297,7 +297,7 @@ async def test_the_pbx_speaks_what_its_engine_is_given(monkeypatch: pytest.Monke
 async def test_where_the_pbx_does_not_speak_the_next_engine_does(
     monkeypatch: pytest.MonkeyPatch, applications: dict[str, int], least: float, event: str
 ) -> None:
-    monkeypatch.setattr(say, "LEAST_SPOKEN", least)
+    monkeypatch.setattr(say, "SHORTEST_SPEECH", least)
     with capture_logs() as logs:
         call, whole = await speak(
             FakeLibrary({ONE: flite(ONE)}),

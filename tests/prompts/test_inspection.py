@@ -8,7 +8,6 @@ import pytest
 
 from agi_bridge.app.speech import inspect_lines
 from agi_bridge.prompts.inspection import (
-    Issue,
     Prompt,
     Remedy,
     Severity,
@@ -24,8 +23,14 @@ if TYPE_CHECKING:
 
     from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Settings
+    from agi_bridge.speech import Problem
     from agi_bridge.speech.prompt_folder import Source
     from tests.support.prompts_commands import PromptsCli
+
+
+def issues_of(prompt: Prompt) -> list[tuple[str, Severity, Remedy]]:
+    """Code, severity and remedy of each issue."""
+    return [(each.problem.code, each.severity, each.remedy) for each in prompt.issues]
 
 
 def inspected(settings: Settings) -> tuple[LinePrompts, ...]:
@@ -44,7 +49,7 @@ def looked(
     source: Source = "recording",
     *,
     text: str | None = "Goodbye.",
-    problems: tuple[str, ...] = (),
+    problems: tuple[Problem, ...] = (),
     prompt: RequiredPrompt | None = None,
 ) -> Prompt:
     return inspect_prompt(prompt or asked(), PromptFile(source, file, text, problems))
@@ -68,8 +73,7 @@ def test_the_packages_prompts_are_faultless(cli: PromptsCli) -> None:
 def test_the_packages_disclosure_is_noted_for_naming_no_brand(cli: PromptsCli) -> None:
     (found,) = inspected(cli.settings)
     (asking,) = [each for each in found.prompts if each.wanted.is_disclosure]
-    issue = Issue("is the package's own, which names no brand", Severity.NOTE, Remedy.RENDER)
-    assert asking.issues == (issue,)
+    assert issues_of(asking) == [("no_brand", Severity.NOTE, Remedy.RENDER)]
     assert asking.version is None
     assert asking.words.startswith("Thank you for calling. ")
 
@@ -82,9 +86,8 @@ def test_what_was_rendered_is_faultless(rendered: PromptsCli) -> None:
 
 def test_what_was_rendered_for_another_brand_is_stale(rendered: PromptsCli) -> None:
     (found,) = inspected(rendered.configure(brand="Maple Books").settings)
-    issues = {each.wanted.name: each.issues for each in found.prompts if each.issues}
-    told = "is stale: the script's text has changed since"
-    assert issues == {"disclosure": (Issue(told, Severity.FAULT, Remedy.RENDER),)}
+    issues = {each.wanted.name: issues_of(each) for each in found.prompts if each.issues}
+    assert issues == {"disclosure": [("stale", Severity.FAULT, Remedy.RENDER)]}
 
 
 def test_the_languages_come_one_after_the_other(cli: PromptsCli) -> None:
@@ -102,36 +105,32 @@ def test_a_good_recording_has_no_flaw(tmp_path: Path) -> None:
 
 def test_a_recording_of_other_words_is_stale(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "So long."), text="So long.")
-    told = "is stale: the script's text has changed since"
-    assert found.issues == (Issue(told, Severity.FAULT, Remedy.RECORD),)
+    assert issues_of(found) == [("stale", Severity.FAULT, Remedy.RECORD)]
     assert found.words == "So long."
 
 
 def test_other_words_in_a_folder_of_ones_own_are_noted(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "So long."), "prompts", text="So long.")
-    told = "has words of its own, not the script's"
-    assert found.issues == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
+    assert issues_of(found) == [("own_words", Severity.NOTE, Remedy.BY_HAND)]
 
 
 def test_a_missing_prompt_is_to_be_rendered() -> None:
     found = inspect_prompt(asked(), None)
-    assert found.issues == (Issue("is missing", Severity.FAULT, Remedy.RENDER),)
+    assert issues_of(found) == [("missing", Severity.FAULT, Remedy.RENDER)]
     assert found.words == "Goodbye."
     assert found.seconds is None
 
 
 def test_a_missing_prompt_without_a_text_says_why() -> None:
     found = inspect_prompt(RequiredPrompt("hello", "en", None, "'en' has no text 'hello'"), None)
-    assert found.issues == (
-        Issue("is missing: 'en' has no text 'hello'", Severity.FAULT, Remedy.BY_HAND),
-    )
+    assert issues_of(found) == [("missing_text", Severity.FAULT, Remedy.BY_HAND)]
+    assert found.issues[0].problem.endswith("'en' has no text 'hello'")
     assert found.words == ""
 
 
 def test_a_recording_without_its_text_is_a_fault(tmp_path: Path) -> None:
     found = as_read(tone(tmp_path / "en" / "goodbye.wav", 0.6))
-    told = "has no text: write what is spoken into goodbye.txt beside it"
-    assert found.issues == (Issue(told, Severity.FAULT, Remedy.BY_HAND),)
+    assert issues_of(found) == [("no_text", Severity.FAULT, Remedy.BY_HAND)]
 
 
 def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
@@ -143,35 +142,30 @@ def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
 def test_the_packages_prompt_for_a_text_that_cannot_be_made_is_noted(tmp_path: Path) -> None:
     prompt = RequiredPrompt("disclosure", "en", None, "needs the line's policy_url, which is empty")
     found = looked(recording(tmp_path, "disclosure", "Hello."), "shipped", prompt=prompt)
-    told = "cannot have the script's text: needs the line's policy_url, which is empty"
-    assert found.issues == (Issue(told, Severity.NOTE, Remedy.BY_HAND),)
+    assert issues_of(found) == [("no_words", Severity.NOTE, Remedy.BY_HAND)]
+    assert "policy_url" in found.issues[0].problem
 
 
 def test_what_the_pbx_cannot_play_is_a_fault_that_conversion_puts_right(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "goodbye.wav", 0.6, rate=48000)
-    (issue,) = looked(file).issues
-    assert "8 kHz" in issue.problem
-    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.CONVERT)
+    assert issues_of(looked(file)) == [("format", Severity.FAULT, Remedy.CONVERT)]
 
 
 def test_a_level_that_is_off_is_noted(tmp_path: Path) -> None:
-    (issue,) = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03)).issues
-    assert "too soft" in issue.problem
-    assert (issue.severity, issue.remedy) == (Severity.NOTE, Remedy.CONVERT)
+    found = looked(tone(tmp_path / "en" / "goodbye.wav", 0.6, height=0.03))
+    assert issues_of(found) == [("too_quiet", Severity.NOTE, Remedy.CONVERT)]
 
 
 def test_what_was_clipped_has_to_be_recorded_again(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "goodbye.wav", 0.6, height=4.0, clipped=0.6)
-    issues = looked(file).issues
-    (issue,) = [each for each in issues if "clipped" in each.problem]
-    assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.RECORD)
+    assert ("clipped", Severity.FAULT, Remedy.RECORD) in issues_of(looked(file))
 
 
 def test_a_recording_far_too_short_for_its_text_is_a_fault(tmp_path: Path) -> None:
     text = "Enter your ten-digit mobile number, area code first."
     file = tone(tmp_path / "en" / "enter-number.wav", 0.6)
     (issue,) = looked(file, text=text, prompt=asked("enter-number")).issues
-    assert "too short for its text" in issue.problem
+    assert issue.problem.code == "short_for_text"
     assert issue.severity is Severity.FAULT
 
 
@@ -202,7 +196,7 @@ def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(
     issues = {each.wanted.name: each.issues for each in after.prompts if each.issues}
     (issue,) = issues.pop("busy")
     assert not issues
-    assert issue.problem.startswith("differs from manifest.json in its ")
+    assert issue.problem.code == "differs"
     assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.RENDER)
 
 
@@ -211,7 +205,7 @@ def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
     assert prompt.text is not None
     file = tone(tmp_path / "en" / "disclosure.wav", 31.0)
     (issue,) = looked(file, text=prompt.text.text, prompt=prompt).issues
-    assert issue.problem == "takes 31.2 s: above 30 s callers hang up"
+    assert issue.problem.code == "long_disclosure"
     assert issue.severity is Severity.NOTE
 
 
@@ -219,9 +213,8 @@ def test_a_disclosure_above_thirty_seconds_is_noted(tmp_path: Path) -> None:
 def test_hd_voice_has_twice_the_rate(tmp_path: Path, rate: int) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "wide.wav", 0.6, rate=rate).rename(file.with_suffix(".wav16"))
-    told = "has goodbye.wav16 beside it, which is not 16 bit, one channel, 16 kHz: remove it"
-    issue = Issue(told, Severity.FAULT, Remedy.BY_HAND)
-    assert as_read(file).issues == (() if rate == 16000 else (issue,))
+    issue = ("wide", Severity.FAULT, Remedy.BY_HAND)
+    assert issues_of(as_read(file)) == ([] if rate == 16000 else [issue])
 
 
 def test_hd_voice_that_is_no_sound_is_a_fault(tmp_path: Path) -> None:
@@ -235,7 +228,7 @@ def test_hd_voice_of_another_recording_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     tone(tmp_path / "wide.wav", 1.2, rate=16000).rename(file.with_suffix(".wav16"))
     (issue,) = as_read(file).issues
-    assert issue.problem == "has goodbye.wav16 beside it, which is another recording: remove it"
+    assert issue.problem.code == "wide_differs"
     assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.BY_HAND)
 
 
@@ -245,5 +238,5 @@ def test_hd_voice_beside_a_disclosure_is_a_fault(tmp_path: Path) -> None:
     file = tone(tmp_path / "en" / "disclosure.wav", 22.0)
     file.with_suffix(".wav16").write_bytes(b"")
     (issue,) = looked(file, text=prompt.text.text, prompt=prompt).issues
-    assert issue.problem == "must not have disclosure.wav16 beside it: remove that file"
+    assert issue.problem.code == "wide_disclosure"
     assert (issue.severity, issue.remedy) == (Severity.FAULT, Remedy.BY_HAND)

@@ -82,10 +82,7 @@ def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
     assert layer.folder_problems == ()
     assert layer.entries["en", "goodbye"].file == good
     assert layer.entries["en", "goodbye"].problems == ()
-    assert layer.entries["en", "busy"].problems == (
-        "is not 16 bit, one channel, 8 kHz",
-        "has no text: write what is spoken into busy.txt beside it",
-    )
+    assert [each.code for each in layer.entries["en", "busy"].problems] == ["format", "no_text"]
     assert layer.entries["en", "busy"].text is None
 
 
@@ -94,7 +91,7 @@ def test_a_sound_that_is_no_longer_there_is_told_of(rendered: PromptsCli) -> Non
     folder = rendered_folder(settings, settings.lines["shop"])
     (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()
     layer = scan_folder(PromptFolder(folder))
-    assert layer.entries["en", "busy"].problems == ("is not there",)
+    assert [each.code for each in layer.entries["en", "busy"].problems] == ["not_found"]
     assert layer.entries["en", "goodbye"].problems == ()
 
 
@@ -103,9 +100,7 @@ def test_a_broken_manifest_is_a_problem_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(["no"]), encoding="utf-8")
     layer = scan_folder(PromptFolder(tmp_path))
     assert layer.entries["en", "goodbye"].text == "Goodbye."
-    assert layer.problems == (
-        "manifest.json is not what it should be: language, name, text and hashes",
-    )
+    assert [each.code for each in layer.problems] == ["manifest"]
 
 
 def test_problems_of_all_folders_come_together(cli: PromptsCli) -> None:

@@ -191,7 +191,9 @@ def test_a_script_of_ones_own_adds_a_language_and_is_checked_at_the_start(
     assert load(own + SHOP).speech.script == folder
     (folder / "de.toml").write_text(script.replace("{brand}", "{band}"), encoding="utf-8")
     told = faults(own + SHOP)
-    assert told[0].startswith("speech.script: de.toml: disclosure holds {band}, which is unknown")
+    assert told[0].startswith(
+        "speech.script: de.toml: disclosure contains {band}, which is unknown"
+    )
 
 
 def test_lines_of_one_business_have_one_brand(

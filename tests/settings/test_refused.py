@@ -191,7 +191,7 @@ def test_a_line_without_what_it_needs_is_refused(
         ('hook = {url = "https://example.com:0/x"}', "hook.url", "no valid host and port"),
         ('speech = {pbx_prompts = "sounds"}', "speech.pbx_prompts", "is no absolute path"),
         ('speech = {pbx_cache = "/a,b"}', "speech.pbx_cache", "is no absolute path"),
-        ('speech = {prompts = "/nowhere"}', "speech.prompts", "no LANGUAGE/NAME.wav is there"),
+        ('speech = {prompts = "/nowhere"}', "speech.prompts", "there is no LANGUAGE/NAME.wav"),
         ("hook = {breaker_failures = -1}", "hook.breaker_failures", "make it at least 0"),
         ("hook = {breaker_seconds = 0}", "hook.breaker_seconds", "make it more than 0"),
         ('ledger = {url = "mysql://u@h/d"}', "ledger.url", "is not a postgresql:// URL"),

@@ -19,7 +19,7 @@ TEXT = "We are open."
 
 
 def issues(path: Path, text: str = TEXT) -> list[tuple[str, RecordingFix]]:
-    return [(issue.problem, issue.fix) for issue in check_recording(path, text)]
+    return [(issue.problem.code, issue.fix) for issue in check_recording(path, text)]
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*/*.wav")), ids=lambda path: path.stem)
@@ -32,30 +32,30 @@ def test_a_recording_of_the_usual_level_and_length_will_do(tone: Callable[..., P
 
 
 @pytest.mark.parametrize(
-    ("options", "words", "fix"),
+    ("options", "code", "fix"),
     [
-        ({"rate": 44_100}, "is not 16 bit, one channel, 8 kHz", RecordingFix.CONVERT),
-        ({"channels": 2}, "is not 16 bit, one channel, 8 kHz", RecordingFix.CONVERT),
-        ({"level": 0.01}, "is too soft: -43 dB instead of -20 dB", RecordingFix.CONVERT),
-        ({"level": 0.4}, "is too loud: -11 dB instead of -20 dB", RecordingFix.CONVERT),
-        ({"silence": 1.5}, "has 1.5 s of silence at one end", RecordingFix.CONVERT),
+        ({"rate": 44_100}, "format", RecordingFix.CONVERT),
+        ({"channels": 2}, "format", RecordingFix.CONVERT),
+        ({"level": 0.01}, "too_quiet", RecordingFix.CONVERT),
+        ({"level": 0.4}, "too_loud", RecordingFix.CONVERT),
+        ({"silence": 1.5}, "long_silence", RecordingFix.CONVERT),
         (
             {"seconds": 0.2},
-            "is 0.2 s, too short for its text: is it the right one?",
+            "short_for_text",
             RecordingFix.RECORD,
         ),
         (
             {"seconds": 9.0},
-            "is 9.0 s, too long for its text: is it the right one?",
+            "long_for_text",
             RecordingFix.RECORD,
         ),
     ],
 )
 def test_what_will_not_do_is_said_with_what_helps(
-    tone: Callable[..., Path], options: dict[str, Any], words: str, fix: RecordingFix
+    tone: Callable[..., Path], options: dict[str, Any], code: str, fix: RecordingFix
 ) -> None:
     path = tone(**{"level": 0.14, "silence": 0.1, **options})
-    assert issues(path) == [(words, fix)]
+    assert issues(path) == [(code, fix)]
 
 
 def write(tmp_path: Path, samples: np.ndarray) -> Path:
@@ -67,21 +67,19 @@ def write(tmp_path: Path, samples: np.ndarray) -> Path:
 def test_clipping_cannot_be_put_right(tmp_path: Path) -> None:
     loud = 2.0 * np.sin(2 * np.pi * 200 * np.arange(8000) / 8000)
     found = issues(write(tmp_path, loud.clip(-0.9, 0.9)))
-    assert ("is clipped in 400 places: record it again, softer", RecordingFix.RECORD) in found
+    assert ("clipped", RecordingFix.RECORD) in found
 
 
 def test_a_single_high_peak_is_no_clipping_but_too_high(tmp_path: Path) -> None:
     samples = 0.14 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
     samples[4000] = 0.95
-    assert issues(write(tmp_path, samples)) == [
-        ("has peaks that a telephone line may clip", RecordingFix.CONVERT)
-    ]
+    assert issues(write(tmp_path, samples)) == [("peaks", RecordingFix.CONVERT)]
 
 
 def test_silence_and_garbage_are_no_recordings(tmp_path: Path) -> None:
-    assert issues(write(tmp_path, np.zeros(8000))) == [("is silent", RecordingFix.RECORD)]
+    assert issues(write(tmp_path, np.zeros(8000))) == [("silent", RecordingFix.RECORD)]
     (tmp_path / "take.wav").write_bytes(b"garbage")
-    assert issues(tmp_path / "take.wav") == [("is not a sound file", RecordingFix.RECORD)]
+    assert issues(tmp_path / "take.wav") == [("not_sound", RecordingFix.RECORD)]
 
 
 def test_a_word_is_too_short_to_tell_its_pace(tone: Callable[..., Path]) -> None:

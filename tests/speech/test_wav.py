@@ -45,7 +45,7 @@ def test_only_what_asterisk_plays_rightly_is_taken(file: Path, variant: Variant)
         return
     with pytest.raises(BadAudio) as caught:
         read_sound_info(file)
-    assert str(caught.value).startswith(variant.problem)
+    assert caught.value.problem.code == variant.problem
 
 
 @named
@@ -81,8 +81,9 @@ def test_python_and_the_package_write_the_one_form(file: Path) -> None:
 
 def test_hd_voice_has_the_same_form_at_its_own_rate() -> None:
     assert check(header(8, 16_000) + bytes(8), 16_000) == 4
-    with pytest.raises(BadAudio, match="is not 16 bit, one channel, 16 kHz"):
+    with pytest.raises(BadAudio) as caught:
         check(header(8, RATE) + bytes(8), 16_000)
+    assert caught.value.problem.code == "format"
 
 
 def test_a_sound_of_more_than_six_minutes_is_refused(file: Path) -> None:
@@ -90,24 +91,26 @@ def test_a_sound_of_more_than_six_minutes_is_refused(file: Path) -> None:
     file.write_bytes(sound(bytes(most)))
     assert read_sound_info(file).samples == MAX_SECONDS * RATE
     file.write_bytes(sound(bytes(most + 2)))
-    with pytest.raises(BadAudio, match="is longer than 360 s"):
+    with pytest.raises(BadAudio) as caught:
         read_sound_info(file)
+    assert caught.value.problem.code == "too_long"
 
 
 def test_a_pipe_of_that_name_is_not_waited_for(file: Path) -> None:
     os.mkfifo(file)
-    with pytest.raises(BadAudio, match="is not a file"):
-        read_sound_info(file)
-    with pytest.raises(BadAudio, match="is not a file"):
-        read_samples(file)
+    for read in (read_sound_info, read_samples):
+        with pytest.raises(BadAudio) as caught:
+            read(file)
+        assert caught.value.problem.code == "not_file"
 
 
 @pytest.mark.parametrize("name", ["cut short", "a chunk of odd size"])
 def test_what_is_cut_short_is_not_taken_for_the_whole_by_any_reader(file: Path, name: str) -> None:
     content = VARIANTS[name].content
     file.write_bytes(content[:-200])
-    with pytest.raises(BadAudio, match="is cut short"):
+    with pytest.raises(BadAudio) as caught:
         read_samples(file)
+    assert caught.value.problem.code == "cut_short"
 
 
 @given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 2**32 - 1))

@@ -174,6 +174,7 @@ def _plain(prompt: Prompt) -> Iterator[dict[str, object]]:
             "source": None if prompt.found is None else prompt.found.source,
             "file": None if prompt.found is None else str(prompt.found.file),
             "weight": str(issue.severity),
+            "code": issue.problem.code,
             "problem": issue.problem,
             "repair": str(issue.remedy),
         }

@@ -118,7 +118,7 @@ class Imported:
             )
             for row in self.rows
         )
-        console.print(table(_COLUMNS, rows) if self.rows else "no LANGUAGE/NAME.wav is there")
+        console.print(table(_COLUMNS, rows) if self.rows else "there is no LANGUAGE/NAME.wav")
         mendable = sum(row.mendable for row in self.rows)
         if mendable:
             console.print(f"{count(mendable, 'file')} would be taken with --convert")
@@ -164,12 +164,12 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
         key = (language_tags(file.parent.name)[0], file.stem.lower())
         each = prompts.get(key)
         if file.suffix.lower() != ".wav":
-            told = "is no WAV: have it exported as one" if each else "the line has no such prompt"
+            told = "is not a WAV file: export it as one" if each else "the line has no such prompt"
             rows.append(Row(_name(file), "ignored", remarks=(told,)))
         elif each is None:
             rows.append(Row(_name(file), "ignored", remarks=("the line has no such prompt",)))
         elif key in came:
-            told = f"is there twice: {_name(came[key])} is the same prompt"
+            told = f"is the same prompt as {_name(came[key])}: remove one of them"
             rows.append(Row(_name(file), "refused", remarks=(told,)))
         else:
             came[key] = file

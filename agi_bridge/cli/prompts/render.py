@@ -269,7 +269,7 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
     try:
         listed = read_manifest(folder)
     except BadPrompts as error:
-        raise BadPrompts([f"{folder}: {error}"]) from None
+        raise BadPrompts(each.within(folder) for each in error.problems) from None
     kept = {}
     for key, entry in listed.items():
         try:

@@ -72,7 +72,7 @@ def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> Non
 
 def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books")("check")
-    assert "fault   shop   en         disclosure   rendered   is stale" in told.out
+    assert "fault   shop   en         disclosure   rendered   is out of date" in told.out
     command = f"agi-bridge prompts render --line shop --config {rendered.config}"
     assert f"To put it right:\n    {command}\n" in told.out
     assert told.out.endswith("17 prompts: 1 fault, no notes\n")
@@ -136,7 +136,7 @@ def test_a_folder_that_is_out_of_order_is_a_fault(cli: PromptsCli) -> None:
     (cli.recordings / "manifest.json").write_text("[]", encoding="utf-8")
     told = cli("check")
     assert told.status == 1
-    assert told.out.startswith(f"fault {cli.recordings}: manifest.json is not what it should be")
+    assert told.out.startswith(f"fault {cli.recordings}: manifest.json is not a valid manifest")
     assert told.out.endswith("17 prompts: 1 fault, 1 note\n")
 
 
@@ -184,7 +184,7 @@ def nothing(file: Path) -> None:
     [
         (misread, "en/goodbye.wav has a header that Asterisk misreads"),
         (rival, "en/goodbye.wav has goodbye.ulaw beside it"),
-        (wrong_case, "en/Goodbye.WAV is written in the wrong case"),
+        (wrong_case, "en/Goodbye.WAV has capital letters in its name"),
         (foreign_text, "en/goodbye.wav has a text that is not UTF-8"),
         (unused, "en/no-line-has-this.wav is not a WAV file"),
         (hidden, ""),

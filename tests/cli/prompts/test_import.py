@@ -174,7 +174,7 @@ def test_a_disclosure_of_ones_own_brings_its_words(cli: PromptsCli) -> None:
     came = tone(cli.folder / "came" / "en" / "disclosure-shop.wav", 2.0)
     told = cli("import", cli.folder / "came", "--line", "shop")
     assert told.status == 1
-    assert "has no text: write what is spoken into disclosure-shop.txt beside it" in told.out
+    assert "disclosure-shop.txt" in told.out
     came.with_suffix(".txt").write_text("Hello, it is the shop.", encoding="utf-8")
     assert cli("import", cli.folder / "came", "--line", "shop").status == 0
     text = (cli.recordings / "en" / "disclosure-shop.txt").read_text(encoding="utf-8")
@@ -204,7 +204,7 @@ def test_what_the_service_refuses_can_be_mended_where_it_is(cli: PromptsCli) -> 
 def test_nothing_to_take_is_a_no(cli: PromptsCli) -> None:
     (cli.folder / "empty").mkdir()
     told = cli("import", cli.folder / "empty", "--line", "shop")
-    assert (told.status, told.out) == (1, "no LANGUAGE/NAME.wav is there\n")
+    assert (told.status, told.out) == (1, "there is no LANGUAGE/NAME.wav\n")
 
 
 def test_no_folder_is_misuse(cli: PromptsCli) -> None:
@@ -298,14 +298,14 @@ def test_a_prompt_that_comes_twice_is_taken_once(cli: PromptsCli, tmp_path: Path
     tone(tmp_path / "en" / "enter-number.wav", 3.0)
     told = cli("import", tmp_path, "--line", "shop")
     assert told.status == 1
-    assert "is there twice: en/enter-number.WAV is the same prompt" in told.out
+    assert "is the same prompt as en/enter-number.WAV" in told.out
 
 
 def test_what_is_no_wav_is_named(cli: PromptsCli, studio: Path) -> None:
     (studio / "en" / "busy.flac").write_bytes(b"fLaC")
     told = cli("import", studio, "--line", "shop", "--convert")
     assert "ignored     en/busy.flac" in told.out
-    assert "is no WAV: have it exported as one" in told.out
+    assert "is not a WAV file: export it as one" in told.out
 
 
 def test_a_recording_is_refused_where_asterisk_would_play_another(
