@@ -166,7 +166,10 @@ def test_a_disclosure_in_hd_voice_is_refused_for_half_of_it_would_count_as_heard
     ("texts", "fault"),
     [
         ("{de = {goodbye = 'Tschau.'}}", "texts.de: is not among lines.shop.languages; add it"),
-        ("{en = {goodbye = 'Bye, {name}.'}}", "texts.en: en: goodbye holds {name}, which is unk"),
+        (
+            "{en = {goodbye = 'Bye, {name}.'}}",
+            "texts.en: en: goodbye contains {name}, which is unk",
+        ),
         ("{en = {goodbye = ''}}", "texts.en.goodbye: is empty"),
         ("{en = {'../goodbye' = 'Bye.'}}", "is not a prompt's name"),
         ("{en = {goodbye = '{policy_url}'}}", "texts.en: en: goodbye needs the line's policy_url"),
