@@ -350,6 +350,7 @@ def hook_client(settings: Settings) -> HookClient:
         total_seconds=hook.total_seconds,
         max_bytes=hook.max_bytes,
         keepalive=hook.keepalive,
+        prepare_seconds=hook.prepare_seconds,
         ca_file=None if hook.ca_file is None else str(hook.ca_file),
     )
 

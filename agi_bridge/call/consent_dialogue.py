@@ -23,6 +23,8 @@ from agi_bridge.observe import wall_clock
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agi_bridge.call.context import CallContext
     from agi_bridge.consent import ConsentRecord
     from agi_bridge.settings import Line
@@ -46,13 +48,20 @@ class ConsentDialogue:
     Args:
         context: the call.
         record: receives the events of the dialogue.
+        number_entered: called when a number has been keyed that may be texted.
     """
 
-    __slots__ = ("_context", "_record")
+    __slots__ = ("_context", "_number_entered", "_record")
 
-    def __init__(self, context: CallContext, record: ConsentRecord) -> None:
+    def __init__(
+        self,
+        context: CallContext,
+        record: ConsentRecord,
+        number_entered: Callable[[], None] = lambda: None,
+    ) -> None:
         self._context = context
         self._record = record
+        self._number_entered = number_entered
 
     async def obtain(self) -> Declined | OptedOut | None:
         """Hold the dialogue; None means that the caller agreed.
@@ -172,7 +181,10 @@ class ConsentDialogue:
                 ani_match=self._compare_with_caller_id(number),
             )
         )
-        return None if may_be_texted_now(number.e164, self._context.line) else "quiet_hours"
+        if not may_be_texted_now(number.e164, self._context.line):
+            return "quiet_hours"
+        self._number_entered()
+        return None
 
     def _compare_with_caller_id(self, number: phone.PhoneNumber) -> str:
         caller = self._context.caller

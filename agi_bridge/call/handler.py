@@ -83,7 +83,15 @@ class CallHandler:
 class Call:
     """One call on one line."""
 
-    __slots__ = ("_consent_id", "_context", "_dialogue", "_executor", "_record", "_services")
+    __slots__ = (
+        "_consent_id",
+        "_context",
+        "_dialogue",
+        "_executor",
+        "_preparation",
+        "_record",
+        "_services",
+    )
 
     def __init__(
         self, services: Services, context: CallContext, called: tuple[str | None, ...]
@@ -92,7 +100,8 @@ class Call:
         self._context = context
         self._consent_id: str | None = None  # once it is stored
         self._record = ConsentRecord(_metadata(services, context, called), _rules(context.line))
-        self._dialogue = ConsentDialogue(context, self._record)
+        self._preparation = services.hook.prepare()
+        self._dialogue = ConsentDialogue(context, self._record, self._preparation.start)
         self._executor = PlanExecutor(context)
 
     async def run(self) -> None:
@@ -105,6 +114,7 @@ class Call:
             result = Result.HANGUP
         finally:
             self._executor.close()
+            self._preparation.close()
         async with self._context.channel.shielded():
             await self._store_final_state()
             await self._set_result_variables(result)
@@ -275,12 +285,15 @@ class Call:
             Withheld: a limit or a revocation forbids the agreement.
         """
         services, record = self._services, self._record
+        self._preparation.start()  # beside the ledger, where it was not begun or has expired
         if not await store(services, self._context.line, record):
             return None
         self._consent_id = record.id
         self._context.log_entry.note(consent=record.id)
         self._context.log_entry.step("hook")
-        return await submit(services, record, self._context.line, self._context.language)
+        return await submit(
+            services, record, self._context.line, self._context.language, self._preparation
+        )
 
     async def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for the ledger or the hook; the caller hears hold prompts meanwhile."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.call.services import Services
     from agi_bridge.consent import Batch, ConsentRecord
-    from agi_bridge.hook import Submission
+    from agi_bridge.hook import Preparation, Submission
     from agi_bridge.settings import Line
 
 T = TypeVar("T")
@@ -67,7 +67,11 @@ class SubmissionResult:
 
 
 async def submit(
-    services: Services, record: ConsentRecord, line: Line, language: str
+    services: Services,
+    record: ConsentRecord,
+    line: Line,
+    language: str,
+    prepared: Preparation | None = None,
 ) -> SubmissionResult:
     """Call the hook with a stored consent, plan the rest of the call, and store the outcome.
 
@@ -78,9 +82,10 @@ async def submit(
         record: the consent; `submitting` is stored.
         line: the line that was called.
         language: the language in which the caller hears the plan.
+        prepared: the connection that was made ahead.
     """
     submission = await services.hook.submit(
-        from_=record.number, to=line.business_number, key=line.secret()
+        from_=record.number, to=line.business_number, key=line.secret(), prepared=prepared
     )
     kind = getattr(submission.answer, "kind", submission.reason)
     services.metrics.hook_answered(

@@ -17,6 +17,7 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
 from agi_bridge.hook.client import HookClient, Method, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
+from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.transport import Gate
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Method",
     "Outcome",
     "Pause",
+    "Preparation",
     "Refusal",
     "Reject",
     "Say",

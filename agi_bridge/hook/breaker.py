@@ -17,6 +17,7 @@ import structlog
 from agi_bridge.circuit_breaker import CircuitBreaker
 from agi_bridge.hook.client import Outcome, Submission
 from agi_bridge.hook.errors import HookConfigError
+from agi_bridge.hook.preparation import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,13 @@ class Hook(Protocol):
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
         """Hand one consented number to the hook; see `HookClient.submit`."""
+        ...
+
+    def prepare(self) -> Preparation:
+        """A connection to be made ahead; see `HookClient.prepare`."""
         ...
 
 
@@ -82,6 +88,10 @@ class Breaker:
         """Whether a submission would be held back now."""
         return self._circuit.blocks or self._trying
 
+    def prepare(self) -> Preparation:
+        """The hook's own; while the circuit is open, none is made ahead."""
+        return Preparation(None) if self.open else self._hook.prepare()
+
     async def submit(
         self,
         *,
@@ -90,6 +100,7 @@ class Breaker:
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
         """Submit, or end at once: `not_sent`, `circuit_open`, no attempt.
 
@@ -102,7 +113,7 @@ class Breaker:
         self._trying = trial
         try:
             submission = await self._hook.submit(
-                from_=from_, to=to, key=key, context=context, gate=gate
+                from_=from_, to=to, key=key, context=context, gate=gate, prepared=prepared
             )
         finally:
             if trial:

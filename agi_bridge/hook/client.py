@@ -40,6 +40,7 @@ from agi_bridge.hook.answer import (
 )
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookConfigError
+from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.text import decode
 from agi_bridge.hook.transport import Attempt, Gate, HeldBackError, HookTransport
 from agi_bridge.net import is_loopback
@@ -112,6 +113,7 @@ class HookClient:
         total_seconds: everything, the second attempt included.
         max_bytes: of a body; a longer one is not read to its end.
         keepalive: reuse connections (see above).
+        prepare_seconds: how long a connection that was made ahead is kept unused; 0: none is made.
         ca_file: PEM file of the certificates to trust instead of certifi's.
 
     Raises:
@@ -128,6 +130,7 @@ class HookClient:
         total_seconds: float = 8.0,
         max_bytes: int = MAX_BYTES,
         keepalive: bool = False,
+        prepare_seconds: float = 0.0,
         ca_file: str | None = None,
     ) -> None:
         if method not in ("GET", "POST"):
@@ -145,6 +148,7 @@ class HookClient:
         self._total_seconds = total_seconds
         self._max_bytes = max_bytes
         self._keepalive = keepalive
+        self._prepare_seconds = prepare_seconds
         self._tls = _tls_context(ca_file)
         self._transport: HookTransport | None = None
         for name in _LOUD_LOGGERS:
@@ -168,6 +172,20 @@ class HookClient:
         if transport is not None:
             await transport.aclose()
 
+    def prepare(self) -> Preparation:
+        """A connection for one submission that will come soon, to be made ahead by its `start`.
+
+        Close it if no submission comes of it.
+
+        Raises:
+            HookClosedError: the client is not open.
+        """
+        if self._transport is None:
+            raise HookClosedError("the hook's client is not open")
+        if self._prepare_seconds <= 0:
+            return Preparation(None)
+        return self._transport.prepare(self._url, self._timeout["connect"], self._prepare_seconds)
+
     async def submit(
         self,
         *,
@@ -176,6 +194,7 @@ class HookClient:
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
         """Hands one consented number to the hook. Never raises for what the network does.
 
@@ -191,6 +210,7 @@ class HookClient:
             gate: asked in each attempt when the connection is there and nothing has been sent. The
                 word that it returns is the reason of a `not_sent` that is not tried again; None
                 lets the request go. If it fails, the reason is `gate_failed` or `gate_timeout`.
+            prepared: a connection made ahead, used if it is still open.
 
         Raises:
             HookClosedError: the client is not open.
@@ -205,11 +225,11 @@ class HookClient:
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._total_seconds
-        result = await self._attempt(transport, request, deadline, gate)
+        result = await self._attempt(transport, request, deadline, Attempt(gate, prepared))
         attempts = 1
         again = result.outcome is Outcome.NOT_SENT and not result.held_back
         if again and deadline - loop.time() > _LEAST_SECONDS:
-            result = await self._attempt(transport, request, deadline, gate)
+            result = await self._attempt(transport, request, deadline, Attempt(gate))
             attempts = 2
         return replace(result, attempts=attempts, seconds=loop.time() - started)
 
@@ -223,9 +243,12 @@ class HookClient:
         return httpx.Request(self._method, url, headers=self._headers, content=content)
 
     async def _attempt(
-        self, transport: HookTransport, request: httpx.Request, deadline: float, gate: Gate | None
+        self,
+        transport: HookTransport,
+        request: httpx.Request,
+        deadline: float,
+        attempt: Attempt,
     ) -> Submission:
-        attempt = Attempt(gate)
         request.extensions = {"timeout": self._timeout, "attempt": attempt}
         status: int | None = None
         try:

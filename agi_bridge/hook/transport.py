@@ -21,11 +21,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -33,8 +31,10 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from agi_bridge.hook.connection import Connection, NetworkError
+from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.resolver import Resolver
 from agi_bridge.hook.response import ResponseReader
+from agi_bridge.hook.tls import TlsLink, TlsSessions
 
 if TYPE_CHECKING:
     from agi_bridge.hook.resolver import Address
@@ -62,9 +62,11 @@ class Attempt:
         not_sent: it failed before a byte of the request was handed to the connection. False is the
             safe default: what was not seen to fail counts as sent.
         at_gate: the gate was asked and has not answered yet.
+        prepared: a connection made ahead, taken before any other.
     """
 
     gate: Gate | None = None
+    prepared: Preparation | None = None
     not_sent: bool = False
     at_gate: bool = False
 
@@ -86,6 +88,7 @@ class HookTransport(httpx.AsyncBaseTransport):
         self._max_bytes = max_bytes
         self._keepalive = keepalive
         self._resolver = Resolver()
+        self._sessions = TlsSessions()
         self._kept: dict[tuple[str, str, int], deque[Connection]] = {}
         self._expiry: dict[Connection, asyncio.TimerHandle] = {}
 
@@ -114,6 +117,16 @@ class HookTransport(httpx.AsyncBaseTransport):
             reader.status, headers=reader.headers, stream=_Body(self, request.url, connection)
         )
 
+    def prepare(self, url: httpx.URL, connect_seconds: float, seconds: float) -> Preparation:
+        """A connection to be made ahead; none is, where a kept one would do."""
+
+        async def opener() -> Connection:
+            return await self._open(url, connect_seconds)
+
+        if self._kept.get(_origin(url)):
+            return Preparation(None)
+        return Preparation(opener, seconds)
+
     async def aclose(self) -> None:
         """Close the kept connections and end look-ups."""
         for connection, expiry in self._expiry.items():
@@ -134,9 +147,12 @@ class HookTransport(httpx.AsyncBaseTransport):
 
     async def _ready(self, request: httpx.Request, attempt: Attempt) -> Connection:
         """A connection that is open after the gate has let the request go."""
+        connect_seconds = request.extensions.get("timeout", {}).get("connect")
         while True:
-            kept = self._take_kept(request.url)
-            connection = kept or await self._open(request)
+            prepared, attempt.prepared = attempt.prepared, None
+            earlier = await prepared.take() if prepared is not None else None
+            earlier = earlier or self._take_kept(request.url)
+            connection = earlier or await self._open(request.url, connect_seconds)
             try:
                 await _pass(attempt)
             except BaseException:
@@ -145,7 +161,7 @@ class HookTransport(httpx.AsyncBaseTransport):
             if connection.usable:
                 return connection
             connection.close()
-            if kept is None:
+            if earlier is None:
                 raise NetworkError("connection_lost")
 
     def _take_kept(self, url: httpx.URL) -> Connection | None:
@@ -158,15 +174,15 @@ class HookTransport(httpx.AsyncBaseTransport):
                 return connection
         return None
 
-    async def _open(self, request: httpx.Request) -> Connection:
+    async def _open(self, url: httpx.URL, connect_seconds: float | None) -> Connection:
         """A fresh connection.
 
         Raises:
             NetworkError: there is none.
         """
-        scheme, host, port = _origin(request.url)
+        scheme, host, port = _origin(url)
         try:
-            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
+            async with asyncio.timeout(connect_seconds):
                 addresses = await self._resolver.addresses(host, port)
                 return await self._connect(addresses, host if scheme == "https" else None)
         except TimeoutError:
@@ -182,26 +198,29 @@ class HookTransport(httpx.AsyncBaseTransport):
         raise NetworkError(reason)
 
     async def _connect(self, addresses: list[Address], server_name: str | None) -> Connection:
-        loop = asyncio.get_running_loop()
-        if server_name is None and len(addresses) == 1:  # nothing to race: half the processor time
-            host, port = addresses[0][4][:2]
-            _, connection = await loop.create_connection(Connection, str(host), int(port))
+        connection = Connection()
+        if server_name is None:
+            await _connect_socket(addresses, connection)
             return connection
-        sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY)
+        link = TlsLink(self._context, server_name, self._sessions, connection)
         try:
-            _, connection = await loop.create_connection(
-                Connection,
-                sock=sock,
-                ssl=self._context if server_name else None,
-                server_hostname=server_name,
-            )
+            await _connect_socket(addresses, link)
+            await link.opened
         except BaseException:
-            # The loop owns the socket by now and closes it, except that asyncio forgets one whose
-            # handshake was cancelled before its first step: that one sees its end.
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+            link.abort()
             raise
         return connection
+
+
+async def _connect_socket(addresses: list[Address], protocol: asyncio.Protocol) -> None:
+    """Connect to the first address that answers."""
+    loop = asyncio.get_running_loop()
+    if len(addresses) == 1:  # nothing to race: half the processor time
+        host, port = addresses[0][4][:2]
+        await loop.create_connection(lambda: protocol, str(host), int(port))
+        return
+    sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY)
+    await loop.create_connection(lambda: protocol, sock=sock)
 
 
 class _Body(httpx.AsyncByteStream):

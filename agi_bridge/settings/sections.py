@@ -105,6 +105,9 @@ class HookSettings(Section):
     keepalive: bool = False
     """Reusing connections is faster, but one that just closed makes an outcome unknown."""
 
+    prepare_seconds: Annotated[Seconds, Field(ge=0, le=300)] = 30.0
+    """How long a connection is kept that was made while the number is read back; 0: none is."""
+
     ca_file: AbsolutePath | None = None
     """Certificates to trust instead of the system's, for a proxy of your own."""
 

@@ -7,10 +7,19 @@ import asyncio
 import pytest
 import structlog.testing
 
-from agi_bridge.hook import Breaker, Gate, HookClosedError, HookConfigError, Outcome, Submission
+from agi_bridge.hook import (
+    Breaker,
+    Gate,
+    HookClosedError,
+    HookConfigError,
+    Outcome,
+    Preparation,
+    Submission,
+)
 
 FAILURES = 3
 SECONDS = 30.0
+READY = Preparation(None)
 
 
 class Clock:
@@ -29,7 +38,11 @@ class ScriptedHook:
     def __init__(self) -> None:
         self.pending: list[asyncio.Future[Outcome]] = []
         self.gates: list[Gate | None] = []
+        self.prepared: list[Preparation | None] = []
         self.refused_by_gate = False
+
+    def prepare(self) -> Preparation:
+        return READY
 
     async def submit(
         self,
@@ -39,7 +52,9 @@ class ScriptedHook:
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
+        self.prepared.append(prepared)
         assert (from_, to, key, context) == ("+14155550123", "+14155550111", "key", "OPT_IN")
         self.gates.append(gate)
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -221,6 +236,9 @@ async def test_a_late_failure_does_not_open_a_circuit_that_has_closed_since(
 
 async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> None:
     class Closed:
+        def prepare(self) -> Preparation:
+            raise HookClosedError("closed")
+
         async def submit(self, **_: object) -> Submission:
             raise HookClosedError("closed")
 
@@ -230,6 +248,25 @@ async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> Non
         with pytest.raises(HookClosedError):
             await breaker.submit(from_="", to="", key="")
     assert not breaker.open
+
+
+async def test_a_prepared_connection_reaches_the_hook_unless_the_circuit_is_open(
+    breaker: Breaker, hook: ScriptedHook
+) -> None:
+    assert breaker.prepare() is READY
+    submitting = asyncio.ensure_future(
+        breaker.submit(
+            from_="+14155550123", to="+14155550111", key="key", context="OPT_IN", prepared=READY
+        )
+    )
+    await asyncio.sleep(0)
+    hook.pending[0].set_result(Outcome.ACCEPTED)
+    await submitting
+    assert hook.prepared == [READY]
+    for _ in range(FAILURES):
+        await ended(breaker, hook, Outcome.UNKNOWN)
+    assert breaker.open
+    assert breaker.prepare() is not READY
 
 
 async def test_the_gate_reaches_the_hook(breaker: Breaker, hook: ScriptedHook) -> None:

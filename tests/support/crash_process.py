@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi.testing import CallEvent
     from agi_bridge.consent.signing import Keys
-    from agi_bridge.hook import Gate, HookClient, Submission
+    from agi_bridge.hook import Gate, HookClient, Preparation, Submission
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library
 
@@ -83,6 +83,10 @@ class PatchyHook:
         self._closed = closed
         self._tried: set[str] = set()
 
+    def prepare(self) -> Preparation:
+        """Make a connection ahead."""
+        return self._hook.prepare()
+
     async def submit(
         self,
         *,
@@ -91,12 +95,20 @@ class PatchyHook:
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
         """Submit, or fail to."""
         unreached = from_.endswith(UNREACHED) and from_ not in self._tried
         self._tried.add(from_)
         client = self._closed if unreached else self._hook
-        return await client.submit(from_=from_, to=to, key=key, context=context, gate=gate)
+        return await client.submit(
+            from_=from_,
+            to=to,
+            key=key,
+            context=context,
+            gate=gate,
+            prepared=None if unreached else prepared,
+        )
 
 
 async def live(born_with: Inheritance, life: int, tell: int, *, calls: int = NUMBERS) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agi_bridge.call import Services
 from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmitter
 from agi_bridge.consent import ConsentRecord, State, Unsent
-from agi_bridge.hook import Gate, Outcome, Submission
+from agi_bridge.hook import Gate, Outcome, Preparation, Submission
 from tests.support.call_env import DID, KEY, settings
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ class ResubmitEnv:
 
     # The hook
 
+    def prepare(self) -> Preparation:
+        raise AssertionError
+
     async def submit(
         self,
         *,
@@ -109,7 +112,9 @@ class ResubmitEnv:
         key: str,
         context: str | None = None,
         gate: Gate | None = None,
+        prepared: Preparation | None = None,
     ) -> Submission:
+        assert prepared is None
         assert (from_, to, key, context, gate) == (self.number, DID, KEY, None, None)
         assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"
         self.submitted.append((self._taken, self.clock))

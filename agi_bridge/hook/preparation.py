@@ -1,0 +1,86 @@
+"""A connection to the hook that is made ahead, while the caller hears their number read back.
+
+Look-up, connect and TLS handshake take three round trips or more. Made ahead, they are over when
+the caller presses 1, and the request leaves at once. Nothing is sent on it before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from agi_bridge.hook.connection import Connection
+
+Opener: TypeAlias = Callable[[], Awaitable[Connection]]
+
+
+class Preparation:
+    """At most one connection, for one submission of one call.
+
+    It is closed when the server closes it, unused after some seconds, and by `close`. A submission
+    that finds none makes its own.
+
+    Args:
+        opener: makes a connection; None if none is to be made ahead.
+        seconds: how long it is kept unused.
+    """
+
+    __slots__ = ("_connection", "_expiry", "_opener", "_opening", "_seconds")
+
+    def __init__(self, opener: Opener | None, seconds: float = 0.0) -> None:
+        self._opener = opener
+        self._seconds = seconds
+        self._opening: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to connect, unless that is done; a connection that has ended is made anew."""
+        if self._opener is None or self._opening is not None:
+            return
+        if self._connection is not None and self._connection.usable:
+            return
+        self._drop()
+        self._opening = asyncio.get_running_loop().create_task(self._open(self._opener))
+
+    async def take(self) -> Connection | None:
+        """Hand over the connection, with a wait for one that is being made; None: there is none.
+
+        No other is made afterwards.
+        """
+        opening, self._opener = self._opening, None
+        if opening is not None:
+            await asyncio.wait({opening})
+        connection, self._connection = self._connection, None
+        self._drop()
+        if connection is not None and not connection.usable:
+            connection.close()
+            return None
+        return connection
+
+    def close(self) -> None:
+        """Drop what was made or is being made; make nothing more."""
+        self._opener = None
+        if self._opening is not None:
+            self._opening.cancel()
+        self._drop()
+
+    async def _open(self, opener: Opener) -> None:
+        try:
+            connection = await opener()
+        except Exception:  # noqa: BLE001 - the submission tries by itself and tells why
+            return
+        finally:
+            self._opening = None
+        self._connection = connection
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(self._seconds, connection.close)
+
+    def _drop(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,190 @@
+"""A connection made ahead: nothing is sent on it before, and a submission never depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.hook import HookClient, HookClosedError, Outcome, Submission
+from tests.support import vendor_responses
+from tests.support.hook_servers import (
+    CERTIFICATE,
+    Connection,
+    Server,
+    answering,
+    closed_port,
+    http,
+    server_tls,
+    serving,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agi_bridge.hook import Preparation
+
+DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+
+
+async def submit(client: HookClient, prepared: Preparation | None) -> Submission:
+    return await client.submit(from_="+14151234560", to="+14151234567", key="k", prepared=prepared)
+
+
+async def ready(preparation: Preparation) -> None:
+    preparation.start()
+    while preparation._opening is not None:  # noqa: ASYNC110 - nobody announces it
+        await asyncio.sleep(0)
+
+
+def client_of(server: Server, seconds: float = 30.0, *, keepalive: bool = False) -> HookClient:
+    return HookClient(
+        server.url, ca_file=str(CERTIFICATE), prepare_seconds=seconds, keepalive=keepalive
+    )
+
+
+@pytest.fixture(params=[False, True], ids=["http", "https"])
+async def requests_and_server(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[tuple[list[bytes], Server]]:
+    requests: list[bytes] = []
+    tls = server_tls() if request.param else None
+    async with serving(answering(requests, DIAL), tls) as server:
+        yield requests, server
+
+
+async def test_a_submission_uses_the_connection_that_was_made_ahead(
+    requests_and_server: tuple[list[bytes], Server],
+) -> None:
+    requests, server = requests_and_server
+    async with client_of(server) as client:
+        preparation = client.prepare()
+        await ready(preparation)
+        assert requests == []
+        result = await submit(client, preparation)
+        assert (result.outcome, result.attempts) == (Outcome.ACCEPTED, 1)
+        assert (len(requests), server.connections) == (1, 1)
+
+
+async def test_a_connection_that_is_still_being_made_is_waited_for(
+    requests_and_server: tuple[list[bytes], Server],
+) -> None:
+    requests, server = requests_and_server
+    async with client_of(server) as client:
+        preparation = client.prepare()
+        preparation.start()
+        preparation.start()
+        result = await submit(client, preparation)
+        assert result.outcome is Outcome.ACCEPTED
+        assert (len(requests), server.connections) == (1, 1)
+
+
+async def test_it_serves_one_submission_only() -> None:
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as server, client_of(server) as client:
+        preparation = client.prepare()
+        for _ in range(2):
+            preparation.start()
+            assert (await submit(client, preparation)).outcome is Outcome.ACCEPTED
+        assert (len(requests), server.connections) == (2, 2)
+
+
+@pytest.mark.parametrize("ends", ["fin", "rst", "speaks"])
+async def test_one_that_the_server_has_ended_is_dropped_and_a_fresh_one_made(ends: str) -> None:
+    async def script(connection: Connection) -> None:
+        if server.connections > 1:
+            await connection.request()
+            await connection.send(DIAL)
+        elif ends == "speaks":
+            await connection.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+            await connection.gone()
+        elif ends == "rst":
+            connection.reset()
+
+    async with serving(script) as server, client_of(server) as client:
+        preparation = client.prepare()
+        await ready(preparation)
+        connection = preparation._connection
+        assert connection is not None
+        while connection.usable:  # noqa: ASYNC110 - the end of a connection is not announced
+            await asyncio.sleep(0)
+        result = await submit(client, preparation)
+    assert (result.outcome, result.attempts, server.connections) == (Outcome.ACCEPTED, 1, 2)
+
+
+async def test_one_that_nobody_has_used_in_time_is_closed_and_can_be_made_again() -> None:
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as server, client_of(server, 0.01) as client:
+        preparation = client.prepare()
+        await ready(preparation)
+        await server.left.wait()  # closed from our side
+        await ready(preparation)
+        assert server.connections == 2
+        preparation.close()
+    assert requests == []
+
+
+async def test_closing_leaves_no_connection_and_makes_none() -> None:
+    async with serving(answering([], DIAL)) as server, client_of(server) as client:
+        for _ in range(2):
+            preparation = client.prepare()
+            await ready(preparation)
+            server.left.clear()
+            preparation.close()
+            await server.left.wait()
+            await ready(preparation)
+        assert server.connections == 2
+        waiting = client.prepare()
+        waiting.start()
+        waiting.close()
+        assert await waiting.take() is None
+
+
+async def test_a_hook_that_cannot_be_reached_is_found_so_by_the_submission() -> None:
+    held, port = closed_port()
+    with held:
+        url = f"http://127.0.0.1:{port}/v1/ivr"
+        async with HookClient(url, prepare_seconds=30) as client:
+            preparation = client.prepare()
+            await ready(preparation)
+            result = await submit(client, preparation)
+    assert (result.outcome, result.reason, result.attempts) == (
+        Outcome.NOT_SENT,
+        "connection_refused",
+        2,
+    )
+
+
+async def test_none_is_made_where_the_setting_says_so_or_a_kept_one_will_do() -> None:
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as server:
+        async with client_of(server, 0) as client:
+            await ready(client.prepare())
+        assert server.connections == 0
+        async with client_of(server, keepalive=True) as client:
+            await submit(client, None)
+            preparation = client.prepare()
+            await ready(preparation)
+            assert (await submit(client, preparation)).outcome is Outcome.ACCEPTED
+        assert server.connections == 1
+
+
+async def test_a_gate_is_asked_on_a_prepared_connection_too() -> None:
+    async def refuses() -> str:
+        return "revoked"
+
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as server, client_of(server) as client:
+        preparation = client.prepare()
+        await ready(preparation)
+        result = await client.submit(
+            from_="+14151234560", to="+1", key="k", gate=refuses, prepared=preparation
+        )
+        await server.left.wait()
+    assert (result.outcome, result.reason, requests) == (Outcome.NOT_SENT, "revoked", [])
+
+
+async def test_a_client_that_is_not_open_prepares_nothing() -> None:
+    with pytest.raises(HookClosedError):
+        HookClient("https://example.com/v1/ivr").prepare()
