@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.common import UsageError
 from agi_bridge.consent import NotOnRecord, timestamp
 
 if TYPE_CHECKING:

@@ -26,6 +26,15 @@ FAILED: Final = 1
 MISUSED: Final = 2
 """The command line or the configuration is wrong; nothing was done."""
 
+
+class ToolError(Exception):
+    """A command failed: exit code 1. The text is one line."""
+
+
+class UsageError(ToolError):
+    """The command line asks for something impossible: exit code 2. The text says what is valid."""
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -162,7 +171,6 @@ def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
 
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Map the errors of each package to an exit code; any other exception is a bug."""
-    from agi_bridge.cli.errors import ToolError, UsageError
     from agi_bridge.consent import ConsentError
     from agi_bridge.evidence.errors import BadPublicKey, EvidenceError
     from agi_bridge.settings import UnknownLineError

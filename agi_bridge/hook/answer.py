@@ -17,13 +17,13 @@ from agi_bridge.hook.text import decode, normalised, straight_quotes
 from agi_bridge.hook.twiml import (
     Dial,
     Hangup,
-    NotTwiml,
     Pause,
     Reject,
     Say,
     Verb,
     read_response,
 )
+from agi_bridge.hook.xml_document import NotTwiml
 
 __all__ = [
     "MAX_BYTES",

@@ -1,24 +1,17 @@
-"""The subset of TwiML that a telephone can act upon, as values. Pure.
+"""The subset of TwiML that a telephone can act on, as values. Pure; `xml_document` parses the XML.
 
-Names are case-sensitive and verbs keep their order, as in TwiML. What we do not know is skipped
-and named in `skipped`; what we know is clamped to what a caller can bear. The XML is untrusted:
-no document type, no entities, a limit on depth and on what one answer may ask for. What is beyond
-that limit is skipped under a name that says so: its second part begins with `too_`.
+Names are case-sensitive and verbs keep their order, as in TwiML. An unknown verb or attribute is
+skipped and its name is in `skipped`. Known values are clamped to what a caller can bear. One answer
+may only ask for so much: the rest is skipped under a name whose second part begins with `too_`.
 """
 
 import re
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from html.entities import html5
+from dataclasses import dataclass
 from typing import Final, Literal
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from agi_bridge.hook.xml_document import Node, NotTwiml, parse_document
 
-MAX_DEPTH: Final = 8
-"""`<Response><Say><prosody><emphasis>` is four deep; a bomb is thousands."""
 MAX_VERBS: Final = 16
 """More steps than any caller waits for; the rest is skipped."""
 MAX_DIALS: Final = 3
@@ -32,57 +25,10 @@ MAX_NUMBERS: Final = 10
 MAX_NUMBER_TEXT: Final = 64
 """A longer text is no telephone number. It is skipped, not cut: a cut number is another number."""
 
-MAX_NAMESPACE: Final = 256
-"""Characters of a namespace's name. The parser repeats it in front of each element's name."""
-
 _MAX_SKIPPED: Final = 20
-_DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
-# Elements inside a text that leave a word whole: SSML's, as TwiML takes them, and HTML's. All
-# others part what stands before and behind them, as `<p>`, `<s>` and `<br/>` do.
-_INLINE: Final = frozenset(
-    {
-        *("emphasis", "lang", "mark", "phoneme", "prosody", "say-as", "sub"),
-        *("a", "abbr", "b", "em", "font", "i", "q", "small", "span", "strong", "sup", "u", "wbr"),
-    }
-)
-_TAG: Final = re.compile(r"<[^<>]*>")
-_LONG_NAMESPACE: Final = re.compile(
-    rf"""xmlns[^=<>]{{0,100}}=\s*(?:"[^"]{{{MAX_NAMESPACE + 1}}}|'[^']{{{MAX_NAMESPACE + 1}}})"""
-)
-# What XML 1.0 (2.2) allows in no document, not even as a character reference.
-_FORBIDDEN: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_AMPERSAND: Final = re.compile(
-    r"&(?:#([0-9]{1,7});|#[xX]([0-9A-Fa-f]{1,6});|(\w{1,32});)?", re.ASCII
-)
-_XML_ENTITIES: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
-_VOID: Final = re.compile(r"<(br|wbr|hr)\b([^<>]*?)/?>|</(?:br|wbr|hr)\s*>", re.IGNORECASE)
-_PREFIX: Final = re.compile(r"xmlns:([\w.-]+)\s*=")
-# A name with a prefix: at the head of a tag, or as an attribute's name.
-_PREFIXED: Final = re.compile(r"""(</?|\s)([A-Za-z_][\w.-]*):(?=[A-Za-z_][\w.-]*(?:[\s/>=]))""")
-_UNQUOTED: Final = re.compile(r"""("[^"]*"|'[^']*')|=\s*([^\s"'<>=]+?)(?=\s|/?>$)""")
-# An attribute's value between quotes of any shape; a double one may hold single ones, and back.
-_QUOTED: Final = re.compile(
-    "=\\s*(?:"
-    '["\u201c-\u201f\u2033]([^<>"\u201c-\u201f\u2033]*)["\u201c-\u201f\u2033]'
-    "|"
-    "['\u2018-\u201b\u2032]([^<>'\u2018-\u201b\u2032]*)['\u2018-\u201b\u2032]"
-    ")"
-)
 _INTEGER: Final = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _ODD: Final = re.compile(r"[^A-Za-z_.\-]+")
-
-
-class NotTwiml(ValueError):  # noqa: N818 - an answer that is not what it should be, not our error
-    """The text is no TwiML document.
-
-    Attributes:
-        reason: `not_xml`, `forbidden_xml`, `too_deep`, `too_large` or `not_response`.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,149 +98,16 @@ Verb = Say | Dial | Pause | Hangup | Reject
 def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     """The verbs of a `<Response>` in order, and the names of what was skipped.
 
-    A text that is not well-formed is repaired where its meaning is certain, see `_repaired`.
-
     Raises:
         NotTwiml: not XML, forbidden XML, too deep, a namespace that is too long, or another root.
     """
-    text = text.strip("\0").strip()
-    if declaration := _DECLARATION.match(text):
-        text = text[declaration.end() :]
-    try:
-        root = _parse(text)
-    except ParseError:
-        try:
-            root = _parse(_repaired(text))
-        except ParseError:
-            raise NotTwiml("not_xml") from None  # its text quotes nothing, but none is needed
+    root = parse_document(text)
     namespace, _, name = root.tag.rpartition("Response")
     if name or (namespace and not namespace.endswith("}")):
         raise NotTwiml("not_response")
     reader = _Reader(namespace)
     verbs = tuple(reader.verbs(root))
     return verbs, tuple(reader.skipped)
-
-
-@dataclass(slots=True)
-class _Node:
-    """An element: its own text, and the text of all that is inside it."""
-
-    tag: str
-    attributes: dict[str, str]
-    own: list[str] = field(default_factory=list)
-    spoken: list[str] = field(default_factory=list)
-    children: "list[_Node]" = field(default_factory=list)
-
-
-class _Builder:
-    """Target of the parser: builds nodes, and stops at the depth limit while it still reads."""
-
-    def __init__(self) -> None:
-        self.document = _Node("", {})
-        self._open = [self.document]
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if len(self._open) > MAX_DEPTH:
-            raise NotTwiml("too_deep")
-        self._part(tag)
-        node = _Node(tag, attributes)
-        self._open[-1].children.append(node)
-        self._open.append(node)
-
-    def data(self, text: str) -> None:
-        self._open[-1].own.append(text)
-        for node in self._open:
-            node.spoken.append(text)
-
-    def end(self, tag: str) -> None:
-        self._open.pop()
-        self._part(tag)
-
-    def _part(self, tag: str) -> None:
-        if tag.rpartition("}")[2].lower() not in _INLINE:
-            for node in self._open:
-                node.spoken.append(" ")
-
-    def close(self) -> None:
-        """The parser wants it; the document is read from the attribute."""
-
-
-def _parse(text: str) -> _Node:
-    if _LONG_NAMESPACE.search(text):
-        raise NotTwiml("too_large")
-    builder = _Builder()
-    parser = DefusedXMLParser(target=builder, forbid_dtd=True)
-    try:
-        parser.feed(text)
-        parser.close()
-    except DefusedXmlException:
-        raise NotTwiml("forbidden_xml") from None  # its text quotes the document
-    return builder.document.children[0]
-
-
-def _repaired(text: str) -> str:
-    """The text as XML, where what is meant is certain.
-
-    * Typographic quotes around attribute values, as the vendor's page prints them, and values
-      without quotes get straight ones.
-    * HTML's entities become their characters, other ampersands `&amp;`.
-    * HTML's void elements (`<br>`) are closed.
-    * Control characters that XML forbids are dropped.
-    * The colon of a prefix that no `xmlns:` binds becomes a full stop: the name stays foreign.
-    """
-    text = _FORBIDDEN.sub("", text)
-    bound = {"xml", "xmlns", *_PREFIX.findall(text)}
-
-    def without_prefix(found: re.Match[str]) -> str:
-        return found[0] if found[2] in bound else f"{found[1]}{found[2]}."
-
-    def mend(tag: re.Match[str]) -> str:
-        mended = _QUOTED.sub(_requote, tag[0])
-        if mended.startswith(("<!", "<?")):
-            return mended
-        mended = _UNQUOTED.sub(lambda found: found[1] or f'="{found[2]}"', mended)
-        return _PREFIXED.sub(without_prefix, mended)
-
-    parts = list(_parted(text))
-    parts[::2] = [
-        _TAG.sub(mend, _VOID.sub(_closed, _AMPERSAND.sub(_reference, part))) for part in parts[::2]
-    ]
-    return "".join(parts)
-
-
-def _parted(text: str) -> Iterator[str]:
-    """Yield what is outside and inside CDATA sections by turns. In one pass, unlike a pattern."""
-    place = 0
-    while (start := text.find("<![CDATA[", place)) >= 0:
-        end = text.find("]]>", start)
-        if end < 0:
-            break
-        yield text[place:start]
-        yield text[start : end + 3]
-        place = end + 3
-    yield text[place:]
-
-
-def _closed(found: re.Match[str]) -> str:
-    return "" if found[1] is None else f"<{found[1]}{found[2]}/>"
-
-
-def _reference(found: re.Match[str]) -> str:
-    decimal, hexadecimal, name = found.groups()
-    if decimal or hexadecimal:
-        code = int(decimal) if decimal else int(hexadecimal, 16)
-        allowed = code <= sys.maxunicode and not _FORBIDDEN.match(chr(code))
-        return found[0] if allowed else ""
-    if name in _XML_ENTITIES:
-        return found[0]
-    if name is not None and (character := html5.get(f"{name};")) is not None:
-        return "".join(f"&#{ord(each)};" for each in character)
-    return f"&amp;{found[0][1:]}"
-
-
-def _requote(found: re.Match[str]) -> str:
-    value: str = found[1] if found[1] is not None else found[2]
-    return '="' + value.replace('"', "&quot;") + '"'
 
 
 class _Reader:
@@ -311,7 +124,7 @@ class _Reader:
     def skipped(self) -> Iterator[str]:
         return iter(self._skipped)
 
-    def verbs(self, root: _Node) -> Iterator[Verb]:
+    def verbs(self, root: Node) -> Iterator[Verb]:
         self._leave("Response", root.attributes)
         if "".join(root.own).strip():
             self._skip("Response:text")
@@ -326,7 +139,7 @@ class _Reader:
             count += 1
             yield verb
 
-    def _verb(self, node: _Node) -> Verb | None:
+    def _verb(self, node: Node) -> Verb | None:
         name = self._name(node)
         if name == "Say":
             return self._say(node)
@@ -347,7 +160,7 @@ class _Reader:
         self._leave_children(name, node)
         return verb
 
-    def _say(self, node: _Node) -> Say | None:
+    def _say(self, node: Node) -> Say | None:
         attributes = dict(node.attributes)
         language = attributes.pop("language", "").strip().replace("_", "-") or None
         if language is not None and _LANGUAGE.fullmatch(language) is None:
@@ -369,7 +182,7 @@ class _Reader:
         # 0 is TwiML's "endless": as often as we ever repeat.
         return Say(text, language, loop or 3)
 
-    def _dial(self, node: _Node) -> Dial | None:
+    def _dial(self, node: Node) -> Dial | None:
         attributes = dict(node.attributes)
         timeout = self._whole("Dial", attributes, "timeout", default=0, low=5, high=120)
         limit = self._whole("Dial", attributes, "timeLimit", default=0, low=10, high=14_400)
@@ -388,7 +201,7 @@ class _Reader:
         self._dials_left -= 1
         return Dial(numbers, timeout or None, limit or None, caller_id)
 
-    def _numbers(self, node: _Node) -> tuple[str, ...]:
+    def _numbers(self, node: Node) -> tuple[str, ...]:
         """The nested `<Number>`s, or else the text of the `<Dial>` itself."""
         nested = [child for child in node.children if self._name(child) == "Number"]
         for child in nested:
@@ -435,7 +248,7 @@ class _Reader:
             return default
         return min(max(int(found[1]), low), high)
 
-    def _name(self, node: _Node) -> str:
+    def _name(self, node: Node) -> str:
         """The verb's name, or '' for an element of another namespace than the root's."""
         name = node.tag.removeprefix(self._namespace)
         return "" if "}" in name or not node.tag.startswith(self._namespace) else name
@@ -444,7 +257,7 @@ class _Reader:
         for name in attributes:
             self._skip(f"{verb}@{_safe(name)}")
 
-    def _leave_children(self, verb: str, node: _Node, known: str | None = None) -> None:
+    def _leave_children(self, verb: str, node: Node, known: str | None = None) -> None:
         for child in node.children:
             if self._name(child) != known:
                 self._skip(f"{verb}>{_safe(child.tag)}")

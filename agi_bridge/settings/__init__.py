@@ -19,12 +19,11 @@ from .line import (
 )
 from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
 from .secret import Secret
-from .sections import AgiSettings, HookSettings, LogSettings
+from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .settings import Settings, find_state_dir
 from .sources import CONFIG_VARIABLE, DEFAULT_PATH
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
-from .web import WebSettings
 
 __all__ = [
     "CONFIG_VARIABLE",

@@ -15,11 +15,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .line import NAME_ALIAS, Line
 from .secret import KeyPlace, Secret, SecretPlace
-from .sections import AgiSettings
+from .sections import AgiSettings, WebSettings
 from .sources import KEYS, SECRETS, listed
 from .speech import SpeechSettings
 from .status import StatusSettings
-from .web import WebSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

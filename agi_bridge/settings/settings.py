@@ -19,7 +19,7 @@ from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
 from .partial import SPEECH_FOLDER, STATE_DIR, PartialSettings, secrets_of, tables
 from .pydantic_errors import read_errors
-from .sections import AgiSettings, HookSettings, LogSettings
+from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .sources import (
     NO_FILE,
     Environment,
@@ -32,7 +32,6 @@ from .sources import (
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
 from .types import AbsolutePath, LineName
-from .web import WebSettings
 
 LEDGER_FILE = "consents.db"
 CHECKPOINT_FILE = "checkpoints.jsonl"

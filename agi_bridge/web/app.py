@@ -21,12 +21,12 @@ from agi_bridge.consent import ConsentError, Revocation
 from agi_bridge.observe import Metrics
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
-from agi_bridge.web.failed_tokens import FailedTokens
 from agi_bridge.web.instaply import brand_of, read_message
 from agi_bridge.web.media import AUDIO
-from agi_bridge.web.request import authorise, demand_json, read_body, read_object
+from agi_bridge.web.request import demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
 from agi_bridge.web.stop_words import Intent
+from agi_bridge.web.tokens import FailedTokens, authorise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

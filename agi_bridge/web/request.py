@@ -1,9 +1,8 @@
-"""Reading a request: who sends it, and its JSON, within limits."""
+"""Reads a request's body as JSON, within limits of size and time."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,42 +10,10 @@ from agi_bridge.http_server import MAX_BODY_BYTES
 from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from starlette.requests import Request
 
 BODY_SECONDS: Final = 10.0
 """Longest wait for a body: whoever sends slower holds a place for nothing."""
-
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge"'}
-
-
-def authorise(request: Request, token: str, others: Collection[str] = ()) -> None:
-    """Let a request pass that carries the bearer token (RFC 6750, section 2.1).
-
-    Args:
-        request: as it came.
-        token: the one that is asked for.
-        others: tokens that are valid elsewhere.
-
-    Raises:
-        ProblemResponse: 401 without a token or with a wrong one, 403 with one of the others.
-    """
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
-        fix = "send the header Authorization: Bearer TOKEN"
-        raise ProblemResponse(
-            401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE
-        )
-    if _same(given, token):
-        return
-    if any(_same(given, other) for other in others):
-        fix = "use the token that the configuration names for this path"
-        raise ProblemResponse(403, "Authorization", "is the token of another path", fix)
-    challenge = {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'}
-    raise ProblemResponse(
-        401, "Authorization", "is a wrong token", "compare it with [web]", challenge
-    )
 
 
 async def read_body(request: Request) -> bytes:
@@ -110,8 +77,3 @@ def demand_json(request: Request) -> None:
     if kind != "application/json":
         fix = "send JSON with the header Content-Type: application/json"
         raise ProblemResponse(415, "Content-Type", "is not application/json", fix)
-
-
-def _same(given: str, token: str) -> bool:
-    # A header comes as Latin-1; compared as bytes, since compare_digest takes no other letters.
-    return hmac.compare_digest(given.strip().encode(), token.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agi_bridge.cli import arguments
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.common import UsageError
 from tests.support.call_env import settings
 
 

@@ -6,19 +6,19 @@ from hypothesis import strategies as st
 
 from agi_bridge.hook import Dial, Instructions, Refusal, Say, Unusable, read_answer
 from agi_bridge.hook.answer import MAX_BYTES
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 
 XML = "application/xml; charset=utf-8"
 NUMBER = "+14155550123"
 
 
 def test_200_with_a_number_means_dial_it() -> None:
-    answer = read_answer(200, XML, vendor_responses.dial(NUMBER))
+    answer = read_answer(200, XML, VendorResponse.dial(NUMBER).encode())
     assert answer == Instructions((Dial((NUMBER,)),), "dial")
 
 
 def test_200_without_forwarding_is_known_and_spoken_in_both_languages() -> None:
-    assert read_answer(200, XML, vendor_responses.NO_FORWARDING.encode()) == Instructions(
+    assert read_answer(200, XML, VendorResponse.NO_FORWARDING.encode()) == Instructions(
         (
             Say("Sorry, this store did not define voice call forwarding", "en"),
             Say("Désolé, ce magasin n’a pas défini de numéro vocal", "fr"),
@@ -28,7 +28,7 @@ def test_200_without_forwarding_is_known_and_spoken_in_both_languages() -> None:
 
 
 def test_200_for_a_number_that_is_not_linked_is_known_and_spoken_in_both_languages() -> None:
-    assert read_answer(200, XML, vendor_responses.NOT_LINKED.encode()) == Instructions(
+    assert read_answer(200, XML, VendorResponse.NOT_LINKED.encode()) == Instructions(
         (
             Say("Sorry, this number is not linked to any store", "en"),
             Say("Désolé, ce numéro n’est lié à aucun magasin", "fr"),
@@ -38,12 +38,12 @@ def test_200_for_a_number_that_is_not_linked_is_known_and_spoken_in_both_languag
 
 
 def test_403_is_an_invalid_key() -> None:
-    body = vendor_responses.INVALID_KEY.encode()
+    body = VendorResponse.INVALID_KEY.encode()
     assert read_answer(403, "application/json", body) == Refusal(403, "invalid_key", "key")
 
 
 def test_400_names_the_missing_parameter_though_the_page_omits_a_brace() -> None:
-    body = vendor_responses.MISSING_PARAMETER.encode()
+    body = VendorResponse.MISSING_PARAMETER.encode()
     assert read_answer(400, "application/json", body) == Refusal(400, "missing_parameter", "to")
 
 
@@ -157,7 +157,7 @@ def test_a_documented_answer_is_known_whatever_its_case_blanks_and_apostrophes(t
 
 
 def test_a_number_to_dial_outweighs_a_sentence() -> None:
-    body = vendor_responses.NOT_LINKED.replace("</Response>", f"<Dial>{NUMBER}</Dial></Response>")
+    body = VendorResponse.NOT_LINKED.replace("</Response>", f"<Dial>{NUMBER}</Dial></Response>")
     answer = read_answer(200, XML, body.encode())
     assert isinstance(answer, Instructions)
     assert answer.kind == "dial"

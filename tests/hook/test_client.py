@@ -20,14 +20,14 @@ from agi_bridge.hook import (
     Submission,
     Unusable,
 )
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import CERTIFICATE, Connection, answering, http, server_tls, serving
 
 FROM = "+14151234560"
 TO = "+14151234567"
 KEY = "a73d5034210f702515128ac61193cd21"
 FORWARD = "+14155550199"
-DIAL = http("200 OK", vendor_responses.dial(FORWARD), "Content-Type: application/xml")
+DIAL = http("200 OK", VendorResponse.dial(FORWARD).encode(), "Content-Type: application/xml")
 
 
 async def submit(client: HookClient, context: str | None = None) -> Submission:
@@ -109,7 +109,7 @@ async def test_nothing_is_taken_from_the_environment(monkeypatch: pytest.MonkeyP
 
 async def test_cookies_are_not_kept() -> None:
     requests: list[bytes] = []
-    response = http("200 OK", vendor_responses.dial(FORWARD), "Set-Cookie: a=b; Path=/")
+    response = http("200 OK", VendorResponse.dial(FORWARD).encode(), "Set-Cookie: a=b; Path=/")
     async with serving(answering(requests, response)) as server, HookClient(server.url) as client:
         await submit(client)
         await submit(client)
@@ -139,13 +139,13 @@ async def test_connections_are_kept_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "reason"),
     [
-        ("200 OK", vendor_responses.DIAL, Outcome.ACCEPTED, "dial"),
-        ("200 OK", vendor_responses.NO_FORWARDING, Outcome.ACCEPTED, "no_forwarding"),
-        ("200 OK", vendor_responses.NOT_LINKED, Outcome.REFUSED, "not_linked"),
-        ("403 Forbidden", vendor_responses.INVALID_KEY, Outcome.REFUSED, "invalid_key"),
+        ("200 OK", VendorResponse.DIAL, Outcome.ACCEPTED, "dial"),
+        ("200 OK", VendorResponse.NO_FORWARDING, Outcome.ACCEPTED, "no_forwarding"),
+        ("200 OK", VendorResponse.NOT_LINKED, Outcome.REFUSED, "not_linked"),
+        ("403 Forbidden", VendorResponse.INVALID_KEY, Outcome.REFUSED, "invalid_key"),
         (
             "400 Bad Request",
-            vendor_responses.MISSING_PARAMETER,
+            VendorResponse.MISSING_PARAMETER,
             Outcome.REFUSED,
             "missing_parameter",
         ),
@@ -157,8 +157,8 @@ async def test_connections_are_kept_where_that_is_asked_for() -> None:
         ("200 OK", "<html></html>", Outcome.UNKNOWN, "not_response"),
         ("200 OK", "", Outcome.UNKNOWN, "empty"),
         ("200 OK", "garbage", Outcome.UNKNOWN, "not_xml"),
-        ("202 Accepted", vendor_responses.DIAL, Outcome.UNKNOWN, "unexpected_status"),
-        ("500 Internal Server Error", vendor_responses.DIAL, Outcome.UNKNOWN, "server_error"),
+        ("202 Accepted", VendorResponse.DIAL, Outcome.UNKNOWN, "unexpected_status"),
+        ("500 Internal Server Error", VendorResponse.DIAL, Outcome.UNKNOWN, "server_error"),
         ("503 Service Unavailable", "", Outcome.UNKNOWN, "server_error"),
     ],
 )
@@ -186,7 +186,7 @@ async def test_the_charset_of_the_header_is_used() -> None:
 
 
 async def test_a_chunked_answer_is_read() -> None:
-    body = vendor_responses.dial(FORWARD)
+    body = VendorResponse.dial(FORWARD).encode()
     chunks = b"".join(b"1\r\n" + body[n : n + 1] + b"\r\n" for n in range(len(body)))
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert (await answered(head + chunks + b"0\r\n\r\n")).outcome is Outcome.ACCEPTED
@@ -195,7 +195,7 @@ async def test_a_chunked_answer_is_read() -> None:
 async def test_an_answer_that_ends_with_its_connection_is_read() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + vendor_responses.dial(FORWARD))
+        await connection.send(b"HTTP/1.0 200 OK\r\n\r\n" + VendorResponse.dial(FORWARD).encode())
 
     async with serving(script) as server, HookClient(server.url) as client:
         assert (await submit(client)).outcome is Outcome.ACCEPTED
@@ -251,23 +251,23 @@ async def test_a_body_in_an_encoding_that_was_not_asked_for_is_not_unpacked() ->
     "named", ["UTF-8", "utf8", "none", "8bit", "binary", "text/xml", "", "identity, utf-8", "\xe9"]
 )
 async def test_a_content_encoding_that_names_no_coding_says_nothing(named: str) -> None:
-    response = http("200 OK", vendor_responses.dial(FORWARD), f"Content-Encoding: {named}")
+    response = http("200 OK", VendorResponse.dial(FORWARD).encode(), f"Content-Encoding: {named}")
     assert (await answered(response)).reason == "dial"
 
 
 @pytest.mark.parametrize("named", ["gzip", "br", "identity, deflate", "X-GZIP"])
 async def test_a_content_encoding_that_was_not_applied_is_seen_through(named: str) -> None:
-    response = http("200 OK", vendor_responses.dial(FORWARD), f"Content-Encoding: {named}")
+    response = http("200 OK", VendorResponse.dial(FORWARD).encode(), f"Content-Encoding: {named}")
     assert (await answered(response)).reason == "dial"
     response = http(
-        "403 Forbidden", vendor_responses.INVALID_KEY.encode(), f"Content-Encoding: {named}"
+        "403 Forbidden", VendorResponse.INVALID_KEY.encode(), f"Content-Encoding: {named}"
     )
     assert (await answered(response)).reason == "invalid_key"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 async def test_a_coding_that_was_not_applied_is_seen_through_in_any_encoding(encoding: str) -> None:
-    body = vendor_responses.dial(FORWARD).decode().encode(encoding)
+    body = VendorResponse.dial(FORWARD).encode(encoding)
     assert (await answered(http("200 OK", body, "Content-Encoding: gzip"))).reason == "dial"
 
 
@@ -292,7 +292,7 @@ async def test_a_refusal_counts_although_the_rest_of_the_response_is_lost(
 
 
 async def test_an_empty_element_among_the_transfer_codings_does_not_count() -> None:
-    body = vendor_responses.dial(FORWARD)
+    body = VendorResponse.dial(FORWARD).encode()
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked,\r\n\r\n"
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     assert (await answered(head + chunks)).reason == "dial"

@@ -7,7 +7,7 @@ import pytest
 
 from agi_bridge.hook import HookClient, Method, Outcome, Submission, resolver
 from agi_bridge.hook.resolver import Address, look_up
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import (
     CERTIFICATE,
     Connection,
@@ -19,7 +19,7 @@ from tests.support.hook_servers import (
     serving,
 )
 
-DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient) -> Submission:

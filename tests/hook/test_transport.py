@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agi_bridge.hook import HookClient, Outcome, Submission, resolver, transport
 from agi_bridge.hook import connection as hook_connection
 from agi_bridge.hook.response import MAX_FRAMING, MAX_HEAD
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import (
     CERTIFICATE,
     Connection,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from agi_bridge.hook.connection import Connection as HookConnection
     from agi_bridge.hook.resolver import Address
 
-DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient, gate: Gate | None = None) -> Submission:

@@ -10,13 +10,13 @@ from agi_bridge.hook.twiml import (
     MAX_VERBS,
     Dial,
     Hangup,
-    NotTwiml,
     Pause,
     Reject,
     Say,
     Verb,
     read_response,
 )
+from agi_bridge.hook.xml_document import NotTwiml
 
 
 def verbs(inside: str) -> tuple[Verb, ...]:

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import connections
-from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, failed_tokens
-from agi_bridge.web.failed_tokens import FailedTokens
+from agi_bridge.web import AUDIO, MESSAGES, REVOCATIONS, WebServer, tokens
+from agi_bridge.web.tokens import FailedTokens
 from tests.support.web_serving import NUMBER, TOKEN, KeptRevocations, settings
 
 if TYPE_CHECKING:
@@ -450,7 +450,7 @@ async def test_wrong_tokens_are_refused_after_a_few_and_the_right_one_is_not(
     with capture_logs() as logs:
         async with web_of(tmp_path) as port:
             statuses = [(await revoke(port, f"guess-{each}")).status_code for each in range(15)]
-            assert statuses == [401] * failed_tokens.MOST + [429] * 5
+            assert statuses == [401] * tokens.MOST + [429] * 5
             assert (await revoke(port)).status_code == 201
             last = await revoke(port, "guess")
             assert last.headers["retry-after"] == "60"

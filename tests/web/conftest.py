@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
-from agi_bridge.web import failed_tokens
+from agi_bridge.web import tokens
 from tests.support.web_serving import (
     BOTH,
     INSTAPLY,
@@ -39,7 +39,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servi
     configured = settings(folder, f'{BOTH}customers = "{file}"\n')
     ledger = KeptRevocations()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(failed_tokens, "MOST", 10_000)  # all tests of a module share one address
+        patched.setattr(tokens, "MOST", 10_000)  # all tests of a module share one address
         async with serving(configured, ledger, None) as client:
             yield Services(client, ledger)
 

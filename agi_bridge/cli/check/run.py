@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -22,27 +21,17 @@ from agi_bridge.app import start_checks
 from agi_bridge.app.descriptors import FIX, hard_limit, required_shares, shortage
 from agi_bridge.app.findings import Finding, Level, Report, document, port, secret, show
 from agi_bridge.app.ledger import service_is_running
-from agi_bridge.app.speech import build_silent_library, line_libraries, outdated_prompts
-from agi_bridge.cli.check import numbers as check_numbers
-from agi_bridge.cli.check import speech, status, web
-from agi_bridge.phone import mask
+from agi_bridge.cli.check import lines, speech, status, web
 from agi_bridge.settings import (
-    DialDefault,
-    DialplanDefault,
-    SayDefault,
     Settings,
     SettingsError,
 )
-from agi_bridge.speech import DIGIT_PROMPTS, REQUIRED_PROMPTS, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from agi_bridge.settings import Default, HookSettings, Line
-    from agi_bridge.speech import Library
-
-_NUMBER = re.compile(r"\+?[0-9]{7,}")
+    from agi_bridge.settings import HookSettings
 
 
 def check(
@@ -92,14 +81,7 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     yield _breaker(settings.hook)
     yield from web.look(settings, at_work=at_work)
     yield from status.look(settings, environ, at_work=at_work)
-    prompts = line_libraries(settings, build_silent_library(settings))
-    for line in settings.lines.values():
-        yield from _line(line, prompts[line.name])
-        if old := outdated_prompts(settings, line, prompts[line.name]):
-            words = "other words than the texts in force"
-            text = f"{', '.join(old)}: {words}"
-            fix = f"run agi-bridge prompts check --line {line.name}"
-            yield Finding(Level.FAULT, f"lines.{line.name}", text, fix, "stale_prompts")
+    yield from lines.look(settings)
 
 
 def _descriptors(settings: Settings) -> Finding:
@@ -148,48 +130,3 @@ def _breaker(hook: HookSettings) -> Finding:
         f"which is tried every {hook.breaker_seconds:g} s"
     )
     return Finding(Level.OK, key, text)
-
-
-def _line(line: Line, prompts: Library) -> Iterator[Finding]:
-    key = f"lines.{line.name}"
-    numbers = ", ".join(mask(did) for did in line.did)
-    yield Finding(Level.OK, f"{key}.did", f"{numbers}; otherwise {_in_words(line.default)}")
-    languages = ", ".join(line.languages)
-    text = f"{languages}: all {len(REQUIRED_PROMPTS) + 1} prompts are there"
-    yield Finding(Level.OK, f"{key}.languages", text)
-    shipped = any(
-        prompts.prompt(line.disclosure, language).wav.is_relative_to(SHIPPED)
-        for language in line.languages
-    )
-    if line.disclosure == "disclosure" and shipped:
-        text = "the shipped disclosure names neither brand nor policy address"
-        fix = f"record your own, or run agi-bridge prompts render --line {line.name}"
-        yield Finding(Level.NOTE, f"{key}.disclosure", text, fix, "shipped")
-        if line.purpose == "marketing":
-            text = "the shipped disclosure asks for texts about a request, not for advertising"
-            fix = 'set disclosure = "disclosure-marketing" and render it'
-            yield Finding(Level.NOTE, f"{key}.purpose", text, fix, "disclosure")
-    yield from check_numbers.look(line, prompts)
-    if line.digits == "own":
-        yield from _digits(f"{key}.digits", line, prompts)
-    yield from secret(f"{key}.hook_key", line.hook_key)
-
-
-def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
-    for language in line.languages:
-        if not all(prompts.has(name, language) for name in DIGIT_PROMPTS):
-            missing = f"not all of {DIGIT_PROMPTS[0]} to {DIGIT_PROMPTS[-1]} are recorded"
-            text = f"{language}: {missing}, so the PBX says its own"
-            yield Finding(Level.NOTE, key, text, reason="missing")
-
-
-def _in_words(default: Default) -> str:
-    match default:
-        case DialDefault():
-            return f"dials {_NUMBER.sub(lambda found: mask(found[0]), default.destination)}"
-        case DialplanDefault():
-            return f"goes to {default.context},{default.extension},{default.priority}"
-        case SayDefault():
-            return f"says {default.prompt!r}"
-        case _:
-            return "hangs up"

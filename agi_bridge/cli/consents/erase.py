@@ -69,7 +69,7 @@ def command(
     from agi_bridge.app.ledger import open_ledger
     from agi_bridge.cli.arguments import permanent_text, utc_timestamp
     from agi_bridge.cli.audit import actor
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.output import count
 
     settings = load_settings(config)

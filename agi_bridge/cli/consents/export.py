@@ -90,8 +90,8 @@ def command(
     index.html. The ledger records the export first.
     """
     from agi_bridge.app.ledger import load_keys, open_ledger
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.consents.checkpoint import sign_and_publish
-    from agi_bridge.cli.errors import UsageError
     from agi_bridge.evidence.export import Collector, ExportWriter, create_archive
 
     settings = load_settings(config)

@@ -139,7 +139,7 @@ async def _reveal_numbers(ledger: Ledger, found: list[Summary]) -> dict[str, str
 
 
 def _state(name: str) -> State:
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.consent import State
 
     try:

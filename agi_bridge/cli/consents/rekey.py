@@ -78,7 +78,7 @@ def command(
 
 
 def _add_vault_key(settings: Settings) -> None:
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.consent.signing import VAULT_KEY_FILE, rotate_vault_key
 
     setting = settings.ledger.vault_key

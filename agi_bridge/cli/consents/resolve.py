@@ -77,7 +77,7 @@ def command(
 
 def _check(consent_id: str, types: Collection[str], resolution: Resolution) -> None:
     """Raise UsageError if a record with these types of events does not take the resolution."""
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.consent import Act, State
 
     resolutions: dict[str, tuple[Resolution, ...]] = {

@@ -80,7 +80,7 @@ def command(
     from agi_bridge.app.ledger import open_ledger
     from agi_bridge.cli.arguments import phone_number, utc_timestamp
     from agi_bridge.cli.audit import actor
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
     from agi_bridge.consent import Revocation, timestamp
 
     settings = load_settings(config)
@@ -107,7 +107,7 @@ def command(
 
 
 def _brand(settings: Settings, brand: str | None, line: str | None) -> str | None:
-    from agi_bridge.cli.errors import UsageError
+    from agi_bridge.cli.common import UsageError
 
     if brand is not None and line is not None:
         raise UsageError("--brand and --line: name one of them")

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agi_bridge.cli.common import ConfigOption, JsonOption, answer
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.common import ConfigOption, JsonOption, UsageError, answer
 from agi_bridge.cli.prompts.options import (
     LanguageOption,
     LineOption,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from agi_bridge.cli.common import ConfigOption, JsonOption, answer
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.common import ConfigOption, JsonOption, UsageError, answer
 from agi_bridge.cli.output import count, seconds
 from agi_bridge.cli.prompts.options import (
     LanguageOption,

@@ -16,7 +16,13 @@ from agi_bridge.hook.testing.fake_hook import (
     Received,
     serve_fake_hook,
 )
-from agi_bridge.hook.testing.scenarios import BY_NUMBER, FakeResponse, Scenario, response_for
+from agi_bridge.hook.testing.scenarios import (
+    BY_NUMBER,
+    FakeResponse,
+    Scenario,
+    VendorResponse,
+    response_for,
+)
 
 __all__ = [
     "BY_NUMBER",
@@ -26,6 +32,7 @@ __all__ = [
     "FakeResponse",
     "Received",
     "Scenario",
+    "VendorResponse",
     "response_for",
     "serve_fake_hook",
 ]

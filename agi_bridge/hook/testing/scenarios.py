@@ -1,8 +1,4 @@
-"""What the fake hook answers: scenarios, and the vendor's bodies word for word.
-
-Source of the bodies: the vendor's page (IVR integration, "Response"); the typographic quotes and
-the missing brace are the page's own.
-"""
+"""What the fake hook answers: its scenarios, and the vendor's documented bodies."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -45,16 +41,25 @@ BY_NUMBER: Final[Mapping[str, Scenario]] = {
 
 _XML: Final = "application/xml; charset=utf-8"
 _JSON: Final = "application/json; charset=utf-8"
-_NO_FORWARDING: Final = (
-    "<Response><Say language=”en”>Sorry, this store did not define voice call forwarding</Say>"
-    "<Say language=”fr”>Désolé, ce magasin n’a pas défini de numéro vocal</Say></Response>"
-)
-_NOT_LINKED: Final = (
-    "<Response><Say language=”en”>Sorry, this number is not linked to any store</Say>"
-    "<Say language=”fr”>Désolé, ce numéro n’est lié à aucun magasin</Say></Response>"
-)
-_INVALID_KEY: Final = "{“key”: “Invalid API Key”}"
-_MISSING: Final = """{“query”: [  {
+
+
+class VendorResponse(StrEnum):
+    """The vendor's documented bodies (IVR integration, "Response"), word for word.
+
+    Typographic quotes and the missing brace are the page's own.
+    """
+
+    DIAL = "<Response><Dial>[FWD_BUSINESS_PHONE]</Dial></Response>"
+    NO_FORWARDING = (
+        "<Response><Say language=”en”>Sorry, this store did not define voice call forwarding</Say>"
+        "<Say language=”fr”>Désolé, ce magasin n’a pas défini de numéro vocal</Say></Response>"
+    )
+    NOT_LINKED = (
+        "<Response><Say language=”en”>Sorry, this number is not linked to any store</Say>"
+        "<Say language=”fr”>Désolé, ce numéro n’est lié à aucun magasin</Say></Response>"
+    )
+    INVALID_KEY = "{“key”: “Invalid API Key”}"
+    MISSING_PARAMETER = """{“query”: [  {
 
       “message”: “is missing and not optional”,
 
@@ -63,6 +68,11 @@ _MISSING: Final = """{“query”: [  {
     }
 
 ]"""
+
+    @classmethod
+    def dial(cls, number: str) -> str:
+        """Return `DIAL` with a number in its place."""
+        return cls.DIAL.replace("[FWD_BUSINESS_PHONE]", number)
 
 
 class FakeResponse(NamedTuple):
@@ -74,9 +84,9 @@ class FakeResponse(NamedTuple):
 
 
 _RESPONSES: Final[Mapping[Scenario, FakeResponse]] = {
-    Scenario.SAY: FakeResponse("200 OK", _XML, _NO_FORWARDING),
-    Scenario.NOT_LINKED: FakeResponse("200 OK", _XML, _NOT_LINKED),
-    Scenario.INVALID_KEY: FakeResponse("403 Forbidden", _JSON, _INVALID_KEY),
+    Scenario.SAY: FakeResponse("200 OK", _XML, VendorResponse.NO_FORWARDING),
+    Scenario.NOT_LINKED: FakeResponse("200 OK", _XML, VendorResponse.NOT_LINKED),
+    Scenario.INVALID_KEY: FakeResponse("403 Forbidden", _JSON, VendorResponse.INVALID_KEY),
     Scenario.ERROR: FakeResponse("500 Internal Server Error", "text/html", "<html>Error</html>"),
     Scenario.GARBAGE: FakeResponse(
         "200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"
@@ -93,6 +103,7 @@ def response_for(scenario: Scenario, *, forward: str, missing: str = "to") -> Fa
         missing: the field that the 400 names.
     """
     if scenario is Scenario.MISSING:
-        return FakeResponse("400 Bad Request", _JSON, _MISSING.replace("@.to", f"@.{missing}"))
-    dial = FakeResponse("200 OK", _XML, f"<Response><Dial>{forward}</Dial></Response>")
+        text = VendorResponse.MISSING_PARAMETER.replace("@.to", f"@.{missing}")
+        return FakeResponse("400 Bad Request", _JSON, text)
+    dial = FakeResponse("200 OK", _XML, VendorResponse.dial(forward))
     return _RESPONSES.get(scenario, dial)

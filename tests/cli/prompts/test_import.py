@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import soundfile
 
-from agi_bridge.cli.errors import UsageError
+from agi_bridge.cli.common import UsageError
 from agi_bridge.cli.prompts import import_ as taking
 from agi_bridge.speech import Library, PromptFolder
 from agi_bridge.speech.wav import HEADER_BYTES

@@ -1,4 +1,4 @@
-"""What `check` says of a line's numbers."""
+"""What `check` finds about the lines."""
 
 from __future__ import annotations
 

@@ -1,0 +1,94 @@
+"""Bearer tokens: checks a request's token, and limits and logs wrong ones.
+
+The right token is always accepted, whatever its address sent before. Behind a reverse proxy all
+clients have one address, and nobody without a token may block a revocation. The limit saves work
+and log lines; a token of sixteen random characters cannot be guessed at any rate.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.diagnostics import RateLimitedEvent
+from agi_bridge.web.errors import ProblemResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from starlette.requests import Request
+
+MOST: Final = 10
+"""Wrong tokens from one address in a minute that are answered with 401."""
+
+PERIOD: Final = 60.0
+"""Seconds that they are counted for."""
+
+_ADDRESSES: Final = 4096
+"""Addresses that are told apart; all others count as one."""
+
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge"'}
+
+
+def authorise(request: Request, token: str, others: Collection[str] = ()) -> None:
+    """Let a request pass that carries the bearer token (RFC 6750, section 2.1).
+
+    Args:
+        request: as it came.
+        token: the one that is asked for.
+        others: tokens that are valid elsewhere.
+
+    Raises:
+        ProblemResponse: 401 without a token or with a wrong one, 403 with one of the others.
+    """
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        fix = "send the header Authorization: Bearer TOKEN"
+        raise ProblemResponse(
+            401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE
+        )
+    if _same(given, token):
+        return
+    if any(_same(given, other) for other in others):
+        fix = "use the token that the configuration names for this path"
+        raise ProblemResponse(403, "Authorization", "is the token of another path", fix)
+    challenge = {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'}
+    raise ProblemResponse(
+        401, "Authorization", "is a wrong token", "compare it with [web]", challenge
+    )
+
+
+def _same(given: str, token: str) -> bool:
+    # A header comes as Latin-1; compared as bytes, since compare_digest takes no other letters.
+    return hmac.compare_digest(given.strip().encode(), token.encode())
+
+
+class FailedTokens:
+    """Counts wrong tokens by address.
+
+    Args:
+        now: a clock in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._since = now()
+        self._wrong: Counter[str] = Counter()
+        self._refused = RateLimitedEvent("web.token_refused")
+
+    def too_many(self, address: str, path: str) -> bool:
+        """Count a wrong token; tell whether this address has sent too many."""
+        if self._now() - self._since >= PERIOD:
+            self._since = self._now()
+            self._wrong.clear()
+        if address not in self._wrong and len(self._wrong) >= _ADDRESSES:
+            address = ""
+        self._wrong[address] += 1
+        self._refused.log(peer=address, path=path)
+        return self._wrong[address] > MOST
+
+    def close(self) -> None:
+        """Say what was counted."""
+        self._refused.close()
