@@ -5,31 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.hook import HookClient, Method, Outcome, Submission, resolver
+from agi_bridge.hook import HookClient, Method, Outcome, resolver
 from agi_bridge.hook.resolver import Address, look_up
-from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import (
     CERTIFICATE,
+    DIAL,
     Connection,
     Script,
     answering,
     closed_port,
-    http,
+    closes,
+    closes_after_the_request,
+    never_answers,
+    resets,
     server_tls,
     serving,
+    submit,
 )
-
-DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
-
-
-async def submit(client: HookClient) -> Submission:
-    return await client.submit(from_="+14151234560", to="+14151234567", key="k")
-
-
-async def forever(connection: Connection) -> None:
-    """Reads whatever comes and never answers, until the client leaves."""
-    await connection.gone()
-
 
 # Not sent: no byte of the request can have left
 
@@ -112,12 +104,12 @@ async def leaves(connection: Connection) -> None:
     await connection.reader.read(1)
 
 
-async def resets(connection: Connection) -> None:
+async def resets_the_handshake(connection: Connection) -> None:
     await connection.reader.read(1)
     connection.reset()
 
 
-@pytest.mark.parametrize("script", [plain_text, leaves, resets])
+@pytest.mark.parametrize("script", [plain_text, leaves, resets_the_handshake])
 async def test_a_failed_tls_handshake_is_not_sent(script: Script) -> None:
     async with serving(script) as server:
         async with HookClient(server.url.replace("http", "https")) as client:
@@ -129,7 +121,7 @@ async def test_a_failed_tls_handshake_is_not_sent(script: Script) -> None:
 
 async def test_a_handshake_that_hangs_is_not_sent_after_the_connect_time_out() -> None:
     async with (
-        serving(forever) as server,
+        serving(never_answers) as server,
         HookClient(server.url.replace("http", "https"), connect_seconds=0.05) as client,
     ):
         result = await submit(client)
@@ -142,7 +134,7 @@ async def test_a_handshake_that_hangs_is_not_sent_after_the_connect_time_out() -
 
 async def test_a_deadline_that_falls_while_connecting_is_not_sent_and_not_tried_again() -> None:
     async with (
-        serving(forever) as server,
+        serving(never_answers) as server,
         HookClient(server.url.replace("http", "https"), total_seconds=0.05) as client,
     ):
         result = await submit(client)
@@ -154,18 +146,6 @@ async def test_a_deadline_that_falls_while_connecting_is_not_sent_and_not_tried_
 
 
 # Unknown: it may have been sent, so it is never sent again
-
-
-async def at_once(_connection: Connection) -> None:
-    return
-
-
-async def reset_at_once(connection: Connection) -> None:
-    connection.reset()
-
-
-async def after_the_request(connection: Connection) -> None:
-    await connection.request()
 
 
 async def reset_after_the_request(connection: Connection) -> None:
@@ -197,9 +177,9 @@ async def half_a_chunk(connection: Connection) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        at_once,
-        reset_at_once,
-        after_the_request,
+        closes,
+        resets,
+        closes_after_the_request,
         reset_after_the_request,
         half_a_head,
         half_a_body,

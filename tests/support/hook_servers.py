@@ -1,4 +1,4 @@
-"""A server of raw bytes on loopback: it does to a client whatever a test writes down."""
+"""A server of raw bytes on loopback that runs a test's script, and scripts that tests share."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,9 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from agi_bridge.hook import Gate, HookClient, Submission
+from agi_bridge.hook.testing import VendorResponse
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 """Self-signed, for `localhost` and 127.0.0.1, with its key."""
@@ -127,3 +130,32 @@ def closed_port() -> tuple[socket.socket, int]:
     held = socket.socket()
     held.bind(("127.0.0.1", 0))
     return held, held.getsockname()[1]
+
+
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
+"""A usable answer."""
+
+
+async def submit(client: HookClient, gate: Gate | None = None) -> Submission:
+    return await client.submit(from_="+14151234560", to="+14151234567", key="k", gate=gate)
+
+
+async def closes(_connection: Connection) -> None:
+    return
+
+
+async def resets(connection: Connection) -> None:
+    connection.reset()
+
+
+async def closes_after_the_request(connection: Connection) -> None:
+    await connection.request()
+
+
+async def answers(connection: Connection) -> None:
+    await connection.request()
+    await connection.send(DIAL)
+
+
+async def never_answers(connection: Connection) -> None:
+    await connection.gone()
