@@ -1,0 +1,195 @@
+"""`serve` as init systems meet it: what prevents its start, signals, the log, the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.hook.testing import FakeHook
+from agi_bridge.lab.softphone.sounds import Sounds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
+
+
+class Listening(FakeAsterisk):
+    """A caller in the middle of the disclosure, who presses * when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(keys=None, sounds=Sounds().milliseconds)
+        self.there, self.press = asyncio.Event(), asyncio.Event()
+
+    async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - as it is called
+        del timeout
+        self.there.set()
+        await self.press.wait()
+        return "*"
+
+
+async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    async with FakeHook() as taken:
+        port = int(taken.url.rpartition(":")[2].partition("/")[0])
+        async with running("serve", "--config", config(tmp_path, port=port)) as bridge:
+            assert await bridge.ends() == 1
+            assert bridge.process.stderr is not None
+            said = (await bridge.process.stderr.read()).decode()
+    (line,) = said.splitlines()
+    assert line.startswith("agi-bridge: cannot start: ")
+    assert f"agi: 127.0.0.1 port {port}: Address already in use" in line
+    assert names(tmp_path) == ["agi-bridge.toml"]  # nothing was made before
+
+
+async def test_a_state_dir_that_cannot_be_written_is_one_line_and_exit_code_1(
+    tmp_path: Path,
+) -> None:
+    path = config(tmp_path)
+    (tmp_path / "state").write_text("a file, not a folder")
+    async with running("serve", "--config", path) as bridge:
+        assert await bridge.ends() == 1
+        assert bridge.process.stderr is not None
+        said = (await bridge.process.stderr.read()).decode()
+    assert said.startswith("agi-bridge: cannot start: ")
+    assert str(tmp_path / "state") in said
+    assert len(said.splitlines()) == 1
+
+
+async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) -> None:
+    async with (
+        FakeHook(key=KEY) as hook,
+        running("serve", "--config", config(tmp_path, hook.url)) as bridge,
+    ):
+        port = (await bridge.logs("service.listening"))["port"]
+        url = f"agi://127.0.0.1:{port}/consent"
+        call = ["softphone", DID, "--bridge", url, "--keys", "4155550123,1", "--fast"]
+        async with running(*call) as softphone:
+            out, _ = await softphone.process.communicate()
+            assert softphone.process.returncode == 0
+        line = await bridge.logs("call")
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+    assert "AGI_BRIDGE_RESULT done" in out.decode()
+    assert "dials  PJSIP/+14155550199@trunk" in out.decode()
+    assert (line["hook"], line["dial"], line["result"]) == ("accepted", "ANSWER", "done")
+    assert [request.from_ for request in hook.requests] == ["+14155550123"]
+
+
+async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("service.listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(signal.SIGTERM)
+        await bridge.logs("service.stopping")
+        await refused(port)
+        caller.press.set()
+        record = await call
+        assert await bridge.ends() == 0
+    assert record.variables["AGI_BRIDGE_RESULT"] == "done"
+
+
+async def test_a_second_signal_to_stop_ends_calls_in_progress(tmp_path: Path) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("service.listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(signal.SIGTERM)
+        await bridge.logs("service.stopping")
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+        record = await call
+    assert record.variables.get("AGI_BRIDGE_RESULT") != "done"
+
+
+async def listens(port: int) -> None:
+    """Returns once somebody listens there."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)
+                continue
+            writer.close()
+            return
+
+
+async def test_a_log_that_nobody_reads_holds_up_neither_calls_nor_the_end(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    path = config(tmp_path, port=unused_tcp_port)
+    path.write_text(path.read_text().replace("[agi]", '[log]\nlevel = "debug"\n[agi]'))
+    async with running("serve", "--config", path, log=FULL) as bridge:
+        await listens(unused_tcp_port)
+        for _ in range(10):
+            fake = FakeAsterisk(keys="*", sounds=Sounds().milliseconds)
+            record = await fake.call("127.0.0.1", unused_tcp_port, f"consent?to=%2B{DID[1:]}")
+            assert record.variables["AGI_BRIDGE_RESULT"] == "done"
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+async def test_signals_for_other_purposes_do_not_end_a_call(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        port = (await bridge.logs("service.listening"))["port"]
+        caller = Listening()
+        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+        await caller.there.wait()
+        bridge.process.send_signal(number)
+        assert (await bridge.logs("signal.ignored"))["signal"] == number.name
+        caller.press.set()
+        assert (await call).variables["AGI_BRIDGE_RESULT"] == "done"
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+
+async def refused(port: int) -> None:
+    """Returns once nobody listens there any more."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:  # it was in the queue of the listener that just closed
+                continue
+            writer.close()
+
+
+async def test_serve_leaves_the_disk_alone_outside_the_state_dir(tmp_path: Path) -> None:
+    places = {name: tmp_path / name for name in ("HOME", "TMPDIR", "cwd")}
+    for place in places.values():
+        place.mkdir()
+    environ = {
+        "PATH": os.defpath,
+        **{name: str(place) for name, place in places.items() if name != "cwd"},
+    }
+    async with (
+        FakeHook() as hook,
+        running(
+            "serve",
+            "--config",
+            config(tmp_path, hook.url),
+            cwd=places["cwd"],
+            environ=environ,
+        ) as bridge,
+    ):
+        port = (await bridge.logs("service.listening"))["port"]
+        fake = FakeAsterisk(keys="4155550123,1", sounds=Sounds().milliseconds)
+        await fake.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}")
+        bridge.process.send_signal(signal.SIGINT)
+        assert await bridge.ends() == 0
+    assert [names(place) for place in places.values()] == [[], [], []]
+    assert names(tmp_path) == ["HOME", "TMPDIR", "agi-bridge.toml", "cwd", "state"]
+    assert "consents.db" in names(tmp_path / "state")
