@@ -1,7 +1,7 @@
-"""Whether a line's numbers come out right at the trunk: template, format and regions together.
+"""Checks that a line's template, number format and regions together dial the right numbers.
 
-Each may be in order by itself and the three still dial something else: `PJSIP/+{number}` gives a
-number in E.164 a second `+`, and a French number in its national form is another one in the US.
+Each can be valid alone and the three still dial another number: `PJSIP/+{number}` puts a second `+`
+before a number in E.164, and a French national number is a different number in the US.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ _DIALLED_AFTER: Final = re.compile(r"[+0-9]*")
 
 
 def check_dialling(line: Line) -> Iterator[Fault]:
-    """Dial the examples of every region that may be forwarded to; yield what contradicts."""
+    """Format example numbers of every forward region; yield a fault for each contradiction."""
     key = f"lines.{line.name}"
     head, _, tail = line.dial_template.partition(NUMBER_PLACE)
     before, after = _before(head), _after(tail)
     if after:
-        fix = "let @, another sign or nothing follow {number}"
-        yield Fault(f"{key}.dial_template", "has a digit or + right after {number}", fix)
+        fix = "put @, another sign or nothing after {number}"
+        what = "has a digit or + right after {number}"
+        yield Fault(f"{key}.dial_template", what, fix, "misdialled")
     if before and line.number_format == "e164":
-        what = f"puts {before!r} before a number that brings its own +"
-        fix = 'set number_format = "digits", or take it out'
-        yield Fault(f"{key}.dial_template", what, fix)
+        what = f"puts {before!r} before a number that already has a +"
+        fix = 'set number_format = "digits", or remove it'
+        yield Fault(f"{key}.dial_template", what, fix, "misdialled")
     elif "+" in before and not all(
         before + number.dialled(line.number_format) == number.e164 for number in _examples(line)
     ):
-        what = f"puts {before!r} before a number that is no longer the same then"
+        what = f"puts {before!r} before the number, which makes it another number"
         fix = 'write +{number} with number_format = "digits"'
-        yield Fault(f"{key}.dial_template", what, fix)
+        yield Fault(f"{key}.dial_template", what, fix, "misdialled")
     countries = {phonenumbers.country_code_for_region(region) for region in line.forward_regions}
     if line.number_format == "national" and len(countries) > 1:
-        what = "would dial a number of one country as if it were another's"
-        fix = 'write "e164" or "digits", or name forward_regions of one country code'
-        yield Fault(f"{key}.number_format", what, fix)
+        what = "would dial one country's number as another country's"
+        fix = 'use "e164" or "digits", or forward_regions of one country code'
+        yield Fault(f"{key}.number_format", what, fix, "misdialled")
 
 
 def _before(head: str) -> str:

@@ -1,8 +1,8 @@
-"""Which line a called number belongs to.
+"""Finds the line that a called number belongs to.
 
-Trunks hand the same number over in many forms: +14155550111, 14155550111, 4155550111,
-(415) 555-0111. What makes two forms one number is `phone.canonical`; here the lines' numbers are
-put into that form once, at start, so that a call costs a look-up.
+Trunks write the same number in many forms: +14155550111, 14155550111, 4155550111, (415) 555-0111.
+`phone.canonical` makes them equal. The lines' numbers are put into that form once, at start, so
+that a call costs one look-up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def numbers_of(lines: Iterable[Line]) -> frozenset[str]:
-    """The telephone numbers of lines in E.164: their DIDs, and what the hook knows them by."""
+    """Return the phone numbers of lines in E.164: their DIDs and business numbers."""
     numbers = (
         phone.canonical(number, region=line.regions[0])
         for line in lines
@@ -28,12 +28,12 @@ def numbers_of(lines: Iterable[Line]) -> frozenset[str]:
 
 
 class DidIndex:
-    """Lines by their numbers. Does not change once built."""
+    """Lines by their numbers. Immutable once built."""
 
     __slots__ = ("_by_did", "_regions", "clashes")
 
     clashes: tuple[tuple[Line, Line], ...]
-    """Pairs of lines that claim the same number; the first of each pair has it."""
+    """Pairs of lines with the same number; calls go to the first of each pair."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self._by_did: dict[str, Line] = {}
@@ -51,9 +51,8 @@ class DidIndex:
     def find(self, called: str) -> Line | None:
         """Return the line that a called number belongs to, or None.
 
-        A number without its country code is read as each line's own country would. If that makes
-        it the number of two different lines, it is neither's: guessing would ask for consent in
-        the name of the wrong business.
+        A number without a country code is read in each line's country. If it then matches two
+        lines, the result is None: a guess could ask for consent on behalf of the wrong business.
         """
         found = {
             line.name: line

@@ -1,7 +1,7 @@
-"""`[[speech.engines]]`: who speaks texts that only a call brings, best first.
+"""`[[speech.engines]]`: the engines that speak texts known only at run time, best first.
 
-An engine has the keys of its kind and no others. What the machine has to have for it, packages and
-files, is looked at when the service starts, and by `agi-bridge check`.
+An engine has only the keys of its kind. The packages and files that it needs are checked when the
+service starts, and by `agi-bridge check`.
 """
 
 import re
@@ -20,10 +20,10 @@ _ANY = "*"
 _VOICE_FILE = ".onnx"
 
 LanguageTag = Annotated[Language, AfterValidator(str.lower)]
-"""A language as engines are asked for it: in lower case."""
+"""A language tag in lower case, the form that engines take."""
 
 Languages = Annotated[tuple[LanguageTag, ...], ListOf]
-"""The languages that an engine speaks; empty: any that it is asked for."""
+"""The languages that an engine speaks; empty: any."""
 
 Voices = dict[LanguageTag, FilledText]
 """Voices by language."""
@@ -41,19 +41,19 @@ class KokoroSettings(Section):
     kind: Literal["kokoro"]
 
     voices_at: AbsolutePath
-    """The folder of voices as npm's kokoro-js has it, or kokoro-onnx's one file of all."""
+    """A folder of voices in the form of npm's kokoro-js, or kokoro-onnx's single file."""
 
     voices: Voices = Field(default_factory=dict)
-    """Names of voices by language, beside or instead of those of the shipped prompts."""
+    """Voice names by language; they add to or replace those of the shipped prompts."""
 
     model: AbsolutePath | None = None
-    """The model in ONNX form; not set: that of the installed packages."""
+    """The model in ONNX form; not set: the one in the installed packages."""
 
     vocabulary: AbsolutePath | None = None
-    """Its vocab.json or config.json; not set: that of the installed package."""
+    """Its vocab.json or config.json; not set: the one in the installed package."""
 
     def spec(self) -> EngineSpec:
-        """Return what the speech room makes an engine of."""
+        """Return the specification from which `speech` builds the engine."""
         return EngineSpec(
             "kokoro",
             voices=self.voices,
@@ -69,18 +69,18 @@ class PiperSettings(Section):
     kind: Literal["piper"]
 
     voices: Annotated[Voices, Field(min_length=1)]
-    """By language: the path of an .onnx file, or the name of an installed package of a voice."""
+    """By language: the path of an .onnx file, or the name of an installed voice package."""
 
     @field_validator("voices")
     @classmethod
     def _absolute(cls, value: dict[str, str]) -> dict[str, str]:
-        # The process that loads them has a working folder of its own.
+        # The process that loads them runs in another working folder.
         if any(v.endswith(_VOICE_FILE) and not v.startswith("/") for v in value.values()):
-            raise invalid("names a file that is no absolute path", "write it from / on")
+            raise invalid("contains a file without an absolute path", "start it with /")
         return value
 
     def spec(self) -> EngineSpec:
-        """Return what the speech room makes an engine of."""
+        """Return the specification from which `speech` builds the engine."""
         return EngineSpec("piper", voices=self.voices)
 
 
@@ -90,7 +90,7 @@ class CommandSettings(Section):
     kind: Literal["command"]
 
     command: Annotated[tuple[FilledText, ...], CommandLine, Field(min_length=1)]
-    """Program and arguments, {output} being the file; no shell is involved."""
+    """Program and arguments; {output} is the file. No shell is used."""
 
     languages: Languages = ()
     """The languages it speaks; empty: any."""
@@ -101,32 +101,37 @@ class CommandSettings(Section):
         everything = "\0".join(value)
         if everything.count("{output}") != 1 or everything.count("{text}") > 1:
             raise invalid(
-                "must hold {output} once and {text} at most once",
-                'write it like ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]:'
-                " without {text} the text comes on standard input",
+                "must contain {output} once and {text} at most once",
+                'write it like ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"];'
+                " without {text} the program reads the text from standard input",
+                "placeholder",
             )
         if set(re.findall(r"\{\w*\}", everything)) - _PLACEHOLDERS:
             raise invalid(
-                "holds an unknown placeholder", "use {text}, {language} and {output} only"
+                "contains an unknown placeholder",
+                "use only {text}, {language} and {output}",
+                "placeholder",
             )
         if "{" in value[0]:
             raise invalid(
-                "has a placeholder in the program's name", "name the program as it is called"
+                "has a placeholder in the program's name",
+                "write the program's name",
+                "placeholder",
             )
         return value
 
     def spec(self) -> EngineSpec:
-        """Return what the speech room makes an engine of."""
+        """Return the specification from which `speech` builds the engine."""
         return EngineSpec("command", command=self.command, languages=self.languages)
 
 
 class HttpSettings(Section):
-    """`kind = "http"`: a service with OpenAI's `POST /v1/audio/speech`, which gets the texts."""
+    """`kind = "http"`: a service with OpenAI's `POST /v1/audio/speech`; it receives the texts."""
 
     kind: Literal["http"]
 
     url: FilledText
-    """The service's address, whole; plain http only to this machine."""
+    """The service's full URL; plain http only to loopback."""
 
     model: FilledText
     """The service's name for its model."""
@@ -134,13 +139,13 @@ class HttpSettings(Section):
     voices: Annotated[
         dict[Annotated[str, AfterValidator(_tag_or_any)], FilledText], Field(min_length=1)
     ]
-    """By language: the service's name for the voice; `*` stands for every other language."""
+    """By language: the service's name for the voice; `*` is every other language."""
 
     languages: Languages = ()
-    """The languages it is asked for; empty: those of `voices`, any if `*` is among them."""
+    """The languages it speaks; empty: those of `voices`, or any if `voices` has `*`."""
 
     key: SecretPlace | None = None
-    """The service's bearer token, if it wants one."""
+    """The service's bearer token, if it needs one."""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -148,7 +153,7 @@ class HttpSettings(Section):
         return self
 
     def spec(self) -> EngineSpec:
-        """Return what the speech room makes an engine of; the secret is in it."""
+        """Return the specification from which `speech` builds the engine; it holds the secret."""
         return self._spec("" if self.key is None else self.key.reveal())
 
     def _spec(self, key: str) -> EngineSpec:
@@ -163,12 +168,12 @@ class HttpSettings(Section):
 
 
 class PbxSettings(Section):
-    """`kind = "pbx"`: an application of the PBX itself, such as Flite."""
+    """`kind = "pbx"`: an application of the PBX, such as Flite."""
 
     kind: Literal["pbx"]
 
     command: Annotated[tuple[str, ...], CommandLine, Field(min_length=1)]
-    """Application and arguments, {text} being the text."""
+    """Application and arguments; {text} is the text."""
 
     languages: Languages = ()
     """The languages it speaks; empty: any."""
@@ -179,7 +184,7 @@ class PbxSettings(Section):
         return self
 
     def spec(self) -> EngineSpec:
-        """Return what the speech room makes an engine of."""
+        """Return the specification from which `speech` builds the engine."""
         return EngineSpec("pbx", command=self.command, languages=self.languages)
 
 
@@ -190,7 +195,7 @@ EngineSettings: TypeAlias = (
 
 
 def _try(spec: EngineSpec) -> None:
-    """Refuse an engine that cannot be; for kinds that look at nothing but what they are given."""
+    """Refuse an invalid engine; only for kinds that need no package or file."""
     try:
         build_engine(spec)
     except BadEngine as error:

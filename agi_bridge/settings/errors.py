@@ -1,10 +1,10 @@
-"""What goes wrong while the configuration is read.
+"""Errors of the configuration, with stable codes.
 
     SettingsError(ValueError)       one or more faults; the text has one line for each
-        .faults                     the `Fault` values themselves
-    UnknownLineError(LookupError)   no line has the name or number that was asked for
+        .faults                     the `Fault` values; each has a `code`
+    UnknownLineError(LookupError)   no line has this name or number; its code is `unknown_line`
 
-No text in here ever holds the value that was refused: it may be a secret put in the wrong place.
+No text contains the invalid value: it may be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ENGINE: Final = re.compile(r"speech\.engines\.[^.]+")
 def fault_code(key: str, reason: str) -> str:
     """Return a stable name for a fault or finding: the setting without a line's name, the reason.
 
-    `lines.shop.dial_template` and "placeholder" are `line.dial_template.placeholder`; what is wrong
-    with a file itself is `configuration.…`.
+    `lines.shop.dial_template` and "placeholder" give `line.dial_template.placeholder`. A fault of
+    the file itself is `configuration.…`.
     """
     if not _KEY.fullmatch(key):
         return f"configuration.{reason}"
@@ -36,11 +36,13 @@ def fault_code(key: str, reason: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One thing wrong with the configuration.
+    """One fault of the configuration.
 
-    `key` is the full name of the setting (`lines.shop.dial_template`), of the environment
-    variable or of the file; `what` is what is wrong with it; `fix` is what to write instead;
-    `reason` is a stable word for the kind of fault (docs/check.md).
+    Attributes:
+        key: the full name of the setting (`lines.shop.dial_template`), variable or file.
+        what: the problem.
+        fix: what to write instead.
+        reason: a stable word for the kind of fault (docs/check.md).
     """
 
     key: str
@@ -48,8 +50,13 @@ class Fault:
     fix: str
     reason: str = "invalid"
 
+    @property
+    def code(self) -> str:
+        """A stable name, the same for every line: `line.dial_template.placeholder`."""
+        return fault_code(self.key, self.reason)
+
     def __str__(self) -> str:
-        """Return the one line that an administrator reads."""
+        """Return the fault as one line."""
         return f"{self.key}: {self.what}; {self.fix}"
 
 
@@ -62,4 +69,7 @@ class SettingsError(ValueError):
 
 
 class UnknownLineError(LookupError):
-    """No line has this name, and no line is called on this number. The text lists the lines."""
+    """No line has this name or number. The text lists the lines."""
+
+    code: Final = "unknown_line"
+    """A stable name of this error."""

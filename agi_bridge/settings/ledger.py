@@ -93,11 +93,12 @@ class LedgerSettings(Section):
         words = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
         if parts.password is not None or words & _SECRET_WORDS:
             raise invalid(
-                "holds a password",
-                'take it out and write ledger.password = {env = "NAME"} or {file = "/path"}',
+                "contains a password",
+                'remove it and set ledger.password = {env = "NAME"} or {file = "/path"}',
+                "plain_secret",
             )
         if not parts.path.strip("/"):
-            raise invalid("names no database", _URL_FIX)
+            raise invalid("does not name a database", _URL_FIX, "missing")
         return value
 
     @field_validator("password")
@@ -106,9 +107,9 @@ class LedgerSettings(Section):
         url = info.data.get("url")
         if value is not None and url is not None and urlsplit(url).username is None:
             raise invalid(
-                "is set although ledger.url names no user",
-                "write the user into ledger.url, like postgresql://user@host/database,"
-                " or take the password out",
+                "is set, but ledger.url has no user",
+                "add the user to ledger.url, like postgresql://user@host/database, or remove this",
+                "unused",
             )
         return value
 
@@ -118,7 +119,8 @@ class LedgerSettings(Section):
         if value > info.data.get("retention_days", value):
             raise invalid(
                 "is longer than ledger.retention_days",
-                "make it at most as long: details go before the rest",
+                "make it at most ledger.retention_days",
+                "too_large",
             )
         return value
 

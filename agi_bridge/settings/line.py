@@ -84,7 +84,7 @@ Default = Annotated[
 
 def _one_brand(value: str) -> str:
     if value == "*":
-        raise invalid("would stand for every brand", "write the name that callers know")
+        raise invalid("* means every brand", "write the name that callers know", "reserved")
     return value
 
 
@@ -195,14 +195,14 @@ class Line(Section):
     @classmethod
     def _with_mobiles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(map(phone.can_be_keyed, value)):
-            raise invalid("holds a region that has no mobile numbers", "leave it out")
+            raise invalid("contains a region without mobile numbers", "remove it", "no_mobiles")
         return value
 
     @field_validator("did", "languages", "regions", "forward_regions")
     @classmethod
     def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
-            raise invalid("names the same one twice", "leave the second one out")
+            raise invalid("contains an entry twice", "remove the second one", "duplicate")
         return value
 
     @field_validator("legal_name")

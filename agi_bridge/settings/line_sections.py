@@ -62,6 +62,7 @@ class ConsentSettings(Section):
             raise invalid(
                 "is shorter than the wait for a digit",
                 "make it at least first_digit_seconds and between_digits_seconds",
+                "too_small",
             )
         return value
 
@@ -69,7 +70,7 @@ class ConsentSettings(Section):
     @classmethod
     def _digit(cls, value: str) -> str:
         if value == "*":
-            raise invalid("is the key that goes on without a text", _KEY_FIX)
+            raise invalid("is the key that declines", _KEY_FIX, "reserved")
         if value and (len(value) != 1 or value not in "0123456789"):
             raise invalid("is not a digit", _KEY_FIX)
         return value
@@ -109,7 +110,8 @@ class LimitSettings(Section):
         if value < info.data.get("unidentified_share", value):
             raise invalid(
                 "is less than limits.unidentified_share",
-                "make it at least as much: callers without a caller ID are among these",
+                "make it at least limits.unidentified_share, whose callers it includes",
+                "too_small",
             )
         return value
 
@@ -118,8 +120,9 @@ class LimitSettings(Section):
     def _fills_the_hour(cls, value: int, info: ValidationInfo) -> int:
         if value + info.data.get("other_number_share", WHOLE) < WHOLE:
             raise invalid(
-                "leaves a part of limits.line_per_hour to nobody",
-                "make it at least 100 less limits.other_number_share, or lower line_per_hour",
+                "leaves part of limits.line_per_hour unused",
+                "make it at least 100 minus limits.other_number_share, or lower line_per_hour",
+                "too_small",
             )
         return value
 
@@ -143,8 +146,9 @@ class HoursSettings(Section):
         opens = info.data.get("opens")
         if opens is not None and value < opens:
             raise invalid(
-                "comes before hours.opens",
-                "make it later on the same day, or the same time for the whole day",
+                "is before hours.opens",
+                "make it later on the same day, or equal to hours.opens for the whole day",
+                "too_small",
             )
         return value
 
@@ -178,7 +182,11 @@ class WorkflowSettings(Section):
         for place in PLACES:
             rest = rest.replace(place, "")
         if "{" in rest or "}" in rest:
-            raise invalid("holds an unknown placeholder", f"use {' and '.join(PLACES)} only")
+            raise invalid(
+                "contains an unknown placeholder",
+                f"use only {' and '.join(PLACES)}",
+                "placeholder",
+            )
         return value
 
 

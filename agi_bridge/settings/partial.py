@@ -1,7 +1,7 @@
-"""The parts of a configuration that rules between tables look at, in order or not.
+"""The valid parts of a configuration that may be invalid as a whole, for `rules`.
 
-pydantic gives all or nothing; an administrator who wrote two faults wants to hear of both. So
-the parts that are in order by themselves are read out of a configuration that as a whole is not.
+pydantic returns all or nothing, but an administrator wants to see all faults at once. So each table
+is read alone, and the rules run on those that are valid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .sources import Tree
 
 STATE_DIR = Path("/var/lib/agi-bridge")
-"""What `state_dir` is unless it is set."""
+"""The default of `state_dir`."""
 
 SPEECH_FOLDER = "speech"
 """The folder of rendered speech in `state_dir`."""
@@ -39,7 +39,7 @@ _KEY: TypeAdapter[Secret] = TypeAdapter(KeyPlace)
 
 @dataclass(frozen=True, slots=True)
 class PartialSettings:
-    """What could be read. Secrets go by the full name of their setting."""
+    """The valid tables; None for an invalid one. Secrets are by their setting's full name."""
 
     agi: AgiSettings | None
     web: WebSettings | None
@@ -51,17 +51,17 @@ class PartialSettings:
 
     @property
     def web_listens(self) -> bool:
-        """Tell whether, as far as can be read, the web has anything to listen for."""
+        """Tell whether `[web]` listens, as far as the tables are valid."""
         return self.over_http or (self.web is not None and self.web.enabled)
 
     @property
     def over_http(self) -> bool:
-        """Tell whether, as far as can be read, the PBX fetches recordings from the web."""
+        """Tell whether the PBX fetches recordings over HTTP, as far as the tables are valid."""
         return self.speech is not None and self.speech.delivery == "http"
 
     @classmethod
     def readable(cls, values: Tree) -> Self:
-        """Take those parts that are in order; what is not has been listed already."""
+        """Read the valid parts; the faults of the others are already listed."""
         lines: dict[str, Line] = {}
         for name, table in tables(values.get("lines")).items():
             if (line := _read(Line, {**table, NAME_ALIAS: name})) is not None:
@@ -92,7 +92,7 @@ def secrets_of(value: object, key: str = "") -> Iterator[tuple[str, Secret]]:
 
 
 def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:
-    """Yield the secrets of a tree that name a place, with their full names."""
+    """Yield the secrets of a tree that name a valid place, with their full names."""
     for name, value in tree.items():
         if name in SECRETS:
             with suppress(ValidationError):
@@ -105,7 +105,7 @@ def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:
 
 
 def tables(value: object) -> dict[str, dict[str, Any]]:
-    """Return those entries of a table that are tables themselves."""
+    """Return the entries of a table that are tables."""
     if not isinstance(value, dict):
         return {}
     return {name: inner for name, inner in value.items() if isinstance(inner, dict)}

@@ -1,6 +1,6 @@
-"""From pydantic's errors to `Fault` lines: the key's full name, what is wrong, the fix.
+"""Turns pydantic's errors into `Fault` lines: the key's full name, the problem, the fix.
 
-Only types and limits are quoted from pydantic, never the refused value.
+Only types and limits are quoted from pydantic, never the invalid value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 ANY_LINE = "*"
-"""Stands for a line's name in the full name of a key."""
+"""Placeholder for a line's name in a key's full name."""
 
 _KINDS = frozenset({"dial", "dialplan", "say", "hangup"})
 _ENGINES = "engines"
@@ -31,20 +31,20 @@ _MARKS = frozenset({NAME_ALIAS, "[key]"})
 _GONE = {
     "speech.engine": 'write a table [[speech.engines]] with kind = "command" and command = ["…"]',
 }
-"""Settings of former versions, and what to write instead."""
+"""Settings of earlier versions, and what replaces them."""
 
 _LIMITS = {
     "greater_than": ("is too small", "make it more than {gt}", "too_small"),
     "greater_than_equal": ("is too small", "make it at least {ge}", "too_small"),
     "less_than": ("is too large", "make it less than {lt}", "too_large"),
     "less_than_equal": ("is too large", "make it at most {le}", "too_large"),
-    "finite_number": ("is no finite number", "write a number", "type"),
+    "finite_number": ("is not a finite number", "write a number", "type"),
     "string_too_long": ("is too long", "use at most {max_length} characters", "too_long"),
     "string_too_short": ("is empty", "give it a value", "empty"),
-    "too_short": ("is empty", "name at least {min_length}", "empty"),
-    "too_long": ("names too many", "name at most {max_length}", "too_long"),
-    "literal_error": ("is none of the choices", "write {expected}", "choice"),
-    "union_tag_invalid": ("is of an unknown kind", "write one of {expected_tags}", "choice"),
+    "too_short": ("is empty", "list at least {min_length}", "empty"),
+    "too_long": ("has too many entries", "list at most {max_length}", "too_long"),
+    "literal_error": ("has an invalid value", "must be one of {expected}", "choice"),
+    "union_tag_invalid": ("has an unknown kind", "must be one of {expected_tags}", "choice"),
     "union_tag_not_found": ("has no kind", 'write it like {{kind = "…"}}', "choice"),
 }
 
@@ -61,7 +61,7 @@ _WANTED = {
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield every setting with its full name; lines stand as `lines.*`. Tables come too."""
+    """Yield every setting and table with its full name; a line is `lines.*`."""
     for name, field in model.model_fields.items():
         if field.alias == NAME_ALIAS:
             continue
@@ -82,7 +82,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # an
 def full_name(location: tuple[int | str, ...]) -> str:
     """Return the dotted key of a pydantic location, without list positions and union tags.
 
-    Engines stand in a list of tables: the first is `speech.engines.1`.
+    Engines are a list of tables: the first is `speech.engines.1`.
     """
     parts: list[str] = []
     before: int | str | None = None
@@ -97,14 +97,14 @@ def full_name(location: tuple[int | str, ...]) -> str:
 
 
 def _is_tag(part: str, before: int | str | None, parts: list[str]) -> bool:
-    """Tell whether a part of a location names the kind of a table, which is no key."""
+    """Tell whether a part of a location is the kind of a table, not a key."""
     if parts[-1:] == ["default"]:
         return part in _KINDS
     return isinstance(before, int) and parts[-2:-1] == [_ENGINES]
 
 
 def read_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
-    """Yield a fault for each thing that pydantic refused."""
+    """Yield a fault for each of pydantic's errors."""
     keys = [key for key, _ in known_keys(model)]
     for detail in error.errors(include_url=False, include_input=False):
         yield _fault(detail, keys)
@@ -125,11 +125,11 @@ def _fault(detail: ErrorDetails, keys: list[str]) -> Fault:
         what, fix, reason = _LIMITS[kind]
         return Fault(key, what, fix.format(**context), reason)
     wanted = _WANTED.get(kind.partition("_")[0], "what agi-bridge.example.toml shows")
-    return Fault(key, "is of the wrong type", f"write {wanted}", "type")
+    return Fault(key, "has the wrong type", f"write {wanted}", "type")
 
 
 def _suggestion(key: str, keys: list[str]) -> str:
-    """Name the setting that was most likely meant."""
+    """Suggest the setting that was most likely meant."""
     parts = key.split(".")
     line = ANY_LINE
     for several in (["lines"], ["speech", _ENGINES]):
@@ -142,4 +142,4 @@ def _suggestion(key: str, keys: list[str]) -> str:
     for names in (siblings, elsewhere):
         if close := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
             return f"did you mean {names[close[0]].replace(ANY_LINE, line)}?"
-    return "take it out"
+    return "remove it"

@@ -1,6 +1,6 @@
-"""Rules between tables, which no single setting can check for itself.
+"""Rules that involve several tables, prompts or lines.
 
-They run over whatever could be read, so that a fault in one table does not hide one in another.
+They run on the tables that are valid, so that a fault in one table does not hide one in another.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from .speech import SpeechSettings
 
 DIALOGUE_SECONDS = 600
-"""What asking for consent may take besides ringing and talking, generously."""
+"""Seconds that the consent dialogue may take, besides ringing and talking."""
 
 
 def check_lines(fallback: object, lines: Collection[str]) -> Iterator[Fault]:
-    """Check that there are lines, `lines` being their names, and the fallback line among them."""
+    """Check that there is a line, and that the fallback line is one of `lines` (their names)."""
     if not lines:
         fix = "add a table [lines.NAME]; agi-bridge.example.toml shows one"
-        yield Fault("lines", "there is none, so no call can be served", fix, "missing")
+        yield Fault("lines", "is empty, so no call can be served", fix, "missing")
     elif isinstance(fallback, str) and fallback not in lines:
         fix = f"name one of {', '.join(sorted(lines))}"
         yield Fault("fallback_line", "names a line that does not exist", fix, "unknown_line")
@@ -57,8 +57,8 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
     for first, second in index.clashes:
         yield Fault(
             f"lines.{second.name}.did",
-            f"holds a number that lines.{first.name}.did has too",
-            "give each number to one line",
+            f"contains a number of lines.{first.name}.did",
+            "assign each number to one line",
             "taken",
         )
     agi, web = partial.agi, partial.web
@@ -66,14 +66,15 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
         yield from _long_enough(agi, partial.lines)
     yield from _ports_apart(partial)
     if web is not None and web.port == 0 and partial.over_http:
-        yield Fault("web.port", "is any free one, but speech.url needs to know it", "give a number")
+        what = "is 0, but speech.url needs a fixed port"
+        yield Fault("web.port", what, "set a port number", "missing")
     yield from _one_brand(partial.lines)
     for line in partial.lines.values():
         yield from check_dialling(line)
 
 
 def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
-    """A STOP to a business revokes for its brand: there can be but one."""
+    """A STOP to a business revokes for its brand, so a business has only one."""
     brands: dict[str, Line] = {}
     for line in lines.values():
         if line.business_id:
@@ -81,7 +82,7 @@ def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
             if first.brand != line.brand:
                 yield Fault(
                     f"lines.{line.name}.business_id",
-                    f"is that of lines.{first.name} too, whose brand is another",
+                    f"is the same as lines.{first.name}.business_id, but the brands differ",
                     "give each brand its own business_id, or leave both empty",
                     "taken",
                 )
@@ -109,14 +110,14 @@ def _long_enough(agi: AgiSettings, lines: Mapping[str, Line]) -> Iterator[Fault]
         if line.dial == "exec" and agi.max_call_seconds < needed:
             yield Fault(
                 "agi.max_call_seconds",
-                f"would cut calls that lines.{line.name}.talk_seconds allows",
-                f"make it at least {needed}, or talk_seconds shorter",
+                f"would end calls that lines.{line.name}.talk_seconds allows",
+                f"make it at least {needed}, or reduce talk_seconds",
                 "too_small",
             )
 
 
 def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
-    """Check that every prompt a call may need is recorded in every language of its line."""
+    """Check that every prompt a call may need exists in every language of its line."""
     speech = partial.speech
     if speech is None:
         return
@@ -130,7 +131,7 @@ def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
             library.with_overrides(PromptFolder(folder))
     except BadPrompts as error:
         mend = f"agi-bridge prompts import {folder} --line NAME --convert"
-        fix = f"agi-bridge prompts check tells what helps; {mend} puts sounds right"
+        fix = f"run agi-bridge prompts check; {mend} converts sounds"
         yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
     for line in partial.lines.values():
@@ -145,7 +146,7 @@ def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
 
 
 def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
-    """Check the script, and the texts that lines have instead of its own."""
+    """Check the script, and the texts of lines that replace its texts."""
     try:
         script = Script(speech.script)
     except BadScript as error:
@@ -157,14 +158,14 @@ def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
         for language, texts in line.texts.items():
             key = f"lines.{line.name}.texts.{language}"
             if language not in line.languages:
-                fix = "add it there, or take the texts out"
-                yield Fault(key, f"is not among lines.{line.name}.languages", fix, "language")
+                fix = "add it there, or remove the texts"
+                yield Fault(key, f"is not in lines.{line.name}.languages", fix, "language")
                 continue
             words = LineVariables(line.brand, line.policy_url, line.texts)
             try:
                 script.texts(words, [language], texts)
             except BadScript as error:
-                fix = "docs/speech.md tells what a text may hold"
+                fix = "docs/speech.md lists what a text may contain"
                 yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
 
 
@@ -173,8 +174,8 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
     menu: set[str | None] = set()
     for language in line.languages:
         if missing := library.missing(language):
-            what = f"{language!r} lacks prompts: {', '.join(missing)}"
-            fix = f"record them, or choose from {', '.join(sorted(library.languages))}"
+            what = f"{language!r} has no recording of {', '.join(missing)}"
+            fix = f"record them, or use one of {', '.join(sorted(library.languages))}"
             yield Fault(f"{key}.languages", what, fix, "missing_prompts")
             continue
         named = {f"{key}.disclosure": line.disclosure}
@@ -183,7 +184,7 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
         for setting, prompt in named.items():
             if not library.has(prompt, language):
                 what = f"is not recorded in {language!r}"
-                fix = f"record it, or take {language!r} out of {key}.languages"
+                fix = f"record it, or remove {language!r} from {key}.languages"
                 yield Fault(setting, what, fix, "missing_prompts")
             elif prompt == line.disclosure:
                 yield from _heard_out(library.prompt(prompt, language), setting)
@@ -191,21 +192,21 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
             yield from _opt_out(library, key, language)
         pressed = menu_key(library.prompt("language-menu-item", language).text)
         if len(line.languages) > 1 and (pressed is None or pressed in menu):
-            what = f"the menu prompt of {language!r} asks for no key of its own"
+            what = f"the menu prompt of {language!r} does not name a unique key"
             fix = "record language-menu-item with another digit in its text"
             yield Fault(f"{key}.languages", what, fix, "menu_key")
         menu.add(pressed)
 
 
 def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
-    """See that Asterisk counts in samples of 8 kHz how much of a disclosure was heard.
+    """Check that Asterisk counts the heard part of a disclosure in samples of 8 kHz.
 
-    Of a `.wav16`, which it plays to callers with HD voice, it would count twice as many: half of
-    the words would pass for all of them.
+    It plays a `.wav16` to callers with HD voice and counts twice as many samples: half of the words
+    would count as all of them.
     """
     wide = disclosure.wav.with_suffix(WIDE)
     if wide.exists():
-        what = f"has a {WIDE} beside it, of which half would count as heard to the end"
+        what = f"has a {WIDE} file beside it, of which half would count as all"
         yield Fault(key, what, f"delete {wide}", "wide")
 
 
@@ -218,15 +219,14 @@ def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
 
 
 def load_secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:
-    """Load every secret, given by its setting's name; yield what is wrong with those not had."""
+    """Load every secret, given by its setting's name; yield a fault for each that failed."""
     for key, secret in places.items():
         problem = secret.load(environ)
         if problem is not None:
             fix = "put the secret there, where this account can read it"
             if secret.env is not None and secret.env not in environ:
                 fix = (
-                    f"set it: a line {secret.env}=… in the file that the service's unit names in"
-                    f" EnvironmentFile=, or export {secret.env}=… in this shell;"
-                    ' or keep it in a file: {file = "/path"}'
+                    f"add {secret.env}=… to the EnvironmentFile= of the service, or export it in"
+                    ' this shell, or keep the secret in a file: {file = "/path"}'
                 )
             yield Fault(key, problem, fix, "unavailable")

@@ -1,7 +1,7 @@
-"""A secret that the configuration names but never holds.
+"""A secret: the configuration says where it is and never contains it.
 
-The file says where the secret is: `{env = "NAME"}` or `{file = "/path"}`. `Secret.load` fetches it
-once, at start; after that `reveal()` is the only way to it. It is in no repr, no error, no dump.
+The file says `{env = "NAME"}` or `{file = "/path"}`. `Secret.load` reads the secret once, at start;
+`reveal()` returns it. It is never in a repr, an error or a dump.
 """
 
 import os
@@ -28,14 +28,14 @@ class Secret(BaseModel):
     """The environment variable that holds it."""
 
     file: AbsolutePath | None = None
-    """The file that holds it, alone; white space around it does not count."""
+    """The file that contains it and nothing else; white space around it is removed."""
 
     _value: SecretStr | None = PrivateAttr(default=None)
 
     def load(self, environ: Mapping[str, str]) -> str | None:
-        """Fetch the secret; return what is wrong, or None if it was fetched.
+        """Read the secret; return the problem, or None.
 
-        Never raises, and names neither the secret nor any part of it.
+        Never raises. The problem never contains any part of the secret.
         """
         if self.env is not None:
             if self.env not in environ:
@@ -57,15 +57,15 @@ class Secret(BaseModel):
         return None
 
     def _refused(self, value: str) -> str | None:
-        # The key goes into a URL or a JSON body and the token into an AGI URL: a line break or a
-        # space in the middle is a file of the wrong kind, not a key.
+        # The key goes into a URL or a JSON body and the token into an AGI URL. A line break or a
+        # space in it means that the file is not a key.
         if len(value) > _MAX_BYTES or not value.isprintable() or " " in value:
-            return f"does not hold one word of at most {_MAX_BYTES} characters"
+            return f"must be one word of at most {_MAX_BYTES} characters"
         return None
 
     @property
     def place(self) -> str:
-        """Where the secret is, in words."""
+        """Where the secret is, for messages."""
         if self.env is not None:
             return f"the environment variable {self.env}"
         return f"the file {self.file}"
@@ -73,45 +73,46 @@ class Secret(BaseModel):
     def reveal(self) -> str:
         """Return the secret.
 
-        Raises RuntimeError if it was never loaded, which only a caller that bypassed
-        `Settings.load` can see.
+        Raises RuntimeError if it was not loaded: the caller bypassed `Settings.load`.
         """
         if self._value is None:
             raise RuntimeError("this secret was not loaded")
         return self._value.get_secret_value()
 
     def open_to_others(self) -> bool:
-        """Tell whether any account of this machine may read the secret's file (OSError if gone)."""
+        """Tell whether every account may read the secret's file (OSError if it is gone)."""
         return self.file is not None and bool(self.file.stat().st_mode & stat.S_IROTH)
 
 
 class KeyText(Secret):
-    """A key in its text form, which may have several lines; what reads the key judges it."""
+    """A key as text, which may have several lines; the code that parses it checks it."""
 
     def _refused(self, value: str) -> str | None:
         return "is too long to be a key" if len(value) > _MAX_BYTES else None
 
 
 def _read(path: Path) -> str:
-    # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
+    # Non-blocking: a FIFO in the file's place must not block the start.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as opened:
         return decode(opened.read(_MAX_BYTES + 4), "unicode")
 
 
 def _place(value: object) -> object:
-    """Refuse a secret that stands in the file itself, and a table with two places or none."""
+    """Refuse a secret in the file itself, and a table with both places or neither."""
     value = table(value)
     if not isinstance(value, dict):
         raise invalid(
-            "must not stand in the configuration itself",
-            'write {env = "NAME"} or {file = "/path"} and keep it there',
+            "must not be in the configuration itself",
+            'write {env = "NAME"} or {file = "/path"} and keep the secret there',
+            "plain_secret",
         )
     unknown = value.keys() - {"env", "file"}
     if not unknown and len([place for place in value.values() if place is not None]) != 1:
         raise invalid(
-            "needs one of env and file, not both and not neither",
+            "must have either env or file",
             'write {env = "NAME"} or {file = "/path"}',
+            "choice",
         )
     return value  # pydantic names an unknown key itself
 

@@ -1,8 +1,7 @@
 """Tables that all lines share: `[agi]`, `[hook]`, `[web]`, `[log]`.
 
-Each field's docstring is the one sentence that `agi-bridge.example.toml` gives as its reason.
-Within a table a field is checked against the ones above it, so that one bad value does not
-hide what is wrong with the others.
+Each field's docstring says what `agi-bridge.example.toml` says about it. Within a table a field is
+checked against the fields above it, so that one invalid value does not hide other faults.
 """
 
 import ipaddress
@@ -32,7 +31,7 @@ _LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 
 
 class Section(BaseModel):
-    """What every table has in common: unknown keys are refused, values do not change."""
+    """Base of all tables: unknown keys are refused, values are frozen."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -43,25 +42,25 @@ class Section(BaseModel):
 
 
 class AgiSettings(Section):
-    """`[agi]`: where Asterisk finds the bridge, and how much it may ask of it."""
+    """`[agi]`: the FastAGI listener and its limits."""
 
     host: Host = "127.0.0.1"
     """The address to listen on: FastAGI has neither encryption nor passwords."""
 
     port: Annotated[Count, Field(ge=0, le=65535)] = 4573
-    """4573 is FastAGI's own; 0 takes a free one. FreePBX often has 4573 in use."""
+    """4573 is FastAGI's port; 0 picks a free one. FreePBX often uses 4573 itself."""
 
     allow: Annotated[tuple[AllowedNetwork, ...], ListOf] = ()
-    """Networks whose machines may connect: needed as soon as `host` is not this machine alone."""
+    """Networks that may connect; required if `host` is reachable from other machines."""
 
     token: SecretPlace | None = None
-    """A word that every AGI URL must carry (`?token=`), for networks shared with others."""
+    """A secret that every AGI URL must carry (`?token=`), for networks shared with others."""
 
     max_calls: Annotated[Count, Field(ge=1, le=100_000)] = 1000
-    """Calls at once; one more is refused in words, so that the dialplan takes its fallback."""
+    """Calls at the same time; further calls are refused, and the dialplan takes its fallback."""
 
     max_call_seconds: Annotated[Seconds, Field(ge=60, le=86_400)] = 10_800.0
-    """Longest a call may hold the bridge: a stuck channel must not hold its place for ever."""
+    """Longest time in seconds that a call may last, so that a stuck channel frees its place."""
 
     @field_validator("allow")
     @classmethod
@@ -71,51 +70,52 @@ class AgiSettings(Section):
         host = info.data.get("host")
         if not value and host is not None and not is_loopback(host):
             raise invalid(
-                "is empty although agi.host can be reached from other machines",
+                "must not be empty if agi.host is reachable from other machines",
                 'name the PBX, like ["192.0.2.10/32"], or set agi.host = "127.0.0.1"',
+                "empty",
             )
         return value
 
     def secret(self) -> str | None:
-        """Return the token, or None where none is asked for."""
+        """Return the token, or None if none is required."""
         return None if self.token is None else self.token.reveal()
 
 
 class HookSettings(Section):
-    """`[hook]`: the HTTP call that has the text sent."""
+    """`[hook]`: the HTTP request that makes Instaply send the text."""
 
     url: Text = "https://hooks.instaply.com/v1/ivr"
-    """Where consents are submitted; plain http only to this machine."""
+    """Where consents are submitted; plain http only to loopback."""
 
     method: Literal["GET", "POST"] = "POST"
-    """With GET the key stands in the URL and so in logs on the way; the vendor takes both."""
+    """With GET the key is in the URL, and so in proxies' logs; the vendor accepts both."""
 
     context: FilledText | None = None
-    """Free text sent along with each submission; left out if not set."""
+    """Free text sent with each submission; omitted if not set."""
 
     connect_seconds: Annotated[Seconds, Field(gt=0, le=30)] = 3.0
-    """Longest wait for a connection: the caller is listening to silence."""
+    """Longest wait for a connection: the caller hears silence."""
 
     total_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 8.0
-    """Longest wait for the whole answer; after it the call goes to its default destination."""
+    """Longest wait for the whole answer; then the call goes to its default destination."""
 
     max_bytes: Annotated[Count, Field(ge=1024, le=16_777_216)] = 65_536
-    """Longest answer that is read: what comes from outside gets a limit."""
+    """Longest answer, in bytes, that is read."""
 
     keepalive: bool = False
-    """Reusing connections is faster, but one that just closed makes an outcome unknown."""
+    """Reuse connections: faster, but one that has just closed makes an outcome unknown."""
 
     prepare_seconds: Annotated[Seconds, Field(ge=0, le=300)] = 30.0
     """How long a connection is kept that was made while the number is read back; 0: none is."""
 
     ca_file: AbsolutePath | None = None
-    """Certificates to trust instead of the system's, for a proxy of your own."""
+    """Certificates to trust instead of the system's, for your own proxy."""
 
     breaker_failures: Annotated[Count, Field(ge=0, le=1000)] = 5
-    """Failures in a row after which callers no longer wait for the hook; 0: they always do."""
+    """Failures in a row after which the circuit opens and no caller waits; 0: it never opens."""
 
     breaker_seconds: Annotated[Seconds, Field(gt=0, le=3600)] = 30.0
-    """How long they do not, before one submission tries the hook again."""
+    """How long the circuit stays open before one submission tries the hook again."""
 
     @field_validator("url")
     @classmethod
@@ -128,17 +128,18 @@ class HookSettings(Section):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise invalid("is not an http or https URL", "write it like https://host/path")
         if not _is_host(parts.hostname) or parts.port == 0:
-            raise invalid("has no valid host and port", "write it like https://host/path")
+            raise invalid("has an invalid host or port", "write it like https://host/path", "host")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise invalid(
                 "would send the key and phone numbers unencrypted",
-                "use https (http is for 127.0.0.1, ::1 and localhost only)",
+                "use https; http is only for 127.0.0.1, ::1 and localhost",
+                "unencrypted",
             )
         if parts.username is not None or parts.query or parts.fragment:
             raise invalid(
-                "holds more than a host and a path",
-                "leave out user, password, query and fragment: key, from, to and context"
-                " are added to it",
+                "must contain only a host and a path",
+                "remove user, password, query and fragment; key, from, to and context are added",
+                "extra_parts",
             )
         return value
 
@@ -147,7 +148,9 @@ class HookSettings(Section):
     def _not_shorter(cls, value: float, info: ValidationInfo) -> float:
         if value < info.data.get("connect_seconds", value):
             raise invalid(
-                "is shorter than hook.connect_seconds", "make it at least as long as connecting"
+                "is shorter than hook.connect_seconds",
+                "make it at least as long as hook.connect_seconds",
+                "too_small",
             )
         return value
 
@@ -161,13 +164,15 @@ class HookSettings(Section):
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
             except ssl.SSLError:
                 raise invalid(
-                    "holds no certificates that can be read",
-                    "name a readable file of certificates in PEM form",
+                    "does not contain valid certificates",
+                    "name a file of certificates in PEM form",
+                    "unusable",
                 ) from None
             except OSError as error:
                 raise invalid(
                     f"names a file that cannot be read ({error.strerror})",
-                    "name a readable file of certificates in PEM form",
+                    "name a file that this account can read",
+                    "unreadable",
                 ) from None
         return value
 
@@ -182,13 +187,13 @@ def _is_host(host: str) -> bool:
 
 
 class WebSettings(Section):
-    """`[web]`: it listens only if a token is set, since whoever holds one may revoke."""
+    """`[web]`: the HTTP listener for revocations; without a token it does not take any."""
 
     host: Host = "127.0.0.1"
-    """The address to listen on; TLS is a reverse proxy's job."""
+    """The address to listen on; a reverse proxy adds TLS."""
 
     port: Annotated[Count, Field(ge=0, le=65535)] = 4580
-    """The port to listen on; 0 takes a free one."""
+    """The port to listen on; 0 picks a free one."""
 
     token: SecretPlace | None = None
     """The bearer token of `POST /v1/revocations`; not set: the path does not exist."""
@@ -197,11 +202,11 @@ class WebSettings(Section):
     """The bearer token of `POST /v1/instaply/messages`; not set: the path does not exist."""
 
     customers: AbsolutePath | None = None
-    """A CSV file (`customer_id,number`) that says whose number an Instaply customer has."""
+    """A CSV file (`customer_id,number`) with the numbers of Instaply's customers."""
 
     @property
     def enabled(self) -> bool:
-        """Tell whether there is anything to listen for."""
+        """Tell whether a token is set."""
         return self.token is not None or self.instaply_token is not None
 
     def secret(self) -> str | None:
@@ -214,7 +219,7 @@ class WebSettings(Section):
 
 
 class LogSettings(Section):
-    """`[log]`: how much is written."""
+    """`[log]`: the level of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """At info, one line per call and the service's own start and end."""
+    """At info: one line per call, and the service's start and stop."""

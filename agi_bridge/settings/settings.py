@@ -1,4 +1,4 @@
-"""The whole configuration, read once at start and then unchangeable."""
+"""The whole configuration, read once at start and then immutable."""
 
 import hashlib
 import json
@@ -38,17 +38,17 @@ CHECKPOINT_FILE = "checkpoints.jsonl"
 
 
 class Settings(BaseSettings):
-    """The configuration of one bridge. Made by `load`; attributes are the keys of the TOML file."""
+    """The configuration of one bridge, made by `load`. Attributes are the keys of the TOML file."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
     )
 
     state_dir: AbsolutePath = STATE_DIR
-    """The only place that `serve` writes to: the ledger and rendered speech."""
+    """The only folder that `serve` writes to: the ledger and rendered speech."""
 
     fallback_line: LineName | None = None
-    """The line for calls whose number is no line's; not set: such calls are refused."""
+    """The line for calls to unknown numbers; not set: such calls are refused."""
 
     agi: AgiSettings = AgiSettings()
     hook: HookSettings = HookSettings()
@@ -74,16 +74,19 @@ class Settings(BaseSettings):
         secrets: str = "",
         prompts: bool = True,
     ) -> Self:
-        """Read the file and the environment, check everything, and fetch the secrets.
+        """Read the file and the environment, check everything, and read the secrets.
 
-        `secrets` is how the full names of those begin that are wanted: who looks at the ledger need
-        not have the hook's key. Without `prompts` nobody looks whether they are all there: whoever
-        makes them need not have them.
+        Args:
+            path: the file; None means `AGI_BRIDGE_CONFIG`, else `/etc/agi-bridge/agi-bridge.toml`
+                if it exists. The environment alone can be a complete configuration.
+            environ: the environment.
+            secrets: a prefix of full names; only these secrets are read. A command on the ledger
+                does not need the hook's key.
+            prompts: whether all prompts must exist. The command that renders them does not
+                need them.
 
-        `path` None means `AGI_BRIDGE_CONFIG`, else `/etc/agi-bridge/agi-bridge.toml` if it is
-        there; everything can also come from the environment alone.
-
-        Raises SettingsError with every fault that was found, one line each.
+        Raises:
+            SettingsError: every fault that was found, one line each.
         """
         file = find_file(path, environ)
         values = _values(cls, file, environ)
@@ -109,7 +112,7 @@ class Settings(BaseSettings):
         return settings
 
     def _partial(self) -> PartialSettings:
-        """Return this configuration as the rules between tables take it."""
+        """Return this configuration in the form that `rules` takes."""
         return PartialSettings(
             self.agi,
             self.web,
@@ -129,7 +132,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take nothing but what `load` read: no `.env` file, no ambient variable slips in."""
+        """Use only what `load` read: no `.env` file and no other variable."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -145,11 +148,11 @@ class Settings(BaseSettings):
         }
 
     def line_for(self, candidates: Sequence[str | None]) -> Line | None:
-        """Return the line that a call came in on.
+        """Return the line that a call arrived on.
 
-        `candidates` are what names the called number, best first (the URL's `to`, the first
-        argument, DNID, extension); None and empty ones are passed over. The first that is the
-        number of a line, in any form, decides; else it is the fallback line, or None.
+        `candidates` may contain the called number, best first (the URL's `to`, the first argument,
+        DNID, extension); None and empty ones are skipped. The first that is a line's number, in any
+        form, decides; otherwise it is the fallback line, or None.
         """
         for called in candidates:
             if called and (line := self._index.find(called)) is not None:
@@ -157,31 +160,31 @@ class Settings(BaseSettings):
         return None if self.fallback_line is None else self.lines[self.fallback_line]
 
     def find_line(self, name_or_number: str) -> Line:
-        """Return the line of that name, or the line that calls to that number reach.
+        """Return the line with that name or number.
 
         Raises:
-            UnknownLineError: no line has it; the text lists the lines.
+            UnknownLineError: there is none; the text lists the lines.
         """
         line = self.lines.get(name_or_number) or self._index.find(name_or_number)
         if line is None:
-            names = ", ".join(self.lines) or "none is configured"
-            raise UnknownLineError(f"no line of that name or number; the lines are: {names}")
+            names = ", ".join(self.lines) or "none"
+            raise UnknownLineError(f"no line has that name or number; lines: {names}")
         return line
 
     @property
     def web_listens(self) -> bool:
-        """Tell whether the web has anything to listen for: revocations, or a PBX that fetches."""
+        """Tell whether `[web]` listens: for revocations, or for a PBX that fetches recordings."""
         return self.web.enabled or self.speech.delivery == "http"
 
     @property
     def speech_cache(self) -> Path:
-        """The folder of rendered speech, which the PBX must be able to read."""
+        """The folder of rendered speech; the PBX must be able to read it."""
         return self.state_dir / SPEECH_FOLDER
 
     def prompt_layers(self, line: str) -> tuple[PromptFolder, ...]:
-        """Return the folders whose prompts win, on a line, over the shared ones; best first.
+        """Return the folders that take precedence over the shared prompts on a line, best first.
 
-        The last one is that of the prompts rendered for the line. Not all of them need be there.
+        The last one holds the prompts rendered for the line. A folder may be missing.
         """
         return self.speech.layers(line, self.speech_cache)
 
@@ -189,13 +192,13 @@ class Settings(BaseSettings):
     def ledger_place(self) -> Path | str:
         """Where the ledger is: a SQLite file, or a postgresql:// URL.
 
-        The URL holds the password: it is for the driver, never for a log or an error's text.
+        The URL contains the password: it is for the driver, never for a log or an error.
         """
         return self.ledger.database_url() or self.state_dir / LEDGER_FILE
 
     @property
     def keys_dir(self) -> Path:
-        """The folder of those keys of the ledger that the configuration does not place elsewhere.
+        """The folder of the ledger's keys, for those without a setting.
 
         Their files are `vault.key`, `lookup.key` and `signing.key`.
         """
@@ -203,12 +206,12 @@ class Settings(BaseSettings):
 
     @property
     def checkpoint_file(self) -> Path:
-        """The file that checkpoints are appended to."""
+        """The file to which checkpoints are appended."""
         return self.ledger.checkpoints.file or self.state_dir / CHECKPOINT_FILE
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the configuration in force, for the record of consent; holds no secret."""
+        """SHA-256 of the configuration, for the record of consent; no secret is hashed."""
         if not self._fingerprint:
             body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
             self._fingerprint = hashlib.sha256(body.encode()).hexdigest()
@@ -230,7 +233,7 @@ def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -
 
 
 def _values(cls: type[Settings], file: Path | None, environ: Mapping[str, str]) -> Tree:
-    """Return the file's values with the environment's laid over them."""
+    """Return the file's values, overridden by the environment's."""
     below = {} if file is None else read_file(file)
     above = Environment(cls, environ)()
     elsewhere = frozenset({*named_variables(below), *named_variables(above)})

@@ -1,12 +1,12 @@
-"""Where values come from: one TOML file, and the environment above it.
+"""Reads the values: one TOML file, and the environment, which overrides it.
 
 `AGI_BRIDGE_HOOK__URL` overrides `url` in `[hook]`, `AGI_BRIDGE_LINES__SHOP__BRAND` overrides
 `brand` in `[lines.shop]`: the prefix, then the key's path with `__` between its parts. Lists may
 be written `a,b`, tables as JSON (which replaces the whole table) or with one variable per key.
 
-A variable with the prefix that is no setting is a fault, like an unknown key in the file: a
-misspelt override must not be silent. pydantic-settings' own source for the environment passes
-over such names and stops at the first value that it cannot decode; hence this one.
+A variable with the prefix that is not a setting is a fault, like an unknown key in the file: a
+misspelt override must not be ignored. pydantic-settings' source for the environment ignores such
+names and stops at the first value that it cannot decode, so this module has its own.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ CONFIG_VARIABLE = PREFIX + "CONFIG"
 DEFAULT_PATH = Path("/etc/agi-bridge/agi-bridge.toml")
 
 OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"})
-"""Names with the prefix that belong to other tools."""
+"""Variables with the prefix that other tools use."""
 
 KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
-"""Secrets whose text may have several lines."""
+"""Secrets that may have several lines."""
 
 SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "token"}
-"""Settings whose value is a place: a variable of such a setting's own name is that place."""
+"""Settings that are secrets: a variable named after one contains the secret itself."""
 
 _MAX_FILE_BYTES = 1 << 20
 _MAX_DEPTH = 20
@@ -51,17 +51,17 @@ Tree = dict[str, Any]
 
 NO_FILE = Fault(
     str(DEFAULT_PATH),
-    f"is not there, and neither --config nor {CONFIG_VARIABLE} names another file",
+    f"does not exist, and neither --config nor {CONFIG_VARIABLE} names another file",
     "copy agi-bridge.example.toml there, or name your file",
     "unreadable",
 )
-"""Said where the environment alone does not hold a configuration either."""
+"""The fault if there is no file and the environment has no configuration either."""
 
 
 def find_file(
     path: Path | None, environ: Mapping[str, str], default: Path = DEFAULT_PATH
 ) -> Path | None:
-    """Return the file to read: the one named, else the environment's, else the default if there."""
+    """Return the file to read: `path`, else the environment's, else the default if it exists."""
     if path is not None:
         return path
     if named := environ.get(CONFIG_VARIABLE):
@@ -71,7 +71,7 @@ def find_file(
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        pass  # it is there, or nobody knows: reading it tells what is wrong
+        pass  # reading it reports the problem
     return default
 
 
@@ -87,11 +87,11 @@ def read_file(path: Path) -> Tree:
     except UnicodeDecodeError:
         fault = Fault(str(path), "is not UTF-8 text", "save it as UTF-8", "encoding")
     except tomllib.TOMLDecodeError as error:
-        fix = "put text into straight quotes, and name each key once"
-        fault = Fault(str(path), f"is not TOML: {error}", fix, "toml")
+        fix = "use straight quotes, and each key only once"
+        fault = Fault(str(path), f"is not valid TOML: {error}", fix, "toml")
     except ValueError:  # Python reads no number of more than 4,300 digits
-        fix = "write the number that is meant"
-        fault = Fault(str(path), "holds an endless number", fix, "toml")
+        fix = "write the number in fewer digits"
+        fault = Fault(str(path), "contains a number with too many digits", fix, "toml")
     except RecursionError:
         fault = _too_deep(str(path))
     else:
@@ -102,13 +102,13 @@ def read_file(path: Path) -> Tree:
 
 
 def _text(path: Path) -> str:
-    """A file's text. A pipe is one too (`--config <(command)`); a device has no end.
+    """Return the text of a file or a pipe (`--config <(command)`); a device would have no end.
 
     Raises:
         OSError: it cannot be read.
-        SettingsError: it is no file, or too large to be the right one.
+        SettingsError: it is not a file, or too large to be the right one.
     """
-    # Opened without waiting: a FIFO that nobody writes to would hold up the start for ever.
+    # Non-blocking: a FIFO that nobody writes to would block the start.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as opened:
         kind = os.fstat(handle).st_mode
@@ -129,25 +129,25 @@ def _text(path: Path) -> str:
 
 
 def _first_of_fifo(handle: int, path: Path) -> bytes:
-    """What a FIFO has to offer so far, once it has a writer.
+    """Return what a FIFO contains so far, once it has a writer.
 
     Raises:
-        SettingsError: nobody writes to it.
+        SettingsError: it has no writer.
     """
     for _ in range(_FIFO_TRIES):
         try:
             if data := os.read(handle, 1 << 16):
                 return data
         except BlockingIOError:
-            return b""  # it has a writer, who has written nothing yet
+            return b""  # it has a writer that has written nothing yet
         time.sleep(_FIFO_SECONDS)
     raise SettingsError(
-        [Fault(str(path), "is a pipe that nobody writes to", "name the right file", "unreadable")]
+        [Fault(str(path), "is a pipe without a writer", "name the right file", "unreadable")]
     )
 
 
 def _is_flat_enough(tree: Tree) -> bool:
-    """Tell whether what reads the tree further, function calling itself, can reach its end."""
+    """Tell whether a recursive reader can handle the tree's depth."""
     level: list[Any] = [tree]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -162,14 +162,14 @@ def _is_flat_enough(tree: Tree) -> bool:
 
 
 def _too_deep(key: str) -> Fault:
-    fix = "take the superfluous brackets or dots out; no setting lies deeper than five tables"
+    fix = "remove brackets or dots; no setting is deeper than five tables"
     return Fault(key, "is nested too deeply", fix, "toml")
 
 
 class Environment(PydanticBaseSettingsSource):
-    """The settings among the environment's variables, as a tree like the file's.
+    """The settings in the environment, as a tree like the file's.
 
-    `also` are names with the prefix that are no settings: those that a secret's `env` points to.
+    `also` are variables with the prefix that are not settings: those that a secret's `env` names.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Environment(PydanticBaseSettingsSource):
         return self().get(field_name), field_name, False
 
     def __call__(self) -> Tree:
-        """Return the tree. A variable for a key in a table wins over one for the whole table."""
+        """Return the tree. A variable for a key overrides one for the whole table."""
         tree: Tree = {}
         for name in sorted(self._environ, key=len):
             if not name.startswith(PREFIX) or name in self._others:
@@ -213,7 +213,7 @@ def variable_of(key: str) -> str:
 
 
 def named_variables(tree: Tree, key: str = "") -> Iterator[str]:
-    """Yield the variables that a tree's secrets are to be found in, other than their own."""
+    """Yield the variables that a tree's secrets name, except those named after the settings."""
     for name, given in tree.items():
         value = listed(given) if isinstance(given, list) else given
         if not isinstance(value, dict):
@@ -227,18 +227,18 @@ def named_variables(tree: Tree, key: str = "") -> Iterator[str]:
 
 
 def listed(tables: list[Any]) -> Tree:
-    """Return the tables of a list by their place in it, the first being 1."""
+    """Return the tables of a list by their position, from 1."""
     places = enumerate(tables, start=1)
     return {str(place): table for place, table in places if isinstance(table, dict)}
 
 
 def merge(below: Tree, above: Tree) -> Tree:
-    """Lay one tree over another: tables key by key, everything else replaced."""
+    """Merge two trees; `above` wins. Tables are merged key by key, everything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         beneath = merged.get(key)
         if isinstance(beneath, dict) and isinstance(value, dict) and key not in SECRETS:
             merged[key] = merge(beneath, value)
         else:
-            merged[key] = value  # a secret has one place, never half of two
+            merged[key] = value  # a secret has one place, never parts of two
     return merged

@@ -1,7 +1,7 @@
 """The kinds of value a setting can have, each with its own check and its own fix.
 
-A check that fails raises `invalid(what, fix)`: pydantic collects them all and `faults.py` turns
-them into `Fault` lines. No message repeats the value that was refused.
+A check that fails raises `invalid(what, fix, reason)`. pydantic collects these errors, and
+`pydantic_errors` turns them into `Fault` lines. No message repeats the invalid value.
 """
 
 import ipaddress
@@ -22,17 +22,17 @@ from agi_bridge import phone
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 REFUSED = "agi_bridge"
-"""The pydantic error type of a refusal of ours; its context holds `what` and `fix`."""
+"""The pydantic error type of our own checks; its context holds `what`, `fix` and `reason`."""
 
 NUMBER_PLACE = "{number}"
 
-# What may stand around the number in a dial string. Left out on purpose, by what Asterisk does
-# with them in Dial (app_dial.c, dial_exec_full): `&` rings a second phone, `,` and `|` start
-# options, `^ ;` separate, `$ { }` substitute, quotes and brackets protect.
+# The characters allowed around the number in a dial string. Asterisk's Dial gives the others a
+# meaning (app_dial.c, dial_exec_full): `&` rings a second phone, `,` and `|` start options, `^ ;`
+# separate, `$ { }` substitute, quotes and brackets protect.
 _DIAL_WORD = r"[A-Za-z0-9_./@:+*#-]"
 _TECHNOLOGY = re.compile(rf"[A-Za-z][A-Za-z0-9]*/{_DIAL_WORD}+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-# An extension that a trunk's number comes in on, or Asterisk's own for calls without one.
+# An extension that a trunk's calls arrive on, or Asterisk's `s` for calls without one.
 _EXTENSION = re.compile(r"[0-9*#]{1,40}|s")
 _DID_FORMATTING = str.maketrans("", "", " ().-/")
 _DIALPLAN_NAME = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")  # AST_MAX_CONTEXT is 80 with its NUL
@@ -43,20 +43,24 @@ _LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
 def invalid(what: str, fix: str, reason: str = "invalid") -> PydanticCustomError:
-    """Make the error that says what is wrong with a value and what to write instead."""
+    """Make the error for an invalid value.
+
+    `what` is the problem, `fix` is what to write instead, `reason` is the stable last part of the
+    fault's code (docs/check.md).
+    """
     context = {"what": what, "fix": fix, "reason": reason}
     return PydanticCustomError(REFUSED, "{what}; {fix}", context)
 
 
 def _no_bool(value: object) -> object:
-    """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
+    """Refuse true and false for a number: Python would accept them as 1 and 0."""
     if isinstance(value, bool):
-        raise invalid("is true or false where a number is wanted", "write a number", "type")
+        raise invalid("is true or false, but must be a number", "write a number", "type")
     return value
 
 
 def _list(value: object) -> object:
-    """Read a list from one string, as the environment has it: JSON, or parts between commas."""
+    """Read a list from one string, as the environment gives it: JSON, or values and commas."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -65,7 +69,7 @@ def _list(value: object) -> object:
 
 
 def _command(value: object) -> object:
-    """Read an argument list from one string, as the environment has it: JSON or shell words."""
+    """Read an argument list from one string, as the environment gives it: JSON or shell words."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -73,11 +77,13 @@ def _command(value: object) -> object:
     try:
         return shlex.split(value)
     except ValueError as error:
-        raise invalid("has an open quote", 'write a JSON list: ["program", "{output}"]') from error
+        raise invalid(
+            "has an unclosed quote", 'write a JSON list: ["program", "{output}"]', "quotes"
+        ) from error
 
 
 def table(value: object) -> object:
-    """Read a table from one string, as the environment has it: a JSON object."""
+    """Read a table from one string, as the environment gives it: a JSON object."""
     return _json(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
 
 
@@ -85,12 +91,16 @@ def _json(text: str) -> Any:  # noqa: ANN401  # pydantic checks what came out
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise invalid("is not JSON", "check its quotes, commas and brackets") from error
+        raise invalid(
+            "is not valid JSON", "check its quotes, commas and brackets", "json"
+        ) from error
 
 
 def _line_of_text(value: str) -> str:
     if not value.isprintable():
-        raise invalid("holds a control character", "write it as one line of plain text")
+        raise invalid(
+            "contains a control character", "write it as one line of plain text", "characters"
+        )
     return value.strip()
 
 
@@ -101,7 +111,7 @@ def _filled(value: str) -> str:
 
 
 def _e164(value: str) -> str:
-    number = phone.fold(value)  # what cannot be seen cannot be mended
+    number = phone.fold(value)  # nobody can correct a character that is invisible
     if not _E164.fullmatch(number) or not phonenumbers.is_possible_number(
         phonenumbers.parse(number, None)
     ):
@@ -118,9 +128,9 @@ def _did(value: str) -> str:
         return _e164(text.translate(_DID_FORMATTING))
     if not _EXTENSION.fullmatch(text.translate(_DID_FORMATTING)):
         raise invalid(
-            "holds what is neither a phone number nor an extension",
-            'write it in E.164, like "+14155550111", or as the extension the call comes in on:'
-            ' digits, or "s"',
+            "must be phone numbers or extensions",
+            'write E.164, like "+14155550111", or the extension that the call arrives on: digits'
+            ' or "s"',
         )
     return text
 
@@ -128,21 +138,21 @@ def _did(value: str) -> str:
 def _region(value: str) -> str:
     if value not in phonenumbers.SUPPORTED_REGIONS:
         raise invalid(
-            "holds an unknown region", 'write ISO 3166 codes of two capitals, like ["US", "CA"]'
+            "contains an unknown region", 'use ISO 3166 codes in capitals, like ["US", "CA"]'
         )
     return value
 
 
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
-        raise invalid("holds an unknown language tag", 'write BCP 47 tags, like ["en", "es"]')
+        raise invalid("contains an invalid language tag", 'use BCP 47 tags, like ["en", "es"]')
     return value
 
 
 def _prompt_name(value: str) -> str:
     if not _PROMPT_NAME.fullmatch(value):
         raise invalid(
-            "is not a prompt's name", 'write the name without folder or ending, like "goodbye"'
+            "is not a prompt name", 'write the name without folder or extension, like "goodbye"'
         )
     return value
 
@@ -150,34 +160,33 @@ def _prompt_name(value: str) -> str:
 def _line_name(value: str) -> str:
     if not _LINE_NAME.fullmatch(value):
         raise invalid(
-            "is not a line's name", "use a-z, 0-9 and single underscores, like [lines.main_shop]"
+            "is not a valid line name",
+            "use a-z, 0-9 and single underscores, like [lines.main_shop]",
         )
     return value
 
 
 def _dialplan_name(value: str) -> str:
     if not _DIALPLAN_NAME.fullmatch(value):
-        raise invalid(
-            "is no name of the dialplan", "use letters, digits, - _ . * # + and nothing else"
-        )
+        raise invalid("is not a valid dialplan name", "use only letters, digits and - _ . * # +")
     return value
 
 
 def _keys(value: str) -> str:
     if set(value) - set("0123456789*#") or len(set(value)) != len(value):
-        raise invalid("holds what is no key, or one twice", 'write keys like "#" or "0#", or ""')
+        raise invalid("must be DTMF keys, each at most once", 'write keys like "#" or "0#", or ""')
     return value
 
 
 def _template(value: str) -> str:
     if value.count(NUMBER_PLACE) != 1:
         fix = 'write it like "PJSIP/{number}@trunk"'
-        raise invalid("must hold {number} exactly once", fix, "placeholder")
+        raise invalid("must contain {number} exactly once", fix, "placeholder")
     if not _TECHNOLOGY.fullmatch(value.replace(NUMBER_PLACE, "0")):
         raise invalid(
-            "holds a character that Dial would act on",
+            "contains a character with a meaning to Dial",
             "use a technology, / and letters, digits, . _ - + * # : @ around {number};"
-            " ring_seconds and talk_seconds are settings of their own",
+            " for times, set ring_seconds and talk_seconds",
             "characters",
         )
     return value
@@ -186,14 +195,14 @@ def _template(value: str) -> str:
 def _destination(value: str) -> str:
     if "," in value or "|" in value:
         raise invalid(
-            "holds options of Dial",
-            "write the destination alone: ring_seconds gives the time, options are not taken",
+            "contains Dial options",
+            "write only the destination; ring_seconds sets the time, and options are not supported",
             "options",
         )
     if not all(_TECHNOLOGY.fullmatch(part) for part in value.split("&")):
         raise invalid(
-            "is not a destination of Dial",
-            'write technology/resource, like "PJSIP/100", several joined by &',
+            "is not a Dial destination",
+            'write technology/resource, like "PJSIP/100"; join several with &',
         )
     return value
 
@@ -214,15 +223,13 @@ def _network(value: object) -> Network:
         try:
             return ipaddress.ip_network(value)
         except ValueError:
-            pass  # answered below, together with what is no text at all
-    raise invalid(
-        "holds what is not a network", 'write addresses or networks, like ["10.0.0.0/24"]'
-    )
+            pass  # refused below, like a value that is not text
+    raise invalid("must be addresses or networks", 'write them like ["10.0.0.0/24"]')
 
 
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
-        raise invalid("is not an absolute path", "write it from / on")
+        raise invalid("is not an absolute path", "start it with /")
     return value
 
 
@@ -232,7 +239,7 @@ def _time_zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder, a path out of the data
         raise invalid(
             "is not a time zone",
-            'write its name in the IANA database, like "America/New_York" or "UTC"',
+            'write an IANA name, like "America/New_York" or "UTC"',
         ) from None
     return value
 
@@ -265,18 +272,18 @@ FilledText = Annotated[Text, AfterValidator(_filled)]
 LongText = Annotated[
     str, Field(max_length=500), AfterValidator(_line_of_text), AfterValidator(_filled)
 ]
-"""A text message's worth of plain text."""
+"""One line of plain text, as long as a text message may be."""
 
 SpokenName = Annotated[
     str, Field(max_length=80), AfterValidator(_line_of_text), AfterValidator(_filled)
 ]
-"""A name short enough to be said in a sentence."""
+"""A name short enough to be spoken in a sentence."""
 
 E164 = Annotated[str, AfterValidator(_e164)]
-"""A phone number as ITU-T E.164 writes it internationally: + and at most 15 digits."""
+"""A phone number in ITU-T E.164 international form: + and at most 15 digits."""
 
 Did = Annotated[str, AfterValidator(_did)]
-"""A number or extension that calls come in on, in any usual form."""
+"""A number or extension that calls arrive on, in any usual form."""
 
 Region = Annotated[str, AfterValidator(_region)]
 """An ISO 3166-1 alpha-2 code that `phonenumbers` knows."""
@@ -285,16 +292,16 @@ Language = Annotated[str, AfterValidator(_language)]
 """A BCP 47 language tag."""
 
 PromptName = Annotated[str, AfterValidator(_prompt_name)]
-"""The name of a recorded prompt: no path can be made of it."""
+"""The name of a recorded prompt; it cannot form a path."""
 
 LineName = Annotated[str, AfterValidator(_line_name)]
-"""A line's name: also a part of environment variable names, hence no double underscore."""
+"""A line's name. It is part of environment variable names, so no double underscore."""
 
 DialplanName = Annotated[str, AfterValidator(_dialplan_name)]
 """A context or an extension of the dialplan."""
 
 Template = Annotated[str, AfterValidator(_template)]
-"""A dial string with one place for the number."""
+"""A dial string with one placeholder for the number."""
 
 Destination = Annotated[str, AfterValidator(_destination)]
 """A dial string without options, possibly several joined by `&`."""
@@ -315,7 +322,7 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 """A time zone's name in the IANA database."""
 
 ClockTime = Annotated[time, BeforeValidator(_minute), PlainSerializer(_hh_mm, when_used="json")]
-"""A time of day to the minute, at some place or other."""
+"""A time of day to the minute, without a time zone."""
 
 ListOf = BeforeValidator(_list)
 """Marks a field that the environment may give as `a,b` or as a JSON list."""

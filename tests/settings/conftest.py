@@ -1,4 +1,4 @@
-"""Load a text, or be refused."""
+"""Fixtures that load a TOML text, or return the faults of one that is refused."""
 
 from __future__ import annotations
 
@@ -34,5 +34,20 @@ def faults(load: Callable[..., Settings]) -> Callable[..., list[str]]:
         with pytest.raises(SettingsError) as caught:
             load(text, **environ)
         return str(caught.value).splitlines()
+
+    return refused
+
+
+@pytest.fixture
+def codes(load: Callable[..., Settings]) -> Callable[..., list[str]]:
+    """Load what cannot be loaded; return the codes of the faults."""
+
+    def refused(text: str = SHOP, **environ: str) -> list[str]:
+        with pytest.raises(SettingsError) as caught:
+            load(text, **environ)
+        for fault in caught.value.faults:
+            assert fault.what
+            assert fault.fix
+        return [fault.code for fault in caught.value.faults]
 
     return refused
