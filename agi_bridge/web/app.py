@@ -47,14 +47,15 @@ OTHER_PATH: Final = "other"
 """What the metrics call every path that the web does not have."""
 
 MAX_REQUESTS: Final = 32
-"""Requests at once: each waits for the ledger, whose time belongs to the callers."""
+"""Requests at the same time: each uses the ledger, whose time belongs to callers first."""
 
 _TOO_OFTEN: Final = ProblemResponse(
     429,
+    "too_many_wrong_tokens",
     "Authorization",
-    "has been wrong too often",
-    "wait a minute and send the token that [web] names",
-    {"Retry-After": "60"},
+    "was wrong too often",
+    "wait a minute, then send the token in [web]",
+    headers={"Retry-After": "60"},
 )
 
 
@@ -104,7 +105,7 @@ def build_app(
 
 
 class RequestLimiter:
-    """Runs handlers, so many at once; whatever they raise becomes an answer."""
+    """Runs handlers, at most `MAX_REQUESTS` at the same time, and turns errors into responses."""
 
     def __init__(self, failed_tokens: FailedTokens, metrics: Metrics) -> None:
         self._failed_tokens = failed_tokens
@@ -112,14 +113,16 @@ class RequestLimiter:
         self._requests = 0
 
     async def answer(self, path: str, handler: Handler, request: Request) -> Response:
-        """Run a handler; never raises. `path` is for the log: the request's own may be secret."""
+        """Run a handler; never raises. `path` is for the log: the requested one may be secret."""
         response = await self._answer(path, handler, request)
         self._metrics.web_requests.add(path.rstrip("/"), str(response.status_code))
         return response
 
     async def _answer(self, path: str, handler: Handler, request: Request) -> Response:
         if self._requests >= MAX_REQUESTS:
-            return _refusal(_busy("has too many requests at once"))
+            return _refusal(
+                _unavailable("too_many_requests", "has too many requests at the same time")
+            )
         self._requests += 1
         try:
             return await handler(request)
@@ -127,19 +130,20 @@ class RequestLimiter:
             return _refusal(self._limited(refused, path, request))
         except ConsentError as error:
             structlog.get_logger().error("web.revocation_failed", path=path, exc_info=error)
-            return _refusal(_busy("cannot reach its ledger: nothing was stored"))
+            return _refusal(_unavailable("ledger_unavailable", "could not be stored"))
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
-        # Whatever else it is: an answer that tells nothing of it, and one line of the log instead
-        # of uvicorn's traceback.
-        except Exception as error:  # noqa: BLE001 - the reason stands above
+            return Response(status_code=400)  # nobody reads it
+        # Any other error: a response without details, and one log line instead of uvicorn's
+        # traceback.
+        except Exception as error:  # noqa: BLE001 - see above
             structlog.get_logger().error("web.request_failed", path=path, exc_info=error)
-            return _refusal(ProblemResponse(500, "", "broke this bridge", "tell its administrator"))
+            fix = "report it to the administrator"
+            return _refusal(ProblemResponse(500, "internal_error", "", "caused an error", fix))
         finally:
             self._requests -= 1
 
     def _limited(self, refused: ProblemResponse, path: str, request: Request) -> ProblemResponse:
-        """What a refusal becomes once its address has sent too many wrong tokens."""
+        """Return the refusal, or 429 if its address has sent too many wrong tokens."""
         address = "" if request.client is None else request.client.host
         wrong = refused.status == 401  # noqa: PLR2004 - RFC 9110, 15.5.2
         return _TOO_OFTEN if wrong and self._failed_tokens.too_many(address, path) else refused
@@ -163,7 +167,7 @@ class RevocationEndpoint:
         self._others = () if other is None else (other,)
 
     async def __call__(self, request: Request) -> Response:
-        """Take a revocation."""
+        """Record a revocation."""
         authorise(request, self._token, self._others)
         demand_json(request)
         values = read_object(await read_body(request))
@@ -196,7 +200,7 @@ class MessageEndpoint:
         self._customers = Customers(settings.web.customers, region=region)
 
     async def __call__(self, request: Request) -> Response:
-        """Take a customer's message."""
+        """Record a customer's message."""
         authorise(request, self._token, self._others)
         body = await read_body(request)
         message = read_message(read_object(body, strict=False), body, datetime.now(UTC))
@@ -219,7 +223,7 @@ class MessageEndpoint:
                 reference=f"{message.reference} {number}",
                 words=message.words,
                 received=message.received,
-                passed_on=True,  # the platform is where it comes from
+                passed_on=True,  # it comes from the platform
             )
         )
         if not revoked.already:
@@ -256,24 +260,31 @@ def _log(event: str, revoked: RevocationResult, **facts: str) -> None:
     )
 
 
-def _busy(problem: str) -> ProblemResponse:
-    return ProblemResponse(503, "", problem, "send it again in a few seconds", {"Retry-After": "5"})
+def _unavailable(code: str, problem: str) -> ProblemResponse:
+    fix = "send it again in a few seconds"
+    return ProblemResponse(503, code, "", problem, fix, headers={"Retry-After": "5"})
 
 
 def _refusal(refused: ProblemResponse) -> JSONResponse:
-    """Make the answer, and the connection's last: nothing that follows it is wanted."""
-    error = {"field": refused.field, "problem": refused.problem, "fix": refused.fix}
+    """Make the response, and close the connection after it."""
+    error = {
+        "code": refused.code,
+        "field": refused.field,
+        "problem": refused.problem,
+        "fix": refused.fix,
+    }
     headers = {**(refused.headers or {}), "Connection": "close"}
     return JSONResponse({"error": error}, refused.status, headers)
 
 
 async def _no_path(metrics: Metrics, _: Request, error: Exception) -> Response:
-    """What the router itself refuses: an unknown path, or another method than that path's."""
+    """Answer an unknown path, or a method that the path does not support."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     metrics.web_requests.add(OTHER_PATH, str(status))
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
         fix = f"use {(headers or {}).get('Allow', 'POST')}"
-        return _refusal(ProblemResponse(405, "", "is asked for by another method", fix, headers))
-    fix = f"use {REVOCATIONS} or {MESSAGES}; each is there only if its token is set in [web]"
-    return _refusal(ProblemResponse(404, "", "is no path of this bridge", fix))
+        problem = "does not support this method"
+        return _refusal(ProblemResponse(405, "wrong_method", "", problem, fix, headers=headers))
+    fix = f"use {REVOCATIONS} or {MESSAGES}; each exists only if its token is set in [web]"
+    return _refusal(ProblemResponse(404, "unknown_path", "", "is not a path of this bridge", fix))

@@ -1,7 +1,4 @@
-"""What a request to the web can be refused for. Each becomes a JSON answer, never a traceback.
-
-ProblemResponse                    any of them: status, field, problem, fix
-"""
+"""The error of a request that is refused; it becomes a JSON response, never a traceback."""
 
 from __future__ import annotations
 
@@ -12,26 +9,30 @@ if TYPE_CHECKING:
 
 
 class ProblemResponse(Exception):  # noqa: N818 - named after what happened
-    """A request that is not served.
+    """A request that is refused.
 
     Attributes:
-        status: of the answer (RFC 9110, 15).
+        status: the status of the response (RFC 9110, 15).
+        code: a stable name of the problem (docs/revocation.md).
         field: the header or JSON field at fault; empty: the request as a whole.
         problem: what is wrong; never the value.
-        fix: what to do instead.
-        headers: of the answer.
+        fix: what to send instead.
+        headers: headers of the response.
     """
 
     def __init__(
         self,
         status: int,
+        code: str,
         field: str,
         problem: str,
         fix: str,
+        *,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(f"{status} {field}: {problem}")
+        super().__init__(f"{status} {code} {field}: {problem}")
         self.status = status
+        self.code = code
         self.field = field
         self.problem = problem
         self.fix = fix

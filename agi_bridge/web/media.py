@@ -108,5 +108,5 @@ def _has(headers: Mapping[str, str], etag: str) -> bool:
 
 def _unknown() -> ProblemResponse:
     return ProblemResponse(
-        404, "", "is no recording of this bridge", "ask for an address it has given out"
+        404, "unknown_recording", "", "is not a recording of this bridge", "use a URL it has issued"
     )

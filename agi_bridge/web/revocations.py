@@ -49,18 +49,20 @@ def read_revocation(
     """
     for field in values:
         if field not in FIELDS:
-            raise ProblemResponse(422, _shown(field), "is not a field", f"use {', '.join(FIELDS)}")
+            fix = f"use {', '.join(FIELDS)}"
+            raise ProblemResponse(422, "unknown_field", _shown(field), "is not a field", fix)
     line = _line(values.get("line"), lines)
     brand = _brand(values.get("brand"), lines)
     if line is not None and brand is not None:
-        raise ProblemResponse(422, "brand", "is given beside line", "give one of them, or neither")
+        fix = "send one of them, or neither"
+        raise ProblemResponse(422, "brand_and_line", "brand", "conflicts with line", fix)
     if line is not None:
         brand = line.brand
     number = _number(values.get("number"), line or next(iter(lines.values())))
     channel = values.get("channel")
     if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
-        fix = 'write one word of a-z, 0-9, - and _, like "email", or leave it out'
-        raise ProblemResponse(422, "channel", "is not a word", fix)
+        fix = 'write one word of a-z, 0-9, - and _, like "email", or omit it'
+        raise ProblemResponse(422, "invalid_channel", "channel", "is not a word", fix)
     return Revocation(
         number=number,
         brand=brand,
@@ -74,11 +76,12 @@ def read_revocation(
 
 def _number(value: object, line: Line) -> str:
     if value is None:
-        raise ProblemResponse(422, "number", "is missing", 'write it in E.164, like "+14155550199"')
+        fix = 'write it in E.164, like "+14155550199"'
+        raise ProblemResponse(422, "missing_number", "number", "is missing", fix)
     number = phone.parse(value, region=line.regions[0]) if isinstance(value, str) else None
     if number is None:
         fix = 'write it in E.164, like "+14155550199", in quotes'
-        raise ProblemResponse(422, "number", "is not a telephone number", fix)
+        raise ProblemResponse(422, "invalid_number", "number", "is not a phone number", fix)
     return number
 
 
@@ -86,19 +89,19 @@ def _line(value: object, lines: Mapping[str, Line]) -> Line | None:
     if value is None:
         return None
     if not isinstance(value, str) or value not in lines:
-        fix = f"name one of {', '.join(lines)}, or leave it out"
-        raise ProblemResponse(422, "line", "is no line of this bridge", fix)
+        fix = f"use one of {', '.join(lines)}, or omit it"
+        raise ProblemResponse(422, "unknown_line", "line", "is not a line of this bridge", fix)
     return lines[value]
 
 
 def _brand(value: object, lines: Mapping[str, Line]) -> str | None:
-    """A brand that nobody has is refused: its revocation would hold for nothing."""
+    """An unknown brand is refused: its revocation would have no effect."""
     if value is None:
         return None
     brands = {line.brand.casefold(): line.brand for line in lines.values()}
     if not isinstance(value, str) or value.strip().casefold() not in brands:
-        fix = f"name one of {', '.join(sorted(brands.values()))}, or leave it out for every brand"
-        raise ProblemResponse(422, "brand", "is no brand of this bridge", fix)
+        fix = f"use one of {', '.join(sorted(brands.values()))}, or omit it for every brand"
+        raise ProblemResponse(422, "unknown_brand", "brand", "is not a brand of this bridge", fix)
     return brands[value.strip().casefold()]
 
 
@@ -107,13 +110,15 @@ def _received(value: object, now: datetime) -> str | None:
         return None
     fix = 'write the time of the request with its zone, like "2026-11-23T08:00:00Z"'
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        raise ProblemResponse(422, "received", "is not a time as RFC 3339 has it", fix)
+        problem = "is not a time in RFC 3339 form"
+        raise ProblemResponse(422, "invalid_time", "received", problem, fix)
     try:
         moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ProblemResponse(422, "received", "is not a time that there is", fix) from None
+        problem = "is not an existing time"
+        raise ProblemResponse(422, "impossible_time", "received", problem, fix) from None
     if moment > now + _CLOCKS_DIFFER:
-        raise ProblemResponse(422, "received", "lies in the future", fix)
+        raise ProblemResponse(422, "future_time", "received", "is in the future", fix)
     return rfc_3339(moment)
 
 
@@ -121,36 +126,36 @@ def _words(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_WORDS:
-        fix = f"write at most {MAX_WORDS} characters in quotes, or leave it out"
-        raise ProblemResponse(422, "words", "is not a text of that length", fix)
+        fix = f"write at most {MAX_WORDS} characters in quotes, or omit it"
+        raise ProblemResponse(422, "invalid_words", "words", "is not a text of that length", fix)
     return clean(value)
 
 
 def _reference(key: str | None, number: str, brand: str | None) -> str | None:
-    """What makes a repeated request the same.
+    """Return what identifies a repeated request, or None without a key.
 
-    With number and brand in it: a client that uses one key for several numbers must not have all
-    but the first passed over. Without a key there is none: who consents again and revokes again
-    sends the same request twice, and means both.
+    It contains the number and the brand, so that all numbers are revoked if a client uses one key
+    for several. Without a key every request counts: a customer may consent and revoke again.
     """
     if key is None:
         return None
     if not key or len(key) > MAX_KEY or not key.isprintable():
         fix = f"send 1 to {MAX_KEY} characters, like a UUID"
-        raise ProblemResponse(422, "Idempotency-Key", "is empty, too long or no text", fix)
+        problem = "is empty, too long or not printable"
+        raise ProblemResponse(422, "invalid_key", "Idempotency-Key", problem, fix)
     return f"{key} {number} {brand or '*'}"
 
 
 def rfc_3339(moment: datetime) -> str:
-    """A moment in UTC with milliseconds, as the ledger writes it."""
+    """Format a time in UTC with milliseconds, as the ledger does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def clean(text: str) -> str:
-    r"""A text that can be written as UTF-8: JSON's `\ud800` alone is no character."""
+    r"""Return a text that UTF-8 can encode: JSON's `\ud800` alone is not a character."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _shown(field: str) -> str:
-    """A field's name as it came, if it can be no number: names may be anything."""
+    """Return a field's name if it cannot contain a phone number."""
     return field if re.fullmatch(r"[A-Za-z_]{1,40}", field) else "(a field)"

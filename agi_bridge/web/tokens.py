@@ -21,47 +21,49 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MOST: Final = 10
-"""Wrong tokens from one address in a minute that are answered with 401."""
+"""Wrong tokens from one address in a minute that get 401; further ones get 429."""
 
 PERIOD: Final = 60.0
-"""Seconds that they are counted for."""
+"""Seconds for which they are counted."""
 
 _ADDRESSES: Final = 4096
-"""Addresses that are told apart; all others count as one."""
+"""Addresses that are counted separately; all others count as one."""
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge"'}
 
 
 def authorise(request: Request, token: str, others: Collection[str] = ()) -> None:
-    """Let a request pass that carries the bearer token (RFC 6750, section 2.1).
+    """Check the bearer token of a request (RFC 6750, section 2.1).
 
     Args:
-        request: as it came.
-        token: the one that is asked for.
-        others: tokens that are valid elsewhere.
+        request: the request.
+        token: the token of this path.
+        others: tokens of other paths.
 
     Raises:
-        ProblemResponse: 401 without a token or with a wrong one, 403 with one of the others.
+        ProblemResponse: 401 for a missing or wrong token, 403 for one of the others.
     """
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given.strip():
         fix = "send the header Authorization: Bearer TOKEN"
         raise ProblemResponse(
-            401, "Authorization", "is missing or of another scheme", fix, _CHALLENGE
+            401, "token_missing", "Authorization", "must be a bearer token", fix, headers=_CHALLENGE
         )
     if _same(given, token):
         return
     if any(_same(given, other) for other in others):
-        fix = "use the token that the configuration names for this path"
-        raise ProblemResponse(403, "Authorization", "is the token of another path", fix)
+        fix = "use the token for this path"
+        problem = "is the token of another path"
+        raise ProblemResponse(403, "token_of_another_path", "Authorization", problem, fix)
     challenge = {"WWW-Authenticate": f'{_CHALLENGE["WWW-Authenticate"]}, error="invalid_token"'}
+    fix = "compare it with [web] in the configuration"
     raise ProblemResponse(
-        401, "Authorization", "is a wrong token", "compare it with [web]", challenge
+        401, "token_wrong", "Authorization", "is not valid", fix, headers=challenge
     )
 
 
 def _same(given: str, token: str) -> bool:
-    # A header comes as Latin-1; compared as bytes, since compare_digest takes no other letters.
+    # A header is read as Latin-1; compare_digest takes only ASCII text, so bytes are compared.
     return hmac.compare_digest(given.strip().encode(), token.encode())
 
 
@@ -79,7 +81,7 @@ class FailedTokens:
         self._refused = RateLimitedEvent("web.token_refused")
 
     def too_many(self, address: str, path: str) -> bool:
-        """Count a wrong token; tell whether this address has sent too many."""
+        """Count a wrong token; return whether this address has sent too many."""
         if self._now() - self._since >= PERIOD:
             self._since = self._now()
             self._wrong.clear()
@@ -90,5 +92,5 @@ class FailedTokens:
         return self._wrong[address] > MOST
 
     def close(self) -> None:
-        """Say what was counted."""
+        """Log what was counted."""
         self._refused.close()

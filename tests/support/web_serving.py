@@ -108,11 +108,11 @@ async def serving(
 
 
 def error_of(response: httpx.Response) -> dict[str, str]:
-    """The one error that a refusal holds, which names no number."""
+    """Return the error of a refusal, which contains no number."""
     assert response.headers["content-type"] == "application/json"
     assert NUMBER[2:] not in response.text
     body = response.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"field", "problem", "fix"}
+    assert set(body["error"]) == {"code", "field", "problem", "fix"}
     error: dict[str, str] = body["error"]
     return error

@@ -210,7 +210,7 @@ async def test_it_need_not_say_that_it_is_json_but_it_must_be(
     assert len(ledger.revoked) == 1
     response = await instaply.post(PATH, content=b"STOP")
     assert response.status_code == 400
-    assert error_of(response)["problem"] == "is not JSON"
+    assert error_of(response)["code"] == "not_json"
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ async def test_a_file_that_is_not_what_the_record_names_is_not_served(
         recording.wav.mkdir()
     response = await client.get(wanted)
     assert response.status_code == 404
-    assert error_of(response)["problem"] == "is no recording of this bridge"
+    assert error_of(response)["code"] == "unknown_recording"
 
 
 async def test_recordings_are_only_read(
