@@ -89,7 +89,7 @@ def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
 
 
 def _ports_apart(partial: PartialSettings) -> Iterator[Fault]:
-    """Yield the listeners that want the port of another."""
+    """Yield a fault for each listener with the port of another."""
     agi, web, status = partial.agi, partial.web, partial.status
     ports = {"agi.port": 0 if agi is None else agi.port}
     if web is not None and partial.web_listens:
@@ -99,8 +99,8 @@ def _ports_apart(partial: PartialSettings) -> Iterator[Fault]:
     taken: dict[int, str] = {}
     for key, port in ports.items():
         if port and port in taken:
-            fix = "give each listener a port of its own"
-            yield Fault(key, f"is {taken[port]} too", fix, "taken")
+            fix = "give each listener its own port"
+            yield Fault(key, f"is the same as {taken[port]}", fix, "taken")
         taken.setdefault(port, key)
 
 

@@ -1,4 +1,4 @@
-"""`[status]` and `[alerts]`: how the service shows what it does, and whom it tells."""
+"""`[status]` and `[alerts]`: the listener for health and metrics, and the alert command."""
 
 from typing import Annotated
 
@@ -10,27 +10,27 @@ from .types import CommandLine, Count, FilledText, Host
 
 
 class StatusSettings(Section):
-    """`[status]`: health and metrics over HTTP, apart from `[web]`, which a proxy publishes."""
+    """`[status]`: health and metrics over HTTP, separate from `[web]`, which a proxy publishes."""
 
     enabled: bool = True
-    """`agi-bridge status` and `health` work without the listener too."""
+    """Start the listener; `agi-bridge status` and `health` also work without it."""
 
     host: Host = "127.0.0.1"
-    """The address to listen on; Prometheus on another machine needs one that it can reach."""
+    """The address to listen on; Prometheus on another machine must reach it."""
 
     port: Annotated[Count, Field(ge=0, le=65535)] = 4581
-    """The port to listen on; 0 takes a free one."""
+    """The port to listen on; 0 picks a free one."""
 
     token: SecretPlace | None = None
-    """The bearer token of `/metrics`; not set: everybody who reaches the port may read it."""
+    """The bearer token of `/metrics`; not set: anybody who reaches the port may read it."""
 
     def secret(self) -> str | None:
-        """Return the token of `/metrics`, or None where none is asked for."""
+        """Return the token of `/metrics`, or None if none is required."""
         return None if self.token is None else self.token.reveal()
 
 
 class AlertSettings(Section):
-    """`[alerts]`: for those who have no Prometheus."""
+    """`[alerts]`: a command for alerts, for use without Prometheus."""
 
     command: Annotated[tuple[FilledText, ...], CommandLine] = ()
-    """A program that takes each alert as one line of JSON on its standard input."""
+    """A program that receives each alert as one line of JSON on standard input."""

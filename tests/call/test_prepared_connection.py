@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import Connection, Server, http, serving
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent
     from tests.support.call_env import CallEnv
 
-DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 @pytest.fixture

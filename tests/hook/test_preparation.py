@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.hook import HookClient, HookClosedError, Outcome, Submission
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import (
     CERTIFICATE,
     Connection,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.hook import Preparation
 
-DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient, prepared: Preparation | None) -> Submission:

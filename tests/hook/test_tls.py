@@ -8,10 +8,10 @@ import ssl
 import pytest
 
 from agi_bridge.hook import HookClient, Outcome, Submission
-from tests.support import vendor_responses
+from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import CERTIFICATE, Connection, http, server_tls, serving
 
-DIAL = http("200 OK", vendor_responses.dial("+14155550199"))
+DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient) -> Submission:
