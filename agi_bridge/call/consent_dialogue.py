@@ -78,7 +78,8 @@ class ConsentDialogue:
             refusal = await self._offer_opt_out() or await self._disclose() or await self._agree()
         except (AGIHangup, asyncio.CancelledError):  # a hangup inside until_hangup() is both
             if self._record.state is not None:
-                self._record.ended(State.ABANDONED, "hangup")
+                released = self._context.channel.released
+                self._record.ended(State.ABANDONED, "service_stopped" if released else "hangup")
             raise
         if refusal is None:
             self._record.confirmed(self._context.line.consent.act)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agi_bridge import phone
+from agi_bridge.call.services import DialledCalls
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class CallContext:
         library: the prompts that callers of this line hear.
         log_entry: the call's entry in the log.
         caller: the caller ID, or None if it is missing or not a number.
+        dialled_calls: knows whether a stop was asked for, and the calls that it leaves to the PBX.
         choice: the caller's language; read it through `language`.
     """
 
@@ -47,6 +49,7 @@ class CallContext:
     library: Library
     log_entry: CallLogEntry
     caller: PhoneNumber | None = None
+    dialled_calls: DialledCalls = field(default_factory=DialledCalls)
     choice: LanguageChoice = field(default_factory=LanguageChoice)
 
     @property

@@ -41,12 +41,21 @@ _APOLOGY_PROMPTS: Final = {"BUSY": "busy"}
 class PlanExecutor:
     """Carries out the steps of one call."""
 
-    __slots__ = ("_answered", "_context", "_dialling", "_outcome", "_player", "_unspoken")
+    __slots__ = (
+        "_answered",
+        "_context",
+        "_dialled",
+        "_dialling",
+        "_outcome",
+        "_player",
+        "_unspoken",
+    )
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
         self._player = TextPlayer(context.channel, context.library)
         self._answered = False
+        self._dialled = False  # whether a leg was dialled to its end
         self._dialling: str | None = None  # the leg being dialled
         self._unspoken = False
         self._outcome: str | None = None  # the prompt to play if a text is not spoken
@@ -65,10 +74,9 @@ class PlanExecutor:
                     await self._speak(step)
                 case Wait():
                     await self._context.channel.wait_for_digit(step.seconds)
-                case Ring() if self._context.line.dial == "dialplan":
-                    return await self._hand_over(step)
                 case Ring():
-                    await self._ring(step)
+                    if (handed_over := await self._ring(step)) is not None:
+                        return handed_over
                 case End() if not self._unspoken:
                     return await self._end(step.reason)
                 case GoToDefault() if self._answered:
@@ -123,13 +131,29 @@ class PlanExecutor:
             self._unspoken = True
             self._context.log_entry.note(unspoken=True)
 
-    async def _ring(self, step: Ring) -> None:
+    @property
+    def dialling(self) -> str | None:
+        """The leg that is being dialled: `forward`, `default`, or None."""
+        return self._dialling
+
+    @property
+    def _dialplan_dials(self) -> bool:
+        """Whether dialling is the dialplan's: the line's wish, or a stop was asked for."""
+        return self._context.line.dial == "dialplan" or self._context.dialled_calls.leaving
+
+    async def _ring(self, step: Ring) -> Result | None:
+        """Dial the numbers of a step, or leave that to the dialplan, which ends the plan."""
+        if self._dialplan_dials:
+            return await self._hand_over(step)
         self._context.log_entry.step("dial")
         self._context.log_entry.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
         await self._context.channel.set_variable(variables.ACTION, Action.DIAL)
         if step.caller_id is not None:
             await self._context.channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
+        if self._dialplan_dials:  # since the last look
+            return await self._hand_over(step)
         await self._dial("forward", self._destination(step), step.ring, step.limit)
+        return None
 
     async def _dial(self, leg: str, destination: str, ring: int, limit: int) -> None:
         """Dial, and play an announcement if nobody answered.
@@ -137,8 +161,11 @@ class PlanExecutor:
         With option `g` the channel continues after the far end's hangup. The result of EXEC does
         not say how Dial ended (-1 stands for three endings); DIALSTATUS does.
         """
+        channel = self._context.channel
         self._dialling = leg
-        await self._context.channel.exec("Dial", destination, str(ring), f"gS({limit})")
+        with self._context.dialled_calls.dialling(channel):
+            await channel.exec("Dial", destination, str(ring), f"gS({limit})")
+        self._dialled = True
         status = await self.note_dial_status()
         if status == ANSWERED:
             self._answered = True
@@ -192,11 +219,14 @@ class PlanExecutor:
     async def _go_to_default(self, reason: str) -> Result:
         self._context.log_entry.step("default")
         self._context.log_entry.note(default=reason)
-        await self._context.channel.set_variable(variables.ACTION, Action.DEFAULT)
+        line, channel = self._context.line, self._context.channel
+        if self._dialled and isinstance(line.default, DialDefault):
+            # The dialplan takes a DIALSTATUS beside this action for the default destination's.
+            await channel.set_variable(variables.DIALSTATUS, "")
+        await channel.set_variable(variables.ACTION, Action.DEFAULT)
         await self._play_outcome()
-        match self._context.line.default:
-            case DialDefault() as default if self._context.line.dial == "exec":
-                line = self._context.line
+        match line.default:
+            case DialDefault() as default if not self._dialplan_dials:
                 await self._dial(
                     "default", default.destination, line.ring_seconds, line.talk_seconds
                 )

@@ -49,6 +49,8 @@ SOFTWARE: Final = f"agi-bridge {__version__}"
 """The software named in the record of consent."""
 SERVER: Final = platform.node()
 """The machine named in the record of consent."""
+LEFT_TO_PBX: Final = "left_to_pbx"
+"""The result in the log of a call that a stop left inside a Dial: how it ended is not known."""
 ATTESTATIONS: Final = frozenset("ABC")
 """Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
@@ -73,7 +75,8 @@ class CallHandler:
             log_entry.note(line=line.name)
             caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
             library = self._services.library_for(line)
-            context = CallContext(channel, line, library, log_entry, caller)
+            dialled_calls = self._services.dialled_calls
+            context = CallContext(channel, line, library, log_entry, caller, dialled_calls)
             await Call(self._services, context, called).run()
         finally:
             log_entry.write()
@@ -110,14 +113,26 @@ class Call:
             async with self._context.channel.until_hangup():
                 result = await self._run_dialogue()
         except AGIHangup:
-            self._context.log_entry.note(ended="caller")
             result = Result.HANGUP
         finally:
             self._executor.close()
             self._preparation.close()
         async with self._context.channel.shielded():
             await self._store_final_state()
+            if self._context.channel.released:
+                self._note_release()
+                return
+            if result is Result.HANGUP:
+                self._context.log_entry.note(ended="caller")
             await self._set_result_variables(result)
+
+    def _note_release(self) -> None:
+        """Say what a stop of the service did with a call; nobody can be told but the log."""
+        leg = self._executor.dialling
+        if leg is None:
+            self._context.log_entry.note(ended="drain_forced", result=Result.DEFAULT)
+        else:
+            self._context.log_entry.note(left=leg, ended=LEFT_TO_PBX, result=LEFT_TO_PBX)
 
     async def _run_dialogue(self) -> Result:
         try:

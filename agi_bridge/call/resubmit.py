@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -30,6 +32,7 @@ from agi_bridge.observe import clock_synchronised, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from agi_bridge.call.services import Services
     from agi_bridge.consent import ConsentRecord, Unsent
@@ -65,6 +68,8 @@ class Resubmitter:
 
     Args:
         services: what all calls share; `resubmission_due` is set when a call left a consent unsent.
+        lease: returns the services of one round and keeps them open until it ends; None: always
+            `services`.
         now: the time of day, with a time zone.
         running: seconds of running time, which setting the clock does not change.
         synchronised: whether the machine's clock is synchronised.
@@ -76,6 +81,7 @@ class Resubmitter:
         self,
         services: Services,
         *,
+        lease: Callable[[], AbstractContextManager[Services]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.fromtimestamp(wall_clock.now(), UTC),
         running: Callable[[], float] = time.monotonic,
         synchronised: Callable[[], bool] = clock_synchronised,
@@ -83,6 +89,7 @@ class Resubmitter:
         stopping: asyncio.Event | None = None,
     ) -> None:
         self._services = services
+        self._lease = lease or partial(nullcontext, services)
         self._now = now
         self._running = running
         self._synchronised = synchronised
@@ -111,6 +118,10 @@ class Resubmitter:
 
         Outcomes that the ledger refused earlier are stored first.
         """
+        with self._lease() as self._services:
+            return await self._round()
+
+    async def _round(self) -> timedelta:
         self._hold = False
         try:
             await self._services.deferred_outcomes.store(self._services.ledger)

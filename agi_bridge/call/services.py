@@ -1,12 +1,13 @@
-"""The objects that all calls of one process share: settings, prompts, ledger, hook client.
+"""The objects that calls share: settings, prompts, ledger, hook client.
 
-`app.service` builds them once; nothing here belongs to a single call (see `call.context`).
+`app.service` builds them for each configuration that comes into force; a call keeps those that it
+began with. Nothing here belongs to a single call (see `call.context`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from agi_bridge.consent import IllegalTransition
 from agi_bridge.observe import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from agi_bridge.agi import Channel
     from agi_bridge.consent import Batch
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Hook
@@ -49,6 +51,36 @@ class DeferredOutcomes:
             del self._queue[0]
 
 
+class DialledCalls:
+    """The calls inside a Dial that this process asked for, and what a stop does with them.
+
+    Such a call rings or talks; which of the two, the bridge cannot tell. A stop leaves it to
+    Asterisk: the call goes on without the bridge, and then the dialplan does. Calls that come to
+    their Dial later are handed to the dialplan, which dials in the bridge's place.
+    """
+
+    def __init__(self) -> None:
+        self._channels: set[Channel] = set()
+        self.leaving = False
+        """Whether a stop was asked for, so that nothing more is dialled by the bridge."""
+
+    @contextmanager
+    def dialling(self, channel: Channel) -> Iterator[None]:
+        """Count a call as dialled while the block runs."""
+        self._channels.add(channel)
+        try:
+            yield
+        finally:
+            self._channels.discard(channel)
+
+    def leave(self) -> int:
+        """Leave all of them to Asterisk, now; return how many there are."""
+        self.leaving = True
+        for channel in self._channels:
+            channel.release()
+        return len(self._channels)
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What all calls share.
@@ -62,6 +94,7 @@ class Services:
         line_libraries: the prompts of lines that have their own, by line name.
         resubmission_due: set when a call leaves a consent that must be sent again.
         deferred_outcomes: outcomes that the ledger has not stored yet.
+        dialled_calls: the calls inside a Dial.
         metrics: what is counted.
     """
 
@@ -73,6 +106,7 @@ class Services:
     line_libraries: Mapping[str, Library] = field(default_factory=dict)
     resubmission_due: asyncio.Event = field(default_factory=asyncio.Event)
     deferred_outcomes: DeferredOutcomes = field(default_factory=DeferredOutcomes)
+    dialled_calls: DialledCalls = field(default_factory=DialledCalls)
     metrics: Metrics = field(default_factory=Metrics)
 
     def library_for(self, line: Line) -> Library:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 RESULT: Final = "AGI_BRIDGE_RESULT"
-"""One of `Result`; the last thing set on every path. Not set: the bridge crashed or refused."""
+"""One of `Result`; the last thing set on every path. Not set: the bridge crashed, refused, or let
+go of the call because it was stopped."""
 
 ACTION: Final = "AGI_BRIDGE_ACTION"
 """Where the caller goes: one of `Action`."""
