@@ -136,21 +136,20 @@ class PlanExecutor:
         """The leg that is being dialled: `forward`, `default`, or None."""
         return self._dialling
 
-    @property
     def _dialplan_dials(self) -> bool:
         """Whether dialling is the dialplan's: the line's wish, or a stop was asked for."""
         return self._context.line.dial == "dialplan" or self._context.dialled_calls.leaving
 
     async def _ring(self, step: Ring) -> Result | None:
         """Dial the numbers of a step, or leave that to the dialplan, which ends the plan."""
-        if self._dialplan_dials:
+        if self._dialplan_dials():
             return await self._hand_over(step)
         self._context.log_entry.step("dial")
         self._context.log_entry.note(action=Action.DIAL, dialled=[n.masked for n in step.numbers])
         await self._context.channel.set_variable(variables.ACTION, Action.DIAL)
         if step.caller_id is not None:
             await self._context.channel.set_variable(variables.CALLER_ID_NUMBER, step.caller_id)
-        if self._dialplan_dials:  # since the last look
+        if self._dialplan_dials():  # since the last look
             return await self._hand_over(step)
         await self._dial("forward", self._destination(step), step.ring, step.limit)
         return None
@@ -226,7 +225,7 @@ class PlanExecutor:
         await channel.set_variable(variables.ACTION, Action.DEFAULT)
         await self._play_outcome()
         match line.default:
-            case DialDefault() as default if not self._dialplan_dials:
+            case DialDefault() as default if not self._dialplan_dials():
                 await self._dial(
                     "default", default.destination, line.ring_seconds, line.talk_seconds
                 )

@@ -19,7 +19,6 @@ import asyncio
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -89,7 +88,7 @@ class Resubmitter:
         stopping: asyncio.Event | None = None,
     ) -> None:
         self._services = services
-        self._lease = lease or partial(nullcontext, services)
+        self._lease = lease or (lambda: nullcontext(services))
         self._now = now
         self._running = running
         self._synchronised = synchronised
@@ -118,7 +117,8 @@ class Resubmitter:
 
         Outcomes that the ledger refused earlier are stored first.
         """
-        with self._lease() as self._services:
+        with self._lease() as services:
+            self._services = services
             return await self._round()
 
     async def _round(self) -> timedelta:

@@ -18,6 +18,7 @@ from .line import (
     SayDefault,
 )
 from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
+from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .settings import Settings, find_state_dir
@@ -60,5 +61,8 @@ __all__ = [
     "WorkflowSettings",
     "fault_code",
     "find_state_dir",
+    "keep_fixed",
+    "read_at_start",
     "read_customers",
+    "same_values",
 ]

@@ -224,6 +224,11 @@ def load_secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> It
         problem = secret.load(environ)
         if problem is not None:
             fix = "put the secret there, where this account can read it"
+            if secret.credential is not None:
+                fix = (
+                    f"write LoadCredential={secret.credential}:/path into the service's unit; run"
+                    " other commands with it by systemd-run -p LoadCredential=…"
+                )
             if secret.env is not None and secret.env not in environ:
                 fix = (
                     f"add {secret.env}=… to the EnvironmentFile= of the service, or export it in"

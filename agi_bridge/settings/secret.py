@@ -1,22 +1,48 @@
 """A secret: the configuration says where it is and never contains it.
 
-The file says `{env = "NAME"}` or `{file = "/path"}`. `Secret.load` reads the secret once, at start;
-`reveal()` returns it. It is never in a repr, an error or a dump.
+The file says `{env = "NAME"}`, `{file = "/path"}`, or `{credential = "NAME"}` for what systemd passes
+to the unit (`LoadCredential=` in systemd.exec(5)). `Secret.load` reads the secret once, when the
+configuration is read; `reveal()` returns it. It is never in a repr, an error or a dump.
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+)
 
 from agi_bridge.plain_text import decode
 
 from .types import AbsolutePath, invalid, table
 
 _MAX_BYTES = 4096
+_CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
+"""The variable by which systemd says where a unit's credentials are."""
+_CREDENTIAL: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+"""Names that are plain file names; systemd takes a few more characters."""
+_PLACES: Final = ("env", "file", "credential")
+_PLACES_FIX: Final = 'write {env = "NAME"}, {file = "/path"} or {credential = "NAME"}'
+
+
+def _credential(value: str) -> str:
+    if not _CREDENTIAL.fullmatch(value):
+        raise invalid(
+            "is no name of a credential",
+            "write the name that LoadCredential= gives it, of letters, digits, dots and dashes",
+            "name",
+        )
+    return value
 
 
 class Secret(BaseModel):
@@ -30,6 +56,9 @@ class Secret(BaseModel):
     file: AbsolutePath | None = None
     """The file that contains it and nothing else; white space around it is removed."""
 
+    credential: Annotated[str, AfterValidator(_credential)] | None = None
+    """The credential of the systemd unit that contains it, in the same form as a file."""
+
     _value: SecretStr | None = PrivateAttr(default=None)
 
     def load(self, environ: Mapping[str, str]) -> str | None:
@@ -37,17 +66,14 @@ class Secret(BaseModel):
 
         Never raises. The problem never contains any part of the secret.
         """
-        if self.env is not None:
-            if self.env not in environ:
-                return f"the environment variable {self.env} is not set"
-            raw = environ[self.env]
-        else:
-            try:
-                raw = _read(Path(self.file or os.devnull))
-            except OSError as error:
-                return f"the file {self.file} cannot be read ({error.strerror})"
-            except ValueError:
-                return f"the file {self.file} is not text"
+        try:
+            raw = self._fetch(environ)
+        except LookupError as missing:
+            return str(missing.args[0])
+        except OSError as error:
+            return f"{self.place} cannot be read ({error.strerror})"
+        except ValueError:
+            return f"{self.place} is not text"
         value = raw.strip()
         if not value:
             return f"{self.place} is empty"
@@ -55,6 +81,18 @@ class Secret(BaseModel):
             return f"{self.place} {problem}"
         self._value = SecretStr(value)
         return None
+
+    def _fetch(self, environ: Mapping[str, str]) -> str:
+        """Read what is at the place; raise LookupError, OSError or ValueError."""
+        if self.env is not None:
+            if self.env not in environ:
+                raise LookupError(f"{self.place} is not set")
+            return environ[self.env]
+        if self.credential is not None:
+            if not environ.get(_CREDENTIALS):
+                raise LookupError(f"{self.place} is not there: ${_CREDENTIALS} is not set")
+            return _read(Path(environ[_CREDENTIALS], self.credential))
+        return _read(Path(self.file or os.devnull))
 
     def _refused(self, value: str) -> str | None:
         # The key goes into a URL or a JSON body and the token into an AGI URL. A line break or a
@@ -68,6 +106,8 @@ class Secret(BaseModel):
         """Where the secret is, for messages."""
         if self.env is not None:
             return f"the environment variable {self.env}"
+        if self.credential is not None:
+            return f"the credential {self.credential}"
         return f"the file {self.file}"
 
     def reveal(self) -> str:
@@ -104,21 +144,21 @@ def _place(value: object) -> object:
     if not isinstance(value, dict):
         raise invalid(
             "must not be in the configuration itself",
-            'write {env = "NAME"} or {file = "/path"} and keep the secret there',
+            f"{_PLACES_FIX} and keep the secret there",
             "plain_secret",
         )
-    unknown = value.keys() - {"env", "file"}
+    unknown = value.keys() - set(_PLACES)
     if not unknown and len([place for place in value.values() if place is not None]) != 1:
         raise invalid(
-            "must have either env or file",
-            'write {env = "NAME"} or {file = "/path"}',
+            "must have one of env, file and credential",
+            _PLACES_FIX,
             "choice",
         )
     return value  # pydantic names an unknown key itself
 
 
 SecretPlace = Annotated[Secret, BeforeValidator(_place)]
-"""A secret as a setting: `{env = "NAME"}` or `{file = "/path"}`."""
+"""A secret as a setting: `{env = "NAME"}`, `{file = "/path"}` or `{credential = "NAME"}`."""
 
 KeyPlace = Annotated[KeyText, BeforeValidator(_place)]
 """A key of the ledger as a setting, in the same form."""

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -216,6 +216,12 @@ class Settings(BaseSettings):
             body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
             self._fingerprint = hashlib.sha256(body.encode()).hexdigest()
         return self._fingerprint
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy this configuration with other values, which are not checked again."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy._fingerprint = ""  # noqa: SLF001 - the same class
+        return copy
 
 
 def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path:

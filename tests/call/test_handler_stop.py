@@ -54,7 +54,7 @@ async def call(
     assert met, "the stop never came"
     assert [line for line in log if line["log_level"] == "error"] == []
     (entry,) = [line for line in log if line["event"] == "call"]
-    return made, entry
+    return made, dict(entry)
 
 
 def dialling(leg: str) -> Callable[[CallEvent], bool]:

@@ -26,6 +26,24 @@ def test_a_key_is_read_from_a_file_without_the_white_space_around_it(
     assert settings.lines["shop"].secret() == KEY
 
 
+def test_a_key_is_a_credential_that_systemd_passes(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "shop.key").write_text(f"{KEY}\n", encoding="utf-8")
+    given = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    settings = load(shop(hook_key='{credential = "shop.key"}'), **given)
+    assert settings.lines["shop"].secret() == KEY
+
+
+def test_a_credential_that_the_unit_does_not_have_is_a_fault(
+    faults: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    given = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    (line,) = faults(shop(hook_key='{credential = "shop.key"}'), **given)
+    assert line.startswith("lines.shop.hook_key: the credential shop.key cannot be read (No such")
+    assert "LoadCredential=shop.key:/path" in line
+
+
 def test_a_key_in_the_environment_replaces_its_place_in_the_file(
     load: Callable[..., Settings],
 ) -> None:
@@ -67,7 +85,11 @@ def test_only_a_secrets_file_can_be_open_to_others(tmp_path: Path) -> None:
     [
         (f'"{KEY}"', "line.hook_key.plain_secret"),
         ('{env = "A", file = "/b"}', "line.hook_key.choice"),
+        ('{env = "A", credential = "b"}', "line.hook_key.choice"),
         ("{}", "line.hook_key.choice"),
+        ('{credential = "key"}', "line.hook_key.unavailable"),
+        ('{credential = "../key"}', "line.hook_key.credential.name"),
+        ('{credential = ".."}', "line.hook_key.credential.name"),
         ('{envv = "A"}', "line.hook_key.envv.unknown"),
         ('{env = "GONE"}', "line.hook_key.unavailable"),
         ('{env = "BLANK"}', "line.hook_key.unavailable"),
