@@ -93,14 +93,11 @@ class ControlSocket:
     Args:
         state_dir: the service's state directory; the caller holds its lock.
         handlers: what can be asked for, by name. Entries may be added while it runs.
-        runtime_dir: where the socket is made; None: `$RUNTIME_DIRECTORY`, else `state_dir`.
     """
 
-    def __init__(
-        self, state_dir: Path, handlers: Mapping[str, Handler], runtime_dir: Path | None = None
-    ) -> None:
+    def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
         self._link = state_dir / SOCKET_NAME
-        self._path = (runtime_dir or _runtime_dir() or state_dir) / SOCKET_NAME
+        self._path = (runtime_dir() or state_dir) / SOCKET_NAME
         self._handlers = handlers
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,10 +139,12 @@ class ControlSocket:
             await asyncio.wait(self._tasks)
         self._refused.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker: asyncio made one
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer), name="control request")
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answer = await self._answer(reader, writer)
             async with asyncio.timeout(_REQUEST_SECONDS):
@@ -154,23 +153,24 @@ class ControlSocket:
         except (OSError, TimeoutError):
             pass  # the client has gone, or does not read: nobody is left to tell
         finally:
-            self._tasks.discard(task)
             writer.close()
 
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> dict[str, Any]:
-        peer = _peer(writer.get_extra_info("socket"))
-        if peer.uid not in {0, os.geteuid()}:
-            self._refused.log(uid=peer.uid, pid=peer.pid)
-            return _error("not_allowed", "only root and the service's own account may ask")
-        if len(self._tasks) > MAX_CONNECTIONS:
-            return _error("busy", "too many requests at once: try again")
+        busy = len(self._tasks) > MAX_CONNECTIONS
         try:
+            # Read it in any case: to close with it unread would reset the connection.
             async with asyncio.timeout(_REQUEST_SECONDS):
                 line = await reader.readline()
         except ValueError:
             return _error("bad_request", "the request is too long")
+        peer = _peer(writer.get_extra_info("socket"))
+        if peer.uid not in {0, os.geteuid()}:
+            self._refused.log(uid=peer.uid, pid=peer.pid)
+            return _error("not_allowed", "only root and the service's own account may ask")
+        if busy:
+            return _error("busy", "too many requests at once: try again")
         request = _read_request(line, peer)
         if request is None:
             return _error("bad_request", "the request is no JSON object with a name")
@@ -209,7 +209,7 @@ def ask(
     Raises:
         ControlError: no service runs there, it does not answer, or it refuses.
     """
-    runtime = _runtime_dir()
+    runtime = runtime_dir()
     paths = [state_dir / SOCKET_NAME] + ([] if runtime is None else [runtime / SOCKET_NAME])
     question = json.dumps({"request": request, "arguments": arguments}).encode() + b"\n"
     try:
@@ -293,7 +293,8 @@ def _short(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def _runtime_dir() -> Path | None:
+def runtime_dir() -> Path | None:
+    """Return the runtime directory that systemd made for this unit; None outside of one."""
     given = os.environ.get(RUNTIME_VARIABLE, "").split(":")[0]
     return Path(given) if given.startswith("/") else None
 

@@ -14,28 +14,35 @@ if TYPE_CHECKING:
     from agi_bridge.observe import Metrics
     from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Line, Settings
-    from agi_bridge.speech import Engine, Observer, PbxEngine, PromptFolder, Recording
+    from agi_bridge.speech import Engine, EnginePool, Observer, PbxEngine, PromptFolder, Recording
 
 
-def build_engines(settings: Settings) -> list[Engine | PbxEngine]:
+def build_engines(settings: Settings, pool: EnginePool | None = None) -> list[Engine | PbxEngine]:
     """The engines of a configuration, best first. Blocks: models are read once.
+
+    Args:
+        settings: the configuration.
+        pool: shares engines with other libraries; None: these are its own.
 
     Raises:
         BadEngine: one cannot be made here; `field` is the setting's full name.
     """
-    made, faults = usable_engines(settings)
+    made, faults = usable_engines(settings, pool)
     if faults:
         raise faults[0]
     return made
 
 
-def usable_engines(settings: Settings) -> tuple[list[Engine | PbxEngine], list[BadEngine]]:
+def usable_engines(
+    settings: Settings, pool: EnginePool | None = None
+) -> tuple[list[Engine | PbxEngine], list[BadEngine]]:
     """The engines that can be made here, and why the others cannot. Blocks, as `engines`."""
+    build = build_engine if pool is None else pool.build
     made: list[Engine | PbxEngine] = []
     faults = []
     for place, given in enumerate(settings.speech.engines, start=1):
         try:
-            made.append(build_engine(given.spec()))
+            made.append(build(given.spec()))
         except BadEngine as error:
             faults.append(BadEngine(f"speech.engines.{place}.{error.field}", error.problem))
     return made, faults
@@ -70,6 +77,7 @@ def build_library(
     settings: Settings,
     address: Callable[[Recording], str] | None = None,
     metrics: Metrics | None = None,
+    pool: EnginePool | None = None,
 ) -> Library:
     """The library that all lines share. Blocks: every recording is read.
 
@@ -77,12 +85,13 @@ def build_library(
         settings: the configuration.
         address: what the PBX is to know a recording by; None: its path.
         metrics: count what the engines speak; None: nobody counts.
+        pool: shares engines with other libraries; None: they are its own.
 
     Raises:
         BadPrompts: the folder of prompts cannot be used.
         BadEngine: an engine cannot be made.
     """
-    engines = build_engines(settings)
+    engines = build_engines(settings, pool)
     if metrics is None:
         return _library(settings, engines, address)
     given = zip(engines, settings.speech.engines, strict=True)

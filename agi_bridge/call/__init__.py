@@ -6,6 +6,6 @@ over.
 
 from agi_bridge.call.handler import CallHandler
 from agi_bridge.call.resubmit import Resubmitter
-from agi_bridge.call.services import Services
+from agi_bridge.call.services import DeferredOutcomes, DialledCalls, Services
 
-__all__ = ["CallHandler", "Resubmitter", "Services"]
+__all__ = ["CallHandler", "DeferredOutcomes", "DialledCalls", "Resubmitter", "Services"]

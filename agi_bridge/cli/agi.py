@@ -18,7 +18,7 @@ def agi(config: ConfigOption = None) -> None:
     """
     from agi_bridge.agi import AGIProtocolError
     from agi_bridge.agi.stdio import comes_from_asterisk
-    from agi_bridge.app import service
+    from agi_bridge.app import lifecycle
     from agi_bridge.observe import background_logging
 
     settings = load(config)
@@ -26,7 +26,7 @@ def agi(config: ConfigOption = None) -> None:
         _not_asterisk("standard input is not a pipe")
     try:
         with report_start_errors(), background_logging(settings.log.level):
-            run(service.serve_stdio(settings))
+            run(lifecycle.serve_stdio(settings))
     except AGIProtocolError as error:
         _not_asterisk(str(error))
 

@@ -5,7 +5,12 @@ Telephone numbers are masked before they are written. Metrics are counted here; 
 
 from agi_bridge.observe.call_log import CallLogEntry
 from agi_bridge.observe.clock import TrustedClock, ask_kernel, clock_synchronised, wall_clock
-from agi_bridge.observe.logging import background_logging, configure_logging, mask_numbers
+from agi_bridge.observe.logging import (
+    background_logging,
+    configure_logging,
+    mask_numbers,
+    set_log_level,
+)
 from agi_bridge.observe.metrics import STATES as COUNTED_STATES
 from agi_bridge.observe.metrics import Metrics
 from agi_bridge.observe.series import Counter, Histogram
@@ -22,5 +27,6 @@ __all__ = [
     "clock_synchronised",
     "configure_logging",
     "mask_numbers",
+    "set_log_level",
     "wall_clock",
 ]

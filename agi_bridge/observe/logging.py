@@ -145,7 +145,23 @@ def configure_logging(level: str = "info", stream: Stream | None = None) -> None
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(threshold)
+    _set_threshold(threshold)
+
+
+def set_log_level(level: str) -> None:
+    """Write lines of another least level from now on: debug, info, warning or error."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        **{
+            **structlog.get_config(),
+            "wrapper_class": structlog.make_filtering_bound_logger(threshold),
+        }
+    )
+    _set_threshold(threshold)
+
+
+def _set_threshold(threshold: int) -> None:
+    logging.getLogger().setLevel(threshold)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
 

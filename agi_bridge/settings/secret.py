@@ -1,8 +1,8 @@
 """A secret: the configuration says where it is and never contains it.
 
-The file says `{env = "NAME"}`, `{file = "/path"}`, or `{credential = "NAME"}` for what systemd passes
-to the unit (`LoadCredential=` in systemd.exec(5)). `Secret.load` reads the secret once, when the
-configuration is read; `reveal()` returns it. It is never in a repr, an error or a dump.
+The file says `{env = "NAME"}`, `{file = "/path"}`, or `{credential = "NAME"}` for what systemd
+passes to the unit (`LoadCredential=` in systemd.exec(5)). `Secret.load` reads the secret once, when
+the configuration is read; `reveal()` returns it. It is never in a repr, an error or a dump.
 """
 
 import os

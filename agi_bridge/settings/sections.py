@@ -62,6 +62,9 @@ class AgiSettings(Section):
     max_call_seconds: Annotated[Seconds, Field(ge=60, le=86_400)] = 10_800.0
     """Longest time in seconds that a call may last, so that a stuck channel frees its place."""
 
+    drain_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 240.0
+    """Longest that a stop waits for dialogues; the callers left go to the default destination."""
+
     @field_validator("allow")
     @classmethod
     def _guarded(

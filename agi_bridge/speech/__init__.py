@@ -6,7 +6,15 @@ the dialogue.
 """
 
 from .audio import convert_for_telephone, read_samples
-from .engines import CommandEngine, Engine, EngineSpec, PbxEngine, PbxSpeech, build_engine
+from .engines import (
+    CommandEngine,
+    Engine,
+    EnginePool,
+    EngineSpec,
+    PbxEngine,
+    PbxSpeech,
+    build_engine,
+)
 from .errors import (
     BadAudio,
     BadEngine,
@@ -74,6 +82,7 @@ __all__ = [
     "CommandEngine",
     "Engine",
     "EngineError",
+    "EnginePool",
     "EngineSpec",
     "EngineTimeout",
     "FolderContents",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from starlette.applications import Starlette
+    from starlette.types import Receive, Scope, Send
 
     from agi_bridge.observe import Metrics
     from agi_bridge.settings import Settings
@@ -59,6 +60,17 @@ class WebServer:
         self._app: Starlette | None = None
         self._listener: HttpListener | None = None
 
+    def use(self, settings: Settings) -> None:
+        """Answer requests that begin from now on by other settings; the listener stays."""
+        self._settings = settings
+        if self._listener is None or self._app is None:
+            return
+        before, self._app = self._app, self._build()
+        before.state.failed_tokens.close()
+
+    def _build(self) -> Starlette:
+        return build_app(self._settings, self._ledger, self._media, self._metrics)
+
     @property
     def port(self) -> int | None:
         """The port listened on; None while it does not listen."""
@@ -78,9 +90,15 @@ class WebServer:
             if self._sockets is None
             else self._sockets
         )
-        self._app = build_app(self._settings, self._ledger, self._media, self._metrics)
+        self._app = self._build()
+
+        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+            """Hand a request to the application in force, which a reload replaces."""
+            assert self._app is not None  # noqa: S101 - for the type checker: it was set above
+            await self._app(scope, receive, send)
+
         listener = HttpListener(
-            self._app,
+            dispatch,
             sockets,
             name="web",
             max_connections=self._max_connections,

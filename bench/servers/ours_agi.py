@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvloop
 
 from agi_bridge.agi import Channel, Limits, Server
-from agi_bridge.app.service import spare_the_collector
+from agi_bridge.app.lifecycle import spare_the_collector
 from agi_bridge.observe import configure_logging
 from bench.servers import flow
 

@@ -12,7 +12,7 @@ import uvloop
 
 from agi_bridge import phone
 from agi_bridge.agi import Channel, Limits, Server
-from agi_bridge.app.service import spare_the_collector
+from agi_bridge.app.lifecycle import spare_the_collector
 from agi_bridge.consent import (
     AgreementRules,
     CallMetadata,

@@ -31,10 +31,8 @@ def echo(request: Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def service(
-    state_dir: Path, runtime_dir: Path | None = None, **handlers: control.Handler
-) -> AsyncIterator[ControlSocket]:
-    async with ControlSocket(state_dir, {"echo": echo, **handlers}, runtime_dir) as running:
+async def service(state_dir: Path, **handlers: control.Handler) -> AsyncIterator[ControlSocket]:
+    async with ControlSocket(state_dir, {"echo": echo, **handlers}) as running:
         yield running
 
 

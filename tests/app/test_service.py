@@ -5,39 +5,33 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import io
 import json
-import logging
-import os
 import shutil
-import signal
 import socket
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import structlog
 
 from agi_bridge.agi import SAFE_APPLICATIONS
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.app import service
+from agi_bridge.app import build, service
 from agi_bridge.app.ledger import open_ledger
-from agi_bridge.call import resubmit
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.hook.testing import FakeHook
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
 from tests.support.call_env import DID, KEY, settings, shipped_milliseconds
 from tests.support.consent_builders import confirmed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from agi_bridge.agi import Server
     from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.app.service import Service
+    from agi_bridge.hook.testing import FakeHook
+    from tests.support.captured_log import Log
 
 TOKEN = "word-that-only-the-pbx-knows"
 KEYED = "4155550123"
@@ -46,59 +40,17 @@ FORWARD = "+14155550199"
 NAME = "Alexandra Caller"
 
 
-class Log(io.StringIO):
-    """A log that can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = asyncio.Event()
-
-    def write(self, text: str) -> int:
-        self._news.set()
-        return super().write(text)
-
-    async def line(self, event: str) -> dict[str, Any]:
-        """Wait for a line."""
-        async with asyncio.timeout(10):
-            while True:
-                self._news.clear()
-                for text in self.getvalue().splitlines():
-                    line: dict[str, Any] = json.loads(text)
-                    if line["event"] == event:
-                        return line
-                await self._news.wait()
-
-
-@pytest.fixture
-def written() -> Iterator[Log]:
-    """Everything that is logged, at the most talkative level."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = Log()
-    configure_logging("debug", out)
-    yield out
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-async def fake_hook() -> AsyncIterator[FakeHook]:
-    async with FakeHook(forward=FORWARD) as running:
-        yield running
-
-
 @asynccontextmanager
 async def bridge(
     tmp_path: Path, fake_hook: FakeHook, tables: dict[str, Any] | None = None, **line: Any
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[Service]:
     configured = settings(tmp_path, fake_hook.url, tables, **line)
     async with service.running(configured) as server:
         yield server
 
 
 async def call(
-    server: Server, keys: str, path: str = f"consent?to={DID}", **pbx: Any
+    server: Service, keys: str, path: str = f"consent?to={DID}", **pbx: Any
 ) -> CallRecord:
     pbx.setdefault("sounds", shipped_milliseconds)
     fake = FakeAsterisk(keys=keys, caller_id=CALLER, caller_name=NAME, **pbx)
@@ -219,19 +171,6 @@ async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting
     assert "line 1" in told["reason"]
 
 
-async def test_a_last_checkpoint_that_hangs_does_not_keep_it_from_ending(
-    monkeypatch: pytest.MonkeyPatch, written: Log
-) -> None:
-    class Hanging:
-        async def finish(self) -> None:
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr(service, "ANCHOR_SECONDS", 0.0)
-    async with service.anchored(cast("Any", Hanging())):
-        pass
-    assert (await written.line("service.last_checkpoint_timed_out"))["level"] == "error"
-
-
 async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, fake_hook: FakeHook
 ) -> None:
@@ -255,157 +194,6 @@ async def test_calls_one_after_the_other_leave_nothing_behind(
     assert written.getvalue().count('"event": "call"') == 21
 
 
-async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
-    tmp_path: Path, fake_hook: FakeHook, written: Log
-) -> None:
-    fake_hook.scenario = "slow"
-    threshold = gc.get_threshold()
-    serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
-    port = (await written.line("service.listening"))["port"]
-    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
-    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
-    await fake_hook.received()
-    os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("service.stopping")
-    with pytest.raises(OSError):  # noqa: PT011 - refused or reset, either says that nobody listens
-        await FakeAsterisk().call("127.0.0.1", port)
-    assert not serving.done()
-    fake_hook.hold.set()
-    assert (await caller).variables["AGI_BRIDGE_RESULT"] == "done"
-    await serving
-    gc.unfreeze()
-    gc.set_threshold(*threshold)
-    assert '"event": "service.stopped"' in written.getvalue()
-
-
-async def test_a_second_signal_ends_the_calls(
-    tmp_path: Path, fake_hook: FakeHook, written: Log
-) -> None:
-    fake_hook.scenario = "slow"
-    threshold = gc.get_threshold()
-    serving = asyncio.create_task(service.serve(settings(tmp_path, fake_hook.url)))
-    port = (await written.line("service.listening"))["port"]
-    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
-    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
-    await fake_hook.received()
-    os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("service.stopping")
-    os.kill(os.getpid(), signal.SIGTERM)
-    await serving
-    assert "AGI_BRIDGE_RESULT" not in (await caller).variables
-    gc.unfreeze()
-    gc.set_threshold(*threshold)
-    async with await open_ledger(settings(tmp_path), create=True) as ledger:
-        assert (await ledger.events())[-1].type.value == "submitting"
-        assert await ledger.recover() == 1
-
-
-async def test_a_stop_lets_what_is_sent_again_end(
-    tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resubmit, "FIRST_WAIT", timedelta(0))
-    threshold = gc.get_threshold()
-    fake_hook.scenario = "refuse"
-    await fake_hook.settled()
-    all_day = {"opens": "00:00", "closes": "00:00"}
-    configured = settings(tmp_path, fake_hook.url, hours=all_day)
-    serving = asyncio.create_task(service.serve(configured))
-    port = (await written.line("service.listening"))["port"]
-    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
-    await fake.call("127.0.0.1", port, f"consent?to={DID}")
-    fake_hook.scenario = "slow"
-    await fake_hook.received()
-    os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("service.stopping")
-    fake_hook.hold.set()
-    await serving
-    gc.unfreeze()
-    gc.set_threshold(*threshold)
-    async with await open_ledger(settings(tmp_path)) as ledger:
-        types = [event.type.value for event in await ledger.events()]
-    assert types[-3:] == ["not_sent", "submitting", "accepted"]
-    assert len(fake_hook.requests) == 1
-
-
-async def test_a_stop_that_is_forced_waits_for_nothing_sent_again(
-    tmp_path: Path, fake_hook: FakeHook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reached = asyncio.Event()
-
-    class Stuck:
-        def __init__(self, *_: Any, **__: Any) -> None:
-            pass
-
-        async def run(self) -> None:
-            reached.set()
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr(service, "Resubmitter", Stuck)
-    stop = service.Stop()
-    async with service.running(settings(tmp_path, fake_hook.url), stop):
-        await reached.wait()
-        stop.forced.set()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_while_it_starts_ends_it_at_once(
-    tmp_path: Path, written: Log, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    reached = asyncio.Event()
-
-    async def stuck(*_: Any, **__: Any) -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(service, "open_ledger", stuck)
-    serving = asyncio.create_task(service.serve(settings(tmp_path)))
-    await reached.wait()
-    os.kill(os.getpid(), number)
-    await serving
-    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == [
-        "service.stopped"
-    ]
-    assert not serving.cancelled()
-
-
-@pytest.mark.parametrize("started", [False, True])
-async def test_a_signal_more_ends_the_process_as_if_nobody_took_it(
-    monkeypatch: pytest.MonkeyPatch, *, started: bool
-) -> None:
-    killed: list[tuple[int, int]] = []
-    handled: list[tuple[int, object]] = []
-    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
-    monkeypatch.setattr(signal, "signal", lambda number, to: handled.append((number, to)))
-    task = asyncio.create_task(asyncio.Event().wait())
-    life, stop = service._Life(task), service.Stop()
-    life.started = started
-    for _ in range(3 if started else 2):
-        assert killed == []
-        life.end(signal.SIGTERM, stop)
-    assert killed == [(os.getpid(), signal.SIGTERM)]
-    assert handled == [(signal.SIGTERM, signal.SIG_DFL)]
-    assert stop.forced.is_set() is started
-    task.cancel()
-    await asyncio.wait({task})
-
-
-async def test_a_cancellation_by_somebody_else_is_no_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reached = asyncio.Event()
-
-    async def stuck(*_: Any, **__: Any) -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(service, "open_ledger", stuck)
-    serving = asyncio.create_task(service.serve(settings(tmp_path)))
-    await reached.wait()
-    serving.cancel()
-    await asyncio.wait({serving})
-    assert serving.cancelled()
-
-
 @pytest.mark.parametrize("taken", ["agi", "web"])
 async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, taken: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -425,7 +213,7 @@ async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
 ) -> None:
     monkeypatch.setattr(service, "raise_soft_limit", lambda _: 200)
     async with bridge(tmp_path, fake_hook) as server:
-        assert server._limits.max_calls == 7
+        assert server.server._limits.max_calls == 7
         await call(server, "*")
     told = await written.line("descriptors.too_few")
     assert told["limit"] == 200
@@ -510,5 +298,5 @@ async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_ke
 def test_calls_may_run_the_application_that_the_pbx_speaks_with_and_no_other() -> None:
     command = ["Flite", "{text}"]
     voice = settings(tables={"speech": {"engines": [{"kind": "pbx", "command": command}]}})
-    assert service.applications(voice) == SAFE_APPLICATIONS | {"Flite"}
-    assert service.applications(settings()) == SAFE_APPLICATIONS
+    assert build.applications(voice) == SAFE_APPLICATIONS | {"Flite"}
+    assert build.applications(settings()) == SAFE_APPLICATIONS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from agi_bridge.app import service
+from agi_bridge.app import build
 from agi_bridge.app.optin_page import describe_optin
 from agi_bridge.app.speech import (
     build_engines,
@@ -182,7 +182,7 @@ async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
     assert not heard.prompt("disclosure", "en").wav.is_relative_to(SHIPPED)
 
     registered = Registered()
-    async with service.build_services(own, cast("Ledger", registered)) as services:
+    async with build.build_services(own, cast("Ledger", registered)) as services:
         assert registered.sounds == wanted  # `serve`, and `agi`, which builds the same services
         served = services.line_libraries["shop"]
         for each in line.languages:
@@ -219,7 +219,7 @@ async def test_a_disclosure_that_changed_while_it_was_read_is_not_kept_under_ano
     shutil.copyfile(SHIPPED / "en" / "goodbye.wav", tmp_path / "own" / "en" / "disclosure.wav")
     registered = Registered()
     with pytest.raises(BadPrompts, match=r"disclosure\.wav has just changed: start again"):
-        await service.keep_disclosures(own, heard, cast("Ledger", registered))
+        await build.keep_disclosures(own, heard, cast("Ledger", registered))
     assert registered.sounds == {}
 
 

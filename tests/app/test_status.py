@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.agi import Server
     from agi_bridge.agi.testing import CallRecord
+    from agi_bridge.app.service import Service
 
 FORWARD = "+14155550199"
 NUMBERS = ("4155550123", "14155550100", "14155550111", "14155550199")
@@ -33,7 +33,7 @@ async def fake_hook() -> AsyncIterator[FakeHook]:
         yield running
 
 
-async def call(server: Server, keys: str, path: str = f"consent?to={DID}") -> CallRecord:
+async def call(server: Service, keys: str, path: str = f"consent?to={DID}") -> CallRecord:
     fake = FakeAsterisk(keys=keys, caller_id="14155550100", sounds=shipped_milliseconds)
     return await fake.call("127.0.0.1", server.port, path)
 

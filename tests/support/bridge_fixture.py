@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.agi import Server
+    from agi_bridge.app.service import Service
     from agi_bridge.consent import StoredEvent
     from agi_bridge.hook.testing import FakeHook
     from agi_bridge.lab.sip.call import Call
@@ -78,17 +78,20 @@ class BridgeFixture:
     Attributes:
         fake_hook: the hook.
         prompts: the folder of prompts that the bridge plays.
+        agi: further settings of `[agi]`.
     """
 
     def __init__(self, pbx: Pbx, prompts: Path, state_dir: Path, fake_hook: FakeHook) -> None:
         self.fake_hook = fake_hook
         self.prompts = prompts
+        self.agi: dict[str, Any] = {}
         self._pbx = pbx
         self._state_dir = state_dir
         self._parts = AsyncExitStack()
-        self._server: Server | None = None
+        self._server: Service | None = None
 
     def tables(self, **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        more.setdefault("agi", {"port": 0, **self.agi})
         return {"speech": {"prompts": str(self.prompts)}, **more}
 
     async def open(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> None:
@@ -121,7 +124,7 @@ class BridgeFixture:
         try:
             assert process.stderr is not None
             said = [await process.stderr.readline()]  # of its new keys and ledger, too
-            while said[-1] and b'"port": ' not in said[-1]:
+            while said[-1] and b'"service.listening"' not in said[-1]:
                 said.append(await process.stderr.readline())
             assert said[-1], f"it ended: {said}"
             port = int(said[-1].split(b'"port": ')[1].split(b",")[0])

@@ -81,7 +81,8 @@ class Maintenance:
         self._metrics = metrics or Metrics()
         self._ledger = ledger
         self._publisher = publisher
-        self._schedule = schedule
+        self.schedule = schedule
+        """How often, and how long; another may be set while it runs, but for `events`."""
         self._clock = clock
         self._running = running
         self._pause = pause or _pause
@@ -89,7 +90,7 @@ class Maintenance:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        grown = self._ledger.notify_after(self._schedule.events)
+        grown = self._ledger.notify_after(self.schedule.events)
         next_day = self._running()
         while True:
             grown.clear()
@@ -97,7 +98,7 @@ class Maintenance:
             if self._running() >= next_day:
                 await self.apply_retention()
                 next_day = self._running() + DAY
-            await self._pause(grown, self._schedule.seconds)
+            await self._pause(grown, self.schedule.seconds)
 
     async def finish(self) -> None:
         """Anchor what happened last."""
@@ -126,7 +127,7 @@ class Maintenance:
     async def apply_retention(self) -> None:
         """Delete what its time has run out for, and say what waits for a person."""
         try:
-            rules = self._schedule.rules(self._clock())
+            rules = self.schedule.rules(self._clock())
             report = await self._retain(rules)
             waiting = await self._ledger.summaries(Filter(open_=True, limit=1000))
         except ConsentError as error:

@@ -6,11 +6,13 @@ from .http import HttpEngine
 from .kokoro import kokoro_engine
 from .pbx import PbxEngine, PbxSpeech
 from .piper import piper_engine
+from .pool import EnginePool
 from .spec import EngineSpec, build_engine
 
 __all__ = [
     "CommandEngine",
     "Engine",
+    "EnginePool",
     "EngineSpec",
     "HttpEngine",
     "PbxEngine",

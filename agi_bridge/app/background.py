@@ -1,0 +1,107 @@
+"""The work beside the calls: tasks that go on, what is sent again, and the last checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from agi_bridge.call import Resubmitter
+from agi_bridge.consent import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from agi_bridge.app.current import CurrentServices
+    from agi_bridge.consent.ledger import Maintenance
+
+CHORE_SECONDS: Final = 60.0
+"""How long a chore that broke is left alone."""
+ANCHOR_SECONDS: Final = 15.0
+"""How long the last checkpoint may take: a database that hangs must not hold up the end."""
+LEDGER_SECONDS: Final = 10.0
+"""How long the ledger may take, at the stop, before and after a submission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What ends the service: first nothing new is begun, then nothing more is waited for."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    forced: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
+    """Anchor at the end of the block what happened last."""
+    try:
+        yield
+    finally:
+        finishing = asyncio.create_task(upkeep.finish())
+        if not (await asyncio.wait({finishing}, timeout=ANCHOR_SECONDS))[0]:
+            finishing.cancel()
+            structlog.get_logger().error(
+                "service.last_checkpoint_timed_out", seconds=ANCHOR_SECONDS
+            )
+
+
+@asynccontextmanager
+async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Do what is to be done beside the calls while the block runs."""
+    never = asyncio.Event()
+    tasks = [asyncio.create_task(_go_on(each, never)) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+@asynccontextmanager
+async def resubmitting(current: CurrentServices, stop: Stop) -> AsyncIterator[None]:
+    """Send again what was not sent while the block runs, until a stop is asked for.
+
+    What is on its way then may end, as a cancelled submission would be `unknown` for good; a stop
+    that is forced does not wait for it. At the end of the block, when calls have ended, outcomes
+    are stored that the ledger did not take when they came.
+    """
+    resubmission = Resubmitter(current.services, lease=current.lease, stopping=stop.asked)
+    work = asyncio.create_task(_go_on(resubmission.run, stop.asked), name="resubmission")
+    try:
+        yield
+    finally:
+        stop.asked.set()
+        services = current.services
+        seconds = services.settings.hook.total_seconds + LEDGER_SECONDS
+        forced = asyncio.create_task(stop.forced.wait())
+        await asyncio.wait({work, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, forced):
+            task.cancel()
+        await asyncio.wait({work, forced})
+        try:
+            await services.deferred_outcomes.store(services.ledger)
+        except LedgerUnavailable as error:
+            structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
+
+
+async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event) -> None:
+    """Do a chore until a stop: what ends is begun again after a while, what breaks is said so too.
+
+    So the speech models that are to be loaded before a caller needs them are there again after one
+    of them died.
+    """
+    while not stopping.is_set():
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - calls go on, whatever happens beside them
+            structlog.get_logger().error("service.background_task_failed", exc_info=error)
+        waiting = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({waiting}, timeout=CHORE_SECONDS)
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})

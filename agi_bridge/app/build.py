@@ -1,0 +1,140 @@
+"""The services of one configuration: prompts, engines and the hook's client, built from it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agi_bridge.agi import SAFE_APPLICATIONS
+from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
+from agi_bridge.call import DeferredOutcomes, DialledCalls, Services
+from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.observe import Metrics
+from agi_bridge.speech import BadPrompts, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.hook import Hook
+    from agi_bridge.settings import Settings
+    from agi_bridge.speech import EnginePool, Library
+    from agi_bridge.web import RecordingEndpoint
+
+
+@asynccontextmanager
+async def build_services(
+    settings: Settings,
+    ledger: Ledger,
+    media: RecordingEndpoint | None = None,
+    *,
+    metrics: Metrics | None = None,
+    engines: EnginePool | None = None,
+    before: Services | None = None,
+) -> AsyncIterator[Services]:
+    """Build what calls share besides the ledger: hook client, prompts.
+
+    Args:
+        settings: the configuration.
+        ledger: keeps the consents.
+        media: serves the prompts, if the PBX fetches them.
+        metrics: count what happens; None: the services get their own.
+        engines: shares engines with the services of other configurations; None: they are not.
+        before: the services that these replace: what is not the configuration's is taken over.
+
+    Raises:
+        LedgerUnavailable: the database did not take the disclosures.
+        BadPrompts: a folder of prompts cannot be used.
+        BadEngine: an engine cannot be made here.
+        HookConfigError: the hook's URL or certificates cannot be used.
+    """
+    address = None if media is None else media.address
+    metrics = metrics or Metrics(settings.lines)
+    prompts = await asyncio.to_thread(build_library, settings, address, metrics, engines)
+    try:
+        await asyncio.to_thread(prompts.prepare)
+        lines = await asyncio.to_thread(line_libraries, settings, prompts)
+        await asyncio.to_thread(warn_of_old_words, settings, lines)
+        async with hook_client(settings) as client:
+            await keep_disclosures(settings, lines, ledger)
+            if before is not None:  # at a start, calls do not wait for the models
+                await prompts.start()
+            yield Services(
+                settings,
+                prompts,
+                ledger,
+                breaker(settings, client),
+                settings.sha256,
+                lines,
+                asyncio.Event() if before is None else before.resubmission_due,
+                DeferredOutcomes() if before is None else before.deferred_outcomes,
+                DialledCalls() if before is None else before.dialled_calls,
+                metrics,
+            )
+    finally:
+        await prompts.close()
+
+
+async def keep_disclosures(
+    settings: Settings, prompts: Mapping[str, Library], ledger: Ledger
+) -> None:
+    """Put every disclosure that a caller may hear into the ledger, text and sound.
+
+    Raises:
+        LedgerUnavailable: the database did not take it.
+        BadPrompts: a file is no longer the one that was read; the hash kept would be another's.
+    """
+    for line in settings.lines.values():
+        for language in line.languages:
+            recording = prompts[line.name].prompt(line.disclosure, language)
+            wav = await asyncio.to_thread(recording.wav.read_bytes)
+            if hashlib.sha256(wav).hexdigest() != recording.sha256:
+                raise BadPrompts([Problem("changed").of(recording.wav)])
+            await ledger.register_disclosure(
+                recording.language, recording.text, recording.sha256, wav
+            )
+
+
+def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:
+    """Say which lines' prompts were made from other texts than those in force. Blocks."""
+    for line in settings.lines.values():
+        if old := outdated_prompts(settings, line, prompts[line.name]):
+            structlog.get_logger().error(
+                "service.prompts_outdated",
+                line=line.name,
+                prompts=old,
+            )
+
+
+def breaker(settings: Settings, client: HookClient) -> Hook:
+    """The hook behind its circuit breaker, if the configuration wants one."""
+    hook = settings.hook
+    if not hook.breaker_failures:
+        return client
+    return Breaker(client, failures=hook.breaker_failures, seconds=hook.breaker_seconds)
+
+
+def applications(settings: Settings) -> frozenset[str]:
+    """What calls may have the PBX run: what is safe, and what it is to speak with."""
+    voices = (engine.command[0] for engine in settings.speech.engines if engine.kind == "pbx")
+    return SAFE_APPLICATIONS.union(voices)
+
+
+def hook_client(settings: Settings) -> HookClient:
+    """The hook's client, from the configuration."""
+    hook = settings.hook
+    return HookClient(
+        hook.url,
+        method=hook.method,
+        context=hook.context,
+        connect_seconds=hook.connect_seconds,
+        total_seconds=hook.total_seconds,
+        max_bytes=hook.max_bytes,
+        keepalive=hook.keepalive,
+        prepare_seconds=hook.prepare_seconds,
+        ca_file=None if hook.ca_file is None else str(hook.ca_file),
+    )

@@ -1,0 +1,99 @@
+"""`agi-bridge reload`: the running service reads its configuration again, and says how it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from agi_bridge.cli.common import FAILED, MISUSED, OK, ConfigOption, JsonOption
+from agi_bridge.cli.output import count, print_answer, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+SECONDS = 120.0
+"""How long a reload may take: new speech models are loaded before they are used."""
+
+
+def reload(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
+    """Have the running service reload its configuration.
+
+    The service reads and checks its own file, with its own account and environment. New calls see
+    the new configuration; calls in progress keep theirs. A configuration that cannot be used
+    changes nothing. Exit codes: 0 reloaded; 1 no service answers, or something that the
+    configuration names cannot be used; 2 the configuration is wrong.
+    """
+    from agi_bridge.app.control import ControlError, ask
+
+    try:
+        answer = ReloadAnswer(ask(_state_dir(config), "reload", seconds=SECONDS))
+    except ControlError as error:
+        typer.echo(f"agi-bridge: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    print_answer(answer, as_json=as_json)
+    raise typer.Exit(answer.exit_code)
+
+
+def _state_dir(config: Path | None) -> Path:
+    """Where to ask. Inside the unit that is known without the file, which the service then judges.
+
+    So it knows of a file that is not even TOML, and shows that what is on disk is not in force.
+    """
+    from agi_bridge.app.control import runtime_dir
+    from agi_bridge.settings import SettingsError, find_state_dir
+
+    try:
+        return find_state_dir(config)
+    except SettingsError as error:
+        if (runtime := runtime_dir()) is not None:
+            return runtime
+        typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
+        raise typer.Exit(MISUSED) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAnswer:
+    """The service's answer; `document` is `app.reload.ReloadResult.document`."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """0 reloaded, 1 not usable, 2 wrong."""
+        if self.ok:
+            return OK
+        return MISUSED if self.document["invalid"] else FAILED
+
+    @property
+    def ok(self) -> bool:
+        """Whether the configuration on disk was taken."""
+        return bool(self.document["outcome"] != "refused")
+
+    def json(self) -> object:
+        """The document as it came."""
+        return self.document
+
+    def show(self, console: Console) -> None:
+        """Print it: what came of it, and what waits for a restart."""
+        given = self.document
+        if not self.ok:
+            console.print("refused: the configuration in force stays", soft_wrap=True)
+            for fault in given["faults"]:
+                console.print(printable(fault), soft_wrap=True)
+            return
+        changed = "reloaded" if given["outcome"] == "applied" else "reloaded, nothing new"
+        lines = count(given["lines"], "line")
+        console.print(f"{changed}: {lines}, configuration {given['config'][:12]}", soft_wrap=True)
+        if given["restart"]:
+            waiting = ", ".join(given["restart"])
+            console.print(f"in force only after a restart: {printable(waiting)}", soft_wrap=True)
+        if given["read_at_start"]:
+            secrets = ", ".join(given["read_at_start"])
+            console.print(
+                f"a changed secret needs a restart here: {printable(secrets)}", soft_wrap=True
+            )

@@ -1,0 +1,47 @@
+"""What tests of the whole service share: its log, and the hook that it asks."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from agi_bridge.hook.testing import FakeHook
+from agi_bridge.observe import configure_logging
+from tests.support.captured_log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+FORWARD = "+14155550199"
+
+
+@pytest.fixture
+def written() -> Iterator[Log]:
+    """Everything that is logged, at the most talkative level."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out = Log()
+    configure_logging("debug", out)
+    yield out
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def fake_hook() -> AsyncIterator[FakeHook]:
+    async with FakeHook(forward=FORWARD) as running:
+        yield running
+
+
+@pytest.fixture
+def spared_collector() -> Iterator[None]:
+    """Put the garbage collector back as it was before `serve`."""
+    threshold = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
