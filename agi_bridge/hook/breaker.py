@@ -76,7 +76,9 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if failures <= 0 or seconds <= 0:
-            raise HookConfigError("failures and seconds of the breaker are more than 0")
+            raise HookConfigError(
+                "breaker_limits", "failures and seconds of the breaker must be more than 0"
+            )
         self._hook = hook
         self._seconds = seconds
         self._circuit = CircuitBreaker(failures, seconds, clock)

@@ -134,9 +134,9 @@ class HookClient:
         ca_file: str | None = None,
     ) -> None:
         if method not in ("GET", "POST"):
-            raise HookConfigError("the method is GET or POST")
+            raise HookConfigError("method", "the method must be GET or POST")
         if connect_seconds <= 0 or total_seconds <= 0 or max_bytes <= 0:
-            raise HookConfigError("seconds and bytes are more than 0")
+            raise HookConfigError("limits", "seconds and bytes must be more than 0")
         self._url = _checked(url)
         self._method = method
         self._context = context
@@ -181,7 +181,7 @@ class HookClient:
             HookClosedError: the client is not open.
         """
         if self._transport is None:
-            raise HookClosedError("the hook's client is not open")
+            raise HookClosedError("not_open", "the hook's client is not open")
         if self._prepare_seconds <= 0:
             return Preparation(None)
         return self._transport.prepare(self._url, self._timeout["connect"], self._prepare_seconds)
@@ -217,7 +217,7 @@ class HookClient:
         """
         transport = self._transport
         if transport is None:
-            raise HookClosedError("the hook's client is not open")
+            raise HookClosedError("not_open", "the hook's client is not open")
         fields = {"key": key, "from": from_, "to": to}
         if (told := context if context is not None else self._context) is not None:
             fields["context"] = told
@@ -311,13 +311,19 @@ def _checked(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise HookConfigError("the hook's URL cannot be read") from None  # its text quotes it
+        raise HookConfigError(
+            "url_invalid", "the hook's URL is invalid"
+        ) from None  # its text quotes it
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise HookConfigError("the hook's URL begins with https:// and a host")
+        raise HookConfigError("url_scheme", "the hook's URL must begin with https:// and a host")
     if parsed.userinfo or parsed.fragment:
-        raise HookConfigError("the hook's URL holds no user, password or fragment")
+        raise HookConfigError(
+            "url_parts", "the hook's URL must not contain a user, password or fragment"
+        )
     if parsed.scheme == "http" and not is_loopback(parsed.host):
-        raise HookConfigError("the hook's URL is https unless its host is this machine")
+        raise HookConfigError(
+            "url_unencrypted", "the hook's URL must be https unless its host is this machine"
+        )
     return parsed
 
 
@@ -327,7 +333,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError:  # ssl.SSLError is one
-        raise HookConfigError("ca_file holds no certificates that can be read") from None
+        raise HookConfigError("ca_file", "ca_file contains no valid certificates") from None
 
 
 def _without_body(status: int, reason: str) -> Answer:

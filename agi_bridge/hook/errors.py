@@ -1,18 +1,27 @@
-"""Errors of the hook. The network is no error: a submission that fails is a `Submission` value.
+"""Errors of the hook, each with a stable `code`. A failed submission is not one of them.
 
 HookError
- +-- HookConfigError (ValueError)   the client cannot be built as it is configured
+ +-- HookConfigError (ValueError)   an argument of the client is invalid
  +-- HookClosedError                a submission outside `async with`
 """
 
 
 class HookError(Exception):
-    """The hook's client was misused or misconfigured."""
+    """The hook's client was misused or misconfigured.
+
+    Attributes:
+        code: a stable name: `method`, `limits`, `url_invalid`, `url_scheme`, `url_parts`,
+            `url_unencrypted`, `ca_file`, `breaker_limits`, `not_open`.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class HookConfigError(HookError, ValueError):
-    """The URL, method, limits or certificate file cannot work. The text holds no URL and no key."""
+    """An argument of the client is invalid. The text contains no URL and no key."""
 
 
 class HookClosedError(HookError):
-    """A submission was asked of a client that is not open."""
+    """A submission through a client that is not open."""

@@ -237,10 +237,10 @@ async def test_a_late_failure_does_not_open_a_circuit_that_has_closed_since(
 async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> None:
     class Closed:
         def prepare(self) -> Preparation:
-            raise HookClosedError("closed")
+            raise HookClosedError("not_open", "closed")
 
         async def submit(self, **_: object) -> Submission:
-            raise HookClosedError("closed")
+            raise HookClosedError("not_open", "closed")
 
     breaker = Breaker(Closed(), failures=1, seconds=SECONDS, clock=clock)
     for _ in range(3):

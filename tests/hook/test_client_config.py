@@ -7,23 +7,24 @@ from tests.support.hook_servers import submit
 
 
 @pytest.mark.parametrize(
-    ("url", "fault"),
+    ("url", "code"),
     [
-        ("http://hooks.example.com/v1/ivr", "https unless"),
-        ("http://127.0.0.1.example.com/", "https unless"),
-        ("http://192.0.2.1/", "https unless"),
-        ("ftp://127.0.0.1/", "begins with https"),
-        ("https:///v1/ivr", "begins with https"),
-        ("hooks.example.com", "begins with https"),
-        ("https://user:secret@hooks.example.com/", "no user"),
-        ("https://hooks.example.com/#secret", "no user"),
-        ("https://hooks.example.com:port/", "cannot be read"),
-        ("https://hooks.example.com/\n", "cannot be read"),
+        ("http://hooks.example.com/v1/ivr", "url_unencrypted"),
+        ("http://127.0.0.1.example.com/", "url_unencrypted"),
+        ("http://192.0.2.1/", "url_unencrypted"),
+        ("ftp://127.0.0.1/", "url_scheme"),
+        ("https:///v1/ivr", "url_scheme"),
+        ("hooks.example.com", "url_scheme"),
+        ("https://user:secret@hooks.example.com/", "url_parts"),
+        ("https://hooks.example.com/#secret", "url_parts"),
+        ("https://hooks.example.com:port/", "url_invalid"),
+        ("https://hooks.example.com/\n", "url_invalid"),
     ],
 )
-def test_a_url_that_would_give_the_key_away_is_refused_at_once(url: str, fault: str) -> None:
-    with pytest.raises(HookConfigError, match=fault) as caught:
+def test_a_url_that_would_give_the_key_away_is_refused_at_once(url: str, code: str) -> None:
+    with pytest.raises(HookConfigError) as caught:
         HookClient(url)
+    assert caught.value.code == code
     assert "secret" not in str(caught.value)
     assert isinstance(caught.value, ValueError)
 
@@ -37,19 +38,22 @@ def test_https_or_this_machine_is_accepted(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["connect_seconds", "total_seconds", "max_bytes"])
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
-    with pytest.raises(HookConfigError, match="more than 0"):
+    with pytest.raises(HookConfigError) as refused:
         HookClient("http://localhost/", **{name: 0})  # type: ignore[arg-type]  # any of three
+    assert refused.value.code == "limits"
 
 
 def test_another_method_is_refused() -> None:
-    with pytest.raises(HookConfigError, match="GET or POST"):
+    with pytest.raises(HookConfigError) as refused:
         HookClient("http://localhost/", method="PUT")  # type: ignore[arg-type]  # the point
+    assert refused.value.code == "method"
 
 
 @pytest.mark.parametrize("ca_file", ["/nowhere/ca.pem", __file__])
 def test_a_file_without_certificates_is_refused(ca_file: str) -> None:
-    with pytest.raises(HookConfigError, match="ca_file"):
+    with pytest.raises(HookConfigError) as refused:
         HookClient("https://localhost/", ca_file=ca_file)
+    assert refused.value.code == "ca_file"
 
 
 async def test_a_client_that_is_not_open_says_so() -> None:
