@@ -13,7 +13,15 @@ LabError
 
 
 class LabError(Exception):
-    """Base class of all errors of this package. Its text is one line."""
+    """Base class of all errors of this package. Its text is one line.
+
+    Attributes:
+        code: a stable name of the error, for tests.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class AsteriskError(LabError):
@@ -36,7 +44,7 @@ class RegistrationError(PhoneError):
     """
 
     def __init__(self, status: int | None) -> None:
-        super().__init__(f"registration refused: {_status_text(status)}")
+        super().__init__("registration_refused", f"registration refused: {_status_text(status)}")
         self.status = status
 
 
@@ -49,7 +57,7 @@ class CallFailedError(PhoneError):
     """
 
     def __init__(self, status: int | None) -> None:
-        super().__init__(f"call not answered: {_status_text(status)}")
+        super().__init__("call_not_answered", f"call not answered: {_status_text(status)}")
         self.status = status
 
 
@@ -65,11 +73,11 @@ class SoftphoneUsageError(LabError):
     """The softphone was given an argument it cannot use; the text says what it accepts.
 
     Attributes:
-        option: the argument at fault: "bridge", "dial", "keys" or "fast".
+        option: the argument at fault: "bridge", "dial", "keys" or "fast". It is the code, too.
     """
 
     def __init__(self, option: str, problem: str) -> None:
-        super().__init__(problem)
+        super().__init__(option, problem)
         self.option = option
 
 

@@ -1,4 +1,4 @@
-"""Where the project's files and an Asterisk are, and how to get one where there is none."""
+"""Finds the shipped files and an Asterisk, and installs Asterisk into a folder if there is none."""
 
 import asyncio
 import fcntl
@@ -22,10 +22,10 @@ _UNAVAILABLE = 3  # exit status of the script: no mirror or no network
 def share_path(name: str) -> Path:
     """Return a file or folder that is shipped beside the package: "dialplan", "asterisk-conf".
 
-    In a checkout it lies at the top; in an installed package below `agi_bridge/share`.
+    In a checkout it is at the top; in an installed package it is below `agi_bridge/share`.
 
     Raises:
-        FileNotFoundError: no such file in either place.
+        FileNotFoundError: it is in neither place.
     """
     for place in (_PACKAGE.parent, _PACKAGE / "share"):
         if (place / name).exists():
@@ -40,7 +40,7 @@ class Installation:
     Attributes:
         binary: the program.
         modules: its modules (astmoddir).
-        data: its data, the recordings among it (astdatadir).
+        data: its data, with the recordings (astdatadir).
     """
 
     binary: Path
@@ -49,10 +49,10 @@ class Installation:
 
     @classmethod
     def of(cls, binary: Path) -> "Installation":
-        """Find the folders that belong to a program.
+        """Find the modules and data of a program.
 
         Raises:
-            AsteriskError: it lies in no place known to hold modules and recordings.
+            AsteriskError: they are in none of the usual places.
         """
         tree = binary.resolve().parent.parent
         modules = (tree / "modules", *sorted(Path("/usr/lib").glob("*/asterisk/modules")))
@@ -61,12 +61,12 @@ class Installation:
         module_dir = next((place for place in places if (place / "res_agi.so").exists()), None)
         data_dir = next((place for place in data if (place / "sounds").exists()), None)
         if module_dir is None or data_dir is None:
-            raise AsteriskError(f"no modules or no recordings were found for {binary}")
+            raise AsteriskError("no_modules", f"{binary} has no modules or no recordings")
         return cls(binary, module_dir, data_dir)
 
 
 def default_tree(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where a provisioned Asterisk goes: into the checkout, else into the user's cache."""
+    """Return the folder of a provisioned Asterisk: in the checkout, else in the user's cache."""
     if (_PACKAGE.parent / "pyproject.toml").exists():
         return _PACKAGE.parent / ".asterisk" / "22"
     cache = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -76,8 +76,8 @@ def default_tree(environ: Mapping[str, str] = os.environ) -> Path:
 def find_asterisk(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the Asterisk to use; None when there is none yet.
 
-    The first of: `AGI_BRIDGE_ASTERISK` (the program, or a provisioned tree), the tree that
-    `provision` makes, the machine's own.
+    The first of: `AGI_BRIDGE_ASTERISK` (the program, or a provisioned tree), the tree of
+    `provision`, the machine's own.
     """
     if named := environ.get("AGI_BRIDGE_ASTERISK"):
         path = Path(named)
@@ -96,18 +96,18 @@ async def provision(
     *,
     script: Path = _SCRIPT,
 ) -> Path:
-    """Put Asterisk 22 into a folder and return the program; at once when it is there already.
+    """Install Asterisk 22 into a folder and return the program; do nothing if it is installed.
 
-    Several processes may ask at the same time: one works, the others wait for it.
+    If several processes call it at the same time, one installs and the others wait.
 
     Args:
         target: the folder; `default_tree()` when None.
-        on_progress: gets a line of text for every step; the whole takes from seconds to minutes.
-        script: what does the work.
+        on_progress: called with a line of text for each step; it takes seconds to minutes.
+        script: the script that installs.
 
     Raises:
-        AsteriskUnavailableError: this machine has no Debian mirror, or cannot reach it.
-        AsteriskError: anything else; the text is the script's one line.
+        AsteriskUnavailableError: no Debian mirror can be reached.
+        AsteriskError: any other failure; the text is the script's last line.
     """
     tree = default_tree() if target is None else target
     tree.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +125,15 @@ async def provision(
             status = await process.wait()
     if status:
         reason = said.splitlines()[-1] if said else f"{script.name} ended with status {status}"
-        raise (AsteriskUnavailableError if status == _UNAVAILABLE else AsteriskError)(reason)
+        if status == _UNAVAILABLE:
+            raise AsteriskUnavailableError("unavailable", reason)
+        raise AsteriskError("provision_failed", reason)
     return tree / "bin" / "asterisk"
 
 
 @asynccontextmanager
 async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[asyncio.Task[bytes]]:
-    """Give what the process complains of; end it with all its children if the work is given up."""
+    """Yield the process's standard error; end it and its children if the block is left early."""
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
     assert process.stderr is not None  # noqa: S101
     complaint = asyncio.create_task(process.stderr.read())

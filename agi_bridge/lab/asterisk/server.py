@@ -1,7 +1,7 @@
-"""A private Asterisk: own folder, own ports on the loopback address, the very files that users get.
+"""A private Asterisk: its own folder and ports on loopback, with the configuration that users get.
 
-`asterisk-conf/` and `dialplan/` are copied as they are; what differs from one machine to the next
-goes into the small `*_local.conf` files that they pull in, as each of them says.
+`asterisk-conf/` and `dialplan/` are copied unchanged. Settings of one machine go into the small
+`*_local.conf` files that they include.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a UDP port that is free now, outside the range that the kernel gives out by itself.
+    """Return a free UDP port outside the range of the kernel's ephemeral ports.
 
-    So nobody gets it by chance between this moment and its use.
+    So no other program gets it by chance before it is used.
 
     Raises:
         AsteriskError: no free port was found.
@@ -43,30 +43,30 @@ def free_port(host: str = "127.0.0.1") -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
             probe.bind((host, port))
             return port
-    raise AsteriskError(f"no free UDP port on {host}")
+    raise AsteriskError("no_port", f"no free UDP port on {host}")
 
 
 class Asterisk:
-    """A running PBX; an async context manager. Nothing of it is left when it ends.
+    """A running PBX; an async context manager. It leaves nothing behind when it ends.
 
     Args:
         binary: the program; `find_asterisk()` or `provision()` knows it.
         agi_url: AGI_BRIDGE_URL, e.g. "agi://127.0.0.1:4573/consent".
         second_url: AGI_BRIDGE_URL_2.
-        accounts: passwords by account. There always are "softphone" and "100", which the shipped
-            dialplan knows: with a random password when they are not named.
+        accounts: passwords by account. "softphone" and "100" of the shipped dialplan always exist,
+            with random passwords if not given.
         trunk: where numbers dialled as PJSIP/NUMBER@trunk go; a free port of `host` when None.
         fallback: AGI_BRIDGE_FALLBACK.
         variables: further global variables of the dialplan.
-        dialplan: further text of the dialplan, contexts of a test's own.
+        dialplan: further text of the dialplan.
         host: address for SIP and RTP.
-        sip_port: SIP port; 0 takes a free one.
-        rtp_ports: first and last port of the sound.
-        directory: a folder to use and keep; by default a temporary one that is removed.
+        sip_port: SIP port; 0 picks a free one.
+        rtp_ports: first and last RTP port.
+        directory: a folder to use and keep; default: a temporary one.
 
     Attributes:
         accounts: all accounts with their passwords.
-        sip: host and port where telephones register.
+        sip: host and port where phones register.
         trunk: host and port of the trunk's far end.
         directory: the folder.
     """
@@ -91,7 +91,7 @@ class Asterisk:
         self.accounts = {name: secrets.token_urlsafe(9) for name in _ALWAYS}
         self.accounts.update(accounts or {})
         if bad := [name for name in self.accounts if not _ACCOUNT.fullmatch(name)]:
-            raise AsteriskError(f"not a name for an account: {bad[0]!r}")
+            raise AsteriskError("account_name", f"not a valid account name: {bad[0]!r}")
         self._globals = {
             "AGI_BRIDGE_URL": agi_url,
             "AGI_BRIDGE_URL_2": second_url,
@@ -112,7 +112,7 @@ class Asterisk:
     # ---- life
 
     async def __aenter__(self) -> Self:
-        # Short, because the path of the control socket in it may have 107 bytes (sun_path).
+        # A short path: that of the control socket in it may have at most 107 bytes (sun_path).
         self.directory = self._kept or Path(tempfile.mkdtemp(prefix="agi-bridge-"))
         try:
             self._write()
@@ -132,7 +132,7 @@ class Asterisk:
 
     async def _start(self) -> None:
         command = [str(self._installed.binary), "-f", "-C", str(self._main_file)]
-        if setpriv := shutil.which("setpriv"):  # killed with us, even when we are killed ourselves
+        if setpriv := shutil.which("setpriv"):  # ends with this process, even if it is killed
             command = [setpriv, "--pdeathsig", "KILL", "--", *command]
         with (self.directory / "log" / "console.log").open("wb") as console:
             self._process = await asyncio.create_subprocess_exec(
@@ -142,20 +142,24 @@ class Asterisk:
             async with asyncio.timeout(_BOOT_SECONDS):
                 await self._booted(self._process)
         except TimeoutError:
-            raise AsteriskError(f"Asterisk did not start: {self._last_words()}") from None
+            raise AsteriskError(
+                "not_started", f"Asterisk did not start: {self._last_output()}"
+            ) from None
         if "Unable to find object" in await self.cli("pjsip show transport transport-udp"):
-            raise AsteriskError(f"Asterisk cannot use UDP port {self.sip[1]} of {self.sip[0]}")
+            raise AsteriskError(
+                "port_in_use", f"Asterisk cannot use UDP port {self.sip[1]} of {self.sip[0]}"
+            )
 
     async def _booted(self, process: asyncio.subprocess.Process) -> None:
         """Wait for the control socket, which Asterisk opens late, then for the last module."""
         control = self.directory / "run" / "asterisk.ctl"
         while not control.exists():
             if process.returncode is not None:
-                raise AsteriskError(f"Asterisk did not start: {self._last_words()}")
+                raise self._not_started()
             await asyncio.sleep(0.02)
         while "fully booted" not in await self._remote("core waitfullybooted"):
             if process.returncode is not None:
-                raise AsteriskError(f"Asterisk did not start: {self._last_words()}")
+                raise self._not_started()
             await asyncio.sleep(0.02)
 
     async def _stop(self) -> None:
@@ -174,7 +178,7 @@ class Asterisk:
 
     @property
     def sounds(self) -> Path:
-        """Folder of Asterisk's own recordings, by language below it."""
+        """The folder of Asterisk's recordings, with a folder per language."""
         return self._installed.data / "sounds"
 
     @property
@@ -191,10 +195,10 @@ class Asterisk:
         """Process id.
 
         Raises:
-            AsteriskError: it does not run.
+            AsteriskError: it is not running.
         """
         if self._process is None:
-            raise AsteriskError("Asterisk does not run")
+            raise AsteriskError("not_running", "Asterisk is not running")
         return self._process.pid
 
     async def cli(self, command: str) -> str:
@@ -204,21 +208,21 @@ class Asterisk:
             AsteriskError: Asterisk does not answer.
         """
         if self._process is None:
-            raise AsteriskError("Asterisk does not run")
+            raise AsteriskError("not_running", "Asterisk is not running")
         try:
             async with asyncio.timeout(_CLI_SECONDS):
                 answer = await self._remote(command)
         except TimeoutError:
-            raise AsteriskError("Asterisk does not answer its command line") from None
+            raise AsteriskError("no_answer", "Asterisk does not answer its command line") from None
         if "Unable to connect to remote asterisk" in answer:
-            raise AsteriskError("Asterisk does not run any more")
+            raise AsteriskError("gone", "Asterisk is no longer running")
         return answer
 
     async def set_global(self, name: str, value: str) -> None:
-        """Set a global variable of the dialplan while the PBX runs; it counts for the next call.
+        """Set a global variable of the dialplan at run time, for the next call.
 
         Raises:
-            ValueError: a character that Asterisk's command line cannot carry.
+            ValueError: a character that Asterisk's command line does not support.
             AsteriskError: Asterisk does not answer.
         """
         if not name.isidentifier() or re.search(r'["\\\n\r]', value):
@@ -226,7 +230,7 @@ class Asterisk:
         await self.cli(f'dialplan set global {name} "{value}"')
 
     async def channels(self) -> int:
-        """Return how many channels are alive: two for a caller who talks to somebody."""
+        """Return the number of channels: two for a caller who talks to somebody."""
         answer = await self.cli("core show channels count")
         found = re.search(r"(?<!\d)(\d+) active channel", answer)
         return int(found[1]) if found else 0
@@ -247,16 +251,19 @@ class Asterisk:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.communicate()  # to the end of its pipes, or they stay open
+                await process.communicate()  # reads the pipes to their end, which closes them
         return (output + complaint).decode(errors="replace")
 
-    def _last_words(self) -> str:
+    def _not_started(self) -> AsteriskError:
+        return AsteriskError("not_started", f"Asterisk did not start: {self._last_output()}")
+
+    def _last_output(self) -> str:
         for name in ("console.log", "messages.log"):
             with suppress(OSError):
                 lines = (self.directory / "log" / name).read_text(errors="replace").splitlines()
                 if lines:
                     return lines[-1]
-        return "it said nothing"
+        return "no output"
 
     # ---- its files
 
@@ -281,7 +288,7 @@ class Asterisk:
             "extensions_local.conf": _section("globals", **self._globals) + self._dialplan + "\n",
         }.items():
             (etc / name).write_text(text)
-            (etc / name).chmod(0o600)  # passwords are among them
+            (etc / name).chmod(0o600)  # they contain passwords
 
     def _directories(self) -> str:
         here = self.directory

@@ -165,9 +165,9 @@ class RealCall:
         try:
             yield
         except TimeoutError:
-            raise DemoError(f"this step did not happen: {what}") from None
+            raise DemoError("step_missing", f"this step did not happen: {what}") from None
         except PhoneError as error:
-            raise DemoError(f"this step did not happen: {what} ({error})") from error
+            raise DemoError("step_failed", f"this step did not happen: {what} ({error})") from error
 
 
 class FakeCall(FakeAsterisk):
@@ -205,7 +205,9 @@ class FakeCall(FakeAsterisk):
         try:
             record = await self.call("127.0.0.1", bridge.port, f"consent?to=%2B{DID[1:]}")
         except OSError as error:
-            raise DemoError(f"the bridge cannot be reached: {error.strerror}") from error
+            raise DemoError(
+                "bridge_unreachable", f"the bridge cannot be reached: {error.strerror}"
+            ) from error
         finally:
             self._transcript.end_line()
         self._transcript.line(record.seconds, "over", f"AGISTATUS {record.status}")
@@ -236,6 +238,6 @@ def _last_answered(record: CallRecord) -> Reached:
     answered = [dialled for dialled in record.dialled if dialled.status == "ANSWER"]
     if not answered:
         reason = "refused the call" if record.refused else "did not dial"
-        raise DemoError(f"no destination answered: the bridge {reason}")
+        raise DemoError("not_connected", f"no destination answered: the bridge {reason}")
     destination = answered[-1].destination.removeprefix("PJSIP/").partition("@")[0]
     return Reached(destination, "dialled")

@@ -79,11 +79,11 @@ class ConsoleReporter(Transcript):
             async with await Ledger.open(ledger, keys, read_only=True) as opened:
                 events = await opened.events(consent)
                 if not events:
-                    raise DemoError("no consent is stored")
+                    raise DemoError("no_consent", "no consent is stored")
                 consent = events[-1].consent_id
                 number = await opened.number(consent)
         except ConsentError as error:
-            raise DemoError(f"the ledger cannot be read: {error}") from error
+            raise DemoError("ledger_unreadable", f"the ledger cannot be read: {error}") from error
         states = [State(event.type) for event in events if event.consent_id == consent]
         if before_hook and State.SUBMITTING in states:  # the hook may have answered by now
             states = states[: states.index(State.SUBMITTING) + 1]
@@ -104,11 +104,11 @@ class ConsoleReporter(Transcript):
                 await opened.checkpoint()
                 report = await verify_ledger(opened)
         except ConsentError as error:
-            raise DemoError(f"the ledger cannot be read: {error}") from error
+            raise DemoError("ledger_unreadable", f"the ledger cannot be read: {error}") from error
         for name, verdict in report.verdicts:
             self.line(None, "proof", f"{name} {'holds' if verdict.ok else 'FAILS'}: {verdict.text}")
         if not report.ok:
-            raise DemoError("the ledger does not verify")
+            raise DemoError("not_verified", "the ledger does not verify")
 
     async def report_requests(self, hook: FakeHook, ledger: Path) -> None:
         """Print each request to the hook and its answer, until cancelled.
@@ -246,7 +246,9 @@ class BridgeLog:
             async with asyncio.timeout(within):
                 return await self._ended.get()
         except TimeoutError:
-            raise DemoError("the bridge has not logged the end of the call") from None
+            raise DemoError(
+                "no_log_line", "the bridge has not logged the end of the call"
+            ) from None
 
     async def report_calls(self) -> None:
         """Print every further call, until cancelled."""

@@ -171,9 +171,9 @@ class _Demo:
         await self._reporter.verify(bridge.ledger)
         who, wanted = expected(self._scenario), STATES[self._scenario]
         if reached.who != who:
-            raise DemoError(f"{reached.who} answered, expected {who}")
+            raise DemoError("wrong_destination", f"{reached.who} answered, expected {who}")
         if state is not wanted:
-            raise DemoError(f"the consent is {state}, expected {wanted}")
+            raise DemoError("wrong_state", f"the consent is {state}, expected {wanted}")
         self.succeeded = True
         self._reporter.line(
             None, "worked", f"{who} answered ({reached.how}); the consent is {state}"

@@ -155,7 +155,9 @@ class BridgeProcess:
                 self.port = await self._listening
         except TimeoutError:
             await self._stop()
-            raise DemoError(f"the bridge did not start: {self._last_output}") from None
+            raise DemoError(
+                "bridge_not_started", f"the bridge did not start: {self._last_output}"
+            ) from None
         except BaseException:
             await self._stop()
             raise
@@ -180,6 +182,9 @@ class BridgeProcess:
         if self._reader is not None:
             await self._reader
 
+    def _not_started(self) -> DemoError:
+        return DemoError("bridge_not_started", f"the bridge did not start: {self._last_output}")
+
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None  # noqa: S101 - a pipe was asked for
         async for raw in process.stderr:
@@ -195,9 +200,7 @@ class BridgeProcess:
                 self._listening.set_result(int(line["port"]))
             self._on_line(line)
         if not self._listening.done():
-            self._listening.set_exception(
-                DemoError(f"the bridge did not start: {self._last_output}")
-            )
+            self._listening.set_exception(self._not_started())
             self._listening.exception()  # no "never retrieved" warning
 
 
@@ -235,7 +238,9 @@ async def asterisk_binary(on_progress: Callable[[str], None]) -> Path:
     except OSError as error:  # the folder belongs to another account
         if found is not None:
             return found
-        raise AsteriskUnavailableError(f"{default_tree()}: {error.strerror}") from error
+        raise AsteriskUnavailableError(
+            "unavailable", f"{default_tree()}: {error.strerror}"
+        ) from error
 
 
 def speech_engine(asterisk: Path | None) -> list[str]:

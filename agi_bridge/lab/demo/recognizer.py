@@ -156,7 +156,7 @@ class PromptRecognizer:
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: name in names or self._call_ended)
         if name not in names:
-            raise CallEndedError(f"the call ended before {name!r} was heard")
+            raise CallEndedError("call_over", f"the call ended before {name!r} was heard")
 
 
 def tone(hertz: float, seconds: float) -> "array[int]":

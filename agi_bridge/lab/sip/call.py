@@ -172,14 +172,14 @@ class Call:
     def answer(self) -> None:
         """Take a ringing call (a telephone whose behaviour is RING)."""
         if self.state is not State.RINGING or self._invite is None:
-            raise CallEndedError("the call does not ring")
+            raise CallEndedError("not_ringing", "the call does not ring")
         self._respond(200, body=self._sdp())
         self._connected()
 
     def refuse(self, status: int = 486) -> None:
         """Refuse a ringing call with a SIP status: 486 busy, 503, 404, 603, 480."""
         if self.state is not State.RINGING:
-            raise CallEndedError("the call does not ring")
+            raise CallEndedError("not_ringing", "the call does not ring")
         self._respond(status)
         self.status = status
         self._finish(End.REFUSED)
@@ -372,7 +372,7 @@ class Call:
 
     def _must_be_up(self) -> None:
         if self.state is not State.UP:
-            raise CallEndedError("the call is not up")
+            raise CallEndedError("not_up", "the call is not up")
 
     def _finish(self, end: End | None) -> None:
         if self.state is State.OVER:

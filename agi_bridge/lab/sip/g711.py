@@ -1,14 +1,14 @@
-"""G.711 mu-law (PCMU, RTP payload type 0), the sound of telephone lines, in pure Python.
+"""G.711 mu-law (PCMU, RTP payload type 0) in pure Python.
 
-Samples are 16-bit signed, 8,000 a second; one coded byte is one sample. Not fast, but a test
-telephone codes a few seconds of sound, and decoding is a table.
+Samples are 16-bit signed, 8,000 per second; one coded byte is one sample. It is not fast, but a
+test phone encodes only a few seconds of sound, and decoding is a table.
 """
 
 from array import array
 from functools import cache
 
 SILENCE = 0xFF
-"""The code of a zero sample."""
+"""The byte of a zero sample."""
 
 _BIAS = 0x84
 _CLIP = 32635

@@ -1,8 +1,8 @@
-"""SIP messages as values: read, written, and authenticated. No socket.
+"""SIP messages as values: parsing, encoding and digest authentication. No socket.
 
-The part of RFC 3261 (SIP), RFC 4566 (SDP) and RFC 7616 (digest) that a telephone on a loopback or a
-quiet local network needs: UDP, one stream of G.711 mu-law with RFC 4733 key events, no proxies in
-between (no Route headers).
+The part of RFC 3261 (SIP), RFC 4566 (SDP) and RFC 7616 (digest) that a phone on loopback or a local
+network needs: UDP, one stream of G.711 mu-law with RFC 4733 key events, no proxies (no Route
+headers).
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class SipMessage:
 
     @property
     def uri(self) -> str:
-        """Request URI; meaningless for a response."""
+        """Request URI; only for a request."""
         return self.start.split(" ")[1]
 
     @property
@@ -63,7 +63,7 @@ class SipMessage:
 
     @property
     def branch(self) -> str:
-        """Branch of the topmost Via, which names the transaction (section 17.1.3)."""
+        """Branch of the topmost Via, which identifies the transaction (section 17.1.3)."""
         return parameter(self.first("Via"), "branch")
 
     def all(self, name: str) -> list[str]:
@@ -76,7 +76,7 @@ class SipMessage:
         return next(iter(self.all(name)), "")
 
     def encode(self) -> bytes:
-        """Return the bytes to send, with the right Content-Length."""
+        """Return the bytes to send, with their Content-Length."""
         body = self.body.encode()
         lines = [self.start, *(f"{name}: {value}" for name, value in self.headers)]
         lines.append(f"Content-Length: {len(body)}")
@@ -89,14 +89,14 @@ def _long(name: str) -> str:
 
 
 def parse(data: bytes) -> SipMessage | None:
-    """Read one datagram; None for what is not SIP (keep-alives, noise)."""
+    """Parse one datagram; None if it is not SIP (a keep-alive, noise)."""
     head, _, body = data.decode(errors="replace").partition(CRLF * 2)
     start, *lines = head.split(CRLF)
     if "SIP/2.0" not in start or len(start.split(" ")) < 3:  # noqa: PLR2004  # three words
         return None
     headers: list[tuple[str, str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t") and headers:  # a folded line goes on with the one before
+        if line[:1] in (" ", "\t") and headers:  # a folded line continues the one before
             headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
             continue
         name, _, value = line.partition(":")
@@ -118,15 +118,15 @@ def address(value: str) -> str:
 
 
 def user_of(uri: str) -> str:
-    """Return the user part of a SIP URI, unescaped by nobody: as it was sent."""
+    """Return the user part of a SIP URI, still escaped."""
     return uri.partition(":")[2].partition("@")[0].partition(";")[0]
 
 
 def authorization(challenge: str, *, method: str, uri: str, user: str, password: str) -> str:
     """Return the Authorization value that answers a WWW-Authenticate challenge with MD5.
 
-    RFC 7616 section 3.4, algorithm MD5, with or without qop=auth: what Asterisk's
-    `res_pjsip_authenticator_digest` asks for by default.
+    RFC 7616 section 3.4, algorithm MD5, with or without qop=auth: the default of Asterisk's
+    `res_pjsip_authenticator_digest`.
     """
     parameters = re.findall(r'(?<!\w)(\w+)="?([^",]*)"?', challenge)
     asked = {key.lower(): value for key, value in parameters}
@@ -169,7 +169,7 @@ def sdp(host: str, port: int) -> str:
 
 
 def media_address(body: str) -> tuple[str, int] | None:
-    """Return where the other side wants its sound; None when the SDP names no place."""
+    """Return the address where the other side expects sound; None if the SDP has none."""
     host = re.search(r"^c=IN IP4 (\S+)", body, re.MULTILINE)
     port = re.search(r"^m=audio (\d+)", body, re.MULTILINE)
     return (host[1], int(port[1])) if host and port else None

@@ -240,7 +240,7 @@ class SipPhone:
 
     def _need_server(self) -> Address:
         if self._server is None:
-            raise PhoneError("this telephone knows no PBX: give it a server")
+            raise PhoneError("no_server", "this phone has no PBX: set its server")
         return self._server
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

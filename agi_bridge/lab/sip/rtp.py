@@ -1,4 +1,4 @@
-"""One RTP stream of a test telephone: a 20 ms clock that talks and keys, and an ear that keeps all.
+"""One RTP stream of a test phone: sends sound and keys every 20 ms, and records what it receives.
 
 RTP is RFC 3550 (payload type 0, G.711 mu-law, RFC 3551); keys are RFC 4733 events on payload
 type 101.
@@ -16,10 +16,10 @@ from agi_bridge.lab.errors import CallEndedError
 from agi_bridge.lab.sip import g711
 
 FRAME = 160
-"""Samples in a packet: 20 ms at 8,000 a second."""
+"""Samples in a packet: 20 ms at 8,000 per second."""
 
 RATE = 8000
-"""Samples a second."""
+"""Samples per second."""
 
 KEYS = "0123456789*#ABCD"
 """Keys by their event number, RFC 4733 section 3.2."""
@@ -28,17 +28,17 @@ _PCMU, _EVENT = 0, 101
 _HEADER = struct.Struct("!BBHII")
 _PAYLOAD = struct.Struct("!BBH")
 _END = 0x80
-_VOLUME = 10  # dBm0 below zero, as common telephones send it
-_MAX_LAG = 0.2  # seconds the clock may be late before it gives up catching up
+_VOLUME = 10  # -10 dBm0, a usual level
+_MAX_LAG = 0.2  # seconds; a clock later than this skips ahead
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet of sound that was heard.
+    """A received packet of sound.
 
     Attributes:
-        at: when it came, in seconds of the event loop's clock.
-        sequence, timestamp: of the RTP header.
+        at: when it arrived, in seconds of the event loop's clock.
+        sequence, timestamp: from the RTP header.
         payload: mu-law bytes.
     """
 
@@ -50,7 +50,7 @@ class Packet:
 
 @dataclass(slots=True, eq=False)
 class DtmfEvent:
-    """A key on its way: `sent` of `duration` + `gap` samples have gone out since `start`."""
+    """A key being sent: `sent` of `duration` + `gap` samples are sent since `start`."""
 
     event: int
     duration: int
@@ -61,13 +61,13 @@ class DtmfEvent:
 
 
 class RtpStream(asyncio.DatagramProtocol):
-    """Both directions of one call's sound.
+    """The sound of one call, in both directions.
 
     Attributes:
-        packets: everything heard, in order of arrival.
+        packets: all received packets, in order of arrival.
         keys: the keys that the other side pressed.
         remote: where sound is sent; nothing is sent while it is None.
-        quiet: send nothing but what `play` and `press` queue, instead of a silent line's packets.
+        quiet: send only what `play` and `press` queue, and no packets of silence.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -88,7 +88,7 @@ class RtpStream(asyncio.DatagramProtocol):
 
     @classmethod
     async def open(cls, host: str, *, quiet: bool = False) -> "RtpStream":
-        """Return a stream on a free port of `host`, its clock running."""
+        """Open a stream on a free port of `host` and start its clock."""
         loop = asyncio.get_running_loop()
         _, stream = await loop.create_datagram_endpoint(
             lambda: cls(quiet=quiet), local_addr=(host, 0)
@@ -97,7 +97,7 @@ class RtpStream(asyncio.DatagramProtocol):
         return stream
 
     def start(self) -> None:
-        """Start the clock; `open` does."""
+        """Start the clock; `open` calls it."""
         self._next = asyncio.get_running_loop().time()
         self._tick()
 
@@ -105,29 +105,29 @@ class RtpStream(asyncio.DatagramProtocol):
     def port(self) -> int:
         """Local UDP port."""
         if self._transport is None:
-            raise CallEndedError("the stream is closed")
+            raise CallEndedError("stream_closed", "the stream is closed")
         return int(self._transport.get_extra_info("sockname")[1])
 
     def play(self, samples: "array[int]") -> None:
-        """Say these samples (16 bit, 8 kHz) after what is already queued."""
+        """Queue samples (16 bit, 8 kHz) to be sent."""
         coded = g711.encode(samples)
         self._sound.extend(coded[start : start + FRAME] for start in range(0, len(coded), FRAME))
 
     async def press(self, keys: str, *, duration: float = 0.1, gap: float = 0.1) -> None:
-        """Press keys one after another; returns after the last gap.
+        """Press keys one after another; return after the last gap.
 
         Args:
-            keys: of `KEYS`.
+            keys: characters of `KEYS`.
             duration: seconds that each key is held.
-            gap: seconds of nothing after each key.
+            gap: seconds of silence after each key.
 
         Raises:
             CallEndedError: the call ended before the last key was sent.
-            ValueError: not a telephone's key.
+            ValueError: not a key.
         """
         loop = asyncio.get_running_loop()
         if self._transport is None:
-            raise CallEndedError("no key can be pressed: the call is over")
+            raise CallEndedError("call_over", "cannot press a key: the call is over")
         events = [
             DtmfEvent(KEYS.index(key), int(duration * RATE), int(gap * RATE), loop.create_future())
             for key in keys
@@ -136,7 +136,7 @@ class RtpStream(asyncio.DatagramProtocol):
         try:
             for event in events:
                 await event.done
-        finally:  # whoever waited was cancelled: the rest is not pressed behind their back
+        finally:  # if cancelled, the remaining keys are not pressed
             for event in events:
                 if event in self._dtmf_events:
                     self._dtmf_events.remove(event)
@@ -145,18 +145,18 @@ class RtpStream(asyncio.DatagramProtocol):
         """Wait for the next packet of sound, or key, from the other side.
 
         Raises:
-            CallEndedError: the call is over; nothing will come any more.
+            CallEndedError: the call is over.
         """
         if self._transport is None:
-            raise CallEndedError("nothing more will be heard: the call is over")
+            raise CallEndedError("call_over", "cannot receive sound: the call is over")
         self._media_arrived.clear()
         await self._media_arrived.wait()
 
     def heard(self) -> "array[int]":
-        """Return what was heard as samples, silence where nothing came.
+        """Return the received samples, with silence where no packet arrived.
 
-        Packets are put where they arrived, to 20 ms; within a run without a gap in their timestamps
-        they follow each other exactly. (Asterisk's timestamps jump between two recordings.)
+        Packets are placed by arrival time, to 20 ms. Packets with consecutive timestamps follow
+        each other exactly. (Asterisk's timestamps jump between two recordings.)
         """
         samples = array("h")
         after: int | None = None
@@ -169,7 +169,7 @@ class RtpStream(asyncio.DatagramProtocol):
         return samples
 
     def close(self) -> None:
-        """Stop the clock and give the port back; keys not yet sent raise `CallEndedError`."""
+        """Stop the clock and close the socket; unsent keys raise `CallEndedError`."""
         if self._clock is not None:
             self._clock.cancel()
         if self._transport is not None:
@@ -179,17 +179,19 @@ class RtpStream(asyncio.DatagramProtocol):
         while self._dtmf_events:
             done = self._dtmf_events.popleft().done
             if not done.done():
-                done.set_exception(CallEndedError("the call ended while a key was pressed"))
-                done.exception()  # whoever waited may be gone already
+                done.set_exception(
+                    CallEndedError("call_over", "the call ended while a key was pressed")
+                )
+                done.exception()  # no "never retrieved" warning
 
     # ---- asyncio.DatagramProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket."""
+        """Store the transport."""
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        """Keep sound and keys; anything else is dropped."""
+        """Store sound and keys; drop anything else."""
         del addr
         if len(data) < _HEADER.size:
             return

@@ -1,7 +1,7 @@
-"""SIP over UDP: every request until its final response, whatever the network loses.
+"""SIP transactions over UDP (RFC 3261 section 17): retransmission until the final response.
 
-RFC 3261 section 17: a request is repeated until it is answered; a repeated request gets the same
-response again. The telephone above sees each request and each final response once.
+A request is repeated until it is answered; a repeated request gets the same response again. The
+phone sees each request and each final response once.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ T1 = 0.5
 """Seconds before the first repetition, RFC 3261 section 17.1.1.1."""
 
 T2 = 4.0
-"""Seconds between repetitions at most, RFC 3261 section 17.1.2.1."""
+"""Most seconds between repetitions, RFC 3261 section 17.1.2.1."""
 
 GIVE_UP = 64 * T1
-"""Seconds after which an unanswered request has failed."""
+"""Seconds until an unanswered request fails."""
 
 _REMEMBERED = 2000  # responses kept for repeated requests
 
 
 def new_branch() -> str:
-    """Return a name for a new transaction, RFC 3261 section 8.1.1.7."""
+    """Return the branch of a new transaction, RFC 3261 section 8.1.1.7."""
     return f"z9hG4bK{secrets.token_hex(8)}"
 
 
 class Retransmitter:
-    """Sends one datagram again and again, ever slower, until `stop`."""
+    """Sends one datagram repeatedly, at growing intervals, until `stop`."""
 
     def __init__(self, send: Callable[[], None]) -> None:
         self._send = send
@@ -45,7 +45,7 @@ class Retransmitter:
         self._send_and_wait()
 
     def stop(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -63,8 +63,8 @@ class Transaction:
     """A request that was sent.
 
     Attributes:
-        request: as sent.
-        final: its final response; None when nobody answered in time.
+        request: the request.
+        final: its final response; None if there was none in time.
         heard: set at the first response of any kind.
     """
 
@@ -83,7 +83,7 @@ class SipTransport(asyncio.DatagramProtocol):
     """A UDP socket that speaks SIP.
 
     Args:
-        on_request: gets each request once (an ACK each time) with the address it came from.
+        on_request: called once for each request (for every ACK) with the address of its sender.
     """
 
     def __init__(self, on_request: Callable[[SipMessage, Address], None]) -> None:
@@ -98,7 +98,7 @@ class SipTransport(asyncio.DatagramProtocol):
         return 0 if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
 
     def close(self) -> None:
-        """Close the socket; requests still waiting get None."""
+        """Close the socket; pending requests get None."""
         if self._transport is not None:
             self._transport.close()
             self._transport = None
@@ -107,11 +107,11 @@ class SipTransport(asyncio.DatagramProtocol):
         self._sent.clear()
 
     def write(self, message: SipMessage, to: Address) -> None:
-        """Send a message once, as an ACK is."""
+        """Send a message once, like an ACK."""
         self._write(message.encode(), to)
 
     def respond(self, message: SipMessage, request: SipMessage, to: Address) -> None:
-        """Send a response, and again whenever its request is repeated."""
+        """Send a response; send it again when its request is repeated."""
         data = message.encode()
         self._answered[(request.branch, request.method)] = (data, to)
         while len(self._answered) > _REMEMBERED:
@@ -129,11 +129,11 @@ class SipTransport(asyncio.DatagramProtocol):
         """Send a request until it is answered.
 
         Args:
-            request: with a branch of its own.
-            to: whom to send it to.
-            on_provisional: gets each 1xx response.
-            on_repeated: gets a final response that comes once more (an INVITE's 200 whose ACK
-                was lost).
+            request: a request with a new branch.
+            to: the address to send it to.
+            on_provisional: called with each 1xx response.
+            on_repeated: called with a repeated final response (an INVITE's 200 whose ACK was
+                lost).
         """
         transaction = Transaction(request, to, on_provisional, on_repeated)
         key = (request.branch, request.method)
@@ -148,7 +148,7 @@ class SipTransport(asyncio.DatagramProtocol):
 
         def finished(_: object) -> None:
             timer.cancel()
-            # Until then the response may come once more.
+            # Until then the response may be repeated.
             loop.call_later(GIVE_UP, self._sent.pop, key, None)
 
         transaction.final.add_done_callback(finished)
@@ -157,11 +157,11 @@ class SipTransport(asyncio.DatagramProtocol):
     # ---- asyncio.DatagramProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the socket."""
+        """Store the transport."""
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, int]) -> None:
-        """Hand a response to its transaction, a new request to the telephone."""
+        """Pass a response to its transaction, a new request to the phone."""
         message = parse(data)
         if message is None:
             return
@@ -205,7 +205,7 @@ class SipTransport(asyncio.DatagramProtocol):
 
 
 def _ack(invite: SipMessage, response: SipMessage) -> SipMessage:
-    """Return the ACK to a refusal: the INVITE's own transaction, section 17.1.1.3."""
+    """Return the ACK to a refusal; it belongs to the INVITE's transaction, section 17.1.1.3."""
     return SipMessage(
         f"ACK {invite.uri} SIP/2.0",
         (

@@ -95,8 +95,9 @@ async def test_a_simulated_call_that_reaches_nobody_is_an_error(
         where = cast("Any", SimpleNamespace(port=server.port))
         with pytest.raises(DemoError, match=problem):
             await FakeCall(reporter(io.StringIO())).make(where)
-    with pytest.raises(DemoError, match="cannot be reached"):
+    with pytest.raises(DemoError) as caught:
         await FakeCall(reporter(io.StringIO())).make(where)
+    assert caught.value.code == "bridge_unreachable"
 
 
 # -- the whole ----------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ async def test_asterisk_that_cannot_be_had_is_said_and_the_story_told_without(
     monkeypatch: pytest.MonkeyPatch, quick: Path
 ) -> None:
     async def unavailable(_: object) -> Path:
-        raise AsteriskUnavailableError("this works on Debian only")
+        raise AsteriskUnavailableError("unavailable", "this works on Debian only")
 
     monkeypatch.setattr(environment, "asterisk_binary", unavailable)
     screen = io.StringIO()
@@ -128,7 +129,7 @@ async def test_asterisk_that_cannot_be_had_is_said_and_the_story_told_without(
 
 async def test_an_asterisk_that_is_broken_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: object) -> Path:
-        raise AsteriskError("no modules")
+        raise AsteriskError("no_modules", "no modules")
 
     monkeypatch.setattr(environment, "asterisk_binary", broken)
     screen = io.StringIO()

@@ -40,8 +40,10 @@ def test_the_configuration_is_one_that_a_user_could_write(tmp_path: Path) -> Non
 
 async def test_a_bridge_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
-    with pytest.raises(DemoError, match="the bridge did not start: agi-bridge: cannot start: "):
+    with pytest.raises(DemoError) as caught:
         await bridge(tmp_path).__aenter__()
+    assert caught.value.code == "bridge_not_started"
+    assert "agi-bridge: cannot start" in str(caught.value)
 
 
 async def test_a_bridge_that_never_listens_is_ended(
@@ -59,8 +61,9 @@ async def test_a_bridge_that_never_listens_is_ended(
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(environment, "_START_SECONDS", 0.5)
     monkeypatch.setattr(environment, "_STOP_SECONDS", 0.1)
-    with pytest.raises(DemoError, match="did not start"):
+    with pytest.raises(DemoError) as caught:
         await bridge(tmp_path).__aenter__()
+    assert caught.value.code == "bridge_not_started"
 
 
 async def test_giving_up_while_the_bridge_starts_ends_it(
@@ -139,7 +142,7 @@ class Pbx:
 
     async def __aenter__(self) -> None:
         if self.port in self.taken:
-            raise AsteriskError(f"port {self.port} is taken")
+            raise AsteriskError("port_in_use", f"port {self.port} is taken")
         self.running.append(self.port)
 
     async def __aexit__(self, *_: object) -> None:
