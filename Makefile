@@ -2,6 +2,7 @@
 # make test        everything that proves it, once: a real Asterisk and a real PostgreSQL included
 # make test-long   the same as often as it takes to be sure, and under every Python: hours
 # make unit        what needs neither Asterisk nor bridges that are killed: minutes
+# make docker-test builds the images of docker/ and places calls in containers (root; a Docker daemon of its own)
 # make bench       how fast it is, beside others
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
 # make format      what ruff can put right
@@ -22,7 +23,7 @@ UNITS := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit lint format bench requirements clean programs
+.PHONY: help demo test test-long unit docker-test lint format bench requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -52,6 +53,7 @@ demo: .venv/installed
 programs:
 	@agi_bridge/lab/asterisk/provision-asterisk.sh .asterisk/22
 	@tests/support/provision-postgresql.sh .postgresql
+	@tests/support/provision-prometheus.sh .prometheus
 test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 
 test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
@@ -72,7 +74,12 @@ test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 
 unit: $(VENV)/installed-dev
 	@tests/support/provision-postgresql.sh .postgresql
+	@tests/support/provision-prometheus.sh .prometheus
 	$(BIN)/python $(PYTEST) -q $(UNITS)
+
+docker-test: $(VENV)/installed-dev
+	@tests/support/provision-docker.sh .docker/engine
+	$(BIN)/python -m pytest --docker -q tests/docker
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -80,7 +87,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
-	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) agi_bridge/lab/asterisk/*.sh tests/support/*.sh
+	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) docker/make-secrets agi_bridge/lab/asterisk/*.sh tests/support/*.sh
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix
@@ -94,4 +101,4 @@ requirements:
 	.ci/requirements
 
 clean:
-	rm -rf .venv .venv-* .run .asterisk .postgresql* .python build dist
+	rm -rf .venv .venv-* .run .asterisk .postgresql* .prometheus .docker .python build dist

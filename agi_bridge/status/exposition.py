@@ -124,7 +124,8 @@ def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, str, _Samples]]:
         (
             "last_checkpoint_timestamp_seconds",
             "When all events were last under a checkpoint that reached every destination.",
-            snapshot.last_checkpoint,
+            # Before the first one the start counts: a destination that never worked is seen too.
+            snapshot.last_checkpoint or snapshot.started_at,
         ),
         (
             "config_stale",
