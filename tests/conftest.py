@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long`: what proves more the more often it is done is done often (`make test-long`)."""
+    parser.addoption("--docker", action="store_true", help="also what needs a Docker daemon")
     parser.addoption("--long", action="store_true", help="as often as it takes to be sure")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `long`, unless it is asked for."""
-    if config.getoption("long"):
-        return
-    later = [item for item in items if item.get_closest_marker("long")]
+    """Leave out what is marked `long` or `docker`, unless it is asked for."""
+    names = [name for name in ("long", "docker") if not config.getoption(name)]
+    later = [item for item in items if any(map(item.get_closest_marker, names))]
     if later:
         config.hook.pytest_deselected(items=later)
         items[:] = [item for item in items if item not in later]

@@ -1,0 +1,72 @@
+"""One daemon with the project's images for all tests, and the containers of one test."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.bridge_fixture import shorten
+from tests.support.docker_engine import ROOT, DockerEngine, docker_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OVERRIDE = """
+services:
+  bridge:
+    environment: {{AGI_BRIDGE_SPEECH__PROMPTS: /prompts, AGI_BRIDGE_LINES__SHOP__DIGITS: own}}
+    volumes: ["{prompts}:/prompts:ro"]
+  hook:
+    command: [fake-hook, --port, "8080", --scenario, "{scenario}"]
+  pbx:
+    extra_hosts: ["caller:172.30.45.1"]
+"""
+"""Short prompts; telephones on the host, at the network's own address."""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerEngine]:
+    with docker_engine() as running:
+        subprocess.run([str(ROOT / "docker/make-secrets")], check=True)
+        yield running
+
+
+class Containers:
+    """The containers of docker/compose.yaml, with short prompts; all gone at the end."""
+
+    def __init__(self, engine: DockerEngine, folder: Path) -> None:
+        self.engine = engine
+        self._override = folder / "compose.test.yaml"
+        self.prompts = folder / "prompts"
+
+    def up(self, scenario: str = "dial") -> None:
+        """Start bridge, hook and PBX; wait until all are healthy."""
+        if not self.prompts.exists():
+            shorten(self.prompts)
+        text = OVERRIDE.format(prompts=self.prompts, scenario=scenario)
+        self._override.write_text(text, encoding="utf-8")
+        self.compose("up", "--detach", "--no-build", "--wait", "bridge", "hook", "pbx")
+
+    def compose(self, *arguments: str) -> str:
+        return self.engine.compose("-f", str(self._override), *arguments)
+
+    def bridge(self, *command: str) -> str:
+        """Run a command of agi-bridge beside the service; return what it prints."""
+        return self.engine.docker("exec", "agi-bridge-bridge-1", "agi-bridge", *command)
+
+    def down(self) -> None:
+        if self._override.exists():
+            self.compose("--profile", "*", "down", "--volumes", "--timeout", "5")
+
+
+@pytest.fixture
+def containers(engine: DockerEngine, tmp_path: Path) -> Iterator[Containers]:
+    tmp_path.chmod(0o755)  # a container's account reads the recordings
+    made = Containers(engine, tmp_path)
+    try:
+        yield made
+    finally:
+        made.down()

@@ -1,0 +1,174 @@
+"""Bridge and PBX in containers: one whole call, a bridge that is killed, one that is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from agi_bridge.lab.sip.phone import SipPhone
+from tests.support.docker_engine import ROOT
+from tests.support.heard import hears
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agi_bridge.lab.sip.call import Call
+    from tests.docker.conftest import Containers
+    from tests.support.docker_engine import DockerEngine
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+HOST: Final = "172.30.45.1"
+"""The host on the network of the containers."""
+PBX: Final = ("172.30.45.11", 5060)
+SECRETS: Final = ROOT / "docker" / "secrets"
+BRIDGE: Final = "agi-bridge-bridge-1"
+NUMBER: Final = "4155550123"
+
+
+def secret(name: str) -> str:
+    return (SECRETS / name).read_text(encoding="ascii")
+
+
+@asynccontextmanager
+async def phones() -> AsyncIterator[tuple[SipPhone, SipPhone, SipPhone]]:
+    """The customer's telephone, the shop's, and the far end of the trunk."""
+    async with (
+        SipPhone(user="softphone", password=secret("softphone_password"), server=PBX, host=HOST)
+        as customer,
+        SipPhone(user="100", password=secret("shop_password"), server=PBX, host=HOST) as shop,
+        SipPhone(user="trunk", host=HOST, port=5062) as far,
+    ):  # fmt: skip
+        await customer.register()
+        await shop.register()
+        yield customer, shop, far
+
+
+async def dialogue(containers: Containers, customer: SipPhone, *, agree: bool) -> Call:
+    """Call, and come as far as the number; or agree."""
+    prompts = containers.prompts / "en"
+    call = await customer.dial("+14155550111", caller_id="+14155550100")
+    await call.answered()
+    await hears(call, prompts / "enter-number.wav", 200, within=40)
+    await call.press(NUMBER)
+    if agree:
+        await answer(containers, call)
+    return call
+
+
+async def answer(containers: Containers, call: Call) -> None:
+    await hears(call, containers.prompts / "en" / "confirm-number.wav", 200, within=40)
+    await asyncio.sleep(1.1)  # in the question's first second no digit is an answer
+    await call.press("1")
+
+
+def states(containers: Containers) -> list[str]:
+    listed = json.loads(containers.bridge("consents", "list", "--json"))
+    return [record["state"] for record in listed]
+
+
+def test_the_images_run_as_nobody_and_hold_no_secret(engine: DockerEngine) -> None:
+    words = [secret(path.name) for path in SECRETS.iterdir() if "." not in path.name]
+    for image, user in (("agi-bridge", "10001:10001"), ("agi-bridge-pbx", "10002:10002")):
+        inspected = engine.inspect(image)
+        assert inspected["Config"]["User"] == user
+        said = json.dumps(inspected) + engine.docker("history", "--no-trunc", image)
+        assert [word for word in words if word in said] == []
+        files = engine.docker(
+            "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c",
+            "grep -rlsE -e " + "'" + "|".join(words) + "' /etc /opt /home /root || true",
+        )  # fmt: skip
+        assert files == ""
+    health = engine.inspect("agi-bridge")["Config"]["Healthcheck"]["Test"]
+    assert health == ["CMD", "agi-bridge", "health"]
+
+
+def test_the_image_for_sqlite_has_neither_postgresql_nor_what_built_it(
+    engine: DockerEngine,
+) -> None:
+    script = "ls /opt/agi-bridge/lib/python3*/site-packages; command -v gcc curl pip psql || true"
+    found = engine.docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "sh", "agi-bridge", "-c", script
+    )
+    assert "agi_bridge" in found
+    for unwanted in ("psycopg", "/gcc", "/curl", "/pip", "/psql"):
+        assert unwanted not in found
+
+
+async def test_one_whole_call_as_the_profile_places_it(containers: Containers) -> None:
+    await asyncio.to_thread(containers.up)
+    said = await asyncio.to_thread(
+        containers.compose, "--profile", "call", "run", "--rm", "--use-aliases",
+        "--volume", f"{containers.prompts}:{shipped(containers)}:ro", "caller",
+    )  # fmt: skip
+    assert said.rstrip().endswith("worked")
+    assert states(containers) == ["accepted"]
+    status = json.loads(containers.bridge("status", "--json"))
+    assert status["level"] == "ready"
+    assert status["calls"]["last_hour"] == {"done": 1}
+    inspected = containers.engine.inspect(BRIDGE)
+    assert inspected["HostConfig"]["ReadonlyRootfs"] is True
+    assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
+    assert inspected["State"]["Health"]["Status"] == "healthy"
+    for word in (secret("hook_key"), secret("agi_token")):
+        assert word not in json.dumps(inspected)
+        assert word not in log(containers)
+
+
+async def test_a_bridge_killed_in_mid_call_loses_no_consent_and_no_caller(
+    containers: Containers,
+) -> None:
+    await asyncio.to_thread(containers.up, "slow")
+    async with phones() as (customer, shop, _):
+        call = await dialogue(containers, customer, agree=True)
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(states, containers) != ["submitting"]:
+                pass  # asking takes long enough to be no busy loop
+        await asyncio.to_thread(containers.engine.docker, "kill", BRIDGE)
+        rings = await shop.next_call(30)
+        await rings.answered()
+        await rings.hang_up()
+        await call.ended()
+    await asyncio.to_thread(containers.up, "slow")
+    assert states(containers) == ["unknown"]
+    containers.bridge("consents", "verify")
+
+
+async def test_a_bridge_stopped_in_mid_dialogue_lets_it_end(containers: Containers) -> None:
+    await asyncio.to_thread(containers.up)
+    async with phones() as (customer, _, far):
+        call = await dialogue(containers, customer, agree=False)
+        stopping = asyncio.create_task(
+            asyncio.to_thread(containers.engine.docker, "stop", "--time", "300", BRIDGE)
+        )
+        async with asyncio.timeout(20):
+            while "service.stopping" not in await asyncio.to_thread(log, containers):
+                pass  # asking takes long enough to be no busy loop
+        await answer(containers, call)
+        rings = await far.next_call(30)
+        await rings.answered()
+        await rings.hang_up()
+        await call.ended()
+        await stopping
+    assert containers.engine.inspect(BRIDGE)["State"]["ExitCode"] == 0
+    await asyncio.to_thread(containers.up)
+    assert states(containers) == ["accepted"]
+
+
+def log(containers: Containers) -> str:
+    """What the bridge wrote to standard error."""
+    return containers.engine.logs(BRIDGE)
+
+
+def shipped(containers: Containers) -> Path:
+    """Where the prompts are in the image: the caller compares what it hears with them."""
+    found = containers.engine.docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "python3", "agi-bridge", "-c",
+        "from agi_bridge.speech import SHIPPED; print(SHIPPED)",
+    )  # fmt: skip
+    return Path(found.strip())
