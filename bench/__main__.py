@@ -16,7 +16,7 @@ from bench import machine, report
 from bench.measure import QUICK, Bench, Plan
 from bench.process import BenchError
 from bench.programs import HERE, BuildError, build
-from bench.subjects import SUBJECTS, Subject
+from bench.subjects import SUBJECTS, Foreign, Subject
 
 
 def main() -> int:
@@ -71,6 +71,9 @@ def measured(subject: Subject, plan: Plan, what: str) -> report.Result:
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: print(f"  {'; '.join(result.row())}", file=sys.stderr, flush=True))
         print(f"{subject.name} ...", file=sys.stderr, flush=True)
+        if isinstance(subject, Foreign) and (missing := subject.build()):
+            result.fault = missing
+            return result
         try:
             measure(result, bench, what)
         except (BenchError, OSError) as error:

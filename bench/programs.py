@@ -1,7 +1,11 @@
-"""The two C programs: built when they are older than their sources."""
+"""What is built before anything is measured: two C programs, and servers in other languages.
+
+A server whose language this machine does not have is left out of the measurement.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +19,11 @@ SOURCES: Final = {
     "agiload": ("agiload.c", "agicall.c", "agianswer.c", "agidue.c"),
     "hookd": ("hookd.c",),
 }
+
+
+GO_SERVER: Final = BIN / "go_server"
+NODE: Final = BIN / "node"
+NODE_SERVER: Final = NODE / "ding_dong.js"
 
 
 class BuildError(RuntimeError):
@@ -40,3 +49,34 @@ def build() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BuildError(f"{name}: {done.stderr.strip()}")
+
+
+def build_go() -> str | None:
+    """Compile the server in Go; why that is not possible, if so."""
+    compiler = shutil.which("go")
+    if compiler is None:
+        return "no Go compiler (Debian: apt install golang-go)"
+    source = HERE / "servers" / "go"
+    if GO_SERVER.exists() and GO_SERVER.stat().st_mtime >= (source / "main.go").stat().st_mtime:
+        return None
+    command = [compiler, "build", "-o", str(GO_SERVER), "."]
+    environment = os.environ | {"GOCACHE": str(BIN / "go-cache"), "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=source, env=environment
+    )
+    return done.stderr.strip() or None if done.returncode else None
+
+
+def install_node() -> str | None:
+    """Install ding-dong from the locked list, beside the server; why not, if so."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return "no Node (Debian: apt install nodejs npm)"
+    NODE.mkdir(parents=True, exist_ok=True)
+    for file in (HERE / "servers" / "node").iterdir():
+        shutil.copy(file, NODE / file.name)
+    if (NODE / "node_modules" / "ding-dong").exists():
+        return None
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=NODE)
+    return f"npm: {done.stderr.strip()[-300:]}" if done.returncode else None

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.programs import GO_SERVER, NODE_SERVER, build_go, install_node
 from bench.servers import flow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PRODUCT_CONFIGURATION = """\
 state_dir = "{state}"
@@ -112,6 +113,21 @@ class Product(Subject):
         return ["--script", f"{flow.ROUTE}?to={number}", "--last", last, "--digits", "21255501NN"]
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign(Subject):
+    """A server in another language: the command that starts it, and what builds it."""
+
+    command: tuple[str, ...] = ()
+    build: Callable[[], str | None] = lambda: None
+
+    def launch(self, folder: Path, hook: str | None) -> Launch:
+        """The command."""
+        command = [*self.command, "--state", str(folder)]
+        if self.keepalive:
+            command.append("--keepalive")
+        return Launch([*command, "--hook", hook] if hook else command, None)
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -121,6 +137,30 @@ def free_port() -> int:
 
 SUBJECTS = (
     Subject("bare_protocol", "bare Protocol, uvloop, canned bytes (the limit)", without_hook=True),
+    Foreign(
+        "go",
+        "Go, standard library",
+        without_hook=True,
+        with_hook=True,
+        command=(str(GO_SERVER),),
+        build=build_go,
+    ),
+    Foreign(
+        "go_keepalive",
+        "the same, kept connections to the hook",
+        with_hook=True,
+        keepalive=True,
+        command=(str(GO_SERVER),),
+        build=build_go,
+    ),
+    Foreign(
+        "ding_dong",
+        "Node, ding-dong",
+        without_hook=True,
+        with_hook=True,
+        command=("node", str(NODE_SERVER)),
+        build=install_node,
+    ),
     Subject("pyst2_threads", "pyst2, a thread a call", without_hook=True, with_hook=True),
     Subject("panoramisk_uvloop", "panoramisk, uvloop", without_hook=True, with_hook=True),
     Subject("ours_agi", "agi_bridge.agi, bare handler", without_hook=True),
