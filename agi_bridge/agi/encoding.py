@@ -12,6 +12,8 @@ MAX_WORDS = 127
 """`MAX_ARGS` is 128, the last one is the end mark. Asterisk drops further words."""
 
 _LINE_BYTES = 2047
+_FEW_WORDS = 100
+"""So many arguments are below `MAX_WORDS` whatever the command's own name."""
 _PLAIN = re.compile(r'[^,"\\()\[\]]*(?:\([^,"\\()\[\]]*\)[^,"\\()\[\]]*)*')
 """Text that needs no escaping for an application: at most pairs of parentheses."""
 
@@ -32,23 +34,33 @@ def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> 
             line += f' "{argument}"'
         else:
             line += f" {argument}"
+    # What is printable (`str.isprintable`) holds no control character and no surrogate: nearly all.
+    encoded = f"{line}\n".encode() if line.isprintable() else _encode_odd(line)
+    if len(encoded) > line_bytes:
+        raise AGIArgumentError(
+            "line_too_long", f"a command has {len(encoded)} bytes; the limit is {line_bytes}"
+        )
+    if len(arguments) > _FEW_WORDS and len(arguments) + words.count(" ") >= MAX_WORDS:
+        raise AGIArgumentError("too_many_words", f"a command has more than {MAX_WORDS} words")
+    return encoded
+
+
+def _encode_odd(line: str) -> bytes:
+    """Encode a line that holds control characters or bytes that are not UTF-8.
+
+    Raises:
+        AGIArgumentError: see `encode`.
+    """
     if "\n" in line or "\r" in line or "\0" in line:
         raise AGIArgumentError("line_break", "a command cannot contain a line break or NUL")
     try:
         # Surrogate escapes are bytes that came from Asterisk; they go back as they were.
-        encoded = line.encode("utf-8", "surrogateescape") + b"\n"
+        return line.encode("utf-8", "surrogateescape") + b"\n"
     except UnicodeEncodeError as error:
         # Without the cause: it shows the text.
         raise AGIArgumentError(
             "not_unicode", "a command contains text that is not Unicode"
         ) from error.__cause__
-    if len(encoded) > line_bytes:
-        raise AGIArgumentError(
-            "line_too_long", f"a command has {len(encoded)} bytes; the limit is {line_bytes}"
-        )
-    if len(arguments) + words.count(" ") >= MAX_WORDS:
-        raise AGIArgumentError("too_many_words", f"a command has more than {MAX_WORDS} words")
-    return encoded
 
 
 def split_command(line: str) -> list[str]:

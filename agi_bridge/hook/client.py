@@ -142,7 +142,10 @@ class HookClient:
         self._context = context
         # Reading has no limit of its own: one deadline stands over the whole submission.
         self._timeout = {"connect": connect_seconds}
-        self._headers = httpx.Headers({**_HEADERS, "connection": _CONNECTION[keepalive]})
+        host = self._url.netloc.decode("ascii")
+        self._headers = httpx.Headers(
+            {"host": host, **_HEADERS, "connection": _CONNECTION[keepalive]}
+        )
         if method == "POST":
             self._headers["content-type"] = "application/json"
         self._total_seconds = total_seconds
@@ -234,13 +237,16 @@ class HookClient:
         return replace(result, attempts=attempts, seconds=loop.time() - started)
 
     def _request(self, fields: dict[str, str]) -> httpx.Request:
-        url, content = self._url, None
         if self._method == "GET":
-            url = url.copy_merge_params(fields)
-        else:
-            # ASCII escapes are JSON in every charset that a server may assume.
-            content = json.dumps(fields).encode("ascii")
-        return httpx.Request(self._method, url, headers=self._headers, content=content)
+            return httpx.Request("GET", self._url.copy_merge_params(fields), headers=self._headers)
+        # ASCII escapes are JSON in every charset that a server may assume.
+        content = json.dumps(fields).encode("ascii")
+        # With a stream httpx adds no header of its own: half the processor time.
+        request = httpx.Request(
+            "POST", self._url, headers=self._headers, stream=httpx.ByteStream(content)
+        )
+        request.headers["content-length"] = str(len(content))
+        return request
 
     async def _attempt(
         self,

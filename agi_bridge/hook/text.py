@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 # UTF-32 before UTF-16: the mark of the one begins with the mark of the other.
@@ -75,6 +76,8 @@ def decode(body: bytes, content_type: str | None) -> str:
 
 def _unicode(body: bytes) -> Iterator[tuple[str, int]]:
     """The encodings that the first bytes show, and where the text begins; the first one counts."""
+    if body[:1] == b"<" and body[1:2] != b"\0":  # as nearly every answer begins
+        return
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             yield encoding, len(mark)
@@ -94,6 +97,7 @@ def _declared(body: bytes, content_type: str | None) -> str:
     return next((codec for label in labels if (codec := _codec(label))), _WESTERN)
 
 
+@lru_cache(maxsize=64)
 def _codec(label: str) -> str | None:
     """The codec that reads what bears this label; None if the label tells nothing."""
     plain = label.lower().removeprefix("x-")

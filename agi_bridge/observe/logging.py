@@ -22,7 +22,7 @@ from agi_bridge.diagnostics import exception_origin, exception_summary
 from agi_bridge.observe.writer import BackgroundWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
 _STDERR: Final = 2
 
@@ -33,6 +33,7 @@ _IDENTIFIERS: Final = frozenset({"call", "consent", "at", "level", "version", "s
 """Keys that are not looked at: identifiers, whose digits are no telephone numbers, and our own
 words, which are constants of the code."""
 
+_NO_TEXT: Final = (int, float, type(None))
 _FEWEST_DIGITS: Final = 7
 
 _TALKATIVE: Final = ("alembic", "httpx", "httpcore", "asyncio", "sqlalchemy")
@@ -66,7 +67,7 @@ def _mask_event(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
     for key, value in event.items():
-        if key not in _IDENTIFIERS and not isinstance(value, int | float | None):
+        if key not in _IDENTIFIERS and not isinstance(value, _NO_TEXT):
             event[key] = _mask(value)
     return event
 
@@ -86,6 +87,18 @@ def _name_the_exception(
         event["error"] = exception_summary(error)
         event["where"] = exception_origin(error)
     return event
+
+
+class _Serializer:
+    """`json.dumps` with one encoder for all lines, which it would build anew for each."""
+
+    def __init__(self) -> None:
+        self._encoder: json.JSONEncoder | None = None
+
+    def __call__(self, event: object, *, default: Callable[[Any], Any]) -> str:
+        if self._encoder is None:
+            self._encoder = json.JSONEncoder(ensure_ascii=False, default=default)
+        return self._encoder.encode(event)
 
 
 class Stream(Protocol):
@@ -128,7 +141,7 @@ def configure_logging(level: str = "info", stream: Stream | None = None) -> None
         _mask_event,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=[*shared, structlog.processors.JSONRenderer(_Serializer())],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(out),  # type: ignore[arg-type]  # it writes and flushes, no more
         cache_logger_on_first_use=False,
