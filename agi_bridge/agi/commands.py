@@ -69,9 +69,9 @@ class Commands:
         self._connection = connection
         self._limits = limits
         self._applications = applications
-        self.environment = environment
+        self.environment: Environment = environment
         """What Asterisk sent about the call before the first command."""
-        self.audio = audio
+        self.audio: AudioStream | None = audio
         """The caller's sound, in a program that EAGI() has started; None elsewhere."""
 
     def _send(

@@ -91,15 +91,15 @@ class Connection(asyncio.Protocol):
         self._call_ends = inf  # of the environment, then of the call
         self._timer: asyncio.TimerHandle | None = None
         self._armed = inf
-        self.begun = False
+        self.begun: bool = False
         """Whether the environment has been read."""
-        self.hangup = HangupSignal()
+        self.hangup: HangupSignal = HangupSignal()
         """The hangup of this call's channel."""
-        self.closed = False
+        self.closed: bool = False
         """Whether nothing more can be sent."""
         self.fault: AGIError | None = None
         """Why this side ended the session, if it did."""
-        self.released = False
+        self.released: bool = False
         """Whether this side let go of the call while its channel was alive."""
         self.task: asyncio.Task[None] | None = None
         """The call's task, cancelled when the call exceeds `Limits.call_seconds`."""

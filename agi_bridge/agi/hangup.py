@@ -20,7 +20,7 @@ class HangupSignal:
     __slots__ = ("_scopes", "_shields", "happened")
 
     def __init__(self) -> None:
-        self.happened = False
+        self.happened: bool = False
         """Whether the channel is known to be dead."""
         self._scopes: list[HangupScope] = []
         self._shields = 0
@@ -76,7 +76,7 @@ class HangupScope:
     async def __aenter__(self) -> None:
         if self._signal.happened:
             raise AGIHangup("the caller has hung up")
-        self.task = _current_task()
+        self.task: asyncio.Task[object] = _current_task()
         self._outer_cancellations = self.task.cancelling()
         self._signal.add_scope(self)
 

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, Final, TypeVar
 from urllib.parse import unquote
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from agi_bridge.agi.channel import Channel
 from agi_bridge.agi.session import Handler
@@ -27,7 +28,7 @@ _Pattern = tuple[str | None, ...]
 _Routed = TypeVar("_Routed", bound=RoutedHandler)
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-log = structlog.get_logger("agi_bridge.agi")
+log: FilteringBoundLogger = structlog.get_logger("agi_bridge.agi")
 
 
 class Router:

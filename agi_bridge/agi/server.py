@@ -87,7 +87,7 @@ class Server:
         self._idle.set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.finished = asyncio.Event()
+        self.finished: asyncio.Event = asyncio.Event()
         """Set while there is neither a connection nor a call."""
         self.finished.set()
         self._peers: dict[str, bool] = {}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from agi_bridge.agi.audio import AudioStream
 from agi_bridge.agi.channel import Channel
@@ -20,7 +21,7 @@ Handler = Callable[[Channel], Awaitable[None]]
 OnError = Callable[[Channel, Exception], None]
 """Called with a handler's exception after it was logged. Must not raise."""
 
-log = structlog.get_logger("agi_bridge.agi")
+log: FilteringBoundLogger = structlog.get_logger("agi_bridge.agi")
 
 
 async def run_handler(channel: Channel, handler: Handler, on_error: OnError | None = None) -> bool:
@@ -67,8 +68,8 @@ class SingleCallOwner:
         self._audio = audio
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.limits = limits
-        self.succeeded = False
+        self.limits: Limits = limits
+        self.succeeded: bool = False
         """Whether the handler has ended without an error."""
 
     def connected(self, _connection: Connection, _transport: asyncio.Transport) -> bool:

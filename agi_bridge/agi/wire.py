@@ -79,7 +79,7 @@ class StreamParser:
         self._buffer = b""
         self._open: list[bytes] | None = None  # the lines so far of a reply that goes on
         self._open_bytes = 0
-        self.dropped = 0
+        self.dropped: int = 0
         """Number of dropped lines so far."""
 
     def feed(self, data: bytes) -> list[Event]:

@@ -40,7 +40,7 @@ class SimulatedCall:
     def __init__(
         self, scenario: Scenario, received: ReceiveBuffer, output: Output, name: str
     ) -> None:
-        self.channel = SimulatedChannel(scenario, received, name)
+        self.channel: SimulatedChannel = SimulatedChannel(scenario, received, name)
         self._scenario = scenario
         self._record = self.channel.record
         self._received = received

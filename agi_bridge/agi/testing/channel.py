@@ -26,12 +26,12 @@ class SimulatedChannel:
     """
 
     def __init__(self, scenario: Scenario, received: ReceiveBuffer, name: str) -> None:
-        self.scenario = scenario
-        self.name = name
-        self.record = CallRecord()
-        self.dead = False
+        self.scenario: Scenario = scenario
+        self.name: str = name
+        self.record: CallRecord = CallRecord()
+        self.dead: bool = False
         """Whether the channel is dead; the session goes on in dead mode."""
-        self.hanging_up = False
+        self.hanging_up: bool = False
         """Whether the caller has hung up and the session has not noticed yet."""
         self._received = received
         keys = scenario.keys

@@ -84,8 +84,8 @@ class FakeAsterisk:
         clock: CallClock | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
     ) -> None:
-        self.pace = pace
-        self.clock = clock or LoopClock()
+        self.pace: float = pace
+        self.clock: CallClock = clock or LoopClock()
         self._scenario = Scenario(
             sounds=sounds,
             keys=keys,

@@ -10,7 +10,7 @@ class ReceiveBuffer:
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._changed = asyncio.Event()
-        self.closed = False
+        self.closed: bool = False
         """Whether the server has closed its side; unread lines may remain."""
 
     def feed(self, data: bytes) -> None:
