@@ -90,8 +90,11 @@ class TlsLink(asyncio.Protocol):
         return self._transport is None or self._transport.is_closing()
 
     def abort(self) -> None:
-        """Close at once, without a farewell; keep the session."""
-        if self._open:
+        """Close at once, without a farewell; keep a session that is new.
+
+        Reading one copies it, certificate included, so it is read only after a full handshake.
+        """
+        if self._open and not self._tls.session_reused:
             self._sessions.keep(self._server_name, self._tls.session)
         if self._transport is not None:
             self._transport.abort()
