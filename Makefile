@@ -4,6 +4,7 @@
 # make unit        what needs neither Asterisk nor bridges that are killed: minutes
 # make docker-test builds the images of docker/ and places calls in containers (root; a Docker daemon of its own)
 # make bench       how fast it is, beside others
+# make packaging-test   the systemd unit: its hardening, and the program under its rules
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
 # make format      what ruff can put right
 .DEFAULT_GOAL := help
@@ -23,7 +24,7 @@ UNITS := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit docker-test lint format bench requirements clean programs
+.PHONY: help demo test test-long unit docker-test packaging-test lint format bench requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -92,6 +93,9 @@ lint: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+packaging-test: $(VENV)/installed-dev
+	@.ci/packaging $(VENV)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
