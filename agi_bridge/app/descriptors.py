@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi import Limits
-from agi_bridge.web import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from agi_bridge.settings import Settings
@@ -24,6 +23,9 @@ PER_CALL: Final = 2
 OTHERS: Final = 160
 """Ledger, log, listeners, event loop, control and status connections, name look-ups, files being
 read, with room to spare."""
+
+WEB: Final = 256
+"""Connections to the web at once."""
 
 PER_ENGINE: Final = 32
 """Pipes or connections of one speech engine, which renders a few texts at once."""
@@ -52,7 +54,7 @@ def required_shares(settings: Settings) -> Shares:
     return Shares(
         calls=settings.agi.max_calls,
         waiting=Limits().max_pending,
-        web=MAX_CONNECTIONS if settings.web_listens else 0,
+        web=WEB if settings.web_listens else 0,
         others=OTHERS + PER_ENGINE * len(settings.speech.engines),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -39,7 +39,6 @@ from agi_bridge.net import bind
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool
 from agi_bridge.status import HealthScript, ServiceState, headline
-from agi_bridge.web import RecordingEndpoint, WebServer
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
     from agi_bridge.status import Status
+    from agi_bridge.web import RecordingEndpoint, WebServer
 
     Pause = Callable[[asyncio.Event, float], Awaitable[None]]
 
@@ -79,7 +79,7 @@ class Service:
         self,
         *,
         server: Server,
-        web: WebServer,
+        web: WebServer | None,
         current: CurrentServices,
         upkeep: Maintenance,
         status: Status,
@@ -155,7 +155,8 @@ class Service:
         await self.current.use(self._build(settings, self.current.services))
         share = shares(settings, enough_descriptors(settings))
         self.server.reconfigure(limits(settings, share), applications(settings))
-        self._web.use(settings)
+        if self._web is not None:
+            self._web.use(settings)
         self._upkeep.schedule = maintenance_schedule(settings)
         self.metrics.add_lines(settings.lines)
         self._status.facts = status_facts(settings)
@@ -220,7 +221,7 @@ async def running(
             status = build_status(ServiceState(), server, lambda: current.services)
             service = Service(
                 server=server,
-                web=WebServer(
+                web=_web(
                     settings,
                     ledger,
                     media,
@@ -257,7 +258,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         chores(upkeep.run, load_models),
         chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001
         resubmitting(current, stop),
-        service._web,  # noqa: SLF001
+        service._web or nullcontext(),  # noqa: SLF001
         ControlSocket(settings.state_dir, service.control),
         service.server,
     ):
@@ -267,6 +268,30 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         finally:
             service.state.listening = False
             await service.reloader.close()
+
+
+def _web(
+    settings: Settings,
+    ledger: Ledger,
+    media: RecordingEndpoint | None,
+    *,
+    sockets: list[socket.socket],
+    max_connections: int,
+    metrics: Metrics,
+) -> WebServer | None:
+    """The web; None where it has nothing to listen for. Loading it costs a tenth of the start."""
+    if not settings.web_listens:
+        return None
+    from agi_bridge.web import WebServer  # noqa: PLC0415 - the reason stands above
+
+    return WebServer(
+        settings,
+        ledger,
+        media,
+        sockets=sockets,
+        max_connections=max_connections,
+        metrics=metrics,
+    )
 
 
 def limits(settings: Settings, share: Shares) -> Limits:
@@ -336,5 +361,7 @@ def served(settings: Settings) -> RecordingEndpoint | None:
     """
     if settings.speech.delivery == "files":
         return None
+    from agi_bridge.web import RecordingEndpoint  # noqa: PLC0415 - see `_web`
+
     keys, _ = load_keys(settings)
     return RecordingEndpoint(settings.speech.url, keys.lookup)

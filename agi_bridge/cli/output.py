@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rich.console import Console
+    from rich.table import Table
 
 _PIPE_WIDTH = 200
 """Columns if the output is not a terminal: an id cut in two cannot be found with `grep`."""
@@ -35,6 +34,8 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer.json(), ensure_ascii=False, indent=2))  # noqa: T201 - the output
         return
+    from rich.console import Console
+
     # Texts from the database are printed as they are: nothing in them is markup.
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
@@ -49,6 +50,9 @@ def printable(text: str) -> str:
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """A table without lines; each cell is made safe for a terminal."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.text import Text
 
 from agi_bridge.cli.common import FAILED, ConfigOption, JsonOption
 from agi_bridge.cli.output import count, print_answer, printable
@@ -62,6 +61,8 @@ class StatusAnswer:
 
     def show(self, console: Console) -> None:
         """Print it: the level, a line for each part, and each problem with its cure."""
+        from rich.text import Text
+
         service = self.document["service"]
         head = Text(f"agi-bridge {service['version']}  ")
         level = str(self.document["level"])
