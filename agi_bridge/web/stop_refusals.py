@@ -3,7 +3,8 @@
 A short sentence that refuses or removes, and names a number, a name, a list, texts, contact or
 consent, is for a person to read. Negations are a closed class of words; verbs that remove are an
 open one, of which the beginnings are listed. What people say every day with the same words, "I
-didn't get your text", is taken out first. A question is none.
+didn't get your text", is taken out first. A question is read too: "could you drop my number?" asks
+for the same. In one, a phone or a name is rather the thing that it is about.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _REFUSED: Final = re.compile(rf"\b(?:{_NEGATION}|{_REMOVAL})\b")
 _NAMES: Final = re.compile(rf"\b(?:{_NAMED})\b")
 
 _PUT_OUT: Final = re.compile(
-    r"\b(?:name|number|phone|cell|me|us)(?: \w+)? (?:out|off)\b(?! (?:at|in|with|to)\b)|"
+    r"\b(?:name|number|digits|phone|cell|me|us)(?: \w+)? (?:out|off)\b(?! (?:at|in|with|to)\b)|"
     r"\b(?:out|off)(?: of)? (?:my|our|your|the|this) (?:phone|cell|number|list|lists|system)\b|"
     rf"\b(?:{_REMOVAL}) (?:me|us)(?: off| out| now| please| from .*)?$|"
     r"\bveux plus recevoir$|^(?:you are |youre |texts )?not welcome(?: here)?$|"
@@ -52,6 +53,75 @@ _PUT_OUT: Final = re.compile(
     r"^(?:no|non) (?:thanks|thank you|thx|ty|gracias|muchas gracias|merci|merci beaucoup)$"
 )
 """What asks for it without another word: to be out or off, and a refusal of everything."""
+
+_NAMED_IN_QUESTION: Final = re.compile(
+    r"\b(?:numbers?|numeros?|lists?|listas?|listes?|systems?|sistemas?|systeme|database|texts?|"
+    r"texting|txts?|sms|messag\w*|msgs?|mensaj\w*|notif\w*|alerts?|contact\w*|consent\w*|"
+    r"permi\w*|subscri\w*|suscrip\w*|abonn\w*|mecri\w*|menvoy\w*)\b"
+)
+
+_TEXTS: Final = (
+    r"(?:text|txt|messag|msg|mensaj|notific|alert|subscri|suscrip|abonnement|promo|advert|"
+    r"newsletter|anuncio|publicid|publicit)\w*|sms|ads|pub"
+)
+_SENDING: Final = (
+    r"(?:text|txt|messag|contact|send|writ|bother|call|mand|envi|escrib|contact|llam|habl|molest|"
+    r"busq|ecri|envoy|mecri|menvoy|mappel|sollicit)\w*"
+)
+_REMOVED: Final = (
+    r"(?:removed|deleted|erased|forgotten|excluded|unsubscribed|taken (?:off|out)|opted out|"
+    r"left alone|let out|out)"
+)
+_OF_OURS: Final = r"(?:(?:of|on|with|up|off|the|your|these|those|this|that|all|any|my) ){0,4}"
+
+_IN_OTHER_WORDS: Final = re.compile(
+    # To refrain from texts, hold them, turn them off, have had too many of them.
+    rf"\b(?:avoid|refrain from|abstain from|desist from|quit it with) (?:\w+ )?(?:{_SENDING})|"
+    r"\b(?:avoid|refrain from|hold|hold off|lay off|ease off|ease up|cool it|give it a rest|rest|"
+    r"spare (?:me|us)|skip|keep|save|kill|end|ending|turn off|turned off|switch off|shut off|"
+    r"shut down|disable|deactivate|suspend|pause|mute|silence|limit|quit it|cut it|knock it off|"
+    rf"rid|had it|fed up|done|too many|so many|enough|cancel|undo) {_OF_OURS}(?:{_TEXTS})\b|"
+    rf"\b(?:hold|lay|ease) (?:off|up) (?:on )?(?:{_SENDING})|"
+    rf"\b(?:{_TEXTS}) (?:turned |switched |shut )?off\b|\b(?:{_TEXTS}) go away\b|"
+    rf"\b(?:stay|keep|lay|get) (?:off|out of|away from) (?:my|our|this) (?:phone|cell|number)\b|"
+    r"\b(?:lay off|losing|lose|clean|wipe|clear) (?:my|our) (?:number|name)\b|"
+    r"\bclean (?:me|us|my \w+) (?:out|off|from)\b|"
+    rf"\bwhy (?:am i|are you|do you|do i|did i)(?: \w+){{0,3}} (?:{_TEXTS})\b|"
+    r"\b(?:can i|do i|to|so i dont|changed my mind) (?:not |about )?(?:get |receive )?"
+    rf"(?:these |those |the |any |any more |more )(?:{_TEXTS})\b|"
+    r"^how (?:do i |can i |do you |to |would i )(?:leave|end|quit|get out|get off|"
+    r"turn (?:this|these|those|it|them))(?: \w+){0,3}"
+    rf"(?:$| lists?$| off$)|\bkeep getting(?: \w+)? (?:{_TEXTS})\b|\btake back my \w+$|"
+    r"\btake my \w+ back$|^avoid this number$|^comment (?:sortir|partir) de\b|"
+    # To be out.
+    r"\b(?:i|id|we|wed|number|name|want|wish|like|need|something|ask|asking|demand|request)"
+    rf"(?: to)?(?: please)? be {_REMOVED}\b|"
+    r"^(?:this is )?(?:an? |my |your |the |data |number )?(?:removal|deletion|erasure|"
+    r"opt ?out|unsubscri\w+) request\b|^request(?:ing)?(?: for| of)?(?: my)? "
+    r"(?:removal|deletion|erasure|opt ?out)\b|"
+    r"\bque (?:me|nos) (?:borren?|quiten?|saquen?|eliminen?|dejen?|olviden?|retiren?|remuevan?)"
+    r"(?:$| (?:de|del|ya|por|mi)\b)|\b(?:me|nos) (?:pued|podri)\w+ "
+    r"(?:sacar|quitar|borrar|eliminar|retirar)(?:$| (?:de|del|mi)\b)|"
+    r"\b(?:me salgo|salirme|salgo|salir) de (?:esta|la|su|esto)\b|"
+    r"\betre (?:supprim|retir|desabon|enlev|effac|ray|desinscri|radi)\w*|"
+    r"\bvirez (?:moi|nous|mon)\b|"
+    # To get nothing more.
+    rf"\bno (?:me |nos )?(?:vuelv|sig)\w+ (?:a )?(?:{_SENDING})|\bno (?:me|nos) (?:habl|busq)\w*|"
+    rf"\b(?:evit\w+|abst\w+)(?: vous)?(?: de)?(?: me| nous)? (?:{_SENDING})|\bno recibir\b|"
+    r"\b(?:plus|pas|veux|souhaite|desire) (?:rien )?recevoir (?:de |ces |vos |des )?\w*|"
+    r"\brien recevoir\b|\b(?:ya no|no) quiero(?: nada)?$"
+)
+"""Other words for the same, in sentences and questions."""
+
+_UNWANTED: Final = re.compile(
+    r"\b(?:no|not|zero|dont want|without|sin|cero|no quiero|no deseo|recibir|pas de|plus de|sans)"
+    r"(?: more| further| additional| other| mas| any| your| the| vos| de vos)? "
+    r"(?:marketing|promos?|promotions?|ads?|"
+    r"advert\w*|offers?|solicit\w*|newsletters?|communications?|correspondence|publicidad|"
+    r"anuncios|ofertas|promociones|propaganda|pubs?|publicites?|offres)"
+    r"(?: please| thanks| thank you| anymore| more| svp| merci| from you| mas| por favor)*$"
+)
+"""What is sent by text, refused by its name, and nothing else said."""
 
 _EVERYDAY: Final = re.compile(
     # Not received, not found, not known.
@@ -73,6 +143,7 @@ _EVERYDAY: Final = re.compile(
     r"^(?:no|non|nope) (?=(?:my|the|its|it|thats|this|mi|el|es|mon|cest|just|please|text|call)\b)|"
     r"\b(?:isnt|is not|not|wont|doesnt|does not|no) (?:working|work|correct|right|charging|"
     r"turn on|ring|funciona|marche)\b|\bne (?:marche|fonctionne) (?:pas|plus)\b|"
+    r"\bpull up\b|\bcontact lens\w*|"
     r"\b(?:drop|dropped|cut|lose|lost|broke|forgot) (?:me |you |us )?(?:a |my |the |your )?"
     r"(?:text|line|message|msg|note|phone|cell|order number|name|call)\b(?<!lose my phone)|"
     r"\bdrop(?:ped)? (?:it|them|that|by|in|off)\b|\bphone (?:is |was |turned )*off\b|"
@@ -83,12 +154,12 @@ _EVERYDAY: Final = re.compile(
 def may_refuse(message: str) -> bool:
     """Tell whether a sentence of it refuses or removes something that it names."""
     return any(
-        not sentence[0].endswith("?") and _refuses(sentence[0])
+        _refuses(sentence[0], question=sentence[0].endswith("?"))
         for sentence in _SENTENCE.finditer(message)
     )
 
 
-def _refuses(sentence: str) -> bool:
+def _refuses(sentence: str, *, question: bool) -> bool:
     for reading in readings(sentence):
         words = list(reading.words)
         if 1 in reading.breaks and words[0] in {"no", "nope", "non", "yes", "si", "oui"}:
@@ -96,9 +167,13 @@ def _refuses(sentence: str) -> bool:
         if not words or len(words) > _LONGEST:
             continue
         said = " ".join(words)
-        if _PUT_OUT.search(said.replace("please ", "").removesuffix(" please")):
+        bare = said.replace("please ", "").removesuffix(" please")
+        if _PUT_OUT.search(bare) or _IN_OTHER_WORDS.search(bare):
+            return True
+        if not question and _UNWANTED.search(bare):
             return True
         left = _EVERYDAY.sub(" ", said)
-        if _REFUSED.search(left) and _NAMES.search(left):
+        names = _NAMED_IN_QUESTION if question else _NAMES
+        if _REFUSED.search(left) and names.search(left):
             return True
     return False
