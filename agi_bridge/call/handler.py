@@ -171,7 +171,7 @@ class Call:
         if isinstance(refusal, OptedOut):
             return await self._opt_out()
         await self._wait_for(self._store_final_state())
-        heard = refusal.reason != "disclosure_not_heard"
+        heard = refusal.reason not in {"disclosure_not_heard", "question_not_heard"}
         plan = Plan((GoToDefault(refusal.reason),))
         return await self._announce("declined" if heard else "not-confirmed", plan)
 

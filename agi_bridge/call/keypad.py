@@ -22,7 +22,7 @@ from agi_bridge import phone
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agi_bridge.agi import Channel
+    from agi_bridge.agi import Channel, PlaybackResult
     from agi_bridge.speech import Recording
 
 DIGITS: Final = "0123456789"
@@ -55,23 +55,54 @@ class KeyedDigits:
     ended_by: EntryEnd
 
 
-async def play(channel: Channel, sounds: Iterable[Recording | str], escape: str) -> str:
+class NotHeardError(Exception):
+    """A recording that no key interrupted ended before its end: the file is not what was read.
+
+    Attributes:
+        recording: the recording.
+        endpos: where the PBX says that it ended, in samples.
+    """
+
+    def __init__(self, recording: Recording, endpos: int) -> None:
+        super().__init__(recording.name)
+        self.recording = recording
+        self.endpos = endpos
+
+
+def see_heard(recording: Recording, played: PlaybackResult) -> None:
+    """See that a recording was played to its end, or to the key that interrupted it.
+
+    Raises:
+        NotHeardError: it was not.
+    """
+    if not played.digit and played.endpos < recording.samples:
+        raise NotHeardError(recording, played.endpos)
+
+
+async def play(
+    channel: Channel, sounds: Iterable[Recording | str], escape: str, *, whole: bool = False
+) -> str:
     """Play sounds in order; return the key of `escape` that interrupted them, or ''.
 
     Args:
         channel: the caller's channel.
         sounds: recordings, and digits for the PBX to say.
         escape: the keys that interrupt; others are ignored.
+        whole: each recording must be played to its end or to the key.
 
     Raises:
         AGIAppError: a recording is missing.
         AGIHangup: the caller has hung up.
+        NotHeardError: a recording was not played `whole`.
     """
     for sound in sounds:
         if isinstance(sound, str):
             key = await channel.say_digits(sound, escape)
         else:
-            key = (await channel.stream_file(sound.path, escape, length=sound.seconds)).digit
+            played = await channel.stream_file(sound.path, escape, length=sound.seconds)
+            if whole:
+                see_heard(sound, played)
+            key = played.digit
         if key:
             return key
     return ""

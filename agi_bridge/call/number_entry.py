@@ -7,12 +7,17 @@ there to the end of the read-back, a further digit means that the number was key
 fails and one try is used. 1 and 2 answer the question after its first second. `*` always declines.
 `#`, which many press after a number, has no meaning then. Keys that follow a wrong entry or an
 answer without a pause belong to it and never begin a number.
+
+An answer counts only if its question was heard. The read-back and the question must be played to
+their end or to the key, and the question's file must be the one that was read at the start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+import structlog
 
 from agi_bridge import phone
 from agi_bridge.agi import SAMPLES_PER_SECOND, AGIAppError
@@ -22,11 +27,13 @@ from agi_bridge.call.keypad import (
     QUIET_SECONDS,
     STAR,
     KeyedDigits,
+    NotHeardError,
     Timing,
     await_key,
     most_digits_keyed,
     play,
     read_number,
+    see_heard,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +58,7 @@ _SILENCE_SECONDS: Final = 1.0
 _LISTED: Final = DIGITS + STAR
 """The keys that interrupt from the read-back on; `#` is ignored on purpose."""
 
-Confirmation = Literal["yes", "change", "star", "too_many", "not_confirmed"]
+Confirmation = Literal["yes", "change", "star", "too_many", "not_confirmed", "question_not_heard"]
 """How the caller answered; `too_many`: a digit came before the question."""
 _ANSWERS: Final[dict[str, Confirmation]] = {YES_KEY: "yes", CHANGE_KEY: "change", STAR: "star"}
 
@@ -62,7 +69,7 @@ class Declined:
 
     Attributes:
         reason: a stable code: `star`, `no_input`, `invalid_number`, `not_confirmed`,
-            `disclosure_not_heard`, `quiet_hours`.
+            `disclosure_not_heard`, `question_not_heard`, `quiet_hours`.
     """
 
     reason: str
@@ -108,8 +115,8 @@ class NumberEntry:
     async def obtain(self) -> phone.PhoneNumber | Declined:
         """Ask until a number is confirmed or refused, or all tries are used.
 
-        The reasons are `star`, `no_input`, `invalid_number`, `not_confirmed`, and those of
-        `accept`.
+        The reasons are `star`, `no_input`, `invalid_number`, `not_confirmed`,
+        `question_not_heard`, and those of `accept`.
 
         Raises:
             AGIHangup: the caller has hung up.
@@ -137,7 +144,7 @@ class NumberEntry:
             confirmation = await self._confirm(keyed)
             if confirmation == "yes":
                 return number
-            if confirmation in {"star", "not_confirmed"}:
+            if confirmation in {"star", "not_confirmed", "question_not_heard"}:
                 return Declined(confirmation)
             left_over = True
             if confirmation == "too_many":
@@ -186,6 +193,19 @@ class NumberEntry:
         if not self._confirms:
             return await self._check_nothing_follows(keyed)
         self._context.log_entry.step("confirm")
+        try:
+            return await self._read_back_and_ask(keyed)
+        except NotHeardError as error:
+            structlog.get_logger().error(
+                "call.question_not_heard",
+                line=self._context.line.name,
+                file=error.recording.path,
+                samples=error.recording.samples,
+                endpos=error.endpos,
+            )
+            return "question_not_heard"
+
+    async def _read_back_and_ask(self, keyed: KeyedDigits) -> Confirmation:
         asked = False  # a caller who heard the whole question may answer during its repetition
         for _ in range(self._context.line.consent.confirm_tries):
             if key := await self._read_back(keyed.digits):
@@ -215,11 +235,12 @@ class NumberEntry:
 
     async def _read_back(self, digits: str) -> str:
         """Say the number as it was keyed; return the digit or `*` that interrupted it, or ''."""
-        key = await play(self._context.channel, [self._context.prompt("you-entered")], _LISTED)
+        channel, introduction = self._context.channel, self._context.prompt("you-entered")
+        key = await play(channel, [introduction], _LISTED, whole=True)
         for group in read_back_groups(digits):
             key = (
                 key
-                or await play(self._context.channel, await self._digits.sounds(group), _LISTED)
+                or await play(channel, await self._digits.sounds(group), _LISTED, whole=True)
                 or await self._pause()
             )
         return key
@@ -237,11 +258,17 @@ class NumberEntry:
 
         Asterisk reports a key when it is released. A digit in the question's first second may have
         been pressed during the read-back: it is not an answer, and the question restarts.
+
+        Raises:
+            NotHeardError: the question's file is not the one that was read, or ended too early.
         """
         channel, (first, *rest) = self._context.channel, self._question
         recording = self._context.prompt(first)
+        if not await self._context.library.intact(recording):
+            raise NotHeardError(recording, 0)
         for _ in range(QUESTION_STARTS):
             played = await channel.stream_file(recording.path, _LISTED, length=recording.seconds)
+            see_heard(recording, played)
             if not played.digit or played.digit == STAR or played.endpos >= EARLY_SAMPLES:
                 break
             self._note_key("read_back", played.digit)
@@ -252,7 +279,7 @@ class NumberEntry:
         if played.digit:
             return played.digit
         sounds = [sound for digit in rest for sound in await self._digits.sounds(digit)]
-        return await play(channel, sounds, _LISTED) or await await_key(
+        return await play(channel, sounds, _LISTED, whole=True) or await await_key(
             channel, _LISTED, self._context.line.consent.confirm_seconds
         )
 

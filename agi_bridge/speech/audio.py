@@ -66,12 +66,11 @@ def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[S
     The first rate is RATE, the others are multiples of it. Raises BadAudio if the sound is silent.
     """
     import numpy as np  # noqa: PLC0415  # see the top
-    import soxr  # noqa: PLC0415  # see the top
 
-    resampled: list[Samples] = [
-        soxr.resample(samples, rate, each, "VHQ") if rate != each else samples for each in rates
-    ]
-    narrow = resampled[0]
+    # Around zero: a constant offset is not heard, and would be taken for the level.
+    samples = samples - samples.mean() if len(samples) else samples
+    sounds = [resampled(samples, rate, each) for each in rates]
+    narrow = sounds[0]
     heard = float(np.abs(narrow).max(initial=0.0))
     if heard < _FAINTEST:
         raise BadAudio("silent")
@@ -79,11 +78,29 @@ def shape(samples: Samples, rate: int, rates: Sequence[int] = (RATE,)) -> list[S
     first, last = int(loud[0]), int(loud[-1]) + 1
     speech = [
         _faded(sound, first * each // RATE, last * each // RATE, int(_EDGE_SECONDS * each))
-        for each, sound in zip(rates, resampled, strict=True)
+        for each, sound in zip(rates, sounds, strict=True)
     ]
     peak = max(float(np.abs(sound).max()) for sound in speech)
     gain = min(_ratio(LEVEL_DBOV - active_level(narrow[first:last])), _ratio(PEAK_DBFS) / peak)
     return [sound * gain for sound in speech]
+
+
+def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
+    """Return a sound at another rate."""
+    import soxr  # noqa: PLC0415  # see the top
+
+    if rate == wanted:
+        return samples
+    converted: Samples = soxr.resample(samples, rate, wanted, "VHQ")
+    return converted
+
+
+def sixteen_bit(samples: Samples) -> bytes:
+    """Return a sound as 16 bit samples, as WAV files hold them; 1 is full scale."""
+    import numpy as np  # noqa: PLC0415  # see the top
+
+    height = -float(np.iinfo(np.int16).min)
+    return np.rint(samples * height).clip(-height, height - 1).astype("<i2").tobytes()
 
 
 def active_level(samples: Samples, rate: int = RATE) -> float:
@@ -141,10 +158,7 @@ def _write(samples: Samples, rate: int, target: Path) -> None:
     It does not use soundfile, which needs memory that is writable and executable for an open file
     (systemd's MemoryDenyWriteExecute forbids it) and raises no OSError when the disk is full.
     """
-    import numpy as np  # noqa: PLC0415  # see the top
-
-    height = -float(np.iinfo(np.int16).min)  # as it is read: full scale is 1
-    sound = np.rint(samples * height).clip(-height, height - 1).astype("<i2").tobytes()
+    sound = sixteen_bit(samples)
     with target.open("wb") as opened:
         opened.write(wav.header(len(sound), rate) + sound)
         opened.flush()

@@ -26,8 +26,8 @@ from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadAudio, BadPrompts
 from .problems import Problem
-from .prompt_names import language_tags, one_line
-from .recording import WIDE_RATE, Recording, read_sound_info, text_hash, unchanged
+from .prompt_names import LEAST_QUESTION_SECONDS, QUESTIONS, language_tags, one_line
+from .recording import RATE, WIDE_RATE, Recording, read_sound_info, text_hash, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -258,7 +258,9 @@ class _Reading:
         self, key: PromptKey, place: str, text: str, listed: Mapping[str, Any]
     ) -> Recording:
         file = self._folder.path / place
-        sound = read_sound_info(file, audible=True)
+        sound = read_sound_info(file, text=text)
+        if key[1] in QUESTIONS and sound.samples < LEAST_QUESTION_SECONDS * RATE:
+            raise BadAudio("short_question", seconds=LEAST_QUESTION_SECONDS)
         recording = Recording(
             name=key[1],
             language=listed.get("language", place.partition("/")[0]),

@@ -37,6 +37,13 @@ OPT_OUT_PROMPTS: Final = ("opt-out-offer", "opted-out", "no-more-texts")
 """Prompts of a line with an opt-out key. `opted-out` ends with "Connecting you"; `no-more-texts` is
 for lines whose default destination connects nobody."""
 
+QUESTIONS: Final = ("confirm-number", "opt-out-offer")
+"""Prompts that a key answers after a number was read back."""
+
+LEAST_QUESTION_SECONDS: Final = 1.0
+"""A question is no shorter: a key that comes sooner may have gone down before it, and is passed
+over."""
+
 REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "disclosure",  # a line names its own
     "disclosure-example-store",

@@ -23,6 +23,15 @@ WIDE_RATE = 16_000
 MAX_SECONDS = 360.0
 """Longest sound that is accepted."""
 
+LEAST_SPEECH_SECONDS = 0.3
+"""A recording in which less than this is as loud as speech says nothing that has words."""
+
+LEAST_WORD_SECONDS = 0.1
+"""The same for a text of less than FEW_LETTERS, as a digit is."""
+
+FEW_LETTERS = 12
+"""A text shorter than this is a word or two, too short to tell its pace."""
+
 
 FileState = tuple[int, int, int, int]
 """Device, inode, mtime and ctime in nanoseconds, which identify a file and its content.
@@ -67,11 +76,11 @@ class SoundInfo:
     state: FileState | None = field(default=None, compare=False)
 
 
-def read_sound_info(path: Path, rate: int = RATE, *, audible: bool = False) -> SoundInfo:
+def read_sound_info(path: Path, rate: int = RATE, *, text: str | None = None) -> SoundInfo:
     """Read a sound file's length and hash. `rate` is the expected sample rate.
 
-    With `audible`, a silent recording is refused too: the caller would hear nothing, and the record
-    of consent would still say that the text was played.
+    With the `text` that it speaks, a recording in which nothing can be heard is refused too
+    (see `refuse_inaudible`).
 
     Raises BadAudio if Asterisk would not play it correctly (see `wav`) or it is longer than
     MAX_SECONDS; OSError if it cannot be read.
@@ -87,9 +96,20 @@ def read_sound_info(path: Path, rate: int = RATE, *, audible: bool = False) -> S
     if len(content) > most:
         raise BadAudio("too_long", seconds=MAX_SECONDS)
     samples = wav.check(content, rate)
-    if audible and wav.is_silent(content):
-        raise BadAudio("silent")
+    if text is not None:
+        refuse_inaudible(content[wav.HEADER_BYTES :], text, rate)
     return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
+
+
+def refuse_inaudible(sound: bytes, text: str, rate: int = RATE) -> None:
+    """Raise BadAudio if a caller would not hear a text in 16 bit samples.
+
+    The record of consent would still say that it was played: the service and `prompts check` both
+    ask here.
+    """
+    least = LEAST_SPEECH_SECONDS if len(text) >= FEW_LETTERS else LEAST_WORD_SECONDS
+    if not wav.is_audible(sound, rate, least):
+        raise BadAudio("silent")
 
 
 def unchanged(recording: Recording) -> bool:

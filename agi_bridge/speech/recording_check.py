@@ -13,10 +13,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from . import wav
-from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read_samples
+from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read_samples, resampled, sixteen_bit
 from .errors import BadAudio
 from .problems import Problem
-from .recording import RATE, read_sound_info
+from .recording import FEW_LETTERS, RATE, read_sound_info, refuse_inaudible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,6 @@ LONG_DISCLOSURE_SECONDS: Final = 30.0
 _CLIPPED_RUN = 3  # samples in a row at the peak: a voice does not stay there
 _CLIPPED_FROM = 0.5  # of full scale; a lower peak is not clipping
 _SILENCE = 0.01  # of the peak, as in audio
-_FEW_LETTERS = 12  # a text too short to tell its pace
 _ORIGINAL = ".original"
 _LARGEST = 32 << 20  # no file of 16 bit, one channel, 8 kHz is larger, whatever else is in it
 
@@ -79,8 +78,11 @@ def check_recording(path: Path, text: str) -> list[RecordingIssue]:
     except OSError as error:
         problem = Problem("unreadable", reason=error.strerror)
         return [RecordingIssue(problem, RecordingFix.RECORD)]
-    if abs(samples).max(initial=0.0) <= wav.SILENCE_PEAK / 32768:
-        return [*issues, RecordingIssue(Problem("silent"), RecordingFix.RECORD)]
+    try:
+        refuse_inaudible(sixteen_bit(resampled(samples, rate, RATE)), text)
+    except BadAudio as error:
+        return [*issues, RecordingIssue(error.problem, RecordingFix.RECORD)]
+    samples = samples - samples.mean()
     return issues + _sound(samples, rate) + _timing(samples, rate, text)
 
 
@@ -161,7 +163,7 @@ def _timing(samples: Samples, rate: int, text: str) -> list[RecordingIssue]:
         issues.append(RecordingIssue(problem, RecordingFix.CONVERT))
     seconds = (loud[-1] - loud[0] + 1) / rate
     slowest, fastest = LETTERS_PER_SECOND
-    if len(text) >= _FEW_LETTERS and not slowest <= len(text) / seconds <= fastest:
+    if len(text) >= FEW_LETTERS and not slowest <= len(text) / seconds <= fastest:
         code = "short_for_text" if len(text) / seconds > fastest else "long_for_text"
         problem = Problem(code, seconds=seconds)
         issues.append(RecordingIssue(problem, RecordingFix.RECORD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 from array import array
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.agi import AGIAppError, Channel, Server
+from agi_bridge.call.keypad import QUIET_SECONDS
 from agi_bridge.lab.sip import g711
 from agi_bridge.settings import SettingsError
 from agi_bridge.speech import BadAudio, BadPrompts, read_sound_info, rewrite
 from agi_bridge.speech.prompt_folder import read_folder
+from agi_bridge.speech.wav import header
+from tests.support.bridge_fixture import DIGITS
 from tests.support.heard import exact, milliseconds, recording
-from tests.support.wav_files import PLAIN, chunk, riff, sound, variants
+from tests.support.wav_files import PLAIN, RATE, chunk, riff, sound, variants
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +118,32 @@ async def test_what_asterisk_would_play_in_place_of_a_recording_is_refused(
     assert coded(old[:-LEFT_OUT]) in got
     with pytest.raises(BadPrompts, match=f"en/disclosure.wav has {rival} beside it"):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("changed", ["confirm-number", "you-entered", "digit-5"])
+async def test_no_consent_comes_of_a_question_that_is_emptied_while_the_service_runs(
+    pbx: Pbx, bridge: BridgeFixture, tmp_path: Path, changed: str
+) -> None:
+    bridge.prompts = shutil.copytree(bridge.prompts, tmp_path / "prompts")
+    await bridge.open()
+    call = await pbx.call()
+    await bridge.hears(call, "enter-number")
+    (bridge.prompts / "en" / f"{changed}.wav").write_bytes(header(0, RATE))
+    await call.press(DIGITS)
+    pressing = asyncio.create_task(press_again_and_again(call, "1"))
+    await bridge.hears(call, "not-confirmed")
+    pressing.cancel()
+    assert bridge.fake_hook.requests == []
+    assert (await bridge.events())[-1].body["reason"] == "question_not_heard"
+    await call.hang_up()
+
+
+async def press_again_and_again(call: Call, key: str) -> None:
+    """What a caller does who hears nothing; not so early that the entry would be wrong."""
+    await asyncio.sleep(QUIET_SECONDS + 4)
+    while True:
+        await call.press(key)
+        await asyncio.sleep(1)
 
 
 @pytest.mark.parametrize("art", [0, 2000, 20_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,7 +39,7 @@ class WithDigits(Library):
         return name[-1] in self.digits
 
     def prompt(self, name: str, language: str) -> Recording:
-        return recording(name, language)
+        return replace(recording(name, language), samples=8000)
 
 
 def context(channel: Channel, library: Library, language: str, **of_line: Any) -> CallContext:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from agi_bridge.agi.testing import KeySequence
+from agi_bridge.agi.testing import FakeAsterisk, KeySequence
+from agi_bridge.call import CallHandler
 from agi_bridge.call.keypad import QUIET_SECONDS
-from tests.support.call_env import CallEnv, prompts_heard
+from agi_bridge.speech import SHIPPED, Library
+from tests.support.call_env import CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agi_bridge.agi.testing import CallRecord, KeysBySound
 
 NUMBER, DIGITS = "+14155550123", "4155550123"
@@ -223,6 +230,61 @@ async def test_nothing_that_was_keyed_stands_in_the_log_or_the_record(call_env: 
     await call_env({"enter-number": f"{DIGITS}5550199"})
     assert all("0123" not in str(event.body) for event in await call_env.events())
     assert all("5550199" not in str(event.body) for event in await call_env.events())
+
+
+@pytest.mark.parametrize("cut", ["confirm-number", "you-entered", "digit-3"])
+@pytest.mark.parametrize("left", [0, 0.5])
+async def test_a_1_after_a_question_that_was_not_heard_does_not_agree(
+    call_env: CallEnv, cut: str, left: float
+) -> None:
+    """A file that was cut short since the start: Asterisk reports how much of it it played."""
+
+    def played(path: str) -> int | None:
+        whole = shipped_milliseconds(path)
+        return whole and round(whole * left) if path.endswith(f"/{cut}") else whole
+
+    keys: KeysBySound = {"enter-number": DIGITS, cut: KeySequence("1", 5.0)}
+    with capture_logs() as logs:
+        call = await call_env(keys, {"digits": "own"}, sounds=played)
+    assert texted(call_env) == []
+    assert prompts_heard(call)[-1] == "not-confirmed"
+    assert (await call_env.events())[-1].body["reason"] == "question_not_heard"
+    [told] = [line for line in logs if line["event"] == "call.question_not_heard"]
+    assert told["file"].endswith(cut)
+    assert told["endpos"] < told["samples"]
+
+
+async def test_a_question_that_changed_since_the_start_is_not_asked(
+    call_env: CallEnv, tmp_path: Path
+) -> None:
+    prompts = shutil.copytree(SHIPPED, tmp_path / "prompts")
+    await call_env.handler()
+    library = Library(prompts, cache=tmp_path)
+    handler = CallHandler(replace(call_env.services, library=library))
+    shutil.copy(prompts / "en" / "enter-number.wav", prompts / "en" / "confirm-number.wav")
+    keys: KeysBySound = {"enter-number": DIGITS, "confirm-number": KeySequence("1", 1.5)}
+    call = await FakeAsterisk(keys=keys, sounds=lambda _: 60_000).run(
+        handler, "consent?to=%2B14155550111"
+    )
+    assert texted(call_env) == []
+    assert "confirm-number" not in prompts_heard(call)
+    assert (await call_env.events())[-1].body["reason"] == "question_not_heard"
+
+
+async def test_no_number_is_revoked_after_a_question_that_was_not_heard(
+    call_env: CallEnv,
+) -> None:
+    def played(path: str) -> int | None:
+        return 0 if path.endswith("/you-entered") else shipped_milliseconds(path)
+
+    keys: KeysBySound = {
+        "opt-out-offer": KeySequence("9", 2.5),
+        "enter-number": DIGITS,
+        "you-entered": KeySequence("1", 5.0),
+    }
+    line = {"consent": {"opt_out_key": "9"}}
+    await call_env(keys, line, sounds=played, caller_id="unknown")
+    assert await call_env.events() == []
 
 
 def test_a_slow_typist_is_waited_for() -> None:

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import stat
-import struct
 import wave
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from agi_bridge.call.number_entry import EARLY_SAMPLES
 from agi_bridge.speech import SHIPPED, BadPrompts
 from agi_bridge.speech.prompt_folder import (
     PromptFolder,
@@ -21,7 +22,8 @@ from agi_bridge.speech.prompt_folder import (
     scan_folder,
     write_manifest,
 )
-from agi_bridge.speech.recording_check import check_recording
+from agi_bridge.speech.prompt_names import LEAST_QUESTION_SECONDS, QUESTIONS
+from agi_bridge.speech.recording_check import RecordingFix, check_recording
 from agi_bridge.speech.wav import header
 
 if TYPE_CHECKING:
@@ -145,13 +147,64 @@ def test_a_sound_cut_short_is_refused(folder: Path) -> None:
     assert problems(folder) == ("en/closed.wav cut_short",)
 
 
-@pytest.mark.parametrize("noise", [0, 10])
-def test_a_silent_recording_is_refused(folder: Path, noise: int) -> None:
-    content = struct.pack("<h", noise) * 16_000
+SECONDS = np.arange(4 * 8000) / 8000
+NOISE = np.random.default_rng(2).normal(0, 1, len(SECONDS))
+CLICK = np.where(SECONDS == 1, 20_000, 0)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        0 * SECONDS,
+        0 * SECONDS + 50,
+        0 * SECONDS + 5000,
+        12 * NOISE,
+        60 * np.sin(2 * np.pi * 50 * SECONDS),
+        60 * np.sin(2 * np.pi * 60 * SECONDS) + 300 + 4 * NOISE,
+        2000 * SECONDS + 10 * NOISE,
+        CLICK,
+        CLICK + np.roll(CLICK, 4000) + np.roll(CLICK, 8000),
+        np.full(22, 16_384),
+        np.full(4001, 16_384),
+    ],
+)
+def test_a_recording_in_which_nothing_can_be_heard_is_refused(
+    folder: Path, sound: np.ndarray
+) -> None:
+    """By `serve` and by `prompts check`: the record would say that its text was played."""
+    content = sound.astype("<i2").tobytes()
     file = folder / "en" / "closed.wav"
     file.write_bytes(header(len(content), 8000) + content)
     assert problems(folder) == ("en/closed.wav silent",)
-    assert [each.problem.code for each in check_recording(file, "We are closed.")] == ["silent"]
+    assert [(each.problem.code, each.fix) for each in check_recording(file, "We are closed.")] == [
+        ("silent", RecordingFix.RECORD)
+    ]
+
+
+@pytest.mark.parametrize("offset", [0, 300, -5000])
+def test_a_soft_recording_is_heard_wherever_its_middle_is(folder: Path, offset: int) -> None:
+    sound = offset + 200 * np.sin(2 * np.pi * 300 * SECONDS[:5000])
+    content = sound.astype("<i2").tobytes()
+    file = folder / "en" / "closed.wav"
+    file.write_bytes(header(len(content), 8000) + content)
+    assert read_folder(folder)["en", "closed"].samples == len(sound)
+    assert [each.fix for each in check_recording(file, "We are closed.")] == [RecordingFix.CONVERT]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_in_which_no_key_would_count_is_refused(folder: Path, name: str) -> None:
+    spoken = (SHIPPED / "en" / f"{name}.wav").read_bytes()[44:]
+    for frames, refused in ((7999, True), (8000, False)):
+        (folder / "en" / f"{name}.wav").write_bytes(header(2 * frames, 8000) + spoken[: 2 * frames])
+        (folder / "en" / f"{name}.txt").write_text("Is that right? Press one.")
+        if refused:
+            assert problems(folder) == (f"en/{name}.wav short_question",)
+        else:
+            assert read_folder(folder)["en", name].samples == frames
+
+
+def test_a_key_counts_in_a_question_of_the_least_length() -> None:
+    assert LEAST_QUESTION_SECONDS * 8000 >= EARLY_SAMPLES
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])

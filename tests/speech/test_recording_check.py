@@ -40,7 +40,7 @@ def test_a_recording_of_the_usual_level_and_length_will_do(tone: Callable[..., P
         ({"level": 0.4}, "too_loud", RecordingFix.CONVERT),
         ({"silence": 1.5}, "long_silence", RecordingFix.CONVERT),
         (
-            {"seconds": 0.2},
+            {"seconds": 0.4},
             "short_for_text",
             RecordingFix.RECORD,
         ),

@@ -17,6 +17,7 @@ from agi_bridge.consent import State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.speech import SHIPPED, Library
+from agi_bridge.speech.prompt_names import QUESTIONS
 from tests.support.call_env import KEY, settings, toml
 from tests.support.heard import hears
 
@@ -39,8 +40,12 @@ UNDERSTANDING = 1.1
 """Seconds from the question to the answer: in the first second, no digit is one."""
 SHORT_MS = 700
 """How much of each recording the short prompts keep: enough to tell them apart."""
+QUESTION_MS = 1000
+"""How much of a question: a shorter one is refused."""
 DIGIT_MS = 150
 """How much of each digit; nobody listens to these."""
+EDGE_MS = 60
+"""Silence at the beginning of a recording, left out of digits."""
 
 
 def tone(hertz: float, seconds: float) -> array[int]:
@@ -66,7 +71,10 @@ def shorten(into: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with wave.open(str(source)) as sound, wave.open(str(target), "wb") as cut:
             cut.setparams(sound.getparams())
-            kept = DIGIT_MS if source.stem.startswith("digit-") else SHORT_MS
+            kept = QUESTION_MS if source.stem in QUESTIONS else SHORT_MS
+            if source.stem.startswith("digit-"):
+                kept = DIGIT_MS
+                sound.setpos(8 * EDGE_MS)
             cut.writeframes(sound.readframes(8 * kept))
         text = library.prompt(source.stem, source.parent.name).text
         target.with_suffix(".txt").write_text(text, encoding="utf-8")

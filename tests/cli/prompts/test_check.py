@@ -65,7 +65,8 @@ def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> Non
     told = cli("check", "--json")
     assert told.status == 1
     issues = [issue for issue in told.json["lines"][0]["flaws"] if issue["file"] == str(file)]
-    assert ("fault", "is silent") in [(issue["weight"], issue["problem"]) for issue in issues]
+    found = [(issue["weight"], issue["problem"].partition(",")[0]) for issue in issues]
+    assert ("fault", "is silent") in found
     with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
         Settings.load(cli.config, {"SHOP_KEY": KEY})
 
