@@ -1,4 +1,4 @@
-"""What the tests of `agi-bridge check` share: a configuration, and looks into a report."""
+"""What the tests of `agi-bridge check` share: a configuration, and the findings of a report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from agi_bridge.app.findings import Level, Report, show
+from agi_bridge.app.findings import Finding, Level, Report, show
 from agi_bridge.cli.check.run import check
 
 if TYPE_CHECKING:
@@ -54,13 +54,29 @@ def port(server: socket.socket) -> int:
     return number
 
 
-def found(report: Report, key: str) -> list[tuple[Level, str]]:
-    return [(finding.level, finding.text) for finding in report.findings if finding.key == key]
+def found(report: Report, key: str) -> list[Finding]:
+    """The findings about a setting."""
+    return [finding for finding in report.findings if finding.key == key]
 
 
-def one(report: Report, key: str) -> tuple[Level, str]:
+def one(report: Report, key: str) -> Finding:
+    """The only finding about a setting."""
     (only,) = found(report, key)
     return only
+
+
+def outcome(report: Report, key: str) -> tuple[Level, str]:
+    """Level and code of the only finding about a setting."""
+    return _outcome(one(report, key))
+
+
+def outcomes(report: Report, key: str) -> list[tuple[Level, str]]:
+    """Level and code of each finding about a setting."""
+    return [_outcome(finding) for finding in found(report, key)]
+
+
+def _outcome(finding: Finding) -> tuple[Level, str]:
+    return finding.level, finding.code
 
 
 def printed(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""What `agi-bridge check` finds about each line: prompts, digits, default destination and key."""
+"""Checks each line: prompts, digits, default destination and hook key."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def look(settings: Settings) -> Iterator[Finding]:
     for line in settings.lines.values():
         yield from _line(line, prompts[line.name])
         if old := outdated_prompts(settings, line, prompts[line.name]):
-            words = "other words than the texts in force"
-            text = f"{', '.join(old)}: {words}"
+            text = f"prompts are out of date with the current texts: {', '.join(old)}"
             fix = f"run agi-bridge prompts check --line {line.name}"
             yield Finding(Level.FAULT, f"lines.{line.name}", text, fix, "stale_prompts")
 
@@ -39,24 +38,26 @@ def look(settings: Settings) -> Iterator[Finding]:
 def _line(line: Line, prompts: Library) -> Iterator[Finding]:
     key = f"lines.{line.name}"
     numbers = ", ".join(phone.mask(did) for did in line.did)
-    yield Finding(Level.OK, f"{key}.did", f"{numbers}; otherwise {_in_words(line.default)}")
+    yield Finding(
+        Level.OK, f"{key}.did", f"{numbers}; default destination: {_describe(line.default)}"
+    )
     languages = ", ".join(line.languages)
-    text = f"{languages}: all {len(REQUIRED_PROMPTS) + 1} prompts are there"
+    text = f"{languages}: all {len(REQUIRED_PROMPTS) + 1} prompts found"
     yield Finding(Level.OK, f"{key}.languages", text)
     shipped = any(
         prompts.prompt(line.disclosure, language).wav.is_relative_to(SHIPPED)
         for language in line.languages
     )
     if line.disclosure == "disclosure" and shipped:
-        text = "the shipped disclosure names neither brand nor policy address"
-        fix = f"record your own, or run agi-bridge prompts render --line {line.name}"
+        text = "the shipped disclosure does not name the brand or the policy address"
+        fix = f"record one for this brand, or run agi-bridge prompts render --line {line.name}"
         yield Finding(Level.NOTE, f"{key}.disclosure", text, fix, "shipped")
         if line.purpose == "marketing":
-            text = "the shipped disclosure asks for texts about a request, not for advertising"
+            text = "the shipped disclosure covers texts about a request, not marketing"
             fix = 'set disclosure = "disclosure-marketing" and render it'
             yield Finding(Level.NOTE, f"{key}.purpose", text, fix, "disclosure")
-    yield from _asked_for(line, prompts)
-    yield from _back_to_us(line)
+    yield from _digit_count(line, prompts)
+    yield from _loop(line)
     if line.digits == "own":
         yield from _digits(f"{key}.digits", line, prompts)
     yield from secret(f"{key}.hook_key", line.hook_key)
@@ -65,25 +66,25 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
 def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
     for language in line.languages:
         if not all(prompts.has(name, language) for name in DIGIT_PROMPTS):
-            missing = f"not all of {DIGIT_PROMPTS[0]} to {DIGIT_PROMPTS[-1]} are recorded"
-            text = f"{language}: {missing}, so the PBX says its own"
+            missing = f"{DIGIT_PROMPTS[0]} to {DIGIT_PROMPTS[-1]} are not all recorded"
+            text = f"{language}: {missing}, so the PBX says the digits in its own voice"
             yield Finding(Level.NOTE, key, text, reason="missing")
 
 
-def _in_words(default: Default) -> str:
+def _describe(default: Default) -> str:
     match default:
         case DialDefault():
             shown = _SHOWN_NUMBER.sub(lambda found: phone.mask(found[0]), default.destination)
-            return f"dials {shown}"
+            return f"dial {shown}"
         case DialplanDefault():
-            return f"goes to {default.context},{default.extension},{default.priority}"
+            return f"go to {default.context},{default.extension},{default.priority}"
         case SayDefault():
-            return f"says {default.prompt!r}"
+            return f"say {default.prompt!r}"
         case _:
-            return "hangs up"
+            return "hang up"
 
 
-def _asked_for(line: Line, prompts: Library) -> Iterator[Finding]:
+def _digit_count(line: Line, prompts: Library) -> Iterator[Finding]:
     region = line.regions[0]
     usual = phone.usual_digits(region)
     if usual == (_TEN_DIGITS,):
@@ -91,23 +92,20 @@ def _asked_for(line: Line, prompts: Library) -> Iterator[Finding]:
     for language in line.languages:
         if _TEN.search(prompts.prompt("enter-number", language).text):
             count = f"{usual[0]} to {usual[-1]}" if len(usual) > 1 else f"{usual[0]}"
-            ending = ", and that # ends it" if len(usual) > 1 else ""
-            text = (
-                f"{language}: enter-number asks for ten digits, but numbers of {region} are keyed"
-                f" with {count}"
-            )
-            fix = f"give the line a text that says so{ending}, and render or record it"
+            ending = " and to end with #" if len(usual) > 1 else ""
+            text = f"{language}: enter-number asks for ten digits; numbers in {region} have {count}"
+            fix = f"write a text that asks for {count} digits{ending}, then render or record it"
             yield Finding(Level.NOTE, f"lines.{line.name}.texts", text, fix, "digits")
 
 
-def _back_to_us(line: Line) -> Iterator[Finding]:
-    """A default destination that is a number of a line may be a loop, or another PBX behind us."""
+def _loop(line: Line) -> Iterator[Finding]:
+    """A default destination that is a line's number may be a loop, or a PBX behind the bridge."""
     if not isinstance(line.default, DialDefault):
         return
     for found in _NUMBER.findall(line.default.destination):
         if phone.canonical(found, region=line.regions[0]) in line.own_numbers:
             text = (
-                f"dials {phone.mask(found)}, which is a number of this bridge:"
-                " through a public trunk the call would come back"
+                f"dials {phone.mask(found)}, a number that this bridge answers:"
+                " over a public trunk the call comes back"
             )
             yield Finding(Level.NOTE, f"lines.{line.name}.default", text, reason="own_number")

@@ -1,8 +1,8 @@
-"""`agi-bridge check`: is the configuration right, and does this machine fit it?
+"""Runs the checks of `agi-bridge check`: the configuration, and whether this machine can run it.
 
-It never sends a text: the hook is left alone, or, if asked, connected to without a request. It
-writes nothing, neither on this machine nor in PostgreSQL. Numbers are masked and of secrets only
-place and length are shown.
+A check changes nothing, on this machine or in PostgreSQL, and never sends a text: it contacts the
+hook only with `--connect`, and then without a request. Findings mask phone numbers and show only
+the place and the length of a secret.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def check(
 
 
 async def run(path: Path | None, *, connect: bool = False, as_json: bool = False) -> int:
-    """Check, print, and return the exit status. What `agi-bridge check` does."""
+    """Check, print the findings, and return the exit code."""
     report = await asyncio.to_thread(check, path, connect=connect)
     if as_json:
         print(json.dumps(document(report), ensure_ascii=False, indent=2))  # noqa: T201 - the output
@@ -73,8 +73,8 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
         yield Finding(
             Level.NOTE,
             "agi.allow",
-            "lets every machine connect, and no token is set",
-            "name the PBX, or set agi.token",
+            "lets every machine connect without a token",
+            "write the address of the PBX, or set agi.token",
             "open",
         )
     yield _hook(settings, connect=connect)
@@ -89,7 +89,7 @@ def _descriptors(settings: Settings) -> Finding:
     if (problem := shortage(settings, limit)) is not None:
         return Finding(Level.FAULT, "agi.max_calls", problem, FIX, "descriptors")
     text = f"{settings.agi.max_calls} calls need {required_shares(settings).total} file descriptors"
-    return Finding(Level.OK, "agi.max_calls", f"{text}, which this account may have")
+    return Finding(Level.OK, "agi.max_calls", f"{text}, within this account's limit")
 
 
 def _hook(settings: Settings, *, connect: bool) -> Finding:
@@ -97,7 +97,7 @@ def _hook(settings: Settings, *, connect: bool) -> Finding:
     parts = urlsplit(settings.hook.url)
     host = parts.hostname or ""
     if not connect:
-        text = f"{host}, not tried (--connect opens a connection and sends nothing)"
+        text = f"{host}, not contacted (--connect opens a connection and sends nothing)"
         return Finding(Level.OK, key, text)
     secure = parts.scheme == "https"
     number = parts.port or (443 if secure else 80)
@@ -110,11 +110,11 @@ def _hook(settings: Settings, *, connect: bool) -> Finding:
                 return Finding(Level.OK, key, f"{host} port {number} answers, {wrapped.version()}")
     except ssl.SSLCertVerificationError as error:
         text = f"the certificate of {host} is not trusted ({error.verify_message})"
-        fix = "correct the clock or the URL, or name its authority in hook.ca_file"
+        fix = "correct the clock or the URL, or set hook.ca_file to its certificate authority"
         return Finding(Level.FAULT, key, text, fix, "certificate")
     except OSError as error:
         why = error.strerror or "timed out"
-        text = f"no connection to {host} port {number} ({why})"
+        text = f"cannot connect to {host} port {number} ({why})"
         return Finding(
             Level.FAULT, key, text, "correct the URL, or open the firewall", "unreachable"
         )
@@ -123,10 +123,13 @@ def _hook(settings: Settings, *, connect: bool) -> Finding:
 def _breaker(hook: HookSettings) -> Finding:
     key = "hook.breaker_failures"
     if not hook.breaker_failures:
-        text = f"off: while the hook is down every caller waits up to {hook.total_seconds:g} s"
+        text = (
+            "the circuit breaker is off: while the hook is down, each caller waits up to"
+            f" {hook.total_seconds:g} s"
+        )
         return Finding(Level.NOTE, key, text, reason="off")
     text = (
-        f"after {hook.breaker_failures} failures in a row nobody waits for the hook, "
-        f"which is tried every {hook.breaker_seconds:g} s"
+        f"opens after {hook.breaker_failures} failures in a row, then retries every"
+        f" {hook.breaker_seconds:g} s"
     )
     return Finding(Level.OK, key, text)

@@ -1,4 +1,4 @@
-"""What `agi-bridge check` says of `[status]` and `[alerts]`: who can look, and who is told."""
+"""Checks `[status]` and `[alerts]`: who can read the status, and the program that is alerted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def look(
     settings: Settings, environ: Mapping[str, str], *, at_work: bool = False
 ) -> Iterator[Finding]:
-    """Yield what there is to say; `at_work`: a service is running with this configuration.
+    """Yield the findings. `at_work`: a service is running with this configuration.
 
-    A status that cannot be shown keeps no call from being taken, so it is a note.
+    A status port that is not available is a note, because calls work without it.
     """
     status = settings.status
     if status.enabled:
@@ -30,13 +30,13 @@ def look(
         if status.token is not None:
             yield from secret("status.token", status.token)
         elif not is_loopback(status.host):
-            text = "other machines may read /metrics, and no token is set"
+            text = "other machines can read /metrics without a token"
             yield Finding(Level.NOTE, "status.host", text, "set status.token", "open")
     if command := settings.alerts.command:
         name = command[0]
         program = shutil.which(name, path=environ.get("PATH", os.defpath))
         if program is None:
-            text, fix = f"the program {name!r} is not found", "install it or name its full path"
+            text, fix = f"program {name!r} not found", "install it, or write its full path"
             yield Finding(Level.FAULT, "alerts.command", text, fix, "not_found")
         else:
             yield Finding(Level.OK, "alerts.command", program)

@@ -1,4 +1,4 @@
-"""What `agi-bridge check` says of the web's listener: who can reach it, and with what."""
+"""Checks `[web]`: who can reach the listener, its tokens, and the file of customers."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Settings
 
 SHORT: Final = 16
-"""A bearer token of fewer characters can be guessed sooner than it should be."""
+"""A bearer token with fewer characters is too easy to guess."""
 
 
 def look(settings: Settings, *, at_work: bool = False) -> Iterator[Finding]:
-    """Yield what there is to say of `[web]`; `at_work`: a service is running with it."""
+    """Yield the findings. `at_work`: a service is running with this configuration."""
     web = settings.web
     if not web.enabled:
-        ears = "listens for the PBX alone" if settings.web_listens else "does not listen"
-        text = f"no token is set: it {ears}, revocations come by command alone"
+        served = "only recordings are served" if settings.web_listens else "nothing listens"
+        text = f"not set: {served}, and revocations come by command only"
         yield Finding(Level.OK, "web.token", text)
     if not settings.web_listens:
         return
     yield port("web.port", web.host, web.port, at_work=at_work)
     if not is_loopback(web.host):
-        text = "other machines reach it, and it speaks plain HTTP"
-        fix = "put a reverse proxy with TLS before it (docs/revocation.md)"
+        text = "other machines can connect, over plain HTTP"
+        fix = "put a reverse proxy with TLS in front (docs/revocation.md)"
         yield Finding(Level.NOTE, "web.host", text, fix, "unencrypted")
     for key, place in (("web.token", web.token), ("web.instaply_token", web.instaply_token)):
         if place is None:
             continue
         yield from secret(key, place)
         if len(place.reveal()) < SHORT:
-            fix = f"make it {SHORT} random characters or more: openssl rand -hex 32"
-            yield Finding(Level.NOTE, key, "is short", fix, "short")
+            fix = f"use {SHORT} random characters or more: openssl rand -hex 32"
+            yield Finding(Level.NOTE, key, "is too short", fix, "short")
     if web.enabled and web.secret() == web.instaply_secret():
-        fix = "give Instaply one of its own, so that either can be changed"
-        yield Finding(Level.NOTE, "web.instaply_token", "is web.token too", fix, "same")
+        fix = "use two tokens, so that you can change one without the other"
+        yield Finding(Level.NOTE, "web.instaply_token", "is the same as web.token", fix, "same")
     if web.instaply_token is not None:
         yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])
         yield from _brands(settings)
@@ -50,31 +50,31 @@ def look(settings: Settings, *, at_work: bool = False) -> Iterator[Finding]:
 def _customers(path: Path | None, region: str) -> Finding:
     key = "web.customers"
     if path is None:
-        text = "no file says whose number a customer has: each STOP by text waits for a person"
-        return Finding(Level.NOTE, key, text, "name one (docs/revocation.md)", "missing")
+        text = "not set: customers' numbers are unknown, so each STOP by text waits for a person"
+        return Finding(
+            Level.NOTE, key, text, "write the path of the file (docs/revocation.md)", "missing"
+        )
     try:
         file = read_customers(path, region=region)
     except OSError as error:
-        text = f"{path} cannot be read ({error.strerror})"
-        return Finding(
-            Level.FAULT, key, text, "put it where this account can read it", "unreadable"
-        )
+        text = f"cannot read {path} ({error.strerror})"
+        return Finding(Level.FAULT, key, text, "make it readable for this account", "unreadable")
     except ValueError as error:
-        fix = "docs/revocation.md shows one"
+        fix = "see the example in docs/revocation.md"
         return Finding(Level.FAULT, key, f"{path}: {error}", fix, "unusable")
     if faults := file.faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        text = f"{path}: {faults[0]}{more}: a STOP by text of these customers waits for a person"
+        text = f"{path}: {faults[0]}{more}; a STOP by text from these customers waits for a person"
         return Finding(Level.NOTE, key, text, "correct these rows", "rows")
-    return Finding(Level.OK, key, f"{path} names the numbers of customers: {len(file.numbers)}")
+    return Finding(Level.OK, key, f"{path}: numbers of {len(file.numbers)} customers")
 
 
 def _brands(settings: Settings) -> Iterator[Finding]:
-    """With one brand there is nothing to tell apart."""
+    """With several brands, each line needs the id of its business."""
     lines = settings.lines.values()
     if len({line.brand for line in lines}) > 1:
         for line in lines:
             if not line.business_id:
-                text = "is empty: a STOP by text to this business would revoke for every brand"
-                fix = "write Instaply's id of the business"
+                text = "is not set: a STOP by text to this business revokes for every brand"
+                fix = "write the id that Instaply gives the business"
                 yield Finding(Level.NOTE, f"lines.{line.name}.business_id", text, fix, "missing")

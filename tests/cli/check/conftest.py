@@ -1,4 +1,4 @@
-"""Check a configuration, and a server to be found in the way."""
+"""A configuration to check, and a server that uses a port."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Callable[..., Report]:
-    """Check a configuration in a folder of the test's own."""
+    """Check a configuration in the test's own folder."""
     return partial(checked_in, tmp_path)
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A server that accepts connections and keeps what it was sent."""
+    """A server that accepts connections and reads nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server

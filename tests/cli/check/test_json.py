@@ -157,7 +157,7 @@ def test_the_document_counts_by_level() -> None:
 
 
 def calls(names: set[str]) -> Iterator[tuple[str, ast.Call]]:
-    """Where the package makes faults and findings."""
+    """The calls that create faults and findings, with their places."""
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if (

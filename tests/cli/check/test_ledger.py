@@ -1,4 +1,4 @@
-"""What `check` says of the ledger: its database, its keys, where its checkpoints go."""
+"""`agi-bridge check`: its findings about the ledger's database, keys and checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy import text
 from agi_bridge.app.findings import Level, Report
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from tests.support.checking import found, one, printed
+from tests.support.checking import found, one, outcome, outcomes, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ TABLE = "ledger.checkpoints"
 
 
 def ledger(where: Path | str, folder: Path) -> None:
-    """Begin a ledger, as the service does at its first start."""
+    """Create a ledger, as the service does at its first start."""
     found, _ = Keys.load(folder, create=True)
 
     async def begin() -> None:
@@ -57,26 +57,25 @@ def changed(path: Path, statement: str) -> None:
 # -- SQLite
 
 
-def test_a_ledger_that_is_not_there_will_be_made(
+def test_a_ledger_that_does_not_exist_yet_is_fine(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     report = checked()
-    assert one(report, "ledger.url") == (Level.OK, f"{tmp_path}/consents.db will be made")
-    assert one(report, "ledger.vault_key") == (
-        Level.OK,
-        f"{tmp_path}/keys/vault.key will be made at the first start",
-    )
+    assert outcome(report, "ledger.url") == (Level.OK, "ledger.url.ok")
+    assert f"{tmp_path}/consents.db" in one(report, "ledger.url").problem
+    assert outcome(report, "ledger.vault_key") == (Level.OK, "ledger.vault_key.ok")
+    assert f"{tmp_path}/keys/vault.key" in one(report, "ledger.vault_key").problem
     assert report.faults == ()
 
 
-def test_a_ledger_is_looked_at_without_writing(
+def test_a_ledger_is_read_without_writing(
     checked: Callable[..., Report], tmp_path: Path, database: Path
 ) -> None:
     (tmp_path / "agi-bridge.toml").touch()
     before = sorted(tmp_path.rglob("*"))
-    level, text = one(checked(), "ledger.url")
-    assert level is Level.OK
-    assert text.startswith(f"{database}, 0.")
+    finding = one(checked(), "ledger.url")
+    assert finding.level is Level.OK
+    assert str(database) in finding.problem
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -88,64 +87,59 @@ def test_a_ledger_in_use_is_read_with_its_log(
         connection.commit()
         report = checked()
     connection.close()
-    assert found(report, "ledger.url")[0] == (
-        Level.FAULT,
-        "its tables are of a newer version; install the agi-bridge that made them",
-    )
+    assert outcomes(report, "ledger.url")[0] == (Level.FAULT, "ledger.url.newer")
 
 
 def test_a_ledger_of_an_older_version_is_to_be_upgraded(
     checked: Callable[..., Report], database: Path
 ) -> None:
     changed(database, "DROP TABLE alembic_version")
-    level, text = found(checked(), "ledger.url")[0]
-    assert level is Level.FAULT
-    assert text.endswith("then run `agi-bridge consents upgrade`")
+    report = checked()
+    assert outcomes(report, "ledger.url")[0] == (Level.FAULT, "ledger.url.older")
+    assert "`agi-bridge consents upgrade`" in found(report, "ledger.url")[0].fix
 
 
 def test_a_disk_that_is_nearly_full_is_noted(
     checked: Callable[..., Report], database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000_000))
-    level, text = one(checked(), "ledger.url")
-    assert level is Level.NOTE
-    assert text.startswith(str(database))
-    assert text.endswith(" MB, 100 MB free; make room: a full disk takes no consents")
+    finding = one(checked(), "ledger.url")
+    assert (finding.level, finding.code) == (Level.NOTE, "ledger.url.little_space")
+    assert str(database) in finding.problem
+    assert "100 MB" in finding.problem
 
 
 def test_a_ledger_that_every_account_can_read_is_noted(
     checked: Callable[..., Report], database: Path
 ) -> None:
     database.chmod(0o644)
-    assert found(checked(), "ledger.url")[1] == (
-        Level.NOTE,
-        f"every account may open {database}; chmod 600 it",
-    )
+    assert outcomes(checked(), "ledger.url")[1] == (Level.NOTE, "ledger.url.open")
 
 
-def test_an_empty_file_is_no_ledger_yet(checked: Callable[..., Report], tmp_path: Path) -> None:
-    (tmp_path / "consents.db").touch(mode=0o600)
-    assert one(checked(), "ledger.url")[0] is Level.OK
-    assert one(checked(), "ledger.vault_key")[0] is Level.OK
-
-
-def test_a_ledger_that_cannot_be_seen_is_a_fault(
+def test_an_empty_file_counts_as_a_new_ledger(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
-    (tmp_path / "consents.db").symlink_to("consents.db")  # root may see everything but this
-    level, said = one(checked(), "ledger.url")
-    assert level is Level.FAULT
-    assert "cannot be seen (Too many levels of symbolic links)" in said
+    (tmp_path / "consents.db").touch(mode=0o600)
+    assert outcome(checked(), "ledger.url") == (Level.OK, "ledger.url.ok")
+    assert outcome(checked(), "ledger.vault_key") == (Level.OK, "ledger.vault_key.ok")
 
 
-def test_a_file_that_is_no_database_is_a_fault(
+def test_a_ledger_that_cannot_be_opened_is_a_fault(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "consents.db").symlink_to("consents.db")  # root may open everything but this
+    finding = one(checked(), "ledger.url")
+    assert (finding.level, finding.code) == (Level.FAULT, "ledger.url.unreadable")
+    assert "Too many levels of symbolic links" in finding.problem
+
+
+def test_a_file_that_is_not_a_database_is_a_fault(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     (tmp_path / "consents.db").write_text("notes" * 1000, encoding="utf-8")
-    assert found(checked(), "ledger.url")[0] == (
-        Level.FAULT,
-        f"{tmp_path}/consents.db cannot be read (file is not a database)",
-    )
+    report = checked()
+    assert outcomes(report, "ledger.url")[0] == (Level.FAULT, "ledger.url.unreachable")
+    assert "file is not a database" in found(report, "ledger.url")[0].problem
 
 
 def test_a_ledger_of_another_account_is_a_fault(
@@ -154,9 +148,7 @@ def test_a_ledger_of_another_account_is_a_fault(
     # Root may read anything, so the system's answer is given here.
     real = os.access
     monkeypatch.setattr("os.access", lambda place, mode: place != database and real(place, mode))
-    level, text = one(checked(), "ledger.url")
-    assert level is Level.FAULT
-    assert "may not read and write" in text
+    assert outcome(checked(), "ledger.url") == (Level.FAULT, "ledger.url.not_writable")
 
 
 # -- PostgreSQL
@@ -166,19 +158,15 @@ def at(url: str) -> str:
     return f'ledger = {{url = "{url}"}}'
 
 
-def test_a_postgresql_that_answers_is_named_with_its_version(
+def test_a_postgresql_that_answers_is_shown_with_its_version(
     checked: Callable[..., Report], postgresql_url: str
 ) -> None:
     report = checked(at(postgresql_url))
-    findings = found(report, "ledger.url")
-    assert findings[0][0] is Level.OK
-    assert " on PostgreSQL " in findings[0][1]
-    assert findings[1:] == [
-        (
-            Level.NOTE,
-            "the server runs with fsync off: its crash may lose consents; set fsync = on",
-        )
+    assert outcomes(report, "ledger.url") == [
+        (Level.OK, "ledger.url.ok"),
+        (Level.NOTE, "ledger.url.fsync"),
     ]
+    assert " on PostgreSQL " in found(report, "ledger.url")[0].problem
     assert report.faults == ()
 
 
@@ -193,27 +181,26 @@ def test_nothing_is_written_into_postgresql(
     assert tables == (0,)
 
 
-def test_a_key_that_is_gone_while_postgresql_holds_the_ledger_is_a_fault(
+def test_a_missing_key_of_a_ledger_in_postgresql_is_a_fault(
     checked: Callable[..., Report], postgresql_url: str, tmp_path: Path
 ) -> None:
     ledger(postgresql_url, tmp_path / "keys")
     assert checked(at(postgresql_url)).faults == ()
     (tmp_path / "keys" / "lookup.key").unlink()
     (fault,) = checked(at(postgresql_url)).faults
-    assert fault.key == "ledger.lookup_key"
-    assert fault.text.endswith("put it back from its back-up")
+    assert fault.code == "ledger.lookup_key.missing"
 
 
 def test_a_standby_is_a_fault(
     checked: Callable[..., Report], postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What a server says of itself; a second one that follows it would take seconds to make.
+    # The server's answer is changed, because a real standby takes seconds to set up.
     monkeypatch.setattr(
         "agi_bridge.app.start_checks.text_of",
         lambda sql: text(sql.replace("pg_is_in_recovery()", "true").replace("'fsync'", "'jit'")),
     )
-    findings = found(checked(at(postgresql_url)), "ledger.url")
-    assert (Level.FAULT, "is a standby, which takes no writes; name the primary") in findings
+    findings = outcomes(checked(at(postgresql_url)), "ledger.url")
+    assert (Level.FAULT, "ledger.url.standby") in findings
 
 
 def test_a_postgresql_that_does_not_answer_is_a_fault_without_the_password(
@@ -229,15 +216,13 @@ def test_a_postgresql_that_does_not_answer_is_a_fault_without_the_password(
         """,
         DB="open-sesame",
     )
-    level, said = one(report, "ledger.url")
-    assert level is Level.FAULT
-    assert said.startswith("no connection to PostgreSQL (")
-    assert "Connection refused" in said
+    assert outcome(report, "ledger.url") == (Level.FAULT, "ledger.url.unreachable")
+    assert "Connection refused" in one(report, "ledger.url").problem
     assert "open-sesame" not in printed(report)
-    assert one(report, "ledger.password")[0] is Level.OK
+    assert outcome(report, "ledger.password") == (Level.OK, "ledger.password.ok")
 
 
-def test_a_database_elsewhere_should_be_reached_encrypted(
+def test_an_unencrypted_connection_to_another_machine_is_noted(
     checked: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
@@ -246,28 +231,27 @@ def test_a_database_elsewhere_should_be_reached_encrypted(
     monkeypatch.setattr(psycopg, "connect", refused)
     monkeypatch.setattr(psycopg.Connection, "connect", refused)
     report = checked(at("postgresql://u@db.example/consents"))
-    assert found(report, "ledger.url") == [
-        (Level.FAULT, "no connection to PostgreSQL (no route)"),
-        (
-            Level.NOTE,
-            "nothing demands encryption on the way to the database; add ?sslmode=verify-full",
-        ),
+    assert outcomes(report, "ledger.url") == [
+        (Level.FAULT, "ledger.url.unreachable"),
+        (Level.NOTE, "ledger.url.unencrypted"),
     ]
+    unreachable, unencrypted = found(report, "ledger.url")
+    assert "to host" not in unreachable.problem  # one line
+    assert "?sslmode=verify-full" in unencrypted.fix
 
 
 # -- keys
 
 
-def test_keys_that_were_made_are_named_with_their_modes(
+def test_key_files_are_shown_with_their_modes(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     keys(tmp_path / "keys")
     report = checked()
     for name in ("vault", "lookup", "signing"):
-        assert one(report, f"ledger.{name}_key") == (
-            Level.OK,
-            f"{tmp_path}/keys/{name}.key (mode 600); keep a copy away from the database",
-        )
+        finding = one(report, f"ledger.{name}_key")
+        assert finding.level is Level.OK
+        assert f"{tmp_path}/keys/{name}.key (mode 600)" in finding.problem
     assert not found(report, "ledger")
 
 
@@ -275,43 +259,39 @@ def test_a_key_that_every_account_can_read_is_noted(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     (keys(tmp_path / "keys") / "vault.key").chmod(0o644)
-    assert one(checked(), "ledger.vault_key") == (
-        Level.NOTE,
-        f"every account may open {tmp_path}/keys/vault.key; chmod 600 it",
-    )
+    assert outcome(checked(), "ledger.vault_key") == (Level.NOTE, "ledger.vault_key.open")
 
 
-def test_a_key_that_is_gone_while_the_ledger_is_there_is_a_fault(
+def test_a_missing_key_of_an_existing_ledger_is_a_fault(
     checked: Callable[..., Report], tmp_path: Path, database: Path
 ) -> None:
-    del database  # is there
+    del database  # it exists
     (tmp_path / "keys" / "signing.key").unlink()
-    level, text = one(checked(), "ledger.signing_key")
-    assert level is Level.FAULT
-    assert text.endswith("is not there although the ledger is; put it back from its back-up")
+    assert outcome(checked(), "ledger.signing_key") == (Level.FAULT, "ledger.signing_key.missing")
 
 
-def test_a_key_file_that_cannot_be_seen_is_a_fault(
+def test_a_key_file_that_cannot_be_opened_is_a_fault(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
-    (tmp_path / "keys").symlink_to("keys")  # root may see everything but through this
-    level, text = one(checked(), "ledger.lookup_key")
-    assert level is Level.FAULT
-    assert "cannot be seen (Too many levels of symbolic links)" in text
+    (tmp_path / "keys").symlink_to("keys")  # root may open everything but this
+    finding = one(checked(), "ledger.lookup_key")
+    assert (finding.level, finding.code) == (Level.FAULT, "ledger.lookup_key.unreadable")
+    assert "Too many levels of symbolic links" in finding.problem
 
 
-def test_a_file_that_holds_no_key_is_a_fault_and_not_shown(
+def test_a_file_without_a_key_is_a_fault_that_hides_its_content(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     (keys(tmp_path / "keys") / "vault.key").write_text("open-sesame\n", encoding="utf-8")
     report = checked()
-    level, text = one(report, "ledger")
-    assert level is Level.FAULT
-    assert "vault.key: does not hold one or more keys" in text
+    assert outcome(report, "ledger") == (Level.FAULT, "ledger.keys")
+    assert "vault.key" in one(report, "ledger").problem
     assert "open-sesame" not in printed(report)
 
 
-def test_keys_elsewhere_are_looked_at_there(checked: Callable[..., Report], tmp_path: Path) -> None:
+def test_keys_are_read_from_where_the_settings_say(
+    checked: Callable[..., Report], tmp_path: Path
+) -> None:
     elsewhere = keys(tmp_path / "elsewhere")
     report = checked(
         f"""
@@ -323,41 +303,37 @@ def test_keys_elsewhere_are_looked_at_there(checked: Callable[..., Report], tmp_
         LOOKUP=(elsewhere / "lookup.key").read_text(encoding="utf-8"),
     )
     assert report.faults == ()
-    assert one(report, "ledger.lookup_key") == (
-        Level.OK,
-        "44 characters from the environment variable LOOKUP",
-    )
+    assert outcome(report, "ledger.lookup_key") == (Level.OK, "ledger.lookup_key.ok")
+    assert "44 characters" in one(report, "ledger.lookup_key").problem
+    assert "LOOKUP" in one(report, "ledger.lookup_key").problem
 
 
 # -- checkpoints
 
 
-def test_checkpoints_that_stay_here_are_noted(
-    checked: Callable[..., Report], tmp_path: Path
-) -> None:
+def test_checkpoints_that_stay_on_this_machine_are_noted(checked: Callable[..., Report]) -> None:
     report = checked()
-    assert one(report, f"{TABLE}.file") == (Level.OK, f"{tmp_path} can be written")
-    level, text = one(report, TABLE)
-    assert level is Level.NOTE
-    assert text.startswith("checkpoints stay on this machine: an attacker here could take them too")
+    assert outcome(report, f"{TABLE}.file") == (Level.OK, f"{TABLE}.file.ok")
+    assert outcome(report, TABLE) == (Level.NOTE, f"{TABLE}.local")
 
 
-def test_checkpoints_that_go_to_syslog_are_in_order(checked: Callable[..., Report]) -> None:
+def test_checkpoints_that_go_to_syslog_are_fine(checked: Callable[..., Report]) -> None:
     assert not found(checked("ledger = {checkpoints = {syslog = true}}"), TABLE)
 
 
-def test_the_program_that_takes_checkpoints_must_be_there(
+def test_the_program_that_takes_checkpoints_must_exist(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     table = 'ledger = {checkpoints = {command = ["carry", "-"]}}'
-    assert one(checked(table), f"{TABLE}.command") == (
+    assert outcome(checked(table), f"{TABLE}.command") == (
         Level.FAULT,
-        "the program 'carry' is not found; install it or name its full path",
+        f"{TABLE}.command.not_found",
     )
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "carry").touch(mode=0o755)
     report = checked(table)
-    assert one(report, f"{TABLE}.command") == (Level.OK, str(tmp_path / "bin" / "carry"))
+    finding = one(report, f"{TABLE}.command")
+    assert (finding.level, finding.problem) == (Level.OK, str(tmp_path / "bin" / "carry"))
     assert not found(report, TABLE)
 
 
@@ -368,9 +344,7 @@ def test_a_file_of_checkpoints_that_may_not_be_written_is_a_fault(
     file.touch()
     real = os.access
     monkeypatch.setattr("os.access", lambda place, mode: place != file and real(place, mode))
-    level, text = one(checked(), f"{TABLE}.file")
-    assert level is Level.FAULT
-    assert "may not write" in text
+    assert outcome(checked(), f"{TABLE}.file") == (Level.FAULT, f"{TABLE}.file.not_writable")
 
 
 def test_a_folder_of_checkpoints_that_is_a_file_is_a_fault(
@@ -378,4 +352,4 @@ def test_a_folder_of_checkpoints_that_is_a_file_is_a_fault(
 ) -> None:
     (tmp_path / "file").touch()
     report = checked(f'ledger = {{checkpoints = {{file = "{tmp_path}/file/c.jsonl"}}}}')
-    assert one(report, f"{TABLE}.file") == (Level.FAULT, f"{tmp_path}/file is no folder")
+    assert outcome(report, f"{TABLE}.file") == (Level.FAULT, f"{TABLE}.file.no_folder")

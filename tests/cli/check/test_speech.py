@@ -1,4 +1,4 @@
-"""What `check` says of speech: recordings within the PBX's reach, engines that can speak."""
+"""`agi-bridge check`: its findings about recordings and speech engines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from agi_bridge.app.findings import Level, Report
 from agi_bridge.speech import SHIPPED
-from tests.support.checking import found, one, printed
+from tests.support.checking import found, one, outcome, outcomes, printed
 
 if TYPE_CHECKING:
     import os
@@ -31,17 +31,14 @@ SPEAK = '{kind = "command", command = ["speak", "{output}"]}'
 # -- engines
 
 
-def test_without_an_engine_texts_are_skipped(checked: Callable[..., Report]) -> None:
-    level, text = one(checked(), "speech.engines")
-    assert level is Level.OK
-    assert "are skipped" in text
+def test_no_engine_is_fine(checked: Callable[..., Report]) -> None:
+    assert outcome(checked(), "speech.engines") == (Level.OK, "speech.engines.ok")
 
 
 def test_a_program_that_is_not_installed_is_a_fault(checked: Callable[..., Report]) -> None:
-    assert one(checked(speech(SPEAK)), "speech.engines.1.command") == (
-        Level.FAULT,
-        "the program 'speak' is not found; install it or name its full path",
-    )
+    finding = one(checked(speech(SPEAK)), "speech.engines.1.command")
+    assert (finding.level, finding.code) == (Level.FAULT, "speech.engine.command.not_found")
+    assert "'speak'" in finding.problem
 
 
 def test_a_program_that_is_installed_is_named(
@@ -50,7 +47,8 @@ def test_a_program_that_is_installed_is_named(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "speak").touch(mode=0o755)
     report = checked(speech(SPEAK, pbx_cache="/sounds"))
-    assert one(report, "speech.engines.1.command") == (Level.OK, str(tmp_path / "bin" / "speak"))
+    finding = one(report, "speech.engines.1.command")
+    assert (finding.level, finding.problem) == (Level.OK, str(tmp_path / "bin" / "speak"))
     assert not found(report, "speech.pbx_cache")
     assert not found(report, "speech.engines")
 
@@ -59,13 +57,13 @@ def test_an_application_of_the_pbx_is_named_and_needs_no_cache(
     checked: Callable[..., Report],
 ) -> None:
     report = checked(speech('{kind = "pbx", command = ["Flite", "{text}"]}'))
-    level, text = one(report, "speech.engines.1.command")
-    assert level is Level.OK
-    assert "asterisk -rx 'core show application Flite'" in text
+    finding = one(report, "speech.engines.1.command")
+    assert finding.level is Level.OK
+    assert "asterisk -rx 'core show application Flite'" in finding.problem
     assert not found(report, "speech.pbx_cache")
 
 
-def test_of_a_service_the_host_is_named_and_of_its_key_the_length(
+def test_a_service_is_shown_by_its_host_and_its_key_by_the_length(
     checked: Callable[..., Report],
 ) -> None:
     engine = (
@@ -73,11 +71,10 @@ def test_of_a_service_the_host_is_named_and_of_its_key_the_length(
         'voices = {"*" = "x"}, key = {env = "VOICE"}}'
     )
     report = checked(speech(engine), VOICE="open-sesame")
-    assert one(report, "speech.engines.1.url")[1].startswith("speech.example, not tried")
-    assert one(report, "speech.engines.1.key") == (
-        Level.OK,
-        "11 characters from the environment variable VOICE",
-    )
+    assert one(report, "speech.engines.1.url").level is Level.OK
+    assert "speech.example" in one(report, "speech.engines.1.url").problem
+    assert one(report, "speech.engines.1.key").level is Level.OK
+    assert "11 characters" in one(report, "speech.engines.1.key").problem
     assert "open-sesame" not in printed(report)
     without = checked(speech(engine.replace(', key = {env = "VOICE"}', "")))
     assert not found(without, "speech.engines.1.key")
@@ -88,10 +85,9 @@ def test_a_model_whose_files_are_missing_is_a_fault_by_its_key(
 ) -> None:
     monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda name: name)
     engine = f'{{kind = "piper", voices = {{en = "{tmp_path}/joe.onnx"}}}}'
-    assert one(checked(speech(engine)), "speech.engines.1.voices") == (
-        Level.FAULT,
-        f"names {tmp_path}/joe.onnx, which is not there",
-    )
+    finding = one(checked(speech(engine)), "speech.engines.1.voices")
+    assert (finding.level, finding.code) == (Level.FAULT, "speech.engine.voices.unusable")
+    assert f"{tmp_path}/joe.onnx" in finding.problem
 
 
 def test_a_model_whose_package_is_missing_is_a_fault_that_names_the_extra(
@@ -99,28 +95,27 @@ def test_a_model_whose_package_is_missing_is_a_fault_that_names_the_extra(
 ) -> None:
     monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda _: None)
     report = checked(speech('{kind = "kokoro", voices_at = "/voices"}'))
-    level, text = one(report, "speech.engines.1.kind")
-    assert level is Level.FAULT
-    assert "of the extra kokoro: in the source's folder, " in text
+    finding = one(report, "speech.engines.1.kind")
+    assert (finding.level, finding.code) == (Level.FAULT, "speech.engine.kind.unusable")
+    assert "kokoro" in finding.text
 
 
 @pytest.fixture
 def joe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A voice's files, and every package there."""
+    """The files of a voice, with every package installed."""
     monkeypatch.setattr("agi_bridge.speech.engines.model_client.find_spec", lambda name: name)
     (tmp_path / "joe.onnx.json").touch()
     (tmp_path / "joe.onnx").touch()
     return tmp_path / "joe.onnx"
 
 
-def test_a_model_that_is_there_tells_its_languages(
+def test_a_model_that_can_be_used_is_shown_with_its_languages(
     checked: Callable[..., Report], joe: Path
 ) -> None:
     engine = f'{{kind = "piper", voices = {{fr = "{joe}", en = "{joe}"}}}}'
-    assert one(checked(speech(engine)), "speech.engines.1") == (
-        Level.OK,
-        "piper speaks en, fr: packages and files are there",
-    )
+    finding = one(checked(speech(engine)), "speech.engines.1")
+    assert finding.level is Level.OK
+    assert "piper speaks en, fr" in finding.problem
 
 
 def test_a_model_that_may_not_be_read_is_a_fault(
@@ -131,21 +126,17 @@ def test_a_model_that_may_not_be_read_is_a_fault(
 
     monkeypatch.setattr("agi_bridge.speech.engines.piper.sha256_of", refused)
     engine = f'{{kind = "piper", voices = {{en = "{joe}"}}}}'
-    assert one(checked(speech(engine)), "speech.engines.1") == (
-        Level.FAULT,
-        "a file of its model cannot be read (Permission denied)",
-    )
+    finding = one(checked(speech(engine)), "speech.engines.1")
+    assert (finding.level, finding.code) == (Level.FAULT, "speech.engine.unreadable")
+    assert "Permission denied" in finding.problem
 
 
 def test_a_cache_that_the_pbx_may_not_enter_is_noted(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
-    level, text = one(
-        checked(f'state_dir = "{tmp_path}/state"\n{speech(SPEAK)}'), "speech.pbx_cache"
-    )
-    assert level is Level.NOTE
-    assert "can the one that runs Asterisk read it?" in text
+    report = checked(f'state_dir = "{tmp_path}/state"\n{speech(SPEAK)}')
+    assert outcome(report, "speech.pbx_cache") == (Level.NOTE, "speech.pbx_cache.closed")
 
 
 # -- recordings
@@ -153,7 +144,7 @@ def test_a_cache_that_the_pbx_may_not_enter_is_noted(
 
 @pytest.fixture
 def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of prompts; all that is above it counts as open, whatever this machine's is."""
+    """A folder of prompts whose parents count as open, whatever they are on this machine."""
     folder = tmp_path / "prompts"
     shutil.copytree(SHIPPED, folder)
     above = set(folder.parents)
@@ -166,87 +157,79 @@ def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_prompts_that_every_account_can_read_are_in_order(
+def test_prompts_that_every_account_can_read_are_fine(
     checked: Callable[..., Report], prompts: Path
 ) -> None:
     report = checked(f'speech = {{prompts = "{prompts}"}}')
-    assert one(report, "speech.prompts") == (
-        Level.OK,
-        f"{prompts} is open to the account that runs Asterisk",
-    )
+    assert outcome(report, "speech.prompts") == (Level.OK, "speech.prompts.ok")
+    assert str(prompts) in one(report, "speech.prompts").problem
 
 
 def test_a_prompt_that_the_pbx_may_not_read_is_noted(
     checked: Callable[..., Report], prompts: Path
 ) -> None:
     (prompts / "fr" / "busy.wav").chmod(0o600)
-    level, text = one(checked(f'speech = {{prompts = "{prompts}"}}'), "speech.prompts")
-    assert level is Level.NOTE
-    assert text.startswith(f"{prompts}/fr/busy.wav is closed to other accounts")
+    finding = one(checked(f'speech = {{prompts = "{prompts}"}}'), "speech.prompts")
+    assert (finding.level, finding.code) == (Level.NOTE, "speech.prompts.closed")
+    assert f"{prompts}/fr/busy.wav" in finding.problem
 
 
-def test_prompts_on_another_machine_are_only_named(
-    checked: Callable[..., Report],
-) -> None:
+def test_prompts_on_another_machine_are_not_checked(checked: Callable[..., Report]) -> None:
     report = checked('speech = {pbx_prompts = "/sounds"}')
-    assert one(report, "speech.prompts") == (
-        Level.OK,
-        f"{SHIPPED}, which the PBX must see as /sounds",
-    )
+    finding = one(report, "speech.prompts")
+    assert finding.level is Level.OK
+    assert str(SHIPPED) in finding.problem
+    assert "/sounds" in finding.problem
 
 
-def test_recordings_are_looked_at_as_prompts_are(
-    checked: Callable[..., Report], prompts: Path
-) -> None:
+def test_recordings_are_checked_like_prompts(checked: Callable[..., Report], prompts: Path) -> None:
     (prompts / "fr" / "busy.wav").chmod(0o600)
-    level, text = one(checked(speech(recordings=str(prompts))), "speech.recordings")
-    assert level is Level.NOTE
-    assert text.startswith(f"{prompts}/fr/busy.wav is closed to other accounts")
+    finding = one(checked(speech(recordings=str(prompts))), "speech.recordings")
+    assert (finding.level, finding.code) == (Level.NOTE, "speech.recordings.closed")
+    assert f"{prompts}/fr/busy.wav" in finding.problem
 
 
-def test_a_folder_of_recordings_that_is_not_there_yet_is_noted(
+def test_a_folder_of_recordings_that_does_not_exist_is_noted(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
-    assert one(checked(speech(recordings=f"{tmp_path}/mine")), "speech.recordings") == (
-        Level.NOTE,
-        f"{tmp_path}/mine is not there: nothing is played from it",
-    )
+    finding = one(checked(speech(recordings=f"{tmp_path}/mine")), "speech.recordings")
+    assert (finding.level, finding.code) == (Level.NOTE, "speech.recordings.missing")
+    assert f"{tmp_path}/mine" in finding.problem
 
 
 # -- over HTTP
 
 
-def test_over_http_it_is_said_where_the_address_must_lead(
+def test_over_http_the_url_and_the_release_of_the_pbx_are_shown(
     checked: Callable[..., Report], unused_tcp_port: int
 ) -> None:
     web = f'web = {{host = "0.0.0.0", port = {unused_tcp_port}}}'
     report = checked(speech(SPEAK, delivery="http", url=URL) + "\n" + web)
-    address, release = found(report, "speech.delivery")
-    assert address == (
-        Level.OK,
-        f"the PBX fetches recordings from {URL}, which must lead to 0.0.0.0 port {unused_tcp_port}",
-    )
-    assert release[0] is Level.NOTE
-    assert "use 18.18, 20.3, 21 or later" in release[1]
+    assert outcomes(report, "speech.delivery") == [
+        (Level.OK, "speech.delivery.ok"),
+        (Level.NOTE, "speech.delivery.pbx_version"),
+    ]
+    address, _ = found(report, "speech.delivery")
+    assert URL in address.problem
+    assert f"0.0.0.0 port {unused_tcp_port}" in address.problem
     assert not found(report, "speech.url")
     assert not found(report, "speech.prompts")
     assert not found(report, "speech.pbx_cache")
-    assert "listens for the PBX alone" in one(report, "web.token")[1]
-    assert one(report, "web.port")[0] is Level.OK
+    assert outcome(report, "web.token") == (Level.OK, "web.token.ok")
+    assert outcome(report, "web.port") == (Level.OK, "web.port.ok")
     assert not found(report, "web.instaply_token")
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "code"),
     [
-        ("http://127.0.0.1:4580", "a PBX elsewhere cannot fetch from it"),
-        ("http://[::1]:4580", "a PBX elsewhere cannot fetch from it"),
-        (URL, "a reverse proxy at 192.0.2.20 hands on to it"),
+        ("http://127.0.0.1:4580", "speech.url.loopback"),
+        ("http://[::1]:4580", "speech.url.loopback"),
+        (URL, "speech.url.proxy"),
     ],
 )
-def test_an_address_that_leads_nowhere_from_other_machines_is_noted(
-    checked: Callable[..., Report], url: str, words: str
+def test_a_url_that_another_machine_cannot_use_is_noted(
+    checked: Callable[..., Report], url: str, code: str
 ) -> None:
-    level, text = one(checked(speech(delivery="http", url=url)), "speech.url")
-    assert level is Level.NOTE
-    assert words in text
+    report = checked(speech(delivery="http", url=url))
+    assert outcome(report, "speech.url") == (Level.NOTE, code)
