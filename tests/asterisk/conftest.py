@@ -54,6 +54,8 @@ exten => freepbx,1,Set(FROM_DID=14155550113)
  same => n,Goto(agi-bridge-freepbx,s,1)
 exten => classic,1,AGI(${CLASSIC},+14155550111)
  same => n,Hangup()
+exten => enhanced,1,EAGI(${ENHANCED})
+ same => n,Hangup()
 exten => own-bridge,1,Set(AGI_BRIDGE_URL=${OWN_URL})
  same => n,Goto(agi-bridge,+14155550114,1)
 """

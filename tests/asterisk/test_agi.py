@@ -10,6 +10,8 @@ import pytest
 
 from agi_bridge.agi import Channel, Server
 from agi_bridge.lab.sip.call import End
+from tests.support import agi_program
+from tests.support.agi_program import SECOND
 from tests.support.bridge_fixture import AGREEMENT, FORWARD
 from tests.support.call_env import KEY
 from tests.support.heard import hears
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tests.support.bridge_fixture import BridgeFixture
 
 pytestmark = pytest.mark.asterisk
+
+AGI_PROGRAM = agi_program.__file__
 
 
 async def test_a_talk_limit_ends_the_dialled_call_and_not_the_callers(
@@ -122,3 +126,14 @@ async def test_classic_agi_hears_of_a_hangup(pbx: Pbx, bridge: BridgeFixture) ->
     await call.hang_up()
     await bridge.stored("disclosed", "abandoned")
     await pbx.silent()
+
+
+async def test_a_program_that_eagi_starts_hears_the_caller(pbx: Pbx, tmp_path: Path) -> None:
+    sound = tmp_path / "heard.sln"
+    program = tmp_path / "listen.sh"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} {AGI_PROGRAM} listen {sound}\n")
+    program.chmod(0o755)
+    await pbx.asterisk.set_global("ENHANCED", str(program))
+    call = await pbx.call("enhanced")
+    await call.ended(within=20)
+    assert len(sound.read_bytes()) >= SECOND

@@ -2,12 +2,16 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import structlog
 import uvloop
 
 from agi_bridge.agi import AGIHangup, Channel
 from agi_bridge.agi.stdio import run
+
+SECOND = 16000
+"""Bytes of signed linear sound at 8 kHz."""
 
 
 async def play(channel: Channel) -> None:
@@ -24,6 +28,15 @@ async def wait(channel: Channel) -> None:
             await asyncio.Event().wait()
     except AGIHangup:
         await channel.set_variable("RESULT", "hangup")
+
+
+async def listen(channel: Channel) -> None:
+    """Write a second of the caller's sound into the file that is named last."""
+    await channel.answer()
+    heard = b""
+    while channel.audio is not None and len(heard) < SECOND:
+        heard += await channel.audio.read()
+    Path(sys.argv[-1]).write_bytes(heard)
 
 
 async def fail(_channel: Channel) -> None:
