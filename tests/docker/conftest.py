@@ -16,15 +16,24 @@ if TYPE_CHECKING:
 
 OVERRIDE = """
 services:
+{bridge}
+  hook:
+    command: [fake-hook, --port, "8080", --scenario, "{scenario}"]
+{secrets}
+"""
+PHONES = """
+secrets:
+  pjsip_local: {{file: "{accounts}"}}
+"""
+"""A trunk that leads to the telephones of the test, on the host. PJSIP asks DNS, not /etc/hosts."""
+HOST = "172.30.45.1"
+"""The host on the network of the containers."""
+SHORT = """
   bridge:
     environment: {{AGI_BRIDGE_SPEECH__PROMPTS: /prompts, AGI_BRIDGE_LINES__SHOP__DIGITS: own}}
     volumes: ["{prompts}:/prompts:ro"]
-  hook:
-    command: [fake-hook, --port, "8080", --scenario, "{scenario}"]
-  pbx:
-    extra_hosts: ["caller:172.30.45.1"]
 """
-"""Short prompts; telephones on the host, at the network's own address."""
+"""The beginnings of the prompts, so that a dialogue takes seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +44,28 @@ def engine() -> Iterator[DockerEngine]:
 
 
 class Containers:
-    """The containers of docker/compose.yaml, with short prompts; all gone at the end."""
+    """The containers of docker/compose.yaml; all gone at the end."""
 
     def __init__(self, engine: DockerEngine, folder: Path) -> None:
         self.engine = engine
         self._override = folder / "compose.test.yaml"
         self.prompts = folder / "prompts"
 
-    def up(self, scenario: str = "dial") -> None:
-        """Start bridge, hook and PBX; wait until all are healthy."""
-        if not self.prompts.exists():
-            shorten(self.prompts)
-        text = OVERRIDE.format(prompts=self.prompts, scenario=scenario)
+    def up(self, scenario: str = "dial", *, short: bool = True) -> None:
+        """Start bridge, hook and PBX, and wait until all are healthy.
+
+        `short`: with short prompts, and a trunk to the telephones of the test.
+        """
+        bridge = secrets = ""
+        if short:
+            if not self.prompts.exists():
+                shorten(self.prompts)
+            accounts = self._override.with_name("pjsip_local.conf")
+            text = (ROOT / "docker/secrets/pjsip_local.conf").read_text(encoding="utf-8")
+            accounts.write_text(text.replace("sip:caller:", f"sip:{HOST}:"), encoding="utf-8")
+            bridge = SHORT.format(prompts=self.prompts)
+            secrets = PHONES.format(accounts=accounts)
+        text = OVERRIDE.format(bridge=bridge, scenario=scenario, secrets=secrets)
         self._override.write_text(text, encoding="utf-8")
         self.compose("up", "--detach", "--no-build", "--wait", "bridge", "hook", "pbx")
 

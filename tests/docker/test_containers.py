@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from agi_bridge.lab.sip.phone import SipPhone
+from tests.docker.conftest import HOST
 from tests.support.docker_engine import ROOT
 from tests.support.heard import hears
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
-HOST: Final = "172.30.45.1"
-"""The host on the network of the containers."""
 PBX: Final = ("172.30.45.11", 5060)
 SECRETS: Final = ROOT / "docker" / "secrets"
 BRIDGE: Final = "agi-bridge-bridge-1"
@@ -101,11 +99,10 @@ def test_the_image_for_sqlite_has_neither_postgresql_nor_what_built_it(
 
 
 async def test_one_whole_call_as_the_profile_places_it(containers: Containers) -> None:
-    await asyncio.to_thread(containers.up)
+    await asyncio.to_thread(containers.up, short=False)
     said = await asyncio.to_thread(
-        containers.compose, "--profile", "call", "run", "--rm", "--use-aliases",
-        "--volume", f"{containers.prompts}:{shipped(containers)}:ro", "caller",
-    )  # fmt: skip
+        containers.compose, "--profile", "call", "run", "--rm", "--use-aliases", "caller"
+    )
     assert said.rstrip().endswith("worked")
     assert states(containers) == ["accepted"]
     status = json.loads(containers.bridge("status", "--json"))
@@ -163,12 +160,3 @@ async def test_a_bridge_stopped_in_mid_dialogue_lets_it_end(containers: Containe
 def log(containers: Containers) -> str:
     """What the bridge wrote to standard error."""
     return containers.engine.logs(BRIDGE)
-
-
-def shipped(containers: Containers) -> Path:
-    """Where the prompts are in the image: the caller compares what it hears with them."""
-    found = containers.engine.docker(
-        "run", "--rm", "--network", "none", "--entrypoint", "python3", "agi-bridge", "-c",
-        "from agi_bridge.speech import SHIPPED; print(SHIPPED)",
-    )  # fmt: skip
-    return Path(found.strip())
