@@ -98,7 +98,7 @@ def load(config: Path | None, *, secrets: str = "", prompts: bool = True) -> Set
     """Load the configuration and set up logging. If it is wrong, print why and exit with 2.
 
     `secrets` is the prefix of the names of the secrets that the command needs; empty for all.
-    Without `prompts` recordings may be missing.
+    Without `prompts`, recordings may be missing.
     """
     from agi_bridge.observe import configure_logging
     from agi_bridge.settings import Settings, SettingsError
@@ -136,8 +136,8 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:
 def _interruptible() -> Iterator[None]:
     """Let SIGINT cancel what the event loop runs, also where it was ignored from the start.
 
-    A shell starts what stands before a `&` in a script with SIGINT ignored (POSIX, XCU 2.12). Then
-    Python installs no handler, and asyncio none either: it only ever takes Python's own over.
+    In a script, a shell starts a command that ends in `&` with SIGINT ignored (POSIX, XCU 2.12).
+    Python then installs no handler, and asyncio only ever replaces Python's own.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -1,4 +1,4 @@
-"""`agi-bridge health`: is the service well? For a container's HEALTHCHECK and for scripts."""
+"""`agi-bridge health`: prints the service's level, for a container's HEALTHCHECK and scripts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from agi_bridge.cli.status import ask_status
 
 
 def health(config: ConfigOption = None) -> None:
-    """Say in one word how the service is; the exit code is 0 for `ready` and `degraded`.
+    """Print `ready`, `degraded` or `not_ready`. The exit code is 0 for `ready` and `degraded`.
 
-    Asks the service through its control socket: needs neither a network nor curl. With `degraded`
-    callers are served, but something that all bridges share is down, such as the hook.
+    Asks the service through its control socket, without a network or curl. `degraded` means that
+    calls are served, but something that all bridges share is down, such as the hook.
     """
     document = ask_status(config)
     typer.echo(document["level"])

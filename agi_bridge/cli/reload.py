@@ -1,4 +1,4 @@
-"""`agi-bridge reload`: the running service reads its configuration again, and says how it went."""
+"""`agi-bridge reload`: has the running service reload its configuration, and prints the result."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SECONDS = 120.0
-"""How long a reload may take: new speech models are loaded before they are used."""
+"""How long a reload may take. New speech models are loaded first."""
 
 
 def reload(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Have the running service reload its configuration.
 
     The service reads and checks its own file, with its own account and environment. New calls see
-    the new configuration; calls in progress keep theirs. A configuration that cannot be used
-    changes nothing. Exit codes: 0 reloaded; 1 no service answers, or something that the
-    configuration names cannot be used; 2 the configuration is wrong.
+    the new configuration; calls in progress keep theirs. An invalid configuration changes nothing.
+    Exit codes: 0 reloaded; 1 no service answers, or something that the configuration names cannot
+    be used; 2 the configuration is wrong.
     """
     from agi_bridge.app.control import ControlError, ask
 
@@ -40,9 +40,10 @@ def reload(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
 
 
 def _state_dir(config: Path | None) -> Path:
-    """Where to ask. Inside the unit that is known without the file, which the service then judges.
+    """The state directory of the service to ask.
 
-    So it knows of a file that is not even TOML, and shows that what is on disk is not in force.
+    Inside the systemd unit it is known without the file. The service then reads the file itself, so
+    it also reports one that is not valid TOML.
     """
     from agi_bridge.app.control import runtime_dir
     from agi_bridge.settings import SettingsError, find_state_dir
@@ -71,29 +72,30 @@ class ReloadAnswer:
 
     @property
     def ok(self) -> bool:
-        """Whether the configuration on disk was taken."""
+        """Whether the configuration on disk is in force."""
         return bool(self.document["outcome"] != "refused")
 
     def json(self) -> object:
-        """The document as it came."""
+        """The document, unchanged."""
         return self.document
 
     def show(self, console: Console) -> None:
-        """Print it: what came of it, and what waits for a restart."""
+        """Print the result, and what needs a restart."""
         given = self.document
         if not self.ok:
-            console.print("refused: the configuration in force stays", soft_wrap=True)
+            console.print("refused: the old configuration stays in force", soft_wrap=True)
             for fault in given["faults"]:
                 console.print(printable(fault), soft_wrap=True)
             return
-        changed = "reloaded" if given["outcome"] == "applied" else "reloaded, nothing new"
+        changed = "reloaded" if given["outcome"] == "applied" else "reloaded, no changes"
         lines = count(given["lines"], "line")
         console.print(f"{changed}: {lines}, configuration {given['config'][:12]}", soft_wrap=True)
         if given["restart"]:
             waiting = ", ".join(given["restart"])
-            console.print(f"in force only after a restart: {printable(waiting)}", soft_wrap=True)
+            console.print(f"takes effect after a restart: {printable(waiting)}", soft_wrap=True)
         if given["read_at_start"]:
             secrets = ", ".join(given["read_at_start"])
             console.print(
-                f"a changed secret needs a restart here: {printable(secrets)}", soft_wrap=True
+                f"read at start only, so a change needs a restart: {printable(secrets)}",
+                soft_wrap=True,
             )

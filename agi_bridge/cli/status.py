@@ -1,4 +1,4 @@
-"""`agi-bridge status`: what an administrator asks at night, on one screen."""
+"""`agi-bridge status`: shows on one screen what the running service does, and its problems."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MEGABYTE = 1_000_000
 
 
 def status(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
-    """Show what the running service does, and what is wrong with it.
+    """Show what the running service does, and its problems.
 
     Asks the service through its control socket, so it works without the status listener. The exit
-    code is 0 if new callers are taken (ready or degraded), and 1 if not or if no service runs.
+    code is 0 if new calls are taken (ready or degraded), and 1 if not or if no service runs.
     """
     answer = StatusAnswer(ask_status(config))
     print_answer(answer, as_json=as_json)
@@ -33,7 +33,7 @@ def status(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
 
 
 def ask_status(config: Path | None) -> dict[str, Any]:
-    """Ask the running service. If none answers, say why in one line and exit with 1."""
+    """Ask the running service. If none answers, print why in one line and exit with 1."""
     from agi_bridge.app.control import ControlError, ask
     from agi_bridge.settings import find_state_dir
 
@@ -52,15 +52,15 @@ class StatusAnswer:
 
     @property
     def ok(self) -> bool:
-        """Whether new callers are taken."""
+        """Whether new calls are taken."""
         return bool(self.document["level"] != "not_ready")
 
     def json(self) -> object:
-        """The document as it came."""
+        """The document, unchanged."""
         return self.document
 
     def show(self, console: Console) -> None:
-        """Print it: the level, a line for each part, and each problem with its cure."""
+        """Print the level, a line for each part, and each problem with its cure."""
         from rich.text import Text
 
         service = self.document["service"]
@@ -95,7 +95,7 @@ class StatusAnswer:
             yield "config", f"the file on disk is not in force: {config['stale']}"
         clock = "synchronised" if service["clock_synchronised"] else "not synchronised"
         lag = round(1000 * service["loop_lag_seconds"])
-        yield "machine", f"clock {clock}, longest hold-up {lag} ms"
+        yield "machine", f"clock {clock}, event loop lag {lag} ms"
 
 
 def _calls(calls: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _ledger(ledger: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _waiting(waiting: Mapping[str, Any]) -> Iterator[str]:
     kinds: Mapping[str, int] | None = waiting["for_person"]
     if kinds is None or waiting["unsent"] is None:
-        yield "not known: the ledger does not answer"
+        yield "unknown: the ledger does not answer"
         return
     there = [f"{number} {kind}" for kind, number in kinds.items() if number]
     yield f"for a person: {', '.join(there)}" if there else "nothing for a person"
@@ -137,7 +137,7 @@ def _waiting(waiting: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ago(text: str, now: datetime) -> str:
-    """How long something is ago, in the two largest units: `3 d 4 h`, `12 min 5 s`."""
+    """The age of a time in its two largest units: `3 d 4 h`, `12 min 5 s`."""
     then = datetime.fromisoformat(text).astimezone(UTC)
     left = max(0, round((now - then).total_seconds()))
     parts: list[str] = []

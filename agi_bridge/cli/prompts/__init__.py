@@ -1,4 +1,4 @@
-"""`agi-bridge prompts …`: the group of commands. Each command is the module of its name."""
+"""The commands `agi-bridge prompts …`. Each module of this package is one command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`prompts check`: what is missing, stale or badly recorded, and the command that puts it right."""
+"""`prompts check`: finds missing, outdated and badly recorded prompts, and how to fix them."""
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _PLACEHOLDER: Final = "FOLDER"
 def check(
     *, line: AnyLineOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say what is missing, stale, badly recorded or too long, and how to put it right.
+    """Find prompts that are missing, out of date, badly recorded or too long, and how to fix them.
 
-    Exit code 1 if something would go wrong in a call (a fault); a note can wait.
+    Exit code 1: at least one fault, which callers would notice. A note can wait.
     """
     answer(run(load_settings(config), line, config=config), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The answer; `ok` unless something would go wrong in a call."""
+    """The issues of each line, and the commands that fix them."""
 
     lines: tuple[LinePrompts, ...]
     repairs: tuple[str, ...]
-    """Commands, to be run as they are."""
+    """Commands to run as they are."""
 
     @property
     def ok(self) -> bool:
-        """Whether every call can be held as it should."""
+        """Whether there is no fault."""
         from agi_bridge.prompts import Severity
 
         return not any(
@@ -59,7 +59,7 @@ class Checked:
         )
 
     def json(self) -> dict[str, object]:
-        """What is wrong, line by line, and the commands."""
+        """The issues of each line, and the commands that fix them."""
         return {
             "ok": self.ok,
             "lines": [
@@ -75,7 +75,7 @@ class Checked:
         }
 
     def show(self, console: Console) -> None:
-        """Print what is wrong, then how to put it right."""
+        """Print the issues, then the commands that fix them."""
         from agi_bridge.cli.output import table
 
         for each in self.lines:
@@ -85,7 +85,7 @@ class Checked:
         if rows:
             console.print(table(_COLUMNS, rows))
         if self.repairs:
-            console.print("\nTo put it right:")
+            console.print("\nTo fix them, run:")
             for command in self.repairs:
                 console.print(f"    {command}", soft_wrap=True)
         console.print(f"{'' if not rows else chr(10)}{self._sum(rows)}")
@@ -101,10 +101,10 @@ class Checked:
 
 
 async def run(settings: Settings, line: str | None, *, config: Path | None = None) -> Checked:
-    """Check the prompts of a line, or of all; `config` goes into the commands that repair.
+    """Check the prompts of a line, or of all; `config` becomes part of the printed commands.
 
     Raises:
-        UnknownLineError: no such line.
+        UnknownLineError: there is no such line.
         BadScript: the script cannot be used.
     """
     from agi_bridge.app.speech import inspect_lines
@@ -136,7 +136,7 @@ def _repairs(
 
 
 def _to_convert(settings: Settings, line: LinePrompts) -> list[Path]:
-    """The folders in which there are recordings that can be put right where they are."""
+    """The folders with recordings that can be converted in place."""
     from agi_bridge.app.speech import prompt_folders
     from agi_bridge.prompts import Remedy
 

@@ -1,8 +1,8 @@
-"""`prompts export`: the script of a line for a studio, into a folder that takes the recordings too.
+"""`prompts export`: writes the script of a line for a studio into a new folder.
 
-It holds `index.html` to read and print, `script.csv` for a spreadsheet, and for each language a
-folder with the text of each recording, `LANGUAGE/NAME.txt`, beside which the studio puts
-`LANGUAGE/NAME.wav`. So the folder that comes back says which words were spoken.
+The folder contains `index.html` to read and print, `script.csv` for a spreadsheet, and the text of
+each recording as `LANGUAGE/NAME.txt`. The studio puts `LANGUAGE/NAME.wav` next to it, so the folder
+that comes back says which words were spoken.
 """
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
@@ -38,21 +38,21 @@ def export(
 ) -> None:
     """Write a line's script for a studio: to read and print (HTML), and for a spreadsheet (CSV).
 
-    The studio puts its recordings into the same folder, which then goes to import.
+    The studio puts its recordings into the same folder. Then run import on it.
     """
     answer(run(load_settings(config), line, out), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The answer."""
+    """The script, and the folder that it was written to."""
 
     sheet: Sheet
     out: Path
     ok: bool = True
 
     def json(self) -> dict[str, object]:
-        """Where it is, and how much there is to record."""
+        """The folder, and how much there is to record."""
         return {
             "out": str(self.out),
             "line": self.sheet.line,
@@ -67,13 +67,13 @@ class Exported:
         }
 
     def show(self, console: Console) -> None:
-        """Print where it is, how much there is to record, and how it comes back."""
+        """Print how much there is to record, the files, and the next step."""
         for each in self.sheet.languages:
-            told = f"{each.name}: {len(each.prompts)} texts, about {each.seconds / 60:.1f} minutes"
-            console.print(told)
+            minutes = f"about {each.seconds / 60:.1f} minutes"
+            console.print(f"{each.name}: {len(each.prompts)} texts, {minutes}")
         console.print(f"written: {self.out / PAGE}, {self.out / TABLE}", soft_wrap=True)
         console.print(
-            "With the recordings in it, the same folder goes to agi-bridge prompts import."
+            "Put the recordings into the same folder, then run agi-bridge prompts import."
         )
 
 
@@ -81,8 +81,8 @@ async def run(settings: Settings, line: str, out: Path) -> Exported:
     """Write the script of a line into a new folder.
 
     Raises:
-        UnknownLineError: no such line.
-        UsageError: the folder is in use.
+        UnknownLineError: there is no such line.
+        UsageError: the folder exists and is not empty.
         IncompleteScriptError: a text is missing.
         BadScript: the script cannot be used.
         OSError: the folder cannot be written.
@@ -97,14 +97,14 @@ def _export(settings: Settings, line: str, out: Path) -> Exported:
     (found,) = inspect_lines(settings, chosen_lines(settings, line))
     made = build_sheet(found)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"--out: {out} is there already; name a new folder")
+        raise UsageError(f"--out: {out} already exists; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     for language in made.languages:
         (out / language.tag).mkdir()
         for prompt in language.prompts:
             text = (out / prompt.file).with_suffix(".txt")
             text.write_text(f"{prompt.text}\n", encoding="utf-8")
-    # Spreadsheets take a file for UTF-8 by its byte order mark.
+    # Spreadsheets recognise UTF-8 by its byte order mark.
     with (out / TABLE).open("w", encoding="utf-8-sig", newline="") as opened:
         csv.writer(opened).writerows(made.rows())
     (out / PAGE).write_text(sheet_html(made), encoding="utf-8")

@@ -1,7 +1,8 @@
-"""`prompts import`: recordings that come back from a studio, checked and put where calls find them.
+"""`prompts import`: checks recordings from a studio and copies them to where calls play them from.
 
-A recording is taken only if it will do on a telephone and speaks the words of today's script; what
-conversion can put right it does if asked to. Each file appears in one step.
+A recording is taken only if its format is right for a telephone and its words are those of the
+current script. With `--convert`, problems of format, level and silence are fixed. Each file is
+replaced in one step.
 """
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
@@ -31,7 +32,7 @@ Result = Literal["taken", "rewritten", "converted", "refused", "ignored"]
 line has that name, or it is not a WAV file."""
 
 OTHER_SOUNDS: Final = frozenset((".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".w64", ".wma"))
-"""How sounds end that a studio may deliver, and that are not taken."""
+"""Suffixes of sound files that a studio may deliver and that are not taken."""
 
 _TAKEN: Final = frozenset(("taken", "rewritten", "converted"))
 _COLUMNS: Final = ("", "file", "seconds", "what")
@@ -39,55 +40,56 @@ _COLUMNS: Final = ("", "file", "seconds", "what")
 
 def import_(
     folder: Annotated[
-        Path, typer.Argument(help="Holds LANGUAGE/NAME.wav, as export says.", metavar="FOLDER")
+        Path,
+        typer.Argument(help="Contains LANGUAGE/NAME.wav, as export writes it.", metavar="FOLDER"),
     ],
     line: LineOption,
     *,
     convert: Annotated[
-        bool, typer.Option("--convert", help="Put right format, level and silence.")
+        bool, typer.Option("--convert", help="Fix format, level and silence.")
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check recordings and put them into the folder of recordings (speech.recordings).
+    """Check recordings and copy them into the folder of recordings (speech.recordings).
 
-    What will not do is refused, the others are taken. Exit code 1 if anything was refused.
+    Recordings with a problem are refused, the others are taken. Exit code 1 if any was refused.
     """
     answer(run(load_settings(config), folder, line, to_convert=convert), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one file."""
+    """The result of one file."""
 
     file: str
     result: Result
     seconds: float | None = None
     remarks: tuple[str, ...] = ()
-    """What is against it, or to be known of it."""
+    """Its problems and notes."""
     mended: tuple[str, ...] = ()
-    """What conversion put right."""
+    """Problems that conversion fixed."""
     mendable: bool = False
-    """Whether conversion would put right all that is against it."""
+    """Whether conversion would fix all its problems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The answer; `ok` if nothing was refused and something was taken."""
+    """The folder, the result of each file, and the prompts that are still missing."""
 
     into: Path
     rows: tuple[Row, ...]
     missing: Mapping[str, tuple[str, ...]]
-    """The line's prompts that have no recording, by language; none of languages without any."""
+    """The line's prompts without a recording, by language; languages without any are left out."""
 
     @property
     def ok(self) -> bool:
-        """Whether everything that came was taken."""
+        """Whether something was taken and nothing refused."""
         results = {row.result for row in self.rows}
         return "refused" not in results and bool(results & _TAKEN)
 
     def json(self) -> dict[str, object]:
-        """The folder, and what became of each file."""
+        """The folder, and the result of each file."""
         return {
             "into": str(self.into),
             "files": [
@@ -105,7 +107,7 @@ class Imported:
         }
 
     def show(self, console: Console) -> None:
-        """Print what became of each file, and which prompts have no recording yet."""
+        """Print the result of each file, and the prompts without a recording."""
         from agi_bridge.cli.output import table
 
         rows = (
@@ -117,7 +119,7 @@ class Imported:
             )
             for row in self.rows
         )
-        console.print(table(_COLUMNS, rows) if self.rows else "there is no LANGUAGE/NAME.wav")
+        console.print(table(_COLUMNS, rows) if self.rows else "no LANGUAGE/NAME.wav found")
         mendable = sum(row.mendable for row in self.rows)
         if mendable:
             console.print(f"{count(mendable, 'file')} would be taken with --convert")
@@ -125,18 +127,19 @@ class Imported:
             console.print(f"no recording yet, {language}: {', '.join(left)}", soft_wrap=True)
         if any(row.result in _TAKEN for row in self.rows):
             console.print(f"in {self.into}", soft_wrap=True)
-            console.print("Restart every bridge: its record of consent names what is played.")
+            console.print(
+                "Restart every bridge: consent records name the recordings that a bridge plays."
+            )
 
 
 async def run(settings: Settings, folder: Path, line: str, *, to_convert: bool) -> Imported:
-    """Take a line's recordings from a folder that holds `LANGUAGE/NAME.wav`.
+    """Import a line's recordings from a folder that contains `LANGUAGE/NAME.wav`.
 
-    It may be the folder of recordings itself, or `speech.prompts`: then they are checked, and put
-    right where they are, the originals being kept beside them. Case does not matter in the names
-    that come.
+    For the folder of recordings itself, or `speech.prompts`, files are checked and fixed in place,
+    and the originals are kept next to them. File names may be in any case.
 
     Raises:
-        UsageError: no such line, no folder to put recordings in, or none to take them from.
+        UsageError: there is no such line, no source folder, or `speech.recordings` is not set.
         BadScript: the script cannot be used.
         OSError: a file cannot be read or written.
     """
@@ -149,13 +152,13 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
 
     (found,) = chosen_lines(settings, line)
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder")
+        raise UsageError(f"{folder} is not a folder")
     into = _into(settings, folder)
     prompts = {
         (each.language.lower(), each.name): each
         for each in required_prompts(found, Script(settings.speech.script))
     }
-    # The folder is every line's: no disclosure may get HD voice, whose length counts otherwise.
+    # All lines share the folder. No disclosure gets HD voice, whose length is counted differently.
     asking = {each.disclosure for each in settings.lines.values()}
     rows = []
     came: dict[tuple[str, str], Path] = {}
@@ -185,17 +188,17 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
 
 
 def _into(settings: Settings, folder: Path) -> Path:
-    """Where recordings of a folder go: prompts in the folder they are played from stay there."""
+    """The target folder: recordings in the folder that they are played from stay there."""
     speech = settings.speech
     if speech.prompts is not None and speech.prompts.is_dir() and folder.samefile(speech.prompts):
         return speech.prompts
     if speech.recordings is None:
-        raise UsageError("speech.recordings is not set: name a folder for recordings in it")
+        raise UsageError("speech.recordings is not set: write a folder for recordings")
     return speech.recordings
 
 
 def _sounds(folder: Path) -> Iterator[Path]:
-    """Yield the sounds in a folder's languages; hidden files (`._disclosure.wav`) are skipped."""
+    """Yield the sound files of each language; hidden files (`._disclosure.wav`) are skipped."""
     from agi_bridge.speech import language_tags
 
     for place in sorted(folder.iterdir()):
@@ -208,7 +211,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
 
 
 def _folder(into: Path, language: str) -> Path:
-    """The folder of a language: as it is there, in whatever case, else as the line writes it."""
+    """The folder of a language: an existing one in any case, else named as the line writes it."""
     from agi_bridge.speech import language_tags
 
     tag = language.lower()
@@ -218,13 +221,13 @@ def _folder(into: Path, language: str) -> Path:
 
 
 def _missing(folder: Path, needed: Sequence[str]) -> tuple[str, ...]:
-    """Return the prompts that have no recording in a language of which there are some."""
+    """The prompts without a recording; empty if the language has no recording at all."""
     left = tuple(name for name in needed if not (folder / f"{name}.wav").is_file())
     return () if len(left) == len(needed) else left
 
 
 def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_convert: bool) -> Row:
-    """Take one recording, unless there is something against it."""
+    """Take one recording, unless it has a problem."""
     from agi_bridge.prompts import install_recording, required_fix, write_text
     from agi_bridge.speech import (
         LONG_DISCLOSURE_SECONDS,
@@ -245,14 +248,16 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
         told = [*against, *(remark.problem for remark in remarks)]
         mendable = not against and fix == RecordingFix.CONVERT
         return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
-    write_text(target.with_suffix(".txt"), text)  # first: a sound without its text is refused
+    write_text(
+        target.with_suffix(".txt"), text
+    )  # first, because a sound without its text is refused
     in_place = file.parent.samefile(target.parent)
     if fix is not None or not in_place or file.name != target.name:
         install_recording(file, target, fix, wide=wide, keep=in_place)
     length = read_sound_info(target).samples / RATE
     notes = []
     if prompt.is_disclosure and length > LONG_DISCLOSURE_SECONDS:
-        notes.append(f"takes more than {LONG_DISCLOSURE_SECONDS:g} s: callers hang up")
+        notes.append(f"is longer than {LONG_DISCLOSURE_SECONDS:g} s: callers may hang up")
     mended = tuple(remark.problem for remark in remarks)
     result: Result = "taken"
     if fix is not None:
@@ -261,7 +266,7 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
 
 
 def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:
-    """Return the words that a recording speaks, and what is against them."""
+    """The words of a recording, and their problems."""
     from agi_bridge.speech import BadAudio, read_transcript
 
     beside = None
@@ -271,10 +276,10 @@ def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:
         except BadAudio as error:
             return "", [str(error)]
     if prompt.text is None:
-        # Your own prompt, which no script has: its words must come with it.
+        # Your own prompt, whose text is in no script: its words must come with it.
         return beside or "", []
     if beside is not None and beside != prompt.text.text:
-        return beside, [f"speaks what {file.stem}.txt says, which is no longer the script's text"]
+        return beside, [f"{file.stem}.txt differs from the script's current text"]
     return prompt.text.text, []
 
 

@@ -1,4 +1,4 @@
-"""`prompts list`: what callers of a line hear, word for word, and where each sound comes from."""
+"""`prompts list`: shows each prompt of a line, word for word, with its length and its source."""
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SHORT: Final = 12
 def list_prompts(
     *, line: AnyLineOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """List what callers hear, word for word, with lengths and where each sound comes from."""
+    """List what callers hear, word for word, with the length and the source of each prompt."""
     answer(run(load_settings(config), line), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The answer."""
+    """The prompts of each line."""
 
     lines: tuple[LinePrompts, ...]
     ok: bool = True
@@ -57,7 +57,7 @@ async def run(settings: Settings, line: str | None) -> Listing:
     """List the prompts of a line, or of all.
 
     Raises:
-        UnknownLineError: no such line.
+        UnknownLineError: there is no such line.
         BadScript: the script cannot be used.
     """
     from agi_bridge.app.speech import inspect_lines
@@ -72,7 +72,7 @@ def _disclosed(prompts: list[Prompt]) -> str:
     (length,) = [each.seconds for each in prompts if each.wanted.is_disclosure]
     if length is None:
         return "no disclosure"
-    return f"disclosure of {seconds(length)} s (at most {LONG_DISCLOSURE_SECONDS:g} s are wise)"
+    return f"disclosure of {seconds(length)} s (recommended: at most {LONG_DISCLOSURE_SECONDS:g} s)"
 
 
 def _row(prompt: Prompt) -> tuple[str, ...]:
@@ -80,9 +80,9 @@ def _row(prompt: Prompt) -> tuple[str, ...]:
 
     return (
         prompt.wanted.name,
-        "nowhere" if prompt.found is None else prompt.found.source,
+        "missing" if prompt.found is None else prompt.found.source,
         seconds(prompt.seconds),
-        "other words" if prompt.version is None else str(prompt.version),
+        "unknown" if prompt.version is None else str(prompt.version),
         text_hash(prompt.words)[:_SHORT],
         prompt.words,
     )

@@ -1,4 +1,4 @@
-"""`prompts play`: hear a prompt on this machine's speaker, or have it in a file."""
+"""`prompts play`: plays a prompt on this machine's speaker, or writes it to a file."""
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PLAYERS: Final = (
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
     ("play", "-q"),
 )
-"""Programs that play the sound file named last: ALSA's, PulseAudio's, FFmpeg's and SoX's."""
+"""Programs that play a sound file, their last argument: of ALSA, PulseAudio, FFmpeg and SoX."""
 
 
 def play(
@@ -44,22 +44,22 @@ def play(
     *,
     language: LanguageOption = None,
     to: Annotated[
-        Path | None, typer.Option(help="Write the sound there instead.", metavar="FILE")
+        Path | None, typer.Option(help="Write the sound to this file instead.", metavar="FILE")
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play a prompt as callers hear it, by aplay, paplay, ffplay or SoX's play."""
+    """Play a prompt as callers hear it, with aplay, paplay, ffplay or SoX's play."""
     answer(run(load_settings(config), name, line, language=language, to=to), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The answer."""
+    """The prompt, and what was done with it."""
 
     found: PromptFile
     player: str | None
-    """The program that played it; None: none is installed, or it was written to a file."""
+    """The program that played it; None if none is installed or the prompt was written to a file."""
     status: int = 0
     """The program's exit status."""
     to: Path | None = None
@@ -67,11 +67,11 @@ class Played:
 
     @property
     def ok(self) -> bool:
-        """Whether what was asked for was done."""
+        """Whether the prompt was played or written."""
         return self.to is not None or (self.player is not None and not self.status)
 
     def json(self) -> dict[str, object]:
-        """Which file, which words, and what was done with it."""
+        """The file, its words, and what was done with it."""
         return {
             "file": str(self.found.file),
             "source": self.found.source,
@@ -82,8 +82,8 @@ class Played:
         }
 
     def show(self, console: Console) -> None:
-        """Print the words, and the file if it could not be played."""
-        console.print(self.found.text or "(nobody said which words)", soft_wrap=True)
+        """Print the words, and the file if it was not played."""
+        console.print(self.found.text or "(words unknown)", soft_wrap=True)
         if self.to is not None:
             console.print(f"written: {self.to}", soft_wrap=True)
         elif self.player is None:
@@ -107,7 +107,7 @@ async def run(
     """Play a prompt of a line, or write it to a file.
 
     Raises:
-        UsageError: no such line, language of it, or prompt.
+        UsageError: there is no such line, language or prompt.
         OSError: the file cannot be written.
     """
     found = await asyncio.to_thread(_find, settings, name, line, language)
@@ -145,5 +145,5 @@ def _find(settings: Settings, name: str, wanted: str, language: str | None) -> P
     found = sources.find(name, spoken)
     if found is None:
         there = ", ".join(sources.names(spoken))
-        raise UsageError(f"no such prompt in {spoken!r}; there are: {there}")
+        raise UsageError(f"no such prompt in {spoken!r}; write one of: {there}")
     return found

@@ -1,6 +1,6 @@
-"""`prompts render`: a line's texts, its brand in them, spoken by the configured engines.
+"""`prompts render`: renders a line's texts, with its brand, by the configured speech engines.
 
-What was rendered already from the same words is kept, so that the command can be given again.
+Prompts that were rendered before from the same words are kept, so you can repeat the command.
 """
 # ruff: noqa: PLC0415 - keeps `--help` fast: a command loads what it needs when it runs
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from agi_bridge.speech import Engine, Text
 
 Result = Literal["rendered", "kept", "recorded", "failed"]
-"""`kept`: it was rendered before. `recorded`: your own recording, which no script has."""
+"""`kept`: rendered before. `recorded`: your own recording, whose text is in no script."""
 
 _NO_ENGINE: Final = (
-    "speech.engines: none renders to files; docs/speech.md compares them. With espeak-ng, put these"
-    ' lines in place of engines = []: [[speech.engines]], then kind = "command", then'
+    "speech.engines: none renders to files; docs/speech.md compares them. For espeak-ng, replace"
+    ' engines = [] with these lines: [[speech.engines]], then kind = "command", then'
     ' command = ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]'
 )
 _COLUMNS: Final = ("language", "prompt", "seconds", "result")
@@ -47,15 +47,16 @@ def render(
     *,
     language: LanguageOption = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also what is rendered already, from the same words.")
+        bool,
+        typer.Option("--force", help="Render prompts again even if their words have not changed."),
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Render a line's texts, brand and policy address filled in, by the configured engines.
+    """Render a line's texts, with its brand and policy address, by the configured engines.
 
-    The first engine that serves a language speaks it. What was rendered before from the same words
-    is kept. Exit code 1 if anything could not be rendered.
+    The first engine that supports a language renders it. Prompts that were rendered before from the
+    same words are kept. Exit code 1 if any prompt could not be rendered.
     """
     from rich.console import Console
 
@@ -67,7 +68,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one prompt."""
+    """The result of one prompt."""
 
     wanted: RequiredPrompt
     result: Result
@@ -80,23 +81,23 @@ class _Outcome:
     asked: Sequence[Text]
     failed: Mapping[Text, str]
     there: Mapping[tuple[str, str], tuple[str, float]]
-    """Hash of the text and seconds of all that is rendered now."""
+    """Text hash and seconds of every rendered prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The answer; `ok` if nothing failed."""
+    """The folder, and the result of each prompt."""
 
     folder: Path
     rows: tuple[Row, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every text could be rendered."""
+        """Whether nothing failed."""
         return not any(row.result == "failed" for row in self.rows)
 
     def json(self) -> dict[str, object]:
-        """The folder, and what became of each prompt."""
+        """The folder, and the result of each prompt."""
         return {
             "folder": str(self.folder),
             "prompts": [
@@ -112,7 +113,7 @@ class Rendered:
         }
 
     def show(self, console: Console) -> None:
-        """Print what became of each prompt, where it is, and which disclosures are too long."""
+        """Print the result of each prompt, the folder, and which disclosures are too long."""
         from agi_bridge.cli.output import table
         from agi_bridge.speech import LONG_DISCLOSURE_SECONDS
 
@@ -135,7 +136,7 @@ class Rendered:
             if row.wanted.is_disclosure and row.seconds is not None:
                 told = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
                 if row.seconds > LONG_DISCLOSURE_SECONDS:
-                    told = f"warning: {told}; above {LONG_DISCLOSURE_SECONDS:g} s callers hang up"
+                    told = f"warning: {told}; callers hang up after {LONG_DISCLOSURE_SECONDS:g} s"
                 console.print(told)
         console.print(f"in {self.folder}", soft_wrap=True)
         if any(row.result == "rendered" for row in self.rows):
@@ -145,14 +146,14 @@ class Rendered:
 async def run(
     settings: Settings, line: str, *, language: str | None, force: bool, errors: Console
 ) -> Rendered:
-    """Render what is not rendered yet, or everything; `errors` shows how far it is.
+    """Render the prompts that are not rendered yet, or all; `errors` shows the progress.
 
     Raises:
-        UsageError: no such line or language of it, or something is missing without which a text
-            could not be rendered. All of it is named, and nothing has been rendered: a worse engine
-            in place of the one that is missing would be noticed by ear only.
+        UsageError: there is no such line or language, or something that a text needs is missing.
+            The message names all of it, and nothing is rendered: otherwise a worse engine would
+            replace the missing one, and you would notice only by ear.
         BadScript: the script cannot be used.
-        BadPrompts: the manifest of what was rendered before cannot be read.
+        BadPrompts: the manifest of the rendered prompts cannot be read.
         OSError: the folder cannot be written.
     """
     from agi_bridge.app.speech import rendered_folder
@@ -179,9 +180,10 @@ async def run(
 
 
 def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -> list[Engine]:
-    """Make the configured engines that render to files, best first. Blocks.
+    """Build the configured engines that render to files, best first. Blocks.
 
-    Raises UsageError naming all that is missing for these prompts, and what helps.
+    Raises:
+        UsageError: something is missing for these prompts; names all of it with its fix.
     """
     from agi_bridge.app.speech import prompt_sources, usable_engines
     from agi_bridge.speech import CommandEngine, Engine, language_tags
@@ -193,11 +195,11 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
         missing.append(_NO_ENGINE)
     for voice in voices:
         if isinstance(voice, CommandEngine) and voice.missing:
-            told = f"speech.engines: the program {voice.name!r} is not found"
+            told = f"speech.engines: program {voice.name!r} not found"
             missing.append(f"{told}: install it, on Debian apt-get install {voice.name}")
     if voices:
         missing += [
-            f"speech.engines: none serves {language!r}: add it to the languages of one"
+            f"speech.engines: none supports {language!r}: add it to the languages of one"
             for language in dict.fromkeys(each.language for each in prompts)
             if not any(voice.serves(tag) for voice in voices for tag in language_tags(language))
         ]
@@ -205,7 +207,7 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
     problems = [each.problem for each in prompts if each.text is None and not _own(each, sources)]
     if problems and not line.policy_url:
         missing.append(
-            f"lines.{line.name}.policy_url is empty, and the texts name it: write policy_url = "
+            f"lines.{line.name}.policy_url is not set, but the texts need it: write policy_url = "
             f'"https://example.com/text" into [lines.{line.name}]'
         )
     else:
@@ -216,7 +218,7 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
 
 
 def _own(each: RequiredPrompt, sources: PromptSources) -> bool:
-    """Whether a prompt that is in no script is recorded."""
+    """Whether there is a recording of a prompt whose text is in no script."""
     found = sources.find(each.name, each.language)
     return found is not None and found.source in {"recording", "prompts"}
 
@@ -224,7 +226,7 @@ def _own(each: RequiredPrompt, sources: PromptSources) -> bool:
 async def _render(
     texts: Sequence[Text], voices: Sequence[Engine], folder: Path, errors: Console
 ) -> Mapping[Text, str]:
-    """Render texts; returns those that could not be, and why."""
+    """Render texts; return those that failed, with the reason."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -262,7 +264,7 @@ async def _render(
 
 
 def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
-    """Return hash of text and seconds of what is rendered already, and whole. Raises BadPrompts."""
+    """Text hash and seconds of the rendered prompts that are intact. Raises BadPrompts."""
     from agi_bridge.speech import RATE, BadAudio, BadPrompts, read_manifest, read_sound_info
 
     try:
@@ -281,7 +283,7 @@ def _kept(folder: Path) -> dict[tuple[str, str], tuple[str, float]]:
 
 
 def _row(each: RequiredPrompt, outcome: _Outcome) -> Row:
-    """Tell what became of a prompt."""
+    """The result of one prompt."""
     if each.text is None:
         return Row(each, "recorded")
     if each.text in outcome.failed:

@@ -75,7 +75,7 @@ def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books")("check")
     assert "fault   shop   en         disclosure   rendered   is out of date" in told.out
     command = f"agi-bridge prompts render --line shop --config {rendered.config}"
-    assert f"To put it right:\n    {command}\n" in told.out
+    assert f"To fix them, run:\n    {command}\n" in told.out
     assert told.out.endswith("17 prompts: 1 fault, no notes\n")
 
 

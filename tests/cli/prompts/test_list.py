@@ -20,7 +20,7 @@ def test_every_prompt_of_every_language_is_listed_with_its_words(cli: PromptsCli
     assert told.status == 0
     assert "Please wait." in told.out
     assert "Veuillez patienter." in told.out
-    assert "shop, en: disclosure of 20.9 s (at most 30 s are wise)" in told.out
+    assert "shop, en: disclosure of 20.9 s (recommended: at most 30 s)" in told.out
     assert "shop, fr: disclosure of 27.8 s" in told.out
 
 
@@ -59,4 +59,4 @@ def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(cli: PromptsC
     listing = Listing((LinePrompts(cli.settings.lines["shop"], (asking,), ()),))
     text = shown(listing)
     assert "shop, en: no disclosure" in text
-    assert "nowhere" in text
+    assert "missing" in text

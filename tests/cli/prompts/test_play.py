@@ -93,7 +93,7 @@ def test_a_language_that_the_line_has_not_is_misuse(cli: PromptsCli) -> None:
 def test_an_unknown_prompt_is_misuse_and_the_known_ones_are_named(cli: PromptsCli) -> None:
     told = cli("play", "hello", "--line", "shop")
     assert told.status == 2
-    assert "no such prompt in 'en'; there are: accepted, busy, " in told.err
+    assert "no such prompt in 'en'; write one of: accepted, busy, " in told.err
 
 
 async def test_who_breaks_off_hears_no_more(cli: PromptsCli, tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def test_what_is_missing_is_named_before_anything_is_rendered(cli: PromptsCli) -
     assert (told.status, told.out) == (2, "")
     first, program, language, address = told.err.splitlines()
     assert first == "agi-bridge: nothing was rendered:"
-    assert "'say-it' is not found: install it, on Debian apt-get install say-it" in program
-    assert language == "  speech.engines: none serves 'fr': add it to the languages of one"
+    assert "'say-it' not found: install it, on Debian apt-get install say-it" in program
+    assert language == "  speech.engines: none supports 'fr': add it to the languages of one"
     assert 'write policy_url = "https://example.com/text" into [lines.shop]' in address
     assert not folder(cli).exists()
 
