@@ -1,26 +1,26 @@
 # make demo        one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
-# make test        everything that proves it, once: a real Asterisk and a real PostgreSQL included
-# make test-long   the same as often as it takes to be sure, and under every Python: hours
-# make unit        what needs neither Asterisk nor bridges that are killed: minutes
-# make docker-test builds the images of docker/ and places calls in containers (root; a Docker daemon of its own)
-# make bench       how fast it is, beside others
+# make test        all tests once, with a real Asterisk and a real PostgreSQL: half an hour
+# make test-long   all tests with many repetitions, and on every supported Python: hours
+# make unit        the tests without Asterisk and without killed bridges: minutes
+# make docker-test builds the images of docker/ and places calls in containers (root; starts its own Docker daemon)
+# make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
-# make format      what ruff can put right
+# make format      formats the code and applies ruff's fixes
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests run under the oldest and the newest Python that is supported, which Debian 12 and 14
-# have, and for long under all. No Debian release has 3.12: it is taken where the machine has one.
+# `make test` uses the oldest and the newest supported Python, from Debian 12 and 14; `make
+# test-long` uses all. No Debian release has 3.12, so the machine's own is used if there is one.
 OLDEST := 3.11
 NEWEST := 3.14
 BETWEEN := 3.12 3.13
 TESTED := .venv-$(OLDEST)
 PYTEST := -m pytest -n 4 --dist loadgroup
 UNITS := -m "not asterisk and not crash"
-# A recording over HTTP that never comes: Asterisk before 18.18 has no timeout for it.
+# Asterisk before 18.18 has no timeout for a recording over HTTP that never arrives.
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
@@ -50,7 +50,7 @@ help:
 demo: .venv/installed
 	@$(BIN)/agi-bridge demo $(if $(ONCE),--once)
 
-# What the tests start besides Python; never what the machine happens to have.
+# Programs that the tests start. They never use the versions installed on the machine.
 programs:
 	@agi_bridge/lab/asterisk/provision-asterisk.sh .asterisk/22
 	@tests/support/provision-postgresql.sh .postgresql
@@ -100,7 +100,7 @@ packaging-test: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
 
-# After a change of the dependencies in pyproject.toml.
+# Run this after you change the dependencies in pyproject.toml.
 requirements:
 	.ci/requirements
 
