@@ -36,7 +36,7 @@ from agi_bridge.call.say import PAUSE
 from agi_bridge.call.variables import Result
 from agi_bridge.hook import read_answer
 from agi_bridge.lab.asterisk.provision import default_tree
-from agi_bridge.lab.asterisk.server import Asterisk, provision
+from agi_bridge.lab.asterisk.server import Asterisk, provision_asterisk
 from agi_bridge.lab.sip import g711
 from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.observe import CallLogEntry
@@ -212,7 +212,7 @@ def ms(seconds: float) -> float:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Set everything up, measure, and print the figures as JSON."""
-    binary = await provision()
+    binary = await provision_asterisk()
     espeak = str(default_tree() / "bin" / "espeak-ng")
     voices: list[tuple[str, Engine]] = [
         ("espeak-ng", CommandEngine([espeak, "-v", "{language}", "-w", "{output}", "--stdin"]))

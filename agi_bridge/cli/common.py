@@ -172,7 +172,7 @@ def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Map the errors of each package to an exit code; any other exception is a bug."""
     from agi_bridge.consent import ConsentError
-    from agi_bridge.evidence.errors import BadPublicKey, EvidenceError
+    from agi_bridge.evidence import BadPublicKey, EvidenceError
     from agi_bridge.settings import UnknownLineError
     from agi_bridge.speech import SpeechError
 

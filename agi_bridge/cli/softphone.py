@@ -46,7 +46,7 @@ def softphone(
     q or Ctrl-C hangs up. Exit code 0: the bridge completed the call; 1: it could not be reached,
     refused the call or ended it early.
     """
-    from agi_bridge.lab.errors import SoftphoneUsageError
+    from agi_bridge.lab import SoftphoneUsageError
     from agi_bridge.lab.softphone import run_softphone
 
     pace = 0.0 if fast else 1.0

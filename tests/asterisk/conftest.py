@@ -22,7 +22,7 @@ import pytest_asyncio
 
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk.provision import default_tree, share_path
-from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision
+from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision_asterisk
 from agi_bridge.lab.sip.call import Call
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.support.bridge_fixture import BridgeFixture, shorten
@@ -126,7 +126,7 @@ def asterisk_binary() -> Path:
     found = find_asterisk()
     if found is not None and found != tree / "bin" / "asterisk":
         return found
-    return asyncio.run(provision(tree, print))
+    return asyncio.run(provision_asterisk(tree, print))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -77,7 +77,7 @@ def find_asterisk(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the Asterisk to use; None when there is none yet.
 
     The first of: `AGI_BRIDGE_ASTERISK` (the program, or a provisioned tree), the tree of
-    `provision`, the machine's own.
+    `provision_asterisk`, the machine's own.
     """
     if named := environ.get("AGI_BRIDGE_ASTERISK"):
         path = Path(named)
@@ -90,7 +90,7 @@ def find_asterisk(environ: Mapping[str, str] = os.environ) -> Path | None:
     return Path(own) if own else None
 
 
-async def provision(
+async def provision_asterisk(
     target: Path | None = None,
     on_progress: Callable[[str], None] = lambda _line: None,
     *,

@@ -18,10 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agi_bridge.lab.asterisk.provision import Installation, find_asterisk, provision, share_path
+from agi_bridge.lab.asterisk.provision import (
+    Installation,
+    find_asterisk,
+    provision_asterisk,
+    share_path,
+)
 from agi_bridge.lab.errors import AsteriskError
 
-__all__ = ["Asterisk", "find_asterisk", "free_port", "provision", "share_path"]
+__all__ = ["Asterisk", "find_asterisk", "free_port", "provision_asterisk", "share_path"]
 
 _BOOT_SECONDS = 30.0
 _STOP_SECONDS = 5.0
@@ -50,7 +55,7 @@ class Asterisk:
     """A running PBX; an async context manager. It leaves nothing behind when it ends.
 
     Args:
-        binary: the program; `find_asterisk()` or `provision()` knows it.
+        binary: the program; `find_asterisk()` or `provision_asterisk()` knows it.
         agi_url: AGI_BRIDGE_URL, e.g. "agi://127.0.0.1:4573/consent".
         second_url: AGI_BRIDGE_URL_2.
         accounts: passwords by account. "softphone" and "100" of the shipped dialplan always exist,

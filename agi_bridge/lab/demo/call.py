@@ -8,7 +8,7 @@ from typing import Final
 
 from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, FakeAsterisk
 from agi_bridge.hook.testing import Scenario
-from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo.environment import (
     CALLER,
     DID,
@@ -21,10 +21,9 @@ from agi_bridge.lab.demo.environment import (
 )
 from agi_bridge.lab.demo.recognizer import PromptRecognizer, ReferencePrompt, hears_tone, tone
 from agi_bridge.lab.errors import DemoError, PhoneError
-from agi_bridge.lab.sip.call import Call as SipCall
-from agi_bridge.lab.sip.phone import SipPhone
-from agi_bridge.lab.softphone.sounds import Sounds
-from agi_bridge.lab.softphone.transcript import Transcript
+from agi_bridge.lab.sip import Call as SipCall
+from agi_bridge.lab.sip import SipPhone
+from agi_bridge.lab.softphone import Sounds, Transcript
 from agi_bridge.speech import SHIPPED
 
 _CALLER_TONE: Final = 440.0

@@ -16,7 +16,7 @@ from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify import verify_ledger
 from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario, response_for
-from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo.environment import (
     CALLER,
     DID,
@@ -27,7 +27,7 @@ from agi_bridge.lab.demo.environment import (
     LogRecord,
 )
 from agi_bridge.lab.errors import DemoError
-from agi_bridge.lab.softphone.transcript import Transcript, printable
+from agi_bridge.lab.softphone import Transcript, printable
 from agi_bridge.phone import mask
 
 SILENT: Final[Mapping[Scenario, str]] = {

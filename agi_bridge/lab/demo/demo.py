@@ -16,7 +16,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from agi_bridge.hook.testing import FakeHook, Scenario
-from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo import environment
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected
 from agi_bridge.lab.demo.console import (
@@ -35,7 +35,7 @@ from agi_bridge.lab.errors import (
     LabError,
     PhoneError,
 )
-from agi_bridge.lab.sip.phone import SipPhone
+from agi_bridge.lab.sip import SipPhone
 from agi_bridge.lab.softphone import Sounds
 
 SUCCEEDED, FAILED = 0, 1

@@ -20,10 +20,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agi_bridge.consent.signing import Keys
-from agi_bridge.lab.asterisk.provision import default_tree, find_asterisk, provision
-from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.asterisk import Asterisk, default_tree, find_asterisk, provision_asterisk
 from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError, DemoError
-from agi_bridge.lab.sip.phone import SipPhone
+from agi_bridge.lab.sip import SipPhone
 
 DID: Final = "+14155550111"
 """The business's number. All numbers here are fictitious: 555-01xx is reserved for that."""
@@ -234,7 +233,7 @@ async def asterisk_binary(on_progress: Callable[[str], None]) -> Path:
     if found is not None and found != default_tree() / "bin" / "asterisk":
         return found  # named by the user, or installed on this machine
     try:
-        return await provision(on_progress=on_progress)
+        return await provision_asterisk(on_progress=on_progress)
     except OSError as error:  # the folder belongs to another account
         if found is not None:
             return found

@@ -17,8 +17,7 @@ import numpy as np
 import soundfile
 
 from agi_bridge.lab.errors import CallEndedError
-from agi_bridge.lab.sip import g711
-from agi_bridge.lab.sip.rtp import FRAME, RATE, RtpStream
+from agi_bridge.lab.sip import FRAME, RATE, RtpStream, g711
 
 _MIN_PACKETS = 8
 """Packets in a row, from the first that is not silent, after which a prompt is recognized."""

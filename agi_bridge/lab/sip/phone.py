@@ -1,7 +1,7 @@
-"""A SIP telephone without a person: places calls, takes calls, presses keys, keeps what it hears.
+"""An automated SIP telephone: places and takes calls, sends DTMF, records what it receives.
 
-For tests and demonstrations against a PBX on this machine or in a quiet network: UDP, G.711 mu-law,
-RFC 4733 keys with exact timing, digest authentication. It survives lost and repeated datagrams.
+For tests and demonstrations with a PBX on this machine or in a quiet network: UDP, G.711 mu-law,
+RFC 4733 DTMF with exact timing, digest authentication. It handles lost and repeated datagrams.
 
     async with SipPhone(user="softphone", password=secret, server=("127.0.0.1", 5060)) as phone:
         call = await phone.dial("+14155550111", caller_id="+15145550100")
@@ -28,11 +28,11 @@ from agi_bridge.lab.sip.transaction import Address, SipTransport, new_branch
 
 
 class Behaviour(StrEnum):
-    """What a telephone does with a call that comes in."""
+    """What a telephone does with an incoming call."""
 
     ANSWER = "answer"
     RING = "ring"
-    """Rings until the caller gives up, or `Call.answer` or `Call.refuse` is called."""
+    """Ring until the caller gives up, or `Call.answer` or `Call.refuse` is called."""
     BUSY = "busy"
     CONGESTION = "congestion"
     NOT_FOUND = "not found"
@@ -51,17 +51,18 @@ class SipPhone:
     """A telephone; an async context manager.
 
     Args:
-        user: its name, and that of its account.
-        password: of its account at the PBX; None for a telephone without one, as a trunk's far end.
-        server: the PBX; needed to register and to dial.
-        host: local address. An address of this machine that the PBX can reach.
-        port: local SIP port; 0 takes a free one.
-        behaviour: what it does with a call that comes in; may be changed at any time.
-        ring_seconds: how long it rings before it answers by itself.
-        quiet: send no packets of silence (saves work when many calls run at once).
+        user: its name, and the name of its account.
+        password: the account's password at the PBX; None without an account, like the far end of a
+            trunk.
+        server: the PBX; required to register and to dial.
+        host: the local address, which the PBX must be able to reach.
+        port: the local SIP port; 0 selects a free one.
+        behaviour: what it does with an incoming call; may change at any time.
+        ring_seconds: seconds to ring before it answers.
+        quiet: send no packets of silence, which saves CPU time with many calls at once.
 
     Attributes:
-        calls: every call so far, placed and taken.
+        calls: every call so far, outgoing and incoming.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SipPhone:
 
     @property
     def address(self) -> Address:
-        """Where it can be called: host and SIP port."""
+        """Its address: host and SIP port."""
         return self._account.host, self._transport.port
 
     async def __aenter__(self) -> Self:
@@ -105,11 +106,11 @@ class SipPhone:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Hang up what is still up, leave the PBX, close the socket."""
+        """Hang up active calls, unregister, close the socket."""
         live = [call for call in self.calls if call.state is not State.OVER]
         await asyncio.gather(*(call.hang_up() for call in live))
         if self._registered:
-            with suppress(PhoneError, TimeoutError):  # the PBX may have gone first
+            with suppress(PhoneError, TimeoutError):  # the PBX may have stopped first
                 await asyncio.wait_for(self.register(0), timeout=1.0)
         self._transport.close()
         for call in self.calls:
@@ -119,10 +120,10 @@ class SipPhone:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def register(self, seconds: int = 3600) -> None:
-        """Tell the PBX where this telephone is, RFC 3261 section 10; 0 seconds takes it back.
+        """Register with the PBX (RFC 3261 section 10); 0 seconds unregisters.
 
         Raises:
-            RegistrationError: the PBX refused, or did not answer.
+            RegistrationError: the PBX refused or did not answer.
         """
         server = self._need_server()
         uri = f"sip:{server[0]}:{server[1]}"
@@ -143,10 +144,10 @@ class SipPhone:
         """Start a call and return at once; then `await call.answered()`.
 
         Args:
-            number: what to dial.
-            caller_id: number to show; the account's name when empty. A PBX takes it where it knows
-                the telephone by the password.
-            name: name to show.
+            number: the number to dial.
+            caller_id: the caller ID to show; empty for the account's name. A PBX accepts it from an
+                authenticated account.
+            name: the caller name to show.
         """
         server = self._need_server()
         call = Call(
@@ -163,15 +164,15 @@ class SipPhone:
         return call
 
     async def next_call(self, within: float = 10.0) -> Call:
-        """Return the next call that came in, refused ones too.
+        """Return the next incoming call, including refused ones.
 
         Raises:
-            TimeoutError: none came `within` seconds.
+            TimeoutError: there was none `within` seconds.
         """
         async with asyncio.timeout(within):
             return await self._incoming.get()
 
-    # ---- what comes in
+    # ---- incoming requests
 
     def _on_request(self, request: SipMessage, came_from: Address) -> None:
         call_id = request.first("Call-ID")
@@ -207,7 +208,7 @@ class SipPhone:
         elif behaviour in _REFUSALS:
             call.refuse(_REFUSALS[behaviour])
 
-    # ---- parts
+    # ---- helpers
 
     def _reply(self, request: SipMessage, status: int, to: Address) -> None:
         tag = "" if status == 100 else secrets.token_hex(6)  # noqa: PLR2004  # Trying has no tag

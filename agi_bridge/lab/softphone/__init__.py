@@ -2,5 +2,6 @@
 
 from agi_bridge.lab.softphone.softphone import run_softphone
 from agi_bridge.lab.softphone.sounds import Sounds
+from agi_bridge.lab.softphone.transcript import Transcript, printable
 
-__all__ = ["Sounds", "run_softphone"]
+__all__ = ["Sounds", "Transcript", "printable", "run_softphone"]

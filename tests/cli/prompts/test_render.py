@@ -12,7 +12,7 @@ from rich.console import Console
 
 from agi_bridge.app.speech import rendered_folder
 from agi_bridge.cli.prompts import render
-from agi_bridge.lab.asterisk.provision import provision
+from agi_bridge.lab.asterisk.provision import provision_asterisk
 from agi_bridge.prompts.required import required_prompts
 from agi_bridge.speech import TEXTS, Library, PromptFolder, Script, read_manifest
 from tests.support.prompt_sounds import recording
@@ -207,7 +207,7 @@ async def test_a_terminal_shows_how_far_it_is(rendered: PromptsCli) -> None:
 
 @pytest.mark.asterisk
 def test_espeak_renders_the_line(cli: PromptsCli) -> None:
-    espeak = asyncio.run(provision()).with_name("espeak-ng")
+    espeak = asyncio.run(provision_asterisk()).with_name("espeak-ng")
     cli.configure(engines=False, languages=["fr"])
     with cli.config.open("a") as opened:
         opened.write(

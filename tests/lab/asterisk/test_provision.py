@@ -10,7 +10,7 @@ from agi_bridge.lab.asterisk.provision import (
     Installation,
     default_tree,
     find_asterisk,
-    provision,
+    provision_asterisk,
     share_path,
 )
 from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError
@@ -96,7 +96,7 @@ def script(at: Path, text: str) -> Path:
 async def test_progress_is_told_line_by_line(tmp_path: Path) -> None:
     told: list[str] = []
     work = script(tmp_path / "s.sh", 'echo one; echo two; mkdir -p "$1/bin"; :>"$1/bin/asterisk"')
-    program = await provision(tmp_path / "a" / "22", told.append, script=work)
+    program = await provision_asterisk(tmp_path / "a" / "22", told.append, script=work)
     assert program == tmp_path / "a" / "22" / "bin" / "asterisk"
     assert program.exists()
     assert told == ["one", "two"]
@@ -105,24 +105,26 @@ async def test_progress_is_told_line_by_line(tmp_path: Path) -> None:
 async def test_no_network_is_told_apart_from_other_failures(tmp_path: Path) -> None:
     offline = script(tmp_path / "a.sh", "echo noise >&2; echo no mirror answers >&2; exit 3")
     with pytest.raises(AsteriskUnavailableError) as caught:
-        await provision(tmp_path / "22", script=offline)
+        await provision_asterisk(tmp_path / "22", script=offline)
     assert (caught.value.code, str(caught.value)) == ("unavailable", "no mirror answers")
     broken = script(tmp_path / "b.sh", "exit 1")
     with pytest.raises(AsteriskError) as failed:
-        await provision(tmp_path / "22", script=broken)
+        await provision_asterisk(tmp_path / "22", script=broken)
     assert failed.value.code == "provision_failed"
     assert not isinstance(failed.value, AsteriskUnavailableError)
 
 
 async def test_several_who_ask_at_once_wait_for_each_other(tmp_path: Path) -> None:
     work = script(tmp_path / "s.sh", 'mkdir "$1.busy" || exit 1; sleep 0.05; rmdir "$1.busy"')
-    await asyncio.gather(*(provision(tmp_path / "22", script=work) for _ in range(3)))
+    await asyncio.gather(*(provision_asterisk(tmp_path / "22", script=work) for _ in range(3)))
 
 
 async def test_the_work_ends_when_it_is_given_up(tmp_path: Path) -> None:
     started = asyncio.Event()
     work = script(tmp_path / "s.sh", "echo started; exec sleep 60")
-    task = asyncio.create_task(provision(tmp_path / "22", lambda _line: started.set(), script=work))
+    task = asyncio.create_task(
+        provision_asterisk(tmp_path / "22", lambda _line: started.set(), script=work)
+    )
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -99,7 +99,7 @@ async def test_a_found_asterisk_is_taken_and_its_own_tree_kept_up_to_date(
     told: list[str] = []
     answers: list[Path | OSError] = [binary, PermissionError(13, "denied"), OSError(13, "denied")]
 
-    async def provision(on_progress: Callable[[str], None]) -> Path:
+    async def provision_asterisk(on_progress: Callable[[str], None]) -> Path:
         on_progress("working")
         answer = answers.pop(0)
         if isinstance(answer, OSError):
@@ -108,7 +108,7 @@ async def test_a_found_asterisk_is_taken_and_its_own_tree_kept_up_to_date(
 
     monkeypatch.setattr(environment, "default_tree", lambda: tree)
     monkeypatch.setattr(environment, "find_asterisk", lambda: found.pop(0))
-    monkeypatch.setattr(environment, "provision", provision)
+    monkeypatch.setattr(environment, "provision_asterisk", provision_asterisk)
 
     assert await environment.asterisk_binary(told.append) == tmp_path / "asterisk"
     assert told == []
