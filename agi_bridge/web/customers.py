@@ -1,6 +1,6 @@
-"""The file of customers while the web runs: read again when it has changed.
+"""The file of customers, read again whenever it changes.
 
-An export can replace it at any time (by renaming: a file half written is read half).
+An export can replace it at any time. Replace it by renaming: a half-written file is read as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Customers:
     """The numbers of customers. Blocks while it reads; safe in several threads.
 
     Args:
-        path: the file; None: nobody's number is known.
+        path: the file; None if no customer's number is known.
         region: how numbers without a country code are read (ISO 3166-1 alpha-2).
     """
 
@@ -33,10 +33,10 @@ class Customers:
         self._numbers: Mapping[str, tuple[str, ...]] = {}
 
     def numbers(self, customer_id: str) -> tuple[str, ...]:
-        """Return the numbers of a customer in E.164; none if the file does not tell.
+        """Return the numbers of a customer in E.164; empty if the file has none.
 
-        Never raises: what is wrong with the file is one line of the log each time it changes, and
-        the rows that are right are used. Of a file that cannot be read the last content is.
+        Never raises. An invalid file is logged once for each change, and its valid rows are used.
+        If the file cannot be read, its last content stays in use.
         """
         if self._path is None:
             return ()

@@ -1,11 +1,11 @@
-"""`POST /v1/instaply/messages`: what customers write, as Instaply's webhook tells it.
+"""`POST /v1/instaply/messages`: reads customers' messages from Instaply's webhook.
 
     {"eventType": "message", "timestamp": 1700000000000, "data": {"fromCustomer": true,
      "businessId": 1001, "customerId": "cust_001", "messageId": 555001, "messageBody": "STOP", …}}
 
-The event names no telephone number (docs.instaply.com/api/webhooks). A STOP whose customer's number
-is on file is a revocation; any other, and what may be one, goes to the list of a person. Fields are
-read generously: a STOP must not be lost to a number written as a text.
+The event contains no phone number (docs.instaply.com/api/webhooks). A STOP is a revocation if the
+customer's number is in the file of customers; otherwise it waits for a person, like a message that
+may be a STOP. Field types are not strict: a STOP must not be lost because an id is a string.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
 
 UNKNOWN: Final = "unknown"
-"""The customer of a message that names none."""
+"""The customer id of a message without one."""
 
 _YES: Final = frozenset({"true", "1", "yes"})
 _EVENTS: Final = frozenset({"message", "messages"})
@@ -33,15 +33,15 @@ _MAX_ID: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerMessage:
-    """A message that asks for no more texts, or may do so.
+    """A message that asks, or may ask, for no more texts.
 
     Attributes:
         intent: `STOP` or `UNCLEAR`.
-        customer_id: Instaply's id of the customer; `unknown` if the message names none.
-        business_id: Instaply's id of the business, None if the message names none.
-        words: what the customer wrote.
-        reference: the same for the same message, however often it is delivered.
-        received: when the customer wrote, RFC 3339; None if the message does not say.
+        customer_id: Instaply's id of the customer; `unknown` if the message has none.
+        business_id: Instaply's id of the business; None if the message has none.
+        words: the customer's text.
+        reference: identifies the message; the same for every delivery of it.
+        received: the time of the message (RFC 3339); None if it has none.
     """
 
     intent: Intent
@@ -53,12 +53,12 @@ class CustomerMessage:
 
 
 def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> CustomerMessage | None:
-    """Return what an event says, or None if it asks for nothing that concerns consent.
+    """Return the message of an event, or None if it does not concern consent.
 
     Args:
         values: the event.
-        body: the same as it came.
-        now: with its zone; a time after it is not believed.
+        body: the event's bytes.
+        now: the time, with its zone; later times in the event are ignored.
     """
     data = values.get("data")
     if _word(values.get("eventType")) not in _EVENTS or not isinstance(data, dict):
@@ -82,7 +82,7 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
 
 
 def brand_of(business_id: str | None, lines: Iterable[Line]) -> str | None:
-    """Return the brand of a business; None, which means every brand, if no line has its id."""
+    """Return the brand of a business, or None (every brand) if no line has its id."""
     for line in lines:
         if business_id is not None and line.business_id == business_id:
             return line.brand
@@ -90,17 +90,17 @@ def brand_of(business_id: str | None, lines: Iterable[Line]) -> str | None:
 
 
 def _word(value: object) -> str:
-    """A word, whichever way it was written: true, "True", 1."""
+    """A value as a lower-case word: true, "True", 1."""
     return str(_whole(value)).strip().casefold() if isinstance(value, str | int | float) else ""
 
 
 def _whole(value: object) -> object:
-    """Any value; 77.0 is 77, as JSON makes no difference between them."""
+    """The value, with 77.0 as 77: JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _id(value: object) -> str | None:
-    """An id, which may be a number or a text."""
+    """An id, written as a number or a string."""
     value = _whole(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
@@ -110,13 +110,13 @@ def _id(value: object) -> str | None:
 
 
 def _thread(data: Mapping[str, Any]) -> str | None:
-    """The conversation, by which a person finds a customer that the message does not name."""
+    """The conversation, by which a person finds the customer of a message without an id."""
     thread = _id(data.get("customerThreadId"))
     return None if thread is None else f"thread {thread}"
 
 
 def _received(values: Iterable[object], now: datetime) -> str | None:
-    """The first that is a time: milliseconds since the epoch."""
+    """The first valid time: milliseconds since the epoch, not in the future."""
     for value in map(_whole, values):
         if type(value) is int and 0 < value <= now.timestamp() * 1000:  # no bool
             return rfc_3339(datetime.fromtimestamp(value / 1000, UTC))

@@ -1,12 +1,12 @@
-"""Recordings over HTTP, for a PBX that sees no folder of ours: `GET /v1/audio/NAME.wav`.
+"""`GET /v1/audio/NAME.wav`: recordings for a PBX that cannot read the bridge's files.
 
-A name is the keyed hash (HMAC-SHA-512) of the sound itself. So it cannot be guessed, which matters
-as a sound may speak of its caller; it is the same after a restart, so that what the PBX keeps stays
-good; and a name never changes its sound, so that the PBX need not ask twice.
+A name is a keyed hash (HMAC-SHA-512) of the sound. Nobody can guess it, which matters because a
+recording may speak of its caller. It survives a restart, so the PBX's cache stays valid. It always
+means the same sound, so the PBX does not fetch it again.
 
-It is long on purpose. Asterisk copies the path of its cached file into a buffer that it sizes by
-the URL (file.c, ast_openstream_full and filehelper): a short URL would cut the path, and the sound
-would not be found.
+The length is on purpose. Asterisk copies the path of its cached file into a buffer with the size of
+the URL (file.c, ast_openstream_full and filehelper). A short URL would truncate the path, and the
+recording would not be found.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 AUDIO: Final = "/v1/audio/"
 
 MAX_KNOWN: Final = 10_000
-"""Addresses that are kept in mind; whoever is given one fetches it at once."""
+"""URLs that are remembered; the PBX fetches each as soon as it gets it."""
 
-# For a year: res_http_media_cache reads max-age, and asks again after it. `private` keeps what was
-# said to a caller out of proxies on the way.
+# One year: res_http_media_cache reads max-age, and revalidates after it. `private` keeps callers'
+# recordings out of shared proxies.
 _CACHING: Final = "private, max-age=31536000, immutable"
 _TYPE: Final = "audio/wav"
 _PURPOSE: Final = b"agi-bridge: addresses of recordings"
@@ -50,11 +50,11 @@ class _Sound(NamedTuple):
 
 
 class RecordingEndpoint:
-    """The recordings that the PBX was told of. Belongs to one event loop.
+    """Serves the recordings whose URL the PBX was given. Belongs to one event loop.
 
     Args:
-        url: where the PBX reaches the web, without a slash at its end.
-        secret: a key of this installation; one for the names is derived from it.
+        url: the base URL that the PBX uses, without a trailing slash.
+        secret: a key of this installation, from which the key for names is derived.
     """
 
     def __init__(self, url: str, secret: bytes) -> None:
@@ -63,7 +63,7 @@ class RecordingEndpoint:
         self._sounds: OrderedDict[str, _Sound] = OrderedDict()
 
     def address(self, recording: Recording) -> str:
-        """Return the URL by which the PBX may fetch a recording from now on."""
+        """Return the URL at which the PBX can fetch a recording from now on."""
         name = hmac.digest(self._key, recording.sha256.encode(), "sha512").hex()
         self._sounds[name] = _Sound(recording.wav, recording.sha256)
         self._sounds.move_to_end(name)
@@ -75,7 +75,7 @@ class RecordingEndpoint:
         """Answer a request for a recording.
 
         Raises:
-            ProblemResponse: 404, there is none of this name, or its file is gone or has changed.
+            ProblemResponse: 404, the name is unknown, or its file is missing or has changed.
         """
         sound = self._sounds.get(request.path_params["name"])
         if sound is None:
@@ -90,7 +90,7 @@ class RecordingEndpoint:
 
 
 def _intact(sound: _Sound) -> os.stat_result | None:
-    """Look at a file; None if it is gone, or is not the one that the record of consent names."""
+    """The status of a file; None if it is missing, or differs from the consent record's hash."""
     try:
         with sound.wav.open("rb") as opened:
             if hashlib.file_digest(opened, "sha256").hexdigest() == sound.sha256:
@@ -101,7 +101,7 @@ def _intact(sound: _Sound) -> os.stat_result | None:
 
 
 def _has(headers: Mapping[str, str], etag: str) -> bool:
-    """Tell whether the client has the sound already (RFC 9110, 13.1.2)."""
+    """Whether the client has the sound already (RFC 9110, 13.1.2)."""
     given = headers.get("if-none-match", "").split(",")
     return not {tag.strip().removeprefix("W/") for tag in given}.isdisjoint({etag, "*"})
 

@@ -1,4 +1,4 @@
-"""The listener of the web, inside the service's own event loop."""
+"""The HTTP listener of the web, in the service's event loop."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from agi_bridge.web.media import RecordingEndpoint
 
 MAX_CONNECTIONS: Final = 256
-"""Connections at once. Not a setting; `app.descriptors` counts file descriptors by it."""
+"""Maximum of concurrent connections. Not a setting; `app.descriptors` counts with it."""
 
 
 class WebServer:
-    """Takes revocations if a token is set and serves recordings while its `async with` block runs.
+    """Takes revocations if a token is set, and serves recordings, during its `async with` block.
 
     Args:
         settings: `[web]` and the lines.
-        ledger: keeps what comes in.
-        media: the recordings that a PBX fetches; None: it sees their files.
-        sockets: bound already, instead of `[web]`'s host and port.
-        max_connections: how many there may be at once.
-        metrics: count requests and revocations.
+        ledger: stores revocations and messages.
+        media: the recordings that a PBX fetches; None if it reads the files.
+        sockets: bound sockets to use instead of `[web]`'s host and port.
+        max_connections: the maximum of concurrent connections.
+        metrics: counts requests and revocations.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class WebServer:
         self._listener: HttpListener | None = None
 
     def use(self, settings: Settings) -> None:
-        """Answer requests that begin from now on by other settings; the listener stays."""
+        """Use other settings for requests that begin from now on; the listener stays."""
         self._settings = settings
         if self._listener is None or self._app is None:
             return
@@ -73,11 +73,11 @@ class WebServer:
 
     @property
     def port(self) -> int | None:
-        """The port listened on; None while it does not listen."""
+        """The port it listens on; None if it does not listen."""
         return None if self._listener is None else self._listener.port
 
     async def __aenter__(self) -> Self:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -93,7 +93,7 @@ class WebServer:
         self._app = self._build()
 
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            """Hand a request to the application in force, which a reload replaces."""
+            """Pass a request to the current application, which a reload replaces."""
             assert self._app is not None  # noqa: S101 - for the type checker: it was set above
             await self._app(scope, receive, send)
 
@@ -122,7 +122,7 @@ class WebServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take no more requests; let those in progress end, for a while. Cancelled: at once."""
+        """Accept no more requests, and wait a while for those in progress. Cancelled: stop now."""
         listener, self._listener = self._listener, None
         if listener is None or self._app is None:
             return

@@ -1,4 +1,4 @@
-"""One call of a SIP telephone: the dialog (RFC 3261 section 12) and its sound."""
+"""One call of a SIP telephone: the dialog (RFC 3261 section 12) and its media."""
 
 import asyncio
 import secrets
@@ -29,11 +29,11 @@ _REASONS = {
     503: "Service Unavailable",
     603: "Decline",
 }
-_GOODBYE = 2.0  # seconds to wait for the other side to acknowledge the end
+_GOODBYE = 2.0  # seconds to wait until the other side confirms the end
 
 
 class State(Enum):
-    """Where a call stands."""
+    """The state of a call."""
 
     CALLING = auto()
     RINGING = auto()
@@ -51,12 +51,12 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who the telephone is.
+    """The identity of a telephone.
 
     Attributes:
-        user: the name in its SIP address and, with a password, of its account.
-        password: of the account; None for a telephone without one. Never shown.
-        host: the local address, for SIP and for sound.
+        user: the name in its SIP address, and of its account if it has a password.
+        password: the account's password; None without an account. Never shown.
+        host: the local address for SIP and RTP.
     """
 
     user: str
@@ -72,9 +72,9 @@ def response(request: SipMessage, status: int, *, to_tag: str = "", **more: str)
     """Return the response to a request, RFC 3261 section 8.2.6.
 
     Args:
-        request: what is answered.
+        request: the request to answer.
         status: e.g. 200.
-        to_tag: this side's tag, put into To when the request carries none.
+        to_tag: this side's tag, added to To if the request has none.
         more: `contact` and `body` (SDP).
     """
     to = request.first("To")
@@ -97,16 +97,16 @@ def response(request: SipMessage, status: int, *, to_tag: str = "", **more: str)
 
 
 class Call:
-    """A call that was placed or taken; made by `SipPhone`, never directly.
+    """An outgoing or incoming call; created by `SipPhone` only.
 
     Attributes:
-        number: what was dialled, at either end.
-        caller: From as the called telephone saw it: the caller ID's number.
-        state: where the call stands.
-        status: final SIP status of the INVITE, None until there is one.
-        ended_by: who ended it; None while it lives, and when nobody answered at all.
-        media: its sound: `packets`, `keys`.
-        answered_at: loop time of the answer, None before.
+        number: the dialled number.
+        caller: the number in From, as the called telephone receives it: the caller ID.
+        state: the state of the call.
+        status: the final SIP status of the INVITE; None before.
+        ended_by: who ended it; None during the call, or if nobody answered.
+        media: its RTP stream, with `packets` and `keys`.
+        answered_at: the event loop's time of the answer; None before.
     """
 
     def __init__(
@@ -136,13 +136,13 @@ class Call:
         self._heard, self._up, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._confirmed = asyncio.Event()
 
-    # ---- what a person does
+    # ---- what the user does
 
     async def answered(self, within: float = 10.0) -> None:
         """Wait until the called side answers.
 
         Raises:
-            CallFailedError: it refused, or the call was given up.
+            CallFailedError: the called side refused, or the call was cancelled.
             TimeoutError: after `within` seconds.
         """
         async with asyncio.timeout(within):
@@ -161,16 +161,16 @@ class Call:
         await self.media.press(keys, duration=duration, gap=gap)
 
     def play(self, samples: "array[int]") -> None:
-        """Say something; see `RtpStream.play`."""
+        """Play samples to the other side; see `RtpStream.play`."""
         self._must_be_up()
         self.media.play(samples)
 
     def heard(self) -> "array[int]":
-        """Return all that was heard, as 16-bit samples at 8 kHz; see `RtpStream.heard`."""
+        """Return all received sound as 16-bit samples at 8 kHz; see `RtpStream.heard`."""
         return self.media.heard()
 
     def answer(self) -> None:
-        """Take a ringing call (a telephone whose behaviour is RING)."""
+        """Answer a ringing call (of a telephone whose behaviour is RING)."""
         if self.state is not State.RINGING or self._invite is None:
             raise CallEndedError("not_ringing", "the call does not ring")
         self._respond(200, body=self._sdp())
@@ -185,7 +185,7 @@ class Call:
         self._finish(End.REFUSED)
 
     async def hang_up(self) -> None:
-        """End the call: BYE when it is up, CANCEL while it rings there, 480 while it rings here."""
+        """End the call: BYE if it is up, CANCEL while it rings there, 480 while it rings here."""
         if self.state is State.UP:
             with suppress(TimeoutError):  # no BYE before the ACK, section 15
                 await asyncio.wait_for(self._confirmed.wait(), _GOODBYE)
@@ -199,10 +199,10 @@ class Call:
         elif self.state is State.CALLING:
             await self._cancel()
 
-    # ---- placing a call
+    # ---- outgoing calls
 
     async def place(self, uri: str, *, name: str = "") -> None:
-        """Send the INVITE, with the password when asked; return at the final response."""
+        """Send the INVITE, with credentials if challenged; return at the final response."""
         self._target = uri
         self._local = f'"{name}" ' if name else ""
         self._local += f"<sip:{self.caller}@{self._account.host}>;tag={self._tag}"
@@ -231,7 +231,7 @@ class Call:
         self._remote = final.first("To")
         self._target = sip.address(final.first("Contact")) or self._target
         self._acknowledge(final)
-        if self.state is State.OVER:  # given up in the moment it was answered
+        if self.state is State.OVER:  # cancelled at the moment of the answer
             self._sequence += 1
             self._transport.request(self._request("BYE", self._target), self._peer)
             return
@@ -245,7 +245,7 @@ class Call:
             self.media.remote = sip.media_address(provisional.body)
 
     async def _cancel(self) -> None:
-        """Give up a call that is not answered: only after a first response, section 9.1."""
+        """Cancel an unanswered call, which needs a first response (section 9.1)."""
         waits = [asyncio.ensure_future(event.wait()) for event in (self._heard, self._over)]
         await asyncio.wait(waits, timeout=_GOODBYE, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -265,10 +265,10 @@ class Call:
         await asyncio.wait({asyncio.ensure_future(self._over.wait())}, timeout=_GOODBYE)
         self._finish(End.HERE)
 
-    # ---- taking a call
+    # ---- incoming calls
 
     def ring(self, invite: SipMessage) -> None:
-        """Begin to take a call: remember who calls and tell them that it rings."""
+        """Accept an INVITE: store its dialog and send 180 Ringing."""
         self._invite = invite
         self.state = State.RINGING
         self._local = f"{invite.first('To')};tag={self._tag}"
@@ -278,7 +278,7 @@ class Call:
         self._respond(180)
 
     def on_request(self, request: SipMessage, came_from: Address) -> None:
-        """Act on what the other side sends within this call."""
+        """Handle a request within this call."""
         if request.method == "ACK":
             self._stop_reply()
             self._confirmed.set()
@@ -291,7 +291,7 @@ class Call:
                 self._respond(487)
                 self.status = 487
                 self._finish(End.THERE)
-        else:  # INVITE again, UPDATE: the sound stays where it is; OPTIONS, INFO, NOTIFY: heard
+        else:  # re-INVITE and UPDATE change no codec; OPTIONS, INFO and NOTIFY need only a 200
             if request.body and (where := sip.media_address(request.body)):
                 self.media.remote = where
             body = self._sdp() if request.method == "INVITE" or request.body else ""
@@ -299,11 +299,11 @@ class Call:
             self._transport.respond(reply, request, came_from)
 
     def close(self) -> None:
-        """Drop the call without a word, as a telephone does whose power fails."""
+        """Drop the call without a message, like a telephone that loses power."""
         self._finish(None)
         self._stop_reply()
 
-    # ---- parts
+    # ---- helpers
 
     def _respond(self, status: int, body: str = "") -> None:
         """Answer the INVITE; a final answer is repeated until its ACK, section 13.3.1.4."""
@@ -327,7 +327,7 @@ class Call:
             self._reply = None
 
     def _acknowledge(self, final: SipMessage) -> None:
-        """Send the ACK of a 200: a request of its own, section 13.2.2.4."""
+        """Send the ACK of a 200, a separate request (section 13.2.2.4)."""
         self._transport.write(
             self._request("ACK", self._target, sequence=final.sequence), self._peer
         )
