@@ -1,4 +1,4 @@
-"""Options read: numbers, days, and words that stay for ever."""
+"""Command-line values: phone numbers, dates, and texts that are never erased."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tests.support.call_env import settings
         "\u202d+1\u00a0415\u2013555\u20130123\u202c",
     ],
 )
-def test_a_number_is_read_in_any_usual_form(text: str) -> None:
+def test_a_number_may_have_any_usual_form(text: str) -> None:
     assert arguments.phone_number(settings(), text) == "+14155550123"
 
 
-def test_a_number_without_a_country_is_read_as_the_first_line_reads_it() -> None:
+def test_a_number_without_a_country_code_has_the_country_of_the_first_line() -> None:
     assert arguments.phone_number(settings(regions=["FR"]), "06 12 34 56 78") == "+33612345678"
 
 
 @pytest.mark.parametrize("text", ["", "415", "nobody", "+1415555012345678"])
-def test_what_is_no_number_is_refused_without_repeating_it(text: str) -> None:
+def test_an_invalid_number_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         arguments.phone_number(settings(), text)
     assert str(refused.value) == "--number: not a phone number; write it like +14155550123"
 
 
-def test_a_day_is_its_first_moment_and_its_end_is_the_next_days() -> None:
+def test_a_date_is_its_start_and_its_end_is_the_next_start() -> None:
     assert arguments.utc_timestamp("--since", "2026-02-28") == "2026-02-28T00:00:00.000Z"
     assert arguments.utc_timestamp("--until", "2026-02-28", end=True) == "2026-03-01T00:00:00.000Z"
 
 
-def test_a_moment_is_brought_to_utc() -> None:
+def test_a_time_is_converted_to_utc() -> None:
     assert (
         arguments.utc_timestamp("--since", "2026-11-23T01:02:03.456-08:00")
         == "2026-11-23T09:02:03.456Z"
@@ -51,18 +51,18 @@ def test_a_moment_is_brought_to_utc() -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-11-23T01:02:03", "9999-12-31"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--until: write a date"):
         arguments.utc_timestamp("--until", text, end=True)
 
 
-def test_a_day_is_a_day() -> None:
+def test_a_date_is_checked() -> None:
     assert arguments.iso_date("--date", "2026-11-23") == "2026-11-23"
     with pytest.raises(UsageError, match=r"^--date: write a date"):
         arguments.iso_date("--date", "23.11.2026")
 
 
-def test_words_are_kept_without_their_outer_spaces() -> None:
+def test_outer_spaces_of_a_text_are_removed() -> None:
     assert (
         arguments.permanent_text("--note", " told by phone on 23 Nov, 2 of 3 ")
         == "told by phone on 23 Nov, 2 of 3"
@@ -70,7 +70,7 @@ def test_words_are_kept_without_their_outer_spaces() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 501, "\x1b[2J"])
-def test_words_are_one_line_of_some_length(text: str) -> None:
+def test_a_text_must_be_one_line_of_limited_length(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--note: write one line"):
         arguments.permanent_text("--note", text)
 
@@ -85,7 +85,7 @@ def test_words_are_one_line_of_some_length(text: str) -> None:
         "call \uff14\uff11\uff15\uff15\uff15\uff15\uff10\uff11\uff12\uff13",
     ],
 )
-def test_words_that_hold_a_number_are_refused_without_repeating_it(text: str) -> None:
+def test_a_text_with_a_number_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError, match="can never be erased") as refused:
         arguments.permanent_text("--note", text)
     assert "415" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Who did it, by the kernel's account and not by the environment's."""
+"""The audited account comes from the kernel, not from the environment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
-def test_it_is_the_account_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_actor_is_the_account_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("USER", "somebody-else")
     monkeypatch.setenv("SUDO_USER", "somebody-else")
     assert actor(tmp_path / "no-such-note") == ME
 
 
-def test_nobody_logged_in_and_the_same_login_add_nothing(tmp_path: Path) -> None:
+def test_no_login_or_the_same_login_adds_nothing(tmp_path: Path) -> None:
     note = tmp_path / "loginuid"
     for uid in ("4294967295", str(os.geteuid()), "not a number"):
         note.write_text(uid)

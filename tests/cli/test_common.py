@@ -1,4 +1,4 @@
-"""Standard output that cannot be written, and readers that go away."""
+"""Standard output that cannot be written, and readers that close the pipe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_exit_code_1(
     assert done.stderr == "agi-bridge: cannot write the answer: No space left on device\n"
 
 
-def test_a_reader_that_goes_away_does_not_change_the_exit_code() -> None:
+def test_a_closed_pipe_does_not_change_the_exit_code() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = started("--help", stdout=writing)

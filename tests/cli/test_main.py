@@ -1,4 +1,4 @@
-"""Help, version, misuse, exit codes, and answers whose reader leaves."""
+"""Help, version, misuse, exit codes, and answers whose reader closes the pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.commands import DID, KEY, config, invoke
 COMMANDS = ("serve", "agi", "check", "softphone", "fake-hook", "demo")
 
 
-def test_version_is_said_and_nothing_else() -> None:
+def test_version_prints_the_version_only() -> None:
     assert invoke("--version") == (0, f"agi-bridge {__version__}\n", "")
 
 
@@ -35,7 +35,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     code, out, _ = invoke(command, "--help", COLUMNS="120")
     assert code == 0
     assert len(out.splitlines()) > 5
@@ -73,7 +73,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert line.startswith(f"agi-bridge: {problem}")
 
 
-def test_demo_says_which_folders_it_uses() -> None:
+def test_the_help_of_demo_names_its_folders() -> None:
     _, out, _ = invoke("demo", "--help", COLUMNS="200")
     assert "~/.cache/agi-bridge/asterisk-22" in out
     assert "agi-bridge-demo-" in out
@@ -97,13 +97,13 @@ def test_a_wrong_configuration_is_exit_code_2_with_a_line_for_each_fault(
     ]
 
 
-def test_a_configuration_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_exit_code_2(tmp_path: Path) -> None:
     code, _, err = invoke("serve", "--config", tmp_path / "none.toml")
     assert code == 2
     assert "none.toml" in err
 
 
-def test_check_says_whether_the_configuration_is_sound(tmp_path: Path) -> None:
+def test_check_reports_whether_the_configuration_is_valid(tmp_path: Path) -> None:
     path = config(tmp_path)
     code, out, _ = invoke("check", "--config", path, COLUMNS="200")
     assert code == 0
@@ -125,7 +125,7 @@ def test_a_softphone_without_terminal_is_exit_code_2() -> None:
     assert "--keys" in err
 
 
-def test_the_scenarios_on_offer_are_those_of_the_fake_hook() -> None:
+def test_the_scenario_option_has_every_scenario_of_the_fake_hook() -> None:
     assert set(get_args(Choice)) == set(Scenario)
 
 
@@ -138,7 +138,7 @@ def test_the_scenarios_on_offer_are_those_of_the_fake_hook() -> None:
         (("prompts", "list"), "state", 0),
     ],
 )
-async def test_a_reader_who_goes_does_not_turn_yes_into_no(
+async def test_a_closed_pipe_does_not_turn_success_into_failure(
     tmp_path: Path, arguments: tuple[str, ...], state: str, status: int
 ) -> None:
     file = config(tmp_path)

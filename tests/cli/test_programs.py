@@ -22,7 +22,7 @@ from tests.support.commands import DID, KEY, Running, config, names, running
 
 
 @pytest.mark.parametrize("stdin", ["/dev/null", "an empty pipe"])
-async def test_agi_without_asterisk_is_one_line_that_says_what_starts_it(
+async def test_agi_without_asterisk_prints_one_line_that_says_how_to_start_it(
     tmp_path: Path, stdin: str
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ async def test_agi_serves_one_call_on_standard_input_and_output(tmp_path: Path) 
     assert (line["declined"], line["result"]) == ("star", "done")
 
 
-async def test_fake_hook_says_where_it_is_and_shows_what_it_gets_without_the_key() -> None:
+async def test_fake_hook_prints_its_url_and_requests_without_the_key() -> None:
     async with running("fake-hook", "--port", "0", "--key", KEY) as fake_hook:
         url = (await fake_hook.says()).removeprefix("hook.url = ")
         async with HookClient(url) as client:
@@ -79,7 +79,7 @@ async def test_fake_hook_says_where_it_is_and_shows_what_it_gets_without_the_key
     assert KEY not in shown
 
 
-async def test_demo_without_asterisk_tells_the_same_story(tmp_path: Path) -> None:
+async def test_demo_without_asterisk_shows_the_same_call(tmp_path: Path) -> None:
     environ = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "80"}
     async with running("demo", "--fake", "--once", environ=environ) as demo:
         out, err = await demo.process.communicate()
@@ -116,21 +116,21 @@ async def in_the_background(*arguments: object) -> AsyncIterator[Running]:
         yield job
 
 
-async def test_serve_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path) -> None:
+async def test_serve_obeys_a_sigint_that_was_ignored_at_its_start(tmp_path: Path) -> None:
     async with in_the_background("serve", "--config", config(tmp_path)) as job:
         await job.logs("service.listening")
         job.process.send_signal(signal.SIGINT)
         assert await job.ends() == 0
 
 
-async def test_fake_hook_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+async def test_fake_hook_obeys_a_sigint_that_was_ignored_at_its_start() -> None:
     async with in_the_background("fake-hook", "--port", "0") as job:
         await job.says()
         job.process.send_signal(signal.SIGINT)
         assert await job.ends() == 0
 
 
-async def test_agi_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path) -> None:
+async def test_agi_obeys_a_sigint_that_was_ignored_at_its_start(tmp_path: Path) -> None:
     async with in_the_background("agi", "--config", config(tmp_path)) as job:
         assert job.process.stdin is not None
         job.process.stdin.write(b"agi_request: x\nagi_uniqueid: 1.1\nagi_dnid: +14155550111\n\n")
@@ -139,7 +139,7 @@ async def test_agi_hears_a_sigint_that_was_ignored_when_it_began(tmp_path: Path)
         assert await job.ends() == 1
 
 
-async def test_softphone_hears_a_sigint_that_was_ignored_when_it_began() -> None:
+async def test_softphone_obeys_a_sigint_that_was_ignored_at_its_start() -> None:
     begun = asyncio.Event()
 
     async def bridge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

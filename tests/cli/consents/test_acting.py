@@ -1,4 +1,4 @@
-"""`revoke`, `resolve`, `erase`: what people bring in from outside the call."""
+"""`consents revoke`, `resolve` and `erase`: requests that arrive outside the call."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_revocation_ends_the_consent_at_once(sample: SampleLedger) -> None:
     assert "no more" not in str(said)
 
 
-def test_a_recording_that_is_missing_keeps_nobody_from_revoking(
+def test_a_missing_recording_does_not_prevent_a_revocation(
     sample: SampleLedger,
 ) -> None:
     shell = configured(sample.folder, disclosure="not-recorded-yet")
@@ -74,7 +74,7 @@ def test_without_a_brand_every_brand_is_revoked(sample: SampleLedger) -> None:
     assert sample.types(sample.other)[-1] == "revoked"
 
 
-def test_the_platform_is_to_be_told_and_how(sample: SampleLedger) -> None:
+def test_the_answer_says_how_to_report_that_the_platform_knows(sample: SampleLedger) -> None:
     told = sample.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
     assert "for Example Store, no consents ended" in told.out
     assert "--as passed-on" in told.out
@@ -97,7 +97,7 @@ def test_the_same_reference_again_changes_nothing(sample: SampleLedger) -> None:
         (("--received", "2999-01-01"), "--received: is in the future"),
     ],
 )
-def test_a_revocation_that_would_miss_is_misuse(
+def test_a_revocation_that_would_have_no_effect_is_misuse(
     sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
     told = sample.shell("revoke", "--number", consent_records.OTHER, *options)
@@ -119,7 +119,7 @@ def test_an_unknown_outcome_is_resolved_once(sample: SampleLedger) -> None:
     assert "does not wait for a person" in again.err
 
 
-def test_a_revocation_and_a_message_have_resolutions_of_their_own(
+def test_revocations_and_messages_have_their_own_resolutions(
     sample: SampleLedger,
 ) -> None:
     async def ask(ledger: Ledger) -> str:
@@ -133,7 +133,7 @@ def test_a_revocation_and_a_message_have_resolutions_of_their_own(
     assert told.out == f"{message}: resolved as done\n"
 
 
-def test_what_does_not_wait_or_is_not_there_is_not_resolved(sample: SampleLedger) -> None:
+def test_a_settled_or_unknown_record_is_not_resolved(sample: SampleLedger) -> None:
     told = sample.shell("resolve", sample.revoked, "--as", "texted")
     assert (told.status, told.err.count("\n")) == (2, 1)
     told = sample.shell("resolve", "nothing", "--as", "texted")
@@ -150,7 +150,7 @@ def test_a_note_with_a_number_is_refused(sample: SampleLedger) -> None:
     assert "resolved" not in sample.types(sample.unknown)
 
 
-def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(
+def test_erasing_removes_personal_data_and_the_chain_still_verifies(
     sample: SampleLedger,
 ) -> None:
     told = sample.shell(
@@ -174,7 +174,7 @@ def test_erasing_takes_the_person_and_leaves_a_chain_that_verifies(
     assert "erased" in sample.shell("list").out
 
 
-def test_erasing_asks_first(sample: SampleLedger) -> None:
+def test_erasing_asks_for_confirmation(sample: SampleLedger) -> None:
     options = ("erase", "--consent", sample.unknown, "--basis", "request")
     told = sample.shell(*options, typed="n\n")
     assert told.status == 1
@@ -187,7 +187,7 @@ def test_erasing_asks_first(sample: SampleLedger) -> None:
     assert told.out.startswith("personal data erased: 0 of 1 record\n")
 
 
-def test_restricting_keeps_it_for_a_defence(sample: SampleLedger) -> None:
+def test_restricting_keeps_personal_data_for_legal_claims(sample: SampleLedger) -> None:
     options = ("--consent", sample.unknown, "--basis", "claim", "--yes")
     told = sample.shell("erase", *options, "--restrict", "--until", "2999-12-31")
     assert told.out == ("personal data restricted until 3000-01-01T00:00:00.000Z: 1 of 1 record\n")
@@ -211,7 +211,7 @@ def test_restricting_keeps_it_for_a_defence(sample: SampleLedger) -> None:
         (("--basis", "x", "--number", "+14155550999"), 1, "--number: nothing is on record"),
     ],
 )
-def test_what_cannot_be_erased_is_one_line(
+def test_an_erasure_that_fails_is_one_line(
     sample: SampleLedger, options: tuple[str, ...], status: int, problem: str
 ) -> None:
     told = sample.shell("erase", "--yes", *options)
@@ -219,7 +219,7 @@ def test_what_cannot_be_erased_is_one_line(
     assert told.err.startswith(f"agi-bridge: {problem}")
 
 
-def test_without_a_ledger_no_command_begins_one(tmp_path: Path) -> None:
+def test_no_command_creates_a_ledger(tmp_path: Path) -> None:
     shell: Shell = configured(tmp_path)
     for command in (
         ("list",),

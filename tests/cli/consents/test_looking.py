@@ -1,4 +1,4 @@
-"""`list` and `show`: everything but the person, unless it is on record who asked."""
+"""`consents list` and `show`: masked, unless the ledger records who reveals the numbers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
 
 
 @pytest.mark.parametrize("command", [("list",), ("list", "--json")])
-def test_nothing_shows_a_number_unasked(sample: SampleLedger, command: tuple[str, ...]) -> None:
+def test_no_command_shows_a_number_without_reveal(
+    sample: SampleLedger, command: tuple[str, ...]
+) -> None:
     told = sample.shell(*command)
     assert told.status == 0
     assert not any(secret in told.out + told.err for secret in SECRETS)
@@ -74,7 +76,7 @@ def test_filters_narrow_the_list(sample: SampleLedger) -> None:
     assert listed("--until", "2026-01-01") == listed("--since", "9000-01-01") == []
 
 
-def test_an_empty_list_is_no_failure(sample: SampleLedger) -> None:
+def test_an_empty_list_is_a_success(sample: SampleLedger) -> None:
     assert sample.shell("list", "--until", "2000-01-01") == (0, "none\n", "")
 
 
@@ -87,7 +89,7 @@ def test_an_empty_list_is_no_failure(sample: SampleLedger) -> None:
         (("--since", "today"), "--since: write a date"),
     ],
 )
-def test_a_filter_without_sense_is_misuse(
+def test_an_invalid_filter_is_misuse(
     sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
     told = sample.shell("list", *options)
@@ -95,7 +97,7 @@ def test_a_filter_without_sense_is_misuse(
     assert told.err.startswith(f"agi-bridge: {problem}")
 
 
-def test_to_reveal_is_on_record_for_each_that_is_shown(sample: SampleLedger) -> None:
+def test_reveal_is_recorded_for_each_record_shown(sample: SampleLedger) -> None:
     said = sample.shell("list", "--reveal", "--json").json
     assert [each["number"] for each in said] == [
         consent_records.NUMBER,
@@ -108,7 +110,7 @@ def test_to_reveal_is_on_record_for_each_that_is_shown(sample: SampleLedger) -> 
     assert "revealed" not in sample.types(sample.declined)
 
 
-def test_what_cannot_be_put_on_record_is_not_shown(
+def test_nothing_is_revealed_if_it_cannot_be_recorded(
     sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object, **__: object) -> None:
@@ -121,7 +123,7 @@ def test_what_cannot_be_put_on_record_is_not_shown(
         assert told == (1, "", "agi-bridge: the disk is full\n")
 
 
-def test_a_record_is_shown_without_the_person(sample: SampleLedger) -> None:
+def test_a_record_is_shown_without_personal_data(sample: SampleLedger) -> None:
     for command in (("show", sample.revoked), ("show", sample.revoked, "--json")):
         told = sample.shell(*command)
         assert told.status == 0
@@ -129,7 +131,7 @@ def test_a_record_is_shown_without_the_person(sample: SampleLedger) -> None:
     assert "revealed" not in sample.types(sample.revoked)
 
 
-def test_a_record_is_shown_with_everything_that_happened(sample: SampleLedger) -> None:
+def test_a_record_is_shown_with_all_its_events(sample: SampleLedger) -> None:
     told = sample.shell("show", sample.revoked)
     for part in (
         "Consent to text messages: Example Store",
@@ -145,7 +147,7 @@ def test_a_record_is_shown_with_everything_that_happened(sample: SampleLedger) -
         assert part in told.out
 
 
-def test_as_json_events_have_all_that_they_say(sample: SampleLedger) -> None:
+def test_json_events_contain_their_whole_body(sample: SampleLedger) -> None:
     said = sample.shell("show", sample.revoked, "--json").json
     assert [event["type"] for event in said["events"]] == [
         "disclosed",
@@ -165,7 +167,7 @@ def test_as_json_events_have_all_that_they_say(sample: SampleLedger) -> None:
     assert said["events"][2]["facts"]["act"] == "number_then_1"
 
 
-def test_a_revealed_record_is_whole_and_says_who_looked(sample: SampleLedger) -> None:
+def test_a_revealed_record_is_complete_and_names_who_revealed_it(sample: SampleLedger) -> None:
     said = sample.shell("show", sample.revoked, "--reveal", "--json").json
     assert said["personal"] == {
         "number": consent_records.NUMBER,
@@ -178,7 +180,7 @@ def test_a_revealed_record_is_whole_and_says_who_looked(sample: SampleLedger) ->
     assert WORDS in sample.shell("show", sample.revoked, "--reveal").out
 
 
-def test_a_revocation_is_a_record_of_its_own(sample: SampleLedger) -> None:
+def test_a_revocation_is_shown_as_its_own_record(sample: SampleLedger) -> None:
     told = sample.shell("show", sample.revocation)
     assert "Revocation of consent: Example Store" in told.out
     assert "waits for a person" in told.out
@@ -187,7 +189,7 @@ def test_a_revocation_is_a_record_of_its_own(sample: SampleLedger) -> None:
     assert "status             resolved" in sample.shell("show", sample.revocation).out
 
 
-def test_a_call_without_consent_has_no_person(sample: SampleLedger) -> None:
+def test_a_call_without_consent_has_no_personal_data(sample: SampleLedger) -> None:
     said = sample.shell("show", sample.declined, "--json").json
     assert said["personal"] == {}
     assert said["erased"] is False
@@ -196,7 +198,7 @@ def test_a_call_without_consent_has_no_person(sample: SampleLedger) -> None:
     assert "Call without consent" in sample.shell("show", sample.declined).out
 
 
-def test_control_sequences_of_strangers_do_not_reach_the_terminal(
+def test_control_sequences_from_outside_do_not_reach_the_terminal(
     sample: SampleLedger,
 ) -> None:
     async def ask(ledger: Ledger) -> str:
@@ -215,7 +217,7 @@ def test_control_sequences_of_strangers_do_not_reach_the_terminal(
     )
 
 
-def test_a_record_that_is_not_there_is_one_line(sample: SampleLedger) -> None:
+def test_an_unknown_record_is_one_line(sample: SampleLedger) -> None:
     told = sample.shell("show", "nothing")
     assert told == (1, "", "agi-bridge: nothing: no such record\n")
     told = sample.shell("show", "019")
@@ -223,7 +225,7 @@ def test_a_record_that_is_not_there_is_one_line(sample: SampleLedger) -> None:
     assert sample.shell("show", "ffff").err == "agi-bridge: ffff: no such record\n"
 
 
-def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(sample: SampleLedger) -> None:
+def test_a_unique_prefix_of_an_id_is_enough(sample: SampleLedger) -> None:
     for record in (sample.unknown, sample.revocation, sample.declined):
         for prefix in (record, record.upper(), f" {record[:-1]}"):
             assert sample.shell("show", prefix, "--json").json["consent_id"] == record
@@ -234,7 +236,7 @@ def test_an_id_may_be_cut_short_as_long_as_it_is_no_others(sample: SampleLedger)
     assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", told.err)) == 3
 
 
-def test_every_command_that_takes_an_id_takes_its_beginning(sample: SampleLedger) -> None:
+def test_every_command_that_takes_an_id_takes_a_prefix(sample: SampleLedger) -> None:
     cut = {record: record[:-2] for record in (sample.unknown, sample.other)}
     out = sample.folder / "proof"
     exported = sample.shell("export", "--consent", cut[sample.other], "--out", out, "--json")

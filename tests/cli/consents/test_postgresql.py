@@ -1,4 +1,4 @@
-"""The same commands on a PostgreSQL that bridges share."""
+"""The `consents` commands on a shared PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_every_command_works_there(tmp_path: Path, postgresql_url: str) -> None:
+def test_every_command_works_on_postgresql(tmp_path: Path, postgresql_url: str) -> None:
     shell = configured(tmp_path, {"ledger": {"url": postgresql_url}})
     told = shell("list")
     assert told.status == 1

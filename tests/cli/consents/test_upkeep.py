@@ -52,7 +52,7 @@ def test_a_checkpoint_is_signed_and_goes_to_its_file(sample: SampleLedger) -> No
     assert sample.shell("checkpoint", "--json").json["seq"] is None
 
 
-def test_a_checkpoint_that_does_not_arrive_fails(sample: SampleLedger) -> None:
+def test_a_checkpoint_that_cannot_be_delivered_is_a_failure(sample: SampleLedger) -> None:
     (sample.folder / "state" / "checkpoints.jsonl").mkdir()
     sample.shell("resolve", sample.unknown, "--as", "texted")
     told = sample.shell("checkpoint")
@@ -61,7 +61,7 @@ def test_a_checkpoint_that_does_not_arrive_fails(sample: SampleLedger) -> None:
     assert told.out.splitlines()[1].startswith("not sent: file")
 
 
-def test_the_ledger_holds(sample: SampleLedger) -> None:
+def test_an_unchanged_ledger_verifies(sample: SampleLedger) -> None:
     told = sample.shell("verify")
     assert told.status == 0
     assert told.out.startswith("the ledger\nintegrity    holds  ")
@@ -82,12 +82,12 @@ def test_a_changed_event_breaks_integrity(sample: SampleLedger) -> None:
     assert "integrity" in failing(sample)
 
 
-def test_a_tail_cut_off_is_missed_by_the_checkpoint(sample: SampleLedger) -> None:
+def test_a_checkpoint_detects_removed_last_events(sample: SampleLedger) -> None:
     tamper(sample, "DELETE FROM event WHERE type = 'revoked'")
     assert "completeness" in failing(sample)
 
 
-def test_with_its_copies_removed_the_file_of_checkpoints_still_tells(
+def test_the_file_of_checkpoints_detects_removed_events_and_checkpoints(
     sample: SampleLedger,
 ) -> None:
     sample.shell("resolve", sample.unknown, "--as", "texted")
@@ -103,12 +103,12 @@ def test_with_its_copies_removed_the_file_of_checkpoints_still_tells(
     assert failing(sample, "--checkpoints", sample.folder / "kept") == {"completeness"}
 
 
-def test_a_copy_of_a_checkpoint_that_was_overwritten_is_told(sample: SampleLedger) -> None:
+def test_an_overwritten_checkpoint_is_detected(sample: SampleLedger) -> None:
     tamper(sample, "UPDATE checkpoint SET line = 'x'")
     assert failing(sample) == {"anchored"}
 
 
-def test_another_keys_chain_is_not_trusted(sample: SampleLedger) -> None:
+def test_a_chain_of_another_key_is_not_trusted(sample: SampleLedger) -> None:
     assert failing(sample, "--public-key", "0" * 32) == {"anchored"}
 
 
@@ -121,12 +121,12 @@ def test_a_changed_text_or_recording_breaks_integrity(sample: SampleLedger) -> N
     assert "the text" in told.out
 
 
-def test_a_text_that_is_gone_breaks_completeness(sample: SampleLedger) -> None:
+def test_a_missing_text_breaks_completeness(sample: SampleLedger) -> None:
     tamper(sample, "DELETE FROM disclosure")
     assert failing(sample) == {"completeness"}
 
 
-def test_personal_data_that_was_moved_breaks_integrity(sample: SampleLedger) -> None:
+def test_moved_personal_data_breaks_integrity(sample: SampleLedger) -> None:
     tamper(
         sample,
         "UPDATE pii SET sealed = (SELECT sealed FROM pii WHERE consent_id = ?) "
@@ -136,7 +136,7 @@ def test_personal_data_that_was_moved_breaks_integrity(sample: SampleLedger) -> 
     assert failing(sample) == {"integrity"}
 
 
-def test_personal_data_that_is_gone_breaks_completeness_unless_it_was_erased(
+def test_missing_personal_data_breaks_completeness_unless_it_was_erased(
     sample: SampleLedger,
 ) -> None:
     sample.shell("erase", "--consent", sample.other, "--basis", "request", "--yes")
@@ -160,12 +160,12 @@ def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
     assert "the revoked number may be texted again, but nobody agreed since" in told
 
 
-def test_a_body_that_is_no_json_breaks_integrity(sample: SampleLedger) -> None:
+def test_a_body_that_is_not_json_breaks_integrity(sample: SampleLedger) -> None:
     tamper(sample, "UPDATE event SET body = 'x' WHERE type = 'disclosed'")
     assert "integrity" in failing(sample)
 
 
-def test_a_lost_vault_key_is_told_as_such_not_as_damage(sample: SampleLedger) -> None:
+def test_a_lost_vault_key_is_not_reported_as_damage(sample: SampleLedger) -> None:
     (sample.folder / "state" / "keys" / "vault.key").write_text(f"{'A' * 43}=\n", encoding="ascii")
     told = sample.shell("verify")
     assert told.status == 1
@@ -174,7 +174,7 @@ def test_a_lost_vault_key_is_told_as_such_not_as_damage(sample: SampleLedger) ->
     assert told.err.count("\n") == 1
 
 
-def test_retention_only_says_what_it_would_do_when_asked(
+def test_retention_with_dry_run_erases_nothing(
     sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sample.shell("retain", "--dry-run", "--json").json == {
@@ -196,7 +196,7 @@ def test_retention_only_says_what_it_would_do_when_asked(
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is None
 
 
-def test_a_new_vault_key_is_made_first_and_used_after(sample: SampleLedger) -> None:
+def test_rekey_creates_a_vault_key_and_then_uses_it(sample: SampleLedger) -> None:
     key = sample.folder / "state" / "keys" / "vault.key"
     old = key.read_text(encoding="ascii").strip()
     told = sample.shell("rekey", "--new-key", "--json")
@@ -210,13 +210,15 @@ def test_a_new_vault_key_is_made_first_and_used_after(sample: SampleLedger) -> N
     assert "Sealed again under the first vault key: no records" in sample.shell("rekey").out
 
 
-def test_what_a_new_key_asks_for_is_said(sample: SampleLedger) -> None:
+def test_rekey_prints_the_next_steps(sample: SampleLedger) -> None:
     told = sample.shell("rekey", "--new-key")
     assert "restart every bridge" in told.out
     assert (sample.folder / "state" / "keys" / "vault.key").read_text() not in told.out
 
 
-def test_a_vault_key_elsewhere_is_renewed_there(tmp_path: Path, sample: SampleLedger) -> None:
+def test_a_vault_key_is_renewed_in_the_file_it_comes_from(
+    tmp_path: Path, sample: SampleLedger
+) -> None:
     elsewhere = tmp_path / "elsewhere.key"
     (sample.folder / "state" / "keys" / "vault.key").rename(elsewhere)
     shell = configured(sample.folder, {"ledger": {"vault_key": {"file": str(elsewhere)}}})
@@ -224,7 +226,7 @@ def test_a_vault_key_elsewhere_is_renewed_there(tmp_path: Path, sample: SampleLe
     assert elsewhere.read_text(encoding="ascii").count(",") == 1
 
 
-def test_a_vault_key_in_the_environment_cannot_be_renewed_by_us(
+def test_a_vault_key_from_the_environment_cannot_be_renewed(
     sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = (sample.folder / "state" / "keys" / "vault.key").read_text(encoding="ascii").strip()
@@ -242,7 +244,7 @@ def test_a_ledger_of_this_version_needs_no_upgrade(sample: SampleLedger) -> None
     assert "nothing to do" in sample.shell("upgrade").out
 
 
-def test_a_checkpoint_of_another_chain_is_not_this_ledgers(sample: SampleLedger) -> None:
+def test_a_checkpoint_of_another_chain_does_not_belong_to_the_ledger(sample: SampleLedger) -> None:
     kept = sample.folder / "kept"
     stranger = sign(generate_keys().signing, 3, "0" * 64, "2026-11-23T00:00:00.000Z")
     kept.write_text(stranger.line + "\n", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Events in words, and words fit for a terminal."""
+"""Labels of events, and text that is safe for a terminal."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.html import page
 
 
-def test_every_type_of_event_and_every_state_has_words() -> None:
+def test_every_event_type_and_every_state_has_a_label() -> None:
     assert labels.TITLES.keys() == {*State, *Act}
     assert labels.STATES.keys() == {*State}
 
 
-def test_a_type_of_a_later_version_is_shown_as_it_is() -> None:
+def test_an_unknown_event_type_is_shown_unchanged() -> None:
     assert labels.title("teleported") == "teleported"
 
 
-def test_facts_leave_out_what_is_for_programs() -> None:
+def test_facts_leave_out_fields_for_programs() -> None:
     body = {
         "schema": 2, "seq": 7, "at": "2026-11-23T08:00:00.000Z", "type": "confirmed",
         "number_c": "f" * 64, "audio_sha256": "f" * 64, "keys": [["confirm-number", 1, "1"]],
@@ -32,7 +32,7 @@ def test_facts_leave_out_what_is_for_programs() -> None:
     assert labels.facts(body) == (("act of consent", "number keyed after the disclosure"),)
 
 
-def test_values_are_written_as_people_write_them() -> None:
+def test_values_are_formatted_for_people() -> None:
     body = {
         "complete": True, "endpos": 8000, "lang": "fr-CA", "received": "2026-11-23T08:00:00.000Z",
         "scope": "*", "status": 200, "unheard_of": "x",
@@ -48,7 +48,7 @@ def test_values_are_written_as_people_write_them() -> None:
     )
 
 
-def test_keys_are_named_with_their_time() -> None:
+def test_keys_are_shown_with_their_time() -> None:
     body = {"keys": [["disclosure", 11_000, "*"], ["confirm-number", 31_480, "#"]]}
     assert labels.keys(body) == (
         ("disclosure", "11.0 s", "star"),
@@ -66,21 +66,21 @@ def test_keys_are_named_with_their_time() -> None:
         ("../etc/passwd", "1 November 2026, 08:30:00 UTC"),
     ],
 )
-def test_a_moment_is_told_on_the_clock_of_a_place(zone: str, text: str) -> None:
+def test_a_time_is_shown_in_a_time_zone(zone: str, text: str) -> None:
     assert labels.local("2026-11-01T08:30:00.123Z", zone) == text
 
 
-def test_the_hour_that_comes_twice_is_told_apart_by_its_zone() -> None:
+def test_the_repeated_hour_of_a_clock_change_is_unambiguous() -> None:
     later = labels.local("2026-11-01T09:30:00.000Z", "America/Los_Angeles")
     assert later == "1 November 2026, 01:30:00 PST"
 
 
-def test_nothing_from_outside_moves_the_cursor() -> None:
+def test_control_characters_are_replaced() -> None:
     assert printable("a\x1b[2Jb\r\nc\u202ed") == "a\ufffd[2Jb\ufffd\ufffdc\ufffdd"
     assert printable("Söhne & Fils") == "Söhne & Fils"
 
 
-def test_markup_of_the_terminal_is_text() -> None:
+def test_rich_markup_is_printed_as_text() -> None:
     class Unstyled(Retained):
         def show(self, console: object) -> None:
             console.print("[red]x[/red] :smile:")  # type: ignore[attr-defined]
