@@ -73,7 +73,7 @@ def test_a_service_that_has_just_begun_is_shown_too(run: Callable[..., Result]) 
     assert "ready" in result.stdout.splitlines()[0]
     assert "none yet" in result.stdout
     assert "no checkpoint yet" in result.stdout
-    assert "not known" in result.stdout
+    assert "unknown" in result.stdout
 
 
 def test_json_is_the_services_own_document(run: Callable[..., Result]) -> None:
