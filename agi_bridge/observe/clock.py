@@ -36,7 +36,11 @@ _STA_UNSYNC: Final = 0x0040
 _READ_ONLY: Final = 0
 
 TOLERANCE: Final = 60.0
-"""Seconds by which the time of day may part from the running time: NTP steps by less, usually."""
+"""Seconds by which the time of day may part from the running time, all steps since the last time
+that was followed taken together: NTP steps by less, usually."""
+DRIFT: Final = 500e-6
+"""Seconds by which a clock may part from the running time in each: the fastest that NTP slews a
+clock (`ntp_adjtime(2)`), and more than any quartz errs. Many small steps do not pass for it."""
 CONFIRM: Final = 3600.0
 """Seconds of running time after which a clock that was set is believed."""
 NTP_STEP: Final = 86_400.0
@@ -118,7 +122,7 @@ class TrustedClock:
         self._running = running
         self._synchronised = synchronised
         self._lock = threading.Lock()
-        self._believed = self._read()
+        self._anchor = self._believed = self._read()
         self._jumped: _Reading | None = None
 
     def now(self) -> float:
@@ -126,8 +130,8 @@ class TrustedClock:
         with self._lock:
             seen = self._read()
             expected = self._believed.wall_at(seen.running)
-            if abs(seen.wall - expected) <= TOLERANCE:
-                self._believe(seen)
+            if self._has_only_drifted(seen):
+                self._believed, self._jumped = seen, None
                 return seen.wall
             if self._is_kept(seen.wall - expected) or self._has_stood(seen):
                 self._believe(seen)
@@ -147,7 +151,14 @@ class TrustedClock:
         return _Reading(self._wall(), self._running())
 
     def _believe(self, seen: _Reading) -> None:
-        self._believed, self._jumped = seen, None
+        self._anchor = self._believed = seen
+        self._jumped = None
+
+    def _has_only_drifted(self, seen: _Reading) -> bool:
+        """Whether all changes since a time that was followed are no more than a clock's own."""
+        passed = max(0.0, seen.running - self._anchor.running)
+        off = abs(seen.wall - self._anchor.wall_at(seen.running))
+        return off <= TOLERANCE + DRIFT * passed
 
     def _has_stood(self, seen: _Reading) -> bool:
         """Whether the clock has told this time long enough; a new jump begins a new wait."""
