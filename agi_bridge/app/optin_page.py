@@ -1,8 +1,8 @@
-"""The opt-in page of a line, which carriers ask for when a campaign is registered (10DLC).
+"""The opt-in page of a line. Carriers require it to register a messaging campaign (10DLC).
 
-Everything on the page comes from the configuration in force and the prompts as recorded. The hashes
-on it let anyone compare, years later, what was registered with what callers heard. The same
-configuration, prompts and date give the same bytes. Writing the page is the command line's part.
+The page states only what is in the current configuration and the recorded prompts. Its hashes let
+anyone compare, years later, what was registered with what callers heard. The same configuration,
+prompts and date give the same bytes. `cli` writes the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
-from agi_bridge.app.optin_steps import Step, limits, steps
+from agi_bridge.app.optin_steps import Step, limits, prompt_without_text, steps
 from agi_bridge.app.speech import line_library
 from agi_bridge.evidence.export import language_name, page
 from agi_bridge.settings import DialDefault, DialplanDefault
@@ -45,7 +45,7 @@ class CallToAction:
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """One more prompt of the dialogue, word for word."""
+    """Another prompt of the dialogue, word for word."""
 
     name: str
     text: str
@@ -53,7 +53,7 @@ class PromptText:
 
 @dataclass(frozen=True, slots=True)
 class OptinPage:
-    """All that the page says."""
+    """The content of the page."""
 
     brand: str
     legal_name: str
@@ -79,12 +79,12 @@ class OptinPage:
     date: str
 
     def html(self) -> str:
-        """The page."""
+        """Render the page."""
         return page("optin_page.html", _TEMPLATES, w=self)
 
 
 def describe_optin(settings: Settings, line: Line, *, date: str) -> OptinPage:
-    """Describe how callers of a line opt in; `date` stands on the page as given.
+    """Describe how callers of a line opt in. The page shows `date` as given.
 
     Raises:
         BadPrompts: the folder of prompts cannot be used.
@@ -131,7 +131,7 @@ def _call_to_action(library: Library, line: Line, language: str) -> CallToAction
 
 
 def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...]:
-    """The other prompts of the way to a consent, in the order in which callers may meet them."""
+    """Return the other prompts of the dialogue, in the order in which callers may hear them."""
     names = ["enter-number", "no-input", "invalid-number"]
     if len(line.languages) > 1:
         names.insert(0, "language-menu-item")
@@ -141,5 +141,5 @@ def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...
         names.append("opted-out" if connected else "no-more-texts")
     if line.consent.act == "number_then_1":
         names += ["you-entered", "confirm-number"]
-    names += ["accepted", "declined", "not-confirmed"]
+    names += ["accepted", prompt_without_text(line), "not-confirmed"]
     return tuple(PromptText(name, library.prompt(name, language).text) for name in names)

@@ -1,6 +1,6 @@
-"""The key presses of one line in words, step by step, as its settings have them.
+"""The steps from a call to a text in plain words, as one line's settings define them.
 
-It follows `call.consent_dialogue`: change both together.
+The steps describe `call.consent_dialogue`: change both together.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agi_bridge.settings import DialDefault, DialplanDefault, HangupDefault, SayDefault
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what happens, and the words that the caller hears in it, if any."""
+    """One step: what happens, and the prompts that the caller hears, if any."""
 
     text: str
     says: tuple[str, ...] = ()
 
 
 def steps(line: Line, library: Library) -> tuple[Step, ...]:
-    """What happens from the caller's dialling to the text.
+    """Describe what happens from the call to the text.
 
     Raises:
         MissingPrompt: a prompt of the line is not recorded in one of its languages.
@@ -35,7 +36,7 @@ def steps(line: Line, library: Library) -> tuple[Step, ...]:
 
 
 def limits(line: Line) -> tuple[str, ...]:
-    """How many agreements the line takes at most, in words; empty where it has no limit."""
+    """Describe the line's limits on agreements, one sentence each; no limit: empty."""
     return tuple(
         f"{count} {what}"
         for count, what in (
@@ -51,6 +52,21 @@ def limits(line: Line) -> tuple[str, ...]:
     )
 
 
+def prompt_without_text(line: Line) -> str:
+    """Return the name of the last prompt for a caller who declines.
+
+    The prompt `declined` ends with "Connecting you". A line whose default destination connects
+    nobody plays its own announcement or a goodbye instead.
+    """
+    match line.default:
+        case DialDefault() | DialplanDefault():
+            return "declined"
+        case SayDefault() as default:
+            return default.prompt
+        case HangupDefault():
+            return "goodbye"
+
+
 def _steps(line: Line, library: Library) -> Iterator[Step]:
     def says(name: str) -> str:
         return library.prompt(name, line.languages[0]).text
@@ -60,26 +76,26 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
     if consent.returning == "skip":
         yield Step(
             "If the caller’s own number has a consent for this brand on record that was not "
-            "revoked, the text is sent under that consent, and the steps below are passed over."
+            "revoked, the text is sent under that consent, and the steps below are skipped."
         )
     if len(line.languages) > 1:
         menu = [library.prompt("language-menu-item", each).text for each in line.languages]
         keys = " or ".join(filter(None, map(menu_key, menu)))
         yield Step(
             f"The caller chooses a language by pressing {keys}. Without a choice the menu is "
-            "repeated once; then the first language is taken.",
+            "repeated once; then the first language is used.",
             tuple(menu),
         )
     if consent.opt_out_key:
         key = consent.opt_out_key
         yield Step(
-            f"Pressing {key} now withdraws an earlier consent: of the number that the caller is "
-            "seen to call from, or of one that the caller keys and confirms. No text is sent then.",
+            f"Pressing {key} now withdraws an earlier consent: for the number that the caller is "
+            "calling from, or for one that the caller keys and confirms. No text is then sent.",
             (f"{says('opt-out-offer')} {key}.",),
         )
     yield Step(
-        "The disclosure above is played to its end. Only star cuts it short, and declines; no "
-        "number can be keyed before it has ended."
+        "The disclosure above is played to the end. Only star interrupts it, and star declines. "
+        "No number can be keyed before the disclosure has ended."
     )
     tries = _times(consent.entry_tries, "try", "tries")
     meaning = (
@@ -88,23 +104,23 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
         else "Keying the number after the disclosure is the agreement."
     )
     yield Step(
-        f"The caller keys a mobile number ({', '.join(line.regions)}), with {tries} at most; one "
-        f"that cannot receive texts is refused. {meaning}",
+        f"The caller keys a mobile number ({', '.join(line.regions)}), with {tries} at most. A "
+        f"number that cannot receive texts is refused. {meaning}",
         (says("enter-number"),),
     )
     if consent.act == "number_then_1":
         yield Step(
             "The number is read back digit by digit. A digit keyed before the question makes the "
-            "entry wrong, and the number is asked for again. Once the question has begun, the "
-            "caller presses 1 to agree, 2 to change the number, or star to go on without a text. "
+            "entry invalid, and the number is asked for again. Once the question has begun, the "
+            "caller presses 1 to agree, 2 to change the number, or star to decline. "
             "The question is asked "
             f"{_times(consent.confirm_tries, 'time', 'times')} at most; silence is never consent.",
             (f"{says('you-entered')} [the number]. {says('confirm-number')}",),
         )
-    yield from _after(line, says("accepted"), says("declined"))
+    yield from _after(line, says("accepted"), says(prompt_without_text(line)))
 
 
-def _after(line: Line, accepted: str, declined: str) -> Iterator[Step]:
+def _after(line: Line, accepted: str, without_text: str) -> Iterator[Step]:
     yield Step(
         "The agreement is stored before anything is sent: time, number called, exact wording and "
         "recording played, keys pressed, and the number, in a tamper-evident record. Then one "
@@ -113,8 +129,8 @@ def _after(line: Line, accepted: str, declined: str) -> Iterator[Step]:
     )
     yield Step(
         "In every other case (star, silence, a hang-up, too many tries, an earlier revocation, a "
-        "limit reached) no text is sent. The caller is connected all the same.",
-        (declined,),
+        f"limit reached) no text is sent. {_without_text(line)}",
+        (without_text,),
     )
     if line.consent.quiet_hours == "strict":
         hours = line.hours
@@ -122,6 +138,19 @@ def _after(line: Line, accepted: str, declined: str) -> Iterator[Step]:
             f"Outside {hours.opens:%H:%M} to {hours.closes:%H:%M} at the number’s location no text "
             "is sent."
         )
+
+
+def _without_text(line: Line) -> str:
+    """Say where a caller goes who gets no text: the line's default destination."""
+    match line.default:
+        case DialDefault():
+            return "The caller is connected to the business either way."
+        case DialplanDefault():
+            return "The call continues either way."
+        case SayDefault():
+            return "An announcement is played, and the call ends."
+        case HangupDefault():
+            return "The call then ends."
 
 
 def _times(count: int, one: str, many: str) -> str:

