@@ -1,6 +1,6 @@
-"""Who watches bridges that are killed: bears them, kills them, and holds them to their records.
+"""Starts and kills bridge processes, and compares what they did with their records.
 
-The records are read past the ledger's own code, as they lie in the database.
+The records are read directly from the database, without the ledger's code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agi_bridge.hook.testing import Received
 
 _MOMENTS: Final = (("step", 90), ("step", 90), ("thanks", 9))
-"""What is counted up to the moment of death, and how far at most; a call has a dozen steps."""
+"""The report that is counted before the kill, and the highest count; a call has a dozen steps."""
 _KILLED_EARLY: Final = 1 / 8
 _START_SECONDS: Final = 0.05
 _STEP_SECONDS: Final = 0.003
@@ -43,9 +43,9 @@ _TYPES: Final = "SELECT type FROM event WHERE consent_id = %s ORDER BY id"
 
 
 class Database:
-    """A ledger's database; of a SQLite file, nothing stays open from one look to the next.
+    """Reads a ledger's database. A SQLite file is opened for each query and closed after it.
 
-    The last connection that closes tidies up, and a bridge is to find what the killed one left.
+    The last connection that closes would clean up the log that the killed process left.
     """
 
     def __init__(self, where: Path | str) -> None:
@@ -55,24 +55,24 @@ class Database:
         )
 
     def read(self, query: str, value: object) -> list[tuple[Any, ...]]:
-        """All rows of a query with one value."""
+        """Return all rows of a query with one parameter."""
         if self._postgresql is not None:
             return self._postgresql.execute(query.encode(), (value,)).fetchall()
         with closing(sqlite3.connect(f"file:{self._where}?mode=ro", uri=True)) as connection:
             return connection.execute(query.replace("%s", "?"), (value,)).fetchall()
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connection to PostgreSQL."""
         if self._postgresql is not None:
             self._postgresql.close()
 
 
-class Watch:
-    """What was seen from outside, held against what is on record.
+class CrashOracle:
+    """Compares what the PBX and the hook have seen with the records.
 
     Attributes:
-        stages: in how many lives a call was cut off in each of the stages that a call can be in.
-        sent_again: how many consents were submitted more than once, rightly.
+        stages: for each stage of a call, how many calls were cut off in it.
+        sent_again: how many submissions were rightly repeated.
     """
 
     def __init__(self, database: Database, keys: Keys) -> None:
@@ -83,42 +83,41 @@ class Watch:
         self._types: defaultdict[str, list[str]] = defaultdict(list)
         self._open: set[str] = set()
         self._left_open: set[str] = set()
-        self._heard: set[str] = set()
+        self._submitted: set[str] = set()
         self._faults: list[str] = []
         self._thanked: set[str] = set()
         self._under_way: set[str] = set()
         self.stages: Counter[str] = Counter()
         self.sent_again = 0
 
-    def saw(self, what: str, number: str) -> None:
-        """A call has begun, the caller is thanked, or the call has ended as calls do."""
-        if what == "call":
+    def on_report(self, report: str, number: str) -> None:
+        """Take note that a call started (`call`), was thanked (`thanks`) or ended (`done`)."""
+        if report == "call":
             self._under_way.add(number)
-        elif what == "thanks":
+        elif report == "thanks":
             self._thanked.add(number)
         else:
             self._under_way.discard(number)
 
-    def heard(self, received: Received) -> None:
-        """The hook has a request: the consent is on record before anything can come of it.
+    def on_request(self, received: Received) -> None:
+        """Check at the hook's request that the consent is already on record.
 
-        Called by the stand-in, which would swallow what is raised here: `check` raises it.
+        The fake hook swallows exceptions, so faults are kept and `check` raises them.
         """
         number = received.from_
-        if number in self._heard:
+        if number in self._submitted:
             self._faults.append("submitted twice")
-        self._heard.add(number)
+        self._submitted.add(number)
         consent = self._consent_of(number)
         types = [type_ for (type_,) in self._database.read(_TYPES, consent)]
         if types[:3] != ["disclosed", "entered", "confirmed"] or types[-1] != "submitting":
             self._faults.append(f"submitted with these on record: {types}")
 
     def check(self, recovered: int) -> None:
-        """Hold all that was seen of earlier lives against the records.
+        """Compare what was seen of earlier runs with the records.
 
         Args:
-            recovered: up to which event the life that has just begun found the chain and settled
-                what was open.
+            recovered: the chain's last event after the new run settled what was open.
         """
         assert self._faults == []
         cut_off, self._under_way = self._under_way, set()
@@ -140,7 +139,7 @@ class Watch:
 
     def _note(self, row: Row) -> None:
         types = self._types[row.consent_id]
-        if row.type == "submitting":  # again only after what the hook cannot have heard of
+        if row.type == "submitting":  # repeated only if the hook cannot have received it
             assert types[-1] in {"confirmed", "not_sent"}
             self.sent_again += types[-1] == "not_sent"
             self._open.add(row.consent_id)
@@ -164,30 +163,30 @@ class Watch:
         return found[0][0] if found else None
 
 
-class Nursery:
-    """Where bridges are born and killed; an async context manager.
+class CrashSupervisor:
+    """Starts bridge processes and kills them; an async context manager.
 
     Args:
-        state_dir: of the bridges; holds their keys.
+        state_dir: the bridges' state directory, which holds their keys.
         where: their ledger.
-        hook, closed: URLs of the hook, and of a port where nobody listens.
-        watch: is told what they do.
+        hook, closed: URLs of the hook, and of a port without a listener.
+        oracle: receives their reports.
     """
 
     def __init__(
-        self, state_dir: Path, where: Path | str, hook: str, closed: str, watch: Watch
+        self, state_dir: Path, where: Path | str, hook: str, closed: str, oracle: CrashOracle
     ) -> None:
         self._plan = {
             "state_dir": str(state_dir), "where": str(where), "hook": hook, "closed": closed
         }  # fmt: skip
-        self._watch = watch
-        self._told: asyncio.StreamReader
+        self._oracle = oracle
+        self._reports: asyncio.StreamReader
         self._process: asyncio.subprocess.Process
         self._pipe: asyncio.ReadTransport
 
     async def __aenter__(self) -> Self:
         read, write = os.pipe()
-        # Coverage would measure processes that are killed before they can tell.
+        # Coverage cannot measure processes that are killed.
         environ = {name: value for name, value in os.environ.items() if "COV" not in name}
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.crash_supervisor", str(write)),
@@ -198,11 +197,11 @@ class Nursery:
             cwd=_ROOT,
         )
         os.close(write)
-        self._told = asyncio.StreamReader()
+        self._reports = asyncio.StreamReader()
         self._pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(self._told), os.fdopen(read, "rb")
+            lambda: asyncio.StreamReaderProtocol(self._reports), os.fdopen(read, "rb")
         )
-        await self._until("ready")
+        await self._until("warm")
         return self
 
     async def __aexit__(
@@ -216,34 +215,34 @@ class Nursery:
         self._pipe.close()
         await self._process.wait()
 
-    async def life(self, number: int, chance: Random) -> None:
-        """Let one be born, kill it at a moment that chance chooses, and see it dead.
+    async def run(self, number: int, chance: Random) -> None:
+        """Start one process, kill it at a random moment, and wait until it has exited.
 
-        One in eight is killed while it starts; for the others the moment is some step of a call's
-        and a little later, so that a slow machine sees the same stages as a quick one.
+        One in eight is killed while it starts. The others are killed shortly after a random report,
+        so that slow and fast machines reach the same stages.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{number}\n".encode())
-        pid = int(await self._until("born"))
+        pid = int(await self._until("started"))
         if chance.random() < _KILLED_EARLY:
-            self._watch.stages["starting"] += 1
+            self._oracle.stages["starting"] += 1
             await asyncio.sleep(chance.uniform(0, _START_SECONDS))
         else:
-            self._watch.check(int(await self._until("up")))
-            word, most = chance.choice(_MOMENTS)
+            self._oracle.check(int(await self._until("ready")))
+            report, most = chance.choice(_MOMENTS)
             for _ in range(chance.randrange(most)):
-                await self._until(word)
+                await self._until(report)
             await asyncio.sleep(chance.random() * chance.uniform(0, _STEP_SECONDS))
         os.kill(pid, signal.SIGKILL)
-        assert int(await self._until("dead")) == -signal.SIGKILL
+        assert int(await self._until("exited")) == -signal.SIGKILL
 
-    async def _until(self, word: str) -> str:
-        """Pass on what is told until this comes; what comes with it."""
-        while line := (await self._told.readline()).decode():
-            what, _, rest = line.strip().partition(" ")
-            if what in {"call", "thanks", "done"}:
-                self._watch.saw(what, rest)
-            if what == word:
+    async def _until(self, awaited: str) -> str:
+        """Pass reports to the oracle until the awaited one; return its value."""
+        while line := (await self._reports.readline()).decode():
+            report, _, rest = line.strip().partition(" ")
+            if report in {"call", "thanks", "done"}:
+                self._oracle.on_report(report, rest)
+            if report == awaited:
                 return rest
-            assert what != "dead", "it ended by itself"
-        raise AssertionError("the nursery has ended")
+            assert report != "exited", "the bridge exited by itself"
+        raise AssertionError("the supervisor has exited")

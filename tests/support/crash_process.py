@@ -1,12 +1,12 @@
-"""One life of a bridge that is about to be killed: it recovers as `serve` does, then takes calls.
+"""One run of a bridge process that will be killed: it recovers as `serve` does, then takes calls.
 
-It tells on a pipe what has begun, each line in one write, so that a killed one has told all it did:
+It reports progress on a pipe. Each line is one write, so a killed process has reported all it did:
 
-    up SEQ            what an earlier life left open is settled, and this is the chain's last event
+    ready SEQ         open submissions of earlier runs are settled; SEQ is the chain's last event
     call NUMBER       a caller is about to key this number
-    step              the PBX has a command of some call's
-    thanks NUMBER     the PBX has the command to play "accepted" to this caller
-    done NUMBER       this call is over
+    step              the PBX has received a command of some call
+    thanks NUMBER     the PBX has received the command to play "accepted" to this caller
+    done NUMBER       this call has ended
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 CALLERS: Final = 3
 """Calls at a time."""
 NUMBERS: Final = 1000
-"""How many numbers a life may use: no two lives have one in common."""
+"""How many numbers a run may use. Runs share no numbers."""
 SLOW: Final = "06"
-"""Numbers that end so are answered after 30 s by the stand-in, so nobody has one."""
+"""The fake hook answers numbers with this ending after 30 s, so no caller has one."""
 _FIRST: Final = 2_120_000  # no exchange from here on is 211, 311 and so on, which take no texts
 UNREACHED: Final = "9"
-"""The first attempt of each life for a number that ends so finds nobody listening."""
+"""The first attempt of each run for a number with this ending finds no listener."""
 
 
-def number_of(life: int, call: int) -> str:
-    """The number that is keyed in a call, in E.164; area code 415, and no two calls share it."""
-    return f"+1415{_FIRST + life * NUMBERS + call}"
+def number_of(run: int, call: int) -> str:
+    """Return the number keyed in a call, in E.164, unique to the call; the area code is 415."""
+    return f"+1415{_FIRST + run * NUMBERS + call}"
 
 
 def configuration(state_dir: Path, hook: str) -> Settings:
-    """A line that takes any number of calls and sends again at any hour."""
+    """Return the settings of a line without call limits that resubmits at any hour."""
     return settings(
         state_dir,
         hook,
@@ -61,10 +61,10 @@ def configuration(state_dir: Path, hook: str) -> Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inheritance:
-    """What every life is born with: all that is costly to make, made before the fork.
+class RunResources:
+    """What every run shares: all that is costly to build, built before the fork.
 
-    `closed` is the URL of a port that refuses connections.
+    `closed` is the client of a port that refuses connections.
     """
 
     settings: Settings
@@ -76,7 +76,7 @@ class Inheritance:
 
 
 class PatchyHook:
-    """A hook that cannot be reached at the first attempt for some numbers."""
+    """A hook that is unreachable at the first attempt for some numbers."""
 
     def __init__(self, hook: HookClient, closed: HookClient) -> None:
         self._hook = hook
@@ -84,7 +84,7 @@ class PatchyHook:
         self._tried: set[str] = set()
 
     def prepare(self) -> Preparation:
-        """Make a connection ahead."""
+        """Open a connection in advance."""
         return self._hook.prepare()
 
     async def submit(
@@ -97,7 +97,7 @@ class PatchyHook:
         gate: Gate | None = None,
         prepared: Preparation | None = None,
     ) -> Submission:
-        """Submit, or fail to."""
+        """Submit to the hook, or to the closed port."""
         unreached = from_.endswith(UNREACHED) and from_ not in self._tried
         self._tried.add(from_)
         client = self._closed if unreached else self._hook
@@ -111,44 +111,46 @@ class PatchyHook:
         )
 
 
-async def live(born_with: Inheritance, life: int, tell: int, *, calls: int = NUMBERS) -> None:
-    """Live until killed, or until so many calls are over."""
-    async with AsyncExitStack() as parts:
-        enter = parts.enter_async_context
-        ledger = await enter(await Ledger.open(born_with.where, born_with.keys))
+async def run_bridge(
+    resources: RunResources, run: int, reports: int, *, calls: int = NUMBERS
+) -> None:
+    """Recover and take calls until killed, or until `calls` calls have ended."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        ledger = await enter(await Ledger.open(resources.where, resources.keys))
         await ledger.recover()
         heads = {chain.ledger_id: chain.seq for chain in await ledger.chains()}
-        os.write(tell, f"up {heads[ledger.ledger_id]}\n".encode())
-        hook = PatchyHook(await enter(born_with.hook), await enter(born_with.closed))
-        configured = born_with.settings
-        services = Services(configured, born_with.library, ledger, hook, configured.sha256)
-        again = asyncio.create_task(_resubmission(services).run())
+        os.write(reports, f"ready {heads[ledger.ledger_id]}\n".encode())
+        hook = PatchyHook(await enter(resources.hook), await enter(resources.closed))
+        configured = resources.settings
+        services = Services(configured, resources.library, ledger, hook, configured.sha256)
+        resubmitting = asyncio.create_task(_resubmission(services).run())
         handler = CallHandler(services)
-        numbers = iter([number_of(life, call) for call in range(calls)])
-        await asyncio.gather(*(_calls(handler, numbers, tell) for _ in range(CALLERS)))
-        again.cancel()
-        await asyncio.wait({again})
+        numbers = iter([number_of(run, call) for call in range(calls)])
+        await asyncio.gather(*(_calls(handler, numbers, reports) for _ in range(CALLERS)))
+        resubmitting.cancel()
+        await asyncio.wait({resubmitting})
 
 
-async def _calls(handler: CallHandler, numbers: Iterator[str], tell: int) -> None:
+async def _calls(handler: CallHandler, numbers: Iterator[str], reports: int) -> None:
     for number in numbers:
         if number.endswith(SLOW):
             continue
 
         def on_event(event: CallEvent, number: str = number) -> None:
             if event.kind == "command":
-                os.write(tell, b"step\n")
+                os.write(reports, b"step\n")
                 if event.text.startswith("STREAM FILE") and "/accepted" in event.text:
-                    os.write(tell, f"thanks {number}\n".encode())
+                    os.write(reports, f"thanks {number}\n".encode())
 
-        os.write(tell, f"call {number}\n".encode())
+        os.write(reports, f"call {number}\n".encode())
         fake = FakeAsterisk(keys=f"{number[2:]},1", sounds=shipped_milliseconds, on_event=on_event)
         await fake.run(handler, "consent?to=%2B14155550111")
-        os.write(tell, f"done {number}\n".encode())
+        os.write(reports, f"done {number}\n".encode())
 
 
 def _resubmission(services: Services) -> Resubmitter:
-    """Send again at once: the back-off is over before it begins."""
+    """Resubmit at once: the clock is set after the back-off."""
 
     async def pause(news: asyncio.Event, _seconds: float) -> None:
         with suppress(TimeoutError):

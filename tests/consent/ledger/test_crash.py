@@ -1,6 +1,7 @@
-"""Bridges killed at random moments: nothing is lost, invented or sent twice.
+"""Bridges killed at random moments: no consent is lost, made up or sent twice.
 
-After each restart `Watch.check` compares what the PBX and the hook have seen with the records.
+After each restart `CrashOracle.check` compares what the PBX and the hook have seen with what is
+on record.
 """
 
 from __future__ import annotations
@@ -16,26 +17,27 @@ from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook.testing import PATH, FakeHook
-from tests.support.crash_oracle import Database, Nursery, Watch
+from tests.support.crash_oracle import CrashOracle, CrashSupervisor, Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIVES: Final = 50
+RUNS: Final = 50
 LONG: Final = 500
 SEED: Final = 4580
 LEAST: Final = {"starting": 40, "before confirmed": 100, "submitting": 40, "thanked": 20}
-"""How many of `LONG` lives at least have to end with a call in each of these stages, to prove
-anything. Of fewer lives as many in proportion, or chance gets some more lives to come to that."""
+"""How many calls at least `LONG` runs have to cut off in each stage to prove anything.
+
+Fewer runs need proportionally fewer; further runs are added until the counts are reached."""
 LEAST_SENT_AGAIN: Final = 20
 MOST: Final = 3
-"""How many times as many lives as asked for chance may have at most."""
+"""Upper limit of all runs, as a multiple of the runs asked for."""
 
 
 @pytest.fixture
 def closed() -> Iterator[str]:
-    """The URL of a hook that refuses connections: its port is bound, and nobody listens."""
+    """The URL of a hook that refuses connections: its port is bound, without a listener."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}{PATH}"
@@ -51,45 +53,45 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 
 
 @pytest.fixture
-def lives(request: pytest.FixtureRequest) -> int:
-    """How many bridges are killed, if chance is kind."""
-    return LONG if request.config.getoption("long") else LIVES
+def runs(request: pytest.FixtureRequest) -> int:
+    """How many bridges are killed at least."""
+    return LONG if request.config.getoption("long") else RUNS
 
 
-def proves(watch: Watch, lives: int) -> bool:
-    """Whether every stage was met as often as it has to be."""
-    least = {stage: count * lives // LONG for stage, count in LEAST.items()}
-    return watch.sent_again >= LEAST_SENT_AGAIN * lives // LONG and all(
-        watch.stages[stage] >= count for stage, count in least.items()
+def proves(oracle: CrashOracle, runs: int) -> bool:
+    """Return whether every stage was reached often enough."""
+    least = {stage: count * runs // LONG for stage, count in LEAST.items()}
+    return oracle.sent_again >= LEAST_SENT_AGAIN * runs // LONG and all(
+        oracle.stages[stage] >= count for stage, count in least.items()
     )
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(600)
-async def test_a_bridge_that_is_killed_at_any_moment_keeps_its_promises(
-    where: Path | str, tmp_path: Path, closed: str, lives: int
+async def test_a_bridge_killed_at_any_moment_loses_and_repeats_no_consent(
+    where: Path | str, tmp_path: Path, closed: str, runs: int
 ) -> None:
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(where, keys):
-        pass  # there are tables before anybody looks into them
+        pass  # create the tables before the oracle reads them
     chance = Random(SEED)  # noqa: S311 - chosen to be repeated
     with closing(Database(where)) as database:
-        watch = Watch(database, keys)
+        oracle = CrashOracle(database, keys)
         async with (
-            FakeHook(on_request=watch.heard) as hook,
-            Nursery(tmp_path, where, hook.url, closed, watch) as nursery,
+            FakeHook(on_request=oracle.on_request) as hook,
+            CrashSupervisor(tmp_path, where, hook.url, closed, oracle) as supervisor,
         ):
-            for life in range(1, MOST * lives + 1):
-                await nursery.life(life, chance)
-                if life >= lives and proves(watch, lives):
+            for run in range(1, MOST * runs + 1):
+                await supervisor.run(run, chance)
+                if run >= runs and proves(oracle, runs):
                     break
         async with await Ledger.open(where, keys) as ledger:
             await ledger.recover()
             (chain,) = await ledger.chains()
-            watch.check(chain.seq)
+            oracle.check(chain.seq)
             checkpoint = await ledger.checkpoint()
             assert checkpoint is not None
             verifier = Verifier([checkpoint])
             verifier.read(await ledger.rows())
     assert verifier.report().ok
-    assert proves(watch, lives), (watch.stages, watch.sent_again)
+    assert proves(oracle, runs), (oracle.stages, oracle.sent_again)
