@@ -1,4 +1,4 @@
-"""The one line that a call leaves in the log."""
+"""The log line of a call."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 class CallLogEntry:
-    """Collects what happens in a call and writes it as one line at the end.
+    """Collects the facts of a call and writes them as one line at its end.
 
-    `steps` is a list of `[name, milliseconds since the call began]`, in the order of the call, and
-    `dials` one of `[leg, how it ended]`.
-    Values are given masked; a value of None is left out.
+    `steps` is a list of `[name, milliseconds since the call started]`, in order. `dials` is a list
+    of `[leg, DIALSTATUS]`. The caller masks values; values of None are omitted.
     """
 
     __slots__ = ("_clock", "_dials", "_fields", "_start", "_steps", "_written")
@@ -31,38 +30,38 @@ class CallLogEntry:
 
     @property
     def fields(self) -> Mapping[str, object]:
-        """The facts that were noted."""
+        """The fields noted so far."""
         return self._fields
 
     @property
     def steps(self) -> Sequence[tuple[str, int]]:
-        """The steps that the call reached, each with its milliseconds since the call began."""
+        """The steps reached, each with its milliseconds since the call started."""
         return self._steps
 
     @property
     def dials(self) -> Sequence[tuple[str, str]]:
-        """The legs that were dialled, each with its DIALSTATUS."""
+        """The dialled legs, each with its DIALSTATUS."""
         return self._dials
 
     @property
     def elapsed_ms(self) -> int:
-        """Milliseconds since the call began."""
+        """Milliseconds since the call started."""
         return round((self._clock() - self._start) * 1000)
 
     def step(self, name: str) -> None:
-        """The call has reached the step called `name`."""
+        """Record that the call reached the step `name`."""
         self._steps.append((name, self.elapsed_ms))
 
     def dialled(self, leg: str, status: str) -> None:
-        """A leg of the call has ended with this DIALSTATUS."""
+        """Record that a dialled leg ended with this DIALSTATUS."""
         self._dials.append((leg, status))
 
     def note(self, **fields: object) -> None:
-        """Facts for the line; a later value replaces an earlier one."""
+        """Set fields of the line; a later value replaces an earlier one."""
         self._fields.update(fields)
 
     def write(self) -> None:
-        """Write the line, once; a second call does nothing."""
+        """Write the line once; further calls do nothing."""
         if self._written:
             return
         self._written = True

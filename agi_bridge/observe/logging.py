@@ -1,7 +1,7 @@
-"""JSON logs through structlog, with every telephone number masked on the way out.
+"""JSON logs through structlog, with every telephone number masked.
 
-Our own log calls mask what they know to be a number. The filter here is the second lock: whatever
-looks like a number in any value, of any library's line, leaves masked.
+The bridge's own log calls mask known numbers. The filter in this module is a second protection: it
+masks whatever looks like a number in any value, also in log lines of libraries.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 _STDERR: Final = 2
 
 _NUMBER: Final = re.compile(r"\+?\b\d(?:[\d().\- ]{5,}\d)")
-"""Seven digits or more, with the punctuation that people write between them."""
+"""Seven digits or more, with the usual punctuation between them."""
 
 _IDENTIFIERS: Final = frozenset({"call", "consent", "at", "level", "version", "steps", "where"})
-"""Keys that are not looked at: identifiers, whose digits are no telephone numbers, and our own
-words, which are constants of the code."""
+"""Keys that are not masked: identifiers, whose digits are not telephone numbers, and constants of
+the code."""
 
 _NO_TEXT: Final = (int, float, type(None))
 _FEWEST_DIGITS: Final = 7
 
-_TALKATIVE: Final = ("alembic", "httpx", "httpcore", "asyncio", "sqlalchemy")
-"""Libraries that speak of every request; some write whole URLs, which hold the hook's key."""
+_VERBOSE_LIBRARIES: Final = ("alembic", "httpx", "httpcore", "asyncio", "sqlalchemy")
+"""Libraries that log every request. Some log whole URLs, which contain the hook's key."""
 
 
 def mask_numbers(text: str) -> str:
-    """Return `text` with the middle of everything that looks like a telephone number as `***`."""
+    """Replace the middle of everything in `text` that looks like a telephone number with `***`."""
     return _NUMBER.sub(_masked, text)
 
 
@@ -75,9 +75,9 @@ def _mask_event(
 def _name_the_exception(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Put an exception on the line: what it is and where it was raised.
+    """Add the exception's summary and origin to the line.
 
-    A traceback would be many lines, and may show callers' data.
+    A traceback would take many lines, and could show callers' data.
     """
     info = event.pop("exc_info", None)
     if info is True:
@@ -102,19 +102,19 @@ class _Serializer:
 
 
 class Stream(Protocol):
-    """What log lines are written to."""
+    """A text stream for log lines."""
 
     def write(self, text: str, /) -> int:
-        """Take a line with its line feed."""
+        """Write a line, which ends with a line feed."""
         ...
 
     def flush(self) -> None:
-        """Have it written."""
+        """Flush what is buffered."""
         ...
 
 
-class _Nowhere:
-    """In the place of a standard error that was closed; structlog would take standard output."""
+class _NullStream:
+    """Replaces a closed standard error. Without it, structlog would use standard output."""
 
     def write(self, text: str, /) -> int:
         return len(text)
@@ -124,15 +124,15 @@ class _Nowhere:
 
 
 def configure_logging(level: str = "info", stream: Stream | None = None) -> None:
-    """Send everything to `stream` (standard error unless given) as one JSON object a line.
+    """Log to `stream` (default: standard error), one JSON object per line.
 
-    Standard output stays free: in classic AGI it belongs to Asterisk.
+    Standard output is not used: in classic AGI it is connected to Asterisk.
 
     Args:
-        level: least level written: debug, info, warning or error.
-        stream: where to; a line is one write.
+        level: lowest level that is logged: debug, info, warning or error.
+        stream: the destination; each line is one write.
     """
-    out: Stream = stream or sys.stderr or _Nowhere()
+    out: Stream = stream or sys.stderr or _NullStream()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -162,7 +162,7 @@ def configure_logging(level: str = "info", stream: Stream | None = None) -> None
 
 
 def set_log_level(level: str) -> None:
-    """Write lines of another least level from now on: debug, info, warning or error."""
+    """Change the lowest level that is logged: debug, info, warning or error."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         **{
@@ -175,17 +175,17 @@ def set_log_level(level: str) -> None:
 
 def _set_threshold(threshold: int) -> None:
     logging.getLogger().setLevel(threshold)
-    for name in _TALKATIVE:
+    for name in _VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
 
 
 @contextmanager
 def background_logging(level: str, descriptor: int = _STDERR) -> Iterator[None]:
-    """Log from a thread while the block runs, so that no log line can hold up a call.
+    """Log from a thread while the block runs, so that writing a log line never blocks a call.
 
-    What Python itself would print to standard error, where it could block, is logged too: an
-    exception that nothing caught in a thread or in a finaliser. At the end of the block what still
-    waits is written, for a moment; what is logged later is dropped.
+    Uncaught exceptions of threads and finalizers are logged too: Python would print them to
+    standard error, which can block. When the block ends, queued lines are written for up to
+    `FLUSH_SECONDS`. Lines logged after that are dropped.
     """
     _open_standard_descriptors()
     writer = BackgroundWriter(descriptor, _dropped)
@@ -203,14 +203,17 @@ def background_logging(level: str, descriptor: int = _STDERR) -> Iterator[None]:
 
 
 def _open_standard_descriptors() -> None:
-    """Have 0, 1 and 2 open: else a file or a socket gets one of them, and log lines in it."""
+    """Open the descriptors 0, 1 and 2 if they are closed.
+
+    Otherwise a file or a socket could get one of them, and receive log lines.
+    """
     while (opened := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(opened, True)  # noqa: FBT003 - positional only
     os.close(opened)
 
 
 def _dropped(count: int) -> str:
-    """Make the line itself: it is written by the thread, past the queue that was full."""
+    """Return the line about dropped lines. The thread writes it directly, past the full queue."""
     line = {
         "count": count,
         "event": "log.lines_dropped",

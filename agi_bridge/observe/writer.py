@@ -1,8 +1,8 @@
-"""A stream that never makes its caller wait: a bounded queue, and a thread that writes.
+"""A non-blocking stream: a bounded queue, and a thread that writes.
 
-Standard error may be a pipe that nobody reads, a full disk, a terminal that is gone. Whatever it
-is, calls go on: a line that finds the queue full is dropped and counted, and once lines flow again
-one of them says how many were.
+Standard error can be a pipe without a reader, a full disk or a closed terminal. Calls continue in
+all these cases. If the queue is full, lines are dropped and counted. A log line reports their
+number as soon as lines can be written again.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LINES: Final = 4096
-"""Lines that wait at most; a line of a call has some 500 bytes, so that is about 2 MB."""
+"""Capacity of the queue in lines. The line of a call has about 500 bytes: 2 MB in total."""
 
 FLUSH_SECONDS: Final = 2.0
-"""How long the end waits for what is still to be written."""
+"""How long `close` waits for queued lines."""
 
 _BATCH_LINES: Final = 64
-"""Lines put into one write: what a pipe takes at once is 64 KiB."""
+"""Most lines in one write: a pipe takes 64 KiB at once."""
 
-_SAY_EVERY: Final = 1.0
-"""Seconds between two lines about dropped ones, while a reader is too slow all the time."""
+_REPORT_SECONDS: Final = 1.0
+"""Shortest time between two lines about dropped lines, in seconds."""
 
 
 class BackgroundWriter:
-    """Writes to a file descriptor from a thread of its own; takes text from any thread.
+    """Writes to a file descriptor from a thread. Any thread may pass text.
 
-    The queue is a `SimpleQueue` as that one alone may be re-entered: the garbage collector, which
-    runs anywhere, has asyncio log what it finds, and a lock would then be taken twice.
+    The queue is a `SimpleQueue` because only that class is reentrant: the garbage collector can run
+    at any point and have asyncio log a line, and a lock would then be acquired twice.
 
     Args:
-        descriptor: where to; it stays open, and need not be blocking.
-        dropped: makes the line that says how many lines were dropped.
-        max_lines: lines that wait at most.
+        descriptor: the destination; it is not closed, and may be non-blocking.
+        dropped: returns the line that reports the number of dropped lines.
+        max_lines: capacity of the queue in lines.
     """
 
     def __init__(
         self, descriptor: int, dropped: Callable[[int], str], *, max_lines: int = MAX_LINES
     ) -> None:
         self._descriptor = descriptor
-        self._say_dropped = dropped
+        self._dropped_line = dropped
         self._max_lines = max_lines
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._counting = threading.RLock()
         self._dropped = 0
-        self._said = float("-inf")
+        self._reported_at = float("-inf")
         self._torn = False
         self._closed = False
-        # A daemon: a write that blocks for ever must not keep the process from ending.
+        # A daemon thread: a write that blocks forever must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> int:
-        """Queue whole lines, or drop them; returns at once."""
+        """Queue whole lines, or drop them; returns immediately."""
         if self._closed or self._lines.qsize() >= self._max_lines:
             self._drop(1)
         else:
@@ -67,10 +67,10 @@ class BackgroundWriter:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: writing is the thread's, and nobody waits for it but `close`."""
+        """Do nothing. The thread writes, and only `close` waits for it."""
 
     def close(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Take no more lines, wait for the queue to be written; tell whether all of it was."""
+        """Stop accepting lines and wait for queued ones; return whether all were written."""
         if not self._closed:
             self._closed = True
             self._lines.put(None)
@@ -85,11 +85,13 @@ class BackgroundWriter:
             batch, more = self._batch()
             if not self._put("".join(batch)):
                 self._drop(len(batch))
-            elif self._dropped and (not more or time.monotonic() - self._said >= _SAY_EVERY):
-                self._own_up()
+            elif self._dropped and (
+                not more or time.monotonic() - self._reported_at >= _REPORT_SECONDS
+            ):
+                self._report_dropped()
 
     def _batch(self) -> tuple[list[str], bool]:
-        """Wait for lines and take some; False with the last ones."""
+        """Wait for lines and take up to a batch; False if they are the last."""
         batch: list[str] = []
         try:
             line = self._lines.get()
@@ -102,11 +104,11 @@ class BackgroundWriter:
             return batch, True
         return batch, False
 
-    def _own_up(self) -> None:
+    def _report_dropped(self) -> None:
         with self._counting:
             count, self._dropped = self._dropped, 0
-        if self._put(self._say_dropped(count)):
-            self._said = time.monotonic()
+        if self._put(self._dropped_line(count)):
+            self._reported_at = time.monotonic()
         else:
             self._drop(count)
 
@@ -115,19 +117,21 @@ class BackgroundWriter:
             self._dropped += count
 
     def _put(self, text: str) -> bool:
-        """Write a text; False if the target refuses it (nobody reads, the disk is full)."""
-        # An AGI environment may hold bytes that are no UTF-8: they stay readable as JSON escapes.
+        """Write a text; False if the destination fails (no reader, disk full)."""
+        # An AGI environment may contain invalid UTF-8: it stays readable as JSON escapes.
         data = text.encode("utf-8", "backslashreplace")
         left = memoryview(b"\n" + data if self._torn else data)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
-            except BlockingIOError:  # whoever shares the target has made it non-blocking
+            except BlockingIOError:  # another process made the shared descriptor non-blocking
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()
             except OSError:
-                self._torn = self._torn or len(left) < len(data)  # the next line begins on its own
+                self._torn = self._torn or len(left) < len(
+                    data
+                )  # the next line then starts with a line feed
                 return False
         self._torn = False
         return True

@@ -1,14 +1,15 @@
-"""Phone numbers: from a caller's keys, from a caller ID, from the hook; and what may be dialled.
+"""Phone numbers: keyed by a caller, given as a caller ID, or named by the hook to be dialled.
 
-Three sources, three degrees of trust:
+Each source is trusted differently:
 
-* `keyed`: digits that a caller keyed as the mobile number to be texted. Read by the habits of the
-  keypad, then narrowed to numbers that can receive a text in a region that the line serves.
-* `caller_id`: what the trunk says about the caller. Often absent, sometimes forged: never an error.
-* `forward`: what the hook asks us to dial. Untrusted input that costs money if it is believed:
-  nothing but a checked number of an allowed region and an ordinary type comes out.
+* `keyed`: the mobile number that a caller keyed for the text. It is read by the dialling rules of
+  the line's regions. It must be able to receive texts and belong to one of these regions.
+* `caller_id`: the number that the trunk gives for the caller. It is often missing and sometimes
+  forged. It never causes an error.
+* `forward`: the number that the hook asks to dial. Untrusted input that can cost money: only
+  numbers of an allowed region and an ordinary type pass.
 
-Nothing here puts a number into an exception's text or a `repr`.
+No exception text and no `repr` of this package contains a number.
 """
 
 from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, parse, same_number

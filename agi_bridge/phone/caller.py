@@ -1,7 +1,7 @@
-"""What a trunk, a person or a file says: a number in any spelling, read without trust in it.
+"""Reads numbers in any spelling: caller IDs from trunks, numbers from people and files.
 
-A caller ID is a claim. It counts the caller's agreements all the same, so one caller must have one
-key however the number is spelt, and what is no number must not be a key for each spelling.
+A caller ID is not authenticated, but the limits on agreements count by it. So one caller must have
+one key in every spelling, and texts that are not numbers must not each get a key.
 """
 
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from .number import InvalidNumber, PhoneNumber
 from .numbering import e164, is_possible, parsed, type_of, value
 
 UNKNOWN_CALLER: Final = "unknown"
-"""The key of every caller who shows no number."""
+"""The key of all callers without a number."""
 
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 _NANP_LENGTH: Final = 10
 
 
 def caller_id(text: str | None, *, region: str) -> PhoneNumber | None:
-    """The caller's number as the trunk gave it, or None if it is hidden, absent or no number.
+    """Return the caller's number from the trunk, or None if it is hidden, missing or invalid.
 
-    Read in every spelling that trunks are known for: national, E.164 with and without its `+`,
-    behind an international prefix (`00`, `011`, the region's own), with a name and angle brackets,
-    as a SIP or tel URI, with all that people write between digits.
+    Accepts every spelling that trunks use: national, E.164 with and without `+`, with an
+    international prefix (`00`, `011`, the region's own), with a name and angle brackets, as a SIP
+    or tel URI, and with the usual punctuation between digits.
     """
     if text is None:
         return None
@@ -44,22 +44,22 @@ def caller_id(text: str | None, *, region: str) -> PhoneNumber | None:
 
 
 def caller_key(text: str | None, *, region: str) -> str:
-    """What a caller's agreements are counted under: one key for one caller, in any spelling.
+    """Return the key by which a caller's agreements are counted, the same in every spelling.
 
-    The number in E.164; or `UNKNOWN_CALLER`, for all who show none: no caller ID, `anonymous`, an
-    extension, a SIP user's name, a number that is in no numbering plan. They share the one key
-    because everything but a number is free to choose, and some trunks pass on what was chosen: a
-    key of its own for each would be no limit.
+    The key is the number in E.164. Callers without a valid number (no caller ID, `anonymous`, an
+    extension, a SIP user name, a number in no numbering plan) share the key `UNKNOWN_CALLER`.
+    Callers can choose such texts freely, and some trunks pass them on: separate keys would let
+    them bypass the limits.
     """
     number = caller_id(text, region=region)
     return UNKNOWN_CALLER if number is None else number.e164
 
 
 def parse(text: str, *, region: str) -> str | None:
-    """The number in E.164 that somebody names, to look it up or to revoke it; None if it is none.
+    """Return a number given for a query or a revocation in E.164; None if it is not a number.
 
-    As `caller_id`; besides, a number with its country code needs no more than a length that
-    numbers have there. What is on record was valid when it was keyed; the data may have changed.
+    Like `caller_id`, but a number with its country code needs only a possible length. A number on
+    record was valid when it was keyed; the numbering-plan data may have changed since.
     """
     number = caller_id(text, region=region)
     if number is not None:
@@ -73,19 +73,19 @@ def parse(text: str, *, region: str) -> str | None:
 
 
 def same_number(a: str, b: str, *, region: str) -> bool:
-    """Whether two texts name one DID: `+1415…`, `1415…`, `415…`, `(415) 123-4567` do.
+    """Return whether two texts name the same DID, as `+1415…`, `1415…` and `(415) 123-4567` do.
 
-    What is no telephone number in either form (an extension, a queue's name) is equal as text.
+    Texts that are not telephone numbers (an extension, a queue name) are compared as texts.
     """
     return canonical(a, region=region) == canonical(b, region=region)
 
 
 @lru_cache(maxsize=1024)
 def canonical(text: str, *, region: str) -> str:
-    """E.164 if the text has the length of a telephone number, else the text, folded.
+    """Return E.164 if the text has the length of a telephone number, else the folded text.
 
-    Only the length is asked: a DID of an exchange newer than the numbering-plan data is a DID.
-    Remembered, because the same few DIDs are asked about at every call.
+    Only the length is checked: a DID may be in an exchange newer than the numbering-plan data.
+    Cached, because every call asks for the same few DIDs.
     """
     try:
         plain = compact(text)
@@ -96,7 +96,7 @@ def canonical(text: str, *, region: str) -> str:
 
 
 def _address(text: str) -> str:
-    """The number in a header's value: `"x" <sip:+1415…@host;user=phone>` as `+1415…`."""
+    """Return the number of a header value: `+1415…` for `"x" <sip:+1415…@host;user=phone>`."""
     plain = text.strip()
     if len(plain) > LONGEST_TEXT:
         raise InvalidNumber("too_long")
@@ -106,16 +106,16 @@ def _address(text: str) -> str:
     scheme, colon, rest = plain.partition(":")
     if colon and scheme.strip().lower() in _SCHEMES:
         plain = rest
-    # Parameters (`;ext=3`, `;npdi=yes`), the host, and a port behind the number do not count.
+    # Drop parameters (`;ext=3`, `;npdi=yes`), the host, and a port after the number.
     plain = unquote(plain.partition(";")[0]).partition("@")[0].partition(":")[0]
     return plain.strip("\"' ")
 
 
 def _readings(plain: str, region: str) -> Iterator[phonenumbers.PhoneNumber]:
-    """What the digits may mean, the likeliest first.
+    """Yield the possible meanings of the digits, most likely first.
 
-    As the region dials them; then, for trunks that leave out the `+` of E.164 or write an
-    international prefix instead, as a number with its country code.
+    First as dialled in the region. Then as a number with a country code, for trunks that omit the
+    `+` of E.164 or write an international prefix instead.
     """
     digits = plain.removeprefix("+")
     texts = [plain]

@@ -1,9 +1,9 @@
-"""The characters of a number, before anything looks at it: one folding for every way in.
+"""Normalizes the characters of a number, the same for every source.
 
-Address books, PDFs and word processors put more into a number than is seen: marks of direction
-(Apple's contacts, Windows), joiners, no-break blanks, a dozen dashes, digits of other scripts.
-What cannot be seen is dropped, what looks like a character of a number becomes that character,
-and whatever else stands there stays, to be refused by whoever reads the number.
+Address books, PDFs and word processors add invisible characters and variants to numbers: direction
+marks (Apple's contacts, Windows), joiners, no-break spaces, many kinds of dashes, digits of other
+scripts. Invisible characters are dropped, and look-alikes are replaced by the usual character. All
+other characters are kept, so that the reader of the number can refuse them.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import Final
 from .number import InvalidNumber
 
 LONGEST_TEXT: Final = 128
-"""Longest text that is looked at, in characters; no number is written longer."""
+"""Longest accepted text, in characters; no written number is longer."""
 
-# E.164's fifteen digits and the longest international prefix but for carriers' own (five digits).
+# Fifteen digits of E.164 and an international prefix of up to five digits.
 _MOST_DIGITS: Final = 20
 
 # General categories (Unicode, chapter 4.5): format characters, blanks, dashes.
@@ -49,17 +49,17 @@ _ALIKE: Final = {
     "\uff70": "-",
 }
 
-# Formatting that people write round a number. Letters, `&`, `,`, `@` and their like would be
-# dropped or translated by the parser, so they are refused before it sees them.
+# Punctuation that people write in a number. The parser would drop or translate letters, `&`, `,`,
+# `@` and the like, so they are refused before.
 _FORMATTING: Final = str.maketrans("", "", " ().-/")
 _PLAIN: Final = re.compile(r"\+?[0-9]{2,}")
 
 
 def fold(text: str) -> str:
-    """The text with one kind of blank, dash, plus and digit, and nothing that cannot be seen.
+    """Replace spaces, dashes, plus signs and digits by the ASCII ones; drop invisible characters.
 
-    Digits of every script become 0 to 9, except those that are not digits of a number (`²`, `①`).
-    Outer blanks and line ends go. Takes time in proportion to the text.
+    Decimal digits of every script become 0 to 9; others (`²`, `①`) stay. Spaces and line ends at
+    both ends are removed. Takes linear time.
     """
     if text.isascii() and "\t" not in text:
         return text.strip()
@@ -67,10 +67,10 @@ def fold(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    """A number as people write it, folded, with nothing left but its digits and a leading `+`.
+    """Return the digits and the leading `+` of a written number.
 
-    Takes formatting of every kind, a leading `tel:` and a `+` in brackets, and nothing but one
-    number: no letters, no extension.
+    Accepts any formatting, a leading `tel:` and a `+` in brackets. Refuses letters, extensions and
+    more than one number.
 
     Raises:
         InvalidNumber: `empty`, `too_long`, or `characters` that no number has.

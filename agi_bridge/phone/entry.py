@@ -1,15 +1,15 @@
-"""The mobile number that a caller keys: how many digits there will be, and which number they mean.
+"""Reads the mobile number that a caller keys: its expected length, and the number it means.
 
-Without a prefix, digits are a number of the line's first region, or of none: what is one digit
-short or long there must not become somebody's number elsewhere. Other regions' numbers are keyed
+Without a prefix, digits mean a number of the line's first region. A number with a missing or extra
+digit must not become a valid number of another region. Callers key numbers of other regions
 
-* behind an international prefix: `00`, the first region's own, or `011` in North America;
-* with the 1 of North America, if they are of it: ten digits alone could be a number of the first
-  region, keyed without its 0 and with one digit doubled;
-* with the 0 of their country, if no number of the first region begins with one: those of the first
-  other region that has such a 0, unless they are shorter than the first region's.
+* after an international prefix: `00`, the first region's own, or `011` in North America;
+* with the leading 1, for North America: ten digits alone could be a number of the first region,
+  keyed without its 0 and with one digit doubled;
+* with the leading 0 of their country, if no number of the first region begins with 0. This applies
+  to the first other region with such a 0, unless its numbers are shorter than the first region's.
 
-Lengths and prefixes are those of libphonenumber's data.
+Lengths and prefixes come from libphonenumber's data.
 """
 
 import re
@@ -38,21 +38,22 @@ from .numbering import (
 )
 
 INTERNATIONAL_DIGITS: Final = 15
-"""Most digits behind an international prefix (ITU-T E.164)."""
+"""Most digits after an international prefix (ITU-T E.164)."""
 
 _FEWEST_INTERNATIONAL: Final = 7
 _KEYED_TYPES: Final = TEXTABLE | {PhoneNumberType.UNKNOWN}
 _NANP_DIGITS: Final = 10
 _NOT_DIGIT: Final = re.compile(r"[^0-9]")
-# What was keyed before a mobile number before the plan of 2019, and what many still key.
+# Prefixes of mobile numbers before the plan of 2019. Many callers still key them.
 _FORMER_PREFIXES: Final = {"MX": ("01", "044", "045")}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedLength:
-    """How many digits an entry has in the end, as far as its first ones tell.
+    """The possible number of digits of an entry, given its first digits.
 
-    If both are the same the entry ends with its last digit, else with `#`, a pause, or `most`.
+    If both values are equal, the entry ends with its last digit. Otherwise it ends with `#`, with a
+    pause, or after `most` digits.
     """
 
     fewest: int
@@ -60,19 +61,19 @@ class KeyedLength:
 
     @property
     def varies(self) -> bool:
-        """Tell whether `#` or a pause may be what ends the entry."""
+        """Whether `#` or a pause can end the entry."""
         return self.fewest < self.most
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """One way to key a number: a prefix, then one of several numbers of digits.
+    """A form in which a number is keyed: a prefix, then digits of a possible length.
 
     Attributes:
-        region: whose form it is.
-        prefix: what comes first, possibly nothing.
-        lengths: how many digits may follow.
-        never: first digits that a number in this form never has.
+        region: the region that uses this form.
+        prefix: the leading digits; may be empty.
+        lengths: the possible numbers of digits after the prefix.
+        never: digits that a number in this form never begins with.
     """
 
     region: str
@@ -81,36 +82,36 @@ class _Form:
     never: str = ""
 
     def begins(self, keys: str) -> bool:
-        """Tell whether these may be the first keys of a number in this form."""
+        """Return whether the keys can be the beginning of a number in this form."""
         if keys[:1] and keys[0] in self.never:
             return False
         return keys.startswith(self.prefix) or self.prefix.startswith(keys)
 
     def fits(self, keys: str) -> bool:
-        """Tell whether these may be all keys of a number in this form."""
+        """Return whether the keys can be a complete number in this form."""
         return self.begins(keys) and len(keys) - len(self.prefix) in self.lengths
 
     @property
     def totals(self) -> Iterator[int]:
-        """How many keys it may take."""
+        """The possible total numbers of keys."""
         return (len(self.prefix) + length for length in self.lengths)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keypad:
-    """The forms that a line's callers may key, its first region's first, and prefixes abroad."""
+    """The forms that a line accepts, its first region's first, and its international prefixes."""
 
     region: str
     forms: tuple[_Form, ...]
     abroad: re.Pattern[str]
 
     def prefix(self, keys: str) -> str:
-        """The international prefix that the keys begin with, or nothing."""
+        """Return the international prefix at the start of the keys, or an empty text."""
         found = self.abroad.match(keys)
         return found[0] if found else ""
 
     def length(self, keys: str) -> KeyedLength:
-        """How many digits an entry that begins so will have."""
+        """Return the expected length of an entry that begins with these keys."""
         if prefix := self.prefix(keys):
             fewest = len(prefix) + _FEWEST_INTERNATIONAL
             return KeyedLength(fewest, len(prefix) + INTERNATIONAL_DIGITS)
@@ -120,10 +121,10 @@ class _Keypad:
         return KeyedLength(min(totals), max(totals))
 
     def form(self, keys: str) -> _Form:
-        """The form of an entry.
+        """Return the form of an entry.
 
         Raises:
-            InvalidNumber: there is none with so many digits.
+            InvalidNumber: no form has this number of digits.
         """
         for form in self.forms:
             if form.fits(keys):
@@ -137,28 +138,28 @@ class _Keypad:
 
 
 def can_be_keyed(region: str) -> bool:
-    """Tell whether a region has mobile numbers at all: one (Tristan da Cunha) has none."""
+    """Return whether a region has mobile numbers: Tristan da Cunha, for example, has none."""
     return not TEXTABLE.isdisjoint(phonenumbers.supported_types_for_region(region) or ())
 
 
 def usual_digits(region: str) -> tuple[int, ...]:
-    """How many digits people of a region key who are asked for their mobile number, fewest first.
+    """Return how many digits a mobile number of a region usually has when keyed, fewest first.
 
-    With the leading 0 or the like where they dial one, without the 1 of North America.
+    The count includes a leading 0 where people dial it, but not the 1 of North America.
     """
     if region in NANP_REGIONS:
         return (_NANP_DIGITS,)
-    habit = _habit(region)
-    prefix = len(habit.prefixes[0]) if habit.prefixed else 0
-    return tuple(sorted(prefix + length for length in habit.lengths))
+    rules = _dialling_rules(region)
+    prefix = len(rules.prefixes[0]) if rules.prefixed else 0
+    return tuple(sorted(prefix + length for length in rules.lengths))
 
 
 def keyed_length(digits: str, regions: tuple[str, ...]) -> KeyedLength:
-    """How many digits a number will have.
+    """Return the expected length of a number.
 
     Args:
-        digits: those keyed so far, possibly none.
-        regions: what the line takes, its own region first; each `can_be_keyed`.
+        digits: the digits keyed so far; may be empty.
+        regions: the line's regions, its own first; each `can_be_keyed`.
     """
     return _keypad(regions).length(digits)
 
@@ -170,19 +171,19 @@ def keyed(
     allowed_regions: Collection[str],
     own_numbers: Collection[str] = (),
 ) -> PhoneNumber:
-    """The mobile number that a caller keyed, by the rules of the consent dialogue.
+    """Return the mobile number that a caller keyed, by the rules of the consent dialogue.
 
-    Everything but 0-9 is dropped first: a `#` or `*` would be read as an extension.
+    All keys but 0-9 are dropped first: the parser would read `#` or `*` as an extension.
 
     Args:
-        digits: the keys as they came.
-        region: the line's own region, which decides what digits without a prefix mean.
-        allowed_regions: regions that the line may text; their order counts, if they have one.
-        own_numbers: the numbers of the business, E.164: none of them is a caller's mobile.
+        digits: the keys as received.
+        region: the line's own region, to which digits without a prefix belong.
+        allowed_regions: the regions that the line may text; a sequence is in order of preference.
+        own_numbers: the numbers of the business, E.164. They are refused.
 
     Raises:
-        InvalidNumber: the number is no valid number, not of a type that can be texted, not of an
-            allowed region, or one of ours. (A US landline cannot be told from a mobile.)
+        InvalidNumber: the number is invalid, cannot receive texts, is not in an allowed region, or
+            is a number of the business. (US landlines and mobiles cannot be distinguished.)
     """
     keys = _NOT_DIGIT.sub("", digits)
     if not keys:
@@ -207,7 +208,7 @@ def keyed(
 
 
 def _read(keys: str, keypad: _Keypad) -> phonenumbers.PhoneNumber:
-    """The number that a row of keys means; not checked yet beyond its length."""
+    """Return the number that the keys mean. Only its length is checked."""
     if keypad.prefix(keys):
         return _from_abroad(keys, keypad.region)
     form = keypad.form(keys)
@@ -222,7 +223,7 @@ def _read(keys: str, keypad: _Keypad) -> phonenumbers.PhoneNumber:
 
 
 def _from_abroad(keys: str, region: str) -> phonenumbers.PhoneNumber:
-    """A number behind an international prefix: as the region dials abroad, or as most do."""
+    """Read a number after an international prefix: the region's own, else `011` or `00`."""
     try:
         number = parsed(keys, region, complete=False)
     except InvalidNumber:
@@ -238,9 +239,9 @@ def _from_abroad(keys: str, region: str) -> phonenumbers.PhoneNumber:
 
 
 def _north_american(digits: str) -> phonenumbers.PhoneNumber:
-    """Built, not parsed: the parser would cost as much as all the checks."""
+    """Build the number without the parser, which would cost as much as all the checks."""
     if digits.startswith("0"):
-        raise InvalidNumber("not_valid")  # as an integer it would silently become another number
+        raise InvalidNumber("not_valid")  # as an integer it would become another number
     return phonenumbers.PhoneNumber(country_code=NANP, national_number=int(digits))
 
 
@@ -253,31 +254,31 @@ def _keypad(regions: tuple[str, ...]) -> _Keypad:
 
 
 def _own_forms(region: str) -> Iterator[_Form]:
-    """How people of the line's first region key their numbers."""
+    """Yield the forms for numbers of the line's first region."""
     if region in NANP_REGIONS:
         yield _north_american_form("")
         yield _north_american_form("1")
         return
-    habit = _habit(region)
-    for prefix in (*habit.prefixes, *_FORMER_PREFIXES.get(region, ())):
-        yield _Form(region, prefix, habit.lengths)
-    yield _Form(region, "", habit.lengths, never="".join(p[0] for p in habit.prefixes))
+    rules = _dialling_rules(region)
+    for prefix in (*rules.prefixes, *_FORMER_PREFIXES.get(region, ())):
+        yield _Form(region, prefix, rules.lengths)
+    yield _Form(region, "", rules.lengths, never="".join(p[0] for p in rules.prefixes))
 
 
 def _other_forms(own: tuple[_Form, ...], others: list[str]) -> Iterator[_Form]:
-    """How people of the line's other regions may key theirs; see the head of this module."""
+    """Yield the forms for numbers of the line's other regions; see the module docstring."""
     first = own[0].region
     if first not in NANP_REGIONS and not NANP_REGIONS.isdisjoint(others):
         yield _north_american_form("1")
-    if any(form.prefix.startswith("0") for form in own) or _habit(first).zero:
+    if any(form.prefix.startswith("0") for form in own) or _dialling_rules(first).zero:
         return
     shortest = min(total for form in own for total in form.totals)
     for region in others:
-        habit = _habit(region)
-        prefix = habit.prefixes[0] if habit.prefixed else ""
+        rules = _dialling_rules(region)
+        prefix = rules.prefixes[0] if rules.prefixed else ""
         if prefix.startswith("0"):
-            # What is shorter may be one of the first region's without its first digit.
-            whole = frozenset(n for n in habit.lengths if len(prefix) + n >= shortest)
+            # A shorter entry may be a number of the first region without its first digit.
+            whole = frozenset(n for n in rules.lengths if len(prefix) + n >= shortest)
             yield _Form(region, prefix, whole)
             return
 
@@ -287,14 +288,14 @@ def _north_american_form(prefix: str) -> _Form:
 
 
 @dataclass(frozen=True, slots=True)
-class _Habit:
-    """How mobile numbers are dialled inside a country.
+class _DiallingRules:
+    """How mobile numbers are dialled within a country.
 
     Attributes:
-        prefixes: what may come before them, the usual one first; possibly none.
-        prefixed: whether people usually dial one.
-        zero: whether the numbers themselves begin with a 0.
-        lengths: how many digits they have.
+        prefixes: the possible trunk prefixes, the usual one first; may be empty.
+        prefixed: whether a prefix is usually dialled.
+        zero: whether the numbers themselves begin with 0.
+        lengths: the possible numbers of digits after the prefix.
     """
 
     prefixes: tuple[str, ...]
@@ -304,10 +305,11 @@ class _Habit:
 
 
 @lru_cache(maxsize=512)
-def _habit(region: str) -> _Habit:
-    """Read off the country's example, as it is written there.
+def _dialling_rules(region: str) -> _DiallingRules:
+    """Derive the rules from the country's example number in national format.
 
-    So Belarus' prefix is 8, but 80 is dialled; Brazil has a 0 that nobody writes.
+    The plan's prefix alone is not enough: Belarus has the prefix 8 but 80 is dialled, and Brazil
+    has a 0 that is usually omitted.
     """
     plan = _plan(region)
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
@@ -320,7 +322,7 @@ def _habit(region: str) -> _Habit:
     usual = digits.removesuffix(subscriber) if digits.endswith(subscriber) else trunk
     # Argentina: 0 11 15 2345 6789 is +54 9 11 2345 6789.
     lengths.add(len(digits) - len(usual))
-    return _Habit(
+    return _DiallingRules(
         prefixes=tuple(filter(None, dict.fromkeys((usual, trunk)))),
         prefixed=bool(usual),
         zero=subscriber.startswith("0"),

@@ -1,4 +1,4 @@
-"""What the hook may have dialled: untrusted input that costs money if it is believed."""
+"""Checks the numbers that the hook asks to dial: untrusted input that can cost money."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,15 +35,15 @@ _TYPE_REASONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ForwardPolicy:
-    """Where a line lets the hook send its calls.
+    """The numbers that the hook may have a line dial.
 
     Attributes:
-        regions: regions that may be dialled; 25 countries share +1, so a country code is no bound.
-        region: the line's own region: the default for numbers written in the national format, and
-            the network whose emergency numbers the trunk would reach.
-        own_numbers: the numbers of all lines, E.164: dialling one would bring the call back to us.
-        bare_digits: the trunk gets digits without `+`. Then a foreign number whose digits begin
-            like a local emergency number (`91 1…` in the US) is refused as well.
+        regions: regions that may be dialled. A country code is not enough: 25 countries share +1.
+        region: the line's region. Numbers in national format belong to it, and the trunk reaches
+            its emergency numbers.
+        own_numbers: the numbers of all lines, E.164. Dialling one would cause a loop.
+        bare_digits: the trunk gets digits without `+`. Foreign numbers whose digits begin like a
+            local emergency number (`91 1…` in the US) are then refused too.
     """
 
     regions: frozenset[str]
@@ -58,16 +58,16 @@ class ForwardPolicy:
 
 @lru_cache(maxsize=256)
 def forward(text: str, policy: ForwardPolicy) -> PhoneNumber:
-    """The number that the hook wants dialled, if the line's policy lets it be dialled.
+    """Return the number that the hook asks to dial, if the line's policy allows it.
 
-    Remembered: a business forwards to the same few numbers.
+    Cached, because a business forwards to the same few numbers.
 
-    The policy, from the record's rules: of lawful form; fixed, mobile, VoIP or toll-free; never
-    premium, 900, 976, personal, pager, satellite, short or emergency; an allowed region; not a
-    line of ours.
+    Allowed: valid numbers of an allowed region that are fixed, mobile, VoIP or toll-free. Refused:
+    premium (also 900 and 976), personal, pager, satellite, short and emergency numbers, and the
+    numbers of the configured lines.
 
     Raises:
-        InvalidNumber: it may not be dialled; the caller goes to the line's default destination.
+        InvalidNumber: the number may not be dialled; the caller goes to the default destination.
     """
     plain = compact(text)
     _refuse_emergency(plain, policy.region)
@@ -86,7 +86,7 @@ def forward(text: str, policy: ForwardPolicy) -> PhoneNumber:
 
 
 def _ordinary_type(number: phonenumbers.PhoneNumber) -> int:
-    """The type, if it is one that costs what a call costs and rings an ordinary phone."""
+    """Return the type if calls to it cost the usual rate and reach an ordinary phone."""
     if number.country_code in SATELLITE_CODES:
         raise InvalidNumber("satellite")
     try:
@@ -102,7 +102,7 @@ def _ordinary_type(number: phonenumbers.PhoneNumber) -> int:
 
 
 def _refuse_emergency(text: str, region: str) -> None:
-    """Also digits that merely begin with an emergency number: a switch may not wait for the rest.
+    """Refuse emergency numbers, and digits that begin with one: a switch may dial it early.
 
     A text with `+` never connects to an emergency service (`connects_to_emergency_number`).
     """

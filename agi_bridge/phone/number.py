@@ -1,6 +1,6 @@
-"""A number as a value: its forms, its mask, and the error that stands for one that may not be used.
+"""The value of a phone number: its formats, its mask, and the error for a number that is refused.
 
-The E.164 form is all that leaves a process in clear; logs see the mask.
+Only the E.164 form leaves the process unmasked. Logs contain the mask.
 """
 
 import re
@@ -11,18 +11,18 @@ import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 LIBRARY_VERSION: Final[str] = phonenumbers.__version__
-"""Version of the numbering-plan data in force, for the consent record (`lib_version`)."""
+"""Version of the numbering-plan data, for the consent record (`lib_version`)."""
 
 NumberFormat = Literal["e164", "national", "digits"]
-"""How a trunk wants a number: `+14155550123`, `4155550123` or `14155550123`."""
+"""The number format of a trunk: `+14155550123`, `4155550123` or `14155550123`."""
 
 _COUNTRY_CODES: Final = frozenset(COUNTRY_CODE_TO_REGION_CODE)
 _E164_TEXT: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _NOT_DIGIT: Final = re.compile(r"[^0-9]")
 
 
-class InvalidNumber(ValueError):  # noqa: N818 - the word that callers of this module say
-    """A number that may not be used, with the reason as a stable word and never the number.
+class InvalidNumber(ValueError):  # noqa: N818 - a public name
+    """A refused number. The text is a stable reason and never contains the number.
 
     Attributes:
         reason: `empty`, `too_short`, `too_long`, `characters`, `not_valid`, `region`, `type`,
@@ -44,7 +44,7 @@ class PhoneNumber:
         region: ISO 3166-1 alpha-2; `001` for a number of no country; `ZZ` for one of the North
             American plan whose area code is newer than the numbering-plan data.
         type: libphonenumber's name of the type, for example `MOBILE` or `FIXED_LINE_OR_MOBILE`;
-            `UNKNOWN` for a number of lawful form that is newer than the data.
+            `UNKNOWN` for a number of valid format that is newer than the data.
     """
 
     e164: str
@@ -53,14 +53,14 @@ class PhoneNumber:
 
     @property
     def masked(self) -> str:
-        """The form for logs: country code and the last two digits."""
+        """The masked form for logs: country code and last two digits."""
         return mask(self.e164)
 
     def dialled(self, number_format: NumberFormat) -> str:
-        """The number as a trunk wants it; only `+` and digits, whatever the format.
+        """Return the number in the trunk's format: only digits, and for `e164` a leading `+`.
 
-        `national` is what a phone of the number's own country dials, so with the trunk prefix
-        where the plan has one (`0612345678`), but without the NANP's 1 (`4155550123`).
+        `national` is the number as dialled in its own country: with the trunk prefix where the plan
+        has one (`0612345678`), but without the NANP's 1 (`4155550123`).
         """
         if number_format == "e164":
             return self.e164
@@ -77,9 +77,9 @@ class PhoneNumber:
 
 
 def mask(text: str) -> str:
-    """A number for logs: `+14155550171` as `+1***71`; any other text as `***` and its last two.
+    """Mask a number for logs: `+1***71` for `+14155550171`; other texts: `***` and the last two.
 
-    A text of fewer than three letters or digits shows nothing of itself.
+    A text of fewer than three letters or digits is masked entirely.
     """
     if _E164_TEXT.fullmatch(text):
         code = next(n for n in (1, 2, 3) if n == 3 or int(text[1 : 1 + n]) in _COUNTRY_CODES)  # noqa: PLR2004 - no country code is longer

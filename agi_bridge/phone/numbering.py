@@ -1,12 +1,12 @@
-"""What the numbering plans say: a text parsed, put into its present form, and sorted by type.
+"""Parses and classifies numbers by the numbering plans.
 
-The plans are libphonenumber's data. Three rules are added to them:
+The plans are libphonenumber's data, with three additional rules:
 
-* A North American number of lawful form is no error for having an area code or an exchange that is
-  newer than the data: new ones come into service several times a year, long before a release of
-  this program is installed everywhere. It is of type UNKNOWN and region `ZZ`.
-* Renumberings that other systems have not followed (`_RENUMBERED`) are.
-* E.164 has at most fifteen digits, which libphonenumber does not insist on.
+* A North American number of valid format is accepted if its area code or exchange is newer than the
+  data. New codes come into service several times a year, often before an update is installed. The
+  number has the type UNKNOWN and the region `ZZ`.
+* Numbers in a former format that other systems still use are converted (`_RENUMBERED`).
+* A number has at most the fifteen digits of E.164. libphonenumber does not enforce this.
 """
 
 import re
@@ -24,28 +24,28 @@ NANP: Final = 1
 """The country code of the North American Numbering Plan, which 25 regions share."""
 NANP_REGIONS: Final = frozenset(COUNTRY_CODE_TO_REGION_CODE[NANP])
 TEXTABLE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
-"""Types that can get a text message."""
+"""Types that can receive a text message."""
 # ITU-T E.164 list of assigned codes: Inmarsat, global mobile satellite, international networks.
 SATELLITE_CODES: Final = frozenset({870, 881, 882, 883})
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164, clause 6
-# The longest short number of any plan has twelve digits (China); beyond that the look-up is idle.
+# The longest short number of any plan has twelve digits (China). Longer ones are not looked up.
 _SHORT_DIGITS: Final = 12
 _NO_REGION: Final = "ZZ"  # CLDR's code of an unknown region, libphonenumber's too
 _ORDINARY_AREAS: Final = frozenset({"US", "CA"})
-"""Regions whose new area codes and exchanges look like any other: nearly all that are assigned."""
+"""Regions that get nearly all new area codes and exchanges."""
 
 # NPA-NXX-XXXX (NANPA, ATIS-0300051 and -0300055). Not an area code of subscribers: two like digits
 # at the end (N11 and the easily recognisable codes, kept for services), N9X (expansion), 37X and
 # 96X (reserved), 88X (toll-free, in use or reserved), 456 (inbound international), 710 (the US
 # government), and the rest of 5XX that is personal or reserved for it. Not an exchange: N11.
-_LAWFUL: Final = re.compile(
+_VALID_NANP: Final = re.compile(
     r"(?!.(.)\1|.9|37|96|88|456|710|52[1-9]|53[258]|54[23579]|55[2346]|569|578|589)"
     r"[2-9][0-9]{2}(?!.11)[2-9][0-9]{6}"
 )
 
-# By country code: what a national number looked like, and how it became what it is. Applied to what
-# is no number today and only if a number comes out of it. libphonenumber itself knows Argentina's
+# By country code: the former format of a national number, and its present one. Applied only if the
+# number is invalid today and valid after the change. libphonenumber itself converts Argentina's
 # (the 15 of mobiles is the 9 of E.164).
 _RENUMBERED: Final = {
     # Mexico, August 2019: gone are the mobile 1 behind +52, and 01, 044 and 045 inside the country.
@@ -58,24 +58,24 @@ _RENUMBERED: Final = {
 
 
 def parsed(text: str, region: str, *, complete: bool = True) -> phonenumbers.PhoneNumber:
-    """The number that a text of digits and perhaps a `+` means in a region, in its present form.
+    """Parse a number as dialled in a region, converted to the present numbering plan.
 
     Args:
-        text: nothing but digits, and perhaps a `+` in front.
-        region: the network that it would be dialled in.
-        complete: False for what a person keys, who may have left a digit out: then a former plan's
-            number never becomes a longer one.
+        text: digits, with an optional leading `+`.
+        region: the region in which the number would be dialled.
+        complete: False for keyed digits, one of which may be missing. A number of a former plan is
+            then never converted to a longer one.
 
     Raises:
-        InvalidNumber: `not_valid` for what is no number at all, `too_long` for one that E.164
-            has no room for. Whether the number is in use is not asked.
+        InvalidNumber: `not_valid` if the text is not a number, `too_long` if it exceeds E.164. It
+            is not checked whether the number is assigned.
     """
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:
         long = error.error_type == phonenumbers.NumberParseException.TOO_LONG
         raise InvalidNumber("too_long" if long else "not_valid") from None
-    if number.extension is not None:  # never taken for part of the number
+    if number.extension is not None:  # must not become part of the number
         raise InvalidNumber("not_valid")
     number = _renumbered(number, longer=complete)
     if len(e164(number)) > 1 + _MOST_DIGITS:
@@ -84,17 +84,17 @@ def parsed(text: str, region: str, *, complete: bool = True) -> phonenumbers.Pho
 
 
 def e164(number: phonenumbers.PhoneNumber) -> str:
-    """The number as it is written internationally."""
+    """Return the number in E.164."""
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def national(number: phonenumbers.PhoneNumber) -> str:
-    """The digits behind the country code."""
+    """Return the digits after the country code."""
     return phonenumbers.national_significant_number(number)
 
 
 def type_of(number: phonenumbers.PhoneNumber) -> int:
-    """The type. UNKNOWN is a number of the North American plan that is newer than the data.
+    """Return the type. UNKNOWN: a North American number that is newer than the data.
 
     Raises:
         InvalidNumber: `too_short`, `too_long` or `not_valid`.
@@ -108,10 +108,10 @@ def type_of(number: phonenumbers.PhoneNumber) -> int:
 def value(
     number: phonenumbers.PhoneNumber, found_type: int, regions: Collection[str] = ()
 ) -> PhoneNumber:
-    """The number as a value.
+    """Return the number as a `PhoneNumber`.
 
-    Where several regions share their numbers (Finland and Åland, Australia and its islands), it is
-    of that one of `regions`, in their order, that it is valid in.
+    Some regions share numbers (Finland and Åland, Australia and its islands). The result then has
+    the first of `regions` in which the number is valid.
     """
     return PhoneNumber(
         e164=e164(number),
@@ -121,30 +121,30 @@ def value(
 
 
 def serves(regions: Collection[str], region: str) -> bool:
-    """Tell whether a number of `region` is one of `regions`.
+    """Return whether a number of `region` belongs to one of `regions`.
 
-    A number newer than the data may be of any region with ordinary area codes.
+    A number newer than the data may belong to any region with ordinary area codes.
     """
     return region in regions or (region == _NO_REGION and not _ORDINARY_AREAS.isdisjoint(regions))
 
 
 def is_possible(number: phonenumbers.PhoneNumber) -> bool:
-    """Tell whether a number has a length that its country's numbers have."""
+    """Return whether the number has a possible length in its country."""
     reason = phonenumbers.is_possible_number_with_reason(number)
     return reason == ValidationResult.IS_POSSIBLE
 
 
 def is_short(number: phonenumbers.PhoneNumber) -> bool:
-    """A service reached by few digits in some region of the country code (`ShortNumberInfo`)."""
+    """Return whether the number is a short number in a region of its country code."""
     return len(national(number)) <= _SHORT_DIGITS and phonenumbers.is_valid_short_number(number)
 
 
 def refuse_services(number: phonenumbers.PhoneNumber) -> None:
-    """Refuse services inside the NANP that libphonenumber files under ordinary types.
+    """Refuse services in the NANP that libphonenumber classifies as ordinary numbers.
 
-    Central office code 976 is premium in every area; N11 codes are services, not exchanges;
-    555-1212 is paid directory assistance; 600 and 622 to 699 are Canada's non-geographic codes,
-    600 being used by satellite phones (CNAC, ATIS-0300115).
+    Central office code 976 is premium in every area. N11 codes are services, not exchanges.
+    555-1212 is paid directory assistance. 600 and 622 to 699 are Canada's non-geographic codes; 600
+    is used by satellite phones (CNAC, ATIS-0300115).
 
     Raises:
         InvalidNumber: `premium`, `service_code` or `satellite`.
@@ -162,7 +162,7 @@ def refuse_services(number: phonenumbers.PhoneNumber) -> None:
 
 
 def _renumbered(number: phonenumbers.PhoneNumber, *, longer: bool) -> phonenumbers.PhoneNumber:
-    """The number as it is since its country has changed its plan; itself if it has not."""
+    """Convert a number of a former plan to the present one; others are returned unchanged."""
     rule = _RENUMBERED.get(number.country_code or 0)
     if rule is None:
         return number
@@ -178,8 +178,8 @@ def _renumbered(number: phonenumbers.PhoneNumber, *, longer: bool) -> phonenumbe
 
 
 def _newer(number: phonenumbers.PhoneNumber) -> bool:
-    """Whether a number that the data does not know is of lawful form all the same."""
-    return number.country_code == NANP and _LAWFUL.fullmatch(national(number)) is not None
+    """Return whether the number has a valid NANP format. Called for numbers not in the data."""
+    return number.country_code == NANP and _VALID_NANP.fullmatch(national(number)) is not None
 
 
 def _region(number: phonenumbers.PhoneNumber, found_type: int, regions: Collection[str]) -> str:
@@ -196,9 +196,9 @@ def _region(number: phonenumbers.PhoneNumber, found_type: int, regions: Collecti
 
 
 def _island(digits: str) -> str | None:
-    """The region of the NANP that an area code belongs to, if it is not the US or Canada.
+    """Return the NANP region of an area code, if it is not the US or Canada.
 
-    So an exchange that the data does not know in Jamaica stays in Jamaica.
+    A Jamaican number with an exchange newer than the data thus keeps its region.
     """
     return next((r for r, codes in _area_codes() if codes.match(digits)), None)
 
