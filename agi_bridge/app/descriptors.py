@@ -1,8 +1,8 @@
-"""File descriptors: how many a configuration needs, how many may be had, and who gets a share.
+"""File descriptors: how many a configuration needs, and how many each part may use.
 
-A call holds a socket to Asterisk and, while the hook is asked, one to the hook. A bridge that runs
-out of them breaks calls in the middle, so the limit is raised at the start; where that is not
-allowed, fewer calls are taken, and those over it are refused in words.
+A call uses a socket to Asterisk and, during a submission, one to the hook. A bridge without free
+descriptors would break calls in progress. The limit is therefore raised at the start. If the system
+does not allow that, the bridge accepts fewer calls and refuses the others with a log line.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ PER_CALL: Final = 2
 """One to Asterisk, one to the hook."""
 
 OTHERS: Final = 160
-"""Ledger, log, listeners, event loop, control and status connections, name look-ups, files being
-read, with room to spare."""
+"""Ledger, log, listeners, event loop, control and status connections, name look-ups and open files,
+with a reserve."""
 
 WEB: Final = 256
 """Connections to the web at once."""
 
 PER_ENGINE: Final = 32
-"""Pipes or connections of one speech engine, which renders a few texts at once."""
+"""Pipes or connections of one speech engine, which renders several texts at once."""
 
 FIX: Final = "raise LimitNOFILE= of the service (ulimit -Hn), or lower agi.max_calls"
-"""What to do about a limit that is too low."""
+"""How to solve a limit that is too low."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Who gets how many: calls, connections that are no calls yet, the web, everything else."""
+    """Descriptors for calls, for connections before the call starts, for the web, for the rest."""
 
     calls: int
     waiting: int
@@ -45,12 +45,12 @@ class Shares:
 
     @property
     def total(self) -> int:
-        """Descriptors in all."""
+        """Sum of all shares."""
         return PER_CALL * self.calls + self.waiting + self.web + self.others
 
 
 def required_shares(settings: Settings) -> Shares:
-    """What a configuration needs so that nobody is refused before `agi.max_calls`."""
+    """Return what a configuration needs to accept `agi.max_calls` calls."""
     return Shares(
         calls=settings.agi.max_calls,
         waiting=Limits().max_pending,
@@ -60,9 +60,9 @@ def required_shares(settings: Settings) -> Shares:
 
 
 def shares(settings: Settings, limit: int) -> Shares:
-    """What there is for each within a limit: all that is needed, or less of everything but others.
+    """Divide a limit: all that is required, or less for calls, waiting connections and the web.
 
-    Strangers' connections give way first; one call is always taken.
+    Waiting and web connections are reduced first. At least one call is always accepted.
     """
     need = required_shares(settings)
     if need.total <= limit:
@@ -74,15 +74,15 @@ def shares(settings: Settings, limit: int) -> Shares:
 
 
 def hard_limit() -> int:
-    """How many descriptors this process may have at most: the hard limit."""
+    """Return the hard limit of descriptors of this process."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 def raise_soft_limit(count: int) -> int:
-    """Raise the soft limit so far as the hard one lets it; return the limit in force.
+    """Raise the soft limit up to the hard limit; return the resulting soft limit.
 
-    It is never lowered.
+    The soft limit is never lowered.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(count, hard_limit())
@@ -96,11 +96,11 @@ def raise_soft_limit(count: int) -> int:
 
 
 def shortage(settings: Settings, limit: int) -> str | None:
-    """Say in words what a limit is too low for; None if it is enough."""
+    """Describe what a limit is too low for; None if it is high enough."""
     need = required_shares(settings)
     if need.total <= limit:
         return None
     return (
-        f"{need.calls} calls need {need.total} file descriptors and this process may have {limit}: "
-        f"calls beyond {shares(settings, limit).calls} are refused"
+        f"{need.calls} calls need {need.total} file descriptors, but the limit of this process is "
+        f"{limit}; calls beyond {shares(settings, limit).calls} are refused"
     )

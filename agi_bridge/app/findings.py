@@ -1,4 +1,4 @@
-"""What `agi-bridge check` found: its values, how they are shown, and looks at what many share."""
+"""Findings of `agi-bridge check`: their values, their output, and checks that rooms share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXIT_FAULTS = 1
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """Severity of a finding."""
 
     OK = "ok"
     NOTE = "note"
@@ -41,13 +41,13 @@ _STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.FAULT: "bold red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        level: how much it matters.
-        key: the setting's full name, or the file that is at fault.
-        problem: what was found; at level "ok" what is right.
-        fix: what to do about it; empty if nothing is.
+        level: severity.
+        key: the full name of the setting, or the file with the problem.
+        problem: what was found; at level "ok", the confirmed state.
+        fix: how to solve it; empty if nothing has to be done.
         reason: a stable word for the kind of problem (docs/check.md); empty at level "ok".
     """
 
@@ -59,24 +59,24 @@ class Finding:
 
     @property
     def code(self) -> str:
-        """A stable name to test for, the same for every line: `line.dial_template.placeholder`."""
+        """Stable code, the same for every line; for example `line.dial_template.placeholder`."""
         return fault_code(self.key, self.reason or self.level)
 
     @property
     def text(self) -> str:
-        """Problem and fix in one line, for people."""
+        """Problem and fix in one line of text."""
         return f"{self.problem}; {self.fix}" if self.fix else self.problem
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was found, in the order of looking."""
+    """All findings, in the order of the checks."""
 
     findings: tuple[Finding, ...]
 
     @property
     def faults(self) -> tuple[Finding, ...]:
-        """What keeps the bridge from running as configured."""
+        """The faults: they keep the bridge from running as configured."""
         return tuple(finding for finding in self.findings if finding.level is Level.FAULT)
 
     @property
@@ -86,7 +86,7 @@ class Report:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """Return a report for programs (docs/check.md)."""
+    """Return the report as JSON values (docs/check.md)."""
     levels = [finding.level for finding in report.findings]
     return {
         "ok": not report.faults,
@@ -106,7 +106,7 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print a report, one line per finding, and the sum."""
+    """Print a report, one line per finding, and the number of faults."""
     for finding in report.findings:
         line = Text()
         line.append(f"{finding.level:<6}", _STYLES[finding.level])
@@ -117,8 +117,8 @@ def show(report: Report, console: Console) -> None:
     console.print("no fault" if not count else "1 fault" if count == 1 else f"{count} faults")
 
 
-def port(key: str, host: str, number: int, *, at_work: bool = False) -> Finding:
-    """Tell whether a port can be listened on, as `serve` finds out; `at_work`: one is running."""
+def port(key: str, host: str, number: int, *, running: bool = False) -> Finding:
+    """Check that a port can be bound, as `serve` does; `running`: agi-bridge is running here."""
     where = f"{host} port {number}"
     try:
         bound = bind(host, number, key)
@@ -127,10 +127,10 @@ def port(key: str, host: str, number: int, *, at_work: bool = False) -> Finding:
             text = f"cannot listen on {where} ({os.strerror(error.errno or 0)})"
             fix = "write an address of this machine, and a port above 1023"
             return Finding(Level.FAULT, key, text, fix, "unavailable")
-        if at_work:
-            text = f"{where} is in use: agi-bridge is at work here"
+        if running:
+            text = f"{where} is in use by agi-bridge, which is running"
             return Finding(Level.NOTE, key, text, reason="in_use")
-        fix = f"set another {key}, or end the program: ss -ltnp sport = :{number}"
+        fix = f"set another {key}, or stop the program (find it: ss -ltnp sport = :{number})"
         return Finding(Level.FAULT, key, f"{where} is in use by another program", fix, "in_use")
     for each in bound:
         each.close()
@@ -138,29 +138,29 @@ def port(key: str, host: str, number: int, *, at_work: bool = False) -> Finding:
 
 
 def secret(key: str, place: Secret) -> Iterator[Finding]:
-    """Tell where a secret is, how long it is, and whether it is open to others."""
+    """Report where a secret is, its length, and whether other accounts can read it."""
     text = f"{len(place.reveal())} characters from {place.place}"
     yield Finding(Level.OK, key, text)
     if place.open_to_others():
-        text = f"every account may read {place.place}"
-        yield Finding(Level.NOTE, key, text, "chmod 600 it", "open")
+        text = f"every account can read {place.place}"
+        yield Finding(Level.NOTE, key, text, "run chmod 600 on it", "open")
 
 
 def _is_kernels(path: Path) -> bool:
-    """Whether a path is in /proc or /sys: nothing can be made there, although root may write."""
+    """Return whether a path is in /proc or /sys: root may write there but cannot create files."""
     device = path.stat().st_dev
     return any(os.path.ismount(top) and os.stat(top).st_dev == device for top in ("/proc", "/sys"))  # noqa: PTH116
 
 
 def folder(key: str, path: Path) -> Finding:
-    """Tell whether a folder can be written, or made where it is not there yet."""
+    """Check that a folder is writable, or can be created."""
     there = next(place for place in (path, *path.parents) if place.exists())
     if not there.is_dir():
-        return Finding(Level.FAULT, key, f"{there} is no folder", reason="no_folder")
+        return Finding(Level.FAULT, key, f"{there} is not a folder", reason="no_folder")
     if not os.access(there, os.W_OK | os.X_OK) or _is_kernels(there):
-        fix = f"make {path} and give it to the account that runs agi-bridge, or run as that account"
-        text = f"this account may not write to {there}"
+        fix = f"create {path} for the account that runs agi-bridge, or run as that account"
+        text = f"this account cannot write to {there}"
         return Finding(Level.FAULT, key, text, fix, "not_writable")
     if there != path:
-        return Finding(Level.OK, key, f"{path} will be made")
-    return Finding(Level.OK, key, f"{path} can be written")
+        return Finding(Level.OK, key, f"{path} will be created")
+    return Finding(Level.OK, key, f"{path} is writable")

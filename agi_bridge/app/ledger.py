@@ -1,4 +1,4 @@
-"""The ledger of a configuration: where it lies and under which keys."""
+"""Opens the ledger of a configuration: its keys, service lock, checkpoints and maintenance."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[Path, ...]]:
-    """The keys of a configuration, and the files that were made now. Blocks.
+    """Return the keys of a configuration, and the key files just created. Blocks.
 
     Raises:
-        KeyFault: one is missing, unreadable or no key.
+        KeyFault: a key is missing, unreadable or invalid.
     """
     return Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=create)
 
@@ -45,13 +45,12 @@ def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[
 async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     """Open the ledger of a configuration.
 
-    Only the service makes what is missing (`create`): a command run by the wrong account or with
-    the wrong configuration must not begin a second ledger. It does so after `require_start_checks`
-    has passed.
+    Only the service creates what is missing (`create`), after `require_start_checks` has passed. A
+    command run by the wrong account or with the wrong configuration must not create another one.
 
     Raises:
-        LedgerUnavailable: the database is not there, cannot be opened, or is of another version.
-        KeyFault: the keys are missing, or not the ones it was written with.
+        LedgerUnavailable: the database is missing, cannot be opened, or has another version.
+        KeyFault: the keys are missing, or the ledger was written with others.
     """
     if create:
         await asyncio.to_thread(require_start_checks, settings)
@@ -60,7 +59,7 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     if not there and not create:
         place = settings.ledger.url or where
         raise LedgerUnavailable(
-            f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start"
+            f"{place}: no ledger found; `agi-bridge serve` creates it at its first start"
         )
     keys, made = await asyncio.to_thread(
         load_keys,
@@ -76,12 +75,12 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
 
 
 def require_start_checks(settings: Settings) -> None:
-    """See that a start can open or make the ledger and its keys; writes nothing. Blocks.
+    """Check that a start can open or create the ledger and its keys; writes nothing. Blocks.
 
     Raises:
-        KeyFault: the keys are not there, unreadable or not the ledger's.
-        LedgerUnavailable: the state directory or the database cannot be used. The text is the one
-            that `agi-bridge check` has for it.
+        KeyFault: the keys are missing, unreadable or those of another ledger.
+        LedgerUnavailable: the state directory or the database cannot be used. The text is the
+            finding of `agi-bridge check`.
     """
     for finding in start_checks.check_start(settings):
         if finding.level is Level.FAULT:
@@ -91,34 +90,34 @@ def require_start_checks(settings: Settings) -> None:
 
 @asynccontextmanager
 async def service_lock(settings: Settings) -> AsyncIterator[None]:
-    """Be the only service of a state directory while the block runs.
+    """Hold the lock of a state directory while the block runs.
 
-    A second one, started by mistake, would take the submissions that the first is busy with for
-    ones that a crash had left open.
+    A second service, started by mistake, would treat the submissions that the first one has in
+    progress as left open by a crash.
 
     Raises:
-        OSError: another has it, or its file cannot be made.
+        OSError: another service holds the lock, or the lock file cannot be created.
     """
     path = settings.state_dir / start_checks.LOCK_FILE
-    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)  # as the ledger makes it
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)  # as the ledger creates it
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BlockingIOError(
-                f"{path}: another `agi-bridge serve` is at work here: stop it first, or give each "
-                "a state_dir of its own"
+                f"{path}: another agi-bridge is already running with this state_dir; "
+                "stop it first, or set another state_dir"
             ) from None
         yield
     finally:
-        os.close(handle)  # a crash lets go of it too
+        os.close(handle)  # a crash releases the lock too
 
 
 def service_is_running(settings: Settings) -> bool:
-    """Tell whether a service works in the state directory; writes nothing.
+    """Return whether a service is running with the state directory; writes nothing.
 
-    An account that may not look takes it that one does: the file is there.
+    If this account cannot open the lock file, the answer is True: the file exists.
     """
     try:
         handle = os.open(settings.state_dir / start_checks.LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
@@ -136,10 +135,10 @@ def service_is_running(settings: Settings) -> bool:
 
 
 async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
-    """Say so if the ledger is not the one that its last checkpoint in the file was signed for.
+    """Log an error if the ledger does not match the last checkpoint in the checkpoint file.
 
-    So it is after an older copy was put back, or none: what is written from then on would
-    contradict the checkpoints, as if somebody had rebuilt the chain.
+    This happens if the database was restored from an older copy or is new. Events written from then
+    on contradict the checkpoints, as if the chain had been rebuilt.
 
     Raises:
         LedgerUnavailable: the database failed.
@@ -167,7 +166,7 @@ async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
 
 
 def checkpoint_publisher(settings: Settings) -> CheckpointPublisher:
-    """Where the checkpoints of a configuration go."""
+    """Return the publisher for the checkpoint destinations of a configuration."""
     given = settings.ledger.checkpoints
     sinks: list[Sink] = [FileSink(settings.checkpoint_file)]
     if given.syslog:
@@ -178,7 +177,7 @@ def checkpoint_publisher(settings: Settings) -> CheckpointPublisher:
 
 
 def maintenance_schedule(settings: Settings) -> MaintenanceSchedule:
-    """How often a configuration wants checkpoints, and how long it keeps personal data."""
+    """Return the configured checkpoint intervals and retention of personal data."""
     ledger = settings.ledger
     return MaintenanceSchedule(
         events=ledger.checkpoints.every_events,

@@ -1,4 +1,4 @@
-"""The speech of a configuration: its recordings, and the engines that it names."""
+"""Builds the speech of a configuration: its recordings and engines, and what each line plays."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def build_engines(settings: Settings, pool: EnginePool | None = None) -> list[Engine | PbxEngine]:
-    """The engines of a configuration, best first. Blocks: models are read once.
+    """Build the engines of a configuration, best first. Blocks: models are read once.
 
     Args:
         settings: the configuration.
-        pool: shares engines with other libraries; None: these are its own.
+        pool: shares engines with other libraries; None: they are not shared.
 
     Raises:
-        BadEngine: one cannot be made here; `field` is the setting's full name.
+        BadEngine: an engine cannot be built on this machine; `field` is the full setting name.
     """
     made, faults = usable_engines(settings, pool)
     if faults:
@@ -36,7 +36,10 @@ def build_engines(settings: Settings, pool: EnginePool | None = None) -> list[En
 def usable_engines(
     settings: Settings, pool: EnginePool | None = None
 ) -> tuple[list[Engine | PbxEngine], list[BadEngine]]:
-    """The engines that can be made here, and why the others cannot. Blocks, as `engines`."""
+    """Return the engines that can be built on this machine, and the faults of the others.
+
+    Blocks, as `build_engines`.
+    """
     build = build_engine if pool is None else pool.build
     made: list[Engine | PbxEngine] = []
     faults = []
@@ -49,7 +52,7 @@ def usable_engines(
 
 
 def prompt_folders(settings: Settings, line: Line) -> tuple[PromptFolder, ...]:
-    """The folders that a line's prompts come from, best first; not all of them need be there."""
+    """Return the folders of a line's prompts, best first. They may not exist."""
     return *settings.prompt_layers(line.name), settings.speech.shared
 
 
@@ -79,17 +82,17 @@ def build_library(
     metrics: Metrics | None = None,
     pool: EnginePool | None = None,
 ) -> Library:
-    """The library that all lines share. Blocks: every recording is read.
+    """Build the library that all lines share. Blocks: every recording is read.
 
     Args:
         settings: the configuration.
-        address: what the PBX is to know a recording by; None: its path.
-        metrics: count what the engines speak; None: nobody counts.
-        pool: shares engines with other libraries; None: they are its own.
+        address: returns the name of a recording for the PBX; None: its path.
+        metrics: counts renderings; None: they are not counted.
+        pool: shares engines with other libraries; None: they are not shared.
 
     Raises:
         BadPrompts: the folder of prompts cannot be used.
-        BadEngine: an engine cannot be made.
+        BadEngine: an engine cannot be built.
     """
     engines = build_engines(settings, pool)
     if metrics is None:
@@ -104,11 +107,11 @@ def build_library(
 
 
 def line_libraries(settings: Settings, shared: Library) -> dict[str, Library]:
-    """What callers of each line hear: recordings, what was rendered for it, the shared prompts.
+    """Return the library of each line: its recordings, its rendered prompts, the shared prompts.
 
-    Blocks, like `library`. Engines and what they rendered are those of `shared`. Nothing else says
-    what a line plays: the service, `check`, `prompts` and the page for registration ask here, or
-    `of_line`, so that they all name the same disclosure.
+    Blocks, like `build_library`. The engines and their cache are those of `shared`. This function
+    and `line_library` alone decide what a line plays, so that the service, `check`, `prompts` and
+    the opt-in page all use the same disclosure.
 
     Raises:
         BadPrompts: a folder of prompts cannot be used.
@@ -117,7 +120,7 @@ def line_libraries(settings: Settings, shared: Library) -> dict[str, Library]:
 
 
 def line_library(settings: Settings, line: Line) -> Library:
-    """What callers of one line hear, for those who only look: no engine is made. Blocks.
+    """Return the library of one line without engines, for inspection. Blocks.
 
     Raises:
         BadPrompts: a folder of prompts cannot be used.
@@ -126,7 +129,7 @@ def line_library(settings: Settings, line: Line) -> Library:
 
 
 def build_silent_library(settings: Settings) -> Library:
-    """The library that all lines share, for those who only look: no engine is made. Blocks.
+    """Build the library that all lines share without engines, for inspection. Blocks.
 
     Raises:
         BadPrompts: the folder of prompts cannot be used.
@@ -141,7 +144,7 @@ def _over(settings: Settings, line: Line, shared: Library) -> Library:
 
 def _library(
     settings: Settings,
-    voices: Sequence[Engine | PbxEngine],
+    engines: Sequence[Engine | PbxEngine],
     address: Callable[[Recording], str] | None,
     observe: Observer | None = None,
 ) -> Library:
@@ -152,7 +155,7 @@ def _library(
         cache=settings.speech_cache,
         pbx_cache=speech.pbx_cache or None,
         max_bytes=speech.max_megabytes << 20,
-        engines=voices,
+        engines=engines,
         budget=speech.budget_seconds,
         address=address,
         observe=observe,
@@ -160,10 +163,10 @@ def _library(
 
 
 def outdated_prompts(settings: Settings, line: Line, prompts: Library) -> list[str]:
-    """The line's recordings and renderings whose words are no longer the script's, by name.
+    """Return the names of the line's prompts whose text differs from the script.
 
-    So it is after a change of brand: callers still hear the old one. `prompts` is what callers of
-    the line hear; the package's own prompts, and a house's, may have other words.
+    After a change of brand, for example, callers still hear the old name. `prompts` is the line's
+    library. Shipped and shared prompts are not checked: their texts may differ.
 
     Raises:
         BadScript: the script cannot be used.

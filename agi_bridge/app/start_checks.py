@@ -1,8 +1,7 @@
-"""What `agi-bridge check` says of the ledger: its database, its keys, where its checkpoints go.
+"""Checks the ledger for `agi-bridge check` and `serve`: database, keys, checkpoint destinations.
 
-Nothing is written and nothing is made: not even SQLite's log files, which opening would make. What
-is a fault of the database, the keys or the state directory keeps `serve` from starting: it looks
-here before it makes anything, and refuses in the same words.
+The checks write and create nothing, not even the log files that SQLite would create. `serve` runs
+`check_start` before it creates anything, and refuses to start with the text of the first fault.
 """
 
 from __future__ import annotations
@@ -40,23 +39,23 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Secret, Settings
 
 LOCK_FILE: Final = "serve.lock"
-"""Held by the service that works in a state directory."""
+"""Lock file in a state directory. The running service holds the lock."""
 
 LITTLE_SPACE: Final = 256 * 1024 * 1024
-"""Bytes free on the ledger's disk under which it is time to look: a full one takes no consents."""
+"""Free bytes on the ledger's disk below which the check warns: a full disk stores no consents."""
 
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL."""
 
 KEY: Final = "ledger.url"
 _ANY_KEY: Final = f"{'A' * 43}="
-"""Stands for a key that is to be made, while the others are read."""
+"""Placeholder for a key that does not exist yet, to read the other keys."""
 _MEGABYTE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A database: how it is opened for reading alone, and what to say if it cannot be."""
+    """A database: how to open it read-only, and the text if that fails."""
 
     url: URL
     failure: str
@@ -68,10 +67,10 @@ class _Place:
 
 
 def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what there is to say of `[ledger]` and `[ledger.checkpoints]`."""
+    """Yield the findings about `[ledger]` and `[ledger.checkpoints]`."""
     yield from check_start(settings)
     if settings.ledger.travels_open:
-        text = "nothing demands encryption on the way to the database"
+        text = "the connection to the database may be unencrypted"
         yield Finding(Level.NOTE, KEY, text, "add ?sslmode=verify-full", "unencrypted")
     if settings.ledger.password is not None:
         yield from secret("ledger.password", settings.ledger.password)
@@ -79,7 +78,9 @@ def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
 
 
 def check_start(settings: Settings) -> Iterator[Finding]:
-    """Yield what a start finds: state directory, database and keys. A fault keeps it from starting.
+    """Yield the findings that decide a start: state directory, database and keys.
+
+    A fault keeps `serve` from starting.
 
     Blocks.
     """
@@ -101,8 +102,14 @@ def check_start(settings: Settings) -> Iterator[Finding]:
         try:
             postgresql_driver()
         except LedgerUnavailable:
-            text = "PostgreSQL needs the extra postgresql, which is not installed"
-            yield Finding(Level.FAULT, KEY, text, "install requirements-postgresql.txt", "unusable")
+            text = "PostgreSQL support is not installed"
+            yield Finding(
+                Level.FAULT,
+                KEY,
+                text,
+                "install agi-bridge[postgresql], or requirements-postgresql.txt",
+                "unusable",
+            )
             place, begun = None, None
     if place is not None:
         found, begun = _inside(place)
@@ -117,7 +124,7 @@ def check_start(settings: Settings) -> Iterator[Finding]:
 
 
 def _lock(path: Path) -> Iterator[Finding]:
-    """Whether a service is at work, and whether another could take its place later."""
+    """Report whether a service is running, and whether this account could run it."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -128,32 +135,32 @@ def _lock(path: Path) -> Iterator[Finding]:
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode) or not os.access(path, os.W_OK):
             text, fix = (
-                f"this account may not write {path}",
-                "give it to the one that runs agi-bridge",
+                f"this account cannot write {path}",
+                "give the file to the account that runs agi-bridge",
             )
             yield Finding(Level.FAULT, "state_dir", text, fix, "not_writable")
             return
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = f"{path}: an agi-bridge is running with this state_dir"
+        text = f"{path}: agi-bridge is running with this state_dir"
         yield Finding(Level.NOTE, "state_dir", text, reason="in_use")
     finally:
         os.close(handle)
 
 
 def _file(path: Path) -> tuple[list[Finding], _Place | None, bool]:
-    """What there is to say of a file, how to look into it, and whether it may hold a ledger."""
+    """Return the findings about a file, how to read it, and whether it may contain a ledger."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return [Finding(Level.OK, KEY, f"{path} will be made")], None, False
+        return [Finding(Level.OK, KEY, f"{path} will be created")], None, False
     except OSError as error:
         return [_unseen(KEY, path, error)], None, True
     if not os.access(path, os.R_OK | os.W_OK):
-        text, fix = f"this account may not read and write {path}", "run as the one that owns it"
+        text, fix = f"this account cannot read and write {path}", "run as the account that owns it"
         return [Finding(Level.FAULT, KEY, text, fix, "not_writable")], None, True
-    # A log beside the file is read too. Without one the file is all there is, and SQLite is told
-    # so, or it would make one.
+    # SQLite also reads a write-ahead log beside the file. Without one, `immutable` keeps SQLite
+    # from creating it.
     alone = not path.with_name(f"{path.name}-wal").exists()
     how = {"uri": "true", "mode": "ro", **({"immutable": "1"} if alone else {})}
     url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=how)
@@ -166,15 +173,15 @@ def _room(path: Path) -> Iterator[Finding]:
     if free >= LITTLE_SPACE:
         yield Finding(Level.OK, KEY, text)
     else:
-        fix = "make room: a full disk takes no consents"
+        fix = "free some space: a full disk stores no consents"
         yield Finding(Level.NOTE, KEY, text, fix, "little_space")
     if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        text = f"every account may open {path}"
-        yield Finding(Level.NOTE, KEY, text, "chmod 600 it", "open")
+        text = f"every account can open {path}"
+        yield Finding(Level.NOTE, KEY, text, "run chmod 600 on it", "open")
 
 
 def _inside(place: _Place) -> tuple[list[Finding], bool | None]:
-    """What a database says of itself, and whether a ledger was begun in it; None: not known."""
+    """Return the findings about a database, and whether it contains a ledger; None: unknown."""
     engine = _engine(place)
     try:
         with engine.connect() as connection:
@@ -208,10 +215,10 @@ def _version(version: str | None) -> Iterator[Finding]:
         fix = (
             "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
         )
-        yield Finding(Level.FAULT, KEY, "its tables are of an older version", fix, "older")
+        yield Finding(Level.FAULT, KEY, "the tables have an older version", fix, "older")
     elif version is not None and version > schema.VERSION:
-        fix = "install the agi-bridge that made them"
-        yield Finding(Level.FAULT, KEY, "its tables are of a newer version", fix, "newer")
+        fix = "install the agi-bridge version that created them"
+        yield Finding(Level.FAULT, KEY, "the tables have a newer version", fix, "newer")
 
 
 def _server(connection: Connection) -> Iterator[Finding]:
@@ -224,25 +231,27 @@ def _server(connection: Connection) -> Iterator[Finding]:
     ).one()
     yield Finding(Level.OK, KEY, f"database {name} on PostgreSQL {version} answers")
     if standby:
-        text = "is a standby, which takes no writes"
-        yield Finding(Level.FAULT, KEY, text, "name the primary", "standby")
+        text = "the server is a standby, which is read-only"
+        yield Finding(Level.FAULT, KEY, text, "use the address of the primary", "standby")
     if read_only != "off":
-        text = "takes no writes (default_transaction_read_only is on)"
-        yield Finding(Level.FAULT, KEY, text, "set it off", "not_writable")
+        text = "the database is read-only (default_transaction_read_only is on)"
+        yield Finding(
+            Level.FAULT, KEY, text, "set default_transaction_read_only = off", "not_writable"
+        )
     if fsync != "on":
-        text = "the server runs with fsync off: its crash may lose consents"
+        text = "fsync is off on the server: consents can be lost if it crashes"
         yield Finding(Level.NOTE, KEY, text, "set fsync = on", "fsync")
 
 
 def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
-    """Whether this account may make the tables, or use those that are there."""
+    """Report whether this account may create the tables, or use the existing ones."""
     if version is None:
         may = connection.execute(
             text_of("SELECT has_schema_privilege(current_schema(), 'CREATE')")
         ).scalar()
         if not may:
-            text = "this account may not make tables there"
-            fix = "give it a database of its own"
+            text = "this account cannot create tables in the database"
+            fix = "make this account the owner of the database"
             yield Finding(Level.FAULT, KEY, text, fix, "not_writable")
     elif version == schema.VERSION:
         for table in schema.METADATA.sorted_tables:
@@ -252,14 +261,16 @@ def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
                 connection.execute(held, {"table": table.name, "right": right}).scalar()
                 for right in rights
             ):
-                text = f"this account may not write to the table {table.name}"
-                yield Finding(Level.FAULT, KEY, text, "run as its owner", "not_writable")
+                text = f"this account cannot write to the table {table.name}"
+                yield Finding(
+                    Level.FAULT, KEY, text, "connect as the owner of the tables", "not_writable"
+                )
 
 
 def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
-    """What there is to say of the keys.
+    """Yield the findings about the keys.
 
-    Of a key that is not there, nothing is said if nobody knows whether a ledger was begun (None).
+    A missing key is not reported if it is unknown whether a ledger exists (`begun` is None).
     """
     ledger = settings.ledger
     found: list[Finding] = []
@@ -270,7 +281,7 @@ def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
     }
     files = [settings.keys_dir / name for name, place in places.items() if place is None]
     missing = [path for path in files if not _is_there(path)]
-    # As `Keys.load`: only a start before which there was nothing makes keys.
+    # As `Keys.load`: only a first start creates keys.
     made = files and files[-1] in missing and (not begun or shared_keys_are_set(settings))
     for name, place in places.items():
         key, path = f"ledger.{name.replace('.', '_')}", settings.keys_dir / name
@@ -298,9 +309,10 @@ def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
 
 
 def shared_keys_are_set(settings: Settings) -> bool:
-    """Whether all keys that bridges on one database share are given: the signing key is our own.
+    """Return whether the configuration names all keys that bridges on one database share.
 
-    New ones in their place would be the wrong ones as soon as a ledger is there.
+    Each bridge has its own signing key, so a start may create it. New vault or lookup keys would be
+    wrong for an existing ledger.
     """
     texts = settings.ledger.key_texts()
     return texts["vault"] is not None and texts["lookup"] is not None
@@ -312,13 +324,13 @@ def _is_there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        return True  # and cannot be seen: `_key_file` says so
+        return True  # but cannot be examined: `_key_file` reports it
     return True
 
 
 def _unseen(key: str, path: Path, error: OSError) -> Finding:
-    text = f"{path} cannot be seen ({error.strerror})"
-    return Finding(Level.FAULT, key, text, "run as the account of agi-bridge", "unreadable")
+    text = f"{path} cannot be examined ({error.strerror})"
+    return Finding(Level.FAULT, key, text, "run as the account that runs agi-bridge", "unreadable")
 
 
 def _key_file(key: str, path: Path) -> Finding:
@@ -327,9 +339,9 @@ def _key_file(key: str, path: Path) -> Finding:
     except OSError as error:
         return _unseen(key, path, error)
     if mode & (stat.S_IROTH | stat.S_IWOTH):
-        text = f"every account may open {path}"
-        return Finding(Level.NOTE, key, text, "chmod 600 it", "open")
-    text = f"{path} (mode {stat.S_IMODE(mode):o}); keep a copy away from the database"
+        text = f"every account can open {path}"
+        return Finding(Level.NOTE, key, text, "run chmod 600 on it", "open")
+    text = f"{path} (mode {stat.S_IMODE(mode):o}); keep a backup elsewhere"
     return Finding(Level.OK, key, text)
 
 
@@ -337,26 +349,26 @@ def _no_key_file(key: str, path: Path, *, made: bool, begun: bool | None) -> Ite
     if begun is None:
         return
     if made:
-        yield Finding(Level.OK, key, f"{path} will be made at the first start")
+        yield Finding(Level.OK, key, f"{path} will be created at the first start")
         return
-    what = "the ledger is" if begun else "the other keys are"
-    text = f"{path} is not there although {what}"
-    yield Finding(Level.FAULT, key, text, "put it back from its back-up", "missing")
+    what = "the ledger exists" if begun else "the other keys exist"
+    text = f"{path} is missing although {what}"
+    yield Finding(Level.FAULT, key, text, "restore it from its backup", "missing")
 
 
 def _place_of_keys(path: Path) -> Iterator[Finding]:
-    """Say if the folder that keys are to be made in cannot be."""
+    """Report a fault if the keys folder cannot be written or created."""
     found = folder("ledger", path)
     if found.level is Level.FAULT:
         yield found
 
 
 def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
-    """Say if the keys are not those that the ledger was written with."""
+    """Report a fault if the ledger was written with other keys."""
     missing = (
         not _is_there(settings.keys_dir / SIGNING_KEY_FILE) and settings.ledger.signing_key is None
     )
-    if missing:  # it is to be made, beside given ones
+    if missing:  # a start creates it; the other keys are configured
         return
     keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
     try:
@@ -372,8 +384,8 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         yield Finding(Level.FAULT, KEY, text, reason="unreachable")
         return
     if keys.ledger_id not in chains:
-        text = "no chain in the ledger is of this key: a start begins a new one beside the old"
-        fix = "if that is not meant, put the old key back"
+        text = "no chain in the ledger has this key: a start adds a new chain"
+        fix = "if this is not intended, restore the old key"
         yield Finding(Level.NOTE, "ledger.signing_key", text, fix, "new_chain")
 
 
@@ -382,8 +394,8 @@ def _checkpoint_file(file: Path) -> Iterator[Finding]:
     if file.is_dir():
         yield Finding(Level.FAULT, key, f"{file} is a folder", "name a file", "no_file")
     elif file.exists() and not os.access(file, os.W_OK):
-        text = f"this account may not write {file}"
-        fix = "give it to the one that runs agi-bridge"
+        text = f"this account cannot write {file}"
+        fix = "give the file to the account that runs agi-bridge"
         yield Finding(Level.FAULT, key, text, fix, "not_writable")
     else:
         yield folder(key, file.parent)
@@ -396,11 +408,11 @@ def _checkpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
         name = checkpoints.command[0]
         program = shutil.which(name, path=environ.get("PATH", os.defpath))
         if program is None:
-            text, fix = f"the program {name!r} is not found", "install it or name its full path"
+            text, fix = f"the program {name!r} was not found", "install it or write its full path"
             yield Finding(Level.FAULT, f"{table}.command", text, fix, "not_found")
         else:
             yield Finding(Level.OK, f"{table}.command", program)
     elif not checkpoints.syslog:
-        text = "checkpoints stay on this machine: an attacker here could take them too"
-        fix = "set command, or syslog if it leaves this machine"
+        text = "checkpoints stay on this machine, where an attacker could replace them too"
+        fix = "set command, or syslog if syslog sends to another machine"
         yield Finding(Level.NOTE, table, text, fix, "local")

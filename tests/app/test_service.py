@@ -118,7 +118,7 @@ async def test_a_second_one_does_not_take_what_the_first_is_busy_with_for_left_o
     async with bridge(tmp_path, fake_hook) as server:
         busy = asyncio.create_task(call(server, f"{KEYED},1"))
         await fake_hook.received()
-        with pytest.raises(OSError, match="another `agi-bridge serve` is at work here"):
+        with pytest.raises(OSError, match="another agi-bridge is already running"):
             async with bridge(tmp_path, fake_hook):
                 pass
         async with await open_ledger(settings(tmp_path)) as ledger:
@@ -175,7 +175,7 @@ async def test_it_does_not_start_without_a_place_for_consents(
     tmp_path: Path, fake_hook: FakeHook
 ) -> None:
     (tmp_path / "state").write_text("in the way")
-    with pytest.raises(LedgerUnavailable, match=r"state_dir: .*state is no folder"):
+    with pytest.raises(LedgerUnavailable, match=r"state_dir: .*state is not a folder"):
         async with bridge(tmp_path / "state", fake_hook):
             pass
 

@@ -64,8 +64,8 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
 def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
     yield from start_checks.check_ledger(settings, environ)
     yield from speech.look(settings, environ)
-    at_work = service_is_running(settings)
-    yield port("agi.port", settings.agi.host, settings.agi.port, at_work=at_work)
+    running = service_is_running(settings)
+    yield port("agi.port", settings.agi.host, settings.agi.port, running=running)
     yield _descriptors(settings)
     if settings.agi.token is not None:
         yield from secret("agi.token", settings.agi.token)
@@ -79,8 +79,8 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
         )
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
-    yield from web.look(settings, at_work=at_work)
-    yield from status.look(settings, environ, at_work=at_work)
+    yield from web.look(settings, running=running)
+    yield from status.look(settings, environ, running=running)
     yield from lines.look(settings)
 
 

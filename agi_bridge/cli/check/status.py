@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def look(
-    settings: Settings, environ: Mapping[str, str], *, at_work: bool = False
+    settings: Settings, environ: Mapping[str, str], *, running: bool = False
 ) -> Iterator[Finding]:
-    """Yield the findings. `at_work`: a service is running with this configuration.
+    """Yield the findings. `running`: a service is running with this configuration.
 
     A status port that is not available is a note, because calls work without it.
     """
     status = settings.status
     if status.enabled:
-        found = port("status.port", status.host, status.port, at_work=at_work)
+        found = port("status.port", status.host, status.port, running=running)
         yield replace(found, level=Level.NOTE) if found.level is Level.FAULT else found
         if status.token is not None:
             yield from secret("status.token", status.token)

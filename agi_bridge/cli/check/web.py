@@ -18,8 +18,8 @@ SHORT: Final = 16
 """A bearer token with fewer characters is too easy to guess."""
 
 
-def look(settings: Settings, *, at_work: bool = False) -> Iterator[Finding]:
-    """Yield the findings. `at_work`: a service is running with this configuration."""
+def look(settings: Settings, *, running: bool = False) -> Iterator[Finding]:
+    """Yield the findings. `running`: a service is running with this configuration."""
     web = settings.web
     if not web.enabled:
         served = "only recordings are served" if settings.web_listens else "nothing listens"
@@ -27,7 +27,7 @@ def look(settings: Settings, *, at_work: bool = False) -> Iterator[Finding]:
         yield Finding(Level.OK, "web.token", text)
     if not settings.web_listens:
         return
-    yield port("web.port", web.host, web.port, at_work=at_work)
+    yield port("web.port", web.host, web.port, running=running)
     if not is_loopback(web.host):
         text = "other machines can connect, over plain HTTP"
         fix = "put a reverse proxy with TLS in front (docs/revocation.md)"
