@@ -1,7 +1,8 @@
-"""Texts that only a call brings: rendered before, rendered now, or left to the PBX.
+"""Renders texts during a call: from the cache, by an engine, or by the PBX.
 
-The engines are tried in order within one budget. An engine leaves the later ones some of it, so
-that one that hangs does not cost the caller the sentence; one that keeps failing rests for a while.
+The engines are tried in order within one time budget. Each engine leaves part of the budget to the
+later ones, so that the caller hears the sentence even if an engine hangs. An engine that keeps
+failing is skipped for a while.
 """
 
 from __future__ import annotations
@@ -32,23 +33,23 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 RESERVE_SECONDS: Final = 0.4
-"""Left of the budget for each later engine: ample for espeak-ng, flite and a loaded piper."""
+"""Part of the budget reserved for each later engine; enough for espeak-ng, flite and piper."""
 
 FAILURES_TO_OPEN: Final = 3
-"""In a row; then an engine is passed over ..."""
+"""Consecutive failures after which an engine is skipped ..."""
 
 OPEN_SECONDS: Final = 30
-"""... for this long."""
+"""... for this many seconds."""
 
 Speech = Recording | PbxSpeech
-"""What a call can play: a file, or what the PBX is to run."""
+"""What a call can play: a recording, or speech by the PBX."""
 
 Observer = Callable[[str, str, float | None], None]
-"""Told of each text: the engine's name, the outcome, the seconds that a rendering took."""
+"""Called for each text with the engine's name, the outcome and the seconds of the rendering."""
 
 
-class _Wanted(NamedTuple):
-    """One text to be spoken by one engine."""
+class _Request(NamedTuple):
+    """A text to be rendered by one engine."""
 
     engine: Engine
     language: str
@@ -56,24 +57,24 @@ class _Wanted(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name it is kept under."""
+        """Name of the text's sound in the cache."""
         words = f"{self.engine.identity}\0\0{self.language}\0\0{self.text}"
         return hashlib.sha256(words.encode()).hexdigest()[:40]
 
 
 class _Slot:
-    """An engine in its place in the order."""
+    """An engine with its circuit breaker and its limit of concurrent renderings."""
 
-    __slots__ = ("engine", "free", "rest")
+    __slots__ = ("breaker", "engine", "free")
 
     def __init__(self, engine: Engine | PbxEngine) -> None:
         self.engine = engine
-        self.rest = CircuitBreaker(FAILURES_TO_OPEN, OPEN_SECONDS)
+        self.breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_SECONDS)
         self.free = asyncio.Semaphore(1 if isinstance(engine, PbxEngine) else engine.at_once)
 
 
 class _Job:
-    """A rendering under way, and how many calls wait for it."""
+    """A rendering in progress, and the number of calls that wait for it."""
 
     __slots__ = ("task", "waiting")
 
@@ -83,10 +84,10 @@ class _Job:
 
 
 class Renderer:
-    """The engines and what they rendered. Belongs to one event loop.
+    """Renders texts with the engines and caches them. Belongs to one event loop.
 
-    `pbx_cache_path` is the cache's folder as the PBX sees it. `observe` is told of each text: the
-    engine's name; `cached`, `rendered` or `failed`; and how many seconds a rendering took.
+    `pbx_cache_path` is the path of the cache on the PBX. `observe` is called for each text with the
+    engine's name; `cached`, `rendered` or `failed`; and the seconds of the rendering.
     """
 
     def __init__(
@@ -104,15 +105,15 @@ class Renderer:
         self.budget = budget
         self._jobs: dict[str, _Job] = {}
         self.counts: Counter[str] = Counter()
-        """How texts were served: `cached`, `rendered`, `pbx`."""
+        """Number of texts by source: `cached`, `rendered`, `pbx`."""
         self.failures: Counter[str] = Counter()
-        """How often an engine failed, by its name."""
+        """Number of failures by engine name."""
 
     async def speech(self, text: str, language: str, *, files_only: bool = False) -> Speech | None:
-        """Return a text as speech, or None if no engine can speak it in time.
+        """Return a text as speech, or None if no engine renders it in time.
 
-        Calls that want the same text share one rendering; when the last is cancelled, so is it.
-        `files_only` passes over what the PBX would speak.
+        Calls for the same text share one rendering. It is cancelled with the last of them.
+        `files_only` skips engines of the PBX.
         """
         name = "\0".join((str(files_only), *language_tags(language)[:1], text))
         job = self._jobs.get(name)
@@ -127,23 +128,23 @@ class Renderer:
         finally:
             job.waiting -= 1
             if not job.waiting:
-                del self._jobs[name]  # before the wait below: the next call starts a new job
+                del self._jobs[name]  # before waiting: the next call must start a new job
                 if not job.task.done():
                     job.task.cancel()
                     await asyncio.wait([job.task])
         return None if job.task.cancelled() else job.task.result()
 
     async def start(self) -> None:
-        """Load the engines' models; one that cannot is logged, and tried again when needed."""
+        """Load the engines' models. A failure is logged; the engine is tried again when needed."""
         for slot in self._slots:
             if not isinstance(slot.engine, PbxEngine):
                 try:
                     await slot.engine.start()
                 except EngineError as error:
-                    self._complain(slot, error)
+                    self._report_failure(slot, error)
 
     async def close(self) -> None:
-        """End the renderings under way, whose calls get None, and the engines."""
+        """Cancel renderings in progress, whose calls get None, and close the engines."""
         tasks = [job.task for job in self._jobs.values()]
         for task in tasks:
             task.cancel()
@@ -166,103 +167,103 @@ class Renderer:
                     self._observe(slot.engine.name, "rendered", None)
                     return spoken
                 continue
-            wanted = [_Wanted(slot.engine, tag, text) for tag in _tags(slot.engine, language)]
-            if (kept := await self._kept(wanted)) is not None:
+            requests = [_Request(slot.engine, tag, text) for tag in _tags(slot.engine, language)]
+            if (kept := await self._kept(requests)) is not None:
                 self.counts["cached"] += 1
                 self._observe(slot.engine.name, "cached", None)
                 return kept
-            if (made := await self._made(slot, wanted, _share(end, slots[place:]))) is not None:
+            if (made := await self._made(slot, requests, _share(end, slots[place:]))) is not None:
                 self.counts["rendered"] += 1
                 return made
         return None
 
-    async def _kept(self, wanted: Sequence[_Wanted]) -> Recording | None:
-        for each in wanted:
+    async def _kept(self, requests: Sequence[_Request]) -> Recording | None:
+        for each in requests:
             sound = await asyncio.to_thread(self._cache.find, each.key)
             if sound is not None:
                 return self._recording(each, sound)
         return None
 
     async def _made(
-        self, slot: _Slot, wanted: Sequence[_Wanted], deadline: float
+        self, slot: _Slot, requests: Sequence[_Request], deadline: float
     ) -> Recording | None:
-        """Have an engine speak a text: for a country's language, else for the language."""
-        if slot.rest.blocks:
+        """Have an engine render a text: in the country's variant, else in the language."""
+        if slot.breaker.blocks:
             return None
         try:
             async with asyncio.timeout_at(deadline):
                 await slot.free.acquire()
         except TimeoutError:
-            # Not the engine's fault, so that it need not rest for it.
-            self._complain(slot, EngineTimeout("too many texts are waiting"))
+            # Not a failure of the engine: the breaker does not count it.
+            self._report_failure(slot, EngineTimeout("too many texts are waiting"))
             return None
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            made = await self._by_deadline(wanted, deadline)
+            made = await self._by_deadline(requests, deadline)
         except (EngineError, BadAudio) as error:
-            slot.rest.failed()
-            slot.rest.wait_again()
-            self._complain(slot, error)
+            slot.breaker.failed()
+            slot.breaker.wait_again()
+            self._report_failure(slot, error)
         except OSError as error:  # the cache's fault, not the engine's
-            slot.rest.succeeded()
+            slot.breaker.succeeded()
             problem = f"the cache cannot be written ({error.strerror})"
-            self._complain(slot, EngineError(problem))
+            self._report_failure(slot, EngineError(problem))
         else:
-            slot.rest.succeeded()
+            slot.breaker.succeeded()
             self._observe(slot.engine.name, "rendered", clock() - began)
             return made
         finally:
             slot.free.release()
         return None
 
-    async def _by_deadline(self, wanted: Sequence[_Wanted], deadline: float) -> Recording:
-        *countries, last = wanted
+    async def _by_deadline(self, requests: Sequence[_Request], deadline: float) -> Recording:
+        *countries, last = requests
         try:
             async with asyncio.timeout_at(deadline):
                 for each in countries:
-                    # It may know the language where it does not know the country's.
+                    # The engine may support the language but not the country's variant.
                     with contextlib.suppress(EngineError, BadAudio):
                         return await self._rendered(each)
                 return await self._rendered(last)
         except TimeoutError:
             raise EngineTimeout("its share of the budget is used up") from None
 
-    async def _rendered(self, wanted: _Wanted) -> Recording:
+    async def _rendered(self, request: _Request) -> Recording:
         async with self._cache.work_folder() as place:
             output = place / "rendered.wav"
-            await wanted.engine.render(wanted.text, wanted.language, output)
-            return self._recording(wanted, await self._cache.store(wanted.key, output))
+            await request.engine.render(request.text, request.language, output)
+            return self._recording(request, await self._cache.store(request.key, output))
 
-    def _recording(self, wanted: _Wanted, sound: SoundInfo) -> Recording:
+    def _recording(self, request: _Request, sound: SoundInfo) -> Recording:
         return Recording(
-            name=f"say-{wanted.key[:12]}",
-            language=wanted.language,
-            text=wanted.text,
-            path=f"{self._pbx_cache_path}/{wanted.key}",
-            wav=self._cache.path(wanted.key),
+            name=f"say-{request.key[:12]}",
+            language=request.language,
+            text=request.text,
+            path=f"{self._pbx_cache_path}/{request.key}",
+            wav=self._cache.path(request.key),
             samples=sound.samples,
             sha256=sound.sha256,
-            text_sha256=text_hash(wanted.text),
+            text_sha256=text_hash(request.text),
         )
 
-    def _complain(self, slot: _Slot, error: Exception) -> None:
+    def _report_failure(self, slot: _Slot, error: Exception) -> None:
         self.failures[slot.engine.name] += 1
         self._observe(slot.engine.name, "failed", None)
         _log.warning("speech.engine_failed", engine=slot.engine.name, problem=str(error))
 
 
 def _ignore(_engine: str, _outcome: str, _seconds: float | None) -> None:
-    """Nobody counts."""
+    """Ignore the outcome."""
 
 
 def _tags(engine: Engine | PbxEngine, language: str) -> list[str]:
-    """Return the tags to ask an engine for, the country's before the language's."""
+    """Return the tags that the engine serves, the country's variant before the language."""
     return [tag for tag in language_tags(language) if engine.serves(tag)]
 
 
 def _share(end: float, later: Sequence[_Slot]) -> float:
-    """Return when an engine's time is up: RESERVE_SECONDS, or an even share, are left to each."""
+    """Return an engine's deadline. Each later engine keeps RESERVE_SECONDS or an equal share."""
     others = sum(not isinstance(slot.engine, PbxEngine) for slot in later)
     left = max(0.0, end - asyncio.get_running_loop().time())
     return end - others * min(RESERVE_SECONDS, left / (others + 1))

@@ -1,4 +1,4 @@
-"""Engines: what turns a text into speech. `engine` makes one of an `EngineSpec`."""
+"""Speech engines: they turn a text into speech. `build_engine` builds one from an `EngineSpec`."""
 
 from .base import Engine
 from .command import CommandEngine

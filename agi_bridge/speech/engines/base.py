@@ -1,4 +1,4 @@
-"""What every engine is: a voice that turns a text into a sound file."""
+"""The base class of engines: a voice that renders a text as a sound file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_OUTPUT_BYTES: Final = 32 << 20
-"""Largest sound that an engine may give: five minutes at 48 kHz."""
+"""Largest sound file of an engine: five minutes at 48 kHz."""
 
 
 class Engine(ABC):
     """A voice.
 
-    `name` stands in counts and log lines. `identity` is a text that changes whenever the same words
-    would sound different. `languages` are BCP 47 tags in lower case; empty: whatever it is asked.
+    `name` appears in metrics and log lines. `identity` is a text that changes whenever the same
+    words would sound different. `languages` are BCP 47 tags in lower case; empty: every language.
     """
 
     at_once: int = 2
-    """Renderings side by side: more would starve the calls of the processor."""
+    """Concurrent renderings. More would take processor time from calls."""
 
     def __init__(self, name: str, identity: str, languages: Collection[str] = ()) -> None:
         self.name: Final = name
@@ -32,25 +32,25 @@ class Engine(ABC):
         self.languages: Final = frozenset(languages)
 
     def serves(self, language: str) -> bool:
-        """Tell whether it can be asked for a language, given as a tag in lower case."""
+        """Return whether the engine speaks a language, given as a tag in lower case."""
         return not self.languages or language in self.languages
 
     @abstractmethod
     async def render(self, text: str, language: str, output: Path) -> None:
-        """Speak a text into a new sound file, of any usual rate, in a folder that is the job's own.
+        """Render a text as a new sound file of any usual rate, in a folder used by no other job.
 
-        Raises EngineError. A cancelled rendering leaves no process behind that would not end.
+        Raises EngineError. A cancelled rendering leaves no process running.
         """
 
-    async def start(self) -> None:  # noqa: B027  # most engines have nothing to make ready
-        """Make ready, so that the first caller need not wait for it. Raises EngineError."""
+    async def start(self) -> None:  # noqa: B027  # most engines have nothing to start
+        """Start the engine, so that the first caller does not wait for it. Raises EngineError."""
 
-    async def close(self) -> None:  # noqa: B027  # ... nor anything to end
-        """End what it runs. A later request starts it again."""
+    async def close(self) -> None:  # noqa: B027  # nor to stop
+        """Stop what the engine runs. A later request starts it again."""
 
 
 def check_output(output: Path, max_bytes: int = MAX_OUTPUT_BYTES) -> None:
-    """Raise EngineError unless there is a plain file of a likely size."""
+    """Raise EngineError unless the output is a regular file of a plausible size."""
     try:
         found = output.lstat()
     except OSError:

@@ -1,8 +1,8 @@
 """Any program that writes a WAV file: espeak-ng, flite, pico2wave, or your own script.
 
-The text comes from the hook, that is from outside: no shell is involved, a text cannot become an
-option, and the program sees neither the bridge's environment (which may hold keys) nor any file of
-ours but its own folder.
+The text comes from the hook and is not trusted. No shell is used, and a text cannot become an
+option. The program does not get the bridge's environment, which may contain keys, and starts in a
+folder of its own.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ LANGUAGE: Final = "{language}"
 OUTPUT: Final = "{output}"
 
 SHARED_MEMORY_BYTES: Final = 64 << 20
-"""Besides the sound: what PulseAudio's library sets up when it is loaded, which counts as a file.
+"""Allowance for the shared memory that PulseAudio's library creates, which counts as a file.
 
-Debian's espeak-ng is linked to it, and would never speak if it could not.
+Debian's espeak-ng is linked to this library and fails without the allowance.
 """
 
 
 class CommandEngine(Engine):
     """A program that writes a WAV file.
 
-    `arguments` is the program and its arguments, with `{output}` where the file's path goes and,
-    if wanted, `{language}` (a BCP 47 tag in lower case) and `{text}`. Without `{text}` the text
-    comes on standard input, as UTF-8.
+    `arguments` is the program and its arguments. They contain `{output}`, the path of the file, and
+    optionally `{language}` (a BCP 47 tag in lower case) and `{text}`. Without `{text}` the program
+    reads the text from standard input, as UTF-8.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CommandEngine(Engine):
 
     @property
     def missing(self) -> bool:
-        """Whether the program is not there, or may not be run."""
+        """Whether the program is missing or not executable."""
         return shutil.which(self._arguments[0]) is None
 
     async def render(self, text: str, language: str, output: Path) -> None:
@@ -70,7 +70,7 @@ class CommandEngine(Engine):
                 stderr=asyncio.subprocess.DEVNULL,
                 cwd=output.parent,
                 env=_environment(output.parent),
-                start_new_session=True,  # so that its children can be ended with it
+                start_new_session=True,  # so that its children are killed with it
             )
         except OSError as error:
             raise EngineError(f"the engine did not start ({error.strerror})") from error
@@ -80,15 +80,15 @@ class CommandEngine(Engine):
         finally:
             await end_with_children(process)
         if process.returncode:
-            raise EngineError(f"the engine ended with status {process.returncode}")
+            raise EngineError(f"the engine exited with status {process.returncode}")
         check_output(output, self._max_bytes)
 
     def _filled(self, text: str, language: str, output: Path) -> list[str]:
-        # getopt takes an argument that begins with - for an option; a space before it is not spoken
+        # getopt treats an argument that begins with - as an option; a leading space is not spoken
         safe = f" {text}" if text.startswith("-") else text
         filled = []
         for argument in self._arguments:
-            # One pass over the template: what a text contains is never a placeholder itself.
+            # One pass over the template: placeholders in the text itself are not replaced.
             before, mark, after = argument.partition(TEXT)
             parts = [
                 part.replace(LANGUAGE, language).replace(OUTPUT, str(output))
@@ -108,14 +108,14 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _limit_files(pid: int, max_bytes: int) -> None:
-    """Have the kernel stop the program (SIGXFSZ) when a file of its grows too large."""
+    """Have the kernel stop the program (SIGXFSZ) if one of its files grows too large."""
     most = max_bytes + SHARED_MEMORY_BYTES
-    with contextlib.suppress(ProcessLookupError):  # it has ended already
+    with contextlib.suppress(ProcessLookupError):  # already exited
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 async def end_with_children(process: asyncio.subprocess.Process) -> None:
-    """End a program and all that it started, and see it off."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left of the group
+    """Kill a program and its children, and wait for its exit."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the group is empty
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

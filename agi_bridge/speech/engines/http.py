@@ -1,7 +1,7 @@
 """A service with OpenAI's `POST /v1/audio/speech`: OpenAI's own, or a compatible one.
 
-The texts go to that service: name one only if its operator may read what the hook says to callers.
-Proxies, `.netrc` and certificates named in the environment are ignored, as the hook's client does.
+The service receives the texts: configure it only if its operator may read what callers hear.
+Proxies, `.netrc` and certificates from the environment are ignored, as in the hook's client.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONNECT_SECONDS: Final = 1.0
-"""Longest that connecting may take; the whole is bounded by the caller's patience."""
+"""Time limit for connecting. The speech budget limits the whole request."""
 
 ANY: Final = "*"
-"""In `voices`: the voice of every other language."""
+"""Key in `voices` for all other languages."""
 
 
 class HttpEngine(Engine):
     """The service at a URL such as `https://speech.example/v1/audio/speech`.
 
-    `voices` gives a voice by language, `*` standing for every other one; `model` is the service's
-    name for its model, `key` the bearer token, if it wants one. Raises BadEngine if the URL will
-    not do: https, or http on this machine.
+    `voices` maps languages to voices, `*` to the voice of all others. `model` is the service's name
+    of the model, `key` its bearer token, if it needs one. Raises BadEngine unless the URL is https,
+    or http on this machine.
     """
 
-    at_once = 8  # it only waits
+    at_once = 8  # the service does the work
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class HttpEngine(Engine):
             raise BadEngine("voices", 'is empty: name a voice for each language, or for "*"')
         served = languages or (() if ANY in voices else voices)
         identity = json.dumps(["http", url, model, sorted(voices.items())])
-        # A URL may hold what is nobody's business, such as a tenant's name.
+        # Hashed: a URL may contain private data, such as a tenant's name.
         super().__init__("http", hashlib.sha256(identity.encode()).hexdigest(), served)
         self._url = url
         self._model = model
@@ -66,15 +66,15 @@ class HttpEngine(Engine):
         self._client: httpx.AsyncClient | None = None
 
     async def render(self, text: str, language: str, output: Path) -> None:
-        """Ask the service. Raises EngineError; its text holds neither URL nor key nor text."""
-        asked = {
+        """Request the speech. Raises EngineError without URL, key or spoken text in its text."""
+        body = {
             "model": self._model,
             "voice": self._voices.get(language) or self._voices.get(ANY),
             "input": text,
             "response_format": "wav",
         }
         try:
-            async with self._opened().stream("POST", self._url, json=asked) as response:
+            async with self._opened().stream("POST", self._url, json=body) as response:
                 if response.status_code != httpx.codes.OK:
                     raise EngineError(f"the service answered {response.status_code}")
                 sound = await self._body(response)
@@ -106,20 +106,20 @@ class HttpEngine(Engine):
         async for chunk in response.aiter_bytes():
             size += len(chunk)
             if size > self._max_bytes:
-                raise EngineError("the service says too much")
+                raise EngineError("the service sent too much data")
             chunks.append(chunk)
         if not size:
-            raise EngineError("the service answered nothing")
+            raise EngineError("the service sent no data")
         return b"".join(chunks)
 
 
 def _check(url: str) -> None:
-    """Raise BadEngine unless texts and a key may be sent to this URL."""
+    """Raise BadEngine unless this URL is safe for texts and a key."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise BadEngine("url", "cannot be read as a URL") from None
+        raise BadEngine("url", "is not a valid URL") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
-        raise BadEngine("url", "is no https:// address without user and password")
+        raise BadEngine("url", "must be an https:// URL without user and password")
     if parsed.scheme == "http" and not is_loopback(parsed.host):
-        raise BadEngine("url", "is http, but not on this machine: take https")
+        raise BadEngine("url", "must use https, because the service is on another machine")

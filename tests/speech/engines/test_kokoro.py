@@ -148,7 +148,7 @@ def test_a_further_language_needs_only_a_voice(files: Files) -> None:
 @pytest.mark.parametrize("missing", ["model", "vocabulary"])
 def test_a_file_that_is_not_there_is_named(files: Files, missing: str) -> None:
     getattr(files, missing).unlink()
-    with pytest.raises(BadEngine, match="which is not there") as caught:
+    with pytest.raises(BadEngine, match="which does not exist") as caught:
         files.engine()
     assert caught.value.field == missing
 

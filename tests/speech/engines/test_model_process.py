@@ -54,9 +54,7 @@ def test_a_model_that_cannot_be_loaded_is_told_in_short() -> None:
 
 def test_the_end_of_the_requests_is_the_end_of_the_process() -> None:
     ended = threading.Event()
-    lines = model_process.lines_until_the_end(
-        io.BytesIO(b"one\ntwo\n"), lambda _status: ended.set()
-    )
+    lines = model_process.read_lines(io.BytesIO(b"one\ntwo\n"), lambda _status: ended.set())
     assert list(lines) == [b"one\n", b"two\n"]
     assert ended.wait(10)
 
@@ -71,7 +69,7 @@ def test_a_worker_speaks_with_the_model_it_is_told_to_load(
     monkeypatch.setattr(os, "dup2", lambda _old, _new: None)
     monkeypatch.setattr(os, "nice", limits.append)
     monkeypatch.setattr(resource, "setrlimit", lambda *given: limits.append(given))
-    monkeypatch.setattr(model_process, "lines_until_the_end", lambda _source: [request("hello")])
+    monkeypatch.setattr(model_process, "read_lines", lambda _source: [request("hello")])
     options = json.dumps({"voices": {"en": str(installed / "voice.onnx")}})
     assert model_process.main(["piper", options]) == 0
     with os.fdopen(receiving, "rb") as replies:

@@ -55,10 +55,10 @@ def test_it_may_serve_some_languages_only() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ([], "no application's name"),
-        (["/bin/sh", "{text}"], "no application's name"),
-        (["Flite"], "must hold {text} once"),
-        (["Flite", "{text}{text}"], "must hold {text} once"),
+        ([], "name of an application"),
+        (["/bin/sh", "{text}"], "name of an application"),
+        (["Flite"], "must contain {text} once"),
+        (["Flite", "{text}{text}"], "must contain {text} once"),
     ],
 )
 def test_a_command_that_could_not_work_is_refused(command: list[str], words: str) -> None:
@@ -69,5 +69,5 @@ def test_a_command_that_could_not_work_is_refused(command: list[str], words: str
 
 @pytest.mark.parametrize("application", ["System", "TRYSYSTEM", "ExecIf", "AGI", "MixMonitor"])
 def test_an_application_that_runs_programs_is_no_voice(application: str) -> None:
-    with pytest.raises(BadEngine, match="does not speak"):
+    with pytest.raises(BadEngine, match="speech application"):
         PbxEngine([application, "{text}"])

@@ -44,7 +44,7 @@ def test_another_voice_sounds_different(voice: Path) -> None:
 def test_voices_that_are_not_there_are_refused(voice: Path) -> None:
     for voices, words in [
         ({}, "is empty"),
-        ({"en": "/nowhere/joe.onnx"}, "names /nowhere/joe.onnx, which is not there"),
+        ({"en": "/nowhere/joe.onnx"}, "names /nowhere/joe.onnx, which does not exist"),
         ({"en": "jim-voice"}, "needs the package jim-voice, or a file's path"),
     ]:
         with pytest.raises(BadEngine, match=words) as caught:
@@ -57,7 +57,7 @@ def test_voices_that_are_not_there_are_refused(voice: Path) -> None:
 
 def test_a_package_of_several_voices_does_not_say_which(voice: Path) -> None:
     voice.with_name("jim.onnx").touch()
-    with pytest.raises(BadEngine, match="holds 2 voices"):
+    with pytest.raises(BadEngine, match="with 2 voices"):
         piper_engine({"en": "joe-voice"})
 
 
