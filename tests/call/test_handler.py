@@ -14,20 +14,22 @@ from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import CallHandler
 from agi_bridge.consent import State
 from agi_bridge.speech import SHIPPED, Library
-from tests.support.call_env import DID, KEY, CallEnv, prompts_heard, shipped_milliseconds
+from tests.support.call_env import (
+    AGREEMENT,
+    AGREES,
+    DEFAULT,
+    DID,
+    FORWARD,
+    KEY,
+    NUMBER,
+    CallEnv,
+    dialled,
+    prompts_heard,
+    shipped_milliseconds,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NUMBER = "+14155550123"
-AGREES = "4155550123,1"
-FORWARD = "PJSIP/+14155550199@trunk"
-DEFAULT = "PJSIP/100"
-AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
-
-
-def dialled(call: Any) -> list[str]:
-    return [dial.destination for dial in call.dialled]
 
 
 async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(
@@ -47,7 +49,7 @@ async def test_a_caller_who_keys_a_number_and_1_is_texted_once_and_connected(
     assert await call_env.ledger.number(consent) == NUMBER
 
 
-async def test_the_consent_is_on_disk_before_the_hook_hears_of_it(call_env: CallEnv) -> None:
+async def test_the_consent_is_stored_before_the_hook_is_called(call_env: CallEnv) -> None:
     call_env.fake_hook.scenario = "slow"
     handler = await call_env.handler()
     call = asyncio.create_task(
@@ -60,13 +62,13 @@ async def test_the_consent_is_on_disk_before_the_hook_hears_of_it(call_env: Call
     assert (await call_env.states())[-1] == "accepted"
 
 
-async def test_the_result_is_the_last_thing_told(call_env: CallEnv) -> None:
+async def test_the_result_is_the_last_variable_set(call_env: CallEnv) -> None:
     for keys in (AGREES, "*", "", "4155550123,*"):
         call = await call_env(keys)
         assert call.commands[-1][:3] == ["SET", "VARIABLE", "AGI_BRIDGE_RESULT"]
 
 
-async def test_the_default_destination_is_told_before_anything_is_played(call_env: CallEnv) -> None:
+async def test_the_default_destination_is_set_before_anything_is_played(call_env: CallEnv) -> None:
     call = await call_env("")
     told = [words[2:] for words in call.commands[1:4]]
     assert told == [
@@ -89,7 +91,7 @@ async def test_the_default_destination_is_told_before_anything_is_played(call_en
         ("4155550123,2,4155550123,2,4155550123,2", "not_confirmed"),
     ],
 )
-async def test_whoever_does_not_agree_is_connected_without_a_text(
+async def test_a_caller_who_does_not_agree_is_connected_without_a_text(
     call_env: CallEnv, keys: str, reason: str
 ) -> None:
     call = await call_env(keys)
@@ -161,7 +163,7 @@ async def test_where_the_line_says_so_the_number_alone_is_the_act(call_env: Call
     assert confirmed.body["act"] == "number"
 
 
-async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(call_env: CallEnv) -> None:
+async def test_a_disclosure_not_played_to_its_end_gives_no_consent(call_env: CallEnv) -> None:
     """Asterisk 16 and older answer a missing file with `result=0 endpos=0`."""
 
     def cut(path: str) -> int | None:
@@ -174,7 +176,7 @@ async def test_a_disclosure_that_was_not_played_to_its_end_is_no_consent(call_en
     assert (await call_env.events())[-1].body["reason"] == "disclosure_not_heard"
 
 
-async def test_a_disclosure_that_changed_since_the_start_is_not_played_and_no_consent(
+async def test_a_disclosure_changed_since_the_start_is_not_played_and_gives_no_consent(
     call_env: CallEnv, tmp_path: Path
 ) -> None:
     """The record would say that the caller heard what was there at the start."""
@@ -248,7 +250,7 @@ async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(
 # Lines
 
 
-async def test_a_number_that_is_no_lines_is_refused_and_logged_once(call_env: CallEnv) -> None:
+async def test_a_number_without_a_line_is_refused_and_logged_once(call_env: CallEnv) -> None:
     with capture_logs() as logs:
         call = await call_env("", path="x?to=%2B14155559999")
     assert call.refused is not None

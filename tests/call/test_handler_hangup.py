@@ -9,24 +9,37 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
-from tests.support.call_env import DID, CallEnv, shipped_milliseconds
+from tests.support.call_env import (
+    AGREEMENT,
+    AGREES,
+    DID,
+    FORWARD,
+    CallEnv,
+    dialled,
+    shipped_milliseconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-NUMBER = "+14155550123"
-AGREES = "4155550123,1"
-FORWARD = "PJSIP/+14155550199@trunk"
-DEFAULT = "PJSIP/100"
-AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
+    from agi_bridge.agi import Channel
+    from agi_bridge.call import CallHandler
 
 
-def dialled(call: Any) -> list[str]:
-    return [dial.destination for dial in call.dialled]
+class CancellableHandler:
+    """Runs a handler whose call can be cancelled, as a forced stop does."""
 
+    def __init__(self, handler: CallHandler) -> None:
+        self._handler = handler
+        self._task: asyncio.Task[Any] | None = None
 
-# Hangups
+    async def __call__(self, channel: Channel) -> None:
+        self._task = asyncio.current_task()
+        await self._handler(channel)
+
+    def cancel(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
 
 
 def hangs_up_at(*words: str) -> Any:
@@ -85,7 +98,7 @@ async def test_a_caller_who_leaves_the_dialled_call_is_not_dialled_again(call_en
     assert logs[-1]["result"] == "hangup"
 
 
-async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_consent(
+async def test_a_dialogue_cancelled_by_a_stop_writes_its_log_line_and_no_consent(
     call_env: CallEnv,
 ) -> None:
     playing = asyncio.Event()
@@ -94,42 +107,26 @@ async def test_a_bridge_that_is_stopped_in_mid_dialogue_leaves_its_line_and_no_c
         if event.kind == "playing":
             playing.set()
 
-    handler = await call_env.handler()
+    handler = CancellableHandler(await call_env.handler())
     fake = FakeAsterisk(keys="", sounds=shipped_milliseconds, pace=1.0, on_event=listen)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def watched(channel: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
-        await handler(channel)
-
-    call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
+    call = asyncio.create_task(fake.run(handler, f"x?to={DID}"))
     await playing.wait()
     with capture_logs() as logs:
-        tasks[0].cancel()
+        handler.cancel()
         await asyncio.wait({call})
     assert [log["event"] for log in logs] == ["call", "agi.call_cancelled"]
     assert (await call_env.states()) == []
 
 
-async def test_a_bridge_that_is_stopped_while_the_hook_thinks_leaves_it_to_the_next_start(
+async def test_a_submission_cancelled_by_a_stop_is_settled_at_the_next_start(
     call_env: CallEnv,
 ) -> None:
     call_env.fake_hook.scenario = "slow"
-    handler = await call_env.handler()
-    tasks: list[asyncio.Task[None]] = []
-
-    async def watched(channel: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
-        await handler(channel)
-
+    handler = CancellableHandler(await call_env.handler())
     fake = FakeAsterisk(keys=AGREES, sounds=shipped_milliseconds)
-    call = asyncio.create_task(fake.run(watched, f"x?to={DID}"))
+    call = asyncio.create_task(fake.run(handler, f"x?to={DID}"))
     await call_env.fake_hook.received()
-    tasks[0].cancel()
+    handler.cancel()
     await asyncio.wait({call})
     assert await call_env.states() == AGREEMENT
     await call_env.ledger.recover()

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 DID = "+14155550111"
 KEY = "a73d5034210f702515128ac61193cd21"
+NUMBER = "+14155550123"
+AGREES = "4155550123,1"
+"""Keys `NUMBER` and agrees."""
+FORWARD = "PJSIP/+14155550199@trunk"
+"""What the fake hook's answer has the line dial."""
+DEFAULT = "PJSIP/100"
+"""The line's default destination."""
+AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
+"""The states up to a submission."""
 
 
 def settings(
@@ -58,7 +67,7 @@ def toml(
         "hook_key": {"env": "SHOP_KEY"},
         "brand": "Example Store",
         "dial_template": "PJSIP/{number}@trunk",
-        "default": {"kind": "dial", "destination": "PJSIP/100"},
+        "default": {"kind": "dial", "destination": DEFAULT},
         **line,
     }
     values: dict[str, Any] = {
@@ -153,6 +162,11 @@ class CallEnv:
 
     async def states(self) -> list[str]:
         return [event.type.value for event in await self.ledger.events()]
+
+
+def dialled(call: CallRecord) -> list[str]:
+    """The destinations dialled, in order."""
+    return [dial.destination for dial in call.dialled]
 
 
 def prompts_heard(call: CallRecord) -> list[str]:
