@@ -1,4 +1,4 @@
-"""Recordings put where calls find them, each file in one step: the PBX may be reading."""
+"""Installs recordings and texts atomically: the PBX may read them at any time."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ READABLE: Final = 0o644
 """Mode of files: the PBX runs under another account."""
 
 ENTERABLE: Final = 0o755
-"""Mode of folders, for the same reason."""
+"""Mode of folders: the PBX runs under another account."""
 
 
 def required_fix(issues: list[RecordingIssue]) -> RecordingFix | None:
-    """What puts right all that will not do about a recording; None: it is good as it is."""
+    """Return the fix that solves all issues of a recording; None: no issue."""
     return max((issue.fix for issue in issues), default=None)
 
 
 def install_recording(
     file: Path, target: Path, fix: RecordingFix | None, *, wide: bool, keep: bool
 ) -> None:
-    """Put a recording in its place: as it is, written again, or converted. Blocks.
+    """Install a recording: copied, rewritten or converted. Blocks.
 
     Args:
         file: the recording.
-        target: its place, which may be that of `file` too.
-        fix: what is to be done about it.
-        wide: also make `.wav16` of a recording that is converted and has HD voice to give.
-        keep: keep `file` beside it as an original; it is in the same folder.
+        target: the installed file; may be `file` itself.
+        fix: how the recording is fixed; None: it is copied.
+        wide: also create `.wav16` if a converted recording has a high enough sample rate.
+        keep: keep `file`, which is in the same folder, as the original.
 
     Raises:
-        BadAudio: it cannot be converted; nothing has changed then.
-        OSError: it cannot be read, or the place not be written.
+        BadAudio: the recording cannot be converted. Nothing has changed.
+        OSError: the recording cannot be read, or the target cannot be written.
     """
-    _make(target.parent)
+    _create_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
         ready = Path(place) / "ready.wav"
         broad = ready.with_suffix(WIDE)
@@ -55,7 +55,7 @@ def install_recording(
                 convert_for_telephone(file, ready, broad if wide else None)
         if keep:
             keep_original(file)
-        # An older one would be what callers with HD voice hear.
+        # Callers with HD voice would still hear an older one.
         target.with_suffix(WIDE).unlink(missing_ok=True)
         for made in (ready, broad):
             if made.exists():
@@ -66,8 +66,8 @@ def install_recording(
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a text into its place. Blocks. Raises OSError."""
-    _make(target.parent)
+    """Write a text file atomically. Blocks. Raises OSError."""
+    _create_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
         ready = Path(place) / target.name
         ready.write_text(f"{text}\n", encoding="utf-8")
@@ -76,7 +76,7 @@ def write_text(target: Path, text: str) -> None:
         ready.replace(target)
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     for each in (folder.parent, folder):
         if not each.is_dir():
             each.mkdir(parents=True)
@@ -84,6 +84,6 @@ def _make(folder: Path) -> None:
 
 
 def _sync(file: Path) -> None:
-    """Have a file on the disk before its name is."""
+    """Sync the file's content to the disk before it is renamed."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())

@@ -1,4 +1,4 @@
-"""Which prompts a line needs, and in which words: the script's, with the line's own filled in."""
+"""The prompts that a line needs, with their texts from the script and the line's settings."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
     from agi_bridge.speech import Text
 
-BEFORE_THE_DISCLOSURE: Final = ("language-menu-item", "opt-out-offer")
-"""What callers hear first."""
+PROMPTS_BEFORE_DISCLOSURE: Final = ("language-menu-item", "opt-out-offer")
+"""Prompts that callers hear before the disclosure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class RequiredPrompt:
     name: str
     language: str
     text: Text | None
-    """What the script has the line say; None: `problem` says why not."""
+    """The text from the script; None: see `problem`."""
     problem: str = ""
     is_disclosure: bool = False
-    """Whether it is the line's disclosure."""
+    """Whether the prompt is the line's disclosure."""
 
 
 def required_names(line: Line) -> tuple[str, ...]:
-    """Return the prompts that calls of a line may play, about in the order in which they do."""
+    """Return the prompts that calls of a line may play, roughly in order."""
     needed = set(REQUIRED_PROMPTS)
     if line.consent.opt_out_key:
         needed |= set(OPT_OUT_PROMPTS)
@@ -48,7 +48,7 @@ def required_names(line: Line) -> tuple[str, ...]:
         needed.add(line.default.prompt)
     if line.digits == "own":
         needed |= set(DIGIT_PROMPTS)
-    first = [name for name in BEFORE_THE_DISCLOSURE if name in needed]
+    first = [name for name in PROMPTS_BEFORE_DISCLOSURE if name in needed]
     needed -= {*first, line.disclosure}
     usual = [name for name in PROMPTS if name in needed]
     return *first, line.disclosure, *usual, *sorted(needed - set(usual))
@@ -57,15 +57,15 @@ def required_names(line: Line) -> tuple[str, ...]:
 def required_prompts(
     line: Line, script: Script, languages: Iterable[str] | None = None
 ) -> list[RequiredPrompt]:
-    """Return all prompts of a line, language by language; `languages` are some of the line's."""
+    """Return the prompts of a line by language; `languages`: only these of the line's."""
     return [
         each
         for language in (line.languages if languages is None else languages)
-        for each in _wanted(line, script, language)
+        for each in _prompts_in(line, script, language)
     ]
 
 
-def _wanted(line: Line, script: Script, language: str) -> Iterator[RequiredPrompt]:
+def _prompts_in(line: Line, script: Script, language: str) -> Iterator[RequiredPrompt]:
     words = LineVariables(line.brand, line.policy_url, line.texts)
     for name in required_names(line):
         is_disclosure = name == line.disclosure

@@ -1,4 +1,4 @@
-"""A line's script as a studio needs it: numbered, with file names and how to speak each text."""
+"""The script sheet for a studio: a line's texts, numbered, with file names and speaking notes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ COLUMNS: Final = (
     "Script version",
     "SHA-256 of the text",
 )
-"""Columns of the table for spreadsheets."""
+"""Column names of the sheet as a table."""
 
 CHARACTERS_PER_SECOND: Final = 15.0
-"""How fast the prompts of the package are spoken, spaces and pauses counted."""
+"""Speaking rate of the shipped prompts, including spaces and pauses."""
 
 SPEAKING_NOTES: Final = {
     "language-menu-item": "Inviting. The word for the key is the one that matters.",
@@ -59,32 +59,32 @@ SPEAKING_NOTES: Final = {
     "goodbye": "Friendly, falling.",
     **dict.fromkeys(DIGIT_PROMPTS, "As in the middle of a number: level, no falling end."),
 }
-"""How to speak the prompts of the package."""
+"""Speaking notes for the shipped prompts."""
 
 DISCLOSURE_NOTE: Final = (
     "The legal text: exactly as written, nothing added or left out. Neutral and unhurried, every "
     "word understood at first hearing; a short pause after each sentence. Words in capitals are "
     "what callers will text: stress them lightly."
 )
-"""How to speak a disclosure."""
+"""Speaking note for a disclosure."""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetPrompt:
-    """One text to be recorded."""
+    """A text to record."""
 
     number: int
-    """Its place on the sheet, the same in every language."""
+    """Position on the sheet, the same in every language."""
     file: str
-    """What to deliver: `LANGUAGE/NAME.wav`."""
+    """File to deliver: `LANGUAGE/NAME.wav`."""
     text: str
     version: int | None
-    """Of the script; None: the words are no script's."""
+    """Version of the script's text; None: the text is not from a script."""
     how: str
     seconds: float
-    """About as long as it should take."""
+    """Approximate length in seconds."""
     is_disclosure: bool
-    """Whether it is the disclosure."""
+    """Whether the prompt is the disclosure."""
 
     @property
     def text_sha256(self) -> str:
@@ -102,23 +102,23 @@ class SheetLanguage:
 
     @property
     def seconds(self) -> float:
-        """About as long as all of them take."""
+        """Approximate length of all texts in seconds."""
         return sum(prompt.seconds for prompt in self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All that the studio gets to read."""
+    """The content of the sheet."""
 
     brand: str
     line: str
     languages: tuple[SheetLanguage, ...]
     software: str
     longest: float = LONG_DISCLOSURE_SECONDS
-    """Longest that a disclosure should take, in seconds."""
+    """Recommended maximum length of a disclosure, in seconds."""
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The sheet as a table, its first row the names of the columns."""
+        """Return the sheet as a table. The first row contains the column names."""
         return [
             COLUMNS,
             *(
@@ -139,10 +139,10 @@ class Sheet:
 
 
 def build_sheet(line: LinePrompts) -> Sheet:
-    """Put a line's texts on a sheet, in the words of the script where it has any.
+    """Build the sheet of a line. Texts come from the script, or else from the recordings.
 
     Raises:
-        IncompleteScriptError: a text is missing: a studio is not to be sent half a script.
+        IncompleteScriptError: a text is missing; a studio must get the complete script.
     """
     missing = [
         prompt.wanted.problem
@@ -151,7 +151,7 @@ def build_sheet(line: LinePrompts) -> Sheet:
     ]
     if missing:
         raise IncompleteScriptError(
-            f"the script is not complete: {'; '.join(dict.fromkeys(missing))}"
+            f"the script is incomplete: {'; '.join(dict.fromkeys(missing))}"
         )
     return Sheet(
         brand=line.line.brand,

@@ -1,8 +1,8 @@
-"""The folders that a line's prompts come from, with everything that is wrong in them.
+"""The folders of a line's prompts, with all their problems.
 
-`Library`, which plays prompts, refuses a folder that has a fault. This module reads the same
-folders with the same `scan_folder`, so that each fault can be named and mended. The caller gives
-the folders: only `app.speech` decides which ones a line has.
+`Library`, which plays prompts, refuses a folder with a fault. This module reads the same folders
+with `scan_folder` too, so that each fault can be reported and fixed. The caller passes the folders:
+only `app.speech` decides which folders a line has.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptSources:
-    """The folders that a line's prompts come from, best first."""
+    """The folders of a line's prompts, in order of precedence."""
 
     layers: tuple[FolderContents, ...]
 
     @classmethod
     def read(cls, folders: Iterable[PromptFolder]) -> PromptSources:
-        """Read the folders, the one that wins first. Blocks: every sound file is read."""
+        """Read the folders, in order of precedence. Blocks: every sound file is read."""
         return cls(tuple(map(scan_folder, folders)))
 
     @property
     def entries(self) -> Mapping[PromptKey, PromptFile]:
-        """What is played, or would be if nothing was wrong with it."""
+        """The file of each prompt that has precedence, even if it has problems."""
         return merge_layers([layer.entries for layer in self.layers])
 
     def problems(self, besides: Collection[Path] = ()) -> tuple[Problem, ...]:
-        """Return why the service would refuse the folders, except for the files in `besides`."""
+        """Return the problems of the folders, except those of the files in `besides`."""
         return tuple(
             problem.within(layer.folder)
             for layer in self.layers
@@ -58,10 +58,10 @@ class PromptSources:
         )
 
     def names(self, language: str) -> list[str]:
-        """Return the names of all prompts that are there in a language."""
+        """Return the names of all existing prompts of a language."""
         tags = language_tags(language)
         return sorted({name for tag, name in self.entries if tag in tags})
 
     def find(self, name: str, language: str) -> PromptFile | None:
-        """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
+        """Return the file of a prompt. `fr-CA` falls back to `fr`."""
         return find_prompt(self.entries, name, language)

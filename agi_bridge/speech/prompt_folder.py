@@ -1,14 +1,14 @@
-"""A folder of prompts: `LANGUAGE/NAME.wav`, and what is spoken in each.
+"""A folder of prompts: the sound files `LANGUAGE/NAME.wav` and their texts.
 
-The texts are in `manifest.json` (as shipped: with hashes and lengths, which are checked) or, for
-prompts that a business records itself, in `LANGUAGE/NAME.txt` beside the sound. The record of
-consent says which words a caller heard, so a sound without its text is refused. An entry of the
-manifest may name another `file`: so a new rendering does not take an old sound's place while
-a bridge that knows only the old one still plays it.
+The texts are in `manifest.json` or in `LANGUAGE/NAME.txt` beside the sound. The shipped manifest
+also has hashes and lengths, which are checked. Businesses write .txt files for their recordings.
+The consent record states which words a caller heard, so a sound without a text is refused. A
+manifest entry may name another `file`: a new rendering then does not replace the sound that a
+running bridge still plays.
 
-`scan_folder` is the only reader of such a folder: the service, `check` and `prompts` use it. Hidden
-files (`.DS_Store`, `._disclosure.wav`, work in progress) are passed over. What Asterisk might play
-in place of a recording is a fault of the recording: the record would name what nobody heard.
+`scan_folder` is the only reader of such folders: the service, `check` and `prompts` use it. Hidden
+files (`.DS_Store`, `._disclosure.wav`, temporary files) are skipped. A file that Asterisk might
+play instead of a recording is a fault of the recording: the record would name the wrong sound.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
 SHIPPED = Path(__file__).parent / "prompts"
-"""The prompts that come with the package."""
+"""Folder of the shipped prompts."""
 
 MANIFEST = "manifest.json"
 
 WIDE: Final = ".wav16"
-"""The ending of the same sound for callers with HD voice."""
+"""Suffix of the 16 kHz version of a sound, for callers with HD voice."""
 
 SAME_SECONDS: Final = 0.25
-"""How far the lengths of a sound and of its HD voice may differ: silence cut off by hand."""
+"""Largest difference in length between a sound and its HD version, for example trimmed silence."""
 
 OTHER_FORMATS: Final = frozenset(
     (
@@ -52,16 +52,16 @@ OTHER_FORMATS: Final = frozenset(
         *("vox", "h263", "h264"),
     )
 )
-"""Endings of Asterisk's other formats (16 to 23, formats/*.c and addons/format_mp3.c, `.exts`).
+"""Suffixes of Asterisk's other formats (16 to 23, formats/*.c and addons/format_mp3.c, `.exts`).
 
-Of files that differ in their ending only, Asterisk takes the one that is cheapest to translate for
-the caller's codec (main/file.c, openstream_internal): a `.ulaw` of last year before the `.wav`.
+Asterisk chooses among files with the same name the one that is cheapest to translate to the
+caller's codec (main/file.c, openstream_internal). It would play an old `.ulaw` before the `.wav`.
 """
 
 _SOUND = ".wav"
 _PROMPT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.wav")
 _TWO_LETTERS = re.compile(r"[a-zA-Z]{2}(?:[-_][a-zA-Z0-9]+)*")
-_READABLE = 0o644  # rendering and playing accounts may differ
+_READABLE = 0o644  # the PBX runs under another account
 
 PromptKey = tuple[str, str]
 """Language, in lower case, and name of a prompt."""
@@ -72,12 +72,15 @@ PromptSet = Mapping[PromptKey, Recording]
 T = TypeVar("T")
 
 Source = Literal["recording", "rendered", "prompts", "shipped"]
-"""`recording`: speech.recordings. `rendered`: by `prompts render`. `prompts`: speech.prompts."""
+"""The source of a prompt.
+
+`recording`: speech.recordings. `rendered`: by `prompts render`. `prompts`: speech.prompts.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptFolder:
-    """A folder of prompts, and where the PBX sees it; None: by the same path."""
+    """A folder of prompts and its path on the PBX; None: the same path."""
 
     path: Path
     pbx_path: str | None = None
@@ -86,36 +89,36 @@ class PromptFolder:
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """A sound that is there for a prompt."""
+    """A sound file of a prompt."""
 
     source: Source
     file: Path
     text: str | None
-    """The words that it is said to speak; None: nobody said, or not so that it can be read."""
+    """The spoken words; None: the text is missing or unreadable."""
     problems: tuple[Problem, ...] = ()
-    """Why it is not played, each after the file's name."""
+    """Why the sound is not played; each follows the file's name."""
     recording: Recording | None = None
-    """What is played; None: there is a problem."""
+    """The recording; None: there is a problem."""
 
     @property
     def wide(self) -> Path | None:
-        """The same sound for HD voice, if there is one."""
+        """The HD version of the sound, if it exists."""
         file = self.file.with_suffix(WIDE)
         return file if file.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
 class FolderContents:
-    """What a folder holds: all of it, sound or not."""
+    """The contents of a folder, usable or not."""
 
     folder: Path
     entries: Mapping[PromptKey, PromptFile]
     folder_problems: tuple[Problem, ...] = ()
-    """What is wrong with the folder besides its sounds, each beginning with a file's name."""
+    """Problems of the folder apart from its sounds; each begins with a file's name."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything for which the folder is refused."""
+        """All problems for which the folder is refused."""
         return self.folder_problems + tuple(
             problem.of(entry.file.relative_to(self.folder))
             for entry in self.entries.values()
@@ -124,16 +127,16 @@ class FolderContents:
 
     @property
     def prompts(self) -> PromptSet:
-        """The recordings. Raises BadPrompts naming everything that is wrong."""
+        """The recordings. Raises BadPrompts with all problems."""
         if self.problems:
             raise BadPrompts(self.problems)
         return {key: each.recording for key, each in self.entries.items() if each.recording}
 
 
 def overlay(folders: Iterable[PromptFolder], beneath: PromptSet) -> PromptSet:
-    """Lay folders over a prompt set, the first on top. An empty or missing folder adds nothing.
+    """Overlay folders on a prompt set. The first has precedence; a missing one adds nothing.
 
-    Raises BadPrompts naming everything that is wrong with them.
+    Raises BadPrompts with all problems of the folders.
     """
     layers: list[PromptSet] = []
     problems: list[Problem] = []
@@ -148,20 +151,20 @@ def overlay(folders: Iterable[PromptFolder], beneath: PromptSet) -> PromptSet:
 
 
 def merge_layers(layers: Sequence[Mapping[PromptKey, T]]) -> dict[PromptKey, T]:
-    """Lay folders over each other, the first on top."""
+    """Merge layers of prompts. The first has precedence."""
     return dict(ChainMap(*(dict(layer) for layer in layers)))
 
 
 def find_prompt(prompts: Mapping[PromptKey, T], name: str, language: str) -> T | None:
-    """Return what is played for a prompt; `fr-CA` takes `fr` where it has none of its own."""
+    """Return what is played for a prompt. `fr-CA` falls back to `fr`."""
     tags = language_tags(language)
     return next((prompts[tag, name] for tag in tags if (tag, name) in prompts), None)
 
 
 def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
-    """Read and check a folder of prompts; `pbx_path` is its path on the PBX, if that differs.
+    """Read and check a folder of prompts; `pbx_path` is its path on the PBX, if different.
 
-    Raises BadPrompts naming everything that is wrong with it, or that there is nothing in it.
+    Raises BadPrompts with all problems, or if the folder is empty.
     """
     prompts = scan_folder(PromptFolder(folder, pbx_path)).prompts
     if not prompts:
@@ -170,7 +173,7 @@ def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:
 
 
 def scan_folder(folder: PromptFolder) -> FolderContents:
-    """Read a folder of prompts, file by file; one that is not there holds nothing. Blocks."""
+    """Read a folder of prompts, file by file. A missing folder is empty. Blocks."""
     path = folder.path
     if not path.is_dir():
         return FolderContents(path, {})
@@ -187,13 +190,13 @@ def scan_folder(folder: PromptFolder) -> FolderContents:
         entries[language.lower(), name] = {"language": language, **entry}
         if "file" in entry or (language.lower(), name) not in places:
             places[language.lower(), name] = entry.get("file", f"{language}/{name}{_SOUND}")
-    reading = _Reading(folder, sorted({tag for tag, _ in places}))
-    found = {key: reading.entry(key, place, entries.get(key)) for key, place in places.items()}
+    reader = _FolderReader(folder, sorted({tag for tag, _ in places}))
+    found = {key: reader.entry(key, place, entries.get(key)) for key, place in places.items()}
     return FolderContents(path, found, tuple(folder_problems))
 
 
 def _sounds(folder: Path, folder_problems: list[Problem]) -> Iterator[tuple[PromptKey, str]]:
-    """Yield the sounds in their proper place; report those that are not."""
+    """Yield the sounds in valid places; report the others."""
     for path in _listed(folder, folder, folder_problems):
         tags = language_tags(path.name)
         if not path.is_dir():
@@ -202,18 +205,18 @@ def _sounds(folder: Path, folder_problems: list[Problem]) -> Iterator[tuple[Prom
                 folder_problems.append(problem.of(path.name))
         elif tags:
             for file in _listed(folder, path, folder_problems):
-                rightly = file.name.lower()
+                expected = file.name.lower()
                 place = f"{path.name}/{file.name}"
-                if not _PROMPT.fullmatch(rightly):
-                    continue  # no line can name it
-                if file.name == rightly:
+                if not _PROMPT.fullmatch(expected):
+                    continue  # not a possible prompt name
+                if file.name == expected:
                     yield (tags[0], file.stem), place
                 else:
-                    folder_problems.append(Problem("case", name=rightly).of(place))
+                    folder_problems.append(Problem("case", name=expected).of(place))
 
 
 def _listed(folder: Path, place: Path, folder_problems: list[Problem]) -> list[Path]:
-    """List a place within a folder, without hidden files."""
+    """List a subfolder without hidden files."""
     try:
         return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
@@ -223,8 +226,8 @@ def _listed(folder: Path, place: Path, folder_problems: list[Problem]) -> list[P
         return []
 
 
-class _Reading:
-    """What is known of a folder while its sounds are read."""
+class _FolderReader:
+    """Reads the sounds of one folder."""
 
     def __init__(self, folder: PromptFolder, tags: Iterable[str]) -> None:
         self._folder = folder
@@ -279,7 +282,7 @@ class _Reading:
         return recording
 
     def _rivals(self, file: Path) -> None:
-        """Raise BadAudio if Asterisk might play another file than this one."""
+        """Raise BadAudio if Asterisk might play another file instead."""
         if file.parent not in self._beside:
             self._beside[file.parent] = _rivals(file.parent, self._tags)
         for name in self._beside[file.parent].get(file.stem, ()):
@@ -287,10 +290,10 @@ class _Reading:
 
 
 def intact(recording: Recording) -> bool:
-    """Tell whether a caller who is played a recording now hears what was read, all of it.
+    """Return whether Asterisk would now play exactly the recording that was read. Blocks.
 
-    Blocks to examine the file and the files beside it: another format of the same name, or a
-    sound for HD voice, of which half would count as all.
+    The file must be unchanged, without another format of the same name beside it and without an HD
+    version, half of which would count as heard in full.
     """
     file = recording.wav
     alone = not conflicting_files(file) and not file.with_suffix(WIDE).exists()
@@ -298,23 +301,23 @@ def intact(recording: Recording) -> bool:
 
 
 def conflicting_files(file: Path, tags: Collection[str] = ()) -> list[str]:
-    """What Asterisk might play in place of a sound file; `tags` are languages of the folder."""
+    """Return the files that Asterisk might play instead; `tags` are the folder's languages."""
     return _rivals(file.parent, tags).get(file.stem, [])
 
 
 def conflict_problem(name: str) -> Problem:
-    """Say what is wrong with a recording that has a rival."""
+    """Return the problem of a recording with a conflicting file."""
     return Problem("rival", name=name)
 
 
 def _rivals(folder: Path, tags: Collection[str]) -> dict[str, list[str]]:
-    """Files in a language's folder that Asterisk takes for the same recording, by name."""
+    """Return the conflicting files of a language's folder, by prompt name."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path in _listed(folder, folder, []):
         if path.suffix[1:] in OTHER_FORMATS:
             found[path.stem].append(path.name)
         elif _is_language(path.name, tags) and path.is_dir():
-            # For a caller of that language it looks there first (file.c, fileexists_test).
+            # Asterisk looks here first for a caller of that language (file.c, fileexists_test).
             for below in _listed(folder, path, []):
                 if below.suffix[1:] in OTHER_FORMATS or below.suffix in {_SOUND, WIDE}:
                     found[below.stem].append(f"{path.name}/{below.name}")
@@ -327,7 +330,7 @@ def _is_language(name: str, tags: Collection[str]) -> bool:
 
 
 def _check_wide(file: Path, seconds: float) -> None:
-    """Raise BadAudio if what callers with HD voice hear instead is unusable or differs."""
+    """Raise BadAudio if the HD version is unusable or has another length."""
     try:
         length = read_sound_info(file, WIDE_RATE).samples / WIDE_RATE
     except FileNotFoundError:
@@ -339,7 +342,7 @@ def _check_wide(file: Path, seconds: float) -> None:
 
 
 def read_manifest(folder: Path) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Return what a folder's manifest lists, by language and name; nothing if it has none.
+    """Return the entries of a folder's manifest, by language and name; empty if it has none.
 
     Raises BadPrompts.
     """
@@ -351,7 +354,7 @@ def read_manifest(folder: Path) -> dict[tuple[str, str], Mapping[str, Any]]:
 
 
 def write_manifest(folder: Path, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-    """Replace a folder's manifest in one step; it lasts when this returns. Raises OSError."""
+    """Replace a folder's manifest atomically and durably. Raises OSError."""
     content: dict[str, dict[str, Any]] = {}
     for (language, name), entry in entries.items():
         content.setdefault(language, {})[name] = dict(entry)
@@ -389,9 +392,9 @@ def _entries(content: Any) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]
 
 
 def read_transcript(file: Path) -> str:
-    """Return the words in the .txt beside a sound: one line, as they are spoken.
+    """Return the text in the .txt file beside a sound as one line.
 
-    Raises BadAudio if there are none, or none that can be read.
+    Raises BadAudio if the text is missing or unreadable.
     """
     name = f"{file.stem}.txt"
     try:

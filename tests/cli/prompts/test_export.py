@@ -115,7 +115,7 @@ def test_half_a_script_is_not_sent(cli: PromptsCli) -> None:
     asking = inspect_prompt(
         RequiredPrompt("disclosure-shop", "en", None, "'en' has no text", is_disclosure=True), None
     )
-    with pytest.raises(IncompleteScriptError, match="the script is not complete: 'en' has no text"):
+    with pytest.raises(IncompleteScriptError, match="the script is incomplete: 'en' has no text"):
         build_sheet(LinePrompts(cli.settings.lines["shop"], (asking,), ()))
 
 
@@ -123,5 +123,5 @@ def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(cli: PromptsCli) 
     """Without an address the script's cannot be made; the package's own is no line's."""
     told = cli.configure(policy_url="")("export", "--line", "shop", "--out", cli.folder / "out")
     assert told.status == 1
-    assert "the script is not complete: en: disclosure needs the line's policy_url" in told.err
+    assert "the script is incomplete: en: disclosure needs the line's policy_url" in told.err
     assert not (cli.folder / "out").exists()
