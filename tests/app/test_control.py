@@ -170,7 +170,7 @@ async def test_without_a_service_the_client_says_so(tmp_path: Path) -> None:
     assert await refusal(tmp_path / "nowhere") == "not_running"
 
 
-async def test_what_a_crash_left_is_not_taken_for_a_service_and_is_replaced(
+async def test_a_socket_left_by_a_crash_is_replaced(
     tmp_path: Path,
 ) -> None:
     with socket.socket(socket.AF_UNIX) as left:

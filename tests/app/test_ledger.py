@@ -72,7 +72,7 @@ async def test_a_second_bridge_with_the_shared_keys_gets_a_signing_key_of_its_ow
     assert await chain(second) == other
 
 
-async def test_a_key_that_others_may_read_is_told(tmp_path: Path) -> None:
+async def test_a_key_that_others_can_read_is_logged(tmp_path: Path) -> None:
     known = configured(tmp_path / "state")
     await chain(known, create=True)
     (known.keys_dir / "vault.key").chmod(0o644)

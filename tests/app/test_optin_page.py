@@ -38,7 +38,7 @@ def text(**line: Any) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-def test_the_disclosure_stands_on_it_word_for_word_in_every_language() -> None:
+def test_the_page_contains_the_disclosure_word_for_word_in_every_language() -> None:
     shown = described(settings(languages=["en", "es", "fr"]))
     words = text(languages=["en", "es", "fr"])
     assert [each.language for each in shown.calls_to_action] == ["en", "es", "fr"]
@@ -76,7 +76,7 @@ def test_the_line_is_found_by_name_and_by_any_form_of_its_number() -> None:
     assert len(pages) == 1
 
 
-def test_another_number_is_no_line_even_where_a_fallback_line_takes_its_calls() -> None:
+def test_another_number_names_no_line_even_if_a_fallback_line_takes_its_calls() -> None:
     with pytest.raises(UnknownLineError):
         settings().find_line("+14155550112")
 

@@ -152,7 +152,7 @@ async def test_something_that_cannot_be_used_is_refused_as_well(bridge: Bridge) 
     assert rang(await bridge.call()) == "30"
 
 
-async def test_no_number_stands_in_a_refusal(bridge: Bridge, written: Log) -> None:
+async def test_no_refusal_contains_a_number(bridge: Bridge, written: Log) -> None:
     bridge.write(default={"kind": "dial", "destination": "+14155550177"}, dial_template="x")
     told = await bridge.reload()
     everything = f"{told} {bridge.service.state.stale} {written.getvalue()}"

@@ -57,7 +57,7 @@ async def call(
     return await fake.call("127.0.0.1", server.port, path)
 
 
-async def test_nothing_that_a_call_writes_holds_a_number_a_name_or_a_secret(
+async def test_no_output_of_a_call_contains_a_number_a_name_or_a_secret(
     tmp_path: Path, fake_hook: FakeHook, written: Log, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     token = tmp_path / "token"
@@ -161,7 +161,7 @@ async def test_a_ledger_that_contradicts_its_last_checkpoint_is_logged(
     assert told["level"] == "error"
 
 
-async def test_a_file_of_checkpoints_that_is_none_does_not_keep_it_from_starting(
+async def test_an_invalid_checkpoint_file_does_not_prevent_a_start(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     (tmp_path / "checkpoints.jsonl").write_text("nonsense\n")
@@ -180,7 +180,7 @@ async def test_it_does_not_start_without_a_place_for_consents(
             pass
 
 
-async def test_calls_one_after_the_other_leave_nothing_behind(
+async def test_consecutive_calls_leave_no_task_and_no_open_file(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     async with bridge(tmp_path, fake_hook) as server:
@@ -208,7 +208,7 @@ async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, ta
     assert not (tmp_path / "state").exists()
 
 
-async def test_too_few_descriptors_are_said_and_calls_beyond_them_refused(
+async def test_too_few_descriptors_are_logged_and_calls_beyond_them_refused(
     tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "raise_soft_limit", lambda _: 200)
@@ -275,7 +275,7 @@ async def test_no_address_of_a_recording_is_logged(
         assert address.rpartition("/")[2][:16] not in written.getvalue()
 
 
-async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_keeps_it(
+async def test_callers_hear_the_lines_rendered_prompts_and_the_record_contains_them(
     tmp_path: Path, fake_hook: FakeHook
 ) -> None:
     rendered = tmp_path / "speech" / "lines" / "shop" / "en"
@@ -295,7 +295,7 @@ async def test_callers_of_a_line_hear_what_was_rendered_for_it_and_the_record_ke
     assert kept.text == "Of the shop's own."
 
 
-def test_calls_may_run_the_application_that_the_pbx_speaks_with_and_no_other() -> None:
+def test_calls_may_run_the_configured_speech_application_and_no_other() -> None:
     command = ["Flite", "{text}"]
     voice = settings(tables={"speech": {"engines": [{"kind": "pbx", "command": command}]}})
     assert build.applications(voice) == SAFE_APPLICATIONS | {"Flite"}

@@ -57,7 +57,7 @@ def test_engines_come_in_the_order_of_the_file() -> None:
     ]
 
 
-def test_an_engine_that_cannot_be_made_here_is_told_by_its_place_and_key(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_be_built_is_named_by_position_and_setting(tmp_path: Path) -> None:
     kokoro = {"kind": "kokoro", "voices_at": str(tmp_path / "gone"), "model": "/gone.onnx"}
     with pytest.raises(BadEngine, match=r"^speech\.engines\.2\.\w+ ") as caught:
         build_engines(settings(tables=speech(engines=[ESPEAK, kokoro])))
@@ -92,7 +92,7 @@ def test_recordings_win_over_what_was_rendered_for_the_line_and_that_over_the_re
     assert build_library(configured).prompt("accepted", "en").text != "Rendered."
 
 
-def test_what_was_rendered_with_another_brand_is_stale_and_the_packages_own_is_not(
+def test_prompts_rendered_with_another_brand_are_outdated_and_shipped_ones_are_not(
     tmp_path: Path,
 ) -> None:
     shelve(tmp_path / "speech" / "lines" / "shop", "disclosure", "Thank you for calling Old Store.")

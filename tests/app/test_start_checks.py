@@ -291,7 +291,7 @@ def test_where_nothing_is_wrong_both_say_so(machine: Machine) -> None:
         assert machine.refusal() == ""
 
 
-def test_a_second_bridge_that_makes_a_signing_key_of_its_own_is_in_order(begun: Machine) -> None:
+def test_a_second_bridge_may_create_its_own_signing_key(begun: Machine) -> None:
     for name in ("vault", "lookup"):
         begun.ledger[f"{name}_key"] = {"file": str(begun.keys / f"{name}.key")}
     (begun.keys / "signing.key").unlink()
@@ -299,7 +299,7 @@ def test_a_second_bridge_that_makes_a_signing_key_of_its_own_is_in_order(begun: 
     assert begun.refusal() == ""
 
 
-def test_a_new_signing_key_is_noted_for_it_begins_a_chain(begun: Machine) -> None:
+def test_a_new_signing_key_is_noted_because_it_starts_a_chain(begun: Machine) -> None:
     Keys.load(begun.folder / "other", create=True)
     shutil.copy(begun.folder / "other" / "signing.key", begun.keys)
     notes = [each for each in start_checks.check_start(begun.settings) if each.level is Level.NOTE]
@@ -307,7 +307,7 @@ def test_a_new_signing_key_is_noted_for_it_begins_a_chain(begun: Machine) -> Non
     assert begun.refusal() == ""
 
 
-async def test_a_service_at_work_is_noted(tmp_path: Path) -> None:
+async def test_a_running_service_is_noted(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     settings = machine.settings
     async with await open_ledger(settings, create=True), service_lock(settings):

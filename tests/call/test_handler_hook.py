@@ -45,7 +45,7 @@ def dialled(call: Any) -> list[str]:
         ("refuse", "not_sent"),
     ],
 )
-async def test_whatever_the_hook_answers_the_caller_is_connected_and_told_the_truth(
+async def test_for_every_answer_of_the_hook_the_caller_is_connected_and_the_announcement_is_true(
     call_env: CallEnv, scenario: str, state: str
 ) -> None:
     call_env.fake_hook.scenario = scenario
@@ -298,7 +298,7 @@ async def test_a_default_that_cannot_be_reached_is_a_warning(call_env: CallEnv) 
     assert (warning["event"], warning["dialstatus"]) == ("call.default_not_reached", "CHANUNAVAIL")
 
 
-async def test_a_caller_who_leaves_while_it_rings_is_no_fault_of_the_trunk(
+async def test_a_caller_who_hangs_up_while_it_rings_is_not_a_fault_of_the_trunk(
     call_env: CallEnv,
 ) -> None:
     with capture_logs() as logs:
@@ -377,7 +377,7 @@ async def test_an_answer_that_only_ends_the_call_promises_no_connection(
         (FORWARD_NUMBER, {"default": {"kind": "hangup"}}, ["accepted"]),
     ],
 )
-async def test_connecting_is_said_only_if_somebody_is_rung(
+async def test_connecting_you_is_played_only_if_a_number_is_dialled(
     call_env: CallEnv, inside: str, line: dict[str, Any], heard: list[str]
 ) -> None:
     text = "Sorry, this store did not define voice call forwarding"

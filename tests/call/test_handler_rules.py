@@ -51,7 +51,7 @@ async def declines(call_env: CallEnv, call: CallRecord, reason: str, *, sent: in
 
 
 @pytest.mark.parametrize("brand", ["Example Store", None], ids=["this brand", "every brand"])
-async def test_a_revoked_number_is_not_texted_whoever_keys_it(
+async def test_a_revoked_number_is_not_texted_for_any_caller(
     call_env: CallEnv, brand: str | None
 ) -> None:
     await call_env.ledger.revoke(revocation(brand=brand))
@@ -111,7 +111,7 @@ async def test_a_number_revoked_while_the_caller_keys_it_is_not_texted(
         ),
     ],
 )
-async def test_beyond_a_limit_nobody_is_texted(
+async def test_beyond_a_limit_no_text_is_sent(
     call_env: CallEnv, limits: dict[str, int], second: dict[str, str], reason: str
 ) -> None:
     await call_env(AGREES, {"limits": limits})
@@ -143,7 +143,7 @@ async def test_a_caller_has_one_limit_however_the_number_is_spelt(
     await declines(call_env, call, "caller_limit", sent=1)
 
 
-async def test_a_limit_of_0_is_none(call_env: CallEnv) -> None:
+async def test_a_limit_of_0_disables_the_limit(call_env: CallEnv) -> None:
     limits = {"number_per_day": 0, "caller_id_per_day": 0, "line_per_hour": 0}
     for _ in range(7):
         await call_env(AGREES, {"limits": limits})
@@ -205,7 +205,7 @@ async def test_a_returning_caller_goes_straight_to_the_hook(call_env: CallEnv) -
     ],
     ids=["not allowed", "hidden", "another number", "another brand", "another purpose"],
 )
-async def test_whoever_is_not_known_again_is_asked(
+async def test_a_caller_without_an_active_consent_is_asked(
     call_env: CallEnv, line: dict[str, Any], caller_id: str
 ) -> None:
     await call_env(AGREES, caller_id=NUMBER)
@@ -325,6 +325,6 @@ async def test_a_consent_left_unsent_is_news(call_env: CallEnv) -> None:
     assert call_env.services.resubmission_due.is_set()
 
 
-async def test_a_consent_that_was_sent_is_none(call_env: CallEnv) -> None:
+async def test_a_consent_that_was_sent_is_not_resubmitted(call_env: CallEnv) -> None:
     await call_env(AGREES)
     assert not call_env.services.resubmission_due.is_set()

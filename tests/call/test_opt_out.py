@@ -53,7 +53,7 @@ async def test_a_line_without_the_key_offers_none_and_takes_none(call_env: CallE
     assert await revocations(call_env) == []
 
 
-async def test_whoever_shows_a_number_and_presses_the_key_gets_no_more_texts(
+async def test_a_caller_with_a_caller_id_who_presses_the_key_gets_no_more_texts(
     call_env: CallEnv,
 ) -> None:
     await call_env(f"{DIGITS},1")
@@ -104,7 +104,7 @@ async def test_the_confirmation_of_an_opt_out_comes_after_a_short_silence(
     assert call.commands[spoken[0] - 1] == ["WAIT", "FOR", "DIGIT", "200"]
 
 
-async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:
+async def test_a_caller_who_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:
     await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
     said = prompts_heard(await live(call_env, presses, caller_id="4155550188"))
@@ -116,13 +116,13 @@ async def test_whoever_agreed_with_another_number_is_asked_for_it(call_env: Call
     assert [each.body["consents"] for each in await revocations(call_env)] == [0, 1]
 
 
-async def test_whoever_keys_no_other_number_has_revoked_the_one_shown(call_env: CallEnv) -> None:
+async def test_a_caller_who_keys_no_other_number_revokes_the_caller_id(call_env: CallEnv) -> None:
     call = await live(call_env, {"opt-out-offer": "9", "enter-number": "*"}, caller_id="4155550188")
     assert prompts_heard(call)[-1] == "opted-out"
     assert len(await revocations(call_env)) == 1
 
 
-async def test_a_number_keyed_early_into_the_disclosure_is_no_opt_out(call_env: CallEnv) -> None:
+async def test_a_number_keyed_during_the_disclosure_is_not_an_opt_out(call_env: CallEnv) -> None:
     call = await live(call_env, {"disclosure": "4159", "enter-number": "*"})
     assert prompts_heard(call)[-2:] == ["enter-number", "declined"]
     assert await revocations(call_env) == []
@@ -156,7 +156,7 @@ async def test_once_opted_out_another_telephone_cannot_have_the_number_texted(
 
 
 @pytest.mark.parametrize("caller_id", ["unknown", "100"], ids=["hidden", "no number"])
-async def test_whoever_shows_no_number_keys_it_and_confirms_with_1(
+async def test_a_caller_without_a_caller_id_keys_the_number_and_confirms_with_1(
     call_env: CallEnv, caller_id: str
 ) -> None:
     await call_env(f"{DIGITS},1")
@@ -226,7 +226,7 @@ async def test_a_mistyped_number_can_be_changed_with_2(call_env: CallEnv) -> Non
 
 
 @pytest.mark.parametrize("caller_id", [DIGITS, "unknown"])
-async def test_when_the_revocation_cannot_be_stored_the_caller_is_not_told_that_it_is(
+async def test_a_revocation_that_cannot_be_stored_is_not_confirmed_to_the_caller(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch, caller_id: str
 ) -> None:
     async def full(_request: Revocation) -> RevocationResult:
@@ -292,7 +292,7 @@ async def test_a_hangup_while_the_number_is_asked_revokes_nothing(call_env: Call
     assert await states(call_env) == []
 
 
-async def test_the_whole_disclosure_is_heard_by_whoever_agrees_although_the_key_is_there(
+async def test_a_caller_who_agrees_hears_the_whole_disclosure_on_a_line_with_an_opt_out_key(
     call_env: CallEnv,
 ) -> None:
     presses: KeysBySound = {

@@ -106,7 +106,7 @@ def test_the_hook_chooses_the_caller_id_only_where_the_line_allows_it(
     assert ring.caller_id == shown
 
 
-def test_a_caller_id_that_is_no_number_is_left_out() -> None:
+def test_an_invalid_caller_id_is_omitted() -> None:
     (ring, _) = steps(Dial((FORWARD,), caller_id="Shop"), allow_caller_id=True)
     assert isinstance(ring, Ring)
     assert ring.caller_id is None
@@ -153,12 +153,12 @@ def test_what_follows_a_text_is_the_lines_choice() -> None:
     assert steps(Say("Bye"), after_say="default") == [Speak("Bye", "en"), GoToDefault("said")]
 
 
-def test_a_caller_is_not_hung_up_on_for_our_own_wrong_number() -> None:
+def test_a_wrong_business_number_does_not_end_the_call() -> None:
     made = steps(Say("Sorry"), after_say="hangup", kind="not_linked")
     assert made == [Speak("Sorry", "en"), GoToDefault("not_linked")]
 
 
-def test_not_linked_may_be_left_unsaid() -> None:
+def test_a_line_may_leave_out_the_not_linked_text() -> None:
     made = steps(Say("Sorry"), kind="not_linked", say_not_linked=False)
     assert made == [GoToDefault("not_linked")]
 
@@ -169,7 +169,7 @@ def test_pause_and_hangup_are_steps_and_nothing_follows_a_hangup() -> None:
     assert steps(Reject()) == [End("reject")]
 
 
-def test_a_pause_of_no_time_is_no_step() -> None:
+def test_a_pause_of_zero_seconds_is_not_a_step() -> None:
     assert steps(Pause(0), Say("Bye")) == [Speak("Bye", "en"), GoToDefault("said")]
 
 

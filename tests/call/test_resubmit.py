@@ -119,7 +119,7 @@ async def test_what_an_earlier_service_left_is_sent_only_by_a_clock_that_is_kept
     assert [name for name, _ in env.submitted] == ["b", "a"]
 
 
-async def test_on_a_clock_that_nobody_keeps_it_expires_in_running_time() -> None:
+async def test_without_a_synchronised_clock_it_expires_in_running_time() -> None:
     env = ResubmitEnv(unsent("a"))
     env.synchronised = False
     await env.play(until=DAY)

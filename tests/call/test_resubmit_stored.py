@@ -87,7 +87,7 @@ async def test_after_ten_minutes_it_expires_though_its_line_is_gone(call_env: Ca
     assert await states_of(call_env, consent) == [*UNSENT, "expired"]
 
 
-async def test_what_is_kept_for_a_defence_only_is_not_sent(call_env: CallEnv) -> None:
+async def test_a_consent_kept_for_legal_defence_only_is_not_sent(call_env: CallEnv) -> None:
     consent = await left_unsent(call_env)
     until = "2099-01-01T00:00:00.000Z"
     await call_env.ledger.restrict([consent], basis="claim", until=until, actor="test")

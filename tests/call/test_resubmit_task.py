@@ -51,7 +51,7 @@ async def test_the_task_sleeps_until_the_next_attempt_is_due() -> None:
     await ends(task)
 
 
-async def test_news_that_comes_during_a_round_is_not_slept_over() -> None:
+async def test_work_that_arrives_during_a_round_is_handled_without_a_pause() -> None:
     env, pauses = ResubmitEnv(unsent("a")), Pauses()
     env.clock = 15.0
     submit = env.submit

@@ -132,7 +132,7 @@ async def test_no_more_is_rendered_than_is_soon_heard() -> None:
     assert all(made <= played + AHEAD for played, made in enumerate(asked, start=1))
 
 
-async def test_what_was_foreseen_is_not_rendered_again() -> None:
+async def test_a_prefetched_text_is_not_rendered_again() -> None:
     fake_library = FakeLibrary()
 
     async def script(player: TextPlayer) -> bool:
@@ -204,14 +204,14 @@ async def test_it_ends_the_pause_before_a_repetition() -> None:
 # What cannot be said
 
 
-async def test_a_passage_that_nobody_can_speak_is_passed_over() -> None:
+async def test_a_sentence_that_no_engine_can_render_is_skipped() -> None:
     fake_library = FakeLibrary({TWO: None})
     call, whole = await speak(fake_library, lambda player: player.say(TEXT, "en"))
     assert heard(call) == [ONE, THREE, FOUR]
     assert whole is False
 
 
-async def test_a_text_of_nothing_is_not_said() -> None:
+async def test_an_empty_text_is_not_played() -> None:
     call, whole = await speak(FakeLibrary(), lambda player: player.say(" ", "en"))
     assert call.heard == []
     assert whole is False
@@ -230,7 +230,7 @@ async def test_a_caller_does_not_wait_longer_than_the_budget() -> None:
 
 
 @pytest.mark.parametrize("length", [None, 0])
-async def test_a_recording_that_the_pbx_does_not_play_counts_as_not_said(
+async def test_a_recording_that_the_pbx_does_not_play_counts_as_unspoken(
     length: int | None,
 ) -> None:
     """Missing on the PBX: result -1, or on old releases 0 with endpos 0."""
@@ -255,7 +255,7 @@ async def test_a_caller_who_hangs_up_costs_no_more_renderings() -> None:
     assert fake_library.given_up == [TWO]
 
 
-async def test_what_was_foreseen_and_not_said_is_given_up_with_the_call() -> None:
+async def test_a_prefetched_text_that_is_not_played_is_cancelled_with_the_call() -> None:
     fake_library = FakeLibrary()
     fake_library.hold(ONE)
 
@@ -318,7 +318,7 @@ async def test_a_text_that_no_command_can_hold_goes_to_the_next_engine() -> None
     assert whole is True
 
 
-async def test_without_a_next_engine_it_is_not_said() -> None:
+async def test_without_a_next_engine_the_text_is_not_played() -> None:
     fake_library = FakeLibrary({ONE: flite(ONE)})
     fake_library.files = {ONE: None}
     call, whole = await speak(fake_library, lambda player: player.say(ONE, "en"))

@@ -36,7 +36,7 @@ def asked_again(call: CallRecord) -> bool:
 
 
 @pytest.mark.parametrize("place_of_double", range(10))
-async def test_a_doubled_key_texts_nobody(call_env: CallEnv, place_of_double: int) -> None:
+async def test_a_doubled_key_sends_no_text(call_env: CallEnv, place_of_double: int) -> None:
     doubled = DIGITS[: place_of_double + 1] + DIGITS[place_of_double:]
     call = await call_env({"enter-number": doubled, **AGREES_AT_LAST})
     assert texted(call_env) == []
@@ -65,7 +65,7 @@ async def test_no_digit_counts_in_the_first_words_of_the_read_back(
 
 @pytest.mark.parametrize("group", ["415", "555", "0123"])
 @pytest.mark.parametrize("after", [0.0, 1.0, 2.4])  # the last one comes in the pause behind it
-async def test_no_digit_counts_while_the_number_is_said(
+async def test_digits_do_not_count_during_the_read_back(
     call_env: CallEnv, group: str, after: float
 ) -> None:
     longer = 0.8 if group == "0123" else 0.0
@@ -75,7 +75,9 @@ async def test_no_digit_counts_while_the_number_is_said(
     assert texted(call_env) == []
 
 
-async def test_whoever_presses_1_too_early_is_asked_again_and_can_agree(call_env: CallEnv) -> None:
+async def test_a_caller_who_presses_1_too_early_is_asked_again_and_can_agree(
+    call_env: CallEnv,
+) -> None:
     call = await call_env(
         {"enter-number": [DIGITS, DIGITS], "you-entered": ["1", ""], **AGREES_AT_LAST}
     )
@@ -146,7 +148,7 @@ async def test_hash_after_the_last_digit_means_nothing(call_env: CallEnv, hashes
     assert texted(call_env) == [NUMBER]
 
 
-async def test_hash_at_the_question_is_no_answer(call_env: CallEnv) -> None:
+async def test_hash_does_not_answer_the_question(call_env: CallEnv) -> None:
     await call_env({"enter-number": DIGITS, "confirm-number": KeySequence("#1", 7.0)})
     assert texted(call_env) == [NUMBER]
 
@@ -172,7 +174,7 @@ async def test_what_follows_a_wrong_entry_does_not_begin_the_next_number(call_en
     assert texted(call_env) == [NUMBER]
 
 
-async def test_whoever_keys_the_number_again_at_the_question_does_not_agree(
+async def test_a_caller_who_keys_the_number_again_at_the_question_does_not_agree(
     call_env: CallEnv,
 ) -> None:
     call = await call_env({"enter-number": DIGITS, "confirm-number": ["4155550124", ""]})
@@ -194,7 +196,7 @@ async def test_another_digit_in_the_repetition_makes_the_entry_wrong(
     assert texted(call_env) == []
 
 
-async def test_a_number_keyed_into_the_disclosure_is_not_taken(call_env: CallEnv) -> None:
+async def test_a_number_keyed_during_the_disclosure_is_ignored(call_env: CallEnv) -> None:
     call = await call_env({"disclosure": DIGITS, "enter-number": DIGITS, **AGREES_AT_LAST})
     assert prompts_heard(call).count("enter-number") == 1
     assert texted(call_env) == [NUMBER]
@@ -226,7 +228,7 @@ async def test_a_stuck_key_does_not_hold_the_call(call_env: CallEnv) -> None:
     assert texted(call_env) == []
 
 
-async def test_nothing_that_was_keyed_stands_in_the_log_or_the_record(call_env: CallEnv) -> None:
+async def test_keyed_digits_are_neither_in_the_log_nor_in_the_record(call_env: CallEnv) -> None:
     await call_env({"enter-number": f"{DIGITS}5550199"})
     assert all("0123" not in str(event.body) for event in await call_env.events())
     assert all("5550199" not in str(event.body) for event in await call_env.events())

@@ -52,7 +52,7 @@ async def test_it_is_stored_as_soon_as_the_ledger_takes_it(
     assert len(call_env.fake_hook.requests) == 1
 
 
-async def test_one_that_was_stored_after_all_is_not_stored_twice(
+async def test_an_outcome_already_stored_is_not_stored_twice(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append = call_env.ledger.append
@@ -68,7 +68,7 @@ async def test_one_that_was_stored_after_all_is_not_stored_twice(
     assert await call_env.states() == [*OPEN, "accepted"]
 
 
-async def test_that_nothing_was_sent_is_not_kept_as_another_bridge_may_be_sending(
+async def test_a_not_sent_outcome_is_not_queued_because_another_bridge_may_be_sending(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call_env.fake_hook.scenario = "refuse"

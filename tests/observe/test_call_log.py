@@ -32,5 +32,5 @@ def test_a_call_leaves_one_line_with_its_steps_in_milliseconds() -> None:
     ]
 
 
-def test_time_is_real_unless_told_otherwise() -> None:
+def test_the_default_clock_is_the_system_clock() -> None:
     assert CallLogEntry(None).elapsed_ms >= 0

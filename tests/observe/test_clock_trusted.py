@@ -30,7 +30,7 @@ class Machine:
         return self.clock.now() - NOON
 
 
-def test_it_tells_the_time_of_day() -> None:
+def test_it_returns_the_time_of_day() -> None:
     machine = Machine()
     assert [machine.after(seconds) for seconds in (0, 1, 86_400)] == [0, 1, 86_401]
     assert not machine.clock.in_doubt

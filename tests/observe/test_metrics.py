@@ -131,6 +131,6 @@ def test_a_forced_stop_counts_its_calls() -> None:
     assert metrics.forced_calls.total() == 3
 
 
-def test_no_metric_is_named_twice_and_all_are_counted_families() -> None:
+def test_metric_names_are_unique_and_all_families_are_listed() -> None:
     names = [family.name for family in Metrics().families]
     assert len(names) == len(set(names))

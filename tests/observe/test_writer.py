@@ -60,7 +60,7 @@ def test_what_is_written_comes_in_order_and_whole() -> None:
     assert read.splitlines() == [f"line {each}" for each in range(300)]
 
 
-def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_was_dropped_is_counted() -> None:
+def test_a_pipe_without_a_reader_blocks_no_caller_and_dropped_lines_are_counted() -> None:
     with small_pipe() as (reading, writing):
         writer = BackgroundWriter(writing, dropped, max_lines=100)
         for each in range(5000):
@@ -90,7 +90,7 @@ def test_the_end_waits_for_a_reader_only_so_long() -> None:
         assert writer.close(30)
 
 
-def test_a_reader_that_has_gone_is_no_error() -> None:
+def test_a_closed_reader_is_not_an_error() -> None:
     reading, writing = os.pipe()
     writer = BackgroundWriter(writing, dropped)
     os.close(reading)
@@ -121,7 +121,7 @@ def test_a_full_disk_costs_lines_and_no_more(monkeypatch: pytest.MonkeyPatch) ->
     assert b"".join(written) == b"half\nagain\ndropped 1\n"
 
 
-def test_a_full_device_is_no_error() -> None:
+def test_a_full_device_is_not_an_error() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     writer = BackgroundWriter(descriptor, dropped)
     writer.write("nowhere\n")
@@ -206,7 +206,7 @@ def lines_of(service: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     return map(json.loads, service.stderr)
 
 
-def test_a_service_whose_log_nobody_reads_goes_on_and_ends() -> None:
+def test_a_service_without_a_log_reader_continues_and_stops() -> None:
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", SERVICE],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

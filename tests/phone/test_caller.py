@@ -32,7 +32,7 @@ def test_a_foreign_caller_id_without_its_plus_is_read() -> None:
     "text",
     [None, "", "unknown", "anonymous", "100", "5550123", "+1", "0" * 32, "٤١٥"],
 )
-def test_a_hidden_or_odd_caller_id_is_none(text: str | None) -> None:
+def test_a_hidden_or_invalid_caller_id_gives_none(text: str | None) -> None:
     assert caller_id(text, region="US") is None
 
 
@@ -143,7 +143,7 @@ def test_a_number_on_record_can_be_named_although_the_data_no_longer_knows_it() 
 @pytest.mark.parametrize(
     "text", ["", "100", "unknown", "415-123-4567", "+1 415 555 010", "+1" * 99]
 )
-def test_what_is_no_number_cannot_be_named(text: str) -> None:
+def test_a_text_that_is_not_a_number_cannot_be_parsed(text: str) -> None:
     assert parse(text, region="US") is None
 
 

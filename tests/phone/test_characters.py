@@ -66,7 +66,7 @@ def test_every_character_of_the_kind_is_folded(category: str) -> None:
 @pytest.mark.parametrize(
     "odd", ["²", "①", "½", "A", "\u0430", "&", ",", "@", "\r\n", "\n", "\x00", "+"]
 )
-def test_what_is_no_part_of_a_number_is_left_to_be_refused(odd: str) -> None:
+def test_characters_outside_a_number_are_kept_to_be_refused(odd: str) -> None:
     assert fold(f"4{odd}1") == f"4{odd}1"
     assert refusal(f"415555{odd}0123") == "characters"
 
@@ -85,7 +85,9 @@ def test_what_is_no_part_of_a_number_is_left_to_be_refused(odd: str) -> None:
         ("1-" * LONGEST_TEXT, "too_long"),
     ],
 )
-def test_a_text_that_is_no_number_is_refused_with_a_stable_word(text: str, reason: str) -> None:
+def test_a_text_that_is_not_a_number_is_refused_with_a_stable_reason(
+    text: str, reason: str
+) -> None:
     assert refusal(text) == reason
 
 

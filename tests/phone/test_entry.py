@@ -96,7 +96,7 @@ def test_what_cannot_be_texted_is_refused_with_a_stable_word(keys: str, reason: 
     assert keyed_refusal(keys) == reason
 
 
-def test_a_french_zero_is_no_number_where_france_is_not_served() -> None:
+def test_a_french_zero_is_refused_where_france_is_not_served() -> None:
     assert keyed_refusal("0612345678", allowed=NORTH_AMERICA) == "not_valid"
     assert keyed_refusal("0612345678", region="FR", allowed=NORTH_AMERICA) == "region"
 
@@ -197,7 +197,7 @@ def test_the_first_region_decides_what_digits_mean(
 
 
 @pytest.mark.parametrize("own", ["4155550111", "14155550111", "00 1 415 555 0111"])
-def test_a_number_of_the_business_is_no_callers_mobile(own: str) -> None:
+def test_a_number_of_the_business_is_refused(own: str) -> None:
     with pytest.raises(InvalidNumber) as caught:
         keyed(own, region="US", allowed_regions=("US",), own_numbers={"+14155550111"})
     assert caught.value.reason == "own_number"
@@ -270,7 +270,7 @@ def test_a_digit_too_few_or_too_many_is_never_made_good(others: tuple[str, ...])
 
 
 @pytest.mark.parametrize("first", ["US", "MX", "FR", "ES", "DE"])
-def test_a_mistake_on_a_line_of_two_regions_is_nobodys_number_in_the_second(first: str) -> None:
+def test_a_wrong_number_of_the_first_region_is_not_a_number_of_the_second(first: str) -> None:
     number = MOBILES[first]
     for second in MOBILES:
         regions = tuple(dict.fromkeys((first, second)))

@@ -38,7 +38,7 @@ def test_a_mask_shows_the_country_code_and_two_digits_at_most(text: str, masked:
     assert mask(text) == masked
 
 
-def test_no_number_stands_in_a_repr() -> None:
+def test_no_repr_contains_a_number() -> None:
     number = PhoneNumber("+14155550123", "US", "MOBILE")
     assert repr(number) == "PhoneNumber(+1***23, region='US', type='MOBILE')"
     assert number.masked == "+1***23"

@@ -75,7 +75,7 @@ def test_such_a_number_says_that_its_type_and_place_are_not_known() -> None:
         "0652345678",
     ],
 )
-def test_what_subscribers_have_not_is_not_lawful(number: str) -> None:
+def test_codes_without_subscribers_are_invalid(number: str) -> None:
     with pytest.raises(InvalidNumber):
         keyed(number, region="US", allowed_regions=NORTH_AMERICA)
     assert forward_or_none(f"+1{number}") is None

@@ -70,7 +70,7 @@ def test_the_packages_prompts_are_faultless(cli: PromptsCli) -> None:
     assert [each.issues for each in others] == [()] * 48
 
 
-def test_the_packages_disclosure_is_noted_for_naming_no_brand(cli: PromptsCli) -> None:
+def test_the_shipped_disclosure_is_noted_because_it_names_no_brand(cli: PromptsCli) -> None:
     (found,) = inspected(cli.settings)
     (asking,) = [each for each in found.prompts if each.wanted.is_disclosure]
     assert issues_of(asking) == [("no_brand", Severity.NOTE, Remedy.RENDER)]
@@ -139,7 +139,7 @@ def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
     assert found.issues == ()
 
 
-def test_the_packages_prompt_for_a_text_that_cannot_be_made_is_noted(tmp_path: Path) -> None:
+def test_a_shipped_prompt_in_place_of_an_incomplete_text_is_noted(tmp_path: Path) -> None:
     prompt = RequiredPrompt("disclosure", "en", None, "needs the line's policy_url, which is empty")
     found = looked(recording(tmp_path, "disclosure", "Hello."), "shipped", prompt=prompt)
     assert issues_of(found) == [("no_words", Severity.NOTE, Remedy.BY_HAND)]
@@ -175,7 +175,7 @@ def test_what_was_rendered_badly_is_to_be_rendered_again(tmp_path: Path) -> None
     assert (issue.severity, issue.remedy) == (Severity.NOTE, Remedy.RENDER)
 
 
-def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
+def test_an_invalid_sound_has_no_length(tmp_path: Path) -> None:
     file = tmp_path / "goodbye.wav"
     file.write_bytes(b"RIFF")
     found = looked(file)
@@ -183,7 +183,7 @@ def test_what_is_no_sound_has_no_length(tmp_path: Path) -> None:
     assert [each.severity for each in found.issues] == [Severity.FAULT]
 
 
-def test_why_the_service_would_not_take_a_file_is_told_if_nothing_else_is(
+def test_why_the_service_refuses_a_file_is_reported_if_no_other_issue_is(
     rendered: PromptsCli,
 ) -> None:
     settings = rendered.settings
@@ -217,7 +217,7 @@ def test_hd_voice_has_twice_the_rate(tmp_path: Path, rate: int) -> None:
     assert issues_of(as_read(file)) == ([] if rate == 16000 else [issue])
 
 
-def test_hd_voice_that_is_no_sound_is_a_fault(tmp_path: Path) -> None:
+def test_an_invalid_hd_version_is_a_fault(tmp_path: Path) -> None:
     file = recording(tmp_path, "goodbye", "Goodbye.")
     file.with_suffix(".wav16").write_bytes(b"")
     (issue,) = as_read(file).issues

@@ -35,7 +35,7 @@ def test_digits_are_needed_where_they_are_not_the_pbxs() -> None:
     assert own[-10:] == DIGIT_PROMPTS
 
 
-def test_a_default_that_is_said_is_needed_too() -> None:
+def test_the_prompt_of_a_say_default_is_required() -> None:
     said = {"kind": "say", "prompt": "caller-id-offer"}
     assert "caller-id-offer" in required_names(line(default=said))
 
@@ -54,7 +54,7 @@ def test_texts_have_the_brand_and_the_address_in_them() -> None:
     assert "maple dot example slash text" in text.text
 
 
-def test_a_line_may_have_texts_of_its_own() -> None:
+def test_a_line_may_override_texts() -> None:
     cli = line(texts={"en": {"goodbye": "Thank you for calling {brand}."}})
     (goodbye,) = [each.text for each in required_prompts(cli, Script()) if each.name == "goodbye"]
     assert goodbye is not None

@@ -21,7 +21,7 @@ def sources(cli: PromptsCli) -> PromptSources:
     return prompt_sources(settings, settings.lines["shop"])
 
 
-def test_what_nobody_replaced_is_the_packages_own(cli: PromptsCli) -> None:
+def test_a_prompt_that_is_not_replaced_is_the_shipped_one(cli: PromptsCli) -> None:
     found = sources(cli).find("goodbye", "en")
     assert found is not None
     assert (found.source, found.file) == ("shipped", SHIPPED / "en" / "goodbye.wav")
@@ -60,11 +60,11 @@ def test_a_countrys_own_prompt_wins_over_a_recording_for_the_language(tmp_path: 
     assert both.names("fr-CA") == ["goodbye"]
 
 
-def test_what_is_nowhere_is_not_found(cli: PromptsCli) -> None:
+def test_an_unknown_prompt_is_not_found(cli: PromptsCli) -> None:
     assert sources(cli).find("hello", "en") is None
 
 
-def test_a_folder_of_ones_own_stands_in_the_packages_stead(cli: PromptsCli, tmp_path: Path) -> None:
+def test_a_configured_folder_replaces_the_shipped_one(cli: PromptsCli, tmp_path: Path) -> None:
     recording(tmp_path / "prompts", "goodbye", "So long.")
     settings = cli.settings
     speech = settings.speech.model_copy(update={"prompts": tmp_path / "prompts"})
@@ -86,7 +86,7 @@ def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
     assert layer.entries["en", "busy"].text is None
 
 
-def test_a_sound_that_is_no_longer_there_is_told_of(rendered: PromptsCli) -> None:
+def test_a_sound_that_was_deleted_is_reported(rendered: PromptsCli) -> None:
     settings = rendered.settings
     folder = rendered_folder(settings, settings.lines["shop"])
     (folder / read_manifest(folder)["en", "busy"]["file"]).unlink()

@@ -148,7 +148,7 @@ def test_resampling_leaves_no_alias() -> None:
         ({"level": np.nan, "subtype": "FLOAT"}, "not_numbers"),
     ],
 )
-def test_what_is_no_usable_speech_is_refused(
+def test_unusable_speech_is_refused(
     tone: Callable[..., Path], tmp_path: Path, options: dict[str, float], code: str
 ) -> None:
     with pytest.raises(BadAudio) as caught:

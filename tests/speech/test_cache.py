@@ -61,7 +61,7 @@ async def test_hd_voice_that_cannot_be_played_counts_as_none_and_does_not_stay(
     assert not wide.exists()
 
 
-async def test_garbage_is_not_kept(tmp_path: Path) -> None:
+async def test_an_invalid_sound_is_not_cached(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "speech")
     async with cache.work_folder() as place:
         (place / "in.wav").write_bytes(b"garbage")
@@ -79,7 +79,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_hd_voice_lies_beside_where_the_engine_gave_it(
+async def test_an_hd_version_is_cached_if_the_engine_rendered_it(
     tmp_path: Path, tone: Callable[..., Path]
 ) -> None:
     cache = Cache(tmp_path / "speech")
@@ -114,7 +114,7 @@ async def test_a_text_larger_than_all_is_kept_for_the_call_that_wants_it(
     assert names(tmp_path / "speech") == ["large.wav"]
 
 
-async def test_what_another_process_let_go_meanwhile_is_no_fault(
+async def test_a_file_deleted_by_another_process_is_not_a_fault(
     tmp_path: Path, tone: Callable[..., Path]
 ) -> None:
     (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")

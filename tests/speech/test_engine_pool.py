@@ -94,7 +94,7 @@ async def test_after_the_last_a_new_one_is_made(made: list[Voice]) -> None:
     assert [(voice.started, voice.closed) for voice in made] == [(1, 1), (1, 1)]
 
 
-def test_what_the_pbx_speaks_is_not_shared() -> None:
+def test_pbx_engines_are_not_shared() -> None:
     pool = EnginePool()
     assert isinstance(pool.build(EngineSpec("pbx", command=("Flite", "{text}"))), PbxEngine)
 

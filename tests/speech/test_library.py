@@ -150,7 +150,7 @@ def sound() -> Path:
 @pytest.mark.parametrize(
     ("text", "language"), [("", "en"), ("\r\n\x00", "en"), (TEXT, ""), (TEXT, "../x")]
 )
-async def test_what_nobody_could_say_is_skipped_and_counted(
+async def test_a_text_that_no_engine_renders_is_skipped_and_counted(
     library: Callable[..., Library], held: Held, text: str, language: str
 ) -> None:
     books = library(held)
@@ -166,7 +166,7 @@ async def test_without_an_engine_unknown_texts_are_skipped(
 
 
 @pytest.mark.parametrize("garbage", ["RIFF", "<html>not found</html>"])
-async def test_garbage_from_an_engine_is_skipped_and_leaves_nothing(
+async def test_an_invalid_sound_from_an_engine_is_skipped_and_leaves_no_file(
     library: Callable[..., Library],
     engine: Callable[..., CommandEngine],
     tmp_path: Path,
@@ -177,7 +177,7 @@ async def test_garbage_from_an_engine_is_skipped_and_leaves_nothing(
     assert not left_behind(tmp_path)
 
 
-async def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
+async def test_an_unwritable_cache_does_not_fail_the_call(
     library: Callable[..., Library], held: Held, tmp_path: Path
 ) -> None:
     (tmp_path / "speech").touch()
@@ -241,7 +241,7 @@ async def test_a_rendering_goes_on_while_anybody_waits_for_it(
     assert held.asked == [(TEXT, "en")]
 
 
-async def test_a_text_wanted_anew_after_all_hung_up_is_rendered_anew(
+async def test_a_text_requested_again_after_all_hung_up_is_rendered_again(
     library: Callable[..., Library], held: Held
 ) -> None:
     books = library(held)
@@ -277,7 +277,7 @@ async def test_closing_ends_renderings_and_their_callers_go_on_without(
     assert not left_behind(tmp_path)
 
 
-async def test_no_text_stands_in_a_log_line(library: Callable[..., Library]) -> None:
+async def test_no_log_line_contains_a_text(library: Callable[..., Library]) -> None:
     with capture_logs() as logs:
         await library(Broken()).say("Call 415 555 0171", "en")
     assert [entry["event"] for entry in logs] == ["speech.engine_failed", "speech.text_skipped"]
@@ -323,7 +323,7 @@ async def test_starting_loads_the_engines_and_closing_ends_them(
 # -- a line's own prompts
 
 
-async def test_a_lines_prompts_lie_over_the_shared_ones_and_all_else_is_shared(
+async def test_a_lines_prompts_override_the_shared_ones_and_all_else_is_shared(
     library: Callable[..., Library], held: Held, tmp_path: Path
 ) -> None:
     own = tmp_path / "shop" / "fr"
@@ -414,7 +414,7 @@ def widened(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [replaced, renamed_over, gone, rivalled, widened])
-async def test_a_disclosure_that_changed_is_no_longer_what_was_read(
+async def test_a_changed_disclosure_is_not_intact(
     tmp_path: Path, disclosure: Path, change: Callable[[Path], None]
 ) -> None:
     books = Library(cache=tmp_path / "speech").with_overrides(PromptFolder(tmp_path / "own"))

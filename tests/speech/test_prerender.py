@@ -94,7 +94,7 @@ async def test_the_first_engine_that_serves_the_language_and_can_is_taken(
     assert shop(folder).prompt("busy", "fr-CA").language == "fr-CA"
 
 
-async def test_a_language_that_no_engine_serves_is_told(engine: Held, folder: Path) -> None:
+async def test_a_language_that_no_engine_serves_is_reported(engine: Held, folder: Path) -> None:
     engine.languages = frozenset({"fr"})  # type: ignore[misc]  # final, but for this test
     told: list[str | None] = []
     await render_line(texts("busy"), [engine], folder, lambda _text, problem: told.append(problem))
@@ -138,7 +138,7 @@ async def test_sounds_long_unlisted_go(
     assert shop(folder).prompt("busy", "en").samples > 16_000
 
 
-async def test_a_manifest_of_another_kind_is_not_written_over(engine: Held, folder: Path) -> None:
+async def test_an_unknown_manifest_is_not_overwritten(engine: Held, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("[]", encoding="utf-8")
     with pytest.raises(BadPrompts):

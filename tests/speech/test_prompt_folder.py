@@ -208,7 +208,7 @@ def test_a_key_counts_in_a_question_of_the_least_length() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\0\0\0\0WAVE", b"ID3"])
-def test_a_file_that_is_no_wav_is_refused(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_wav_file_is_refused(folder: Path, content: bytes) -> None:
     (folder / "en" / "closed.wav").write_bytes(content)
     assert problems(folder) == ("en/closed.wav not_wav",)
 
@@ -219,7 +219,7 @@ def test_a_file_that_cannot_be_read_is_refused(folder: Path) -> None:
     assert problems(folder) == ("en/closed.wav unreadable",)
 
 
-def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
+def test_all_problems_are_reported_at_once(folder: Path) -> None:
     (folder / "en" / "closed.wav").write_bytes(b"")
     shutil.copy(SHIPPED / "en" / "busy.wav", folder / "en" / "busy.wav")
     assert len(problems(folder)) == 2
@@ -240,7 +240,7 @@ def test_a_manifest_may_name_the_file_of_a_prompt(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["../secret.wav", "/etc/secret.wav", "en/secret", 5])
-def test_a_manifest_names_files_of_its_own_folder_only(folder: Path, file: object) -> None:
+def test_a_manifest_names_only_files_of_its_folder(folder: Path, file: object) -> None:
     manifest(folder, file=file)
     assert problems(folder)[0] == "manifest.json manifest"
 
@@ -262,7 +262,7 @@ def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
 # -- layers
 
 
-def test_the_first_folder_lies_on_top_and_one_that_is_not_there_adds_nothing(folder: Path) -> None:
+def test_the_first_folder_has_precedence_and_a_missing_one_adds_nothing(folder: Path) -> None:
     beneath = read_folder(SHIPPED)
     shelf = overlay([PromptFolder(folder / "nowhere"), PromptFolder(folder, "/pbx")], beneath)
     assert shelf["en", "closed"].path == "/pbx/en/closed"
@@ -280,7 +280,7 @@ def test_an_empty_layer_adds_nothing_but_nothing_alone_is_refused(tmp_path: Path
         read_folder(tmp_path)
 
 
-def test_what_is_wrong_with_any_layer_is_said_with_its_folder(folder: Path) -> None:
+def test_problems_of_any_layer_name_its_folder(folder: Path) -> None:
     (folder / "en" / "closed.txt").unlink()
     with pytest.raises(BadPrompts, match=f"{folder}: en/closed.wav has no text"):
         overlay([PromptFolder(folder)], {})
@@ -402,6 +402,6 @@ def test_a_text_in_another_encoding_is_refused_by_name(folder: Path, encoding: s
     assert problems(folder) == ("en/closed.wav text",)
 
 
-def test_where_an_editor_ended_lines_is_not_spoken(folder: Path) -> None:
+def test_line_breaks_in_a_text_do_not_matter(folder: Path) -> None:
     (folder / "en" / "closed.txt").write_bytes(b"We are\r\n  closed.\n")
     assert read_folder(folder)["en", "closed"].text == TEXT

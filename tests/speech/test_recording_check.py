@@ -51,7 +51,7 @@ def test_a_recording_of_the_usual_level_and_length_will_do(tone: Callable[..., P
         ),
     ],
 )
-def test_what_will_not_do_is_said_with_what_helps(
+def test_issues_name_their_fix(
     tone: Callable[..., Path], options: dict[str, Any], code: str, fix: RecordingFix
 ) -> None:
     path = tone(**{"level": 0.14, "silence": 0.1, **options})
@@ -70,7 +70,7 @@ def test_clipping_cannot_be_put_right(tmp_path: Path) -> None:
     assert ("clipped", RecordingFix.RECORD) in found
 
 
-def test_a_single_high_peak_is_no_clipping_but_too_high(tmp_path: Path) -> None:
+def test_a_single_high_peak_is_too_high_but_not_clipping(tmp_path: Path) -> None:
     samples = 0.14 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
     samples[4000] = 0.95
     assert issues(write(tmp_path, samples)) == [("peaks", RecordingFix.CONVERT)]
@@ -86,7 +86,7 @@ def test_a_word_is_too_short_to_tell_its_pace(tone: Callable[..., Path]) -> None
     assert issues(tone(level=0.14, silence=0.1, seconds=0.2), "Hi.") == []
 
 
-def test_an_original_is_kept_under_a_name_of_its_own(tone: Callable[..., Path]) -> None:
+def test_each_original_is_kept_under_a_new_name(tone: Callable[..., Path]) -> None:
     path = tone()
     kept = [keep_original(path).name for _ in range(3)]
     assert kept == ["tone.wav.original", "tone.wav.original-2", "tone.wav.original-3"]

@@ -115,7 +115,7 @@ async def test_a_first_choice_that_speaks_again_is_preferred_to_what_another_ren
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_waiting_for_a_place_is_no_fault_of_the_engines(
+async def test_waiting_for_a_free_slot_is_not_a_failure_of_the_engine(
     renderer: Callable[..., Renderer], free: Callable[..., Held]
 ) -> None:
     busy, next_best = free("busy"), free("next")

@@ -104,12 +104,12 @@ def test_a_line_may_replace_a_text() -> None:
     assert (text.text, text.version) == ("Shop says goodbye.", 0)
 
 
-def test_a_brand_with_braces_is_no_place() -> None:
+def test_braces_in_a_brand_are_not_placeholders() -> None:
     (text,) = SCRIPT.texts(LineVariables("{help}", "x"), ["en"], ["disclosure"])
     assert "calling {help}." in text.text
 
 
-def test_all_that_is_missing_is_said_at_once() -> None:
+def test_all_missing_texts_are_reported_at_once() -> None:
     line = LineVariables(
         "", texts={"en": {"busy": "{name}", "no-answer": "{digits} x", "goodbye": ""}}
     )
@@ -139,7 +139,7 @@ def test_an_address_is_read_aloud(address: str, spoken: str) -> None:
 
 
 @given(st.text())
-def test_whatever_a_line_is_called_stands_in_its_text_as_it_is(brand: str) -> None:
+def test_the_text_contains_the_brand_unchanged(brand: str) -> None:
     line = LineVariables(f"x{brand}x", "example.com")
     (text,) = SCRIPT.texts(line, ["en"], ["disclosure"])
     assert text.text.count(f"x{brand}x") >= 2

@@ -49,7 +49,7 @@ def test_only_what_asterisk_plays_rightly_is_taken(file: Path, variant: Variant)
 
 
 @named
-def test_what_helps_is_said_of_every_kind(file: Path, variant: Variant) -> None:
+def test_every_kind_of_problem_names_a_fix(file: Path, variant: Variant) -> None:
     file.write_bytes(variant.content)
     cures = [issue.fix for issue in check_recording(file, "")]
     assert max(cures, default=None) == variant.fix
@@ -105,7 +105,7 @@ def test_a_pipe_of_that_name_is_not_waited_for(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut short", "a chunk of odd size"])
-def test_what_is_cut_short_is_not_taken_for_the_whole_by_any_reader(file: Path, name: str) -> None:
+def test_no_reader_accepts_a_truncated_file(file: Path, name: str) -> None:
     content = VARIANTS[name].content
     file.write_bytes(content[:-200])
     with pytest.raises(BadAudio) as caught:

@@ -82,7 +82,7 @@ async def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         await missing.render("a text", "en", tmp_path / "out.wav")
 
 
-async def test_a_program_that_does_not_read_the_text_is_no_error_by_itself(
+async def test_a_program_may_leave_the_text_unread(
     engine: Callable[..., CommandEngine], tmp_path: Path
 ) -> None:
     program = "import sys; sys.stdin.close(); open(sys.argv[1], 'w').write('x')"
@@ -108,7 +108,7 @@ with open(sys.argv[1], "wb", buffering=0) as file:
     assert (tmp_path / "out.wav").stat().st_size == (1 << 17) + SHARED_MEMORY_BYTES
 
 
-async def test_a_sound_that_is_too_large_is_not_taken(
+async def test_a_sound_that_is_too_large_is_refused(
     engine: Callable[..., CommandEngine], tmp_path: Path
 ) -> None:
     flood = "import sys; sys.stdin.read(); open(sys.argv[1], 'wb').write(bytes(1 << 18))"

@@ -80,7 +80,7 @@ async def test_the_service_is_asked_as_openai_documents_it(tmp_path: Path) -> No
     }
 
 
-async def test_a_language_without_a_voice_of_its_own_takes_the_general_one(tmp_path: Path) -> None:
+async def test_a_language_without_a_voice_uses_the_general_one(tmp_path: Path) -> None:
     service = Service(ok(b"RIFF"))
     async with serving(service) as url:
         speaker = engine(url, key=None)
@@ -102,7 +102,7 @@ async def test_a_language_without_a_voice_of_its_own_takes_the_general_one(tmp_p
         (b"", "failed \\(RemoteProtocolError\\)"),
     ],
 )
-async def test_what_is_no_speech_is_an_error_that_tells_no_secret(
+async def test_a_response_that_is_not_speech_is_an_error_without_secrets(
     tmp_path: Path, answer: bytes, words: str
 ) -> None:
     async with serving(Service(answer)) as url:
@@ -115,7 +115,7 @@ async def test_what_is_no_speech_is_an_error_that_tells_no_secret(
     assert not (tmp_path / "out.wav").exists()
 
 
-async def test_nobody_there_is_an_error(tmp_path: Path) -> None:
+async def test_an_unreachable_service_is_an_error(tmp_path: Path) -> None:
     async with serving(Service(b"")) as url:
         pass
     speaker = engine(url)
@@ -152,7 +152,7 @@ def test_the_languages_are_those_that_have_a_voice() -> None:
     assert engine("https://example.com", languages=["en"]).languages == {"en"}
 
 
-def test_another_voice_model_or_place_sounds_different_and_the_url_is_not_told() -> None:
+def test_the_identity_depends_on_voice_model_and_url_but_does_not_contain_the_url() -> None:
     first = engine("https://example.com/tenant")
     assert "tenant" not in first.identity
     assert KEY not in repr(vars(first)["identity"])
@@ -176,9 +176,7 @@ def test_another_voice_model_or_place_sounds_different_and_the_url_is_not_told()
         ({"url": "http://localhost", "voices": {}}, "voices", "is empty"),
     ],
 )
-def test_a_service_that_could_not_be_asked_is_refused(
-    given: dict[str, Any], field: str, words: str
-) -> None:
+def test_an_unusable_service_is_refused(given: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(BadEngine, match=words) as caught:
         engine(**given)
     assert caught.value.field == field

@@ -98,14 +98,14 @@ async def test_a_sentence_that_it_cannot_say_is_an_error_but_not_its_end(
     assert await said(worker, "pid") == pid
 
 
-async def test_one_that_crashes_is_started_anew(worker: ModelProcess) -> None:
+async def test_a_process_that_crashes_is_started_again(worker: ModelProcess) -> None:
     pid = await said(worker, "pid")
     with pytest.raises(EngineError):
         await worker.ask("crash", "en")
     assert await said(worker, "pid") != pid
 
 
-async def test_one_that_was_killed_is_started_anew(worker: ModelProcess) -> None:
+async def test_a_process_that_was_killed_is_started_again(worker: ModelProcess) -> None:
     pid = await said(worker, "pid")
     process = worker._process
     assert process is not None
@@ -170,7 +170,7 @@ async def test_it_ends_with_the_bridge_even_in_the_midst_of_a_sentence(
         ("x" * 100_000, "failed"),
     ],
 )
-async def test_a_line_that_is_no_reply_ends_it(
+async def test_an_invalid_reply_stops_the_process(
     program: Callable[..., ModelProcess], reply: str, words: str
 ) -> None:
     talker = program(f"print('{{}}', flush=True)\ninput()\nprint({reply!r})")
@@ -187,14 +187,14 @@ async def test_a_line_that_is_no_reply_ends_it(
         ("print('ready')", "failed"),
     ],
 )
-async def test_one_that_cannot_be_loaded_says_why(
+async def test_a_model_that_cannot_be_loaded_names_the_reason(
     program: Callable[..., ModelProcess], text: str, words: str
 ) -> None:
     with pytest.raises(EngineError, match=words):
         await program(text).start()
 
 
-async def test_a_model_that_is_not_there_is_said_by_the_worker_itself(installed: Path) -> None:
+async def test_the_process_reports_a_missing_model(installed: Path) -> None:
     (installed / "voice.onnx").write_text("broken", encoding="utf-8")
     options = {"voices": {"en": str(installed / "voice.onnx")}}
     with pytest.raises(EngineError, match="cannot be loaded: RuntimeError: no model"):

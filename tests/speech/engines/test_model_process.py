@@ -41,7 +41,7 @@ def test_each_request_has_its_reply_in_order() -> None:
     )
 
 
-def test_a_model_that_cannot_be_loaded_is_told_in_short() -> None:
+def test_a_model_that_cannot_be_loaded_is_reported_in_short() -> None:
     def load() -> Echo:
         raise ImportError("no such thing" * 100)
 
@@ -59,7 +59,7 @@ def test_the_end_of_the_requests_is_the_end_of_the_process() -> None:
     assert ended.wait(10)
 
 
-def test_a_worker_speaks_with_the_model_it_is_told_to_load(
+def test_a_model_process_speaks_with_the_given_model(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (installed / "voice.onnx").touch()

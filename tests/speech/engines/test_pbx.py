@@ -34,12 +34,12 @@ def test_what_would_mean_something_to_an_application_is_taken_out(text: str, spo
 
 
 @pytest.mark.parametrize("text", ["", '"()"', "x" * (MAX_TEXT_BYTES + 1)])
-def test_a_text_without_words_or_too_long_for_a_command_is_not_taken(text: str) -> None:
+def test_a_text_without_words_or_too_long_for_a_command_is_refused(text: str) -> None:
     assert PbxEngine(["Flite", "{text}"]).speech(text, "en") is None
 
 
 @given(st.text())
-def test_no_text_holds_an_expression_or_a_quote_any_more(text: str) -> None:
+def test_special_characters_are_removed_from_every_text(text: str) -> None:
     speech = PbxEngine(["Flite", "{text}"]).speech(text, "en")
     if speech is not None:
         assert not set('"\\{}[]()') & set(speech.arguments[0])
@@ -68,6 +68,6 @@ def test_a_command_that_could_not_work_is_refused(command: list[str], words: str
 
 
 @pytest.mark.parametrize("application", ["System", "TRYSYSTEM", "ExecIf", "AGI", "MixMonitor"])
-def test_an_application_that_runs_programs_is_no_voice(application: str) -> None:
+def test_an_application_that_runs_programs_is_refused(application: str) -> None:
     with pytest.raises(BadEngine, match="speech application"):
         PbxEngine([application, "{text}"])

@@ -55,7 +55,7 @@ def test_voices_that_are_not_there_are_refused(voice: Path) -> None:
         piper_engine({"en": str(voice)})
 
 
-def test_a_package_of_several_voices_does_not_say_which(voice: Path) -> None:
+def test_a_package_with_several_voices_is_refused(voice: Path) -> None:
     voice.with_name("jim.onnx").touch()
     with pytest.raises(BadEngine, match="with 2 voices"):
         piper_engine({"en": "joe-voice"})
