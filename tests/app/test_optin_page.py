@@ -196,9 +196,9 @@ def _german() -> dict[str, Any]:
 def test_the_page_promises_a_connection_only_where_the_default_destination_connects(
     default: dict[str, Any], *, connected: bool
 ) -> None:
-    optin = described(settings(default=default))
-    (without_text,) = [step for step in optin.steps if "no text is sent. " in step.text]
-    prompts = {prompt.name for prompt in optin.prompts["en"]}
+    shown = described(settings(default=default))
+    (without_text,) = [step for step in shown.steps if "no text is sent. " in step.text]
+    prompts = {prompt.name for prompt in shown.prompts["en"]}
     assert ("declined" in prompts) is connected
     assert ("Connecting you" in without_text.says[0]) is connected
     assert (
