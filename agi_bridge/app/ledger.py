@@ -59,7 +59,7 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
     if not there and not create:
         place = settings.ledger.url or where
         raise LedgerUnavailable(
-            f"{place}: no ledger found; `agi-bridge serve` creates it at its first start"
+            f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start"
         )
     keys, made = await asyncio.to_thread(
         load_keys,

@@ -316,7 +316,7 @@ async def test_a_running_service_is_noted(tmp_path: Path) -> None:
             async with service_lock(settings):
                 pass
     notes = [each.text for each in found if each.level is Level.NOTE]
-    assert notes == [f"{machine.state}/serve.lock: an agi-bridge is running with this state_dir"]
+    assert notes == [f"{machine.state}/serve.lock: agi-bridge is running with this state_dir"]
 
 
 # PostgreSQL
