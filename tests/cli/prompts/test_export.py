@@ -98,7 +98,7 @@ def test_a_folder_in_use_is_left_alone(cli: PromptsCli) -> None:
     folder = exported(cli)
     told = cli("export", "--line", "shop", "--out", folder)
     assert (told.status, told.out) == (2, "")
-    assert told.err == f"agi-bridge: --out: {folder} is there already; name a new folder\n"
+    assert told.err == f"agi-bridge: --out: {folder} already exists; name a new folder\n"
 
 
 def test_what_is_written_is_told(cli: PromptsCli) -> None:
