@@ -154,7 +154,7 @@ def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: Promp
 def test_a_disclosure_above_thirty_seconds_is_warned_of(rendered: PromptsCli) -> None:
     told = rendered.configure(brand="Maple Books", pace=0.09)("render", "--line", "shop")
     assert told.status == 0
-    warning = r"^warning: en: the disclosure takes 3[0-9]\.[0-9] s; above 30 s callers hang up$"
+    warning = r"^warning: en: the disclosure takes 3[0-9]\.[0-9] s; callers hang up after 30 s$"
     assert re.search(warning, told.out, re.MULTILINE)
 
 
