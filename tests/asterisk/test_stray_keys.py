@@ -92,7 +92,7 @@ class OddCaller:
             await arrives(self._call, self._asks)
             slip = self._random.choice(["none", "hash", "doubled", "early", "late 2"])
             await self._press(self._with(slip))
-            if slip == "early":  # reading back takes 3.4 s
+            if slip == "early":  # reading back takes 5 s
                 await asyncio.sleep(self._random.uniform(0, 2.5))
                 await self._press(self._random.choice("0123456789"))
             if slip in {"none", "hash", "late 2"}:

@@ -42,10 +42,8 @@ SHORT_MS = 700
 """How much of each recording the short prompts keep: enough to tell them apart."""
 QUESTION_MS = 1000
 """How much of a question: a shorter one is refused."""
-DIGIT_MS = 150
-"""How much of each digit; nobody listens to these."""
-EDGE_MS = 60
-"""Silence at the beginning of a recording, left out of digits."""
+DIGIT_MS = 300
+"""How much of each digit: enough to tell it apart, and for it not to be refused as silent."""
 
 
 def tone(hertz: float, seconds: float) -> array[int]:
@@ -74,7 +72,6 @@ def shorten(into: Path) -> None:
             kept = QUESTION_MS if source.stem in QUESTIONS else SHORT_MS
             if source.stem.startswith("digit-"):
                 kept = DIGIT_MS
-                sound.setpos(8 * EDGE_MS)
             cut.writeframes(sound.readframes(8 * kept))
         text = library.prompt(source.stem, source.parent.name).text
         target.with_suffix(".txt").write_text(text, encoding="utf-8")
