@@ -28,6 +28,8 @@ from agi_bridge.consent import (
     ConsentRecord,
     DisclosureHeard,
     NumberEntered,
+    Prompt,
+    SendingFacts,
     State,
 )
 from agi_bridge.consent.ledger import Ledger
@@ -50,6 +52,7 @@ HEARD = DisclosureHeard(
     samples=160_000,
     endpos=160_000,
 )
+SENDING = SendingFacts(texts_from=None, platform="hook", first_text="Thank you for calling.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +90,31 @@ def consent(number: int) -> ConsentRecord:
         ),
         RULES,
     )
+    dialogue = record.dialogue
+    dialogue.played(sound("language-menu-item"), 16_000)
+    dialogue.key_pressed("1")
     record.disclosed(HEARD)
+    dialogue.played(sound("enter-number"), 16_000)
+    dialogue.digits_keyed(10, "full")
     entered = NumberEntered(
         e164=caller, digits=caller[2:], number_type="FIXED_LINE_OR_MOBILE", region="US",
         library="phonenumbers 9", tries=0, ani_match="same",
     )  # fmt: skip
     record.entered(entered)
-    record.key_pressed("confirm", 31_000, "1")
+    dialogue.played(sound("you-entered"), 16_000)
+    dialogue.said(10, whole=True)
+    dialogue.played(sound("confirm-number"), 16_000)
+    dialogue.key_pressed("1")
     record.confirmed("number_then_1")
-    record.submitting()
+    record.submitting(SENDING)
     return record
+
+
+def sound(name: str) -> Prompt:
+    """A recording of the dialogue."""
+    return Prompt(
+        name=name, language="en", text_sha256="2" * 64, audio_sha256="3" * 64, samples=16_000
+    )
 
 
 class Store:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from agi_bridge.app.current import CurrentServices
+    from agi_bridge.call import Services
     from agi_bridge.consent.ledger import Maintenance
 
 CHORE_SECONDS: Final = 60.0
 """How long a chore that broke is left alone."""
 ANCHOR_SECONDS: Final = 15.0
 """How long the last checkpoint may take: a database that hangs must not hold up the end."""
+LEDGER_RETRY_SECONDS: Final = 0.5
+"""Between two tries to store outcomes at the stop."""
 LEDGER_SECONDS: Final = 10.0
 """How long the ledger may take, at the stop, before and after a submission."""
 
@@ -82,10 +85,20 @@ async def resubmitting(current: CurrentServices, stop: Stop) -> AsyncIterator[No
         for task in (work, forced):
             task.cancel()
         await asyncio.wait({work, forced})
+        await _store_outcomes(services)
+
+
+async def _store_outcomes(services: Services) -> None:
+    """Store outcomes that the ledger did not take when they came; another process may have it."""
+    until = asyncio.get_running_loop().time() + LEDGER_SECONDS
+    while True:
         try:
-            await services.deferred_outcomes.store(services.ledger)
+            return await services.deferred_outcomes.store(services.ledger)
         except LedgerUnavailable as error:
-            structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
+            if asyncio.get_running_loop().time() >= until:
+                structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
+                return None
+        await asyncio.sleep(LEDGER_RETRY_SECONDS)
 
 
 async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event) -> None:

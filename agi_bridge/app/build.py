@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agi_bridge.agi import SAFE_APPLICATIONS
+from agi_bridge.app.registration import register_content
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call import DeferredOutcomes, DialledCalls, Services
+from agi_bridge.consent import LedgerLost
 from agi_bridge.hook import Breaker, HookClient
 from agi_bridge.observe import Metrics
-from agi_bridge.speech import BadPrompts, Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -60,7 +60,8 @@ async def build_services(
         lines = await asyncio.to_thread(line_libraries, settings, prompts)
         await asyncio.to_thread(warn_of_old_words, settings, lines)
         async with hook_client(settings) as client:
-            await keep_disclosures(settings, lines, ledger)
+            with suppress(LedgerLost):  # logged; no consent is taken, and callers go on
+                await register_content(settings, lines, ledger)
             if before is not None:  # at a start, calls do not wait for the models
                 await prompts.start()
             yield Services(
@@ -77,26 +78,6 @@ async def build_services(
             )
     finally:
         await prompts.close()
-
-
-async def keep_disclosures(
-    settings: Settings, prompts: Mapping[str, Library], ledger: Ledger
-) -> None:
-    """Put every disclosure that a caller may hear into the ledger, text and sound.
-
-    Raises:
-        LedgerUnavailable: the database did not take it.
-        BadPrompts: a file is no longer the one that was read; the hash kept would be another's.
-    """
-    for line in settings.lines.values():
-        for language in line.languages:
-            recording = prompts[line.name].prompt(line.disclosure, language)
-            wav = await asyncio.to_thread(recording.wav.read_bytes)
-            if hashlib.sha256(wav).hexdigest() != recording.sha256:
-                raise BadPrompts([Problem("changed").of(recording.wav)])
-            await ledger.register_disclosure(
-                recording.language, recording.text, recording.sha256, wav
-            )
 
 
 def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:

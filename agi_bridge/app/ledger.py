@@ -6,13 +6,13 @@ import asyncio
 import fcntl
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
-from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerUnavailable
+from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
 from agi_bridge.consent.signing import (
     CheckpointPublisher,
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from agi_bridge.consent.signing import Sink
     from agi_bridge.settings import Settings
 
+NEWEST_CHECKPOINTS: Final = 100
+"""How many of the file's last checkpoints the database is held against at a start; bridges that
+share the file may each have written some of them."""
+
 
 def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[Path, ...]]:
     """Return the keys of a configuration, and the key files just created. Blocks.
@@ -42,11 +46,14 @@ def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[
     return Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=create)
 
 
-async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
+async def open_ledger(
+    settings: Settings, *, create: bool = False, owner: str | None = None
+) -> Ledger:
     """Open the ledger of a configuration.
 
-    Only the service creates what is missing (`create`), after `require_start_checks` has passed. A
-    command run by the wrong account or with the wrong configuration must not create another one.
+    Only the service makes what is missing (`create`): a command run by the wrong account or with
+    the wrong configuration must not begin a second ledger. It does so after `require_start_checks`
+    has passed. `owner` is the name that submissions are leased to; None is the service's.
 
     Raises:
         LedgerUnavailable: the database is missing, cannot be opened, or has another version.
@@ -71,7 +78,7 @@ async def open_ledger(settings: Settings, *, create: bool = False) -> Ledger:
         log.warning("keys.created", advice=backup_advice(made))
     for path in await asyncio.to_thread(world_accessible_key_files, settings.keys_dir):
         log.warning("keys.world_accessible", file=str(path))
-    return await Ledger.open(where, keys)
+    return await Ledger.open(where, keys, owner=owner, home=settings.state_dir if create else None)
 
 
 def require_start_checks(settings: Settings) -> None:
@@ -135,10 +142,11 @@ def service_is_running(settings: Settings) -> bool:
 
 
 async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
-    """Log an error if the ledger does not match the last checkpoint in the checkpoint file.
+    """Hold the ledger against the newest checkpoints in the file.
 
-    This happens if the database was restored from an older copy or is new. Events written from then
-    on contradict the checkpoints, as if the chain had been rebuilt.
+    Where an older copy of the database was put back, or none, revocations may be missing, and what
+    is written from then on would contradict the checkpoints. So no consent is taken, callers go on
+    without a text, and the log says so.
 
     Raises:
         LedgerUnavailable: the database failed.
@@ -149,20 +157,10 @@ async def check_for_lost_events(settings: Settings, ledger: Ledger) -> None:
     except (BadCheckpoint, OSError) as error:
         structlog.get_logger().error("checkpoint.file_unreadable", reason=str(error))
         return
-    last = max(
-        (each for each in kept if each.ledger_id == ledger.ledger_id),
-        key=lambda each: each.seq,
-        default=None,
-    )
-    if last is None or not last.is_genuine:
-        return
-    there = await ledger.rows(first=last.seq, last=last.seq)
-    if [row.hash for row in there] != [last.hash]:
-        structlog.get_logger().error(
-            "ledger.contradicts_checkpoint",
-            file=str(path),
-            seq=last.seq,
-        )
+    try:
+        await ledger.expect(kept[-NEWEST_CHECKPOINTS:])
+    except LedgerLost:
+        structlog.get_logger().error("ledger.contradicts_checkpoint", file=str(path))
 
 
 def checkpoint_publisher(settings: Settings) -> CheckpointPublisher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import secrets
 import signal
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -201,7 +202,7 @@ async def serve_stdio(settings: Settings) -> None:
     Raises what `open_ledger` and `build_services` raise when it cannot start.
     """
     async with (
-        await open_ledger(settings, create=True) as ledger,
+        await open_ledger(settings, create=True, owner=secrets.token_hex(16)) as ledger,
         build_services(settings, ledger) as services,
     ):
         await stdio.run(CallHandler(services), applications=applications(settings))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack, asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -34,6 +34,7 @@ from agi_bridge.app.ledger import (
 )
 from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
+from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.net import bind
 from agi_bridge.observe import Metrics, set_log_level
@@ -345,7 +346,9 @@ async def settle_open(ledger: Ledger) -> None:
     Raises:
         LedgerUnavailable: the database failed.
     """
-    left_open = await ledger.recover()
+    left_open = 0
+    with suppress(LedgerLost):  # logged; nothing is stored
+        left_open = await ledger.recover()
     if left_open:
         structlog.get_logger().warning(
             "service.open_submissions_settled",

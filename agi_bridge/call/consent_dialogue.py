@@ -105,13 +105,13 @@ class ConsentDialogue:
         ]
         for _ in range(2):
             key = await choose(
-                self._context.channel,
+                self._context,
                 prompts,
                 "".join(items),
                 self._context.line.consent.language_seconds,
             )
             if key in items:
-                self._note_key("language", key)
+                self._context.dialogue.key_pressed(key)
                 # Pressed twice, the key would also answer the opt-out offer that follows.
                 if key == self._context.line.consent.opt_out_key:
                     await await_key(self._context.channel, STAR, QUIET_SECONDS)
@@ -130,9 +130,12 @@ class ConsentDialogue:
         self._context.log_entry.step("opt_out_offer")
         digits = DigitSounds(self._context)
         offer = [self._context.prompt("opt-out-offer"), *await digits.sounds(key)]
-        pressed = await play(self._context.channel, offer, key)
+        pressed = await play(self._context, offer, key)
         pressed = pressed or await self._context.channel.wait_for_digit(OPT_OUT_SECONDS)
-        return OptedOut() if pressed == key else None
+        if pressed != key:
+            return None
+        self._context.dialogue.key_pressed(key)
+        return OptedOut()
 
     async def _disclose(self) -> Declined | None:
         """Play the disclosure, which only `*` interrupts, and record how much of it was played."""
@@ -150,9 +153,9 @@ class ConsentDialogue:
             self._record.disclosed(_heard(recording, 0))
             raise
         heard = _heard(recording, playback.endpos)
-        self._record.disclosed(heard)
+        self._record.disclosed(heard, cut=bool(playback.digit))
         if playback.digit:
-            self._note_key("disclosure", playback.digit)
+            self._context.dialogue.key_pressed(playback.digit)
             return Declined("star")
         # Old releases of Asterisk report a missing file as played, with endpos 0.
         return None if heard.complete else Declined("disclosure_not_heard")
@@ -164,7 +167,6 @@ class ConsentDialogue:
             question=["confirm-number"],
             confirms=self._context.line.consent.act != "number",
             accept=self._entered,
-            note_key=self._note_key,
         )
         entered = await entry.obtain()
         return entered if isinstance(entered, Declined) else None
@@ -193,9 +195,6 @@ class ConsentDialogue:
             return "same" if caller.e164 == number.e164 else "different"
         return "hidden" if self._context.channel.environment.caller_id is None else "invalid"
 
-    def _note_key(self, prompt: str, key: str) -> None:
-        self._record.key_pressed(prompt, self._context.log_entry.elapsed_ms, key)
-
 
 def may_be_texted_now(number: str, line: Line) -> bool:
     """Return whether the line's quiet hours allow a text to this number now.
@@ -211,6 +210,8 @@ def may_be_texted_now(number: str, line: Line) -> bool:
 def _heard(recording: Recording, endpos: int) -> DisclosureHeard:
     return DisclosureHeard(
         text=recording.text,
+        known_sha256=recording.text_sha256,
+        name=recording.name,
         language=recording.language,
         audio_sha256=recording.sha256,
         samples=recording.samples,

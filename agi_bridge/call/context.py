@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agi_bridge import phone
 from agi_bridge.call.services import DialledCalls
 from agi_bridge.call.variables import CHANNEL_LANGUAGE
+from agi_bridge.consent import Dialogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,7 @@ class CallContext:
         caller: the caller ID, or None if it is missing or not a number.
         dialled_calls: knows whether a stop was asked for, and the calls that it leaves to the PBX.
         choice: the caller's language; read it through `language`.
+        dialogue: what the caller hears and keys, for the consent record.
     """
 
     channel: Channel
@@ -51,6 +53,7 @@ class CallContext:
     caller: PhoneNumber | None = None
     dialled_calls: DialledCalls = field(default_factory=DialledCalls)
     choice: LanguageChoice = field(default_factory=LanguageChoice)
+    dialogue: Dialogue = field(default_factory=Dialogue)
 
     @property
     def language(self) -> str:

@@ -26,6 +26,7 @@ from agi_bridge.consent import (
     CallMetadata,
     ConsentError,
     ConsentRecord,
+    Dialogue,
     KnownOutage,
     State,
     Withheld,
@@ -75,8 +76,15 @@ class CallHandler:
             log_entry.note(line=line.name)
             caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
             library = self._services.library_for(line)
-            dialled_calls = self._services.dialled_calls
-            context = CallContext(channel, line, library, log_entry, caller, dialled_calls)
+            context = CallContext(
+                channel,
+                line,
+                library,
+                log_entry,
+                caller,
+                self._services.dialled_calls,
+                dialogue=Dialogue(lambda: log_entry.elapsed_ms),
+            )
             await Call(self._services, context, called).run()
         finally:
             log_entry.write()
@@ -87,6 +95,7 @@ class Call:
     """One call on one line."""
 
     __slots__ = (
+        "_caller_is_trusted",
         "_consent_id",
         "_context",
         "_dialogue",
@@ -102,7 +111,9 @@ class Call:
         self._services = services
         self._context = context
         self._consent_id: str | None = None  # once it is stored
-        self._record = ConsentRecord(_metadata(services, context, called), _rules(context.line))
+        metadata = _metadata(services, context, called)
+        self._caller_is_trusted = metadata.caller_is_trusted
+        self._record = ConsentRecord(metadata, _rules(context.line), context.dialogue)
         self._preparation = services.hook.prepare()
         self._dialogue = ConsentDialogue(context, self._record, self._preparation.start)
         self._executor = PlanExecutor(context)
@@ -180,10 +191,15 @@ class Call:
         line = self._context.line
         if line.consent.returning != "skip" or self._context.caller is None:
             return None
+        if not self._caller_is_trusted:  # anyone can show another's number
+            return None
         try:
             return await self._wait_for(
                 self._services.ledger.active_consent(
-                    self._context.caller.e164, line.brand, line.purpose
+                    self._context.caller.e164,
+                    line.brand,
+                    line.purpose,
+                    max_age_days=line.consent.consent_days,
                 )
             )
         except KnownOutage:  # already logged
@@ -201,7 +217,11 @@ class Call:
         context.log_entry.step("returned")
         if not may_be_texted_now(caller.e164, context.line):
             return await self._decline("quiet_hours")
-        self._record.returned(active.consent_id, region=caller.region)
+        self._record.returned(
+            active.consent_id,
+            region=caller.region,
+            max_age_days=context.line.consent.consent_days,
+        )
         return await self._submit()
 
     async def _decline(self, reason: str) -> Plan:
@@ -256,7 +276,7 @@ class Call:
         async with self._context.channel.shielded():
             reference = f"{self._record.id} {which}"
             revoked = await self._wait_for(
-                opt_out.revoke(self._services, number, self._context.line, reference)
+                opt_out.revoke(self._services, number, self._context, reference)
             )
             await self._wait_for(
                 store_final_state(self._services, self._context.line, self._record)
@@ -374,6 +394,7 @@ def _metadata(
         # The rest of a channel's name may hold the caller's number: PJSIP/+1415...-00000001.
         channel=(environment.channel or "").partition("/")[0],
         attestation=attestation if attestation in ATTESTATIONS else None,
+        caller_id_trust=line.consent.caller_id_trust,
         server=SERVER,
         tz=line.timezone,
         clock_synced=clock_synchronised(),

@@ -15,14 +15,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
+from agi_bridge.consent import Prompt
+from agi_bridge.speech import DIGIT_PROMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agi_bridge.agi import Channel, PlaybackResult
+    from agi_bridge.call.context import CallContext
+    from agi_bridge.consent import EntryEnd
     from agi_bridge.speech import Recording
 
 DIGITS: Final = "0123456789"
@@ -33,9 +37,6 @@ QUIET_SECONDS: Final = 1.5
 """Seconds without a key after which an entry has ended; slow typists need over a second."""
 _MAX_DISCARDED: Final = 50
 """Most keys that are discarded; otherwise a stuck key would hold the call forever."""
-
-EntryEnd = Literal["full", "hash", "star", "pause", "silence", "time"]
-"""How an entry ended: all digits, `#`, `*`, a pause, no key at all, or the overall timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ def see_heard(recording: Recording, played: PlaybackResult) -> None:
 
 
 async def play(
-    channel: Channel, sounds: Iterable[Recording | str], escape: str, *, whole: bool = False
+    context: CallContext, sounds: Iterable[Recording | str], escape: str, *, whole: bool = False
 ) -> str:
     """Play sounds in order; return the key of `escape` that interrupted them, or ''.
 
+    What was played goes into the dialogue's record; the key does not, as it may be a number's.
+
     Args:
-        channel: the caller's channel.
+        context: the call.
         sounds: recordings, and digits for the PBX to say.
         escape: the keys that interrupt; others are ignored.
         whole: each recording must be played to its end or to the key.
@@ -97,19 +100,50 @@ async def play(
     """
     for sound in sounds:
         if isinstance(sound, str):
-            key = await channel.say_digits(sound, escape)
+            key = await context.channel.say_digits(sound, escape)
+            context.dialogue.said(len(sound), whole=not key)
         else:
-            played = await channel.stream_file(sound.path, escape, length=sound.seconds)
-            if whole:
-                see_heard(sound, played)
-            key = played.digit
+            key = (await play_recording(context, sound, escape, whole=whole)).digit
         if key:
             return key
     return ""
 
 
+async def play_recording(
+    context: CallContext, recording: Recording, escape: str, *, whole: bool = False
+) -> PlaybackResult:
+    """Play one recording, and put it into the dialogue's record.
+
+    A single digit is recorded as said, not by its name: it may be a number's.
+
+    Raises:
+        AGIAppError: the recording is missing.
+        AGIHangup: the caller has gone; how far it came is then not known.
+        NotHeardError: with `whole`, no key interrupted it, and it ended before its end.
+    """
+    played = await context.channel.stream_file(recording.path, escape, length=recording.seconds)
+    if recording.name in DIGIT_PROMPTS:
+        context.dialogue.said(1, whole=not played.digit)
+    else:
+        context.dialogue.played(prompt_of(recording), played.endpos, cut=bool(played.digit))
+    if whole:
+        see_heard(recording, played)
+    return played
+
+
+def prompt_of(recording: Recording) -> Prompt:
+    """A recording as the dialogue's record names it."""
+    return Prompt(
+        name=recording.name,
+        language=recording.language,
+        text_sha256=recording.text_sha256,
+        audio_sha256=recording.sha256,
+        samples=recording.samples,
+    )
+
+
 async def read_number(
-    channel: Channel,
+    context: CallContext,
     prompts: Iterable[Recording],
     *,
     timing: Timing,
@@ -118,12 +152,24 @@ async def read_number(
     """Play prompts, which any key interrupts, and read a number.
 
     Args:
-        channel: the caller's channel.
+        context: the call; its dialogue gets how many digits were keyed.
         prompts: recordings.
         timing: the three timeouts; the overall one starts at the first digit.
         most_digits: returns the longest possible entry for the digits so far.
     """
-    key = await play(channel, prompts, KEYS) or await channel.wait_for_digit(timing.first)
+    keyed = await _read_digits(context, prompts, timing, most_digits)
+    context.dialogue.digits_keyed(len(keyed.digits), keyed.ended_by)
+    return keyed
+
+
+async def _read_digits(
+    context: CallContext,
+    prompts: Iterable[Recording],
+    timing: Timing,
+    most_digits: Callable[[str], int],
+) -> KeyedDigits:
+    channel = context.channel
+    key = await play(context, prompts, KEYS) or await channel.wait_for_digit(timing.first)
     if not key:
         return KeyedDigits("", "silence")
     clock = asyncio.get_running_loop().time
@@ -146,12 +192,12 @@ async def read_number(
             return KeyedDigits(digits, "pause" if left > timing.between else "time")
 
 
-async def choose(channel: Channel, sounds: Iterable[Recording], keys: str, wait: float) -> str:
+async def choose(context: CallContext, sounds: Iterable[Recording], keys: str, wait: float) -> str:
     """Play sounds, which a key of `keys` interrupts, then wait; return the key, or ''.
 
     A key outside `keys` is returned too, so that the caller of this function can ask again.
     """
-    return await play(channel, sounds, keys) or await channel.wait_for_digit(wait)
+    return await play(context, sounds, keys) or await context.channel.wait_for_digit(wait)
 
 
 async def await_key(channel: Channel, among: str, seconds: float) -> str:

@@ -32,9 +32,10 @@ from agi_bridge.call.keypad import (
     await_key,
     most_digits_keyed,
     play,
+    play_recording,
     read_number,
-    see_heard,
 )
+from agi_bridge.consent import EARLY_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,9 +47,6 @@ CHANGE_KEY: Final = "2"
 READ_BACK_PAUSE: Final = 0.4
 """Seconds between the groups of digits; a key pressed then counts."""
 
-EARLY_SAMPLES: Final = SAMPLES_PER_SECOND
-"""Position in the question from which a digit counts. Nobody has understood the question earlier,
-and a key that was pressed during the read-back may be released here."""
 QUESTION_STARTS: Final = 3
 """How often early keys restart the question within one try."""
 
@@ -84,7 +82,6 @@ class NumberEntry:
         confirms: False if keying the number is enough.
         accept: called with each valid number, its digits as keyed, and the number of earlier
             tries; may return a reason to refuse the number.
-        note_key: called with the prompt's name and the key for each key outside the number.
     """
 
     __slots__ = (
@@ -92,7 +89,6 @@ class NumberEntry:
         "_confirms",
         "_context",
         "_digits",
-        "_note_key",
         "_question",
     )
 
@@ -103,14 +99,12 @@ class NumberEntry:
         question: Sequence[str],
         confirms: bool = True,
         accept: Callable[[phone.PhoneNumber, str, int], str | None] = lambda *_: None,
-        note_key: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self._context = context
         self._digits = DigitSounds(context)
         self._question = question
         self._confirms = confirms
         self._accept = accept
-        self._note_key = note_key
 
     async def obtain(self) -> phone.PhoneNumber | Declined:
         """Ask until a number is confirmed or refused, or all tries are used.
@@ -126,16 +120,12 @@ class NumberEntry:
         left_over = False
         for tries in range(self._context.line.consent.entry_tries):
             if left_over and await self._star_left_over():
-                return self._star("number")
+                return self._star()
             self._context.log_entry.step("number")
             keyed = await self._ask([apology, "enter-number"] if apology else ["enter-number"])
             if keyed.ended_by == "star":
-                return self._star("number")
-            left_over = keyed.ended_by in {
-                "full",
-                "hash",
-                "time",
-            }  # otherwise a long silence ended it
+                return self._star()
+            left_over = keyed.ended_by in {"full", "hash", "time"}  # else a long silence ended it
             number, apology = self._understand(keyed.digits)
             if number is None:
                 continue
@@ -156,14 +146,14 @@ class NumberEntry:
         """Wait until the caller stops keying; return whether a `*` was among the keys."""
         return await await_key(self._context.channel, STAR, QUIET_SECONDS) == STAR
 
-    def _star(self, prompt: str) -> Declined:
-        self._note_key(prompt, STAR)
+    def _star(self) -> Declined:
+        self._context.dialogue.key_pressed(STAR)
         return Declined("star")
 
     async def _ask(self, prompts: Sequence[str]) -> KeyedDigits:
         consent = self._context.line.consent
         return await read_number(
-            self._context.channel,
+            self._context,
             [self._context.prompt(name) for name in prompts],
             timing=Timing(
                 consent.first_digit_seconds, consent.between_digits_seconds, consent.entry_seconds
@@ -209,18 +199,18 @@ class NumberEntry:
         asked = False  # a caller who heard the whole question may answer during its repetition
         for _ in range(self._context.line.consent.confirm_tries):
             if key := await self._read_back(keyed.digits):
-                self._note_key("read_back", key)
+                self._context.dialogue.key_pressed(key)
                 return _ANSWERS[key] if key == STAR or (asked and key in _ANSWERS) else "too_many"
             answer = await self._ask_question()
             if not answer:
                 asked = answer is not None
                 continue
-            self._note_key("confirm", answer)
+            self._context.dialogue.key_pressed(answer)
             if answer in _ANSWERS:
                 return _ANSWERS[answer]
             asked = False
             if await self._star_left_over():
-                self._note_key("confirm", STAR)
+                self._context.dialogue.key_pressed(STAR)
                 return "star"
         return "not_confirmed"
 
@@ -230,17 +220,17 @@ class NumberEntry:
         key = await await_key(self._context.channel, _LISTED, QUIET_SECONDS)
         if not key:
             return "yes"
-        self._note_key("number", key)
+        self._context.dialogue.key_pressed(key)
         return "star" if key == STAR else "too_many"
 
     async def _read_back(self, digits: str) -> str:
         """Say the number as it was keyed; return the digit or `*` that interrupted it, or ''."""
-        channel, introduction = self._context.channel, self._context.prompt("you-entered")
-        key = await play(channel, [introduction], _LISTED, whole=True)
+        context, introduction = self._context, self._context.prompt("you-entered")
+        key = await play(context, [introduction], _LISTED, whole=True)
         for group in read_back_groups(digits):
             key = (
                 key
-                or await play(channel, await self._digits.sounds(group), _LISTED, whole=True)
+                or await play(context, await self._digits.sounds(group), _LISTED, whole=True)
                 or await self._pause()
             )
         return key
@@ -262,16 +252,15 @@ class NumberEntry:
         Raises:
             NotHeardError: the question's file is not the one that was read, or ended too early.
         """
-        channel, (first, *rest) = self._context.channel, self._question
-        recording = self._context.prompt(first)
-        if not await self._context.library.intact(recording):
+        context, (first, *rest) = self._context, self._question
+        recording = context.prompt(first)
+        if not await context.library.intact(recording):
             raise NotHeardError(recording, 0)
         for _ in range(QUESTION_STARTS):
-            played = await channel.stream_file(recording.path, _LISTED, length=recording.seconds)
-            see_heard(recording, played)
+            played = await play_recording(context, recording, _LISTED, whole=True)
             if not played.digit or played.digit == STAR or played.endpos >= EARLY_SAMPLES:
                 break
-            self._note_key("read_back", played.digit)
+            self._context.dialogue.key_pressed(played.digit)
             if await self._star_left_over():
                 return STAR
         else:
@@ -279,8 +268,8 @@ class NumberEntry:
         if played.digit:
             return played.digit
         sounds = [sound for digit in rest for sound in await self._digits.sounds(digit)]
-        return await play(channel, sounds, _LISTED, whole=True) or await await_key(
-            channel, _LISTED, self._context.line.consent.confirm_seconds
+        return await play(context, sounds, _LISTED, whole=True) or await await_key(
+            context.channel, _LISTED, context.line.consent.confirm_seconds
         )
 
 

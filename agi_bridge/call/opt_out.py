@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from agi_bridge.call.context import CallContext
     from agi_bridge.call.services import Services
     from agi_bridge.consent import RevocationResult
-    from agi_bridge.settings import Line
 
 WAIT_SECONDS: Final = 5.0
 """Longest time that a caller waits for the database."""
@@ -45,18 +44,24 @@ async def ask_number(context: CallContext) -> str | None:
 
 
 async def revoke(
-    services: Services, number: str, line: Line, reference: str
+    services: Services, number: str, context: CallContext, reference: str
 ) -> RevocationResult | None:
-    """Store a caller's revocation for this line's brand; None means that it is not stored.
+    """Store a caller's revocation with the reach that the line sets; None: it is not stored.
 
     Args:
         services: the ledger stores it.
         number: in E.164.
-        line: the line that was called.
+        context: the call.
         reference: identifies the request, so that one call revokes a number once.
     """
+    line = context.line
     request = Revocation(
-        number=number, brand=line.brand, channel="ivr", actor="caller", reference=reference
+        number=number,
+        **line.revocation_reach(),
+        channel="ivr",
+        actor="caller",
+        reference=reference,
+        dialogue=tuple(context.dialogue.take()),
     )
     storing = asyncio.ensure_future(services.ledger.revoke(request))
     await asyncio.wait({storing}, timeout=WAIT_SECONDS)

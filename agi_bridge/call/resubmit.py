@@ -125,6 +125,7 @@ class Resubmitter:
         self._hold = False
         try:
             await self._services.deferred_outcomes.store(self._services.ledger)
+            await self._settle_overdue()
             found = await self._services.ledger.unsent()
             self._note(found)
             waits = []
@@ -139,6 +140,11 @@ class Resubmitter:
             return POLL_EVERY
         self._ledger_down = False
         return min([*waits, POLL_EVERY])
+
+    async def _settle_overdue(self) -> None:
+        """Count as unknown what a killed process, of whatever bridge, left under way."""
+        if settled := await self._services.ledger.settle_overdue():
+            structlog.get_logger().warning("resubmission.overdue_settled", count=settled)
 
     def _note(self, found: list[Unsent]) -> None:
         """Set for each consent the running time until which it may be sent."""
@@ -214,7 +220,8 @@ class Resubmitter:
 
     async def _send(self, record: ConsentRecord, line: Line, attempt: int) -> timedelta:
         services = self._services
-        record.submitting(attempt, services.settings.hook.context)
+        sending = services.sending_facts(line)
+        record.submitting(sending, attempt, services.settings.hook.context)
         await services.ledger.append(record.take())
         result = await submit(services, record, line, line.languages[0])
         submission = result.submission

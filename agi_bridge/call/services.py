@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from agi_bridge.consent import IllegalTransition
+from agi_bridge.consent import IllegalTransition, SendingFacts
 from agi_bridge.observe import Metrics
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
+
+LEASE_SPARE_SECONDS: Final = 10.0
+"""Besides the hook's own time, how long a submission may take: the ledger stores its outcome."""
 
 
 class DeferredOutcomes:
@@ -108,6 +112,20 @@ class Services:
     deferred_outcomes: DeferredOutcomes = field(default_factory=DeferredOutcomes)
     dialled_calls: DialledCalls = field(default_factory=DialledCalls)
     metrics: Metrics = field(default_factory=Metrics)
+    _sending: dict[str, SendingFacts] = field(default_factory=dict, init=False, repr=False)
+
+    def sending_facts(self, line: Line) -> SendingFacts:
+        """Return what the consent record says of a line's submissions."""
+        facts = self._sending.get(line.name)
+        if facts is None:
+            hook = self.settings.hook
+            facts = self._sending[line.name] = SendingFacts(
+                texts_from=line.texts_from,
+                platform=urlsplit(hook.url).hostname or "",
+                first_text=line.filled(line.workflow.sample),
+                seconds=hook.total_seconds + LEASE_SPARE_SECONDS,
+            )
+        return facts
 
     def library_for(self, line: Line) -> Library:
         """Return the prompts that callers of a line hear."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.call.services import Services
     from agi_bridge.consent import Batch, ConsentRecord
+    from agi_bridge.consent.ledger import Ledger
     from agi_bridge.hook import Preparation, Submission
     from agi_bridge.settings import Line
 
@@ -50,7 +52,7 @@ async def store(services: Services, line: Line, record: ConsentRecord) -> bool:
     Raises:
         Withheld: a limit or a revocation forbids the agreement; nothing is stored.
     """
-    record.submitting(context=services.settings.hook.context)
+    record.submitting(services.sending_facts(line), context=services.settings.hook.context)
     try:
         return await _append(services, line, record.take())
     except Withheld as withheld:
@@ -85,7 +87,11 @@ async def submit(
         prepared: the connection that was made ahead.
     """
     submission = await services.hook.submit(
-        from_=record.number, to=line.business_number, key=line.secret(), prepared=prepared
+        from_=record.number,
+        to=line.business_number,
+        key=line.secret(),
+        gate=partial(_gate, services.ledger, record.id),
+        prepared=prepared,
     )
     kind = getattr(submission.answer, "kind", submission.reason)
     services.metrics.hook_answered(
@@ -125,6 +131,18 @@ async def submit(
             skipped=submission.answer.over_limit,
         )
     return SubmissionResult(submission, plan)
+
+
+async def _gate(ledger: Ledger, consent_id: str) -> str | None:
+    """Asked when the connection is there, before the first byte: None lets the request go.
+
+    Making a connection takes up to three seconds. The caller may have revoked since, or the lease
+    may be over. A ledger that does not answer lets nothing go.
+    """
+    try:
+        return await ledger.may_send(consent_id)
+    except ConsentError:
+        return "ledger_unavailable"
 
 
 async def store_final_state(services: Services, line: Line, record: ConsentRecord) -> None:

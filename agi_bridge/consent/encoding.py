@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 import time
@@ -26,6 +25,9 @@ HOUR: Final = 3600.0
 """Seconds."""
 DAY: Final = 24 * HOUR
 """Seconds: a limit or a period of 24 hours, whatever the calendar says."""
+_BLOCK = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _VERSION_7 = (0x7 << 76) | (0b10 << 62)
 _RANDOM_BITS = (1 << 80) - 1 - ((0xF << 76) | (0b11 << 62))
 
@@ -46,7 +48,18 @@ def commitment(salt: bytes, field: str, value: str) -> str:
     HMAC-SHA-256 keyed with the consent's salt over the field's name, a zero byte and the value, in
     hexadecimal. Salt and value together open it; with both erased it says nothing.
     """
-    return hmac.digest(salt, f"{field}\0{value}".encode(), "sha256").hex()
+    return hmac_sha256(salt, f"{field}\0{value}".encode()).hex()
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) with a key of 64 bytes at most.
+
+    A call computes a dozen; `hmac.digest` takes three times as long, as OpenSSL looks the
+    algorithm up each time.
+    """
+    block = key.ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(block.translate(_INNER) + message).digest()
+    return hashlib.sha256(block.translate(_OUTER) + inner).digest()
 
 
 def text_sha256(text: str) -> str:

@@ -6,9 +6,10 @@ their metadata names; `event_body` derives it, so that each is spelt here alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import InitVar, dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.consent.dialogue import Prompt
 from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.states import event_type
 
@@ -19,21 +20,25 @@ if TYPE_CHECKING:
     from agi_bridge.consent.encoding import Body, Scalar
     from agi_bridge.consent.states import EventType
 
-SCHEMA: Final = 2
-"""Version of the events' bodies. 1 had no chain, and its bodies did not say whose they were."""
+SCHEMA: Final = 3
+"""Version of the events' bodies, and of checkpoints; docs/record-format.md describes it."""
 
 _KEY: Final = "key"
-_PERSONAL: Final = {_KEY: None}
+_NOT_IN_EVENTS: Final = {_KEY: None}
 """Metadata of a field that no event holds: it names a person, or an event holds its hash."""
 
 
-def event_keys(model: type[CallMetadata | DisclosureHeard | NumberEntered]) -> Mapping[str, str]:
+def event_keys(
+    model: type[CallMetadata | DisclosureHeard | NumberEntered | SendingFacts],
+) -> Mapping[str, str]:
     """The keys that a model's fields have in an event's body, by the fields' names."""
     keys = {each.name: each.metadata.get(_KEY, each.name) for each in fields(model)}
     return {name: key for name, key in keys.items() if key is not None}
 
 
-def event_body(values: CallMetadata | DisclosureHeard | NumberEntered) -> dict[str, Scalar]:
+def event_body(
+    values: CallMetadata | DisclosureHeard | NumberEntered | SendingFacts,
+) -> dict[str, Scalar]:
     """The part of an event's body that says this."""
     return {key: getattr(values, name) for name, key in event_keys(type(values)).items()}
 
@@ -45,6 +50,8 @@ class CallMetadata:
     `attestation` is the STIR/SHAKEN level (`A`, `B`, `C`) if the trunk gave one, `server` the
     bridge's host, `tz` the business's time zone, `clock_synced` whether the host's clock was
     disciplined by NTP. `caller_id` is in E.164, however the trunk spelt it: limits count by it.
+    `caller_id_trust` is the level that the line asks for before a caller ID alone lifts a
+    revocation or stands for a consent: `A`, `B` or `any`.
     """
 
     line_id: str
@@ -56,12 +63,20 @@ class CallMetadata:
     channel: str
     software: str
     config_sha256: str
-    caller_id: str | None = field(default=None, repr=False, metadata=_PERSONAL)
+    caller_id: str | None = field(default=None, repr=False, metadata=_NOT_IN_EVENTS)
     linked_id: str = ""
     attestation: str | None = None
+    caller_id_trust: str = "any"
     server: str = ""
     tz: str = "UTC"
     clock_synced: bool = False
+
+    @property
+    def caller_is_trusted(self) -> bool:
+        """Whether the caller ID may lift a revocation, or stand for a consent."""
+        if self.caller_id is None:
+            return False
+        return self.caller_id_trust == "any" or (self.attestation or "Z") <= self.caller_id_trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +84,43 @@ class DisclosureHeard:
     """The disclosure as it was played to this caller.
 
     `samples` is the length of the recording and `endpos` where playback stopped, both in samples of
-    8 kHz, as Asterisk's `STREAM FILE` reports it. `sha256` is the text's, and `complete` says
-    whether it was played to its end; nothing else means heard.
+    8 kHz, as Asterisk's `STREAM FILE` reports it. `sha256` is the text's (computed, unless
+    `known_sha256` gives it), and `complete` says whether it was played to its end; nothing else
+    means heard.
     """
 
-    text: str = field(metadata=_PERSONAL)
+    text: str = field(metadata=_NOT_IN_EVENTS)
+    name: str = field(default="disclosure", metadata={_KEY: "prompt"})
     language: str = field(metadata={_KEY: "lang"})
     audio_sha256: str
     samples: int
     endpos: int
+    known_sha256: InitVar[str | None] = None
     sha256: str = field(init=False, metadata={_KEY: "disclosure_sha256"})
     complete: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", text_sha256(self.text))
+    def __post_init__(self, known_sha256: str | None) -> None:
+        object.__setattr__(self, "sha256", known_sha256 or text_sha256(self.text))
         object.__setattr__(self, "complete", 0 < self.samples <= self.endpos)
+
+    @property
+    def sound(self) -> Prompt:
+        """What was played, as an entry of the dialogue names it."""
+        return Prompt(
+            name=self.name,
+            language=self.language,
+            text_sha256=self.sha256,
+            audio_sha256=self.audio_sha256,
+            samples=self.samples,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberEntered:
     """A number that a caller keyed and that may be texted."""
 
-    e164: str = field(repr=False, metadata=_PERSONAL)
-    digits: str = field(repr=False, metadata=_PERSONAL)
+    e164: str = field(repr=False, metadata=_NOT_IN_EVENTS)
+    digits: str = field(repr=False, metadata=_NOT_IN_EVENTS)
     number_type: str
     region: str
     library: str = field(metadata={_KEY: "lib_version"})
@@ -101,6 +130,28 @@ class NumberEntered:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key_count", len(self.digits))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingFacts:
+    """What stands in `submitting` of the texts that the hook is asked for.
+
+    Attributes:
+        texts_from: the number that texts come from, in E.164, or None if the business has not said.
+        platform: who sends them: the host of the hook's address.
+        first_text: the sample of the first text that the line promises; an event holds its hash.
+        first_text_sha256: that hash.
+        seconds: how long the submission may take; its lease ends then.
+    """
+
+    texts_from: str | None
+    platform: str
+    first_text: str = field(metadata=_NOT_IN_EVENTS)
+    first_text_sha256: str = field(init=False)
+    seconds: float = field(default=30.0, metadata=_NOT_IN_EVENTS)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first_text_sha256", text_sha256(self.first_text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,17 +210,28 @@ class PersonalData:
 
     Attributes:
         kind: `consent`, `returned`, `revocation` or `message`.
-        values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on.
+        values: what is sealed: `salt`, `number`, `caller_id`, `digits`, `forward` and so on. An
+            event of the record holds a commitment `NAME_c` to each but the salt.
         line_id: the line, if there was a call.
         brand: the brand that the number belongs to.
+        seller: the legal name behind the brand.
+        purpose: `info` or `marketing`, if there was a call.
         rules: the limits to keep to; what is no agreement has none.
+        may_lift: whether the caller ID is trusted enough to lift a revocation.
+        relies_on: the consent that a returning caller relies on.
+        max_age_days: how old that may be; 0 is any age.
     """
 
     kind: str
     values: Mapping[str, str] = field(repr=False)
     line_id: str | None = None
     brand: str | None = None
+    seller: str | None = None
+    purpose: str | None = None
     rules: AgreementRules = UNLIMITED
+    may_lift: bool = False
+    relies_on: str | None = None
+    max_age_days: int = 0
 
     @property
     def number(self) -> str | None:
@@ -186,7 +248,8 @@ class PersonalData:
 class Batch:
     """What one append stores: all of it in one transaction, or none.
 
-    `learned` is personal data that became known after the consent was stored.
+    `learned` is personal data that became known after the consent was stored, and `lease_seconds`
+    how long the submission that the last event begins may take.
     """
 
     consent_id: str
@@ -194,3 +257,4 @@ class Batch:
     personal: PersonalData | None = None
     disclosure: DisclosureHeard | None = None
     learned: Mapping[str, str] | None = field(default=None, repr=False)
+    lease_seconds: float = 0.0

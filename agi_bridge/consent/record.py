@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.consent.dialogue import Dialogue
 from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
 from agi_bridge.consent.models import (
     AgreementRules,
@@ -18,8 +19,14 @@ from agi_bridge.consent.states import AGREED, State, step
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agi_bridge.consent.dialogue import Entry
     from agi_bridge.consent.encoding import Scalar
-    from agi_bridge.consent.models import CallMetadata, DisclosureHeard, NumberEntered
+    from agi_bridge.consent.models import (
+        CallMetadata,
+        DisclosureHeard,
+        NumberEntered,
+        SendingFacts,
+    )
 
 
 class ConsentRecord:
@@ -28,6 +35,11 @@ class ConsentRecord:
     The events of the dialogue wait here until the caller has agreed, declined or gone, so that an
     agreement reaches the disk in one transaction and with one fsync. A number stays in memory only,
     unless it is confirmed.
+
+    Args:
+        call: what is known of the call; None for a consent that is stored already.
+        rules: the limits to keep to.
+        dialogue: collects what is played and keyed; its entries go into the next event.
     """
 
     __slots__ = (
@@ -35,31 +47,42 @@ class ConsentRecord:
         "_disclosure",
         "_entered",
         "_identifiers",
-        "_keys",
         "_learned",
+        "_lease_seconds",
+        "_max_age_days",
         "_number",
         "_pending",
+        "_relies_on",
         "_rules",
         "_salt",
         "_taken",
+        "dialogue",
         "id",
         "state",
     )
 
-    def __init__(self, call: CallMetadata | None, rules: AgreementRules | None = None) -> None:
+    def __init__(
+        self,
+        call: CallMetadata | None,
+        rules: AgreementRules | None = None,
+        dialogue: Dialogue | None = None,
+    ) -> None:
         self._identifiers = Identifiers()
         self.id = self._identifiers.next()
         self.state: State | None = None
         self._call = call
         self._rules = rules or AgreementRules()
         self._salt = new_salt()
-        self._keys: list[tuple[str, int, str]] = []
+        self.dialogue = dialogue or Dialogue()
         self._pending: list[StoredEvent] = []
         self._taken: tuple[StoredEvent, ...] = ()
         self._disclosure: DisclosureHeard | None = None
         self._entered: NumberEntered | None = None
         self._number: str | None = None
         self._learned: dict[str, str] = {}
+        self._lease_seconds = 0.0
+        self._relies_on: str | None = None
+        self._max_age_days = 0
 
     @classmethod
     def stored(cls, consent_id: str, state: State, personal: Mapping[str, str]) -> ConsentRecord:
@@ -82,26 +105,22 @@ class ConsentRecord:
             raise RuntimeError("no number has been entered")
         return self._number
 
-    def key_pressed(self, prompt: str, offset_ms: int, key: str) -> None:
-        """Note a key pressed at a menu, and how long after the call's start, in milliseconds.
-
-        Keys of a number are never noted, only their count (in `entered`).
-        """
-        self._keys.append((prompt, offset_ms, key))
-
-    def disclosed(self, heard: DisclosureHeard) -> None:
-        """The disclosure was played, to its end or not."""
+    def disclosed(self, heard: DisclosureHeard, *, cut: bool = False) -> None:
+        """The disclosure was played, to its end or not; `cut` if a key ended it."""
         self._disclosure = heard
-        self._add(State.DISCLOSED, **event_body(heard))
+        self.dialogue.played(heard.sound, heard.endpos, cut=cut)
+        self._add_heard(State.DISCLOSED, **event_body(heard))
 
     def entered(self, number: NumberEntered) -> None:
         """A number that may be texted was keyed; the last one counts."""
         self._entered = number
         self._number = number.e164
-        self._add(State.ENTERED, **event_body(number))
+        self._add_heard(State.ENTERED, **event_body(number))
 
-    def confirmed(self, act: str) -> None:
+    def confirmed(self, act: str, *, confirm_by_reply: bool = False) -> None:
         """The caller agreed, by the act that the line asks for (`number_then_1` or `number`).
+
+        With `confirm_by_reply` the consent is complete only once a YES has come back by text.
 
         Raises:
             IllegalTransition: no number was entered.
@@ -110,16 +129,16 @@ class ConsentRecord:
         step(self.state, State.CONFIRMED)
         if self._disclosure is None or not self._disclosure.complete:
             raise RuntimeError("no consent without a disclosure that was played to its end")
-        self._add(
-            State.CONFIRMED,
-            method="ivr_dtmf",
-            act=act,
-            keys=[list(key) for key in self._keys],
-            **self._commitments(),
-        )
+        body: dict[str, Scalar] = {"method": "ivr_dtmf", "act": act, **self._commitments()}
+        if confirm_by_reply:
+            body["confirm_by_reply"] = True
+        self._add_heard(State.CONFIRMED, **body)
 
-    def returned(self, consent_id: str, *, region: str) -> None:
+    def returned(self, consent_id: str, *, region: str, max_age_days: int = 0) -> None:
         """A caller calls from a number whose live consent for this brand is `consent_id`.
+
+        The ledger checks in its transaction that it still is, and is not older than
+        `max_age_days`.
 
         Raises:
             RuntimeError: there is no caller ID.
@@ -127,13 +146,17 @@ class ConsentRecord:
         if self._call is None or self._call.caller_id is None:
             raise RuntimeError("only a caller who shows a number can be known again")
         self._number = self._call.caller_id
-        self._add(State.RETURNED, consent=consent_id, region=region, **self._commitments())
+        self._relies_on, self._max_age_days = consent_id, max_age_days
+        self._add_heard(State.RETURNED, consent=consent_id, region=region, **self._commitments())
 
-    def submitting(self, attempt: int = 1, context: str | None = None) -> None:
+    def submitting(
+        self, sending: SendingFacts, attempt: int = 1, context: str | None = None
+    ) -> None:
         """The hook is about to be called; `context` is what is sent along, if anything."""
-        body: dict[str, Scalar] = {"attempt": attempt}
+        body: dict[str, Scalar] = {"attempt": attempt, **event_body(sending)}
         if context is not None:
             body["context"] = context
+        self._lease_seconds = sending.seconds
         self._add(State.SUBMITTING, **body)
 
     def submission_ended(
@@ -157,12 +180,10 @@ class ConsentRecord:
             forward: the number in E.164 that the hook sent the caller to.
         """
         body: dict[str, Scalar] = {"reason": reason, "status": status, "attempts": attempts}
-        if answer is not None:
-            body["answer_c"] = commitment(self._salt, "answer", answer)
-            self._learned["answer"] = answer
-        if forward is not None:
-            body["forward_c"] = commitment(self._salt, "forward", forward)
-            self._learned["forward"] = forward
+        for name, value in (("answer", answer), ("forward", forward)):
+            if value is not None:
+                body[f"{name}_c"] = commitment(self._salt, name, value)
+                self._learned[name] = value
         self._add(state, **body)
 
     def expired(self, reason: str) -> None:
@@ -171,7 +192,7 @@ class ConsentRecord:
 
     def ended(self, state: State, reason: str) -> None:
         """The dialogue ended without an agreement: declined or abandoned."""
-        self._add(state, reason=reason, keys=[list(key) for key in self._keys])
+        self._add_heard(state, reason=reason)
 
     def withheld(self, reason: str) -> None:
         """The ledger did not take the agreement: the record ends as declined, without a number.
@@ -180,9 +201,13 @@ class ConsentRecord:
         """
         if self._call is None or self._number is None:
             raise RuntimeError("nothing was withheld")
+        heard: list[Entry] = []
+        for event in self._taken:
+            if event.type is State.CONFIRMED:
+                heard = event.body["dialogue"]  # type: ignore[assignment]  # as `_add_heard` made it
         self._pending = [event for event in self._taken if event.type not in _AGREEING]
         self.state = State.ENTERED if self._disclosure is not None else State.RETURNED
-        self.ended(State.DECLINED, reason)
+        self._add(State.DECLINED, reason=reason, dialogue=[*heard, *self.dialogue.take()])
 
     def take(self) -> Batch:
         """What is to be stored now; afterwards nothing is pending.
@@ -196,29 +221,43 @@ class ConsentRecord:
         personal = None
         if any(event.type in AGREED for event in events) and self.state is not State.DECLINED:
             personal = self._personal()
-        return Batch(self.id, events, personal, self._first_disclosure(events), learned)
+        return Batch(
+            self.id,
+            events,
+            personal,
+            self._first_disclosure(events),
+            learned,
+            self._lease_seconds,
+        )
 
     def _personal(self) -> PersonalData:
-        assert self._call is not None  # noqa: S101 - an agreement has a call
-        values = {"salt": self._salt.hex(), "number": self.number}
-        if self._call.caller_id is not None:
+        call = self._call
+        assert call is not None  # noqa: S101 - an agreement has a call
+        return PersonalData(
+            kind="consent" if self._entered is not None else "returned",
+            values={"salt": self._salt.hex(), **self._values()},
+            line_id=call.line_id,
+            brand=call.brand,
+            seller=call.legal_name,
+            purpose=call.purpose,
+            rules=self._rules,
+            may_lift=call.caller_is_trusted,
+            relies_on=self._relies_on,
+            max_age_days=self._max_age_days,
+        )
+
+    def _values(self) -> dict[str, str]:
+        """What names the caller, by the names that it is sealed and committed to under."""
+        values = {"number": self.number}
+        if self._call is not None and self._call.caller_id is not None:
             values["caller_id"] = self._call.caller_id
         if self._entered is not None:
             values["digits"] = self._entered.digits
-        return PersonalData(
-            kind="consent" if self._entered is not None else "returned",
-            values=values,
-            line_id=self._call.line_id,
-            brand=self._call.brand,
-            rules=self._rules,
-        )
+        return values
 
     def _commitments(self) -> dict[str, Scalar]:
-        bound: dict[str, Scalar] = {"number_c": commitment(self._salt, "number", self.number)}
-        caller = None if self._call is None else self._call.caller_id
-        if caller is not None:
-            bound["ani_c"] = commitment(self._salt, "ani", caller)
-        return bound
+        salt = self._salt
+        return {f"{name}_c": commitment(salt, name, of) for name, of in self._values().items()}
 
     def _whole(self, event: StoredEvent) -> StoredEvent:
         """The event with what it says of the call, which the first one does for all of them."""
@@ -228,6 +267,10 @@ class ConsentRecord:
 
     def _first_disclosure(self, events: tuple[StoredEvent, ...]) -> DisclosureHeard | None:
         return self._disclosure if events and events[0].type is State.DISCLOSED else None
+
+    def _add_heard(self, state: State, **body: Scalar) -> None:
+        """Add an event of the dialogue, with what was played and keyed since the one before."""
+        self._add(state, **body, dialogue=self.dialogue.take())
 
     def _add(self, state: State, **body: Scalar | Sequence[Scalar | Sequence[Scalar]]) -> None:
         self.state = step(self.state, state)

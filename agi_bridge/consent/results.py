@@ -111,10 +111,11 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class ActiveConsent:
-    """A consent in force, and the language that it was given in."""
+    """A consent in force, the language that it was given in, and the hash of its disclosure."""
 
     consent_id: str
     language: str
+    disclosure_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

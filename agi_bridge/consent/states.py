@@ -49,6 +49,10 @@ class Act(StrEnum):
     """The first event of a chain: names the public key that its checkpoints are signed with."""
     REVOCATION = "revocation"
     """Somebody asked for a revocation; each consent that it ends gets a `revoked` of its own."""
+    LIFTED = "lifted"
+    """A consent given since, by the number itself, ended a revocation for one brand."""
+    REPLIED = "replied"
+    """A YES came back by text: it completes a consent that was to be confirmed by reply."""
     SETTLED = "settled"
     """What became of a submission whose consent was revoked while it was on its way."""
     MESSAGE = "message"
@@ -65,6 +69,10 @@ class Act(StrEnum):
     """Somebody took the proof away."""
     RESEALED = "resealed"
     """Personal data was sealed again under a new key."""
+    CLOCK = "clock"
+    """The clock that times are read from was set, or is found behind what was written before."""
+    WITNESSED = "witnessed"
+    """A time stamp of an authority on a checkpoint was received; the body has its hash."""
 
 
 EventType: TypeAlias = State | Act
@@ -93,11 +101,16 @@ OUTCOMES: Final = frozenset({State.ACCEPTED, State.REFUSED, State.UNKNOWN, State
 """The states that a submission ends in."""
 AGREED: Final = frozenset({State.CONFIRMED, State.RETURNED})
 """The states in which a caller's number is stored."""
+EVENT_TYPES: Final[Mapping[str, EventType]] = {kind.value: kind for kind in (*State, *Act)}
+"""Every type by its name."""
 
 
 def event_type(name: str) -> EventType:
     """The type of that name. ValueError if there is none."""
-    return State(name) if name in _STATES else Act(name)
+    try:
+        return EVENT_TYPES[name]
+    except KeyError:
+        raise ValueError(f"{name}: no type of event") from None
 
 
 def step(before: State | None, after: State) -> State:
@@ -109,6 +122,3 @@ def step(before: State | None, after: State) -> State:
     if after not in FOLLOWS[before]:
         raise IllegalTransition(f"{after} may not follow {before or 'nothing'}")
     return after
-
-
-_STATES: Final = frozenset(State)

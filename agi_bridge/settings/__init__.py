@@ -15,6 +15,7 @@ from .line import (
     DialplanDefault,
     HangupDefault,
     Line,
+    RevocationReach,
     SayDefault,
 )
 from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
@@ -50,6 +51,7 @@ __all__ = [
     "Line",
     "LogSettings",
     "PbxSettings",
+    "RevocationReach",
     "SayDefault",
     "Secret",
     "Settings",

@@ -3,7 +3,7 @@
 One table `[lines.NAME]` each. Numbers and names in here are the business's own; no caller's.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +42,14 @@ from .types import (
 
 NAME_ALIAS: Literal["(name)"] = "(name)"
 """The key under which `Settings` hands a line its name: no TOML table can mean to use it."""
+
+
+class RevocationReach(TypedDict):
+    """How far a revocation reaches; of brand and seller, the scope says which counts."""
+
+    scope: Literal["brand", "seller", "all"]
+    brand: str | None
+    seller: str | None
 
 
 class DialDefault(Section):
@@ -108,6 +116,13 @@ class Line(Section):
 
     legal_name: Text = ""
     """The seller named in the record of consent; empty: the brand."""
+
+    revocation_scope: Literal["brand", "seller", "all"] = "seller"
+    """How far a caller's or a customer's "no more texts" reaches: this brand, every brand of this
+    legal name, or every line."""
+
+    texts_from: E164 | None = None
+    """The number that the platform's texts come from, for the record of consent."""
 
     policy_url: Text = ""
     """Terms and privacy, as the disclosure gives them; kept in the record."""
@@ -221,6 +236,12 @@ class Line(Section):
     def stand_beside(self, numbers: frozenset[str]) -> None:
         """Take in the numbers of all lines; `Settings.load` does it once."""
         self._own_numbers = numbers
+
+    def revocation_reach(self) -> RevocationReach:
+        """Return how far a revocation on this line reaches, as the record has it."""
+        return RevocationReach(
+            scope=self.revocation_scope, brand=self.brand, seller=self.legal_name
+        )
 
     def secret(self) -> str:
         """Return the hook's key of this line."""

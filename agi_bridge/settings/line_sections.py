@@ -48,6 +48,12 @@ class ConsentSettings(Section):
     returning: Literal["ask", "skip"] = "ask"
     """A caller whose consent (same brand, same purpose) is on record: ask, or go to the hook."""
 
+    consent_days: Annotated[Count, Field(ge=0, le=36_525)] = 365
+    """How old a consent on record may be to go to the hook; 0: any age."""
+
+    caller_id_trust: Literal["A", "B", "any"] = "A"
+    """STIR/SHAKEN level that a caller ID needs to lift a revocation, or to stand for a consent."""
+
     opt_out_key: str = ""
     """The digit that revokes, offered before the disclosure and no later; empty: none."""
 

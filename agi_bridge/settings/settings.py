@@ -213,9 +213,13 @@ class Settings(BaseSettings):
     def sha256(self) -> str:
         """SHA-256 of the configuration, for the record of consent; no secret is hashed."""
         if not self._fingerprint:
-            body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-            self._fingerprint = hashlib.sha256(body.encode()).hexdigest()
+            self._fingerprint = hashlib.sha256(self.public_text.encode()).hexdigest()
         return self._fingerprint
+
+    @property
+    def public_text(self) -> str:
+        """The configuration in force as JSON without its secrets; `sha256` is its hash."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy this configuration with other values, which are not checked again."""

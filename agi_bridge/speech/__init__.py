@@ -44,6 +44,7 @@ from .prompt_folder import (
     scan_folder,
 )
 from .prompt_names import (
+    DIALOGUE_PROMPTS,
     DIGIT_PROMPTS,
     OPT_OUT_PROMPTS,
     PROMPTS,
@@ -66,6 +67,7 @@ from .rendering import Observer, Speech
 from .script import TEXTS, LineVariables, Script, Text
 
 __all__ = [
+    "DIALOGUE_PROMPTS",
     "DIGIT_PROMPTS",
     "LONG_DISCLOSURE_SECONDS",
     "OPT_OUT_PROMPTS",

@@ -44,6 +44,17 @@ LEAST_QUESTION_SECONDS: Final = 1.0
 """A question is no shorter: a key that comes sooner may have gone down before it, and is passed
 over."""
 
+DIALOGUE_PROMPTS: Final = (
+    "language-menu-item",
+    "opt-out-offer",
+    "enter-number",
+    "no-input",
+    "invalid-number",
+    "you-entered",
+    "confirm-number",
+)
+"""Besides the disclosure, what callers hear before an agreement is stored. The record names it."""
+
 REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "disclosure",  # a line names its own
     "disclosure-example-store",

@@ -21,7 +21,7 @@ from agi_bridge.consent import ConsentError, Revocation
 from agi_bridge.observe import Metrics
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
-from agi_bridge.web.instaply import brand_of, read_message
+from agi_bridge.web.instaply import reach_of, read_message
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
@@ -217,10 +217,10 @@ class MessageEndpoint:
         revoked = await self._ledger.revoke(
             Revocation(
                 number=number,
-                brand=brand_of(message.business_id, self._lines.values()),
+                **reach_of(message.business_id, self._lines.values()),
                 channel="instaply",
                 actor="customer",
-                reference=f"{message.reference} {number}",
+                reference=message.reference,
                 words=message.words,
                 received=message.received,
                 passed_on=True,  # it comes from the platform
@@ -247,7 +247,12 @@ class MessageEndpoint:
 
 
 def _told(revoked: RevocationResult) -> Mapping[str, str | int]:
-    return {"revocation": revoked.revocation_id, "consents": revoked.consents}
+    """The answer. A text that is under way may still arrive, if its request has left already."""
+    return {
+        "revocation": revoked.revocation_id,
+        "consents": revoked.consents,
+        "under_way": revoked.under_way,
+    }
 
 
 def _log(event: str, revoked: RevocationResult, **facts: str) -> None:
@@ -255,6 +260,7 @@ def _log(event: str, revoked: RevocationResult, **facts: str) -> None:
         event,
         consent=revoked.revocation_id,
         consents=revoked.consents,
+        under_way=revoked.under_way,
         already=revoked.already,
         **facts,
     )

@@ -21,7 +21,7 @@ from agi_bridge.web.stop_words import Intent, read_intent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agi_bridge.settings import Line
+    from agi_bridge.settings import Line, RevocationReach
 
 UNKNOWN: Final = "unknown"
 """The customer id of a message without one."""
@@ -81,12 +81,12 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
     )
 
 
-def brand_of(business_id: str | None, lines: Iterable[Line]) -> str | None:
-    """Return the brand of a business, or None (every brand) if no line has its id."""
+def reach_of(business_id: str | None, lines: Iterable[Line]) -> RevocationReach:
+    """How far a STOP to a business reaches; everything, if no line has the business's id."""
     for line in lines:
         if business_id is not None and line.business_id == business_id:
-            return line.brand
-    return None
+            return line.revocation_reach()
+    return {"scope": "all", "brand": None, "seller": None}
 
 
 def _word(value: object) -> str:

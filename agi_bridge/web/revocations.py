@@ -18,7 +18,7 @@ from agi_bridge.web.errors import ProblemResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agi_bridge.settings import Line
+    from agi_bridge.settings import Line, RevocationReach
 
 FIELDS: Final = ("number", "brand", "line", "received", "channel", "words")
 """What the JSON object may hold; all but `number` may be left out."""
@@ -56,8 +56,7 @@ def read_revocation(
     if line is not None and brand is not None:
         fix = "send one of them, or neither"
         raise ProblemResponse(422, "brand_and_line", "brand", "conflicts with line", fix)
-    if line is not None:
-        brand = line.brand
+    reach = _reach(line, brand)
     number = _number(values.get("number"), line or next(iter(lines.values())))
     channel = values.get("channel")
     if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
@@ -65,10 +64,10 @@ def read_revocation(
         raise ProblemResponse(422, "invalid_channel", "channel", "is not a word", fix)
     return Revocation(
         number=number,
-        brand=brand,
+        **reach,
         channel="http",
         actor="api" if channel is None else f"api:{channel}",
-        reference=_reference(key, number, brand),
+        reference=_reference(key),
         words=_words(values.get("words")),
         received=_received(values.get("received"), now),
     )
@@ -131,11 +130,11 @@ def _words(value: object) -> str | None:
     return clean(value)
 
 
-def _reference(key: str | None, number: str, brand: str | None) -> str | None:
+def _reference(key: str | None) -> str | None:
     """Return what identifies a repeated request, or None without a key.
 
-    It contains the number and the brand, so that all numbers are revoked if a client uses one key
-    for several. Without a key every request counts: a customer may consent and revoke again.
+    The ledger adds the number and the scope, so that all numbers are revoked if a client uses one
+    key for several. Without a key every request counts: a customer may consent and revoke again.
     """
     if key is None:
         return None
@@ -143,7 +142,16 @@ def _reference(key: str | None, number: str, brand: str | None) -> str | None:
         fix = f"send 1 to {MAX_KEY} characters, like a UUID"
         problem = "is empty, too long or not printable"
         raise ProblemResponse(422, "invalid_key", "Idempotency-Key", problem, fix)
-    return f"{key} {number} {brand or '*'}"
+    return key
+
+
+def _reach(line: Line | None, brand: str | None) -> RevocationReach:
+    """Return how far a revocation reaches: what was named, or everything."""
+    if line is not None:
+        return line.revocation_reach()
+    if brand is not None:
+        return {"scope": "brand", "brand": brand, "seller": None}
+    return {"scope": "all", "brand": None, "seller": None}
 
 
 def rfc_3339(moment: datetime) -> str:

@@ -14,11 +14,15 @@ from agi_bridge import phone
 from agi_bridge.agi import Channel, Limits, Server
 from agi_bridge.app.lifecycle import spare_the_collector
 from agi_bridge.consent import (
+    QUESTION,
+    YOU_ENTERED,
     AgreementRules,
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
     NumberEntered,
+    Prompt,
+    SendingFacts,
     State,
 )
 from agi_bridge.consent.ledger import Ledger
@@ -39,6 +43,13 @@ UNLIMITED = AgreementRules(
     number_per_day=0, caller_per_day=0, unidentified_per_day=0, line_per_hour=0
 )
 """The load comes from one caller who keys one number; the look-ups are made all the same."""
+SOUNDS = {
+    name: Prompt(
+        name=name, language="en", text_sha256="2" * 64, audio_sha256="3" * 64, samples=16_000
+    )
+    for name in (YOU_ENTERED, QUESTION)
+}
+SENDING = SendingFacts(texts_from=None, platform="hook", first_text="Thank you for calling.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class Bridge:
             flow.ENTER_NUMBER, timeout=flow.ENTRY_SECONDS, max_digits=flow.ENTRY_DIGITS
         )
         number = phone.keyed(keyed.keys, region="US", allowed_regions=REGIONS)
+        record.dialogue.digits_keyed(len(keyed.keys), "full")
         record.entered(
             NumberEntered(
                 e164=number.e164,
@@ -91,7 +103,10 @@ class Bridge:
         answer = await channel.get_data(
             flow.CONFIRM_NUMBER, timeout=flow.CONFIRM_SECONDS, max_digits=1
         )
-        record.key_pressed(flow.CONFIRM_NUMBER, line.elapsed_ms, answer.keys)
+        record.dialogue.played(SOUNDS[YOU_ENTERED], SOUNDS[YOU_ENTERED].samples)
+        record.dialogue.said(len(keyed.keys), whole=True)
+        record.dialogue.played(SOUNDS[QUESTION], SOUNDS[QUESTION].samples)
+        record.dialogue.key_pressed(answer.keys)
         record.confirmed("number_then_1")
         line.step("agreed")
         await channel.set_variable("CONSENT_NUMBER", number.e164)
@@ -102,7 +117,7 @@ class Bridge:
 
     async def _submit(self, record: ConsentRecord, line: CallLogEntry) -> str:
         """Store, submit, store; returns the number to dial."""
-        record.submitting()
+        record.submitting(SENDING)
         await self.ledger.append(record.take())
         line.step("hook")
         submission = await self.hook.submit(

@@ -23,7 +23,7 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.observe import configure_logging
 from agi_bridge.speech import SHIPPED
 from tests.support.call_env import DID, KEY, settings, shipped_milliseconds
-from tests.support.consent_builders import confirmed
+from tests.support.consent_builders import SENDING, confirmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,7 +101,7 @@ async def test_submissions_that_a_crash_left_open_are_settled_at_the_next_start(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
     record = confirmed()
-    record.submitting()
+    record.submitting(SENDING)
     async with await open_ledger(settings(tmp_path), create=True) as ledger:
         await ledger.append(record.take())
     async with bridge(tmp_path, fake_hook):

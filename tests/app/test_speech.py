@@ -10,6 +10,7 @@ import pytest
 
 from agi_bridge.app import build
 from agi_bridge.app.optin_page import describe_optin
+from agi_bridge.app.registration import register_content
 from agi_bridge.app.speech import (
     build_engines,
     build_library,
@@ -145,12 +146,19 @@ class Registered:
 
     def __init__(self) -> None:
         self.sounds: dict[str, str] = {}
+        self.contents: dict[str, str | bytes] = {}
 
     async def register_disclosure(
         self, language: str, text: str, audio_sha256: str, wav: bytes
     ) -> None:
         assert hashlib.sha256(wav).hexdigest() == audio_sha256
         self.sounds[language] = audio_sha256 + text_hash(text)
+
+    async def register(self, texts: dict[str, str], recordings: dict[str, bytes]) -> None:
+        assert all(text_hash(text) == sha256 for sha256, text in texts.items())
+        for sha256, wav in recordings.items():
+            assert hashlib.sha256(wav).hexdigest() == sha256
+        self.contents = {**texts, **recordings}
 
 
 async def test_all_name_the_same_disclosure(tmp_path: Path) -> None:
@@ -219,7 +227,7 @@ async def test_a_disclosure_that_changed_while_it_was_read_is_not_kept_under_ano
     shutil.copyfile(SHIPPED / "en" / "goodbye.wav", tmp_path / "own" / "en" / "disclosure.wav")
     registered = Registered()
     with pytest.raises(BadPrompts, match=r"disclosure\.wav has just changed: start again"):
-        await build.keep_disclosures(own, heard, cast("Ledger", registered))
+        await register_content(own, heard, cast("Ledger", registered))
     assert registered.sounds == {}
 
 

@@ -71,7 +71,7 @@ async def test_whoever_hides_their_number_keys_it_to_opt_out(
 async def test_a_returning_caller_hears_no_disclosure(
     pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await bridge.open(consent={"returning": "skip"})
+    await bridge.open(consent={"returning": "skip", "caller_id_trust": "any"})
     call = await pbx.call(caller_id=NUMBER)
     await bridge.agrees(call)
     await (await far_end.next_call()).answered()

@@ -54,7 +54,7 @@ async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
         choice = LanguageChoice(language)
         context = CallContext(channel, shop, library, CallLogEntry("test"), choice=choice)
         found = await DigitSounds(context).sounds(NUMBER)
-        await play(channel, found, "")
+        await play(context, found, "")
 
     async with ScriptedBridge(pbx) as bridge:
         call = await bridge.call(script)

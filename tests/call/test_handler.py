@@ -108,11 +108,11 @@ async def test_a_star_during_the_disclosure_ends_it_and_is_on_record(call_env: C
     await call_env("*")
     disclosed, declined = await call_env.events()
     assert disclosed.body["complete"] is False
-    match declined.body["keys"]:
-        case [["disclosure", int(), "*"]]:
-            pass
-        case keys:
-            pytest.fail(f"not the one key: {keys}")
+    match declined.body["dialogue"]:
+        case [["key", int(), "*", "disclosure", int(endpos)]]:
+            assert endpos == disclosed.body["endpos"]
+        case entries:
+            pytest.fail(f"not the one key: {entries}")
 
 
 async def test_a_number_of_the_business_is_not_texted(call_env: CallEnv) -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call.handler import SERVER
-from agi_bridge.consent import LedgerUnavailable, Revocation, State
+from agi_bridge.consent import LedgerUnavailable, Revocation, Scope, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"
-SKIP = {"consent": {"returning": "skip"}}
+SKIP = {"consent": {"returning": "skip", "caller_id_trust": "any"}}
 
 
 def revocation(number: str = NUMBER, brand: str | None = "Example Store") -> Revocation:
-    return Revocation(number=number, brand=brand, channel="command", actor="test")
+    scope: Scope = "all" if brand is None else "brand"
+    return Revocation(number=number, scope=scope, brand=brand, channel="command", actor="test")
 
 
 def closed_now() -> dict[str, str]:
@@ -70,6 +71,16 @@ async def test_a_revoked_number_may_agree_again_from_its_own_telephone(call_env:
     call = await call_env(AGREES, caller_id=NUMBER)
     assert prompts_heard(call)[-1] == "accepted"
     assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER]
+
+
+@pytest.mark.parametrize("attestation", ["", "&attestation=B", "&attestation=C"])
+async def test_a_caller_id_that_anyone_may_have_shown_lifts_no_revocation(
+    call_env: CallEnv, attestation: str
+) -> None:
+    await call_env.ledger.revoke(revocation())
+    path = f"consent?to=%2B14155550111{attestation}"
+    call = await call_env(AGREES, caller_id=NUMBER, path=path)
+    await declines(call_env, call, "suppressed")
 
 
 async def test_a_number_revoked_for_another_brand_is_texted(call_env: CallEnv) -> None:
@@ -164,7 +175,10 @@ async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(
     call_env: CallEnv,
 ) -> None:
     await call_env(AGREES, caller_id=NUMBER)
-    line = {"consent": {"quiet_hours": "strict", "returning": "skip"}, "hours": closed_now()}
+    line = {
+        "consent": {"quiet_hours": "strict", "returning": "skip", "caller_id_trust": "any"},
+        "hours": closed_now(),
+    }
     call = await call_env("", line, caller_id=NUMBER)
     assert prompts_heard(call) == ["declined"]
     assert len(call_env.fake_hook.requests) == 1

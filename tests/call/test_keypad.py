@@ -6,16 +6,25 @@ import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import keypad
+from agi_bridge.call.context import CallContext
 from agi_bridge.call.keypad import (
     KeyedDigits,
     Timing,
     most_digits_keyed,
     read_number,
 )
-from tests.support.fake_library import recording
+from agi_bridge.observe import CallLogEntry
+from tests.support.call_env import line
+from tests.support.fake_library import FakeLibrary, recording
 
 if TYPE_CHECKING:
     from agi_bridge.agi import Channel
+
+
+def context(channel: Channel) -> CallContext:
+    """A call on a line of which nothing is asked."""
+    return CallContext(channel, line(), FakeLibrary(), CallLogEntry("test"))
+
 
 US, FRENCH = most_digits_keyed(("US", "CA")), most_digits_keyed(("FR", "US"))
 
@@ -27,7 +36,7 @@ async def keyed(keys: str, *, whole: float = 45, regions: tuple[str, ...] = ("US
         await channel.answer()
         entries.append(
             await read_number(
-                channel,
+                context(channel),
                 [recording("enter-number", "en")],
                 timing=Timing(10, 4, whole),
                 most_digits=most_digits_keyed(regions),

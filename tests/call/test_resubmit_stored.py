@@ -96,7 +96,7 @@ async def test_a_consent_kept_for_legal_defence_only_is_not_sent(call_env: CallE
 
 
 async def test_a_returning_caller_is_sent_again_too(call_env: CallEnv) -> None:
-    line = {"consent": {"returning": "skip"}, **ROUND_THE_CLOCK}
+    line = {"consent": {"returning": "skip", "caller_id_trust": "any"}, **ROUND_THE_CLOCK}
     await call_env(AGREES, line, caller_id=NUMBER)
     call_env.fake_hook.scenario = "refuse"
     await call_env.fake_hook.settled()
@@ -113,7 +113,7 @@ async def test_a_returning_caller_is_sent_again_too(call_env: CallEnv) -> None:
 async def test_a_consent_that_was_revoked_is_not_sent(call_env: CallEnv) -> None:
     await left_unsent(call_env)
     await call_env.ledger.revoke(
-        Revocation(number=NUMBER, brand=None, channel="command", actor="test")
+        Revocation(number=NUMBER, scope="all", channel="command", actor="test")
     )
     await later(call_env.services).round()
     assert call_env.fake_hook.requests == []
@@ -128,7 +128,7 @@ async def test_a_consent_revoked_in_the_last_moment_is_not_sent(
     async def then_revoked(consent_id: str) -> object:
         record = await load_for_retry(consent_id)
         await call_env.ledger.revoke(
-            Revocation(number=NUMBER, brand=None, channel="command", actor="test")
+            Revocation(number=NUMBER, scope="all", channel="command", actor="test")
         )
         return record
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from agi_bridge.consent import CallMetadata, ConsentRecord, State, canonical
 from agi_bridge.consent.models import DisclosureHeard, NumberEntered, event_keys
-from tests.support.consent_builders import CUT, ENTERED, FACTS, HEARD, NUMBER
+from tests.support.consent_builders import (
+    CUT,
+    ENTERED,
+    FACTS,
+    HEARD,
+    NUMBER,
+    SENDING,
+    number_keyed,
+    read_back,
+)
 
 BODIES = json.loads(Path(__file__).with_name("event_bodies.json").read_text(encoding="utf-8"))
 
@@ -36,10 +45,11 @@ def test_an_agreement_that_was_accepted() -> None:
         )
     )
     made.disclosed(HEARD)
+    number_keyed(made)
     made.entered(ENTERED)
-    made.key_pressed("confirm", 31_000, "1")
+    read_back(made)
     made.confirmed("number_then_1")
-    made.submitting(context="c")
+    made.submitting(SENDING, context="c")
     made.submission_ended(
         State.ACCEPTED,
         reason="dial",
@@ -61,7 +71,7 @@ def test_a_hang_up_during_the_disclosure() -> None:
 def test_a_returning_caller() -> None:
     made = record(replace(FACTS, caller_id=NUMBER))
     made.returned("0190-1", region="US")
-    made.submitting(2)
+    made.submitting(SENDING, 2)
     assert bodies(made) == BODIES["returned"]
 
 

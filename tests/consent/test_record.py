@@ -24,6 +24,7 @@ from tests.support.consent_builders import (
     FACTS,
     HEARD,
     NUMBER,
+    SENDING,
     confirmed,
     returning,
     settle,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 OF_THE_CALL = {
     "line_id", "did", "brand", "legal_name", "purpose", "call_uid", "linked_id", "channel",
-    "attestation", "server", "tz", "clock_synced", "software", "config_sha256",
+    "attestation", "caller_id_trust", "server", "tz", "clock_synced", "software", "config_sha256",
 }  # fmt: skip
 
 
@@ -89,16 +90,23 @@ def test_the_number_is_bound_to_the_event_by_a_commitment() -> None:
     batch = confirmed().take()
     body = batch.events[-1].body
     assert body["number_c"] == commitment(salt(batch.personal), "number", NUMBER)
-    assert body["ani_c"] == commitment(salt(batch.personal), "ani", CALLER)
+    assert body["caller_id_c"] == commitment(salt(batch.personal), "caller_id", CALLER)
+    assert body["digits_c"] == commitment(salt(batch.personal), "digits", ENTERED.digits)
 
 
-def test_keys_at_menus_are_in_the_event_that_ends_the_dialogue() -> None:
-    assert confirmed().take().events[-1].body["keys"] == [["confirm", 31_000, "1"]]
+def test_each_event_of_the_dialogue_has_what_was_heard_and_keyed_before_it() -> None:
+    disclosed, entered, agreed = (
+        [entry[0] for entry in event.body["dialogue"]]  # type: ignore[union-attr, index]
+        for event in confirmed().take().events
+    )
+    assert disclosed == ["play"]
+    assert entered == ["play", "digits"]
+    assert agreed == ["play", "say", "play", "key"]
 
 
 def test_a_hidden_caller_id_leaves_no_commitment_and_no_caller() -> None:
     batch = confirmed(caller_id=None).take()
-    assert "ani_c" not in batch.events[-1].body
+    assert "caller_id_c" not in batch.events[-1].body
     assert batch.personal is not None
     assert batch.personal.caller_id is None
     assert "caller_id" not in batch.personal.values
@@ -147,10 +155,17 @@ def test_of_several_numbers_the_last_one_counts() -> None:
 def test_what_was_taken_is_not_taken_again() -> None:
     record = confirmed()
     record.take()
-    record.submitting(2, "the shop's own")
+    record.submitting(SENDING, 2, "the shop's own")
     batch = record.take()
     assert [event.type for event in batch.events] == ["submitting"]
-    assert batch.events[0].body == {"attempt": 2, "context": "the shop's own"}
+    assert batch.events[0].body == {
+        "attempt": 2,
+        "context": "the shop's own",
+        "texts_from": SENDING.texts_from,
+        "platform": SENDING.platform,
+        "first_text_sha256": text_sha256(SENDING.first_text),
+    }
+    assert batch.lease_seconds == SENDING.seconds
     assert batch.personal is None
     assert batch.disclosure is None
     assert record.take().events == ()
@@ -191,7 +206,7 @@ def test_a_returning_caller_is_bound_to_the_consent_that_he_gave() -> None:
     assert batch.personal.number == batch.personal.caller_id == NUMBER
     assert "digits" not in batch.personal.values
     assert first.body["number_c"] == commitment(salt(batch.personal), "number", NUMBER)
-    assert first.body["ani_c"] == commitment(salt(batch.personal), "ani", NUMBER)
+    assert first.body["caller_id_c"] == commitment(salt(batch.personal), "caller_id", NUMBER)
     assert batch.disclosure is None
 
 
@@ -240,7 +255,7 @@ def test_a_stored_consent_is_gone_on_with_under_its_own_salt() -> None:
     bound = "ab" * 32
     record = ConsentRecord.stored("its id", State.NOT_SENT, {"salt": bound, "number": NUMBER})
     assert (record.id, record.number) == ("its id", NUMBER)
-    record.submitting(2)
+    record.submitting(SENDING, 2)
     settle(record)
     record.submission_ended(State.REVOKED, reason="", status=None, attempts=0, answer="cd" * 32)
     batch = record.take()
@@ -255,7 +270,7 @@ def test_a_stored_consent_is_gone_on_with_under_its_own_salt() -> None:
 
 def test_a_stored_event_is_read_from_its_row() -> None:
     body = canonical({"event_id": "one", "reason": "dial"})
-    row = Row("chain", 7, "consent", "accepted", "2026-11-23T05:07:08.009Z", body, "00" * 32)
+    row = Row("chain", 7, "consent", "accepted", "2026-11-23T05:07:08.009Z", "[]", body, "00" * 32)
     event = StoredEvent.of(row)
     assert (event.event_id, event.consent_id, event.at) == ("one", "consent", row.at)
     assert event.type is State.ACCEPTED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agi_bridge.call.number_entry import EARLY_SAMPLES
+from agi_bridge.consent import EARLY_SAMPLES
 from agi_bridge.speech import SHIPPED, BadPrompts
 from agi_bridge.speech.prompt_folder import (
     PromptFolder,

@@ -148,7 +148,7 @@ class CallEnv:
         keys: str | KeysBySound,
         line: dict[str, Any] | None = None,
         *,
-        path: str = "consent?to=%2B14155550111",
+        path: str = "consent?to=%2B14155550111&attestation=A",
         **pbx: Any,
     ) -> CallRecord:
         pbx.setdefault("sounds", shipped_milliseconds)

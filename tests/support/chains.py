@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.consent import (
+    SCHEMA,
     START,
     Act,
     Identifiers,
@@ -15,6 +16,9 @@ from agi_bridge.consent import (
     commitment,
     leaf,
     link,
+    named_records,
+    tag,
+    tags_text,
     text_sha256,
 )
 from agi_bridge.consent.encoding import new_salt
@@ -53,19 +57,23 @@ class Bridge:
         seq = len(self.rows) + 1
         body = canonical(
             {
-                "schema": 1,
+                "schema": SCHEMA,
                 "ledger_id": self.ledger_id,
                 "seq": seq,
                 "event_id": event_id,
                 "consent_id": consent_id,
                 "type": str(kind),
                 "at": AT,
+                "written": AT,
                 **facts,
             }
         )
         before = bytes.fromhex(self.rows[-1].hash) if self.rows else START
-        hash_ = link(before, leaf(body)).hex()
-        row = Row(self.ledger_id, seq, consent_id, str(kind), AT, body, hash_)
+        tags = tags_text(
+            tag(each.encode(), self.ledger_id, seq) for each in named_records(consent_id, facts)
+        )
+        hash_ = link(before, leaf(tags, body)).hex()
+        row = Row(self.ledger_id, seq, consent_id, str(kind), AT, tags, body, hash_)
         self.rows.append(row)
         return row
 
@@ -85,7 +93,7 @@ class Bridge:
             State.CONFIRMED,
             consent_id,
             number_c=commitment(salt, "number", NUMBER),
-            ani_c=commitment(salt, "ani", CALLER),
+            caller_id_c=commitment(salt, "caller_id", CALLER),
         )
         self.personal[consent_id] = {"salt": salt.hex(), "number": NUMBER, "caller_id": CALLER}
         self.tell(consent_id, *then)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agi_bridge.consent import (
+    QUESTION,
+    YOU_ENTERED,
     AgreementRules,
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
     NumberEntered,
+    Prompt,
     Revocation,
+    SendingFacts,
     State,
 )
 from agi_bridge.consent.models import UNLIMITED
@@ -49,6 +53,31 @@ ENTERED = NumberEntered(
     tries=1,
     ani_match="different",
 )
+SENDING = SendingFacts(
+    texts_from="+14155550111", platform="hook.example.com", first_text="Example Store: thank you."
+)
+DIGITS = len(ENTERED.digits)
+
+
+def prompt(name: str, language: str = "en") -> Prompt:
+    """A recording of the dialogue, two seconds long."""
+    return Prompt(
+        name=name, language=language, text_sha256="2" * 64, audio_sha256="3" * 64, samples=16_000
+    )
+
+
+def number_keyed(record: ConsentRecord, digits: int = DIGITS) -> None:
+    """The caller was asked for a number and keyed one."""
+    record.dialogue.played(prompt("enter-number"), 16_000)
+    record.dialogue.digits_keyed(digits, "full")
+
+
+def read_back(record: ConsentRecord, digits: int = DIGITS, key: str = "1") -> None:
+    """The number was read back, the question asked to its end, and answered."""
+    record.dialogue.played(prompt(YOU_ENTERED), 16_000)
+    record.dialogue.said(digits, whole=True)
+    record.dialogue.played(prompt(QUESTION), 16_000)
+    record.dialogue.key_pressed(key)
 
 
 def confirmed(
@@ -59,12 +88,19 @@ def confirmed(
     brand: str = BRAND,
     rules: AgreementRules = UNLIMITED,
     heard: DisclosureHeard = HEARD,
+    trust: str = "any",
+    attestation: str | None = None,
 ) -> ConsentRecord:
     """A consent of which nothing is stored yet."""
-    record = ConsentRecord(replace(FACTS, caller_id=caller_id, line_id=line, brand=brand), rules)
+    call = replace(
+        FACTS, caller_id=caller_id, line_id=line, brand=brand, caller_id_trust=trust,
+        attestation=attestation,
+    )  # fmt: skip
+    record = ConsentRecord(call, rules)
     record.disclosed(heard)
+    number_keyed(record)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
-    record.key_pressed("confirm", 31_000, "1")
+    read_back(record)
     record.confirmed("number_then_1")
     return record
 
@@ -79,7 +115,7 @@ def submitting(
 ) -> ConsentRecord:
     """The same, about to be submitted: what a call stores at once."""
     record = confirmed(number, caller_id=caller_id, line=line, brand=brand, rules=rules)
-    record.submitting()
+    record.submitting(SENDING)
     return record
 
 
@@ -89,7 +125,7 @@ def returning(
     """A caller whose consent is on record, about to be submitted."""
     record = ConsentRecord(replace(FACTS, caller_id=NUMBER, brand=brand), rules)
     record.returned(consent_id, region="US")
-    record.submitting()
+    record.submitting(SENDING)
     return record
 
 
@@ -109,6 +145,7 @@ def revocation(
     """A request to revoke that an administrator typed."""
     return Revocation(
         number=number,
+        scope="all" if brand is None else "brand",
         brand=brand,
         channel="command",
         actor="admin",

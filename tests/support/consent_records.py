@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.consent import ConsentRecord, DisclosureHeard, State
 from agi_bridge.speech import SHIPPED, Library
-from tests.support.consent_builders import ENTERED, FACTS
+from tests.support.consent_builders import ENTERED, FACTS, SENDING, number_keyed, read_back
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,11 @@ def agreed(
     """A caller who keyed a number, heard it read back and pressed 1."""
     record = ConsentRecord(replace(CALL, brand=brand))
     record.disclosed(played)
+    number_keyed(record)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
-    record.key_pressed("confirm-number", 31_480, "1")
+    read_back(record)
     record.confirmed("number_then_1")
-    record.submitting()
+    record.submitting(SENDING)
     return record
 
 
@@ -94,7 +95,7 @@ async def declined(ledger: Ledger, played: DisclosureHeard) -> str:
     """Store a call whose caller pressed star; returns its id."""
     record = ConsentRecord(CALL)
     record.disclosed(replace(played, endpos=played.samples // 2))
-    record.key_pressed("disclosure", 11_000, "*")
+    record.dialogue.key_pressed("*")
     record.ended(State.DECLINED, "star")
     await ledger.append(record.take())
     return record.id

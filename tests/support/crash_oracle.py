@@ -36,7 +36,8 @@ _START_SECONDS: Final = 0.05
 _STEP_SECONDS: Final = 0.003
 _ROOT: Final = Path(__file__).parents[2]
 _ROWS: Final = (
-    "SELECT ledger_id, seq, consent_id, type, at, body, hash FROM event WHERE seq > %s ORDER BY seq"
+    "SELECT ledger_id, seq, consent_id, type, at, tags, body, hash FROM event "
+    "WHERE seq > %s ORDER BY seq"
 )
 _CONSENT: Final = "SELECT consent_id FROM pii WHERE number_hmac = %s"
 _TYPES: Final = "SELECT type FROM event WHERE consent_id = %s ORDER BY id"
@@ -123,7 +124,7 @@ class CrashOracle:
         cut_off, self._under_way = self._under_way, set()
         rows = [Row(*row) for row in self._database.read(_ROWS, self._seq)]
         for row in rows:
-            self._head = link(self._head, leaf(row.body))
+            self._head = link(self._head, leaf(row.tags, row.body))
             assert (row.seq, row.hash) == (self._seq + 1, self._head.hex())
             self._seq = row.seq
             self._note(row)

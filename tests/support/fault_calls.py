@@ -52,7 +52,7 @@ class FaultBridge:
     async def call(self, keys: str, **pbx: Any) -> CallRecord:
         """Place a call in which these keys are pressed."""
         fake = FakeAsterisk(keys=keys, sounds=shipped_milliseconds, **pbx)
-        return await fake.run(self.handler, "consent?to=%2B14155550111")
+        return await fake.run(self.handler, "consent?to=%2B14155550111&attestation=A")
 
     def refused(self, call: CallRecord) -> bool:
         """Whether nothing was sent, the caller was told so, and reached the default destination."""

@@ -86,6 +86,7 @@ async def fill(settings: Settings) -> dict[str, str]:
             await ledger.revoke(
                 Revocation(
                     number=consent_records.NUMBER,
+                    scope="brand",
                     brand="Example Store",
                     channel="http",
                     actor="crm",

@@ -59,11 +59,10 @@ class KeptRevocations:
     async def revoke(self, request: Revocation) -> RevocationResult:
         if self.error is not None:
             raise self.error
-        references = [old.reference for old in self.revoked]
-        if request.reference is not None and request.reference in references:
-            return RevocationResult(
-                f"revocation-{references.index(request.reference)}", 1, already=True
-            )
+        requests = [(old.reference, old.number, old.scope) for old in self.revoked]
+        this = (request.reference, request.number, request.scope)
+        if request.reference is not None and this in requests:
+            return RevocationResult(f"revocation-{requests.index(this)}", 1, already=True)
         self.revoked.append(request)
         return RevocationResult(f"revocation-{len(self.revoked) - 1}", 1)
 

@@ -53,14 +53,16 @@ async def test_a_stop_of_a_customer_on_file_revokes_for_the_businesss_brand(
 ) -> None:
     response = await instaply.post(PATH, json=event(messageBody="Stop, please"))
     assert response.status_code == 200
-    assert response.json() == [{"revocation": "revocation-0", "consents": 1}]
+    assert response.json() == [{"revocation": "revocation-0", "consents": 1, "under_way": 0}]
     assert ledger.revoked == [
         Revocation(
             number=NUMBER,
+            scope="seller",
             brand="Example Store",
+            seller="Example Store",
             channel="instaply",
             actor="customer",
-            reference=f"message 555001 {NUMBER}",
+            reference="message 555001",
             words="Stop, please",
             received="2023-11-14T22:13:20.000Z",
             passed_on=True,
@@ -84,7 +86,7 @@ async def test_ids_may_be_numbers_or_texts(
     assert (await instaply.post(PATH, json=told)).status_code == 200
     (kept,) = ledger.revoked
     assert (kept.number, kept.brand) == ("+14155550124", "Example Store")
-    assert kept.reference == "message m-1 +14155550124"
+    assert kept.reference == "message m-1"
 
 
 @pytest.mark.parametrize("yes", [True, "true", "True", 1, 1.0, "1", "YES"])
@@ -95,7 +97,7 @@ async def test_a_stop_is_not_lost_to_how_a_field_is_written(
     told["eventType"] = "Message"
     assert (await instaply.post(PATH, json=told)).status_code == 200
     (kept,) = ledger.revoked
-    assert (kept.number, kept.reference) == ("+14155550124", "message 5 +14155550124")
+    assert (kept.number, kept.reference) == ("+14155550124", "message 5")
     assert kept.received == "2023-11-14T22:13:20.000Z"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,13 +68,15 @@ def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
 async def sign_and_publish(settings: Settings, ledger: Ledger) -> PublishedCheckpoint:
     """Sign the head of this bridge's chain and send it to every configured place.
 
+    Checkpoints that could not be sent earlier are sent too.
+
     Raises:
         LedgerUnavailable, KeyFault: as the ledger raises them.
     """
     from agi_bridge.app.ledger import checkpoint_publisher
+    from agi_bridge.consent.ledger import deliver_checkpoints
 
-    made = await ledger.checkpoint()
-    if made is None:
-        return PublishedCheckpoint(None)
-    failures = await asyncio.to_thread(checkpoint_publisher(settings).publish, made)
-    return PublishedCheckpoint(made, tuple(failures))
+    publisher = checkpoint_publisher(settings)
+    made = await ledger.checkpoint(publisher.names)
+    failures = await deliver_checkpoints(ledger, publisher)
+    return PublishedCheckpoint(made, tuple(failure.reason for failure in failures))

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agi_bridge.consent import RevocationResult
-    from agi_bridge.settings import Settings
+    from agi_bridge.settings import RevocationReach, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The revocation, its brand (None: every brand), and whether the platform knows of it."""
+    """The revocation, how far it reaches, and whether the platform knows of it."""
 
     result: RevocationResult
-    brand: str | None
+    reach: RevocationReach
     passed_on: bool
     ok: bool = True
 
@@ -30,8 +30,9 @@ class Revoked:
         """The answer as plain values."""
         return {
             "revocation": self.result.revocation_id,
-            "brand": self.brand,
+            **self.reach,
             "consents": self.result.consents,
+            "under_way": self.result.under_way,
             "already": self.result.already,
             "passed_on": self.passed_on,
         }
@@ -40,12 +41,23 @@ class Revoked:
         """Print what was revoked, and what is still to be done."""
         from agi_bridge.cli.output import count
 
-        scope = "every brand" if self.brand is None else self.brand
+        names = {
+            "brand": self.reach["brand"],
+            "seller": f"every brand of {self.reach['seller']}",
+            "all": "every brand",
+        }
+        scope = names[self.reach["scope"]]
         ended = f"{count(self.result.consents, 'consent')} ended"
         again = "already on record: " if self.result.already else ""
         console.print(
             f"{again}revocation {self.result.revocation_id} for {scope}, {ended}", soft_wrap=True
         )
+        if self.result.under_way:
+            console.print(
+                f"{count(self.result.under_way, 'text')} may still arrive: "
+                "the request was under way when this was stored",
+                soft_wrap=True,
+            )
         if not self.passed_on:
             console.print(
                 "Tell the platform that sends the texts, then run: agi-bridge consents resolve "
@@ -86,13 +98,13 @@ def command(
     settings = load_settings(config)
 
     async def work() -> Revoked:
-        revoked_brand = _brand(settings, brand, line)
+        reach = _reach(settings, brand, line)
         at = None if received is None else utc_timestamp("--received", received)
         if at is not None and at > timestamp():
             raise UsageError("--received: is in the future (dates are UTC); omit it for now")
         request = Revocation(
             number=phone_number(settings, number),
-            brand=revoked_brand,
+            **reach,
             channel="command",
             actor=actor(),
             reference=reference,
@@ -101,23 +113,23 @@ def command(
             passed_on=passed_on,
         )
         async with await open_ledger(settings) as ledger:
-            return Revoked(await ledger.revoke(request), revoked_brand, passed_on)
+            return Revoked(await ledger.revoke(request), reach, passed_on)
 
     answer(work(), as_json=as_json)
 
 
-def _brand(settings: Settings, brand: str | None, line: str | None) -> str | None:
+def _reach(settings: Settings, brand: str | None, line: str | None) -> RevocationReach:
     from agi_bridge.cli.common import UsageError
 
     if brand is not None and line is not None:
         raise UsageError("--brand and --line: name one of them")
     if line is not None:
-        return settings.find_line(line).brand
+        return settings.find_line(line).revocation_reach()
     if brand is None:
-        return None
+        return {"scope": "all", "brand": None, "seller": None}
     # A misspelt brand would revoke nothing, and nobody would notice.
     named = brand.strip().casefold()
     known = {each.brand.strip().casefold(): each.brand for each in settings.lines.values()}
     if named not in known:
         raise UsageError(f"--brand: no line has it; the brands are: {', '.join(known.values())}")
-    return known[named]
+    return {"scope": "brand", "brand": known[named], "seller": None}

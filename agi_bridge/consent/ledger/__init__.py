@@ -7,7 +7,11 @@ from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.bootstrap import check_keys
 from agi_bridge.consent.ledger.database import error_text, postgresql_driver
 from agi_bridge.consent.ledger.ledger import Ledger
-from agi_bridge.consent.ledger.maintenance import Maintenance, MaintenanceSchedule
+from agi_bridge.consent.ledger.maintenance import (
+    Maintenance,
+    MaintenanceSchedule,
+    deliver_checkpoints,
+)
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 
 __all__ = [
@@ -15,6 +19,7 @@ __all__ = [
     "Maintenance",
     "MaintenanceSchedule",
     "check_keys",
+    "deliver_checkpoints",
     "error_text",
     "postgresql_driver",
     "schema",

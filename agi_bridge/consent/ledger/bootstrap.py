@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import base64
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import select
 
-from agi_bridge.consent.encoding import Identifiers, timestamp
+from agi_bridge.consent.encoding import Identifiers, canonical, timestamp
 from agi_bridge.consent.errors import KeyMismatch, LedgerUnavailable, SchemaOutdated, VaultDamaged
-from agi_bridge.consent.ledger import schema
+from agi_bridge.consent.ledger import queries, schema
 from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.signing.keys import replaced_signing_key
 from agi_bridge.consent.states import Act
+from agi_bridge.observe import clock_synchronised
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from sqlalchemy import Connection
 
-    from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Database, Transaction
+    from agi_bridge.consent.signing.checkpoint import Head
     from agi_bridge.consent.signing.keys import Keys
     from agi_bridge.consent.signing.vault import Vault
+
+CHAIN_FILE: Final = "chain"
+"""In the folder of a bridge's state: the id of the chain that it writes."""
+KEYS_FOLDER: Final = "keys"
 
 
 def exists(database: Database) -> bool:
@@ -65,8 +75,13 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
         )
 
 
-def check_in(transaction: Transaction, writer: Writer, keys: Keys, *, software: str) -> None:
+def check_in(
+    transaction: Transaction, writer: Writer, keys: Keys, *, software: str, home: Path | None
+) -> None:
     """See that the keys are those of this database; begin our chain if it has none yet.
+
+    `home` is the folder of the bridge's state. It remembers which chain is the bridge's: where the
+    signing key was replaced, the new chain names the head of the old one, and the log warns.
 
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
@@ -74,40 +89,80 @@ def check_in(transaction: Transaction, writer: Writer, keys: Keys, *, software: 
     """
     writer.lock(transaction, ["ledger"])
     known = check_keys(transaction.core, writer.vault)
+    if home is not None:
+        transaction.committed.append(partial(_remember_chain, home, writer.ledger_id))
     if writer.ledger_id in known:
         return
-    begin_chain(transaction, writer, keys, software=software)
-    structlog.get_logger().info(
-        "ledger.chain_begun", ledger=writer.ledger_id, other_chains=len(known)
-    )
+    log = structlog.get_logger()
+    before = _chain_before(transaction, home, known)
+    begin_chain(transaction, writer, keys, software=software, before=before, home=home)
+    if before is None:
+        log.info("ledger.chain_begun", ledger=writer.ledger_id, other_chains=len(known))
+    else:
+        log.warning("ledger.signing_key_replaced", ledger=writer.ledger_id, before=before[0])
+
+
+def _chain_before(transaction: Transaction, home: Path | None, known: Sequence[str]) -> Head | None:
+    """The head of the chain that the bridge wrote until now, if it had another one."""
+    chains = {each.ledger_id: each for each in queries.chains(transaction) if each.seq}
+    last = None
+    if home is not None:
+        with suppress(OSError):
+            last = (home / CHAIN_FILE).read_text("ascii", "replace").strip()
+    if last not in chains and known and not transaction.locks:  # a SQLite file is one bridge's
+        last = known[-1]
+    chain = chains.get(last or "")
+    return None if chain is None else (chain.ledger_id, chain.seq, chain.hash)
+
+
+def _remember_chain(home: Path, ledger_id: str) -> None:
+    path = home / CHAIN_FILE
+    with suppress(OSError):  # a folder that cannot be written: the next start says so
+        if not path.exists() or path.read_text("ascii", "replace").strip() != ledger_id:
+            path.write_text(f"{ledger_id}\n", "ascii")
 
 
 def check_keys(core: Connection, vault: Vault) -> list[str]:
-    """See that the keys are those of this database, by reading alone; the ids of its chains.
+    """See that the keys are those of this database, by reading alone.
+
+    Returns the ids of its chains, oldest first.
 
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
         KeyMissing: personal data here was sealed with a key that is not available.
     """
     table = schema.LEDGER.c
-    known = core.execute(select(table.ledger_id, table.lookup_check)).all()
+    known = core.execute(
+        select(table.ledger_id, table.lookup_check).order_by(table.at, table.ledger_id)
+    ).all()
     if any(row.lookup_check != vault.lookup_check for row in known):
         raise KeyMismatch(
             "lookup key: not the one this database was written with, so revoked numbers would not "
             "be found; put the old lookup.key back (every bridge on one database has the same one)"
         )
-    pii = schema.PII.c
+    pii, person = schema.PII.c, schema.PERSON.c
     newest = core.execute(
-        select(pii.consent_id, pii.sealed).order_by(pii.at.desc()).limit(1)
+        select(person.person_id, person.sealed)
+        .join_from(schema.PII, schema.PERSON, pii.person_id == person.person_id)
+        .order_by(pii.at.desc())
+        .limit(1)
     ).first()
     if newest is not None:
-        with suppress(VaultDamaged):  # one row's fault; `verify` tells of it
-            vault.open(newest.consent_id, newest.sealed)
+        with suppress(VaultDamaged):  # one row's fault, which `verify` reports
+            vault.open_person(newest.person_id, newest.sealed)
     return [row.ledger_id for row in known]
 
 
-def begin_chain(transaction: Transaction, writer: Writer, keys: Keys, *, software: str) -> None:
-    """Store our chain and its first event."""
+def begin_chain(
+    transaction: Transaction,
+    writer: Writer,
+    keys: Keys,
+    *,
+    software: str,
+    before: Head | None = None,
+    home: Path | None = None,
+) -> None:
+    """Store our chain and its first event, which names the chain before it, if there was one."""
     public_key = base64.b64encode(keys.public_key).decode()
     now = timestamp()
     transaction.core.execute(
@@ -119,5 +174,17 @@ def begin_chain(transaction: Transaction, writer: Writer, keys: Keys, *, softwar
         )
     )
     new = Identifiers()
-    body: Body = {"public_key": public_key, "software": software}
+    body: dict[str, Any] = {
+        "public_key": public_key,
+        "software": software,
+        "clock_synced": clock_synchronised(),
+    }
+    if before is not None:
+        body["previous"] = list(before)
+        old = None if home is None else replaced_signing_key(home / KEYS_FOLDER, before[0])
+        if old is not None:
+            statement = canonical(
+                {"ledger_id": writer.ledger_id, "previous": list(before), "type": "opened"}
+            )
+            body["previous_signature"] = base64.b64encode(old.sign(statement.encode())).decode()
     writer.append(transaction, [StoredEvent(new.next(), new.next(), Act.OPENED, now, body)])

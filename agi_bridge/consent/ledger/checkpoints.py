@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from agi_bridge.consent.encoding import Identifiers, timestamp
-from agi_bridge.consent.ledger.schema import AUDIO, CHECKPOINT, EVENT, PII
+from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.schema import AUDIO, CHECKPOINT, CONTENT, DELIVERY, PERSON
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.checkpoint import Checkpoint, sign
 from agi_bridge.consent.states import Act
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Table
+
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
@@ -22,7 +27,7 @@ PAGE = 500
 """Most rows in one transaction: calls wait for it."""
 
 
-def register(
+def register_disclosure(
     transaction: Transaction,
     writer: Writer,
     wording: tuple[str, str, str],
@@ -34,35 +39,106 @@ def register(
     """
     transaction.lock(["disclosure"])  # bridges that start at once have the same recordings to keep
     version = writer.version(transaction, *wording)
-    audio_sha256, wav = sound
-    there = transaction.core.execute(
-        select(AUDIO.c.sha256).where(AUDIO.c.sha256 == audio_sha256)
-    ).first()
-    if there is None:
-        transaction.core.execute(AUDIO.insert().values(sha256=audio_sha256, wav=wav))
+    _keep(transaction, AUDIO, {sound[0]: {"wav": sound[1]}})
     return version
 
 
-def checkpoint(transaction: Transaction, writer: Writer, keys: Keys) -> Checkpoint | None:
-    """Sign the head of our chain and keep a copy; None if it was signed already."""
+def register(
+    transaction: Transaction, texts: Mapping[str, str], recordings: Mapping[str, bytes]
+) -> None:
+    """Keep texts and recordings that events name by their SHA-256, once each."""
+    transaction.lock(["disclosure"])
+    _keep(transaction, CONTENT, {sha256: {"text": text} for sha256, text in texts.items()})
+    _keep(transaction, AUDIO, {sha256: {"wav": wav} for sha256, wav in recordings.items()})
+
+
+def _keep(transaction: Transaction, table: Table, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Insert the rows that are not there yet."""
+    there = transaction.core.execute(select(table.c.sha256).where(table.c.sha256.in_(rows)))
+    for sha256 in rows.keys() - set(there.scalars()):
+        transaction.core.execute(table.insert().values(sha256=sha256, **rows[sha256]))
+
+
+def checkpoint(
+    transaction: Transaction, writer: Writer, keys: Keys, sinks: Sequence[str]
+) -> Checkpoint | None:
+    """Sign the head of our chain and keep a copy; None if it was signed already.
+
+    It is to be delivered to each of the sinks, by name; `deliveries` says which are still to get
+    it.
+    """
     writer.lock(transaction)
+    writer.note_clock(transaction)  # the checkpoint, too, is dated
     table = CHECKPOINT.c
-    head = transaction.core.execute(
-        select(EVENT.c.seq, EVENT.c.hash)
-        .where(EVENT.c.ledger_id == writer.ledger_id)
-        .order_by(EVENT.c.seq.desc())
-        .limit(1)
-    ).first()
+    heads = {each.ledger_id: each for each in queries.chains(transaction)}
+    writer.check_heads(transaction, heads.values())
+    own = heads.pop(writer.ledger_id, None)
     signed = transaction.core.execute(
         select(func.max(table.seq)).where(table.ledger_id == writer.ledger_id)
     ).scalar()
-    if head is None or signed == head.seq:
+    if own is None or not own.seq or signed == own.seq:
         return None
-    made = sign(keys.signing, head.seq, head.hash, timestamp())
+    others = [(each.ledger_id, each.seq, each.hash) for each in heads.values() if each.seq]
+    made = sign(keys.signing, own.seq, own.hash, timestamp(), others)
     transaction.core.execute(
         CHECKPOINT.insert().values(ledger_id=made.ledger_id, seq=made.seq, line=made.line)
     )
+    for sink in sinks:
+        transaction.core.execute(
+            DELIVERY.insert().values(ledger_id=made.ledger_id, seq=made.seq, sink=sink)
+        )
     return made
+
+
+def deliveries(
+    transaction: Transaction, writer: Writer, limit: int, without: Sequence[str]
+) -> list[tuple[str, Checkpoint]]:
+    """Our checkpoints that have not got out yet, with the sink's name; oldest first."""
+    row, table = DELIVERY.c, CHECKPOINT.c
+    found = transaction.core.execute(
+        select(row.sink, table.line)
+        .where(
+            row.ledger_id == writer.ledger_id,
+            row.sink.not_in(without),
+            table.ledger_id == row.ledger_id,
+            table.seq == row.seq,
+        )
+        .order_by(row.seq, row.sink)
+        .limit(limit)
+    )
+    return [(sink, Checkpoint.parse(line)) for sink, line in found]
+
+
+def delivered(transaction: Transaction, writer: Writer, sent: Sequence[tuple[int, str]]) -> None:
+    """Checkpoints have reached sinks, or the sinks are no longer configured."""
+    row = DELIVERY.c
+    for seq, sink in sent:
+        transaction.core.execute(
+            delete(DELIVERY).where(
+                row.ledger_id == writer.ledger_id, row.seq == seq, row.sink == sink
+            )
+        )
+
+
+def newest_heads(kept: Iterable[Checkpoint]) -> dict[str, tuple[int, str]]:
+    """The newest event of each chain that genuine checkpoints name, and the hash after it."""
+    newest: dict[str, tuple[int, str]] = {}
+    for each in kept:
+        if each.is_genuine:
+            for ledger_id, seq, hash_ in [(each.ledger_id, each.seq, each.hash), *each.heads]:
+                if seq > newest.get(ledger_id, (0, ""))[0]:
+                    newest[ledger_id] = seq, hash_
+    return newest
+
+
+def expect(transaction: Transaction, writer: Writer, heads: Mapping[str, tuple[int, str]]) -> None:
+    """Hold the database against heads that were seen before, now and from now on.
+
+    Raises:
+        LedgerLost: it lacks one.
+    """
+    writer.expect(heads)
+    writer.check_heads(transaction, queries.chains(transaction))
 
 
 def checkpoints(transaction: Transaction) -> list[Checkpoint]:
@@ -77,26 +153,26 @@ def checkpoints(transaction: Transaction) -> list[Checkpoint]:
 
 
 def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> tuple[int, str]:
-    """Seal again, under the first vault key, some of what is sealed under another one.
+    """Seal again, under the first vault key, some persons that are sealed under another one.
 
     Returns how many were, and the id to go on `after`; an empty one is the end.
     """
     writer.lock(transaction)
-    pii = PII.c
+    person = PERSON.c
     rows = transaction.core.execute(
-        select(pii.consent_id, pii.sealed)
-        .where(pii.consent_id > after)
-        .order_by(pii.consent_id)
+        select(person.person_id, person.sealed)
+        .where(person.person_id > after)
+        .order_by(person.person_id)
         .limit(PAGE)
-        .with_for_update()  # another bridge may be adding to one of them
+        .with_for_update()  # another bridge may be erasing one of them
     ).all()
     old = [row for row in rows if not writer.vault.is_current(row.sealed)]
     for row in old:
-        known = writer.vault.open(row.consent_id, row.sealed)
+        opened = writer.vault.open_person(row.person_id, row.sealed)
         transaction.core.execute(
-            update(PII)
-            .where(pii.consent_id == row.consent_id)
-            .values(sealed=writer.vault.seal(row.consent_id, known))
+            update(PERSON)
+            .where(person.person_id == row.person_id)
+            .values(sealed=writer.vault.seal_person(row.person_id, opened))
         )
     if old:
         new = Identifiers()
@@ -104,4 +180,4 @@ def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> t
         writer.append(
             transaction, [StoredEvent(new.next(), new.next(), Act.RESEALED, timestamp(), body)]
         )
-    return len(old), rows[-1].consent_id if len(rows) == PAGE else ""
+    return len(old), rows[-1].person_id if len(rows) == PAGE else ""

@@ -33,6 +33,9 @@ BUSY_SECONDS: Final = 3.0
 """How long a write waits for another process that holds what it needs, before it fails."""
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL to take a connection."""
+SHRED_LOCK_MS: Final = 200
+"""Longest wait, in milliseconds, for the lock under which the persons' keys are written anew: who
+else wants the table waits behind it."""
 _READ_ONLY: Final = "reads"
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
@@ -56,12 +59,14 @@ class Transaction:
 
     `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
     call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
-    What is in `committed` is called once all of it is durable.
+    What is in `committed` is called once all of it is durable. `connection` counts the
+    connections: a new one may lead to another server than the one before.
     """
 
     core: Connection
     cursor: Any
     locks: bool
+    connection: int = 0
     committed: list[Callable[[], None]] = field(default_factory=list)
 
     def lock(self, names: Iterable[str]) -> None:
@@ -105,6 +110,7 @@ class Database:
             self._engine = _postgresql(url)
             self._file = None
         self._connection: Connection | None = None
+        self._connections = 0
         self._out_of_place = False
         self._truncated = False
         self._data_version = 0
@@ -160,7 +166,7 @@ class Database:
                     self._data_version = _data_version(core)
                 driver: Any = core.connection.driver_connection
                 cursor = driver.cursor()
-                transaction = Transaction(core, cursor, locks=not self.is_sqlite)
+                transaction = Transaction(core, cursor, not self.is_sqlite, self._connections)
                 try:
                     yield transaction
                 finally:
@@ -177,13 +183,22 @@ class Database:
         """Leave nothing of what was deleted where it can be read.
 
         SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here.
-        PostgreSQL frees the rows for reuse.
+        PostgreSQL leaves old rows in its files: so the table of persons' keys, without which they
+        say nothing, is written anew, which takes a lock that everybody else waits for. It is
+        waited for very shortly.
 
         Raises:
-            LedgerUnavailable: the database failed, or another process reads from SQLite's log.
+            LedgerUnavailable: the database failed, another process reads from SQLite's log, or
+                PostgreSQL's lock was not free: try again later.
         """
-        vacuum = ("SET statement_timeout = 0", "VACUUM pii")
-        self._clean(() if self.is_sqlite else vacuum)
+        rewrite = (
+            f"SET lock_timeout = {SHRED_LOCK_MS}",
+            "VACUUM (FULL) person",
+            "SET lock_timeout = 0",
+            "SET statement_timeout = 0",
+            "VACUUM pii",
+        )
+        self._clean(() if self.is_sqlite else rewrite)
 
     def _clean(self, statements: Sequence[str]) -> None:
         """Carry out statements that no transaction may hold, then empty SQLite's log."""
@@ -228,6 +243,7 @@ class Database:
             self._drop()
         if self._connection is None:
             self._connection = self._engine.connect()
+            self._connections += 1
             if self._file is not None:
                 self._file.pin()
         return self._connection

@@ -1,34 +1,38 @@
 """Personal data goes, the proof stays: retention, erasure, restriction.
 
-Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment. Nothing
-brings it back, so no clock alone decides that it is time: either the kernel calls its clock
-synchronised, or the ledger has an event of the month before. A clock that is years ahead for a
-moment has neither.
+Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment. The key of
+the person goes with the last row, or is renewed if others stay: so what a database leaves of the
+old rows in its files opens no more. Nothing brings it back, so no clock alone decides that it is
+time: either the kernel calls its clock synchronised, or the ledger has an event of the month
+before. A clock that is years ahead for a moment has neither.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
 from agi_bridge.consent.encoding import DAY, Identifiers, stamp, timestamp
-from agi_bridge.consent.errors import ClockInDoubt, VaultDamaged
-from agi_bridge.consent.ledger.schema import EVENT, PII
+from agi_bridge.consent.errors import ClockInDoubt, KeyFault, VaultDamaged
+from agi_bridge.consent.ledger.schema import EVENT, PERSON, PII
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.results import RetentionReport
+from agi_bridge.consent.signing.vault import PersonKey
 from agi_bridge.consent.states import Act
 from agi_bridge.observe import ask_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.results import RetentionRules
+    from agi_bridge.consent.signing.vault import Vault
 
 PAGE: Final = 500
 """Most rows in one transaction: calls wait for it."""
@@ -49,8 +53,8 @@ def erase(
 ) -> int:
     """Delete personal data, but what is restricted; returns of how many consents."""
     ids = sorted(set(consent_ids))
-    writer.lock(transaction, map("consent:{}".format, ids))
-    return _erase(transaction, writer, ids, stamp(writer.clock()), (basis, actor))
+    people = _lock_people(transaction, writer, ids)
+    return _erase(transaction, writer, people, ids, now=stamp(writer.clock()), why=(basis, actor))
 
 
 def restrict(
@@ -74,7 +78,8 @@ def restrict(
         update(PII).where(pii.consent_id.in_(held)).values(restricted_until=until)
     )
     body = {"basis": basis, "until": until, "actor": actor}
-    writer.append(transaction, _events(held, Act.RESTRICTED, body))
+    if held:
+        writer.append(transaction, [_event(id_, Act.RESTRICTED, body) for id_ in held])
     return len(held)
 
 
@@ -91,15 +96,17 @@ def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> R
     Raises:
         ClockInDoubt: there is something, but nothing confirms that it is time.
     """
-    writer.lock(transaction)
     gone = _due(transaction, rules, PAGE)
     details = [] if gone else _details_due(transaction, rules, PAGE)
-    if gone or details:
-        _check_clock(transaction, rules.now)
-    erased = _erase(transaction, writer, gone, stamp(rules.now), ("retention", "agi-bridge"))
-    if erased:  # for itself: it needs no key, and is done though the rest fails
+    if not gone and not details:
+        return RetentionReport()
+    _check_clock(transaction, rules.now)
+    people = _lock_people(transaction, writer, gone or details)
+    if gone:
+        why = ("retention", "agi-bridge")
+        erased = _erase(transaction, writer, people, gone, now=stamp(rules.now), why=why)
         return RetentionReport(erase=erased)
-    return RetentionReport(trim=_trim(transaction, writer, details))
+    return RetentionReport(trim=_trim(transaction, writer, people, details))
 
 
 def _check_clock(transaction: Transaction, now: float) -> None:
@@ -148,54 +155,170 @@ def _last_event_before(transaction: Transaction, before: str) -> str | None:
     return at(low)
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What is sealed of one record; `values` is None where it cannot be opened, and why."""
+
+    consent_id: str
+    person_id: str
+    person: PersonKey | None
+    values: dict[str, str] | None
+    fault: KeyFault | VaultDamaged | None
+
+
+class _People:
+    """All sealed records of the persons that some records are of; their locks are held."""
+
+    def __init__(self, records: Iterable[_Record]) -> None:
+        self.by_id = {record.consent_id: record for record in records}
+
+    def of(self, person_ids: Collection[str]) -> dict[str, list[_Record]]:
+        """The records of some persons."""
+        found: dict[str, list[_Record]] = {person_id: [] for person_id in person_ids}
+        for record in self.by_id.values():
+            if record.person_id in found:
+                found[record.person_id].append(record)
+        return found
+
+    def whose(self, ids: Iterable[str]) -> dict[str, PersonKey | None]:
+        """Whose some records are, for their events' tags."""
+        return {id_: self.by_id[id_].person if id_ in self.by_id else None for id_ in ids}
+
+
+def _lock_people(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> _People:
+    """Hold what some records and all others of the same persons are locked by; open them."""
+    pii = PII.c
+    found = transaction.core.execute(
+        select(pii.person_id, pii.number_hmac).where(pii.consent_id.in_(ids))
+    ).all()
+    of_persons = pii.person_id.in_(sorted({row.person_id for row in found}))
+    numbers = [f"number:{row.number_hmac}" for row in found]
+    locked: set[str] = set()
+    wanted = set(ids)
+    while not wanted <= locked:  # a record that is added meanwhile: rare, and at most once
+        locked = wanted
+        writer.lock(transaction, [*numbers, *map("consent:{}".format, sorted(locked))])
+        there = transaction.core.execute(select(pii.consent_id).where(of_persons))
+        wanted = {*ids, *there.scalars()}
+    rows = transaction.core.execute(
+        select(pii.consent_id, pii.person_id, PERSON.c.sealed, pii.sealed)
+        .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == pii.person_id))
+        .where(of_persons)
+        .order_by(pii.consent_id)
+    )
+    return _People(_open(writer.vault, *row) for row in rows)
+
+
+def _open(
+    vault: Vault, consent_id: str, person_id: str, key: bytes | None, sealed: bytes
+) -> _Record:
+    person = values = fault = None
+    try:
+        person = vault.open_person(person_id, key)
+        values = vault.open(person, consent_id, sealed)
+    except (KeyFault, VaultDamaged) as error:
+        fault = error
+    return _Record(consent_id, person_id, person, values, fault)
+
+
 def _erase(
-    transaction: Transaction, writer: Writer, ids: Sequence[str], now: str, why: tuple[str, str]
+    transaction: Transaction,
+    writer: Writer,
+    people: _People,
+    ids: Sequence[str],
+    *,
+    now: str,
+    why: tuple[str, str],
 ) -> int:
     pii = PII.c
     gone = transaction.core.execute(
         delete(PII).where(pii.consent_id.in_(ids), _not_restricted(now)).returning(pii.consent_id)
     ).scalars()
     erased = sorted(gone)
+    _renew_keys(transaction, writer, people, dict.fromkeys(erased))
     basis, actor = why
-    body = {"what": "all", "basis": basis, "actor": actor}
-    writer.append(transaction, _events(erased, Act.ERASED, body))
+    body: dict[str, Any] = {"fields": ["*"], "basis": basis, "actor": actor}
+    events = [_event(id_, Act.ERASED, body) for id_ in erased]
+    if events:
+        writer.append(transaction, events, persons=people.whose(erased))
     return len(erased)
 
 
-def _trim(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> int:
-    pii = PII.c
-    rows = transaction.core.execute(
-        select(pii.consent_id, pii.sealed)
-        .where(pii.consent_id.in_(ids))
-        .order_by(pii.consent_id)
-        .with_for_update()
-    ).all()
-    changed = []
-    for row in rows:
-        try:
-            known = writer.vault.open(row.consent_id, row.sealed)
-        except VaultDamaged as error:  # nothing can be taken out of it; the others' details go
-            structlog.get_logger().error(
-                "retention.details_not_erased", consent=row.consent_id, reason=str(error)
-            )
-            known = {}
+def _trim(transaction: Transaction, writer: Writer, people: _People, ids: Sequence[str]) -> int:
+    events, changed = [], {}
+    for consent_id in ids:
+        known = _details(people.by_id.get(consent_id))
         gone = {"digits"} & known.keys()
         if known.get("caller_id") not in {None, known.get("number")}:
             gone.add("caller_id")
         values: dict[str, Any] = {"trimmed": True}
-        if gone:
-            changed.append(row.consent_id)
-            left = {name: value for name, value in known.items() if name not in gone}
-            values["sealed"] = writer.vault.seal(row.consent_id, left)
         if "caller_id" in gone:
             values["caller_hmac"] = None
-        transaction.core.execute(
-            update(PII).where(pii.consent_id == row.consent_id).values(**values)
-        )
-    if changed:
-        body = {"what": "details", "basis": "retention", "actor": "agi-bridge"}
-        writer.append(transaction, _events(changed, Act.ERASED, body))
-    return len(rows)
+        transaction.core.execute(update(PII).where(PII.c.consent_id == consent_id).values(**values))
+        if gone:
+            changed[consent_id] = {name: of for name, of in known.items() if name not in gone}
+            body = {"fields": sorted(gone), "basis": "retention", "actor": "agi-bridge"}
+            events.append(_event(consent_id, Act.ERASED, body))
+    _renew_keys(transaction, writer, people, changed)
+    if events:
+        writer.append(transaction, events, persons=people.whose(changed))
+    return len(ids)
+
+
+def _details(record: _Record | None) -> dict[str, str]:
+    """What is sealed of a record; nothing if it is damaged: the others' details go.
+
+    Raises:
+        KeyFault: the right key opens it.
+    """
+    if record is None or record.values is not None:
+        return {} if record is None else record.values or {}
+    if isinstance(record.fault, KeyFault):
+        raise record.fault
+    structlog.get_logger().error(
+        "retention.details_not_erased", consent=record.consent_id, reason=str(record.fault)
+    )
+    return {}
+
+
+def _renew_keys(
+    transaction: Transaction,
+    writer: Writer,
+    people: _People,
+    changed: Mapping[str, dict[str, str] | None],
+) -> None:
+    """Delete the keys of persons of whom nothing is left; give the others new ones.
+
+    Args:
+        transaction: holds the persons' locks.
+        writer: seals.
+        people: their records, as they were.
+        changed: what is left of the records that have changed; None is nothing.
+    """
+    persons = {people.by_id[id_].person_id for id_ in changed if id_ in people.by_id}
+    for person_id, records in people.of(persons).items():
+        left = {
+            record.consent_id: changed.get(record.consent_id, record.values)
+            for record in records
+            if changed.get(record.consent_id, record) is not None
+        }
+        where = PERSON.c.person_id == person_id
+        if not left:
+            transaction.core.execute(delete(PERSON).where(where))
+            continue
+        old = next((record.person for record in records if record.person is not None), None)
+        if old is None:  # nothing of theirs can be opened, and nothing sealed again
+            continue
+        fresh = PersonKey.new(old.salt)
+        sealed = writer.vault.seal_person(person_id, fresh)
+        transaction.core.execute(update(PERSON).where(where).values(sealed=sealed))
+        for consent_id, values in left.items():
+            if values is not None:
+                transaction.core.execute(
+                    update(PII)
+                    .where(PII.c.consent_id == consent_id)
+                    .values(sealed=writer.vault.seal(fresh, consent_id, values))
+                )
 
 
 def _due(transaction: Transaction, rules: RetentionRules, limit: int | None) -> Sequence[str]:
@@ -240,6 +363,5 @@ def _not_restricted(now: str) -> ColumnElement[bool]:
     return or_(until.is_(None), until < now)
 
 
-def _events(ids: Iterable[str], act: Act, body: dict[str, str]) -> list[StoredEvent]:
-    new, now = Identifiers(), timestamp()
-    return [StoredEvent(new.next(), id_, act, now, body) for id_ in ids]
+def _event(consent_id: str, act: Act, body: dict[str, Any]) -> StoredEvent:
+    return StoredEvent(Identifiers().next(), consent_id, act, timestamp(), body)

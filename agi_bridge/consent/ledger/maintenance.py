@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agi_bridge.consent.ledger.ledger import Ledger
-    from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.sinks import CheckpointPublisher
+
+DELIVERIES_AT_ONCE: Final = 50
+"""Checkpoints that are sent between two looks at the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,6 @@ class Maintenance:
         self._clock = clock
         self._running = running
         self._pause = pause or _pause
-        self._unpublished: Checkpoint | None = None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -98,6 +99,7 @@ class Maintenance:
             if self._running() >= next_day:
                 await self.apply_retention()
                 next_day = self._running() + DAY
+            await self._finish_erasures()
             await self._pause(grown, self.schedule.seconds)
 
     async def finish(self) -> None:
@@ -105,24 +107,29 @@ class Maintenance:
         await self.publish_checkpoint()
 
     async def publish_checkpoint(self) -> None:
-        """Sign the chain's head and send it away; what fails is on one line of the log each."""
+        """Sign the chain's head and send it away; what fails is on one line of the log each.
+
+        What could not be sent earlier is sent first: an anchor counts only once it has left.
+        """
         try:
-            checkpoint = await self._ledger.checkpoint() or self._unpublished
+            await self._ledger.checkpoint(self._publisher.names)
+            failures = await deliver_checkpoints(self._ledger, self._publisher)
         except ConsentError as error:
             structlog.get_logger().error("checkpoint.not_signed", exc_info=error)
             self._metrics.checkpoint_published(["signing"])
             return
-        if checkpoint is None:  # everything is in the last one
-            self._metrics.checkpoint_published([])
-            return
-        self._unpublished = checkpoint
-        failures = await asyncio.to_thread(self._publisher.publish, checkpoint)
         for failure in failures:
-            structlog.get_logger().error("checkpoint.not_sent", seq=checkpoint.seq, reason=failure)
+            structlog.get_logger().error(
+                "checkpoint.not_sent", seq=failure.seq, reason=failure.reason
+            )
         # "file /var/lib/…: reason": its first word is the kind of destination.
-        self._metrics.checkpoint_published(each.partition(" ")[0] for each in failures)
-        if not failures:
-            self._unpublished = None
+        self._metrics.checkpoint_published(each.reason.partition(" ")[0] for each in failures)
+
+    async def _finish_erasures(self) -> None:
+        try:
+            await self._ledger.finish_erasures()
+        except ConsentError as error:
+            structlog.get_logger().error("retention.failed", exc_info=error)
 
     async def apply_retention(self) -> None:
         """Delete what its time has run out for, and say what waits for a person."""
@@ -146,6 +153,39 @@ class Maintenance:
         except ClockInDoubt as error:
             structlog.get_logger().error("retention.refused", reason=str(error))
             return RetentionReport()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """A checkpoint that a place did not take: its event, and why, the place's name first."""
+
+    seq: int
+    reason: str
+
+
+async def deliver_checkpoints(
+    ledger: Ledger, publisher: CheckpointPublisher
+) -> list[DeliveryFailure]:
+    """Send every checkpoint that has not got out to where it is still to go, oldest first.
+
+    A place that fails is left alone until the next time: it gets its checkpoints in their order.
+
+    Raises:
+        LedgerUnavailable: the database failed.
+    """
+    failures: dict[str, DeliveryFailure] = {}
+    while True:
+        sent = []
+        for sink, checkpoint in await ledger.deliveries(DELIVERIES_AT_ONCE, without=[*failures]):
+            if sink not in failures:
+                problem = await asyncio.to_thread(publisher.send, sink, checkpoint)
+                if problem is None:
+                    sent.append((checkpoint.seq, sink))
+                else:
+                    failures[sink] = DeliveryFailure(checkpoint.seq, problem)
+        if not sent:
+            return [*failures.values()]
+        await ledger.delivered(sent)
 
 
 def _before(now_seconds: float, days: int) -> str:

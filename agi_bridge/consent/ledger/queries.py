@@ -12,12 +12,14 @@ from agi_bridge.consent.chain import Chain, Row
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger.schema import (
     AUDIO,
+    CONTENT,
     DISCLOSURE,
     EVENT,
     LEDGER,
+    LIFTING,
+    PERSON,
     PII,
     SUPPRESSION,
-    brand_key,
     is_rare,
 )
 from agi_bridge.consent.results import Disclosure, Filter, Summary
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from agi_bridge.consent.ledger.database import Transaction
-    from agi_bridge.consent.signing.vault import Vault
+    from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 _PAGE: Final = 200
 _ROOTS: Final = (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
@@ -94,10 +96,27 @@ def events(transaction: Transaction, consent_id: str | None) -> list[Row]:
 
 def personal(transaction: Transaction, vault: Vault, consent_id: str) -> dict[str, str] | None:
     """What is known of a person, opened; None if it is erased or never was."""
-    sealed = transaction.core.execute(
-        select(PII.c.sealed).where(PII.c.consent_id == consent_id)
-    ).scalar()
-    return None if sealed is None else vault.open(consent_id, sealed)
+    row = transaction.core.execute(_sealed().where(PII.c.consent_id == consent_id)).first()
+    if row is None:
+        return None
+    return vault.open(vault.open_person(row[0], row[1]), consent_id, row[2])
+
+
+def person(transaction: Transaction, vault: Vault, consent_id: str) -> PersonKey | None:
+    """The key and the salt of the person that a record is of; None if they are erased.
+
+    Raises:
+        KeyMissing, VaultDamaged: they cannot be opened.
+    """
+    row = transaction.core.execute(_sealed().where(PII.c.consent_id == consent_id)).first()
+    return None if row is None else vault.open_person(row[0], row[1])
+
+
+def _sealed() -> Select[Any]:
+    """The person's id, their sealed key, and what is sealed under it."""
+    return select(PII.c.person_id, PERSON.c.sealed, PII.c.sealed).select_from(
+        PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id)
+    )
 
 
 def disclosure(transaction: Transaction, sha256: str) -> Disclosure | None:
@@ -114,30 +133,26 @@ def audio(transaction: Transaction, sha256: str) -> bytes | None:
     return transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
 
 
-def revocation_in_force(transaction: Transaction, vault: Vault, number: str, scope: str) -> bool:
-    """Whether a revocation is still obeyed, or was lifted by a consent of that number.
+def text(transaction: Transaction, sha256: str) -> str | None:
+    """A text that events name by its hash: a disclosure, a prompt, a configuration, a sample."""
+    kept = disclosure(transaction, sha256)
+    if kept is not None:
+        return kept.text
+    table = CONTENT.c
+    return transaction.core.execute(select(table.text).where(table.sha256 == sha256)).scalar()
 
-    Args:
-        transaction: reads.
-        vault: finds the number.
-        number: in E.164.
-        scope: the brand, or `EVERY_BRAND`.
-    """
-    hashed, row, pii = vault.lookup(number), SUPPRESSION.c, PII.c
-    found = transaction.core.execute(
-        select(row.brand, row.revoked_at, row.lifted_at).where(
-            row.number_hmac == hashed, row.brand == brand_key(scope)
-        )
-    ).first()
-    if found is None or found.lifted_at is None:
-        return found is not None
-    since = select(pii.consent_id).where(
-        pii.number_hmac == hashed, pii.kind == "consent", pii.at >= found.revoked_at
-    )
-    erased = select(EVENT.c.id).where(
-        EVENT.c.type == Act.ERASED.value, EVENT.c.at >= found.lifted_at
-    )
-    return any(transaction.core.execute(query.limit(1)).first() for query in (since, erased))
+
+def suppressions(transaction: Transaction) -> dict[str, tuple[str, str]]:
+    """The index of revocations: the number's keyed hash and the scope, by the revocation's id."""
+    table = SUPPRESSION.c
+    rows_ = transaction.core.execute(select(table.revocation_id, table.number_hmac, table.scope))
+    return {row.revocation_id: (row.number_hmac, row.scope) for row in rows_}
+
+
+def liftings(transaction: Transaction) -> set[tuple[str, str]]:
+    """The index of what consents have lifted: revocation and brand."""
+    rows_ = transaction.core.execute(select(LIFTING.c.revocation_id, LIFTING.c.brand))
+    return {(row.revocation_id, row.brand) for row in rows_}
 
 
 def summaries(transaction: Transaction, vault: Vault, wanted: Filter) -> list[Summary]:
@@ -167,8 +182,9 @@ def waiting_for_person(transaction: Transaction, vault: Vault) -> dict[str, int]
 def _rows() -> Select[Any]:
     table = EVENT.c
     return select(
-        table.ledger_id, table.seq, table.consent_id, table.type, table.at, table.body, table.hash
-    )
+        table.ledger_id, table.seq, table.consent_id, table.type, table.at, table.tags, table.body,
+        table.hash,
+    )  # fmt: skip
 
 
 def _read(transaction: Transaction, query: Select[Any]) -> list[Row]:
@@ -238,19 +254,17 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
     events_ = rows_of(transaction, root.consent_id)
     states = [State(row.type) for row in events_ if row.type in _STATES]
     row = transaction.core.execute(
-        select(PII.c.sealed, PII.c.restricted_until).where(PII.c.consent_id == root.consent_id)
+        select(PII.c.restricted_until).where(PII.c.consent_id == root.consent_id)
     ).first()
     known: dict[str, str] = {}
-    if row is not None:
-        with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
-            known = vault.open(root.consent_id, row.sealed)
+    with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
+        known = personal(transaction, vault, root.consent_id) or {}
     erased = row is None and any(event.type == Act.ERASED.value for event in events_)
-    brand = facts.get("brand", facts.get("scope"))
     return Summary(
         consent_id=root.consent_id,
         kind=_KINDS[root.type],
         line_id=facts.get("line_id"),
-        brand=None if brand == "*" else brand,
+        brand=facts.get("brand") or facts.get("seller"),
         state=states[-1] if states else None,
         at=root.at,
         last_at=events_[-1].at,

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
 from agi_bridge.consent.errors import IllegalTransition
 from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.schema import EVERY_BRAND, PII, SUPPRESSION, brand_key
+from agi_bridge.consent.ledger.schema import LIFTING, PII, SUPPRESSION, brand_key, scope_key
 from agi_bridge.consent.models import PersonalData, StoredEvent
 from agi_bridge.consent.revocation import RevocationResult
 from agi_bridge.consent.states import FOLLOWS, Act, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.revocation import Revocation
@@ -29,55 +29,43 @@ class RetryTransaction(Exception):  # noqa: N818 - no error: the transaction is 
 
 
 def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> RevocationResult:
-    """Suppress a number for a brand (or every one) and end the consents that it gave.
+    """Suppress a number for a brand, a seller or everybody, and end the consents that it gave.
 
     Raises:
         RetryTransaction: try the transaction once more.
     """
     number = writer.vault.lookup(request.number)
-    id_ = _act_id(writer, f"revocation {request.channel}", request.reference)
-    before = _consents(transaction, number, request.brand)
-    writer.lock(
-        transaction, [f"number:{number}", f"consent:{id_}", *map("consent:{}".format, before)]
-    )
-    known = queries.rows_of(transaction, id_)
-    if known:
-        return RevocationResult(id_, known[0].fields["consents"], already=True)
-    consents = _consents(transaction, number, request.brand)
-    if consents != before:
+    before = _candidates(transaction, number)
+    writer.lock(transaction, [f"number:{number}", *map("consent:{}".format, before)])
+    id_, known = _request_id(transaction, writer, request)
+    if known is not None:
+        return RevocationResult(id_, known["consents"], known["under_way"], already=True)
+    candidates = _candidates(transaction, number)
+    if candidates != before:
         raise RetryTransaction
-    ended = [
-        consent_id
-        for consent_id in consents
-        if State.REVOKED in FOLLOWS[writer.state(transaction, consent_id)]
-    ]
-    now, new = timestamp(), Identifiers()
-    person = PersonalData(
+    states = {
+        consent_id: writer.state(transaction, consent_id)
+        for consent_id in candidates
+        if _reaches(transaction, request, consent_id)
+    }
+    ended = [consent_id for consent_id, state in states.items() if State.REVOKED in FOLLOWS[state]]
+    under_way = sum(states[consent_id] is State.SUBMITTING for consent_id in ended)
+    personal = PersonalData(
         kind="revocation",
         values=_known(number=request.number, words=request.words, reference=request.reference),
     )
-    body: Body = {
-        "received": request.received or now,
-        "honoured": now,
-        "channel": request.channel,
-        "scope": EVERY_BRAND if request.brand is None else request.brand,
-        "actor": request.actor,
-        "passed_on": request.passed_on,
-        "consents": len(ended),
-        "number_c": commitment(bytes.fromhex(person.values["salt"]), "number", request.number),
-    }
-    events = [StoredEvent(new.next(), id_, Act.REVOCATION, now, body)]
-    events += [
-        StoredEvent(
-            new.next(), consent_id, State.REVOKED, now,
-            {"revocation": id_, "channel": request.channel},
+    person = writer.keep_personal(transaction, id_, personal)
+    events = _events(request, id_, ended, under_way, _commitments(personal))
+    writer.append(transaction, events, persons=dict.fromkeys([id_, *ended], person))
+    transaction.core.execute(
+        SUPPRESSION.insert().values(
+            revocation_id=id_,
+            number_hmac=number,
+            scope=_scope(request),
+            brand=None if request.brand is None else brand_key(request.brand),
         )
-        for consent_id in ended
-    ]  # fmt: skip
-    writer.append(transaction, events)
-    writer.keep_personal(transaction, id_, person)
-    _suppress(transaction, number, request.brand, id_, now)
-    return RevocationResult(id_, len(ended))
+    )
+    return RevocationResult(id_, len(ended), under_way)
 
 
 def message(
@@ -90,21 +78,17 @@ def message(
     business_id: str | None,
 ) -> str:
     """Keep a request to stop whose sender's number is not known; the same one only once."""
-    id_ = _act_id(writer, "message", reference)
+    id_ = _derived_id(writer, f"message\0{reference}")
     writer.lock(transaction, [f"consent:{id_}"])
     if queries.rows_of(transaction, id_):
         return id_
-    now = timestamp()
-    person = PersonalData(
+    personal = PersonalData(
         kind="message", values=_known(customer_id=customer_id, words=words, reference=reference)
     )
-    body = {
-        "channel": "instaply",
-        "business_id": business_id,
-        "customer_c": commitment(bytes.fromhex(person.values["salt"]), "customer", customer_id),
-    }
-    writer.append(transaction, [StoredEvent(Identifiers().next(), id_, Act.MESSAGE, now, body)])
-    writer.keep_personal(transaction, id_, person)
+    body = {"channel": "instaply", "business_id": business_id, **_commitments(personal)}
+    event = StoredEvent(Identifiers().next(), id_, Act.MESSAGE, timestamp(), body)
+    person = writer.keep_personal(transaction, id_, personal)
+    writer.append(transaction, [event], persons={id_: person})
     return id_
 
 
@@ -133,43 +117,102 @@ def act(
     writer.append(transaction, [event])
 
 
-def _consents(transaction: Transaction, number: str, brand: str | None) -> list[str]:
-    """The consents on record of a number, for a brand or for all."""
+def _events(
+    request: Revocation,
+    id_: str,
+    ended: Sequence[str],
+    under_way: int,
+    commitments: Mapping[str, str],
+) -> list[StoredEvent]:
+    """The revocation's own event, and one for each consent that it ends."""
+    now, new = timestamp(), Identifiers()
+    body: dict[str, Any] = {
+        "received": request.received or now,
+        "honoured": now,
+        "channel": request.channel,
+        "scope": request.scope,
+        "brand": request.brand,
+        "seller": request.seller,
+        "actor": request.actor,
+        "passed_on": request.passed_on,
+        "consents": len(ended),
+        "under_way": under_way,
+        **commitments,
+    }
+    if request.dialogue is not None:
+        body["dialogue"] = list(request.dialogue)
+    of_consents = {"revocation": id_, "channel": request.channel}
+    return [
+        StoredEvent(new.next(), id_, Act.REVOCATION, now, body),
+        *(StoredEvent(new.next(), each, State.REVOKED, now, of_consents) for each in ended),
+    ]
+
+
+def _candidates(transaction: Transaction, number: str) -> list[str]:
+    """The consents on record of a number, whatever they are for."""
     pii = PII.c
     query = select(pii.consent_id).where(
         pii.number_hmac == number, pii.kind.in_(["consent", "returned"])
     )
-    if brand is not None:
-        query = query.where(pii.brand == brand_key(brand))
     return list(transaction.core.execute(query.order_by(pii.consent_id)).scalars())
 
 
-def _suppress(
-    transaction: Transaction, number: str, brand: str | None, revocation_id: str, now: str
-) -> None:
-    row = SUPPRESSION.c
-    key = EVERY_BRAND if brand is None else brand_key(brand)
-    values = {"revocation_id": revocation_id, "revoked_at": now, "lifted_at": None}
-    this = (row.number_hmac == number, row.brand == key)
-    changed = transaction.core.execute(update(SUPPRESSION).where(*this).values(**values))
-    if changed.rowcount == 0:
-        transaction.core.execute(
-            SUPPRESSION.insert().values(number_hmac=number, brand=key, **values)
-        )
-    if brand is None:  # what was lifted for one brand is revoked again
-        transaction.core.execute(
-            update(SUPPRESSION).where(row.number_hmac == number).values(lifted_at=None)
-        )
+def _reaches(transaction: Transaction, request: Revocation, consent_id: str) -> bool:
+    """Whether a revocation reaches a consent, by what the consent's first event says."""
+    if request.scope == "all":
+        return True
+    facts = queries.rows_of(transaction, consent_id)[0].fields
+    if request.brand is not None and brand_key(facts["brand"]) == brand_key(request.brand):
+        return True
+    of_seller = brand_key(facts["legal_name"]) == brand_key(request.seller or "")
+    return request.scope == "seller" and of_seller
 
 
-def _act_id(writer: Writer, kind: str, reference: str | None) -> str:
-    """An id that the same request always gets (RFC 9562, version 8), or a new one."""
-    if reference is None:
-        return Identifiers().next()
-    digest = bytearray.fromhex(writer.vault.lookup(f"{kind}\0{reference}")[:32])
+def _request_id(
+    transaction: Transaction, writer: Writer, request: Revocation
+) -> tuple[str, Mapping[str, Any] | None]:
+    """The id of a request, and the body of its event if it is on record and still in force.
+
+    Channel, reference, number and scope make the same request the same. One that a consent has
+    lifted since is a new request, even if it has the same reference: it gets the next id.
+    """
+    if request.reference is None:
+        return Identifiers().next(), None
+    facts = (request.channel, request.reference, request.number, _scope(request))
+    for times in count():
+        id_ = _derived_id(writer, "\0".join(["revocation", *facts, str(times)]))
+        known = queries.rows_of(transaction, id_)
+        if not known:
+            return id_, None
+        if _is_in_force(transaction, id_):
+            return id_, known[0].fields
+    raise AssertionError("unreachable")
+
+
+def _is_in_force(transaction: Transaction, revocation_id: str) -> bool:
+    """Whether nothing has lifted a revocation, not even for one brand of many."""
+    row = LIFTING.c
+    query = select(row.brand).where(row.revocation_id == revocation_id).limit(1)
+    return transaction.core.execute(query).first() is None
+
+
+def _scope(request: Revocation) -> str:
+    return scope_key(request.scope, request.brand, request.seller)
+
+
+def _derived_id(writer: Writer, facts: str) -> str:
+    """An id that the same facts always get (RFC 9562, version 8)."""
+    digest = bytearray.fromhex(writer.vault.lookup(facts)[:32])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
     return str(uuid.UUID(bytes=bytes(digest)))
+
+
+def _commitments(personal: PersonalData) -> dict[str, str]:
+    """A commitment to each value that is sealed."""
+    values = dict(personal.values)
+    salt = bytes.fromhex(values.pop("salt"))
+    return {f"{name}_c": commitment(salt, name, value) for name, value in values.items()}
 
 
 def _known(**values: str | None) -> dict[str, str]:

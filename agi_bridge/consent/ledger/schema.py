@@ -47,6 +47,7 @@ EVENT: Final = Table(
     Column("consent_id", String(36), nullable=False),
     Column("type", String(16), nullable=False),
     Column("at", String(24), nullable=False),
+    Column("tags", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("hash", String(64), nullable=False),
     UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
@@ -66,18 +67,27 @@ DISCLOSURE: Final = Table(
     comment="Every text that was ever disclosed, once, by the SHA-256 of its UTF-8 bytes",
 )
 
+CONTENT: Final = Table(
+    "content",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("text", Text, nullable=False),
+    comment="Texts that events name by hash: prompts, configurations, samples of first texts",
+)
+
 AUDIO: Final = Table(
     "audio",
     METADATA,
     Column("sha256", String(64), primary_key=True),
     Column("wav", LargeBinary, nullable=False),
-    comment="Every recording of a disclosure that was ever played, once",
+    comment="Every recording of the dialogue that was ever played, once",
 )
 
 PII: Final = Table(
     "pii",
     METADATA,
     Column("consent_id", String(36), primary_key=True),
+    Column("person_id", String(64), nullable=False),
     Column("kind", String(10), nullable=False),
     Column("line_id", String(64)),
     Column("brand", Text),
@@ -88,21 +98,48 @@ PII: Final = Table(
     Column("disclosure_sha256", ForeignKey(DISCLOSURE.c.sha256)),
     Column("trimmed", Boolean, nullable=False, server_default=false()),
     Column("restricted_until", String(24)),
+    Index("pii_by_person", "person_id"),
     Index("pii_by_number", "number_hmac", "at"),
     Index("pii_by_caller", "caller_hmac", "at"),
     Index("pii_by_line", "line_id", "at"),
     comment="Erasable: a row may go, the events stay and still add up",
 )
 
+PERSON: Final = Table(
+    "person",
+    METADATA,
+    Column("person_id", String(64), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    comment="A key for each person: personal data is sealed under it, and erased with it",
+)
+
 SUPPRESSION: Final = Table(
     "suppression",
     METADATA,
-    Column("number_hmac", String(64), primary_key=True),
+    Column("revocation_id", String(36), primary_key=True),
+    Column("number_hmac", String(64), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("brand", Text),
+    Index("suppression_by_number", "number_hmac"),
+    comment="An index of the revocations: numbers that must not be texted, as keyed hashes",
+)
+
+LIFTING: Final = Table(
+    "lifting",
+    METADATA,
+    Column("revocation_id", String(36), primary_key=True),
     Column("brand", Text, primary_key=True),
-    Column("revocation_id", String(36), nullable=False),
-    Column("revoked_at", String(24), nullable=False),
-    Column("lifted_at", String(24)),
-    comment="Numbers that must not be texted, as keyed hashes; lifted by a consent given since",
+    comment="An index: revocations that a consent given since has lifted for a brand",
+)
+
+SUBMISSION: Final = Table(
+    "submission",
+    METADATA,
+    Column("consent_id", String(36), primary_key=True),
+    Column("ledger_id", String(32), nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("deadline", String(24), nullable=False),
+    comment="An index: submissions under way, who sends each, and until when",
 )
 
 LEDGER: Final = Table(
@@ -124,8 +161,24 @@ CHECKPOINT: Final = Table(
     comment="Copies of the signed checkpoints; the ones that count are kept elsewhere",
 )
 
-EVERY_BRAND: Final = "*"
-"""Stands in `suppression.brand` for all of them."""
+DELIVERY: Final = Table(
+    "delivery",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("sink", String(255), primary_key=True),
+    comment="Checkpoints that have not got out yet, for each place that they are to go to",
+)
+
+WITNESS: Final = Table(
+    "witness",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("ledger_id", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("stamp", LargeBinary, nullable=False),
+    comment="Time stamps of authorities on checkpoints, as they came (DER), by their SHA-256",
+)
 
 
 def is_rare(type_: ColumnElement[str]) -> ColumnElement[bool]:
@@ -136,9 +189,30 @@ def is_rare(type_: ColumnElement[str]) -> ColumnElement[bool]:
     return type_.in_([literal_column(repr(name)) for name in _RARE])
 
 
+EVERYTHING: Final = "*"
+"""Stands in `suppression.scope` for every brand."""
+
+
 def brand_key(brand: str) -> str:
     """A brand as it is compared: spelling counts, case and outer spaces do not."""
     return brand.strip().casefold()
+
+
+def brand_scope(brand: str) -> str:
+    """What `suppression.scope` holds of a revocation of one brand."""
+    return f"brand:{brand_key(brand)}"
+
+
+def seller_scope(seller: str) -> str:
+    """The same of all brands of one seller."""
+    return f"seller:{brand_key(seller)}"
+
+
+def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
+    """The same of a revocation's body, from its three fields."""
+    if scope == "brand":
+        return brand_scope(brand or "")
+    return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
 VERSION: Final = "0001"

@@ -5,14 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, case, func, insert, literal_column, select, update
+from sqlalchemy import (
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from agi_bridge.consent.ledger.schema import DISCLOSURE, EVENT, EVERY_BRAND, PII, SUPPRESSION
+from agi_bridge.consent.ledger.schema import (
+    DISCLOSURE,
+    EVENT,
+    EVERYTHING,
+    LIFTING,
+    PERSON,
+    PII,
+    SUBMISSION,
+    SUPPRESSION,
+)
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
-    from sqlalchemy import ClauseElement, ColumnElement, Dialect, ScalarSelect, Table
+    from sqlalchemy import ClauseElement, ColumnElement, Dialect, ScalarSelect, Select, Table
     from sqlalchemy.engine.interfaces import Compiled
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -34,7 +53,9 @@ class Statements:
     """All of them, in one database's words."""
 
     head: Statement
-    """seq and hash of a chain's last event."""
+    """seq, hash and time of a chain's last event."""
+    now: Statement
+    """The database's clock, in seconds since the epoch."""
     last_state: Statement
     """The state that a consent was left in."""
     agreement_checks: Statement
@@ -42,13 +63,25 @@ class Statements:
     insert_event: Statement
     insert_disclosure: Statement
     insert_pii: Statement
+    insert_person: Statement
+    person: Statement
+    """A person's sealed key."""
     sealed: Statement
+    """Of a record: the person's id, their sealed key (NULL if it is gone), the sealed data."""
     reseal: Statement
+    insert_submission: Statement
+    end_submission: Statement
+    may_send: Statement
+    """Who submits a consent and until when, and the state that it is in."""
 
     @classmethod
     def for_sqlite(cls) -> Statements:
         """For Python's sqlite3."""
-        return cls._compiled(sqlite.dialect(), sqlite.insert(DISCLOSURE).on_conflict_do_nothing())
+        return cls._compiled(
+            sqlite.dialect(),
+            sqlite.insert(DISCLOSURE).on_conflict_do_nothing(),
+            "(julianday('now') - 2440587.5) * 86400.0",
+        )
 
     @classmethod
     def for_postgresql(cls) -> Statements:
@@ -56,35 +89,37 @@ class Statements:
         return cls._compiled(
             postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor untyped
             postgresql.insert(DISCLOSURE).on_conflict_do_nothing(),
+            "extract(epoch FROM clock_timestamp())::float8",
         )
 
     @classmethod
-    def _compiled(cls, dialect: Dialect, disclosure: ClauseElement) -> Statements:
-        states = [_constant(state.value) for state in State]
+    def _compiled(cls, dialect: Dialect, disclosure: ClauseElement, now: str) -> Statements:
         event = EVENT.c
+        last_state = _last_state(bindparam("consent_id"))
         return cls(
             head=_statement(
-                select(event.seq, event.hash)
+                select(event.seq, event.hash, event.at)
                 .where(event.ledger_id == bindparam("ledger_id"))
                 .order_by(event.seq.desc())
                 .suffix_with("LIMIT 1"),
                 dialect,
             ),
-            last_state=_statement(
-                select(event.type)
-                .where(event.consent_id == bindparam("consent_id"), event.type.in_(states))
-                .order_by(event.id.desc())
-                .suffix_with("LIMIT 1"),
-                dialect,
-            ),
+            now=_statement(select(literal_column(now)), dialect),
+            last_state=_statement(last_state, dialect),
             agreement_checks=_statement(_agreement_checks(), dialect),
             insert_event=_insert(insert(EVENT).inline(), EVENT, dialect, without="id"),
             insert_disclosure=_insert(disclosure, DISCLOSURE, dialect),
             insert_pii=_insert(insert(PII), PII, dialect),
+            insert_person=_insert(insert(PERSON), PERSON, dialect),
+            person=_statement(
+                select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person_id")),
+                dialect,
+            ),
             sealed=_statement(
-                select(PII.c.sealed)
+                select(PII.c.person_id, PERSON.c.sealed, PII.c.sealed)
+                .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
                 .where(PII.c.consent_id == bindparam("consent_id"))
-                .with_for_update(),
+                .with_for_update(of=PII),
                 dialect,
             ),
             reseal=_statement(
@@ -93,15 +128,41 @@ class Statements:
                 .values(sealed=bindparam("sealed")),
                 dialect,
             ),
+            insert_submission=_insert(insert(SUBMISSION), SUBMISSION, dialect),
+            end_submission=_statement(
+                delete(SUBMISSION).where(SUBMISSION.c.consent_id == bindparam("consent_id")),
+                dialect,
+            ),
+            may_send=_statement(
+                select(
+                    SUBMISSION.c.owner,
+                    SUBMISSION.c.deadline,
+                    literal_column(now),
+                    _last_state(SUBMISSION.c.consent_id).scalar_subquery(),
+                ).where(SUBMISSION.c.consent_id == bindparam("consent_id")),
+                dialect,
+            ),
         )
+
+
+def _last_state(consent_id: ColumnElement[str]) -> Select[Any]:
+    """The state that a consent was left in."""
+    event = EVENT.c
+    states = [_constant(state.value) for state in State]
+    return (
+        select(event.type)
+        .where(event.consent_id == consent_id, event.type.in_(states))
+        .order_by(event.id.desc())
+        .suffix_with("LIMIT 1")
+    )
 
 
 def _agreement_checks() -> ClauseElement:
     """What stands against an agreement, in one row.
 
-    Whether a number is revoked for this brand (1), lifted (0) or neither (NULL); the same for every
-    brand; how many agreements there were for this number on this line, from this caller, and on
-    this line: all, by callers who keyed the number they showed, and by callers who showed none.
+    How many revocations of the number are in force for this brand; how many agreements there were
+    for this number on this line, from this caller, and on this line: all, by callers who keyed the
+    number they showed, and by callers who showed none. Last, the sealed key of the number's person.
     """
     own, nobody = PII.c.number_hmac == PII.c.caller_hmac, PII.c.caller_hmac == bindparam("nobody")
     line = (
@@ -114,20 +175,31 @@ def _agreement_checks() -> ClauseElement:
         .subquery("of_line")
     )
     return select(
-        _revoked(bindparam("brand_number"), bindparam("brand")),
-        _revoked(bindparam("every_number"), _constant(EVERY_BRAND)),
+        _in_force(),
         _count(PII.c.number_hmac == bindparam("number"), PII.c.line_id == bindparam("on_line"),
                since="day"),
         _count(PII.c.caller_hmac == bindparam("caller"), since="caller_day"),
         line.c.all_, line.c.own, line.c.nobody,
+        select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person")).scalar_subquery(),
     )  # fmt: skip
 
 
-def _revoked(number: ColumnElement[str], brand: ColumnElement[str]) -> ScalarSelect[Any]:
-    row = SUPPRESSION.c
+def _in_force() -> ScalarSelect[Any]:
+    row, lifted = SUPPRESSION.c, LIFTING.c
     return (
-        select(case((row.lifted_at.is_(None), literal_column("1")), else_=literal_column("0")))
-        .where(row.number_hmac == number, row.brand == brand)
+        select(func.count())
+        .where(
+            row.number_hmac == bindparam("revoked_number"),
+            or_(
+                row.scope == bindparam("brand_scope"),
+                row.scope == bindparam("seller_scope"),
+                row.scope == _constant(EVERYTHING),
+                row.brand == bindparam("named_brand"),
+            ),
+            ~exists().where(
+                lifted.revocation_id == row.revocation_id, lifted.brand == bindparam("brand")
+            ),
+        )
         .scalar_subquery()
     )
 

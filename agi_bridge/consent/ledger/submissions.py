@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 
-from agi_bridge.consent.encoding import Identifiers, timestamp
-from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.schema import EVENT, PII, brand_key, is_rare
-from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
+from agi_bridge.consent.ledger import agreements, queries
+from agi_bridge.consent.ledger.schema import EVENT, PII, SUBMISSION, brand_key, is_rare
+from agi_bridge.consent.models import PersonalData, StoredEvent
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.results import ActiveConsent, Unsent
-from agi_bridge.consent.states import AGREED, Act, State
+from agi_bridge.consent.states import AGREED, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.database import Transaction
 
 
-def recover(transaction: Transaction, writer: Writer) -> int:
-    """Turn the submissions that a crash left open in our chain into `unknown`."""
-    transaction.lift_timeout()  # it looks at every submission there ever was
-    later = EVENT.alias()
-    closing = [state.value for state in State] + [Act.SETTLED.value]
-    query = select(EVENT.c.consent_id).where(
-        EVENT.c.ledger_id == writer.ledger_id,
-        EVENT.c.type == State.SUBMITTING.value,
-        ~exists().where(
-            later.c.consent_id == EVENT.c.consent_id,
-            later.c.id > EVENT.c.id,
-            later.c.type.in_(closing),
-        ),
+def settle_open(transaction: Transaction, writer: Writer, *, own: bool) -> int:
+    """Turn submissions that nobody will end into `unknown`; count them.
+
+    These are those whose lease is over, of any bridge, and, if `own`, all that were leased to a
+    process of the same name: it is gone, or this one could not have its place.
+    """
+    row, now = SUBMISSION.c, stamp(writer.database_now(transaction))
+    overdue = row.deadline < now
+    mine = and_(row.ledger_id == writer.ledger_id, row.owner == writer.owner)
+    left = (
+        transaction.core.execute(
+            select(row.consent_id).where(or_(overdue, mine) if own else overdue)
+        )
+        .scalars()
+        .all()
     )
-    left = transaction.core.execute(query).scalars().all()
+    if not left:
+        return 0
     writer.lock(transaction, map("consent:{}".format, left))
     open_ = [id_ for id_ in left if writer.state(transaction, id_) is State.SUBMITTING]
-    writer.append(
-        transaction, [_event(id_, State.UNKNOWN, reason="bridge_stopped") for id_ in open_]
-    )
+    reason = "bridge_stopped" if own else "lease_over"
+    writer.append(transaction, [_event(id_, State.UNKNOWN, reason=reason) for id_ in open_])
     return len(open_)
 
 
@@ -88,10 +90,23 @@ def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: st
 
 
 def active_consent(
-    transaction: Transaction, writer: Writer, number: str, brand: str, purpose: str
+    transaction: Transaction,
+    writer: Writer,
+    number: str,
+    *,
+    brand: str,
+    purpose: str,
+    max_age_days: int,
 ) -> ActiveConsent | None:
-    """The newest consent of a number for a brand and a purpose, neither revoked nor restricted."""
+    """The newest consent of a number that it may be texted on now, for a brand and a purpose."""
     pii = PII.c
+    person = PersonalData(
+        kind="returned",
+        values={"number": number},
+        brand=brand,
+        purpose=purpose,
+        max_age_days=max_age_days,
+    )
     ids = transaction.core.execute(
         select(pii.consent_id)
         .where(
@@ -103,11 +118,9 @@ def active_consent(
         .order_by(pii.at.desc())
     ).scalars()
     for consent_id in ids.all():
-        if writer.state(transaction, consent_id) is not State.REVOKED:
+        if agreements.relied_on(transaction, writer, consent_id, person):
             facts = queries.rows_of(transaction, consent_id)[0].fields
-            # Who agreed to answers has not agreed to advertising, and was told of nothing else.
-            if facts["purpose"] == purpose:
-                return ActiveConsent(consent_id, facts.get("lang", ""))
+            return ActiveConsent(consent_id, facts.get("lang", ""), facts["disclosure_sha256"])
     return None
 
 

@@ -24,10 +24,18 @@ WAIT_SECONDS: Final = 5.0
 
 
 class Worker:
-    """Does work on a database, piece after piece, each in a transaction of its own."""
+    """Does work on a database, piece after piece, each in a transaction of its own.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: belongs to the thread.
+        before: called in each transaction that writes, or that a caller's text depends on.
+    """
+
+    def __init__(
+        self, database: Database, before: Callable[[Transaction], None] = lambda _: None
+    ) -> None:
         self._database = database
+        self._before = before
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._released: asyncio.Future[None] | None = None
 
@@ -37,7 +45,7 @@ class Worker:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, and keeps no other process from writing."""
-        return await self.on_thread(partial(self._in_transaction, work, reads=True))
+        return await self.on_thread(partial(self._in_transaction, work, reads=True, checked=False))
 
     async def read_in_time(self, work: Callable[[Transaction], T]) -> T:
         """The same, for what a caller waits for.
@@ -45,18 +53,19 @@ class Worker:
         Raises:
             LedgerUnavailable: it takes too long.
         """
-        task = asyncio.create_task(self.read(work))
+        task = asyncio.create_task(self.on_thread(partial(self._in_transaction, work, reads=True)))
         if not await self.answered(task):
             raise self.no_answer()
         return task.result()
 
-    async def vacuum_deleted(self, *, needed: bool) -> None:
-        """Leave nothing of what was deleted where it can be read."""
-        if needed:
-            try:
-                await self.on_thread(self._database.vacuum_deleted)
-            except LedgerUnavailable as error:  # it is deleted all the same
-                structlog.get_logger().warning("ledger.vacuum_failed", reason=str(error))
+    async def vacuum_deleted(self) -> bool:
+        """Leave nothing of what was deleted where it can be read; False if that has to wait."""
+        try:
+            await self.on_thread(self._database.vacuum_deleted)
+        except LedgerUnavailable as error:  # it is deleted all the same
+            structlog.get_logger().warning("ledger.vacuum_failed", reason=str(error))
+            return False
+        return True
 
     async def on_thread(self, work: Callable[[], T]) -> T:
         """Do something on the database's thread.
@@ -92,8 +101,12 @@ class Worker:
         if not self._released.done():
             self._database.abort()
 
-    def _in_transaction(self, work: Callable[[Transaction], T], *, reads: bool = False) -> T:
+    def _in_transaction(
+        self, work: Callable[[Transaction], T], *, reads: bool = False, checked: bool = True
+    ) -> T:
         with self._database.transaction(reads=reads) as transaction:
+            if checked:
+                self._before(transaction)
             return work(transaction)
 
 

@@ -22,7 +22,7 @@ from agi_bridge.consent.signing.sinks import (
     Sink,
     SyslogSink,
 )
-from agi_bridge.consent.signing.vault import Vault
+from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 __all__ = [
     "LOOKUP_KEY_FILE",
@@ -33,6 +33,7 @@ __all__ = [
     "CommandSink",
     "FileSink",
     "Keys",
+    "PersonKey",
     "Sink",
     "SyslogSink",
     "Vault",

@@ -1,10 +1,11 @@
 """Checkpoints: the head of a chain, signed, in one line that can be kept anywhere.
 
-    {"at":…,"hash":…,"ledger_id":…,"public_key":…,"seq":…,"signature":…}
+    {"at":…,"hash":…,"heads":[[…],…],"ledger_id":…,"public_key":…,"schema":3,"seq":…,"signature":…}
 
-The signature is Ed25519 over the canonical JSON of the other five. The ledger's id is a hash of the
-public key, so a checkpoint of one chain cannot be made with another's key. A line needs no secrecy:
-it holds nothing of any consent.
+The signature is Ed25519 over the canonical JSON of all other fields. The ledger's id is a hash of
+the public key, so a checkpoint of one chain cannot be made with another's key. `heads` names the
+other chains of the database, so that none of them can be left out. A line needs no secrecy: it
+holds nothing of any consent.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ import base64
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agi_bridge.consent.encoding import canonical
 from agi_bridge.consent.errors import BadCheckpoint
+from agi_bridge.consent.models import SCHEMA
 from agi_bridge.consent.signing.keys import ledger_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from agi_bridge.consent.encoding import Body
 
 _HEX: Final = "[0-9a-f]"
 _SHAPES: Final = {
@@ -36,7 +40,10 @@ _SHAPES: Final = {
     "public_key": re.compile("[A-Za-z0-9+/]{43}="),
     "signature": re.compile("[A-Za-z0-9+/]{86}=="),
 }
-_FIELDS: Final = {*_SHAPES, "seq"}
+_FIELDS: Final = {*_SHAPES, "heads", "schema", "seq"}
+
+Head: TypeAlias = tuple[str, int, str]
+"""Another chain: its id, the number of its last event, and its hash after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,9 @@ class Checkpoint:
     """The 32 raw bytes in base64."""
     signature: str
     """The 64 bytes in base64."""
+    heads: tuple[Head, ...] = ()
+    """Every other chain in the database, by id."""
+    schema: int = SCHEMA
 
     @property
     def line(self) -> str:
@@ -76,7 +86,8 @@ class Checkpoint:
         wrong = next((name for name in sorted(_FIELDS) if not _fits(name, facts[name])), None)
         if wrong is not None:
             raise BadCheckpoint(f"its {wrong} is none")
-        return cls(**facts)
+        heads = tuple((id_, seq, hash_) for id_, seq, hash_ in facts.pop("heads"))
+        return cls(**facts, heads=heads)
 
     @property
     def is_genuine(self) -> bool:
@@ -92,28 +103,38 @@ class Checkpoint:
             return False
         return True
 
-    def _signed(self) -> Mapping[str, str | int]:
+    def _signed(self) -> Body:
         return {
             "at": self.at,
             "hash": self.hash,
+            "heads": [list(head) for head in self.heads],
             "ledger_id": self.ledger_id,
             "public_key": self.public_key,
+            "schema": self.schema,
             "seq": self.seq,
         }
 
 
-def sign(signing: Ed25519PrivateKey, seq: int, hash_: str, at: str) -> Checkpoint:
-    """A checkpoint of the chain of a signing key, whose hash after event `seq` is `hash_`."""
+def sign(
+    signing: Ed25519PrivateKey, seq: int, hash_: str, at: str, heads: Iterable[Head] = ()
+) -> Checkpoint:
+    """A checkpoint of the chain of a signing key, whose hash after event `seq` is `hash_`.
+
+    `heads` are those of the other chains in the database.
+    """
     public_key = signing.public_key().public_bytes_raw()
+    others = tuple(sorted(heads))
     facts: dict[str, Any] = {
         "at": at,
         "hash": hash_,
+        "heads": [list(head) for head in others],
         "ledger_id": ledger_id_of(public_key),
         "public_key": base64.b64encode(public_key).decode(),
+        "schema": SCHEMA,
         "seq": seq,
     }
     signature = base64.b64encode(signing.sign(canonical(facts).encode())).decode()
-    return Checkpoint(**facts, signature=signature)
+    return Checkpoint(**{**facts, "heads": others}, signature=signature)
 
 
 def read_checkpoints(path: Path) -> list[Checkpoint]:
@@ -146,4 +167,19 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
 def _fits(name: str, value: object) -> bool:
     if name == "seq":
         return type(value) is int and value > 0
+    if name == "schema":
+        return value is not True and value == SCHEMA
+    if name == "heads":
+        return isinstance(value, list) and all(map(_is_head, value))
     return isinstance(value, str) and _SHAPES[name].fullmatch(value) is not None
+
+
+def _is_head(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == len(_HEAD)
+        and all(_fits(name, each) for name, each in zip(_HEAD, value, strict=True))
+    )
+
+
+_HEAD: Final = ("ledger_id", "seq", "hash")

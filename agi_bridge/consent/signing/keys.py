@@ -28,7 +28,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from agi_bridge.consent.errors import KeyMissing, KeyUnreadable
+from agi_bridge.consent.errors import KeyFault, KeyMissing, KeyUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -114,6 +114,16 @@ class Keys:
 def generate_keys() -> Keys:
     """Fresh keys that are in no file."""
     return Keys((os.urandom(KEY_BYTES),), os.urandom(KEY_BYTES), Ed25519PrivateKey.generate())
+
+
+def replaced_signing_key(folder: Path, ledger_id: str) -> Ed25519PrivateKey | None:
+    """The key of an earlier chain, if it was kept beside the new one (`signing.key.SOMETHING`)."""
+    for path in sorted(folder.glob(f"{SIGNING_KEY_FILE}.*")):
+        with contextlib.suppress(KeyFault):
+            key = _signing(_read(path), str(path))
+            if ledger_id_of(key.public_key().public_bytes_raw()) == ledger_id:
+                return key
+    return None
 
 
 def world_accessible_key_files(folder: Path) -> tuple[Path, ...]:

@@ -49,15 +49,27 @@ class CheckpointPublisher:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = tuple(sinks)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The places by name, each once."""
+        return tuple(dict.fromkeys(sink.name for sink in self._sinks))
+
     def publish(self, checkpoint: Checkpoint) -> list[str]:
         """Send a checkpoint everywhere; what failed, one short text each. Never raises."""
-        failures = []
+        return [failure for name in self.names if (failure := self.send(name, checkpoint))]
+
+    def send(self, name: str, checkpoint: Checkpoint) -> str | None:
+        """Send a checkpoint to the places of that name; why it failed, if it did. Never raises.
+
+        A place that is no longer configured gets nothing, which is no failure.
+        """
         for sink in self._sinks:
-            try:
-                sink.send(checkpoint.line)
-            except (OSError, ValueError, subprocess.SubprocessError) as error:
-                failures.append(f"{sink.name}: {_reason(error)}")
-        return failures
+            if sink.name == name:
+                try:
+                    sink.send(checkpoint.line)
+                except (OSError, ValueError, subprocess.SubprocessError) as error:
+                    return f"{name}: {_reason(error)}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

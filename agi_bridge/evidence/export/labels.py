@@ -134,7 +134,7 @@ def facts(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         (label(field), value(field, said))
         for field, said in sorted(body.items(), key=_position)
         if field not in ENVELOPE
-        and field != "keys"
+        and field != "dialogue"
         and said not in _EMPTY
         and not field.endswith(("_c", "_sha256"))
     )
@@ -144,7 +144,8 @@ def keys(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     """The keys pressed at menus: prompt, time after the start of the call, key."""
     return tuple(
         (str(prompt).replace("-", " "), f"{offset / 1000:.1f} s", _key(str(key)))
-        for prompt, offset, key in body.get("keys") or ()
+        for kind, offset, key, prompt, *_ in body.get("dialogue") or ()
+        if kind == "key"
     )
 
 
@@ -152,7 +153,7 @@ def value(field: str, said: object) -> str:
     """A value as people write it."""
     if isinstance(said, bool):
         return "yes" if said else "no"
-    if (field, said) in VALUES:
+    if isinstance(said, str) and (field, said) in VALUES:
         return VALUES[field, said]
     if field in _SAMPLES and isinstance(said, int):
         return f"{said / _RATE:.1f} s ({said:,} samples)"

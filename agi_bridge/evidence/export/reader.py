@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from agi_bridge.consent import Row, leaf, link
+from agi_bridge.consent import Row, hidden_leaf, leaf, link
 from agi_bridge.evidence.errors import BadExport
 from agi_bridge.evidence.export.archive import lines
 from agi_bridge.evidence.verify import Leaf, Start
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EVENTS: Final = "events.jsonl"
 CHAIN: Final = "chain.jsonl"
+_BODY: Final = '{"body":'
+_TAGS: Final = ',"tags":'
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 _T = TypeVar("_T")
@@ -77,7 +79,7 @@ def _range(start: Start, chain: _Peekable[Start | Leaf], events: _Peekable[Row])
         other, shown = chain.next, events.next
         if shown is not None and _is_next(start, other, shown):
             events.take()
-            head = link(head, leaf(shown.body))
+            head = link(head, leaf(shown.tags, shown.body))
             yield replace(shown, hash=head.hex())
         elif isinstance(other, Leaf) and other.ledger_id == start.ledger_id:
             chain.take()
@@ -99,8 +101,13 @@ def _chain(archive: Archive) -> Iterator[Start | Leaf]:
         match _object(CHAIN, number, line):
             case {"ledger_id": str(chain), "seq": int(seq), "hash": str(hash_)} if _is_hash(hash_):
                 yield Start(chain, seq, hash_)
-            case {"ledger_id": str(chain), "seq": int(seq), "leaf": str(hash_)} if _is_hash(hash_):
-                yield Leaf(chain, seq, hash_)
+            case {
+                "ledger_id": str(chain),
+                "seq": int(seq),
+                "body_sha256": str(hash_),
+                "tags": list(tags),
+            } if _is_hash(hash_):
+                yield Leaf(chain, seq, hidden_leaf(_compact(tags), bytes.fromhex(hash_)).hex())
             case _:
                 raise BadExport(f"{CHAIN}, line {number}: not a chain, event and hash")
 
@@ -109,13 +116,17 @@ def _events(archive: Archive) -> Iterator[Row]:
     for number, line in enumerate(lines(archive, EVENTS), 1):
         match _object(EVENTS, number, line):
             case {
-                "ledger_id": str(chain),
-                "seq": int(seq),
-                "consent_id": str(consent_id),
-                "type": str(type_),
-                "at": str(at),
-            }:
-                yield Row(chain, seq, consent_id, type_, at, line, "")
+                "body": {
+                    "ledger_id": str(chain),
+                    "seq": int(seq),
+                    "consent_id": str(consent_id),
+                    "type": str(type_),
+                    "at": str(at),
+                },
+                "tags": list(),
+            } if line.startswith(_BODY):
+                body, _, tags = line[len(_BODY) : -1].rpartition(_TAGS)
+                yield Row(chain, seq, consent_id, type_, at, tags, body, "")
             case _:
                 raise BadExport(f"{EVENTS}, line {number}: not an event")
 
@@ -128,6 +139,10 @@ def _object(name: str, number: int, line: str) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise BadExport(f"{name}, line {number}: not a JSON object")
     return facts
+
+
+def _compact(tags: list[Any]) -> str:
+    return json.dumps(tags, separators=(",", ":"))
 
 
 def _is_hash(text: str) -> bool:

@@ -182,7 +182,8 @@ def _event(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> Even
 def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
     if type_ in _CALLS:
         return {name: first[name] for name in _CALL if first.get(name) not in {None, ""}}
-    return {"brand": first["scope"]} if first.get("scope", "*") != "*" else {}
+    named = {"brand": first.get("brand"), "seller": first.get("seller")}.get(first.get("scope", ""))
+    return {"brand": named} if named else {}
 
 
 def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str, str], ...]:
@@ -214,8 +215,8 @@ def _act(agreed: Row | None) -> str:
 
 
 def _keys(rows: Sequence[Row]) -> tuple[tuple[str, str, str], ...]:
-    """The keys of the call; the event that ended the dialogue has all of them."""
-    return next((found for row in rows if (found := labels.keys(row.fields))), ())
+    """The keys of the call, in order."""
+    return tuple(key for row in rows for key in labels.keys(row.fields))
 
 
 def _played(case: Case) -> PlayedDisclosure | None:

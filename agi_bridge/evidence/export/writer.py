@@ -9,7 +9,7 @@ import json
 from typing import IO, TYPE_CHECKING, Any
 
 from agi_bridge import __version__
-from agi_bridge.consent import canonical, leaf
+from agi_bridge.consent import canonical, text_sha256
 from agi_bridge.evidence.export import archive
 from agi_bridge.evidence.export.html import TEMPLATES, page
 from agi_bridge.evidence.export.reader import CHAIN, EVENTS
@@ -74,12 +74,15 @@ class ExportWriter:
     def event(self, row: Row, *, shown: bool) -> None:
         """Write the next event of the range, or only its hash."""
         if shown:
-            self._events.write(row.body + "\n")
+            self._events.write(f'{{"body":{row.body},"tags":{row.tags}}}\n')
         else:
-            hash_ = leaf(row.body).hex()
-            self._chain.write(
-                canonical({"ledger_id": row.ledger_id, "seq": row.seq, "leaf": hash_}) + "\n"
-            )
+            hidden = {
+                "ledger_id": row.ledger_id,
+                "seq": row.seq,
+                "body_sha256": text_sha256(row.body),
+                "tags": json.loads(row.tags),
+            }
+            self._chain.write(canonical(hidden) + "\n")
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint of the range."""

@@ -11,7 +11,15 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from agi_bridge.consent import Act, State, canonical, commitment, text_sha256
+from agi_bridge.consent import (
+    EVENT_TYPES,
+    Act,
+    State,
+    canonical,
+    commitment,
+    commitments,
+    text_sha256,
+)
 from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.verify.history import StateHistories
 
@@ -22,10 +30,8 @@ if TYPE_CHECKING:
     from agi_bridge.evidence.verify.report import Findings
 
 COMMITMENTS: Final = {
-    "number_c": ("number", "number"),
-    "ani_c": ("ani", "caller_id"),
-    "forward_c": ("forward", "forward"),
-    "customer_c": ("customer", "customer_id"),
+    f"{name}_c": (name, name)
+    for name in sorted({each for kind in EVENT_TYPES.values() for each in commitments(kind)})
 }
 """The commitments in a body: the field's name in the HMAC, and the personal value it is made of."""
 

@@ -14,7 +14,7 @@ from agi_bridge.evidence.verify.report import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from agi_bridge.consent import Chain, Row
     from agi_bridge.consent.signing import Checkpoint
@@ -55,8 +55,8 @@ class LedgerReader(Protocol):
     async def audio(self, sha256: str) -> bytes | None:
         """A recording by its SHA-256."""
 
-    async def revocation_in_force(self, number: str, scope: str) -> bool:
-        """Whether a revocation of the number is in force, or was followed by an agreement."""
+    async def suppressions(self) -> Mapping[str, tuple[str, str]]:
+        """The index of revocations by id."""
 
 
 async def verify_ledger(
@@ -117,8 +117,8 @@ class _Contents:
         for row, known in zip(binding, opened, strict=True):
             if known is None:
                 self._gone[row.consent_id] = row
-            elif row.type == Act.REVOCATION and "number" in known:
-                await self._check_revocation(row, known["number"])
+            elif row.type == Act.REVOCATION:
+                await self._check_revocation(row)
         for row in rows:
             if _explains(row):
                 self._gone.pop(row.consent_id, None)
@@ -136,13 +136,9 @@ class _Contents:
                     row,
                 )
 
-    async def _check_revocation(self, row: Row, number: str) -> None:
+    async def _check_revocation(self, row: Row) -> None:
         """Report a revocation that was removed from the list that agreements are checked with."""
-        try:
-            scope = row.fields.get("scope")
-        except ValueError:  # the verifier reports it
-            return
-        if isinstance(scope, str) and not await self._ledger.revocation_in_force(number, scope):
+        if row.consent_id not in await self._ledger.suppressions():
             what = "the revoked number may be texted again, but nobody agreed since"
             self._add("completeness", "revocation_missing", what, row)
 
@@ -179,4 +175,4 @@ class _Contents:
 
 def _explains(row: Row) -> bool:
     """Whether the event explains that its consent has no personal data."""
-    return row.type == State.DECLINED or (row.type == Act.ERASED and '"what":"all"' in row.body)
+    return row.type == State.DECLINED or (row.type == Act.ERASED and '"fields":["*"]' in row.body)

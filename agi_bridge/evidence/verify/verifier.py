@@ -217,7 +217,7 @@ class Verifier:
         """The chain's hash after an event. After a fault the stored one, to find the next fault."""
         if position.head is not None:
             try:
-                head = link(position.head, leaf(row.body))
+                head = link(position.head, leaf(row.tags, row.body))
             except (AttributeError, UnicodeEncodeError):  # not a text that was ever written
                 head = b""
             if head.hex() == row.hash:

@@ -40,8 +40,11 @@ def test_a_revocation_ends_the_consent_at_once(sample: SampleLedger) -> None:
     assert told.status == 0
     assert told.json == {
         "revocation": told.json["revocation"],
+        "scope": "seller",
         "brand": "Example Store",
+        "seller": "Example Store",
         "consents": 1,
+        "under_way": 0,
         "already": False,
         "passed_on": False,
     }

@@ -28,6 +28,7 @@ from tests.support.consent_builders import (
     FACTS,
     HEARD,
     NUMBER,
+    SENDING,
     confirmed,
     returning,
     revocation,
@@ -69,7 +70,7 @@ async def test_every_event_is_bound_to_all_before_it(ledger: Ledger) -> None:
         await ledger.append(record.take())
     hash_ = START
     for number, row in enumerate(await ledger.rows(), 1):
-        hash_ = link(hash_, leaf(row.body))
+        hash_ = link(hash_, leaf(row.tags, row.body))
         assert (row.seq, row.hash) == (number, hash_.hex())
     assert number == 1 + 3 * 5
     [chain] = await ledger.chains()
@@ -136,7 +137,7 @@ async def test_an_event_that_may_not_follow_is_refused_and_the_others_are_stored
 ) -> None:
     good, bad = confirmed(), confirmed()
     bad.take()  # its first events never reach the ledger
-    bad.submitting()
+    bad.submitting(SENDING)
     results = await asyncio.gather(
         ledger.append(bad.take()), ledger.append(good.take()), return_exceptions=True
     )
@@ -161,7 +162,7 @@ async def test_a_batch_is_refused_whole(ledger: Ledger) -> None:
 async def test_later_events_follow_what_is_stored(ledger: Ledger) -> None:
     record = confirmed()
     await ledger.append(record.take())
-    record.submitting()
+    record.submitting(SENDING)
     await ledger.append(record.take())
     settle(record, State.REFUSED, "not_linked")
     await ledger.append(record.take())
@@ -173,7 +174,7 @@ async def test_later_events_follow_what_is_stored(ledger: Ledger) -> None:
 async def test_events_of_one_consent_follow_each_other_within_a_group_too(ledger: Ledger) -> None:
     record = confirmed()
     first = record.take()
-    record.submitting()
+    record.submitting(SENDING)
     second = record.take()
     settle(record)
     await asyncio.gather(*map(ledger.append, (first, second, record.take())))
@@ -189,7 +190,7 @@ async def test_of_two_that_submit_one_consent_at_once_only_one_may(
     await ledger.append(record.take())
     both = [await bridge.load_for_retry(record.id) for bridge in (ledger, other)]
     for each in both:
-        each.submitting(2)
+        each.submitting(SENDING, 2)
     results = await asyncio.gather(
         ledger.append(both[0].take()), other.append(both[1].take()), return_exceptions=True
     )
@@ -232,10 +233,13 @@ async def test_two_bridges_give_one_wording_one_version(ledger: Ledger, other: L
 async def test_a_returning_caller_is_stored_without_a_disclosure(
     ledger: Ledger, where: Path | str
 ) -> None:
-    record = returning("the first consent")
+    first = confirmed()
+    await ledger.append(first.take())
+    record = returning(first.id)
     await ledger.append(record.take())
     assert await types(ledger, record.id) == ["returned", "submitting"]
-    assert execute(where, "select kind, disclosure_sha256 from pii") == [("returned", None)]
+    kinds = execute(where, "select kind, disclosure_sha256 is null from pii order by at, kind")
+    assert [(kind, bool(none)) for kind, none in kinds] == [("consent", False), ("returned", True)]
     assert await ledger.number(record.id) == NUMBER
 
 
@@ -288,7 +292,10 @@ async def test_a_lost_vault_key_costs_neither_the_outcome_nor_the_others_in_its_
         await asyncio.gather(ledger.append(record.take()), ledger.append(beside.take()))
     assert (await types(ledger, record.id))[-1] == "accepted"
     assert (await types(ledger, beside.id))[-1] == "submitting"
-    assert [(log["log_level"], log["consent"]) for log in logs] == [("error", record.id)]
+    assert {(log["event"], log["consent"]) for log in logs} == {
+        ("consent.details_not_kept", record.id),
+        ("consent.person_key_unusable", beside.id),
+    }
 
 
 async def test_an_outcome_of_a_consent_revoked_on_its_way_is_stored_as_an_act(
@@ -314,7 +321,7 @@ async def test_a_revoked_consent_that_was_not_sent_is_not_sent_again(ledger: Led
     settle(record, State.NOT_SENT)
     await ledger.append(record.take())
     assert (await ledger.events(record.id))[-1].body["outcome"] == "not_sent"
-    record.submitting(2)
+    record.submitting(SENDING, 2)
     with pytest.raises(IllegalTransition, match="submitting may not follow revoked"):
         await ledger.append(record.take())
 
@@ -342,7 +349,7 @@ async def test_two_bridges_write_two_whole_chains_at_once(ledger: Ledger, other:
         assert [row.seq for row in rows] == list(range(1, 102))
         hash_ = START
         for row in rows:
-            hash_ = link(hash_, leaf(row.body))
+            hash_ = link(hash_, leaf(row.tags, row.body))
             assert row.hash == hash_.hex()
     assert {chain.seq for chain in await ledger.chains()} == {101}
     assert BRAND in (await ledger.rows(other.ledger_id))[1].body

@@ -50,7 +50,7 @@ async def known(ledger: Ledger, consent_id: str) -> set[str]:
 async def acts(ledger: Ledger, consent_id: str, act: Act) -> list[dict[str, object]]:
     """What the events of one act say of a consent."""
     return [
-        {name: event.body.get(name) for name in ("what", "basis", "until", "actor")}
+        {name: event.body.get(name) for name in ("fields", "basis", "until", "actor")}
         for event in await ledger.events(consent_id)
         if event.type is act
     ]
@@ -68,7 +68,7 @@ async def test_erasing_deletes_what_is_personal_and_leaves_the_proof(ledger: Led
     rows = await ledger.rows_of(erased)
     assert rows[:-1] == before
     assert await acts(ledger, erased, Act.ERASED) == [
-        {"what": "all", "basis": "request", "until": None, "actor": "admin"}
+        {"fields": ["*"], "basis": "request", "until": None, "actor": "admin"}
     ]
     [summary] = [s for s in await ledger.summaries(Filter()) if s.consent_id == erased]
     assert summary.erased
@@ -145,7 +145,7 @@ async def test_what_is_restricted_is_kept_until_its_day(ledger: Ledger, where: P
     consent = await stored(ledger, at=LONG_AGO)
     assert await ledger.restrict([consent, "nothing"], basis="claim", until=FAR, actor="me") == 1
     assert await acts(ledger, consent, Act.RESTRICTED) == [
-        {"what": None, "basis": "claim", "until": FAR, "actor": "me"}
+        {"fields": None, "basis": "claim", "until": FAR, "actor": "me"}
     ]
     assert await ledger.erase([consent], basis="request", actor="admin") == 0
     assert await ledger.retain(RULES, dry_run=False) == RetentionReport()
@@ -202,7 +202,12 @@ async def test_a_dry_run_says_what_a_real_one_does(
     for consent_id in middle:
         assert await known(ledger, consent_id) == {"salt", "number"}
         assert await acts(ledger, consent_id, Act.ERASED) == [
-            {"what": "details", "basis": "retention", "until": None, "actor": "agi-bridge"}
+            {
+                "fields": ["caller_id", "digits"],
+                "basis": "retention",
+                "until": None,
+                "actor": "agi-bridge",
+            }
         ]
     assert await known(ledger, new) == {"salt", "number", "caller_id", "digits"}
 
@@ -296,14 +301,14 @@ async def test_without_the_key_what_is_due_is_deleted_all_the_same(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
     old = await stored(ledger, submitting("+14155550170"), LONG_AGO)
-    detailed = await stored(ledger, submitting("+14155550180"), AGO)
+    await stored(ledger, submitting("+14155550180"), AGO)
     newest = generate_keys()
     await ledger.close()
     renewed = Keys((*newest.vault, *keys.vault), keys.lookup, keys.signing)
     async with await Ledger.open(where, renewed) as opened:
         await stored(opened, submitting("+14155550190"))
     async with await Ledger.open(where, Keys(newest.vault, keys.lookup, keys.signing)) as without:
-        with pytest.raises(KeyMissing, match=detailed):
+        with pytest.raises(KeyMissing):
             await without.retain(RULES, dry_run=False)
         assert await without.personal_data(old) is None
 
@@ -333,7 +338,8 @@ async def test_where_nothing_speaks_for_the_clock_nothing_is_erased(
     async with await Ledger.open(file, keys) as ledger:
         consent = await stored(ledger, at=what)
         rows = ", ".join(
-            f"({id_ * 7}, 'other', {id_}, 'x', 'opened', '{stamp(RULES.now - days * DAY)}', '', '')"
+            f"({id_ * 7}, 'other', {id_}, 'x', 'opened', "
+            f"'{stamp(RULES.now - days * DAY)}', '[]', '', '')"
             for id_, days in enumerate(days_ago, start=1)
         )
         for statement in (

@@ -232,7 +232,7 @@ async def test_a_silent_server_does_not_hold_a_caller_who_might_be_known(
     postgresql_server: PostgreSQL,
     silence: Silence,
 ) -> None:
-    skip = {"returning": "skip", "opt_out_key": "9"}
+    skip = {"returning": "skip", "caller_id_trust": "any", "opt_out_key": "9"}
     async with FaultBridge.running(postgresql_url, keys, tmp_path, consent=skip) as bridge:
         with silence():
             postgresql_server.pause()

@@ -21,7 +21,15 @@ from agi_bridge.consent.errors import LedgerClosed
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import ledger as ledger_module
 from agi_bridge.consent.ledger import worker as worker_module
-from tests.support.consent_builders import FACTS, NUMBER, confirmed, revocation, settle, submitting
+from tests.support.consent_builders import (
+    FACTS,
+    NUMBER,
+    SENDING,
+    confirmed,
+    revocation,
+    settle,
+    submitting,
+)
 from tests.support.external_db import count_commits, execute
 
 if TYPE_CHECKING:
@@ -131,7 +139,7 @@ async def test_whoever_asks_is_told_when_so_many_events_were_stored(ledger: Ledg
     bell.clear()
     refused = confirmed()
     refused.take()
-    refused.submitting()
+    refused.submitting(SENDING)
     with pytest.raises(Exception, match="may not follow"):
         await ledger.append(refused.take())
     await ledger.append(confirmed().take())
@@ -160,7 +168,7 @@ async def test_a_write_whose_caller_has_gone_fails_without_a_word(
 ) -> None:
     refused = confirmed()
     refused.take()
-    refused.submitting()
+    refused.submitting(SENDING)
     with halted(ledger):
         waiting = await begun(ledger, refused.take())
         waiting.cancel()
@@ -222,7 +230,7 @@ async def test_what_is_refused_after_its_caller_gave_up_is_no_more_than_refused(
 ) -> None:
     record = confirmed()
     record.take()
-    record.submitting()
+    record.submitting(SENDING)
     assert await late(ledger, record, monkeypatch) == []
 
 
@@ -341,7 +349,7 @@ async def test_a_revocation_that_agreements_always_get_in_the_way_of_ends(
 ) -> None:
     ids = iter(range(1000))
     monkeypatch.setattr(
-        "agi_bridge.consent.ledger.revoke._consents", lambda *_: [f"consent {next(ids)}"]
+        "agi_bridge.consent.ledger.revoke._candidates", lambda *_: [f"consent {next(ids)}"]
     )
     with pytest.raises(LedgerUnavailable, match="agreed to all the time"):
         await ledger.revoke(revocation())

@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.consent import AgreementRules, ConsentRecord, Withheld
 from agi_bridge.consent.encoding import DAY, HOUR
-from agi_bridge.consent.ledger.append import AHEAD
+from agi_bridge.consent.ledger.agreements import AHEAD
 from tests.support.consent_builders import (
     BRAND,
     CALLER,
@@ -280,8 +280,7 @@ async def test_who_calls_from_the_number_itself_may_agree_again(
 ) -> None:
     await ledger.revoke(revocation())
     assert await together(ledger, [submitting(caller_id=NUMBER)]) == [None]
-    [(lifted,)] = execute(where, "select lifted_at from suppression")
-    assert lifted is not None
+    assert execute(where, "select brand from lifting") == [(BRAND.casefold(),)]
     assert await together(ledger, [submitting()]) == [None]  # it is lifted for everybody
 
 
@@ -311,9 +310,7 @@ async def test_a_revocation_for_every_brand_is_lifted_brand_by_brand(
     assert await together(ledger, [submitting(), submitting(brand="Another")]) == [
         None, "suppressed",
     ]  # fmt: skip
-    lifted = execute(
-        where, "select brand, revocation_id from suppression where lifted_at is not null"
-    )
+    lifted = execute(where, "select brand, revocation_id from lifting")
     assert lifted == [(BRAND.casefold(), every.revocation_id)]
 
 
@@ -345,7 +342,7 @@ async def test_two_who_lift_at_once_do_it_once(ledger: Ledger, where: Path | str
     await ledger.revoke(revocation(brand=None))
     records = [submitting(caller_id=NUMBER) for _ in range(2)]
     assert await together(ledger, records) == [None, None]
-    assert execute(where, "select count(*) from suppression") == [(2,)]
+    assert execute(where, "select count(*) from lifting") == [(1,)]
 
 
 async def test_a_number_revoked_at_one_bridge_is_revoked_at_the_other(

@@ -13,7 +13,7 @@ from agi_bridge.consent import Revocation, State
 from agi_bridge.consent.encoding import DAY
 from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, erasure
 from agi_bridge.consent.signing import Checkpoint, CheckpointPublisher
-from tests.support.consent_builders import NUMBER, confirmed
+from tests.support.consent_builders import NUMBER, SENDING, confirmed
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ async def store_long_ago(ledger: Ledger, record: ConsentRecord) -> None:
 async def store(ledger: Ledger, count: int = 1) -> None:
     for _ in range(count):
         record = confirmed()
-        record.submitting()
+        record.submitting(SENDING)
         record.submission_ended(State.REFUSED, reason="x", status=403, attempts=1, answer=None)
         await ledger.append(record.take())
 
@@ -224,7 +224,7 @@ async def test_what_waits_for_a_person_is_said_every_day(
 ) -> None:
     await ledger.record_message("c-1", "STOP", reference="m-1")
     await ledger.revoke(
-        Revocation(number=NUMBER, brand=None, channel="command", actor="root", passed_on=False)
+        Revocation(number=NUMBER, scope="all", channel="command", actor="root", passed_on=False)
     )
     with capture_logs() as log:
         await time.round(DAY)

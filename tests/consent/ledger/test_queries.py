@@ -243,13 +243,12 @@ async def test_one_damaged_row_does_not_hide_the_others(ledger: Ledger, where: P
     assert lines == {damaged: None, whole: "+1***23"}
 
 
-async def test_a_revocation_is_obeyed_until_a_consent_since_lifts_it(ledger: Ledger) -> None:
-    assert not await ledger.revocation_in_force(NUMBER, "Example Store")
-    await ledger.revoke(revocation())
-    assert await ledger.revocation_in_force(NUMBER, "example store")
-    assert not await ledger.revocation_in_force(NUMBER, "*")
-    again = submitting(caller_id=NUMBER)
-    await ledger.append(again.take())
-    assert await ledger.revocation_in_force(NUMBER, "Example Store")
-    await ledger.erase([again.id], basis="request", actor="admin")  # then nobody can tell any more
-    assert await ledger.revocation_in_force(NUMBER, "Example Store")
+async def test_the_index_of_revocations_can_be_read(ledger: Ledger) -> None:
+    assert await ledger.suppressions() == {}
+    revoked = await ledger.revoke(revocation(brand=" Example STORE"))
+    [(id_, (number_hmac, scope))] = (await ledger.suppressions()).items()
+    assert (id_, scope) == (revoked.revocation_id, "brand:example store")
+    assert len(number_hmac) == 64
+    assert await ledger.liftings() == set()
+    await ledger.append(submitting(caller_id=NUMBER).take())
+    assert await ledger.liftings() == {(id_, "example store")}

@@ -74,7 +74,7 @@ async def test_a_revocation_for_every_brand_ends_those_of_every_brand(ledger: Le
     assert done.consents == 2
     assert [await last(ledger, consent_id) for consent_id in ended] == ["revoked"] * 2
     [event] = await ledger.events(done.revocation_id)
-    assert event.body["scope"] == "*"
+    assert (event.body["scope"], event.body["brand"]) == ("all", None)
 
 
 async def test_the_request_itself_is_on_record_with_what_opens_it_apart(
@@ -93,11 +93,16 @@ async def test_the_request_itself_is_on_record_with_what_opens_it_apart(
         "received": "2026-11-20T10:00:00.000Z",
         "honoured": event.at,
         "channel": "command",
-        "scope": BRAND,
+        "scope": "brand",
+        "brand": BRAND,
+        "under_way": 0,
         "actor": "admin",
         "passed_on": True,
         "consents": 0,
-        "number_c": commitment(bytes.fromhex(known["salt"]), "number", NUMBER),
+        **{
+            f"{name}_c": commitment(bytes.fromhex(known["salt"]), name, known[name])
+            for name in ("number", "words", "reference")
+        },
     }
     assert facts.items() <= event.body.items()
     del known["salt"]
@@ -122,14 +127,79 @@ async def test_the_same_request_again_changes_nothing(ledger: Ledger, where: Pat
     assert execute(where, "select count(*) from event where type = 'revocation'") == [(1,)]
 
 
-async def test_the_same_request_again_does_not_end_what_was_agreed_to_since(
+async def test_the_same_request_is_a_new_one_once_a_consent_has_lifted_it(ledger: Ledger) -> None:
+    first = await ledger.revoke(revocation(reference="message 17"))
+    since = await stored(ledger, submitting(caller_id=NUMBER))
+    second = await ledger.revoke(revocation(reference="message 17"))
+    assert (second.already, second.consents) == (False, 1)
+    assert second.revocation_id != first.revocation_id
+    assert await last(ledger, since) == "revoked"
+    assert (await ledger.revoke(revocation(reference="message 17"))).already
+    with pytest.raises(Withheld):
+        await stored(ledger, submitting())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"number": "+14155550124"},
+        {"scope": "all", "brand": None},
+        {"scope": "seller", "seller": "Example Store Inc."},
+        {"brand": "Another"},
+        {"channel": "http"},
+    ],
+)
+async def test_the_same_reference_is_of_one_number_scope_and_channel(
+    ledger: Ledger, other: dict[str, Any]
+) -> None:
+    first = await ledger.revoke(revocation(reference="17"))
+    second = await ledger.revoke(replace(revocation(reference="17"), **other))
+    assert not second.already
+    assert second.revocation_id != first.revocation_id
+    assert len(await ledger.suppressions()) == 2
+
+
+async def test_a_revocation_of_a_seller_reaches_all_its_brands_and_no_other_seller(
     ledger: Ledger,
 ) -> None:
-    await ledger.revoke(revocation(reference="message 17"))
-    since = await stored(ledger, submitting(caller_id=NUMBER))
-    await ledger.revoke(revocation(reference="message 17"))
-    assert await last(ledger, since) == "submitting"
+    own = await stored(ledger, submitting(brand="Another"))
+    done = await ledger.revoke(replace(revocation(), scope="seller", seller=" example store INC. "))
+    assert done.consents == 1
+    assert await last(ledger, own) == "revoked"
+    for brand in (BRAND, "A third"):
+        with pytest.raises(Withheld):
+            await stored(ledger, submitting(brand=brand))
+
+
+async def test_a_revocation_of_a_seller_holds_for_the_brand_that_it_names_too(
+    ledger: Ledger,
+) -> None:
+    """A business that changes its legal name has not made anybody consent again."""
+    given = await stored(ledger, submitting())
+    request = replace(revocation(), scope="seller", brand=BRAND, seller="Its new name Ltd.")
+    assert (await ledger.revoke(request)).consents == 1
+    assert await last(ledger, given) == "revoked"
+    with pytest.raises(Withheld):
+        await stored(ledger, submitting())
+    await stored(ledger, submitting(brand="Another"))
+
+
+async def test_a_submission_under_way_is_counted_in_the_answer(ledger: Ledger) -> None:
     await stored(ledger, submitting())
+    done = await ledger.revoke(revocation(reference="17"))
+    assert (done.consents, done.under_way) == (1, 1)
+    assert (await ledger.revoke(revocation(reference="17"))).under_way == 1
+
+
+async def test_a_caller_id_that_is_not_trusted_lifts_nothing(ledger: Ledger) -> None:
+    await ledger.revoke(revocation())
+    record = confirmed(caller_id=NUMBER, trust="A", attestation="B")
+    with pytest.raises(Withheld):
+        await ledger.append(record.take())
+    trusted = confirmed(caller_id=NUMBER, trust="B", attestation="A")
+    await ledger.append(trusted.take())
+    lifted = [event for event in await ledger.events(trusted.id) if event.type is Act.LIFTED]
+    assert [event.body["consent"] for event in lifted] == [trusted.id]
 
 
 async def test_the_same_reference_on_another_channel_is_another_request(ledger: Ledger) -> None:
@@ -194,9 +264,9 @@ async def test_an_agreement_that_comes_in_while_a_revocation_waits_is_ended_too(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consent = await stored(ledger, submitting())
-    found = revoke._consents
+    found = revoke._candidates
     looks = count()
-    monkeypatch.setattr(revoke, "_consents", lambda *asked: found(*asked) if next(looks) else [])
+    monkeypatch.setattr(revoke, "_candidates", lambda *asked: found(*asked) if next(looks) else [])
     held: list[str] = []
     lock = ledger._writer.lock
 
@@ -223,7 +293,7 @@ async def test_a_message_of_nobody_knows_whom_waits_for_a_person(
     assert event.type is Act.MESSAGE
     assert (event.body["channel"], event.body["business_id"]) == ("instaply", "b-1")
     salt = bytes.fromhex(known.pop("salt"))
-    assert event.body["customer_c"] == commitment(salt, "customer", "c-1")
+    assert event.body["customer_id_c"] == commitment(salt, "customer_id", "c-1")
     assert known == {"customer_id": "c-1", "words": "ARRETE", "reference": "m-1"}
     assert execute(where, "select kind, number_hmac from pii") == [("message", None)]
     [summary] = await ledger.summaries(Filter(open_=True))

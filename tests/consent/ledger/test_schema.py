@@ -56,8 +56,8 @@ def test_tables_are_made_whole_or_not_at_all(database: Database) -> None:
 
 def test_there_is_one_event_of_a_number_in_a_chain(database: Database) -> None:
     insert = (
-        "insert into event (ledger_id, seq, consent_id, type, at, body, hash) "
-        "values ('one', 1, 'c', 'disclosed', '', '', '')"
+        "insert into event (ledger_id, seq, consent_id, type, at, tags, body, hash) "
+        "values ('one', 1, 'c', 'disclosed', '', '', '', '')"
     )
     with database.transaction() as transaction:
         schema.create(transaction.core)

@@ -133,7 +133,7 @@ async def test_a_file_that_is_cut_short_takes_nothing_more(
 ) -> None:
     """As by logrotate's copytruncate."""
     if not logged:  # everything is in the file
-        await ledger._worker.vacuum_deleted(needed=True)
+        await ledger._worker.vacuum_deleted()
     await ledger.append(confirmed().take())
     if not logged:
         execute(file, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -172,7 +172,7 @@ async def test_a_log_that_is_cut_short_takes_nothing_more(
 async def test_a_log_that_is_cut_short_leaves_a_file_that_can_be_read(
     ledger: Ledger, file: Path
 ) -> None:
-    await ledger._worker.vacuum_deleted(needed=True)
+    await ledger._worker.vacuum_deleted()
     for _ in range(3):
         await ledger.append(confirmed().take())
     os.truncate(file.with_name(f"{file.name}-wal"), 0)
@@ -281,7 +281,7 @@ async def test_an_older_state_put_back_into_the_same_file_takes_nothing(
     before = await ledger.rows()
     for statement in ("drop trigger event_no_delete", "delete from event where seq > 1"):
         execute(file, statement)
-    with pytest.raises(LedgerUnavailable, match="lacks events that were stored before"):
+    with pytest.raises(LedgerUnavailable, match=r"lacks event \d+ that was stored before"):
         await ledger.append(confirmed().take())
     assert len(await ledger.rows()) == 1 < len(before)
 

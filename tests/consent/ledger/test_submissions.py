@@ -13,6 +13,7 @@ from tests.support.consent_builders import (
     BRAND,
     HEARD,
     NUMBER,
+    SENDING,
     confirmed,
     returning,
     revocation,
@@ -22,11 +23,9 @@ from tests.support.consent_builders import (
 from tests.support.external_db import execute, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from agi_bridge.consent import ConsentRecord
-    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.signing import Keys
 
 
@@ -55,7 +54,7 @@ async def test_a_submission_that_a_crash_left_open_becomes_unknown(
         never = await stored(ledger, confirmed())
         again = submitting()
         await stored(ledger, again, State.NOT_SENT)
-        again.submitting(2)
+        again.submitting(SENDING, 2)
         await stored(ledger, again)
     async with await Ledger.open(where, keys) as ledger:
         assert await ledger.recover() == 2
@@ -66,24 +65,6 @@ async def test_a_submission_that_a_crash_left_open_becomes_unknown(
         assert (await types(ledger, settled))[-1] == "accepted"
         assert (await types(ledger, never))[-1] == "confirmed"
         assert await ledger.recover() == 0
-
-
-async def test_looking_for_open_submissions_may_take_as_long_as_a_large_ledger_needs(
-    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits: list[str] = []
-    async with await Ledger.open(emptied_url, keys) as ledger:
-        lock = ledger._writer.lock
-
-        def look(transaction: Transaction, names: Iterable[str] = ()) -> None:
-            shown = transaction.core.exec_driver_sql("show statement_timeout")
-            limits.append(shown.scalar_one())
-            lock(transaction, names)
-
-        monkeypatch.setattr(ledger._writer, "lock", look)
-        await ledger.recover()
-        await ledger.append(submitting().take())
-    assert limits == ["0", "5s"]
 
 
 async def test_an_act_does_not_hide_that_a_submission_is_open(ledger: Ledger) -> None:
@@ -137,7 +118,7 @@ async def test_consents_that_were_certainly_not_sent_are_listed_oldest_first(
 ) -> None:
     twice = submitting()
     await stored(ledger, twice, State.NOT_SENT)
-    twice.submitting(2)
+    twice.submitting(SENDING, 2)
     await stored(ledger, twice, State.NOT_SENT)
     once = submitting(line="garage")
     await stored(other, once, State.NOT_SENT)
@@ -164,7 +145,9 @@ async def test_they_are_found_without_going_through_all_events(file: Path, keys:
 
 
 async def test_a_returning_callers_agreement_is_listed_too(ledger: Ledger) -> None:
-    record = returning("the first consent")
+    first = confirmed()
+    await ledger.append(first.take())
+    record = returning(first.id)
     await stored(ledger, record, State.NOT_SENT)
     [unsent] = await ledger.unsent()
     assert (unsent.consent_id, unsent.region, unsent.attempts) == (record.id, "US", 1)
@@ -181,7 +164,7 @@ async def test_what_has_expired_or_was_revoked_or_taken_up_is_no_longer_listed(
     expired.expired("too_old")
     await stored(ledger, expired)
     await ledger.revoke(revocation(revoked.number))
-    taken.submitting(2)
+    taken.submitting(SENDING, 2)
     await stored(ledger, taken)
     assert await ledger.unsent() == []
 
@@ -191,7 +174,7 @@ async def test_a_stored_consent_is_gone_on_with(ledger: Ledger, other: Ledger) -
     await stored(ledger, first, State.NOT_SENT)
     record = await other.load_for_retry(first.id)
     assert (record.id, record.number, record.state) == (first.id, NUMBER, State.NOT_SENT)
-    record.submitting(2)
+    record.submitting(SENDING, 2)
     await other.append(record.take())
     record.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer="ab" * 32)
     await other.append(record.take())
@@ -221,7 +204,7 @@ async def test_a_consent_that_was_taken_up_is_not_sent_after_its_revocation(
     await stored(ledger, first, State.NOT_SENT)
     record = await ledger.load_for_retry(first.id)
     await ledger.revoke(revocation())
-    record.submitting(2)
+    record.submitting(SENDING, 2)
     with pytest.raises(IllegalTransition, match="submitting may not follow revoked"):
         await ledger.append(record.take())
 

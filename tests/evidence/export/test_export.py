@@ -23,6 +23,7 @@ from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
 from tests.support import consent_records
+from tests.support.consent_builders import SENDING
 from tests.support.openssl import search_path
 from tests.support.sample_ledger import WORDS
 
@@ -51,7 +52,7 @@ def names(folder: Path) -> set[str]:
 
 def bodies(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return [json.loads(line)["body"] for line in lines]
 
 
 def page(folder: Path, name: str = "index.html") -> str:
@@ -68,7 +69,6 @@ def test_of_one_consent_everything_stands_on_one_page(export: Path) -> None:
         "number keyed, heard read back, then 1 pressed",
         "agree to receive automated texts from Example Store",
         "Played to its end",
-        "31.5 s",
         "Request accepted by the platform",
         "withdrawn on ",
         WORDS,
@@ -105,7 +105,7 @@ def test_it_shows_the_events_of_this_person_and_hashes_of_others(
         original.declined,
     ):
         assert other.encode() not in everything
-    assert (export / "chain.jsonl").read_text(encoding="ascii").count('"leaf"') > 0
+    assert (export / "chain.jsonl").read_text(encoding="ascii").count('"body_sha256"') > 0
 
 
 def test_stretches_without_one_of_its_events_are_left_out(
@@ -117,7 +117,9 @@ def test_stretches_without_one_of_its_events_are_left_out(
     rows = [row for row in _rows(original) if row.consent_id == original.declined]
     assert len(begins) == 2
     assert begins[0] == 0
-    assert not {entry["seq"] for entry in chain if "leaf" in entry} & {row.seq for row in rows}
+    assert not {entry["seq"] for entry in chain if "body_sha256" in entry} & {
+        row.seq for row in rows
+    }
 
 
 def test_opened_json_has_what_opens_the_commitments(export: Path, original: SampleLedger) -> None:
@@ -189,7 +191,7 @@ def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
         assert record in page(out, f"consents/{record}.html")
     assert 'src="../audio/' in page(out, f"consents/{sample.revoked}.html")
     assert "Call without consent" in page(out)
-    assert "leaf" not in (out / "chain.jsonl").read_text(encoding="ascii")
+    assert "body_sha256" not in (out / "chain.jsonl").read_text(encoding="ascii")
     assert bodies(out)[0]["type"] == "opened"
     assert bodies(out)[-1]["type"] == "exported"
     assert bodies(out)[-1]["count"] == 5
@@ -230,7 +232,7 @@ def test_a_returning_callers_export_has_the_consent_that_it_rests_on(
     async def returns(ledger: Ledger) -> str:
         record = ConsentRecord(replace(consent_records.CALL, caller_id=consent_records.OTHER))
         record.returned(sample.unknown, region="US")
-        record.submitting()
+        record.submitting(SENDING)
         await ledger.append(record.take())
         record.submission_ended(
             State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64
@@ -380,7 +382,7 @@ def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
 def test_check_py_finds_what_was_changed(export: Path, tmp_path: Path) -> None:
     changes = {
         "events.jsonl": (b'"complete":true', b'"complete":false'),
-        "chain.jsonl": (b'"leaf":"', b'"leaf":"00"'[:-1]),
+        "chain.jsonl": (b'"body_sha256":"', b'"body_sha256":"00"'[:-1]),
         "checkpoints.jsonl": (b'"at":"2', b'"at":"3'),
         "opened.json": (consent_records.NUMBER.encode(), consent_records.OTHER.encode()),
     }
@@ -390,7 +392,7 @@ def test_check_py_finds_what_was_changed(export: Path, tmp_path: Path) -> None:
         assert old in original
         changed = original.replace(old, new, 1)
         if name == "chain.jsonl":  # one digit of a hash, its length kept
-            place = original.index(b'"leaf":"') + 8
+            place = original.index(b'"body_sha256":"') + 15
             flipped = b"0" if original[place : place + 1] != b"0" else b"1"
             changed = original[:place] + flipped + original[place + 1 :]
         file.write_bytes(changed)

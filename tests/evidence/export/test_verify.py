@@ -159,7 +159,8 @@ def test_an_event_that_was_taken_out_leaves_a_gap(export: Path) -> None:
 
 def test_an_event_in_no_part_of_a_chain_is_refused(export: Path) -> None:
     def change(lines: list[str]) -> list[str]:
-        other = json.loads(lines[0]) | {"ledger_id": "0" * 32}
+        other = json.loads(lines[0])
+        other["body"]["ledger_id"] = "0" * 32
         return [*lines, canonical(other)]
 
     assert "export_malformed" in codes(edit(export, "events.jsonl", change))
@@ -175,8 +176,8 @@ def test_a_hash_of_anothers_event_that_was_changed_contradicts_the_checkpoint(
     export: Path,
 ) -> None:
     def change(lines: list[str]) -> list[str]:
-        place = next(n for n, line in enumerate(lines) if '"leaf"' in line)
-        entry = json.loads(lines[place]) | {"leaf": "0" * 64}
+        place = next(n for n, line in enumerate(lines) if '"body_sha256"' in line)
+        entry = json.loads(lines[place]) | {"body_sha256": "0" * 64}
         return [*lines[:place], canonical(entry), *lines[place + 1 :]]
 
     assert "chain_rebuilt" in codes(edit(export, "chain.jsonl", change))

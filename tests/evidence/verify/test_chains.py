@@ -128,7 +128,9 @@ def test_events_of_others_may_be_shown_by_their_hashes_alone() -> None:
     bridge.agreement()
     told = bridge.agreement(State.SUBMITTING, State.ACCEPTED)
     entries = [
-        row if row.consent_id == told else Leaf(row.ledger_id, row.seq, leaf(row.body).hex())
+        row
+        if row.consent_id == told
+        else Leaf(row.ledger_id, row.seq, leaf(row.tags, row.body).hex())
         for row in bridge.rows
     ]
     checkpoint = bridge.checkpoint()
@@ -142,7 +144,7 @@ def test_events_of_others_may_be_shown_by_their_hashes_alone() -> None:
 
 def test_a_hash_alone_after_a_gap_follows_from_nothing() -> None:
     bridge = whole()
-    entries = [Leaf(row.ledger_id, row.seq, leaf(row.body).hex()) for row in bridge.rows]
+    entries = [Leaf(row.ledger_id, row.seq, leaf(row.tags, row.body).hex()) for row in bridge.rows]
     report = verify([*entries[:3], *entries[4:]], [bridge.checkpoint(2), bridge.checkpoint()])
     assert report.integrity.ok
     assert codes(report.completeness) == ["events_missing"]

@@ -12,6 +12,7 @@ from agi_bridge.consent.ledger import Ledger
 from agi_bridge.evidence.verify import Verifier
 from tests.support.consent_builders import (
     HEARD,
+    SENDING,
     confirmed,
     returning,
     revocation,
@@ -77,7 +78,7 @@ async def test_all_that_a_ledger_does_verifies(ledger: Ledger, other: Ledger) ->
         await ledger.append(record.take())
     await ledger.recover()
     taken_up = await other.load_for_retry(unsent.id)  # another bridge sends what this one could not
-    taken_up.submitting(2)
+    taken_up.submitting(SENDING, 2)
     settle(taken_up)
     await other.append(taken_up.take())
     again = returning(accepted.id)

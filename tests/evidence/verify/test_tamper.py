@@ -56,7 +56,7 @@ def relinked(bodies: Sequence[str]) -> list[Row]:
     """A chain of these bodies as one who knows how it is made would write it: whole in itself."""
     rows, head = [], START
     for seq, (body, row) in enumerate(zip(bodies, ROWS, strict=False), 1):
-        head = link(head, leaf(body))
+        head = link(head, leaf(row.tags, body))
         rows.append(replace(row, seq=seq, body=body, hash=head.hex()))
     return rows
 

@@ -17,7 +17,7 @@ from agi_bridge.lab.demo import console
 from agi_bridge.lab.demo.console import STATES, BridgeLog
 from agi_bridge.lab.demo.environment import DID, MENU_DID
 from agi_bridge.lab.errors import DemoError
-from tests.support.consent_builders import FACTS, HEARD, NUMBER, confirmed
+from tests.support.consent_builders import FACTS, HEARD, NUMBER, SENDING, confirmed
 from tests.support.external_db import execute
 from tests.support.screen import Screen, bridge, on, reporter
 
@@ -29,7 +29,7 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
     screen = io.StringIO()
     printer = reporter(screen)
     agreed = confirmed()
-    agreed.submitting()
+    agreed.submitting(SENDING)
     agreed.submission_ended(State.ACCEPTED, reason="dial", status=200, attempts=1, answer=None)
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("consent_id", sa.String(36), nullable=False),
         sa.Column("type", sa.String(16), nullable=False),
         sa.Column("at", sa.String(24), nullable=False),
+        sa.Column("tags", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
         sa.UniqueConstraint("ledger_id", "seq", name="event_in_chain"),
@@ -50,14 +51,21 @@ def upgrade() -> None:
         comment="Every text that was ever disclosed, once, by the SHA-256 of its UTF-8 bytes",
     )
     op.create_table(
+        "content",
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("text", sa.Text, nullable=False),
+        comment="Texts that events name by hash: prompts, configurations, samples of first texts",
+    )
+    op.create_table(
         "audio",
         sa.Column("sha256", sa.String(64), primary_key=True),
         sa.Column("wav", sa.LargeBinary, nullable=False),
-        comment="Every recording of a disclosure that was ever played, once",
+        comment="Every recording of the dialogue that was ever played, once",
     )
     op.create_table(
         "pii",
         sa.Column("consent_id", sa.String(36), primary_key=True),
+        sa.Column("person_id", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(10), nullable=False),
         sa.Column("line_id", sa.String(64)),
         sa.Column("brand", sa.Text),
@@ -73,14 +81,35 @@ def upgrade() -> None:
     for name in ("number", "caller"):
         op.create_index(f"pii_by_{name}", "pii", [f"{name}_hmac", "at"])
     op.create_index("pii_by_line", "pii", ["line_id", "at"])
+    op.create_index("pii_by_person", "pii", ["person_id"])
+    op.create_table(
+        "person",
+        sa.Column("person_id", sa.String(64), primary_key=True),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        comment="A key for each person: personal data is sealed under it, and erased with it",
+    )
     op.create_table(
         "suppression",
-        sa.Column("number_hmac", sa.String(64), primary_key=True),
+        sa.Column("revocation_id", sa.String(36), primary_key=True),
+        sa.Column("number_hmac", sa.String(64), nullable=False),
+        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("brand", sa.Text),
+        comment="An index of the revocations: numbers that must not be texted, as keyed hashes",
+    )
+    op.create_index("suppression_by_number", "suppression", ["number_hmac"])
+    op.create_table(
+        "lifting",
+        sa.Column("revocation_id", sa.String(36), primary_key=True),
         sa.Column("brand", sa.Text, primary_key=True),
-        sa.Column("revocation_id", sa.String(36), nullable=False),
-        sa.Column("revoked_at", sa.String(24), nullable=False),
-        sa.Column("lifted_at", sa.String(24)),
-        comment="Numbers that must not be texted, as keyed hashes; lifted by a consent given since",
+        comment="An index: revocations that a consent given since has lifted for a brand",
+    )
+    op.create_table(
+        "submission",
+        sa.Column("consent_id", sa.String(36), primary_key=True),
+        sa.Column("ledger_id", sa.String(32), nullable=False),
+        sa.Column("owner", sa.String(32), nullable=False),
+        sa.Column("deadline", sa.String(24), nullable=False),
+        comment="An index: submissions under way, who sends each, and until when",
     )
     op.create_table(
         "ledger",
@@ -96,6 +125,21 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger, primary_key=True),
         sa.Column("line", sa.Text, nullable=False),
         comment="Copies of the signed checkpoints; the ones that count are kept elsewhere",
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("ledger_id", sa.String(32), primary_key=True),
+        sa.Column("seq", sa.BigInteger, primary_key=True),
+        sa.Column("sink", sa.String(255), primary_key=True),
+        comment="Checkpoints that have not got out yet, for each place that they are to go to",
+    )
+    op.create_table(
+        "witness",
+        sa.Column("sha256", sa.String(64), primary_key=True),
+        sa.Column("ledger_id", sa.String(32), nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("stamp", sa.LargeBinary, nullable=False),
+        comment="Time stamps of authorities on checkpoints, as they came (DER), by their SHA-256",
     )
     for statement in guards(op.get_bind().dialect.name):
         op.execute(statement)

@@ -1,0 +1,166 @@
+"""What people and the service's upkeep do to a ledger: revoke, erase, retain, prove."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.ledger import checkpoints, erasure, revoke
+from agi_bridge.consent.ledger.records import Records
+from agi_bridge.consent.results import RetentionReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agi_bridge.consent.results import RetentionRules
+    from agi_bridge.consent.revocation import Revocation, RevocationResult
+    from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.states import Act
+
+MAX_REVOKE_TRIES: Final = 10
+"""How often a revocation is tried that agreements of the same number get in the way of."""
+GAP_SECONDS: Final = 0.25
+"""Pause between two batches of an erasure. SQLite has one writer at a time, and another process
+that waits for its turn looks every tenth of a second: without gaps it would never get one."""
+
+
+class Administration(Records):
+    """A ledger, and the acts that are not a call's.
+
+    Its methods raise `LedgerUnavailable` when the database fails; then nothing was stored.
+    """
+
+    _shred_due = False
+
+    async def revoke(self, request: Revocation) -> RevocationResult:
+        """End every consent of a number for a brand, and let no new one be taken by others."""
+        for _ in range(MAX_REVOKE_TRIES):
+            try:
+                return await self._worker.run(lambda t: revoke.revoke(t, self._writer, request))
+            except revoke.RetryTransaction:
+                continue
+        raise LedgerUnavailable("the number is being agreed to all the time")
+
+    async def record_message(
+        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+    ) -> str:
+        """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
+        return await self._worker.run(
+            lambda t: revoke.message(
+                t, self._writer, customer_id, words, reference=reference, business_id=business_id
+            )
+        )
+
+    async def record_act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
+        """Store an act that changes no state: revealed, exported, resolved."""
+        await self._worker.run(lambda t: revoke.act(t, self._writer, act, consent_id, body))
+
+    async def erase(self, consent_ids: Iterable[str], *, basis: str, actor: str) -> int:
+        """Delete the personal data of consents; their events stay. Returns how many had any."""
+        erased = await self._worker.run(
+            lambda t: erasure.erase(t, self._writer, consent_ids, basis=basis, actor=actor)
+        )
+        if erased:
+            await self.vacuum_deleted()
+        return erased
+
+    async def restrict(
+        self, consent_ids: Iterable[str], *, basis: str, until: str, actor: str
+    ) -> int:
+        """Keep personal data for a defence only, until a day (RFC 3339). Returns how many."""
+        return await self._worker.run(
+            lambda t: erasure.restrict(
+                t, self._writer, consent_ids, basis=basis, until=until, actor=actor
+            )
+        )
+
+    async def retain(self, rules: RetentionRules, *, dry_run: bool) -> RetentionReport:
+        """Delete what its time has run out for; with `dry_run` only say what that is.
+
+        Raises:
+            ClockInDoubt: nothing besides this machine's clock says that it is time.
+        """
+        if dry_run:
+            return await self._worker.run(lambda t: erasure.due(t, rules))
+        total = RetentionReport()
+        while True:
+            done = await self._worker.run(lambda t: erasure.retain(t, self._writer, rules))
+            total += done
+            if done == RetentionReport():
+                break
+            await asyncio.sleep(GAP_SECONDS)
+        if total != RetentionReport():
+            await self.vacuum_deleted()
+        return total
+
+    async def vacuum_deleted(self) -> None:
+        """Leave nothing of what was deleted where it can be read; what has to wait is tried again.
+
+        `finish_erasures` does that.
+        """
+        self._shred_due = not await self._worker.vacuum_deleted()
+
+    async def finish_erasures(self) -> None:
+        """Do what an earlier `vacuum_deleted` could not."""
+        if self._shred_due:
+            await self.vacuum_deleted()
+
+    async def rekey(self, actor: str) -> int:
+        """Seal all persons' keys again under the first vault key; returns how many changed."""
+        total, after = 0, ""
+        while True:
+            resealed, after = await self._worker.run(
+                partial(checkpoints.rekey, writer=self._writer, actor=actor, after=after)
+            )
+            total += resealed
+            if not after:
+                break
+        if total:
+            await self.vacuum_deleted()
+        return total
+
+    # The proof
+
+    async def register(
+        self, texts: Mapping[str, str], recordings: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Keep texts and recordings (WAV) that events name by their SHA-256."""
+        await self._worker.run(lambda t: checkpoints.register(t, texts, recordings or {}))
+
+    async def checkpoint(self, sinks: Sequence[str] = ()) -> Checkpoint | None:
+        """Sign the head of our chain and keep a copy; None if nothing is new since the last one.
+
+        It is kept with it that these sinks, by name, are still to get it.
+
+        Raises:
+            LedgerLost: the database lacks events that were seen before.
+        """
+        return await self._worker.run(
+            lambda t: checkpoints.checkpoint(t, self._writer, self._keys, sinks)
+        )
+
+    async def deliveries(
+        self, limit: int, without: Sequence[str] = ()
+    ) -> list[tuple[str, Checkpoint]]:
+        """Our checkpoints that a sink has not got yet, with its name; oldest first.
+
+        Sinks in `without` are left out.
+        """
+        return await self._worker.read(
+            lambda t: checkpoints.deliveries(t, self._writer, limit, without)
+        )
+
+    async def delivered(self, sent: Sequence[tuple[int, str]]) -> None:
+        """Sinks have got our checkpoints of these events, or are no longer to get them."""
+        await self._worker.run(lambda t: checkpoints.delivered(t, self._writer, sent))
+
+    async def expect(self, kept: Iterable[Checkpoint]) -> None:
+        """Hold the database against checkpoints that were kept outside it, now and from now on.
+
+        Raises:
+            LedgerLost: it lacks an event that one of them names; nothing is stored then.
+        """
+        seen = checkpoints.newest_heads(kept)
+        await self._worker.read(lambda t: checkpoints.expect(t, self._writer, seen))

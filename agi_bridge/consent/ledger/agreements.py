@@ -1,0 +1,229 @@
+"""May this agreement be taken? Revocations, limits, and the consent that a returning caller has.
+
+Blocks; belongs to the ledger's thread, and to the transaction that stores the agreement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import exists, or_, select
+
+from agi_bridge.consent.encoding import DAY, HOUR, stamp
+from agi_bridge.consent.errors import KeyFault, VaultDamaged, Withheld
+from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.schema import (
+    EVERYTHING,
+    LIFTING,
+    SUPPRESSION,
+    brand_key,
+    brand_scope,
+    seller_scope,
+)
+from agi_bridge.consent.states import Act, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agi_bridge.consent.ledger.chain_writer import ChainWriter
+    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.statements import Statement
+    from agi_bridge.consent.models import PersonalData
+    from agi_bridge.consent.signing.vault import Vault
+
+AHEAD: Final = 300.0
+"""How far in the future an agreement still counts, in seconds: by so much at most do the clocks of
+bridges on one database differ. What is further ahead was dated by a clock that was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Personal data with the keyed hashes that it is found by, each computed once.
+
+    Attributes:
+        person: what is sealed.
+        number: of the number.
+        unidentified: of all callers of the line who show no number; None where there was no call.
+        caller: what limits know the caller by: the number shown, else `unidentified`.
+    """
+
+    person: PersonalData
+    number: str | None
+    unidentified: str | None
+    caller: str | None
+
+    @classmethod
+    def of(cls, person: PersonalData, vault: Vault) -> Subject:
+        """The subject of some personal data."""
+        lookup, line = vault.lookup, person.line_id
+        nobody = None if line is None else lookup(f"\0callers without a number: {line}")
+        number = None if person.number is None else lookup(person.number)
+        if person.caller_id is None:
+            caller = nobody
+        elif person.caller_id == person.number:
+            caller = number
+        else:
+            caller = lookup(person.caller_id)
+        return cls(person, number, nobody, caller)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """What to lock before anything is looked up."""
+        yield f"number:{self.number}"
+        if _caller_limit(self.person)[1]:
+            yield f"caller:{self.caller}"
+        if self.person.rules.line_per_hour:
+            yield f"line:{self.person.line_id}"
+
+
+@dataclass(slots=True)
+class Taken:
+    """What earlier batches of the same transaction count for."""
+
+    agreements: Counter[str] = field(default_factory=Counter)
+    lifted: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an agreement that may be taken brings with it.
+
+    Attributes:
+        lifts: the revocations that it lifts for its brand.
+        person: the sealed key of the number's person; None if there is none yet.
+    """
+
+    lifts: tuple[str, ...]
+    person: bytes | None
+
+
+def check(
+    transaction: Transaction,
+    writer: ChainWriter,
+    statement: Statement,
+    subject: Subject,
+    taken: Taken,
+) -> Verdict:
+    """See that a number may be agreed to: not revoked, and no limit is reached.
+
+    Raises:
+        Withheld: it may not.
+    """
+    person, number, caller = subject.person, subject.number, subject.caller
+    rules, line, now = person.rules, person.line_id, writer.clock()
+    until, brand = stamp(now + AHEAD), brand_key(person.brand or "")
+    over_caller, per_caller = _caller_limit(person)
+    in_force, numbers, callers, on_line, own, nobody, known = transaction.cursor.execute(
+        statement.text,
+        statement.arguments(
+            revoked_number=number, brand_scope=brand_scope(brand), named_brand=brand, brand=brand,
+            seller_scope=seller_scope(person.seller or ""), person=number,
+            number=number, on_line=line,
+            day=_since(now, DAY, rules.number_per_day), day_until=until,
+            caller=caller, caller_day=_since(now, DAY, per_caller), caller_day_until=until,
+            line=line, nobody=subject.unidentified,
+            hour=_since(now, HOUR, rules.line_per_hour), hour_until=until,
+        ),
+    ).fetchone()  # fmt: skip
+    if in_force and not _lifts(person):
+        raise Withheld("suppressed")
+    if person.relies_on is not None and not relied_on(
+        transaction, writer, person.relies_on, person
+    ):
+        raise Withheld("consent_not_valid")
+    limits = [
+        (f"number {number} {line}", "number_limit", numbers, rules.number_per_day),
+        (f"caller {caller}", over_caller, callers, per_caller),
+        (f"line {line}", "line_limit", on_line, rules.line_per_hour),
+    ]
+    if number == caller:
+        share = rules.hourly(rules.own_number_share)
+        limits.append((f"own {line}", "line_share", own, share))
+    else:
+        share = rules.hourly(rules.other_number_share)
+        limits.append((f"other {line}", "line_share", on_line - own, share))
+    if person.caller_id is None:
+        share = rules.hourly(rules.unidentified_share)
+        limits.append((f"nobody {line}", "line_share", nobody, share))
+    for key, reason, stored, limit in limits:
+        if limit and stored + taken.agreements[key] >= limit:
+            raise Withheld(reason)
+    taken.agreements.update(key for key, *_ in limits)
+    lifts: tuple[str, ...] = ()
+    if in_force:
+        found = [(id_, brand) for id_ in _revocations(transaction, subject)]
+        lifts = tuple(id_ for id_, _ in found if (id_, brand) not in taken.lifted)
+        taken.lifted.update(found)
+    return Verdict(lifts, known)
+
+
+def relied_on(
+    transaction: Transaction, writer: ChainWriter, consent_id: str, person: PersonalData
+) -> bool:
+    """Whether a consent is one that its number may be texted on now, for a brand and a purpose.
+
+    Its row in `pii` is no more than an index: it is opened, and what the events say counts.
+    """
+    try:
+        opened = queries.personal(transaction, writer.vault, consent_id)
+    except (KeyFault, VaultDamaged):
+        return False
+    if opened is None or opened.get("number") != person.number:
+        return False
+    rows = queries.rows_of(transaction, consent_id)
+    types = {row.type: row for row in rows}
+    agreed = types.get(State.CONFIRMED)
+    if agreed is None or State.REVOKED in types or Act.RESTRICTED in types:
+        return False
+    if agreed.fields.get("confirm_by_reply") and Act.REPLIED not in types:
+        return False
+    facts = rows[0].fields
+    if brand_key(facts["brand"]) != brand_key(person.brand or ""):
+        return False
+    # Who agreed to answers has not agreed to advertising, and was told of nothing else.
+    return facts["purpose"] == person.purpose and _is_young(agreed.at, person, writer.clock())
+
+
+def _is_young(at: str, person: PersonalData, now: float) -> bool:
+    """Whether a consent is not older than the line allows."""
+    if not person.max_age_days:
+        return True
+    return now - datetime.fromisoformat(at).timestamp() <= person.max_age_days * DAY
+
+
+def _lifts(person: PersonalData) -> bool:
+    """Whether an agreement lifts revocations: the number itself calls, and that is certain enough.
+
+    A returning caller agrees to nothing.
+    """
+    return person.caller_id == person.number and person.may_lift and person.kind == "consent"
+
+
+def _revocations(transaction: Transaction, subject: Subject) -> list[str]:
+    """The revocations in force of a number, for the brand that it agrees to."""
+    row, lifted, person = SUPPRESSION.c, LIFTING.c, subject.person
+    scopes = [brand_scope(person.brand or ""), seller_scope(person.seller or ""), EVERYTHING]
+    query = select(row.revocation_id).where(
+        row.number_hmac == subject.number,
+        or_(row.scope.in_(scopes), row.brand == brand_key(person.brand or "")),
+        ~exists().where(
+            lifted.revocation_id == row.revocation_id,
+            lifted.brand == brand_key(person.brand or ""),
+        ),
+    )
+    return list(transaction.core.execute(query.order_by(row.revocation_id)).scalars())
+
+
+def _caller_limit(person: PersonalData) -> tuple[str, int]:
+    """How many agreements a caller may make in 24 hours, and the reason to withhold one more."""
+    if person.caller_id is None:
+        return "unidentified_limit", person.rules.unidentified_per_day
+    return "caller_limit", person.rules.caller_per_day
+
+
+def _since(now: float, span: float, limit: int) -> str:
+    """From when on agreements count; where there is no limit, none has to be looked at."""
+    return stamp(now - span) if limit else "9999"
