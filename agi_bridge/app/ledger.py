@@ -20,7 +20,9 @@ from agi_bridge.consent.signing import (
     FileSink,
     Keys,
     SyslogSink,
+    TimestampAuthority,
     backup_advice,
+    read_certificates,
     read_checkpoints,
     world_accessible_key_files,
 )
@@ -172,6 +174,19 @@ def checkpoint_publisher(settings: Settings) -> CheckpointPublisher:
     if given.command:
         sinks.append(CommandSink(given.command))
     return CheckpointPublisher(sinks)
+
+
+def timestamp_authority(settings: Settings) -> TimestampAuthority | None:
+    """The authority that stamps a configuration's checkpoints; None if it names none. Blocks.
+
+    Raises:
+        BadStamp: the file of its root certificates holds none.
+    """
+    given = settings.ledger.checkpoints
+    if not given.timestamp_url:
+        return None
+    roots = () if given.timestamp_ca is None else read_certificates(given.timestamp_ca)
+    return TimestampAuthority(given.timestamp_url, roots)
 
 
 def maintenance_schedule(settings: Settings) -> MaintenanceSchedule:

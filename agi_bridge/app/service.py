@@ -31,6 +31,7 @@ from agi_bridge.app.ledger import (
     maintenance_schedule,
     open_ledger,
     service_lock,
+    timestamp_authority,
 )
 from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
@@ -236,6 +237,7 @@ async def running(
                     checkpoint_publisher(settings),
                     maintenance_schedule(settings),
                     metrics=metrics,
+                    authority=await asyncio.to_thread(timestamp_authority, settings),
                 ),
                 status=status,
                 build=build,

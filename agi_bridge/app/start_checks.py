@@ -416,3 +416,7 @@ def _checkpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
         text = "checkpoints stay on this machine, where an attacker could replace them too"
         fix = "set command, or syslog if syslog sends to another machine"
         yield Finding(Level.NOTE, table, text, fix, "local")
+    if not checkpoints.timestamp_url:
+        text = "no time stamping authority: only your own clock and key date a consent"
+        fix = "set timestamp_url"
+        yield Finding(Level.NOTE, f"{table}.timestamp_url", text, fix, "unwitnessed")

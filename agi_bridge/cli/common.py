@@ -25,6 +25,8 @@ FAILED: Final = 1
 """It ran, and the answer is no: faults found, the far end not reached, cannot start."""
 MISUSED: Final = 2
 """The command line or the configuration is wrong; nothing was done."""
+UNPROVEN: Final = 3
+"""Nothing is wrong, but the answer holds only for a person who trusts what it names."""
 
 
 class ToolError(Exception):
@@ -161,12 +163,12 @@ def report_start_errors() -> Iterator[None]:
 
 
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
-    """Run a command and print its answer; exit with 0 or 1. An error is one line and a code."""
+    """Run a command and print its answer; exit with 0, 1 or 3. An error is one line and a code."""
     from agi_bridge.cli.output import print_answer
 
     result = run(_with_exit_codes(work))
     print_answer(result, as_json=as_json)
-    raise typer.Exit(OK if result.ok else FAILED)
+    raise typer.Exit(UNPROVEN if result.ok is None else OK if result.ok else FAILED)
 
 
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:

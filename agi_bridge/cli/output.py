@@ -19,8 +19,8 @@ class Answer(Protocol):
     """The answer of a command."""
 
     @property
-    def ok(self) -> bool:
-        """Whether the answer is yes: exit code 0, else 1."""
+    def ok(self) -> bool | None:
+        """Whether the answer is yes: exit code 0, else 1. None is neither: exit code 3."""
 
     def json(self) -> object:
         """The answer as plain values; its keys are part of the interface."""

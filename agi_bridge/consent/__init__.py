@@ -26,6 +26,7 @@ from agi_bridge.consent.dialogue import EARLY_SAMPLES, Dialogue, EntryEnd, Promp
 from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text_sha256, timestamp
 from agi_bridge.consent.errors import (
     BadCheckpoint,
+    BadStamp,
     CircuitOpen,
     ConsentError,
     IllegalTransition,
@@ -36,10 +37,10 @@ from agi_bridge.consent.errors import (
     NotOnRecord,
     VaultDamaged,
     Withheld,
+    WitnessFailed,
 )
 from agi_bridge.consent.event_schema import commitments, faults
 from agi_bridge.consent.models import (
-    SCHEMA,
     AgreementRules,
     Batch,
     CallMetadata,
@@ -52,15 +53,16 @@ from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.results import (
     ActiveConsent,
     Backlog,
-    Disclosure,
     Filter,
     RetentionReport,
     RetentionRules,
+    StoredValues,
     Summary,
     Unsent,
 )
 from agi_bridge.consent.revocation import Revocation, RevocationResult, Scope
-from agi_bridge.consent.states import AGREED, EVENT_TYPES, FOLLOWS, Act, EventType, State
+from agi_bridge.consent.states import AGREED, EVENT_TYPES, FOLLOWS, Act, State
+from agi_bridge.consent.wording import names_purpose
 
 __all__ = [
     "AGREED",
@@ -68,7 +70,6 @@ __all__ = [
     "EVENT_TYPES",
     "FOLLOWS",
     "QUESTION",
-    "SCHEMA",
     "START",
     "YOU_ENTERED",
     "Act",
@@ -76,6 +77,7 @@ __all__ = [
     "AgreementRules",
     "Backlog",
     "BadCheckpoint",
+    "BadStamp",
     "Batch",
     "CallMetadata",
     "Chain",
@@ -83,10 +85,8 @@ __all__ = [
     "ConsentError",
     "ConsentRecord",
     "Dialogue",
-    "Disclosure",
     "DisclosureHeard",
     "EntryEnd",
-    "EventType",
     "Filter",
     "Identifiers",
     "IllegalTransition",
@@ -106,10 +106,12 @@ __all__ = [
     "SendingFacts",
     "State",
     "StoredEvent",
+    "StoredValues",
     "Summary",
     "Unsent",
     "VaultDamaged",
     "Withheld",
+    "WitnessFailed",
     "agreement_faults",
     "canonical",
     "commitment",
@@ -119,6 +121,7 @@ __all__ = [
     "leaf",
     "link",
     "named_records",
+    "names_purpose",
     "read_back_and_asked",
     "says_its_text",
     "tag",

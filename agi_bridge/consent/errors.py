@@ -16,7 +16,9 @@ ConsentError
 │   └── KeyMismatch      a key is one, but not the one this database was written with
 ├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
-└── BadCheckpoint        a text that is no checkpoint
+├── BadCheckpoint        a text that is no checkpoint
+├── BadStamp             bytes that are not a time stamp, or a file without certificates
+└── WitnessFailed        an authority did not stamp a checkpoint
 
 Texts name consent ids, states, files and key ids, never a number or a key.
 """
@@ -105,3 +107,11 @@ class VaultDamaged(ConsentError):  # noqa: N818 - the same
 
 class BadCheckpoint(ConsentError):  # noqa: N818 - the same
     """A text that is no checkpoint."""
+
+
+class BadStamp(ConsentError):  # noqa: N818 - the same
+    """Bytes that are not a time stamp (RFC 3161), or a file without certificates."""
+
+
+class WitnessFailed(ConsentError):  # noqa: N818 - the same
+    """An authority did not stamp a checkpoint; the text names its host and why."""

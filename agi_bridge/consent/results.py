@@ -145,3 +145,29 @@ class RetentionReport:
     def __add__(self, other: RetentionReport) -> RetentionReport:
         """The sum of two."""
         return RetentionReport(self.erase + other.erase, self.trim + other.trim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredValues:
+    """One row of personal data.
+
+    Attributes:
+        record: the id of its record.
+        values: what is sealed, and `person_salt`; None if it cannot be opened.
+        damage: why not.
+        kind, line_id, brand, number_hmac, caller_hmac, restricted_until: the columns.
+        number_lookup, caller_lookup: what the keyed hashes should be, by the sealed values; None if
+            there is no such value.
+    """
+
+    record: str
+    values: Mapping[str, str] | None = field(repr=False)
+    damage: str | None
+    kind: object
+    line_id: object
+    brand: object
+    number_hmac: object
+    caller_hmac: object
+    restricted_until: object
+    number_lookup: str | None = field(repr=False)
+    caller_lookup: str | None = field(repr=False)

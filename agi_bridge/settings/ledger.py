@@ -17,6 +17,7 @@ from .types import (
     Seconds,
     Text,
     invalid,
+    readable_certificates,
     table,
 )
 
@@ -49,6 +50,34 @@ class CheckpointSettings(Section):
 
     every_seconds: Annotated[Seconds, Field(ge=1, le=86_400)] = 3600.0
     """Sign one after this time at the latest, if anything has happened."""
+
+    timestamp_url: Text = ""
+    """A time stamping authority (RFC 3161): its stamps bound what your own key could back-date."""
+
+    timestamp_ca: AbsolutePath | None = None
+    """The authority's root certificates in PEM; not set: any stamp is kept, verifiers judge it."""
+
+    @field_validator("timestamp_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not value:
+            return value
+        fix = "write it like http://timestamp.example/tsr, or leave it empty"
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            raise invalid("is not a URL", fix, "invalid") from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise invalid("is not an http or https URL", fix, "invalid")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise invalid("contains more than a host and a path", fix, "extra_parts")
+        return value
+
+    @field_validator("timestamp_ca")
+    @classmethod
+    def _certificates(cls, value: AbsolutePath | None) -> AbsolutePath | None:
+        return None if value is None else readable_certificates(value)
 
 
 class LedgerSettings(Section):

@@ -6,7 +6,6 @@ checked against the fields above it, so that one invalid value does not hide oth
 
 import ipaddress
 import re
-import ssl
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from .types import (
     Seconds,
     Text,
     invalid,
+    readable_certificates,
 )
 
 _LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
@@ -160,24 +160,7 @@ class HookSettings(Section):
     @field_validator("ca_file")
     @classmethod
     def _readable(cls, value: AbsolutePath | None) -> AbsolutePath | None:
-        if value is not None:
-            try:
-                with value.open("rb"):
-                    pass
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-            except ssl.SSLError:
-                raise invalid(
-                    "does not contain valid certificates",
-                    "name a file of certificates in PEM form",
-                    "unusable",
-                ) from None
-            except OSError as error:
-                raise invalid(
-                    f"names a file that cannot be read ({error.strerror})",
-                    "name a file that this account can read",
-                    "unreadable",
-                ) from None
-        return value
+        return None if value is None else readable_certificates(value)
 
 
 def _is_host(host: str) -> bool:

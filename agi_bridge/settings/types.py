@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import shlex
+import ssl
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -230,6 +231,27 @@ def _network(value: object) -> Network:
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
         raise invalid("is not an absolute path", "start it with /")
+    return value
+
+
+def readable_certificates(value: Path) -> Path:
+    """A file of certificates in PEM, if it can be read and holds some."""
+    try:
+        with value.open("rb"):
+            pass
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+    except ssl.SSLError:
+        raise invalid(
+            "does not contain valid certificates",
+            "name a file of certificates in PEM form",
+            "unusable",
+        ) from None
+    except OSError as error:
+        raise invalid(
+            f"names a file that cannot be read ({error.strerror})",
+            "name a file that this account can read",
+            "unreadable",
+        ) from None
     return value
 
 

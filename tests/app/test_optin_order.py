@@ -84,15 +84,15 @@ async def test_the_page_names_the_keys_that_a_caller_presses(
     of_line: dict[str, Any],
 ) -> None:
     await call_env(AGREES, of_line)
-    (confirmed,) = [event for event in await call_env.events() if event.type == "confirmed"]
-    pressed: Any = confirmed.body["keys"]
-    keys = {prompt: key for prompt, _, key in pressed}
+    events: list[Any] = await call_env.events()
+    entries: list[Any] = [entry for event in events for entry in event.body.get("dialogue") or []]
+    keys = {entry[3]: entry[2] for entry in entries if entry[0] == "key"}
     page_steps = steps(line(**of_line), Library(cache=tmp_path))
-    assert ("language" in keys) is any(
-        f"pressing {keys.get('language')} or" in step.text for step in page_steps
+    assert ("language-menu-item" in keys) is any(
+        f"pressing {keys.get('language-menu-item')} or" in step.text for step in page_steps
     )
-    assert ("confirm" in keys) is any(
-        f"presses {keys.get('confirm')} to agree" in step.text for step in page_steps
+    assert ("confirm-number" in keys) is any(
+        f"presses {keys.get('confirm-number')} to agree" in step.text for step in page_steps
     )
 
 

@@ -1,5 +1,6 @@
-"""Ledgers, and a filled one to export from."""
+"""Ledgers, a filled one to export from, and an honest one with stamps to attack."""
 
+from tests.support.honest_place import authority, honest, honest_export, place
 from tests.support.ledgers import (
     emptied_database,
     emptied_url,
@@ -13,16 +14,20 @@ from tests.support.ledgers import (
 from tests.support.sample_ledger import export, original, original_export, sample
 
 __all__ = [
+    "authority",
     "emptied_database",
     "emptied_url",
     "export",
     "file",
+    "honest",
+    "honest_export",
     "keys",
     "ledger",
     "original",
     "original_export",
     "other",
     "other_keys",
+    "place",
     "sample",
     "where",
 ]

@@ -179,6 +179,18 @@ def test_a_line_without_what_it_needs_is_refused(codes: Callable[..., list[str]]
         ('hook = {url = "https://u:p@h/v1"}', "hook.url.extra_parts"),
         ('hook = {url = "https://h/v1?key=1"}', "hook.url.extra_parts"),
         ("hook = {total_seconds = 2}", "hook.total_seconds.too_small"),
+        (
+            'ledger.checkpoints = {timestamp_url = "ftp://time.example/"}',
+            "ledger.checkpoints.timestamp_url.invalid",
+        ),
+        (
+            'ledger.checkpoints = {timestamp_url = "http://user:word@time.example/"}',
+            "ledger.checkpoints.timestamp_url.extra_parts",
+        ),
+        (
+            'ledger.checkpoints = {timestamp_ca = "/gone"}',
+            "ledger.checkpoints.timestamp_ca.unreadable",
+        ),
         ('hook = {ca_file = "/gone"}', "hook.ca_file.unreadable"),
         ('hook = {ca_file = "/dev/null"}', "hook.ca_file.unusable"),
         ('hook = {url = "https://exa mple.com/x"}', "hook.url.host"),

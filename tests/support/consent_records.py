@@ -6,9 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agi_bridge.app.ledger import open_ledger
-from agi_bridge.consent import ConsentRecord, DisclosureHeard, State
+from agi_bridge.consent import ConsentRecord, DisclosureHeard, State, text_sha256
 from agi_bridge.speech import SHIPPED, Library
-from tests.support.consent_builders import ENTERED, FACTS, SENDING, number_keyed, read_back
+from tests.support.consent_builders import ENTERED, FACTS
+from tests.support.evidence_ledger import (
+    CONFIGURATION,
+    SENDING,
+    keyed,
+    read_back,
+    register_prompts,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +32,7 @@ CALL = replace(
     FACTS,
     attestation="A",
     clock_synced=True,
-    config_sha256="4ff9318df62a63c1aa412a3c0dd3ae5febb42cb2b64c274ce1e86b40b53ec1a4",
+    config_sha256=text_sha256(CONFIGURATION),
     linked_id="pbx-1700000000.1",
     server="bridge-1",
     tz="America/Los_Angeles",
@@ -50,7 +57,7 @@ def agreed(
     """A caller who keyed a number, heard it read back and pressed 1."""
     record = ConsentRecord(replace(CALL, brand=brand))
     record.disclosed(played)
-    number_keyed(record)
+    keyed(record)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
     read_back(record)
     record.confirmed("number_then_1")
@@ -64,6 +71,7 @@ async def open_new(settings: Settings) -> Ledger:
     played = heard(settings.state_dir)
     wav = (SHIPPED / "en" / "disclosure-example-store.wav").read_bytes()
     await ledger.register_disclosure("en", played.text, played.audio_sha256, wav)
+    await register_prompts(ledger)
     return ledger
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook import HookClient
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.speech import Library
 from tests.support.call_env import prompts_heard, settings, shipped_milliseconds
+from tests.support.verified import stands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,9 +82,7 @@ class FaultBridge:
     async def is_whole(self) -> bool:
         """Whether our chain stands verification, checkpoint included."""
         await self.ledger.checkpoint()
-        verifier = Verifier(await self.ledger.checkpoints())
-        verifier.read(await self.ledger.rows())
-        return verifier.report().ok
+        return await stands(self.ledger)
 
     async def states(self) -> list[list[str]]:
         """The events of each consent, the oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ class PublishedCheckpoint:
 
     checkpoint: Checkpoint | None
     failures: tuple[str, ...] = ()
+    stamped_at: str | None = None
+    """The time on its time stamp; None if it has none."""
 
     @property
     def ok(self) -> bool:
@@ -36,6 +39,7 @@ class PublishedCheckpoint:
             "seq": None if made is None else made.seq,
             "hash": None if made is None else made.hash,
             "at": None if made is None else made.at,
+            "stamped_at": self.stamped_at,
             "failures": list(self.failures),
         }
 
@@ -45,12 +49,14 @@ class PublishedCheckpoint:
             console.print("nothing is new since the last checkpoint")
         else:
             console.print(self.checkpoint.line, soft_wrap=True)
+        if self.stamped_at is not None:
+            console.print(f"time stamp received, of {self.stamped_at}")
         for failure in self.failures:
             console.print(f"not sent: {failure}", soft_wrap=True)
 
 
 def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
-    """Sign the head of the chain now and send it to the configured places.
+    """Sign the head of the chain now, send it to the configured places, and have it stamped.
 
     `serve` does so every hour and every 100 events. Exit code 1 if it did not arrive everywhere.
     """
@@ -66,17 +72,26 @@ def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
 
 
 async def sign_and_publish(settings: Settings, ledger: Ledger) -> PublishedCheckpoint:
-    """Sign the head of this bridge's chain and send it to every configured place.
+    """Sign the head of this bridge's chain, send it to every configured place, have it stamped.
 
     Checkpoints that could not be sent earlier are sent too.
 
     Raises:
         LedgerUnavailable, KeyFault: as the ledger raises them.
     """
-    from agi_bridge.app.ledger import checkpoint_publisher
-    from agi_bridge.consent.ledger import deliver_checkpoints
+    from agi_bridge.app.ledger import checkpoint_publisher, timestamp_authority
+    from agi_bridge.consent import timestamp
+    from agi_bridge.consent.ledger import deliver_checkpoints, witness_checkpoint
 
     publisher = checkpoint_publisher(settings)
     made = await ledger.checkpoint(publisher.names)
     failures = await deliver_checkpoints(ledger, publisher)
-    return PublishedCheckpoint(made, tuple(failure.reason for failure in failures))
+    told = [failure.reason for failure in failures]
+    authority = await asyncio.to_thread(timestamp_authority, settings)
+    stamp = None
+    if made is not None and authority is not None:
+        stamp = await witness_checkpoint(ledger, authority, made)
+        if stamp is None:
+            told.append(f"authority {authority.name}: no time stamp; the log says why")
+    stamped_at = None if stamp is None else timestamp(stamp.at_ms * 1_000_000)
+    return PublishedCheckpoint(made, tuple(told), stamped_at)

@@ -1,12 +1,13 @@
 """`consents export`: writes the proof of some consents, or of all, as a folder or zip file.
 
-    index.html         the summary for people; of several consents, a list of consents/ID.html
-    events.jsonl       the events of these consents, one body a line, as stored
-    chain.jsonl        the hashes of the events between them, and where each range of a chain starts
-    checkpoints.jsonl  the signed hashes at both ends of these ranges, and between
-    opened.json        the personal data: salts and values that open the commitments
-    disclosures/       each text that was played, by its SHA-256
-    audio/             each recording that was played, by its SHA-256
+    index.html         the summary for people; of several records, a list of records/ID.html
+    certificate.html   for the custodian of records to check, complete and sign
+    chain.jsonl        the events of these records as stored, and what stands for those between them
+    checkpoints.jsonl  the signed hashes of the chains
+    stamps/            time stamps of checkpoints by an authority outside
+    opened.jsonl       the personal data: salts and values that open the commitments
+    texts/, audio/     each text and recording that the events name, by its SHA-256
+    manifest.json      formats of files and pages
     VERIFY.txt         how to check all of it, with agi-bridge and without; check.py is part of that
     signer.pem, SHA256SUMS, SHA256SUMS.sig
 
@@ -43,20 +44,22 @@ class Exported:
     """What was written, and the report of its verification."""
 
     out: Path
-    consents: tuple[str, ...]
+    records: int
     report: Report
     not_sent: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether all three verdicts hold."""
-        return self.report.ok
+        """Whether no verdict fails. What has to be taken on trust is the recipient's question."""
+        from agi_bridge.evidence.verify import Value
+
+        return self.report.value is not Value.FAILS
 
     def json(self) -> dict[str, object]:
         """The answer as plain values."""
         return {
             "out": str(self.out),
-            "consents": list(self.consents),
+            "records": self.records,
             "verdicts": self.report.json(),
             "checkpoint_failures": list(self.not_sent),
         }
@@ -66,7 +69,7 @@ class Exported:
         from agi_bridge.cli.consents.verify import print_report
         from agi_bridge.cli.output import count
 
-        console.print(f"written: {self.out}, {count(len(self.consents), 'record')}")
+        console.print(f"written: {self.out}, {count(self.records, 'record')}")
         console.print(
             "It contains personal data: encrypt it to send it, delete it when it is not needed."
         )
@@ -92,6 +95,7 @@ def command(
     from agi_bridge.app.ledger import load_keys, open_ledger
     from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.consents.checkpoint import sign_and_publish
+    from agi_bridge.cli.consents.verify import progress_line
     from agi_bridge.evidence.export import Collector, ExportWriter, create_archive
 
     settings = load_settings(config)
@@ -103,14 +107,17 @@ def command(
             raise UsageError(f"--out: {out} exists; name a new folder or zip file")
         async with await open_ledger(settings) as ledger:
             keys, _ = await asyncio.to_thread(load_keys, settings)
-            ids = await _record_ids(settings, ledger, number, consent)
+            ids = [] if everything else await _record_ids(settings, ledger, number, consent)
             option = "--number" if number else "--consent" if consent else "--all"
             await _record_export(ledger, option, ids)
             published = await sign_and_publish(settings, ledger)
             with create_archive(out) as folder:
                 writer = ExportWriter(folder)
-                collected = await Collector(ledger, writer, everything=everything).collect(ids)
-                report = await asyncio.to_thread(writer.finish, keys)
+                with progress_line("collected") as tell:
+                    collector = Collector(ledger, writer, everything=everything, progress=tell)
+                    collected = await collector.collect(ids)
+                with progress_line("verified") as tell:
+                    report = await asyncio.to_thread(writer.finish, keys, lambda n: tell(n, None))
         return Exported(out, collected, report, published.failures)
 
     answer(work(), as_json=as_json)
@@ -119,17 +126,16 @@ def command(
 async def _record_ids(
     settings: Settings, ledger: Ledger, number: str | None, consent: str | None
 ) -> list[str]:
-    """The ids of the records to export, oldest first; of all if neither is named."""
+    """The ids of the records to export, oldest first."""
     from agi_bridge.cli.arguments import phone_number, record_id
     from agi_bridge.consent import Filter, NotOnRecord
 
     if consent is not None:
         return [await record_id(ledger, consent)]
-    e164 = None if number is None else phone_number(settings, number)
+    e164 = phone_number(settings, number or "")
     found = await ledger.summaries(Filter(number=e164, limit=None))
     if not found:
-        option = "--all" if number is None else "--number"
-        raise NotOnRecord(f"{option}: no consent is on record")
+        raise NotOnRecord("--number: no consent is on record")
     return [summary.consent_id for summary in reversed(found)]
 
 
@@ -139,10 +145,7 @@ async def _record_export(ledger: Ledger, option: str, ids: list[str]) -> None:
     from agi_bridge.consent import Act, Identifiers
 
     by = {"actor": actor(), "command": f"consents export {option}"}
-    if option == "--all":
-        await ledger.record_act(Act.EXPORTED, Identifiers().next(), count=len(ids), **by)
-        return
-    for each in ids:
+    for each in ids or [Identifiers().next()]:
         await ledger.record_act(Act.EXPORTED, each, **by)
 
 

@@ -32,32 +32,40 @@ class Shown:
 
     def show(self, console: Console) -> None:
         """Print the page of an export in short."""
-        from agi_bridge.cli.output import printable, table
-        from agi_bridge.evidence.export import personal_label
+        print_summary(console, self.summary)
 
-        summary = self.summary
-        console.print(printable(summary.title), style="bold")
-        lines = [("record", summary.consent_id), ("status", summary.status)]
-        if summary.given is not None:
-            given = f"{summary.given.local} ({summary.given.utc})"
-            lines += [("given", given), ("how", summary.act)]
-        lines += [(personal_label(name), value) for name, value in summary.personal.items()]
-        if summary.erased:
-            lines.append(("personal data", "erased"))
-        if summary.played is not None:
-            played = summary.played
-            lines += [
-                ("disclosure", played.text or "no longer on record"),
-                ("played", f"{played.heard:.1f} of {played.seconds:.1f} s"),
-            ]
-        lines += [("key", f"{key} at {offset} ({prompt})") for prompt, offset, key in summary.keys]
-        for name, value in lines:
-            console.print(f"{name:<18} {printable(value)}", soft_wrap=True)
-        events = [
-            (event.at, event.title, "; ".join(f"{name}: {value}" for name, value in event.facts))
-            for event in summary.events
+
+def print_summary(console: Console, summary: CaseSummary) -> None:
+    """Print what happened to a record."""
+    from agi_bridge.cli.output import printable, table
+    from agi_bridge.evidence.export import personal_label
+
+    console.print(printable(summary.title), style="bold")
+    lines = [("record", summary.consent_id), ("status", summary.status)]
+    if summary.given is not None:
+        given = f"{summary.given.local} ({summary.given.utc})"
+        lines += [("given", given), ("how", summary.act)]
+    if summary.telephone:
+        lines.append(("keyed from", summary.telephone))
+    if summary.window:
+        lines.append(("by time stamps", summary.window))
+    lines += [(personal_label(name), value) for name, value in summary.personal.items()]
+    if summary.erased:
+        lines.append(("personal data", "erased"))
+    if summary.played is not None:
+        played = summary.played
+        lines += [
+            ("disclosure", played.text or "no longer on record"),
+            ("played", f"{played.heard:.1f} of {played.seconds:.1f} s"),
         ]
-        console.print(table(("at", "event", "facts"), events))
+    lines += [("dialogue", f"{line.seconds:.1f} s: {line.what}") for line in summary.dialogue]
+    for name, value in lines:
+        console.print(f"{name:<18} {printable(value)}", soft_wrap=True)
+    events = [
+        (event.at, event.title, "; ".join(f"{name}: {value}" for name, value in event.facts))
+        for event in summary.events
+    ]
+    console.print(table(("at", "event", "facts"), events))
 
 
 def command(

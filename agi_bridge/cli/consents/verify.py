@@ -1,4 +1,4 @@
-"""`consents verify`: prints three verdicts on the ledger, or on an export.
+"""`consents verify`: prints four verdicts on the ledger, or on an export.
 
 The checks are in `evidence.verify` and `evidence.export`.
 """
@@ -6,7 +6,9 @@ The checks are in `evidence.verify` and `evidence.export`.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import json
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -16,9 +18,15 @@ from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.consents.options import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryptography.x509 import Certificate
     from rich.console import Console
 
-    from agi_bridge.evidence.verify import Report
+    from agi_bridge.consent.signing import Checkpoint
+    from agi_bridge.evidence.export import CaseSummary
+    from agi_bridge.evidence.verify import Report, Resume
+    from agi_bridge.settings import Settings
 
 ExportArgument = Annotated[
     Path | None,
@@ -30,28 +38,39 @@ CheckpointsOption = Annotated[
         "--checkpoints", help="Checkpoints that were kept elsewhere; repeatable.", metavar="FILE"
     ),
 ]
+VERIFIED_FILE: Final = "verified.json"
+"""In `state_dir`: where the last verification of the ledger got to."""
 _SHOWN: Final = 20
 """How many faults of a verdict are printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The report of the verification."""
+    """The report of the verification, and the records to tell of."""
 
     report: Report
+    records: tuple[CaseSummary, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether all three verdicts hold."""
-        return self.report.ok
+    def ok(self) -> bool | None:
+        """Whether all verdicts hold; None if one holds only for a person who trusts something."""
+        from agi_bridge.evidence.verify import Value
+
+        return {Value.HOLDS: True, Value.TRUSTING: None, Value.FAILS: False}[self.report.value]
 
     def json(self) -> dict[str, object]:
-        """The report as plain values."""
-        return self.report.json()
+        """The report as plain values, and the records if any were asked for."""
+        records = [summary.json() for summary in self.records]
+        return {**self.report.json(), **({"records": records} if records else {})}
 
     def show(self, console: Console) -> None:
-        """Print the verdicts, and the faults of each."""
+        """Print the verdicts and the faults of each, then the records."""
+        from agi_bridge.cli.consents.show import print_summary
+
         print_report(console, self.report)
+        for summary in self.records:
+            console.print()
+            print_summary(console, summary)
 
 
 def command(
@@ -66,40 +85,158 @@ def command(
             metavar="KEY",
         ),
     ] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="Root certificates (PEM) of the time stamping authority, from itself.",
+            metavar="FILE",
+        ),
+    ] = None,
+    show: Annotated[
+        str | None,
+        typer.Option(help="Of an export: tell what happened to this record.", metavar="ID"),
+    ] = None,
+    since_last: Annotated[
+        bool,
+        typer.Option(
+            "--since-last", help="Of the ledger: go on where the last verification got to."
+        ),
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify that the ledger, or an export, is as it was written.
 
-    Three verdicts: integrity, anchored, completeness; exit code 0 only if all hold. An export needs
+    Four verdicts: integrity, anchored, completeness, time. Exit code 0 if all hold, 1 if one fails,
+    3 if nothing is wrong but something has to be taken on trust: a key, or a clock. An export needs
     no configuration, database, key or network.
     """
-    from agi_bridge.consent.signing import read_checkpoints
-    from agi_bridge.evidence.export import trusted_chain, verify_export
-    from agi_bridge.evidence.verify import verify_ledger
+    from agi_bridge.consent.signing import read_certificates, read_checkpoints
+    from agi_bridge.evidence.export import trusted_chain
 
     async def work() -> Verified:
+        from agi_bridge.cli.common import UsageError
+
         trusted = {trusted_chain(each) for each in public_key or ()} or None
         elsewhere = [each for path in checkpoints or () for each in read_checkpoints(path)]
+        roots = None if tsa_ca is None else read_certificates(tsa_ca)
         if export is not None:
-            return Verified(await asyncio.to_thread(verify_export, export, elsewhere, trusted))
-        from agi_bridge.app.ledger import open_ledger
-
+            return await asyncio.to_thread(_verify_export, export, elsewhere, trusted, roots, show)
+        if show is not None:
+            raise UsageError("--show tells of an export; of the ledger, `consents show` does")
         settings = load_settings(config)
-        if await asyncio.to_thread(settings.checkpoint_file.exists):
-            elsewhere += await asyncio.to_thread(read_checkpoints, settings.checkpoint_file)
-        async with await open_ledger(settings) as ledger:
-            return Verified(await verify_ledger(ledger, elsewhere, trusted))
+        if roots is None and settings.ledger.checkpoints.timestamp_ca is not None:
+            roots = read_certificates(settings.ledger.checkpoints.timestamp_ca)
+        return await _verify_ledger(settings, elsewhere, trusted, roots, since_last=since_last)
 
     answer(work(), as_json=as_json)
 
 
+def _verify_export(
+    export: Path,
+    elsewhere: Sequence[Checkpoint],
+    trusted: set[str] | None,
+    roots: Sequence[Certificate] | None,
+    show: str | None,
+) -> Verified:
+    from agi_bridge.cli.common import UsageError
+    from agi_bridge.evidence.export import summarise, verify_export
+
+    with progress_line("verified") as progress:
+        report, contents = verify_export(
+            export, elsewhere, trusted, roots=roots, progress=lambda done: progress(done, None)
+        )
+    if show is None:
+        return Verified(report)
+    if contents.is_large:
+        raise UsageError("--show: too many records for this; check.py --show tells of any")
+    found = [each for each in contents.rows if each.startswith(show)]
+    records = [
+        summarise(contents.case(each), reveal=True) for each in found if contents.is_record(each)
+    ]
+    if not records:
+        raise UsageError(f"--show: no record of the export begins with {show}")
+    return Verified(report, tuple(records))
+
+
+async def _verify_ledger(
+    settings: Settings,
+    elsewhere: list[Checkpoint],
+    trusted: set[str] | None,
+    roots: Sequence[Certificate] | None,
+    *,
+    since_last: bool,
+) -> Verified:
+    from agi_bridge.app.ledger import open_ledger
+    from agi_bridge.consent.signing import read_checkpoints
+    from agi_bridge.evidence.verify import Value, verify_ledger
+
+    if await asyncio.to_thread(settings.checkpoint_file.exists):
+        elsewhere += await asyncio.to_thread(read_checkpoints, settings.checkpoint_file)
+    path = settings.state_dir / VERIFIED_FILE
+    since = _read_resume(path) if since_last else []
+    async with await open_ledger(settings) as ledger:
+        with progress_line("verified") as progress:
+            report, resume = await verify_ledger(
+                ledger, elsewhere, trusted=trusted, roots=roots, since=since, progress=progress
+            )
+    if report.value is not Value.FAILS:
+        _write_resume(path, resume)
+    return Verified(report)
+
+
+def _read_resume(path: Path) -> list[Resume]:
+    """Where the last verification got to; nothing if there was none, or the file is not one."""
+    from agi_bridge.evidence.verify import Resume
+
+    try:
+        return [Resume(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _write_resume(path: Path, resume: Sequence[Resume]) -> None:
+    """Note where this verification got to; an account that may not write there notes nothing."""
+    text = json.dumps([asdict(each) for each in resume])
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError:
+        return
+
+
+class progress_line:  # noqa: N801 - used as a function
+    """A line on standard error that says how far a long command is, if that is a terminal."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        self._shows = sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[int, int | None], None]:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        if self._shows:
+            sys.stderr.write("\r\x1b[K")
+
+    def _tell(self, done: int, total: int | None) -> None:
+        if self._shows:
+            of = f" of {total:,}" if total else ""
+            sys.stderr.write(f"\r{done:,}{of} events {self._word}")
+            sys.stderr.flush()
+
+
 def print_report(console: Console, report: Report) -> None:
     """Print the verdicts of a report, and the first faults of each."""
+    from agi_bridge.evidence.verify import Value
+
+    words = {
+        Value.HOLDS: ("holds", "green"),
+        Value.TRUSTING: ("trust", "yellow"),
+        Value.FAILS: ("FAILS", "bold red"),
+    }
     console.print(report.subject, soft_wrap=True)
     for name, verdict in report.verdicts:
-        word = "holds" if verdict.ok else "FAILS"
-        style = "green" if verdict.ok else "bold red"
+        word, style = words[verdict.value]
         console.print(f"{name:<13}", end="")
         console.print(f"{word:<7}", style=style, end="")
         console.print(verdict.text, soft_wrap=True)
@@ -109,3 +246,5 @@ def print_report(console: Console, report: Report) -> None:
             console.print(f"  and {verdict.count - _SHOWN:,} more")
     keys = ", ".join(f"key {each}" for each in report.chains)
     console.print(f"signed by    {keys or 'nobody'}", soft_wrap=True)
+    for note in report.notes[:_SHOWN]:
+        console.print(f"note         {note}", soft_wrap=True)

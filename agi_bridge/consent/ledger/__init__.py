@@ -13,6 +13,7 @@ from agi_bridge.consent.ledger.maintenance import (
     deliver_checkpoints,
 )
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
+from agi_bridge.consent.ledger.witnesses import witness_checkpoint
 
 __all__ = [
     "Ledger",
@@ -24,4 +25,5 @@ __all__ = [
     "postgresql_driver",
     "schema",
     "upgrade_tables",
+    "witness_checkpoint",
 ]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.errors import LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, erasure, revoke
+from agi_bridge.consent.ledger import checkpoints, erasure, revoke, witnesses
 from agi_bridge.consent.ledger.records import Records
 from agi_bridge.consent.results import RetentionReport
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.results import RetentionRules
     from agi_bridge.consent.revocation import Revocation, RevocationResult
     from agi_bridge.consent.signing.checkpoint import Checkpoint
+    from agi_bridge.consent.signing.witness import Stamp
     from agi_bridge.consent.states import Act
 
 MAX_REVOKE_TRIES: Final = 10
@@ -139,6 +140,12 @@ class Administration(Records):
         """
         return await self._worker.run(
             lambda t: checkpoints.checkpoint(t, self._writer, self._keys, sinks)
+        )
+
+    async def keep_stamp(self, checkpoint: Checkpoint, stamp: Stamp, authority: str) -> None:
+        """Keep a time stamp of a checkpoint of our chain, and chain its hash."""
+        await self._worker.run(
+            lambda t: witnesses.keep(t, self._writer, checkpoint, stamp, authority)
         )
 
     async def deliveries(

@@ -12,6 +12,7 @@ import structlog
 
 from agi_bridge.consent.encoding import DAY, stamp
 from agi_bridge.consent.errors import ClockInDoubt, ConsentError
+from agi_bridge.consent.ledger.witnesses import witness_checkpoint
 from agi_bridge.consent.results import Filter, RetentionReport, RetentionRules
 from agi_bridge.observe import Metrics, wall_clock
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.ledger.ledger import Ledger
     from agi_bridge.consent.signing.sinks import CheckpointPublisher
+    from agi_bridge.consent.signing.witness import TimestampAuthority
 
 DELIVERIES_AT_ONCE: Final = 50
 """Checkpoints that are sent between two looks at the database."""
@@ -67,6 +69,9 @@ class Maintenance:
         running: seconds from any start, which no setting of a clock changes.
         pause: waits until the event is set, but so many seconds at most.
         metrics: count checkpoints.
+        authority: stamps each checkpoint; None leaves them unwitnessed. The event that chains a
+            stamp is new itself, so a ledger without calls is stamped too, and the time between two
+            stamps is never longer than between two checkpoints.
     """
 
     def __init__(
@@ -79,7 +84,9 @@ class Maintenance:
         running: Callable[[], float] = time.monotonic,
         pause: Callable[[asyncio.Event, float], Awaitable[None]] | None = None,
         metrics: Metrics | None = None,
+        authority: TimestampAuthority | None = None,
     ) -> None:
+        self._authority = authority
         self._metrics = metrics or Metrics()
         self._ledger = ledger
         self._publisher = publisher
@@ -112,7 +119,7 @@ class Maintenance:
         What could not be sent earlier is sent first: an anchor counts only once it has left.
         """
         try:
-            await self._ledger.checkpoint(self._publisher.names)
+            made = await self._ledger.checkpoint(self._publisher.names)
             failures = await deliver_checkpoints(self._ledger, self._publisher)
         except ConsentError as error:
             structlog.get_logger().error("checkpoint.not_signed", exc_info=error)
@@ -124,6 +131,8 @@ class Maintenance:
             )
         # "file /var/lib/…: reason": its first word is the kind of destination.
         self._metrics.checkpoint_published(each.reason.partition(" ")[0] for each in failures)
+        if made is not None and self._authority is not None:
+            await witness_checkpoint(self._ledger, self._authority, made)
 
     async def _finish_erasures(self) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from agi_bridge import __version__
 from agi_bridge.consent.errors import LedgerUnavailable
-from agi_bridge.consent.ledger import bootstrap, checkpoints, queries
+from agi_bridge.consent.ledger import bootstrap, checkpoints, queries, verification
 from agi_bridge.consent.ledger.append import Writer
 from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.statements import Statements
@@ -17,11 +17,12 @@ from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from agi_bridge.consent.chain import Chain, Row
     from agi_bridge.consent.ledger.database import Transaction
-    from agi_bridge.consent.results import Disclosure, Filter, Summary
+    from agi_bridge.consent.results import Disclosure, Filter, StoredValues, Summary
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.keys import Keys
 
@@ -119,6 +120,31 @@ class Records:
     async def rows_of(self, consent_id: str) -> list[Row]:
         """The events of one consent or act, in the order they were stored."""
         return await self._worker.read(lambda t: queries.rows_of(t, consent_id))
+
+    async def rows_of_all(self, ids: Collection[str]) -> list[Row]:
+        """The events of some records, of each chain in order."""
+        return await self._worker.read(lambda t: verification.rows_of_all(t, ids))
+
+    async def stored_values(
+        self, *, after: str = "", only: Collection[str] | None = None
+    ) -> list[StoredValues]:
+        """A page of the rows of personal data after an id, or those of some records.
+
+        Raises:
+            KeyMissing: one is sealed under a vault key that is not available.
+        """
+        vault = self._writer.vault
+        return await self._worker.read(
+            lambda t: verification.stored_values(t, vault, after=after, only=only)
+        )
+
+    async def records_of_numbers(self, hashes: Collection[str]) -> list[str]:
+        """The ids of the records of some numbers, by the numbers' keyed hashes."""
+        return await self._worker.read(lambda t: verification.records_of_numbers(t, hashes))
+
+    async def stamps(self) -> list[bytes]:
+        """The time stamps of checkpoints, as the authorities sent them."""
+        return await self._worker.read(verification.stamps)
 
     async def ids_with_prefix(self, prefix: str, limit: int) -> list[str]:
         """The ids of records that begin with these characters, `limit` of them at most."""

@@ -1,4 +1,4 @@
-"""Keys, sealed personal data, and signed checkpoints with the places that they are sent to.
+"""Keys, sealed personal data, signed checkpoints with the places they go to, and time stamps.
 
 Knows no database: `consent.ledger` stores what is sealed and signed here.
 """
@@ -23,6 +23,7 @@ from agi_bridge.consent.signing.sinks import (
     SyslogSink,
 )
 from agi_bridge.consent.signing.vault import PersonKey, Vault
+from agi_bridge.consent.signing.witness import Stamp, TimestampAuthority, read_certificates
 
 __all__ = [
     "LOOKUP_KEY_FILE",
@@ -35,11 +36,14 @@ __all__ = [
     "Keys",
     "PersonKey",
     "Sink",
+    "Stamp",
     "SyslogSink",
+    "TimestampAuthority",
     "Vault",
     "backup_advice",
     "generate_keys",
     "ledger_id_of",
+    "read_certificates",
     "read_checkpoints",
     "rotate_vault_key",
     "sign",

@@ -7,11 +7,10 @@ all HTML pages of agi-bridge is here too.
 from agi_bridge.evidence.export.archive import create_archive
 from agi_bridge.evidence.export.case import Case, read_case
 from agi_bridge.evidence.export.collect import Collector
-from agi_bridge.evidence.export.html import TEMPLATES, page
 from agi_bridge.evidence.export.labels import language_name
+from agi_bridge.evidence.export.pages import TEMPLATES, Contents, page
 from agi_bridge.evidence.export.summary import CaseSummary, personal_label, summarise
-from agi_bridge.evidence.export.trust import trusted_chain
-from agi_bridge.evidence.export.verify import verify_export
+from agi_bridge.evidence.export.verify import trusted_chain, verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
 
 __all__ = [
@@ -19,6 +18,7 @@ __all__ = [
     "Case",
     "CaseSummary",
     "Collector",
+    "Contents",
     "ExportWriter",
     "create_archive",
     "language_name",

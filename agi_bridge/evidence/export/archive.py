@@ -1,7 +1,8 @@
 """The files of an export: a folder or zip, the SHA-256 sums of its files, and their signature.
 
 What the files say is in `reader` and `verify`. Files may come from anyone, so names and lengths in
-them are not trusted.
+them are not trusted. What systems leave behind (`.DS_Store`) is passed over, and where somebody
+packed the export with its folder, the folder is entered.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ SIGNER: Final = "signer.pem"
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
 _MAX_LINE: Final = 1 << 20
 _MAX_FILE: Final = 1 << 26
+_MAX_MEMBERS: Final = 200_000
+_MAX_UNPACKED: Final = 1 << 38
+_MAX_RATIO: Final = 1100
+"""Deflate makes 1,032 bytes of one at most (zlib's technical details)."""
+_LOCAL_HEADER: Final = 30
+"""Bytes before a member's name (APPNOTE.TXT, section 4.3.7)."""
+_LITTER: Final = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's; the same files give the same bytes
 
 
@@ -43,7 +52,13 @@ class Archive(Protocol):
     """Files by name, read one after the other."""
 
     def names(self) -> frozenset[str]:
-        """The names of all files, with `/` between folder and file."""
+        """The names of all files but litter, with `/` between folder and file."""
+
+    def litter(self) -> frozenset[str]:
+        """The names of files that a system left behind."""
+
+    def size(self, name: str) -> int:
+        """A file's length in bytes. BadExport if it is missing."""
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading. BadExport if it is missing."""
@@ -60,12 +75,12 @@ def open_archive(path: Path) -> Archive:
         BadExport: it is neither a folder nor a zip file.
     """
     if path.is_dir():
-        return _Folder(path)
+        return _Folder(_entered(path))
     try:
         return _Zip(path)
     except OSError as error:
         raise BadExport(f"{path}: cannot be read ({error.strerror})") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
+    except _DAMAGED:
         raise BadExport(f"{path}: not a folder or a readable zip file") from None
 
 
@@ -77,7 +92,7 @@ def lines(archive: Archive, name: str) -> Iterator[str]:
     """
     with archive.open(name) as file:
         number = 0
-        while line := file.readline(_MAX_LINE + 1):
+        while line := _readline(file, name):
             number += 1
             if len(line) > _MAX_LINE:
                 raise BadExport(f"{name}, line {number}: longer than 1 MiB")
@@ -94,10 +109,20 @@ def content(archive: Archive, name: str) -> bytes:
         BadExport: it is missing, or longer than 64 MiB.
     """
     with archive.open(name) as file:
-        read = file.read(_MAX_FILE + 1)
+        try:
+            read = file.read(_MAX_FILE + 1)
+        except _DAMAGED:
+            raise BadExport(f"{name}: is damaged") from None
     if len(read) > _MAX_FILE:
         raise BadExport(f"{name}: longer than 64 MiB")
     return read
+
+
+def _readline(file: IO[bytes], name: str) -> bytes:
+    try:
+        return file.readline(_MAX_LINE + 1)
+    except _DAMAGED:
+        raise BadExport(f"{name}: is damaged") from None
 
 
 def file_faults(archive: Archive) -> Iterator[Fault]:
@@ -207,9 +232,27 @@ def _changed(archive: Archive, name: str, sum_: str) -> bool:
 def _sum(archive: Archive, name: str) -> str:
     with archive.open(name) as file:
         digest = hashlib.sha256()
-        while part := file.read(1 << 16):
-            digest.update(part)
+        try:
+            while part := file.read(1 << 16):
+                digest.update(part)
+        except _DAMAGED:
+            raise BadExport(f"{name}: is damaged") from None
     return digest.hexdigest()
+
+
+def _is_litter(name: str) -> bool:
+    """Whether a system left a file behind: Finder, Explorer, macOS's archiver."""
+    *folders, file = name.split("/")
+    return file in _LITTER or file.startswith("._") or "__MACOSX" in folders
+
+
+def _entered(path: Path) -> Path:
+    """The folder with the export: this one, or the only one in it."""
+    if (path / SUMS).exists():
+        return path
+    inner = [each for each in path.iterdir() if not _is_litter(each.name)]
+    one = len(inner) == 1 and not inner[0].is_symlink() and (inner[0] / SUMS).is_file()
+    return inner[0] if one else path
 
 
 class _Folder:
@@ -219,17 +262,27 @@ class _Folder:
         self._path = path
 
     def names(self) -> frozenset[str]:
-        return frozenset(
-            found.relative_to(self._path).as_posix()
-            for found in self._path.rglob("*")
-            if found.is_symlink() or not found.is_dir()
-        )
+        return frozenset(name for name in self._all() if not _is_litter(name))
+
+    def litter(self) -> frozenset[str]:
+        return frozenset(filter(_is_litter, self._all()))
+
+    def _all(self) -> Iterator[str]:
+        for found in self._path.rglob("*"):
+            if found.is_symlink() or not found.is_dir():
+                yield found.relative_to(self._path).as_posix()
+
+    def size(self, name: str) -> int:
+        return self._found(name).stat().st_size
 
     def open(self, name: str) -> IO[bytes]:
+        return self._found(name).open("rb")
+
+    def _found(self, name: str) -> Path:
         path = self._path / name
         if path.is_symlink() or not path.is_file():
             raise BadExport(f"{name}: is missing")
-        return path.open("rb")
+        return path
 
     def __enter__(self) -> Self:
         return self
@@ -241,29 +294,83 @@ class _Folder:
 class _Zip:
     """A zip file. Nothing of it is unpacked to the disk.
 
-    It is read through once when it is opened, so that damage is found then and not later.
+    Its members are looked at before any is read: their names, what they say of their lengths, and
+    that no two share bytes.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = zipfile.ZipFile(path)
         with ExitStack() as undo:
             undo.callback(self._file.close)
-            names = [entry.filename for entry in self._file.infolist() if not entry.is_dir()]
-            self._names = frozenset(names)
-            if self._file.testzip() is not None or len(names) != len(self._names):
-                raise zipfile.BadZipFile  # of two files with one name, readers may take either
+            members = [entry for entry in self._file.infolist() if not entry.is_dir()]
+            _inspect(members, path.stat().st_size)
+            self._litter = frozenset(e.filename for e in members if _is_litter(e.filename))
+            kept = [entry for entry in members if entry.filename not in self._litter]
+            self._prefix = _top_folder([entry.filename for entry in kept])
+            self._members = {entry.filename.removeprefix(self._prefix): entry for entry in kept}
             undo.pop_all()
 
     def names(self) -> frozenset[str]:
-        return self._names
+        return frozenset(self._members)
+
+    def litter(self) -> frozenset[str]:
+        return self._litter
+
+    def size(self, name: str) -> int:
+        return self._member(name).file_size
 
     def open(self, name: str) -> IO[bytes]:
-        if name not in self._names:
+        try:
+            return self._file.open(self._member(name))
+        except _DAMAGED:
+            raise BadExport(f"{name}: is damaged") from None
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
+        if name not in self._members:
             raise BadExport(f"{name}: is missing")
-        return self._file.open(name)
+        return self._members[name]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _top_folder(names: list[str]) -> str:
+    """The folder that all files are in, with its `/`, if the export's list is there."""
+    if SUMS in names:
+        return ""
+    folders = {name.partition("/")[0] for name in names}
+    if len(folders) == 1:
+        folder = folders.pop()
+        if f"{folder}/{SUMS}" in names:
+            return f"{folder}/"
+    return ""
+
+
+def _inspect(members: list[zipfile.ZipInfo], length: int) -> None:
+    """See that members are what they say: plain names, each once, lengths that can be, no overlap.
+
+    Raises:
+        BadZipFile: they are not.
+    """
+    names = [entry.filename for entry in members]
+    if len(members) > _MAX_MEMBERS or len(set(names)) != len(names):
+        raise zipfile.BadZipFile  # of two files with one name, readers may take either
+    end = 0
+    for entry in sorted(members, key=lambda entry: entry.header_offset):
+        data = entry.header_offset + _LOCAL_HEADER + len(entry.filename.encode())
+        if (
+            entry.flag_bits & 1  # encrypted
+            or entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+            or entry.file_size > entry.compress_size * _MAX_RATIO
+            or entry.header_offset < end
+            or data + entry.compress_size > length
+            or entry.filename.startswith("/")
+            or ".." in entry.filename.split("/")
+        ):
+            raise zipfile.BadZipFile
+        end = data + entry.compress_size
+    if sum(entry.file_size for entry in members) > _MAX_UNPACKED:
+        raise zipfile.BadZipFile

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agi_bridge.consent import Act, State
 
@@ -36,6 +35,10 @@ TITLES: Final[Mapping[str, str]] = {
     Act.REVEALED: "Full number shown to a person",
     Act.EXPORTED: "Proof exported",
     Act.RESEALED: "Personal data sealed under a new key",
+    Act.LIFTED: "Earlier revocation lifted for this brand",
+    Act.REPLIED: "Consent completed by a reply by text",
+    Act.CLOCK: "Clock of the machine was set",
+    Act.WITNESSED: "Time stamp received",
 }
 """The title of each type of event."""
 
@@ -56,11 +59,13 @@ STATES: Final[Mapping[str, str]] = {
 }
 """The status of a consent, by its last state."""
 
-ENVELOPE: Final = frozenset({"schema", "ledger_id", "seq", "event_id", "consent_id", "type", "at"})
+ENVELOPE: Final = frozenset(
+    {"schema", "ledger_id", "seq", "event_id", "consent_id", "type", "at", "written"}
+)
 """Fields that every event has. They are columns of the table of events, not facts."""
 
 LABELS: Final[Mapping[str, str]] = {
-    "act": "act of consent",
+    "act": "act that the line asks for",
     "ani_match": "caller ID and number keyed",
     "as": "as",
     "attestation": "STIR/SHAKEN attestation",
@@ -82,14 +87,17 @@ LABELS: Final[Mapping[str, str]] = {
     "linked_id": "linked call",
     "samples": "length",
     "status": "HTTP status",
+    "texts_from": "texts come from",
+    "platform": "texting platform",
+    "caller_id_trust": "attestation asked for",
+    "under_way": "requests already under way",
+    "late": "written long after it happened",
     "tries": "tries before",
     "tz": "time zone",
 }
 """Labels of fields whose name alone is not clear."""
 
 VALUES: Final[Mapping[tuple[str, object], str]] = {
-    ("act", "number_then_1"): "number keyed, heard read back, then 1 pressed",
-    ("act", "number"): "number keyed after the disclosure",
     ("method", "ivr_dtmf"): "telephone keypad (DTMF)",
     ("ani_match", "same"): "the same",
     ("ani_match", "different"): "different",
@@ -97,7 +105,10 @@ VALUES: Final[Mapping[tuple[str, object], str]] = {
     ("ani_match", "invalid"): "caller ID is no telephone number",
     ("purpose", "info"): "replies about the caller’s request",
     ("purpose", "marketing"): "advertising",
-    ("scope", "*"): "every brand",
+    ("scope", "all"): "every seller",
+    ("fields", "*"): "everything",
+    ("scope", "seller"): "every brand of the seller",
+    ("scope", "brand"): "one brand",
 }
 """Codes in words, by field and value."""
 
@@ -110,6 +121,8 @@ _FIRST: Final = (
 )  # fmt: skip
 """Fields that come first, in this order; the others follow by name."""
 _EMPTY: Final[tuple[object, ...]] = (None, "", [])
+_ELSEWHERE: Final = frozenset({"dialogue", "owner", "deadline", "act"})
+"""Fields that are shown apart from the facts of an event, or are of no use to a reader."""
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 _RATE: Final = 8000  # samples a second in a telephone call
 _SAMPLES: Final = frozenset({"samples", "endpos"})
@@ -134,27 +147,19 @@ def facts(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         (label(field), value(field, said))
         for field, said in sorted(body.items(), key=_position)
         if field not in ENVELOPE
-        and field != "dialogue"
+        and field not in _ELSEWHERE
         and said not in _EMPTY
         and not field.endswith(("_c", "_sha256"))
     )
 
 
-def keys(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """The keys pressed at menus: prompt, time after the start of the call, key."""
-    return tuple(
-        (str(prompt).replace("-", " "), f"{offset / 1000:.1f} s", _key(str(key)))
-        for kind, offset, key, prompt, *_ in body.get("dialogue") or ()
-        if kind == "key"
-    )
-
-
 def value(field: str, said: object) -> str:
     """A value as people write it."""
-    if isinstance(said, bool):
-        return "yes" if said else "no"
-    if isinstance(said, str) and (field, said) in VALUES:
-        return VALUES[field, said]
+    if isinstance(said, list):
+        return ", ".join(value(field, each) for each in said)
+    known = ("yes" if said else "no") if isinstance(said, bool) else VALUES.get((field, said))
+    if known is not None:
+        return known
     if field in _SAMPLES and isinstance(said, int):
         return f"{said / _RATE:.1f} s ({said:,} samples)"
     if field == "lang":
@@ -174,15 +179,6 @@ def utc(at: str) -> str:
     return f"{_parse(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def local(at: str, zone: str) -> str:
-    """A timestamp in a time zone, to the second; in UTC if the zone is unknown."""
-    try:
-        moment = _parse(at).astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        moment = _parse(at)
-    return f"{moment.day} {moment:%B %Y, %H:%M:%S %Z}"
-
-
 def _parse(at: str) -> datetime:
     return datetime.fromisoformat(at).astimezone(UTC)
 
@@ -190,7 +186,3 @@ def _parse(at: str) -> datetime:
 def _position(item: tuple[str, object]) -> tuple[int, str]:
     field = item[0]
     return (_FIRST.index(field) if field in _FIRST else len(_FIRST), field)
-
-
-def _key(key: str) -> str:
-    return {"*": "star", "#": "hash"}.get(key, key)

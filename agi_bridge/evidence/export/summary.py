@@ -11,27 +11,40 @@ from typing import TYPE_CHECKING, Any, Final
 from agi_bridge import phone
 from agi_bridge.consent import AGREED, Act, State
 from agi_bridge.evidence.export import labels
-from agi_bridge.evidence.export.case import KINDS
+from agi_bridge.evidence.export.case import KINDS, in_order
+from agi_bridge.evidence.export.dialogue_words import dialogue_lines, how_agreed, keys_pressed
+from agi_bridge.evidence.export.zones import Zones
+from agi_bridge.evidence.verify import utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agi_bridge.consent import Row
     from agi_bridge.evidence.export.case import Case
+    from agi_bridge.evidence.export.dialogue_words import DialogueLine
 
 _PERSONAL: Final = {
     "number": "mobile number",
-    "caller_id": "caller ID",
+    "caller_id": "called from",
     "digits": "digits as keyed",
     "forward": "call forwarded to",
     "customer_id": "customer",
     "words": "words of the request",
     "reference": "reference of the request",
+    "reply": "reply by text",
+    "reply_reference": "reference of the reply",
 }
 """The personal data that is shown, in order. Salt and answer are for proofs only."""
 _REQUESTS: Final = frozenset({Act.REVOCATION.value, Act.MESSAGE.value})
 _STATES: Final = frozenset(state.value for state in State)
 _RATE: Final = 8000
+_TELEPHONES: Final = {
+    "same": "the number that was keyed",
+    "different": "another number than the one that was keyed",
+    "hidden": "a telephone that showed no number",
+    "invalid": "a telephone that showed something else than a number",
+}
+"""What a number was keyed from, by `ani_match`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class PlayedDisclosure:
 
     text: str | None
     language: str
-    version: int | None
+    version: int
     sha256: str
     audio_sha256: str
     seconds: float
@@ -73,8 +86,11 @@ class CaseSummary:
         state: its last state; None if it has no states.
         call: what is known of the call: brand, number called, …; empty if there was none.
         given: the event by which the caller agreed; None if the caller did not.
-        act: how the caller agreed, in words.
-        keys: the keys pressed at menus: prompt, time, key.
+        act: how the caller agreed, as the dialogue shows it.
+        telephone: what telephone the number was keyed from.
+        window: when that was written, by the time stamps of witnesses alone.
+        dialogue: what was played and keyed.
+        keys: the keys that are not part of a number: prompt, time, key.
         personal: label and value, masked or in full; empty if it is erased or there never was any.
         erased: whether personal data was stored and is erased.
         events: the record's events, and the requests that revoked it, by time.
@@ -88,7 +104,10 @@ class CaseSummary:
     call: Mapping[str, Any]
     given: EventView | None
     act: str
+    window: str
+    telephone: str
     played: PlayedDisclosure | None
+    dialogue: tuple[DialogueLine, ...]
     keys: tuple[tuple[str, str, str], ...]
     personal: Mapping[str, str] = field(repr=False)
     erased: bool
@@ -115,20 +134,24 @@ class CaseSummary:
             "call": dict(self.call),
             "given_at": None if self.given is None else self.given.at,
             "disclosure": None if self.played is None else _plain(self.played),
+            "act": self.act,
+            "telephone": self.telephone,
+            "dialogue": [[line.seconds, line.what] for line in self.dialogue],
             "keys": [list(key) for key in self.keys],
             "personal": dict(self.personal),
             "erased": self.erased,
         }
 
 
-def summarise(case: Case, *, reveal: bool) -> CaseSummary:
+def summarise(case: Case, *, reveal: bool, zones: Zones | None = None) -> CaseSummary:
     """Summarise a case; numbers and words are masked unless `reveal`."""
+    zones = zones or Zones()
     first = case.rows[0].fields
     zone = str(first.get("tz") or "UTC")
     requests = [row for row in case.related if row.type == Act.REVOCATION]
     events = [
-        _event(row, zone, _words(case.personal.get(row.consent_id), reveal=reveal))
-        for row in sorted((*requests, *case.rows), key=lambda row: row.at)
+        _event(row, zone, zones, _words(case.personal.get(row.consent_id), reveal=reveal))
+        for row in in_order((*requests, *case.rows))
     ]
     states = [row.type for row in case.rows if row.type in _STATES]
     agreed = next((row for row in case.rows if row.type in AGREED), None)
@@ -137,13 +160,16 @@ def summarise(case: Case, *, reveal: bool) -> CaseSummary:
         consent_id=case.consent_id,
         kind=KINDS[case.rows[0].type],
         state=states[-1] if states else None,
-        status=_status(case.rows, states, zone),
+        status=_status(case.rows, states, zone, zones),
         zone=zone,
         call=_call(case.rows[0].type, first),
-        given=None if agreed is None else _event(agreed, zone),
-        act=_act(agreed),
+        given=None if agreed is None else _event(agreed, zone, zones),
+        act=how_agreed(case.rows),
+        window=_window(case, agreed),
+        telephone=_telephone(case.rows),
         played=_played(case),
-        keys=_keys(case.rows),
+        dialogue=dialogue_lines(case.rows, case.texts),
+        keys=keys_pressed(case.rows),
         personal=_shown(known or {}, reveal=reveal),
         erased=known is None and any(row.type == Act.ERASED for row in case.rows),
         events=tuple(events),
@@ -152,19 +178,19 @@ def summarise(case: Case, *, reveal: bool) -> CaseSummary:
 
 _CALL: Final = (
     "brand", "legal_name", "line_id", "did", "purpose", "call_uid", "linked_id", "channel",
-    "attestation", "server", "tz", "clock_synced", "software", "config_sha256",
+    "attestation", "caller_id_trust", "server", "tz", "clock_synced", "software", "config_sha256",
 )  # fmt: skip
 """The facts about the call in a first event."""
 _CALLS: Final = frozenset({State.DISCLOSED.value, State.RETURNED.value})
 """The types of first events with facts about a call."""
 
 
-def _event(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> EventView:
+def _event(row: Row, zone: str, zones: Zones, words: tuple[tuple[str, str], ...] = ()) -> EventView:
     body = row.fields
     shown = _CALL if row.type in _CALLS else ()  # shown once, apart from the events
     return EventView(
         at=row.at,
-        local=labels.local(row.at, zone),
+        local=zones.local(row.at, zone),
         utc=labels.utc(row.at),
         type=row.type,
         title=labels.title(row.type),
@@ -182,8 +208,8 @@ def _event(row: Row, zone: str, words: tuple[tuple[str, str], ...] = ()) -> Even
 def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
     if type_ in _CALLS:
         return {name: first[name] for name in _CALL if first.get(name) not in {None, ""}}
-    named = {"brand": first.get("brand"), "seller": first.get("seller")}.get(first.get("scope", ""))
-    return {"brand": named} if named else {}
+    named = {"brand": first.get("brand"), "legal_name": first.get("seller")}
+    return {name: said for name, said in named.items() if said}
 
 
 def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str, str], ...]:
@@ -193,10 +219,10 @@ def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str,
     return ((_PERSONAL["words"], known["words"] if reveal else _masked("words", known["words"])),)
 
 
-def _status(rows: Sequence[Row], states: Sequence[str], zone: str) -> str:
+def _status(rows: Sequence[Row], states: Sequence[str], zone: str, zones: Zones) -> str:
     if states and states[-1] == State.REVOKED:
         at = next(row.at for row in rows if row.type == State.REVOKED)
-        return f"{labels.STATES[State.REVOKED]} on {labels.local(at, zone)}"
+        return f"{labels.STATES[State.REVOKED]} on {zones.local(at, zone)}"
     if states:
         return labels.STATES[states[-1]]
     done = any(row.type == Act.RESOLVED for row in rows)
@@ -206,17 +232,20 @@ def _status(rows: Sequence[Row], states: Sequence[str], zone: str) -> str:
     return "resolved" if done else "waits for a person"
 
 
-def _act(agreed: Row | None) -> str:
-    if agreed is None:
+def _window(case: Case, agreed: Row | None) -> str:
+    """When the agreement was written, by witnesses alone; empty if they say nothing."""
+    window = None if agreed is None else case.windows.get((agreed.ledger_id, agreed.seq))
+    if window is None:
         return ""
-    if agreed.type == State.RETURNED:
-        return f"called from a number whose consent is on record: {agreed.fields['consent']}"
-    return labels.value("act", agreed.fields["act"])
+    after = "" if window.after is None else f"after {utc(window.after)}"
+    before = "" if window.before is None else f"before {utc(window.before)}"
+    return ", ".join(filter(None, (after, before)))
 
 
-def _keys(rows: Sequence[Row]) -> tuple[tuple[str, str, str], ...]:
-    """The keys of the call, in order."""
-    return tuple(key for row in rows for key in labels.keys(row.fields))
+def _telephone(rows: Sequence[Row]) -> str:
+    """What telephone the number was keyed from; empty if none was keyed."""
+    found = [row.fields["ani_match"] for row in rows if row.type == State.ENTERED]
+    return _TELEPHONES[found[-1]] if found else ""
 
 
 def _played(case: Case) -> PlayedDisclosure | None:
@@ -225,9 +254,9 @@ def _played(case: Case) -> PlayedDisclosure | None:
         return None
     facts = row.fields
     return PlayedDisclosure(
-        text=None if case.disclosure is None else case.disclosure.text,
+        text=case.texts.get(facts["disclosure_sha256"]),
         language=facts["lang"],
-        version=facts.get("disclosure_version"),
+        version=facts["disclosure_version"],
         sha256=facts["disclosure_sha256"],
         audio_sha256=facts["audio_sha256"],
         seconds=facts["samples"] / _RATE,

@@ -1,193 +1,310 @@
 """Verifies an export from its files alone: no database, no key, no network.
 
-The files are checked against the signed sums, and the ranges of chains in them with
-`evidence.verify`. One rule is for exports only: a checkpoint must follow every event that is shown.
+The files are checked against the signed sums, the chains in them with `evidence.verify`, and the
+pages by rendering them again. Three rules are for exports only: a checkpoint must follow every
+event that is shown, no event of the persons and records shown may be hidden, and every chain that
+a checkpoint names must be there.
 """
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent import START, BadCheckpoint, Row, State
-from agi_bridge.consent.signing import Checkpoint, ledger_id_of
-from agi_bridge.evidence.errors import BadExport
-from agi_bridge.evidence.export.archive import content, file_faults, lines, open_archive, signer
-from agi_bridge.evidence.export.reader import range_starts, read_ranges
-from agi_bridge.evidence.verify import Findings, Start, StateHistories, Verifier, counted
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agi_bridge.consent import BadCheckpoint, tag
+from agi_bridge.consent.signing import ledger_id_of
+from agi_bridge.evidence.errors import BadExport, BadPublicKey
+from agi_bridge.evidence.export.archive import content, file_faults, open_archive, signer
+from agi_bridge.evidence.export.format import (
+    AUDIO,
+    CERTIFICATE,
+    INDEX,
+    INSTRUCTIONS,
+    PROGRAM,
+    RECORDS,
+    TEXTS,
+    read_chain,
+    read_starts,
+)
+from agi_bridge.evidence.export.pages import Contents, page_format, render
+from agi_bridge.evidence.export.reader import (
+    named_files,
+    read_checkpoint_lines,
+    read_manifest,
+    read_opened,
+    read_stamps,
+    without_salts,
+)
+from agi_bridge.evidence.verify import Contents as NamedContents
+from agi_bridge.evidence.verify import Findings, Hidden, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from cryptography.x509 import Certificate
+
+    from agi_bridge.consent.signing import Checkpoint, Stamp
     from agi_bridge.evidence.export.archive import Archive
-    from agi_bridge.evidence.verify import Entry, Report, VerifiedChain
+    from agi_bridge.evidence.verify import Entry, Report
 
-CHECKPOINTS: Final = "checkpoints.jsonl"
-OPENED: Final = "opened.json"
-_STATES: Final = {state.value: state for state in State}
+_PAGES: Final = frozenset({INDEX, CERTIFICATE, INSTRUCTIONS, PROGRAM})
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
+_RAW_BYTES: Final = 32
+_STEP: Final = 10_000
+"""Events between two reports of progress."""
 
 
 def verify_export(
-    path: Path, elsewhere: Sequence[Checkpoint] = (), trusted: Collection[str] | None = None
-) -> Report:
-    """Verify a folder or a zip file.
+    path: Path,
+    elsewhere: Sequence[Checkpoint] = (),
+    trusted: Collection[str] | None = None,
+    *,
+    roots: Sequence[Certificate] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Report, Contents]:
+    """Verify a folder or a zip file; returns the report, and what the files say.
 
     Args:
         path: the folder or the zip file.
         elsewhere: checkpoints that were kept apart from it.
-        trusted: the ids of the chains that are the business's; None trusts any.
+        trusted: the ids of the chains that are the business's; None if none are known.
+        roots: root certificates of time stamping authorities that the verifier trusts; None takes
+            stamps as they are.
+        progress: is told how many events are verified.
 
     Raises:
         BadExport: the path is not an export, or its list of files or its signer is missing.
     """
     with open_archive(path) as archive:
-        verifier = ExportVerifier(archive, elsewhere, trusted)
+        verifier = ExportVerifier(
+            archive, elsewhere, trusted=trusted, roots=roots, progress=progress
+        )
         for fault in file_faults(archive):
             verifier.findings.add("integrity", fault.code, fault.what)
-        verifier.verify()
-        report = verifier.report(f"export {path}")
-        if ledger_id_of(signer(archive).public_bytes_raw()) in report.chains:
-            return report
-        what = "the files are signed with a key that signs none of the chains in them"
-        verifier.findings.add("integrity", "foreign_signer", what)
-        return verifier.report(f"export {path}")
+        for name in sorted(archive.litter()):
+            verifier.findings.note(f"passed over: {name}, which a system left behind")
+        report = verifier.verify(f"export {path}", signed_by=signer(archive))
+        return report, verifier.contents
 
 
 class ExportVerifier:
-    """Verifies the events, hashes and checkpoints in an export. The sums are not checked here."""
+    """Verifies what the files of an export say. Their sums are not checked here.
+
+    Args:
+        archive: the files.
+        elsewhere, trusted, roots, progress: as `verify_export` takes them.
+        own: the ids of chains whose signing keys the verifier has.
+    """
 
     def __init__(
         self,
         archive: Archive,
         elsewhere: Sequence[Checkpoint] = (),
+        *,
         trusted: Collection[str] | None = None,
+        roots: Sequence[Certificate] | None = None,
+        own: Collection[str] = (),
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self.findings = Findings()
+        self.contents = Contents()
         self._archive = archive
         self._elsewhere = elsewhere
         self._trusted = trusted
-        self._histories = StateHistories(unknown_before=False)
-        self._shown = 0
-        self._hidden = 0
-        self._last_shown = 0
-        self._ranges: dict[str, list[str]] = {}
+        self._roots = roots
+        self._own = own
+        self._progress = progress or (lambda _done: None)
+        self._texts = dict(named_files(archive, TEXTS))
+        self._recordings = dict(named_files(archive, AUDIO))
 
-    def verify(self) -> None:
-        """Read and check everything."""
+    def verify(self, subject: str, signed_by: Ed25519PublicKey | None = None) -> Report:
+        """Read and check everything.
+
+        Args:
+            subject: what the report calls the export.
+            signed_by: the key that the files are signed with; None if they have no pages and no
+                signature yet.
+        """
+        verifier = Verifier(findings=self.findings)
         try:
-            self._verify()
+            verifier = self._verifier()
+            self._read(verifier)
         except (BadExport, BadCheckpoint) as error:
             self.findings.add("integrity", "export_malformed", str(error))
-        self._histories.finish(self.findings)
+        try:
+            verifier.finish()
+            self._take(verifier)
+            if signed_by is not None:
+                ledger_id = ledger_id_of(signed_by.public_bytes_raw())
+                if ledger_id not in verifier.chains:
+                    what = "the files are signed with a key that signs none of the chains in them"
+                    self.findings.add("integrity", "foreign_signer", what)
+                self._check_pages(ledger_id)
+            return verifier.report(subject)
+        finally:
+            verifier.close()
 
-    def report(self, subject: str) -> Report:
-        """The report on what was read."""
-        return self.findings.report(
-            subject,
-            integrity=f"{counted(self._shown, 'event')} as written, "
-            f"{self._hidden:,} more by their hashes",
-            anchored="checkpoints before and after every event that is shown",
-            completeness="; ".join(
-                f"chain {ledger_id[:8]}: events {', '.join(each)}, none missing"
-                for ledger_id, each in self._ranges.items()
-            ),
+    def _verifier(self) -> Verifier:
+        checkpoints = read_checkpoint_lines(self._archive)
+        self.contents.date(checkpoints)
+        return Verifier(
+            checkpoints,
+            elsewhere=self._elsewhere,
+            stamps=self._stamps(),
+            roots=self._roots,
+            contents=NamedContents(self.findings, self._text, self._recording),
+            starts=read_starts(self._archive),
+            trusted=self._trusted,
+            own=self._own,
+            keep_windows=True,
+            findings=self.findings,
         )
 
-    def _verify(self) -> None:
-        signed = _by_range(range_starts(self._archive), self._checkpoints())
-        personal, texts = self._personal(), dict(self._texts())
-        self._check_recordings()
-        for start, entries in read_ranges(self._archive):
-            if start.seq == 0 and start.hash != START.hex():
-                what = "its first hash is not zeros"
-                self.findings.add("integrity", "start_hash_wrong", what, start.ledger_id, 0)
-            verifier = Verifier(
-                signed.pop(start, ()),
-                elsewhere=self._elsewhere,
-                disclosures=texts,
-                starts=[start],
-                trusted=self._trusted,
-            )
-            self._last_shown = 0
-            verifier.read(self._counted(entries), personal)
-            report = verifier.report()
-            self.findings.merge(report)
-            self._finish_range(report.parts[0])
-        if not self._shown:
+    def _stamps(self) -> list[Stamp]:
+        found = []
+        for sha256, stamp in read_stamps(self._archive):
+            if stamp is None or stamp.sha256 != sha256:
+                what = f"the time stamp {sha256[:16]} was changed"
+                self.findings.add("integrity", "stamp_changed", what)
+            else:
+                found.append(stamp)
+        self.contents.stamps = tuple(sorted(stamp.at_ms for stamp in found))
+        return found
+
+    def _read(self, verifier: Verifier) -> None:
+        for record, values in read_opened(self._archive):
+            verifier.open(record, values)
+        verifier.read(self._counted(read_chain(self._archive)))
+        if verifier.hidden:
+            self._find_hidden(verifier)
+        if not verifier.shown:
             self.findings.add("completeness", "no_event", "it shows no event")
 
-    def _finish_range(self, part: VerifiedChain) -> None:
-        if self._last_shown > part.anchored:
-            what = "it is newer than the last checkpoint"
-            self.findings.add("anchored", "not_anchored", what, part.ledger_id, self._last_shown)
-        found = self._ranges.setdefault(part.ledger_id, [])
-        found.append(f"{part.first:,} to {part.last:,}")
-
     def _counted(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """Pass the entries on; count them, and follow each consent's history over all ranges."""
-        for entry in entries:
-            if isinstance(entry, Row):
-                self._shown += 1
-                self._last_shown = entry.seq
-                if (state := _STATES.get(entry.type)) is not None:
-                    self._histories.add(entry.ledger_id, entry.seq, entry.consent_id, state)
-            else:
-                self._hidden += 1
+        for done, entry in enumerate(entries, 1):
+            self.contents.add(entry)
+            if done % _STEP == 0:
+                self._progress(done)
             yield entry
 
-    def _checkpoints(self) -> list[Checkpoint]:
-        return [Checkpoint.parse(line) for line in lines(self._archive, CHECKPOINTS)]
+    def _find_hidden(self, verifier: Verifier) -> None:
+        """Report hidden events of the persons and records that are shown."""
+        keys = [
+            *(record.encode() for record in verifier.records_shown()),
+            *{salt for _, values in verifier.records.all_opened() for salt in _salt(values)},
+        ]
+        for entry in read_chain(self._archive):
+            if isinstance(entry, Hidden):
+                tags = set(json.loads(entry.tags))
+                if any(tag(key, entry.ledger_id, entry.seq) in tags for key in keys):
+                    what = "it is hidden, but belongs to a person or record that is shown"
+                    self.findings.add(
+                        "completeness", "event_hidden", what, entry.ledger_id, entry.seq
+                    )
 
-    def _personal(self) -> Mapping[str, Mapping[str, str]]:
-        try:
-            opened = json.loads(content(self._archive, OPENED))
-        except (ValueError, RecursionError):
-            opened = None
-        if not isinstance(opened, dict) or not all(map(_is_texts, opened.values())):
-            raise BadExport(f"{OPENED}: not an object of personal data by consent")
-        return opened
-
-    def _texts(self) -> Iterator[tuple[str, str]]:
-        """The disclosures by the hash in their file names; the verifier checks the hash."""
-        for name in sorted(self._archive.names()):
-            folder, _, file = name.partition("/")
-            if folder == "disclosures":
-                yield (
-                    file.removesuffix(".txt"),
-                    content(self._archive, name).decode("utf-8", "replace"),
+    def _take(self, verifier: Verifier) -> None:
+        """Take what pages need of what was verified."""
+        self.contents.windows = verifier.time.windows
+        self.contents.recordings = frozenset(self._recordings)
+        self.contents.texts = {sha256: self._text(sha256) or "" for sha256 in self._texts}
+        if not self.contents.is_large:
+            self.contents.personal = {
+                record: without_salts(values) for record, values in verifier.records.all_opened()
+            }
+        for checkpoint in self._elsewhere:
+            if checkpoint.at > self.contents.last:
+                self.findings.note(
+                    f"a checkpoint kept elsewhere is newer ({checkpoint.at}): "
+                    "the export says nothing of what came after its own"
                 )
 
-    def _check_recordings(self) -> None:
-        for name in sorted(self._archive.names()):
-            folder, _, file = name.partition("/")
-            if folder == "audio":
-                digest = hashlib.sha256(content(self._archive, name)).hexdigest()
-                if digest != file.removesuffix(".wav"):
-                    what = f"the recording {file[:16]} was changed"
-                    self.findings.add("integrity", "recording_changed", what)
+    def _check_pages(self, signer_id: str) -> None:
+        """Render the pages again, if this version can, and compare."""
+        try:
+            manifest = read_manifest(self._archive)
+        except BadExport as error:
+            self.findings.add("integrity", "export_malformed", str(error))
+            return
+        if manifest.pages != page_format():
+            self.findings.note("pages not judged: another version of agi-bridge wrote them")
+            return
+        if self.findings.has("integrity") or self.findings.has("completeness"):
+            self.findings.note("pages not judged: the evidence that they are made of fails")
+            return
+        pages = dict(
+            render(self.contents, manifest.zones, signer=signer_id, software=manifest.software)
+        )
+        if not manifest.zones.agree_with_this_machine:
+            self.findings.note("pages not judged: this machine has other rules of time zones")
+            return
+        there = {
+            name
+            for name in self._archive.names()
+            if name in _PAGES or name.startswith(f"{RECORDS}/")
+        }
+        for name in sorted(there | pages.keys()):
+            if name not in pages:
+                self._page_fault("page_added", f"{name} is not a page of this export")
+            elif name not in there:
+                self._page_fault("page_missing", f"{name} is missing")
+            elif content(self._archive, name) != pages[name].encode():
+                self._page_fault("page_differs", f"{name} does not say what the evidence says")
+
+    def _page_fault(self, code: str, what: str) -> None:
+        self.findings.add("integrity", code, what)
+
+    def _text(self, sha256: str) -> str | None:
+        name = self._texts.get(sha256)
+        if name is None:
+            return None
+        return content(self._archive, name).decode("utf-8", "surrogateescape")
+
+    def _recording(self, sha256: str) -> bytes | None:
+        name = self._recordings.get(sha256)
+        return None if name is None else content(self._archive, name)
 
 
-def _by_range(
-    starts: Sequence[Start], checkpoints: Iterable[Checkpoint]
-) -> dict[Start, list[Checkpoint]]:
-    """Each checkpoint with its range: the last one that starts before it.
+def _salt(values: Mapping[str, str]) -> Iterator[bytes]:
+    """The salt of a person's tags, if it is one."""
+    try:
+        yield bytes.fromhex(values["person_salt"])
+    except (KeyError, ValueError):
+        return
 
-    A checkpoint beyond the range's end then shows that events were cut off there.
+
+def trusted_chain(given: str) -> str:
+    """The id of the chain that belongs to a public key: the key's fingerprint.
+
+    `given` is the id itself, or the name of a file with the key in PEM or its 32 bytes in base64.
+
+    Raises:
+        BadPublicKey: it is neither.
     """
-    found: dict[Start, list[Checkpoint]] = {start: [] for start in starts}
-    for checkpoint in checkpoints:
-        before = [
-            start
-            for start in starts
-            if start.ledger_id == checkpoint.ledger_id and start.seq <= checkpoint.seq
-        ]
-        if not before:
-            raise BadExport(f"{CHECKPOINTS}: a checkpoint is outside every range of a chain")
-        found[max(before, key=lambda start: start.seq)].append(checkpoint)
-    return found
+    if _FINGERPRINT.fullmatch(given.lower()):
+        return given.lower()
+    try:
+        return ledger_id_of(_raw(Path(given).read_bytes().strip()))
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except ValueError:
+        reason = "does not hold an Ed25519 public key"
+    raise BadPublicKey(f"{given} {reason}; name a file in PEM or base64, or 32 hex digits")
 
 
-def _is_texts(values: object) -> bool:
-    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
+def _raw(text: bytes) -> bytes:
+    """The 32 bytes of a public key. ValueError if the text is not one."""
+    if text.startswith(b"-----BEGIN"):
+        key = serialization.load_pem_public_key(text)
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("another kind of key")
+        return key.public_bytes_raw()
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != _RAW_BYTES:
+        raise ValueError("not 32 bytes")
+    return raw

@@ -1,10 +1,11 @@
 """Verification: replays chains of events and reports what holds.
 
 Pure apart from `verify_ledger`, which reads through the `LedgerReader` it is given: nothing here
-knows a database, keys in files or the network.
+knows the ledger's database, keys in files or the network.
 """
 
-from agi_bridge.evidence.verify.history import StateHistories
+from agi_bridge.evidence.verify.contents import Contents
+from agi_bridge.evidence.verify.event import AGREEMENTS
 from agi_bridge.evidence.verify.ledger import LedgerReader, verify_ledger
 from agi_bridge.evidence.verify.report import (
     MAX_FAULTS,
@@ -13,28 +14,34 @@ from agi_bridge.evidence.verify.report import (
     Fault,
     Findings,
     Report,
+    Value,
     Verdict,
     VerifiedChain,
     counted,
 )
-from agi_bridge.evidence.verify.verifier import Entry, Leaf, Start, Verifier, verify
+from agi_bridge.evidence.verify.time import Resume, Window, utc
+from agi_bridge.evidence.verify.verifier import Entry, Hidden, Start, Verifier
 
 __all__ = [
+    "AGREEMENTS",
     "MAX_FAULTS",
     "QUESTIONS",
     "VERDICTS",
+    "Contents",
     "Entry",
     "Fault",
     "Findings",
-    "Leaf",
+    "Hidden",
     "LedgerReader",
     "Report",
+    "Resume",
     "Start",
-    "StateHistories",
+    "Value",
     "Verdict",
     "VerifiedChain",
     "Verifier",
+    "Window",
     "counted",
-    "verify",
+    "utc",
     "verify_ledger",
 ]

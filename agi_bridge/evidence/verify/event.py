@@ -1,42 +1,55 @@
-"""The rules for single events: canonical body, matching columns, valid state, true commitments.
+"""The rules for single events, and what each adds to the facts of its record.
 
 An event's hash shows that it was not changed later; these rules show that it was valid when it was
-written. They repeat the rules of `consent.record` and `consent.states` from the stored bodies
-alone. Hashes and checkpoints are not checked here but in `verifier`.
+written: a canonical body with the fields of its type, columns that match it, the tags of the
+records that it names, and for an agreement a dialogue that shows one. What takes the whole record
+to judge is in `record`, and chains and checkpoints are in `verifier`.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from agi_bridge.consent import (
-    EVENT_TYPES,
-    Act,
-    State,
-    canonical,
-    commitment,
-    commitments,
-    text_sha256,
-)
+from agi_bridge.consent import Act, State, agreement_faults, canonical, named_records, tag
+from agi_bridge.consent import faults as schema_faults
 from agi_bridge.consent.signing import ledger_id_of
-from agi_bridge.evidence.verify.history import StateHistories
+from agi_bridge.evidence.verify.history import LETTERS, bad_step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from agi_bridge.consent import EventType, Row
+    from agi_bridge.consent import Row
+    from agi_bridge.evidence.verify.contents import Contents
+    from agi_bridge.evidence.verify.record_store import RecordFacts, RecordStore
     from agi_bridge.evidence.verify.report import Findings
 
-COMMITMENTS: Final = {
-    f"{name}_c": (name, name)
-    for name in sorted({each for kind in EVENT_TYPES.values() for each in commitments(kind)})
+AGREEMENTS: Final[Mapping[str, str]] = {
+    "no_disclosure": "no disclosure was played to its end before it",
+    "dialogue_disordered": "the entries of its dialogue are not in order",
+    "language_differs": "a prompt was in another language than the disclosure",
+    "no_number": "no number was keyed after the disclosure",
+    "not_read_back": "the number was not read back whole",
+    "not_asked": "the question was not heard before it was answered",
+    "no_key": "nobody pressed 1",
+    "key_after_number": "a key was pressed after the number",
 }
-"""The commitments in a body: the field's name in the HMAC, and the personal value it is made of."""
+"""What keeps an agreement from being one, by the codes of `consent.acts`."""
 
 _COLUMNS: Final = ("ledger_id", "seq", "consent_id", "type", "at")
-_TYPES: Final[Mapping[str, EventType]] = {kind.value: kind for kind in (*State, *Act)}
+_CALL: Final = (
+    "brand", "legal_name", "purpose", "line_id", "attestation", "caller_id_trust",
+    "disclosure_sha256",
+)  # fmt: skip
+"""The facts of a call that rules between records need."""
+_BEFORE_AGREEMENT: Final = frozenset({State.DISCLOSED.value, State.ENTERED.value})
+_READ_AHEAD: Final = 4096
+"""Bodies that are kept as they were read: what they name is fetched before they are checked."""
+_TAG: Final = re.compile("[0-9a-f]{32}")
+_OF_CHAINS: Final = frozenset({Act.OPENED.value, Act.CLOCK.value, Act.WITNESSED.value})
 
 
 def _refuse(_: str) -> NoReturn:
@@ -49,137 +62,195 @@ _DECODER: Final = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 class EventChecker:
     """Checks the events of each chain in order and notes their faults.
 
-    It remembers the history of every consent: an event may come years after the one before it.
+    Args:
+        findings: where faults are noted.
+        records: where the facts of records are kept.
+        contents: judges the texts and recordings that events name; None to leave them out.
     """
 
-    __slots__ = ("_disclosed", "_disclosures", "_findings", "_histories")
+    __slots__ = ("_contents", "_findings", "_records")
 
     def __init__(
         self,
         findings: Findings,
-        *,
-        disclosures: Mapping[str, str] | None,
-        unknown_before: bool,
+        records: RecordStore,
+        contents: Contents | None = None,
     ) -> None:
-        """Start without any history.
-
-        Args:
-            findings: where faults are noted.
-            disclosures: the texts by SHA-256; None if they are not available and not checked.
-            unknown_before: events before the first are left out, so a history may start anywhere.
-        """
         self._findings = findings
-        self._disclosures = disclosures
-        self._histories = StateHistories(unknown_before=unknown_before)
-        self._disclosed: set[str] = set()
-        for sha256, text in (disclosures or {}).items():
-            if text_sha256(text) != sha256:
-                what = f"the text of the disclosure {sha256[:16]} was changed"
-                findings.add("integrity", "text_changed", what)
+        self._records = records
+        self._contents = contents
 
-    def check(self, row: Row, personal: Mapping[str, str] | None) -> None:
-        """Check one event; `personal` is what the vault holds for its consent, if anything."""
-        facts = _facts(row.body)
-        if facts is None:
+    def check(self, row: Row) -> dict[str, Any] | None:
+        """Check one event; returns its body if the body is valid."""
+        body = read_body(row.body)
+        if body is None:
             self._add(row, "body_not_canonical", "its body is not canonical JSON")
-            return
-        differ = [name for name in _COLUMNS if facts.get(name) != getattr(row, name)]
+            return None
+        differ = [name for name in _COLUMNS if body.get(name) != getattr(row, name)]
         if differ:
             what = f"its body and its columns differ: {', '.join(differ)}"
             self._add(row, "columns_differ", what)
-            return
-        kind = _TYPES.get(row.type)
-        if row.seq == 1 or kind is Act.OPENED:
-            self._opening(row, facts)
-        elif kind is None:
-            self._add(row, "unknown_type", "its type is unknown")
-        elif type(kind) is State:
-            self._state(row, kind, facts)
-        if personal:
-            self._commitments(row, facts, personal)
+            return None
+        wrong = _wrong_fields(row.type, row.body)
+        if wrong:
+            what = f"its body is not valid: {', '.join(sorted(wrong))}"
+            self._add(row, "body_invalid", what)
+            return None
+        self._opening(row, body)
+        self._count(row, body)
+        if row.type == State.DISCLOSED and body["complete"] != _is_complete(body):
+            what = "what it says of its disclosure being complete is not what its figures say"
+            self._add(row, "disclosure_incomplete", what)
+        if self._contents is not None:
+            self._contents.check(row, body)
+        return body
 
-    def finish(self) -> None:
-        """Note the faults that can only be seen once all events are read."""
-        self._histories.finish(self._findings)
+    def remember(self, row: Row) -> None:
+        """Take over the facts of an event that was verified earlier."""
+        body = read_body(row.body)
+        if body is not None and not _wrong_fields(row.type, row.body):
+            self._count(row, body)
 
     def _add(self, row: Row, code: str, what: str) -> None:
         self._findings.add("integrity", code, what, row.ledger_id, row.seq)
 
-    def _opening(self, row: Row, facts: Mapping[str, Any]) -> None:
+    def _opening(self, row: Row, body: Mapping[str, Any]) -> None:
         if row.type != Act.OPENED:
-            self._add(row, "opening_missing", "the chain does not start with an opened event")
+            if row.seq == 1:
+                self._add(row, "opening_missing", "the chain does not start with an opened event")
         elif row.seq != 1:
             self._add(row, "opened_twice", "it opens the chain a second time")
-        elif not _belongs(facts.get("public_key"), row.ledger_id):
+        elif ledger_id_of(base64.b64decode(body["public_key"])) != row.ledger_id:
             self._add(row, "foreign_public_key", "its public key is not this chain's")
 
-    def _state(self, row: Row, kind: State, facts: Mapping[str, Any]) -> None:
-        self._histories.add(row.ledger_id, row.seq, row.consent_id, kind)
-        if kind is State.DISCLOSED:
-            self._disclosure(row, facts)
-        elif kind is State.CONFIRMED:
-            if row.consent_id not in self._disclosed:
-                what = "confirmed, but no disclosure was played to its end before"
-                self._add(row, "no_disclosure", what)
-            if "number_c" not in facts:
-                self._add(row, "no_number", "confirmed, but without a commitment to a number")
-            self._disclosed.discard(row.consent_id)
+    def _count(self, row: Row, body: dict[str, Any]) -> None:
+        """Add the event to the facts of its record, and of the records that it names."""
+        facts = self._records.facts(row.consent_id)
+        place = [row.ledger_id, row.seq]
+        facts.first = facts.first or place
+        self._tags(row, body, facts, place)
+        for name, value in body.items():
+            if name.endswith("_c"):
+                bound = facts.bound.setdefault(name.removesuffix("_c"), {})
+                bound[row.ledger_id] = [value, row.seq]
+        if row.type in LETTERS:
+            self._state(row, body, facts, place)
+        else:
+            self._act(row, body, facts, place)
 
-    def _disclosure(self, row: Row, facts: Mapping[str, Any]) -> None:
-        if _complete(facts):
-            self._disclosed.add(row.consent_id)
-        elif facts.get("complete") is not False:
-            what = "it says that its disclosure was complete, but its figures do not"
-            self._add(row, "disclosure_incomplete", what)
-        texts = self._disclosures
-        if texts is not None and facts.get("disclosure_sha256") not in texts:
-            what = "the text of its disclosure is missing"
-            self._findings.add("completeness", "text_missing", what, row.ledger_id, row.seq)
+    def _tags(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
+        """Hold the tags against the records that the event names; keep the person's for later."""
+        tags = _tags(row.tags)
+        if tags is None:
+            self._add(row, "tags_invalid", "its tags are not a sorted list of tags")
+            return
+        named = {
+            tag(each.encode(), row.ledger_id, row.seq)
+            for each in named_records(row.consent_id, body)
+        }
+        rest = [each for each in tags if each not in named]
+        if len(rest) > 1 or not named.issubset(tags):
+            self._add(row, "tags_wrong", "its tags are not those of the records that it names")
+        elif row.type not in _OF_CHAINS:
+            facts.tags.append([*place, rest[0] if rest else ""])
 
-    def _commitments(self, row: Row, facts: Mapping[str, Any], personal: Mapping[str, str]) -> None:
-        for name, (field, key) in COMMITMENTS.items():
-            # Without salt or value it can no longer be checked: they were erased.
-            if (
-                name in facts
-                and key in personal
-                and "salt" in personal
-                and facts[name] != _commitment(personal["salt"], field, personal[key])
-            ):
-                what = f"its {name} does not match the {key} in the vault"
-                self._add(row, "commitment_mismatch", what)
+    def _state(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
+        history = facts.states.get(row.ledger_id, "")
+        letter = LETTERS[row.type]
+        wrong = bad_step(history, letter)
+        if wrong is not None and not facts.bad_step:
+            facts.bad_step = [*place, wrong]
+        facts.states[row.ledger_id] = history + letter
+        if row.type in {State.DISCLOSED, State.RETURNED}:
+            facts.call = {name: body[name] for name in _CALL if name in body}
+        if row.type == State.ENTERED:
+            facts.call["ani_match"] = body["ani_match"]
+        if row.type in _BEFORE_AGREEMENT:
+            facts.dialogue.append([row.type, body])
+        elif row.type == State.CONFIRMED:
+            told = [(kind, each) for kind, each in facts.dialogue]
+            for code in agreement_faults([*told, (row.type, body)]):
+                self._add(row, code, f"confirmed, but {AGREEMENTS[code]}")
+            facts.agreed = [*place, row.type, body["written"]]
+            facts.needs_reply = "confirm_by_reply" in body
+        elif row.type == State.RETURNED:
+            facts.agreed = [*place, row.type, body["written"]]
+            facts.relies_on = body["consent"]
+        elif row.type == State.REVOKED:
+            facts.revoked = [*place, body["revocation"], body["written"]]
+            self._records.facts(body["revocation"]).ended += 1
+        if row.type not in _BEFORE_AGREEMENT:
+            facts.dialogue = []
+
+    def _act(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
+        if row.type == Act.ERASED:
+            facts.erased = sorted({*facts.erased, *body["fields"]})
+        elif row.type == Act.LIFTED:
+            facts.lifts.append([*place, body["revocation"], body["brand"], body["consent"]])
+        elif row.type == Act.REPLIED:
+            facts.replied = True
+        elif row.type == Act.RESTRICTED:
+            facts.restricted = body["until"]
+        elif row.type == Act.REVOCATION:
+            if facts.requests:
+                self._add(row, "revocation_repeated", "it is a second revocation of the same id")
+            facts.requests = {name: body[name] for name in ("scope", "brand", "seller", "consents")}
 
 
-def _facts(body: str) -> dict[str, Any] | None:
-    """The body's fields; None if it is not canonical JSON."""
+def named_ids(row: Row) -> set[str]:
+    """The ids of the records that an event names; only its own if the body cannot be read."""
+    return named_records(row.consent_id, read_body(row.body) or {})
+
+
+def named_contents(row: Row) -> Iterator[tuple[str, bool]]:
+    """The SHA-256 of every text (True) and recording (False) that a valid event names."""
+    body = read_body(row.body)
+    if body is None or _wrong_fields(row.type, row.body):
+        return
+    for name in ("disclosure_sha256", "first_text_sha256", "config_sha256"):
+        if name in body:
+            yield body[name], True
+    if "audio_sha256" in body:
+        yield body["audio_sha256"], False
+    for entry in body.get("dialogue", ()):
+        if entry[0] == "play":
+            yield entry[4], True
+            yield entry[5], False
+
+
+@lru_cache(maxsize=_READ_AHEAD)
+def _wrong_fields(type_: str, text: str) -> tuple[str, ...]:
+    """The fields that are wrong in a body that can be read."""
+    return tuple(schema_faults(type_, read_body(text) or {}))
+
+
+@lru_cache(maxsize=_READ_AHEAD)
+def read_body(text: str) -> dict[str, Any] | None:
+    """The fields of a body, not to be changed; None if it is not canonical JSON."""
     try:
-        facts, _ = _DECODER.raw_decode(body)
+        body, _ = _DECODER.raw_decode(text)
         # Trailing text, duplicate keys and spaces all differ from the body written again.
-        return facts if type(facts) is dict and canonical(facts) == body else None
+        return body if type(body) is dict and canonical(body) == text else None
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _belongs(public_key: object, ledger_id: str) -> bool:
+def _is_complete(body: Mapping[str, Any]) -> bool:
+    samples: int = body["samples"]
+    endpos: int = body["endpos"]
+    return 0 < samples <= endpos
+
+
+def _tags(text: str) -> list[str] | None:
+    """Tags as they are stored; None if the text is not a sorted list of different tags."""
     try:
-        raw = base64.b64decode(public_key, validate=True) if isinstance(public_key, str) else b""
-    except ValueError:
-        return False
-    return ledger_id_of(raw) == ledger_id
-
-
-def _complete(facts: Mapping[str, Any]) -> bool:
-    samples, endpos = facts.get("samples"), facts.get("endpos")
-    return (
-        facts.get("complete") is True
-        and type(samples) is int
-        and type(endpos) is int
-        and endpos >= samples > 0
-    )
-
-
-def _commitment(salt: str, field: str, value: str) -> str | None:
-    """The commitment to a value; None if the salt is not hexadecimal."""
-    try:
-        return commitment(bytes.fromhex(salt), field, value)
-    except ValueError:
+        tags = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
         return None
+    if type(tags) is not list or not all(_is_tag(each) for each in tags):
+        return None
+    return tags if canonical(sorted(set(tags))) == text else None  # type: ignore[arg-type]
+
+
+def _is_tag(value: object) -> bool:
+    return isinstance(value, str) and _TAG.fullmatch(value) is not None

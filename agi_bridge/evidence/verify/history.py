@@ -1,4 +1,4 @@
-"""The history of states of every consent, checked against the table of valid transitions.
+"""The history of states of a consent, checked against the table of valid transitions.
 
 Several bridges may write one consent's events, each into its own chain: one takes the agreement,
 another sends what the first could not, a third takes the revocation. Within a chain the order is
@@ -8,22 +8,23 @@ interleaved into one that the table allows.
 
 from __future__ import annotations
 
-from itertools import combinations
 from math import prod
-from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.consent import FOLLOWS, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from agi_bridge.evidence.verify.report import Findings
+LETTERS: Final[Mapping[str, str]] = {
+    state.value: chr(ord("a") + n) for n, state in enumerate(State)
+}
+"""A letter for each state: a history is a short text."""
 
-_LETTER: Final[Mapping[State, str]] = {state: chr(ord("a") + n) for n, state in enumerate(State)}
+_NAMES: Final = {letter: state for state, letter in LETTERS.items()}
 _BEGIN: Final = ""
 _VALID: Final = frozenset(
-    (_LETTER[before] if before is not None else _BEGIN, _LETTER[after])
+    (LETTERS[before] if before is not None else _BEGIN, LETTERS[after])
     for before, afters in FOLLOWS.items()
     for after in afters
 )
@@ -32,55 +33,21 @@ _MAX_INTERLEAVINGS: Final = 100_000
 """Most interleavings that are tried; no real call comes near."""
 
 
-class StateHistories:
-    """The states of each consent, one letter each; takes about 200 bytes a consent."""
-
-    __slots__ = ("_broken", "_chains", "_unknown_before")
-
-    def __init__(self, *, unknown_before: bool) -> None:
-        """`unknown_before`: earlier events are left out, so a history may start in any state."""
-        self._unknown_before = unknown_before
-        self._chains: dict[str, dict[str, str]] = {}
-        self._broken: list[tuple[str, int, str, str]] = []
-
-    def add(self, ledger_id: str, seq: int, consent_id: str, state: State) -> None:
-        """Add the next state of a consent in one chain."""
-        chain = self._chains.setdefault(ledger_id, {})
-        history = chain.get(consent_id, _BEGIN)
-        letter = _LETTER[state]
-        if (history[-1:], letter) not in _VALID and (history or not self._unknown_before):
-            before = next((kind for kind in State if _LETTER[kind] == history[-1:]), "nothing")
-            self._broken.append((ledger_id, seq, consent_id, f"{state} may not follow {before}"))
-        chain[consent_id] = intern(history + letter)
-
-    def finish(self, findings: Findings) -> None:
-        """Note the histories that are not valid, once all states are added."""
-        shared = self._shared()
-        for ledger_id, seq, consent_id, what in self._broken:
-            if consent_id not in shared:
-                findings.add("integrity", "illegal_transition", what, ledger_id, seq)
-        for consent_id in sorted(shared):
-            parts = {
-                ledger_id: chain[consent_id]
-                for ledger_id, chain in self._chains.items()
-                if consent_id in chain
-            }
-            if not self._valid(tuple(parts.values())):
-                what = f"{len(parts)} chains contradict each other about the consent {consent_id}"
-                findings.add("integrity", "conflicting_histories", what, next(iter(parts)))
-
-    def _shared(self) -> set[str]:
-        """The consents with events in several chains."""
-        pairs = combinations(self._chains.values(), 2)
-        return {consent_id for one, other in pairs for consent_id in one.keys() & other.keys()}
-
-    def _valid(self, parts: tuple[str, ...]) -> bool:
-        begins = {_BEGIN, *_LETTER.values()} if self._unknown_before else {_BEGIN}
-        return prod(map(len, parts)) < _MAX_INTERLEAVINGS and _can_interleave(parts, begins)
+def bad_step(history: str, letter: str) -> str | None:
+    """What is wrong with a state after a history in the same chain; None if nothing is."""
+    before = history[-1:]
+    if (before, letter) in _VALID:
+        return None
+    return f"{_NAMES[letter]} may not follow {_NAMES.get(before, 'nothing')}"
 
 
-def _can_interleave(parts: tuple[str, ...], begins: Iterable[str]) -> bool:
-    """Whether the parts, each in its own order, can be interleaved into a valid history."""
+def can_interleave(parts: Collection[str]) -> bool:
+    """Whether a consent's histories in several chains can be one valid history."""
+    given = tuple(parts)
+    return prod(map(len, given)) < _MAX_INTERLEAVINGS and _interleaved(given, {_BEGIN})
+
+
+def _interleaved(parts: tuple[str, ...], begins: Iterable[str]) -> bool:
     # The rest depends only on the place reached in each part and on the letter before.
     reached = {((0,) * len(parts), begin) for begin in begins}
     for _ in range(sum(map(len, parts))):

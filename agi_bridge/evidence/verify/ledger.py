@@ -1,38 +1,47 @@
-"""Verification of a whole ledger: every event, commitment, text, recording and revocation.
+"""Verification of a whole ledger: events, values, texts, recordings, and the index beside them.
 
 Reads through a `LedgerReader`, so it knows no database. An export is verified by `evidence.export`.
+
+The tables beside the events are an index, and whoever may write to the database may change them.
+So they are computed again from the events and the sealed values: whose number a row is found by,
+which revocations are in force, which of them a consent has lifted.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from agi_bridge.consent import AGREED, Act, BadCheckpoint, State, VaultDamaged, text_sha256
+from agi_bridge.consent import BadCheckpoint, BadStamp, State
+from agi_bridge.consent.signing import Stamp
+from agi_bridge.evidence.verify.contents import Contents
+from agi_bridge.evidence.verify.event import named_contents, named_ids
+from agi_bridge.evidence.verify.record import name_key, scope_key
 from agi_bridge.evidence.verify.report import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from agi_bridge.consent import Chain, Row
+    from cryptography.x509 import Certificate
+
+    from agi_bridge.consent import Chain, Row, StoredValues
     from agi_bridge.consent.signing import Checkpoint
+    from agi_bridge.evidence.verify.record_store import RecordFacts
     from agi_bridge.evidence.verify.report import Report
+    from agi_bridge.evidence.verify.time import Resume
 
-_PAGE: Final = 5000
-"""Events read at once. Memory holds one page, and the states of every consent."""
-_BINDING: Final = frozenset({*AGREED, Act.REVOCATION, Act.MESSAGE})
-"""The types of events with a commitment to a number or a customer."""
-
-
-class _Text(Protocol):
-    @property
-    def text(self) -> str: ...
+PAGE: Final = 2000
+"""Events read at once."""
+_ROUNDS: Final = 10
+"""How often a ledger in service is read again for what was stored meanwhile."""
 
 
 class LedgerReader(Protocol):
     """What verification reads of a ledger; `consent.ledger.Ledger` is one."""
+
+    @property
+    def ledger_id(self) -> str:
+        """The chain of the keys that the ledger was opened with."""
 
     async def chains(self) -> Sequence[Chain]:
         """Every chain with its head."""
@@ -40,139 +49,282 @@ class LedgerReader(Protocol):
     async def checkpoints(self) -> Sequence[Checkpoint]:
         """The ledger's own copies of its checkpoints. BadCheckpoint if one cannot be read."""
 
+    async def stamps(self) -> Sequence[bytes]:
+        """The time stamps of checkpoints."""
+
     async def rows(self, ledger_id: str, *, first: int, last: int) -> Sequence[Row]:
         """The events of a chain from number `first` to `last`, in order."""
 
-    async def rows_of(self, consent_id: str) -> Sequence[Row]:
-        """The events of one record, in the order they were stored."""
+    async def rows_of_all(self, ids: Collection[str]) -> Sequence[Row]:
+        """The events of some records, of each chain in order."""
 
-    async def personal_data(self, consent_id: str) -> dict[str, str] | None:
-        """The personal data of a record; None if it has none. VaultDamaged if it was changed."""
+    async def stored_values(
+        self, *, after: str = "", only: Collection[str] | None = None
+    ) -> Sequence[StoredValues]:
+        """A page of the rows of personal data after an id, or those of some records."""
 
-    async def disclosure(self, sha256: str) -> _Text | None:
-        """The text of a disclosure by its SHA-256."""
+    async def text(self, sha256: str) -> str | None:
+        """A text by its SHA-256."""
 
     async def audio(self, sha256: str) -> bytes | None:
         """A recording by its SHA-256."""
 
     async def suppressions(self) -> Mapping[str, tuple[str, str]]:
-        """The index of revocations by id."""
+        """The index of revocations: the number's keyed hash and the scope, by revocation."""
+
+    async def liftings(self) -> Collection[tuple[str, str]]:
+        """The index of what consents have lifted: revocation and brand."""
 
 
 async def verify_ledger(
     ledger: LedgerReader,
     elsewhere: Sequence[Checkpoint] = (),
+    *,
     trusted: Collection[str] | None = None,
-) -> Report:
+    roots: Sequence[Certificate] | None = None,
+    since: Sequence[Resume] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Report, list[Resume]]:
     """Replay every chain of a ledger.
 
     Args:
         ledger: the ledger.
         elsewhere: checkpoints that were kept outside the database.
-        trusted: the ids of the chains that are the business's; None trusts any.
+        trusted: the ids of chains that are the business's, besides the one of the ledger's own
+            keys. None: the others hold for whoever has their keys.
+        roots: root certificates of time stamping authorities; None takes stamps as they are.
+        since: where an earlier verification got to: what stands before is not read again.
+        progress: is told how many events are read, and of how many.
+
+    Returns:
+        The report, and where a later verification may go on.
 
     Raises:
         LedgerUnavailable: the database failed.
         KeyMissing: personal data is sealed with a key that is not available.
     """
-    contents = _Contents(ledger)
-    kept: Sequence[Checkpoint] = ()
+    run = _Run(ledger, elsewhere, trusted, roots, since=since, progress=progress)
     try:
-        kept = await ledger.checkpoints()
-    except BadCheckpoint as error:
-        what = f"the database's copy of a checkpoint: {error}"
-        contents.findings.add("anchored", "checkpoint_malformed", what)
-    verifier = Verifier([*kept, *elsewhere], disclosures=contents.texts, trusted=trusted)
-    for chain in await ledger.chains():
-        for first in range(1, chain.seq + 1, _PAGE):
-            last = min(first + _PAGE - 1, chain.seq)
-            rows = await ledger.rows(chain.ledger_id, first=first, last=last)
-            verifier.read(rows, await contents.check(rows))
-    await contents.finish()
-    report = verifier.report()
-    contents.findings.merge(report)
-    return contents.findings.report(
-        "the ledger", **{name: verdict.text for name, verdict in report.verdicts}
-    )
+        await run.read()
+        return run.report(), run.verifier.resume()
+    finally:
+        run.verifier.close()
 
 
-class _Contents:
-    """Checks what the ledger stores apart from the events: texts, recordings, personal data."""
+class _Run:
+    """One verification."""
 
-    def __init__(self, ledger: LedgerReader) -> None:
-        self.findings = Findings()
-        self.texts: dict[str, str] = {}
+    def __init__(
+        self,
+        ledger: LedgerReader,
+        elsewhere: Sequence[Checkpoint],
+        trusted: Collection[str] | None,
+        roots: Sequence[Certificate] | None,
+        *,
+        since: Sequence[Resume],
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
         self._ledger = ledger
-        self._recordings: set[str] = set()
-        self._gone: dict[str, Row] = {}
+        self._elsewhere = elsewhere
+        self._trusted = None if trusted is None else {*trusted, ledger.ledger_id}
+        self._roots = roots
+        self._since = {each.ledger_id: each for each in since}
+        self._progress = progress or (lambda _done, _of: None)
+        self._texts: dict[str, str | None] = {}
+        self._recordings: dict[str, bytes | None] = {}
+        self._fetched: set[str] = set()
+        self._known: set[str] = set()
+        self._reached: dict[str, int] = {}
+        self.verifier: Verifier
 
-    async def check(self, rows: Sequence[Row]) -> dict[str, dict[str, str]]:
-        """Check what belongs to some events; returns the personal data of their consents."""
-        for row in rows:
-            if row.type == State.DISCLOSED:
-                await self._check_disclosure(row)
-        # All at once: the ledger's thread then goes from one to the next without waiting for us.
-        binding = [row for row in rows if row.type in _BINDING]
-        opened = await asyncio.gather(*map(self._open, binding))
-        for row, known in zip(binding, opened, strict=True):
-            if known is None:
-                self._gone[row.consent_id] = row
-            elif row.type == Act.REVOCATION:
-                await self._check_revocation(row)
-        for row in rows:
-            if _explains(row):
-                self._gone.pop(row.consent_id, None)
-        return {row.consent_id: known or {} for row, known in zip(binding, opened, strict=True)}
+    async def read(self) -> None:
+        findings = Findings()
+        kept = await self._kept(findings)
+        self.verifier = Verifier(
+            [*kept, *self._elsewhere],
+            elsewhere=self._elsewhere,
+            stamps=await self._stamps(findings),
+            roots=self._roots,
+            contents=Contents(findings, self._texts.get, self._take_recording),
+            trusted=self._trusted,
+            own={self._ledger.ledger_id},
+            whole=True,
+            findings=findings,
+        )
+        for each in self._since.values():
+            self.verifier.go_on(each)
+            self._reached[each.ledger_id] = each.seq
+        touched = await self._read_new()
+        await self._take_values(None if not self._since else touched)
+        for _ in range(_ROUNDS):  # what a ledger in service has stored meanwhile
+            touched = await self._read_new()
+            if not touched:
+                break
+            await self._take_values(touched)
+        await self._check_revocations()
+        self.verifier.finish()
 
-    async def finish(self) -> None:
-        """Once all is read: report personal data that is gone without an erasure."""
-        for consent_id, row in self._gone.items():
-            # The erasure may be in another chain, or newer than what was read.
-            if not any(map(_explains, await self._ledger.rows_of(consent_id))):
-                self._add(
-                    "completeness",
-                    "personal_data_missing",
-                    "its personal data is missing, but no erasure is on record",
-                    row,
-                )
+    def report(self) -> Report:
+        return self.verifier.report("the ledger")
 
-    async def _check_revocation(self, row: Row) -> None:
-        """Report a revocation that was removed from the list that agreements are checked with."""
-        if row.consent_id not in await self._ledger.suppressions():
-            what = "the revoked number may be texted again, but nobody agreed since"
-            self._add("completeness", "revocation_missing", what, row)
-
-    async def _open(self, row: Row) -> dict[str, str] | None:
+    async def _kept(self, findings: Findings) -> Sequence[Checkpoint]:
         try:
-            return await self._ledger.personal_data(row.consent_id)
-        except VaultDamaged as error:
-            self._add("integrity", "personal_data_damaged", str(error), row)
-            return {}
+            return await self._ledger.checkpoints()
+        except BadCheckpoint as error:
+            what = f"the database's copy of a checkpoint: {error}"
+            findings.add("anchored", "checkpoint_malformed", what)
+            return ()
 
-    async def _check_disclosure(self, row: Row) -> None:
-        try:
-            facts = row.fields
-        except ValueError:  # the verifier reports it
+    async def _stamps(self, findings: Findings) -> list[Stamp]:
+        found = []
+        for der in await self._ledger.stamps():
+            try:
+                found.append(Stamp.parse(der))
+            except BadStamp as error:
+                findings.add("integrity", "stamp_changed", f"a time stamp that is kept {error}")
+        return found
+
+    async def _read_new(self) -> set[str]:
+        """Read the events that are not read yet; the ids of their records."""
+        touched: set[str] = set()
+        chains = await self._ledger.chains()
+        total = sum(chain.seq for chain in chains)
+        for chain in chains:
+            begin = self._reached.get(chain.ledger_id, 0) + 1
+            for first in range(begin, chain.seq + 1, PAGE):
+                last = min(first + PAGE - 1, chain.seq)
+                rows = await self._ledger.rows(chain.ledger_id, first=first, last=last)
+                await self._fetch_contents(rows)
+                if self._since:
+                    await self._remember(rows)
+                self.verifier.read(rows)
+                touched.update(row.consent_id for row in rows)
+                self._reached[chain.ledger_id] = last
+                self._progress(sum(self._reached.values()), total)
+        return touched
+
+    async def _remember(self, rows: Sequence[Row]) -> None:
+        """Take over what earlier events said of the records that these are about."""
+        ids = {each for row in rows for each in named_ids(row)} - self._known
+        self._known |= ids
+        if ids:
+            earlier = await self._ledger.rows_of_all(ids)
+            others = {
+                each for row in earlier for each in named_ids(row)
+            } - self._known  # the consent that an earlier `returned` relied on, and the like
+            self._known |= others
+            if others:
+                earlier = [*earlier, *await self._ledger.rows_of_all(others)]
+            self.verifier.remember(
+                row
+                for row in earlier
+                if row.seq <= self._since[row.ledger_id].seq
+                if row.ledger_id in self._since
+            )
+
+    async def _fetch_contents(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            for sha256, is_text in named_contents(row):
+                if sha256 in self._fetched:
+                    continue
+                self._fetched.add(sha256)
+                if is_text:
+                    self._texts[sha256] = await self._ledger.text(sha256)
+                else:
+                    self._recordings[sha256] = await self._ledger.audio(sha256)
+
+    def _take_recording(self, sha256: str) -> bytes | None:
+        return self._recordings.pop(sha256, None)
+
+    async def _take_values(self, only: Collection[str] | None) -> None:
+        """Take the personal values of all records, or of some."""
+        if only is not None:
+            ids = sorted(only)
+            for first in range(0, len(ids), PAGE):
+                some = ids[first : first + PAGE]
+                for record in some:
+                    self.verifier.records.forget_values(record)
+                for row in await self._ledger.stored_values(only=some):
+                    self._take(row)
             return
-        text, recording = facts.get("disclosure_sha256"), facts.get("audio_sha256")
-        if isinstance(text, str) and text not in self.texts:
-            kept = await self._ledger.disclosure(text)
-            if kept is not None:
-                self.texts[text] = kept.text
-                if text_sha256(kept.text) != text:
-                    what = f"the text {text[:16]} was changed"
-                    self.findings.add("integrity", "text_changed", what)
-        if isinstance(recording, str) and recording not in self._recordings:
-            self._recordings.add(recording)
-            wav = await self._ledger.audio(recording)
-            if wav is not None and hashlib.sha256(wav).hexdigest() != recording:
-                what = f"the recording {recording[:16]} was changed"
-                self.findings.add("integrity", "recording_changed", what)
+        after = ""
+        while page := await self._ledger.stored_values(after=after):
+            for row in page:
+                self._take(row)
+            after = page[-1].record
 
-    def _add(self, verdict: str, code: str, what: str, row: Row) -> None:
-        self.findings.add(verdict, code, what, row.ledger_id, row.seq)
+    def _take(self, row: StoredValues) -> None:
+        findings = self.verifier.findings
+        if row.values is None:
+            findings.add("integrity", "personal_data_damaged", row.damage or "")
+            self.verifier.records.excuse(row.record)
+            return
+        self.verifier.open(row.record, row.values)
+        self.verifier.records.note_lookup(row.record, row.number_lookup)
+        facts = self.verifier.records.known(row.record)
+        if facts is not None and facts.first:
+            differ = [name for name, fits in _columns(row, facts) if not fits]
+            if differ:
+                what = f"its row of personal data was changed: {', '.join(differ)}"
+                findings.add("integrity", "index_changed", what, *facts.first)
+
+    async def _check_revocations(self) -> None:
+        """Hold the index of revocations against the events that it is made of."""
+        findings, records = self.verifier.findings, self.verifier.records
+        suppressed = dict(await self._ledger.suppressions())
+        lifted = set(await self._ledger.liftings())
+        for record, facts in records.all():
+            for lift in facts.lifts:
+                key = (lift[2], name_key(lift[3]))
+                if key in lifted:
+                    lifted.discard(key)
+                else:
+                    what = "the index lacks that a revocation was lifted"
+                    findings.add("integrity", "lifting_missing", what, *lift[:2])
+            if not facts.requests:
+                continue
+            found = suppressed.pop(record, None)
+            if found is None:
+                what = "the revoked number may be texted again, but nobody agreed since"
+                findings.add("completeness", "revocation_undone", what, *facts.first)
+            elif not self._is_suppressed(record, facts, found):
+                what = "the index has another number or scope for it"
+                findings.add("integrity", "suppression_changed", what, *facts.first)
+        if self._since:
+            return  # the others belong to events that were not read
+        for record in suppressed:
+            what = f"the index has a revocation {record} that is not on record"
+            findings.add("integrity", "suppression_unfounded", what)
+        for record, _ in sorted(lifted):
+            what = f"the revocation {record} was lifted in the index, but nobody agreed since"
+            findings.add("completeness", "revocation_undone", what)
+
+    def _is_suppressed(self, record: str, facts: RecordFacts, found: tuple[str, str]) -> bool:
+        number, scope = found
+        expected = self.verifier.records.lookup(record)
+        return scope == scope_key(facts.requests) and expected in {None, number}
 
 
-def _explains(row: Row) -> bool:
-    """Whether the event explains that its consent has no personal data."""
-    return row.type == State.DECLINED or (row.type == Act.ERASED and '"fields":["*"]' in row.body)
+def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:
+    """The columns of a row of personal data, and whether each is what events and values say."""
+    kind, call = _kind(facts), facts.call
+    of_call = kind in {"consent", "returned"}
+    until: Any = facts.restricted or None
+    columns = [
+        ("kind", row.kind == kind),
+        ("line_id", row.line_id == (call.get("line_id") if of_call else None)),
+        ("brand", row.brand == (name_key(call.get("brand", "")) if of_call else None)),
+        ("number_hmac", row.number_hmac == row.number_lookup),
+        ("restricted_until", row.restricted_until == until),
+    ]
+    if row.caller_lookup is not None:
+        columns.append(("caller_hmac", row.caller_hmac == row.caller_lookup))
+    return columns
+
+
+def _kind(facts: RecordFacts) -> str:
+    if facts.requests:
+        return "revocation"
+    if facts.agreed:
+        return "returned" if facts.agreed[2] == State.RETURNED else "consent"
+    return "message"

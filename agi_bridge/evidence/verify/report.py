@@ -1,26 +1,40 @@
-"""The report of a verification: three verdicts, their faults, and the chains they are about.
+"""The report of a verification: four verdicts, their faults, and the chains they are about.
 
 Data only: what to check is in the modules beside this one, `cli` prints reports.
+
+A verdict has one of three values. `fails`: something is wrong. `holds`: nothing is, and nothing had
+to be taken on trust. `trusting`: nothing is wrong, but it holds only for a person who trusts what
+its text names: a key that nobody vouched for, or a clock that no witness confirms.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 QUESTIONS: Final[Mapping[str, str]] = {
-    "integrity": "Every event is as it was written, and each follows from the one before it.",
+    "integrity": "Every event is as it was written, follows from the one before it, and was valid.",
     "anchored": "Checkpoints signed with the business’s own key confirm the events.",
-    "completeness": "No event is missing between the first and the last.",
+    "completeness": "No event of the records is missing, and no text, recording or value.",
+    "time": "Time stamps of an authority outside confirm when the events were written.",
 }
 """What each verdict states when it holds, by the verdict's published name."""
 VERDICTS: Final = tuple(QUESTIONS)
 """The published names of the verdicts."""
 MAX_FAULTS: Final = 100
 """How many faults a verdict keeps. All are counted: a rebuilt chain has one for every event."""
+
+
+class Value(StrEnum):
+    """The value of a verdict."""
+
+    HOLDS = "holds"
+    TRUSTING = "trusting"
+    FAILS = "fails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,7 @@ class Fault:
 class Verdict:
     """The answer to one question."""
 
-    ok: bool
+    value: Value
     text: str
     """One line for people."""
     faults: tuple[Fault, ...] = ()
@@ -56,42 +70,49 @@ class Verdict:
     count: int = 0
     """How many faults there are in all."""
 
+    @property
+    def ok(self) -> bool:
+        """Whether it holds without trust."""
+        return self.value is Value.HOLDS
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedChain:
-    """The part of one chain that was read."""
+    """What was read of one chain."""
 
     ledger_id: str
-    """The chain's id: the fingerprint of the key that signs it."""
     first: int
-    """The number of the first event that was read."""
+    """The first event read; 0 if none was."""
     last: int
-    """The number of the last event that was read."""
-    hash: str
-    """The chain's hash after the last event, in hexadecimal; empty if a gap leaves it unknown."""
+    head: str
+    """The chain's hash after `last`; empty if a fault leaves it unknown."""
     anchored: int
-    """The last event that a genuine checkpoint confirms; 0 if there is none."""
+    """The newest event that a checkpoint confirms; 0 if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The three verdicts on chains, a ledger or an export.
+    """The verdicts on one ledger or export.
 
     Attributes:
-        subject: what was verified, for people; empty for chains that have no name.
-        parts: the chains, or parts of chains, in the order in which they were read.
+        subject: what was verified.
+        parts: the chains that were read.
+        notes: what the verdicts do not cover, one line each.
     """
 
     subject: str
     integrity: Verdict
     anchored: Verdict
     completeness: Verdict
-    parts: tuple[VerifiedChain, ...] = ()
+    time: Verdict
+    parts: tuple[VerifiedChain, ...]
+    notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether all three verdicts hold."""
-        return all(verdict.ok for _, verdict in self.verdicts)
+    def value(self) -> Value:
+        """The worst value of the four."""
+        values = {verdict.value for _, verdict in self.verdicts}
+        return next(each for each in (Value.FAILS, Value.TRUSTING, Value.HOLDS) if each in values)
 
     @property
     def verdicts(self) -> tuple[tuple[str, Verdict], ...]:
@@ -105,47 +126,37 @@ class Report:
 
     def json(self) -> dict[str, object]:
         """The report as plain values; the keys are published."""
-        verdicts = {name: asdict(verdict) for name, verdict in self.verdicts}
-        return {"ok": self.ok, "subject": self.subject, **verdicts, "chains": self.chains}
+        verdicts = {
+            name: {**asdict(verdict), "ok": verdict.ok, "value": verdict.value.value}
+            for name, verdict in self.verdicts
+        }
+        return {
+            "value": self.value.value,
+            "ok": self.value is Value.HOLDS,
+            "subject": self.subject,
+            **verdicts,
+            "chains": self.chains,
+            "notes": self.notes,
+        }
 
 
 class Findings:
     """Collects the faults of each verdict while a verification runs, and makes its report."""
 
-    __slots__ = ("_counts", "_kept", "_parts")
+    __slots__ = ("_counts", "_kept", "_notes", "_parts", "_trusted")
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[Fault, None]] = {name: {} for name in VERDICTS}
         self._counts = dict.fromkeys(VERDICTS, 0)
+        self._trusted: dict[str, str] = {}
+        self._notes: dict[str, None] = {}
         self._parts: list[VerifiedChain] = []
 
     def add(
         self, verdict: str, code: str, what: str, ledger_id: str = "", seq: int | None = None
     ) -> None:
         """Note one fault of a verdict; a fault that was kept before is not counted again."""
-        self._add(verdict, Fault(code, what, ledger_id, seq))
-
-    def add_chain(self, part: VerifiedChain) -> None:
-        """Note that a chain, or a part of one, was read."""
-        self._parts.append(part)
-
-    def merge(self, report: Report) -> None:
-        """Take over the faults and chains of another report."""
-        for name, verdict in report.verdicts:
-            for fault in verdict.faults:
-                self._add(name, fault)
-            self._counts[name] += verdict.count - len(verdict.faults)  # those it did not keep
-        self._parts.extend(report.parts)
-
-    def report(self, subject: str = "", **texts: str) -> Report:
-        """Make the report. `texts` are what each verdict says if it has no fault."""
-        return Report(
-            subject,
-            **{name: self._verdict(name, texts[name]) for name in VERDICTS},
-            parts=tuple(self._parts),
-        )
-
-    def _add(self, verdict: str, fault: Fault) -> None:
+        fault = Fault(code, what, ledger_id, seq)
         kept = self._kept[verdict]
         if fault in kept:
             return
@@ -153,11 +164,44 @@ class Findings:
         if len(kept) < MAX_FAULTS:
             kept[fault] = None
 
+    def trust(self, verdict: str, text: str) -> None:
+        """Note that a verdict without faults holds only for a person who trusts something."""
+        self._trusted[verdict] = text
+
+    def note(self, text: str) -> None:
+        """Note what the verdicts do not cover."""
+        self._notes[text] = None
+
+    def add_chain(self, part: VerifiedChain) -> None:
+        """Note that a chain, or a part of one, was read."""
+        self._parts.append(part)
+
+    def has(self, verdict: str) -> bool:
+        """Whether a verdict has a fault so far."""
+        return self._counts[verdict] > 0
+
+    def report(self, subject: str, texts: Mapping[str, str]) -> Report:
+        """Make the report. `texts` are what each verdict says if it has no fault."""
+        return Report(
+            subject=subject,
+            **{name: self._verdict(name, texts[name]) for name in VERDICTS},
+            parts=tuple(self._parts),
+            notes=tuple(self._notes),
+        )
+
     def _verdict(self, name: str, text: str) -> Verdict:
         count = self._counts[name]
         if count:
-            text = counted(count, "fault")
-        return Verdict(not count, text, tuple(self._kept[name]), count)
+            faults = tuple(self._kept[name])
+            told = _contradicted(faults[0]) if name == "time" else counted(count, "fault")
+            return Verdict(Value.FAILS, told, faults, count)
+        if name in self._trusted:
+            return Verdict(Value.TRUSTING, self._trusted[name])
+        return Verdict(Value.HOLDS, text)
+
+
+def _contradicted(fault: Fault) -> str:
+    return "contradicted" if fault.seq is None else f"contradicted at event {fault.seq:,}"
 
 
 def counted(number: int, noun: str) -> str:

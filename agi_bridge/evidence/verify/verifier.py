@@ -1,12 +1,12 @@
 """The verifier: replays chains of events and reports what holds, as an outsider would, years later.
 
-Pure: it needs no database, no key and no network. A million events take no more memory than the
-states of their consents. Three verdicts, because each has other remedies:
+Pure: it needs no database, no key and no network, and its memory does not grow with the number of
+records. Four verdicts, because each has other remedies:
 
 * integrity: every event is as it was written, follows from the one before it, and was valid;
 * anchored: a checkpoint signed with the chain's own key confirms it, up to some event;
-* completeness: no event is missing at the start, between, or, as far as a checkpoint shows, at the
-  end.
+* completeness: no event of the records that are shown is missing or hidden, nor what belongs to it;
+* time: stamps of an authority outside confirm when events were written.
 
 A person who has the database but not the signing key can rebuild a chain so that it is consistent
 in itself. It then contradicts the checkpoints of the true one, has none, or belongs to another key.
@@ -15,28 +15,39 @@ So keep checkpoints, or at least the chain's id, where that person cannot change
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from agi_bridge.consent import START, Row, leaf, link
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agi_bridge.consent import START, Act, Row, canonical, hidden_leaf, leaf, link
+from agi_bridge.evidence.verify.claims import Claims
 from agi_bridge.evidence.verify.event import EventChecker
+from agi_bridge.evidence.verify.record import RecordChecker
+from agi_bridge.evidence.verify.record_store import RecordStore
 from agi_bridge.evidence.verify.report import Findings, VerifiedChain, counted
+from agi_bridge.evidence.verify.time import Resume, TimeChecker
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from agi_bridge.consent.signing import Checkpoint
+    from cryptography.x509 import Certificate
+
+    from agi_bridge.consent.signing import Checkpoint, Stamp
+    from agi_bridge.evidence.verify.contents import Contents
     from agi_bridge.evidence.verify.report import Report
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """An event of another consent, of which only the hash is shown."""
+class Hidden:
+    """An event of other people: its tags, and the hash of its body."""
 
     ledger_id: str
     seq: int
-    leaf: str
-    """The hash of its body, in hexadecimal."""
+    tags: str
+    body_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,8 @@ class Start:
     hash: str
 
 
-Entry: TypeAlias = Row | Leaf
-"""What a chain is replayed from: events, and the hashes of events that are not shown."""
+Entry: TypeAlias = Row | Hidden
+"""What a chain is replayed from: events, and what stands for events that are not shown."""
 
 
 @dataclass(slots=True)
@@ -57,28 +68,39 @@ class _Position:
     """How far one chain was read."""
 
     ledger_id: str
+    start: int
+    """The event before the first one read."""
     seq: int
     """The last event read, or the one before the first."""
     head: bytes | None
     """The chain's hash there; None where a gap leaves it unknown."""
-    signed: dict[int, set[str]]
-    """The hashes in genuine checkpoints, by event."""
     first: int = 0
     anchored: int = 0
+    own: int = 0
+    """The newest event that a checkpoint of the chain's own key confirms."""
+    last_of_record: int = 0
+    """The newest event of a record that is shown."""
+    resume: Resume | None = None
 
 
 class Verifier:
     """Reads events in pieces, then reports what holds.
 
     Args:
-        checkpoints: the ones stored with the events. Their chains must be there and reach them.
+        checkpoints: the ones stored with the events. The chains that they name must be there and
+            reach them.
         elsewhere: checkpoints that were kept apart from an export. They may cover more events than
-            it holds, so they are compared where they can be; a chain that none of them is of is
-            not taken for the business's. For a whole ledger, pass them as `checkpoints`.
-        disclosures: the texts by SHA-256, looked up as events are read; None skips this check.
-        starts: where chains begin that are not read from their first event. A genuine checkpoint
-            must confirm each.
-        trusted: the ids of the chains that are the business's own; None trusts any.
+            it holds, so they are compared where they can be. A chain that none of them is of is
+            not taken for the business's. For a whole ledger, pass them as `checkpoints` too.
+        stamps: time stamps of checkpoints.
+        roots: root certificates of the time stamping authorities that the verifier trusts; None
+            takes stamps as they are.
+        contents: judges texts and recordings; None leaves them out.
+        starts: where chains begin that are not read from their first event.
+        trusted: the ids of the chains that are the business's own; None if the verifier knows none.
+        own: the ids of chains whose signing keys the verifier has.
+        whole: whether this is a ledger with all its records, not an export.
+        keep_windows: remember each event's window of time.
     """
 
     def __init__(
@@ -86,114 +108,151 @@ class Verifier:
         checkpoints: Iterable[Checkpoint] = (),
         *,
         elsewhere: Iterable[Checkpoint] = (),
-        disclosures: Mapping[str, str] | None = None,
+        stamps: Iterable[Stamp] = (),
+        roots: Sequence[Certificate] | None = None,
+        contents: Contents | None = None,
         starts: Iterable[Start] = (),
         trusted: Collection[str] | None = None,
+        own: Collection[str] = (),
+        whole: bool = False,
+        keep_windows: bool = False,
+        findings: Findings | None = None,
     ) -> None:
-        self._findings = Findings()
+        self.findings = findings or Findings()
+        self.records = RecordStore()
+        self.time = TimeChecker(self.findings, stamps, roots, keep_windows=keep_windows, tail=whole)
         self._trusted = trusted
+        self._whole = whole
+        self._time_text = ""
         self._positions: dict[str, _Position] = {}
-        self._signed: dict[str, dict[int, set[str]]] = {}
-        self._must_reach: dict[str, int] = {}
-        for checkpoint in self._genuine(checkpoints):
-            reach = self._must_reach.get(checkpoint.ledger_id, 0)
-            self._must_reach[checkpoint.ledger_id] = max(reach, checkpoint.seq)
-        apart = tuple(elsewhere)
-        self._known = {checkpoint.ledger_id for checkpoint in self._genuine(apart)}
-        self._kept_apart = bool(apart)
-        starts = tuple(starts)
+        self._claims = Claims(self.findings, checkpoints, elsewhere)
+        self._known = {*own, *self._claims.known}
+        self._events = EventChecker(self.findings, self.records, contents)
+        self._public_keys: dict[str, bytes] = {}
+        self._previous: list[tuple[Row, Mapping[str, Any]]] = []
+        self._strangers: dict[str, None] = {}
+        self._shown = self._hidden = 0
         for start in starts:
             self._begin(start)
-        self._events = EventChecker(
-            self._findings,
-            disclosures=disclosures,
-            unknown_before=any(start.seq for start in starts),
-        )
-        self._read = 0
 
-    def read(
-        self, entries: Iterable[Entry], personal: Mapping[str, Mapping[str, str]] | None = None
-    ) -> None:
-        """Read the next events, of each chain in order; chains may be interleaved.
+    def go_on(self, since: Resume) -> None:
+        """Start a chain where an earlier verification got to."""
+        self._begin(Start(since.ledger_id, since.seq, since.hash))
+        self.time.go_on(since)
 
-        `personal` is what the vault holds, by consent. Commitments of other consents are not
-        checked.
-        """
-        opened = personal or {}
+    def resume(self) -> list[Resume]:
+        """Where a later verification may go on, if this one found no fault."""
+        return [each.resume for each in self._positions.values() if each.resume is not None]
+
+    def open(self, record: str, values: Mapping[str, str]) -> None:
+        """Take a record's personal values, to open the commitments in its events."""
+        if not self.records.open(record, values):
+            what = f"personal values are given twice for {record}"
+            self.findings.add("integrity", "values_repeated", what)
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        """Read the next events, of each chain in order; chains may be interleaved."""
         for entry in entries:
             position = self._positions.get(entry.ledger_id)
             if position is None:
                 position = self._begin(Start(entry.ledger_id, 0, START.hex()))
             try:
-                self._step(position, entry, opened)
-            except (TypeError, ValueError):  # SQLite takes any type in any column
-                what = "it holds values that no event holds"
+                self._step(position, entry)
+            except (TypeError, ValueError, AttributeError):  # SQLite takes any type in any column
+                what = "it was changed: it holds values that no event holds"
                 self._add("integrity", "event_malformed", what, position, position.seq + 1)
                 position.seq, position.head = position.seq + 1, None
 
-    def report(self) -> Report:
-        """Report what holds of all that was read. Call it once, at the end."""
-        self._events.finish()
-        for ledger_id, reach in self._must_reach.items():
-            position = self._positions.get(ledger_id)
-            if position is None:
-                what = f"the chain is missing, although a checkpoint is of its event {reach:,}"
-                self._findings.add("completeness", "chain_missing", what, ledger_id)
-            elif position.seq < reach:
-                what = f"the chain ends here, although a checkpoint is of its event {reach:,}"
-                self._add("completeness", "chain_cut_off", what, position, position.seq)
-        positions = tuple(self._positions.values())
-        if not positions:
-            self._findings.add("anchored", "no_chain", "there is no chain")
-        for each in positions:
+    def remember(self, rows: Iterable[Row]) -> None:
+        """Take over the facts of events that were verified earlier, as background of new ones."""
+        for row in rows:
+            self._events.remember(row)
+
+    @property
+    def shown(self) -> int:
+        """How many events were shown so far."""
+        return self._shown
+
+    @property
+    def hidden(self) -> int:
+        """How many events were only shown by their hashes."""
+        return self._hidden
+
+    @property
+    def chains(self) -> Collection[str]:
+        """The ids of the chains that were read."""
+        return self._positions.keys()
+
+    def records_shown(self) -> list[str]:
+        """The ids of the records whose events were shown."""
+        return [record for record, facts in self.records.all() if facts.tags]
+
+    def finish(self) -> None:
+        """Check what can only be seen once all events are read."""
+        RecordChecker(self.findings, self.records).check_all()
+        self._check_reach()
+        self._check_previous()
+        if not self._positions:
+            self.findings.add("anchored", "no_chain", "there is no chain")
+        for each in self._positions.values():
             self._judge_anchor(each)
             head = each.head.hex() if each.head else ""
-            self._findings.add_chain(
+            self.findings.add_chain(
                 VerifiedChain(each.ledger_id, each.first, each.seq, head, each.anchored)
             )
-        return self._findings.report(
-            integrity=f"{counted(self._read, 'event')} as written",
-            anchored="; ".join(f"up to event {p.anchored:,} of {p.seq:,}" for p in positions),
-            completeness="; ".join(
-                f"events {p.first:,} to {p.seq:,}, none missing" for p in positions
+        self._time_text = self.time.finish()
+
+    def report(self, subject: str) -> Report:
+        """Report what holds, after `finish`."""
+        return self.findings.report(subject, {**self._texts(), "time": self._time_text})
+
+    def close(self) -> None:
+        """Release what was remembered."""
+        self.records.close()
+
+    def _texts(self) -> dict[str, str]:
+        positions = self._positions.values()
+        hidden = f", {self._hidden:,} more by their hashes" if self._hidden else ""
+        told = "none missing or hidden" if self._hidden else "none missing"
+        told_as_of = not self._whole and self._claims.as_of
+        as_of = f", as of {self._claims.as_of}" if told_as_of else ""
+        return {
+            "integrity": f"{counted(self._shown, 'event')} as written{hidden}",
+            "anchored": "; ".join(
+                f"chain {p.ledger_id[:8]}: up to event {p.anchored:,} of {p.seq:,}"
+                for p in positions
             ),
-        )
+            "completeness": "; ".join(
+                f"chain {p.ledger_id[:8]}: events {p.first:,} to {p.seq:,}, {told}"
+                for p in positions
+            )
+            + as_of,
+        }
 
     def _add(
         self, verdict: str, code: str, what: str, position: _Position, seq: int | None = None
     ) -> None:
-        self._findings.add(verdict, code, what, position.ledger_id, seq)
-
-    def _genuine(self, checkpoints: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
-        """Note the hashes in genuine checkpoints, each once; report the others."""
-        for checkpoint in dict.fromkeys(checkpoints):
-            if checkpoint.is_genuine:
-                signed = self._signed.setdefault(checkpoint.ledger_id, {})
-                signed.setdefault(checkpoint.seq, set()).add(checkpoint.hash)
-                yield checkpoint
-            else:
-                self._findings.add(
-                    "anchored",
-                    "checkpoint_forged",
-                    "a checkpoint of it is not signed with the chain's key",
-                    checkpoint.ledger_id,
-                    checkpoint.seq,
-                )
+        self.findings.add(verdict, code, what, position.ledger_id, seq)
 
     def _begin(self, start: Start) -> _Position:
-        signed = self._signed.get(start.ledger_id, {})
-        position = _Position(start.ledger_id, start.seq, _bytes(start.hash), signed)
+        position = _Position(start.ledger_id, start.seq, start.seq, _bytes(start.hash))
         self._positions[start.ledger_id] = position
         if start.seq:
             self._compare(position)
-            if position.anchored != start.seq:
+            if position.own != start.seq:
                 what = "the events before are missing, and no checkpoint confirms the rest"
                 self._add("completeness", "start_not_anchored", what, position, start.seq + 1)
+            for checkpoint, _ in self._checkpoints(position):
+                self.time.start(checkpoint)
+        elif start.hash != START.hex():
+            what = "its first hash is not zeros"
+            self._add("integrity", "start_hash_wrong", what, position, 0)
         return position
 
-    def _step(
-        self, position: _Position, entry: Entry, opened: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    def _checkpoints(self, position: _Position) -> list[tuple[Checkpoint, str]]:
+        return self._claims.of(position.ledger_id).checkpoints.get(position.seq, [])
+
+    def _step(self, position: _Position, entry: Entry) -> None:
         seq = entry.seq
         if seq != position.seq + 1:
             if seq <= position.seq:
@@ -204,14 +263,33 @@ class Verifier:
             self._add("completeness", "events_missing", what, position, seq)
             position.head = None
         if isinstance(entry, Row):
+            self._shown += 1
             head = self._follow(position, entry)
-            self._events.check(entry, opened.get(entry.consent_id))
+            self._check(position, entry)
         else:
-            head = None if position.head is None else link(position.head, bytes.fromhex(entry.leaf))
+            self._hidden += 1
+            leaf_ = hidden_leaf(entry.tags, bytes.fromhex(entry.body_sha256))
+            head = None if position.head is None else link(position.head, leaf_)
         position.seq, position.head, position.first = seq, head, position.first or seq
-        self._read += 1
-        if seq in position.signed:
+        if seq in self._claims.of(position.ledger_id).hashes:
             self._compare(position)
+            for checkpoint, line_sha256 in self._checkpoints(position):
+                self.time.checkpoint(checkpoint, line_sha256)
+            if position.own == seq and position.head is not None:
+                times = self.time.place(position.ledger_id)
+                position.resume = Resume(position.ledger_id, seq, position.head.hex(), *times)
+
+    def _check(self, position: _Position, row: Row) -> None:
+        body = self._events.check(row)
+        if body is None:
+            return
+        self.time.event(row, body)
+        if row.type == Act.OPENED:
+            self._public_keys[row.ledger_id] = base64.b64decode(body["public_key"])
+            if "previous" in body:
+                self._previous.append((row, body))
+        elif row.type not in {Act.CLOCK, Act.WITNESSED}:
+            position.last_of_record = row.seq
 
     def _follow(self, position: _Position, row: Row) -> bytes | None:
         """The chain's hash after an event. After a fault the stored one, to find the next fault."""
@@ -220,7 +298,7 @@ class Verifier:
                 head = link(position.head, leaf(row.tags, row.body))
             except (AttributeError, UnicodeEncodeError):  # not a text that was ever written
                 head = b""
-            if head.hex() == row.hash:
+            if head.hex() == row.hash or not row.hash:
                 return head
             what = "it was changed: its hash does not match its body and the event before it"
             self._add("integrity", "hash_mismatch", what, position, row.seq)
@@ -230,42 +308,93 @@ class Verifier:
         """Compare the chain with the checkpoints of the event that was reached."""
         if position.head is None:
             return  # the gap before it is reported already
-        signed = position.signed.get(position.seq, set())
-        if position.head.hex() in signed:
+        hashes = self._claims.of(position.ledger_id).hashes.get(position.seq, {})
+        head = position.head.hex()
+        if head in hashes:
             position.anchored = position.seq
-        if signed - {position.head.hex()}:
+            if hashes[head]:
+                position.own = position.seq
+        if hashes.keys() - {head}:
             what = "a checkpoint has another hash: the chain up to here was rebuilt"
             self._add("integrity", "chain_rebuilt", what, position, position.seq)
 
+    def _check_reach(self) -> None:
+        """Every chain that a checkpoint names is there, starts in time, and reaches it."""
+        for ledger_id, signed in self._claims.chains.items():
+            position = self._positions.get(ledger_id)
+            reach = signed.must_reach
+            if position is None:
+                if reach:
+                    what = f"the chain is missing, although a checkpoint is of its event {reach:,}"
+                    self.findings.add("completeness", "chain_missing", what, ledger_id)
+            elif position.seq < reach:
+                what = f"the chain ends here, although a checkpoint is of its event {reach:,}"
+                self._add("completeness", "chain_cut_off", what, position, position.seq)
+        for position in self._positions.values():
+            if position.last_of_record:
+                self._check_starts(position)
+
+    def _check_starts(self, position: _Position) -> None:
+        """No other chain starts after the place it had when this part of the chain started."""
+        signed = self._claims.of(position.ledger_id)
+        heads = {
+            ledger_id: seq
+            for checkpoint, _ in signed.checkpoints.get(position.start, ())
+            for ledger_id, seq, _ in checkpoint.heads
+        }
+        for other in self._positions.values():
+            if other is not position and other.start > heads.get(other.ledger_id, 0):
+                what = (
+                    f"events before it are left out, which chain {position.ledger_id[:8]} may need"
+                )
+                self._add("completeness", "start_too_late", what, other, other.start + 1)
+
+    def _check_previous(self) -> None:
+        """A chain that follows another names its true head, signed with the other's key."""
+        for row, body in self._previous:
+            ledger_id, seq, hash_ = body["previous"]
+            stated = self._claims.of(ledger_id).hashes.get(seq, {})
+            if stated and hash_ not in stated:
+                what = "the head of the chain that it follows is not the one that was signed"
+                self.findings.add("integrity", "previous_wrong", what, row.ledger_id, row.seq)
+            key = self._public_keys.get(ledger_id)
+            signature = body.get("previous_signature")
+            if key is not None and signature is not None:
+                said = {
+                    "ledger_id": row.ledger_id, "previous": body["previous"], "type": "opened",
+                }  # fmt: skip
+                if not _is_signed(key, canonical(said), signature):
+                    what = "the chain that it follows did not sign it"
+                    self.findings.add("integrity", "previous_forged", what, row.ledger_id, row.seq)
+
     def _judge_anchor(self, position: _Position) -> None:
-        if self._trusted is not None and position.ledger_id not in self._trusted:
+        ledger_id = position.ledger_id
+        named = self._trusted is not None and ledger_id in self._trusted
+        known = named or ledger_id in self._known
+        if self._trusted is not None and not known:
             code, what = "key_not_trusted", "the chain belongs to a key that is not the business's"
-        elif self._kept_apart and position.ledger_id not in self._known:
+        elif self._claims.kept_apart and not known and not self._whole:
             code = "not_kept_elsewhere"
             what = "none of the checkpoints kept elsewhere is of this chain"
         elif not position.anchored:
             code, what = "no_checkpoint", "no checkpoint confirms any event"
+        elif not self._whole and position.last_of_record > position.anchored:
+            code, what = "not_anchored", "its newest events are newer than the last checkpoint"
         else:
+            if not known:
+                self._strangers[ledger_id] = None
+                what = f"holds for whoever has key {' and '.join(self._strangers)}"
+                self.findings.trust("anchored", what)
             return
         self._add("anchored", code, what, position)
 
 
-def verify(
-    entries: Iterable[Entry],
-    checkpoints: Iterable[Checkpoint] = (),
-    *,
-    personal: Mapping[str, Mapping[str, str]] | None = None,
-    elsewhere: Iterable[Checkpoint] = (),
-    disclosures: Mapping[str, str] | None = None,
-    starts: Iterable[Start] = (),
-    trusted: Collection[str] | None = None,
-) -> Report:
-    """Read all events at once and report what holds; the arguments are those of `Verifier`."""
-    verifier = Verifier(
-        checkpoints, elsewhere=elsewhere, disclosures=disclosures, starts=starts, trusted=trusted
-    )
-    verifier.read(entries, personal)
-    return verifier.report()
+def _is_signed(key: bytes, text: str, signature: str) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(signature), text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _bytes(hash_: str) -> bytes | None:

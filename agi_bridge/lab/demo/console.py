@@ -14,7 +14,7 @@ from rich.console import Console
 from agi_bridge.consent import ConsentError, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.evidence.verify import verify_ledger
+from agi_bridge.evidence.verify import Value, verify_ledger
 from agi_bridge.hook.testing import BY_NUMBER, FakeHook, Received, Scenario, response_for
 from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo.environment import (
@@ -102,12 +102,13 @@ class ConsoleReporter(Transcript):
             keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
             async with await Ledger.open(ledger, keys) as opened:
                 await opened.checkpoint()
-                report = await verify_ledger(opened)
+                report, _ = await verify_ledger(opened)
         except ConsentError as error:
             raise DemoError("ledger_unreadable", f"the ledger cannot be read: {error}") from error
         for name, verdict in report.verdicts:
-            self.line(None, "proof", f"{name} {'holds' if verdict.ok else 'FAILS'}: {verdict.text}")
-        if not report.ok:
+            word = "FAILS" if verdict.value is Value.FAILS else verdict.value.value
+            self.line(None, "proof", f"{name} {word}: {verdict.text}")
+        if report.value is Value.FAILS:
             raise DemoError("not_verified", "the ledger does not verify")
 
     async def report_requests(self, hook: FakeHook, ledger: Path) -> None:

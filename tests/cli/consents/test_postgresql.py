@@ -33,7 +33,7 @@ def test_every_command_works_on_postgresql(tmp_path: Path, postgresql_url: str) 
     assert (
         shell("export", "--number", consent_records.OTHER, "--out", tmp_path / "proof").status == 0
     )
-    assert verify_export(tmp_path / "proof").ok
+    assert verify_export(tmp_path / "proof")[0].value != "fails"
     erased = shell(
         "erase", "--number", consent_records.NUMBER, "--basis", "request", "--yes", "--json"
     )
@@ -43,4 +43,4 @@ def test_every_command_works_on_postgresql(tmp_path: Path, postgresql_url: str) 
     assert shell("rekey").status == 0
     assert shell("checkpoint").status == 0
     assert shell("upgrade").out.startswith("nothing to do")
-    assert shell("verify").status == 0
+    assert shell("verify").status == 3  # unwitnessed

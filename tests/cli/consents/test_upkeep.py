@@ -10,6 +10,7 @@ import pytest
 
 from agi_bridge.consent.ledger import erasure
 from agi_bridge.consent.signing import generate_keys, read_checkpoints, sign
+from agi_bridge.evidence.verify import VERDICTS
 from tests.support import consent_records
 from tests.support.consents_commands import configured
 
@@ -30,11 +31,15 @@ def tamper(sample: SampleLedger, *statements: str, values: Iterable[object] = ()
     database.close()
 
 
+UNWITNESSED = 3
+"""The status of `verify` where nothing is wrong, and no authority stamps the checkpoints."""
+
+
 def failing(sample: SampleLedger, *options: object) -> set[str]:
     told = sample.shell("verify", "--json", *options)
     assert told.status == 1, told
     said = told.json
-    return {name for name in ("integrity", "anchored", "completeness") if not said[name]["ok"]}
+    return {name for name in VERDICTS if said[name]["value"] == "fails"}
 
 
 def test_a_checkpoint_is_signed_and_goes_to_its_file(sample: SampleLedger) -> None:
@@ -63,7 +68,7 @@ def test_a_checkpoint_that_cannot_be_delivered_is_a_failure(sample: SampleLedger
 
 def test_an_unchanged_ledger_verifies(sample: SampleLedger) -> None:
     told = sample.shell("verify")
-    assert told.status == 0
+    assert told.status == UNWITNESSED
     assert told.out.startswith("the ledger\nintegrity    holds  ")
     with_key = sample.shell(
         "verify",
@@ -71,7 +76,8 @@ def test_an_unchanged_ledger_verifies(sample: SampleLedger) -> None:
         "--public-key",
         sample.shell("verify", "--json").json["chains"][0],
     )
-    assert with_key.json["ok"] is True
+    assert with_key.json["value"] == "trusting"
+    assert with_key.json["anchored"]["ok"] is True
 
 
 def test_a_changed_event_breaks_integrity(sample: SampleLedger) -> None:
@@ -99,7 +105,7 @@ def test_the_file_of_checkpoints_detects_removed_events_and_checkpoints(
     )
     assert failing(sample) == {"completeness"}
     (sample.folder / "state" / "checkpoints.jsonl").rename(sample.folder / "kept")
-    assert sample.shell("verify").status == 0
+    assert sample.shell("verify").status == UNWITNESSED
     assert failing(sample, "--checkpoints", sample.folder / "kept") == {"completeness"}
 
 
@@ -108,8 +114,30 @@ def test_an_overwritten_checkpoint_is_detected(sample: SampleLedger) -> None:
     assert failing(sample) == {"anchored"}
 
 
-def test_a_chain_of_another_key_is_not_trusted(sample: SampleLedger) -> None:
-    assert failing(sample, "--public-key", "0" * 32) == {"anchored"}
+def test_the_ledgers_own_chain_is_trusted_whatever_other_keys_are_named(
+    sample: SampleLedger,
+) -> None:
+    told = sample.shell("verify", "--json", "--public-key", "0" * 32)
+    assert told.json["anchored"]["ok"] is True
+
+
+def test_a_verification_goes_on_where_the_last_one_got_to(sample: SampleLedger) -> None:
+    sample.shell("verify")
+    noted = (sample.folder / "state" / "verified.json").read_text()
+    sample.shell("resolve", sample.unknown, "--as", "texted")
+    again = sample.shell("verify", "--since-last", "--json")
+    assert again.status == UNWITNESSED
+    assert again.json["integrity"]["text"].startswith("1 event as written")
+    tamper(sample, "UPDATE event SET body = replace(body, 'texted', 'text3d')")
+    (sample.folder / "state" / "verified.json").write_text(noted)
+    assert "integrity" in failing(sample, "--since-last")
+
+
+def test_a_note_of_the_last_verification_that_is_damaged_is_passed_over(
+    sample: SampleLedger,
+) -> None:
+    (sample.folder / "state" / "verified.json").write_text("{}")
+    assert sample.shell("verify", "--since-last").status == UNWITNESSED
 
 
 def test_a_changed_text_or_recording_breaks_integrity(sample: SampleLedger) -> None:
@@ -140,16 +168,19 @@ def test_missing_personal_data_breaks_completeness_unless_it_was_erased(
     sample: SampleLedger,
 ) -> None:
     sample.shell("erase", "--consent", sample.other, "--basis", "request", "--yes")
-    assert sample.shell("verify").status == 0
+    assert sample.shell("verify").status == UNWITNESSED
     tamper(sample, "DELETE FROM pii WHERE consent_id = ?", values=[sample.unknown])
     assert failing(sample) == {"completeness"}
     told = sample.shell("verify").out
-    assert "its personal data is missing, but no erasure is on record" in told
+    assert "is missing, and no erasure names it" in told
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["DELETE FROM suppression", "UPDATE suppression SET revocation_id = 'another'"],
+    [
+        "DELETE FROM suppression",
+        "INSERT INTO lifting SELECT revocation_id, 'example store' FROM suppression",
+    ],
 )
 def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
     sample: SampleLedger, statement: str
@@ -157,7 +188,7 @@ def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
     tamper(sample, statement)
     assert failing(sample) == {"completeness"}
     told = sample.shell("verify").out
-    assert "the revoked number may be texted again, but nobody agreed since" in told
+    assert "but nobody agreed since" in told
 
 
 def test_a_body_that_is_not_json_breaks_integrity(sample: SampleLedger) -> None:

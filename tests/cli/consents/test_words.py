@@ -11,7 +11,8 @@ from agi_bridge.cli.consents.retain import Retained
 from agi_bridge.cli.output import count, print_answer, printable
 from agi_bridge.consent import Act, State
 from agi_bridge.evidence.export import labels
-from agi_bridge.evidence.export.html import page
+from agi_bridge.evidence.export.pages import page
+from agi_bridge.evidence.export.zones import Zones
 
 
 def test_every_event_type_and_every_state_has_a_label() -> None:
@@ -26,35 +27,26 @@ def test_an_unknown_event_type_is_shown_unchanged() -> None:
 def test_facts_leave_out_fields_for_programs() -> None:
     body = {
         "schema": 2, "seq": 7, "at": "2026-11-23T08:00:00.000Z", "type": "confirmed",
-        "number_c": "f" * 64, "audio_sha256": "f" * 64, "keys": [["confirm-number", 1, "1"]],
-        "act": "number", "attestation": None, "linked_id": "",
+        "number_c": "f" * 64, "audio_sha256": "f" * 64, "dialogue": [["key", 1, "1", "x", None]],
+        "act": "number", "attestation": None, "linked_id": "", "method": "ivr_dtmf",
     }  # fmt: skip
-    assert labels.facts(body) == (("act of consent", "number keyed after the disclosure"),)
+    assert labels.facts(body) == (("method", "telephone keypad (DTMF)"),)
 
 
 def test_values_are_formatted_for_people() -> None:
     body = {
         "complete": True, "endpos": 8000, "lang": "fr-CA", "received": "2026-11-23T08:00:00.000Z",
-        "scope": "*", "status": 200, "unheard_of": "x",
+        "scope": "all", "status": 200, "unheard_of": "x",
     }  # fmt: skip
     assert labels.facts(body) == (
         ("played to its end", "yes"),
         ("played up to", "1.0 s (8,000 samples)"),
         ("language", "French"),
         ("HTTP status", "200"),
-        ("scope", "every brand"),
+        ("scope", "every seller"),
         ("received", "2026-11-23 08:00:00 UTC"),
         ("unheard of", "x"),
     )
-
-
-def test_keys_are_shown_with_their_time() -> None:
-    body = {"keys": [["disclosure", 11_000, "*"], ["confirm-number", 31_480, "#"]]}
-    assert labels.keys(body) == (
-        ("disclosure", "11.0 s", "star"),
-        ("confirm number", "31.5 s", "hash"),
-    )
-    assert labels.keys({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -66,12 +58,12 @@ def test_keys_are_shown_with_their_time() -> None:
         ("../etc/passwd", "1 November 2026, 08:30:00 UTC"),
     ],
 )
-def test_a_time_is_shown_in_a_time_zone(zone: str, text: str) -> None:
-    assert labels.local("2026-11-01T08:30:00.123Z", zone) == text
+def test_a_moment_is_told_on_the_clock_of_a_place(zone: str, text: str) -> None:
+    assert Zones().local("2026-11-01T08:30:00.123Z", zone) == text
 
 
-def test_the_repeated_hour_of_a_clock_change_is_unambiguous() -> None:
-    later = labels.local("2026-11-01T09:30:00.000Z", "America/Los_Angeles")
+def test_the_hour_that_comes_twice_is_told_apart_by_its_zone() -> None:
+    later = Zones().local("2026-11-01T09:30:00.000Z", "America/Los_Angeles")
     assert later == "1 November 2026, 01:30:00 PST"
 
 
@@ -113,6 +105,6 @@ def test_a_number_of_things_is_written_with_its_noun(number: int, text: str) -> 
 
 
 def test_a_text_file_is_not_escaped_and_a_page_is() -> None:
-    values = {"signer": "a&b", "software": "agi-bridge <1>"}
+    values = {"signer": "a&b", "software": "agi-bridge <1>", "questions": {}}
     assert "a&b" in page("verify.txt", **values)
     assert "agi-bridge <1>" in page("verify.txt", **values)

@@ -15,9 +15,9 @@ import pytest
 
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.evidence.verify import Verifier
 from agi_bridge.hook.testing import PATH, FakeHook
 from tests.support.crash_oracle import CrashOracle, CrashSupervisor, Database
+from tests.support.verified import stands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,5 @@ async def test_a_bridge_killed_at_any_moment_loses_and_repeats_no_consent(
             oracle.check(chain.seq)
             checkpoint = await ledger.checkpoint()
             assert checkpoint is not None
-            verifier = Verifier([checkpoint])
-            verifier.read(await ledger.rows())
-    assert verifier.report().ok
+            assert await stands(ledger)
     assert proves(oracle, runs), (oracle.stages, oracle.sent_again)

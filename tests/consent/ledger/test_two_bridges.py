@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pytest
 
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.evidence.verify import Verifier
 from tests.support.call_env import prompts_heard
 from tests.support.consent_builders import revocation
 from tests.support.fault_calls import DEFAULT, FORWARD, FaultBridge, went_to
+from tests.support.verified import stands, verified
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -68,11 +68,9 @@ class Pair:
         """Whether both chains stand verification together, each up to its own checkpoint."""
         for bridge in self.bridges:
             assert await bridge.ledger.checkpoint() is not None
-        verifier = Verifier(await self.bridges[0].ledger.checkpoints())
-        for bridge in self.bridges:
-            verifier.read(await bridge.ledger.rows())
-        report = verifier.report()
-        return report.ok and len(report.chains) == len(self.bridges)
+        ledger = self.bridges[0].ledger
+        report = await verified(ledger)
+        return await stands(ledger) and len(report.chains) == len(self.bridges)
 
 
 @pytest.fixture

@@ -144,10 +144,77 @@ def test_what_is_neither_folder_nor_zip_is_refused(tmp_path: Path) -> None:
         archive.open_archive(tmp_path / "nothing")
 
 
-def test_a_damaged_zip_is_refused_when_it_is_opened(zipped: Path) -> None:
+def test_a_damaged_member_of_a_zip_is_a_fault(zipped: Path) -> None:
     raw = bytearray(zipped.read_bytes())
-    raw[len(raw) // 4] ^= 1
+    header = raw.index(b"a.txt") - 30
+    extra = int.from_bytes(raw[header + 28 : header + 30], "little")
+    raw[header + 30 + len("a.txt") + extra + 1] ^= 1  # in its content
     zipped.write_bytes(raw)
+    assert ("file_changed", "a.txt") in faults(zipped)
+    with archive.open_archive(zipped) as opened, pytest.raises(BadExport, match=r"a\.txt"):
+        list(archive.lines(opened, "a.txt"))
+    with archive.open_archive(zipped) as opened, pytest.raises(BadExport, match=r"a\.txt"):
+        archive.content(opened, "a.txt")
+
+
+def test_what_systems_leave_behind_is_passed_over(folder: Path) -> None:
+    for name in (".DS_Store", "sub/Thumbs.db", "sub/._b.bin", "__MACOSX/a.txt", "desktop.ini"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    assert faults(folder) == []
+    with archive.open_archive(folder) as opened:
+        assert len(opened.litter()) == 5
+
+
+def test_a_folder_around_the_files_is_entered(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    (outer / ".DS_Store").write_bytes(b"x")
+    shutil.move(folder, outer / "export")
+    assert faults(outer) == []
+    packed = tmp_path / "again.zip"
+    with zipfile.ZipFile(packed, "w") as made:
+        for path in sorted(outer.rglob("*")):
+            made.write(path, path.relative_to(outer).as_posix())
+    assert faults(packed) == []
+
+
+def test_two_folders_are_not_one(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    (outer / "other").mkdir()
+    shutil.move(folder, outer / "export")
+    with pytest.raises(BadExport, match="SHA256SUMS"):
+        faults(outer)
+
+
+def central(raw: bytearray, name: bytes) -> int:
+    """Where the central directory's entry of a member begins."""
+    return raw.rindex(name) - 46
+
+
+def test_members_that_share_bytes_are_refused_before_anything_is_read(zipped: Path) -> None:
+    raw = bytearray(zipped.read_bytes())
+    first, second = central(raw, b"SHA256SUMS.sig"), central(raw, b"a.txt")
+    raw[second + 42 : second + 46] = raw[first + 42 : first + 46]  # the offset of its header
+    zipped.write_bytes(raw)
+    with pytest.raises(BadExport, match="readable zip"):
+        archive.open_archive(zipped)
+
+
+def test_a_member_that_unpacks_to_more_than_deflate_can_is_refused(zipped: Path) -> None:
+    raw = bytearray(zipped.read_bytes())
+    entry = central(raw, b"a.txt")
+    raw[entry + 24 : entry + 28] = (1 << 30).to_bytes(4, "little")  # its unpacked length
+    zipped.write_bytes(raw)
+    with pytest.raises(BadExport, match="readable zip"):
+        archive.open_archive(zipped)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../up", "sub/../../up"])
+def test_names_that_lead_elsewhere_are_refused(zipped: Path, name: str) -> None:
+    with zipfile.ZipFile(zipped, "a") as made:
+        made.writestr(name, "x")
     with pytest.raises(BadExport, match="readable zip"):
         archive.open_archive(zipped)
 

@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
 from tests.support import consent_records
-from tests.support.consent_builders import SENDING
+from tests.support.evidence_ledger import SENDING
 from tests.support.openssl import search_path
 from tests.support.sample_ledger import WORDS
 
@@ -36,12 +35,13 @@ NAMES = {
     "SHA256SUMS",
     "SHA256SUMS.sig",
     "VERIFY.txt",
+    "certificate.html",
     "chain.jsonl",
     "check.py",
     "checkpoints.jsonl",
-    "events.jsonl",
     "index.html",
-    "opened.json",
+    "manifest.json",
+    "opened.jsonl",
     "signer.pem",
 }
 
@@ -51,8 +51,18 @@ def names(folder: Path) -> set[str]:
 
 
 def bodies(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["body"] for line in lines]
+    lines = (folder / "chain.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [each[1] for each in entries if isinstance(each, list) and isinstance(each[1], dict)]
+
+
+def opened(folder: Path) -> dict[str, dict[str, str]]:
+    lines = (folder / "opened.jsonl").read_text(encoding="utf-8").splitlines()
+    return {said.pop("consent_id"): said for said in map(json.loads, lines)}
+
+
+def value(folder: Path) -> str:
+    return verify_export(folder)[0].value.value
 
 
 def page(folder: Path, name: str = "index.html") -> str:
@@ -66,25 +76,26 @@ def test_of_one_consent_everything_stands_on_one_page(export: Path) -> None:
         consent_records.NUMBER,
         "Example Store Inc.",
         "+14155550111",
-        "number keyed, heard read back, then 1 pressed",
+        "number keyed, read back whole, question heard, then 1 pressed",
+        "key 1 pressed, 1.5 s into “confirm-number”",
+        "another number than the one that was keyed",
         "agree to receive automated texts from Example Store",
         "Played to its end",
         "Request accepted by the platform",
         "withdrawn on ",
         WORDS,
         "Proof exported",
-        "Holds",
         "PST",
         " UTC",
     ):
         assert part in shown
-    assert "Fails" not in shown
+    assert "No time stamping authority witnessed them" in shown
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", shown)
 
 
 def test_text_and_sound_lie_beside_it_under_their_hashes(export: Path) -> None:
     disclosed = next(body for body in bodies(export) if body["type"] == "disclosed")
-    text = export / "disclosures" / f"{disclosed['disclosure_sha256']}.txt"
+    text = export / "texts" / f"{disclosed['disclosure_sha256']}.txt"
     sound = export / "audio" / f"{disclosed['audio_sha256']}.wav"
     assert hashlib.sha256(text.read_bytes()).hexdigest() == text.stem
     assert hashlib.sha256(sound.read_bytes()).hexdigest() == sound.stem
@@ -95,7 +106,8 @@ def test_it_shows_the_events_of_this_person_and_hashes_of_others(
     export: Path, original: SampleLedger
 ) -> None:
     mine = {original.revoked, original.revocation}
-    assert {body["consent_id"] for body in bodies(export)} == mine
+    of_records = [body for body in bodies(export) if body["type"] != "opened"]
+    assert {body["consent_id"] for body in of_records} == mine
     everything = b"".join(path.read_bytes() for path in export.rglob("*") if path.is_file())
     for other in (
         consent_records.OTHER,
@@ -105,30 +117,17 @@ def test_it_shows_the_events_of_this_person_and_hashes_of_others(
         original.declined,
     ):
         assert other.encode() not in everything
-    assert (export / "chain.jsonl").read_text(encoding="ascii").count('"body_sha256"') > 0
-
-
-def test_stretches_without_one_of_its_events_are_left_out(
-    export: Path, original: SampleLedger
-) -> None:
-    lines = (export / "chain.jsonl").read_text(encoding="ascii").splitlines()
-    chain = [json.loads(line) for line in lines]
-    begins = [entry["seq"] for entry in chain if "hash" in entry]
-    rows = [row for row in _rows(original) if row.consent_id == original.declined]
-    assert len(begins) == 2
-    assert begins[0] == 0
-    assert not {entry["seq"] for entry in chain if "body_sha256" in entry} & {
-        row.seq for row in rows
-    }
+    chain = (export / "chain.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(chain) > len(bodies(export)) + 1
 
 
 def test_opened_json_has_what_opens_the_commitments(export: Path, original: SampleLedger) -> None:
-    opened = json.loads((export / "opened.json").read_text(encoding="utf-8"))
-    assert opened.keys() == {original.revoked, original.revocation}
-    assert opened[original.revoked]["number"] == consent_records.NUMBER
-    assert opened[original.revoked]["forward"] == consent_records.FORWARD
-    assert opened[original.revocation]["words"] == WORDS
-    assert len(bytes.fromhex(opened[original.revoked]["salt"])) == 32
+    found = opened(export)
+    assert found.keys() == {original.revoked, original.revocation}
+    assert found[original.revoked]["number"] == consent_records.NUMBER
+    assert found[original.revoked]["forward"] == consent_records.FORWARD
+    assert found[original.revocation]["words"] == WORDS
+    assert len(bytes.fromhex(found[original.revoked]["salt"])) == 32
 
 
 def test_it_is_on_record_before_anything_is_written(sample: SampleLedger) -> None:
@@ -160,8 +159,8 @@ def test_by_number_it_has_all_that_is_on_record_of_it(sample: SampleLedger) -> N
     out = sample.folder / "by-number"
     told = sample.shell("export", "--number", "415-555-0123", "--out", out, "--json")
     assert told.status == 0
-    assert told.json["consents"] == [sample.revoked]  # the revocation is told with it
-    assert told.json["verdicts"]["ok"] is True
+    assert told.json["records"] == 2  # the consent and its revocation
+    assert told.json["verdicts"]["value"] == "trusting"  # no authority stamps
     assert told.json["out"] == str(out)
 
 
@@ -173,8 +172,7 @@ def test_a_zip_holds_what_the_folder_would(sample: SampleLedger) -> None:
     with zipfile.ZipFile(out) as made:
         assert set(made.namelist()) >= NAMES
         made.extractall(sample.folder / "unpacked")
-    assert verify_export(sample.folder / "unpacked").ok
-    assert verify_export(out).ok
+    assert value(sample.folder / "unpacked") == value(out) == "trusting"
 
 
 def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
@@ -187,18 +185,18 @@ def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
         sample.other,
         sample.declined,
     ):
-        assert f'href="consents/{record}.html"' in page(out)
-        assert record in page(out, f"consents/{record}.html")
-    assert 'src="../audio/' in page(out, f"consents/{sample.revoked}.html")
+        assert f'href="records/{record}.html"' in page(out)
+        assert record in page(out, f"records/{record}.html")
+    assert 'src="../audio/' in page(out, f"records/{sample.revoked}.html")
     assert "Call without consent" in page(out)
-    assert "body_sha256" not in (out / "chain.jsonl").read_text(encoding="ascii")
+    chain = (out / "chain.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(chain) == len(bodies(out)) + 1
     assert bodies(out)[0]["type"] == "opened"
     assert bodies(out)[-1]["type"] == "exported"
-    assert bodies(out)[-1]["count"] == 5
     act = bodies(out)[-1]["consent_id"]
     told = sample.shell("show", act)
     assert told == (1, "", f"agi-bridge: {act}: no such record\n")
-    assert verify_export(out).ok
+    assert value(out) == "trusting"
 
 
 def test_nothing_of_the_ledger_becomes_markup(sample: SampleLedger) -> None:
@@ -221,9 +219,9 @@ def test_an_erased_consent_is_exported_without_the_person(sample: SampleLedger) 
         WORDS,
     ):
         assert gone.encode() not in everything
-    assert json.loads((out / "opened.json").read_text(encoding="utf-8")) == {}
+    assert opened(out) == {}
     assert "personal data of this record has been erased" in page(out)
-    assert verify_export(out).ok
+    assert value(out) == "trusting"
 
 
 def test_a_returning_callers_export_has_the_consent_that_it_rests_on(
@@ -243,9 +241,9 @@ def test_a_returning_callers_export_has_the_consent_that_it_rests_on(
     record = sample.ledger(returns)
     out = sample.folder / "export"
     told = sample.shell("export", "--consent", record, "--out", out, "--json")
-    assert told.json["consents"] == [record, sample.unknown]
+    assert told.json["records"] == 2
     assert "Text under an earlier consent" in page(out)
-    assert verify_export(out).ok
+    assert value(out) == "trusting"
 
 
 def test_a_recording_that_is_not_kept_is_said_to_be_missing(sample: SampleLedger) -> None:
@@ -255,7 +253,9 @@ def test_a_recording_that_is_not_kept_is_said_to_be_missing(sample: SampleLedger
 
     record = sample.ledger(unregistered)
     out = sample.folder / "export"
-    assert sample.shell("export", "--consent", record, "--out", out).status == 0
+    told = sample.shell("export", "--consent", record, "--out", out)
+    assert told.status == 1
+    assert "the recording 9999999999999999 is missing" in told.out
     assert "The recording itself is not on record" in page(out)
     assert "<audio" not in page(out)
 
@@ -299,12 +299,14 @@ def test_two_bridges_on_one_ledger_are_both_in_it(sample: SampleLedger) -> None:
     out = sample.folder / "export"
     told = sample.shell("export", "--consent", record, "--out", out, "--json")
     # What this bridge put on record is signed by it; the rest is as the other one left it.
-    assert told.json["verdicts"]["ok"] is True, told
+    assert told.json["verdicts"]["value"] == "trusting", told
     assert len(told.json["verdicts"]["chains"]) == 2
-    assert verify_export(out).ok
+    assert value(out) == "trusting"
 
 
-def test_an_event_that_no_checkpoint_follows_is_told(sample: SampleLedger) -> None:
+def test_what_another_bridge_stored_last_is_anchored_by_our_checkpoint(
+    sample: SampleLedger,
+) -> None:
     async def elsewhere() -> str:
         own = load_keys(sample.settings)[0]
         keys = replace(own, signing=generate_keys().signing)
@@ -315,10 +317,8 @@ def test_an_event_that_no_checkpoint_follows_is_told(sample: SampleLedger) -> No
 
     record = asyncio.run(elsewhere())
     out = sample.folder / "export"
-    told = sample.shell("export", "--consent", record, "--out", out)
-    assert told.status == 1
-    assert "it is newer than the last checkpoint" in told.out
-    assert "Fails" in page(out)
+    assert sample.shell("export", "--consent", record, "--out", out).status == 0
+    assert value(out) == "trusting"
 
 
 def test_a_place_that_takes_no_checkpoint_is_named(sample: SampleLedger) -> None:
@@ -362,6 +362,7 @@ def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
     signer = re.findall(r"--public-key ([0-9a-f]{32})", text)[0]
     by_hand = text.partition("2. Without")[2].partition("3. What")[0]
     commands = re.findall(r"^    ((?:.*\\\n)*.*\S)$", by_hand, flags=re.MULTILINE)
+    commands = [command for command in commands if "ROOT.pem" not in command]
     said = [
         subprocess.run(  # noqa: S602 - the commands are the package's own, as a shell takes them
             command,
@@ -369,48 +370,10 @@ def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
             cwd=export,
             env={"PATH": search_path(tmp_path)},
             capture_output=True,
-            check=True,
+            check=False,
             text=True,
         ).stdout.strip()
         for command in commands
     ]
-    assert said[:3] == ["unchanged", "Signature Verified Successfully", signer]
-    assert said[3].endswith("all as written, and signed")
-    assert len(said) == 4
-
-
-def test_check_py_finds_what_was_changed(export: Path, tmp_path: Path) -> None:
-    changes = {
-        "events.jsonl": (b'"complete":true', b'"complete":false'),
-        "chain.jsonl": (b'"body_sha256":"', b'"body_sha256":"00"'[:-1]),
-        "checkpoints.jsonl": (b'"at":"2', b'"at":"3'),
-        "opened.json": (consent_records.NUMBER.encode(), consent_records.OTHER.encode()),
-    }
-    for name, (old, new) in changes.items():
-        file = export / name
-        original = file.read_bytes()
-        assert old in original
-        changed = original.replace(old, new, 1)
-        if name == "chain.jsonl":  # one digit of a hash, its length kept
-            place = original.index(b'"body_sha256":"') + 15
-            flipped = b"0" if original[place : place + 1] != b"0" else b"1"
-            changed = original[:place] + flipped + original[place + 1 :]
-        file.write_bytes(changed)
-        done = subprocess.run(
-            [sys.executable, "-I", "check.py"],
-            cwd=export,
-            env={"PATH": search_path(tmp_path)},
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 1, name
-        assert b"faults" in done.stdout
-        file.write_bytes(original)
-
-
-def _rows(sample: SampleLedger) -> list[Any]:
-    async def rows() -> list[Any]:
-        async with await open_ledger(sample.settings) as ledger:
-            return await ledger.rows()
-
-    return asyncio.run(rows())
+    assert said[0].startswith("integrity     holds")
+    assert said[1:] == ["unchanged", "Signature Verified Successfully", signer]

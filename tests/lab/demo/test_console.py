@@ -17,6 +17,7 @@ from agi_bridge.lab.demo import console
 from agi_bridge.lab.demo.console import STATES, BridgeLog
 from agi_bridge.lab.demo.environment import DID, MENU_DID
 from agi_bridge.lab.errors import DemoError
+from tests.support import evidence_ledger
 from tests.support.consent_builders import FACTS, HEARD, NUMBER, SENDING, confirmed
 from tests.support.external_db import execute
 from tests.support.screen import Screen, bridge, on, reporter
@@ -71,12 +72,15 @@ async def test_the_proof_is_told_verdict_by_verdict(tmp_path: Path) -> None:
     screen = io.StringIO()
     keys, _ = Keys.load(tmp_path / "keys", create=True)
     async with await Ledger.open(tmp_path / "ledger.db", keys) as ledger:
-        await ledger.append(confirmed().take())
+        await evidence_ledger.begin(ledger)
+        await evidence_ledger.accepted(ledger)
     await reporter(screen).verify(tmp_path / "ledger.db")
     told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
-    assert told[0] == "integrity holds: 4 events as written"
-    assert told[1] == "anchored holds: up to event 4 of 4"
-    assert told[2].startswith("completeness holds: events 1 to 4")
+    chain = f"chain {keys.ledger_id[:8]}"
+    assert told[0] == "integrity holds: 6 events as written"
+    assert told[1] == f"anchored holds: {chain}: up to event 6 of 6"
+    assert told[2] == f"completeness holds: {chain}: events 1 to 6, none missing"
+    assert told[3].startswith("time trusting: unwitnessed")
 
 
 async def test_a_proof_that_fails_ends_the_demonstration(tmp_path: Path) -> None:

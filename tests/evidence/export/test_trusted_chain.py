@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.errors import BadPublicKey
-from agi_bridge.evidence.export.trust import trusted_chain
+from agi_bridge.evidence.export.verify import trusted_chain
 
 if TYPE_CHECKING:
     from pathlib import Path

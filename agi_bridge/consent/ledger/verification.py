@@ -1,0 +1,121 @@
+"""What a verification or an export of everything reads of a ledger, page by page. Changes nothing.
+
+The columns of the tables beside the events are an index: they come with what they should be,
+computed from the sealed values with the keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import collate, func, select
+
+from agi_bridge.consent.chain import Row
+from agi_bridge.consent.errors import VaultDamaged
+from agi_bridge.consent.ledger.schema import EVENT, PERSON, PII, WITNESS
+from agi_bridge.consent.results import StoredValues
+from agi_bridge.consent.states import Act, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement
+
+    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.signing.vault import Vault
+
+PAGE: Final = 500
+"""Rows of personal data read at once: each costs two decryptions."""
+_ROOTS: Final = tuple(
+    each.value for each in (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
+)
+"""The types of the first events of records."""
+
+
+def stored_values(
+    transaction: Transaction, vault: Vault, *, after: str = "", only: Collection[str] | None = None
+) -> list[StoredValues]:
+    """Some rows of personal data, by the ids of their records; those after an id, or `only` these.
+
+    Raises:
+        KeyMissing: one is sealed under a vault key that is not available.
+    """
+    pii = PII.c
+    query = select(
+        pii.consent_id, pii.kind, pii.line_id, pii.brand, pii.number_hmac, pii.caller_hmac,
+        pii.restricted_until, pii.sealed, pii.person_id,
+        PERSON.c.sealed.label("person"),
+    ).select_from(PII.outerjoin(PERSON, PERSON.c.person_id == pii.person_id))  # fmt: skip
+    if only is not None:
+        query = query.where(pii.consent_id.in_(only))
+    else:
+        id_ = _bytewise(transaction, pii.consent_id)
+        query = query.where(id_ > after).order_by(id_).limit(PAGE)
+    return [_opened(vault, row) for row in transaction.core.execute(query)]
+
+
+def records_of_numbers(transaction: Transaction, hashes: Collection[str]) -> list[str]:
+    """The ids of the records of some numbers, by the numbers' keyed hashes."""
+    query = select(PII.c.consent_id).where(PII.c.number_hmac.in_(hashes))
+    return list(transaction.core.execute(query.order_by(PII.c.consent_id)).scalars())
+
+
+def rows_of_all(transaction: Transaction, ids: Collection[str]) -> list[Row]:
+    """The events of some records, of each chain in order."""
+    table = EVENT.c
+    query = (
+        select(
+            table.ledger_id, table.seq, table.consent_id, table.type, table.at, table.tags,
+            table.body, table.hash,
+        )
+        .where(table.consent_id.in_(ids))
+        .order_by(table.ledger_id, table.seq)
+    )  # fmt: skip
+    return [Row(*row) for row in transaction.core.execute(query)]
+
+
+def count_records(transaction: Transaction) -> int:
+    """How many consents, revocations and messages there are."""
+    query = select(func.count(func.distinct(EVENT.c.consent_id))).where(EVENT.c.type.in_(_ROOTS))
+    return int(transaction.core.execute(query).scalar_one())
+
+
+def stamps(transaction: Transaction) -> list[bytes]:
+    """The time stamps of checkpoints, as the authorities sent them."""
+    table = WITNESS.c
+    query = select(table.stamp).order_by(table.ledger_id, table.seq, table.sha256)
+    return list(transaction.core.execute(query).scalars())
+
+
+def _opened(vault: Vault, row: Any) -> StoredValues:  # noqa: ANN401 - a row of SQLAlchemy
+    values: dict[str, str] | None = None
+    damage = None
+    try:
+        person = vault.open_person(row.person_id, row.person)
+        values = {
+            **vault.open(person, row.consent_id, row.sealed),
+            "person_salt": person.salt.hex(),
+        }
+    except VaultDamaged as error:
+        damage = str(error)
+    except (TypeError, AttributeError):  # SQLite takes any type in any column
+        damage = f"consent {row.consent_id}: its personal data was overwritten"
+    known = values or {}
+    return StoredValues(
+        record=row.consent_id,
+        values=values,
+        damage=damage,
+        kind=row.kind,
+        line_id=row.line_id,
+        brand=row.brand,
+        number_hmac=row.number_hmac,
+        caller_hmac=row.caller_hmac,
+        restricted_until=row.restricted_until,
+        number_lookup=vault.lookup(known["number"]) if "number" in known else None,
+        caller_lookup=vault.lookup(known["caller_id"]) if "caller_id" in known else None,
+    )
+
+
+def _bytewise(transaction: Transaction, column: ColumnElement[str]) -> ColumnElement[str]:
+    """A column as it is compared byte by byte: PostgreSQL may sort by a language's rules."""
+    return collate(column, "C") if transaction.locks else column

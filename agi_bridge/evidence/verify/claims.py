@@ -1,0 +1,90 @@
+"""What genuine checkpoints state of each chain: its hashes, and how far it has to reach."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from agi_bridge.consent.signing import Checkpoint
+    from agi_bridge.evidence.verify.report import Findings
+
+
+@dataclass(slots=True)
+class Signed:
+    """What genuine checkpoints say of one chain."""
+
+    hashes: dict[int, dict[str, bool]] = field(default_factory=dict)
+    """By event, each hash, and whether a checkpoint of the chain itself has it."""
+    checkpoints: dict[int, list[tuple[Checkpoint, str]]] = field(default_factory=dict)
+    """The chain's own checkpoints by event, with the SHA-256 of their lines."""
+    must_reach: int = 0
+
+
+class Claims:
+    """Collects checkpoints; those that their chain's key did not sign are reported.
+
+    Args:
+        findings: where they are.
+        stored: the ones stored with the events. The chains that they name must reach them.
+        elsewhere: checkpoints that were kept apart.
+    """
+
+    def __init__(
+        self, findings: Findings, stored: Iterable[Checkpoint], elsewhere: Iterable[Checkpoint]
+    ) -> None:
+        self._findings = findings
+        self._signed: dict[str, Signed] = {}
+        self.as_of = ""
+        """When the newest of the stored ones was signed."""
+        for checkpoint in self._genuine(stored):
+            self._claim(checkpoint, must_reach=True)
+        apart = tuple(elsewhere)
+        self.known: set[str] = set()
+        """The ids of chains that a checkpoint kept apart is of."""
+        for checkpoint in self._genuine(apart):
+            self.known.add(checkpoint.ledger_id)
+            self._claim(checkpoint, must_reach=False)
+        self.kept_apart = bool(apart)
+        """Whether any was kept apart."""
+
+    def of(self, ledger_id: str) -> Signed:
+        """What is stated of a chain; nothing if no checkpoint names it."""
+        return self._signed.get(ledger_id) or Signed()
+
+    @property
+    def chains(self) -> Mapping[str, Signed]:
+        """What is stated, by chain."""
+        return self._signed
+
+    def _genuine(self, checkpoints: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
+        """The genuine checkpoints, each once; the others are reported."""
+        for checkpoint in dict.fromkeys(checkpoints):
+            if checkpoint.is_genuine:
+                yield checkpoint
+            else:
+                self._findings.add(
+                    "anchored",
+                    "checkpoint_forged",
+                    "a checkpoint of it is not signed with the chain's key",
+                    checkpoint.ledger_id,
+                    checkpoint.seq,
+                )
+
+    def _claim(self, checkpoint: Checkpoint, *, must_reach: bool) -> None:
+        """Note the hashes that a checkpoint states: of its own chain, and of the others' heads."""
+        own = self._signed.setdefault(checkpoint.ledger_id, Signed())
+        own.hashes.setdefault(checkpoint.seq, {})[checkpoint.hash] = True
+        if must_reach:
+            self.as_of = max(self.as_of, checkpoint.at)
+            line_sha256 = hashlib.sha256(checkpoint.line.encode()).hexdigest()
+            own.checkpoints.setdefault(checkpoint.seq, []).append((checkpoint, line_sha256))
+            own.must_reach = max(own.must_reach, checkpoint.seq)
+        for ledger_id, seq, hash_ in checkpoint.heads:
+            other = self._signed.setdefault(ledger_id, Signed())
+            other.hashes.setdefault(seq, {}).setdefault(hash_, False)
+            if must_reach:
+                other.must_reach = max(other.must_reach, seq)

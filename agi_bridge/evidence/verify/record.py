@@ -1,0 +1,230 @@
+"""The rules for whole records, once all events are read: histories, values, and what names what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from agi_bridge.consent import State, commitment, tag
+from agi_bridge.evidence.verify.history import can_interleave
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agi_bridge.evidence.verify.record_store import RecordFacts, RecordStore
+    from agi_bridge.evidence.verify.report import Findings
+
+SALT: Final = "salt"
+PERSON_SALT: Final = "person_salt"
+"""The names of a record's salt, and of the salt of its person's tags, among its values."""
+_SALTS: Final = frozenset({SALT, PERSON_SALT})
+_BETWEEN_CLOCKS_MS: Final = 300_000
+"""By how much the clocks of bridges on one database may differ."""
+
+
+class RecordChecker:
+    """Checks records by their facts and personal values.
+
+    Args:
+        findings: where faults are noted.
+        records: facts and values.
+    """
+
+    def __init__(self, findings: Findings, records: RecordStore) -> None:
+        self._findings = findings
+        self._records = records
+
+    def check_all(self) -> None:
+        """Check every record, and that no value belongs to none."""
+        for record, facts in self._records.all():
+            self._check(record, facts)
+        for record, _ in self._records.all_opened():
+            if not self._has_events(record):
+                what = f"there are personal values of {record}, but no event of it"
+                self._findings.add("integrity", "values_of_nobody", what)
+
+    def _has_events(self, record: str) -> bool:
+        facts = self._records.known(record)
+        return facts is not None and bool(facts.first)
+
+    def _check(self, record: str, facts: RecordFacts) -> None:
+        if not facts.first:
+            self._named_only(record, facts)
+            return
+        self._history(record, facts)
+        opened = self._records.opened(record)
+        self._values(facts, opened, excused=self._records.is_excused(record))
+        if opened is not None and PERSON_SALT in opened:
+            self._person_tags(facts, opened[PERSON_SALT])
+        if facts.relies_on:
+            self._returned(facts, opened)
+        for lift in facts.lifts:
+            self._lifted(record, facts, opened, lift)
+        if facts.revoked:
+            self._revoked(facts)
+        if facts.requests and facts.ended != facts.requests["consents"]:
+            what = f"it ended {facts.requests['consents']} consents, and {facts.ended} say so"
+            self._add("completeness", "revocations_differ", what, facts.first)
+
+    def _named_only(self, record: str, facts: RecordFacts) -> None:
+        if facts.ended:
+            what = f"consents say that {record} revoked them, but it is not on record"
+            self._findings.add("completeness", "revocation_missing", what)
+
+    def _add(self, verdict: str, code: str, what: str, place: list[Any]) -> None:
+        self._findings.add(verdict, code, what, place[0], place[1])
+
+    def _history(self, record: str, facts: RecordFacts) -> None:
+        if len(facts.states) > 1:
+            if not can_interleave(facts.states.values()):
+                chains = len(facts.states)
+                what = f"{chains} chains contradict each other about the consent {record}"
+                self._add("integrity", "conflicting_histories", what, facts.first)
+        elif facts.bad_step:
+            self._add("integrity", "illegal_transition", facts.bad_step[2], facts.bad_step)
+
+    def _values(
+        self, facts: RecordFacts, opened: Mapping[str, str] | None, *, excused: bool
+    ) -> None:
+        """Open every commitment that was not erased, and see that every value is bound."""
+        erased = set(facts.erased)
+        for name, bound in facts.bound.items():
+            chain, (_, seq) = next(iter(bound.items()))
+            if opened is None or name not in opened or SALT not in opened:
+                if not erased & {name, SALT, "*"} and not excused:
+                    what = f"its {name} is missing, and no erasure names it"
+                    self._add("completeness", "value_missing", what, [chain, seq])
+                continue
+            expected = _commitment(opened[SALT], name, opened[name])
+            if expected not in {value for value, _ in bound.values()}:
+                what = f"its {name} is not the one that the event was written with"
+                self._add("integrity", "commitment_mismatch", what, [chain, seq])
+        for name in (opened or {}).keys() - facts.bound.keys() - _SALTS:
+            what = f"nothing binds the {name} that is given for it"
+            self._add("integrity", "value_not_bound", what, facts.first)
+
+    def _person_tags(self, facts: RecordFacts, salt: str) -> None:
+        try:
+            key = bytes.fromhex(salt)
+        except ValueError:
+            key = b""
+        for chain, seq, found in facts.tags:
+            if found != tag(key, chain, seq):
+                what = "its tag is not the person's, or is missing"
+                self._add("integrity", "person_tag_wrong", what, [chain, seq])
+
+    def _returned(self, facts: RecordFacts, opened: Mapping[str, str] | None) -> None:
+        """A returning caller's consent: of the same number, brand and purpose, and in force."""
+        place = facts.agreed or facts.first
+        earlier = self._records.known(facts.relies_on)
+        if earlier is None or not earlier.first:
+            what = f"it relies on the consent {facts.relies_on}, which is not there"
+            self._add("completeness", "consent_missing", what, place)
+            return
+        wrong = [
+            *(["was never confirmed"] if earlier.agreed[2:3] != [State.CONFIRMED.value] else ()),
+            *(
+                f"has another {name}"
+                for name in ("brand", "purpose")
+                if earlier.call.get(name) != facts.call.get(name)
+            ),
+            *(["waits for a reply"] if earlier.needs_reply and not earlier.replied else ()),
+            *(["was revoked before"] if _was_before(earlier.revoked, facts.agreed) else ()),
+            *(["is another number's"] if self._differ(opened, facts.relies_on) else ()),
+        ]
+        for each in wrong:
+            what = f"the consent that it relies on {each}"
+            self._add("integrity", "returned_unfounded", what, place)
+
+    def _lifted(
+        self, record: str, facts: RecordFacts, opened: Mapping[str, str] | None, lift: list[Any]
+    ) -> None:
+        """A revocation is lifted by a consent of its own number, brand and caller ID."""
+        place, revocation, brand, consent = lift[:2], lift[2], lift[3], lift[4]
+        asked = self._records.known(revocation)
+        if asked is None or not asked.requests:
+            what = f"it lifts the revocation {revocation}, which is not there"
+            self._add("completeness", "revocation_missing", what, place)
+            return
+        trust = facts.call.get("caller_id_trust", "A")
+        wrong = [
+            *(["names another consent"] if consent != record else ()),
+            *(["is of no consent"] if facts.agreed[2:3] != [State.CONFIRMED.value] else ()),
+            *(
+                ["names another brand"]
+                if name_key(brand) != name_key(facts.call.get("brand", ""))
+                else ()
+            ),
+            *(["was not reached by the revocation"] if not _reaches(asked.requests, facts) else ()),
+            *(["called from another number"] if facts.call.get("ani_match") != "same" else ()),
+            *(
+                ["trusts a caller ID too little attested"]
+                if trust != "any" and (facts.call.get("attestation") or "Z") > trust
+                else ()
+            ),
+            *(["is another number's"] if self._differ(opened, revocation) else ()),
+        ]
+        for each in wrong:
+            self._add("integrity", "lifting_unfounded", f"what lifts a revocation {each}", place)
+
+    def _revoked(self, facts: RecordFacts) -> None:
+        asked = self._records.known(facts.revoked[2])
+        if asked is None or not asked.requests:
+            return  # told once, of the revocation that is missing
+        if facts.call and not _reaches(asked.requests, facts):
+            what = "the revocation that it names does not reach its brand"
+            self._add("integrity", "revocation_unfounded", what, facts.revoked)
+
+    def _differ(self, opened: Mapping[str, str] | None, other: str) -> bool:
+        """Whether two records are of different numbers, as far as both are known."""
+        known = self._records.opened(other)
+        if opened is None or known is None or "number" not in opened or "number" not in known:
+            return False
+        return opened["number"] != known["number"]
+
+
+def scope_key(asked: Mapping[str, Any]) -> str:
+    """What the index of revocations holds as the scope of a revocation."""
+    if asked["scope"] == "all":
+        return "*"
+    name = asked["brand"] if asked["scope"] == "brand" else asked["seller"]
+    return f"{asked['scope']}:{name_key(name or '')}"
+
+
+def _reaches(asked: Mapping[str, Any], facts: RecordFacts) -> bool:
+    """Whether a revocation reaches the brand of a consent."""
+    if asked["scope"] == "all":
+        return True
+    if asked["scope"] == "seller":
+        return name_key(asked["seller"] or "") == name_key(facts.call.get("legal_name", ""))
+    return name_key(asked["brand"] or "") == name_key(facts.call.get("brand", ""))
+
+
+def _was_before(revoked: list[Any], agreed: list[Any]) -> bool:
+    """Whether a consent was revoked before another relied on it: by chain, else by clocks."""
+    if not revoked or not agreed:
+        return False
+    if revoked[0] == agreed[0]:
+        return bool(revoked[1] < agreed[1])
+    return milliseconds(revoked[3]) + _BETWEEN_CLOCKS_MS < milliseconds(agreed[3])
+
+
+def milliseconds(at: str) -> int:
+    """A timestamp of the ledger, in milliseconds since the epoch; 0 if there is no such time."""
+    try:
+        return round(datetime.fromisoformat(at).astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
+
+
+def name_key(name: str) -> str:
+    """A name as it is compared: spelling counts, case and outer spaces do not."""
+    return name.strip().casefold()
+
+
+def _commitment(salt: str, name: str, value: str) -> str | None:
+    """The commitment to a value; None if the salt is not one."""
+    try:
+        return commitment(bytes.fromhex(salt), name, value)
+    except (ValueError, TypeError, AttributeError, UnicodeEncodeError):
+        return None

@@ -1,0 +1,164 @@
+"""What a verification remembers of each record, in bounded memory.
+
+An event may come years after the one before it, and a ledger has millions of records. So the facts
+of the records that were read last are in memory, and the others in a temporary file that goes with
+the process.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_IN_MEMORY: Final = 5_000
+"""Records in memory, about 2 KiB each."""
+
+
+@dataclass(slots=True)
+class RecordFacts:
+    """What the events of one record have said so far. Places are [chain, event's number].
+
+    Attributes:
+        states: for each chain, its states as letters of `history`.
+        bad_step: the first transition that is not allowed: place and text.
+        dialogue: type and body of the events up to the agreement; empty after it.
+        bound: for each chain and sealed value, the last commitment with its place.
+        erased: the names of sealed values that were erased, or `*`.
+        tags: for each event its place and the tag that names no record; empty if it has none.
+        call: the facts of the call that other records' rules need.
+        agreed: place, type and time of `confirmed` or `returned`.
+        revoked: place, revocation and time of `revoked`.
+        relies_on: the consent that a `returned` names.
+        lifts: place, revocation and brand of each `lifted`.
+        requests: what a `revocation` says: scope, brand, seller, number of consents.
+        ended: how many `revoked` events name this revocation.
+        replied: whether a reply by text completed the consent.
+        needs_reply: whether it needs one.
+        restricted: until when the data is kept for a defence.
+        first: the place of its first event.
+    """
+
+    states: dict[str, str] = field(default_factory=dict)
+    bad_step: list[Any] = field(default_factory=list)
+    dialogue: list[Any] = field(default_factory=list)
+    bound: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
+    tags: list[list[Any]] = field(default_factory=list)
+    call: dict[str, Any] = field(default_factory=dict)
+    agreed: list[Any] = field(default_factory=list)
+    revoked: list[Any] = field(default_factory=list)
+    relies_on: str = ""
+    lifts: list[list[Any]] = field(default_factory=list)
+    requests: dict[str, Any] = field(default_factory=dict)
+    ended: int = 0
+    replied: bool = False
+    needs_reply: bool = False
+    restricted: str = ""
+    first: list[Any] = field(default_factory=list)
+
+
+class RecordStore:
+    """Facts and personal values of records, by their ids."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", isolation_level=None)  # a temporary file of its own
+        self._file.execute("PRAGMA journal_mode=OFF")
+        self._file.execute("CREATE TABLE facts (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
+        self._file.execute("CREATE TABLE opened (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
+        self._file.execute("CREATE TABLE lookup (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
+        self._excused: set[str] = set()
+        self._recent: OrderedDict[str, RecordFacts] = OrderedDict()
+
+    def facts(self, record: str) -> RecordFacts:
+        """The facts of a record, to be read and added to; new ones if it is not known."""
+        found = self._recent.get(record)
+        if found is None:
+            found = self._recent[record] = self._stored(record) or RecordFacts()
+            if len(self._recent) > _IN_MEMORY:
+                self._spill(_IN_MEMORY // 2)
+        else:
+            self._recent.move_to_end(record)
+        return found
+
+    def known(self, record: str) -> RecordFacts | None:
+        """The facts of a record, to be read only; None if it is not known."""
+        return self._recent.get(record) or self._stored(record)
+
+    def all(self) -> Iterator[tuple[str, RecordFacts]]:
+        """Every record by its id, to be read only."""
+        self._spill(0)
+        for record, text in self._file.execute("SELECT id, is_ FROM facts ORDER BY id"):
+            yield record, _read(text)
+
+    def open(self, record: str, values: Mapping[str, str]) -> bool:
+        """Keep a record's personal values; False if there are some already."""
+        text = json.dumps(dict(values))
+        done = self._file.execute("INSERT OR IGNORE INTO opened VALUES (?, ?)", (record, text))
+        return done.rowcount == 1
+
+    def opened(self, record: str) -> dict[str, str] | None:
+        """A record's personal values; None if it has none."""
+        found = self._file.execute("SELECT is_ FROM opened WHERE id = ?", (record,)).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def forget_values(self, record: str) -> None:
+        """Forget a record's personal values: they are about to be read again."""
+        self._file.execute("DELETE FROM opened WHERE id = ?", (record,))
+        self._excused.discard(record)
+
+    def excuse(self, record: str) -> None:
+        """A record's values are there but damaged, which is told already."""
+        self._excused.add(record)
+
+    def is_excused(self, record: str) -> bool:
+        """Whether that is so."""
+        return record in self._excused
+
+    def note_lookup(self, record: str, lookup: str | None) -> None:
+        """Note the keyed hash that a record's number should be found by."""
+        if lookup is not None:
+            self._file.execute("INSERT OR REPLACE INTO lookup VALUES (?, ?)", (record, lookup))
+
+    def lookup(self, record: str) -> str | None:
+        """That hash; None if the number is not known."""
+        found = self._file.execute("SELECT is_ FROM lookup WHERE id = ?", (record,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def all_opened(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Every record's personal values by its id."""
+        for record, text in self._file.execute("SELECT id, is_ FROM opened ORDER BY id"):
+            yield record, json.loads(text)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+
+    def _stored(self, record: str) -> RecordFacts | None:
+        found = self._file.execute("SELECT is_ FROM facts WHERE id = ?", (record,)).fetchone()
+        return None if found is None else _read(found[0])
+
+    def _spill(self, keep: int) -> None:
+        gone = [self._recent.popitem(last=False) for _ in range(len(self._recent) - keep)]
+        self._file.execute("BEGIN")
+        self._file.executemany(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+            [(record, _text(facts)) for record, facts in gone],
+        )
+        self._file.execute("COMMIT")
+
+
+_NAMES: Final = tuple(each.name for each in fields(RecordFacts))
+
+
+def _text(facts: RecordFacts) -> str:
+    return json.dumps([getattr(facts, name) for name in _NAMES])
+
+
+def _read(text: str) -> RecordFacts:
+    return RecordFacts(*json.loads(text))

@@ -1,0 +1,318 @@
+"""What an attacker does to a ledger or an export, each with the keys that he has.
+
+* an outsider has an export, and can write its files;
+* the owner of the database can write every table, and has no key;
+* a holder of the vault key can also seal personal data again;
+* the owner has all keys: he can chain and sign everything anew. What left before, he cannot change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agi_bridge.cli.consents.verify import Verified
+from agi_bridge.consent import START, canonical, leaf, link, named_records, tag, tags_text
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.ledger.schema import guards
+from agi_bridge.consent.signing import Checkpoint, Vault, read_certificates, sign
+from agi_bridge.evidence.export import Collector, ExportWriter, verify_export
+from agi_bridge.evidence.export.archive import SIGNATURE, SUMS, sign_files
+from agi_bridge.evidence.export.pages import TEMPLATES
+from agi_bridge.evidence.verify import VERDICTS, verify_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from agi_bridge.consent.signing import Keys
+    from agi_bridge.evidence.verify import Report
+
+CHECK = TEMPLATES / "check.txt"
+"""The standalone check, from the project's own sources."""
+_WORDS = {"holds": "holds", "FAILS": "fails"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge says: the value of each verdict, and the exit status."""
+
+    values: dict[str, str]
+    status: int
+    codes: frozenset[str] = field(default=frozenset(), compare=False)
+    of_pages: bool = field(default=False, compare=False)
+    """Whether all that is wrong with integrity are pages, which `check.py` does not judge."""
+
+    def without_pages(self) -> Judgement:
+        """The same, had the pages not been judged."""
+        if not self.of_pages:
+            return self
+        values = {**self.values, "integrity": "holds"}
+        worst = {*values.values()}
+        return Judgement(values, 1 if "fails" in worst else 3 if "trusting" in worst else 0)
+
+    @property
+    def failing(self) -> set[str]:
+        return {name for name, value in self.values.items() if value == "fails"}
+
+
+@dataclass
+class Place:
+    """A folder with a ledger, its keys, and what left before anybody attacked."""
+
+    folder: Path
+    keys: Keys
+    root: Path
+    """The root certificate of the authority."""
+    elsewhere: list[Checkpoint] = field(default_factory=list)
+    ids: dict[str, str] = field(default_factory=dict)
+    other_keys: Keys | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "ledger.db"
+
+    def copy(self, folder: Path) -> Place:
+        shutil.copytree(self.folder, folder)
+        return Place(
+            folder, self.keys, self.root, list(self.elsewhere), dict(self.ids), self.other_keys
+        )
+
+    # As the business
+
+    def use(self, work: Callable[[Ledger], Any]) -> Any:
+        """Do something with the ledger, as the service does."""
+
+        async def run() -> Any:
+            async with await Ledger.open(self.database, self.keys) as ledger:
+                return await work(ledger)
+
+        return asyncio.run(run())
+
+    def export(self, out: Path, *ids: str) -> Path:
+        """Export some records, or all."""
+
+        async def run(ledger: Ledger) -> None:
+            out.mkdir()
+            writer = ExportWriter(out)
+            await Collector(ledger, writer, everything=not ids).collect(ids)
+            writer.finish(self.keys)
+
+        self.use(run)
+        return out
+
+    # As the judges
+
+    def verify(self, **given: Any) -> Judgement:
+        """Verify the ledger, as the business does with what it kept elsewhere."""
+        given.setdefault("roots", read_certificates(self.root))
+        given.setdefault("trusted", self.trusted)
+
+        async def run(ledger: Ledger) -> Report:
+            return (await verify_ledger(ledger, self.elsewhere, **given))[0]
+
+        return judgement(self.use(run))
+
+    @property
+    def trusted(self) -> set[str]:
+        others = {self.other_keys.ledger_id} if self.other_keys else set()
+        return {self.keys.ledger_id, *others}
+
+    def both(self, export: Path, *, elsewhere: bool = False, key: bool = True) -> Judgement:
+        """Verify an export with the program and with `check.py`; they have to agree."""
+        trusted = self.trusted if key else None
+        kept = self.elsewhere if elsewhere else []
+        ours = judgement(
+            verify_export(export, kept, trusted, roots=read_certificates(self.root))[0]
+        )
+        arguments = [*(sorted(trusted) if trusted else ()), "--tsa-ca", str(self.root)]
+        if kept:
+            file = export.parent / "elsewhere.jsonl"
+            file.write_text("".join(f"{each.line}\n" for each in kept))
+            arguments += ["--checkpoints", str(file)]
+        theirs = check(export, *arguments)
+        assert theirs == ours.without_pages(), (ours, theirs)
+        return ours
+
+    # As an attacker
+
+    def sql(self, statement: str, *values: Any, key: str = "") -> list[Any]:
+        """Change the database as its owner can: without triggers, without constraints."""
+        del key
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as database:
+            for name in ("event_no_update", "event_no_delete"):
+                database.execute(f"DROP TRIGGER IF EXISTS {name}")
+            found = database.execute(statement, values).fetchall()
+            for guard in guards("sqlite"):
+                database.execute(guard)
+        return found
+
+    def reseal(self, record: str, change: Callable[[dict[str, str]], object]) -> None:
+        """Seal a record's personal data again, as a holder of the vault key can."""
+        vault = Vault(self.keys)
+        [(person_id, sealed_person, sealed)] = self.sql(
+            "SELECT pii.person_id, person.sealed, pii.sealed FROM pii"
+            " JOIN person ON person.person_id = pii.person_id WHERE consent_id = ?",
+            record,
+        )
+        person = vault.open_person(person_id, sealed_person)
+        values = vault.open(person, record, sealed)
+        change(values)
+        self.sql(
+            "UPDATE pii SET sealed = ? WHERE consent_id = ?",
+            vault.seal(person, record, values),
+            record,
+        )
+
+    def forge(
+        self,
+        change: Callable[[list[dict[str, Any]]], None],
+        date: Callable[[str], str] = lambda at: at,
+    ) -> None:
+        """Write the chain anew, as the owner of all keys can; checkpoints are signed anew.
+
+        Each checkpoint stays at its event; `date` says what it is dated.
+        """
+        salts = dict(self._salts())
+        chain = self.keys.ledger_id
+        bodies = [
+            json.loads(body)
+            for (body,) in self.sql(
+                "SELECT body FROM event WHERE ledger_id = ? ORDER BY seq", chain
+            )
+        ]
+        lines = [
+            Checkpoint.parse(line)
+            for (line,) in self.sql("SELECT line FROM checkpoint WHERE ledger_id = ?", chain)
+        ]
+        anchors = [(line, bodies[line.seq - 1]) for line in lines]
+        change(bodies)
+        self.sql("DELETE FROM event WHERE ledger_id = ?", chain)
+        head, hashes = START, {}
+        for seq, body in enumerate(bodies, 1):
+            body["seq"] = seq
+            named = named_records(body["consent_id"], body)
+            tags = [tag(each.encode(), chain, seq) for each in named]
+            if body["consent_id"] in salts and not body.pop("untagged", False):
+                tags.append(tag(salts[body["consent_id"]], chain, seq))
+            text, joined = canonical(body), tags_text(tags)
+            head = link(head, leaf(joined, text))
+            hashes[seq] = head.hex()
+            self.sql(
+                "INSERT INTO event (ledger_id, seq, consent_id, type, at, tags, body, hash)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                chain, seq, body["consent_id"], body["type"], body["at"], joined, text, head.hex(),
+            )  # fmt: skip
+        self.sql("DELETE FROM checkpoint WHERE ledger_id = ?", chain)
+        for line, anchor in anchors:
+            seq = next((n for n, body in enumerate(bodies, 1) if body is anchor), len(bodies))
+            made = sign(self.keys.signing, seq, hashes[seq], date(line.at), line.heads)
+            self.sql("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", chain, seq, made.line)
+
+    def _salts(self) -> Iterator[tuple[str, bytes]]:
+        async def run(ledger: Ledger) -> Any:
+            return await ledger.stored_values()
+
+        for row in self.use(run):
+            if row.values is not None:
+                yield row.record, bytes.fromhex(row.values["person_salt"])
+
+
+def judgement(report: Report) -> Judgement:
+    """What a report says, with the exit status of `consents verify`."""
+    ok = Verified(report).ok
+    codes = {fault.code for _, verdict in report.verdicts for fault in verdict.faults}
+    values = {name: verdict.value.value for name, verdict in report.verdicts}
+    wrong = report.integrity.faults
+    of_pages = bool(wrong) and all(fault.code.startswith("page_") for fault in wrong)
+    return Judgement(values, 3 if ok is None else 0 if ok else 1, frozenset(codes), of_pages)
+
+
+def check(export: Path, *arguments: str) -> Judgement:
+    """What the standalone check says of an export."""
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-I", str(CHECK), "--in", str(export), *arguments],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == "", done.stderr
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha())
+    values = {name: _WORDS.get(told[name].split()[0], "trusting") for name in VERDICTS}
+    for name in VERDICTS:
+        if told[name].startswith("holds for"):
+            values[name] = "trusting"
+    return Judgement(values, done.returncode)
+
+
+def resign(export: Path, keys: Keys) -> None:
+    """Sign the files of an export anew, as the business can."""
+    for name in (SUMS, SIGNATURE, "signer.pem"):
+        (export / name).unlink(missing_ok=True)
+    sign_files(export, keys.signing)
+
+
+def edit_lines(file: Path, change: Callable[[list[str]], Sequence[str]]) -> None:
+    """Change the lines of a file."""
+    file.write_text("".join(f"{line}\n" for line in change(file.read_text().splitlines())))
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def forge_export(
+    export: Path, keys: Keys, change: Callable[[dict[str, Any]], None], *, tags: bool = True
+) -> None:
+    """Change events in an export and chain, tag and sign all of it anew, as the owner can."""
+    salts = {}
+    for line in (export / "opened.jsonl").read_text().splitlines():
+        values = json.loads(line)
+        salts[values["consent_id"]] = bytes.fromhex(values["person_salt"])
+    lines, hashes = [], {}
+    chain, seq, head = "", 0, START
+    for line in (export / "chain.jsonl").read_text().splitlines():
+        said = json.loads(line)
+        if isinstance(said, dict):
+            chain, seq, head = said["ledger_id"], said["seq"], bytes.fromhex(said["hash"])
+            lines.append(line)
+            continue
+        seq += 1
+        joined, body = canonical(said[0]), said[1]
+        if isinstance(body, dict):
+            before = canonical(body)
+            change(body)
+            text = canonical(body)
+            if text != before and tags and isinstance(body.get("consent_id"), str):
+                new = [
+                    tag(each.encode(), chain, seq)
+                    for each in named_records(body["consent_id"], body)
+                ]
+                if body["consent_id"] in salts:
+                    new.append(tag(salts[body["consent_id"]], chain, seq))
+                joined = tags_text(new)
+            digest = hashlib.sha256(text.encode()).digest()
+            lines.append(f"[{joined},{text}]")
+        else:
+            digest = bytes.fromhex(body)
+            lines.append(line)
+        leaf_ = hashlib.sha256(b"\0" + hashlib.sha256(joined.encode()).digest() + digest).digest()
+        head = link(head, leaf_)
+        hashes[chain, seq] = head.hex()
+    (export / "chain.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+    def signed(old: list[str]) -> list[str]:
+        made = []
+        for each in map(Checkpoint.parse, old):
+            hash_ = hashes.get((each.ledger_id, each.seq), each.hash)
+            made.append(sign(keys.signing, each.seq, hash_, each.at, each.heads).line)
+        return made
+
+    edit_lines(export / "checkpoints.jsonl", signed)
+    resign(export, keys)
