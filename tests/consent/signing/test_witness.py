@@ -89,7 +89,7 @@ def test_an_answer_that_is_no_stamp_of_this_line_is_refused(authority: Authority
         "a stamp of something else": earlier,  # the same line: the nonce tells
     }
     for reason, answer in answers.items():
-        authority.answer = lambda _, answer=answer: answer  # type: ignore[misc]
+        authority.answer = lambda _, answer=answer: answer
         with pytest.raises(WitnessFailed, match=reason):
             authority.client().stamp(LINE)
 
