@@ -164,6 +164,8 @@ def _agreement_checks() -> ClauseElement:
     for this number on this line, from this caller, and on this line: all, by callers who keyed the
     number they showed, and by callers who showed none. Last, the sealed key of the number's person.
     """
+    # SQLite does not know that a number has few rows and a line many: `coalesce` keeps it from
+    # counting a number's agreements by the index of lines.
     own, nobody = PII.c.number_hmac == PII.c.caller_hmac, PII.c.caller_hmac == bindparam("nobody")
     line = (
         select(
@@ -176,8 +178,11 @@ def _agreement_checks() -> ClauseElement:
     )
     return select(
         _in_force(),
-        _count(PII.c.number_hmac == bindparam("number"), PII.c.line_id == bindparam("on_line"),
-               since="day"),
+        _count(
+            PII.c.number_hmac == bindparam("number"),
+            func.coalesce(PII.c.line_id, _constant("")) == bindparam("on_line"),
+            since="day",
+        ),
         _count(PII.c.caller_hmac == bindparam("caller"), since="caller_day"),
         line.c.all_, line.c.own, line.c.nobody,
         select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person")).scalar_subquery(),
