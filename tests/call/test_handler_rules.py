@@ -248,7 +248,7 @@ async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
 ) -> None:
     heard = asyncio.Event()
 
-    async def slow(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
+    async def slow(*_asked: object, **_named: object) -> ActiveConsent | None:
         await heard.wait()
         return None
 
@@ -267,7 +267,7 @@ async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
 async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     call_env: CallEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(_number: str, _brand: str, _purpose: str) -> ActiveConsent | None:
+    async def down(*_asked: object, **_named: object) -> ActiveConsent | None:
         raise LedgerUnavailable("the database is gone")
 
     monkeypatch.setattr(call_env.ledger, "active_consent", down)
@@ -315,7 +315,7 @@ async def test_the_record_says_where_when_and_for_what_the_caller_was_asked(
         SERVER,
     )
     assert body["clock_synced"] in (True, False)
-    assert (body["attestation"], body["linked_id"]) == (None, "")
+    assert (body["attestation"], body["caller_id_trust"], body["linked_id"]) == ("A", "A", "")
 
 
 async def test_the_record_holds_the_context_and_where_the_caller_was_sent(

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from agi_bridge.agi.testing import FakeAsterisk, KeySequence
 from agi_bridge.call import CallHandler
 from agi_bridge.call.keypad import QUIET_SECONDS
+from agi_bridge.consent import agreement_faults
 from agi_bridge.speech import SHIPPED, Library
 from tests.support.call_env import CallEnv, prompts_heard, shipped_milliseconds
 
@@ -84,11 +85,15 @@ async def test_a_caller_who_presses_1_too_early_is_asked_again_and_can_agree(
     assert prompts_heard(call)[-1] == "accepted"
     assert texted(call_env) == [NUMBER]
     (last,) = [event for event in await call_env.events() if event.type.value == "confirmed"]
-    match last.body["keys"]:
-        case [["read_back", int(), "1"], ["confirm", int(), "1"]]:
-            pass
-        case keys:
-            pytest.fail(f"not the two keys: {keys}")
+    told = [
+        (event.type.value, dict(event.body))
+        for event in await call_env.events()
+        if event.type.value in {"disclosed", "entered", "confirmed"}
+    ]
+    keys = [entry for _, body in told for entry in body["dialogue"] if entry[0] == "key"]
+    assert [key[2:4] for key in keys] == [["1", "you-entered"], ["1", "confirm-number"]]
+    assert last.body["act"] == "number_then_1"
+    assert agreement_faults(told) == []
 
 
 @pytest.mark.parametrize("moment", ["enter-number", "you-entered", "555", "confirm-number"])

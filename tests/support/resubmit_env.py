@@ -45,6 +45,7 @@ class ResubmitEnv:
         self.submitted: list[tuple[str, float]] = []
         self.events: list[tuple[str, State, float]] = []
         self.bodies: list[dict[str, Any]] = []
+        self.asked: list[str] = []
         self._taken = ""
         services = Services(
             settings(**line), cast("Any", None), cast("Any", self), cast("Any", self), ""
@@ -74,6 +75,10 @@ class ResubmitEnv:
 
     async def settle_overdue(self) -> int:
         return 0
+
+    async def may_send(self, consent_id: str) -> str | None:
+        self.asked.append(consent_id)
+        return None
 
     async def unsent(self) -> list[Unsent]:
         if self.refuses is not None:
@@ -118,7 +123,11 @@ class ResubmitEnv:
         prepared: Preparation | None = None,
     ) -> Submission:
         assert prepared is None
-        assert (from_, to, key, context, gate) == (self.number, DID, KEY, None, None)
+        assert (from_, to, key, context) == (self.number, DID, KEY, None)
+        assert gate is not None
+        assert await gate() is None
+        assert self.asked == [self._taken], "the ledger is asked before the first byte"
+        self.asked.clear()
         assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"
         self.submitted.append((self._taken, self.clock))
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.ACCEPTED
