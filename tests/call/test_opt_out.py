@@ -67,7 +67,8 @@ async def test_a_caller_with_a_caller_id_who_presses_the_key_gets_no_more_texts(
     assert revocation.body["channel"] == "ivr"
     assert revocation.body["actor"] == "caller"
     assert (revocation.body["scope"], revocation.body["brand"]) == ("seller", "Example Store")
-    assert revocation.body["dialogue"][-1][2:4] == ["9", "opt-out-offer"]
+    dialogue: Any = revocation.body["dialogue"]
+    assert dialogue[-1][2:4] == ["9", "opt-out-offer"]
     assert revocation.body["consents"] == 1
     # What was agreed to before is revoked; this call was asked for no consent.
     assert (await states(call_env))[len(before) :] == ["revoked"]

@@ -85,15 +85,16 @@ async def test_a_caller_who_presses_1_too_early_is_asked_again_and_can_agree(
     assert prompts_heard(call)[-1] == "accepted"
     assert texted(call_env) == [NUMBER]
     (last,) = [event for event in await call_env.events() if event.type.value == "confirmed"]
-    told = [
+    events: list[Any] = await call_env.events()
+    stored: list[tuple[str, dict[str, Any]]] = [
         (event.type.value, dict(event.body))
-        for event in await call_env.events()
+        for event in events
         if event.type.value in {"disclosed", "entered", "confirmed"}
     ]
-    keys = [entry for _, body in told for entry in body["dialogue"] if entry[0] == "key"]
+    keys = [entry for _, body in stored for entry in body["dialogue"] if entry[0] == "key"]
     assert [key[2:4] for key in keys] == [["1", "you-entered"], ["1", "confirm-number"]]
     assert last.body["act"] == "number_then_1"
-    assert agreement_faults(told) == []
+    assert agreement_faults(stored) == []
 
 
 @pytest.mark.parametrize("moment", ["enter-number", "you-entered", "555", "confirm-number"])
