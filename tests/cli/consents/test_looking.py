@@ -84,7 +84,7 @@ def test_an_empty_list_is_a_success(sample: SampleLedger) -> None:
     ("options", "problem"),
     [
         (("--state", "agreed"), "--state: must be one of disclosed, entered, confirmed"),
-        (("--line", "nobody"), "--line: no line of that name"),
+        (("--line", "nobody"), "--line: no line has that name"),
         (("--number", "415"), "--number: not a phone number"),
         (("--since", "today"), "--since: write a date"),
     ],
