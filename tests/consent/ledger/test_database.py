@@ -28,6 +28,7 @@ def database(where: Path | str) -> Iterator[Database]:
     opened.prepare()
     with opened.transaction() as transaction:
         transaction.cursor.execute("create table pii (word text unique)")
+        transaction.cursor.execute("create table person (word text)")
     yield opened
     opened.close()
 

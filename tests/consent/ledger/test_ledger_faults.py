@@ -11,7 +11,7 @@ import pytest
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger import database as database_module
-from tests.support.consent_builders import NUMBER, confirmed
+from tests.support.consent_builders import NUMBER, confirmed, submitting
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ async def test_a_locked_database_refuses_the_write_whole_and_later_takes_it(
 
 
 async def a_held_name_refuses_the_write_whole(ledger: Ledger) -> None:
+    await ledger.append(submitting().take())  # there is one to settle
     blocking = database_module.Database(ledger._database.where)
     with closing(blocking), blocking.transaction() as other:
         other.lock([f"chain:{ledger.ledger_id}"])
@@ -60,7 +61,7 @@ async def a_held_name_refuses_the_write_whole(ledger: Ledger) -> None:
         with pytest.raises(LedgerUnavailable, match="lock timeout"):
             await ledger.recover()
     await ledger.append(confirmed().take())
-    assert len(await ledger.events()) == 3
+    assert len(await ledger.events()) == 4 + 3
 
 
 async def test_a_missing_table_refuses_the_write_in_one_line_that_names_no_number(
