@@ -192,12 +192,12 @@ def scope_key(asked: Mapping[str, Any]) -> str:
 
 
 def _reaches(asked: Mapping[str, Any], facts: RecordFacts) -> bool:
-    """Whether a revocation reaches the brand of a consent."""
+    """Whether a revocation reaches a consent; that of a seller also reaches the brand it names."""
     if asked["scope"] == "all":
         return True
-    if asked["scope"] == "seller":
-        return name_key(asked["seller"] or "") == name_key(facts.call.get("legal_name", ""))
-    return name_key(asked["brand"] or "") == name_key(facts.call.get("brand", ""))
+    of_seller = name_key(asked["seller"] or "") == name_key(facts.call.get("legal_name", ""))
+    of_brand = name_key(asked["brand"] or "") == name_key(facts.call.get("brand", ""))
+    return of_brand or (asked["scope"] == "seller" and of_seller)
 
 
 def _was_before(revoked: list[Any], agreed: list[Any]) -> bool:
