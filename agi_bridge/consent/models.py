@@ -7,6 +7,7 @@ their metadata names; `event_body` derives it, so that each is spelt here alone.
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.consent.dialogue import Prompt
@@ -28,6 +29,7 @@ _NOT_IN_EVENTS: Final = {_KEY: None}
 """Metadata of a field that no event holds: it names a person, or an event holds its hash."""
 
 
+@cache
 def event_keys(
     model: type[CallMetadata | DisclosureHeard | NumberEntered | SendingFacts],
 ) -> Mapping[str, str]:
