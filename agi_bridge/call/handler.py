@@ -1,4 +1,4 @@
-"""One call from start to end: line, consent, record, submission, plan, execution."""
+"""Handles one call: finds its line, runs the dialogue, stores, submits, and acts on the answer."""
 
 from __future__ import annotations
 

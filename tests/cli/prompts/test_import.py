@@ -136,7 +136,7 @@ def test_a_recording_of_an_older_script_is_refused(cli: PromptsCli, studio: Path
     told = cli.configure(brand="Maple Books")("import", studio, "--line", "shop", "--json")
     (row,) = [row for row in told.json["files"] if row["file"] == "en/disclosure.wav"]
     assert row["result"] == "refused"
-    told_why = "speaks what disclosure.txt says, which is no longer the script's text"
+    told_why = "disclosure.txt differs from the script's current text"
     assert told_why in row["remarks"]
     assert row["mendable"] is False
 
@@ -204,12 +204,12 @@ def test_what_the_service_refuses_can_be_mended_where_it_is(cli: PromptsCli) -> 
 def test_nothing_to_take_is_a_no(cli: PromptsCli) -> None:
     (cli.folder / "empty").mkdir()
     told = cli("import", cli.folder / "empty", "--line", "shop")
-    assert (told.status, told.out) == (1, "there is no LANGUAGE/NAME.wav\n")
+    assert (told.status, told.out) == (1, "no LANGUAGE/NAME.wav found\n")
 
 
 def test_no_folder_is_misuse(cli: PromptsCli) -> None:
     told = cli("import", cli.folder / "none", "--line", "shop")
-    assert (told.status, told.err) == (2, f"agi-bridge: {cli.folder}/none is no folder\n")
+    assert (told.status, told.err) == (2, f"agi-bridge: {cli.folder}/none is not a folder\n")
 
 
 async def test_without_a_folder_for_recordings_it_is_misuse(cli: PromptsCli) -> None:
