@@ -40,7 +40,7 @@ async def test_the_opt_out_key_is_offered_heard_and_obeyed(
 async def test_whoever_hides_their_number_keys_it_to_opt_out(
     pbx: Pbx, bridge: BridgeFixture, shop: SipPhone, far_end: SipPhone
 ) -> None:
-    await bridge.open(consent=OPT_OUT)
+    await bridge.open(consent={**OPT_OUT, "caller_id_trust": "any"})
     call = await pbx.call(caller_id="anonymous")
     await hears(call, bridge.prompts / "en" / "opt-out-offer.wav", 200)
     await call.press("9")
