@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -68,6 +69,7 @@ class RecordStore:
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("", isolation_level=None)  # a temporary file of its own
+        self._close = weakref.finalize(self, self._file.close)  # at the latest when it is dropped
         self._file.execute("PRAGMA journal_mode=OFF")
         self._file.execute("CREATE TABLE facts (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
         self._file.execute("CREATE TABLE opened (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
@@ -137,7 +139,7 @@ class RecordStore:
 
     def close(self) -> None:
         """Remove the file."""
-        self._file.close()
+        self._close()
 
     def _stored(self, record: str) -> RecordFacts | None:
         found = self._file.execute("SELECT is_ FROM facts WHERE id = ?", (record,)).fetchone()
