@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.dialogue import Prompt
 from agi_bridge.consent.encoding import text_sha256
@@ -30,9 +30,7 @@ _NOT_IN_EVENTS: Final = {_KEY: None}
 
 
 @cache
-def event_keys(
-    model: type[CallMetadata | DisclosureHeard | NumberEntered | SendingFacts],
-) -> Mapping[str, str]:
+def event_keys(model: type[Any]) -> Mapping[str, str]:
     """The keys that a model's fields have in an event's body, by the fields' names."""
     keys = {each.name: each.metadata.get(_KEY, each.name) for each in fields(model)}
     return {name: key for name, key in keys.items() if key is not None}
@@ -42,7 +40,8 @@ def event_body(
     values: CallMetadata | DisclosureHeard | NumberEntered | SendingFacts,
 ) -> dict[str, Scalar]:
     """The part of an event's body that says this."""
-    return {key: getattr(values, name) for name, key in event_keys(type(values)).items()}
+    model: type[Any] = type(values)
+    return {key: getattr(values, name) for name, key in event_keys(model).items()}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
