@@ -3,13 +3,14 @@
 Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment. The key of
 the person goes with the last row, or is renewed if others stay: so what a database leaves of the
 old rows in its files opens no more. Nothing brings it back, so no clock alone decides that it is
-time: either the kernel calls its clock synchronised, or the ledger has an event of the month
-before. A clock that is years ahead for a moment has neither.
+time: either the kernel calls its clock synchronised, or the ledger's events lead up to now without
+a gap. A clock that jumped years ahead has neither, however long it goes on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -27,7 +28,7 @@ from agi_bridge.observe import ask_kernel
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.database import Transaction
@@ -91,7 +92,7 @@ def due(transaction: Transaction, rules: RetentionRules) -> RetentionReport:
 
 
 def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> RetentionReport:
-    """Delete what its time has run out for, so much that calls need not wait; returns what.
+    """Delete one page of data whose retention has expired; calls wait for one page at most.
 
     Raises:
         ClockInDoubt: there is something, but nothing confirms that it is time.
@@ -113,24 +114,56 @@ def _check_clock(transaction: Transaction, now: float) -> None:
     """See that something besides the clock says what time it is.
 
     Raises:
-        ClockInDoubt: the last event that is more than a day old is more than a month old, and the
-            kernel does not call its clock synchronised; or it is more than a year old. The clock
-            may have jumped since.
+        ClockInDoubt: the kernel calls its clock synchronised, but the last event that is more than
+            a day old is more than a year old. Or the kernel does not, and no event is more than a
+            day old, or there was a month without an event at some time, up to now: the clock may
+            have jumped then, and the events since are dated by the same clock.
     """
     synchronised = ask_kernel()
     last = _last_event_before(transaction, stamp(now - DAY))
-    if synchronised and (last is None or last >= stamp(now - SYNCHRONISED_SILENCE)):
+    if synchronised:
+        if last is None or last >= stamp(now - SYNCHRONISED_SILENCE):
+            return
+        why = f"the ledger has no event of the {SYNCHRONISED_SILENCE / DAY:.0f} days before"
+    elif last is None or _has_gap(transaction, now):
+        why = (
+            "the clock is not kept by NTP, and the ledger does not confirm it: it has no events of "
+            "the day before, or none for a month at some time"
+        )
+    else:
         return
-    if last is None or last < stamp(now - SILENCE):
-        told = (
-            f"event of the {SYNCHRONISED_SILENCE / DAY:.0f} days before"
-            if synchronised
-            else "event of the month before, and the clock is not kept by NTP"
-        )
-        raise ClockInDoubt(
-            f"clock_unconfirmed: this machine's clock says {stamp(now)[:10]}, the ledger has no "
-            f"{told}; nothing was erased"
-        )
+    raise ClockInDoubt(
+        f"clock_unconfirmed: this machine's clock says {stamp(now)[:10]}, {why}; nothing was erased"
+    )
+
+
+def _has_gap(transaction: Transaction, now: float) -> bool:
+    """Whether there was no event for longer than SILENCE, between two events or up to now.
+
+    Halves only the stretches that are longer, so a ledger of years takes some hundred look-ups by
+    id. A clock that was ahead and was put right since leaves no gap.
+    """
+    event = EVENT.c
+
+    def one(query: Select[Any]) -> tuple[int, float]:
+        id_, at = transaction.core.execute(query.limit(1)).one()
+        return id_, datetime.fromisoformat(at).timestamp()
+
+    columns = select(event.id, event.at)
+    newest = one(columns.order_by(event.id.desc()))
+    stretches = [(one(columns.order_by(event.id)), newest)]
+    while stretches:
+        first, last = stretches.pop()
+        if last[1] - first[1] <= SILENCE:
+            continue
+        half = (first[0] + last[0]) // 2
+        middle = one(columns.where(event.id <= half).order_by(event.id.desc()))
+        if middle == first:
+            middle = one(columns.where(event.id > half).order_by(event.id))
+        if middle == last:
+            return True
+        stretches += [(first, middle), (middle, last)]
+    return now - newest[1] > SILENCE
 
 
 def _last_event_before(transaction: Transaction, before: str) -> str | None:

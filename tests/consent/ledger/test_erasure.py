@@ -323,7 +323,9 @@ async def test_without_the_key_what_is_due_is_deleted_all_the_same(
         ([0.9, 0.5, 0], True),
         ([4700, 4700, 0, 0], True),  # years ahead since this morning, calls have come in
         ([4700, 33, 0], True),
-        ([4700, 31, 0], False),
+        ([4700, 31, 0], True),  # years ahead for a month: the events since were dated by it
+        ([4731, 4700, *range(100, 0, -1)], True),
+        ([40, 10, 1, 0], False),
         ([1.1], False),
         ([5, 4, -4700, 3, 2, 0], False),  # it was years ahead once, for a moment
         ([*range(700, 0, -1)], False),
