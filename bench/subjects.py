@@ -79,7 +79,7 @@ class Subject:
         return Launch([*command, "--hook", hook] if hook else command, None)
 
     def load_options(self) -> list[str]:
-        """What agiload must be told of its flow."""
+        """The options of agiload for its flow."""
         return ["--script", flow.ROUTE, "--last", "GET VARIABLE DIALSTATUS"]
 
 

@@ -8,7 +8,7 @@ One request a connection, one line of JSON each way:
 The socket is `control.sock` in the runtime directory that systemd makes (`$RUNTIME_DIRECTORY`), or
 without one in `state_dir`. A link in `state_dir` leads there, so the configuration alone is enough
 to find it. Its mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in
-unix(7)), must be the service's own or root: whoever copies a descriptor elsewhere gains nothing.
+unix(7)), must be the service's own or root.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A reload: the configuration is read, checked and built, and put in force, or refused whole.
 
 A refused configuration changes nothing and is seen: in the log, in `ServiceState.stale`, in the
-metrics, and in the answer to whoever asked.
+metrics, and in the answer to the request.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def build_status(state: ServiceState, server: Server, current: Callable[[], Serv
 def status_chores(
     settings: Settings, status: Status, current: Callable[[], Services]
 ) -> tuple[Chore, ...]:
-    """The tasks that keep a status up to date, show it and tell of problems.
+    """The tasks that keep a status up to date, publish it and report problems.
 
     `settings` are those that the service was started with: a listener stays where it is.
     """

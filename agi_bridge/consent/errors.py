@@ -82,7 +82,7 @@ class SchemaOutdated(LedgerUnavailable):
 
 
 class KeyFault(ConsentError):  # noqa: N818 - the same
-    """The keys at hand do not do. The data is as it was; the right keys mend it."""
+    """These keys cannot open the ledger. Its data is intact; supply the keys that wrote it."""
 
 
 class KeyMissing(KeyFault):

@@ -36,7 +36,7 @@ class Preparation:
         self._expiry: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to connect, unless that is done; a connection that has ended is made anew."""
+        """Begin to connect, unless already begun; replace a connection that has ended."""
         if self._opener is None or self._opening is not None:
             return
         if self._connection is not None and self._connection.usable:

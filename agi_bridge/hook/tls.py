@@ -1,7 +1,7 @@
 """TLS over a plain connection, with sessions that later connections resume.
 
 A loop's `create_connection(ssl=...)` takes no session, so every connection would check the server's
-certificate anew: half a millisecond of processor time, and with TLS 1.2 one round trip more.
+certificate again: half a millisecond of processor time, and with TLS 1.2 one round trip more.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _name_the_exception(
 
 
 class _Serializer:
-    """`json.dumps` with one encoder for all lines, which it would build anew for each."""
+    """`json.dumps` with one encoder for all lines; `json.dumps` builds one for each call."""
 
     def __init__(self) -> None:
         self._encoder: json.JSONEncoder | None = None

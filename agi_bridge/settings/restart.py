@@ -55,7 +55,7 @@ def keep_fixed(read: Settings, running: Settings) -> tuple[Settings, tuple[str, 
 def read_at_start(settings: Settings) -> tuple[str, ...]:
     """Return the full names of the secrets that only a restart reads again.
 
-    systemd passes credentials once, when it starts the unit, and so does whoever sets a variable.
+    Credentials and environment variables are passed once, when the process starts.
     """
     return tuple(name for name, secret in secrets_of(settings) if secret.file is None)
 

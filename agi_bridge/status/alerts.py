@@ -1,6 +1,6 @@
-"""`[alerts] command`: problems told to a program, for those who have no Prometheus.
+"""`[alerts] command`: sends problems to a program, for sites without Prometheus.
 
-Each alert is one line of JSON on the program's standard input. A kind is told of at most once in
+Each alert is one line of JSON on the program's standard input. Each kind is sent at most once in
 `QUIET_SECONDS`: when it begins, and when it is over, if that comes later.
 """
 
@@ -30,12 +30,12 @@ MINUTE_SECONDS: Final = 60.0
 QUIET_SECONDS: Final = 900.0
 """Least time between two alerts of a kind."""
 FIRST_SECONDS: Final = 60.0
-"""What a start brings along is told of after this time, if it is still there."""
+"""Problems that exist at the start are sent after this time, if they persist."""
 
 
 @dataclass(slots=True)
 class _Told:
-    """What the program was last told of a kind."""
+    """What the program last received for a kind."""
 
     firing: bool = False
     since: float = 0.0
@@ -70,7 +70,7 @@ class Alerts:
             await asyncio.sleep(MINUTE_SECONDS)
 
     async def look(self) -> None:
-        """Look now, and tell of what has changed."""
+        """Look now, and send what has changed."""
         for line in self.due():
             if self._sink is None:
                 continue
@@ -82,7 +82,7 @@ class Alerts:
                 )
 
     def due(self) -> Iterator[str]:
-        """Yield an alert, as a line of JSON, for each kind that has changed and may be told of."""
+        """Yield an alert, as a line of JSON, for each kind that has changed and may be sent."""
         now, at = self._running(), self._status.snapshot().at
         there = {kind.name for kind in self._status.problems()}
         for kind in KINDS.values():

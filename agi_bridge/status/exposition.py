@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "agi_bridge_"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_SAMPLES: Final = 1500
-"""Most samples of a scrape, whatever is configured and whoever calls."""
+"""Maximum number of samples in a scrape, for any configuration and any traffic."""
 
 WAITING_KINDS: Final = ("consent", "returned", "revocation", "message")
 """The kinds of record that wait for a person."""

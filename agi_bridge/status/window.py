@@ -14,7 +14,7 @@ KEPT: Final = 60
 """Readings that are kept, one a minute."""
 
 TRUNK_FAILED: Final = ("CONGESTION", "CHANUNAVAIL", "other")
-"""What a DIALSTATUS says of a trunk; the others tell of people."""
+"""DIALSTATUS values that mean a failed trunk; the others describe the called party."""
 
 
 def totals(metrics: Metrics) -> Mapping[str, int]:

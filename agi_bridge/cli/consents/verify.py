@@ -46,7 +46,7 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The report of the verification, and the records to tell of."""
+    """The report of the verification, and the records to show."""
 
     report: Report
     records: tuple[CaseSummary, ...] = ()
@@ -123,7 +123,7 @@ def command(
         if export is not None:
             return await asyncio.to_thread(_verify_export, export, elsewhere, trusted, roots, show)
         if show is not None:
-            raise UsageError("--show tells of an export; of the ledger, `consents show` does")
+            raise UsageError("--show needs an export; for the ledger use `consents show`")
         settings = load_settings(config)
         if roots is None and settings.ledger.checkpoints.timestamp_ca is not None:
             roots = read_certificates(settings.ledger.checkpoints.timestamp_ca)
@@ -149,7 +149,7 @@ def _verify_export(
     if show is None:
         return Verified(report)
     if contents.is_large:
-        raise UsageError("--show: too many records for this; check.py --show tells of any")
+        raise UsageError("--show: the export has too many records; use its check.py --show")
     found = [each for each in contents.rows if each.startswith(show)]
     records = [
         summarise(contents.case(each), reveal=True) for each in found if contents.is_record(each)

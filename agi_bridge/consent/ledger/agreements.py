@@ -183,7 +183,7 @@ def relied_on(
     facts = rows[0].fields
     if brand_key(facts["brand"]) != brand_key(person.brand or ""):
         return False
-    # Who agreed to answers has not agreed to advertising, and was told of nothing else.
+    # Consent to informational texts is not consent to marketing.
     return facts["purpose"] == person.purpose and _is_young(agreed.at, person, writer.clock())
 
 

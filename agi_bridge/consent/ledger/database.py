@@ -34,8 +34,8 @@ BUSY_SECONDS: Final = 3.0
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL to take a connection."""
 SHRED_LOCK_MS: Final = 200
-"""Longest wait, in milliseconds, for the lock under which the persons' keys are written anew: who
-else wants the table waits behind it."""
+"""Longest wait, in milliseconds, for the lock to rewrite the table of persons' keys: other sessions
+that use the table queue behind it."""
 _READ_ONLY: Final = "reads"
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
@@ -183,9 +183,8 @@ class Database:
         """Leave nothing of what was deleted where it can be read.
 
         SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here.
-        PostgreSQL leaves old rows in its files: so the table of persons' keys, without which they
-        say nothing, is written anew, which takes a lock that everybody else waits for. It is
-        waited for very shortly.
+        PostgreSQL leaves old rows in its files. They cannot be read without the persons' keys, so
+        only the table of keys is rewritten. That takes an exclusive lock, with a short timeout.
 
         Raises:
             LedgerUnavailable: the database failed, another process reads from SQLite's log, or
@@ -319,7 +318,7 @@ class Database:
         if self._connection is None or not file.has_its_log():
             return False
         if file.restore_index():
-            self._log_out_of_place("its -shm was cut short; it was made anew from the -wal")
+            self._log_out_of_place("its -shm was truncated; SQLite rebuilds it from the -wal")
         if not file.log_has_shrunk():
             return False
         try:
@@ -377,7 +376,7 @@ def postgresql_driver() -> Any:  # noqa: ANN401 - a module
         LedgerUnavailable: it is not installed.
     """
     try:
-        import psycopg  # noqa: PLC0415 - whoever keeps a SQLite file need not have it
+        import psycopg  # noqa: PLC0415 - optional: SQLite works without it
     except ImportError:
         raise LedgerUnavailable(
             "ledger.url: PostgreSQL needs the extra postgresql; install "

@@ -149,7 +149,7 @@ class Ledger(Administration):
         )
 
     async def expire(self, consent_id: str, reason: str) -> None:
-        """End a consent that is still unsent, whether or not its personal data is at hand."""
+        """End a consent that is still unsent, even if its personal data cannot be opened."""
         await self._worker.run(lambda t: submissions.expire(t, self._writer, consent_id, reason))
 
     async def active_consent(

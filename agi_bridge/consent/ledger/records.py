@@ -159,7 +159,7 @@ class Records:
         """What is known of a person, opened; None if it is erased or never was.
 
         Raises:
-            KeyMissing: the key that it was sealed with is not at hand.
+            KeyMissing: the key that it was sealed with is not loaded.
             VaultDamaged: it cannot be opened.
         """
         return await self._worker.read(

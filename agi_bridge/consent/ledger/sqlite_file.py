@@ -1,7 +1,7 @@
 """Whether the SQLite file that is open is the one at its path, and so is its log.
 
-A file that was deleted, moved or replaced under an open connection takes writes all the same: they
-are gone when the connection closes, and whoever opens the path sees none of them (SQLite, "How To
+A file that was deleted, moved or replaced under an open connection still takes writes. They are
+lost when the connection closes, and no other connection sees them (SQLite, "How To
 Corrupt An SQLite Database File", sections 2.2 and 2.4). So it is looked at before each transaction,
 which costs a few microseconds.
 
@@ -95,7 +95,7 @@ class SQLiteFile:
         """Give the log's index the size that it had, if it was cut short; whether it was.
 
         It is mapped into memory, and an access behind its end kills the process (SIGBUS). Bytes of
-        zero are an index that is not initialised: SQLite makes it anew from the log (`walformat`,
+        zero are an index that is not initialised: SQLite rebuilds it from the log (`walformat`,
         "Recovery").
         """
         if not self._index.has_shrunk():

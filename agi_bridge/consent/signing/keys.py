@@ -197,7 +197,7 @@ def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
 
 
 def _make(path: Path) -> bool:
-    """Make one key file whole or not at all; False if there is one, whoever made it."""
+    """Create a key file atomically; return False if the file exists already."""
     if path.exists():
         return False
     with _draft(path, _word(os.urandom(KEY_BYTES))) as draft:

@@ -1,7 +1,7 @@
 """Where checkpoints go: a file, syslog, a command of the administrator's choice.
 
-A chain of hashes does not stop whoever rules the machine; a checkpoint that has left it does. The
-file is for the machine's own use and for whatever carries it away; syslog and the command reach
+A chain of hashes does not stop an administrator of the machine; a checkpoint sent elsewhere does.
+The file is for the machine's own use and for whatever carries it away; syslog and the command reach
 further. Everything here blocks and is meant for a thread.
 """
 

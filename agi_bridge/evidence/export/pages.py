@@ -1,6 +1,6 @@
 """The pages of an export, rendered from its other files alone.
 
-So whoever verifies an export can render them again and see whether they say what the files say. The
+A verifier can render them again and compare them with the files. The
 manifest names the format of the pages: the same format gives the same pages. They open without a
 network: no script, style inline, every value escaped.
 """

@@ -2,7 +2,7 @@
 
 Reads through a `LedgerReader`, so it knows no database. An export is verified by `evidence.export`.
 
-The tables beside the events are an index, and whoever may write to the database may change them.
+The tables beside the events are an index, and any database administrator can change them.
 So they are computed again from the events and the sealed values: whose number a row is found by,
 which revocations are in force, which of them a consent has lifted.
 """
@@ -91,7 +91,7 @@ async def verify_ledger(
         ledger: the ledger.
         elsewhere: checkpoints that were kept outside the database.
         trusted: the ids of chains that are the business's, besides the one of the ledger's own
-            keys. None: the others hold for whoever has their keys.
+            keys. None: other chains depend on their keys.
         roots: root certificates of time stamping authorities; None takes stamps as they are.
         since: where an earlier verification got to: what stands before is not read again.
         progress: is told how many events are read, and of how many.

@@ -3,8 +3,8 @@
 Data only: what to check is in the modules beside this one, `cli` prints reports.
 
 A verdict has one of three values. `fails`: something is wrong. `holds`: nothing is, and nothing had
-to be taken on trust. `trusting`: nothing is wrong, but it holds only for a person who trusts what
-its text names: a key that nobody vouched for, or a clock that no witness confirms.
+to be taken on trust. `trusting`: nothing is wrong, but the verdict depends on what its
+text names: a key that is not confirmed, or a clock that no time stamp confirms.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The verdict on time: when events were written, as far as somebody else confirms it.
 
-The times in events are the machine's own, and whoever rules the machine sets them. So they are
+The times in events are the machine's own, and its administrator can set them. So they are
 held against each other along each chain, and against the time stamps of an authority outside:
 
 * an event is older than the first stamp of a checkpoint at or after it;
@@ -200,7 +200,7 @@ class TimeChecker:
             self._findings.trust("time", what)
         elif self._roots is None:
             signers = ", ".join(self._signers) or "nobody"
-            what = f"stamped by whoever has the certificate {signers}; name its root with --tsa-ca"
+            what = f"stamped with certificate {signers}, not verified; name its root with --tsa-ca"
             self._findings.trust("time", what)
         return self._holding(bounded)
 

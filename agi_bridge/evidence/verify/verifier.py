@@ -383,7 +383,7 @@ class Verifier:
         else:
             if not known:
                 self._strangers[ledger_id] = None
-                what = f"holds for whoever has key {' and '.join(self._strangers)}"
+                what = f"holds if the business confirms key {' and '.join(self._strangers)}"
                 self.findings.trust("anchored", what)
             return
         self._add("anchored", code, what, position)

@@ -151,7 +151,7 @@ class Call:
             raise CallFailedError(self.status)
 
     async def ended(self, within: float = 10.0) -> None:
-        """Wait until the call is over, whoever ends it; TimeoutError after `within` seconds."""
+        """Wait until either end hangs up; TimeoutError after `within` seconds."""
         async with asyncio.timeout(within):
             await self._over.wait()
 

@@ -21,7 +21,7 @@ UNKNOWN_MS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A recording as the caller is told of it.
+    """A recording as the softphone names it to its user.
 
     Attributes:
         name: its name without folder.

@@ -149,7 +149,7 @@ def test_zone_offsets_that_lie_are_not_taken(place: Place, export: Path) -> None
     assert place.both(export).values["integrity"] == "holds"  # told as a note: pages not judged
 
 
-def test_without_a_key_an_export_holds_for_whoever_has_its_key(place: Place, export: Path) -> None:
+def test_without_a_key_the_verdict_depends_on_the_exports_key(place: Place, export: Path) -> None:
     found = place.both(export, key=False)
     assert (found.values["anchored"], found.status) == ("trusting", 3)
 
