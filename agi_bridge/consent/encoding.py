@@ -36,11 +36,11 @@ _VERSION_7 = (0x7 << 76) | (0b10 << 62)
 _RANDOM_BITS = (1 << 80) - 1 - ((0xF << 76) | (0b11 << 62))
 
 
-def canonical(body: Body) -> str:
-    """The one way to write a body: JSON, keys sorted, no spaces, characters as themselves.
+def canonical(body: Body | Sequence[str]) -> str:
+    """The one way to write a body or a list of tags.
 
-    But for lone surrogates, which stand for bytes from outside that were no UTF-8: UTF-8 has no
-    place for them, so they are written as JSON's escapes.
+    JSON, keys sorted, no spaces, characters as themselves. Lone surrogates, which stand for bytes
+    from outside that are not UTF-8, are written as JSON's escapes.
     """
     text = _ENCODER.encode(body)
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import available_timezones
 
 from agi_bridge.consent.models import (
+    EVENT_KEYS,
     SCHEMA,
     CallMetadata,
     DisclosureHeard,
     NumberEntered,
     SendingFacts,
-    event_keys,
 )
 from agi_bridge.consent.states import EVENT_TYPES, Act, State
 
@@ -287,7 +287,7 @@ _CHECKS: Final[Mapping[type, Mapping[str, Check]]] = {
 
 def _of(model: type[Any]) -> dict[str, Field]:
     checks = _CHECKS[model]
-    keys = event_keys(model).values()  # type: ignore[arg-type]
+    keys = EVENT_KEYS[model].values()
     assert {*keys} == checks.keys(), (model, fields(model))  # noqa: S101 - the two are one list
     return {key: Field(checks[key]) for key in keys}
 

@@ -7,7 +7,6 @@ their metadata names; `event_body` derives it, so that each is spelt here alone.
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, fields
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.dialogue import Prompt
@@ -27,21 +26,6 @@ SCHEMA: Final = 3
 _KEY: Final = "key"
 _NOT_IN_EVENTS: Final = {_KEY: None}
 """Metadata of a field that no event holds: it names a person, or an event holds its hash."""
-
-
-@cache
-def event_keys(model: type[Any]) -> Mapping[str, str]:
-    """The keys that a model's fields have in an event's body, by the fields' names."""
-    keys = {each.name: each.metadata.get(_KEY, each.name) for each in fields(model)}
-    return {name: key for name, key in keys.items() if key is not None}
-
-
-def event_body(
-    values: CallMetadata | DisclosureHeard | NumberEntered | SendingFacts,
-) -> dict[str, Scalar]:
-    """The part of an event's body that says this."""
-    model: type[Any] = type(values)
-    return {key: getattr(values, name) for name, key in event_keys(model).items()}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,3 +243,21 @@ class Batch:
     disclosure: DisclosureHeard | None = None
     learned: Mapping[str, str] | None = field(default=None, repr=False)
     lease_seconds: float = 0.0
+
+
+EVENT_KEYS: Final[Mapping[type[Any], Mapping[str, str]]] = {
+    model: {
+        each.name: key
+        for each in fields(model)
+        if (key := each.metadata.get(_KEY, each.name)) is not None
+    }
+    for model in (CallMetadata, DisclosureHeard, NumberEntered, SendingFacts)
+}
+"""The keys that a model's fields have in an event's body, by the fields' names."""
+
+
+def event_body(
+    values: CallMetadata | DisclosureHeard | NumberEntered | SendingFacts,
+) -> dict[str, Scalar]:
+    """Return the part of an event's body that a model holds."""
+    return {key: getattr(values, name) for name, key in EVENT_KEYS[type(values)].items()}

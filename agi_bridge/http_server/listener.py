@@ -122,6 +122,6 @@ class _Server(uvicorn.Server):
         )
         self.server_state = limiter
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator function, decorated
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # uvicorn types the undecorated generator
         """Leave signals to the service."""
         return nullcontext()

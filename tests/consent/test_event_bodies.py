@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agi_bridge.consent import CallMetadata, ConsentRecord, State, canonical
-from agi_bridge.consent.models import DisclosureHeard, NumberEntered, event_keys
+from agi_bridge.consent.models import EVENT_KEYS, DisclosureHeard, NumberEntered
 from tests.support.consent_builders import (
     CUT,
     ENTERED,
@@ -76,6 +76,6 @@ def test_a_returning_caller() -> None:
 
 
 def test_no_event_holds_what_names_a_person() -> None:
-    assert not event_keys(CallMetadata).keys() & {"caller_id"}
-    assert not event_keys(NumberEntered).keys() & {"e164", "digits"}
-    assert not event_keys(DisclosureHeard).keys() & {"text"}
+    assert not EVENT_KEYS[CallMetadata].keys() & {"caller_id"}
+    assert not EVENT_KEYS[NumberEntered].keys() & {"e164", "digits"}
+    assert not EVENT_KEYS[DisclosureHeard].keys() & {"text"}

@@ -102,11 +102,11 @@ def _start(number: int, line: str) -> Start:
 def _entry(number: int, line: str, ledger_id: str, seq: int) -> Entry:
     match _json(number, line):
         case [list(tags), str(body_sha256)] if _HASH.fullmatch(body_sha256):
-            text = canonical(tags)  # type: ignore[arg-type]
+            text = canonical(tags)
             if hidden_line(text, body_sha256) == line:
                 return Hidden(ledger_id, seq, text, body_sha256)
         case [list(tags), dict(body)]:
-            text = canonical(tags)  # type: ignore[arg-type]
+            text = canonical(tags)
             kept = canonical(body)
             names = ("ledger_id", "seq", "consent_id", "type", "at")
             said = [body.get(name) for name in names]

@@ -249,7 +249,7 @@ def _tags(text: str) -> list[str] | None:
         return None
     if type(tags) is not list or not all(_is_tag(each) for each in tags):
         return None
-    return tags if canonical(sorted(set(tags))) == text else None  # type: ignore[arg-type]
+    return tags if canonical(sorted(set(tags))) == text else None
 
 
 def _is_tag(value: object) -> bool:
