@@ -110,7 +110,7 @@ async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asynci
     while not stopping.is_set():
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - calls go on, whatever happens beside them
+        except Exception as error:  # noqa: BLE001 - a background task must not end calls
             structlog.get_logger().error("service.background_task_failed", exc_info=error)
         waiting = asyncio.create_task(stopping.wait())
         try:

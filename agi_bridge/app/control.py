@@ -187,7 +187,7 @@ class ControlSocket:
                 answer = await answer
         except ControlError as error:
             return _error(error.code, str(error))
-        except Exception as error:  # noqa: BLE001 - calls go on, whatever a request breaks
+        except Exception as error:  # noqa: BLE001 - a request must not end the service
             structlog.get_logger().error(
                 "control.request_failed", request=request.name, exc_info=error
             )

@@ -123,5 +123,5 @@ class CurrentServices:
 async def _closed(stack: AsyncExitStack) -> None:
     try:
         await stack.aclose()
-    except Exception as error:  # noqa: BLE001 - the services in force are not touched by it
+    except Exception as error:  # noqa: BLE001 - the new services are in force already
         structlog.get_logger().error("service.background_task_failed", exc_info=error)

@@ -119,7 +119,7 @@ class Reloader:
             return self._refused(map(str, error.faults), invalid=True)
         except (ConsentError, SpeechError, HookError, OSError, ValueError) as error:
             return self._refused(str(error).splitlines() or [type(error).__name__])
-        except Exception as error:  # noqa: BLE001 - calls go on, whatever a reload meets
+        except Exception as error:  # noqa: BLE001 - a failed reload must not end calls
             structlog.get_logger().error("service.background_task_failed", exc_info=error)
             return self._refused(["it failed unexpectedly; the service's log says more"])
         outcome: Outcome = "unchanged" if same_values(kept, running) else "applied"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from agi_bridge.consent.dialogue import Dialogue
 from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
@@ -204,7 +204,7 @@ class ConsentRecord:
         heard: list[Entry] = []
         for event in self._taken:
             if event.type is State.CONFIRMED:
-                heard = event.body["dialogue"]  # type: ignore[assignment]  # as `_add_heard` made it
+                heard = cast("list[Entry]", event.body["dialogue"])  # as `_add_heard` made it
         self._pending = [event for event in self._taken if event.type not in _AGREEING]
         self.state = State.ENTERED if self._disclosure is not None else State.RETURNED
         self._add(State.DECLINED, reason=reason, dialogue=[*heard, *self.dialogue.take()])

@@ -69,7 +69,7 @@ class Preparation:
     async def _open(self, opener: Opener) -> None:
         try:
             connection = await opener()
-        except Exception:  # noqa: BLE001 - the submission tries by itself and tells why
+        except Exception:  # noqa: BLE001 - the submission connects again, and reports
             return
         finally:
             self._opening = None

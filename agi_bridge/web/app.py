@@ -133,9 +133,8 @@ class RequestLimiter:
             return _refusal(_unavailable("ledger_unavailable", "could not be stored"))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
-        # Any other error: a response without details, and one log line instead of uvicorn's
-        # traceback.
-        except Exception as error:  # noqa: BLE001 - see above
+        # A response without details, and one log line instead of uvicorn's traceback.
+        except Exception as error:  # noqa: BLE001 - one request must not end the others
             structlog.get_logger().error("web.request_failed", path=path, exc_info=error)
             fix = "report it to the administrator"
             return _refusal(ProblemResponse(500, "internal_error", "", "caused an error", fix))

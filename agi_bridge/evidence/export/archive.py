@@ -45,6 +45,8 @@ _LOCAL_HEADER: Final = 30
 """Bytes before a member's name (APPNOTE.TXT, section 4.3.7)."""
 _LITTER: Final = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What `zipfile` raises for a damaged archive; the last two are for a compression that it does not
+know, and for an encrypted member."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's; the same files give the same bytes
 
 

@@ -70,8 +70,7 @@ def serve(load: Callable[[], Model], requests: Iterable[bytes], replies: IO[byte
     """Load, then answer each request. Returns the process's exit status."""
     try:
         model = load()
-    # A library may raise anything; the bridge needs the reason.
-    except Exception as error:  # noqa: BLE001  # see above
+    except Exception as error:  # noqa: BLE001 - a library may raise anything; the bridge logs it
         _reply(replies, {"error": f"{type(error).__name__}: {error}"[:_MAX_ERROR]})
         return 1
     _reply(replies, {})
@@ -80,7 +79,7 @@ def serve(load: Callable[[], Model], requests: Iterable[bytes], replies: IO[byte
         try:
             rate, samples = model.speak(request["text"], request["language"])
         # The exception's text may contain the spoken text, so only its class is sent.
-        except Exception as error:  # noqa: BLE001  # the process goes on after a failed sentence
+        except Exception as error:  # noqa: BLE001 - one failed sentence must not end the process
             _reply(replies, {"error": type(error).__name__})
         else:
             _reply(replies, {"rate": rate, "bytes": len(samples)}, samples)
