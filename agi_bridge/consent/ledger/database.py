@@ -5,7 +5,6 @@ Everything here blocks and belongs to the ledger's thread.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import select
@@ -17,11 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
-from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
+from agi_bridge.consent.ledger.engines import (
+    READ_ONLY,
+    error_text,
+    postgresql_driver,
+    postgresql_engine,
+    sqlite_engine,
+)
 from agi_bridge.consent.ledger.sqlite_file import SQLiteFile
 
 if TYPE_CHECKING:
@@ -29,28 +34,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-BUSY_SECONDS: Final = 3.0
-"""How long a write waits for another process that holds what it needs, before it fails."""
-CONNECT_SECONDS: Final = 3
-"""Longest wait for PostgreSQL to take a connection."""
 SHRED_LOCK_MS: Final = 200
 """Longest wait, in milliseconds, for the lock to rewrite the table of persons' keys: other sessions
 that use the table queue behind it."""
-_READ_ONLY: Final = "reads"
-_POSTGRESQL_OPTIONS: Final = (
-    "-c synchronous_commit=on "
-    f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=30000 -c client_min_messages=warning"
-)
-
-_TCP: Final = {
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-"""A server that went without a word is given up after ten seconds, not after a quarter of an hour
-(libpq's parameters, the first in milliseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +85,7 @@ class Database:
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError)
         if isinstance(where, Path):
             self.name = str(where)
-            self._engine = _sqlite(where)
+            self._engine = sqlite_engine(where)
             self._file: SQLiteFile | None = SQLiteFile(where)
         else:
             url = make_url(where)
@@ -107,7 +93,7 @@ class Database:
             self.name = (
                 f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
             )
-            self._engine = _postgresql(url)
+            self._engine = postgresql_engine(url)
             self._file = None
         self._connection: Connection | None = None
         self._connections = 0
@@ -159,7 +145,7 @@ class Database:
         """
         try:
             core = self._connected()
-            core.info[_READ_ONLY] = reads
+            core.info[READ_ONLY] = reads
             with core.begin():
                 if self._file is not None:
                     self._file.note_log()
@@ -367,88 +353,6 @@ def _is_closed(connection: Connection) -> bool:
     poll = select.poll()
     poll.register(driver.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-def postgresql_driver() -> Any:  # noqa: ANN401 - a module
-    """Import psycopg, which comes with the extra `postgresql`.
-
-    Raises:
-        LedgerUnavailable: it is not installed.
-    """
-    try:
-        import psycopg  # noqa: PLC0415 - optional: SQLite works without it
-    except ImportError:
-        raise LedgerUnavailable(
-            "ledger.url: PostgreSQL needs the extra postgresql; install "
-            "requirements-postgresql.txt, or leave ledger.url empty for SQLite"
-        ) from None
-    return psycopg
-
-
-def error_text(error: BaseException) -> str:
-    """The database's or the system's own words, without statement or parameters."""
-    original = getattr(error, "orig", None) or error
-    if isinstance(original, OSError):
-        return original.strerror or type(original).__name__
-    if (diagnostics := getattr(original, "diag", None)) is not None:  # psycopg's
-        return (diagnostics.message_primary or str(original)).partition("\n")[0]
-    return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
-
-
-def _sqlite(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=NullPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-        hide_parameters=True,  # an error's text must not hold a number
-    )
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
-        # What is no UTF-8 was tampered with: that is for the verification to say.
-        connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
-        try:
-            with _exclusive(path.parent):
-                connection.execute("PRAGMA journal_mode=WAL")
-            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-                connection.execute(f"PRAGMA {pragma}")
-        except (sqlite3.Error, OSError):
-            connection.close()  # SQLAlchemy would leave it open
-            raise
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        reads = connection.info.get(_READ_ONLY, False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Hold back others that use this folder: SQLite gives up at once where two begin a log."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _postgresql(url: URL) -> Engine:
-    return create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        poolclass=NullPool,
-        isolation_level="READ COMMITTED",  # what a lock let through must be seen after it
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            **_TCP,
-            "options": _POSTGRESQL_OPTIONS,
-            "application_name": "agi-bridge",
-        },
-        hide_parameters=True,
-    )
 
 
 def _lock_key(name: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from agi_bridge.consent import Act, BadCheckpoint, State, text_sha256
 from agi_bridge.consent.errors import KeyMissing
-from agi_bridge.consent.ledger import Ledger, checkpoints, database
+from agi_bridge.consent.ledger import Ledger, checkpoints, engines
 from agi_bridge.consent.signing import Checkpoint, Keys, PersonKey, generate_keys
 from tests.support.consent_builders import HEARD, NUMBER, confirmed, submitting
 from tests.support.external_db import execute
@@ -202,9 +202,9 @@ async def test_what_is_learned_while_persons_are_sealed_again_is_kept(
     emptied_url: str, renewed: Keys, other_keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = Keys(renewed.vault[::-1], other_keys.lookup, other_keys.signing)
-    options = f"{database._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    options = f"{engines._POSTGRESQL_OPTIONS} -c lock_timeout=1"
     async with await Ledger.open(emptied_url, renewed) as ledger:
-        monkeypatch.setattr(database, "_POSTGRESQL_OPTIONS", options)
+        monkeypatch.setattr(engines, "_POSTGRESQL_OPTIONS", options)
         async with await Ledger.open(emptied_url, theirs) as calls:
             record = submitting()
             await calls.append(record.take())

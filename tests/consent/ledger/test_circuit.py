@@ -12,8 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent import CircuitOpen, LedgerUnavailable, State
-from agi_bridge.consent.ledger import Ledger, circuit, worker
-from agi_bridge.consent.ledger import database as database_module
+from agi_bridge.consent.ledger import Ledger, circuit, engines, worker
 from agi_bridge.consent.ledger.circuit import FAILURES, RETRY_SECONDS, SLOW_SECONDS, Circuit
 from tests.support.consent_builders import NUMBER, confirmed, revocation, settle, submitting
 
@@ -106,7 +105,7 @@ async def ledger(
     file: Path, keys: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Ledger]:
     """A ledger that does not wait for another program that holds the file."""
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.0)
     monkeypatch.setattr(circuit, "SLOW_SECONDS", 0.0)
     async with await Ledger.open(file, keys) as opened:
         opened._circuit = Circuit(clock)

@@ -13,8 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ArgumentError
 
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import database as database_module
-from agi_bridge.consent.ledger import error_text
+from agi_bridge.consent.ledger import engines, error_text
 from agi_bridge.consent.ledger.database import Database, Transaction
 from tests.support.external_db import execute
 
@@ -74,9 +73,9 @@ def words(database: Database) -> list[str]:
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Databases made from now on do not wait for what another one holds."""
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
-    options = f"{database_module._POSTGRESQL_OPTIONS} -c lock_timeout=1"
-    monkeypatch.setattr(database_module, "_POSTGRESQL_OPTIONS", options)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.0)
+    options = f"{engines._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(engines, "_POSTGRESQL_OPTIONS", options)
 
 
 def test_a_transaction_is_there_when_it_has_ended_and_gone_if_it_broke(

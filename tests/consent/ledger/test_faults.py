@@ -15,8 +15,7 @@ import structlog
 
 from agi_bridge.call import opt_out
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.ledger import database as database_module
+from agi_bridge.consent.ledger import Ledger, engines
 from agi_bridge.consent.ledger import worker as worker_module
 from tests.support.call_env import prompts_heard
 from tests.support.fault_calls import (
@@ -140,7 +139,7 @@ async def held(file: Path) -> AsyncIterator[Callable[[], None]]:
 async def test_a_file_that_stays_locked_costs_the_text_not_the_call(
     file: Path, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.2)
     async with FaultBridge.running(file, keys, tmp_path) as bridge:
         async with held(file):
             assert bridge.refused(await bridge.call(AGREES))

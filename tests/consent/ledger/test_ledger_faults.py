@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.ledger import database as database_module
+from agi_bridge.consent.ledger import Ledger, engines
+from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import NUMBER, confirmed, submitting
 from tests.support.external_db import execute
 
@@ -27,9 +27,9 @@ async def impatient(
     where: Path | str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Ledger]:
     """A ledger that does not wait for what another program holds."""
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
-    options = f"{database_module._POSTGRESQL_OPTIONS} -c lock_timeout=1"
-    monkeypatch.setattr(database_module, "_POSTGRESQL_OPTIONS", options)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.0)
+    options = f"{engines._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(engines, "_POSTGRESQL_OPTIONS", options)
     async with await Ledger.open(where, keys) as opened:
         yield opened
 
@@ -53,7 +53,7 @@ async def test_a_locked_database_refuses_the_write_whole_and_later_takes_it(
 
 async def a_held_name_refuses_the_write_whole(ledger: Ledger) -> None:
     await ledger.append(submitting().take())  # there is one to settle
-    blocking = database_module.Database(ledger._database.where)
+    blocking = Database(ledger._database.where)
     with closing(blocking), blocking.transaction() as other:
         other.lock([f"chain:{ledger.ledger_id}"])
         with pytest.raises(LedgerUnavailable, match="lock timeout"):

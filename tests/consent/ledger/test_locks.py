@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.consent import Act, AgreementRules, LedgerUnavailable, State
-from agi_bridge.consent.ledger import Ledger, database
+from agi_bridge.consent.ledger import Ledger, engines
 from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
 
@@ -42,8 +42,8 @@ async def impatient(
     emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Ledger]:
     """A ledger that does not wait for what another bridge holds."""
-    options = f"{database._POSTGRESQL_OPTIONS} -c lock_timeout=1"
-    monkeypatch.setattr(database, "_POSTGRESQL_OPTIONS", options)
+    options = f"{engines._POSTGRESQL_OPTIONS} -c lock_timeout=1"
+    monkeypatch.setattr(engines, "_POSTGRESQL_OPTIONS", options)
     async with await Ledger.open(emptied_url, keys) as opened:
         yield opened
 

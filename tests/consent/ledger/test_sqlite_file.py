@@ -13,8 +13,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.errors import LedgerLost
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.ledger import database as database_module
+from agi_bridge.consent.ledger import Ledger, engines
 from tests.support.consent_builders import confirmed, revocation, submitting
 from tests.support.external_db import execute
 
@@ -250,7 +249,7 @@ async def test_a_log_that_is_deleted_alone_costs_nothing(
 async def test_while_another_process_reads_a_log_that_is_gone_nothing_is_stored(
     file: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.0)
     async with await Ledger.open(file, keys) as ledger:
         with closing(sqlite3.connect(file, isolation_level=None)) as reader:
             reader.execute("begin")
