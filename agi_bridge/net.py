@@ -1,14 +1,19 @@
 """Listening sockets, the loopback rule, and which pending connection to close when too many wait.
 
-Both servers use it (FastAGI and HTTP). It holds no protocol, no settings and no event loop.
+Both servers use it (FastAGI and HTTP). It holds no protocol and no settings.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -62,6 +67,23 @@ def bind(host: str, port: int, name: str) -> list[socket.socket]:
             one.close()
         raise OSError(error.errno, f"{name}: {host} port {port}: {error.strerror}") from None
     return bound
+
+
+async def bind_in_thread(bind_all: Callable[[], list[socket.socket]]) -> list[socket.socket]:
+    """Bind in a thread, as looking up a name can block. A cancellation leaves no socket open.
+
+    Raises:
+        OSError: what `bind_all` raises.
+    """
+    binding = asyncio.ensure_future(asyncio.to_thread(bind_all))
+    try:
+        return await asyncio.shield(binding)
+    except asyncio.CancelledError:
+        # The thread cannot be interrupted: what it still binds belongs to nobody.
+        with suppress(OSError):
+            for each in await binding:
+                each.close()
+        raise
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+import threading
 from collections import Counter
 from typing import Any
 
@@ -12,13 +14,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge import net
-from agi_bridge.net import PendingConnections, bind, is_loopback
+from agi_bridge.net import PendingConnections, bind, bind_in_thread, is_loopback
 
 
 def test_a_bound_port_is_ours_and_takes_no_connection_yet() -> None:
     (bound,) = bind("127.0.0.1", 0, "agi")
     with bound, pytest.raises(ConnectionRefusedError):
         socket.create_connection(bound.getsockname())
+
+
+async def test_a_cancelled_bind_leaves_no_socket_open() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    bound: list[socket.socket] = []
+
+    def slow() -> list[socket.socket]:
+        begun.set()
+        go_on.wait()
+        bound.extend(bind("127.0.0.1", 0, "agi"))
+        return bound
+
+    task = asyncio.create_task(bind_in_thread(slow))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [each.fileno() for each in bound] == [-1]
 
 
 def test_a_port_in_use_is_named_with_its_host() -> None:

@@ -19,7 +19,7 @@ from agi_bridge.agi.errors import AGIError, AGIProtocolError
 from agi_bridge.agi.limits import Limits
 from agi_bridge.agi.session import Handler, OnError, log, run_handler
 from agi_bridge.diagnostics import RateLimitedEvent
-from agi_bridge.net import PendingConnections, bind, is_loopback
+from agi_bridge.net import PendingConnections, bind, bind_in_thread, is_loopback
 
 Network = IPv4Network | IPv6Network
 
@@ -107,7 +107,7 @@ class Server:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         sockets = (
-            await asyncio.to_thread(bind, self._host, self._port, "agi")
+            await bind_in_thread(lambda: bind(self._host, self._port, "agi"))
             if self._sockets is None
             else list(self._sockets)
         )

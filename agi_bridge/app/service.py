@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -37,7 +38,7 @@ from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
 from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
-from agi_bridge.net import bind
+from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool
 from agi_bridge.status import HealthScript, ServiceState, headline
@@ -188,9 +189,7 @@ async def running(
     """
     stop, metrics = stop or Stop(), Metrics(settings.lines)
     with ExitStack() as bound:
-        listeners = await asyncio.to_thread(bind_all, settings)
-        for each in (one for sockets in listeners.values() for one in sockets):
-            bound.callback(each.close)
+        listeners = await bind_all(settings, bound)
         share = shares(settings, enough_descriptors(settings))
         async with (
             await open_ledger(settings, create=True) as ledger,
@@ -316,21 +315,24 @@ async def _pause(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait({waiting})
 
 
-def bind_all(settings: Settings) -> dict[str, list[socket.socket]]:
-    """Bind the ports of a configuration, by listener: `agi`, and `web` if it listens. May block.
+async def bind_all(settings: Settings, bound: ExitStack) -> dict[str, list[socket.socket]]:
+    """Bind the ports of a configuration, by listener: `agi`, and `web` if it listens.
+
+    `bound` closes them.
 
     Raises:
-        OSError: a port is not available; all are closed again.
+        OSError: a port is not available.
     """
     agi, web = settings.agi, settings.web
-    with ExitStack() as kept:
-        bound = {"agi": bind(agi.host, agi.port, "agi"), "web": []}
-        for each in bound["agi"]:
-            kept.callback(each.close)
-        if settings.web_listens:
-            bound["web"] = bind(web.host, web.port, "web")
-        kept.pop_all()
-    return bound
+    listeners: dict[str, list[socket.socket]] = {"agi": [], "web": []}
+    for name, host, port in (
+        ("agi", agi.host, agi.port),
+        *([("web", web.host, web.port)] if settings.web_listens else []),
+    ):
+        listeners[name] = await bind_in_thread(partial(bind, host, port, name))
+        for each in listeners[name]:
+            bound.callback(each.close)
+    return listeners
 
 
 def enough_descriptors(settings: Settings) -> int:

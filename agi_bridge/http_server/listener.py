@@ -98,6 +98,8 @@ class HttpListener:
             raise
         finally:
             self._limiter.close()
+            for each in self._sockets:
+                each.close()  # the server does, unless it ended before it began
 
 
 class _Server(uvicorn.Server):

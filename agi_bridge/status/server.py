@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import HttpListener
-from agi_bridge.net import bind
+from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.status.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class StatusServer:
         settings = self._settings
         log = structlog.get_logger()
         try:
-            sockets = await asyncio.to_thread(bind, settings.host, settings.port, "status")
+            sockets = await bind_in_thread(lambda: bind(settings.host, settings.port, "status"))
             listener = HttpListener(
                 build_app(self._status, settings.secret()),
                 sockets,

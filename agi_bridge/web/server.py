@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import HttpListener
-from agi_bridge.net import bind
+from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.web.app import build_app
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class WebServer:
         if not web.enabled and self._media is None:
             return self
         sockets = (
-            await asyncio.to_thread(bind, web.host, web.port, "web")
+            await bind_in_thread(lambda: bind(web.host, web.port, "web"))
             if self._sockets is None
             else self._sockets
         )

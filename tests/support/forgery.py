@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 CHECK = TEMPLATES / "check.txt"
 """The standalone check, from the project's own sources."""
-_WORDS = {"holds": "holds", "FAILS": "fails"}
 
 
 @dataclass(frozen=True)
@@ -243,11 +242,12 @@ def check(export: Path, *arguments: str) -> Judgement:
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == "", done.stderr
-    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha())
-    values = {name: _WORDS.get(told[name].split()[0], "trusting") for name in VERDICTS}
-    for name in VERDICTS:
-        if told[name].startswith("holds for"):
-            values[name] = "trusting"
+    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha())
+    values = {
+        name: "fails" if words.startswith("FAILS") else "holds" if words == "holds" else "trusting"
+        for name, words in said.items()
+        if name in VERDICTS
+    }
     return Judgement(values, done.returncode)
 
 
