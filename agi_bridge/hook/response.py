@@ -16,8 +16,9 @@ from typing import Final
 
 import httptools
 
-MAX_HEAD: Final = 16_384
-"""Bytes of all heads together: interim responses, status line and headers."""
+MAX_HEAD: Final = 65_536
+"""Bytes of all heads together: interim responses, status line and headers. Proxies add cookies and
+policies by the ten thousand; curl reads 300,000 of them."""
 MAX_FRAMING: Final = 65_536
 """Bytes that may surround a body: sizes and extensions of chunks, trailers."""
 
@@ -25,6 +26,7 @@ _START: Final = b"HTTP/"
 _SWITCHING: Final = 101
 _STATUS_LINE: Final = re.compile(rb"HTTP/\d(?:\.\d)? {1,8}(\d{3})(?!\d)(?:[ \t].*)?", re.DOTALL)
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = b"content-length"
 _CODING: Final = b"transfer-encoding"
 
@@ -125,10 +127,11 @@ class ResponseReader:
         while self._parser is None:
             if not head.startswith(_START[: len(head)]):
                 raise ResponseError("bad_http")
-            end = _end_of_head(head, seen)
-            if self._heads + (end or len(head)) > MAX_HEAD:
+            found = _BLANK_LINE.search(head, seen)
+            end = len(head) if found is None else found.end()
+            if self._heads + end > MAX_HEAD:
                 raise ResponseError("bad_http", _status(head))
-            if end == 0:
+            if found is None:
                 return b""
             self._take(bytes(head[:end]))
             del head[:end]
@@ -217,16 +220,6 @@ class ResponseReader:
         self.complete = True
 
 
-def _end_of_head(head: bytearray, start: int) -> int:
-    """Where the blank line ends, searched from `start`; 0 if it has not come."""
-    ends = [
-        place + len(mark)
-        for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n")
-        if (place := head.find(mark, start)) >= 0
-    ]
-    return min(ends, default=0)
-
-
 def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes]]:
     """The lengths and the transfer codings that headers declare."""
     lengths: list[bytes] = []
@@ -269,14 +262,15 @@ def _mended(head: bytes) -> bytes:
     status = _STATUS_LINE.fullmatch(first)
     if status is None:
         raise ResponseError("bad_http")
-    headers: list[tuple[bytes, bytes]] = []
+    folded: list[tuple[bytes, list[bytes]]] = []
     for line in lines:
-        if line[:1] in (b" ", b"\t") and headers:
-            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip())
+        if line[:1] in (b" ", b"\t") and folded:
+            folded[-1][1].append(line.strip())
             continue
         name, colon, value = line.partition(b":")
         if colon and _TOKEN.fullmatch(name := name.rstrip(b" \t")):
-            headers.append((name, value.strip()))
+            folded.append((name, [value.strip()]))
+    headers = [(name, b" ".join(values)) for name, values in folded]
     lengths, codings = _framing(headers)
     codings = [coding for coding in codings if coding != b"identity"]
     kept = [(n, v) for n, v in headers if n.lower() not in (_LENGTH, _CODING)]

@@ -111,8 +111,8 @@ async def test_a_coding_that_was_not_applied_is_seen_through_in_any_encoding(enc
     ("response", "reason"),
     [
         (http("403 Forbidden", b"x" * 20)[:-10], "invalid_key"),
-        (b"HTTP/1.1 403 Forbidden\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", "invalid_key"),
-        (b"HTTP/1.1 400 Bad Request\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", "client_error"),
+        (b"HTTP/1.1 403 Forbidden\r\nX: " + b"x" * MAX_HEAD + b"\r\n\r\n", "invalid_key"),
+        (b"HTTP/1.1 400 Bad Request\r\nX: " + b"x" * MAX_HEAD + b"\r\n\r\n", "client_error"),
     ],
 )
 async def test_a_refusal_counts_although_the_rest_of_the_response_is_lost(
@@ -143,8 +143,8 @@ async def test_a_refusal_counts_by_its_status_where_its_body_cannot_be_read() ->
     "response",
     [
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(5000)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * MAX_HEAD + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(9000)) + b"\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 2 OK\r\n\r\n",
         b"\0" * 100,

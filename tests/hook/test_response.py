@@ -60,7 +60,8 @@ READABLE = {
     "a line that is no header": response(b"nonsense", b": empty", b"X(Y: z", LENGTH),
     "a name in Latin-1": response("Qualité: oui".encode("latin-1"), LENGTH),
     "control characters in a value": response(b"X: \x01\0\x7fa", LENGTH),
-    "a header of 16,000 bytes": response(b"X: " + b"a" * 16_000, LENGTH),
+    "a header of 60,000 bytes": response(b"X: " + b"a" * 60_000, LENGTH),
+    "20,000 bytes of cookies": response(*[b"Set-Cookie: " + b"a" * 988] * 20, LENGTH),
     "an offer to upgrade": response(b"Connection: upgrade", b"Upgrade: h2c", LENGTH),
     "more than was declared": response(LENGTH) + b"and more",
     "a second response": response(LENGTH) + response(b"Content-Length: 3", body=b"two"),
@@ -199,6 +200,21 @@ def test_an_endless_response_is_given_up_after_a_bounded_number_of_bytes(
     assert taken <= limit + size
     assert len(reader.body) <= 1000
     assert len(reader._head) <= MAX_HEAD + size
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"HTTP/1.1 100\n\n" * 5_000_000,
+        b"HTTP/1.1 200 OK\r\n" + b"\n\r\r" * 20_000_000,
+        b"HTTP/1.1 200 OK\r\nX : a\r\n" + b" a\r\n" * 16_000 + b"\r\n",
+    ],
+    ids=["interim responses", "line feeds", "folded lines"],
+)
+def test_a_large_piece_costs_no_more_than_what_is_read_of_it(flood: bytes) -> None:
+    with contextlib.suppress(ResponseError):
+        read(flood, end=False)
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(sorted(READABLE.values())), max_size=5))
