@@ -101,7 +101,7 @@ def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     Raises:
         NotTwiml: not XML, forbidden XML, too deep, a namespace that is too long, or another root.
     """
-    root = parse_document(text)
+    root = parse_document(text, "Response")
     namespace, _, name = root.tag.rpartition("Response")
     if name or (namespace and not namespace.endswith("}")):
         raise NotTwiml("not_response")

@@ -1,12 +1,15 @@
 """Untrusted XML, well-formed or nearly so, as a tree of nodes. Pure; knows no verb of TwiML.
 
 No document type, no entity, and no more than `MAX_DEPTH` levels. A text that is not well-formed is
-repaired where its meaning is certain: the vendor's own examples have typographic quotes.
+repaired where its meaning is certain: the vendor's own examples have typographic quotes. What a
+server puts around the document, such as a warning of PHP, is left aside.
 """
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html.entities import html5
 from typing import Final
@@ -53,6 +56,17 @@ _QUOTED: Final = re.compile(
     ")"
 )
 
+# Elements of HTML that have no end tag, and those whose end tag may be left out.
+_UNPAIRED: Final = frozenset(
+    {
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
+        *("track", "wbr", "dd", "dt", "li", "p", "td", "th", "tr"),
+    }
+)
+_HIDDEN: Final = (("<!--", "-->"), ("<?", "?>"), ("<script", "</script"), ("<style", "</style"))
+"""What may hold anything and shows nothing, in small letters. An open `<?` is source code."""
+_NAME: Final = re.compile(r"<(/?)([a-z_][\w.:-]*)")
+
 
 class NotTwiml(ValueError):  # noqa: N818 - an answer that is not what it should be, not our error
     """The text is no TwiML document.
@@ -77,10 +91,11 @@ class Node:
     children: "list[Node]" = field(default_factory=list)
 
 
-def parse_document(text: str) -> Node:
+def parse_document(text: str, root: str) -> Node:
     """Return the root element of a document.
 
-    A text that is not well-formed is repaired where its meaning is certain, see `_repaired`.
+    A text that is not well-formed is repaired where its meaning is certain, see `_repaired`. If it
+    still is not, and a whole element `root` stands in it, that is the document, see `_bare`.
 
     Raises:
         NotTwiml: not XML, forbidden XML, too deep, or a namespace that is too long.
@@ -88,14 +103,10 @@ def parse_document(text: str) -> Node:
     text = text.strip("\0").strip()
     if declaration := _DECLARATION.match(text):
         text = text[declaration.end() :]
-    try:
-        return _parse(text)
-    except ParseError:
-        pass
-    try:
-        return _parse(_repaired(text))
-    except ParseError:
-        raise NotTwiml("not_xml") from None  # its text quotes nothing, but none is needed
+    for candidate in _candidates(text, root):
+        with suppress(ParseError):
+            return _parse(candidate)
+    raise NotTwiml("not_xml")
 
 
 class _Builder:
@@ -144,6 +155,15 @@ def _parse(text: str) -> Node:
     return builder.document.children[0]
 
 
+def _candidates(text: str, root: str) -> Iterator[str]:
+    """Yield what the document may be: the text as it came first."""
+    yield text
+    yield _repaired(text)
+    if (bare := _bare(text, root)) is not None:
+        yield bare
+        yield _repaired(bare)
+
+
 def _repaired(text: str) -> str:
     """The text as XML, where what is meant is certain.
 
@@ -167,23 +187,61 @@ def _repaired(text: str) -> str:
         mended = _UNQUOTED.sub(lambda found: found[1] or f'="{found[2]}"', mended)
         return _PREFIXED.sub(without_prefix, mended)
 
-    parts = list(_parted(text))
+    parts = list(_parted(text, "<![CDATA[", "]]>"))
     parts[::2] = [
         _TAG.sub(mend, _VOID.sub(_closed, _AMPERSAND.sub(_reference, part))) for part in parts[::2]
     ]
     return "".join(parts)
 
 
-def _parted(text: str) -> Iterator[str]:
-    """Yield what is outside and inside CDATA sections by turns. In one pass, unlike a pattern."""
+def _bare(text: str, root: str) -> str | None:
+    """The document in a text that has something before or behind it; None if there is none.
+
+    It reaches from the first start tag to the last end tag of the root, and no start tag follows:
+    two documents stay what they are, not well-formed. Before it may stand text and whole elements,
+    such as warnings that an interpreter prints and scripts of a proxy. If an element, a comment or
+    a document type is open there, the document is part of something else, such as a page about it.
+    """
+    starts = [found.start() for found in re.finditer(rf"<{root}(?=[\s/>])", text)]
+    if not starts or not _is_closed(text[: starts[0]].lower()):
+        return None
+    ends = [found.end() for found in re.finditer(rf"</{root}\s*>", text)]
+    if not ends:  # it may be empty: <Response/>
+        tag = _TAG.match(text, starts[0])
+        ends = [tag.end()] if tag is not None and tag[0].endswith("/>") else [0]
+    return text[starts[0] : ends[-1]] if starts[-1] < ends[-1] else None
+
+
+def _is_closed(markup: str) -> bool:
+    """Whether nothing is open at the end of some HTML in small letters."""
+    for opening, closing in _HIDDEN:
+        markup = "".join([*_parted(markup, opening, closing)][::2])
+        if opening in markup:
+            return False
+    if "<!" in markup:
+        return False
+    open_: Counter[str] = Counter()
+    for tag in _TAG.findall(markup):
+        name = _NAME.match(tag)
+        if name is not None and name[2] not in _UNPAIRED and not tag.endswith("/>"):
+            open_[name[2]] += -1 if name[1] else 1
+    return not any(open_.values())
+
+
+def _parted(text: str, opening: str, closing: str) -> Iterator[str]:
+    """Yield by turns what is outside and inside two marks, such as those of a CDATA section.
+
+    In one pass, unlike a pattern.
+    """
     place = 0
-    while (start := text.find("<![CDATA[", place)) >= 0:
-        end = text.find("]]>", start)
+    while (start := text.find(opening, place)) >= 0:
+        end = text.find(closing, start + len(opening))
         if end < 0:
             break
+        end += len(closing)
         yield text[place:start]
-        yield text[start : end + 3]
-        place = end + 3
+        yield text[start:end]
+        place = end
     yield text[place:]
 
 
