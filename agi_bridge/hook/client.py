@@ -7,6 +7,11 @@ failure is never "did it fail" but "can it have been sent":
 * `unknown`: it may have been sent. Never repeated by software.
 * `accepted`, `refused`: the hook said so.
 
+A response that does not come to its end is incomplete by HTTP (RFC 9112, section 8), but the answer
+in it may be whole: a document shows its own end. A whole `<Response>` counts, however the rest was
+lost: no length and a reset, TLS without a farewell (`close_notify`), no last chunk, a length that
+is too high, silence until the deadline. What was cut off can hold no verb.
+
 One client serves a whole process: building its TLS context costs 18 ms. Each submission has a
 fresh connection unless `keepalive` is set, because a kept connection that the server has just
 closed makes an outcome unknown that would have been known.
@@ -83,12 +88,12 @@ class Submission:
 
     Attributes:
         outcome: what became of it.
-        answer: what the hook said, None if nothing was read to its end.
+        answer: what the hook said, None if no whole answer was read.
         status: the HTTP status, None if none came.
         reason: a stable word: the answer's kind or reason, or what the network did.
         attempts: 1 or 2; a second one only after a `not_sent`.
         seconds: from the first look-up to the end, retry included.
-        answer_sha256: of the body as it came, hexadecimal; None if it was not read to its end.
+        answer_sha256: of the body as it came, hexadecimal; None if no whole answer was read.
         held_back: the gate did not let it go, so `not_sent` says nothing about the hook.
     """
 
@@ -269,11 +274,17 @@ class HookClient:
         # A fault of ours shows as `client_fault`.
         except Exception as error:  # noqa: BLE001 - the reason stands above
             return _failed(attempt, status, error)
-        answer = read_answer(status, response.headers.get("content-type"), body)
-        if _is_coded(response.headers, body, response.headers.get("content-type")):
-            answer = _without_body(status, "encoded")
-        digest = hashlib.sha256(body).hexdigest()
-        return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
+        return _answered(status, response.headers, body)
+
+
+def _answered(status: int, headers: httpx.Headers, body: bytes) -> Submission:
+    """The result of an attempt that brought a body."""
+    content_type = headers.get("content-type")
+    answer = read_answer(status, content_type, body)
+    if _is_coded(headers, body, content_type):
+        answer = _without_body(status, "encoded")
+    digest = hashlib.sha256(body).hexdigest()
+    return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
 
 
 def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submission:
@@ -281,6 +292,11 @@ def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submissio
     reason = _why(attempt, error)
     if status is None and isinstance(error, NetworkError):
         status = error.status
+    if reason in _INCOMPLETE and (response := attempt.response) is not None and response.body:
+        assert response.status is not None  # noqa: S101 - the head comes before the body
+        result = _answered(response.status, httpx.Headers(response.headers), response.body)
+        if isinstance(result.answer, Instructions):
+            return result
     if status is not None and (reason == "too_large" or _is_refusal(status)):
         answer = _without_body(status, reason)
         return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, None)

@@ -62,6 +62,7 @@ class Attempt:
         not_sent: it failed before a byte of the request was handed to the connection. False is the
             safe default: what was not seen to fail counts as sent.
         at_gate: the gate was asked and has not answered yet.
+        response: what has come of the response; None until the request was handed over.
         prepared: a connection made ahead, taken before any other.
     """
 
@@ -69,6 +70,7 @@ class Attempt:
     prepared: Preparation | None = None
     not_sent: bool = False
     at_gate: bool = False
+    response: ResponseReader | None = None
 
 
 class HookTransport(httpx.AsyncBaseTransport):
@@ -105,7 +107,7 @@ class HookTransport(httpx.AsyncBaseTransport):
         except BaseException:  # cancellation by a deadline too: nothing was handed over
             attempt.not_sent = True
             raise
-        reader = ResponseReader(self._max_bytes)
+        reader = attempt.response = ResponseReader(self._max_bytes)
         try:
             connection.send(data, reader)
             await connection.head()

@@ -11,6 +11,7 @@ from tests.support.hook_servers import (
     CERTIFICATE,
     DIAL,
     Connection,
+    Deadline,
     Script,
     answering,
     closed_port,
@@ -196,24 +197,6 @@ async def test_a_connection_lost_after_it_was_had_is_unknown(
     assert result.outcome is Outcome.UNKNOWN
     assert result.reason in {"connection_lost", "truncated"}
     assert (result.attempts, server.connections) == (1, 1)
-
-
-class Deadline:
-    """The deadline of a submission, brought forward by a test instead of waited for."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._scopes: list[asyncio.Timeout] = []
-        self._make = asyncio.timeout_at
-        monkeypatch.setattr(asyncio, "timeout_at", self._noted)
-
-    def _noted(self, when: float | None) -> asyncio.Timeout:
-        scope = self._make(when)
-        self._scopes.append(scope)
-        return scope
-
-    def falls(self) -> None:
-        """Now, for the submission that began first."""
-        self._scopes[0].reschedule(asyncio.get_running_loop().time())
 
 
 @pytest.mark.parametrize("sent", [0, 5, 25, len(DIAL) - 10], ids=["0", "line", "head", "body"])

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from agi_bridge.hook import Gate, HookClient, Submission
 from agi_bridge.hook.testing import VendorResponse
 
@@ -43,11 +45,33 @@ class Connection:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
+    def cut(self) -> None:
+        """Ends the connection with FIN, without TLS's farewell (`close_notify`)."""
+        self.writer.transport.abort()
+
     async def gone(self) -> None:
         """Returns when the client has closed."""
         with contextlib.suppress(ConnectionError):
             while await self.reader.read(65_536):
                 pass
+
+
+class Deadline:
+    """The deadline of a submission, brought forward by a test instead of waited for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._scopes: list[asyncio.Timeout] = []
+        self._make = asyncio.timeout_at
+        monkeypatch.setattr(asyncio, "timeout_at", self._noted)
+
+    def _noted(self, when: float | None) -> asyncio.Timeout:
+        scope = self._make(when)
+        self._scopes.append(scope)
+        return scope
+
+    def falls(self) -> None:
+        """Now, for the submission that began first."""
+        self._scopes[0].reschedule(asyncio.get_running_loop().time())
 
 
 Script = Callable[[Connection], Awaitable[None]]
