@@ -127,7 +127,7 @@ def consent(number: int) -> ConsentRecord:
         )
     )
     record.dialogue.played(PROMPTS["you-entered"], PROMPTS["you-entered"].samples)
-    record.dialogue.said(10, whole=True)
+    record.dialogue.digits_spoken(10, whole=True)
     record.dialogue.played(PROMPTS["confirm-number"], PROMPTS["confirm-number"].samples)
     record.dialogue.key_pressed("1")
     record.confirmed("number_then_1")
@@ -237,11 +237,11 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    told = asyncio.run(run(given.folder, given.step, given.consents, given.first))
+    results = asyncio.run(run(given.folder, given.step, given.consents, given.first))
     most = max(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
     cost = {
         "step": given.step,
-        **told,
+        **results,
         "seconds": round(time.perf_counter() - began, 1),
         "resident_megabytes": round(most / 1024),
         "load": round(os.getloadavg()[0], 1),

@@ -102,7 +102,7 @@ def consent(number: int) -> ConsentRecord:
     )  # fmt: skip
     record.entered(entered)
     dialogue.played(sound("you-entered"), 16_000)
-    dialogue.said(10, whole=True)
+    dialogue.digits_spoken(10, whole=True)
     dialogue.played(sound("confirm-number"), 16_000)
     dialogue.key_pressed("1")
     record.confirmed("number_then_1")

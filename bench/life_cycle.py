@@ -45,19 +45,19 @@ def main(arguments: list[str]) -> None:
     starts, reloads, stops = [], [], []
     with (
         tempfile.TemporaryDirectory() as name,
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
     ):
         folder = Path(name)
         config = folder / "agi-bridge.toml"
         config.write_text(_CONFIGURATION.format(folder=folder))
-        told.bind(str(folder / "notify"))
-        told.settimeout(60)
+        notifications.bind(str(folder / "notify"))
+        notifications.settimeout(60)
         environ = {**os.environ, "SHOP_KEY": "0" * 32, "NOTIFY_SOCKET": str(folder / "notify")}
         command = [*before, sys.executable, "-m", "agi_bridge", "serve", "--config", str(config)]
         for _ in range(ROUNDS):
             began = time.monotonic()
             with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
-                while b"READY=1" not in told.recv(4096):
+                while b"READY=1" not in notifications.recv(4096):
                     pass
                 starts.append(time.monotonic() - began)
                 began = time.monotonic()
@@ -67,12 +67,12 @@ def main(arguments: list[str]) -> None:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
                 stops.append(time.monotonic() - began)
-            told.setblocking(False)  # noqa: FBT003 - positional only
+            notifications.setblocking(False)  # noqa: FBT003 - positional only
             try:
-                while told.recv(4096):
+                while notifications.recv(4096):
                     pass
             except BlockingIOError:
-                told.settimeout(60)
+                notifications.settimeout(60)
     for what, seconds in (("start", starts), ("reload", reloads), ("stop", stops)):
         print(f"{what:7} median {statistics.median(seconds):.2f} s, best {min(seconds):.2f} s")
     print("load", *(f"{load:.1f}" for load in os.getloadavg()))

@@ -113,10 +113,10 @@ def words(text: str, language: str) -> list[str]:
     return [NUMBERS[language].get(word, word) for word in parts]
 
 
-def errors(said: list[str], heard: list[str]) -> int:
+def errors(expected: list[str], heard: list[str]) -> int:
     """Return how many words to change, add or leave out lead from one to the other."""
     row = list(range(len(heard) + 1))
-    for place, word in enumerate(said, start=1):
+    for place, word in enumerate(expected, start=1):
         last, row[0] = row[0], place
         for column, other in enumerate(heard, start=1):
             last, row[column] = (
@@ -150,16 +150,16 @@ def main() -> None:
         if arguments.only and not {language, name, key} & set(arguments.only):
             continue
         heard = ear.hear(arguments.prompts / f"{key}.wav", language)
-        said = words(entry["text"], language)
-        raw = errors(said, words(heard, language))
-        kind = errors(said, words(forgiven(heard, language), language))
+        expected = words(entry["text"], language)
+        raw = errors(expected, words(heard, language))
+        kind = errors(expected, words(forgiven(heard, language), language))
         seconds = entry["samples"] / 8000
         rows.append(
-            f"| {language} | {name} | {seconds:.1f} | {raw}/{len(said)} | {kind} | {heard} |"
+            f"| {language} | {name} | {seconds:.1f} | {raw}/{len(expected)} | {kind} | {heard} |"
         )
         before = totals.get(language, (0,) * 5)
         totals[language] = tuple(
-            a + b for a, b in zip(before, (1, seconds, len(said), raw, kind), strict=True)
+            a + b for a, b in zip(before, (1, seconds, len(expected), raw, kind), strict=True)
         )
     print(HEADING)
     print("| language | prompts | seconds | words | wrong | wrong, homophones forgiven |")

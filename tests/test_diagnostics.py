@@ -70,11 +70,11 @@ def test_what_a_task_group_raises_is_what_its_tasks_raised() -> None:
 
     error = caught(lambda: asyncio.run(run_group()))
     assert isinstance(error, ExceptionGroup)
-    told = exception_origin(error)
-    assert f"KeyError at {HERE}:{line_of(fail)}" in told
-    assert "ValueError at" in told
-    assert "taskgroups" not in told
-    assert "4155550123" not in told
+    origin = exception_origin(error)
+    assert f"KeyError at {HERE}:{line_of(fail)}" in origin
+    assert "ValueError at" in origin
+    assert "taskgroups" not in origin
+    assert "4155550123" not in origin
     assert "KeyError: '4155550123'" in exception_summary(error)
 
 
@@ -99,9 +99,9 @@ def test_what_caused_it_is_named_by_its_class_alone() -> None:
         except KeyError as error:
             raise RuntimeError("gone") from error
 
-    told = exception_origin(caught(ask))
-    assert told.startswith("RuntimeError at ")
-    assert told.endswith(", from KeyError")
+    origin = exception_origin(caught(ask))
+    assert origin.startswith("RuntimeError at ")
+    assert origin.endswith(", from KeyError")
 
 
 def test_a_long_text_is_cut_and_one_that_cannot_be_had_does_no_harm() -> None:

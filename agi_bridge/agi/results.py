@@ -187,7 +187,7 @@ def _utterances(text: str) -> tuple[Utterance, ...]:
             continue  # in the text of another one
         follows = (each.start() - 1 for each in starts if int(each[1]) == place + 1)
         whole = text[start.end() : max(follows, default=len(text))]
-        said, mark, grammar = whole.rpartition(f'" grammar{place}=')
+        utterance, mark, grammar = whole.rpartition(f'" grammar{place}=')
         if mark:
-            found_all.append(Utterance(int(start[2]), said, grammar))
+            found_all.append(Utterance(int(start[2]), utterance, grammar))
     return tuple(found_all)

@@ -101,7 +101,7 @@ async def play(
     for sound in sounds:
         if isinstance(sound, str):
             key = await context.channel.say_digits(sound, escape)
-            context.dialogue.said(len(sound), whole=not key)
+            context.dialogue.digits_spoken(len(sound), whole=not key)
         else:
             key = (await play_recording(context, sound, escape, whole=whole)).digit
         if key:
@@ -123,7 +123,7 @@ async def play_recording(
     """
     played = await context.channel.stream_file(recording.path, escape, length=recording.seconds)
     if recording.name in DIGIT_PROMPTS:
-        context.dialogue.said(1, whole=not played.digit)
+        context.dialogue.digits_spoken(1, whole=not played.digit)
     else:
         context.dialogue.played(prompt_of(recording), played.endpos, cut=bool(played.digit))
     if whole:

@@ -119,8 +119,8 @@ def plan_call(answer: Answer, line: Line, language: str) -> Plan:
     refused: list[str] = []
     for same, verbs in groupby(answer.verbs, key=lambda verb: isinstance(verb, Say)):
         if same:
-            said = [verb for verb in verbs if isinstance(verb, Say)]
-            steps += _speak(said, line, language)
+            texts = [verb for verb in verbs if isinstance(verb, Say)]
+            steps += _speak(texts, line, language)
             continue
         for verb in verbs:
             match verb:
@@ -164,9 +164,9 @@ def _last(steps: Sequence[Step], line: Line, kind: str) -> Step:
     return GoToDefault("said" if kind == "other" else kind)
 
 
-def _speak(said: Sequence[Say], line: Line, language: str) -> Iterator[Speak]:
+def _speak(texts: Sequence[Say], line: Line, language: str) -> Iterator[Speak]:
     """Yield the texts to speak: all, or those in one of the languages that the hook gave."""
-    spoken = [(verb, _base(verb.language) or line.languages[0]) for verb in said]
+    spoken = [(verb, _base(verb.language) or line.languages[0]) for verb in texts]
     offered = [code for _, code in spoken]
     if line.say == "match" and len(set(offered)) > 1:
         wanted = next((c for c in (language, line.languages[0]) if c in offered), offered[0])

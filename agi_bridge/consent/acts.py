@@ -73,13 +73,13 @@ def read_back_and_asked(entries: Iterable[Sequence[Any]], digits: int) -> tuple[
         digits: how many the number has.
     """
     read_back = asked = False
-    said = -1  # not within a read-back
+    spoken = -1  # not within a read-back
     for entry in entries:
         if entry[0] == "play" and entry[2] == YOU_ENTERED:
-            said = 0 if _is_whole(entry) else -1
-        elif entry[0] == "say" and said >= 0:
-            said = said + entry[2] if entry[3] else -1
-            read_back = read_back or said == digits
+            spoken = 0 if _is_whole(entry) else -1
+        elif entry[0] == "say" and spoken >= 0:
+            spoken = spoken + entry[2] if entry[3] else -1
+            read_back = read_back or spoken == digits
         elif entry[0] == "play" and entry[2] == QUESTION:
             asked = asked or (read_back and (_is_whole(entry) or entry[7] >= EARLY_SAMPLES))
     return read_back, asked

@@ -81,7 +81,7 @@ class Dialogue:
             ]
         )
 
-    def said(self, digits: int, *, whole: bool) -> None:
+    def digits_spoken(self, digits: int, *, whole: bool) -> None:
         """Single digits were said; `whole` if no key cut them short.
 
         Those that follow each other are one entry.

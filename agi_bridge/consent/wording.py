@@ -27,6 +27,6 @@ def names_purpose(text: str, *, language: str, brand: str, purpose: str) -> bool
     """
     if purpose != "marketing":
         return True
-    said = text.casefold()
+    spoken = text.casefold()
     words = _MARKETING.get(language.partition("-")[0], ("",))
-    return brand.strip().casefold() in said and any(word in said for word in words)
+    return brand.strip().casefold() in spoken and any(word in spoken for word in words)

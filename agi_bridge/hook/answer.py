@@ -151,8 +151,8 @@ def _read_ok(text: str) -> Instructions | Unusable:
 def _kind(verbs: tuple[Verb, ...]) -> Kind:
     if any(isinstance(verb, Dial) for verb in verbs):
         return "dial"
-    said = (verb.text for verb in verbs if isinstance(verb, Say))
-    texts = {normalised(text) for text in said if len(text) <= _LONGEST_SENTENCE}
+    spoken = (verb.text for verb in verbs if isinstance(verb, Say))
+    texts = {normalised(text) for text in spoken if len(text) <= _LONGEST_SENTENCE}
     if not texts.isdisjoint(_NOT_LINKED):
         return "not_linked"
     return "other" if texts.isdisjoint(_NO_FORWARDING) else "no_forwarding"

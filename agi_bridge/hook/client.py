@@ -227,8 +227,8 @@ class HookClient:
         if transport is None:
             raise HookClosedError("not_open", "the hook's client is not open")
         fields = {"key": key, "from": from_, "to": to}
-        if (told := context if context is not None else self._context) is not None:
-            fields["context"] = told
+        if (sent := context if context is not None else self._context) is not None:
+            fields["context"] = sent
         request = self._request(fields)
         loop = asyncio.get_running_loop()
         started = loop.time()

@@ -34,7 +34,7 @@ FIRST_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
-class _Told:
+class _AlertState:
     """What the program last received for a kind."""
 
     firing: bool = False
@@ -59,7 +59,7 @@ class Alerts:
         self._sink = sink
         self._host = host
         self._running = running
-        self._told = {name: _Told() for name in KINDS}
+        self._states = {name: _AlertState() for name in KINDS}
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
@@ -86,24 +86,24 @@ class Alerts:
         now, at = self._running(), self._status.snapshot().at
         there = {kind.name for kind in self._status.problems()}
         for kind in KINDS.values():
-            told = self._told[kind.name]
+            last = self._states[kind.name]
             firing = kind.name in there
-            if firing == told.firing or (told.at is not None and now - told.at < QUIET_SECONDS):
+            if firing == last.firing or (last.at is not None and now - last.at < QUIET_SECONDS):
                 continue
             if firing:
-                told.since = at
-            told.firing, told.at = firing, now
-            yield self._line(kind, told, at)
+                last.since = at
+            last.firing, last.at = firing, now
+            yield self._line(kind, last, at)
 
-    def _line(self, kind: Kind, told: _Told, at: float) -> str:
+    def _line(self, kind: Kind, last: _AlertState, at: float) -> str:
         return json.dumps(
             {
                 "alert": kind.name,
-                "state": "firing" if told.firing else "resolved",
+                "state": "firing" if last.firing else "resolved",
                 "severity": kind.severity,
                 "notice": kind.notice,
                 "cure": kind.cure,
-                "since": _time(told.since),
+                "since": _time(last.since),
                 "at": _time(at),
                 "host": self._host,
                 "version": __version__,

@@ -176,7 +176,7 @@ class RevocationEndpoint:
         if not revoked.already:
             self._metrics.revocations.add(revocation.channel)
         _log("web.number_revoked", revoked, channel=revocation.channel, actor=revocation.actor)
-        return JSONResponse(_told(revoked), 200 if revoked.already else 201)
+        return JSONResponse(_revocation_body(revoked), 200 if revoked.already else 201)
 
 
 class MessageEndpoint:
@@ -228,7 +228,7 @@ class MessageEndpoint:
         if not revoked.already:
             self._metrics.revocations.add("instaply")
         _log("web.number_revoked", revoked, channel="instaply", actor="customer")
-        return _told(revoked)
+        return _revocation_body(revoked)
 
     async def _hand_over(self, message: CustomerMessage) -> Response:
         id_ = await self._ledger.record_message(
@@ -245,7 +245,7 @@ class MessageEndpoint:
         return JSONResponse({"message": id_}, 202)
 
 
-def _told(revoked: RevocationResult) -> Mapping[str, str | int]:
+def _revocation_body(revoked: RevocationResult) -> Mapping[str, str | int]:
     """The answer. A text that is under way may still arrive, if its request has left already."""
     return {
         "revocation": revoked.revocation_id,

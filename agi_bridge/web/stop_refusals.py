@@ -166,13 +166,13 @@ def _refuses(sentence: str, *, question: bool) -> bool:
             del words[0]
         if not words or len(words) > _LONGEST:
             continue
-        said = " ".join(words)
-        bare = said.replace("please ", "").removesuffix(" please")
+        joined = " ".join(words)
+        bare = joined.replace("please ", "").removesuffix(" please")
         if _PUT_OUT.search(bare) or _IN_OTHER_WORDS.search(bare):
             return True
         if not question and _UNWANTED.search(bare):
             return True
-        left = _EVERYDAY.sub(" ", said)
+        left = _EVERYDAY.sub(" ", joined)
         names = _NAMED_IN_QUESTION if question else _NAMES
         if _REFUSED.search(left) and names.search(left):
             return True

@@ -104,7 +104,7 @@ class Bridge:
             flow.CONFIRM_NUMBER, timeout=flow.CONFIRM_SECONDS, max_digits=1
         )
         record.dialogue.played(SOUNDS[YOU_ENTERED], SOUNDS[YOU_ENTERED].samples)
-        record.dialogue.said(len(keyed.keys), whole=True)
+        record.dialogue.digits_spoken(len(keyed.keys), whole=True)
         record.dialogue.played(SOUNDS[QUESTION], SOUNDS[QUESTION].samples)
         record.dialogue.key_pressed(answer.keys)
         record.confirmed("number_then_1")

@@ -59,7 +59,7 @@ async def test_small_writes_are_sent_at_once() -> None:
 
 @pytest.mark.parametrize("mode", ["line", "silent", "eof"])
 async def test_a_hangup_ends_the_handler_in_every_mode(mode: str) -> None:
-    told: list[str] = []
+    events: list[str] = []
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
@@ -67,13 +67,13 @@ async def test_a_hangup_ends_the_handler_in_every_mode(mode: str) -> None:
             async with channel.until_hangup():
                 await channel.stream_file("long")
         except AGIHangup:
-            told.append(mode)
+            events.append(mode)
 
     fake = FakeAsterisk(hangup_at=lambda words: words[0] == "STREAM", hangup_mode=mode)  # type: ignore[arg-type]  # a case
     async with Server(handler, port=0) as server:
         record = await fake.call(HOST, server.port)
         await server.drain(5.0)
-    assert told == [mode]
+    assert events == [mode]
     assert record.status == "HANGUP"
 
 

@@ -89,9 +89,9 @@ async def test_a_handlers_error_is_told_by_the_result_and_on_standard_error() ->
         say(process, ENVIRONMENT)
         assert await process.wait() == 1
         assert process.stderr is not None
-        said = await process.stderr.read()
-        assert b"agi.handler_failed" in said
-        assert b"4155550123" not in said
+        errors = await process.stderr.read()
+        assert b"agi.handler_failed" in errors
+        assert b"4155550123" not in errors
 
 
 # -- in this process, on descriptors of our own -----------------------------------------------
@@ -130,10 +130,10 @@ async def test_a_socket_that_is_full_is_waited_for() -> None:
 
     def read() -> bytes:
         full.wait(10)
-        said = b""
-        while not said.endswith(b'"\n'):
-            said += theirs.recv(4096)
-        return said
+        line = b""
+        while not line.endswith(b'"\n'):
+            line += theirs.recv(4096)
+        return line
 
     with ours, theirs, same:
         running = asyncio.create_task(run(handler, stdin=ours.fileno(), stdout=ours.fileno()))

@@ -149,8 +149,10 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 @given(pieces, st.lists(st.integers(0, 2000), max_size=30))
-def test_any_split_into_chunks_gives_the_same_events(said: list[bytes], places: list[int]) -> None:
-    stream = ENVIRONMENT + b"".join(said)
+def test_any_split_into_chunks_gives_the_same_events(
+    chunks: list[bytes], places: list[int]
+) -> None:
+    stream = ENVIRONMENT + b"".join(chunks)
     assert read(*cut(stream, places), environment=True) == read(stream, environment=True)
 
 

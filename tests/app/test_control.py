@@ -60,8 +60,8 @@ async def test_a_request_reaches_its_handler_with_arguments_and_the_asking_proce
     tmp_path: Path,
 ) -> None:
     async with service(tmp_path):
-        told = await asked(tmp_path, language="en")
-    assert told == {"name": "echo", "given": {"language": "en"}, "pid": os.getpid()}
+        answer = await asked(tmp_path, language="en")
+    assert answer == {"name": "echo", "given": {"language": "en"}, "pid": os.getpid()}
 
 
 async def test_a_handler_may_wait(tmp_path: Path) -> None:

@@ -328,11 +328,11 @@ async def test_a_hangup_while_it_drains_changes_nothing(
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """The other end of NOTIFY_SOCKET."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-        told.bind(str(tmp_path / "notify"))
-        told.setblocking(False)  # noqa: FBT003 - positional only
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.setblocking(False)  # noqa: FBT003 - positional only
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        yield told
+        yield receiver
 
 
 async def test_systemd_is_told_of_each_part_of_the_life(
@@ -346,19 +346,19 @@ async def test_systemd_is_told_of_each_part_of_the_life(
     await written.line("config.reloaded")
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
-    told = []
+    notifications = []
     while True:
         try:
-            told.append(systemd.recv(4096).decode().splitlines())
+            notifications.append(systemd.recv(4096).decode().splitlines())
         except BlockingIOError:
             break
-    assert told[0] == ["STATUS=starting"]
-    assert told[1][0] == "READY=1"
-    assert told[1][1].startswith("STATUS=0 calls")
-    reloading = next(lines for lines in told if "RELOADING=1" in lines)
+    assert notifications[0] == ["STATUS=starting"]
+    assert notifications[1][0] == "READY=1"
+    assert notifications[1][1].startswith("STATUS=0 calls")
+    reloading = next(lines for lines in notifications if "RELOADING=1" in lines)
     assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
-    assert ["READY=1"] in told[told.index(reloading) :]
-    assert told[-1] == ["STOPPING=1"]
+    assert ["READY=1"] in notifications[notifications.index(reloading) :]
+    assert notifications[-1] == ["STOPPING=1"]
 
 
 async def test_systemd_gets_signs_of_life_from_the_event_loop(
@@ -372,10 +372,10 @@ async def test_systemd_gets_signs_of_life_from_the_event_loop(
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     serving = asyncio.create_task(lifecycle.serve(settings(tmp_path, fake_hook.url)))
     await written.line("service.listening")
-    told = ""
+    notification = ""
     async with asyncio.timeout(20):
-        while "WATCHDOG=1" not in told:
-            told = (await asyncio.get_running_loop().sock_recv(systemd, 4096)).decode()
-    assert "STATUS=0 calls" in told
+        while "WATCHDOG=1" not in notification:
+            notification = (await asyncio.get_running_loop().sock_recv(systemd, 4096)).decode()
+    assert "STATUS=0 calls" in notification
     os.kill(os.getpid(), signal.SIGTERM)
     await serving

@@ -148,34 +148,34 @@ def test_a_prompt_that_is_not_recorded_is_an_error_not_a_gap() -> None:
 def test_it_is_written_to_a_file_or_printed(tmp_path: Path) -> None:
     shell = configured(tmp_path)
     file = tmp_path / "opt-in.html"
-    told = shell("optin-page", "--line", "shop", "--date", DAY, "--out", file)
-    assert told == (0, f"written: {file}\n", "")
+    result = shell("optin-page", "--line", "shop", "--date", DAY, "--out", file)
+    assert result == (0, f"written: {file}\n", "")
     printed = shell("optin-page", "--line", "shop", "--date", DAY)
     assert printed.out == file.read_text(encoding="utf-8")
     assert not (tmp_path / "state").exists()
 
 
 def test_as_json_it_has_the_same_facts(tmp_path: Path) -> None:
-    said = configured(tmp_path)("optin-page", "--line", "shop", "--date", DAY, "--json").json
-    assert said["brand"] == "Example Store"
-    assert said["numbers"] == ["+14155550111"]
-    assert said["calls_to_action"][0]["language"] == "en"
-    assert said["steps"][0]["says"] == []
-    assert said["out"] is None
+    document = configured(tmp_path)("optin-page", "--line", "shop", "--date", DAY, "--json").json
+    assert document["brand"] == "Example Store"
+    assert document["numbers"] == ["+14155550111"]
+    assert document["calls_to_action"][0]["language"] == "en"
+    assert document["steps"][0]["says"] == []
+    assert document["out"] is None
 
 
 def test_misuse_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
     shell = configured(tmp_path)
     for arguments in (("--line", "nobody"), ("--line", "shop", "--date", "today")):
-        told = shell("optin-page", *arguments)
-        assert told.status == 2
-        assert told.err.startswith("agi-bridge: --")
-        assert told.err.count("\n") == 1
+        result = shell("optin-page", *arguments)
+        assert result.status == 2
+        assert result.err.startswith("agi-bridge: --")
+        assert result.err.count("\n") == 1
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_exit_status_1(tmp_path: Path) -> None:
-    told = configured(tmp_path)("optin-page", "--line", "shop", "--out", tmp_path / "no" / "page")
-    assert told == (1, "", f"agi-bridge: {tmp_path}/no/page: No such file or directory\n")
+    result = configured(tmp_path)("optin-page", "--line", "shop", "--out", tmp_path / "no" / "page")
+    assert result == (1, "", f"agi-bridge: {tmp_path}/no/page: No such file or directory\n")
 
 
 def _german() -> dict[str, Any]:

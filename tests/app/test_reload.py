@@ -78,9 +78,9 @@ def rang(call: CallRecord) -> str:
 async def test_new_calls_see_the_new_configuration(bridge: Bridge) -> None:
     assert rang(await bridge.call()) == "30"
     bridge.write(ring_seconds=21)
-    told = await bridge.reload()
-    assert (told["outcome"], told["lines"], told["restart"]) == ("applied", 1, [])
-    assert told["config"] == bridge.load().sha256
+    answer = await bridge.reload()
+    assert (answer["outcome"], answer["lines"], answer["restart"]) == ("applied", 1, [])
+    assert answer["config"] == bridge.load().sha256
     assert rang(await bridge.call()) == "21"
     assert bridge.service.state.stale is None
     assert bridge.service.current.retired == 0
@@ -124,9 +124,9 @@ async def test_a_wrong_configuration_changes_nothing_and_is_seen(
 ) -> None:
     before = bridge.service.current.services
     bridge.file.write_text(text)
-    told = await bridge.reload()
-    assert (told["outcome"], told["invalid"]) == ("refused", invalid)
-    assert told["faults"]
+    answer = await bridge.reload()
+    assert (answer["outcome"], answer["invalid"]) == ("refused", invalid)
+    assert answer["faults"]
     assert bridge.service.current.services is before
     assert bridge.service.state.stale
     assert bridge.service.metrics.config_reloads.values["refused",] == 1
@@ -147,25 +147,25 @@ async def test_the_configuration_mended_is_in_force_and_no_longer_stale(bridge: 
 async def test_something_that_cannot_be_used_is_refused_as_well(bridge: Bridge) -> None:
     engine = {"kind": "kokoro", "voices_at": str(bridge.folder / "gone")}
     bridge.write({"speech": {"engines": [engine]}})
-    told = await bridge.reload()
-    assert told["outcome"] == "refused"
+    answer = await bridge.reload()
+    assert answer["outcome"] == "refused"
     assert rang(await bridge.call()) == "30"
 
 
 async def test_no_refusal_contains_a_number(bridge: Bridge, written: Log) -> None:
     bridge.write(default={"kind": "dial", "destination": "+14155550177"}, dial_template="x")
-    told = await bridge.reload()
-    everything = f"{told} {bridge.service.state.stale} {written.getvalue()}"
-    assert told["outcome"] == "refused"
+    answer = await bridge.reload()
+    everything = f"{answer} {bridge.service.state.stale} {written.getvalue()}"
+    assert answer["outcome"] == "refused"
     assert "4155550177" not in everything
 
 
 async def test_what_holds_until_a_restart_is_named_and_the_rest_applied(bridge: Bridge) -> None:
     port = bridge.service.port
     bridge.write({"agi": {"port": 4999, "max_calls": 1}}, ring_seconds=21)
-    told = await bridge.reload()
-    assert (told["outcome"], told["restart"]) == ("applied", ["agi.port"])
-    assert told["read_at_start"] == ["lines.shop.hook_key"]
+    answer = await bridge.reload()
+    assert (answer["outcome"], answer["restart"]) == ("applied", ["agi.port"])
+    assert answer["read_at_start"] == ["lines.shop.hook_key"]
     assert bridge.service.port == port
     assert bridge.service.state.stale == "agi.port: needs a restart"
     assert rang(await bridge.call()) == "21"

@@ -157,8 +157,8 @@ async def test_a_ledger_that_contradicts_its_last_checkpoint_is_logged(
         file.unlink()
     async with bridge(tmp_path, fake_hook):
         pass
-    told = await written.line("ledger.contradicts_checkpoint")
-    assert told["level"] == "error"
+    event = await written.line("ledger.contradicts_checkpoint")
+    assert event["level"] == "error"
 
 
 async def test_an_invalid_checkpoint_file_does_not_prevent_a_start(
@@ -167,8 +167,8 @@ async def test_an_invalid_checkpoint_file_does_not_prevent_a_start(
     (tmp_path / "checkpoints.jsonl").write_text("nonsense\n")
     async with bridge(tmp_path, fake_hook):
         pass
-    told = await written.line("checkpoint.file_unreadable")
-    assert "line 1" in told["reason"]
+    event = await written.line("checkpoint.file_unreadable")
+    assert "line 1" in event["reason"]
 
 
 async def test_it_does_not_start_without_a_place_for_consents(
@@ -215,10 +215,10 @@ async def test_too_few_descriptors_are_logged_and_calls_beyond_them_refused(
     async with bridge(tmp_path, fake_hook) as server:
         assert server.server._limits.max_calls == 7
         await call(server, "*")
-    told = await written.line("descriptors.too_few")
-    assert told["limit"] == 200
-    assert "1000 calls need 3184 file descriptors" in told["problem"]
-    assert "calls beyond 7 are refused" in told["problem"]
+    event = await written.line("descriptors.too_few")
+    assert event["limit"] == 200
+    assert "1000 calls need 3184 file descriptors" in event["problem"]
+    assert "calls beyond 7 are refused" in event["problem"]
 
 
 def open_files() -> int:

@@ -166,7 +166,7 @@ async def shop(pbx: Pbx) -> SipPhone:
 
 @pytest_asyncio.fixture
 async def far_end(pbx: Pbx) -> AsyncIterator[SipPhone]:
-    """Return whoever is at the other end of the trunk: any number dialled as PJSIP/NUMBER@trunk."""
+    """Return the far end of the trunk: any number dialled as PJSIP/NUMBER@trunk."""
     async with SipPhone(user="far", port=pbx.asterisk.trunk[1], ring_seconds=0.0) as phone:
         yield phone
 

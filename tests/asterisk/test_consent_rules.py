@@ -37,7 +37,7 @@ async def test_the_opt_out_key_is_offered_heard_and_obeyed(
     assert await bridge.states() == []
 
 
-async def test_whoever_hides_their_number_keys_it_to_opt_out(
+async def test_a_caller_without_caller_id_keys_the_number_to_opt_out(
     pbx: Pbx, bridge: BridgeFixture, shop: SipPhone, far_end: SipPhone
 ) -> None:
     await bridge.open(consent={**OPT_OUT, "caller_id_trust": "any"})

@@ -61,12 +61,12 @@ async def test_one_real_call_is_told_in_order_and_nothing_is_left_behind(
         env=environ,
     )
     out, _ = await demo.communicate()
-    told = out.decode()
+    output = out.decode()
 
-    assert demo.returncode == 0, told
+    assert demo.returncode == 0, output
     at = 0
     for line in STORY:
-        found = re.compile(line, re.MULTILINE).search(told, at)
-        assert found is not None, f"{line} is not told where it should be:\n{told}"
+        found = re.compile(line, re.MULTILINE).search(output, at)
+        assert found is not None, f"{line} is not told where it should be:\n{output}"
         at = found.end()
     assert [*short_temporary.iterdir()] == []

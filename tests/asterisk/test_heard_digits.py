@@ -44,7 +44,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def said(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
+async def spell_out(pbx: Pbx, own: Path, language: str, digits: str = "pbx") -> Call:
     """Have the number said to a caller."""
     library = Library(cache=own).with_overrides(PromptFolder(own))
     shop = line().model_copy(update={"digits": digits})
@@ -75,13 +75,13 @@ def in_order(call: Call, files: list[Path]) -> bool:
 async def test_our_digits_are_heard_where_the_pbx_has_none_or_the_line_wants_ours(
     pbx: Pbx, own: Path, language: str, digits: str
 ) -> None:
-    call = await said(pbx, own, language, digits)
+    call = await spell_out(pbx, own, language, digits)
     assert in_order(call, [own / language / f"digit-{digit}.wav" for digit in NUMBER])
     assert not in_order(call, [pbx.sound(f"digits/{digit}") for digit in NUMBER])
 
 
 async def test_the_pbxs_digits_are_heard_where_it_has_them(pbx: Pbx, own: Path) -> None:
-    call = await said(pbx, own, "fr")
+    call = await spell_out(pbx, own, "fr")
     assert in_order(call, [pbx.sound(f"digits/{digit}", "fr") for digit in NUMBER])
     assert pbx.log().count("does not exist") == 0
 

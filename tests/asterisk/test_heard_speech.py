@@ -113,8 +113,8 @@ class Listener:
         self._line = of
 
     async def call(self, text: str, language: str = "en") -> Call:
-        said = f'<Response><Say language="{language}">{escape(text)}</Say></Response>'
-        answer = read_answer(200, "text/xml", said.encode())
+        document = f'<Response><Say language="{language}">{escape(text)}</Say></Response>'
+        answer = read_answer(200, "text/xml", document.encode())
         steps = plan_call(answer, self._line, "en").steps
         assert isinstance(steps[0], Speak)
 

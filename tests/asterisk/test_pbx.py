@@ -104,9 +104,9 @@ async def test_two_telephones_register_talk_and_key(pbx: Pbx, shop: SipPhone) ->
 
 async def test_the_echo_extension_plays_the_caller_back(pbx: Pbx) -> None:
     call = await pbx.call("600")
-    said = tone(500, 0.5)
-    call.play(said)
-    await hears(call, said)
+    sound = tone(500, 0.5)
+    call.play(sound)
+    await hears(call, sound)
 
 
 async def test_the_other_side_hangs_up(pbx: Pbx, shop: SipPhone) -> None:

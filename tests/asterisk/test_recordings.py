@@ -54,21 +54,21 @@ def coded(samples: array[int]) -> bytes:
 
 async def played(pbx: Pbx, *files: Path) -> tuple[bytes, list[int]]:
     """Have a caller hear files one after the other; what was heard, and the lengths told."""
-    told: list[int] = []
+    lengths: list[int] = []
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
         for file in files:
             try:
-                told.append((await channel.stream_file(str(file.with_suffix("")))).endpos)
+                lengths.append((await channel.stream_file(str(file.with_suffix("")))).endpos)
             except AGIAppError:
-                told.append(0)
+                lengths.append(0)
 
     async with Server(handler, port=0) as server:
         await pbx.use_bridge(f"agi://127.0.0.1:{server.port}/play")
         call = await pbx.call()
         await call.ended(within=60)
-    return heard(call), told
+    return heard(call), lengths
 
 
 def heard(call: Call) -> bytes:
@@ -84,10 +84,10 @@ async def test_a_file_is_taken_only_if_asterisk_plays_it_bit_for_bit_and_tells_i
     for number, name in enumerate(names):
         files[name] = tmp_path / f"{number}.wav"
         files[name].write_bytes(dict(variants(noise(name).tobytes()))[name].content)
-    got, told = await played(pbx, *files.values())
+    got, lengths = await played(pbx, *files.values())
     rightly = {
         name
-        for name, endpos in zip(names, told, strict=True)
+        for name, endpos in zip(names, lengths, strict=True)
         if coded(noise(name)[:-LEFT_OUT]) in got and endpos == LENGTH
     }
     taken = set()

@@ -100,9 +100,11 @@ async def test_a_hundred_calls_across_five_reloads_are_all_connected(
         await traffic.reaches(25)
         config = bridge.configure(**LINE, ring_seconds=22)
         command = [sys.executable, "-m", "agi_bridge", "reload", "--config", str(config)]
-        told = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        assert b"reloaded: 1 line" in (await told.communicate())[0]
-        assert told.returncode == 0
+        command_process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE
+        )
+        assert b"reloaded: 1 line" in (await command_process.communicate())[0]
+        assert command_process.returncode == 0
 
         await traffic.reaches(45)
         config.write_text("no configuration at all")

@@ -60,9 +60,9 @@ async def sounds(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        said = DigitSounds(context(channel, library, language, digits=digits))
-        found.append(named(await said.sounds("415")))
-        assert named(await said.sounds("415")) == found[0]
+        sounds = DigitSounds(context(channel, library, language, digits=digits))
+        found.append(named(await sounds.sounds("415")))
+        assert named(await sounds.sounds("415")) == found[0]
 
     files = dict.fromkeys(pbx or (), 500)
     call = await FakeAsterisk(sounds=files).run(handler)
@@ -111,8 +111,8 @@ async def test_the_shipped_english_digits_give_way_to_those_of_the_pbx(
 
     async def handler(channel: Channel) -> None:
         await channel.answer()
-        said = DigitSounds(context(channel, library, language, digits=digits))
-        found.extend(named(await said.sounds("415")))
+        sounds = DigitSounds(context(channel, library, language, digits=digits))
+        found.extend(named(await sounds.sounds("415")))
 
     await FakeAsterisk(sounds=dict.fromkeys(pbx, 500)).run(handler)
     assert found == ([f"{SHIPPED}/en/digit-{digit}" for digit in "415"] if ours else ["415"])
@@ -153,8 +153,8 @@ async def test_a_pbx_without_silence_pauses_all_the_same(monkeypatch: pytest.Mon
 
 async def test_a_french_number_is_read_back_in_pairs() -> None:
     call = await read_back("0612345678", own=False, regions=["FR"])
-    said = [heard.name for heard in call.heard if heard.kind == "digits"]
-    assert said[:6] == ["06", "12", "34", "56", "78", "1"]
+    groups = [heard.name for heard in call.heard if heard.kind == "digits"]
+    assert groups[:6] == ["06", "12", "34", "56", "78", "1"]
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ async def test_the_result_is_the_last_variable_set(call_env: CallEnv) -> None:
 
 async def test_the_default_destination_is_set_before_anything_is_played(call_env: CallEnv) -> None:
     call = await call_env("")
-    told = [words[2:] for words in call.commands[1:4]]
-    assert told == [
+    assignments = [words[2:] for words in call.commands[1:4]]
+    assert assignments == [
         ["AGI_BRIDGE_DEFAULT", DEFAULT],
         ["AGI_BRIDGE_RING", "30"],
         ["AGI_BRIDGE_LIMIT", "7200"],
@@ -144,8 +144,8 @@ async def test_a_caller_may_change_the_number(call_env: CallEnv) -> None:
 
 async def test_the_number_is_read_back_as_keyed_in_groups(call_env: CallEnv) -> None:
     call = await call_env("4155550123")
-    said = [heard.name for heard in call.heard if heard.kind == "digits"]
-    assert said == ["415", "555", "0123"] * 2  # asked twice
+    groups = [heard.name for heard in call.heard if heard.kind == "digits"]
+    assert groups == ["415", "555", "0123"] * 2  # asked twice
 
 
 async def test_a_number_ended_by_hash_or_with_the_long_distance_1_is_the_same(
@@ -243,8 +243,8 @@ async def test_a_french_mobile_is_keyed_with_its_zero_and_read_back_in_pairs(
     await call_env("0612345678,1", line)
     assert [request.from_ for request in call_env.fake_hook.requests] == ["+33612345678"]
     call = await call_env("0612345678", line)
-    said = [heard.name for heard in call.heard if heard.kind == "digits"]
-    assert said[:5] == ["06", "12", "34", "56", "78"]
+    groups = [heard.name for heard in call.heard if heard.kind == "digits"]
+    assert groups[:5] == ["06", "12", "34", "56", "78"]
 
 
 # Lines

@@ -331,7 +331,7 @@ async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_re
 
 
 @pytest.mark.parametrize(
-    ("default", "told"),
+    ("default", "expected"),
     [
         (
             {"kind": "dialplan", "context": "shop", "extension": "9", "priority": 2},
@@ -343,12 +343,12 @@ async def test_if_the_default_fails_too_the_dialplan_is_told_to_take_its_last_re
     ids=["dialplan", "say", "hangup"],
 )
 async def test_the_default_destination_may_be_of_other_kinds(
-    call_env: CallEnv, default: dict[str, Any], told: tuple[str, dict[str, str]]
+    call_env: CallEnv, default: dict[str, Any], expected: tuple[str, dict[str, str]]
 ) -> None:
     call = await call_env("*", {"default": default})
     assert dialled(call) == []
-    assert call.variables["AGI_BRIDGE_RESULT"] == told[0]
-    assert told[1].items() <= call.variables.items()
+    assert call.variables["AGI_BRIDGE_RESULT"] == expected[0]
+    assert expected[1].items() <= call.variables.items()
     assert prompts_heard(call)[-1] == ("declined" if default["kind"] == "dialplan" else "goodbye")
 
 

@@ -259,8 +259,8 @@ async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
     monkeypatch.setattr(call_env.ledger, "active_consent", slow)
     call = await call_env(AGREES, SKIP, caller_id=NUMBER, on_event=listen)
-    said = prompts_heard(call)
-    assert "please-hold" in said[: said.index("disclosure")]
+    prompts = prompts_heard(call)
+    assert "please-hold" in prompts[: prompts.index("disclosure")]
     assert len(call_env.fake_hook.requests) == 1
 
 
@@ -293,12 +293,12 @@ async def test_a_returning_caller_is_spoken_to_in_the_language_of_the_consent(
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"), [("a", "A"), ("C", "C"), ("D", None), ("", None), ("A%0a", "A")]
+    ("given", "kept"), [("a", "A"), ("C", "C"), ("D", None), ("", None), ("A%0a", "A")]
 )
 async def test_the_record_holds_what_the_trunk_vouches_for(
-    call_env: CallEnv, told: str, kept: str | None
+    call_env: CallEnv, given: str, kept: str | None
 ) -> None:
-    await call_env("*", path=f"x?to={DID}&linkedid=pbx-17.5&attestation={told}")
+    await call_env("*", path=f"x?to={DID}&linkedid=pbx-17.5&attestation={given}")
     (disclosed, _) = await call_env.events()
     assert disclosed.body["attestation"] == kept
     assert disclosed.body["linked_id"] == "pbx-17.5"

@@ -109,8 +109,8 @@ async def test_the_confirmation_of_an_opt_out_comes_after_a_short_silence(
 async def test_a_caller_who_agreed_with_another_number_is_asked_for_it(call_env: CallEnv) -> None:
     await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
-    said = prompts_heard(await live(call_env, presses, caller_id="4155550188"))
-    assert said[-3:] == ["opt-out-offer", "1", "opted-out"]
+    prompts = prompts_heard(await live(call_env, presses, caller_id="4155550188"))
+    assert prompts[-3:] == ["opt-out-offer", "1", "opted-out"]
     revoked = [
         await call_env.ledger.personal_data(each.consent_id) for each in await revocations(call_env)
     ]
@@ -163,8 +163,8 @@ async def test_a_caller_without_a_caller_id_keys_the_number_and_confirms_with_1(
 ) -> None:
     await call_env(f"{DIGITS},1")
     presses = {"opt-out-offer": "9", "enter-number": DIGITS, "1": "1"}
-    said = prompts_heard(await live(call_env, presses, caller_id=caller_id))
-    asked = said[said.index("enter-number") :]
+    prompts = prompts_heard(await live(call_env, presses, caller_id=caller_id))
+    asked = prompts[prompts.index("enter-number") :]
     assert asked[:2] == ["enter-number", "you-entered"]
     assert asked[2:] == ["415", "555", "0123", "opt-out-offer", "1", "opted-out"]
     (revocation,) = await revocations(call_env)
@@ -209,9 +209,9 @@ async def test_a_doubled_key_of_the_language_menu_does_not_revoke(call_env: Call
 
 async def test_a_digit_too_many_revokes_nothing(call_env: CallEnv) -> None:
     presses = {"opt-out-offer": "9", "enter-number": f"{DIGITS}1"}
-    said = prompts_heard(await live(call_env, presses, caller_id="unknown"))
-    assert said[said.index("you-entered") + 1] == "invalid-number"
-    assert said[-1] == "declined"
+    prompts = prompts_heard(await live(call_env, presses, caller_id="unknown"))
+    assert prompts[prompts.index("you-entered") + 1] == "invalid-number"
+    assert prompts[-1] == "declined"
     assert await revocations(call_env) == []
 
 

@@ -32,8 +32,11 @@ def texted(call_env: CallEnv) -> list[str]:
 
 def asked_again(call: CallRecord) -> bool:
     """The entry was wrong, and the caller was told so and asked for another one."""
-    said = prompts_heard(call)
-    return "invalid-number" in said and said[said.index("invalid-number") + 1] == "enter-number"
+    prompts = prompts_heard(call)
+    return (
+        "invalid-number" in prompts
+        and prompts[prompts.index("invalid-number") + 1] == "enter-number"
+    )
 
 
 @pytest.mark.parametrize("place_of_double", range(10))
@@ -257,9 +260,9 @@ async def test_a_1_after_a_question_that_was_not_heard_does_not_agree(
     assert texted(call_env) == []
     assert prompts_heard(call)[-1] == "not-confirmed"
     assert (await call_env.events())[-1].body["reason"] == "question_not_heard"
-    [told] = [line for line in logs if line["event"] == "call.question_not_heard"]
-    assert told["file"].endswith(cut)
-    assert told["endpos"] < told["samples"]
+    [event] = [line for line in logs if line["event"] == "call.question_not_heard"]
+    assert event["file"].endswith(cut)
+    assert event["endpos"] < event["samples"]
 
 
 async def test_a_question_that_changed_since_the_start_is_not_asked(

@@ -32,9 +32,9 @@ async def test_agi_without_asterisk_prints_one_line_that_says_how_to_start_it(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    said, complaint = await process.communicate()
+    output, complaint = await process.communicate()
     assert process.returncode == 2
-    assert said == b""
+    assert output == b""
     (last,) = complaint.decode().splitlines()[-1:]
     assert "AGI(/path/to/agi-bridge,agi)" in last
     assert "Traceback" not in complaint.decode()
@@ -83,15 +83,15 @@ async def test_demo_without_asterisk_shows_the_same_call(tmp_path: Path) -> None
     environ = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "80"}
     async with running("demo", "--fake", "--once", environ=environ) as demo:
         out, err = await demo.process.communicate()
-    told = out.decode()
-    assert demo.process.returncode == 0, told
+    output = out.decode()
+    assert demo.process.returncode == 0, output
     assert err == b""
     words = ["setup", "calls", "hears", "keys", "stored", "hook", "dials", "over", "log", "worked"]
-    at = [re.search(rf"^[ .\d]* {word}\b", told, re.MULTILINE) for word in words]
-    assert all(at), told
+    at = [re.search(rf"^[ .\d]* {word}\b", output, re.MULTILINE) for word in words]
+    assert all(at), output
     starts = [found.start() for found in at if found is not None]
     assert starts == sorted(starts)
-    assert "keys   4155550123" in told
+    assert "keys   4155550123" in output
     assert names(tmp_path) == []
 
 

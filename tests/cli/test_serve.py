@@ -38,8 +38,8 @@ async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) 
         async with running("serve", "--config", config(tmp_path, port=port)) as bridge:
             assert await bridge.ends() == 1
             assert bridge.process.stderr is not None
-            said = (await bridge.process.stderr.read()).decode()
-    (line,) = said.splitlines()
+            errors = (await bridge.process.stderr.read()).decode()
+    (line,) = errors.splitlines()
     assert line.startswith("agi-bridge: cannot start: ")
     assert f"agi: 127.0.0.1 port {port}: Address already in use" in line
     assert names(tmp_path) == ["agi-bridge.toml"]  # nothing was made before
@@ -53,10 +53,10 @@ async def test_a_state_dir_that_cannot_be_written_is_one_line_and_exit_code_1(
     async with running("serve", "--config", path) as bridge:
         assert await bridge.ends() == 1
         assert bridge.process.stderr is not None
-        said = (await bridge.process.stderr.read()).decode()
-    assert said.startswith("agi-bridge: cannot start: ")
-    assert str(tmp_path / "state") in said
-    assert len(said.splitlines()) == 1
+        errors = (await bridge.process.stderr.read()).decode()
+    assert errors.startswith("agi-bridge: cannot start: ")
+    assert str(tmp_path / "state") in errors
+    assert len(errors.splitlines()) == 1
 
 
 async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) -> None:

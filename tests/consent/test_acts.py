@@ -45,8 +45,8 @@ def whole(name: str) -> Callable[[ConsentRecord], None]:
     return lambda record: record.dialogue.played(prompt(name), 16_000)
 
 
-def said(digits: int = 10, *, whole: bool = True) -> Callable[[ConsentRecord], None]:
-    return lambda record: record.dialogue.said(digits, whole=whole)
+def digits_spoken(digits: int = 10, *, whole: bool = True) -> Callable[[ConsentRecord], None]:
+    return lambda record: record.dialogue.digits_spoken(digits, whole=whole)
 
 
 def key(pressed: str = "1") -> Callable[[ConsentRecord], None]:
@@ -65,7 +65,7 @@ def steps(*each: Callable[[ConsentRecord], None]) -> Callable[[ConsentRecord], N
     return answer
 
 
-READ, ASKED = (whole(YOU_ENTERED), said()), whole(QUESTION)
+READ, ASKED = (whole(YOU_ENTERED), digits_spoken()), whole(QUESTION)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ READ, ASKED = (whole(YOU_ENTERED), said()), whole(QUESTION)
         steps(*READ, cut(QUESTION, 8000), key()),  # into the question, after its first second
         steps(*READ, ASKED, *READ, ASKED, key()),  # asked twice
         steps(*READ, ASKED, cut(YOU_ENTERED, 100), key()),  # heard out before, asked again
-        steps(*READ, ASKED, whole(YOU_ENTERED), said(3, whole=False), key()),
+        steps(*READ, ASKED, whole(YOU_ENTERED), digits_spoken(3, whole=False), key()),
         steps(*READ, ASKED, key("7"), *READ, ASKED, key()),
     ],
 )
@@ -88,9 +88,12 @@ def test_an_agreement_is_one(answer: Callable[[ConsentRecord], None]) -> None:
     [
         (steps(cut(YOU_ENTERED, 1600), key()), "not_read_back"),  # 0.2 s into "You entered"
         (steps(key()), "not_read_back"),
-        (steps(whole(YOU_ENTERED), said(9), ASKED, key()), "not_read_back"),
-        (steps(whole(YOU_ENTERED), said(10, whole=False), ASKED, key()), "not_read_back"),
-        (steps(said(), ASKED, key()), "not_read_back"),  # digits, but nobody said what they are
+        (steps(whole(YOU_ENTERED), digits_spoken(9), ASKED, key()), "not_read_back"),
+        (steps(whole(YOU_ENTERED), digits_spoken(10, whole=False), ASKED, key()), "not_read_back"),
+        (
+            steps(digits_spoken(), ASKED, key()),
+            "not_read_back",
+        ),  # digits, but nobody said what they are
         (steps(*READ, key()), "not_asked"),
         (steps(ASKED, *READ, key()), "not_asked"),  # asked before the number was known
         (steps(*READ, cut(QUESTION, 7999), key()), "not_asked"),
@@ -168,7 +171,8 @@ def test_a_disclosure_that_the_dialogue_does_not_have_was_not_played(
 
 def test_another_language_than_the_disclosures_is_noticed() -> None:
     spanish = steps(
-        lambda record: record.dialogue.played(prompt(YOU_ENTERED, "es"), 16_000), said(), ASKED,
+        lambda record: record.dialogue.played(prompt(YOU_ENTERED, "es"), 16_000),
+        digits_spoken(), ASKED,
         key(),
     )  # fmt: skip
     assert dialogue(spanish) == ["language_differs"]
@@ -181,9 +185,9 @@ def test_entries_do_not_run_back() -> None:
     record.entered(ENTERED)
     read_back(record)
     record.confirmed("number_then_1")
-    told = events(record)
-    told[0][1]["dialogue"][0][1] = 5000
-    assert agreement_faults(told) == ["dialogue_disordered"]
+    changed = events(record)
+    changed[0][1]["dialogue"][0][1] = 5000
+    assert agreement_faults(changed) == ["dialogue_disordered"]
 
 
 def test_without_its_disclosure_nothing_is_an_agreement() -> None:

@@ -12,27 +12,27 @@ def dialogue() -> Dialogue:
 
 
 def test_entries_are_as_documented() -> None:
-    told = dialogue()
-    told.played(prompt("enter-number"), 9000, cut=True)
-    told.digits_keyed(10, "full")
-    told.said(10, whole=True)
-    told.key_pressed("1")
-    assert told.take() == [
+    entries = dialogue()
+    entries.played(prompt("enter-number"), 9000, cut=True)
+    entries.digits_keyed(10, "full")
+    entries.digits_spoken(10, whole=True)
+    entries.key_pressed("1")
+    assert entries.take() == [
         ["play", 1000, "enter-number", "en", "2" * 64, "3" * 64, 16_000, 9000],
         ["digits", 1500, 10, "full"],
         ["say", 2000, 10, True],
         ["key", 2500, "1", "read-back", None],
     ]
-    assert told.take() == []
+    assert entries.take() == []
 
 
 def test_a_key_has_the_place_in_what_it_cut_short() -> None:
-    told = dialogue()
-    told.played(prompt("confirm-number"), 9000, cut=True)
-    told.key_pressed("1")
-    told.played(prompt("confirm-number"), 16_000)
-    told.key_pressed("2")
-    keys = [entry for entry in told.take() if entry[0] == "key"]
+    entries = dialogue()
+    entries.played(prompt("confirm-number"), 9000, cut=True)
+    entries.key_pressed("1")
+    entries.played(prompt("confirm-number"), 16_000)
+    entries.key_pressed("2")
+    keys = [entry for entry in entries.take() if entry[0] == "key"]
     assert [entry[2:] for entry in keys] == [
         ["1", "confirm-number", 9000],
         ["2", "confirm-number", None],
@@ -40,25 +40,25 @@ def test_a_key_has_the_place_in_what_it_cut_short() -> None:
 
 
 def test_a_second_key_was_not_pressed_where_the_first_one_was() -> None:
-    told = dialogue()
-    told.played(prompt("confirm-number"), 9000, cut=True)
-    told.key_pressed("7")
-    told.key_pressed("*")
-    assert [entry[4] for entry in told.take() if entry[0] == "key"] == [9000, None]
+    entries = dialogue()
+    entries.played(prompt("confirm-number"), 9000, cut=True)
+    entries.key_pressed("7")
+    entries.key_pressed("*")
+    assert [entry[4] for entry in entries.take() if entry[0] == "key"] == [9000, None]
 
 
 def test_groups_of_digits_are_one_entry_until_one_is_cut_short() -> None:
-    told = dialogue()
-    told.said(3, whole=True)
-    told.said(3, whole=True)
-    told.said(4, whole=False)
-    told.said(3, whole=True)
-    assert [entry[2:] for entry in told.take()] == [[10, False], [3, True]]
+    entries = dialogue()
+    entries.digits_spoken(3, whole=True)
+    entries.digits_spoken(3, whole=True)
+    entries.digits_spoken(4, whole=False)
+    entries.digits_spoken(3, whole=True)
+    assert [entry[2:] for entry in entries.take()] == [[10, False], [3, True]]
 
 
 def test_digits_that_were_handed_over_are_not_added_to() -> None:
-    told = dialogue()
-    told.said(3, whole=True)
-    told.take()
-    told.said(3, whole=True)
-    assert [entry[2:] for entry in told.take()] == [[3, True]]
+    entries = dialogue()
+    entries.digits_spoken(3, whole=True)
+    entries.take()
+    entries.digits_spoken(3, whole=True)
+    assert [entry[2:] for entry in entries.take()] == [[3, True]]

@@ -41,7 +41,7 @@ def test_a_state_follows_another_only_where_the_reference_says_so(
             step(before, after)
 
 
-def test_whoever_agreed_can_take_it_back_in_every_later_state() -> None:
+def test_a_consent_can_be_revoked_in_every_later_state() -> None:
     later, new = {State.CONFIRMED, State.RETURNED}, True
     while new:
         reached = set().union(*(FOLLOWS[state] for state in later))

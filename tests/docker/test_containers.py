@@ -75,8 +75,8 @@ def test_the_images_run_as_nobody_and_hold_no_secret(engine: DockerEngine) -> No
     for image, user in (("agi-bridge", "10001:10001"), ("agi-bridge-pbx", "10002:10002")):
         inspected = engine.inspect(image)
         assert inspected["Config"]["User"] == user
-        said = json.dumps(inspected) + engine.docker("history", "--no-trunc", image)
-        assert [word for word in words if word in said] == []
+        described = json.dumps(inspected) + engine.docker("history", "--no-trunc", image)
+        assert [word for word in words if word in described] == []
         files = engine.docker(
             "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c",
             "grep -rlsE -e " + "'" + "|".join(words) + "' /etc /opt /home /root || true",
@@ -100,10 +100,10 @@ def test_the_image_for_sqlite_has_neither_postgresql_nor_what_built_it(
 
 async def test_one_whole_call_as_the_profile_places_it(containers: Containers) -> None:
     await asyncio.to_thread(containers.up, short=False)
-    said = await asyncio.to_thread(
+    output = await asyncio.to_thread(
         containers.compose, "--profile", "call", "run", "--rm", "--use-aliases", "caller"
     )
-    assert said.rstrip().endswith("worked")
+    assert output.rstrip().endswith("worked")
     assert states(containers) == ["accepted"]
     status = json.loads(containers.bridge("status", "--json"))
     assert status["level"] == "ready"

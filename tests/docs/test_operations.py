@@ -19,10 +19,10 @@ def names(cell: str) -> list[str]:
 
 def test_the_page_names_every_metric_with_its_labels() -> None:
     metrics = PAGE[PAGE.index("### Metrics") : PAGE.index("### Alerts")]
-    told = {
+    documented = {
         name: set(names(labels)) for cell, labels, _ in ROW.findall(metrics) for name in names(cell)
     }
-    assert told == METRICS
+    assert documented == METRICS
 
 
 def test_the_page_tells_of_every_alert_in_the_codes_words() -> None:

@@ -154,8 +154,8 @@ def test_a_say_with_nothing_to_say_is_skipped() -> None:
 
 
 def test_an_endless_text_is_cut() -> None:
-    (said,) = verbs(f"<Say>{'a' * (MAX_SPOKEN + 1)}</Say>")
-    assert said == Say("a" * MAX_SPOKEN)
+    (verb,) = verbs(f"<Say>{'a' * (MAX_SPOKEN + 1)}</Say>")
+    assert verb == Say("a" * MAX_SPOKEN)
 
 
 def test_all_texts_of_an_answer_together_have_one_limit() -> None:

@@ -437,8 +437,8 @@ async def test_what_is_not_http_is_counted(tmp_path: Path) -> None:
                 stream = await connect(port, b"\x16\x03\x01 hello\r\n\r\n")
                 assert (await rest(stream)).startswith(b"HTTP/1.1 400 ")
                 await closed(stream)
-    told = [(line["event"], line["count"], line["peer"]) for line in logs if "count" in line]
-    assert told == [("web.not_http", 1, ELSEWHERE), ("web.not_http", 4, ELSEWHERE)]
+    events = [(line["event"], line["count"], line["peer"]) for line in logs if "count" in line]
+    assert events == [("web.not_http", 1, ELSEWHERE), ("web.not_http", 4, ELSEWHERE)]
 
 
 # -- tokens
@@ -455,8 +455,8 @@ async def test_wrong_tokens_are_refused_after_a_few_and_the_right_one_is_not(
             last = await revoke(port, "guess")
             assert last.headers["retry-after"] == "60"
             assert last.headers["connection"] == "close"
-    told = [line for line in logs if line["event"] == "web.token_refused"]
-    assert [(line["count"], line["peer"], line["path"]) for line in told] == [
+    events = [line for line in logs if line["event"] == "web.token_refused"]
+    assert [(line["count"], line["peer"], line["path"]) for line in events] == [
         (1, "127.0.0.1", REVOCATIONS),
         (15, "127.0.0.1", REVOCATIONS),
     ]

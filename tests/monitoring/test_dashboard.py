@@ -83,10 +83,10 @@ async def test_a_real_prometheus_answers_every_query_of_a_real_scrape(tmp_path: 
     try:
         async with asyncio.timeout(10):
             await shown.listening.wait()
-        status, said = await promtool(
+        status, output = await promtool(
             "check", "metrics", stdin=service.status.metrics_text().encode()
         )
-        assert (status, said) == (0, "")
+        assert (status, output) == (0, "")
         counting = asyncio.create_task(count(service))
         async with scraping(tmp_path, f"127.0.0.1:{shown.port}", RULES) as prometheus:
             empty = [each for each in expressions() if not await prometheus.query(each)]

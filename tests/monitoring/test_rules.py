@@ -23,14 +23,14 @@ def rules() -> dict[str, dict[str, Any]]:
 
 
 async def test_promtool_reads_the_rules() -> None:
-    status, said = await promtool("check", "rules", str(RULES))
-    assert (status, "16 rules found" in said) == (0, True), said
+    status, output = await promtool("check", "rules", str(RULES))
+    assert (status, "16 rules found" in output) == (0, True), output
 
 
 async def test_promtool_proves_when_each_alert_fires_and_when_not() -> None:
     tests = MONITORING / "agi-bridge.rules.test.yml"
-    status, said = await promtool("test", "rules", str(tests))
-    assert status == 0, said
+    status, output = await promtool("test", "rules", str(tests))
+    assert status == 0, output
     fired = re.findall(r"alertname: AgiBridge(\w+)\n +exp_alerts:", tests.read_text("utf-8"))
     assert set(fired) == set(rules())
 

@@ -119,5 +119,5 @@ def test_no_jumps_in_less_than_an_hour_move_it_by_more_than_the_tolerance_in_all
     with capture_logs():
         for seconds, jump in steps:
             machine.set_by = jump
-            told = machine.after(seconds)
-            assert abs(told - machine.passed) <= TOLERANCE + DRIFT * machine.passed + 1e-3
+            time_of_day = machine.after(seconds)
+            assert abs(time_of_day - machine.passed) <= TOLERANCE + DRIFT * machine.passed + 1e-3

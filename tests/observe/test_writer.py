@@ -228,10 +228,10 @@ def test_what_python_itself_would_print_is_a_line_of_the_log() -> None:
         service.stdin.write("go on\n")  # type: ignore[union-attr]  # a pipe
         service.stdin.flush()  # type: ignore[union-attr]  # the same
         lines = list(lines_of(service))
-    told = {line["event"]: line for line in lines}
-    assert told["python.exception_ignored"]["error"] == "ValueError: in a finaliser"
-    assert told["python.thread_failed"]["error"] == "ZeroDivisionError: division by zero"
-    assert told["broken"]["error"] == "KeyError: 'k'"
+    events = {line["event"]: line for line in lines}
+    assert events["python.exception_ignored"]["error"] == "ValueError: in a finaliser"
+    assert events["python.thread_failed"]["error"] == "ZeroDivisionError: division by zero"
+    assert events["broken"]["error"] == "KeyError: 'k'"
     assert service.returncode == 0
 
 

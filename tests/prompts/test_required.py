@@ -36,8 +36,8 @@ def test_digits_are_needed_where_they_are_not_the_pbxs() -> None:
 
 
 def test_the_prompt_of_a_say_default_is_required() -> None:
-    said = {"kind": "say", "prompt": "caller-id-offer"}
-    assert "caller-id-offer" in required_names(line(default=said))
+    say_default = {"kind": "say", "prompt": "caller-id-offer"}
+    assert "caller-id-offer" in required_names(line(default=say_default))
 
 
 def test_a_line_has_its_own_disclosure_instead_of_the_usual_one() -> None:

@@ -20,11 +20,11 @@ class Voice(Engine):
     def __init__(self, identity: str) -> None:
         super().__init__("voice", identity, ("en",))
         self.started = self.closed = 0
-        self.said: list[str] = []
+        self.rendered: list[str] = []
 
     async def render(self, text: str, language: str, output: Path) -> None:
         del language, output
-        self.said.append(text)
+        self.rendered.append(text)
 
     async def start(self) -> None:
         self.started += 1
@@ -67,7 +67,7 @@ async def test_equal_engines_are_one_until_the_last_is_closed(
     await first.start()
     assert (made[0].started, made[0].closed) == (1, 0)
     await second.render("hello", "en", tmp_path)
-    assert (made[0].said, second.identity) == (["hello"], made[0].identity)
+    assert (made[0].rendered, second.identity) == (["hello"], made[0].identity)
     await second.close()
     assert (made[0].closed, made[1].closed) == (1, 0)
 

@@ -302,9 +302,9 @@ async def test_speech_may_be_the_pbxs_while_say_is_always_a_file(
     held.go_on.set()
     books = library(PbxEngine(["Flite", "{text}"]), held)
     assert await books.speech(TEXT, "en-GB") == PbxSpeech("Flite", (TEXT,), "en-gb", TEXT)
-    said = await books.say(TEXT, "en-GB")
-    assert said is not None
-    assert Path(f"{said.path}.wav").is_file()
+    spoken = await books.say(TEXT, "en-GB")
+    assert spoken is not None
+    assert Path(f"{spoken.path}.wav").is_file()
     assert books.counts == {"pbx": 1, "rendered": 1}
     assert await library(PbxEngine(["Flite", "{text}"])).say(TEXT, "en") is None
 
@@ -366,9 +366,9 @@ async def test_the_pbx_may_know_recordings_by_another_address(tmp_path: Path, he
     )
     prompt = books.prompt("goodbye", "en")
     assert prompt.path == f"http://bridge/{prompt.sha256}.wav"
-    said, documented = await books.say(TEXT, "en"), await books.say(prompt.text, "en")
-    assert said is not None
-    assert said.path == f"http://bridge/{said.sha256}.wav"
+    spoken, documented = await books.say(TEXT, "en"), await books.say(prompt.text, "en")
+    assert spoken is not None
+    assert spoken.path == f"http://bridge/{spoken.sha256}.wav"
     assert documented is not None
     assert documented.path.startswith("http://bridge/")
     await books.close()

@@ -45,11 +45,11 @@ def shop(folder: Path) -> Library:
 
 async def test_a_line_speaks_with_its_own_brand_once_rendered(engine: Held, folder: Path) -> None:
     wanted = texts("disclosure", "goodbye", languages=("en", "fr"))
-    told: list[tuple[str, str | None]] = []
+    reported: list[tuple[str, str | None]] = []
     assert not await render_line(
-        wanted, [engine], folder, lambda text, problem: told.append((text.name, problem))
+        wanted, [engine], folder, lambda text, problem: reported.append((text.name, problem))
     )
-    assert told == [(text.name, None) for text in wanted]
+    assert reported == [(text.name, None) for text in wanted]
     assert shop(folder).outdated(wanted) == []
     recording = shop(folder).prompt("disclosure", "fr")
     assert "Corner Shop" in recording.text
@@ -80,25 +80,27 @@ async def test_the_first_engine_that_serves_the_language_and_can_is_taken(
 ) -> None:
     spanish = Held(tone(), "spanish", ["es"])
     engine.languages = frozenset({"fr"})  # type: ignore[misc]  # final, but for this test
-    told: list[str | None] = []
+    reported: list[str | None] = []
     unspoken = await render_line(
         texts("busy", languages=("fr-CA", "en")),
         [spanish, Broken(), engine],
         folder,
-        lambda _text, problem: told.append(problem),
+        lambda _text, problem: reported.append(problem),
     )
     assert not spanish.asked
     assert engine.asked == [("Désolé, la ligne est occupée.", "fr")]
     assert [text.language for text in unspoken] == ["en"]
-    assert told == [None, "broken: cannot speak 24 characters of en to rendered.wav"]
+    assert reported == [None, "broken: cannot speak 24 characters of en to rendered.wav"]
     assert shop(folder).prompt("busy", "fr-CA").language == "fr-CA"
 
 
 async def test_a_language_that_no_engine_serves_is_reported(engine: Held, folder: Path) -> None:
     engine.languages = frozenset({"fr"})  # type: ignore[misc]  # final, but for this test
-    told: list[str | None] = []
-    await render_line(texts("busy"), [engine], folder, lambda _text, problem: told.append(problem))
-    assert told == ["no engine serves 'en'"]
+    reported: list[str | None] = []
+    await render_line(
+        texts("busy"), [engine], folder, lambda _text, problem: reported.append(problem)
+    )
+    assert reported == ["no engine serves 'en'"]
     assert not (folder / "manifest.json").exists()
 
 
@@ -107,9 +109,11 @@ async def test_an_engine_that_hangs_is_given_up(
 ) -> None:
     monkeypatch.setattr(module, "TEXT_SECONDS", 0.01)
     hanging = Hanging()
-    told: list[str | None] = []
-    await render_line(texts("busy"), [hanging], folder, lambda _text, problem: told.append(problem))
-    assert told == ["hanging took too long"]
+    reported: list[str | None] = []
+    await render_line(
+        texts("busy"), [hanging], folder, lambda _text, problem: reported.append(problem)
+    )
+    assert reported == ["hanging took too long"]
     assert [path.name for path in folder.iterdir()] == []
 
 

@@ -83,8 +83,8 @@ def test_a_lines_own_words_stand_in_its_texts() -> None:
 @pytest.mark.parametrize("language", ["en", "es", "fr"])
 def test_a_disclosure_of_marketing_says_that_agreeing_is_not_a_condition(language: str) -> None:
     (text,) = SCRIPT.texts(SHOP, [language], ["disclosure-marketing"])
-    said = {"en": "not required", "es": "No es obligatorio", "fr": "n'est pas obligatoire"}
-    assert said[language] in text.text
+    phrases = {"en": "not required", "es": "No es obligatorio", "fr": "n'est pas obligatoire"}
+    assert phrases[language] in text.text
     assert "STOP" in text.text
 
 

@@ -31,7 +31,7 @@ class Program:
         self.lines.append(json.loads(line))
 
     @property
-    def told(self) -> list[tuple[str, str]]:
+    def alerts(self) -> list[tuple[str, str]]:
         return [(line["alert"], line["state"]) for line in self.lines]
 
 
@@ -49,7 +49,7 @@ class Watched:
         self.running += seconds
         self.program.lines.clear()
         await self.alerts.look()
-        return self.program.told
+        return self.program.alerts
 
 
 async def test_a_problem_is_told_once_and_its_end_once() -> None:
@@ -65,12 +65,12 @@ async def test_a_problem_is_told_once_and_its_end_once() -> None:
 
 async def test_a_problem_that_comes_and_goes_is_told_at_most_once_in_a_quarter_of_an_hour() -> None:
     watched = Watched()
-    told = []
+    alerts = []
     for minute in range(60):
         watched.service.hook_open = minute % 2 == 0
-        told += await watched.after(60)
-    assert len(told) <= 5
-    assert told[0] == ("HookDown", "firing")
+        alerts += await watched.after(60)
+    assert len(alerts) <= 5
+    assert alerts[0] == ("HookDown", "firing")
 
 
 async def test_an_alert_says_what_callers_notice_what_to_do_and_names_no_caller() -> None:

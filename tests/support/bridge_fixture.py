@@ -128,11 +128,11 @@ class BridgeFixture:
         )  # fmt: skip
         try:
             assert process.stderr is not None
-            said = [await process.stderr.readline()]  # of its new keys and ledger, too
-            while said[-1] and b'"service.listening"' not in said[-1]:
-                said.append(await process.stderr.readline())
-            assert said[-1], f"it ended: {said}"
-            port = int(said[-1].split(b'"port": ')[1].split(b",")[0])
+            lines = [await process.stderr.readline()]  # of its new keys and ledger, too
+            while lines[-1] and b'"service.listening"' not in lines[-1]:
+                lines.append(await process.stderr.readline())
+            assert lines[-1], f"it ended: {lines}"
+            port = int(lines[-1].split(b'"port": ')[1].split(b",")[0])
             await self._pbx.use_bridge(f"agi://127.0.0.1:{port}/consent")
             yield process
         finally:

@@ -75,7 +75,7 @@ def number_keyed(record: ConsentRecord, digits: int = DIGITS) -> None:
 def read_back(record: ConsentRecord, digits: int = DIGITS, key: str = "1") -> None:
     """The number was read back, the question asked to its end, and answered."""
     record.dialogue.played(prompt(YOU_ENTERED), 16_000)
-    record.dialogue.said(digits, whole=True)
+    record.dialogue.digits_spoken(digits, whole=True)
     record.dialogue.played(prompt(QUESTION), 16_000)
     record.dialogue.key_pressed(key)
 

@@ -156,8 +156,10 @@ class DockerEngine:
             env={**self._environ, **(environ or {})},
         )  # fmt: skip
         if check and done.returncode:
-            said = f"{done.stdout}\n{done.stderr}".strip()[-3000:]
-            raise AssertionError(f"{' '.join(command[:6])}: exit status {done.returncode}\n{said}")
+            output = f"{done.stdout}\n{done.stderr}".strip()[-3000:]
+            raise AssertionError(
+                f"{' '.join(command[:6])}: exit status {done.returncode}\n{output}"
+            )
         return done
 
     def _last_words(self) -> str:

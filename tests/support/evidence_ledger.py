@@ -126,9 +126,9 @@ class Clock:
 
 async def begin(ledger: Ledger) -> None:
     """Register what every call's events name."""
-    told = prompt("disclosure")
+    disclosure = prompt("disclosure")
     await ledger.register_disclosure(
-        "en", TEXTS["disclosure"], told.audio_sha256, recording("disclosure")
+        "en", TEXTS["disclosure"], disclosure.audio_sha256, recording("disclosure")
     )
     await register_prompts(ledger)
 
@@ -143,13 +143,13 @@ async def register_prompts(ledger: Ledger) -> None:
 
 def heard() -> DisclosureHeard:
     """The disclosure, played to its end."""
-    told = prompt("disclosure")
+    disclosure = prompt("disclosure")
     return DisclosureHeard(
         text=TEXTS["disclosure"],
         language="en",
-        audio_sha256=told.audio_sha256,
-        samples=told.samples,
-        endpos=told.samples,
+        audio_sha256=disclosure.audio_sha256,
+        samples=disclosure.samples,
+        endpos=disclosure.samples,
     )
 
 
@@ -177,7 +177,7 @@ def read_back(record: ConsentRecord) -> None:
     """The number was read back whole, the question asked, and 1 pressed within it."""
     talk = record.dialogue
     talk.played(prompt("you-entered"), prompt("you-entered").samples)
-    talk.said(10, whole=True)
+    talk.digits_spoken(10, whole=True)
     talk.played(prompt("confirm-number"), 12_000, cut=True)
     talk.key_pressed("1")
 

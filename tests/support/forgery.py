@@ -242,10 +242,12 @@ def check(export: Path, *arguments: str) -> Judgement:
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == "", done.stderr
-    said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha())
+    printed = dict(
+        line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha()
+    )
     values = {
         name: "fails" if words.startswith("FAILS") else "holds" if words == "holds" else "trusting"
-        for name, words in said.items()
+        for name, words in printed.items()
         if name in VERDICTS
     }
     return Judgement(values, done.returncode)
@@ -278,13 +280,13 @@ def forge_export(
     lines, hashes = [], {}
     chain, seq, head = "", 0, START
     for line in (export / "chain.jsonl").read_text().splitlines():
-        said = json.loads(line)
-        if isinstance(said, dict):
-            chain, seq, head = said["ledger_id"], said["seq"], bytes.fromhex(said["hash"])
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            chain, seq, head = entry["ledger_id"], entry["seq"], bytes.fromhex(entry["hash"])
             lines.append(line)
             continue
         seq += 1
-        joined, body = canonical(said[0]), said[1]
+        joined, body = canonical(entry[0]), entry[1]
         if isinstance(body, dict):
             before = canonical(body)
             change(body)

@@ -92,7 +92,7 @@ class PostgreSQL:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """Make an empty database, give its URL, and drop it with whoever is still connected."""
+        """Make an empty database, give its URL, and drop it with all connections to it."""
         name = f"test_{next(_numbers)}"
         self._execute(f"CREATE DATABASE {name}")
         yield self.url(name)
@@ -105,10 +105,10 @@ class PostgreSQL:
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
         with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
             (self.folder / "log").open("ab") as log,
         ):
-            told.bind(str(ready))
+            notifications.bind(str(ready))
             ready.chmod(0o666)
             options = {**_OPTIONS, "unix_socket_directories": str(self.folder)}
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments
@@ -126,7 +126,7 @@ class PostgreSQL:
             )
             ended = os.pidfd_open(self._process.pid)
             try:
-                while b"READY=1" not in self._next_word(told, ended):
+                while b"READY=1" not in self._next_word(notifications, ended):
                     pass
             finally:
                 os.close(ended)
@@ -168,10 +168,13 @@ class PostgreSQL:
         )
         assert made.returncode == 0, made.stderr
 
-    def _next_word(self, told: socket.socket, ended: int) -> bytes:
+    def _next_word(self, notifications: socket.socket, ended: int) -> bytes:
         """What the server tells next of its state, as `sd_notify` does."""
-        if told.fileno() in select.select([told.fileno(), ended], [], [], _PATIENCE)[0]:
-            return told.recv(4096)
+        if (
+            notifications.fileno()
+            in select.select([notifications.fileno(), ended], [], [], _PATIENCE)[0]
+        ):
+            return notifications.recv(4096)
         raise AssertionError((self.folder / "log").read_text()[-2000:])
 
     def _execute(self, statement: str) -> None:

@@ -33,12 +33,12 @@ class Entry:
 def load(case: str, version: str = VERSION) -> list[Entry]:
     entries = []
     for line in (FOLDER / version / f"{case}.jsonl").read_text("utf-8").splitlines():
-        said = json.loads(line)
+        entry = json.loads(line)
         # What was not UTF-8 stands as \xNN in the file.
         data = _ESCAPED.sub(
-            lambda found: bytes.fromhex(found[1].decode()), said["data"].encode("utf-8")
+            lambda found: bytes.fromhex(found[1].decode()), entry["data"].encode("utf-8")
         )
-        entries.append(Entry(said["t"], said["dir"], data, said.get("eof", False)))
+        entries.append(Entry(entry["t"], entry["dir"], data, entry.get("eof", False)))
     return entries
 
 

@@ -123,8 +123,8 @@ def original_export(original: SampleLedger, tmp_path_factory: pytest.TempPathFac
     """An export of the revoked consent: not to be written to."""
     folder = tmp_path_factory.mktemp("exported")
     shutil.copytree(original.folder / "state", folder / "state")
-    told = configured(folder)("export", "--consent", original.revoked, "--out", folder / "export")
-    assert told.status == 0, told
+    result = configured(folder)("export", "--consent", original.revoked, "--out", folder / "export")
+    assert result.status == 0, result
     return folder / "export"
 
 

@@ -250,8 +250,8 @@ async def test_neither_numbers_nor_tokens_nor_words_are_logged(
     log: io.StringIO, tmp_path: Path, ledger: KeptRevocations
 ) -> None:
     async with serving(settings(tmp_path), ledger) as client:
-        for told in (BODY, {**BODY, "number": "415"}, {**BODY, NUMBER: 1}):
-            await client.post(REVOCATIONS, json=told)
+        for payload in (BODY, {**BODY, "number": "415"}, {**BODY, NUMBER: 1}):
+            await client.post(REVOCATIONS, json=payload)
         await client.post(REVOCATIONS, content=NUMBER, headers={"Content-Type": "application/json"})
         ledger.error = RuntimeError(f"broke on {NUMBER}")
         await client.post(REVOCATIONS, json=BODY)

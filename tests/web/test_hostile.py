@@ -50,9 +50,9 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Line]:
 def test_any_object_is_a_revocation_or_refused(
     lines: Mapping[str, Line], values: dict[str, Any], key: str | None
 ) -> None:
-    told = {"number": "+14155550123", **values}
+    payload = {"number": "+14155550123", **values}
     with suppress(ProblemResponse):  # and nothing else
-        revocation = read_revocation(told, key, lines, NOW)
+        revocation = read_revocation(payload, key, lines, NOW)
         assert revocation.number.startswith("+")
         json.dumps([revocation.words, revocation.actor, revocation.received]).encode()
 

@@ -44,8 +44,8 @@ def event(**data: Any) -> dict[str, Any]:
         "messageAttachmentUUID": None,
         **data,
     }
-    told = {name: value for name, value in example.items() if value is not None}
-    return {"eventType": "message", "timestamp": 1700000000001, "data": told}
+    filled = {name: value for name, value in example.items() if value is not None}
+    return {"eventType": "message", "timestamp": 1700000000001, "data": filled}
 
 
 async def test_a_stop_of_a_customer_on_file_revokes_for_the_businesss_brand(
@@ -82,8 +82,8 @@ async def test_a_stop_to_a_business_that_no_line_names_revokes_for_every_brand(
 async def test_ids_may_be_numbers_or_texts(
     instaply: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
-    told = event(customerId=77, businessId="1001", messageId="m-1")
-    assert (await instaply.post(PATH, json=told)).status_code == 200
+    payload = event(customerId=77, businessId="1001", messageId="m-1")
+    assert (await instaply.post(PATH, json=payload)).status_code == 200
     (kept,) = ledger.revoked
     assert (kept.number, kept.brand) == ("+14155550124", "Example Store")
     assert kept.reference == "message m-1"
@@ -93,9 +93,9 @@ async def test_ids_may_be_numbers_or_texts(
 async def test_a_stop_is_not_lost_to_how_a_field_is_written(
     instaply: httpx.AsyncClient, ledger: KeptRevocations, yes: object
 ) -> None:
-    told = event(fromCustomer=yes, customerId=77.0, messageId=5.0, messageTimestamp=1.7e12)
-    told["eventType"] = "Message"
-    assert (await instaply.post(PATH, json=told)).status_code == 200
+    payload = event(fromCustomer=yes, customerId=77.0, messageId=5.0, messageTimestamp=1.7e12)
+    payload["eventType"] = "Message"
+    assert (await instaply.post(PATH, json=payload)).status_code == 200
     (kept,) = ledger.revoked
     assert (kept.number, kept.reference) == ("+14155550124", "message 5")
     assert kept.received == "2023-11-14T22:13:20.000Z"
@@ -114,8 +114,8 @@ async def test_what_the_business_writes_is_left_alone(
 async def test_a_message_that_comes_twice_is_kept_once(
     instaply: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
-    for told in (event(), event(customerType="client")):
-        assert (await instaply.post(PATH, json=told)).status_code == 200
+    for payload in (event(), event(customerType="client")):
+        assert (await instaply.post(PATH, json=payload)).status_code == 200
     assert len(ledger.revoked) == 1
     assert (await instaply.post(PATH, json=event(messageId=555002))).status_code == 200
     assert len(ledger.revoked) == 2
@@ -124,8 +124,8 @@ async def test_a_message_that_comes_twice_is_kept_once(
 async def test_without_an_id_the_bytes_say_whether_it_is_the_same(
     instaply: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
-    for told in (event(messageId=None), event(messageId=None)):
-        assert (await instaply.post(PATH, json=told)).status_code == 200
+    for payload in (event(messageId=None), event(messageId=None)):
+        assert (await instaply.post(PATH, json=payload)).status_code == 200
     assert len(ledger.revoked) == 1
     await instaply.post(PATH, json=event(messageId=None, messageTimestamp=1700000000999))
     assert len(ledger.revoked) == 2
@@ -144,8 +144,8 @@ async def test_a_stop_of_a_customer_not_on_file_waits_for_a_person(
 async def test_a_message_that_may_be_a_stop_waits_for_a_person(
     instaply: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
-    told = event(messageBody="wrong number \ud800", businessId=None)
-    content = json.dumps(told).encode()  # httpx cannot write half a character
+    payload = event(messageBody="wrong number \ud800", businessId=None)
+    content = json.dumps(payload).encode()  # httpx cannot write half a character
     assert (await instaply.post(PATH, content=content)).status_code == 202
     assert ledger.messages == [("cust_001", "wrong number ?", "message 555001", None)]
     assert ledger.revoked == []
@@ -168,8 +168,8 @@ async def test_a_stop_that_names_no_customer_is_not_lost(
     thread: object,
     kept: str,
 ) -> None:
-    told = event(customerId=customer, customerThreadId=thread)
-    assert (await instaply.post(PATH, json=told)).status_code == 202
+    payload = event(customerId=customer, customerThreadId=thread)
+    assert (await instaply.post(PATH, json=payload)).status_code == 202
     assert ledger.messages[0][0] == kept
 
 
@@ -182,7 +182,7 @@ async def test_without_a_file_of_customers_every_stop_waits_for_a_person(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         event(messageBody="What time do you open?"),
         event(fromCustomer=False),
@@ -196,9 +196,9 @@ async def test_without_a_file_of_customers_every_stop_waits_for_a_person(
     ],
 )
 async def test_what_does_not_concern_consent_is_taken_and_forgotten(
-    instaply: httpx.AsyncClient, ledger: KeptRevocations, told: object
+    instaply: httpx.AsyncClient, ledger: KeptRevocations, payload: object
 ) -> None:
-    response = await instaply.post(PATH, json=told)
+    response = await instaply.post(PATH, json=payload)
     assert response.status_code == 204
     assert response.content == b""
     assert ledger.revoked == []
@@ -228,8 +228,8 @@ async def test_it_need_not_say_that_it_is_json_but_it_must_be(
 async def test_the_time_is_the_messages_own_if_it_can_be_one(
     written: object, delivered: object, received: str | None
 ) -> None:
-    told = {**event(messageTimestamp=written), "timestamp": delivered}
-    message = read_message(told, b"", NOW)
+    payload = {**event(messageTimestamp=written), "timestamp": delivered}
+    message = read_message(payload, b"", NOW)
     assert message is not None
     assert message.received == received
 

@@ -86,8 +86,8 @@ def test_an_address_tells_nothing_of_sound_text_or_secret(
     media: RecordingEndpoint, recording: Recording
 ) -> None:
     address = media.address(recording)
-    for told in (recording.sha256, recording.text_sha256, recording.name, SECRET.hex()):
-        assert told[:16] not in address.removeprefix(URL)
+    for secret in (recording.sha256, recording.text_sha256, recording.name, SECRET.hex()):
+        assert secret[:16] not in address.removeprefix(URL)
 
 
 async def test_addresses_that_were_given_long_ago_are_forgotten(

@@ -71,13 +71,13 @@ async def test_a_number_may_be_written_as_people_do(
 async def test_what_is_known_of_the_request_is_kept(
     client: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
-    told = {
+    payload = {
         "number": NUMBER,
         "received": "2026-11-20T09:00:00.5+01:00",
         "channel": "email",
         "words": "no more, please \ud800",
     }
-    content = json.dumps(told).encode()  # httpx cannot write half a character
+    content = json.dumps(payload).encode()  # httpx cannot write half a character
     assert (await client.post(PATH, content=content, headers=JSON)).status_code == 201
     (kept,) = ledger.revoked
     assert (kept.received, kept.actor) == ("2026-11-20T08:00:00.500Z", "api:email")
@@ -100,12 +100,12 @@ async def test_one_key_for_several_numbers_revokes_them_all(
     client: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
     key = {"Idempotency-Key": "the same for all"}
-    for told in (
+    for payload in (
         {"number": NUMBER},
         {"number": "+14155550124"},
         {"number": NUMBER, "line": "shop"},
     ):
-        assert (await client.post(PATH, json=told, headers=key)).status_code == 201
+        assert (await client.post(PATH, json=payload, headers=key)).status_code == 201
     assert len(ledger.revoked) == 3
     assert {kept.reference for kept in ledger.revoked} == {"the same for all"}
 
@@ -146,15 +146,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("told", "field", "code"), REFUSED)
+@pytest.mark.parametrize(("payload", "field", "code"), REFUSED)
 async def test_a_field_that_cannot_be_used_is_named_with_the_fix(
     client: httpx.AsyncClient,
     ledger: KeptRevocations,
-    told: dict[str, Any],
+    payload: dict[str, Any],
     field: str,
     code: str,
 ) -> None:
-    response = await client.post(PATH, json=told)
+    response = await client.post(PATH, json=payload)
     assert response.status_code == 422
     error = error_of(response)
     assert (error["field"], error["code"]) == (field, code)

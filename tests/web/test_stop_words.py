@@ -213,8 +213,8 @@ def test_case_blanks_punctuation_and_invisible_characters_never_hide_a_stop(
         )
         for word in message.split(" ")
     ]
-    said = "".join(f"{data.draw(between)} {word}{data.draw(between)}" for word in words)
-    assert read_intent(said) is not Intent.OTHER
+    typed = "".join(f"{data.draw(between)} {word}{data.draw(between)}" for word in words)
+    assert read_intent(typed) is not Intent.OTHER
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ async def agreed(ledger: Ledger, brand: str = "Example Store") -> None:
 async def test_a_number_revoked_over_http_is_texted_no_more(tmp_path: Path, real: Ledger) -> None:
     await agreed(real)
     key = {"Idempotency-Key": "case 12"}
-    told = {"number": NUMBER, "brand": "Example Store"}
+    payload = {"number": NUMBER, "brand": "Example Store"}
     async with serving(settings(tmp_path), real) as client:
-        first = await client.post(REVOCATIONS, json=told, headers=key)
-        again = await client.post(REVOCATIONS, json=told, headers=key)
+        first = await client.post(REVOCATIONS, json=payload, headers=key)
+        again = await client.post(REVOCATIONS, json=payload, headers=key)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert first.json()["consents"] == 1
@@ -51,10 +51,10 @@ async def test_a_stop_by_text_is_a_revocation_that_the_platform_knows_of(
     file.write_text(f"customer_id,number\ncust_001,{NUMBER}\n", encoding="utf-8")
     await agreed(real)
     data = {"fromCustomer": True, "customerId": "cust_001", "messageId": 7, "messageBody": "STOP"}
-    told = {"eventType": "message", "timestamp": 1700000000000, "data": data}
+    payload = {"eventType": "message", "timestamp": 1700000000000, "data": data}
     web = f'{BOTH}customers = "{file}"\n'
     async with serving(settings(tmp_path, web), real, INSTAPLY) as client:
-        answers = [await client.post(MESSAGES, json=told) for _ in range(2)]
+        answers = [await client.post(MESSAGES, json=payload) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json() == answers[1].json()
     (revocation,) = [s for s in await real.summaries(Filter()) if s.kind == "revocation"]

@@ -154,12 +154,12 @@ class CommandHandlers(PlaybackHandlers):
             return f"200 result=1 (digit) digit={key or result.digit} endpos={result.endpos}\n"
         if result.ended_by == "timeout":
             return "200 result=1 (timeout) endpos=0\n"
-        told = " ".join(
+        utterances = " ".join(
             f'score{place}={each.score} text{place}="{each.text}" grammar{place}={each.grammar}'
             for place, each in enumerate(result.utterances)
         )
         count = len(result.utterances)
-        return f"200 result=1 (speech) endpos={result.endpos} results={count} {told}\n"
+        return f"200 result=1 (speech) endpos={result.endpos} results={count} {utterances}\n"
 
     async def done(self, _args: list[str]) -> str:
         """Do nothing and reply 0."""

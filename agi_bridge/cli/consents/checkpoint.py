@@ -86,12 +86,12 @@ async def sign_and_publish(settings: Settings, ledger: Ledger) -> PublishedCheck
     publisher = checkpoint_publisher(settings)
     made = await ledger.checkpoint(publisher.names)
     failures = await deliver_checkpoints(ledger, publisher)
-    told = [failure.reason for failure in failures]
+    problems = [failure.reason for failure in failures]
     authority = await asyncio.to_thread(timestamp_authority, settings)
     stamp = None
     if made is not None and authority is not None:
         stamp = await witness_checkpoint(ledger, authority, made)
         if stamp is None:
-            told.append(f"authority {authority.name}: no time stamp; the log says why")
+            problems.append(f"authority {authority.name}: no time stamp; the log says why")
     stamped_at = None if stamp is None else timestamp(stamp.at_ms * 1_000_000)
-    return PublishedCheckpoint(made, tuple(told), stamped_at)
+    return PublishedCheckpoint(made, tuple(problems), stamped_at)

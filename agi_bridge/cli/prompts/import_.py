@@ -166,13 +166,15 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
         key = (language_tags(file.parent.name)[0], file.stem.lower())
         each = prompts.get(key)
         if file.suffix.lower() != ".wav":
-            told = "is not a WAV file: export it as one" if each else "the line has no such prompt"
-            rows.append(Row(_name(file), "ignored", remarks=(told,)))
+            reason = (
+                "is not a WAV file: export it as one" if each else "the line has no such prompt"
+            )
+            rows.append(Row(_name(file), "ignored", remarks=(reason,)))
         elif each is None:
             rows.append(Row(_name(file), "ignored", remarks=("the line has no such prompt",)))
         elif key in came:
-            told = f"is the same prompt as {_name(came[key])}: remove one of them"
-            rows.append(Row(_name(file), "refused", remarks=(told,)))
+            reason = f"is the same prompt as {_name(came[key])}: remove one of them"
+            rows.append(Row(_name(file), "refused", remarks=(reason,)))
         else:
             came[key] = file
             target = _folder(into, each.language) / f"{each.name}.wav"
@@ -245,9 +247,9 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
     fix = required_fix(remarks)
     most = RecordingFix.CONVERT if to_convert else RecordingFix.REWRITE
     if against or (fix is not None and fix > most):
-        told = [*against, *(remark.problem for remark in remarks)]
+        problems = [*against, *(remark.problem for remark in remarks)]
         mendable = not against and fix == RecordingFix.CONVERT
-        return Row(_name(file), "refused", remarks=tuple(told), mendable=mendable)
+        return Row(_name(file), "refused", remarks=tuple(problems), mendable=mendable)
     write_text(
         target.with_suffix(".txt"), text
     )  # first, because a sound without its text is refused

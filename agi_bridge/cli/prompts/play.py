@@ -88,11 +88,11 @@ class Played:
             console.print(f"written: {self.to}", soft_wrap=True)
         elif self.player is None:
             known = ", ".join(name for name, *_ in PLAYERS)
-            told = f"no player is installed ({known}); the sound is in"
-            console.print(f"{told} {self.found.file}", soft_wrap=True)
+            message = f"no player is installed ({known}); the sound is in"
+            console.print(f"{message} {self.found.file}", soft_wrap=True)
         elif self.status:
-            told = f"{self.player} failed with status {self.status}; the sound is in"
-            console.print(f"{told} {self.found.file}", soft_wrap=True)
+            message = f"{self.player} failed with status {self.status}; the sound is in"
+            console.print(f"{message} {self.found.file}", soft_wrap=True)
 
 
 async def run(

@@ -134,10 +134,12 @@ class Rendered:
             console.print(f"{count(kept, 'prompt')} kept, rendered before from the same words")
         for row in self.rows:
             if row.wanted.is_disclosure and row.seconds is not None:
-                told = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
+                message = f"{row.wanted.language}: the disclosure takes {row.seconds:.1f} s"
                 if row.seconds > LONG_DISCLOSURE_SECONDS:
-                    told = f"warning: {told}; callers hang up after {LONG_DISCLOSURE_SECONDS:g} s"
-                console.print(told)
+                    message = (
+                        f"warning: {message}; callers hang up after {LONG_DISCLOSURE_SECONDS:g} s"
+                    )
+                console.print(message)
         console.print(f"in {self.folder}", soft_wrap=True)
         if any(row.result == "rendered" for row in self.rows):
             console.print("A bridge that runs plays them after its next start.")
@@ -195,8 +197,8 @@ def _voices(settings: Settings, line: Line, prompts: Sequence[RequiredPrompt]) -
         missing.append(_NO_ENGINE)
     for voice in voices:
         if isinstance(voice, CommandEngine) and voice.missing:
-            told = f"speech.engines: program {voice.name!r} not found"
-            missing.append(f"{told}: install it, on Debian apt-get install {voice.name}")
+            problem = f"speech.engines: program {voice.name!r} not found"
+            missing.append(f"{problem}: install it, on Debian apt-get install {voice.name}")
     if voices:
         missing += [
             f"speech.engines: none supports {language!r}: add it to the languages of one"

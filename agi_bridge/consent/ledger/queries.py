@@ -217,8 +217,8 @@ def _conditions(vault: Vault, wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield table.consent_id.in_(mine)
     if wanted.line is not None:
         mine = select(PII.c.consent_id).where(PII.c.line_id == wanted.line)
-        said = table.body.contains(f'"line_id":"{wanted.line}"', autoescape=True)
-        yield or_(table.consent_id.in_(mine), said)
+        names_line = table.body.contains(f'"line_id":"{wanted.line}"', autoescape=True)
+        yield or_(table.consent_id.in_(mine), names_line)
     if wanted.since is not None:
         yield table.at >= wanted.since
     if wanted.until is not None:

@@ -71,10 +71,10 @@ def keys_pressed(rows: Iterable[Row]) -> tuple[tuple[str, str, str], ...]:
 
 def how_agreed(rows: Sequence[Row]) -> str:
     """How the caller agreed, as the entries show it; empty if the caller did not."""
-    told = [(row.type, row.fields) for row in rows]
-    for place, (kind, body) in enumerate(told):
+    events = [(row.type, row.fields) for row in rows]
+    for place, (kind, body) in enumerate(events):
         if kind == State.CONFIRMED:
-            faults = agreement_faults(told[: place + 1])
+            faults = agreement_faults(events[: place + 1])
             if not faults:
                 reply = "; to be completed by a reply by text" if "confirm_by_reply" in body else ""
                 return _ACTS[body["act"]] + reply

@@ -109,11 +109,11 @@ def _entry(number: int, line: str, ledger_id: str, seq: int) -> Entry:
             text = canonical(tags)
             kept = canonical(body)
             names = ("ledger_id", "seq", "consent_id", "type", "at")
-            said = [body.get(name) for name in names]
-            if f"[{text},{kept}]" == line and [*map(type, said)] == [str, int, str, str, str]:
-                if said[:2] != [ledger_id, seq]:
+            values = [body.get(name) for name in names]
+            if f"[{text},{kept}]" == line and [*map(type, values)] == [str, int, str, str, str]:
+                if values[:2] != [ledger_id, seq]:
                     raise BadExport(f"{CHAIN}, line {number}: an event of another place")
-                _, _, consent_id, type_, at = map(str, said)
+                _, _, consent_id, type_, at = map(str, values)
                 return Row(ledger_id, seq, consent_id, type_, at, text, kept, "")
         case _:
             pass

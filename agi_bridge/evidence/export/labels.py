@@ -144,29 +144,29 @@ def facts(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     Envelope, empty values and hashes are left out.
     """
     return tuple(
-        (label(field), value(field, said))
-        for field, said in sorted(body.items(), key=_position)
+        (label(field), value(field, raw))
+        for field, raw in sorted(body.items(), key=_position)
         if field not in ENVELOPE
         and field not in _ELSEWHERE
-        and said not in _EMPTY
+        and raw not in _EMPTY
         and not field.endswith(("_c", "_sha256"))
     )
 
 
-def value(field: str, said: object) -> str:
+def value(field: str, raw: object) -> str:
     """A value as people write it."""
-    if isinstance(said, list):
-        return ", ".join(value(field, each) for each in said)
-    known = ("yes" if said else "no") if isinstance(said, bool) else VALUES.get((field, said))
+    if isinstance(raw, list):
+        return ", ".join(value(field, each) for each in raw)
+    known = ("yes" if raw else "no") if isinstance(raw, bool) else VALUES.get((field, raw))
     if known is not None:
         return known
-    if field in _SAMPLES and isinstance(said, int):
-        return f"{said / _RATE:.1f} s ({said:,} samples)"
+    if field in _SAMPLES and isinstance(raw, int):
+        return f"{raw / _RATE:.1f} s ({raw:,} samples)"
     if field == "lang":
-        return language_name(str(said))
-    if isinstance(said, str) and _TIMESTAMP.fullmatch(said):
-        return utc(said)
-    return str(said)
+        return language_name(str(raw))
+    if isinstance(raw, str) and _TIMESTAMP.fullmatch(raw):
+        return utc(raw)
+    return str(raw)
 
 
 def language_name(tag: str) -> str:

@@ -46,10 +46,10 @@ class Manifest:
             BadExport: it is not one.
         """
         try:
-            said: Any = json.loads(text)
+            document: Any = json.loads(text)
         except (ValueError, RecursionError):
-            said = None
-        match said:
+            document = None
+        match document:
             case {
                 "format": int(version),
                 "pages": str(pages),
@@ -63,8 +63,8 @@ class Manifest:
 
 def manifest_text(*, pages: str, software: str, zones: Zones) -> str:
     """The manifest of an export."""
-    said = {"format": FORMAT, "pages": pages, "software": software, "zones": zones.noted}
-    return json.dumps(said, indent=1, sort_keys=True) + "\n"
+    manifest = {"format": FORMAT, "pages": pages, "software": software, "zones": zones.noted}
+    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
 def read_manifest(archive: Archive) -> Manifest:
@@ -94,15 +94,17 @@ def read_opened(archive: Archive) -> Iterator[tuple[str, dict[str, str]]]:
     """
     for number, line in enumerate(lines(archive, OPENED), 1):
         try:
-            said = json.loads(line)
+            values = json.loads(line)
         except (ValueError, RecursionError):
-            said = None
-        if not isinstance(said, dict) or not all(isinstance(each, str) for each in said.values()):
+            values = None
+        if not isinstance(values, dict) or not all(
+            isinstance(each, str) for each in values.values()
+        ):
             raise BadExport(f"{OPENED}, line {number}: not an object of texts")
-        record = said.pop("consent_id", None)
+        record = values.pop("consent_id", None)
         if record is None:
             raise BadExport(f"{OPENED}, line {number}: no consent_id")
-        yield record, said
+        yield record, values
 
 
 def without_salts(values: Mapping[str, str]) -> dict[str, str]:

@@ -195,10 +195,10 @@ def _event(row: Row, zone: str, zones: Zones, words: tuple[tuple[str, str], ...]
         type=row.type,
         title=labels.title(row.type),
         facts=(
-            *labels.facts({name: said for name, said in body.items() if name not in shown}),
+            *labels.facts({name: value for name, value in body.items() if name not in shown}),
             *(words if row.type in _REQUESTS else ()),
         ),
-        body={name: said for name, said in body.items() if name not in labels.ENVELOPE},
+        body={name: value for name, value in body.items() if name not in labels.ENVELOPE},
         ledger_id=row.ledger_id,
         seq=row.seq,
         hash=row.hash,
@@ -209,7 +209,7 @@ def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
     if type_ in _CALLS:
         return {name: first[name] for name in _CALL if first.get(name) not in {None, ""}}
     named = {"brand": first.get("brand"), "legal_name": first.get("seller")}
-    return {name: said for name, said in named.items() if said}
+    return {name: value for name, value in named.items() if value}
 
 
 def _words(known: Mapping[str, str] | None, *, reveal: bool) -> tuple[tuple[str, str], ...]:

@@ -168,8 +168,8 @@ class EventChecker:
         if row.type in _BEFORE_AGREEMENT:
             facts.dialogue.append([row.type, body])
         elif row.type == State.CONFIRMED:
-            told = [(kind, each) for kind, each in facts.dialogue]
-            for code in agreement_faults([*told, (row.type, body)]):
+            dialogue = [(kind, each) for kind, each in facts.dialogue]
+            for code in agreement_faults([*dialogue, (row.type, body)]):
                 self._add(row, code, f"confirmed, but {AGREEMENTS[code]}")
             facts.agreed = [*place, row.type, body["written"]]
             facts.needs_reply = "confirm_by_reply" in body

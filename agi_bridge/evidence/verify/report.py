@@ -193,8 +193,8 @@ class Findings:
         count = self._counts[name]
         if count:
             faults = tuple(self._kept[name])
-            told = _contradicted(faults[0]) if name == "time" else counted(count, "fault")
-            return Verdict(Value.FAILS, told, faults, count)
+            summary = _contradicted(faults[0]) if name == "time" else counted(count, "fault")
+            return Verdict(Value.FAILS, summary, faults, count)
         if name in self._trusted:
             return Verdict(Value.TRUSTING, self._trusted[name])
         return Verdict(Value.HOLDS, text)

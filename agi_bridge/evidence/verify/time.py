@@ -206,10 +206,12 @@ class TimeChecker:
 
     def _holding(self, bounded: int) -> str:
         widest = max((line.widest for line in self._lines.values()), default=0)
-        told = f"{counted(bounded, 'event')} between time stamps, at most {_seconds(widest)} apart"
+        summary = (
+            f"{counted(bounded, 'event')} between time stamps, at most {_seconds(widest)} apart"
+        )
         if self._span is not None:
-            told += f": after {utc(self._span[0])}, before {utc(self._span[1])}"
-        return told
+            summary += f": after {utc(self._span[0])}, before {utc(self._span[1])}"
+        return summary
 
     def _line(self, ledger_id: str) -> _Line:
         found = self._lines.get(ledger_id)

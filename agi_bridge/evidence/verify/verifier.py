@@ -213,9 +213,9 @@ class Verifier:
     def _texts(self) -> dict[str, str]:
         positions = self._positions.values()
         hidden = f", {self._hidden:,} more by their hashes" if self._hidden else ""
-        told = "none missing or hidden" if self._hidden else "none missing"
-        told_as_of = not self._whole and self._claims.as_of
-        as_of = f", as of {self._claims.as_of}" if told_as_of else ""
+        missing = "none missing or hidden" if self._hidden else "none missing"
+        dated = not self._whole and self._claims.as_of
+        as_of = f", as of {self._claims.as_of}" if dated else ""
         return {
             "integrity": f"{counted(self._shown, 'event')} as written{hidden}",
             "anchored": "; ".join(
@@ -223,7 +223,7 @@ class Verifier:
                 for p in positions
             ),
             "completeness": "; ".join(
-                f"chain {p.ledger_id[:8]}: events {p.first:,} to {p.seq:,}, {told}"
+                f"chain {p.ledger_id[:8]}: events {p.first:,} to {p.seq:,}, {missing}"
                 for p in positions
             )
             + as_of,
@@ -360,10 +360,10 @@ class Verifier:
             key = self._public_keys.get(ledger_id)
             signature = body.get("previous_signature")
             if key is not None and signature is not None:
-                said = {
+                statement = {
                     "ledger_id": row.ledger_id, "previous": body["previous"], "type": "opened",
                 }  # fmt: skip
-                if not _is_signed(key, canonical(said), signature):
+                if not _is_signed(key, canonical(statement), signature):
                     what = "the chain that it follows did not sign it"
                     self.findings.add("integrity", "previous_forged", what, row.ledger_id, row.seq)
 

@@ -59,10 +59,10 @@ class Received:
     def describe(self, *, show_numbers: bool = False) -> str:
         """One line for a terminal. The key is never shown, numbers only if asked for."""
         shown = str if show_numbers else mask
-        told = "" if self.context is None else f" context={self.context!r}"
+        context = "" if self.context is None else f" context={self.context!r}"
         return (
             f"{self.method} from={shown(self.from_)} to={shown(self.to)} "
-            f"key={'given' if self.key else 'missing'}{told} -> {self.scenario}"
+            f"key={'given' if self.key else 'missing'}{context} -> {self.scenario}"
         )
 
 

@@ -121,10 +121,10 @@ async def provision_asterisk(
             assert process.stdout is not None  # noqa: S101  # a pipe was asked for
             async for line in process.stdout:
                 on_progress(line.decode(errors="replace").strip())
-            said = (await complaint).decode(errors="replace").strip()
+            errors = (await complaint).decode(errors="replace").strip()
             status = await process.wait()
     if status:
-        reason = said.splitlines()[-1] if said else f"{script.name} ended with status {status}"
+        reason = errors.splitlines()[-1] if errors else f"{script.name} ended with status {status}"
         if status == _UNAVAILABLE:
             raise AsteriskUnavailableError("unavailable", reason)
         raise AsteriskError("provision_failed", reason)

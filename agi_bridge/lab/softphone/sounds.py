@@ -38,7 +38,7 @@ class Sound:
     known: bool
 
 
-class _Told(NamedTuple):
+class _Listed(NamedTuple):
     """What a list of prompts says of a file."""
 
     name: str
@@ -52,7 +52,7 @@ class Sounds:
     def __init__(self, shipped: Path = SHIPPED) -> None:
         self._shipped = shipped
         self._found: dict[str, Sound | None] = {}
-        self._told: dict[Path, dict[Path, _Told]] = {}
+        self._manifests: dict[Path, dict[Path, _Listed]] = {}
 
     def find(self, name: str) -> Sound | None:
         """Return a recording by the name the bridge gives it; None for one that is missing.
@@ -88,25 +88,25 @@ class Sounds:
         length = math.ceil(read_sound_info(file).samples * 1000 / RATE)
         # A rendered sound lies in a folder `sounds`, and is called after its hash as well.
         for folder in (file.parent.parent, file.parent.parent.parent):
-            if told := self._manifest(folder).get(file):
-                return Sound(told.name, told.language, told.text, length, known=True)
+            if listed := self._manifest(folder).get(file):
+                return Sound(listed.name, listed.language, listed.text, length, known=True)
         try:
             text = read_transcript(file)
         except BadAudio:
             return Sound(file.stem, "", "", length, known=True)
         return Sound(file.stem, file.parent.name, text, length, known=True)
 
-    def _manifest(self, folder: Path) -> dict[Path, _Told]:
+    def _manifest(self, folder: Path) -> dict[Path, _Listed]:
         """Return what a folder of prompts lists, by file; nothing if it has no list of them."""
-        if folder not in self._told:
+        if folder not in self._manifests:
             try:
                 listed = read_manifest(folder)
             except BadPrompts:
                 listed = {}
-            self._told[folder] = {
-                folder / entry.get("file", f"{language}/{name}.wav"): _Told(
+            self._manifests[folder] = {
+                folder / entry.get("file", f"{language}/{name}.wav"): _Listed(
                     name, language, entry["text"]
                 )
                 for (language, name), entry in listed.items()
             }
-        return self._told[folder]
+        return self._manifests[folder]

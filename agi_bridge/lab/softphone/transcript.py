@@ -101,8 +101,8 @@ class Transcript:
             if sound.known
             else "length unknown, assumed to be 1 s"
         )
-        said = f": {printable(sound.text)}" if sound.text else ""
-        self.line(at, "hears", f"{printable(sound.name)} ({where}{length}){said}")
+        text = f": {printable(sound.text)}" if sound.text else ""
+        self.line(at, "hears", f"{printable(sound.name)} ({where}{length}){text}")
 
     @staticmethod
     def _prefix(at: float | None, keyword: str) -> Text:

@@ -152,8 +152,8 @@ class KokoroModel:
     def phonemes(self, sentence: str, language: str) -> str:
         """Return a sentence in Kokoro's alphabet."""
         spoken = sentence.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-        for written, said in SPOKEN.get(language, {}).items():
-            spoken = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", said, spoken)
+        for written, sound in SPOKEN.get(language, {}).items():
+            spoken = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", sound, spoken)
         voice = ESPEAK.get(language, language)
         ipa = " ".join("".join(part) for part in self._espeak.phonemize(voice, spoken))
         # espeak marks language switches

@@ -11,7 +11,7 @@ ALL = "0123456789*#"
 Step = Callable[[Channel], Awaitable[object]]
 
 
-async def told(fake: FakeAsterisk, *steps: Step, answer: bool = True) -> list[object]:
+async def run_steps(fake: FakeAsterisk, *steps: Step, answer: bool = True) -> list[object]:
     """Run the steps in one call and give their results."""
     results: list[object] = []
 

@@ -178,22 +178,22 @@ class RecordedClock:
 
 class Out:
     def __init__(self) -> None:
-        self.said = b""
+        self.written = b""
         self.closed = False
 
     def write(self, data: bytes) -> None:
-        self.said += data
+        self.written += data
 
     def close(self) -> None:
         self.closed = True
 
 
-def alike(said: bytes) -> bytes:
+def alike(data: bytes) -> bytes:
     """Leave out what differs from call to call: when a key came, and the texts of usages."""
-    said = said.replace(b"endpos=3404", b"endpos=3400")  # a sound of 425.5 ms
-    said = re.sub(rb"(PJSIP/far)-[0-9a-f]{8}", rb"\1-N", said)
-    said = re.sub(rb"520-.*?520 End of proper usage\.", b"520", said, flags=re.DOTALL)
-    return re.sub(rb"(result=(?!0)-?\d+(?: \(\w+\))?) endpos=\d+", rb"\1 endpos=N", said)
+    data = data.replace(b"endpos=3404", b"endpos=3400")  # a sound of 425.5 ms
+    data = re.sub(rb"(PJSIP/far)-[0-9a-f]{8}", rb"\1-N", data)
+    data = re.sub(rb"520-.*?520 End of proper usage\.", b"520", data, flags=re.DOTALL)
+    return re.sub(rb"(result=(?!0)-?\d+(?: \(\w+\))?) endpos=\d+", rb"\1 endpos=N", data)
 
 
 @dataclass(slots=True)
@@ -202,7 +202,7 @@ class Turn:
 
     at: float
     asked: bytes | None
-    said: bytes = b""
+    replies: bytes = b""
     ended: bool = False
 
 
@@ -214,7 +214,7 @@ def turns(case: str, version: str) -> list[Turn]:
         elif entry.who == "note" and b"caller hangs up" in entry.data:
             found.append(Turn(entry.at, None))
         elif entry.who == "pbx" and found:
-            found[-1].said += entry.data
+            found[-1].replies += entry.data
             found[-1].ended = entry.end
     return found
 
@@ -249,7 +249,7 @@ async def test_the_fake_answers_as_the_recorded_asterisk_did(version: str, case:
     expected = b""
     during = False
     for turn in turns(case, version):
-        out.said = b""
+        out.written = b""
         clock.now = max(clock.now, turn.at)
         if turn.asked is not None:
             received.feed(turn.asked)
@@ -257,8 +257,8 @@ async def test_the_fake_answers_as_the_recorded_asterisk_did(version: str, case:
             call.channel.hang_up()
         await settle(50)
         if turn.asked is None or not BEYOND.search(turn.asked):
-            replied += out.said
-            expected += turn.said
+            replied += out.written
+            expected += turn.replies
         # A caller who hangs up in the middle of a command is in the script.
         during = "hangup_at" in options or "!" in options.get("keys", "") or "dial" in options
         if turn.ended:

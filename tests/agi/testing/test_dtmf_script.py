@@ -86,7 +86,7 @@ def taken(keypad: DtmfQueue, *listening: tuple[float, float, str]) -> list[str]:
     return [key[0] if key else "" for key in found]
 
 
-def test_keys_go_on_at_their_pace_whoever_listens() -> None:
+def test_keys_are_pressed_at_their_pace_even_if_no_command_reads_them() -> None:
     keypad = DtmfQueue()
     keypad.press(KeySequence("1234"), 0.0)  # released at 0.2, 0.4, 0.6 and 0.8
     assert taken(keypad, (0.0, 0.3, ANY), (0.3, 0.5, "*"), (0.5, 0.7, ANY)) == ["1", "", "3"]
@@ -112,7 +112,7 @@ def test_of_keys_that_are_too_fast_for_the_pbx_the_last_ones_reach_the_next_comm
     assert taken(keypad, *[(0.6, 9.0, ANY)] * 5) == ["5", "6", "7", "8", ""]
 
 
-def test_whoever_hung_up_while_no_command_ran_has_gone() -> None:
+def test_a_caller_who_hung_up_while_no_command_ran_has_gone() -> None:
     keypad = DtmfQueue()
     keypad.press(KeySequence("1!"), 0.0)
     assert taken(keypad, (5.0, 9.0, "")) == ["!"]

@@ -12,7 +12,7 @@ from agi_bridge.agi import (
     Server,
 )
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, PlayedSound
-from tests.agi.testing.steps import ALL, Step, dial, told
+from tests.agi.testing.steps import ALL, Step, dial, run_steps
 
 # -- the environment --------------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ async def _nothing(_channel: Channel) -> None:
 
 async def test_a_key_of_the_prompts_own_stops_it() -> None:
     fake = FakeAsterisk(sounds={"a": 3000}, keys={"a": "5"})
-    assert await told(fake, lambda c: c.stream_file("a", ALL)) == [PlaybackResult("5", 1600)]
+    assert await run_steps(fake, lambda c: c.stream_file("a", ALL)) == [PlaybackResult("5", 1600)]
 
 
 async def test_what_was_played_is_recorded() -> None:
@@ -106,7 +106,7 @@ async def test_what_was_played_is_recorded() -> None:
 
 async def test_recording_ends_with_a_key_or_with_the_time() -> None:
     fake = FakeAsterisk(keys="#")
-    first, second = await told(
+    first, second = await run_steps(
         fake, lambda c: c.record_file("r", seconds=5), lambda c: c.record_file("r", seconds=5)
     )
     assert repr(first) == "RecordResult(digit='#', endpos=1600)"
@@ -116,12 +116,12 @@ async def test_recording_ends_with_a_key_or_with_the_time() -> None:
 async def test_a_caller_who_hangs_up_while_recording() -> None:
     fake = FakeAsterisk(keys="!")
     with capture_logs():
-        assert await told(fake, lambda c: c.record_file("r", seconds=5)) == []
+        assert await run_steps(fake, lambda c: c.record_file("r", seconds=5)) == []
 
 
 async def test_exec_read_collects_into_its_variable() -> None:
     fake = FakeAsterisk(keys="123#,4,")
-    results = await told(
+    results = await run_steps(
         fake,
         lambda c: c.exec("Read", "N", "a&b", "5", "", "1", "3"),
         lambda c: c.get_variable("N"),
@@ -135,7 +135,7 @@ async def test_exec_read_collects_into_its_variable() -> None:
 
 async def test_exec_read_keeps_what_was_keyed_before_a_hangup() -> None:
     fake = FakeAsterisk(keys="12!", hangup_mode="silent")
-    results = await told(
+    results = await run_steps(
         fake,
         lambda c: c.exec("Read", "N", "a", "5"),
         lambda c: c.get_variable("N"),
@@ -180,7 +180,7 @@ async def test_dial_ends_as_told(
     outcome: str | DialOutcome, options: str, result: int, status: str, answered: str
 ) -> None:
     fake = FakeAsterisk(dial=outcome)
-    assert await told(
+    assert await run_steps(
         fake,
         lambda c: c.exec("Dial", "PJSIP/1@t", "30", options),
         lambda c: c.get_variable("DIALSTATUS"),
@@ -219,7 +219,7 @@ async def test_a_caller_who_goes_while_dialling(outcome: str | DialOutcome, stat
 
 async def test_variables_start_set_and_are_read_in_every_way() -> None:
     fake = FakeAsterisk(variables={"X": "a)\nb", "LONG": "é" * 1000}, caller_id="1")
-    assert await told(
+    assert await run_steps(
         fake,
         lambda c: c.read_variable("X"),
         lambda c: c.get_full_variable("${LEN(${X})}-${CALLERID(num)}-${NONE}"),
@@ -227,20 +227,20 @@ async def test_variables_start_set_and_are_read_in_every_way() -> None:
         lambda c: c.set_callerid("5"),
         lambda c: c.get_variable("CALLERID(all)"),
     ) == ["a)\nb", "4-1-", "fake.1", None, '"" <5>']
-    (long,) = await told(fake, lambda c: c.get_variable("LONG"))
+    (long,) = await run_steps(fake, lambda c: c.get_variable("LONG"))
     assert isinstance(long, str)
     assert len(long.encode("utf-8", "surrogateescape")) == 1023
 
 
 async def test_the_value_of_a_variable_is_not_evaluated() -> None:
     fake = FakeAsterisk(variables={"X": "${SECRET}", "SECRET": "s"})
-    assert await told(
+    assert await run_steps(
         fake, lambda c: c.get_full_variable("${X}"), lambda c: c.read_variable("X")
     ) == ["${SECRET}", "${SECRET}"]
 
 
 async def test_the_database_lives_as_long_as_the_call() -> None:
-    assert await told(
+    assert await run_steps(
         FakeAsterisk(),
         lambda c: c.database_put("f", "a/1", "v"),
         lambda c: c.database_put("f", "b", "w"),
@@ -255,7 +255,7 @@ async def test_the_database_lives_as_long_as_the_call() -> None:
 
 async def test_applications_that_only_succeed_and_those_that_are_not_there() -> None:
     fake = FakeAsterisk(applications={"Queue": 1, "VoiceMail": -1})
-    assert await told(
+    assert await run_steps(
         fake,
         lambda c: c.exec("Answer"),
         lambda c: c.exec("Progress"),
@@ -265,7 +265,7 @@ async def test_applications_that_only_succeed_and_those_that_are_not_there() -> 
         lambda c: c.exec("VoiceMail", "1"),
     ) == [0, 0, 0, 1, "from-trunk", -1]
     with pytest.raises(AGIAppError):
-        await told(FakeAsterisk(), lambda c: c.exec("Queue", "sales"))
+        await run_steps(FakeAsterisk(), lambda c: c.exec("Queue", "sales"))
 
 
 @pytest.mark.parametrize("step", [lambda c: c.exec("Hangup"), lambda c: c.hangup()])

@@ -13,7 +13,7 @@ from agi_bridge.agi import (
     Utterance,
 )
 from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, KeySequence
-from tests.agi.testing.steps import told
+from tests.agi.testing.steps import run_steps
 
 DIAL_VARIABLES = (
     "DIALSTATUS",
@@ -81,7 +81,7 @@ async def test_dial_leaves_the_variables_that_asterisk_leaves(
     ],
 )
 async def test_a_caller_id_is_taken_apart_and_put_together(caller: str, whole: str) -> None:
-    assert await told(
+    assert await run_steps(
         FakeAsterisk(caller_id="unknown"),
         lambda c: c.get_variable("CALLERID(all)"),
         lambda c: c.set_callerid(caller),
@@ -91,13 +91,13 @@ async def test_a_caller_id_is_taken_apart_and_put_together(caller: str, whole: s
 
 async def test_a_label_must_be_in_the_dialplan() -> None:
     with pytest.raises(AGIUsageError):
-        await told(FakeAsterisk(labels=["start"]), lambda c: c.set_priority("stop"))
-    await told(FakeAsterisk(labels=["start"]), lambda c: c.set_priority("start"))
+        await run_steps(FakeAsterisk(labels=["start"]), lambda c: c.set_priority("stop"))
+    await run_steps(FakeAsterisk(labels=["start"]), lambda c: c.set_priority("start"))
 
 
 async def test_a_subroutine_returns_what_the_scenario_says() -> None:
     fake = FakeAsterisk(subroutines={"sub,s,1": "+".join})
-    assert await told(
+    assert await run_steps(
         fake,
         lambda c: c.gosub("sub", "s", 1, "a,b", "c"),
         lambda c: c.get_variable("GOSUB_RETVAL"),
@@ -115,9 +115,9 @@ async def test_a_command_that_fails_makes_the_session_fail() -> None:
 
 async def test_a_speech_engine_is_there_only_if_the_scenario_has_one() -> None:
     with pytest.raises(AGIAppError):
-        await told(FakeAsterisk(), lambda c: c.speech_create())
+        await run_steps(FakeAsterisk(), lambda c: c.speech_create())
     heard = SpeechResult("speech", 0, utterances=(Utterance(90, "yes", "g"),))
-    assert await told(
+    assert await run_steps(
         FakeAsterisk(recognized=[heard], keys={"ask": "5"}),
         lambda c: c.speech_create(),
         lambda c: c.speech_recognize("ask", 3),
@@ -128,9 +128,9 @@ async def test_a_speech_engine_is_there_only_if_the_scenario_has_one() -> None:
 
 async def test_a_sound_is_wound_forward_back_and_stopped() -> None:
     fake = FakeAsterisk(sounds={"long": 20000}, keys={"long": KeySequence("##*5", gap=0.8)})
-    (found,) = await told(fake, lambda c: c.control_stream_file("long", "5", skip=4))
+    (found,) = await run_steps(fake, lambda c: c.control_stream_file("long", "5", skip=4))
     assert found == ControlledPlaybackResult("5", 4000 + 2900)
-    (found,) = await told(
+    (found,) = await run_steps(
         FakeAsterisk(sounds={"long": 5000}, keys={"long": "##"}),
         lambda c: c.control_stream_file("long"),
     )

@@ -12,7 +12,7 @@ from agi_bridge.agi import (
     PlaybackResult,
 )
 from agi_bridge.agi.testing import CallEvent, DialOutcome, FakeAsterisk, LoopClock
-from tests.agi.testing.steps import dial, told
+from tests.agi.testing.steps import dial, run_steps
 
 # -- hanging up -------------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class Stepped:
 async def test_at_a_pace_time_comes_from_the_clock() -> None:
     clock = Stepped()
     fake = FakeAsterisk(sounds={"a": 3000}, keys={"a": ["", "1"]}, pace=2.0, clock=clock)
-    results = await told(
+    results = await run_steps(
         fake, lambda c: c.stream_file("a"), lambda c: c.get_data("a", timeout=4, max_digits=2)
     )
     assert results == [PlaybackResult("", 24000), DigitsResult("1", "timeout")]
@@ -139,7 +139,7 @@ class LiveCaller(FakeAsterisk):
 async def test_a_live_caller_is_asked_for_keys_and_loses_those_not_listed() -> None:
     fake = LiveCaller(sounds={"a": 3000}, keys=None, pace=1.0, clock=Stepped())
     fake.presses = [(1.0, "9"), (1.0, "5"), (0.5, "7")]
-    assert await told(
+    assert await run_steps(
         fake,
         lambda c: c.stream_file("a", "5"),
         lambda c: c.wait_for_digit(2),
@@ -150,7 +150,7 @@ async def test_a_live_caller_is_asked_for_keys_and_loses_those_not_listed() -> N
 async def test_a_live_caller_without_a_pace() -> None:
     fake = LiveCaller(sounds={"a": 3000}, keys=None, clock=Stepped())
     fake.presses = [(0.1, "5")]
-    assert await told(
+    assert await run_steps(
         fake, lambda c: c.stream_file("a", "5"), lambda c: c.exec("Read", "N", "a", "3")
     ) == [PlaybackResult("5", 1600), 0]
 
@@ -161,7 +161,7 @@ async def test_a_live_callers_silence_ends_although_seconds_do_not_add_up_exactl
     fake.presses = []
     waits = (0.007, 0.015, 0.022, 0.029)
     silences = [lambda c, wait=wait: c.wait_for_digit(wait) for wait in waits]
-    assert await told(fake, *silences) == [""] * len(waits)
+    assert await run_steps(fake, *silences) == [""] * len(waits)
 
 
 def _listens(fake: FakeAsterisk) -> bool:
@@ -224,7 +224,7 @@ async def test_a_server_that_writes_while_something_plays_is_found_out() -> None
 async def test_dialling_is_not_aborted_by_writing() -> None:
     clock = Stepped()
     fake = FakeAsterisk(dial=DialOutcome("ANSWER", talk_seconds=5), pace=1.0, clock=clock)
-    assert await told(fake, lambda c: c.exec("Dial", "PJSIP/1", "30", "g")) == [0]
+    assert await run_steps(fake, lambda c: c.exec("Dial", "PJSIP/1", "30", "g")) == [0]
     assert clock.now == pytest.approx(107.0)
 
 

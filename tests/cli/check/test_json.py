@@ -56,18 +56,18 @@ def configured(folder: Path, **line: str) -> Path:
 
 
 def test_a_sound_configuration_is_ok_and_every_finding_has_all_keys(tmp_path: Path) -> None:
-    status, said = asked(configured(tmp_path))
+    status, shown = asked(configured(tmp_path))
     assert status == 0
-    assert said["ok"] is True
-    assert said["faults"] == 0
-    assert said["notes"] == sum(found["level"] == "note" for found in said["findings"])
-    for found in said["findings"]:
+    assert shown["ok"] is True
+    assert shown["faults"] == 0
+    assert shown["notes"] == sum(found["level"] == "note" for found in shown["findings"])
+    for found in shown["findings"]:
         assert list(found) == ["level", "code", "key", "problem", "fix"]
         assert found["code"].endswith(".ok") == (found["level"] == "ok")
-    codes = {found["code"] for found in said["findings"]}
+    codes = {found["code"] for found in shown["findings"]}
     assert {"state_dir.ok", "line.did.ok", "line.disclosure.shipped"} <= codes
-    assert DID not in json.dumps(said)
-    assert KEY not in json.dumps(said)
+    assert DID not in json.dumps(shown)
+    assert KEY not in json.dumps(shown)
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_a_sound_configuration_is_ok_and_every_finding_has_all_keys(tmp_path: Pa
 def test_a_fault_of_a_line_has_a_code_without_the_line_s_name(
     tmp_path: Path, line: dict[str, str], codes: list[str]
 ) -> None:
-    status, said = asked(configured(tmp_path, **line))
+    status, shown = asked(configured(tmp_path, **line))
     assert status == 1
-    assert said["ok"] is False
-    assert [found["code"] for found in said["findings"]] == codes
-    assert all(found["fix"] for found in said["findings"])
+    assert shown["ok"] is False
+    assert [found["code"] for found in shown["findings"]] == codes
+    assert all(found["fix"] for found in shown["findings"])
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_configuration_that_cannot_be_read_is_json_too(
     file = tmp_path / "agi-bridge.toml"
     if content is not None:
         file.write_bytes(content)
-    status, said = asked(file)
+    status, shown = asked(file)
     assert status == 1
-    assert [found["code"] for found in said["findings"]] == [expected]
+    assert [found["code"] for found in shown["findings"]] == [expected]
 
 
 def test_a_wrong_command_line_is_exit_code_2(tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_the_document_counts_by_level() -> None:
             Finding(Level.FAULT, "c", "is", "do", "missing"),
         )
     )
-    said = document(report)
-    assert (said["ok"], said["faults"], said["notes"]) == (False, 1, 1)
-    assert said["findings"][2] == {
+    shown = document(report)
+    assert (shown["ok"], shown["faults"], shown["notes"]) == (False, 1, 1)
+    assert shown["findings"][2] == {
         "level": "fault",
         "code": "c.missing",
         "key": "c",
@@ -203,5 +203,5 @@ def test_the_reasons_are_those_that_the_documentation_names() -> None:
 def test_the_document_in_the_documentation_is_what_is_said(tmp_path: Path) -> None:
     shown = DOCUMENT.read_text(encoding="utf-8").partition("--config agi-bridge.toml\n")[2]
     shown = shown.partition("```")[0]
-    _, said = asked(configured(tmp_path, dial_template='"PJSIP/trunk"'))
-    assert json.loads(shown) == said
+    _, answer = asked(configured(tmp_path, dial_template='"PJSIP/trunk"'))
+    assert json.loads(shown) == answer

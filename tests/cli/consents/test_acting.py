@@ -33,13 +33,13 @@ def live(sample: SampleLedger, number: str) -> ActiveConsent | None:
 
 def test_a_revocation_ends_the_consent_at_once(sample: SampleLedger) -> None:
     assert live(sample, consent_records.OTHER) is not None
-    told = sample.shell(
+    result = sample.shell(
         "revoke", "--number", "(415) 555-0166", "--line", "shop", "--words", "no more",
         "--received", "2026-11-20", "--json",
     )  # fmt: skip
-    assert told.status == 0
-    assert told.json == {
-        "revocation": told.json["revocation"],
+    assert result.status == 0
+    assert result.json == {
+        "revocation": result.json["revocation"],
         "scope": "seller",
         "brand": "Example Store",
         "seller": "Example Store",
@@ -49,12 +49,12 @@ def test_a_revocation_ends_the_consent_at_once(sample: SampleLedger) -> None:
         "passed_on": False,
     }
     assert live(sample, consent_records.OTHER) is None
-    [said] = facts(sample, told.json["revocation"])
-    assert said["received"] == "2026-11-20T00:00:00.000Z"
-    assert said["channel"] == "command"
-    assert said["actor"]
-    assert consent_records.OTHER not in str(said)
-    assert "no more" not in str(said)
+    [event] = facts(sample, result.json["revocation"])
+    assert event["received"] == "2026-11-20T00:00:00.000Z"
+    assert event["channel"] == "command"
+    assert event["actor"]
+    assert consent_records.OTHER not in str(event)
+    assert "no more" not in str(event)
 
 
 def test_a_missing_recording_does_not_prevent_a_revocation(
@@ -67,26 +67,28 @@ def test_a_missing_recording_does_not_prevent_a_revocation(
 
 
 def test_without_a_brand_every_brand_is_revoked(sample: SampleLedger) -> None:
-    told = sample.shell("revoke", "--number", consent_records.THIRD, "--passed-on")
-    assert told.status == 0
-    assert "for every brand, 1 consent ended" in told.out
-    assert "Tell the platform" not in told.out
-    record = told.out.split()[1]
+    result = sample.shell("revoke", "--number", consent_records.THIRD, "--passed-on")
+    assert result.status == 0
+    assert "for every brand, 1 consent ended" in result.out
+    assert "Tell the platform" not in result.out
+    record = result.out.split()[1]
     assert "honoured; known to the platform" in sample.shell("show", record).out
     assert "revocation   +1***77          every " in sample.shell("list").out
     assert sample.types(sample.other)[-1] == "revoked"
 
 
 def test_the_answer_says_how_to_report_that_the_platform_knows(sample: SampleLedger) -> None:
-    told = sample.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
-    assert "for Example Store, no consents ended" in told.out
-    assert "--as passed-on" in told.out
+    result = sample.shell("revoke", "--number", consent_records.THIRD, "--brand", "example store ")
+    assert "for Example Store, no consents ended" in result.out
+    assert "--as passed-on" in result.out
 
 
 def test_the_same_reference_again_changes_nothing(sample: SampleLedger) -> None:
     for already in ("revocation", "already on record: revocation"):
-        told = sample.shell("revoke", "--number", consent_records.OTHER, "--reference", "ticket-7")
-        assert told.out.startswith(already)
+        result = sample.shell(
+            "revoke", "--number", consent_records.OTHER, "--reference", "ticket-7"
+        )
+        assert result.out.startswith(already)
     assert sample.types(sample.unknown).count("revoked") == 1
 
 
@@ -103,19 +105,23 @@ def test_the_same_reference_again_changes_nothing(sample: SampleLedger) -> None:
 def test_a_revocation_that_would_have_no_effect_is_misuse(
     sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
-    told = sample.shell("revoke", "--number", consent_records.OTHER, *options)
-    assert told.status == 2
-    assert told.err.startswith(f"agi-bridge: {problem}")
+    result = sample.shell("revoke", "--number", consent_records.OTHER, *options)
+    assert result.status == 2
+    assert result.err.startswith(f"agi-bridge: {problem}")
     assert live(sample, consent_records.OTHER) is not None
 
 
 def test_an_unknown_outcome_is_resolved_once(sample: SampleLedger) -> None:
-    told = sample.shell(
+    result = sample.shell(
         "resolve", sample.unknown, "--as", "not-texted", "--note", "platform's log", "--json"
     )
-    assert told.json == {"consent_id": sample.unknown, "as": "not-texted"}
-    said = facts(sample, sample.unknown)[-1]
-    assert (said["type"], said["as"], said["note"]) == ("resolved", "not-texted", "platform's log")
+    assert result.json == {"consent_id": sample.unknown, "as": "not-texted"}
+    event = facts(sample, sample.unknown)[-1]
+    assert (event["type"], event["as"], event["note"]) == (
+        "resolved",
+        "not-texted",
+        "platform's log",
+    )
     assert sample.unknown not in sample.shell("list", "--open").out
     again = sample.shell("resolve", sample.unknown, "--as", "texted")
     assert again.status == 2
@@ -129,34 +135,34 @@ def test_revocations_and_messages_have_their_own_resolutions(
         return await ledger.record_message("customer-1", "STOP", reference="m-1")
 
     message = sample.ledger(ask)
-    told = sample.shell("resolve", sample.revocation, "--as", "texted")
-    assert told.err == "agi-bridge: --as: must be one of passed-on for this record\n"
+    result = sample.shell("resolve", sample.revocation, "--as", "texted")
+    assert result.err == "agi-bridge: --as: must be one of passed-on for this record\n"
     assert sample.shell("resolve", sample.revocation, "--as", "passed-on").status == 0
-    told = sample.shell("resolve", message, "--as", "done")
-    assert told.out == f"{message}: resolved as done\n"
+    result = sample.shell("resolve", message, "--as", "done")
+    assert result.out == f"{message}: resolved as done\n"
 
 
 def test_a_settled_or_unknown_record_is_not_resolved(sample: SampleLedger) -> None:
-    told = sample.shell("resolve", sample.revoked, "--as", "texted")
-    assert (told.status, told.err.count("\n")) == (2, 1)
-    told = sample.shell("resolve", "nothing", "--as", "texted")
-    assert told == (1, "", "agi-bridge: nothing: no such record\n")
+    result = sample.shell("resolve", sample.revoked, "--as", "texted")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    result = sample.shell("resolve", "nothing", "--as", "texted")
+    assert result == (1, "", "agi-bridge: nothing: no such record\n")
     assert sample.shell("resolve", sample.unknown, "--as", "perhaps").status == 2
 
 
 def test_a_note_with_a_number_is_refused(sample: SampleLedger) -> None:
-    told = sample.shell(
+    result = sample.shell(
         "resolve", sample.unknown, "--as", "texted", "--note", consent_records.OTHER
     )
-    assert told.status == 2
-    assert consent_records.OTHER not in told.err
+    assert result.status == 2
+    assert consent_records.OTHER not in result.err
     assert "resolved" not in sample.types(sample.unknown)
 
 
 def test_erasing_removes_personal_data_and_the_chain_still_verifies(
     sample: SampleLedger,
 ) -> None:
-    told = sample.shell(
+    result = sample.shell(
         "erase",
         "--number",
         consent_records.NUMBER,
@@ -165,10 +171,10 @@ def test_erasing_removes_personal_data_and_the_chain_still_verifies(
         "--yes",
         "--json",
     )
-    assert told.json == {"found": 2, "done": 2, "restricted_until": None}
+    assert result.json == {"found": 2, "done": 2, "restricted_until": None}
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.revoked)) is None
-    said = facts(sample, sample.revoked)[-1]
-    assert (said["type"], said["basis"]) == ("erased", "request of the person")
+    event = facts(sample, sample.revoked)[-1]
+    assert (event["type"], event["basis"]) == ("erased", "request of the person")
     sample.shell("checkpoint")
     assert sample.shell("verify").status == 3  # unwitnessed
     assert "personal data      erased" in sample.shell("show", sample.revoked).out
@@ -179,24 +185,26 @@ def test_erasing_removes_personal_data_and_the_chain_still_verifies(
 
 def test_erasing_asks_for_confirmation(sample: SampleLedger) -> None:
     options = ("erase", "--consent", sample.unknown, "--basis", "request")
-    told = sample.shell(*options, typed="n\n")
-    assert told.status == 1
-    assert told.out.endswith("nothing was done\n")
-    assert "Erase the personal data of 1 record? This cannot be undone." in told.err
+    result = sample.shell(*options, typed="n\n")
+    assert result.status == 1
+    assert result.out.endswith("nothing was done\n")
+    assert "Erase the personal data of 1 record? This cannot be undone." in result.err
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
     assert sample.shell(*options, typed="y\n").status == 0
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is None
-    told = sample.shell(*options, "--yes")
-    assert told.out.startswith("personal data erased: 0 of 1 record\n")
+    result = sample.shell(*options, "--yes")
+    assert result.out.startswith("personal data erased: 0 of 1 record\n")
 
 
 def test_restricting_keeps_personal_data_for_legal_claims(sample: SampleLedger) -> None:
     options = ("--consent", sample.unknown, "--basis", "claim", "--yes")
-    told = sample.shell("erase", *options, "--restrict", "--until", "2999-12-31")
-    assert told.out == ("personal data restricted until 3000-01-01T00:00:00.000Z: 1 of 1 record\n")
+    result = sample.shell("erase", *options, "--restrict", "--until", "2999-12-31")
+    assert result.out == (
+        "personal data restricted until 3000-01-01T00:00:00.000Z: 1 of 1 record\n"
+    )
     assert facts(sample, sample.unknown)[-1]["type"] == "restricted"
-    told = sample.shell("erase", *options)
-    assert told.out.startswith("personal data erased: 0 of 1 record\n")
+    result = sample.shell("erase", *options)
+    assert result.out.startswith("personal data erased: 0 of 1 record\n")
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
     listed = sample.shell("list", "--number", consent_records.OTHER, "--json").json
     assert listed[0]["restricted_until"] == "3000-01-01T00:00:00.000Z"
@@ -217,9 +225,9 @@ def test_restricting_keeps_personal_data_for_legal_claims(sample: SampleLedger) 
 def test_an_erasure_that_fails_is_one_line(
     sample: SampleLedger, options: tuple[str, ...], status: int, problem: str
 ) -> None:
-    told = sample.shell("erase", "--yes", *options)
-    assert told.status == status
-    assert told.err.startswith(f"agi-bridge: {problem}")
+    result = sample.shell("erase", "--yes", *options)
+    assert result.status == status
+    assert result.err.startswith(f"agi-bridge: {problem}")
 
 
 def test_no_command_creates_a_ledger(tmp_path: Path) -> None:
@@ -236,19 +244,19 @@ def test_no_command_creates_a_ledger(tmp_path: Path) -> None:
         ("checkpoint",),
         ("upgrade",),
     ):
-        told = shell(*command)
-        assert told.status == 1, command
-        assert "no ledger is there" in told.err
-        assert told.err.count("\n") == 1
+        result = shell(*command)
+        assert result.status == 1, command
+        assert "no ledger is there" in result.err
+        assert result.err.count("\n") == 1
     assert not (tmp_path / "state").exists()
 
 
 def test_a_wrong_configuration_is_misuse(tmp_path: Path) -> None:
     shell = configured(tmp_path)
     shell.config.write_text("lines = 1", encoding="utf-8")
-    told = shell("list")
-    assert told.status == 2
-    assert "the configuration is wrong" in told.err
+    result = shell("list")
+    assert result.status == 2
+    assert "the configuration is wrong" in result.err
 
 
 def test_the_former_name_of_the_opt_in_page_still_works_and_is_hidden(

@@ -25,41 +25,41 @@ NUMBERS = [
 SECRETS = (*NUMBERS, consent_records.CALLER[2:], consent_records.FORWARD[2:], WORDS)
 
 
-def ids(said: list[dict[str, str]]) -> list[str]:
-    return [each["consent_id"] for each in said]
+def ids(rows: list[dict[str, str]]) -> list[str]:
+    return [each["consent_id"] for each in rows]
 
 
 def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
-    said = sample.shell("list", "--json").json
-    assert ids(said) == [
+    document = sample.shell("list", "--json").json
+    assert ids(document) == [
         sample.revocation,
         sample.other,
         sample.unknown,
         sample.declined,
         sample.revoked,
     ]
-    assert said[-1] == {
+    assert document[-1] == {
         "consent_id": sample.revoked,
         "kind": "consent",
         "number": "+1***23",
         "line": "shop",
         "brand": "Example Store",
         "state": "revoked",
-        "at": said[-1]["at"],
-        "last_at": said[-1]["last_at"],
+        "at": document[-1]["at"],
+        "last_at": document[-1]["last_at"],
         "erased": False,
         "restricted_until": None,
     }
-    assert said[3]["number"] is None
+    assert document[3]["number"] is None
 
 
 @pytest.mark.parametrize("command", [("list",), ("list", "--json")])
 def test_no_command_shows_a_number_without_reveal(
     sample: SampleLedger, command: tuple[str, ...]
 ) -> None:
-    told = sample.shell(*command)
-    assert told.status == 0
-    assert not any(secret in told.out + told.err for secret in SECRETS)
+    result = sample.shell(*command)
+    assert result.status == 0
+    assert not any(secret in result.out + result.err for secret in SECRETS)
 
 
 def test_filters_narrow_the_list(sample: SampleLedger) -> None:
@@ -92,14 +92,14 @@ def test_an_empty_list_is_a_success(sample: SampleLedger) -> None:
 def test_an_invalid_filter_is_misuse(
     sample: SampleLedger, options: tuple[str, ...], problem: str
 ) -> None:
-    told = sample.shell("list", *options)
-    assert told.status == 2
-    assert told.err.startswith(f"agi-bridge: {problem}")
+    result = sample.shell("list", *options)
+    assert result.status == 2
+    assert result.err.startswith(f"agi-bridge: {problem}")
 
 
 def test_reveal_is_recorded_for_each_record_shown(sample: SampleLedger) -> None:
-    said = sample.shell("list", "--reveal", "--json").json
-    assert [each["number"] for each in said] == [
+    document = sample.shell("list", "--reveal", "--json").json
+    assert [each["number"] for each in document] == [
         consent_records.NUMBER,
         consent_records.THIRD,
         consent_records.OTHER,
@@ -118,21 +118,21 @@ def test_nothing_is_revealed_if_it_cannot_be_recorded(
 
     monkeypatch.setattr(Ledger, "record_act", full)
     for command in (("list", "--reveal"), ("show", sample.revoked, "--reveal")):
-        told = sample.shell(*command)
-        assert told.status == 1
-        assert told == (1, "", "agi-bridge: the disk is full\n")
+        result = sample.shell(*command)
+        assert result.status == 1
+        assert result == (1, "", "agi-bridge: the disk is full\n")
 
 
 def test_a_record_is_shown_without_personal_data(sample: SampleLedger) -> None:
     for command in (("show", sample.revoked), ("show", sample.revoked, "--json")):
-        told = sample.shell(*command)
-        assert told.status == 0
-        assert not any(secret in told.out + told.err for secret in SECRETS)
+        result = sample.shell(*command)
+        assert result.status == 0
+        assert not any(secret in result.out + result.err for secret in SECRETS)
     assert "revealed" not in sample.types(sample.revoked)
 
 
 def test_a_record_is_shown_with_all_its_events(sample: SampleLedger) -> None:
-    told = sample.shell("show", sample.revoked)
+    result = sample.shell("show", sample.revoked)
     for part in (
         "Consent to text messages: Example Store",
         sample.revoked,
@@ -144,12 +144,12 @@ def test_a_record_is_shown_with_all_its_events(sample: SampleLedger) -> None:
         "key 1 pressed, 1.5 s into “confirm-number”",
         "Request to revoke received",
     ):
-        assert part in told.out
+        assert part in result.out
 
 
 def test_json_events_contain_their_whole_body(sample: SampleLedger) -> None:
-    said = sample.shell("show", sample.revoked, "--json").json
-    assert [event["type"] for event in said["events"]] == [
+    document = sample.shell("show", sample.revoked, "--json").json
+    assert [event["type"] for event in document["events"]] == [
         "disclosed",
         "entered",
         "confirmed",
@@ -158,43 +158,43 @@ def test_json_events_contain_their_whole_body(sample: SampleLedger) -> None:
         "revocation",
         "revoked",
     ]
-    assert said["state"] == "revoked"
-    assert said["given_at"] == said["events"][2]["at"]
-    assert said["call"]["tz"] == "America/Los_Angeles"
-    assert said["disclosure"]["complete"] is True
-    assert said["keys"] == [["confirm-number", "0.0 s", "1"]]
-    assert said["personal"]["number"] == "+1***23"
-    assert said["events"][2]["facts"]["act"] == "number_then_1"
+    assert document["state"] == "revoked"
+    assert document["given_at"] == document["events"][2]["at"]
+    assert document["call"]["tz"] == "America/Los_Angeles"
+    assert document["disclosure"]["complete"] is True
+    assert document["keys"] == [["confirm-number", "0.0 s", "1"]]
+    assert document["personal"]["number"] == "+1***23"
+    assert document["events"][2]["facts"]["act"] == "number_then_1"
 
 
 def test_a_revealed_record_is_complete_and_names_who_revealed_it(sample: SampleLedger) -> None:
-    said = sample.shell("show", sample.revoked, "--reveal", "--json").json
-    assert said["personal"] == {
+    document = sample.shell("show", sample.revoked, "--reveal", "--json").json
+    assert document["personal"] == {
         "number": consent_records.NUMBER,
         "caller_id": consent_records.CALLER,
         "digits": consent_records.NUMBER[2:],
         "forward": consent_records.FORWARD,
     }
-    assert said["events"][-1]["type"] == "revealed"
-    assert said["events"][-1]["facts"]["command"] == "consents show --reveal"
+    assert document["events"][-1]["type"] == "revealed"
+    assert document["events"][-1]["facts"]["command"] == "consents show --reveal"
     assert WORDS in sample.shell("show", sample.revoked, "--reveal").out
 
 
 def test_a_revocation_is_shown_as_its_own_record(sample: SampleLedger) -> None:
-    told = sample.shell("show", sample.revocation)
-    assert "Revocation of consent: Example Store" in told.out
-    assert "waits for a person" in told.out
-    assert not any(secret in told.out for secret in SECRETS)
+    result = sample.shell("show", sample.revocation)
+    assert "Revocation of consent: Example Store" in result.out
+    assert "waits for a person" in result.out
+    assert not any(secret in result.out for secret in SECRETS)
     sample.shell("resolve", sample.revocation, "--as", "passed-on")
     assert "status             resolved" in sample.shell("show", sample.revocation).out
 
 
 def test_a_call_without_consent_has_no_personal_data(sample: SampleLedger) -> None:
-    said = sample.shell("show", sample.declined, "--json").json
-    assert said["personal"] == {}
-    assert said["erased"] is False
-    assert said["given_at"] is None
-    assert said["keys"] == [["disclosure", "0.0 s", "star"]]
+    document = sample.shell("show", sample.declined, "--json").json
+    assert document["personal"] == {}
+    assert document["erased"] is False
+    assert document["given_at"] is None
+    assert document["keys"] == [["disclosure", "0.0 s", "star"]]
     assert "Call without consent" in sample.shell("show", sample.declined).out
 
 
@@ -207,10 +207,10 @@ def test_control_sequences_from_outside_do_not_reach_the_terminal(
         )
 
     record = sample.ledger(ask)
-    told = sample.shell("show", record, "--reveal")
-    assert "\x1b" not in told.out
-    assert "[2J STOP" in told.out
-    assert "Request to stop" in told.out
+    result = sample.shell("show", record, "--reveal")
+    assert "\x1b" not in result.out
+    assert "[2J STOP" in result.out
+    assert "Request to stop" in result.out
     assert (
         json.loads(sample.shell("show", record, "--json").out)["personal"]["words"]
         == "(9 characters)"
@@ -218,10 +218,10 @@ def test_control_sequences_from_outside_do_not_reach_the_terminal(
 
 
 def test_an_unknown_record_is_one_line(sample: SampleLedger) -> None:
-    told = sample.shell("show", "nothing")
-    assert told == (1, "", "agi-bridge: nothing: no such record\n")
-    told = sample.shell("show", "019")
-    assert told == (2, "", "agi-bridge: 019: give an id, or at least its first 4 digits\n")
+    result = sample.shell("show", "nothing")
+    assert result == (1, "", "agi-bridge: nothing: no such record\n")
+    result = sample.shell("show", "019")
+    assert result == (2, "", "agi-bridge: 019: give an id, or at least its first 4 digits\n")
     assert sample.shell("show", "ffff").err == "agi-bridge: ffff: no such record\n"
 
 
@@ -229,11 +229,13 @@ def test_a_unique_prefix_of_an_id_is_enough(sample: SampleLedger) -> None:
     for record in (sample.unknown, sample.revocation, sample.declined):
         for prefix in (record, record.upper(), f" {record[:-1]}"):
             assert sample.shell("show", prefix, "--json").json["consent_id"] == record
-    told = sample.shell("show", sample.unknown[:6])
-    assert (told.status, told.out) == (2, "")
-    assert told.err.startswith(f"agi-bridge: {sample.unknown[:6]}: several records start with this")
-    assert told.err.endswith(" and more\n")
-    assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", told.err)) == 3
+    result = sample.shell("show", sample.unknown[:6])
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(
+        f"agi-bridge: {sample.unknown[:6]}: several records start with this"
+    )
+    assert result.err.endswith(" and more\n")
+    assert len(re.findall("[0-9a-f]{8}-[0-9a-f-]{27}", result.err)) == 3
 
 
 def test_every_command_that_takes_an_id_takes_a_prefix(sample: SampleLedger) -> None:
@@ -241,8 +243,8 @@ def test_every_command_that_takes_an_id_takes_a_prefix(sample: SampleLedger) -> 
     out = sample.folder / "proof"
     exported = sample.shell("export", "--consent", cut[sample.other], "--out", out, "--json")
     assert exported.json["records"] == 1
-    told = sample.shell("resolve", cut[sample.unknown], "--as", "texted", "--json")
-    assert told.json["consent_id"] == sample.unknown
+    result = sample.shell("resolve", cut[sample.unknown], "--as", "texted", "--json")
+    assert result.json["consent_id"] == sample.unknown
     sample.shell("erase", "--consent", cut[sample.other], "--basis", "request", "--yes")
     assert sample.shell("show", sample.other, "--json").json["erased"] is True
     for command in (

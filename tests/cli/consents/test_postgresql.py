@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def test_every_command_works_on_postgresql(tmp_path: Path, postgresql_url: str) -> None:
     shell = configured(tmp_path, {"ledger": {"url": postgresql_url}})
-    told = shell("list")
-    assert told.status == 1
-    assert "no ledger is there" in told.err
+    result = shell("list")
+    assert result.status == 1
+    assert "no ledger is there" in result.err
     ids = asyncio.run(fill(Settings.load(shell.config, {"SHOP_KEY": KEY})))
     assert [each["consent_id"] for each in shell("list", "--open", "--json").json] == [
         ids["revocation"],

@@ -36,19 +36,19 @@ UNWITNESSED = 3
 
 
 def failing(sample: SampleLedger, *options: object) -> set[str]:
-    told = sample.shell("verify", "--json", *options)
-    assert told.status == 1, told
-    said = told.json
-    return {name for name in VERDICTS if said[name]["value"] == "fails"}
+    result = sample.shell("verify", "--json", *options)
+    assert result.status == 1, result
+    verdicts = result.json
+    return {name for name in VERDICTS if verdicts[name]["value"] == "fails"}
 
 
 def test_a_checkpoint_is_signed_and_goes_to_its_file(sample: SampleLedger) -> None:
     sample.shell("resolve", sample.unknown, "--as", "texted")
-    told = sample.shell("checkpoint", "--json")
-    assert told.status == 0
+    result = sample.shell("checkpoint", "--json")
+    assert result.status == 0
     [kept] = read_checkpoints(sample.folder / "state" / "checkpoints.jsonl")
     assert kept.is_genuine
-    assert (kept.seq, kept.hash) == (told.json["seq"], told.json["hash"])
+    assert (kept.seq, kept.hash) == (result.json["seq"], result.json["hash"])
     assert sample.shell("checkpoint") == (
         0,
         "nothing is new since the last checkpoint\n",
@@ -60,16 +60,16 @@ def test_a_checkpoint_is_signed_and_goes_to_its_file(sample: SampleLedger) -> No
 def test_a_checkpoint_that_cannot_be_delivered_is_a_failure(sample: SampleLedger) -> None:
     (sample.folder / "state" / "checkpoints.jsonl").mkdir()
     sample.shell("resolve", sample.unknown, "--as", "texted")
-    told = sample.shell("checkpoint")
-    assert told.status == 1
-    assert json.loads(told.out.splitlines()[0])["seq"] > 0
-    assert told.out.splitlines()[1].startswith("not sent: file")
+    result = sample.shell("checkpoint")
+    assert result.status == 1
+    assert json.loads(result.out.splitlines()[0])["seq"] > 0
+    assert result.out.splitlines()[1].startswith("not sent: file")
 
 
 def test_an_unchanged_ledger_verifies(sample: SampleLedger) -> None:
-    told = sample.shell("verify")
-    assert told.status == UNWITNESSED
-    assert told.out.startswith("the ledger\nintegrity    holds  ")
+    result = sample.shell("verify")
+    assert result.status == UNWITNESSED
+    assert result.out.startswith("the ledger\nintegrity    holds  ")
     with_key = sample.shell(
         "verify",
         "--json",
@@ -117,8 +117,8 @@ def test_an_overwritten_checkpoint_is_detected(sample: SampleLedger) -> None:
 def test_the_ledgers_own_chain_is_trusted_whatever_other_keys_are_named(
     sample: SampleLedger,
 ) -> None:
-    told = sample.shell("verify", "--json", "--public-key", "0" * 32)
-    assert told.json["anchored"]["ok"] is True
+    result = sample.shell("verify", "--json", "--public-key", "0" * 32)
+    assert result.json["anchored"]["ok"] is True
 
 
 def test_a_verification_goes_on_where_the_last_one_got_to(sample: SampleLedger) -> None:
@@ -144,9 +144,9 @@ def test_a_changed_text_or_recording_breaks_integrity(sample: SampleLedger) -> N
     tamper(sample, "UPDATE disclosure SET text = 'Nothing was said of texts.'")
     assert failing(sample) == {"integrity"}
     tamper(sample, "UPDATE audio SET wav = x'00'")
-    told = sample.shell("verify")
-    assert "the recording" in told.out
-    assert "the text" in told.out
+    result = sample.shell("verify")
+    assert "the recording" in result.out
+    assert "the text" in result.out
 
 
 def test_a_missing_text_breaks_completeness(sample: SampleLedger) -> None:
@@ -171,8 +171,8 @@ def test_missing_personal_data_breaks_completeness_unless_it_was_erased(
     assert sample.shell("verify").status == UNWITNESSED
     tamper(sample, "DELETE FROM pii WHERE consent_id = ?", values=[sample.unknown])
     assert failing(sample) == {"completeness"}
-    told = sample.shell("verify").out
-    assert "is missing, and no erasure names it" in told
+    output = sample.shell("verify").out
+    assert "is missing, and no erasure names it" in output
 
 
 @pytest.mark.parametrize(
@@ -187,8 +187,8 @@ def test_a_revocation_that_is_no_longer_obeyed_breaks_completeness(
 ) -> None:
     tamper(sample, statement)
     assert failing(sample) == {"completeness"}
-    told = sample.shell("verify").out
-    assert "but nobody agreed since" in told
+    output = sample.shell("verify").out
+    assert "but nobody agreed since" in output
 
 
 def test_a_body_that_is_not_json_breaks_integrity(sample: SampleLedger) -> None:
@@ -198,11 +198,11 @@ def test_a_body_that_is_not_json_breaks_integrity(sample: SampleLedger) -> None:
 
 def test_a_lost_vault_key_is_not_reported_as_damage(sample: SampleLedger) -> None:
     (sample.folder / "state" / "keys" / "vault.key").write_text(f"{'A' * 43}=\n", encoding="ascii")
-    told = sample.shell("verify")
-    assert told.status == 1
-    assert told.out == ""
-    assert "key" in told.err
-    assert told.err.count("\n") == 1
+    result = sample.shell("verify")
+    assert result.status == 1
+    assert result.out == ""
+    assert "key" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_retention_with_dry_run_erases_nothing(
@@ -214,37 +214,37 @@ def test_retention_with_dry_run_erases_nothing(
         "dry_run": True,
     }
     tamper(sample, "UPDATE pii SET at = '2001-01-01T00:00:00.000Z'")
-    told = sample.shell("retain", "--dry-run")
-    assert told.out.startswith("personal data of 4 records would be erased\n")
+    result = sample.shell("retain", "--dry-run")
+    assert result.out.startswith("personal data of 4 records would be erased\n")
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
     with monkeypatch.context() as patched:
         patched.setattr(erasure, "ask_kernel", lambda: False)
-        told = sample.shell("retain")
-        assert (told.status, told.out) == (1, "")
-        assert told.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")
-    told = sample.shell("retain")
-    assert told.out.startswith("personal data of 4 records erased\n")
+        result = sample.shell("retain")
+        assert (result.status, result.out) == (1, "")
+        assert result.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")
+    result = sample.shell("retain")
+    assert result.out.startswith("personal data of 4 records erased\n")
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is None
 
 
 def test_rekey_creates_a_vault_key_and_then_uses_it(sample: SampleLedger) -> None:
     key = sample.folder / "state" / "keys" / "vault.key"
     old = key.read_text(encoding="ascii").strip()
-    told = sample.shell("rekey", "--new-key", "--json")
-    assert told.json == {"new_key": True, "resealed": None}
+    result = sample.shell("rekey", "--new-key", "--json")
+    assert result.json == {"new_key": True, "resealed": None}
     first, second = key.read_text(encoding="ascii").strip().split(",")
     assert (first != old, second) == (True, old)
     assert sample.shell("rekey", "--json").json == {"new_key": False, "resealed": 3}
     key.write_text(first, encoding="ascii")  # the old one is not needed any more
-    said = sample.shell("show", sample.unknown, "--reveal", "--json").json
-    assert said["personal"]["number"] == consent_records.OTHER
+    document = sample.shell("show", sample.unknown, "--reveal", "--json").json
+    assert document["personal"]["number"] == consent_records.OTHER
     assert "Sealed again under the first vault key: no records" in sample.shell("rekey").out
 
 
 def test_rekey_prints_the_next_steps(sample: SampleLedger) -> None:
-    told = sample.shell("rekey", "--new-key")
-    assert "restart every bridge" in told.out
-    assert (sample.folder / "state" / "keys" / "vault.key").read_text() not in told.out
+    result = sample.shell("rekey", "--new-key")
+    assert "restart every bridge" in result.out
+    assert (sample.folder / "state" / "keys" / "vault.key").read_text() not in result.out
 
 
 def test_a_vault_key_is_renewed_in_the_file_it_comes_from(
@@ -263,15 +263,15 @@ def test_a_vault_key_from_the_environment_cannot_be_renewed(
     key = (sample.folder / "state" / "keys" / "vault.key").read_text(encoding="ascii").strip()
     monkeypatch.setenv("VAULT_KEY", key)
     shell = configured(sample.folder, {"ledger": {"vault_key": {"env": "VAULT_KEY"}}})
-    told = shell("rekey", "--new-key")
-    assert told.status == 2
-    assert "is in the environment" in told.err
-    assert key not in told.err
+    result = shell("rekey", "--new-key")
+    assert result.status == 2
+    assert "is in the environment" in result.err
+    assert key not in result.err
 
 
 def test_a_ledger_of_this_version_needs_no_upgrade(sample: SampleLedger) -> None:
-    told = sample.shell("upgrade", "--json")
-    assert told.json["before"] == told.json["after"]
+    result = sample.shell("upgrade", "--json")
+    assert result.json["before"] == result.json["after"]
     assert "nothing to do" in sample.shell("upgrade").out
 
 

@@ -36,14 +36,14 @@ def run_repairs(cli: PromptsCli, commands: list[str]) -> None:
 
 
 def test_a_line_that_rendered_its_prompts_has_nothing_to_mend(rendered: PromptsCli) -> None:
-    told = rendered("check")
-    assert (told.status, told.out) == (0, "17 prompts: no faults, no notes\n")
+    result = rendered("check")
+    assert (result.status, result.out) == (0, "17 prompts: no faults, no notes\n")
 
 
 def test_the_packages_disclosure_is_no_more_than_a_note(cli: PromptsCli) -> None:
-    told = cli("check", "--json")
-    assert told.status == 0
-    (line,) = told.json["lines"]
+    result = cli("check", "--json")
+    assert result.status == 0
+    (line,) = result.json["lines"]
     assert [(issue["weight"], issue["prompt"]) for issue in line["flaws"]] == [
         ("note", "disclosure")
     ]
@@ -51,10 +51,10 @@ def test_the_packages_disclosure_is_no_more_than_a_note(cli: PromptsCli) -> None
 
 def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: PromptsCli) -> None:
     rendered.configure(brand="Maple Books")
-    told = rendered("check", "--json")
-    assert told.status == 1
-    assert told.json["ok"] is False
-    run_repairs(rendered, told.json["repairs"])
+    result = rendered("check", "--json")
+    assert result.status == 1
+    assert result.json["ok"] is False
+    run_repairs(rendered, result.json["repairs"])
     assert rendered("check").status == 0
 
 
@@ -62,9 +62,9 @@ def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> Non
     """Nobody can agree to what was not said."""
     file = recording(cli.recordings, "disclosure", "We text you if you agree.")
     file.write_bytes(header(32_000, 8000) + bytes(32_000))
-    told = cli("check", "--json")
-    assert told.status == 1
-    issues = [issue for issue in told.json["lines"][0]["flaws"] if issue["file"] == str(file)]
+    result = cli("check", "--json")
+    assert result.status == 1
+    issues = [issue for issue in result.json["lines"][0]["flaws"] if issue["file"] == str(file)]
     found = [(issue["weight"], issue["problem"].partition(",")[0]) for issue in issues]
     assert ("fault", "is silent") in found
     with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
@@ -72,30 +72,30 @@ def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> Non
 
 
 def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
-    told = rendered.configure(brand="Maple Books")("check")
-    assert "fault   shop   en         disclosure   rendered   is out of date" in told.out
+    result = rendered.configure(brand="Maple Books")("check")
+    assert "fault   shop   en         disclosure   rendered   is out of date" in result.out
     command = f"agi-bridge prompts render --line shop --config {rendered.config}"
-    assert f"To fix them, run:\n    {command}\n" in told.out
-    assert told.out.endswith("17 prompts: 1 fault, no notes\n")
+    assert f"To fix them, run:\n    {command}\n" in result.out
+    assert result.out.endswith("17 prompts: 1 fault, no notes\n")
 
 
 def test_digits_of_our_own_can_be_had_by_the_advice(rendered: PromptsCli) -> None:
     rendered.configure(languages=["en", "es"])
     run_repairs(rendered, rendered("check", "--json").json["repairs"])
-    told = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
-    assert told.status == 1
-    issues = told.json["lines"][0]["flaws"]
+    result = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
+    assert result.status == 1
+    issues = result.json["lines"][0]["flaws"]
     assert {issue["language"] for issue in issues} == {"es"}
     assert len(issues) == 10
-    assert {issue["problem"] for issue in told.json["lines"][0]["flaws"]} == {"is missing"}
-    run_repairs(rendered, told.json["repairs"])
+    assert {issue["problem"] for issue in result.json["lines"][0]["flaws"]} == {"is missing"}
+    run_repairs(rendered, result.json["repairs"])
     assert rendered("check").out == "54 prompts: no faults, no notes\n"
     assert rendered.settings.lines["shop"].digits == "own"
 
 
 def test_only_the_languages_that_need_it_are_rendered(rendered: PromptsCli) -> None:
-    told = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
-    languages = [shlex.split(command)[-1] for command in told.json["repairs"]]
+    result = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
+    languages = [shlex.split(command)[-1] for command in result.json["repairs"]]
     assert languages == ["fr", "es"]
 
 
@@ -104,9 +104,9 @@ def test_recordings_that_conversion_puts_right_are_imported_where_they_are(
 ) -> None:
     recording(cli.recordings, "goodbye", "Goodbye.")
     tone(cli.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
-    told = cli("check", "--json")
-    assert told.status == 0
-    commands = [each for each in told.json["repairs"] if " import " in each]
+    result = cli("check", "--json")
+    assert result.status == 0
+    commands = [each for each in result.json["repairs"] if " import " in each]
     run_repairs(cli, commands)
     issues = cli("check", "--json").json["lines"][0]["flaws"]
     assert [issue["prompt"] for issue in issues] == ["disclosure"]
@@ -114,10 +114,10 @@ def test_recordings_that_conversion_puts_right_are_imported_where_they_are(
 
 def test_what_has_to_be_recorded_again_goes_to_the_studio(cli: PromptsCli) -> None:
     recording(cli.recordings, "goodbye", "So long.")
-    told = cli("check", "--json")
-    assert told.status == 1
+    result = cli("check", "--json")
+    assert result.status == 1
     command = f"agi-bridge prompts export --line shop --config {cli.config} --out FOLDER"
-    assert told.json["repairs"][-1] == command
+    assert result.json["repairs"][-1] == command
 
 
 def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
@@ -125,9 +125,9 @@ def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
 ) -> None:
     recording(cli.recordings, "busy", shipped_text("busy"))
     tone(cli.recordings / "en" / "busy.wav", 1.6, rate=48000)
-    told = cli("check", "--json")
-    assert told.status == 1
-    commands = [each for each in told.json["repairs"] if " import " in each]
+    result = cli("check", "--json")
+    assert result.status == 1
+    commands = [each for each in result.json["repairs"] if " import " in each]
     run_repairs(cli, commands)
     assert cli("check").status == 0
 
@@ -135,16 +135,16 @@ def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
 def test_a_folder_that_is_out_of_order_is_a_fault(cli: PromptsCli) -> None:
     recording(cli.recordings, "busy", shipped_text("busy"))
     (cli.recordings / "manifest.json").write_text("[]", encoding="utf-8")
-    told = cli("check")
-    assert told.status == 1
-    assert told.out.startswith(f"fault {cli.recordings}: manifest.json is not a valid manifest")
-    assert told.out.endswith("17 prompts: 1 fault, 1 note\n")
+    result = cli("check")
+    assert result.status == 1
+    assert result.out.startswith(f"fault {cli.recordings}: manifest.json is not a valid manifest")
+    assert result.out.endswith("17 prompts: 1 fault, 1 note\n")
 
 
 def test_a_language_of_which_nothing_is_there_yet_can_be_looked_at(cli: PromptsCli) -> None:
-    told = cli.configure(languages=["en", "de"])("check")
-    assert told.status == 1
-    assert "is missing: 'de' has no script: write de.toml" in told.out
+    result = cli.configure(languages=["en", "de"])("check")
+    assert result.status == 1
+    assert "is missing: 'de' has no script: write de.toml" in result.out
 
 
 # -- alike in `serve`, `check` and `prompts check`
@@ -181,7 +181,7 @@ def nothing(file: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["recordings", "prompts"])
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "expected"),
     [
         (misread, "en/goodbye.wav has a header that Asterisk misreads"),
         (rival, "en/goodbye.wav has goodbye.ulaw beside it"),
@@ -193,7 +193,7 @@ def nothing(file: Path) -> None:
     ],
 )
 def test_the_same_folder_is_refused_or_taken_by_all(
-    cli: PromptsCli, folder: str, harm: Callable[[Path], None], told: str
+    cli: PromptsCli, folder: str, harm: Callable[[Path], None], expected: str
 ) -> None:
     place = cli.folder / folder
     if folder == "prompts":
@@ -215,16 +215,16 @@ def test_the_same_folder_is_refused_or_taken_by_all(
             if issue["weight"] == "fault"
         ),
     ]
-    assert checked["ok"] is not bool(told)
-    if not told:
+    assert checked["ok"] is not bool(expected)
+    if not expected:
         assert found == []
         Settings.load(cli.config, {"SHOP_KEY": KEY})
         return
-    assert any(told in said for said in found)
-    with pytest.raises(SettingsError, match=re.escape(told)):  # what `serve` does first
+    assert any(expected in message for message in found)
+    with pytest.raises(SettingsError, match=re.escape(expected)):  # what `serve` does first
         Settings.load(cli.config, {"SHOP_KEY": KEY})
     report = check(cli.config, {"SHOP_KEY": KEY})
-    assert any(f.key == f"speech.{folder}" and told in f.text for f in report.findings)
+    assert any(f.key == f"speech.{folder}" and expected in f.text for f in report.findings)
 
 
 def test_prompts_of_ones_own_are_put_right_by_the_advice(cli: PromptsCli) -> None:

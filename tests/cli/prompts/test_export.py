@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def exported(cli: PromptsCli) -> Path:
-    told = cli("export", "--line", "shop", "--out", cli.folder / "studio")
-    assert told.status == 0, told
+    result = cli("export", "--line", "shop", "--out", cli.folder / "studio")
+    assert result.status == 0, result
     return cli.folder / "studio"
 
 
@@ -96,15 +96,15 @@ def test_a_disclosure_of_ones_own_goes_along_in_its_own_words(cli: PromptsCli) -
 
 def test_a_folder_in_use_is_left_alone(cli: PromptsCli) -> None:
     folder = exported(cli)
-    told = cli("export", "--line", "shop", "--out", folder)
-    assert (told.status, told.out) == (2, "")
-    assert told.err == f"agi-bridge: --out: {folder} already exists; name a new folder\n"
+    result = cli("export", "--line", "shop", "--out", folder)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == f"agi-bridge: --out: {folder} already exists; name a new folder\n"
 
 
 def test_what_is_written_is_told(cli: PromptsCli) -> None:
     out = cli.folder / "studio"
-    told = cli("export", "--line", "shop", "--out", out, "--json")
-    assert told.json == {
+    result = cli("export", "--line", "shop", "--out", out, "--json")
+    assert result.json == {
         "out": str(out),
         "line": "shop",
         "languages": [{"language": "en", "prompts": 17, "seconds": 64.0}],
@@ -121,7 +121,7 @@ def test_half_a_script_is_not_sent(cli: PromptsCli) -> None:
 
 def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(cli: PromptsCli) -> None:
     """Without an address the script's cannot be made; the package's own is no line's."""
-    told = cli.configure(policy_url="")("export", "--line", "shop", "--out", cli.folder / "out")
-    assert told.status == 1
-    assert "the script is incomplete: en: disclosure needs the line's policy_url" in told.err
+    result = cli.configure(policy_url="")("export", "--line", "shop", "--out", cli.folder / "out")
+    assert result.status == 1
+    assert "the script is incomplete: en: disclosure needs the line's policy_url" in result.err
     assert not (cli.folder / "out").exists()

@@ -33,16 +33,16 @@ def studio(cli: PromptsCli) -> Path:
     return folder
 
 
-def results(told: CommandResult) -> dict[str, str]:
-    return {row["file"]: row["result"] for row in told.json["files"]}
+def results(result: CommandResult) -> dict[str, str]:
+    return {row["file"]: row["result"] for row in result.json["files"]}
 
 
 def test_a_studios_recording_is_converted_and_callers_hear_it(
     cli: PromptsCli, studio: Path
 ) -> None:
-    told = cli("import", studio, "--line", "shop", "--convert", "--json")
-    assert told.status == 0
-    assert results(told) == {"en/enter-number.wav": "converted"}
+    result = cli("import", studio, "--line", "shop", "--convert", "--json")
+    assert result.status == 0
+    assert results(result) == {"en/enter-number.wav": "converted"}
     library = Library(cache=cli.folder / "cache").with_overrides(PromptFolder(cli.recordings))
     heard = library.prompt("enter-number", "en")
     assert heard.wav == cli.recordings / "en" / "enter-number.wav"
@@ -98,19 +98,19 @@ async def test_another_lines_disclosure_gets_no_hd_voice_either(
 def test_without_convert_it_is_refused_and_said_what_would_help(
     cli: PromptsCli, studio: Path
 ) -> None:
-    told = cli("import", studio, "--line", "shop")
-    assert told.status == 1
-    assert "refused   en/enter-number.wav" in told.out
-    assert "is not 16 bit, one channel, 8 kHz" in told.out
-    assert "1 file would be taken with --convert" in told.out
+    result = cli("import", studio, "--line", "shop")
+    assert result.status == 1
+    assert "refused   en/enter-number.wav" in result.out
+    assert "is not 16 bit, one channel, 8 kHz" in result.out
+    assert "1 file would be taken with --convert" in result.out
     assert not cli.recordings.exists()
 
 
 def test_what_is_good_as_it_is_is_taken_byte_for_byte(cli: PromptsCli, studio: Path) -> None:
     file = tone(studio / "en" / "enter-number.wav", 3.0)
-    told = cli("import", studio, "--line", "shop", "--json")
-    assert told.status == 0
-    assert results(told) == {"en/enter-number.wav": "taken"}
+    result = cli("import", studio, "--line", "shop", "--json")
+    assert result.status == 0
+    assert results(result) == {"en/enter-number.wav": "taken"}
     taken = cli.recordings / "en" / "enter-number.wav"
     assert taken.read_bytes() == file.read_bytes()
 
@@ -124,17 +124,17 @@ def test_an_older_hd_recording_does_not_outlive_the_new_one(cli: PromptsCli, stu
 
 def test_one_bad_recording_keeps_no_other_out(cli: PromptsCli, studio: Path) -> None:
     tone(studio / "en" / "busy.wav", 1.6, rate=48000, height=4.0, clipped=0.9)
-    told = cli("import", studio, "--line", "shop", "--convert", "--json")
-    assert told.status == 1
-    assert results(told) == {"en/busy.wav": "refused", "en/enter-number.wav": "converted"}
+    result = cli("import", studio, "--line", "shop", "--convert", "--json")
+    assert result.status == 1
+    assert results(result) == {"en/busy.wav": "refused", "en/enter-number.wav": "converted"}
     assert not (cli.recordings / "en" / "busy.wav").exists()
     assert not (cli.recordings / "en" / "busy.txt").exists()
 
 
 def test_a_recording_of_an_older_script_is_refused(cli: PromptsCli, studio: Path) -> None:
     tone(studio / "en" / "disclosure.wav", 22.0)
-    told = cli.configure(brand="Maple Books")("import", studio, "--line", "shop", "--json")
-    (row,) = [row for row in told.json["files"] if row["file"] == "en/disclosure.wav"]
+    result = cli.configure(brand="Maple Books")("import", studio, "--line", "shop", "--json")
+    (row,) = [row for row in result.json["files"] if row["file"] == "en/disclosure.wav"]
     assert row["result"] == "refused"
     told_why = "disclosure.txt differs from the script's current text"
     assert told_why in row["remarks"]
@@ -152,29 +152,29 @@ def test_a_recording_that_comes_without_its_text_speaks_the_scripts(
 
 def test_a_file_of_no_prompt_is_told_of(cli: PromptsCli, studio: Path) -> None:
     tone(studio / "en" / "bussy.wav", 1.6)
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert told.status == 0
-    assert "ignored     en/bussy.wav" in told.out
-    assert "no recording yet, en: language-menu-item, disclosure, you-entered" in told.out
-    assert "Restart every bridge" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert result.status == 0
+    assert "ignored     en/bussy.wav" in result.out
+    assert "no recording yet, en: language-menu-item, disclosure, you-entered" in result.out
+    assert "Restart every bridge" in result.out
 
 
 def test_a_disclosure_above_thirty_seconds_is_taken_and_told_of(
     cli: PromptsCli, studio: Path
 ) -> None:
     tone(studio / "en" / "disclosure.wav", 31.0)
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert told.status == 0
-    assert "is longer than 30 s" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert result.status == 0
+    assert "is longer than 30 s" in result.out
 
 
 def test_a_disclosure_of_ones_own_brings_its_words(cli: PromptsCli) -> None:
     recording(cli.recordings, "disclosure-shop", "Hello, this is the shop.")
     cli.configure(disclosure="disclosure-shop")
     came = tone(cli.folder / "came" / "en" / "disclosure-shop.wav", 2.0)
-    told = cli("import", cli.folder / "came", "--line", "shop")
-    assert told.status == 1
-    assert "disclosure-shop.txt" in told.out
+    result = cli("import", cli.folder / "came", "--line", "shop")
+    assert result.status == 1
+    assert "disclosure-shop.txt" in result.out
     came.with_suffix(".txt").write_text("Hello, it is the shop.", encoding="utf-8")
     assert cli("import", cli.folder / "came", "--line", "shop").status == 0
     text = (cli.recordings / "en" / "disclosure-shop.txt").read_text(encoding="utf-8")
@@ -186,8 +186,8 @@ def test_recordings_are_mended_where_they_are_and_the_original_is_kept(
 ) -> None:
     file = recording(cli.recordings, "enter-number", ENTER)
     before = tone(file, 3.0, height=0.03).read_bytes()
-    told = cli("import", cli.recordings, "--line", "shop", "--convert", "--json")
-    assert results(told) == {"en/enter-number.wav": "converted"}
+    result = cli("import", cli.recordings, "--line", "shop", "--convert", "--json")
+    assert results(result) == {"en/enter-number.wav": "converted"}
     assert (file.parent / "enter-number.wav.original").read_bytes() == before
     assert file.read_bytes() != before
     again = cli("import", cli.recordings, "--line", "shop", "--json")
@@ -203,13 +203,13 @@ def test_what_the_service_refuses_can_be_mended_where_it_is(cli: PromptsCli) -> 
 
 def test_nothing_to_take_is_a_no(cli: PromptsCli) -> None:
     (cli.folder / "empty").mkdir()
-    told = cli("import", cli.folder / "empty", "--line", "shop")
-    assert (told.status, told.out) == (1, "no LANGUAGE/NAME.wav found\n")
+    result = cli("import", cli.folder / "empty", "--line", "shop")
+    assert (result.status, result.out) == (1, "no LANGUAGE/NAME.wav found\n")
 
 
 def test_no_folder_is_misuse(cli: PromptsCli) -> None:
-    told = cli("import", cli.folder / "none", "--line", "shop")
-    assert (told.status, told.err) == (2, f"agi-bridge: {cli.folder}/none is not a folder\n")
+    result = cli("import", cli.folder / "none", "--line", "shop")
+    assert (result.status, result.err) == (2, f"agi-bridge: {cli.folder}/none is not a folder\n")
 
 
 async def test_without_a_folder_for_recordings_it_is_misuse(cli: PromptsCli) -> None:
@@ -238,9 +238,9 @@ def with_tag(file: Path) -> bytes:
 def test_a_header_that_asterisk_misreads_is_written_again(cli: PromptsCli, studio: Path) -> None:
     file = tone(studio / "en" / "enter-number.wav", 3.0)
     samples = with_tag(file)
-    told = cli("import", studio, "--line", "shop", "--json")
-    assert told.status == 0
-    assert results(told) == {"en/enter-number.wav": "rewritten"}
+    result = cli("import", studio, "--line", "shop", "--json")
+    assert result.status == 0
+    assert results(result) == {"en/enter-number.wav": "rewritten"}
     assert (cli.recordings / "en" / "enter-number.wav").read_bytes() == sound(samples)
     assert file.read_bytes() != sound(samples)  # the studio's own stays as it came
 
@@ -252,9 +252,9 @@ def test_a_damaged_recording_is_refused_by_name_whatever_is_asked_for(
     samples = tone(studio / "en" / "enter-number.wav", 3.0).read_bytes()[HEADER_BYTES:]
     content = dict(variants(samples))[name].content
     (studio / "en" / "enter-number.wav").write_bytes(content)
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert told.status == 1
-    assert "refused   en/enter-number.wav" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert result.status == 1
+    assert "refused   en/enter-number.wav" in result.out
     assert not cli.recordings.exists()
 
 
@@ -265,9 +265,9 @@ def test_words_that_cannot_be_read_are_not_taken_for_the_scripts(
     tone(studio / "en" / "enter-number.wav", 3.0)
     words = "Répondez à autre chose."
     (studio / "en" / "enter-number.txt").write_text(words, encoding=encoding)
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert told.status == 1
-    assert "save it as UTF-8 (enter-number.txt)" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert result.status == 1
+    assert "save it as UTF-8 (enter-number.txt)" in result.out
     assert not cli.recordings.exists()
 
 
@@ -288,24 +288,24 @@ def test_names_may_come_in_any_case_and_hidden_files_are_passed_over(
     tone(tmp_path / "EN" / "Enter-Number.WAV", 3.0)
     (tmp_path / "EN" / "._Enter-Number.WAV").write_bytes(b"\0\5\x16\7")
     (tmp_path / ".DS_Store").write_bytes(b"")
-    told = cli("import", tmp_path, "--line", "shop", "--json")
-    assert results(told) == {"EN/Enter-Number.WAV": "taken"}
+    result = cli("import", tmp_path, "--line", "shop", "--json")
+    assert results(result) == {"EN/Enter-Number.WAV": "taken"}
     assert (cli.recordings / "en" / "enter-number.wav").is_file()
 
 
 def test_a_prompt_that_comes_twice_is_taken_once(cli: PromptsCli, tmp_path: Path) -> None:
     tone(tmp_path / "en" / "enter-number.WAV", 3.0)
     tone(tmp_path / "en" / "enter-number.wav", 3.0)
-    told = cli("import", tmp_path, "--line", "shop")
-    assert told.status == 1
-    assert "is the same prompt as en/enter-number.WAV" in told.out
+    result = cli("import", tmp_path, "--line", "shop")
+    assert result.status == 1
+    assert "is the same prompt as en/enter-number.WAV" in result.out
 
 
 def test_what_is_no_wav_is_named(cli: PromptsCli, studio: Path) -> None:
     (studio / "en" / "busy.flac").write_bytes(b"fLaC")
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert "ignored     en/busy.flac" in told.out
-    assert "is not a WAV file: export it as one" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert "ignored     en/busy.flac" in result.out
+    assert "is not a WAV file: export it as one" in result.out
 
 
 def test_a_recording_is_refused_where_asterisk_would_play_another(
@@ -313,9 +313,9 @@ def test_a_recording_is_refused_where_asterisk_would_play_another(
 ) -> None:
     (cli.recordings / "en").mkdir(parents=True)
     (cli.recordings / "en" / "enter-number.ulaw").write_bytes(b"\x7f" * 800)
-    told = cli("import", studio, "--line", "shop", "--convert")
-    assert told.status == 1
-    assert "has enter-number.ulaw beside it, which Asterisk may play instead" in told.out
+    result = cli("import", studio, "--line", "shop", "--convert")
+    assert result.status == 1
+    assert "has enter-number.ulaw beside it, which Asterisk may play instead" in result.out
     assert not (cli.recordings / "en" / "enter-number.wav").exists()
 
 
@@ -339,7 +339,7 @@ async def test_a_folder_of_ones_own_prompts_is_put_right_where_it_is(
     settings = cli.settings
     speech = settings.speech.model_copy(update={"prompts": tmp_path, "recordings": None})
     own = settings.model_copy(update={"speech": speech})
-    told = await taking.run(own, tmp_path, "shop", to_convert=False)
-    assert [row.result for row in told.rows] == ["rewritten"]
+    result = await taking.run(own, tmp_path, "shop", to_convert=False)
+    assert [row.result for row in result.rows] == ["rewritten"]
     assert file.read_bytes() == sound(samples)
     assert file.with_name("enter-number.wav.original").exists()

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def test_every_prompt_of_every_language_is_listed_with_its_words(cli: PromptsCli) -> None:
-    told = cli.configure(languages=["en", "fr"])("list")
-    assert told.status == 0
-    assert "Please wait." in told.out
-    assert "Veuillez patienter." in told.out
-    assert "shop, en: disclosure of 20.9 s (recommended: at most 30 s)" in told.out
-    assert "shop, fr: disclosure of 27.8 s" in told.out
+    result = cli.configure(languages=["en", "fr"])("list")
+    assert result.status == 0
+    assert "Please wait." in result.out
+    assert "Veuillez patienter." in result.out
+    assert "shop, en: disclosure of 20.9 s (recommended: at most 30 s)" in result.out
+    assert "shop, fr: disclosure of 27.8 s" in result.out
 
 
 def test_where_a_sound_comes_from_is_shown(rendered: PromptsCli) -> None:
@@ -47,9 +47,9 @@ def test_json_has_hashes_files_and_lengths(cli: PromptsCli) -> None:
 
 
 def test_another_line_is_misuse(cli: PromptsCli) -> None:
-    told = cli("list", "--line", "garage")
-    assert (told.status, told.out) == (2, "")
-    assert "shop" in told.err
+    result = cli("list", "--line", "garage")
+    assert (result.status, result.out) == (2, "")
+    assert "shop" in result.err
 
 
 def test_a_line_whose_disclosure_is_nowhere_is_listed_all_the_same(cli: PromptsCli) -> None:

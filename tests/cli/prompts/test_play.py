@@ -32,8 +32,8 @@ def player(
 
 def test_the_machines_player_gets_the_file(cli: PromptsCli, tmp_path: Path) -> None:
     path = player(tmp_path / "bin", "ffplay")
-    told = cli("play", "goodbye", "--line", "shop", PATH=path)
-    assert (told.status, told.out) == (0, "Goodbye.\n")
+    result = cli("play", "goodbye", "--line", "shop", PATH=path)
+    assert (result.status, result.out) == (0, "Goodbye.\n")
     played = (tmp_path / "bin" / "played").read_text(encoding="utf-8").split()
     assert played == [f"{path}/ffplay", "-nodisp", "-autoexit", "-loglevel", "error", str(FILE)]
 
@@ -52,48 +52,48 @@ def test_the_best_player_is_taken(cli: PromptsCli, tmp_path: Path) -> None:
 
 
 def test_without_a_player_it_says_where_the_file_is(cli: PromptsCli, tmp_path: Path) -> None:
-    told = cli("play", "goodbye", "--line", "shop", PATH=str(tmp_path))
-    assert told.status == 1
+    result = cli("play", "goodbye", "--line", "shop", PATH=str(tmp_path))
+    assert result.status == 1
     missing = "no player is installed (aplay, paplay, ffplay, play)"
-    assert told.out == f"Goodbye.\n{missing}; the sound is in {FILE}\n"
+    assert result.out == f"Goodbye.\n{missing}; the sound is in {FILE}\n"
 
 
 def test_a_player_that_fails_is_named(cli: PromptsCli, tmp_path: Path) -> None:
     path = player(tmp_path / "bin", "paplay", "exit 7")
-    told = cli("play", "goodbye", "--line", "shop", PATH=path)
-    assert told.status == 1
-    assert f"paplay failed with status 7; the sound is in {FILE}" in told.out
+    result = cli("play", "goodbye", "--line", "shop", PATH=path)
+    assert result.status == 1
+    assert f"paplay failed with status 7; the sound is in {FILE}" in result.out
 
 
 def test_it_can_be_written_to_a_file(cli: PromptsCli, tmp_path: Path) -> None:
-    told = cli("play", "busy", "--line", "shop", "--to", tmp_path / "b.wav")
-    assert told.status == 0
-    assert f"written: {tmp_path / 'b.wav'}" in told.out
+    result = cli("play", "busy", "--line", "shop", "--to", tmp_path / "b.wav")
+    assert result.status == 0
+    assert f"written: {tmp_path / 'b.wav'}" in result.out
     assert (tmp_path / "b.wav").read_bytes() == (SHIPPED / "en" / "busy.wav").read_bytes()
 
 
 def test_a_file_that_cannot_be_written_is_one_line(cli: PromptsCli, tmp_path: Path) -> None:
-    told = cli("play", "busy", "--line", "shop", "--to", tmp_path / "no" / "b.wav")
-    assert told.status == 1
-    assert told.err == f"agi-bridge: {tmp_path}/no/b.wav: No such file or directory\n"
+    result = cli("play", "busy", "--line", "shop", "--to", tmp_path / "no" / "b.wav")
+    assert result.status == 1
+    assert result.err == f"agi-bridge: {tmp_path}/no/b.wav: No such file or directory\n"
 
 
 def test_another_language_of_the_line_can_be_heard(cli: PromptsCli, tmp_path: Path) -> None:
     cli.configure(languages=["en", "fr"])
     arguments = ("goodbye", "--line", "shop", "--language", "fr", "--json")
-    told = cli("play", *arguments, PATH=str(tmp_path))
-    assert told.json["file"] == str(SHIPPED / "fr" / "goodbye.wav")
+    result = cli("play", *arguments, PATH=str(tmp_path))
+    assert result.json["file"] == str(SHIPPED / "fr" / "goodbye.wav")
 
 
 def test_a_language_that_the_line_has_not_is_misuse(cli: PromptsCli) -> None:
-    told = cli("play", "goodbye", "--line", "shop", "--language", "fr")
-    assert (told.status, told.err) == (2, "agi-bridge: --language: the line has en\n")
+    result = cli("play", "goodbye", "--line", "shop", "--language", "fr")
+    assert (result.status, result.err) == (2, "agi-bridge: --language: the line has en\n")
 
 
 def test_an_unknown_prompt_is_misuse_and_the_known_ones_are_named(cli: PromptsCli) -> None:
-    told = cli("play", "hello", "--line", "shop")
-    assert told.status == 2
-    assert "no such prompt in 'en'; write one of: accepted, busy, " in told.err
+    result = cli("play", "hello", "--line", "shop")
+    assert result.status == 2
+    assert "no such prompt in 'en'; write one of: accepted, busy, " in result.err
 
 
 async def test_who_breaks_off_hears_no_more(cli: PromptsCli, tmp_path: Path) -> None:

@@ -41,29 +41,29 @@ def test_all_texts_of_a_line_are_rendered_and_the_library_takes_them(rendered: P
 
 
 def test_where_they_are_and_how_long_the_disclosure_is_are_told(rendered: PromptsCli) -> None:
-    told = rendered("render", "--line", "shop")
-    assert re.search(r"^en: the disclosure takes 2[0-9]\.[0-9] s$", told.out, re.MULTILINE)
-    assert told.out.endswith(f"in {folder(rendered)}\n")
+    result = rendered("render", "--line", "shop")
+    assert re.search(r"^en: the disclosure takes 2[0-9]\.[0-9] s$", result.out, re.MULTILINE)
+    assert result.out.endswith(f"in {folder(rendered)}\n")
 
 
 def test_it_can_be_given_again_and_renders_nothing_anew(rendered: PromptsCli) -> None:
-    told = rendered("render", "--line", "shop")
-    assert told.status == 0
-    assert "17 prompts kept, rendered before from the same words" in told.out
+    result = rendered("render", "--line", "shop")
+    assert result.status == 0
+    assert "17 prompts kept, rendered before from the same words" in result.out
     assert rendered.asked == []
 
 
 def test_another_brand_renders_what_names_it_and_no_more(rendered: PromptsCli) -> None:
-    told = rendered.configure(brand="Maple Books")("render", "--line", "shop")
-    assert told.status == 0
+    result = rendered.configure(brand="Maple Books")("render", "--line", "shop")
+    assert result.status == 0
     assert [text[:35] for _, text in rendered.asked] == ["Thank you for calling Maple Books. "]
-    assert "16 prompts kept" in told.out
-    assert "A bridge that runs plays them after its next start." in told.out
+    assert "16 prompts kept" in result.out
+    assert "A bridge that runs plays them after its next start." in result.out
 
 
 def test_force_renders_everything(rendered: PromptsCli) -> None:
-    told = rendered("render", "--line", "shop", "--force", "--json")
-    assert {each["result"] for each in told.json["prompts"]} == {"rendered"}
+    result = rendered("render", "--line", "shop", "--force", "--json")
+    assert {each["result"] for each in result.json["prompts"]} == {"rendered"}
     assert len(rendered.asked) == 17
 
 
@@ -72,31 +72,31 @@ def test_a_sound_that_was_lost_or_changed_is_rendered_anew(rendered: PromptsCli)
     (folder(rendered) / entries["en", "busy"]["file"]).unlink()
     with (folder(rendered) / entries["en", "goodbye"]["file"]).open("ab") as opened:
         opened.write(b"\0\0")
-    told = rendered("render", "--line", "shop", "--json")
-    anew = {each["name"] for each in told.json["prompts"] if each["result"] == "rendered"}
+    result = rendered("render", "--line", "shop", "--json")
+    anew = {each["name"] for each in result.json["prompts"] if each["result"] == "rendered"}
     assert anew == {"busy", "goodbye"}
 
 
 def test_one_language_can_be_rendered_alone(rendered: PromptsCli) -> None:
     rendered.configure(languages=["fr", "en"], brand="Maple Books")
-    told = rendered("render", "--line", "shop", "--language", "en", "--json")
-    assert told.status == 0
-    assert {each["language"] for each in told.json["prompts"]} == {"en"}
+    result = rendered("render", "--line", "shop", "--language", "en", "--json")
+    assert result.status == 0
+    assert {each["language"] for each in result.json["prompts"]} == {"en"}
     assert [language for language, _ in rendered.asked] == ["en"]
 
 
 def test_a_language_that_the_line_has_not_is_misuse(cli: PromptsCli) -> None:
-    told = cli("render", "--line", "shop", "--language", "fr")
-    assert (told.status, told.err) == (2, "agi-bridge: --language: the line has en\n")
+    result = cli("render", "--line", "shop", "--language", "fr")
+    assert (result.status, result.err) == (2, "agi-bridge: --language: the line has en\n")
 
 
 def test_a_text_that_no_engine_speaks_fails_by_name_and_the_others_stay(
     rendered: PromptsCli,
 ) -> None:
     rendered.configure(brand="Maple Books", mute="Maple")
-    told = rendered("render", "--line", "shop", "--json")
-    assert told.status == 1
-    (failed,) = [each for each in told.json["prompts"] if each["result"] == "failed"]
+    result = rendered("render", "--line", "shop", "--json")
+    assert result.status == 1
+    (failed,) = [each for each in result.json["prompts"] if each["result"] == "failed"]
     assert (failed["language"], failed["name"], failed["seconds"]) == ("en", "disclosure", None)
     assert "exited with status 3" in failed["problem"]
     assert len(read_manifest(folder(rendered))) == 17
@@ -112,9 +112,9 @@ def test_what_is_missing_is_named_before_anything_is_rendered(cli: PromptsCli) -
     text = config.read_text(encoding="utf-8")
     before, head, _ = text.partition("[[speech.engines]]")
     config.write_text(f"{before}{head}\n{command}\n", encoding="utf-8")
-    told = cli("render", "--line", "shop")
-    assert (told.status, told.out) == (2, "")
-    first, program, language, address = told.err.splitlines()
+    result = cli("render", "--line", "shop")
+    assert (result.status, result.out) == (2, "")
+    first, program, language, address = result.err.splitlines()
     assert first == "agi-bridge: nothing was rendered:"
     assert "'say-it' not found: install it, on Debian apt-get install say-it" in program
     assert language == "  speech.engines: none supports 'fr': add it to the languages of one"
@@ -123,9 +123,9 @@ def test_what_is_missing_is_named_before_anything_is_rendered(cli: PromptsCli) -
 
 
 def test_a_disclosure_of_ones_own_without_words_is_named_too(cli: PromptsCli) -> None:
-    told = cli.configure(disclosure="disclosure-shop")("render", "--line", "shop")
-    assert told.status == 2
-    assert "'en' has no text 'disclosure-shop'" in told.err
+    result = cli.configure(disclosure="disclosure-shop")("render", "--line", "shop")
+    assert result.status == 2
+    assert "'en' has no text 'disclosure-shop'" in result.err
     assert cli.asked == []
 
 
@@ -145,23 +145,23 @@ def test_a_script_of_ones_own_is_spoken(cli: PromptsCli, tmp_path: Path) -> None
 def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: PromptsCli) -> None:
     recording(rendered.recordings, "disclosure-shop", "Hello, this is the shop.")
     rendered.configure(disclosure="disclosure-shop")
-    told = rendered("render", "--line", "shop", "--json")
-    assert told.status == 0
-    (own,) = [each for each in told.json["prompts"] if each["name"] == "disclosure-shop"]
+    result = rendered("render", "--line", "shop", "--json")
+    assert result.status == 0
+    (own,) = [each for each in result.json["prompts"] if each["name"] == "disclosure-shop"]
     assert (own["result"], own["seconds"]) == ("recorded", None)
 
 
 def test_a_disclosure_above_thirty_seconds_is_warned_of(rendered: PromptsCli) -> None:
-    told = rendered.configure(brand="Maple Books", pace=0.09)("render", "--line", "shop")
-    assert told.status == 0
+    result = rendered.configure(brand="Maple Books", pace=0.09)("render", "--line", "shop")
+    assert result.status == 0
     warning = r"^warning: en: the disclosure takes 3[0-9]\.[0-9] s; callers hang up after 30 s$"
-    assert re.search(warning, told.out, re.MULTILINE)
+    assert re.search(warning, result.out, re.MULTILINE)
 
 
 def test_without_an_engine_it_is_misuse(cli: PromptsCli) -> None:
-    told = cli.configure(engines=False)("render", "--line", "shop")
-    assert told.status == 2
-    assert "speech.engines: none renders to files" in told.err
+    result = cli.configure(engines=False)("render", "--line", "shop")
+    assert result.status == 2
+    assert "speech.engines: none renders to files" in result.err
 
 
 def test_an_engine_of_the_pbx_renders_no_files(cli: PromptsCli) -> None:
@@ -177,18 +177,18 @@ def test_an_engine_that_cannot_be_made_is_named_and_no_worse_one_taken(
     engines = cli.config.read_text(encoding="utf-8")
     first = '[[speech.engines]]\nkind = "piper"\nvoices = {en = "/nonexistent/voice.onnx"}\n'
     cli.config.write_text(engines.replace("[[speech.engines]]", f"{first}\n[[speech.engines]]"))
-    told = cli("render", "--line", "shop")
-    assert told.status == 2
-    assert "speech.engines.1" in told.err
+    result = cli("render", "--line", "shop")
+    assert result.status == 2
+    assert "speech.engines.1" in result.err
     assert cli.asked == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(cli: PromptsCli) -> None:
     (cli.folder / "state").write_text("in the way", encoding="utf-8")
-    told = cli("render", "--line", "shop")
-    assert told.status == 1
+    result = cli("render", "--line", "shop")
+    assert result.status == 1
     assert (
-        told.err == f"agi-bridge: {folder(cli)}: manifest.json cannot be read (Not a directory)\n"
+        result.err == f"agi-bridge: {folder(cli)}: manifest.json cannot be read (Not a directory)\n"
     )
 
 

@@ -243,7 +243,7 @@ async def test_a_returning_caller_is_stored_without_a_disclosure(
     assert await ledger.number(record.id) == NUMBER
 
 
-async def test_whoever_did_not_agree_leaves_an_event_and_nothing_personal(
+async def test_a_caller_who_did_not_agree_leaves_an_event_and_nothing_personal(
     ledger: Ledger, where: Path | str
 ) -> None:
     record = ConsentRecord(FACTS)

@@ -119,7 +119,7 @@ def test_what_was_refused_names_no_value_and_the_next_transaction_goes_on(
     assert words(database) == ["+14155550123", "another"]
 
 
-def test_whoever_holds_a_name_holds_back_the_others_until_the_end(
+def test_a_lock_on_a_name_holds_back_the_others_until_the_end(
     database: Database, where: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impatient(monkeypatch)
@@ -303,7 +303,7 @@ def test_a_server_that_went_without_a_word_is_given_up_in_seconds(emptied_url: s
     assert idle + interval * count < 15
 
 
-def test_whoever_only_reads_keeps_nobody_from_writing(database: Database, second: Database) -> None:
+def test_a_reader_does_not_block_a_writer(database: Database, second: Database) -> None:
     with database.transaction(reads=True) as reading:
         assert reading.core.exec_driver_sql("select word from pii").all() == []
         with second.transaction() as transaction:

@@ -225,7 +225,7 @@ async def test_a_line_may_keep_its_consents_for_another_time(ledger: Ledger) -> 
     assert (await ledger.personal_data(old), bool(await ledger.personal_data(new))) == (None, True)
 
 
-async def test_whoever_agreed_or_revoked_since_keeps_what_is_old(ledger: Ledger) -> None:
+async def test_a_number_that_agreed_or_revoked_since_keeps_its_old_data(ledger: Ledger) -> None:
     old = await stored(ledger, at=LONG_AGO)
     await stored(ledger)
     revoked = await stored(ledger, submitting("+14155550171"), LONG_AGO)

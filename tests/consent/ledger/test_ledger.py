@@ -130,7 +130,7 @@ async def test_all_who_wait_learn_of_a_fault_that_nobody_foresaw(
     await ledger.append(confirmed().take())
 
 
-async def test_whoever_asks_is_told_when_so_many_events_were_stored(ledger: Ledger) -> None:
+async def test_a_callback_runs_when_so_many_events_were_stored(ledger: Ledger) -> None:
     bell = ledger.notify_after(5)
     await ledger.append(confirmed().take())
     assert not bell.is_set()

@@ -185,7 +185,7 @@ async def test_shares_are_exact_across_bridges(ledger: Ledger, other: Ledger) ->
         assert results.count(None) == share
 
 
-async def test_a_line_takes_so_many_agreements_whoever_calls(ledger: Ledger) -> None:
+async def test_the_limit_of_a_line_counts_all_callers(ledger: Ledger) -> None:
     records = [
         submitting(number, caller_id=f"+1514555{1000 + index}", rules=PER_LINE)
         for index, number in enumerate(numbers(3))

@@ -49,7 +49,7 @@ async def impatient(
 
 
 @pytest.mark.parametrize("thing", NAMES)
-async def test_an_agreement_waits_for_whoever_holds_what_it_counts(
+async def test_an_agreement_waits_for_the_locks_on_what_it_counts(
     impatient: Ledger, emptied_url: str, thing: str
 ) -> None:
     name = NAMES[thing](impatient)
@@ -81,7 +81,7 @@ async def test_a_wording_that_is_known_is_not_waited_for(
         await impatient.append(submitting().take())
 
 
-async def test_an_outcome_waits_for_whoever_holds_its_consent(
+async def test_an_outcome_waits_for_the_lock_on_its_consent(
     impatient: Ledger, emptied_url: str
 ) -> None:
     record = submitting()
@@ -97,7 +97,7 @@ async def test_an_outcome_waits_for_whoever_holds_its_consent(
 
 
 @pytest.mark.parametrize("act", ACTS)
-async def test_whatever_is_done_with_a_consent_waits_for_whoever_holds_it(
+async def test_every_act_on_a_consent_waits_for_the_lock_on_it(
     impatient: Ledger, emptied_url: str, act: str
 ) -> None:
     record = submitting()
@@ -111,7 +111,7 @@ async def test_whatever_is_done_with_a_consent_waits_for_whoever_holds_it(
     assert len(await impatient.rows()) > before
 
 
-async def test_a_revocation_waits_for_whoever_agrees_to_the_number(
+async def test_a_revocation_waits_for_an_agreement_of_the_same_number(
     impatient: Ledger, emptied_url: str
 ) -> None:
     with closing(Database(emptied_url)) as other, other.transaction() as transaction:

@@ -112,7 +112,7 @@ async def test_a_consent_is_told_in_one_line(ledger: Ledger) -> None:
     assert NUMBER[2:] not in repr(summary)
 
 
-async def test_whoever_did_not_agree_has_no_number_and_was_not_erased(ledger: Ledger) -> None:
+async def test_a_caller_who_did_not_agree_has_no_number_and_was_not_erased(ledger: Ledger) -> None:
     await stored(ledger, declined())
     summary = await the_only(ledger, Filter())
     assert summary.state is State.DECLINED

@@ -198,10 +198,10 @@ def test_what_is_no_key_is_named_and_never_quoted(
         place, given = str(folder / f"{name}.key"), {}
     with pytest.raises(KeyUnreadable) as caught:
         Keys.load(folder, **given, create=False)
-    said = str(caught.value)
-    assert said.startswith(f"{place}: does not hold ")
-    assert said.endswith("; put the right one back from its back-up")
-    assert "never a key" not in said
+    message = str(caught.value)
+    assert message.startswith(f"{place}: does not hold ")
+    assert message.endswith("; put the right one back from its back-up")
+    assert "never a key" not in message
     assert caught.value.__cause__ is None
 
 
@@ -242,8 +242,8 @@ def test_files_that_others_may_read_or_change_are_found(folder: Path) -> None:
 
 def test_the_advice_says_what_each_loss_costs(folder: Path) -> None:
     _, made = Keys.load(folder, create=True)
-    said = backup_advice(made)
-    assert "\n" not in said
+    advice = backup_advice(made)
+    assert "\n" not in advice
     for words in (
         str(folder / "vault.key"),
         "away from the database",
@@ -252,7 +252,7 @@ def test_the_advice_says_what_each_loss_costs(folder: Path) -> None:
         "without signing.key the chain of events cannot go on",
         "without lookup.key revoked numbers are no longer recognised",
     ):
-        assert words in said
+        assert words in advice
 
 
 def test_a_rotation_puts_a_fresh_key_first_and_keeps_the_others(folder: Path) -> None:

@@ -91,10 +91,10 @@ def test_pages_say_what_the_dialogue_shows_and_not_the_acts_name(
 def test_a_prompts_text_or_recording_that_is_gone_is_missed(
     place: Place, tmp_path: Path, name: str
 ) -> None:
-    told = shop.prompt(name)
+    recorded = shop.prompt(name)
     for statement, sha256 in (
-        ("DELETE FROM audio WHERE sha256 = ?", told.audio_sha256),
-        ("DELETE FROM content WHERE sha256 = ?", told.text_sha256),
+        ("DELETE FROM audio WHERE sha256 = ?", recorded.audio_sha256),
+        ("DELETE FROM content WHERE sha256 = ?", recorded.text_sha256),
     ):
         copy = place.copy(tmp_path / sha256)
         copy.sql(statement, sha256)

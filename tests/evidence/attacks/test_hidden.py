@@ -27,10 +27,10 @@ def hide(lines: list[str], *kinds: str) -> list[str]:
     """Hand the events of these types over as hashes only."""
     found = []
     for line in lines:
-        said = json.loads(line)
-        if isinstance(said, list) and isinstance(said[1], dict) and said[1]["type"] in kinds:
-            digest = hashlib.sha256(canonical(said[1]).encode()).hexdigest()
-            found.append(f'[{canonical(said[0])},"{digest}"]')
+        entry = json.loads(line)
+        if isinstance(entry, list) and isinstance(entry[1], dict) and entry[1]["type"] in kinds:
+            digest = hashlib.sha256(canonical(entry[1]).encode()).hexdigest()
+            found.append(f'[{canonical(entry[0])},"{digest}"]')
         else:
             found.append(line)
     return found
@@ -66,9 +66,9 @@ def test_hidden_events_tell_nothing_of_others(honest: Place, honest_export: Path
     """Two hidden events of one person have no tag in common, and no id or number is there."""
     tags = []
     for line in (honest_export / "chain.jsonl").read_text().splitlines():
-        said = json.loads(line)
-        if isinstance(said, list) and isinstance(said[1], str):
-            tags += said[0]
+        entry = json.loads(line)
+        if isinstance(entry, list) and isinstance(entry[1], str):
+            tags += entry[0]
     assert len(tags) == len(set(tags)) > 4
     assert shop.OTHER not in (honest_export / "opened.jsonl").read_text()
     assert honest.both(honest_export).status == 0
@@ -206,9 +206,9 @@ def test_two_bridges_hold_and_a_chain_of_one_cannot_be_left_out(
     def drop(lines: list[str]) -> list[str]:
         kept, keeping = [], True
         for line in lines:
-            said = json.loads(line)
-            if isinstance(said, dict):
-                keeping = said["ledger_id"] != name
+            entry = json.loads(line)
+            if isinstance(entry, dict):
+                keeping = entry["ledger_id"] != name
             if keeping:
                 kept.append(line)
         return kept

@@ -29,7 +29,9 @@ FEW, MANY = 40, 1000
 def body_changed(dice: random.Random, export: Path, place: Place) -> None:
     """An owner gives a field of some event another value, and signs anew."""
     lines = [json.loads(line) for line in (export / "chain.jsonl").read_text().splitlines()]
-    shown = [n for n, said in enumerate(lines) if isinstance(said, list) and type(said[1]) is dict]
+    shown = [
+        n for n, entry in enumerate(lines) if isinstance(entry, list) and type(entry[1]) is dict
+    ]
     chosen, seen = dice.choice(shown), [0]
     target = lines[chosen][1]["seq"]
     chain = lines[chosen][1]["ledger_id"]

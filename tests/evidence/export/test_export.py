@@ -58,7 +58,7 @@ def bodies(folder: Path) -> list[dict[str, Any]]:
 
 def opened(folder: Path) -> dict[str, dict[str, str]]:
     lines = (folder / "opened.jsonl").read_text(encoding="utf-8").splitlines()
-    return {said.pop("consent_id"): said for said in map(json.loads, lines)}
+    return {values.pop("consent_id"): values for values in map(json.loads, lines)}
 
 
 def value(folder: Path) -> str:
@@ -131,7 +131,7 @@ def test_opened_json_has_what_opens_the_commitments(export: Path, original: Samp
 
 
 def test_it_is_on_record_before_anything_is_written(sample: SampleLedger) -> None:
-    told = sample.shell(
+    result = sample.shell(
         "export",
         "--consent",
         sample.revoked,
@@ -139,7 +139,7 @@ def test_it_is_on_record_before_anything_is_written(sample: SampleLedger) -> Non
         sample.folder / "no" / "export",
     )
     problem = f"agi-bridge: {sample.folder}/no/export: No such file or directory\n"
-    assert told == (1, "", problem)
+    assert result == (1, "", problem)
     assert sample.types(sample.revoked)[-1] == "exported"
 
 
@@ -157,11 +157,11 @@ def test_the_head_is_signed_so_that_the_last_event_is_anchored(export: Path) -> 
 
 def test_by_number_it_has_all_that_is_on_record_of_it(sample: SampleLedger) -> None:
     out = sample.folder / "by-number"
-    told = sample.shell("export", "--number", "415-555-0123", "--out", out, "--json")
-    assert told.status == 0
-    assert told.json["records"] == 2  # the consent and its revocation
-    assert told.json["verdicts"]["value"] == "trusting"  # no authority stamps
-    assert told.json["out"] == str(out)
+    result = sample.shell("export", "--number", "415-555-0123", "--out", out, "--json")
+    assert result.status == 0
+    assert result.json["records"] == 2  # the consent and its revocation
+    assert result.json["verdicts"]["value"] == "trusting"  # no authority stamps
+    assert result.json["out"] == str(out)
 
 
 def test_a_zip_holds_what_the_folder_would(sample: SampleLedger) -> None:
@@ -177,8 +177,8 @@ def test_a_zip_holds_what_the_folder_would(sample: SampleLedger) -> None:
 
 def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
     out = sample.folder / "all"
-    told = sample.shell("export", "--all", "--out", out)
-    assert told.status == 0, told
+    result = sample.shell("export", "--all", "--out", out)
+    assert result.status == 0, result
     for record in (
         sample.revoked,
         sample.unknown,
@@ -194,8 +194,8 @@ def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
     assert bodies(out)[0]["type"] == "opened"
     assert bodies(out)[-1]["type"] == "exported"
     act = bodies(out)[-1]["consent_id"]
-    told = sample.shell("show", act)
-    assert told == (1, "", f"agi-bridge: {act}: no such record\n")
+    result = sample.shell("show", act)
+    assert result == (1, "", f"agi-bridge: {act}: no such record\n")
     assert value(out) == "trusting"
 
 
@@ -240,8 +240,8 @@ def test_a_returning_callers_export_has_the_consent_that_it_rests_on(
 
     record = sample.ledger(returns)
     out = sample.folder / "export"
-    told = sample.shell("export", "--consent", record, "--out", out, "--json")
-    assert told.json["records"] == 2
+    result = sample.shell("export", "--consent", record, "--out", out, "--json")
+    assert result.json["records"] == 2
     assert "Text under an earlier consent" in page(out)
     assert value(out) == "trusting"
 
@@ -253,9 +253,9 @@ def test_a_recording_that_is_not_kept_is_said_to_be_missing(sample: SampleLedger
 
     record = sample.ledger(unregistered)
     out = sample.folder / "export"
-    told = sample.shell("export", "--consent", record, "--out", out)
-    assert told.status == 1
-    assert "the recording 9999999999999999 is missing" in told.out
+    result = sample.shell("export", "--consent", record, "--out", out)
+    assert result.status == 1
+    assert "the recording 9999999999999999 is missing" in result.out
     assert "The recording itself is not on record" in page(out)
     assert "<audio" not in page(out)
 
@@ -297,10 +297,10 @@ def test_two_bridges_on_one_ledger_are_both_in_it(sample: SampleLedger) -> None:
 
     record = asyncio.run(elsewhere())
     out = sample.folder / "export"
-    told = sample.shell("export", "--consent", record, "--out", out, "--json")
+    result = sample.shell("export", "--consent", record, "--out", out, "--json")
     # What this bridge put on record is signed by it; the rest is as the other one left it.
-    assert told.json["verdicts"]["value"] == "trusting", told
-    assert len(told.json["verdicts"]["chains"]) == 2
+    assert result.json["verdicts"]["value"] == "trusting", result
+    assert len(result.json["verdicts"]["chains"]) == 2
     assert value(out) == "trusting"
 
 
@@ -324,9 +324,9 @@ def test_what_another_bridge_stored_last_is_anchored_by_our_checkpoint(
 def test_a_place_that_takes_no_checkpoint_is_named(sample: SampleLedger) -> None:
     (sample.folder / "state" / "checkpoints.jsonl").unlink(missing_ok=True)
     (sample.folder / "state" / "checkpoints.jsonl").mkdir()
-    told = sample.shell("export", "--consent", sample.unknown, "--out", sample.folder / "export")
-    assert told.status == 0
-    assert "checkpoint not sent: file" in told.out
+    result = sample.shell("export", "--consent", sample.unknown, "--out", sample.folder / "export")
+    assert result.status == 0
+    assert "checkpoint not sent: file" in result.out
 
 
 @pytest.mark.parametrize(
@@ -342,17 +342,17 @@ def test_a_place_that_takes_no_checkpoint_is_named(sample: SampleLedger) -> None
 def test_what_cannot_be_exported_is_one_line(
     sample: SampleLedger, arguments: tuple[str, ...], status: int, problem: str
 ) -> None:
-    told = sample.shell("export", *arguments, "--out", sample.folder / "export")
-    assert told.status == status
-    assert told.err.startswith(f"agi-bridge: {problem}")
-    assert told.err.count("\n") == 1
+    result = sample.shell("export", *arguments, "--out", sample.folder / "export")
+    assert result.status == status
+    assert result.err.startswith(f"agi-bridge: {problem}")
+    assert result.err.count("\n") == 1
     assert not (sample.folder / "export").exists()
 
 
 def test_what_is_there_already_is_left_alone(sample: SampleLedger) -> None:
-    told = sample.shell("export", "--consent", sample.revoked, "--out", sample.folder)
-    assert told.status == 2
-    assert "exists; name a new folder" in told.err
+    result = sample.shell("export", "--consent", sample.revoked, "--out", sample.folder)
+    assert result.status == 2
+    assert "exists; name a new folder" in result.err
     assert "exported" not in sample.types(sample.revoked)
 
 
@@ -363,7 +363,7 @@ def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
     by_hand = text.partition("2. Without")[2].partition("3. What")[0]
     commands = re.findall(r"^    ((?:.*\\\n)*.*\S)$", by_hand, flags=re.MULTILINE)
     commands = [command for command in commands if "ROOT.pem" not in command]
-    said = [
+    outputs = [
         subprocess.run(  # noqa: S602 - the commands are the package's own, as a shell takes them
             command,
             shell=True,
@@ -375,5 +375,5 @@ def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
         ).stdout.strip()
         for command in commands
     ]
-    assert said[0].startswith("integrity     holds")
-    assert said[1:] == ["unchanged", "Signature Verified Successfully", signer]
+    assert outputs[0].startswith("integrity     holds")
+    assert outputs[1:] == ["unchanged", "Signature Verified Successfully", signer]

@@ -27,60 +27,60 @@ def key(export: Path) -> str:
 
 
 def test_without_a_key_the_verdict_depends_on_the_exports_key(shell: Shell, export: Path) -> None:
-    told = shell("verify", export)
-    assert told.status == 3
-    assert f"holds if the business confirms key {key(export)}" in told.out
-    assert told.out.splitlines()[0] == f"export {export}"
+    result = shell("verify", export)
+    assert result.status == 3
+    assert f"holds if the business confirms key {key(export)}" in result.out
+    assert result.out.splitlines()[0] == f"export {export}"
 
 
 def test_with_the_key_only_the_time_is_taken_on_trust(shell: Shell, export: Path) -> None:
-    told = shell("verify", export, "--public-key", key(export), "--json")
-    assert told.status == 3
-    values = {name: told.json[name]["value"] for name in ("anchored", "time")}
+    result = shell("verify", export, "--public-key", key(export), "--json")
+    assert result.status == 3
+    values = {name: result.json[name]["value"] for name in ("anchored", "time")}
     assert values == {"anchored": "holds", "time": "trusting"}
-    assert told.json["value"] == "trusting"
+    assert result.json["value"] == "trusting"
 
 
 def test_the_signers_file_names_the_key_as_well(shell: Shell, export: Path) -> None:
-    told = shell("verify", export, "--public-key", export / "signer.pem", "--json")
-    assert told.json["anchored"]["ok"] is True
+    result = shell("verify", export, "--public-key", export / "signer.pem", "--json")
+    assert result.json["anchored"]["ok"] is True
 
 
 def test_another_key_fails(shell: Shell, export: Path) -> None:
-    told = shell("verify", export, "--public-key", "0" * 32)
-    assert told.status == 1
-    assert "not the business's" in told.out
+    result = shell("verify", export, "--public-key", "0" * 32)
+    assert result.status == 1
+    assert "not the business's" in result.out
 
 
 def test_it_tells_the_story_of_a_record(shell: Shell, export: Path, original: SampleLedger) -> None:
-    told = shell("verify", export, "--show", original.revoked[:-4])
-    assert told.status == 3
-    assert "read back whole, question heard, then 1 pressed" in told.out
-    assert "another number than the one that was keyed" in told.out
-    said = shell("verify", export, "--show", original.revoked, "--json").json
-    assert said["records"][0]["consent_id"] == original.revoked
-    assert said["records"][0]["dialogue"]
+    result = shell("verify", export, "--show", original.revoked[:-4])
+    assert result.status == 3
+    assert "read back whole, question heard, then 1 pressed" in result.out
+    assert "another number than the one that was keyed" in result.out
+    document = shell("verify", export, "--show", original.revoked, "--json").json
+    assert document["records"][0]["consent_id"] == original.revoked
+    assert document["records"][0]["dialogue"]
 
 
 def test_a_record_that_is_not_in_it_is_misuse(shell: Shell, export: Path) -> None:
-    told = shell("verify", export, "--show", "ffff")
-    assert (told.status, told.out) == (2, "")
-    assert "no record of the export begins with ffff" in told.err
+    result = shell("verify", export, "--show", "ffff")
+    assert (result.status, result.out) == (2, "")
+    assert "no record of the export begins with ffff" in result.err
 
 
 def test_what_is_left_behind_is_named_and_no_fault(shell: Shell, export: Path) -> None:
     (export / ".DS_Store").write_bytes(b"x")
-    told = shell("verify", export)
-    assert told.status == 3
-    assert "passed over: .DS_Store" in told.out
+    result = shell("verify", export)
+    assert result.status == 3
+    assert "passed over: .DS_Store" in result.out
 
 
 def test_what_is_not_an_export_is_one_line(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "missing"):
-        told = shell("verify", path)
-        assert (told.status, told.out) == (1, "")
-        assert told.err.count("\n") == 1
+        result = shell("verify", path)
+        assert (result.status, result.out) == (1, "")
+        assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("option", ["--checkpoints", "--tsa-ca"])
@@ -88,15 +88,15 @@ def test_a_file_of_another_kind_is_one_line(
     shell: Shell, export: Path, tmp_path: Path, option: str
 ) -> None:
     (tmp_path / "file").write_text("nothing of this kind")
-    told = shell("verify", export, option, tmp_path / "file")
-    assert (told.status, told.out) == (1, "")
-    assert str(tmp_path / "file") in told.err
+    result = shell("verify", export, option, tmp_path / "file")
+    assert (result.status, result.out) == (1, "")
+    assert str(tmp_path / "file") in result.err
 
 
 def test_a_key_that_is_none_is_misuse(shell: Shell, export: Path) -> None:
-    told = shell("verify", export, "--public-key", "nothing")
-    assert (told.status, told.out) == (2, "")
-    assert told.err.startswith("agi-bridge: --public-key: nothing")
+    result = shell("verify", export, "--public-key", "nothing")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("agi-bridge: --public-key: nothing")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_line_of_another_kind_is_named(
 ) -> None:
     kept = (export / name).read_text().splitlines()[:1] if name == "chain.jsonl" else []
     (export / name).write_text("\n".join([*kept, line]) + "\n")
-    told = shell("verify", export)
-    assert told.status == 1
-    assert name in told.out
-    assert problem in told.out
+    result = shell("verify", export)
+    assert result.status == 1
+    assert name in result.out
+    assert problem in result.out

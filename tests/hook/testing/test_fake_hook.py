@@ -213,16 +213,16 @@ async def test_a_connection_can_be_kept() -> None:
 
 
 async def test_what_was_received_is_told_with_everything_private_masked() -> None:
-    told: list[Received] = []
-    async with FakeHook(on_request=told.append) as fake_hook:
+    received: list[Received] = []
+    async with FakeHook(on_request=received.append) as fake_hook:
         await submit(fake_hook, context="OPT_IN")
-    assert told == fake_hook.requests
-    assert told[0] == Received("POST", FROM, TO, KEY, "OPT_IN", Scenario.DIAL)
-    line = told[0].describe()
+    assert received == fake_hook.requests
+    assert received[0] == Received("POST", FROM, TO, KEY, "OPT_IN", Scenario.DIAL)
+    line = received[0].describe()
     assert line == "POST from=+1***23 to=+1***11 key=given context='OPT_IN' -> dial"
-    assert "4155" not in repr(told[0]) + line
-    assert KEY not in repr(told[0])
-    assert FROM in told[0].describe(show_numbers=True)
+    assert "4155" not in repr(received[0]) + line
+    assert KEY not in repr(received[0])
+    assert FROM in received[0].describe(show_numbers=True)
     missing = Received("GET", "", "", "", None, Scenario.MISSING)
     assert missing.describe() == "GET from=*** to=*** key=missing -> 400"
 
@@ -242,15 +242,15 @@ async def test_an_address_that_is_taken_is_said_at_once() -> None:
 
 async def test_run_serves_until_it_is_cancelled() -> None:
     started: asyncio.Future[FakeHook] = asyncio.get_running_loop().create_future()
-    told: list[Received] = []
+    received: list[Received] = []
     task = asyncio.create_task(
         serve_fake_hook(
-            scenario="say", key=KEY, on_request=told.append, on_start=started.set_result
+            scenario="say", key=KEY, on_request=received.append, on_start=started.set_result
         )
     )
     fake_hook = await started
     assert (await submit(fake_hook)).reason == "no_forwarding"
-    assert len(told) == 1
+    assert len(received) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

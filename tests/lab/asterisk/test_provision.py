@@ -94,12 +94,12 @@ def script(at: Path, text: str) -> Path:
 
 
 async def test_progress_is_told_line_by_line(tmp_path: Path) -> None:
-    told: list[str] = []
+    progress: list[str] = []
     work = script(tmp_path / "s.sh", 'echo one; echo two; mkdir -p "$1/bin"; :>"$1/bin/asterisk"')
-    program = await provision_asterisk(tmp_path / "a" / "22", told.append, script=work)
+    program = await provision_asterisk(tmp_path / "a" / "22", progress.append, script=work)
     assert program == tmp_path / "a" / "22" / "bin" / "asterisk"
     assert program.exists()
-    assert told == ["one", "two"]
+    assert progress == ["one", "two"]
 
 
 async def test_no_network_is_told_apart_from_other_failures(tmp_path: Path) -> None:

@@ -50,11 +50,11 @@ async def test_a_consent_is_told_as_the_ledger_has_it(tmp_path: Path) -> None:
     printer.mask_numbers = True
     await printer.print_consent(tmp_path / "ledger.db", agreed.id)
 
-    told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
-    assert told[0] == f"consent {other.id} of no number: disclosed"
-    assert told[1].endswith(f"{NUMBER}: disclosed > entered > confirmed > submitting > accepted")
-    assert told[2].endswith("> confirmed > submitting")
-    assert NUMBER not in told[3]
+    printed = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
+    assert printed[0] == f"consent {other.id} of no number: disclosed"
+    assert printed[1].endswith(f"{NUMBER}: disclosed > entered > confirmed > submitting > accepted")
+    assert printed[2].endswith("> confirmed > submitting")
+    assert NUMBER not in printed[3]
 
 
 async def test_a_ledger_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
@@ -75,12 +75,12 @@ async def test_the_proof_is_told_verdict_by_verdict(tmp_path: Path) -> None:
         await evidence_ledger.begin(ledger)
         await evidence_ledger.accepted(ledger)
     await reporter(screen).verify(tmp_path / "ledger.db")
-    told = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
+    printed = [line.split(maxsplit=1)[1] for line in screen.getvalue().splitlines()]
     chain = f"chain {keys.ledger_id[:8]}"
-    assert told[0] == "integrity holds: 6 events as written"
-    assert told[1] == f"anchored holds: {chain}: up to event 6 of 6"
-    assert told[2] == f"completeness holds: {chain}: events 1 to 6, none missing"
-    assert told[3].startswith("time trusting: unwitnessed")
+    assert printed[0] == "integrity holds: 6 events as written"
+    assert printed[1] == f"anchored holds: {chain}: up to event 6 of 6"
+    assert printed[2] == f"completeness holds: {chain}: events 1 to 6, none missing"
+    assert printed[3].startswith("time trusting: unwitnessed")
 
 
 async def test_a_proof_that_fails_ends_the_demonstration(tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ async def test_what_the_hook_is_asked_comes_after_what_is_stored(tmp_path: Path)
 
 @pytest.mark.parametrize("scenario", list(Scenario))
 def test_every_answer_of_the_hook_is_one_line(scenario: Scenario) -> None:
-    told = console.answer(Received("POST", "1", "2", "3", None, scenario))
-    assert told
-    assert told.isprintable()
+    line = console.answer(Received("POST", "1", "2", "3", None, scenario))
+    assert line
+    assert line.isprintable()
     assert scenario in STATES
 
 
@@ -135,9 +135,9 @@ async def test_the_bridges_log_is_sorted_into_calls_and_complaints() -> None:
     calls.take({**call, "steps": [["disclosure", 3]]})
     await screen.shows("seconds to each step: disclosure 0.0")
     printer.cancel()
-    told = screen.getvalue()
-    assert "error  hook refused line=demo" in told
-    assert "log    line demo; dialled +1***99; result done; 1.5 s" in told
+    printed = screen.getvalue()
+    assert "error  hook refused line=demo" in printed
+    assert "log    line demo; dialled +1***99; result done; 1.5 s" in printed
 
 
 async def test_a_call_that_the_bridge_never_logs_is_an_error() -> None:
@@ -149,11 +149,11 @@ def test_people_are_told_how_to_register_and_what_to_key(tmp_path: Path) -> None
     screen = io.StringIO()
     asterisk = SimpleNamespace(sip=("127.0.0.1", 5060), accounts={"softphone": "s[e]cret"})
     console.print_instructions(on(screen), cast("Any", asterisk), bridge(tmp_path), None)
-    told = screen.getvalue()
+    printed = screen.getvalue()
     for expected_text in ("127.0.0.1:5060", "s[e]cret", DID, MENU_DID, "agi-bridge softphone"):
-        assert expected_text in told
+        assert expected_text in printed
     for last, scenario in BY_NUMBER.items():
-        assert f"+141555501{last}    {scenario}" in told
+        assert f"+141555501{last}    {scenario}" in printed
     screen = io.StringIO()
     console.print_fake_instructions(on(screen), bridge(tmp_path), Scenario.SAY)
     assert "the hook answers say" in screen.getvalue()

@@ -120,10 +120,10 @@ async def test_asterisk_that_cannot_be_had_is_said_and_the_story_told_without(
     monkeypatch.setattr(environment, "asterisk_binary", unavailable)
     screen = io.StringIO()
     code = await demo.run_demo(once=True, fake=False, scenario="dial", console=on(screen))
-    told = screen.getvalue()
-    assert code == SUCCEEDED, told
-    assert "setup  Asterisk is not available: this works on Debian only" in told
-    assert "worked +14155550199 answered (dialled); the consent is accepted" in told
+    printed = screen.getvalue()
+    assert code == SUCCEEDED, printed
+    assert "setup  Asterisk is not available: this works on Debian only" in printed
+    assert "worked +14155550199 answered (dialled); the consent is accepted" in printed
     assert [*quick.iterdir()] == []
 
 
@@ -174,8 +174,11 @@ async def test_a_story_that_ends_otherwise_is_exit_code_1(
         monkeypatch.setattr(demo, "STATES", {Scenario.DIAL: State.REFUSED})
     screen = io.StringIO()
     assert await demo.run_demo(once=True, fake=True, scenario="dial", console=on(screen)) == FAILED
-    said = {"who": "+14155550199 answered, expected 100", "state": "is accepted, expected refused"}
-    assert said[wrong] in screen.getvalue()
+    reasons = {
+        "who": "+14155550199 answered, expected 100",
+        "state": "is accepted, expected refused",
+    }
+    assert reasons[wrong] in screen.getvalue()
 
 
 async def test_it_stays_up_until_ctrl_c_and_masks_the_numbers_of_further_callers(

@@ -96,7 +96,7 @@ async def test_a_found_asterisk_is_taken_and_its_own_tree_kept_up_to_date(
     tree = tmp_path / "22"
     binary = tree / "bin" / "asterisk"
     found: list[Path | None] = [tmp_path / "asterisk", binary, binary, None]
-    told: list[str] = []
+    progress: list[str] = []
     answers: list[Path | OSError] = [binary, PermissionError(13, "denied"), OSError(13, "denied")]
 
     async def provision_asterisk(on_progress: Callable[[str], None]) -> Path:
@@ -110,13 +110,15 @@ async def test_a_found_asterisk_is_taken_and_its_own_tree_kept_up_to_date(
     monkeypatch.setattr(environment, "find_asterisk", lambda: found.pop(0))
     monkeypatch.setattr(environment, "provision_asterisk", provision_asterisk)
 
-    assert await environment.asterisk_binary(told.append) == tmp_path / "asterisk"
-    assert told == []
-    assert await environment.asterisk_binary(told.append) == binary
-    assert told == ["working"]
-    assert await environment.asterisk_binary(told.append) == binary  # not ours to bring up to date
+    assert await environment.asterisk_binary(progress.append) == tmp_path / "asterisk"
+    assert progress == []
+    assert await environment.asterisk_binary(progress.append) == binary
+    assert progress == ["working"]
+    assert (
+        await environment.asterisk_binary(progress.append) == binary
+    )  # not ours to bring up to date
     with pytest.raises(AsteriskUnavailableError, match="denied"):
-        await environment.asterisk_binary(told.append)
+        await environment.asterisk_binary(progress.append)
 
 
 def test_the_speech_engine_is_that_beside_asterisk_or_the_machines_or_none(

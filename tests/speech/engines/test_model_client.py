@@ -55,7 +55,7 @@ async def program() -> AsyncIterator[Callable[..., ModelProcess]]:
         await one.close()
 
 
-async def said(worker: ModelProcess, text: str) -> str:
+async def rendered(worker: ModelProcess, text: str) -> str:
     return (await worker.ask(text, "en")).samples.decode("utf-16-le")
 
 
@@ -75,8 +75,8 @@ async def turns() -> None:
 
 async def test_a_model_is_loaded_once_and_asked_again_and_again(worker: ModelProcess) -> None:
     await worker.start()
-    assert await said(worker, "Où ça ?") == "Où ça ?"
-    assert await said(worker, "pid") == await said(worker, "pid") != str(os.getpid())
+    assert await rendered(worker, "Où ça ?") == "Où ça ?"
+    assert await rendered(worker, "pid") == await rendered(worker, "pid") != str(os.getpid())
     assert (await worker.ask("x", "en")).rate == 22050
 
 
@@ -84,38 +84,38 @@ async def test_it_sees_nothing_of_the_bridges_environment(
     worker: ModelProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSTAPLY_KEY", "secret")
-    assert await said(worker, "environ") == str(["LC_ALL", "PATH", "PYTHONPATH"])
-    assert await said(worker, "cwd") == "/"
+    assert await rendered(worker, "environ") == str(["LC_ALL", "PATH", "PYTHONPATH"])
+    assert await rendered(worker, "cwd") == "/"
 
 
 @pytest.mark.parametrize("text", ["fail", "write"])
 async def test_a_sentence_that_it_cannot_say_is_an_error_but_not_its_end(
     worker: ModelProcess, text: str
 ) -> None:
-    pid = await said(worker, "pid")
+    pid = await rendered(worker, "pid")
     with pytest.raises(EngineError, match=r"^the model failed \((ValueError|OSError)\)$"):
         await worker.ask(text, "en")
-    assert await said(worker, "pid") == pid
+    assert await rendered(worker, "pid") == pid
 
 
 async def test_a_process_that_crashes_is_started_again(worker: ModelProcess) -> None:
-    pid = await said(worker, "pid")
+    pid = await rendered(worker, "pid")
     with pytest.raises(EngineError):
         await worker.ask("crash", "en")
-    assert await said(worker, "pid") != pid
+    assert await rendered(worker, "pid") != pid
 
 
 async def test_a_process_that_was_killed_is_started_again(worker: ModelProcess) -> None:
-    pid = await said(worker, "pid")
+    pid = await rendered(worker, "pid")
     process = worker._process
     assert process is not None
     process.kill()
     await process.wait()
-    assert await said(worker, "pid") != pid
+    assert await rendered(worker, "pid") != pid
 
 
 async def test_one_that_hangs_is_ended(worker: ModelProcess) -> None:
-    pid = int(await said(worker, "pid"))
+    pid = int(await rendered(worker, "pid"))
     worker._sentence_seconds = 0.05
     with pytest.raises(EngineTimeout):
         await worker.ask("hang", "en")
@@ -125,17 +125,17 @@ async def test_one_that_hangs_is_ended(worker: ModelProcess) -> None:
 async def test_a_caller_who_hangs_up_does_not_cost_the_next_one_the_model(
     worker: ModelProcess,
 ) -> None:
-    pid = await said(worker, "pid")
+    pid = await rendered(worker, "pid")
     call = asyncio.create_task(worker.ask("a sentence", "en"))
     await turns()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert await said(worker, "pid") == pid
+    assert await rendered(worker, "pid") == pid
 
 
 async def test_closing_ends_it_in_the_midst_of_a_sentence(worker: ModelProcess) -> None:
-    pid = int(await said(worker, "pid"))
+    pid = int(await rendered(worker, "pid"))
     call = asyncio.create_task(worker.ask("hang", "en"))
     await turns()
     await worker.close()

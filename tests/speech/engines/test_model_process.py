@@ -47,9 +47,9 @@ def test_a_model_that_cannot_be_loaded_is_reported_in_short() -> None:
 
     replies = io.BytesIO()
     assert model_process.serve(load, [request("one")], replies) == 1
-    told = json.loads(replies.getvalue())["error"]
-    assert told.startswith("ImportError: no such thing")
-    assert len(told) == 200
+    error = json.loads(replies.getvalue())["error"]
+    assert error.startswith("ImportError: no such thing")
+    assert len(error) == 200
 
 
 def test_the_end_of_the_requests_is_the_end_of_the_process() -> None:
