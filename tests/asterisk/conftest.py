@@ -50,8 +50,6 @@ include => from-internal-custom
 exten => no-did,1,Goto(agi-bridge,s,1)
 exten => named-did,1,Set(AGI_BRIDGE_DID=+14155550112)
  same => n,Goto(agi-bridge,s,1)
-exten => freepbx,1,Set(FROM_DID=14155550113)
- same => n,Goto(agi-bridge-freepbx,s,1)
 exten => classic,1,AGI(${CLASSIC},+14155550111)
  same => n,Hangup()
 exten => enhanced,1,EAGI(${ENHANCED})
@@ -61,11 +59,27 @@ exten => own-bridge,1,Set(AGI_BRIDGE_URL=${OWN_URL})
 """
 
 
+FREEPBX = Path(__file__).parents[1] / "support" / "freepbx_dialplan.conf"
+"""The contexts that FreePBX would write."""
+
+CDR_FIELDS = ("uniqueid", "disposition", "agi_bridge_consent", "did")
+"""The columns of the file of call records that the PBX of the tests writes."""
+
+_FILES = {
+    "modules_local.conf": "load = func_cdr.so\nload = res_cdrel_custom.so\nload = cdr_custom.so\n",
+    "cdr.conf": "[general]\nenable = yes\n",
+    "cdr_custom.conf": "[mappings]\ncalls.csv => "
+    + ",".join(f"${{CSV_QUOTE(${{CDR({name})}})}}" for name in CDR_FIELDS)
+    + "\n",
+}
+
+
 class Pbx:
     """The running Asterisk as one test sees it.
 
     Attributes:
         asterisk: the PBX itself: `cli`, `channels`, `set_global`, `sip`, `trunk`, `sounds`, `pid`.
+        records_before: how many call records there were when the test began.
     """
 
     def __init__(self, asterisk: Asterisk, telephones: AsyncExitStack) -> None:
@@ -73,6 +87,8 @@ class Pbx:
         self._telephones = telephones
         self._caller: SipPhone | None = None
         self._log_from = len(asterisk.log())
+        records = asterisk.directory / "log" / "cdr-custom" / "calls.csv"
+        self.records_before = len(records.read_text().splitlines()) if records.exists() else 0
 
     async def use_bridge(self, url: str, second: str = "") -> None:
         """Let the dialplan find the bridge there, and a second one."""
@@ -132,9 +148,9 @@ def asterisk_binary() -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def asterisk(asterisk_binary: Path) -> AsyncIterator[Asterisk]:
     """Return the PBX of this test process, with the files that users get."""
-    freepbx = (share_path("dialplan") / "extensions_custom.conf").read_text()
-    own = _OWN_DIALPLAN + freepbx.replace("#include agi-bridge.conf", "")
-    async with Asterisk(asterisk_binary, agi_url=NOBODY, dialplan=own) as running:
+    freepbx = (share_path("dialplan") / "agi-bridge-freepbx.conf").read_text()
+    own = _OWN_DIALPLAN + freepbx.replace("#include agi-bridge.conf", "") + FREEPBX.read_text()
+    async with Asterisk(asterisk_binary, agi_url=NOBODY, dialplan=own, files=_FILES) as running:
         yield running
 
 

@@ -339,7 +339,6 @@ def request(bridge: CannedBridge, query: str) -> str:
         ("1,2&3*4", "?to=1234"),  # only a number gets into the URL
         ("no-did", "?to="),
         ("named-did", "?to=%2B14155550112"),
-        ("freepbx", "?to=14155550113"),
         ("*457314155550115", "?to=14155550115"),
     ],
 )

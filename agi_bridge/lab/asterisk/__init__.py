@@ -1,6 +1,11 @@
 """A private Asterisk from Debian's packages."""
 
-from agi_bridge.lab.asterisk.provision import default_tree, find_asterisk, provision_asterisk
+from agi_bridge.lab.asterisk.provision import (
+    default_tree,
+    find_asterisk,
+    provision_asterisk,
+    share_path,
+)
 from agi_bridge.lab.asterisk.server import Asterisk
 
-__all__ = ["Asterisk", "default_tree", "find_asterisk", "provision_asterisk"]
+__all__ = ["Asterisk", "default_tree", "find_asterisk", "provision_asterisk", "share_path"]

@@ -64,6 +64,7 @@ class Asterisk:
         fallback: AGI_BRIDGE_FALLBACK.
         variables: further global variables of the dialplan.
         dialplan: further text of the dialplan.
+        files: further configuration files, by name; they replace shipped ones.
         host: address for SIP and RTP.
         sip_port: SIP port; 0 picks a free one.
         rtp_ports: first and last RTP port.
@@ -87,6 +88,7 @@ class Asterisk:
         fallback: str = "PJSIP/100",
         variables: Mapping[str, str] | None = None,
         dialplan: str = "",
+        files: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
         sip_port: int = 0,
         rtp_ports: tuple[int, int] | None = None,
@@ -104,6 +106,7 @@ class Asterisk:
             **(variables or {}),
         }
         self._dialplan = dialplan
+        self._files = dict(files or {})
         self.sip = (host, sip_port or free_port(host))
         self.trunk = trunk or (host, free_port(host))
         if rtp_ports is None:
@@ -278,7 +281,7 @@ class Asterisk:
 
     def _write(self) -> None:
         etc = self.directory / "etc"
-        for name in ("etc", "run", "log", "spool", "lib/keys", "cache"):
+        for name in ("etc", "run", "log", "spool", "lib/keys", "cache", "log/cdr-custom"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         shipped = [*share_path("asterisk-conf").glob("*.conf")]
         for file in (*shipped, share_path("dialplan") / "agi-bridge.conf"):
@@ -291,6 +294,7 @@ class Asterisk:
             ),
             "logger_local.conf": "[logfiles](+)\nverbose.log = notice,warning,error,verbose(3)\n",
             "extensions_local.conf": _section("globals", **self._globals) + self._dialplan + "\n",
+            **self._files,
         }.items():
             (etc / name).write_text(text)
             (etc / name).chmod(0o600)  # they contain passwords
