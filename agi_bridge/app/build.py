@@ -117,5 +117,6 @@ def hook_client(settings: Settings) -> HookClient:
         max_bytes=hook.max_bytes,
         keepalive=hook.keepalive,
         prepare_seconds=hook.prepare_seconds,
+        traceparent=hook.traceparent,
         ca_file=None if hook.ca_file is None else str(hook.ca_file),
     )

@@ -306,12 +306,24 @@ class Call:
                 hook=submission.outcome,
                 hook_reason=submission.reason,
                 hook_skipped=getattr(submission.answer, "skipped", ()) or None,
+                trace=submission.trace_id,
             )
+            await self._note_in_cdr()
             if submission.outcome is Outcome.NOT_SENT:
                 services.resubmission_due.set()
         self._executor.prefetch(result.plan.steps)
         accepted = submission.outcome is Outcome.ACCEPTED
         return await self._announce("accepted" if accepted else "not-confirmed", result.plan)
+
+    async def _note_in_cdr(self) -> None:
+        """Set the consent's id in the call detail record: before a Dial, or it is not in it."""
+        field = self._services.settings.agi.cdr_field
+        if not field or self._consent_id is None:
+            return
+        try:
+            await self._context.channel.set_variable(variables.CDR.format(field), self._consent_id)
+        except AGIError as error:  # Asterisk has closed the connection
+            structlog.get_logger().debug("call.cdr_not_set", exc_info=error)
 
     async def _store_and_submit(self) -> SubmissionResult | None:
         """Store the agreement, then call the hook; None means not stored, so nothing was sent.

@@ -234,6 +234,7 @@ class Resubmitter:
                 attempt=attempt,
                 hook=submission.outcome,
                 hook_reason=submission.reason,
+                **({} if submission.trace_id is None else {"trace": submission.trace_id}),
             )
             return POLL_EVERY
         if not self._hook_down:

@@ -45,6 +45,9 @@ EXTENSION: Final = "AGI_BRIDGE_EXTENSION"
 PRIORITY: Final = "AGI_BRIDGE_PRIORITY"
 """... and its priority."""
 
+CDR: Final = "CDR({})"
+"""Asterisk's own: a variable of the call detail record, by its name (`agi.cdr_field`)."""
+
 CHANNEL_LANGUAGE: Final = "CHANNEL(language)"
 """Asterisk's own: the language of the recordings that SAY DIGITS plays."""
 

@@ -25,6 +25,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import secrets
 import ssl
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -69,6 +70,9 @@ _HEADERS: Final = {
 _INCOMPLETE: Final = frozenset({"bad_http", "truncated", "connection_lost", "timeout"})
 """Reasons why a response was not read to its end."""
 _CONNECTION: Final = {True: "keep-alive", False: "close"}
+# W3C Trace Context, 3.2.2.3 and 3.2.2.4. An id of zeroes is invalid, and as likely as a stolen key.
+_TRACE_BYTES: Final = 16
+_PARENT_BYTES: Final = 8
 # httpx logs every URL at info, and a GET's URL holds the key and a person's number.
 _LOUD_LOGGERS: Final = ("httpx", "httpcore")
 
@@ -95,6 +99,7 @@ class Submission:
         seconds: from the first look-up to the end, retry included.
         answer_sha256: of the body as it came, hexadecimal; None if no whole answer was read.
         held_back: the gate did not let it go, so `not_sent` says nothing about the hook.
+        trace_id: under which the hook may know the request, in hexadecimal; None if none was sent.
     """
 
     outcome: Outcome
@@ -105,6 +110,7 @@ class Submission:
     seconds: float
     answer_sha256: str | None
     held_back: bool = False
+    trace_id: str | None = None
 
 
 class HookClient:
@@ -119,6 +125,7 @@ class HookClient:
         max_bytes: of a body; a longer one is not read to its end.
         keepalive: reuse connections (see above).
         prepare_seconds: how long a connection that was made ahead is kept unused; 0: none is made.
+        traceparent: send a random trace id (W3C Trace Context, 3.2).
         ca_file: PEM file of the certificates to trust instead of certifi's.
 
     Raises:
@@ -136,6 +143,7 @@ class HookClient:
         max_bytes: int = MAX_BYTES,
         keepalive: bool = False,
         prepare_seconds: float = 0.0,
+        traceparent: bool = False,
         ca_file: str | None = None,
     ) -> None:
         if method not in ("GET", "POST"):
@@ -157,6 +165,7 @@ class HookClient:
         self._max_bytes = max_bytes
         self._keepalive = keepalive
         self._prepare_seconds = prepare_seconds
+        self._traceparent = traceparent
         self._tls = _tls_context(ca_file)
         self._transport: HookTransport | None = None
         for name in _LOUD_LOGGERS:
@@ -230,16 +239,19 @@ class HookClient:
         if (sent := context if context is not None else self._context) is not None:
             fields["context"] = sent
         request = self._request(fields)
+        trace_id = secrets.token_hex(_TRACE_BYTES) if self._traceparent else None
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._total_seconds
+        _set_trace(request, trace_id)
         result = await self._attempt(transport, request, deadline, Attempt(gate, prepared))
         attempts = 1
         again = result.outcome is Outcome.NOT_SENT and not result.held_back
         if again and deadline - loop.time() > _LEAST_SECONDS:
+            _set_trace(request, trace_id)
             result = await self._attempt(transport, request, deadline, Attempt(gate))
             attempts = 2
-        return replace(result, attempts=attempts, seconds=loop.time() - started)
+        return replace(result, attempts=attempts, seconds=loop.time() - started, trace_id=trace_id)
 
     def _request(self, fields: dict[str, str]) -> httpx.Request:
         if self._method == "GET":
@@ -285,6 +297,13 @@ def _answered(status: int, headers: httpx.Headers, body: bytes) -> Submission:
         answer = _without_body(status, "encoded")
     digest = hashlib.sha256(body).hexdigest()
     return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
+
+
+def _set_trace(request: httpx.Request, trace_id: str | None) -> None:
+    """Name the trace, and this attempt as the parent of what the hook does; nothing is told."""
+    if trace_id is not None:
+        parent = secrets.token_hex(_PARENT_BYTES)
+        request.headers["traceparent"] = f"00-{trace_id}-{parent}-01"
 
 
 def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submission:

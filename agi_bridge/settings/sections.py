@@ -17,6 +17,7 @@ from .secret import SecretPlace
 from .types import (
     AbsolutePath,
     AllowedNetwork,
+    CdrField,
     Count,
     FilledText,
     Host,
@@ -65,6 +66,9 @@ class AgiSettings(Section):
     drain_seconds: Annotated[Seconds, Field(ge=0, le=3600)] = 240.0
     """Longest that a stop waits for dialogues; the callers left go to the default destination."""
 
+    cdr_field: CdrField = ""
+    """The CDR variable that gets the id of a call's consent, before a Dial; empty: none."""
+
     @field_validator("allow")
     @classmethod
     def _guarded(
@@ -110,6 +114,9 @@ class HookSettings(Section):
 
     prepare_seconds: Annotated[Seconds, Field(ge=0, le=300)] = 30.0
     """How long a connection is kept that was made while the number is read back; 0: none is."""
+
+    traceparent: bool = False
+    """Send a random trace id (W3C Trace Context), which the call's log line has too."""
 
     ca_file: AbsolutePath | None = None
     """Certificates to trust instead of the system's, for your own proxy."""

@@ -37,6 +37,15 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _EXTENSION = re.compile(r"[0-9*#]{1,40}|s")
 _DID_FORMATTING = str.maketrans("", "", " ().-/")
 _DIALPLAN_NAME = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")  # AST_MAX_CONTEXT is 80 with its NUL
+_CDR_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_CDR_READ_ONLY = frozenset(
+    (
+        *("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata"),
+        *("start", "answer", "end", "duration", "billsec", "disposition", "amaflags"),
+        *("accountcode", "peeraccount", "uniqueid", "linkedid", "sequence"),
+    )
+)
+"""Fields of `ast_cdr_getvar` that cannot be written, or that bill the call."""
 _PROMPT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _MINUTE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
@@ -170,6 +179,18 @@ def _line_name(value: str) -> str:
 def _dialplan_name(value: str) -> str:
     if not _DIALPLAN_NAME.fullmatch(value):
         raise invalid("is not a valid dialplan name", "use only letters, digits and - _ . * # +")
+    return value
+
+
+def _cdr_field(value: str) -> str:
+    if value and not _CDR_FIELD.fullmatch(value):
+        raise invalid(
+            "is not the name of a CDR variable",
+            'write one like "userfield" or "consent_id"',
+        )
+    if value.lower() in _CDR_READ_ONLY:
+        fix = 'write "userfield", or a name of your own like "agi_bridge_consent"'
+        raise invalid("is a field that Asterisk fills itself", fix, "reserved")
     return value
 
 
@@ -321,6 +342,9 @@ LineName = Annotated[str, AfterValidator(_line_name)]
 
 DialplanName = Annotated[str, AfterValidator(_dialplan_name)]
 """A context or an extension of the dialplan."""
+
+CdrField = Annotated[str, AfterValidator(_cdr_field)]
+"""A variable of the call detail record that may be written; empty: none."""
 
 Template = Annotated[str, AfterValidator(_template)]
 """A dial string with one placeholder for the number."""

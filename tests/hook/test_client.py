@@ -271,3 +271,48 @@ async def test_a_connection_is_closed_when_its_submission_ends() -> None:
         for _ in range(3):
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
+
+
+# The trace
+
+
+def traces(requests: list[bytes]) -> list[list[str]]:
+    """The fields of each request's `traceparent`."""
+    found = [
+        line.partition(b": ")[2].decode().split("-")
+        for request in requests
+        for line in request.split(b"\r\n")
+        if line.lower().startswith(b"traceparent: ")
+    ]
+    assert len(found) in {0, len(requests)}
+    return found
+
+
+async def test_no_trace_is_sent_unless_wanted() -> None:
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as server, HookClient(server.url) as client:
+        assert (await submit(client)).trace_id is None
+    assert traces(requests) == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_each_submission_has_a_trace_of_its_own(method: Method) -> None:
+    requests: list[bytes] = []
+    async with (
+        serving(answering(requests, DIAL)) as server,
+        HookClient(server.url, method=method, traceparent=True) as client,
+    ):
+        ids = [(await submit(client)).trace_id for _ in range(2)]
+    sent = traces(requests)
+    assert [trace for _, trace, _, _ in sent] == ids
+    assert len(set(ids)) == 2
+    for version, trace, parent, flags in sent:  # W3C Trace Context, 3.2.2
+        assert (version, len(trace), len(parent), flags) == ("00", 32, 16, "01")
+        assert set(trace + parent) <= set("0123456789abcdef")
+
+
+async def test_what_was_not_sent_names_the_trace_of_its_attempts() -> None:
+    async with HookClient("http://127.0.0.1:9/v1/ivr", traceparent=True) as client:
+        submission = await submit(client)
+    assert (submission.outcome, submission.attempts) == (Outcome.NOT_SENT, 2)
+    assert submission.trace_id is not None

@@ -171,6 +171,8 @@ def test_a_line_without_what_it_needs_is_refused(codes: Callable[..., list[str]]
         ('agi = {allow = ["10.0.0.5/24"]}', "agi.allow.invalid"),
         ("agi = {allow = [5]}", "agi.allow.invalid"),
         ("agi = {port = 65536}", "agi.port.too_large"),
+        ('agi = {cdr_field = "consent)"}', "agi.cdr_field.invalid"),
+        ('agi = {cdr_field = "DISPOSITION"}', "agi.cdr_field.reserved"),
         ("agi = {max_call_seconds = 7000}", "agi.max_call_seconds.too_small"),
         ('hook = {url = "http://hooks.example/v1"}', "hook.url.unencrypted"),
         ('hook = {url = "ftp://hooks.example/v1"}', "hook.url.invalid"),

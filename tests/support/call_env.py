@@ -137,7 +137,11 @@ class CallEnv:
         return await self.handler_of(settings(self.state_dir, self.fake_hook.url, tables, **line))
 
     async def handler_of(self, configured: Settings) -> CallHandler:
-        hook = HookClient(configured.hook.url, prepare_seconds=configured.hook.prepare_seconds)
+        hook = HookClient(
+            configured.hook.url,
+            prepare_seconds=configured.hook.prepare_seconds,
+            traceparent=configured.hook.traceparent,
+        )
         await self.parts.enter_async_context(hook)
         library = Library(cache=configured.speech_cache)
         self.services = Services(configured, library, self.ledger, hook, configured.sha256)

@@ -67,6 +67,10 @@ def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> I
     running = service_is_running(settings)
     yield port("agi.port", settings.agi.host, settings.agi.port, running=running)
     yield _descriptors(settings)
+    if field := settings.agi.cdr_field:
+        test = "asterisk -rx 'module show like func_cdr'"
+        text = f"{field}; to see whether the PBX has func_cdr: {test}"
+        yield Finding(Level.OK, "agi.cdr_field", text)
     if settings.agi.token is not None:
         yield from secret("agi.token", settings.agi.token)
     elif any(network.prefixlen == 0 for network in settings.agi.allow):

@@ -105,6 +105,15 @@ def test_a_breaker_that_is_off_is_noted(checked: Callable[..., Report]) -> None:
     assert "8 s" in off.problem
 
 
+def test_a_field_of_call_detail_records_needs_a_module_of_the_pbx(
+    checked: Callable[..., Report],
+) -> None:
+    found = one(checked(agi='port = 0\ncdr_field = "userfield"'), "agi.cdr_field")
+    assert found.level is Level.OK
+    assert "func_cdr" in found.problem
+    assert not [each for each in checked().findings if each.key == "agi.cdr_field"]
+
+
 def test_the_shipped_disclosure_is_not_for_marketing(checked: Callable[..., Report]) -> None:
     hangs_up = 'purpose = "marketing"\ndefault = {kind = "hangup"}\n'
     noted = (Level.NOTE, "line.purpose.disclosure")
