@@ -19,6 +19,7 @@ from agi_bridge.cli.consents import consents
 from agi_bridge.cli.demo import demo
 from agi_bridge.cli.fake_hook import fake_hook
 from agi_bridge.cli.health import health
+from agi_bridge.cli.init import init
 from agi_bridge.cli.prompts import prompts
 from agi_bridge.cli.reload import reload
 from agi_bridge.cli.serve import serve
@@ -74,7 +75,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 success; 1 the command ran and failed, or found faults; "
     "2 the command line or the configuration is invalid.",
 )
-for _command in (serve, reload, status, health, agi, check, softphone, fake_hook, demo):
+for _command in (init, serve, reload, status, health, agi, check, softphone, fake_hook, demo):
     app.command()(_command)
 app.command("stand-in", hidden=True)(fake_hook)  # the name before 1.0
 app.add_typer(consents, name="consents")

@@ -1,0 +1,414 @@
+"""`agi-bridge init`: what it asks, what it writes, and that it overwrites nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.cli.init import questions
+from agi_bridge.cli.init import run as init_run
+from agi_bridge.cli.init.configuration import Answers
+from agi_bridge.cli.init.files import NewFile, write
+from agi_bridge.settings import DialDefault, DialplanDefault, Settings
+from tests.support.commands import invoke, names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+KEY = "a73d5034210f702515128ac61193cd21"
+DID = "+14155550111"
+
+
+@pytest.fixture
+def port() -> str:
+    """A port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """The key, as Instaply's letter was saved."""
+    path = tmp_path / "from-instaply"
+    path.write_text(f"{KEY}\n")
+    return path
+
+
+class Init:
+    """The command in a folder of its own."""
+
+    def __init__(self, folder: Path, port: str, key_file: Path) -> None:
+        self.folder = folder
+        self.config = folder / "agi-bridge.toml"
+        self.flags = {
+            "--did": DID,
+            "--brand": "Example Store",
+            "--hook-key-file": str(key_file),
+            "--default": "PJSIP/100",
+            "--port": port,
+            "--dir": str(folder),
+            "--asterisk-dir": str(folder / "asterisk"),
+        }
+
+    def arguments(self, *more: str, without: Sequence[str] = (), **flags: str) -> list[str]:
+        given = {**self.flags, **{f"--{name.replace('_', '-')}": v for name, v in flags.items()}}
+        pairs = ((name, value) for name, value in given.items() if name not in without)
+        return ["init", *(word for pair in pairs for word in pair), *more]
+
+    def __call__(
+        self, *more: str, without: Sequence[str] = (), **flags: str
+    ) -> tuple[int, str, str]:
+        return invoke(*self.arguments(*more, without=without, **flags))
+
+    def settings(self) -> Settings:
+        return Settings.load(self.config, {})
+
+
+@pytest.fixture
+def init(tmp_path: Path, port: str, key_file: Path) -> Init:
+    """The command with what has no default."""
+    return Init(tmp_path / "etc", port, key_file)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_it_writes_passes_the_check_at_once(init: Init) -> None:
+    status, out, err = init("--yes")
+    assert (status, err) == (0, "")
+    checked, findings, _ = invoke("check", "--config", init.config)
+    assert checked == 0, findings
+    assert out.splitlines()[-3:] == [
+        f"  agi-bridge {command} --config {init.config}" for command in ("check", "serve", "status")
+    ]
+
+
+def test_the_files_are_for_those_who_need_them(init: Init) -> None:
+    init("--yes")
+    assert mode(init.config) == 0o640
+    assert mode(init.folder / "main.key") == 0o600
+    assert mode(init.folder / "asterisk" / "agi-bridge.conf") == 0o644
+    assert names(init.folder) == ["agi-bridge.toml", "asterisk", "main.key"]
+    assert init.settings().lines["main"].secret() == KEY
+
+
+def test_the_key_is_shown_nowhere(init: Init) -> None:
+    _, out, err = init("--yes")
+    assert KEY not in out + err
+    assert KEY not in init.config.read_text()
+    (init.folder / "main.key").write_text("another-key\n")
+    _, out, err = init("--yes")
+    assert "main.key" in out
+    assert KEY not in out + err
+    assert "another-key" not in out + err
+
+
+def test_the_dialplan_knows_the_bridge_and_whom_to_ring_without_one(init: Init, port: str) -> None:
+    init("--yes")
+    text = (init.folder / "asterisk" / "agi-bridge.conf").read_text()
+    assert f"Set(AGI_BRIDGE_URL=agi://127.0.0.1:{port}/consent)" in text
+    assert "\n same => n,Set(AGI_BRIDGE_FALLBACK=PJSIP/100)\n" in text
+
+
+def test_a_place_in_the_dialplan_is_default_and_fallback(init: Init) -> None:
+    init("--yes", default="main, s, 3")
+    assert init.settings().lines["main"].default == DialplanDefault(
+        kind="dialplan", context="main", extension="s", priority=3
+    )
+    text = (init.folder / "asterisk" / "agi-bridge.conf").read_text()
+    assert "\n same => n,Set(AGI_BRIDGE_FALLBACK_GOTO=main,s,3)\n" in text
+
+
+def test_every_answer_is_in_the_configuration(init: Init) -> None:
+    status, _, err = init(
+        "--yes",
+        did=f"{DID}, 2000",
+        languages="es,en",
+        business_number="+14155550112",
+        dial_template="PJSIP/{number}@carrier",
+        brand='The "Best" Store',
+        line="shop",
+        policy_url="https://example.com/text",
+    )
+    assert (status, err) == (0, "")
+    line = init.settings().lines["shop"]
+    assert line.did == (DID, "2000")
+    assert line.languages == ("es", "en")
+    assert line.business_number == "+14155550112"
+    assert line.dial_template == "PJSIP/{number}@carrier"
+    assert line.brand == 'The "Best" Store'
+    assert line.policy_url == "https://example.com/text"
+    assert line.default == DialDefault(kind="dial", destination="PJSIP/100")
+
+
+def test_freepbx_gets_its_own_files_and_the_default_that_the_gui_chooses(init: Init) -> None:
+    status, out, _ = init("--yes", "--freepbx", without=["--default"])
+    assert status == 0
+    assert names(init.folder / "asterisk") == ["agi-bridge-freepbx.conf", "agi-bridge.conf"]
+    line = init.settings().lines["main"]
+    assert line.default == DialplanDefault(
+        kind="dialplan", context="agi-bridge-freepbx", extension="chosen"
+    )
+    assert (line.dial, line.number_format) == ("dialplan", "digits")
+    assert "agi-bridge-freepbx,s,1" in out
+    assert invoke("check", "--config", init.config)[0] == 0
+
+
+def test_a_pbx_elsewhere_connects_and_fetches_recordings_and_nobody_else_does(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "host", property(lambda _: "127.0.0.2"))
+    status, _, err = init("--yes", pbx="192.0.2.10")
+    assert (status, err) == (0, "")
+    settings = init.settings()
+    assert [str(network) for network in settings.agi.allow] == ["192.0.2.10/32"]
+    assert (settings.agi.host, settings.web.host) == ("127.0.0.2", "127.0.0.2")
+    assert settings.speech.delivery == "http"
+    assert settings.speech.url == f"http://127.0.0.2:{settings.web.port}"
+
+
+# Nothing is overwritten
+
+
+def test_a_second_run_finds_everything_as_it_is(init: Init) -> None:
+    init("--yes")
+    before = {path: path.stat().st_mtime_ns for path in init.folder.rglob("*")}
+    status, out, err = init("--yes")
+    assert (status, err) == (0, "")
+    assert out.count("as it is") == 3
+    assert {path: path.stat().st_mtime_ns for path in init.folder.rglob("*")} == before
+
+
+def test_a_running_bridge_and_an_earlier_key_are_no_new_answers(init: Init, port: str) -> None:
+    init("--yes")
+    with socket.create_server(("127.0.0.1", int(port))):  # the bridge
+        status, out, err = init("--yes", without=["--port", "--hook-key-file"])
+    assert (status, err) == (0, "")
+    assert out.count("as it is") == 3
+
+
+def test_a_file_that_is_there_is_shown_beside_what_would_be_written(init: Init) -> None:
+    init("--yes")
+    changed = init.config.read_text().replace("Example Store", "Other Store")
+    init.config.write_text(changed)
+    (init.folder / "asterisk" / "agi-bridge.conf").unlink()
+    status, out, err = init("--yes")
+    assert status == 1
+    assert '-brand = "Other Store"' in out
+    assert '+brand = "Example Store"' in out
+    assert "nothing was written" in err
+    assert init.config.read_text() == changed
+    assert names(init.folder / "asterisk") == []
+
+
+def test_a_file_that_comes_into_being_meanwhile_is_left_and_nothing_else_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [NewFile(tmp_path / name, name, 0o644) for name in ("a", "b", "c")]
+    link = os.link
+
+    def slow(source: Path, target: Path) -> None:
+        if target.name == "b":
+            target.write_text("another program's")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", slow)
+    with pytest.raises(FileExistsError):
+        write(made)
+    assert names(tmp_path) == ["b"]
+    assert (tmp_path / "b").read_text() == "another program's"
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    status, _, err = init("--yes", asterisk_dir=str(tmp_path / "taken"))
+    assert status == 1
+    assert "nothing was written" in err
+    assert not init.folder.exists()
+
+
+# Answers
+
+
+@pytest.mark.parametrize("flag", ["--did", "--brand", "--hook-key-file", "--default"])
+def test_what_only_a_person_knows_is_named(init: Init, flag: str) -> None:
+    status, _, err = init("--yes", without=[flag])
+    assert status == 2
+    assert err.startswith(f"agi-bridge: {flag}")
+    assert not init.folder.exists()
+
+
+def test_without_a_terminal_every_missing_flag_is_named(init: Init) -> None:
+    status, _, err = init(without=["--brand", "--port"])
+    assert status == 2
+    for flag in ("--brand", "--languages", "--business-number", "--dial-template", "--port"):
+        assert flag in err
+    assert "--did" not in err
+    assert "--yes" in err
+    assert not init.folder.exists()
+
+
+def test_without_a_terminal_all_flags_are_enough(init: Init) -> None:
+    status, _, err = init(languages="en", business_number=DID, dial_template="PJSIP/{number}@trunk")
+    assert (status, err) == (0, "")
+    assert init.config.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("did", "+1415555O111"),
+        ("did", ","),
+        ("brand", "*"),
+        ("brand", "a\tb"),
+        ("brand", "x" * 81),
+        ("languages", "xx"),
+        ("business_number", "4155550111"),
+        ("dial_template", "PJSIP/trunk"),
+        ("dial_template", "PJSIP/+{number}@trunk"),
+        ("default", "100"),
+        ("default", "PJSIP/100,30,t"),
+        ("default", "a,b,c,d"),
+        ("default", "main,s,first"),
+        ("port", "0"),
+        ("port", "70000"),
+        ("port", "none"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_names_its_flag_and_the_fix(
+    init: Init, flag: str, value: str
+) -> None:
+    status, _, err = init("--yes", **{flag: value})
+    assert status == 2
+    named, _, problem = err.strip().removeprefix("agi-bridge: ").partition(": ")
+    assert named == f"--{flag.replace('_', '-')}"
+    assert "; " in problem
+    assert not init.folder.exists()
+
+
+@pytest.mark.parametrize("text", ["two words", "", "\0"])
+def test_a_key_that_is_none_is_refused_and_not_shown(init: Init, key_file: Path, text: str) -> None:
+    key_file.write_text(text)
+    status, _, err = init("--yes")
+    assert status == 2
+    assert err.startswith("agi-bridge: --hook-key-file: ")
+    assert not text or text not in err
+
+
+@pytest.mark.parametrize(("flag", "value"), [("pbx", "pbx.example"), ("line", "my line")])
+def test_a_wrong_place_is_refused(init: Init, flag: str, value: str) -> None:
+    status, _, err = init("--yes", **{flag: value})
+    assert status == 2
+    assert err.startswith("agi-bridge: ")
+    assert not init.folder.exists()
+
+
+def test_where_another_program_has_the_port_the_next_one_is_proposed(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as freepbx:
+        taken = freepbx.getsockname()[1]
+        monkeypatch.setattr(questions, "FASTAGI_PORT", taken)
+        monkeypatch.setattr(questions, "_LAST_PORT", taken + 20)
+        assert init("--yes", without=["--port"])[0] == 0
+        assert taken < init.settings().agi.port <= taken + 20
+
+
+def test_a_port_that_another_program_has_is_refused(init: Init) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        status, _, err = init("--yes", port=str(other.getsockname()[1]))
+    assert status == 2
+    assert err.startswith("agi-bridge: --port: ")
+
+
+# At a terminal
+
+
+def test_a_wrong_answer_is_asked_again(init: Init, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init_run, "at_a_terminal", lambda: True)
+    monkeypatch.setattr(questions, "FASTAGI_PORT", int(init.flags["--port"]))
+    answers = ["banana", DID, "", "Example Store", "", "", "two words", KEY, "", "100", "PJSIP/100"]
+    typed = "".join(f"{answer}\n" for answer in [*answers, ""])
+    from typer.testing import CliRunner
+
+    from agi_bridge.cli.main import app
+
+    done = CliRunner().invoke(
+        app,
+        init.arguments(without=["--did", "--brand", "--hook-key-file", "--default", "--port"]),
+        input=typed,
+    )
+    assert done.exit_code == 0, done.output
+    for flag in ("--did: ", "--brand: ", "--hook-key-file: ", "--default: "):
+        assert f"\n  {flag}" in done.output
+    assert KEY not in done.output
+    line = init.settings().lines["main"]
+    assert (line.did, line.brand, line.secret()) == ((DID,), "Example Store", KEY)
+    assert line.business_number == DID  # proposed
+
+
+def own_terminal() -> None:
+    """Make standard input the terminal that Ctrl-C is typed at."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_ctrl_c_while_the_key_is_typed_leaves_no_file_and_a_terminal_that_echoes(
+    init: Init,
+) -> None:
+    master, slave = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "agi_bridge", *init.arguments(without=["--hook-key-file"])],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=own_terminal,  # noqa: PLW1509 - it makes one system call
+    )
+    shown = b""
+    try:
+        for wanted, typed in (
+            (b"Languages", b"\n"),
+            (b"as Instaply knows it", b"\n"),
+            (b"Key of the hook", b"half a ke"),
+        ):
+            while wanted not in shown or not shown.rstrip().endswith(b":"):
+                shown += os.read(master, 4096)
+            os.write(master, typed)
+        while termios.tcgetattr(slave)[3] & termios.ECHO:  # until it hides what is typed
+            pass
+        os.write(master, b"\x03")
+        assert process.wait(60) == 1
+        assert termios.tcgetattr(slave)[3] & termios.ECHO
+        assert not init.folder.exists()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
+
+
+def test_an_interrupt_waits_until_all_files_have_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def interrupted(source: Path, target: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write([NewFile(tmp_path / name, name, 0o644) for name in ("a", "b")])
+    assert names(tmp_path) == ["a", "b"]
