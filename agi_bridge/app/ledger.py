@@ -68,7 +68,8 @@ async def open_ledger(
     if not there and not create:
         place = settings.ledger.url or where
         raise LedgerUnavailable(
-            f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start"
+            f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start",
+            code="no_ledger",
         )
     keys, made = await asyncio.to_thread(
         load_keys,

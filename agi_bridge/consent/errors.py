@@ -1,23 +1,23 @@
-"""Errors of the record of consent.
+"""Errors of the record of consent, each with a stable `code`.
 
 ConsentError
-├── IllegalTransition    an event that may not follow the one before it: our fault, nothing stored
-├── Withheld             a consent that may not be taken: revoked, or a limit is reached
-├── ClockInDoubt         nothing speaks for this machine's clock: nothing is erased by it
+├── IllegalTransition    an event may not follow the one before it: our fault, nothing stored
+├── Withheld             a consent is not allowed: the number is revoked, or a limit is reached
+├── ClockInDoubt         nothing confirms this machine's clock, so nothing is erased
 ├── LedgerUnavailable    the database did not take the write: nothing of it is stored
 │   ├── KnownOutage      the log has an event for the outage: do not log each failed write
 │   │   ├── CircuitOpen  the last writes failed; the database was not asked
 │   │   └── LedgerLost   the database is not the one that was opened, or lacks stored events
 │   ├── LedgerClosed     the ledger was closed before the write reached it
 │   └── SchemaOutdated   the database's tables are not of this version
-├── KeyFault             the keys do not do; nothing is damaged, and the right keys mend it
-│   ├── KeyMissing       a key that is needed is not there
-│   ├── KeyUnreadable    a key is there, but cannot be read or is none
-│   └── KeyMismatch      a key is one, but not the one this database was written with
+├── KeyFault             these keys cannot open the ledger; its data is intact
+│   ├── KeyMissing       a required key is missing
+│   ├── KeyUnreadable    a key file cannot be read, or does not hold a valid key
+│   └── KeyMismatch      a valid key, but not the one this database was written with
 ├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
-├── BadCheckpoint        a text that is no checkpoint
-├── BadStamp             bytes that are not a time stamp, or a file without certificates
+├── BadCheckpoint        a text is not a checkpoint
+├── BadStamp             bytes are not a time stamp, or a file has no certificates
 └── WitnessFailed        an authority did not stamp a checkpoint
 
 Texts name consent ids, states, files and key ids, never a number or a key.
@@ -27,15 +27,31 @@ from __future__ import annotations
 
 
 class ConsentError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    Attributes:
+        code: a stable name of the error: that of its class, or of one of the class's causes.
+    """
+
+    code: str = "consent_error"
+
+    def __init__(self, text: str, *, code: str | None = None) -> None:
+        super().__init__(text)
+        if code is not None:
+            self.code = code
 
 
 class IllegalTransition(ConsentError):  # noqa: N818 - named after what happened, as pyst2's are
-    """An event that the table of states does not allow after the last one."""
+    """An event that the table of states does not allow after the last one.
+
+    Codes: `illegal_transition`, `not_waiting`.
+    """
+
+    code = "illegal_transition"
 
 
 class Withheld(ConsentError):  # noqa: N818 - the same
-    """The consent may not be taken, whatever the caller keyed; nothing is stored.
+    """The consent is not allowed, whatever the caller keyed; nothing is stored.
 
     `reason` is `suppressed` (the number was revoked for this brand), or the limit that is reached:
     `number_limit`, `caller_limit`, `unidentified_limit` (all callers of the line together who show
@@ -43,16 +59,24 @@ class Withheld(ConsentError):  # noqa: N818 - the same
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"withheld: {reason}")
+        super().__init__(f"withheld: {reason}", code=reason)
         self.reason = reason
 
 
 class ClockInDoubt(ConsentError):  # noqa: N818 - the same
     """Only this machine's clock says that data is old enough to erase; nothing was erased."""
 
+    code = "clock_unconfirmed"
+
 
 class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
-    """The database refused or failed the write; it was rolled back whole."""
+    """The database refused or failed the write; it was rolled back whole.
+
+    Codes: `database_failed` (the text has the database's words), `no_ledger`, `no_answer`,
+    `contended`, `log_in_use`, `log_gone`, `driver_missing`, `schema_unversioned`, `schema_newer`.
+    """
+
+    code = "database_failed"
 
 
 class KnownOutage(LedgerUnavailable):
@@ -61,57 +85,106 @@ class KnownOutage(LedgerUnavailable):
     Do not log it for each caller.
     """
 
+    code = "known_outage"
+
 
 class CircuitOpen(KnownOutage):
     """The last writes failed, and the database was not asked: the circuit breaker is open."""
+
+    code = "circuit_open"
 
 
 class LedgerLost(KnownOutage):
     """The database is not the one that was opened, or lacks events that were stored before.
 
     Nothing is stored until it is back, or the service was restarted.
+
+    Codes: `events_lost`, `file_replaced`, `file_truncated`.
     """
+
+    code = "events_lost"
 
 
 class LedgerClosed(LedgerUnavailable):
     """The ledger is closed."""
 
+    code = "ledger_closed"
+
 
 class SchemaOutdated(LedgerUnavailable):
-    """The database's tables are not of this version; the text names the command that helps."""
+    """The database's tables are not of this version; the text names the command that helps.
+
+    Codes: `schema_older`, `schema_newer`.
+    """
+
+    code = "schema_older"
 
 
 class KeyFault(ConsentError):  # noqa: N818 - the same
     """These keys cannot open the ledger. Its data is intact; supply the keys that wrote it."""
 
+    code = "key_fault"
+
 
 class KeyMissing(KeyFault):
-    """A key that is needed is not there; the text names its file, or its id, and the fix."""
+    """A required key is missing; the text names its file, or its id, and the fix.
+
+    Codes: `key_missing` (a file), `vault_key_missing` (one of those in it).
+    """
+
+    code = "key_missing"
 
 
 class KeyUnreadable(KeyFault):
-    """A key is there but cannot be read, or is no key; the text names the place and the fix."""
+    """A key cannot be read, or is not a valid key; the text names the place and the fix.
+
+    Codes: `key_unreadable`, `key_unwritable`, `key_invalid`.
+    """
+
+    code = "key_unreadable"
 
 
 class KeyMismatch(KeyFault):
     """A key is not the one that this database was written with."""
 
+    code = "key_mismatch"
+
 
 class NotOnRecord(ConsentError):  # noqa: N818 - the same
     """The ledger has no such consent, revocation or message."""
+
+    code = "not_on_record"
 
 
 class VaultDamaged(ConsentError):  # noqa: N818 - the same
     """Sealed personal data that the right key does not open: it was changed, or moved."""
 
+    code = "vault_damaged"
+
 
 class BadCheckpoint(ConsentError):  # noqa: N818 - the same
-    """A text that is no checkpoint."""
+    """A text is not a checkpoint.
+
+    Codes: `checkpoint_invalid`, `checkpoints_unreadable`.
+    """
+
+    code = "checkpoint_invalid"
 
 
 class BadStamp(ConsentError):  # noqa: N818 - the same
-    """Bytes that are not a time stamp (RFC 3161), or a file without certificates."""
+    """Bytes that are not a time stamp (RFC 3161), or a file without certificates.
+
+    Codes: `stamp_invalid`, `stamp_refused`, `stamp_too_long`, `unreadable`, `no_certificates`.
+    """
+
+    code = "stamp_invalid"
 
 
 class WitnessFailed(ConsentError):  # noqa: N818 - the same
-    """An authority did not stamp a checkpoint; the text names its host and why."""
+    """An authority did not stamp a checkpoint; the text names its host and why.
+
+    Codes: those of `BadStamp` for its answer, and `stamp_of_other`, `stamp_untrusted`,
+    `http_status`, `timeout`, `unreachable`.
+    """
+
+    code = "witness_failed"

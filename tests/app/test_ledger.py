@@ -12,6 +12,7 @@ from agi_bridge.app.ledger import checkpoint_publisher, load_keys, maintenance_s
 from agi_bridge.consent import KeyFault, LedgerUnavailable
 from agi_bridge.consent.signing import CommandSink, FileSink, SyslogSink
 from tests.support.call_env import settings
+from tests.support.error_codes import coded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ async def test_the_service_makes_keys_and_ledger_and_says_where_the_keys_are(
 
 
 async def test_a_command_begins_nothing(tmp_path: Path) -> None:
-    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+    with pytest.raises(LedgerUnavailable, check=coded("no_ledger")):
         await chain(configured(tmp_path / "state"))
     assert not (tmp_path / "state").exists()
 

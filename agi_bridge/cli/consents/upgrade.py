@@ -44,7 +44,7 @@ def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None
     async def work() -> Upgraded:
         where = settings.ledger_place
         if isinstance(where, Path) and not await asyncio.to_thread(where.exists):
-            raise LedgerUnavailable(f"{where}: no ledger is there")
+            raise LedgerUnavailable(f"{where}: no ledger is there", code="no_ledger")
         return Upgraded(*await asyncio.to_thread(upgrade_tables, where))
 
     answer(work(), as_json=as_json)

@@ -42,7 +42,9 @@ class Administration(Records):
                 return await self._worker.run(lambda t: revoke.revoke(t, self._writer, request))
             except revoke.RetryTransaction:
                 continue
-        raise LedgerUnavailable("the number is being agreed to all the time")
+        raise LedgerUnavailable(
+            "other transactions kept changing the number's consents; try again", code="contended"
+        )
 
     async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None

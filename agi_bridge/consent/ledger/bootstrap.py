@@ -61,17 +61,19 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
     version = schema.version(transaction.core)
     if version is None:
         if not make:
-            raise LedgerUnavailable(f"{name}: no ledger is there")
+            raise LedgerUnavailable(f"{name}: no ledger is there", code="no_ledger")
         schema.create(transaction.core)
     elif version < schema.VERSION:
         raise SchemaOutdated(
             f"{name}: its tables are of an older version ({version}, not {schema.VERSION}): "
-            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
+            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`",
+            code="schema_older",
         )
     elif version > schema.VERSION:
         raise SchemaOutdated(
             f"{name}: its tables are of a newer version ({version}, not {schema.VERSION}): "
-            "install the agi-bridge that made them, or a newer one"
+            "install the agi-bridge that made them, or a newer one",
+            code="schema_newer",
         )
 
 

@@ -323,4 +323,4 @@ class ChainWriter:
         if not self.is_lost:
             structlog.get_logger().error("ledger.events_lost", reason=problem)
         self.is_lost = True
-        raise LedgerLost(problem)
+        raise LedgerLost(problem, code="events_lost")

@@ -197,7 +197,9 @@ class Database:
                 if self.is_sqlite:
                     [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                     if busy:
-                        raise LedgerUnavailable(f"{self.name}: another process reads from its log")
+                        raise LedgerUnavailable(
+                            f"{self.name}: another process reads from its log", code="log_in_use"
+                        )
         except self._errors as error:
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
@@ -249,10 +251,14 @@ class Database:
         if self._truncated or self._is_truncated(self._file):
             self._truncated = True
             self._refuse_file(
-                "or its -wal was cut short while in use", "it was put back from a backup and"
+                "file_truncated",
+                "or its -wal was cut short while in use",
+                "it was put back from a backup and",
             )
         if not self._file.is_in_place():
-            self._refuse_file("was deleted, moved or replaced while in use", "it is back or")
+            self._refuse_file(
+                "file_replaced", "was deleted, moved or replaced while in use", "it is back or"
+            )
         if self._out_of_place:
             structlog.get_logger().warning("ledger.file_in_place", file=self.name)
             self._out_of_place = False
@@ -265,11 +271,12 @@ class Database:
             [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise LedgerUnavailable(
-                f"{self.name}: its log is gone ({error_text(error)})"
+                f"{self.name}: its log is gone ({error_text(error)})", code="log_gone"
             ) from error
         if busy:
             raise LedgerUnavailable(
-                f"{self.name}: its log is gone, and another process reads from the file; end that"
+                f"{self.name}: its log is gone, and another process reads from the file; end that",
+                code="log_gone",
             )
         self._log_out_of_place(
             "its -wal or -shm was deleted or replaced; what it held is in the file now"
@@ -315,7 +322,7 @@ class Database:
     def _log_out_of_place(self, reason: str) -> None:
         structlog.get_logger().error("ledger.log_out_of_place", file=self.name, reason=reason)
 
-    def _refuse_file(self, what: str, until: str) -> NoReturn:
+    def _refuse_file(self, code: str, what: str, until: str) -> NoReturn:
         problem = (
             f"{self.name}: {what}; nothing is stored and nothing sent until {until} the service "
             "was restarted"
@@ -323,7 +330,7 @@ class Database:
         if not self._out_of_place:
             structlog.get_logger().error("ledger.file_out_of_place", reason=problem)
         self._out_of_place = True
-        raise LedgerLost(problem)
+        raise LedgerLost(problem, code=code)
 
     def _drop(self) -> None:
         """Let the connection go, whatever state it is in; the next use makes a new one."""

@@ -55,7 +55,8 @@ def postgresql_driver() -> Any:  # noqa: ANN401 - a module
     except ImportError:
         raise LedgerUnavailable(
             "ledger.url: PostgreSQL needs the extra postgresql; install "
-            "requirements-postgresql.txt, or leave ledger.url empty for SQLite"
+            "requirements-postgresql.txt, or leave ledger.url empty for SQLite",
+            code="driver_missing",
         ) from None
     return psycopg
 

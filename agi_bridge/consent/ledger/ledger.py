@@ -234,7 +234,7 @@ class Ledger(Administration):
             await self._never_sent(consent_id)
 
     def _circuit_open(self) -> CircuitOpen:
-        return CircuitOpen(f"{self._database.name}: took nothing several times, not asked again")
+        return CircuitOpen(f"{self._database.name}: the last writes failed, so it was not asked")
 
     def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
         stored = zip(batches, outcomes, strict=True)

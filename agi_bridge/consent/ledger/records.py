@@ -212,7 +212,7 @@ class Records:
 
     def _prepare(self, *, read_only: bool, home: Path | None) -> None:
         if read_only and self._database.is_sqlite and not self._database.file_is_there():
-            raise LedgerUnavailable(f"{self._database.name}: no ledger is there")
+            raise LedgerUnavailable(f"{self._database.name}: no ledger is there", code="no_ledger")
         self._database.prepare()
         with self._database.transaction(reads=read_only) as transaction:
             bootstrap.prepare(transaction, self._database.name, make=not read_only)

@@ -112,7 +112,7 @@ def act(
             raise LookupError(f"{consent_id} is not in the ledger")
         types = {row.type for row in rows}
         if Act.RESOLVED in types or not types & {State.UNKNOWN, Act.REVOCATION, Act.MESSAGE}:
-            raise IllegalTransition(f"{consent_id} does not wait for anybody")
+            raise IllegalTransition(f"{consent_id} does not wait for a person", code="not_waiting")
     event = StoredEvent(Identifiers().next(), consent_id, type_, timestamp(), dict(body))
     writer.append(transaction, [event])
 

@@ -28,7 +28,7 @@ def upgrade_tables(where: Path | str) -> tuple[str, str]:
     database = Database(where)
     try:
         if database.is_sqlite and not database.file_is_there():
-            raise LedgerUnavailable(f"{database.name}: no ledger is there")
+            raise LedgerUnavailable(f"{database.name}: no ledger is there", code="no_ledger")
         with database.transaction() as transaction:
             before = _version(transaction, database)
             if before != schema.VERSION:
@@ -42,12 +42,16 @@ def _version(transaction: Transaction, database: Database) -> str:
     transaction.lock(["schema"])
     version = schema.version(transaction.core)
     if version is None:
-        raise LedgerUnavailable(f"{database.name}: no ledger is there")
+        raise LedgerUnavailable(f"{database.name}: no ledger is there", code="no_ledger")
     if version == schema.UNVERSIONED:
-        raise LedgerUnavailable(f"{database.name}: its tables have no version to upgrade from")
+        raise LedgerUnavailable(
+            f"{database.name}: its tables have no version to upgrade from",
+            code="schema_unversioned",
+        )
     if version > schema.VERSION:
         raise LedgerUnavailable(
-            f"{database.name}: its tables are of a newer version: install a newer agi-bridge"
+            f"{database.name}: its tables are of a newer version: install a newer agi-bridge",
+            code="schema_newer",
         )
     return version
 

@@ -89,7 +89,9 @@ class Worker:
 
     def no_answer(self) -> LedgerUnavailable:
         """What to raise when it took too long."""
-        return LedgerUnavailable(f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s")
+        return LedgerUnavailable(
+            f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s", code="no_answer"
+        )
 
     async def close(self) -> None:
         """Release database and thread; one that is stuck is broken off, or no process would end."""

@@ -85,7 +85,7 @@ class Checkpoint:
             raise BadCheckpoint(f"not an object of {', '.join(sorted(_FIELDS))}")
         wrong = next((name for name in sorted(_FIELDS) if not _fits(name, facts[name])), None)
         if wrong is not None:
-            raise BadCheckpoint(f"its {wrong} is none")
+            raise BadCheckpoint(f"its {wrong} is not valid")
         heads = tuple((id_, seq, hash_) for id_, seq, hash_ in facts.pop("heads"))
         return cls(**facts, heads=heads)
 
@@ -160,7 +160,9 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
                 elif text and "{" not in text:
                     raise BadCheckpoint(f"{path}, line {number}: not a line of JSON")
     except OSError as error:
-        raise BadCheckpoint(f"{path}: cannot be read ({error.strerror})") from error
+        raise BadCheckpoint(
+            f"{path}: cannot be read ({error.strerror})", code="checkpoints_unreadable"
+        ) from error
     return found
 
 

@@ -333,7 +333,8 @@ def _signing(text: str, place: str) -> Ed25519PrivateKey:
 
 def _no_key(place: str, wanted: str) -> KeyUnreadable:
     return KeyUnreadable(
-        f"{place}: does not hold {wanted}; put the right one back from its back-up"
+        f"{place}: does not hold {wanted}; put the right one back from its back-up",
+        code="key_invalid",
     )
 
 
@@ -345,5 +346,6 @@ def _unreadable(path: Path, error: OSError) -> KeyUnreadable:
 
 def _unwritable(path: Path, error: OSError) -> KeyUnreadable:
     return KeyUnreadable(
-        f"{path}: cannot be written ({error.strerror}); let the service's account write there"
+        f"{path}: cannot be written ({error.strerror}); let the service's account write there",
+        code="key_unwritable",
     )

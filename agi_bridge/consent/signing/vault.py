@@ -90,7 +90,8 @@ class Vault:
         if cipher is None:
             raise KeyMissing(
                 f"personal data is sealed under the vault key {header[1:].hex()}, which is not "
-                "available; add that key to those in vault.key"
+                "available; add that key to those in vault.key",
+                code="vault_key_missing",
             )
         try:
             plain = cipher.decrypt(

@@ -88,7 +88,7 @@ class Stamp:
     def _read(cls, der: bytes) -> Self:
         response = decode_timestamp_response(der)
         if response.status != _GRANTED:
-            raise BadStamp(f"is a refusal (status {response.status})")
+            raise BadStamp(f"is a refusal (status {response.status})", code="stamp_refused")
         info = response.tst_info
         if info.message_imprint.hash_algorithm != _SHA256:
             raise BadStamp("stamps another kind of hash than SHA-256")
@@ -165,12 +165,16 @@ class TimestampAuthority:
         try:
             stamp = Stamp.parse(self._ask(request))
         except BadStamp as error:
-            raise WitnessFailed(f"{self.name}: the answer {error}") from None
+            raise WitnessFailed(f"{self.name}: the answer {error}", code=error.code) from None
         nonce = decode_timestamp_response(stamp.der).tst_info.nonce
         if not stamp.covers(line) or nonce != request.nonce:
-            raise WitnessFailed(f"{self.name}: the answer is a stamp of something else")
+            raise WitnessFailed(
+                f"{self.name}: the answer is a stamp of something else", code="stamp_of_other"
+            )
         if self._roots and not stamp.is_trusted_by(self._roots):
-            raise WitnessFailed(f"{self.name}: the answer is not signed under timestamp_ca")
+            raise WitnessFailed(
+                f"{self.name}: the answer is not signed under timestamp_ca", code="stamp_untrusted"
+            )
         return stamp
 
     def _ask(self, request: TimeStampRequest) -> bytes:
@@ -182,12 +186,16 @@ class TimestampAuthority:
                 ) as response,
             ):
                 if response.status_code != httpx.codes.OK:
-                    raise WitnessFailed(f"{self.name}: HTTP status {response.status_code}")
+                    raise WitnessFailed(
+                        f"{self.name}: HTTP status {response.status_code}", code="http_status"
+                    )
                 return _body(response.iter_bytes())
         except httpx.TimeoutException:
-            raise WitnessFailed(f"{self.name}: not done in time") from None
+            raise WitnessFailed(f"{self.name}: not done in time", code="timeout") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise WitnessFailed(f"{self.name}: {type(error).__name__}") from None
+            raise WitnessFailed(
+                f"{self.name}: {type(error).__name__}", code="unreachable"
+            ) from None
 
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
@@ -199,9 +207,9 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise BadStamp(f"{path}: cannot be read ({error.strerror})") from None
+        raise BadStamp(f"{path}: cannot be read ({error.strerror})", code="unreadable") from None
     except ValueError:
-        raise BadStamp(f"{path}: holds no certificates in PEM") from None
+        raise BadStamp(f"{path}: holds no certificates in PEM", code="no_certificates") from None
 
 
 def _body(parts: Iterable[bytes]) -> bytes:
@@ -209,7 +217,7 @@ def _body(parts: Iterable[bytes]) -> bytes:
     for part in parts:
         body += part
         if len(body) > MAX_BYTES:
-            raise BadStamp(f"is longer than {MAX_BYTES // 1024} KiB")
+            raise BadStamp(f"is longer than {MAX_BYTES // 1024} KiB", code="stamp_too_long")
     return bytes(body)
 
 

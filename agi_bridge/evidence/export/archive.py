@@ -97,11 +97,11 @@ def lines(archive: Archive, name: str) -> Iterator[str]:
         while line := _readline(file, name):
             number += 1
             if len(line) > _MAX_LINE:
-                raise BadExport(f"{name}, line {number}: longer than 1 MiB")
+                raise BadExport(f"{name}, line {number}: longer than 1 MiB", code="too_long")
             try:
                 yield line.decode().removesuffix("\n")
             except UnicodeDecodeError:
-                raise BadExport(f"{name}, line {number}: not UTF-8") from None
+                raise BadExport(f"{name}, line {number}: not UTF-8", code="not_text") from None
 
 
 def content(archive: Archive, name: str) -> bytes:
@@ -114,9 +114,9 @@ def content(archive: Archive, name: str) -> bytes:
         try:
             read = file.read(_MAX_FILE + 1)
         except _DAMAGED:
-            raise BadExport(f"{name}: is damaged") from None
+            raise BadExport(f"{name}: is damaged", code="file_damaged") from None
     if len(read) > _MAX_FILE:
-        raise BadExport(f"{name}: longer than 64 MiB")
+        raise BadExport(f"{name}: longer than 64 MiB", code="too_long")
     return read
 
 
@@ -124,7 +124,7 @@ def _readline(file: IO[bytes], name: str) -> bytes:
     try:
         return file.readline(_MAX_LINE + 1)
     except _DAMAGED:
-        raise BadExport(f"{name}: is damaged") from None
+        raise BadExport(f"{name}: is damaged", code="file_damaged") from None
 
 
 def file_faults(archive: Archive) -> Iterator[Fault]:
@@ -166,7 +166,7 @@ def signer(archive: Archive) -> Ed25519PublicKey:
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise BadExport(f"{SIGNER}: not an Ed25519 public key in PEM")
+        raise BadExport(f"{SIGNER}: not an Ed25519 public key in PEM", code="signer_malformed")
     return key
 
 
@@ -238,7 +238,7 @@ def _sum(archive: Archive, name: str) -> str:
             while part := file.read(1 << 16):
                 digest.update(part)
         except _DAMAGED:
-            raise BadExport(f"{name}: is damaged") from None
+            raise BadExport(f"{name}: is damaged", code="file_damaged") from None
     return digest.hexdigest()
 
 
@@ -283,7 +283,7 @@ class _Folder:
     def _found(self, name: str) -> Path:
         path = self._path / name
         if path.is_symlink() or not path.is_file():
-            raise BadExport(f"{name}: is missing")
+            raise BadExport(f"{name}: is missing", code="file_missing")
         return path
 
     def __enter__(self) -> Self:
@@ -325,11 +325,11 @@ class _Zip:
         try:
             return self._file.open(self._member(name))
         except _DAMAGED:
-            raise BadExport(f"{name}: is damaged") from None
+            raise BadExport(f"{name}: is damaged", code="file_damaged") from None
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            raise BadExport(f"{name}: is missing")
+            raise BadExport(f"{name}: is missing", code="file_missing")
         return self._members[name]
 
     def __enter__(self) -> Self:

@@ -66,7 +66,9 @@ def read_starts(archive: Archive) -> list[Start]:
         if line.startswith("{"):
             start = _start(number, line)
             if start.ledger_id in found:
-                raise BadExport(f"{CHAIN}, line {number}: a second part of a chain")
+                raise BadExport(
+                    f"{CHAIN}, line {number}: a second part of a chain", code="chain_malformed"
+                )
             found[start.ledger_id] = start
     return list(found.values())
 
@@ -84,7 +86,10 @@ def read_chain(archive: Archive) -> Iterator[Entry]:
             ledger_id, seq = start.ledger_id, start.seq
             continue
         if not ledger_id:
-            raise BadExport(f"{CHAIN}, line {number}: an event before the start of any chain")
+            raise BadExport(
+                f"{CHAIN}, line {number}: an event before the start of any chain",
+                code="chain_malformed",
+            )
         seq += 1
         yield _entry(number, line, ledger_id, seq)
 
@@ -96,7 +101,9 @@ def _start(number: int, line: str) -> Start:
         ):
             return Start(ledger_id, seq, hash_)
         case _:
-            raise BadExport(f"{CHAIN}, line {number}: not the start of a chain")
+            raise BadExport(
+                f"{CHAIN}, line {number}: not the start of a chain", code="chain_malformed"
+            )
 
 
 def _entry(number: int, line: str, ledger_id: str, seq: int) -> Entry:
@@ -112,16 +119,18 @@ def _entry(number: int, line: str, ledger_id: str, seq: int) -> Entry:
             values = [body.get(name) for name in names]
             if f"[{text},{kept}]" == line and [*map(type, values)] == [str, int, str, str, str]:
                 if values[:2] != [ledger_id, seq]:
-                    raise BadExport(f"{CHAIN}, line {number}: an event of another place")
+                    raise BadExport(
+                        f"{CHAIN}, line {number}: an event of another place", code="chain_malformed"
+                    )
                 _, _, consent_id, type_, at = map(str, values)
                 return Row(ledger_id, seq, consent_id, type_, at, text, kept, "")
         case _:
             pass
-    raise BadExport(f"{CHAIN}, line {number}: not an event")
+    raise BadExport(f"{CHAIN}, line {number}: not an event", code="chain_malformed")
 
 
 def _json(number: int, line: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
-        raise BadExport(f"{CHAIN}, line {number}: not JSON") from None
+        raise BadExport(f"{CHAIN}, line {number}: not JSON", code="chain_malformed") from None

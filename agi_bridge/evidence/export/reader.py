@@ -58,7 +58,9 @@ class Manifest:
             } if version == FORMAT and (zones := Zones.parse(noted)) is not None:
                 return cls(pages, software, zones)
             case _:
-                raise BadExport(f"{MANIFEST}: not a manifest of format {FORMAT}")
+                raise BadExport(
+                    f"{MANIFEST}: not a manifest of format {FORMAT}", code="manifest_malformed"
+                )
 
 
 def manifest_text(*, pages: str, software: str, zones: Zones) -> str:
@@ -100,10 +102,12 @@ def read_opened(archive: Archive) -> Iterator[tuple[str, dict[str, str]]]:
         if not isinstance(values, dict) or not all(
             isinstance(each, str) for each in values.values()
         ):
-            raise BadExport(f"{OPENED}, line {number}: not an object of texts")
+            raise BadExport(
+                f"{OPENED}, line {number}: not an object of texts", code="values_malformed"
+            )
         record = values.pop("consent_id", None)
         if record is None:
-            raise BadExport(f"{OPENED}, line {number}: no consent_id")
+            raise BadExport(f"{OPENED}, line {number}: no consent_id", code="values_malformed")
         yield record, values
 
 

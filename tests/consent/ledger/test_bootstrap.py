@@ -13,6 +13,7 @@ from agi_bridge.consent.errors import KeyMismatch, KeyMissing, SchemaOutdated
 from agi_bridge.consent.ledger import Ledger, schema
 from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import confirmed
+from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
 
@@ -58,7 +59,7 @@ async def test_another_look_up_key_is_refused_and_named(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
     wrong = Keys(keys.vault, generate_keys().lookup, generate_keys().signing)
-    with pytest.raises(KeyMismatch, match=r"put the old lookup\.key back"):
+    with pytest.raises(KeyMismatch, check=coded("key_mismatch", "lookup.key")):
         await Ledger.open(where, wrong)
     assert len(await ledger.chains()) == 1
 
@@ -83,7 +84,7 @@ async def test_a_lost_vault_key_is_noticed_at_the_start(
     async with await Ledger.open(where, lost):
         pass  # nothing is sealed yet
     await ledger.append(confirmed().take())
-    with pytest.raises(KeyMissing, match=r"add that key to those in vault\.key"):
+    with pytest.raises(KeyMissing, check=coded("vault_key_missing")):
         await Ledger.open(where, lost)
 
 
@@ -101,7 +102,9 @@ async def test_tables_of_an_older_version_are_refused_with_the_command_that_help
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
     execute(where, "update alembic_version set version_num = '0000'")
-    with pytest.raises(SchemaOutdated, match=r"older version \(0000.*backup.*consents upgrade"):
+    with pytest.raises(
+        SchemaOutdated, check=coded("schema_older", "0000", "agi-bridge consents upgrade")
+    ):
         await Ledger.open(where, keys)
     assert len(await ledger.rows()) == 1
 
@@ -110,7 +113,7 @@ async def test_tables_of_a_newer_version_are_refused_with_what_helps(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
     execute(where, "update alembic_version set version_num = '9999'")
-    with pytest.raises(SchemaOutdated, match=rf"9999, not {schema.VERSION}.*or a newer one"):
+    with pytest.raises(SchemaOutdated, check=coded("schema_newer", "9999", schema.VERSION)):
         await Ledger.open(where, keys)
     assert len(await ledger.rows()) == 1
 
@@ -118,7 +121,7 @@ async def test_tables_of_a_newer_version_are_refused_with_what_helps(
 async def test_looking_at_an_empty_database_does_not_make_its_tables(
     emptied_url: str, keys: Keys
 ) -> None:
-    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+    with pytest.raises(LedgerUnavailable, check=coded("no_ledger")):
         await Ledger.open(emptied_url, keys, read_only=True)
     assert not await Ledger.exists(emptied_url)
 
@@ -146,6 +149,6 @@ async def test_a_ledger_that_is_only_looked_at_begins_no_chain(
 
 
 async def test_looking_at_a_file_that_is_not_there_does_not_make_it(file: Path, keys: Keys) -> None:
-    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+    with pytest.raises(LedgerUnavailable, check=coded("no_ledger")):
         await Ledger.open(file, keys, read_only=True)
     assert not file.exists()

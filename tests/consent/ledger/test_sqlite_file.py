@@ -15,6 +15,7 @@ from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.errors import LedgerLost
 from agi_bridge.consent.ledger import Ledger, engines
 from tests.support.consent_builders import confirmed, revocation, submitting
+from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ async def test_nothing_is_stored_in_a_file_that_is_not_at_its_path(
     before = sorted(file.parent.glob("*"))
     with capture_logs() as logs:
         for _ in range(3):
-            with pytest.raises(LedgerUnavailable, match=r"deleted, moved or replaced while in use"):
+            with pytest.raises(LedgerUnavailable, check=coded("file_replaced")):
                 await ledger.append(submitting().take())
         with pytest.raises(LedgerUnavailable):
             await ledger.revoke(revocation())
@@ -119,7 +120,7 @@ async def test_it_is_known_also_after_the_connection_was_lost(ledger: Ledger, fi
     """A file that takes the place, and even the inode, of another one is another one."""
     await ledger._worker.on_thread(ledger._database._drop)
     replace_by_an_empty_file(file)
-    with pytest.raises(LedgerUnavailable, match="deleted, moved or replaced"):
+    with pytest.raises(LedgerUnavailable, check=coded("file_replaced")):
         await ledger.append(confirmed().take())
     assert file.read_bytes() == b""
 
@@ -140,9 +141,9 @@ async def test_a_file_that_is_cut_short_takes_nothing_more(
     os.truncate(file, left)
     with capture_logs() as logs:
         for _ in range(3):
-            with pytest.raises(LedgerLost, match="cut short while in use"):
+            with pytest.raises(LedgerLost, check=coded("file_truncated")):
                 await ledger.append(confirmed().take())
-        with pytest.raises(LedgerLost, match="cut short while in use"):
+        with pytest.raises(LedgerLost, check=coded("file_truncated")):
             await ledger.revoke(revocation())
     assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]  # once
     assert file.stat().st_size == left
@@ -160,9 +161,9 @@ async def test_a_log_that_is_cut_short_takes_nothing_more(
         os.truncate(file, 0)
     with capture_logs() as logs:
         for _ in range(3):
-            with pytest.raises(LedgerLost, match="cut short while in use"):
+            with pytest.raises(LedgerLost, check=coded("file_truncated")):
                 await ledger.append(confirmed().take())
-        with pytest.raises(LedgerLost, match="cut short while in use"):
+        with pytest.raises(LedgerLost, check=coded("file_truncated")):
             await ledger.revoke(revocation())
     assert [entry["event"] for entry in logs] == ["ledger.file_out_of_place"]  # once
     assert log.stat().st_size == left
@@ -256,7 +257,7 @@ async def test_while_another_process_reads_a_log_that_is_gone_nothing_is_stored(
             reader.execute("select count(*) from event").fetchone()
             await ledger.append(confirmed().take())
             file.with_name(f"{file.name}-wal").unlink()
-            with pytest.raises(LedgerUnavailable, match="its log is gone"):
+            with pytest.raises(LedgerUnavailable, check=coded("log_gone")):
                 await ledger.append(confirmed().take())
         await ledger.append(confirmed().take())
         assert len(await ledger.events()) == 6
@@ -280,7 +281,7 @@ async def test_an_older_state_put_back_into_the_same_file_takes_nothing(
     before = await ledger.rows()
     for statement in ("drop trigger event_no_delete", "delete from event where seq > 1"):
         execute(file, statement)
-    with pytest.raises(LedgerUnavailable, match=r"lacks event \d+ that was stored before"):
+    with pytest.raises(LedgerUnavailable, check=coded("events_lost")):
         await ledger.append(confirmed().take())
     assert len(await ledger.rows()) == 1 < len(before)
 

@@ -20,6 +20,7 @@ from tests.support.consent_builders import (
     settle,
     submitting,
 )
+from tests.support.error_codes import coded
 from tests.support.external_db import execute, plan
 
 if TYPE_CHECKING:
@@ -205,7 +206,9 @@ async def test_a_consent_that_was_taken_up_is_not_sent_after_its_revocation(
     record = await ledger.load_for_retry(first.id)
     await ledger.revoke(revocation())
     record.submitting(SENDING, 2)
-    with pytest.raises(IllegalTransition, match="submitting may not follow revoked"):
+    with pytest.raises(
+        IllegalTransition, check=coded("illegal_transition", "submitting", "revoked")
+    ):
         await ledger.append(record.take())
 
 

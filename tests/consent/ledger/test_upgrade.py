@@ -19,6 +19,7 @@ from agi_bridge.consent.ledger import upgrade as upgrade_module
 from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.upgrade import MIGRATIONS, upgrade_tables
 from tests.support.consent_builders import confirmed
+from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ async def test_a_ledger_is_upgraded_to_a_later_revision_and_keeps_its_records(
         await ledger.append(confirmed().take())
         rows = await ledger.rows()
     add_revision(tmp_path, monkeypatch)
-    with pytest.raises(SchemaOutdated, match="run `agi-bridge consents upgrade`"):
+    with pytest.raises(SchemaOutdated, check=coded("schema_older")):
         await Ledger.open(where, keys)
     assert upgrade_tables(where) == ("0001", "0002")
     assert upgrade_tables(where) == ("0002", "0002")
@@ -126,22 +127,22 @@ async def test_an_upgrade_that_fails_leaves_the_ledger_unchanged(
 
 
 def test_a_database_without_a_ledger_is_not_touched(where: Path | str, tmp_path: Path) -> None:
-    with pytest.raises(LedgerUnavailable, match="no ledger is there"):
+    with pytest.raises(LedgerUnavailable, check=coded("no_ledger")):
         upgrade_tables(where)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("statement", "reason"),
+    ("statement", "code"),
     [
-        ("UPDATE alembic_version SET version_num = '9999'", "newer version"),
-        ("DROP TABLE alembic_version", "no version to upgrade from"),
+        ("UPDATE alembic_version SET version_num = '9999'", "schema_newer"),
+        ("DROP TABLE alembic_version", "schema_unversioned"),
     ],
 )
 async def test_tables_that_no_upgrade_starts_from_are_refused(
-    where: Path | str, keys: Keys, statement: str, reason: str
+    where: Path | str, keys: Keys, statement: str, code: str
 ) -> None:
     await (await Ledger.open(where, keys)).close()
     execute(where, statement)
-    with pytest.raises(LedgerUnavailable, match=reason):
+    with pytest.raises(LedgerUnavailable, check=coded(code)):
         upgrade_tables(where)

@@ -7,6 +7,7 @@ import pytest
 
 from agi_bridge.consent import BadStamp, WitnessFailed
 from agi_bridge.consent.signing import Stamp, TimestampAuthority, read_certificates
+from tests.support.error_codes import coded
 from tests.support.timestamp_authority import Authority, make_authority, serving
 
 if TYPE_CHECKING:
@@ -84,22 +85,22 @@ def test_each_byte_of_a_stamp_counts(authority: Authority) -> None:
 def test_an_answer_that_is_no_stamp_of_this_line_is_refused(authority: Authority) -> None:
     earlier = authority.client().stamp(LINE).der
     answers = {
-        "is not a time stamp": b"<html>",
-        "is longer than": bytes(100_000),
-        "a stamp of something else": earlier,  # the same line: the nonce tells
+        "stamp_invalid": b"<html>",
+        "stamp_too_long": bytes(100_000),
+        "stamp_of_other": earlier,  # the same line: the nonce tells
     }
-    for reason, answer in answers.items():
+    for code, answer in answers.items():
         authority.answer = lambda _, answer=answer: answer
-        with pytest.raises(WitnessFailed, match=reason):
+        with pytest.raises(WitnessFailed, check=coded(code)):
             authority.client().stamp(LINE)
 
 
 def test_a_refusal_and_an_error_are_told_apart_from_a_stamp(authority: Authority) -> None:
     authority.answer = lambda _: bytes.fromhex("3005300302010 2".replace(" ", ""))
-    with pytest.raises(WitnessFailed, match="refusal"):
+    with pytest.raises(WitnessFailed, check=coded("stamp_refused")):
         authority.client().stamp(LINE)
     authority.status = 500
-    with pytest.raises(WitnessFailed, match="HTTP status 500"):
+    with pytest.raises(WitnessFailed, check=coded("http_status", "500")):
         authority.client().stamp(LINE)
 
 
@@ -107,7 +108,7 @@ def test_a_stamp_of_another_authority_is_refused_where_a_root_is_set(
     authority: Authority, folder: Path
 ) -> None:
     authority.answer = Authority(folder / "other").reply
-    with pytest.raises(WitnessFailed, match="timestamp_ca"):
+    with pytest.raises(WitnessFailed, check=coded("stamp_untrusted")):
         authority.client().stamp(LINE)
     assert authority.client(trusted=False).stamp(LINE).covers(LINE)
 
@@ -122,6 +123,6 @@ def test_an_authority_that_is_not_there_is_named_without_its_url() -> None:
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
-    for name in ("empty.pem", "missing.pem"):
-        with pytest.raises(BadStamp, match=name):
+    for name, code in (("empty.pem", "no_certificates"), ("missing.pem", "unreadable")):
+        with pytest.raises(BadStamp, check=coded(code, name)):
             read_certificates(tmp_path / name)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.errors import BadPublicKey
 from agi_bridge.evidence.export.verify import trusted_chain
+from tests.support.error_codes import coded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,10 +45,10 @@ def test_a_file_may_be_pem_or_base64(tmp_path: Path, text: bytes) -> None:
 )
 def test_another_file_is_none(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "key").write_bytes(text)
-    with pytest.raises(BadPublicKey, match="does not hold an Ed25519 public key; name a file"):
+    with pytest.raises(BadPublicKey, check=coded("public_key_invalid")):
         trusted_chain(str(tmp_path / "key"))
 
 
 def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(BadPublicKey, match="cannot be read"):
+    with pytest.raises(BadPublicKey, check=coded("public_key_invalid")):
         trusted_chain(str(tmp_path / "key"))
