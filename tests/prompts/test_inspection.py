@@ -95,7 +95,7 @@ def test_the_languages_come_one_after_the_other(cli: PromptsCli) -> None:
     assert [(tag, len(prompts)) for tag, prompts in found.by_language()] == [("en", 17), ("fr", 17)]
 
 
-def test_a_good_recording_has_no_flaw(tmp_path: Path) -> None:
+def test_a_good_recording_has_no_issue(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "Goodbye."))
     assert found.issues == ()
     assert found.words == "Goodbye."

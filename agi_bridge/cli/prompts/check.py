@@ -40,7 +40,7 @@ class Checked:
     """The issues of each line, and the commands that fix them."""
 
     lines: tuple[LinePrompts, ...]
-    repairs: tuple[str, ...]
+    commands: tuple[str, ...]
     """Commands to run as they are."""
 
     @property
@@ -67,11 +67,11 @@ class Checked:
                     "line": each.line.name,
                     "prompts": len(each.prompts),
                     "problems": list(each.problems),
-                    "flaws": [issue for prompt in each.prompts for issue in _plain(prompt)],
+                    "issues": [issue for prompt in each.prompts for issue in _plain(prompt)],
                 }
                 for each in self.lines
             ],
-            "repairs": list(self.repairs),
+            "commands": list(self.commands),
         }
 
     def show(self, console: Console) -> None:
@@ -84,9 +84,9 @@ class Checked:
         rows = [row for each in self.lines for row in _rows(each)]
         if rows:
             console.print(table(_COLUMNS, rows))
-        if self.repairs:
+        if self.commands:
             console.print("\nTo fix them, run:")
-            for command in self.repairs:
+            for command in self.commands:
                 console.print(f"    {command}", soft_wrap=True)
         console.print(f"{'' if not rows else chr(10)}{self._sum(rows)}")
 
@@ -110,13 +110,15 @@ async def run(settings: Settings, line: str | None, *, config: Path | None = Non
     from agi_bridge.app.speech import inspect_lines
 
     lines = await asyncio.to_thread(inspect_lines, settings, chosen_lines(settings, line))
-    repairs = dict.fromkeys(
-        shlex.join(command) for each in lines for command in _repairs(settings, each, config)
+    commands = dict.fromkeys(
+        shlex.join(command)
+        for each in lines
+        for command in _fixing_commands(settings, each, config)
     )
-    return Checked(lines, tuple(repairs))
+    return Checked(lines, tuple(commands))
 
 
-def _repairs(
+def _fixing_commands(
     settings: Settings, line: LinePrompts, config: Path | None
 ) -> Iterator[tuple[str, ...]]:
     from agi_bridge.prompts import Remedy
@@ -173,8 +175,8 @@ def _plain(prompt: Prompt) -> Iterator[dict[str, object]]:
             "language": prompt.wanted.language,
             "source": None if prompt.found is None else prompt.found.source,
             "file": None if prompt.found is None else str(prompt.found.file),
-            "weight": str(issue.severity),
+            "severity": str(issue.severity),
             "code": issue.problem.code,
             "problem": issue.problem,
-            "repair": str(issue.remedy),
+            "remedy": str(issue.remedy),
         }

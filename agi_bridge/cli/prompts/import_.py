@@ -65,11 +65,11 @@ class Row:
     file: str
     result: Result
     seconds: float | None = None
-    remarks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     """Its problems and notes."""
-    mended: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
     """Problems that conversion fixed."""
-    mendable: bool = False
+    fixable: bool = False
     """Whether conversion would fix all its problems."""
 
 
@@ -97,9 +97,9 @@ class Imported:
                     "file": row.file,
                     "result": row.result,
                     "seconds": None if row.seconds is None else round(row.seconds, 3),
-                    "remarks": list(row.remarks),
-                    "mended": list(row.mended),
-                    "mendable": row.mendable,
+                    "problems": list(row.problems),
+                    "fixed": list(row.fixed),
+                    "fixable": row.fixable,
                 }
                 for row in self.rows
             ],
@@ -115,14 +115,14 @@ class Imported:
                 row.result,
                 row.file,
                 seconds(row.seconds),
-                "; ".join(row.remarks),
+                "; ".join(row.problems),
             )
             for row in self.rows
         )
         console.print(table(_COLUMNS, rows) if self.rows else "no LANGUAGE/NAME.wav found")
-        mendable = sum(row.mendable for row in self.rows)
-        if mendable:
-            console.print(f"{count(mendable, 'file')} would be taken with --convert")
+        fixable = sum(row.fixable for row in self.rows)
+        if fixable:
+            console.print(f"{count(fixable, 'file')} would be taken with --convert")
         for language, left in self.missing.items():
             console.print(f"no recording yet, {language}: {', '.join(left)}", soft_wrap=True)
         if any(row.result in _TAKEN for row in self.rows):
@@ -169,12 +169,12 @@ def _import(settings: Settings, folder: Path, line: str, *, to_convert: bool) ->
             reason = (
                 "is not a WAV file: export it as one" if each else "the line has no such prompt"
             )
-            rows.append(Row(_name(file), "ignored", remarks=(reason,)))
+            rows.append(Row(_name(file), "ignored", problems=(reason,)))
         elif each is None:
-            rows.append(Row(_name(file), "ignored", remarks=("the line has no such prompt",)))
+            rows.append(Row(_name(file), "ignored", problems=("the line has no such prompt",)))
         elif key in came:
             reason = f"is the same prompt as {_name(came[key])}: remove one of them"
-            rows.append(Row(_name(file), "refused", remarks=(reason,)))
+            rows.append(Row(_name(file), "refused", problems=(reason,)))
         else:
             came[key] = file
             target = _folder(into, each.language) / f"{each.name}.wav"
@@ -243,13 +243,13 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
 
     text, against = _words(file, prompt)
     against += map(conflict_problem, conflicting_files(target))
-    remarks = check_recording(file, text)
-    fix = required_fix(remarks)
+    issues = check_recording(file, text)
+    fix = required_fix(issues)
     most = RecordingFix.CONVERT if to_convert else RecordingFix.REWRITE
     if against or (fix is not None and fix > most):
-        problems = [*against, *(remark.problem for remark in remarks)]
-        mendable = not against and fix == RecordingFix.CONVERT
-        return Row(_name(file), "refused", remarks=tuple(problems), mendable=mendable)
+        problems = [*against, *(issue.problem for issue in issues)]
+        fixable = not against and fix == RecordingFix.CONVERT
+        return Row(_name(file), "refused", problems=tuple(problems), fixable=fixable)
     write_text(
         target.with_suffix(".txt"), text
     )  # first, because a sound without its text is refused
@@ -260,11 +260,11 @@ def _take(file: Path, target: Path, prompt: RequiredPrompt, *, wide: bool, to_co
     notes = []
     if prompt.is_disclosure and length > LONG_DISCLOSURE_SECONDS:
         notes.append(f"is longer than {LONG_DISCLOSURE_SECONDS:g} s: callers may hang up")
-    mended = tuple(remark.problem for remark in remarks)
+    fixed = tuple(issue.problem for issue in issues)
     result: Result = "taken"
     if fix is not None:
         result = "rewritten" if fix == RecordingFix.REWRITE else "converted"
-    return Row(_name(file), result, length, tuple(notes), mended)
+    return Row(_name(file), result, length, tuple(notes), fixed)
 
 
 def _words(file: Path, prompt: RequiredPrompt) -> tuple[str, list[str]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.prompts_commands import PromptsCli
 
 
-def run_repairs(cli: PromptsCli, commands: list[str]) -> None:
+def run_commands(cli: PromptsCli, commands: list[str]) -> None:
     """Give the commands that were advised, word for word."""
     for command in commands:
         program, room, *rest = shlex.split(command)
@@ -44,7 +44,7 @@ def test_the_packages_disclosure_is_no_more_than_a_note(cli: PromptsCli) -> None
     result = cli("check", "--json")
     assert result.status == 0
     (line,) = result.json["lines"]
-    assert [(issue["weight"], issue["prompt"]) for issue in line["flaws"]] == [
+    assert [(issue["severity"], issue["prompt"]) for issue in line["issues"]] == [
         ("note", "disclosure")
     ]
 
@@ -54,7 +54,7 @@ def test_stale_prompts_are_faults_and_the_advice_mends_them(rendered: PromptsCli
     result = rendered("check", "--json")
     assert result.status == 1
     assert result.json["ok"] is False
-    run_repairs(rendered, result.json["repairs"])
+    run_commands(rendered, result.json["commands"])
     assert rendered("check").status == 0
 
 
@@ -64,8 +64,8 @@ def test_a_silent_disclosure_is_a_fault_for_all_commands(cli: PromptsCli) -> Non
     file.write_bytes(header(32_000, 8000) + bytes(32_000))
     result = cli("check", "--json")
     assert result.status == 1
-    issues = [issue for issue in result.json["lines"][0]["flaws"] if issue["file"] == str(file)]
-    found = [(issue["weight"], issue["problem"].partition(",")[0]) for issue in issues]
+    issues = [issue for issue in result.json["lines"][0]["issues"] if issue["file"] == str(file)]
+    found = [(issue["severity"], issue["problem"].partition(",")[0]) for issue in issues]
     assert ("fault", "is silent") in found
     with pytest.raises(SettingsError, match=r"speech\.recordings: .*en/disclosure\.wav is silent"):
         Settings.load(cli.config, {"SHOP_KEY": KEY})
@@ -81,21 +81,21 @@ def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
 
 def test_digits_of_our_own_can_be_had_by_the_advice(rendered: PromptsCli) -> None:
     rendered.configure(languages=["en", "es"])
-    run_repairs(rendered, rendered("check", "--json").json["repairs"])
+    run_commands(rendered, rendered("check", "--json").json["commands"])
     result = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
     assert result.status == 1
-    issues = result.json["lines"][0]["flaws"]
+    issues = result.json["lines"][0]["issues"]
     assert {issue["language"] for issue in issues} == {"es"}
     assert len(issues) == 10
-    assert {issue["problem"] for issue in result.json["lines"][0]["flaws"]} == {"is missing"}
-    run_repairs(rendered, result.json["repairs"])
+    assert {issue["problem"] for issue in result.json["lines"][0]["issues"]} == {"is missing"}
+    run_commands(rendered, result.json["commands"])
     assert rendered("check").out == "54 prompts: no faults, no notes\n"
     assert rendered.settings.lines["shop"].digits == "own"
 
 
 def test_only_the_languages_that_need_it_are_rendered(rendered: PromptsCli) -> None:
     result = rendered.configure(languages=["en", "fr", "es"])("check", "--json")
-    languages = [shlex.split(command)[-1] for command in result.json["repairs"]]
+    languages = [shlex.split(command)[-1] for command in result.json["commands"]]
     assert languages == ["fr", "es"]
 
 
@@ -106,9 +106,9 @@ def test_recordings_that_conversion_puts_right_are_imported_where_they_are(
     tone(cli.recordings / "en" / "goodbye.wav", 0.6, height=0.03)
     result = cli("check", "--json")
     assert result.status == 0
-    commands = [each for each in result.json["repairs"] if " import " in each]
-    run_repairs(cli, commands)
-    issues = cli("check", "--json").json["lines"][0]["flaws"]
+    commands = [each for each in result.json["commands"] if " import " in each]
+    run_commands(cli, commands)
+    issues = cli("check", "--json").json["lines"][0]["issues"]
     assert [issue["prompt"] for issue in issues] == ["disclosure"]
 
 
@@ -117,7 +117,7 @@ def test_what_has_to_be_recorded_again_goes_to_the_studio(cli: PromptsCli) -> No
     result = cli("check", "--json")
     assert result.status == 1
     command = f"agi-bridge prompts export --line shop --config {cli.config} --out FOLDER"
-    assert result.json["repairs"][-1] == command
+    assert result.json["commands"][-1] == command
 
 
 def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
@@ -127,8 +127,8 @@ def test_a_recording_that_the_pbx_cannot_play_is_a_fault_that_the_advice_mends(
     tone(cli.recordings / "en" / "busy.wav", 1.6, rate=48000)
     result = cli("check", "--json")
     assert result.status == 1
-    commands = [each for each in result.json["repairs"] if " import " in each]
-    run_repairs(cli, commands)
+    commands = [each for each in result.json["commands"] if " import " in each]
+    run_commands(cli, commands)
     assert cli("check").status == 0
 
 
@@ -211,8 +211,8 @@ def test_the_same_folder_is_refused_or_taken_by_all(
         *(
             f"{'/'.join(issue['file'].split('/')[-2:])} {issue['problem']}"
             for line in checked["lines"]
-            for issue in line["flaws"]
-            if issue["weight"] == "fault"
+            for issue in line["issues"]
+            if issue["severity"] == "fault"
         ),
     ]
     assert checked["ok"] is not bool(expected)
@@ -232,7 +232,7 @@ def test_prompts_of_ones_own_are_put_right_by_the_advice(cli: PromptsCli) -> Non
     file = recording(place, "goodbye", "Goodbye.")
     misread(file)
     cli.configure(speech={"prompts": str(place)})
-    commands = [each for each in cli("check", "--json").json["repairs"] if " import " in each]
+    commands = [each for each in cli("check", "--json").json["commands"] if " import " in each]
     assert [shlex.split(each)[3] for each in commands] == [str(place)]
-    run_repairs(cli, commands)
+    run_commands(cli, commands)
     assert read_sound_info(file).samples

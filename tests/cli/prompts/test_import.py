@@ -50,9 +50,9 @@ def test_a_studios_recording_is_converted_and_callers_hear_it(
     assert heard.seconds == pytest.approx(3.1, abs=0.05)
 
 
-def test_converted_recordings_have_no_flaw_left(cli: PromptsCli, studio: Path) -> None:
+def test_converted_recordings_have_no_issue_left(cli: PromptsCli, studio: Path) -> None:
     cli("import", studio, "--line", "shop", "--convert")
-    issues = cli("check", "--json").json["lines"][0]["flaws"]
+    issues = cli("check", "--json").json["lines"][0]["issues"]
     assert [issue["prompt"] for issue in issues] == ["disclosure"]  # the package's
 
 
@@ -136,9 +136,9 @@ def test_a_recording_of_an_older_script_is_refused(cli: PromptsCli, studio: Path
     result = cli.configure(brand="Maple Books")("import", studio, "--line", "shop", "--json")
     (row,) = [row for row in result.json["files"] if row["file"] == "en/disclosure.wav"]
     assert row["result"] == "refused"
-    told_why = "disclosure.txt differs from the script's current text"
-    assert told_why in row["remarks"]
-    assert row["mendable"] is False
+    reason = "disclosure.txt differs from the script's current text"
+    assert reason in row["problems"]
+    assert row["fixable"] is False
 
 
 def test_a_recording_that_comes_without_its_text_speaks_the_scripts(
@@ -181,7 +181,7 @@ def test_a_disclosure_of_ones_own_brings_its_words(cli: PromptsCli) -> None:
     assert text == "Hello, it is the shop.\n"
 
 
-def test_recordings_are_mended_where_they_are_and_the_original_is_kept(
+def test_recordings_are_fixed_in_place_and_the_original_is_kept(
     cli: PromptsCli,
 ) -> None:
     file = recording(cli.recordings, "enter-number", ENTER)
@@ -194,7 +194,7 @@ def test_recordings_are_mended_where_they_are_and_the_original_is_kept(
     assert results(again) == {"en/enter-number.wav": "taken"}
 
 
-def test_what_the_service_refuses_can_be_mended_where_it_is(cli: PromptsCli) -> None:
+def test_what_the_service_refuses_can_be_fixed_in_place(cli: PromptsCli) -> None:
     file = tone(cli.recordings / "en" / "enter-number.wav", 3.0, rate=48000)
     assert cli("import", cli.recordings, "--line", "shop", "--convert").status == 0
     assert soundfile.info(str(file)).samplerate == RATE
