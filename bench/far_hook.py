@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from agi_bridge.hook import HookClient, Outcome, resolver
+from agi_bridge.hook import HookClient, Outcome, SubmissionRequest, resolver
 from tests.support.hook_servers import CERTIFICATE, Connection, http, server_tls, serving
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ async def _wait(client: HookClient) -> float:
     await asyncio.sleep(READ_BACK_SECONDS)
     began = time.perf_counter()
     result = await client.submit(
-        from_="+14155550123", to="+14155550111", key="bench", prepared=preparation
+        SubmissionRequest(
+            from_="+14155550123", to="+14155550111", key="bench", prepared=preparation
+        )
     )
     if result.outcome is not Outcome.ACCEPTED:
         raise RuntimeError(f"the hook's outcome is {result.reason}")

@@ -16,7 +16,7 @@ import structlog
 from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import GoToDefault, Plan, plan_call
 from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
-from agi_bridge.hook import Instructions, Outcome
+from agi_bridge.hook import Instructions, Outcome, SubmissionRequest
 from agi_bridge.observe import COUNTED_STATES
 from agi_bridge.speech import MissingPrompt
 
@@ -87,11 +87,13 @@ async def submit(
         prepared: the connection that was made ahead.
     """
     submission = await services.hook.submit(
-        from_=record.number,
-        to=line.business_number,
-        key=line.secret(),
-        gate=partial(_gate, services.ledger, record.id),
-        prepared=prepared,
+        SubmissionRequest(
+            from_=record.number,
+            to=line.business_number,
+            key=line.secret(),
+            gate=partial(_gate, services.ledger, record.id),
+            prepared=prepared,
+        )
     )
     kind = getattr(submission.answer, "kind", submission.reason)
     services.metrics.hook_answered(

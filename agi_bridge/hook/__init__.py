@@ -15,7 +15,7 @@ from agi_bridge.hook.answer import (
     read_answer,
 )
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
-from agi_bridge.hook.client import HookClient, Method, Outcome, Submission
+from agi_bridge.hook.client import HookClient, Method, Outcome, Submission, SubmissionRequest
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
 from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.transport import Gate
@@ -42,6 +42,7 @@ __all__ = [
     "Reject",
     "Say",
     "Submission",
+    "SubmissionRequest",
     "Unusable",
     "Verb",
     "read_answer",

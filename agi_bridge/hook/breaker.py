@@ -22,7 +22,7 @@ from agi_bridge.hook.preparation import Preparation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agi_bridge.hook.transport import Gate
+    from agi_bridge.hook.client import SubmissionRequest
 
 CIRCUIT_OPEN: Final = "circuit_open"
 """The reason of a submission that was held back."""
@@ -36,16 +36,7 @@ _HELD_BACK: Final = Submission(Outcome.NOT_SENT, None, None, CIRCUIT_OPEN, 0, 0.
 class Hook(Protocol):
     """What submits numbers: the client, or the breaker in front of it."""
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
+    async def submit(self, request: SubmissionRequest) -> Submission:
         """Hand one consented number to the hook; see `HookClient.submit`."""
         ...
 
@@ -94,16 +85,7 @@ class Breaker:
         """The hook's own; while the circuit is open, none is made ahead."""
         return Preparation(None) if self.open else self._hook.prepare()
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
+    async def submit(self, request: SubmissionRequest) -> Submission:
         """Submit, or end at once: `not_sent`, `circuit_open`, no attempt.
 
         Raises what the hook's own `submit` raises.
@@ -114,9 +96,7 @@ class Breaker:
         begun = self._openings
         self._trying = trial
         try:
-            submission = await self._hook.submit(
-                from_=from_, to=to, key=key, context=context, gate=gate, prepared=prepared
-            )
+            submission = await self._hook.submit(request)
         finally:
             if trial:
                 self._trying = False

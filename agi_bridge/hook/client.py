@@ -27,7 +27,7 @@ import json
 import logging
 import secrets
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -84,6 +84,29 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     NOT_SENT = "not_sent"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRequest:
+    """One consented number to submit. Its `repr` has neither number nor key.
+
+    Attributes:
+        from_: the customer's mobile, E.164.
+        to: the business number as the hook knows it, E.164.
+        key: the organisation's key.
+        context: consent or campaign context, instead of the client's own.
+        gate: asked in each attempt when the connection is there and nothing has been sent. The
+            word that it returns is the reason of a `not_sent` that is not tried again; None lets
+            the request go. If it fails, the reason is `gate_failed` or `gate_timeout`.
+        prepared: a connection made ahead, used if it is still open.
+    """
+
+    from_: str = field(repr=False)
+    to: str
+    key: str = field(repr=False)
+    context: str | None = None
+    gate: Gate | None = None
+    prepared: Preparation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,31 +226,12 @@ class HookClient:
             return Preparation(None)
         return self._transport.prepare(self._url, self._timeout["connect"], self._prepare_seconds)
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
+    async def submit(self, request: SubmissionRequest) -> Submission:
         """Hands one consented number to the hook. Never raises for what the network does.
 
         Cancelled, it closes its connection and leaves nothing behind but a name look-up in
         progress, which all submissions share and which ends with the client; whether the request
         had left is then unknown, so a caller that must know shields it.
-
-        Args:
-            from_: the customer's mobile, E.164.
-            to: the business number as the hook knows it, E.164.
-            key: the organisation's key.
-            context: consent or campaign context, instead of the client's own.
-            gate: asked in each attempt when the connection is there and nothing has been sent. The
-                word that it returns is the reason of a `not_sent` that is not tried again; None
-                lets the request go. If it fails, the reason is `gate_failed` or `gate_timeout`.
-            prepared: a connection made ahead, used if it is still open.
 
         Raises:
             HookClosedError: the client is not open.
@@ -235,21 +239,23 @@ class HookClient:
         transport = self._transport
         if transport is None:
             raise HookClosedError("not_open", "the hook's client is not open")
-        fields = {"key": key, "from": from_, "to": to}
-        if (sent := context if context is not None else self._context) is not None:
-            fields["context"] = sent
-        request = self._request(fields)
+        fields = {"key": request.key, "from": request.from_, "to": request.to}
+        context = self._context if request.context is None else request.context
+        if context is not None:
+            fields["context"] = context
+        message = self._request(fields)
         trace_id = secrets.token_hex(_TRACE_BYTES) if self._traceparent else None
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._total_seconds
-        _set_trace(request, trace_id)
-        result = await self._attempt(transport, request, deadline, Attempt(gate, prepared))
+        _set_trace(message, trace_id)
+        attempt = Attempt(request.gate, request.prepared)
+        result = await self._attempt(transport, message, deadline, attempt)
         attempts = 1
         again = result.outcome is Outcome.NOT_SENT and not result.held_back
         if again and deadline - loop.time() > _LEAST_SECONDS:
-            _set_trace(request, trace_id)
-            result = await self._attempt(transport, request, deadline, Attempt(gate))
+            _set_trace(message, trace_id)
+            result = await self._attempt(transport, message, deadline, Attempt(request.gate))
             attempts = 2
         return replace(result, attempts=attempts, seconds=loop.time() - started, trace_id=trace_id)
 

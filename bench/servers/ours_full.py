@@ -27,7 +27,7 @@ from agi_bridge.consent import (
 )
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
-from agi_bridge.hook import Dial, HookClient, Instructions
+from agi_bridge.hook import Dial, HookClient, Instructions, SubmissionRequest
 from agi_bridge.observe import CallLogEntry, configure_logging
 from bench.servers import flow
 
@@ -121,7 +121,7 @@ class Bridge:
         await self.ledger.append(record.take())
         line.step("hook")
         submission = await self.hook.submit(
-            from_=record.number, to=flow.BUSINESS_NUMBER, key=flow.HOOK_KEY
+            SubmissionRequest(from_=record.number, to=flow.BUSINESS_NUMBER, key=flow.HOOK_KEY)
         )
         line.step("answer")
         line.note(consent=record.id, hook=submission.outcome.value, hook_reason=submission.reason)

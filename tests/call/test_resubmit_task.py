@@ -14,7 +14,7 @@ from tests.support.resubmit_env import ResubmitEnv, unsent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agi_bridge.hook import Submission
+    from agi_bridge.hook import Submission, SubmissionRequest
 
 
 class Pauses:
@@ -56,9 +56,9 @@ async def test_work_that_arrives_during_a_round_is_handled_without_a_pause() -> 
     env.clock = 15.0
     submit = env.submit
 
-    async def and_news(**fields: Any) -> Submission:
+    async def and_news(request: SubmissionRequest) -> Submission:
         env.services.resubmission_due.set()
-        return await submit(**fields)
+        return await submit(request)
 
     env.submit = and_news  # type: ignore[method-assign]  # stands in for this test
     task = await running(env, pauses)
@@ -109,10 +109,10 @@ async def test_a_stop_lets_the_submission_under_way_end_and_begins_none() -> Non
     env.resubmission = env.new_resubmission(stopping=stopping)
     submit = env.submit
 
-    async def slow(**fields: Any) -> Submission:
+    async def slow(request: SubmissionRequest) -> Submission:
         reached.set()
         await go.wait()
-        return await submit(**fields)
+        return await submit(request)
 
     env.submit = slow  # type: ignore[method-assign]  # stands in for this test
     task = asyncio.create_task(env.resubmission.run())

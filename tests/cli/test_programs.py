@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.hook import HookClient
+from agi_bridge.hook import HookClient, SubmissionRequest
 from agi_bridge.speech import SHIPPED
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def test_fake_hook_prints_its_url_and_requests_without_the_key() -> None:
     async with running("fake-hook", "--port", "0", "--key", KEY) as fake_hook:
         url = (await fake_hook.says()).removeprefix("hook.url = ")
         async with HookClient(url) as client:
-            await client.submit(from_="+14155550101", to=DID, key=KEY)
+            await client.submit(SubmissionRequest(from_="+14155550101", to=DID, key=KEY))
         shown = await fake_hook.says()
         fake_hook.process.send_signal(signal.SIGINT)
         await fake_hook.ends()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import structlog.testing
@@ -15,11 +16,13 @@ from agi_bridge.hook import (
     Outcome,
     Preparation,
     Submission,
+    SubmissionRequest,
 )
 
 FAILURES = 3
 SECONDS = 30.0
 READY = Preparation(None)
+REQUEST = SubmissionRequest("+14155550123", "+14155550111", "key", "OPT_IN")
 
 
 class Clock:
@@ -44,19 +47,10 @@ class ScriptedHook:
     def prepare(self) -> Preparation:
         return READY
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
-        self.prepared.append(prepared)
-        assert (from_, to, key, context) == ("+14155550123", "+14155550111", "key", "OPT_IN")
-        self.gates.append(gate)
+    async def submit(self, request: SubmissionRequest) -> Submission:
+        self.prepared.append(request.prepared)
+        assert request == replace(REQUEST, gate=request.gate, prepared=request.prepared)
+        self.gates.append(request.gate)
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.pending.append(end)
         return Submission(
@@ -80,9 +74,7 @@ def breaker(clock: Clock, hook: ScriptedHook) -> Breaker:
 
 
 def submitted(breaker: Breaker) -> asyncio.Task[Submission]:
-    return asyncio.create_task(
-        breaker.submit(from_="+14155550123", to="+14155550111", key="key", context="OPT_IN")
-    )
+    return asyncio.create_task(breaker.submit(REQUEST))
 
 
 async def begun(breaker: Breaker, hook: ScriptedHook) -> asyncio.Task[Submission]:
@@ -239,14 +231,14 @@ async def test_misuse_of_the_hook_is_raised_and_not_counted(clock: Clock) -> Non
         def prepare(self) -> Preparation:
             raise HookClosedError("not_open", "closed")
 
-        async def submit(self, **_: object) -> Submission:
+        async def submit(self, _: SubmissionRequest) -> Submission:
             raise HookClosedError("not_open", "closed")
 
     breaker = Breaker(Closed(), failures=1, seconds=SECONDS, clock=clock)
     for _ in range(3):
         clock.now += SECONDS
         with pytest.raises(HookClosedError):
-            await breaker.submit(from_="", to="", key="")
+            await breaker.submit(REQUEST)
     assert not breaker.open
 
 
@@ -254,11 +246,7 @@ async def test_a_prepared_connection_reaches_the_hook_unless_the_circuit_is_open
     breaker: Breaker, hook: ScriptedHook
 ) -> None:
     assert breaker.prepare() is READY
-    submitting = asyncio.ensure_future(
-        breaker.submit(
-            from_="+14155550123", to="+14155550111", key="key", context="OPT_IN", prepared=READY
-        )
-    )
+    submitting = asyncio.ensure_future(breaker.submit(replace(REQUEST, prepared=READY)))
     await asyncio.sleep(0)
     hook.pending[0].set_result(Outcome.ACCEPTED)
     await submitting
@@ -273,11 +261,7 @@ async def test_the_gate_reaches_the_hook(breaker: Breaker, hook: ScriptedHook) -
     async def gate() -> str | None:
         return None
 
-    task = asyncio.create_task(
-        breaker.submit(
-            from_="+14155550123", to="+14155550111", key="key", context="OPT_IN", gate=gate
-        )
-    )
+    task = asyncio.create_task(breaker.submit(replace(REQUEST, gate=gate)))
     await asyncio.sleep(0)
     hook.pending[0].set_result(Outcome.ACCEPTED)
     await task

@@ -15,6 +15,7 @@ from agi_bridge.hook import (
     Method,
     Outcome,
     Submission,
+    SubmissionRequest,
 )
 from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import CERTIFICATE, Connection, answering, http, server_tls, serving
@@ -27,7 +28,7 @@ DIAL = http("200 OK", VendorResponse.dial(FORWARD).encode(), "Content-Type: appl
 
 
 async def submit(client: HookClient, context: str | None = None) -> Submission:
-    return await client.submit(from_=FROM, to=TO, key=KEY, context=context)
+    return await client.submit(SubmissionRequest(from_=FROM, to=TO, key=KEY, context=context))
 
 
 async def answered(response: bytes, max_bytes: int = 65_536) -> Submission:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.hook import HookClient, HookClosedError, Outcome, Submission
+from agi_bridge.hook import HookClient, HookClosedError, Outcome, Submission, SubmissionRequest
 from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import (
     CERTIFICATE,
@@ -29,7 +29,9 @@ DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient, prepared: Preparation | None) -> Submission:
-    return await client.submit(from_="+14151234560", to="+14151234567", key="k", prepared=prepared)
+    return await client.submit(
+        SubmissionRequest(from_="+14151234560", to="+14151234567", key="k", prepared=prepared)
+    )
 
 
 async def ready(preparation: Preparation) -> None:
@@ -179,7 +181,9 @@ async def test_a_gate_is_asked_on_a_prepared_connection_too() -> None:
         preparation = client.prepare()
         await ready(preparation)
         result = await client.submit(
-            from_="+14151234560", to="+1", key="k", gate=refuses, prepared=preparation
+            SubmissionRequest(
+                from_="+14151234560", to="+1", key="k", gate=refuses, prepared=preparation
+            )
         )
         await server.left.wait()
     assert (result.outcome, result.reason, requests) == (Outcome.NOT_SENT, "revoked", [])

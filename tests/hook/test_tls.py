@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from agi_bridge.hook import HookClient, Outcome, Submission
+from agi_bridge.hook import HookClient, Outcome, Submission, SubmissionRequest
 from agi_bridge.hook.testing import VendorResponse
 from tests.support.hook_servers import CERTIFICATE, Connection, http, server_tls, serving
 
@@ -15,7 +15,7 @@ DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient) -> Submission:
-    return await client.submit(from_="+14151234560", to="+14151234567", key="k")
+    return await client.submit(SubmissionRequest(from_="+14151234560", to="+14151234567", key="k"))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

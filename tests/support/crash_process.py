@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.agi.testing import CallEvent
     from agi_bridge.consent.signing import Keys
-    from agi_bridge.hook import Gate, HookClient, Preparation, Submission
+    from agi_bridge.hook import HookClient, Preparation, Submission, SubmissionRequest
     from agi_bridge.settings import Settings
     from agi_bridge.speech import Library
 
@@ -87,28 +87,13 @@ class PatchyHook:
         """Open a connection in advance."""
         return self._hook.prepare()
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
+    async def submit(self, request: SubmissionRequest) -> Submission:
         """Submit to the hook, or to the closed port."""
-        unreached = from_.endswith(UNREACHED) and from_ not in self._tried
-        self._tried.add(from_)
-        client = self._closed if unreached else self._hook
-        return await client.submit(
-            from_=from_,
-            to=to,
-            key=key,
-            context=context,
-            gate=gate,
-            prepared=None if unreached else prepared,
-        )
+        unreached = request.from_.endswith(UNREACHED) and request.from_ not in self._tried
+        self._tried.add(request.from_)
+        if unreached:
+            return await self._closed.submit(replace(request, prepared=None))
+        return await self._hook.submit(request)
 
 
 async def run_bridge(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agi_bridge.hook import Gate, HookClient, Submission
+from agi_bridge.hook import Gate, HookClient, Submission, SubmissionRequest
 from agi_bridge.hook.testing import VendorResponse
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
@@ -161,7 +161,9 @@ DIAL = http("200 OK", VendorResponse.dial("+14155550199").encode())
 
 
 async def submit(client: HookClient, gate: Gate | None = None) -> Submission:
-    return await client.submit(from_="+14151234560", to="+14151234567", key="k", gate=gate)
+    return await client.submit(
+        SubmissionRequest(from_="+14151234560", to="+14151234567", key="k", gate=gate)
+    )
 
 
 async def closes(_connection: Connection) -> None:

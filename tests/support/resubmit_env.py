@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agi_bridge.call import Services
 from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmitter
 from agi_bridge.consent import ConsentRecord, State, Unsent
-from agi_bridge.hook import Gate, Outcome, Preparation, Submission
+from agi_bridge.hook import Outcome, Preparation, Submission, SubmissionRequest
 from tests.support.call_env import DID, KEY, settings
 
 if TYPE_CHECKING:
@@ -112,20 +112,10 @@ class ResubmitEnv:
     def prepare(self) -> Preparation:
         raise AssertionError
 
-    async def submit(
-        self,
-        *,
-        from_: str,
-        to: str,
-        key: str,
-        context: str | None = None,
-        gate: Gate | None = None,
-        prepared: Preparation | None = None,
-    ) -> Submission:
-        assert prepared is None
-        assert (from_, to, key, context) == (self.number, DID, KEY, None)
-        assert gate is not None
-        assert await gate() is None
+    async def submit(self, request: SubmissionRequest) -> Submission:
+        assert request.gate is not None
+        assert request == SubmissionRequest(self.number, DID, KEY, gate=request.gate)
+        assert await request.gate() is None
         assert self.asked == [self._taken], "the ledger is asked before the first byte"
         self.asked.clear()
         assert self.events[-1][:2] == (self._taken, State.SUBMITTING), "stored before it is sent"

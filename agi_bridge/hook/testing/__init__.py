@@ -4,7 +4,7 @@
 records every request. It never sends a text message.
 
     async with FakeHook() as hook, HookClient(hook.url) as client:
-        await client.submit(from_="+14155550123", to="+14155550111", key="k")
+        await client.submit(SubmissionRequest(from_="+14155550123", to="+14155550111", key="k"))
         assert hook.requests[0].from_ == "+14155550123"
         hook.scenario = Scenario.ERROR  # from now on: 500
 """

@@ -6,7 +6,15 @@ import json
 import pytest
 import uvloop
 
-from agi_bridge.hook import Dial, HookClient, Instructions, Method, Outcome, Submission
+from agi_bridge.hook import (
+    Dial,
+    HookClient,
+    Instructions,
+    Method,
+    Outcome,
+    Submission,
+    SubmissionRequest,
+)
 from agi_bridge.hook.testing import (
     BY_NUMBER,
     PATH,
@@ -27,7 +35,9 @@ async def submit(
     """A submission by the bridge's own client."""
     to, key = fields.pop("to", TO), fields.pop("key", KEY)
     async with HookClient(fake_hook.url, method=method) as client:
-        return await client.submit(from_=from_, to=to, key=key, context=fields.get("context"))
+        return await client.submit(
+            SubmissionRequest(from_=from_, to=to, key=key, context=fields.get("context"))
+        )
 
 
 async def raw(fake_hook: FakeHook, request: bytes) -> bytes:
@@ -206,7 +216,7 @@ async def test_what_the_hook_would_not_know_is_refused(request_: bytes, status: 
 async def test_a_connection_can_be_kept() -> None:
     async with FakeHook() as fake_hook, HookClient(fake_hook.url, keepalive=True) as client:
         for _ in range(3):
-            result = await client.submit(from_=FROM, to=TO, key=KEY)
+            result = await client.submit(SubmissionRequest(from_=FROM, to=TO, key=KEY))
             assert result.outcome is Outcome.ACCEPTED
         assert len(fake_hook._calls) == 1
         assert (await fake_hook.received(3)).from_ == FROM
