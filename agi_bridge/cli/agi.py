@@ -6,7 +6,14 @@ from typing import NoReturn
 
 import typer
 
-from agi_bridge.cli.common import MISUSED, ConfigOption, load, report_start_errors, run
+from agi_bridge.cli.common import (
+    MISUSED,
+    ConfigOption,
+    load,
+    report_start_errors,
+    run,
+    spare_the_start,
+)
 
 
 def agi(config: ConfigOption = None) -> None:
@@ -16,6 +23,7 @@ def agi(config: ConfigOption = None) -> None:
     process for each call. Prefer FastAGI (serve) where you can: it is faster, and it also does the
     background work that this command does not: retries, checkpoints and timed erasure.
     """
+    spare_the_start()
     from agi_bridge.agi import AGIProtocolError
     from agi_bridge.agi.stdio import comes_from_asterisk
     from agi_bridge.app import lifecycle

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import signal
 import sys
@@ -121,6 +122,14 @@ def die_of_interrupts() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+
+
+def spare_the_start() -> None:
+    """Keep the garbage collector off while a service is imported and built, which makes no garbage.
+
+    It took an eighth of the start. `lifecycle` turns it on again before the first call.
+    """
+    gc.disable()
 
 
 def run(work: Coroutine[Any, Any, T], *, interrupted: int = FAILED) -> T:

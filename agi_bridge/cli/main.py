@@ -1,4 +1,4 @@
-"""The program `agi-bridge`: registers the commands, and turns misuse into one line of text.
+"""The program `agi-bridge`: names its commands, and turns misuse into one line of text.
 
 Each command is a module of this package, named as the command.
 """
@@ -6,25 +6,13 @@ Each command is a module of this package, named as the command.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from agi_bridge import __version__
-from agi_bridge.cli.agi import agi
-from agi_bridge.cli.check import check
+from agi_bridge.cli.commands import CommandGroup, Entry
 from agi_bridge.cli.common import FAILED, MISUSED, OK, checked_output, die_of_interrupts
-from agi_bridge.cli.consents import consents
-from agi_bridge.cli.demo import demo
-from agi_bridge.cli.fake_hook import fake_hook
-from agi_bridge.cli.health import health
-from agi_bridge.cli.init import init
-from agi_bridge.cli.prompts import prompts
-from agi_bridge.cli.reload import reload
-from agi_bridge.cli.serve import serve
-from agi_bridge.cli.softphone import softphone
-from agi_bridge.cli.status import status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +20,53 @@ if TYPE_CHECKING:
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 """The base class of click's usage errors; typer's copy of click has no public name for it."""
 
+_TABLE: Final = {
+    "init": Entry(
+        "agi_bridge.cli.init:init",
+        "Set up a first line: ask eight questions, write configuration, key and dialplan.",
+    ),
+    "serve": Entry("agi_bridge.cli.serve:serve", "Run the FastAGI server until it is stopped."),
+    "reload": Entry(
+        "agi_bridge.cli.reload:reload", "Have the running service reload its configuration."
+    ),
+    "status": Entry(
+        "agi_bridge.cli.status:status", "Show what the running service does, and its problems."
+    ),
+    "health": Entry("agi_bridge.cli.health:health", "Print `ready`, `degraded` or `not_ready`."),
+    "agi": Entry(
+        "agi_bridge.cli.agi:agi", "Serve one call on standard input and output: classic AGI."
+    ),
+    "check": Entry(
+        "agi_bridge.cli.check:check",
+        "Validate the configuration and test whether this machine can run it.",
+    ),
+    "softphone": Entry(
+        "agi_bridge.cli.softphone:softphone",
+        "Call a running bridge from this terminal, without a PBX.",
+    ),
+    "fake-hook": Entry(
+        "agi_bridge.cli.fake_hook:fake_hook",
+        "Answer hook requests in place of Instaply, and print each request.",
+    ),
+    "demo": Entry(
+        "agi_bridge.cli.demo:demo",
+        "Place one real call through a real Asterisk, then keep running so that you can call in.",
+    ),
+    "consents": Entry(
+        "agi_bridge.cli.consents:consents", "Consent records: list, prove, revoke, erase."
+    ),
+    "prompts": Entry(
+        "agi_bridge.cli.prompts:prompts",
+        "What callers hear: list it, render it with your brand, check it, record it in a studio.",
+    ),
+    "stand-in": Entry("agi_bridge.cli.fake_hook:fake_hook", hidden=True),  # the name before 1.0
+}
 
-class _Commands(TyperGroup):
+
+class _Commands(CommandGroup):
     """The commands, which report an invalid command line in one line instead of a box of five."""
+
+    table = _TABLE
 
     def main(
         self,
@@ -69,17 +101,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     help="A FastAGI server for Asterisk. A caller keys a mobile number and agrees to a text; the "
     "bridge stores the consent, calls the Instaply hook, and its answer directs the call.",
     epilog="Exit codes: 0 success; 1 the command ran and failed, or found faults; "
     "2 the command line or the configuration is invalid.",
 )
-for _command in (init, serve, reload, status, health, agi, check, softphone, fake_hook, demo):
-    app.command()(_command)
-app.command("stand-in", hidden=True)(fake_hook)  # the name before 1.0
-app.add_typer(consents, name="consents")
-app.add_typer(prompts, name="prompts")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - called by typer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from agi_bridge.cli.common import ConfigOption, load, report_start_errors, run
+from agi_bridge.cli.common import ConfigOption, load, report_start_errors, run, spare_the_start
 
 
 def serve(config: ConfigOption = None) -> None:
@@ -15,6 +15,7 @@ def serve(config: ConfigOption = None) -> None:
     callers who ring or talk to Asterisk; a second signal ends all at once. SIGHUP reloads the
     configuration. Writes only to the configured state_dir, and to ledger.checkpoints.file if set.
     """
+    spare_the_start()
     from agi_bridge.app import lifecycle
     from agi_bridge.observe import background_logging
     from agi_bridge.settings import Settings
