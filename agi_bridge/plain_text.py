@@ -90,6 +90,8 @@ def _decode_strict(content: bytes) -> str:
         raise NotText("is not UTF-8 text: save it as UTF-8") from None
     # UTF-16 without its mark is valid UTF-8, with a NUL beside every letter; U+FFFD is what an
     # editor put where it could not read.
-    if any((unicodedata.category(c) == "Cc" and c not in _LAYOUT) or c == "\ufffd" for c in text):
+    if any(
+        (unicodedata.category(c) == "Cc" and c not in _LAYOUT) or c == "\ufffd" for c in {*text}
+    ):
         raise NotText("holds characters that are not text: save it as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -12,7 +12,7 @@ import structlog
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
-from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable
+from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable, signing
 from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
 from agi_bridge.consent.signing import (
     CheckpointPublisher,
@@ -20,9 +20,7 @@ from agi_bridge.consent.signing import (
     FileSink,
     Keys,
     SyslogSink,
-    TimestampAuthority,
     backup_advice,
-    read_certificates,
     read_checkpoints,
     world_accessible_key_files,
 )
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent.signing import Sink
+    from agi_bridge.consent.signing import Sink, TimestampAuthority
     from agi_bridge.settings import Settings
 
 NEWEST_CHECKPOINTS: Final = 100
@@ -186,8 +184,8 @@ def timestamp_authority(settings: Settings) -> TimestampAuthority | None:
     given = settings.ledger.checkpoints
     if not given.timestamp_url:
         return None
-    roots = () if given.timestamp_ca is None else read_certificates(given.timestamp_ca)
-    return TimestampAuthority(given.timestamp_url, roots)
+    roots = () if given.timestamp_ca is None else signing.read_certificates(given.timestamp_ca)
+    return signing.TimestampAuthority(given.timestamp_url, roots)
 
 
 def maintenance_schedule(settings: Settings) -> MaintenanceSchedule:

@@ -192,6 +192,7 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 async def serve_stdio(settings: Settings) -> None:
@@ -205,4 +206,6 @@ async def serve_stdio(settings: Settings) -> None:
         await open_ledger(settings, create=True, owner=secrets.token_hex(16)) as ledger,
         build_services(settings, ledger) as services,
     ):
+        gc.freeze()
+        gc.enable()
         await stdio.run(CallHandler(services), applications=applications(settings))

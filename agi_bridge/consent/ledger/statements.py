@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from agi_bridge.consent.ledger.schema import (
     DISCLOSURE,
@@ -85,7 +85,9 @@ class Statements:
 
     @classmethod
     def for_postgresql(cls) -> Statements:
-        """For psycopg."""
+        """For psycopg. A ledger in SQLite does not load PostgreSQL's words."""
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - the reason stands above
+
         return cls._compiled(
             postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor untyped
             postgresql.insert(DISCLOSURE).on_conflict_do_nothing(),

@@ -3,6 +3,8 @@
 Knows no database: `consent.ledger` stores what is sealed and signed here.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from agi_bridge.consent.signing.checkpoint import Checkpoint, read_checkpoints, sign
 from agi_bridge.consent.signing.keys import (
     LOOKUP_KEY_FILE,
@@ -23,7 +25,9 @@ from agi_bridge.consent.signing.sinks import (
     SyslogSink,
 )
 from agi_bridge.consent.signing.vault import PersonKey, Vault
-from agi_bridge.consent.signing.witness import Stamp, TimestampAuthority, read_certificates
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.signing.witness import Stamp, TimestampAuthority, read_certificates
 
 __all__ = [
     "LOOKUP_KEY_FILE",
@@ -49,3 +53,12 @@ __all__ = [
     "sign",
     "world_accessible_key_files",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has
+    """Load time stamps when one is asked for: X.509 would be a thirtieth of each start."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from agi_bridge.consent.signing import witness  # noqa: PLC0415 - the reason stands above
+
+    return getattr(witness, name)
