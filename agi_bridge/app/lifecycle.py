@@ -83,6 +83,8 @@ async def _drain(service: Service, stop: Stop) -> None:
     drained = asyncio.create_task(service.drain())
     forced = asyncio.create_task(stop.forced.wait())
     await asyncio.wait({drained, forced}, return_when=asyncio.FIRST_COMPLETED)
+    if not drained.done():
+        await service.count_forced(service.calls)
     for task in (drained, forced):
         task.cancel()
     await asyncio.wait({drained, forced})

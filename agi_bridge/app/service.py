@@ -41,12 +41,13 @@ from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool
-from agi_bridge.status import HealthScript, ServiceState, headline
+from agi_bridge.status import ForcedCalls, HealthScript, ServiceState, headline
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from agi_bridge.app.control import Handler, Request
     from agi_bridge.app.descriptors import Shares
@@ -101,6 +102,7 @@ class Service:
         self._upkeep = upkeep
         self._status = status
         self._build = build
+        self._forced = False
         self.reloader = Reloader(
             load, lambda: current.services.settings, self._apply, self.state, self.metrics
         )
@@ -140,10 +142,22 @@ class Service:
         log.info("service.stopping", seconds=seconds, left_to_pbx=left)
         await pause(self.server.finished, seconds)
         forced = self.server.release_calls()
-        if forced:
-            log.warning("service.drain_forced", calls=forced)
-            self.metrics.drain_forced(forced)
+        await self.count_forced(forced)
         await pause(self.server.finished, settings.hook.total_seconds + LEDGER_SECONDS)
+
+    async def count_forced(self, calls: int) -> None:
+        """Count calls that a stop does not wait for, here and for the next process; only once."""
+        if self._forced or not calls:
+            return
+        self._forced = True
+        structlog.get_logger().warning("service.drain_forced", calls=calls)
+        self.metrics.drain_forced(calls)
+        state_dir = self.current.services.settings.state_dir
+        before = await asyncio.to_thread(forced_calls, state_dir)
+        try:
+            await asyncio.to_thread(before.more(calls, time.time()).write, state_dir)
+        except OSError as error:
+            structlog.get_logger().warning("service.drain_forced_not_kept", reason=error.strerror)
 
     async def _answer_reload(self, _request: Request) -> Mapping[str, Any]:
         if self.state.draining:
@@ -219,7 +233,11 @@ async def running(
                 applications=applications(settings),
                 on_refused=metrics.refusals.add,
             )
+            forced = await asyncio.to_thread(forced_calls, settings.state_dir)
+            unseen = forced.recent(time.time())
+            metrics.drain_forced(forced.total - unseen)
             status = build_status(ServiceState(), server, lambda: current.services)
+            metrics.drain_forced(unseen)  # after the status has begun to look: these are news
             service = Service(
                 server=server,
                 web=_web(
@@ -303,6 +321,16 @@ def limits(settings: Settings, share: Shares) -> Limits:
         call_seconds=settings.agi.max_call_seconds,
         max_pending=share.waiting,
     )
+
+
+def forced_calls(state_dir: Path) -> ForcedCalls:
+    """The calls that the stops before did not wait for. Blocks; never raises."""
+    try:
+        return ForcedCalls.read(state_dir)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not as it was written"
+        structlog.get_logger().warning("service.drain_forced_not_kept", reason=reason)
+        return ForcedCalls()
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -6,6 +6,7 @@ command, the HTTP listener, the dialplan and `[alerts] command` all show the sam
 
 from agi_bridge.status.agi_health import HealthScript
 from agi_bridge.status.alerts import Alerts
+from agi_bridge.status.forced_calls import ForcedCalls
 from agi_bridge.status.problems import KINDS, PAGE
 from agi_bridge.status.readiness import Level
 from agi_bridge.status.server import MAX_CONNECTIONS, StatusServer
@@ -20,6 +21,7 @@ __all__ = [
     "PAGE",
     "Alerts",
     "Facts",
+    "ForcedCalls",
     "HealthScript",
     "Level",
     "Probes",

@@ -19,6 +19,7 @@ from agi_bridge.app.background import Stop
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.call import resubmit
 from agi_bridge.settings import Settings
+from agi_bridge.status import ForcedCalls
 from tests.support.call_env import DID, KEY, settings, shipped_milliseconds, toml
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ async def test_a_second_signal_ends_the_calls(
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
     assert "AGI_BRIDGE_RESULT" not in (await caller).variables
+    assert (await written.line("service.drain_forced"))["calls"] == 1
+    assert ForcedCalls.read(settings(tmp_path).state_dir).total == 1
     async with await open_ledger(settings(tmp_path), create=True) as ledger:
         assert (await ledger.events())[-1].type.value == "submitting"
         assert await ledger.recover() == 1

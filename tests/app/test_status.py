@@ -103,3 +103,55 @@ async def test_a_listener_that_is_off_leaves_command_and_calls(
             document = await asyncio.to_thread(ask, tmp_path, "status")
     assert document["calls"]["since_start"] == 1
     assert [log for log in logs if log["event"].startswith("status.")] == []
+
+
+async def test_calls_that_a_stop_did_not_wait_for_are_seen_in_the_next_process(
+    tmp_path: Path, fake_hook: FakeHook
+) -> None:
+    fake_hook.scenario = "slow"
+    configured = settings(tmp_path, fake_hook.url)
+    async with service.running(configured) as running:
+        caller = asyncio.create_task(call(running, "4155550123,1"))
+        await fake_hook.received()
+        await running.count_forced(running.calls)
+        await running.count_forced(running.calls)  # a second signal counts nobody twice
+    fake_hook.hold.set()
+    await caller
+    for _ in range(2):  # a restart of that one is no new stop that did not wait
+        with capture_logs() as logs:
+            async with service.running(configured) as after, httpx.AsyncClient() as client:
+                client.base_url = httpx.URL(f"http://127.0.0.1:{await port_of_status(logs)}")
+                assert (await scrape(client))[("drain_forced_total",)] == 1
+                document = ask_status(after)
+                assert "DrainForced" in [each["kind"] for each in document["problems"]]
+
+
+async def test_a_damaged_count_of_forced_calls_is_logged_and_holds_up_nothing(
+    tmp_path: Path,
+) -> None:
+    configured = settings(tmp_path)
+    configured.state_dir.mkdir(exist_ok=True)
+    (configured.state_dir / "forced-calls.json").write_text("nonsense", encoding="ascii")
+    with capture_logs() as logs:
+        async with service.running(configured) as running:
+            await running.count_forced(2)
+    assert [log["reason"] for log in logs if log["event"] == "service.drain_forced_not_kept"] == [
+        "not as it was written",
+        "not as it was written",
+    ]
+    async with service.running(configured) as after:
+        assert after.metrics.forced_calls.total() == 2
+
+
+async def port_of_status(logs: list[Any]) -> int:
+    """The port of the status listener, once it listens."""
+    async with asyncio.timeout(30):
+        while not listening(logs):  # noqa: ASYNC110 - the log has no event
+            await asyncio.sleep(0.01)
+    return listening(logs)[0]
+
+
+def ask_status(running: Service) -> dict[str, Any]:
+    """The document as the control socket gives it."""
+    document: dict[str, Any] = running.control["status"](None)  # type: ignore[arg-type, assignment]  # it looks at no request
+    return document
