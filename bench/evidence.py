@@ -7,7 +7,7 @@
     python -m bench.evidence FOLDER verify-export
     python -m bench.evidence FOLDER check                      # the same with check.py
 
-Each step is a process of its own, so that its memory can be told, and prints one line of JSON: what
+Each step is a separate process, to measure its memory, and prints one line of JSON: what
 was done, seconds, the most memory that was resident, and the machine's load. One consent is five
 events, as a call stores them.
 """

@@ -44,7 +44,7 @@ ANSWER: Final = http("200 OK", b"<Response><Dial>+14155550199</Dial></Response>"
 
 
 def far_network() -> None:
-    """Enter a namespace of its own whose one device is far away.
+    """Enter a new namespace whose one device is far away.
 
     Raises:
         OSError: not root, or no TUN device.

@@ -170,7 +170,7 @@ static void serve(int listener)
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &wanted);
     while (!stopping) {
-        /* Not for ever: a signal may come between the test above and the wait. */
+        /* Not forever: a signal may come between the test above and the wait. */
         int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, 500);
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr == NULL) {

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure() -> None:
-    """Have every bridge that a test starts show its status on a port of its own."""
+    """Have every bridge that a test starts show its status on its own port."""
     os.environ["AGI_BRIDGE_STATUS__PORT"] = "0"
 
 

@@ -84,7 +84,7 @@ def wheel(name: str, version: str, files: Mapping[str, bytes], needs: list[str])
 def of_today(name: str, version: str) -> bytes:
     """What is installed here as a wheel: small, or whole if the project is built with it."""
     about = importlib.metadata.distribution(name)
-    assert about.version == version, "make .venv anew: the list has changed"
+    assert about.version == version, "make .venv again: the list has changed"
     files = {}
     if name in BUILD:
         files = {

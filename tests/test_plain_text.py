@@ -34,7 +34,7 @@ def test_what_does_not_is_refused(encoding: str) -> None:
         decode("Répondez ARRÊT.".encode(encoding))
 
 
-def test_utf_16_without_its_mark_is_no_text_of_letters_and_nuls() -> None:
+def test_utf_16_without_its_mark_is_not_a_text_of_letters_and_nuls() -> None:
     with pytest.raises(NotText, match="holds characters that are not text"):
         decode("We are closed.".encode("utf-16-le"))
 

@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
     """The server's side of one AGI session.
 
     A hangup arrives in one of three ways: the HANGUP line, reply 511 (with ``AGISIGHUP=no`` there
-    is no line), or the end of the stream. The first one notifies `hangup`, once.
+    is not a line), or the end of the stream. The first one notifies `hangup`, once.
     """
 
     __slots__ = (

@@ -25,7 +25,7 @@ SHORTEST: Final = 24
 is ready, and may not be a sentence at all: "Dr.", "a.m."."""
 
 FIRST_LONGEST: Final = 120
-"""Characters: a longer first passage is divided at a comma or the like. The caller waits for it;
+"""Characters: a longer first passage is divided at a comma or similar. The caller waits for it;
 Piper takes 0.2 s to render this many."""
 
 AHEAD: Final = 2

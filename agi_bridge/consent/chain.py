@@ -100,7 +100,7 @@ class Row:
         """The body, read. ValueError if it is no JSON object."""
         facts = json.loads(self.body)
         if not isinstance(facts, dict):
-            raise ValueError("the body is no object")  # noqa: TRY004 - json's own is a ValueError
+            raise ValueError("the body is not an object")  # noqa: TRY004 - json's own is a ValueError
         return facts
 
 

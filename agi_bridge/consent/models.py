@@ -141,7 +141,7 @@ class SendingFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementRules:
-    """How many agreements are taken; 0 is no limit.
+    """How many agreements are taken; 0 means no limit.
 
     Anyone can key a stranger's number: so many for one number on one line in 24 hours, from one
     caller ID in 24 hours, from all callers of a line together who show none in 24 hours, on one
@@ -163,7 +163,7 @@ class AgreementRules:
     own_number_share: int = 90
 
     def hourly(self, share: int) -> int:
-        """How many of the line's agreements in an hour a share comes to; 0 is no limit."""
+        """How many of the line's agreements in an hour a share comes to; 0 means no limit."""
         return max(1, self.line_per_hour * share // 100) if self.line_per_hour else 0
 
 
@@ -201,7 +201,7 @@ class PersonalData:
         brand: the brand that the number belongs to.
         seller: the legal name behind the brand.
         purpose: `info` or `marketing`, if there was a call.
-        rules: the limits to keep to; what is no agreement has none.
+        rules: the limits to keep to; what is not an agreement has none.
         may_lift: whether the caller ID is trusted enough to lift a revocation.
         relies_on: the consent that a returning caller relies on.
         max_age_days: how old that may be; 0 is any age.

@@ -55,7 +55,7 @@ Method = Literal["GET", "POST"]
 
 # Less is no time for a second attempt; and a loop's timer may ring a millisecond early (uvloop).
 _LEAST_SECONDS: Final = 0.01
-# What names a coding (IANA, "HTTP Content Coding Registry"). Anything else is no coding.
+# What names a coding (IANA, "HTTP Content Coding Registry"). Anything else is not a coding.
 _CODINGS: Final = frozenset(
     {
         *("aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip"),

@@ -251,7 +251,7 @@ def _status(head: bytearray) -> int | None:
 def _mended(head: bytes) -> bytes:
     """The head as the standard has it, where that can be told without guessing.
 
-    Bare line feeds and blanks before a colon go, folded lines are joined, what is no header is
+    Bare line feeds and blanks before a colon go, folded lines are joined, what is not a header is
     left out (RFC 9112, 2.2, 5.1 and 5.2). A length that is given twice with the same value is one
     length (RFC 9110, 8.6); beside chunks it does not count (RFC 9112, 6.3).
 

@@ -74,7 +74,7 @@ class Attempt:
 
 
 class HookTransport(httpx.AsyncBaseTransport):
-    """Sends each request once, over a connection of its own or, if `keepalive`, a kept one.
+    """Sends each request once, over its own connection or, if `keepalive`, a kept one.
 
     Of the request's extension `timeout` it heeds `connect`: seconds for look-up, connect and
     handshake together. All other time belongs to the caller, who cancels.

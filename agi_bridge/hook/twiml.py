@@ -23,7 +23,7 @@ MAX_SILENCE: Final = 60
 MAX_NUMBERS: Final = 10
 """Numbers that one `Dial` rings together: TwiML's own limit."""
 MAX_NUMBER_TEXT: Final = 64
-"""A longer text is no telephone number. It is skipped, not cut: a cut number is another number."""
+"""A longer text is not a telephone number. It is skipped: if cut, it would be another number."""
 
 _MAX_SKIPPED: Final = 20
 _INTEGER: Final = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")

@@ -196,7 +196,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Serve a request whose body may still be to come."""
-        if self.parser.get_method() == b"CONNECT":  # a tunnel, which is no offer to be declined
+        if self.parser.get_method() == b"CONNECT":  # a tunnel, which is not an offer to be declined
             raise _TunnelRequest
         if self.parser.should_upgrade():
             self._upgrade = True

@@ -50,7 +50,7 @@ _ALIKE: Final = {
 }
 
 # Punctuation that people write in a number. The parser would drop or translate letters, `&`, `,`,
-# `@` and the like, so they are refused before.
+# `@` and similar, so they are refused before.
 _FORMATTING: Final = str.maketrans("", "", " ().-/")
 _PLAIN: Final = re.compile(r"\+?[0-9]{2,}")
 

@@ -56,7 +56,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
     if not stat.S_ISREG(path.stat().st_mode):  # reading from a FIFO would never end
         raise ValueError("is not a file")
     lines = decode(path.read_bytes(), "legacy").splitlines(keepends=True)
-    # Excel says so in a line of its own which separator follows.
+    # Excel names the separator in an extra first line.
     skipped = 1 if lines and _SEPARATOR.fullmatch(lines[0].strip()) else 0
     names, delimiter = _header(lines[skipped] if len(lines) > skipped else "")
     found: dict[str, tuple[str, ...]] = {}
@@ -67,7 +67,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
         if not customer:
             faults.append(f"line {line}: {ID} is empty")
         elif number is None:
-            faults.append(f"line {line}: {NUMBER} is no telephone number")
+            faults.append(f"line {line}: {NUMBER} is not a telephone number")
         elif number not in found.get(customer, ()):
             found[customer] = (*found.get(customer, ()), number)
     return CustomerFile(found, tuple(faults))

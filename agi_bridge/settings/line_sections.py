@@ -31,7 +31,7 @@ class ConsentSettings(Section):
     """Wait between digits: a pause this long ends the entry."""
 
     entry_seconds: Annotated[Seconds, Field(gt=0, le=300)] = 45.0
-    """Longest whole entry: a caller who keys for ever holds a channel."""
+    """Longest whole entry: a caller who keys forever holds a channel."""
 
     confirm_seconds: Annotated[Seconds, Field(gt=0, le=120)] = 8.0
     """Wait for 1, 2 or star after the read-back."""
@@ -85,8 +85,8 @@ class ConsentSettings(Section):
 class LimitSettings(Section):
     """`[lines.NAME.limits]`: anyone can key a stranger's number, so each is texted only so often.
 
-    Over a limit the call goes to its default destination without a text; 0 is no limit. The shares
-    are percentages of `line_per_hour`: none of these kinds of callers can use it up alone.
+    Over a limit the call goes to its default destination without a text; 0 means no limit. The
+    shares are percentages of `line_per_hour`: none of these kinds of callers can use it up alone.
     """
 
     number_per_day: Annotated[Count, Field(ge=0, le=1_000_000)] = 3

@@ -38,7 +38,7 @@ _PLACES_FIX: Final = 'write {env = "NAME"}, {file = "/path"} or {credential = "N
 def _credential(value: str) -> str:
     if not _CREDENTIAL.fullmatch(value):
         raise invalid(
-            "is no name of a credential",
+            "is not the name of a credential",
             "write the name that LoadCredential= gives it, of letters, digits, dots and dashes",
             "name",
         )

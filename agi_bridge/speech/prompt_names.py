@@ -148,7 +148,7 @@ def menu_key(text: str) -> str | None:
 
 
 def _break(sentence: str) -> int:
-    """Return where to divide a long sentence: after the last comma or the like, or space."""
+    """Return where to divide a long sentence: after the last comma or similar, or space."""
     for mark in _BREAKS:
         place = sentence.rfind(mark, MAX_SENTENCE // 2, MAX_SENTENCE)
         if place > 0:

@@ -1,7 +1,7 @@
 """`AGI(agi://host/health)`: the dialplan asks whether the bridge is well.
 
 It sets the channel variable `AGI_BRIDGE_HEALTH` to `ready`, `degraded` or `not_ready`. If it is not
-set, no bridge answered. It is no call: nothing is played, counted or logged.
+set, no bridge answered. It is not a call: nothing is played, counted or logged.
 """
 
 from __future__ import annotations

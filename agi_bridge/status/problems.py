@@ -95,7 +95,7 @@ _KINDS: Final = (
     Kind(
         "CheckpointLate", TICKET,
         "Nobody. What was stored since the last checkpoint is not proved yet.",
-        "See checkpoint.not_sent in the log and mend the destination that it names.",
+        "See checkpoint.not_sent in the log and fix the destination that it names.",
     ),
     Kind(
         "ClockUnsynchronised", TICKET,

@@ -41,7 +41,7 @@ async def main() -> None:
 
 
 def submitter(transport: HookTransport, hook: str | None) -> Submit:
-    """How a call asks for the number to dial: one POST on a connection of its own."""
+    """How a call asks for the number to dial: one POST on its own connection."""
 
     async def submit(digits: str) -> str:
         if hook is None:

@@ -64,7 +64,7 @@ def play(agi: asterisk.agi.AGI, hook: str | None) -> None:
 
 
 def submit(hook: str, digits: str) -> str:
-    """One POST on a connection of its own, with the standard library's client."""
+    """One POST on its own connection, with the standard library's client."""
     url = urlsplit(hook)
     connection = http.client.HTTPConnection(url.hostname or "127.0.0.1", url.port, timeout=8)
     try:

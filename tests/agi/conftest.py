@@ -1,4 +1,4 @@
-"""How Hypothesis runs here: a slow machine is no failure."""
+"""How Hypothesis runs here: a slow machine is not a failure."""
 
 from hypothesis import settings
 

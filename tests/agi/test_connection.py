@@ -251,7 +251,7 @@ async def test_a_command_that_is_not_answered_in_time_closes_the_connection() ->
         await session.channel.noop()
 
 
-async def test_after_a_hangup_the_outstanding_reply_is_waited_for_but_not_for_ever() -> None:
+async def test_after_a_hangup_the_outstanding_reply_is_waited_for_but_not_forever() -> None:
     session = FakeSession(Limits(hangup_seconds=0.05))
     task = asyncio.create_task(session.channel.exec("Dial", "PJSIP/1", "30", "S(7200)"))
     await settle()

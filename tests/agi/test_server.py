@@ -190,7 +190,7 @@ async def test_what_failed_in_a_group_of_tasks_is_named_with_its_own_place() -> 
     assert "4155550123" not in str(logs)
 
 
-async def test_a_hangup_that_nobody_caught_is_no_error() -> None:
+async def test_a_hangup_that_nobody_caught_is_not_an_error() -> None:
     async def handler(channel: Channel) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(channel.stream_file("x"))

@@ -59,7 +59,7 @@ def test_beyond_loopback_a_list_of_networks_is_asked_for() -> None:
     Server(quick, host="::1")
 
 
-def test_what_is_no_network_is_refused() -> None:
+def test_what_is_not_a_network_is_refused() -> None:
     with pytest.raises(ValueError, match="does not appear"):
         Server(quick, allow=["pbx"])
 

@@ -81,7 +81,7 @@ async def test_the_end_of_input_is_a_hangup() -> None:
         assert await heard(process) == b"ANSWER\n"
         assert process.stdin is not None
         process.stdin.close()
-        assert await process.wait() == 0  # the variable could not be set: a hangup is no error
+        assert await process.wait() == 0  # the variable could not be set: a hangup is not an error
 
 
 async def test_a_handlers_error_is_told_by_the_result_and_on_standard_error() -> None:
@@ -152,7 +152,7 @@ async def test_a_file_for_input_is_a_call_that_ends_with_it(tmp_path: Path) -> N
     assert given.read_bytes() in {b"", b"ANSWER\n"}  # the input's end is a hangup
 
 
-async def test_no_environment_is_no_call() -> None:
+async def test_no_environment_is_not_a_call() -> None:
     reading, writing = os.pipe()
     out_reading, out_writing = os.pipe()
     os.close(writing)
@@ -179,7 +179,7 @@ async def test_output_that_asterisk_has_closed_ends_the_call() -> None:
 
 
 @pytest.mark.parametrize("stdin", ["/dev/null", "/dev/zero"])
-async def test_a_device_is_no_call(stdin: str) -> None:
+async def test_a_device_is_not_a_call(stdin: str) -> None:
     device = os.open(stdin, os.O_RDONLY)
     out_reading, out_writing = os.pipe()
     try:
@@ -192,7 +192,7 @@ async def test_a_device_is_no_call(stdin: str) -> None:
     assert raised.value.code == "no_environment"
 
 
-async def test_a_pipe_that_ends_before_the_call_is_introduced_is_no_call() -> None:
+async def test_a_pipe_that_ends_before_the_call_is_introduced_is_not_a_call() -> None:
     reading, writing = os.pipe()
     out_reading, out_writing = os.pipe()
     os.write(writing, ENVIRONMENT[:-1])

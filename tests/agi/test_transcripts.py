@@ -120,7 +120,7 @@ EXPECTED: dict[str, list[object]] = {
     ],
     # 17. Usage and unknown commands.
     "invalid_command": [*[AGIInvalidCommand] * 7, AGIAppError, AGIUsageError],
-    # 18. Dial: -1 alone is no hangup.
+    # 18. Dial: -1 alone is not a hangup.
     "dial_answered_far_hangs_up": [
         *[None, -1, *BRIDGED, "PJSIP/far-0000002f", UP, PlaybackResult("", 3404)]
     ],

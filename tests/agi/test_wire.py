@@ -105,7 +105,7 @@ def test_usage_may_be_one_line(line: bytes) -> None:
     assert [type(event) for event in read(line)] == [UsageBlock]
 
 
-def test_hangup_is_no_reply() -> None:
+def test_hangup_is_not_a_reply() -> None:
     assert read(b"HANGUP\n200 result=0\nHANGUP\n") == [
         HangupNotice(),
         Reply(200, "0"),

@@ -1,4 +1,4 @@
-"""The work beside the calls: none of it may hold up the end for ever."""
+"""The work beside the calls: none of it may hold up the end forever."""
 
 from __future__ import annotations
 

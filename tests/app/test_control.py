@@ -140,7 +140,7 @@ async def test_a_handler_may_refuse_by_a_code_of_its_own(tmp_path: Path) -> None
         assert await refusal(tmp_path, "refusing") == "draining"
 
 
-async def test_clients_that_say_nothing_do_not_keep_others_out_for_ever(
+async def test_clients_that_say_nothing_do_not_keep_others_out_forever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "_REQUEST_SECONDS", 0.05)

@@ -1,4 +1,4 @@
-"""How many descriptors a configuration needs, and what is done where they cannot be had."""
+"""How many descriptors a configuration needs, and what is done where they are not available."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ async def test_a_signal_more_ends_the_process_as_if_nobody_took_it(
     await asyncio.wait({task})
 
 
-async def test_a_cancellation_by_somebody_else_is_no_stop(
+async def test_a_cancellation_by_somebody_else_is_not_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached = asyncio.Event()

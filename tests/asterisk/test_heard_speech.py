@@ -249,7 +249,7 @@ async def test_the_pbx_itself_speaks_and_nothing_in_the_text_means_anything_to_i
     (voice,) = await espeak.recordings("This is what Festival says.")
     sound = samples(voice.wav)
     del sound[-(len(sound) % 160 or 1) :]
-    sound.append(0)  # Asterisk's Festival blocks for ever after a last packet that is full
+    sound.append(0)  # Asterisk's Festival blocks forever after a last packet that is full
     espeak.library = Library(cache=marker, engines=[PbxEngine(["Festival", "{text}"])])
     async with (
         Festival(sound) as festival,

@@ -78,7 +78,7 @@ def heard(call: Call) -> bytes:
 async def test_a_file_is_taken_only_if_asterisk_plays_it_bit_for_bit_and_tells_its_length(
     pbx: Pbx, tmp_path: Path
 ) -> None:
-    """Every kind of file, each of a sound of its own."""
+    """Every kind of file, each of its own sound."""
     files = {}
     names = [name for name, _ in variants(noise("").tobytes())]
     for number, name in enumerate(names):

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asterisk
 
 UNFINISHED = "no bridge finished this call"
-"""What the dialplan warns of; a stop is no reason to."""
+"""A warning of the dialplan; a stop must not cause it."""
 FAR = {"kind": "dial", "destination": "PJSIP/+14155550188@trunk"}
 """A default destination at the far end of the trunk, so that it is told from the fallback."""
 
 
 @dataclass
 class Stopping:
-    """A service in a process of its own, to be stopped."""
+    """A service in its own process, to be stopped."""
 
     process: asyncio.subprocess.Process
     lines: list[dict[str, Any]] = field(default_factory=list)

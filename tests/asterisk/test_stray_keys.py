@@ -32,7 +32,7 @@ def texted(bridge: BridgeFixture) -> list[str]:
 
 @pytest.mark.parametrize("keys", ["41555550121", "44155550123", "4155550123#1"])
 @pytest.mark.usefixtures("shop")
-async def test_a_digit_too_many_is_no_agreement(
+async def test_a_digit_too_many_is_not_an_agreement(
     pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, keys: str
 ) -> None:
     """The right number is asked for again, and no key that is left over begins it."""
@@ -76,7 +76,7 @@ async def test_hash_after_the_number_and_a_doubled_1_agree_once(
 
 
 class OddCaller:
-    """Keys a number of their own with slips at random; knows whether they have agreed."""
+    """Keys a distinct number with slips at random; knows whether they have agreed."""
 
     def __init__(self, call: Call, bridge: BridgeFixture, number: str, seed: int) -> None:
         self.number = number

@@ -57,6 +57,6 @@ def test_an_events_type_is_known_by_its_name(type_: State | Act) -> None:
     assert event_type(type_.value) is type_
 
 
-def test_a_name_that_is_no_type_is_refused() -> None:
+def test_a_name_that_is_not_a_type_is_refused() -> None:
     with pytest.raises(ValueError, match="texted"):
         event_type("texted")

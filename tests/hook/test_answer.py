@@ -237,7 +237,7 @@ def test_an_encoding_that_is_declared_is_read(
     "charset",
     ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "base64", "zlib", "undefined", "mbcs"],
 )
-def test_a_codec_that_is_no_encoding_of_documents_is_not_used(charset: str) -> None:
+def test_a_codec_that_is_not_an_encoding_of_documents_is_not_used(charset: str) -> None:
     body = "<Response><Say>d\\x41é</Say></Response>".encode("cp1252")
     answer = read_answer(200, f"text/xml; charset={charset}", body)
     assert answer == Instructions((Say("d\\x41é"),), "other")

@@ -122,7 +122,7 @@ async def test_an_open_circuit_answers_at_once_that_nothing_was_sent(
     assert len(hook.pending) == FAILURES
 
 
-async def test_both_ways_of_failing_count_and_both_answers_start_the_count_anew(
+async def test_both_ways_of_failing_count_and_both_answers_start_the_count_again(
     breaker: Breaker, hook: ScriptedHook
 ) -> None:
     for answer in (Outcome.ACCEPTED, Outcome.REFUSED):

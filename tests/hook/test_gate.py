@@ -98,5 +98,5 @@ async def test_a_gate_that_hangs_ends_with_the_deadline() -> None:
         serving(answering(requests, DIAL)) as server,
         HookClient(server.url, total_seconds=0.1) as client,
     ):
-        result = await submit(client, asyncio.Event().wait)  # type: ignore[arg-type]  # for ever
+        result = await submit(client, asyncio.Event().wait)  # type: ignore[arg-type]  # forever
     assert (result.outcome, result.reason, requests) == (Outcome.NOT_SENT, "gate_timeout", [])

@@ -57,7 +57,7 @@ READABLE = {
     "bare line feeds": response(LENGTH).replace(b"\r\n", b"\n"),
     "a blank before the colon": response(b"Content-Length : 11", b"X-A : b"),
     "a folded header": response(b"X: a\r\n b\r\n\tc", LENGTH),
-    "a line that is no header": response(b"nonsense", b": empty", b"X(Y: z", LENGTH),
+    "a line that is not a header": response(b"nonsense", b": empty", b"X(Y: z", LENGTH),
     "a name in Latin-1": response("Qualité: oui".encode("latin-1"), LENGTH),
     "control characters in a value": response(b"X: \x01\0\x7fa", LENGTH),
     "a header of 60,000 bytes": response(b"X: " + b"a" * 60_000, LENGTH),

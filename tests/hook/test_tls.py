@@ -41,7 +41,7 @@ async def test_a_later_connection_resumes_the_session_of_an_earlier_one(
     assert resumed == [False, True, True]
 
 
-async def test_a_server_that_forgot_the_session_is_checked_anew() -> None:
+async def test_a_server_that_forgot_the_session_is_checked_again() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(DIAL)

@@ -96,7 +96,7 @@ def test_the_namespace_of_the_root_is_the_namespace_of_the_verbs() -> None:
         "<Response xmlns='urn:x'><Dial xmlns='urn:y'>1</Dial></Response>",
     ],
 )
-def test_an_element_of_another_namespace_is_no_verb(text: str) -> None:
+def test_an_element_of_another_namespace_is_not_a_verb(text: str) -> None:
     assert read_response(text) == ((), ("Dial",))
 
 
@@ -118,7 +118,7 @@ def test_a_language_is_read_as_a_tag(language: str, read: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["../../etc", "e", "english please", "en-" + "a" * 9])
-def test_what_is_no_language_tag_is_left_to_the_line(language: str) -> None:
+def test_what_is_not_a_language_tag_is_left_to_the_line(language: str) -> None:
     assert verbs(f"<Say language='{language}'>a</Say>") == (Say("a"),)
     assert skipped(f"<Say language='{language}'>a</Say>") == ("Say@language",)
 
@@ -179,7 +179,7 @@ def test_other_nouns_of_a_dial_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("inside", ["<Dial/>", "<Dial> </Dial>", "<Dial><Number/></Dial>"])
-def test_a_dial_without_a_number_is_no_dial(inside: str) -> None:
+def test_a_dial_without_a_number_is_not_a_dial(inside: str) -> None:
     assert read_response(f"<Response>{inside}</Response>") == ((), ("Dial:empty",))
 
 
@@ -312,7 +312,7 @@ def test_a_text_that_is_nearly_xml_is_repaired_where_its_meaning_is_certain(
     assert verbs == (Say(spoken), Dial(("+14155550199",)))
 
 
-def test_an_element_with_an_unbound_prefix_is_no_verb() -> None:
+def test_an_element_with_an_unbound_prefix_is_not_a_verb() -> None:
     verbs, skipped = read_response("<Response><x:Dial>+19005550123</x:Dial><Hangup/></Response>")
     assert (verbs, skipped) == ((Hangup(),), ("x.Dial",))
 

@@ -418,7 +418,7 @@ async def test_each_request_of_a_connection_may_offer_another_protocol(tmp_path:
         await closed(stream)
 
 
-async def test_a_body_that_is_no_chunks_is_refused_in_mid_request(tmp_path: Path) -> None:
+async def test_a_body_that_is_not_chunked_is_refused_in_mid_request(tmp_path: Path) -> None:
     ledger = KeptRevocations()
     async with web_of(tmp_path, ledger) as port:
         stream = await connect(port, f"{CHUNKED}{ALLOWED}\r\n1\r\n{{\r\n".encode())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
 LONGEST = 160
-"""Characters: a longer opening is no sentence to read aloud."""
+"""Characters: a longer opening is not a sentence to read aloud."""
 
 
 def test_every_module_has_an_opening_sentence() -> None:

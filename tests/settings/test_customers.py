@@ -62,9 +62,9 @@ def test_what_spreadsheets_make_of_it_is_read(file: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "faults"),
     [
-        ("c3,4.15555E+09", ("line 3: number is no telephone number",)),
-        ("c3", ("line 3: number is no telephone number",)),
-        ("c3,+14155550125 or +14155550126", ("line 3: number is no telephone number",)),
+        ("c3,4.15555E+09", ("line 3: number is not a telephone number",)),
+        ("c3", ("line 3: number is not a telephone number",)),
+        ("c3,+14155550125 or +14155550126", ("line 3: number is not a telephone number",)),
         (",+14155550125", ("line 3: customer_id is empty",)),
         (
             'c3,"+14155550125',
@@ -74,7 +74,7 @@ def test_what_spreadsheets_make_of_it_is_read(file: Path, text: str) -> None:
             'c3,"+1415"5550125"\nc4,',
             (
                 "line 3: is damaged (a quotation mark that is not closed?)",
-                "line 4: number is no telephone number",
+                "line 4: number is not a telephone number",
             ),
         ),
         (
@@ -126,7 +126,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, r
             )
 
 
-def test_a_pipe_is_no_file_of_customers(tmp_path: Path) -> None:
+def test_a_pipe_is_not_a_file_of_customers(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="is not a file"):
         read_customers(tmp_path / "pipe", region="US")

@@ -61,7 +61,7 @@ def test_the_fingerprint_is_that_of_what_is_in_force(load: Callable[..., Setting
     assert keep_fixed(read, running)[0].sha256 == running.sha256
 
 
-def test_a_token_of_the_same_value_is_no_change(
+def test_a_token_of_the_same_value_is_not_a_change(
     load: Callable[..., Settings], tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("one")

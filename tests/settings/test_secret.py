@@ -109,7 +109,7 @@ def test_a_key_that_is_not_available_is_refused_and_never_shown(
     assert KEY not in str(refused.value)
 
 
-def test_a_key_file_that_is_no_text_is_refused(
+def test_a_key_file_that_is_not_a_text_is_refused(
     codes: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_bytes(b"\x89PNG\xff")

@@ -202,7 +202,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert [fault.reason for fault in raised.value.faults] == ["unreadable"]
 
 
-def test_a_pipe_that_nobody_writes_to_is_no_configuration(
+def test_a_pipe_that_nobody_writes_to_is_not_a_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "_FIFO_SECONDS", 0.0)

@@ -78,7 +78,7 @@ def test_what_stands_is_a_problem_as_long_as_it_does(kind: str) -> None:
     assert service.kinds == [kind]
 
 
-def test_a_service_that_drains_is_no_problem() -> None:
+def test_a_service_that_drains_is_not_a_problem() -> None:
     service = Pretended()
     service.state.draining = True
     assert service.kinds == []

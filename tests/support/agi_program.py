@@ -1,4 +1,4 @@
-"""A classic AGI program for the tests, run by a process of its own: ``program.py STORY``."""
+"""A classic AGI program for the tests, run by its own process: ``program.py STORY``."""
 
 import asyncio
 import sys

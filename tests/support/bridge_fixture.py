@@ -112,7 +112,7 @@ class BridgeFixture:
         await self._pbx.use_bridge(f"agi://127.0.0.1:{self._server.port}/consent")
 
     def configure(self, **line: Any) -> Path:
-        """Write the configuration for a bridge in a process of its own."""
+        """Write the configuration for a bridge in its own process."""
         config = self._state_dir / "agi-bridge.toml"
         config.write_text(toml(self._state_dir, self.fake_hook.url, self.tables(), **line))
         return config

@@ -52,7 +52,7 @@ def invoke(*arguments: object, **environ: str) -> tuple[int, str, str]:
 
 
 class Running:
-    """A command in a process of its own; its standard error is the log."""
+    """A command in its own process; its standard error is the log."""
 
     def __init__(self, process: Process) -> None:
         self.process = process

@@ -34,7 +34,7 @@ def flite(text: str) -> PbxSpeech:
 
 
 class FakeLibrary(Library):
-    """Speaks every text as a recording of its own, or as `answers` says; notes what it is asked.
+    """Speaks every text as its own recording, or as `answers` says; notes what it is asked.
 
     With `hold`, a text waits until it is let go.
     """

@@ -2,7 +2,7 @@
 
     python -m tests.support.fault_disk FOLDER tmpfs|limits
 
-In a process of its own, as both ways of taking a disk away belong to the whole process: `tmpfs`
+In its own process, as both ways of taking a disk away belong to the whole process: `tmpfs`
 mounts a small file system on the folder, which takes a mount namespace (`unshare`); `limits` keeps
 files from growing and takes the right to write away, which works anywhere.
 """

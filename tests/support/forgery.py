@@ -3,7 +3,7 @@
 * an outsider has an export, and can write its files;
 * the owner of the database can write every table, and has no key;
 * a holder of the vault key can also seal personal data again;
-* the owner has all keys: he can chain and sign everything anew. What left before, he cannot change.
+* the owner has all keys and can sign everything again, but cannot change what left before.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Place:
         change: Callable[[list[dict[str, Any]]], None],
         date: Callable[[str], str] = lambda at: at,
     ) -> None:
-        """Write the chain anew, as the owner of all keys can; checkpoints are signed anew.
+        """Write the chain again, as the owner of all keys can; checkpoints are signed again.
 
         Each checkpoint stays at its event; `date` says what it is dated.
         """
@@ -254,7 +254,7 @@ def check(export: Path, *arguments: str) -> Judgement:
 
 
 def resign(export: Path, keys: Keys) -> None:
-    """Sign the files of an export anew, as the business can."""
+    """Sign the files of an export again, as the business can."""
     for name in (SUMS, SIGNATURE, "signer.pem"):
         (export / name).unlink(missing_ok=True)
     sign_files(export, keys.signing)
@@ -272,7 +272,7 @@ def sha256(text: str) -> str:
 def forge_export(
     export: Path, keys: Keys, change: Callable[[dict[str, Any]], None], *, tags: bool = True
 ) -> None:
-    """Change events in an export and chain, tag and sign all of it anew, as the owner can."""
+    """Change events in an export and chain, tag and sign all of it again, as the owner can."""
     salts = {}
     for line in (export / "opened.jsonl").read_text().splitlines():
         values = json.loads(line)

@@ -31,7 +31,7 @@ def keys() -> Keys:
 
 @pytest.fixture(scope="session")
 def other_keys(keys: Keys) -> Keys:
-    """The keys of a second bridge on the same database: a chain of its own."""
+    """The keys of a second bridge on the same database: its own chain."""
     return Keys(keys.vault, keys.lookup, generate_keys().signing)
 
 

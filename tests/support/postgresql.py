@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, on a Unix socket of its own; it ends with the tests' process.
+"""A real PostgreSQL for the tests, on its own Unix socket; it ends with the tests' process.
 
     with PostgreSQL.running() as server, server.database() as url:
         ...
@@ -7,7 +7,7 @@
 
 The programs are Debian's, unpacked into the checkout by `provision-postgresql.sh`. PostgreSQL
 refuses to run as root, so for root it runs as nobody, or, where no other user may be had, as a user
-of a namespace of its own.
+of its own namespace.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _numbers = count(1)
 
 
 class PostgreSQL:
-    """One server with a folder of its own, which holds the socket too.
+    """One server with its own folder, which holds the socket too.
 
     Args:
         folder: an empty one that the server's user owns; its path is short (a socket's may have

@@ -1,4 +1,4 @@
-"""A real Prometheus for the tests: Debian's, on a port of its own; it ends with the test.
+"""A real Prometheus for the tests: Debian's, on its own port; it ends with the test.
 
 The programs are unpacked into the checkout by `provision-prometheus.sh`.
 """

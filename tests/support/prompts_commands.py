@@ -51,7 +51,7 @@ def shown(answer: Answer) -> str:
 
 
 class PromptsCli:
-    """A configuration of one line called `shop`, in a folder; it can be written anew."""
+    """A configuration of one line called `shop`, in a folder; it can be written again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -36,7 +36,7 @@ unpack() { # whole, as debootstrap does it
     /usr/share/keyrings/debian-archive-keyring.gpg >"$root/etc/apt/sources.list.d/debian.sources"
   # What this machine says of a mirror that stands still, such as a snapshot.
   apt-config dump | grep -E '^Acquire::Check-(Valid-Until|Date) ' >"$root/etc/apt/apt.conf.d/99host" || true
-  # A machine whose network has a certificate authority of its own: the containers trust it too.
+  # A machine whose network has its own certificate authority: the containers trust it too.
   if [[ -s /etc/ssl/certs/ca-certificates.crt ]]; then
     mkdir -p -- "$root/usr/local/share/ca-certificates"
     cp -- /etc/ssl/certs/ca-certificates.crt "$root/usr/local/share/ca-certificates/host.crt"

@@ -36,7 +36,7 @@ child = subprocess.Popen(["sleep", "600"], pass_fds=[lifeline.fileno()])
 lifeline.write(b"begun\\n")
 child.wait()
 """
-"""Starts a child, says so, and waits for ever. Both hold the lifeline."""
+"""Starts a child, says so, and waits forever. Both hold the lifeline."""
 
 LEAVE = """
 import subprocess, sys

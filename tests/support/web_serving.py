@@ -51,7 +51,7 @@ class KeptRevocations:
     error: Exception | None = None
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.revoked.clear()
         self.messages.clear()
         self.error = None

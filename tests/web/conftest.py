@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-hypothesis.settings.register_profile("web", deadline=None)  # a slow machine is no failure
+hypothesis.settings.register_profile("web", deadline=None)  # a slow machine is not a failure
 hypothesis.settings.load_profile("web")
 
 

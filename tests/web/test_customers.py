@@ -90,7 +90,7 @@ def test_wrong_rows_are_one_line_of_the_log_and_the_others_are_used(
         assert customers.numbers("c") == (FIRST,)
     (entry,) = logged
     assert entry["problem"] == (
-        "line 3: number is no telephone number, and 2 more; these rows are not used"
+        "line 3: number is not a telephone number, and 2 more; these rows are not used"
     )
     assert "4155" not in str(entry)
     write(file, f"customer_id,number\n,{FIRST}\n")
@@ -117,7 +117,7 @@ def test_columns_that_are_missing_are_named(
     assert logged[0]["problem"] == problem
 
 
-def test_a_file_that_is_no_text_leaves_the_last_content_in_use(
+def test_a_file_that_is_not_a_text_leaves_the_last_content_in_use(
     file: Path, customers: Customers, logged: list[MutableMapping[str, Any]]
 ) -> None:
     write(file, f"customer_id,number\nc,{FIRST}\n")

@@ -164,7 +164,7 @@ async def test_a_field_that_cannot_be_used_is_named_with_the_fix(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
-async def test_a_key_that_is_no_key_is_refused(client: httpx.AsyncClient, key: str) -> None:
+async def test_a_key_that_is_not_a_key_is_refused(client: httpx.AsyncClient, key: str) -> None:
     response = await client.post(PATH, json={"number": NUMBER}, headers={"Idempotency-Key": key})
     assert response.status_code == 422
     error = error_of(response)

@@ -93,7 +93,7 @@ QUESTIONS: Final = (
         "hook_key",
         "--hook-key-file",
         "Key of the hook (not shown)",
-        "Instaply gives it to you. It goes into a file of its own that others cannot read.",
+        "Instaply gives it to you. It goes into its own file that others cannot read.",
         (),
         hidden=True,
     ),

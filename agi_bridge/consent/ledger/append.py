@@ -102,7 +102,7 @@ class Writer(ChainWriter):
         """Seal and store personal data under the id of an act; returns whose it is.
 
         What a person has asked for is stored even if the key of their other data cannot be opened:
-        it then gets a key of its own.
+        it then gets its own key.
         """
         subject = Subject.of(personal, self.vault)
         known = None

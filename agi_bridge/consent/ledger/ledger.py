@@ -1,6 +1,6 @@
 """The ledger: appends that arrive together share one transaction and one fsync.
 
-All database work is on one thread of its own: one hop per group of appends costs nearly nothing,
+All database work is on its own thread: one hop per group of appends costs nearly nothing,
 where SQLAlchemy's asyncio extension hops for every statement. Nobody waits for another's write but
 for the group that is being written.
 """
@@ -219,7 +219,7 @@ class Ledger(Administration):
             outcomes = [error] * len(batches)
             self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
         else:
-            if not all(waiting.given_up for waiting in group):  # too late is no success
+            if not all(waiting.given_up for waiting in group):  # too late is not a success
                 self._circuit.succeeded()
         self._count(batches, outcomes)
         too_late = []

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 200
 _ROOTS: Final = (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
-"""The first events of what has a line of its own."""
+"""The first events of what has its own line."""
 _KINDS: Final = {
     State.DISCLOSED.value: "consent",
     State.RETURNED.value: "returned",

@@ -216,6 +216,6 @@ def _commitments(personal: PersonalData) -> dict[str, str]:
 
 
 def _known(**values: str | None) -> dict[str, str]:
-    """What is sealed, with a salt of its own."""
+    """What is sealed, with its own salt."""
     known = {name: value for name, value in values.items() if value is not None}
     return {"salt": new_salt().hex(), **known}

@@ -24,7 +24,7 @@ WAIT_SECONDS: Final = 5.0
 
 
 class Worker:
-    """Does work on a database, piece after piece, each in a transaction of its own.
+    """Does work on a database, piece after piece, each in its own transaction.
 
     Args:
         database: belongs to the thread.
@@ -79,7 +79,7 @@ class Worker:
 
     @staticmethod
     async def answered(done: asyncio.Future[T]) -> bool:
-        """Wait, but not for ever; the work goes on, and nobody need look at how it ends."""
+        """Wait for a limited time; the work goes on, and its result may be ignored."""
         try:
             await asyncio.wait({done}, timeout=WAIT_SECONDS)
         finally:

@@ -144,8 +144,8 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
     changed one by its missing end. Empty lines do not count.
 
     Raises:
-        BadCheckpoint: another line is no checkpoint, or the file cannot be read; names file, line
-            and fault.
+        BadCheckpoint: another line is not a checkpoint, or the file cannot be read; names file,
+            line and fault.
     """
     found = []
     try:

@@ -94,7 +94,7 @@ class Keys:
 
         Raises:
             KeyMissing: a file is not there.
-            KeyUnreadable: a file cannot be read or made, or what it holds is no key.
+            KeyUnreadable: a file cannot be read or made, or what it holds is not a key.
         """
         given = {VAULT_KEY_FILE: vault, SIGNING_KEY_FILE: signing, LOOKUP_KEY_FILE: lookup}
         paths = [folder / name for name in NAMES if given[name] is None]
@@ -244,7 +244,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 def _open(path: Path, flags: int) -> int:
     try:
-        # Opened without waiting: a FIFO in the file's place must not hold up the start for ever.
+        # Opened without waiting: a FIFO in the file's place must not hold up the start forever.
         return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise KeyMissing(

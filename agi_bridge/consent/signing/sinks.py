@@ -61,7 +61,7 @@ class CheckpointPublisher:
     def send(self, name: str, checkpoint: Checkpoint) -> str | None:
         """Send a checkpoint to the places of that name; why it failed, if it did. Never raises.
 
-        A place that is no longer configured gets nothing, which is no failure.
+        A place that is no longer configured gets nothing, which is not a failure.
         """
         for sink in self._sinks:
             if sink.name == name:
@@ -107,7 +107,7 @@ class FileSink:
 class SyslogSink:
     """The machine's syslog, which may send on what it takes; facility daemon, level notice.
 
-    Not `SysLogHandler`: it drops what cannot be sent, and waits for ever for a daemon that hangs.
+    Not `SysLogHandler`: it drops what cannot be sent, and waits forever for a daemon that hangs.
     """
 
     path: Path = Path("/dev/log")

@@ -141,7 +141,7 @@ class Collector:
         return found
 
     def _starts(self, firsts: Mapping[str, int]) -> dict[str, int]:
-        """Where each chain starts: at a checkpoint of its own, or at its beginning.
+        """Where each chain starts: at its own checkpoint, or at its beginning.
 
         `firsts` are the first events that are needed, of the chains that are concerned.
         """

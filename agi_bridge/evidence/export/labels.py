@@ -102,7 +102,7 @@ VALUES: Final[Mapping[tuple[str, object], str]] = {
     ("ani_match", "same"): "the same",
     ("ani_match", "different"): "different",
     ("ani_match", "hidden"): "caller ID hidden",
-    ("ani_match", "invalid"): "caller ID is no telephone number",
+    ("ani_match", "invalid"): "caller ID is not a telephone number",
     ("purpose", "info"): "replies about the caller’s request",
     ("purpose", "marketing"): "advertising",
     ("scope", "all"): "every seller",

@@ -211,7 +211,7 @@ class _Run:
             earlier = await self._ledger.rows_of_all(ids)
             others = {
                 each for row in earlier for each in named_ids(row)
-            } - self._known  # the consent that an earlier `returned` relied on, and the like
+            } - self._known  # the consent that an earlier `returned` relied on, and similar
             self._known |= others
             if others:
                 earlier = [*earlier, *await self._ledger.rows_of_all(others)]

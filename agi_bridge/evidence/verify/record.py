@@ -139,7 +139,7 @@ class RecordChecker:
     def _lifted(
         self, record: str, facts: RecordFacts, opened: Mapping[str, str] | None, lift: list[Any]
     ) -> None:
-        """A revocation is lifted by a consent of its own number, brand and caller ID."""
+        """A revocation is lifted by a consent of the same number, brand and caller ID."""
         place, revocation, brand, consent = lift[:2], lift[2], lift[3], lift[4]
         asked = self._records.known(revocation)
         if asked is None or not asked.requests:

@@ -68,7 +68,7 @@ class RecordStore:
     """Facts and personal values of records, by their ids."""
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("", isolation_level=None)  # a temporary file of its own
+        self._file = sqlite3.connect("", isolation_level=None)  # its own temporary file
         self._close = weakref.finalize(self, self._file.close)  # at the latest when it is dropped
         self._file.execute("PRAGMA journal_mode=OFF")
         self._file.execute("CREATE TABLE facts (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")

@@ -54,7 +54,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a verification of a chain got to: at a checkpoint of its own key.
+    """Where a verification of a chain got to: at a checkpoint signed by its own key.
 
     Attributes:
         ledger_id: the chain.

@@ -316,7 +316,7 @@ def _head(head: bytes) -> tuple[str, str, dict[str, str]]:
     """Method, target and headers with lower-case names.
 
     Raises:
-        ValueError: the first line is no request line.
+        ValueError: the first line is not a request line.
     """
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, version = first.split(" ")
@@ -343,7 +343,7 @@ def _query(query: str) -> dict[str, str]:
 
 
 def _json(body: bytes) -> dict[str, str]:
-    """The object's texts; nothing if it is no object."""
+    """The object's texts; nothing if it is not an object."""
     try:
         fields = json.loads(body)
     except ValueError:

@@ -17,7 +17,7 @@
 #                       later runs only unpack that
 #   AGI_BRIDGE_MIRROR   address of a Debian mirror, instead of the one in this machine's apt sources
 #
-# Exit status: 0 the tree is there; 3 Debian's packages cannot be had (no mirror, no network);
+# Exit status: 0 the tree is there; 3 Debian's packages are not available (no mirror, no network);
 # 1 anything else. A failure is one line on stderr.
 #
 # The script that sources this sets

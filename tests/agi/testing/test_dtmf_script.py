@@ -28,7 +28,7 @@ def test_a_prompt_that_lists_all_digits_may_be_a_read_back_and_plays_out() -> No
     assert script.waiting(ANY, LONG) == "1"
 
 
-def test_a_pause_between_prompts_is_no_question() -> None:
+def test_a_pause_between_prompts_is_not_a_question() -> None:
     script = DtmfScript("1,2")
     script.playing()
     assert script.waiting(ANY, 0.4) == ""
@@ -75,7 +75,7 @@ def test_after_the_last_group_there_is_silence() -> None:
         assert script.waiting(ANY, LONG) == ""
 
 
-def test_what_is_no_key_is_refused() -> None:
+def test_what_is_not_a_key_is_refused() -> None:
     with pytest.raises(ValueError, match="keys are"):
         DtmfScript("415 555")
 

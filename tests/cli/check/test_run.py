@@ -152,7 +152,7 @@ def test_own_digits_without_recordings_are_noted(checked: Callable[..., Report])
 # -- the state directory
 
 
-def test_a_state_directory_that_can_be_made_is_no_fault(
+def test_a_state_directory_that_can_be_made_is_not_a_fault(
     checked: Callable[..., Report], tmp_path: Path
 ) -> None:
     report = checked(f'state_dir = "{tmp_path}/a/b"')

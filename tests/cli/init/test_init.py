@@ -46,7 +46,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 class Init:
-    """The command in a folder of its own."""
+    """The command in its own folder."""
 
     def __init__(self, folder: Path, port: str, key_file: Path) -> None:
         self.folder = folder

@@ -120,7 +120,7 @@ def test_half_a_script_is_not_sent(cli: PromptsCli) -> None:
 
 
 def test_a_studio_is_not_sent_a_disclosure_that_names_no_brand(cli: PromptsCli) -> None:
-    """Without an address the script's cannot be made; the package's own is no line's."""
+    """Without an address the script's cannot be made; the package's own is not a line's."""
     result = cli.configure(policy_url="")("export", "--line", "shop", "--out", cli.folder / "out")
     assert result.status == 1
     assert "the script is incomplete: en: disclosure needs the line's policy_url" in result.err

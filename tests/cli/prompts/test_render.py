@@ -46,7 +46,7 @@ def test_where_they_are_and_how_long_the_disclosure_is_are_told(rendered: Prompt
     assert result.out.endswith(f"in {folder(rendered)}\n")
 
 
-def test_it_can_be_given_again_and_renders_nothing_anew(rendered: PromptsCli) -> None:
+def test_it_can_be_given_again_and_renders_nothing_again(rendered: PromptsCli) -> None:
     result = rendered("render", "--line", "shop")
     assert result.status == 0
     assert "17 prompts kept, rendered before from the same words" in result.out
@@ -67,14 +67,14 @@ def test_force_renders_everything(rendered: PromptsCli) -> None:
     assert len(rendered.asked) == 17
 
 
-def test_a_sound_that_was_lost_or_changed_is_rendered_anew(rendered: PromptsCli) -> None:
+def test_a_sound_that_was_lost_or_changed_is_rendered_again(rendered: PromptsCli) -> None:
     entries = read_manifest(folder(rendered))
     (folder(rendered) / entries["en", "busy"]["file"]).unlink()
     with (folder(rendered) / entries["en", "goodbye"]["file"]).open("ab") as opened:
         opened.write(b"\0\0")
     result = rendered("render", "--line", "shop", "--json")
-    anew = {each["name"] for each in result.json["prompts"] if each["result"] == "rendered"}
-    assert anew == {"busy", "goodbye"}
+    again = {each["name"] for each in result.json["prompts"] if each["result"] == "rendered"}
+    assert again == {"busy", "goodbye"}
 
 
 def test_one_language_can_be_rendered_alone(rendered: PromptsCli) -> None:

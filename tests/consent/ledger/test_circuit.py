@@ -187,7 +187,7 @@ async def test_writes_that_come_too_late_for_their_callers_open_it(
             await ledger.append(submitting().take())
 
 
-async def test_what_is_withheld_is_no_failure_of_the_ledger(ledger: Ledger) -> None:
+async def test_what_is_withheld_is_not_a_failure_of_the_ledger(ledger: Ledger) -> None:
     await ledger.revoke(revocation())
     for _ in range(2 * FAILURES):
         with pytest.raises(Exception, match="suppressed"):

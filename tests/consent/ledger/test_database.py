@@ -216,7 +216,7 @@ def test_the_file_is_its_owners_alone_and_its_folder_can_be_passed(file: Path) -
     assert database.file_is_there()
 
 
-def test_a_url_is_no_file(emptied_url: str) -> None:
+def test_a_url_is_not_a_file(emptied_url: str) -> None:
     database = Database(emptied_url)
     database.prepare()
     assert not database.is_sqlite
@@ -251,7 +251,7 @@ def test_what_is_no_url_is_not_shown_either() -> None:
         Database("no address")
 
 
-def test_a_file_that_is_no_database_fails_and_is_let_go(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_fails_and_is_let_go(tmp_path: Path) -> None:
     (tmp_path / "consents.db").write_bytes(b"not a database, but long enough to look like one" * 40)
     database = Database(tmp_path / "consents.db")
     with pytest.raises(LedgerUnavailable, match="file is not a database"), database.transaction():

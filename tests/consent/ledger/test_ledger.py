@@ -299,7 +299,7 @@ async def test_closing_twice_is_once(
     assert ledger._database._connection is None
 
 
-async def test_closing_does_not_wait_for_ever(
+async def test_closing_does_not_wait_forever(
     where: Path | str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = await Ledger.open(where, keys)

@@ -195,7 +195,7 @@ async def test_a_log_that_another_program_empties_is_gone_on_with(
 
 
 @pytest.mark.parametrize("left", [0, 100, 4096])
-async def test_an_index_of_the_log_that_is_cut_short_is_made_anew(
+async def test_an_index_of_the_log_that_is_cut_short_is_made_again(
     ledger: Ledger, file: Path, keys: Keys, left: int
 ) -> None:
     """SQLite has it mapped: the next access would end the process."""

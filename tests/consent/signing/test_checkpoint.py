@@ -105,7 +105,7 @@ def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: object) 
 
 
 @pytest.mark.parametrize("line", ["", "hello", "[]", "7", "{}", "{" * 100_000, '{"seq":1'])
-def test_what_is_no_checkpoint_is_refused(line: str) -> None:
+def test_what_is_not_a_checkpoint_is_refused(line: str) -> None:
     with pytest.raises(BadCheckpoint, check=coded("checkpoint_invalid")):
         Checkpoint.parse(line)
 
@@ -146,7 +146,7 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
         read_checkpoints(path)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints.jsonl"
     path.write_bytes(os.urandom(64).replace(b"{", b"") + b"\xff}")
     with pytest.raises(BadCheckpoint, check=coded("checkpoint_invalid", "line")):

@@ -188,7 +188,7 @@ SHORT = base64.b64encode(bytes(31)).decode()
     ],
 )
 @pytest.mark.parametrize("where", ["file", "setting"])
-def test_what_is_no_key_is_named_and_never_quoted(
+def test_what_is_not_a_key_is_named_and_never_quoted(
     folder: Path, name: str, text: str, where: str
 ) -> None:
     Keys.load(folder, create=True)

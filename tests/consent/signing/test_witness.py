@@ -82,7 +82,7 @@ def test_each_byte_of_a_stamp_counts(authority: Authority) -> None:
     assert believed == []
 
 
-def test_an_answer_that_is_no_stamp_of_this_line_is_refused(authority: Authority) -> None:
+def test_an_answer_that_is_not_a_stamp_of_this_line_is_refused(authority: Authority) -> None:
     earlier = authority.client().stamp(LINE).der
     answers = {
         "stamp_invalid": b"<html>",

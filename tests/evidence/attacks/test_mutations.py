@@ -1,6 +1,6 @@
 """The program and the standalone check agree about exports that were changed at random.
 
-Half of the changes are an owner's, who signs all of it anew; what they do not both find has to be
+Half of the changes are an owner's, who signs all of it again; what they do not both find has to be
 what neither can find.
 """
 
@@ -27,7 +27,7 @@ FEW, MANY = 40, 1000
 
 
 def body_changed(dice: random.Random, export: Path, place: Place) -> None:
-    """An owner gives a field of some event another value, and signs anew."""
+    """An owner gives a field of some event another value, and signs again."""
     lines = [json.loads(line) for line in (export / "chain.jsonl").read_text().splitlines()]
     shown = [
         n for n, entry in enumerate(lines) if isinstance(entry, list) and type(entry[1]) is dict
@@ -54,7 +54,7 @@ def body_changed(dice: random.Random, export: Path, place: Place) -> None:
 
 
 def line_moved(dice: random.Random, export: Path, place: Place) -> None:
-    """A line of some file is dropped, doubled, moved or cut; the files are signed anew."""
+    """A line of some file is dropped, doubled, moved or cut; the files are signed again."""
     file = export / dice.choice(["chain.jsonl", "checkpoints.jsonl", "opened.jsonl"])
 
     def change(lines: list[str]) -> list[str]:
@@ -75,7 +75,7 @@ def line_moved(dice: random.Random, export: Path, place: Place) -> None:
 
 
 def value_changed(dice: random.Random, export: Path, place: Place) -> None:
-    """A value that opens a commitment is changed, added or taken out; the files are signed anew."""
+    """A value that opens a commitment is changed, added or removed; the files are signed again."""
 
     def change(lines: list[str]) -> list[str]:
         here = dice.randrange(len(lines))

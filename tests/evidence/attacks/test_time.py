@@ -47,7 +47,7 @@ def attacked(
     tmp_path: Path,
     date: Callable[[str], str] = lambda at: at,
 ) -> tuple[Any, Any]:
-    """The owner writes the chain anew before any checkpoint left; ledger and export are judged."""
+    """The owner writes the chain again before any checkpoint left; ledger and export are judged."""
     place.elsewhere = []
     place.forge(change, date)
     return place.verify(), place.both(place.export(tmp_path / "out", place.ids["second"]))

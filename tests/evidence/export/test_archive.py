@@ -91,7 +91,7 @@ def test_a_changed_a_missing_and_an_added_file_are_named(folder: Path) -> None:
     ]
 
 
-def test_a_link_is_no_file_of_it_wherever_it_leads(folder: Path) -> None:
+def test_a_link_is_not_a_file_of_it_wherever_it_leads(folder: Path) -> None:
     (folder / "a.txt").rename(folder.parent / "a.txt")
     (folder / "a.txt").symlink_to(folder.parent / "a.txt")
     assert faults(folder) == [("file_changed", "a.txt")]
@@ -106,7 +106,7 @@ def test_sums_made_anew_do_not_fit_the_signature(folder: Path) -> None:
     assert faults(folder) == [("signature_invalid", "SHA256SUMS.sig")]
 
 
-def test_a_line_that_is_no_sum_is_named(folder: Path) -> None:
+def test_a_line_that_is_not_a_sum_is_named(folder: Path) -> None:
     with (folder / "SHA256SUMS").open("a", encoding="ascii") as sums:
         sums.write("x\n")
     assert ("sums_malformed", "SHA256SUMS") in faults(folder)

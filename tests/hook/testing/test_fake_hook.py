@@ -184,7 +184,7 @@ async def test_a_missing_field_is_named(missing: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"key"', b"{", b'{"key": 1, "from": null}', b"\xff"])
-async def test_a_body_that_is_no_object_of_texts_misses_everything(body: bytes) -> None:
+async def test_a_body_that_is_not_an_object_of_texts_misses_everything(body: bytes) -> None:
     head = b"POST /v1/ivr HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with FakeHook() as fake_hook:
         assert (await raw(fake_hook, head + body)).startswith(b"HTTP/1.1 400 ")

@@ -57,7 +57,7 @@ def test_a_response_knows_its_status_and_the_method_it_answers() -> None:
         b"OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n",  # no CSeq
     ],
 )
-def test_noise_is_no_message(noise: bytes) -> None:
+def test_noise_is_not_a_message(noise: bytes) -> None:
     assert parse(noise) is None
 
 

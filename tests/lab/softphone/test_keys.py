@@ -48,7 +48,7 @@ async def test_keys_come_from_the_terminal_which_is_left_as_it_was(terminal: int
     async def caller() -> None:
         await screen.shows("hears")
         assert modes() != before
-        os.write(terminal, b"5x*")  # 5 is not wanted while the prompt plays, * is; x is no key
+        os.write(terminal, b"5x*")  # 5 is not wanted while the prompt plays, * is; x is not a key
         await screen.shows("keys   *")
         os.write(terminal, b"12")
 

@@ -1,6 +1,6 @@
 """Revision 0001, the baseline: all tables of the first release.
 
-Frozen: a later change to `schema` comes with a revision of its own.
+Frozen: a later change to `schema` comes with its own revision.
 """
 
 from __future__ import annotations

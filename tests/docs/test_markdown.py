@@ -1,0 +1,28 @@
+"""The form of the documentation: what an editor's window and a diff show without wrapping."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")],
+)
+WIDTH = 100
+GENERATED = {"heard.md"}
+FENCED = re.compile(r"^\s*```.*?^\s*```\s*$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_prose_is_wrapped(page: Path) -> None:
+    """Tables and code are as wide as they are; so is a single word, like a link."""
+    prose = FENCED.sub("", page.read_text(encoding="utf-8")).splitlines()
+    long = [
+        line
+        for line in prose
+        if len(line) > WIDTH and " " in line.strip() and not line.startswith(("|", "    "))
+    ]
+    assert long == [] or page.name in GENERATED
