@@ -40,6 +40,10 @@ _TABLE: Final = {
         "agi_bridge.cli.check:check",
         "Validate the configuration and test whether this machine can run it.",
     ),
+    "rehearse": Entry(
+        "agi_bridge.cli.rehearse:rehearse",
+        "Play every ending of a call with your configuration and your prompts.",
+    ),
     "softphone": Entry(
         "agi_bridge.cli.softphone:softphone",
         "Call a running bridge from this terminal, without a PBX.",

@@ -171,6 +171,12 @@ class Settings(BaseSettings):
             raise UnknownLineError(f"no line has that name or number; lines: {names}")
         return line
 
+    def with_lines(self, lines: Mapping[str, Line]) -> Self:
+        """Return this configuration with other lines, which are not checked: for a rehearsal."""
+        copy = self.model_copy(update={"lines": dict(lines)})
+        copy._index = DidIndex(lines.values())  # noqa: SLF001 - the same class
+        return copy
+
     @property
     def web_listens(self) -> bool:
         """Tell whether `[web]` listens: for revocations, or for a PBX that fetches recordings."""

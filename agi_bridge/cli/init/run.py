@@ -229,7 +229,7 @@ def _next(answers: Answers, places: Places) -> Iterator[str]:
     config = (
         "" if answers.config_file == DEFAULT_PATH else f" --config {_shown(answers.config_file)}"
     )
-    for command in ("check", "serve", "status"):
+    for command in ("check", "rehearse", "serve"):
         yield f"  {_program()} {command}{config}"
 
 

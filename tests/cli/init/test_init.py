@@ -91,7 +91,8 @@ def test_what_it_writes_passes_the_check_at_once(init: Init) -> None:
     checked, findings, _ = invoke("check", "--config", init.config)
     assert checked == 0, findings
     assert out.splitlines()[-3:] == [
-        f"  agi-bridge {command} --config {init.config}" for command in ("check", "serve", "status")
+        f"  agi-bridge {command} --config {init.config}"
+        for command in ("check", "rehearse", "serve")
     ]
 
 
