@@ -5,6 +5,7 @@ key's full name, what is wrong, the fix. Times are in seconds, phone numbers in 
 named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()` hand them out.
 """
 
+from .ami import AMI_SECRET, AmiSettings
 from .customers import CustomerFile, read_customers
 from .engines import CommandSettings, EngineSettings, HttpSettings, PbxSettings
 from .errors import Fault, SettingsError, UnknownLineError, fault_code
@@ -28,10 +29,12 @@ from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
 
 __all__ = [
+    "AMI_SECRET",
     "CONFIG_VARIABLE",
     "DEFAULT_PATH",
     "AgiSettings",
     "AlertSettings",
+    "AmiSettings",
     "CheckpointSettings",
     "CommandSettings",
     "ConsentSettings",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel
 
+from .ami import AMI_SECRET
 from .partial import secrets_of
 from .secret import Secret
 
@@ -57,7 +58,9 @@ def read_at_start(settings: Settings) -> tuple[str, ...]:
 
     Credentials and environment variables are passed once, when the process starts.
     """
-    return tuple(name for name, secret in secrets_of(settings) if secret.file is None)
+    return tuple(
+        name for name, secret in secrets_of(settings) if secret.file is None and name != AMI_SECRET
+    )
 
 
 def same_values(one: Settings, other: Settings) -> bool:

@@ -137,7 +137,7 @@ class HookSettings(Section):
             raise invalid("is not a URL", "write it like https://host/path") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise invalid("is not an http or https URL", "write it like https://host/path")
-        if not _is_host(parts.hostname) or parts.port == 0:
+        if not is_host(parts.hostname) or parts.port == 0:
             raise invalid("has an invalid host or port", "write it like https://host/path", "host")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise invalid(
@@ -170,7 +170,7 @@ class HookSettings(Section):
         return None if value is None else readable_certificates(value)
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
     """Tell whether a host is an IP address or consists of valid DNS labels (RFC 1035, 2.3.4)."""
     try:
         ipaddress.ip_address(host)

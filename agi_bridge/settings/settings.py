@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from agi_bridge.speech import PromptFolder
 
 from . import rules
+from .ami import AMI_SECRET, AmiSettings
 from .dids import DidIndex, numbers_of
 from .errors import Fault, SettingsError, UnknownLineError
 from .ledger import LedgerSettings
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     alerts: AlertSettings = AlertSettings()
     speech: SpeechSettings = SpeechSettings()
+    ami: AmiSettings = AmiSettings()
     log: LogSettings = LogSettings()
 
     lines: dict[str, Line] = {}
@@ -81,7 +83,8 @@ class Settings(BaseSettings):
                 if it exists. The environment alone can be a complete configuration.
             environ: the environment.
             secrets: a prefix of full names; only these secrets are read. A command on the ledger
-                does not need the hook's key.
+                does not need the hook's key. `ami.secret` is never read here: the doctor reads it,
+                and a service that may not see it still takes calls.
             prompts: whether all prompts must exist. The command that renders them does not
                 need them.
 
@@ -101,7 +104,11 @@ class Settings(BaseSettings):
         faults += rules.check_cross_table(partial, index)
         faults += rules.check_lines(values.get("fallback_line"), tables(values.get("lines")))
         faults += rules.check_prompts(partial) if prompts else ()
-        wanted = {key: each for key, each in partial.secrets.items() if key.startswith(secrets)}
+        wanted = {
+            key: each
+            for key, each in partial.secrets.items()
+            if key.startswith(secrets) and key != AMI_SECRET
+        }
         faults += rules.load_secrets(wanted, environ)
         if settings is None or faults:
             raise SettingsError(faults)
