@@ -1,4 +1,4 @@
-"""Finds the shipped files and an Asterisk, and installs Asterisk into a folder if there is none."""
+"""Finds an Asterisk, and installs Asterisk into a folder if there is none."""
 
 import asyncio
 import fcntl
@@ -12,25 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError
+from agi_bridge.shipped_files import share_path
+
+__all__ = [
+    "Installation",
+    "default_tree",
+    "find_asterisk",
+    "provision_asterisk",
+    "share_path",
+]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _SCRIPT = Path(__file__).with_name("provision-asterisk.sh")
 _SYSTEM_PATH = ("/usr/sbin", "/usr/local/sbin")  # often not in a user's PATH
 _UNAVAILABLE = 3  # exit status of the script: no mirror or no network
-
-
-def share_path(name: str) -> Path:
-    """Return a file or folder that is shipped beside the package: "dialplan", "asterisk-conf".
-
-    In a checkout it is at the top; in an installed package it is below `agi_bridge/share`.
-
-    Raises:
-        FileNotFoundError: it is in neither place.
-    """
-    for place in (_PACKAGE.parent, _PACKAGE / "share"):
-        if (place / name).exists():
-            return place / name
-    raise FileNotFoundError(f"agi-bridge was installed without its {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agi_bridge import shipped_files
 from agi_bridge.lab.asterisk import provision as provisioning
 from agi_bridge.lab.asterisk.provision import (
     Installation,
@@ -37,7 +38,7 @@ def test_shipped_folders_are_found_in_an_installed_package(
 ) -> None:
     package = tmp_path / "site-packages" / "agi_bridge"
     (package / "share" / "dialplan").mkdir(parents=True)
-    monkeypatch.setattr(provisioning, "_PACKAGE", package)
+    monkeypatch.setattr(shipped_files, "_PACKAGE", package)
     assert share_path("dialplan") == package / "share" / "dialplan"
     with pytest.raises(FileNotFoundError, match="asterisk-conf"):
         share_path("asterisk-conf")
