@@ -44,6 +44,10 @@ _TABLE: Final = {
         "agi_bridge.cli.rehearse:rehearse",
         "Play every ending of a call with your configuration and your prompts.",
     ),
+    "doctor": Entry(
+        "agi_bridge.cli.doctor:doctor",
+        "Ask the PBX what callers would meet, and say what is wrong and how to mend it.",
+    ),
     "softphone": Entry(
         "agi_bridge.cli.softphone:softphone",
         "Call a running bridge from this terminal, without a PBX.",

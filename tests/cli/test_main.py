@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 from tests.support.commands import DID, KEY, config, invoke
 
-COMMANDS = ("serve", "agi", "check", "softphone", "fake-hook", "demo")
+COMMANDS = ("serve", "agi", "check", "doctor", "softphone", "fake-hook", "demo")
 
 
 def test_version_prints_the_version_only() -> None:

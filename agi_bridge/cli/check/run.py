@@ -48,7 +48,7 @@ def check(
         return Report(
             tuple(Finding(Level.FAULT, f.key, f.what, f.fix, f.reason) for f in error.faults)
         )
-    return Report(tuple(_look(settings, environ, connect=connect)))
+    return Report(tuple(look(settings, environ, connect=connect)))
 
 
 async def run(path: Path | None, *, connect: bool = False, as_json: bool = False) -> int:
@@ -61,7 +61,8 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
     return report.exit_code
 
 
-def _look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
+def look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
+    """Yield the findings about a valid configuration and this machine. Blocks."""
     yield from start_checks.check_ledger(settings, environ)
     yield from speech.look(settings, environ)
     running = service_is_running(settings)

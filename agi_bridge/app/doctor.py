@@ -1,0 +1,197 @@
+"""Runs the doctor on a configuration: builds what it compares with, asks, and places its calls."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.app.ledger import service_is_running
+from agi_bridge.app.speech import build_silent_library, line_libraries
+from agi_bridge.doctor import (
+    ARRIVE_SECONDS,
+    Ear,
+    Finding,
+    Id,
+    LineSounds,
+    Report,
+    Situation,
+    TestSound,
+    connect,
+    examine_pbx,
+    fault,
+    not_looked_at,
+    ok,
+    place_load,
+    place_test_call,
+    read_shipped,
+)
+from agi_bridge.net import is_loopback
+from agi_bridge.observe import ask_kernel
+from agi_bridge.prompts import required_names
+from agi_bridge.shipped_files import share_path
+from agi_bridge.speech import DIGIT_PROMPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from agi_bridge.doctor import AmiLimits, AmiSession, CallStep, Clock, Target
+    from agi_bridge.settings import Line, Settings
+    from agi_bridge.speech import Library
+
+_SAMPLE_SECONDS: Final = (0.5, 3.0)
+"""How long the recording of a test call may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The call to place.
+
+    Attributes:
+        target: where it goes.
+        load: how many at once; 0: one, looked at step by step.
+        host: the address at which the ear listens.
+        port: its port; 0 picks a free one.
+        arrive_seconds: how long the dialplan may take to hand a call to a bridge.
+    """
+
+    target: Target
+    load: int = 0
+    host: str = "127.0.0.1"
+    port: int = 0
+    arrive_seconds: float = ARRIVE_SECONDS
+
+
+async def run(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    local: Callable[[], Sequence[Finding]],
+    trial: Trial | None = None,
+    limits: AmiLimits | None = None,
+    clock: Clock | None = None,
+    synchronised: Callable[[], bool] = ask_kernel,
+) -> Report:
+    """Look at everything.
+
+    Args:
+        settings: the configuration.
+        environ: where `ami.secret` may be.
+        local: looks at this machine; blocks, so it runs in a thread meanwhile.
+        trial: the call to place; None: none.
+        limits: deadlines for the PBX's answers.
+        clock: time; replaced in tests.
+        synchronised: whether a time service keeps this machine's clock.
+    """
+    looking = asyncio.ensure_future(asyncio.to_thread(local))
+    found: list[Finding] = [_service(settings)]
+    steps: tuple[CallStep, ...] | None = None
+    lines = await asyncio.to_thread(line_sounds, settings)
+    dialplan = share_path("dialplan") / "agi-bridge.conf"
+    situation = Situation(settings, lines, read_shipped(dialplan.read_text()), synchronised)
+    session, said = await _connect(settings, environ, limits, clock)
+    found += said
+    try:
+        found += [finding async for finding in examine_pbx(session, situation)]
+        if trial is not None:
+            more, steps = await _call(session, trial, lines)
+            found += more
+    finally:
+        if session is not None:
+            await session.close()
+    return Report((*await looking, *found), steps)
+
+
+async def _connect(
+    settings: Settings,
+    environ: Mapping[str, str],
+    limits: AmiLimits | None,
+    clock: Clock | None,
+) -> tuple[AmiSession | None, list[Finding]]:
+    secret = settings.ami.secret
+    if secret is not None and (problem := secret.load(environ)) is not None:
+        mend = "put the account's secret there, where this account can read it"
+        return None, [fault(Id.PBX_LOGIN, f"ami.secret: {problem}", mend)]
+    return await connect(settings, limits, clock)
+
+
+async def _call(
+    session: AmiSession | None, trial: Trial, lines: Sequence[LineSounds]
+) -> tuple[list[Finding], tuple[CallStep, ...]]:
+    which = Id.LOAD if trial.load else Id.CALL
+    if session is None:
+        return [not_looked_at(which, "the PBX was not asked, so no call was placed")], ()
+    if session.lost is not None:
+        return [not_looked_at(which, "the PBX does not answer, so no call was placed")], ()
+    allow = () if is_loopback(trial.host) else ("0.0.0.0/0", "::/0")  # the token lets in
+    advertised = trial.host
+    try:
+        async with Ear(
+            trial.host, trial.port, advertised=advertised, allow=allow, max_calls=2 * trial.load + 8
+        ) as ear:
+            if trial.load:
+                found = await place_load(
+                    session,
+                    ear,
+                    trial.target,
+                    lines,
+                    number=trial.load,
+                    seconds=trial.arrive_seconds,
+                )
+                return found, ()
+            return await place_test_call(session, ear, trial.target, lines, trial.arrive_seconds)
+    except OSError as error:
+        mend = "give --listen an address of this machine and a free port"
+        return [fault(which, f"the ear cannot listen: {error.strerror}", mend)], ()
+
+
+def _service(settings: Settings) -> Finding:
+    where = f"{settings.agi.host} port {settings.agi.port}"
+    if service_is_running(settings):
+        return ok(Id.SERVICE, f"a bridge runs, configured for {where}")
+    what = f"no bridge runs with state_dir {settings.state_dir}"
+    mend = "systemctl start agi-bridge, or agi-bridge serve; its log says why it does not stay up"
+    return fault(Id.SERVICE, what, mend)
+
+
+def line_sounds(settings: Settings) -> tuple[LineSounds, ...]:
+    """Return what each line plays. Blocks: every recording is read.
+
+    Raises:
+        BadPrompts: a folder of prompts cannot be used.
+    """
+    libraries = line_libraries(settings, build_silent_library(settings))
+    return tuple(_sounds(settings, line, libraries[line.name]) for line in settings.lines.values())
+
+
+def _sounds(settings: Settings, line: Line, library: Library) -> LineSounds:
+    recordings = [
+        library.prompt(name, language)
+        for language in line.languages
+        for name in required_names(line)
+        if library.has(name, language)
+    ]
+    shortest, longest = _SAMPLE_SECONDS
+    fitting = [each for each in recordings if shortest <= each.seconds <= longest]
+    sample = min(fitting or recordings, key=lambda each: each.seconds)
+    over_http = settings.speech.delivery == "http"
+    elsewhere = settings.speech.pbx_prompts or settings.speech.pbx_recordings
+    files: tuple[Path, ...] = ()
+    if not over_http and not elsewhere:
+        files = tuple(dict.fromkeys(each.wav for each in recordings))
+    return LineSounds(
+        line.name,
+        line.did,
+        line.languages,
+        frozenset(
+            language
+            for language in line.languages
+            if not all(library.has(name, language) for name in DIGIT_PROMPTS)
+        ),
+        files,
+        # Over HTTP only the service knows a recording's URL: the call plays one of the PBX's own.
+        TestSound("vm-goodbye", longest, 1)
+        if over_http
+        else TestSound(sample.path, sample.seconds, sample.samples),
+    )

@@ -1,0 +1,44 @@
+"""The doctor: asks the PBX through AMI, places a test call, says what is wrong and how to mend it.
+
+It changes nothing on the PBX. It knows no ledger and no hook: a test call ends in its own ear.
+"""
+
+from agi_bridge.doctor.ami import AmiError, AmiLimits, AmiSession, Clock, RealClock
+from agi_bridge.doctor.call import ARRIVE_SECONDS, CallStep, Target
+from agi_bridge.doctor.dialplan import read_shipped
+from agi_bridge.doctor.ear import Ear
+from agi_bridge.doctor.examine import Situation, connect, examine_pbx
+from agi_bridge.doctor.findings import WHY, Finding, Id, Level, fault, not_looked_at, note, ok
+from agi_bridge.doctor.line_sounds import LineSounds, TestSound
+from agi_bridge.doctor.report import Document, Report
+from agi_bridge.doctor.trial import place_load, place_test_call
+
+__all__ = [
+    "ARRIVE_SECONDS",
+    "WHY",
+    "AmiError",
+    "AmiLimits",
+    "AmiSession",
+    "CallStep",
+    "Clock",
+    "Document",
+    "Ear",
+    "Finding",
+    "Id",
+    "Level",
+    "LineSounds",
+    "RealClock",
+    "Report",
+    "Situation",
+    "Target",
+    "TestSound",
+    "connect",
+    "examine_pbx",
+    "fault",
+    "not_looked_at",
+    "note",
+    "ok",
+    "place_load",
+    "place_test_call",
+    "read_shipped",
+]

@@ -1,0 +1,256 @@
+"""The dialplan as values: which extension a number matches, where it leads, and what was edited."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.doctor.pbx import Context, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+BRIDGE: Final = "agi-bridge"
+"""The context that calls enter."""
+
+ASK: Final = "agi-bridge-ask"
+"""The context that hands a call to a bridge."""
+
+SHIPPED_CONTEXTS: Final = (BRIDGE, ASK, "agi-bridge-go-on")
+
+_CLASSES: Final = {"X": "0123456789", "Z": "123456789", "N": "23456789"}
+_ANY: Final = 256
+"""The size of the class of `.` and `!`, which match whatever follows."""
+_MAX_JUMPS: Final = 12
+_MAX_CONTEXTS: Final = 60
+_COMMENT: Final = re.compile(r"(?<!\\);.*")
+_DIGITS_OF: Final = re.compile(
+    r"\$\{(?:EXTEN(?::(\d+))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(\d+))?\}\))\}"
+)
+_ENDS: Final = frozenset({"hangup", "congestion", "busy"})
+_CONTINUES: Final = frozenset(
+    {"noop", "set", "answer", "verbose", "log", "ringing", "progress", "wait", "playback", "exten"}
+)
+
+
+class Way(StrEnum):
+    """Where a number leads from a context."""
+
+    BRIDGE = "bridge"
+    """To the bridge."""
+    NOWHERE = "nowhere"
+    """No extension matches."""
+    ELSEWHERE = "elsewhere"
+    """An extension matches that ends the call, or dials."""
+    UNCLEAR = "unclear"
+    """An extension matches whose way depends on what only a call knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a number leads, and the extension that decides it."""
+
+    way: Way
+    context: str = ""
+    extension: str = ""
+    application: str = ""
+
+
+async def follow(
+    number: str, start: str, look_up: Callable[[str], Awaitable[Context | None]]
+) -> Route:
+    """Follow a number from a context, as far as the dialplan alone decides it.
+
+    `look_up` returns a context by its name.
+    """
+    place = _Place(start, number)
+    for _ in range(_MAX_JUMPS):
+        found = await _find(place.context, place.extension, look_up, set())
+        if found is None:
+            return Route(Way.NOWHERE, place.context, place.extension)
+        holder, steps = found
+        if holder.name in {BRIDGE, ASK}:
+            return Route(Way.BRIDGE, holder.name, place.extension)
+        led = _run(holder, steps, place)
+        if isinstance(led, Route):
+            return led
+        place = led
+    return Route(Way.UNCLEAR, place.context, place.extension, "Goto")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    context: str
+    extension: str
+    priority: int = 1
+
+
+def _run(holder: Context, steps: Sequence[Step], place: _Place) -> _Place | Route:
+    """Follow the steps of an extension to its first jump, or to what ends or hides the way."""
+    if not steps:
+        return Route(Way.UNCLEAR, holder.name, place.extension, "switch")
+    for step in sorted(steps, key=lambda step: step.priority):
+        name = step.application.lower()
+        if step.priority < place.priority or name in _CONTINUES:
+            continue
+        target = _target(step, place)
+        if name == "goto" and target is not None:
+            return target
+        if name == "gosub" and target is not None:
+            if target.context in {BRIDGE, ASK}:
+                return target
+            continue  # it comes back
+        ends = name in _ENDS or name == "dial"
+        way = Way.ELSEWHERE if ends else Way.UNCLEAR
+        return Route(way, holder.name, step.extension, step.application)
+    return Route(Way.ELSEWHERE, holder.name, place.extension, "the end")
+
+
+async def _find(
+    name: str,
+    extension: str,
+    look_up: Callable[[str], Awaitable[Context | None]],
+    seen: set[str],
+) -> tuple[Context, list[Step]] | None:
+    """Find an extension as Asterisk does (pbx_find_extension): own first, then each include."""
+    if name in seen or len(seen) >= _MAX_CONTEXTS:
+        return None
+    seen.add(name)
+    context = await look_up(name)
+    if context is None:
+        return None
+    best = best_match((step.extension for step in context.steps), extension)
+    if best is not None:
+        return context, [step for step in context.steps if step.extension == best]
+    if context.has_switches:
+        return context, []
+    for included in context.includes:
+        # An include may have a time range: `name,9:00-17:00,…`.
+        found = await _find(included.partition(",")[0], extension, look_up, seen)
+        if found is not None:
+            return found
+    return None
+
+
+def _target(step: Step, place: _Place) -> _Place | None:
+    """Return where Goto or Gosub leads; None if it depends on the call."""
+    plain = _DIGITS_OF.sub(
+        lambda found: place.extension[int(found[1] or found[2] or 0) :], step.arguments
+    ).partition("(")[0]
+    parts = [part.strip() for part in plain.split(",")]
+    if "$" in plain or not parts[-1].isdigit():
+        return None  # a label, or an expression
+    priority = int(parts[-1])
+    match parts[:-1]:
+        case []:
+            return _Place(place.context, place.extension, priority)
+        case [extension]:
+            return _Place(place.context, extension, priority)
+        case [context, extension]:
+            return _Place(context, extension or place.extension, priority)
+    return None
+
+
+def best_match(extensions: Iterator[str], number: str) -> str | None:
+    """Return the extension that Asterisk takes for a number: the name itself, else a pattern.
+
+    Of several patterns the most specific wins, from the left (`ext_cmp_pattern` in main/pbx.c).
+    """
+    names = set(extensions)
+    if number in names:
+        return number
+    found = [
+        (sizes, name)
+        for name in names
+        if name.startswith("_") and (sizes := match(name, number)) is not None
+    ]
+    return min(found)[1] if found else None
+
+
+def match(pattern: str, number: str) -> tuple[int, ...] | None:
+    """Return how many signs each place of a pattern takes, if it matches the number.
+
+    A pattern begins with `_`: `X` 0-9, `Z` 1-9, `N` 2-9, `[15-7]` these, `.` one sign or more, `!`
+    any, `-` nothing.
+    """
+    sizes: list[int] = []
+    rest, left = pattern[1:], number
+    while rest:
+        sign, rest = rest[0], rest[1:]
+        if sign == "-":
+            continue
+        if sign in ".!":
+            return (*sizes, _ANY + (sign == "!")) if left or sign == "!" else None
+        if sign == "[":
+            inside, closed, rest = rest.partition("]")
+            if not closed:
+                return None
+            allowed = _ranges(inside)
+        else:
+            allowed = _CLASSES.get(sign.upper(), sign)
+        if not left or left[0] not in allowed:
+            return None
+        sizes.append(len(allowed))
+        left = left[1:]
+    return None if left else tuple(sizes)
+
+
+def _ranges(inside: str) -> str:
+    signs: list[str] = []
+    while inside:
+        if len(inside) > 2 and inside[1] == "-":  # noqa: PLR2004 - a range has three signs
+            signs += map(chr, range(ord(inside[0]), ord(inside[2]) + 1))
+            inside = inside[3:]
+        else:
+            signs.append(inside[0])
+            inside = inside[1:]
+    return "".join(dict.fromkeys(signs))
+
+
+def read_shipped(text: str) -> dict[str, Context]:
+    """Read a dialplan file as pbx_config.so does, as far as the shipped one goes."""
+    contexts: dict[str, list[Step]] = {}
+    current: list[Step] = []
+    extension, priority = "", 0
+    for raw in text.splitlines():
+        line = _COMMENT.sub("", raw).strip().replace("\\;", ";")
+        if line.startswith("["):
+            current = contexts.setdefault(line[1:].partition("]")[0], [])
+        elif line.startswith(("exten", "same")):
+            kind, _, rest = line.partition("=>")
+            if kind.strip() == "exten":
+                extension, _, rest = rest.strip().partition(",")
+            where, _, command = rest.strip().partition(",")
+            number, _, label = where.strip().partition("(")
+            priority = priority + 1 if number == "n" else int(number)
+            application, _, arguments = command.strip().partition("(")
+            current.append(
+                Step(
+                    extension.strip(),
+                    priority,
+                    application.strip(),
+                    arguments.removesuffix(")"),
+                    label.removesuffix(")"),
+                )
+            )
+    return {name: Context(name, tuple(steps)) for name, steps in contexts.items()}
+
+
+def differences(shipped: Context, found: Context) -> list[str]:
+    """Return what differs, as `extension,priority` in the order of the shipped file."""
+    ours, theirs = _by_place(shipped.steps), _by_place(found.steps)
+    places = [*ours, *(place for place in theirs if place not in ours)]
+    return [
+        f"{extension},{priority}"
+        for extension, priority in places
+        if ours.get((extension, priority)) != theirs.get((extension, priority))
+    ]
+
+
+def _by_place(steps: Sequence[Step]) -> dict[tuple[str, int], tuple[str, str, str]]:
+    return {
+        (step.extension, step.priority): (step.application.lower(), step.arguments, step.label)
+        for step in steps
+    }

@@ -1,0 +1,185 @@
+"""Findings about the dialplan: its contexts, where it looks for the bridge, DIDs, fallback."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from agi_bridge import phone
+from agi_bridge.doctor.dialplan import SHIPPED_CONTEXTS, Way, differences, follow
+from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
+from agi_bridge.doctor.pbx import MissingRightError
+from agi_bridge.net import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from agi_bridge.doctor.dialplan import Route
+    from agi_bridge.doctor.findings import Finding
+    from agi_bridge.doctor.pbx import Context, Pbx
+    from agi_bridge.settings import Line, Settings
+
+VERSION: Final = "agi-bridge-version"
+"""The context whose first step holds the version of the dialplan."""
+
+_DEFAULT_URL: Final = "agi://127.0.0.1:4573/consent"
+"""What the dialplan uses if AGI_BRIDGE_URL is not set."""
+_AGI_PORT: Final = 4573
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_SHOWN: Final = 3
+_FORMATTING: Final = str.maketrans("", "", " ().-/")
+"""What people write into a number and no trunk sends."""
+_COPY: Final = "copy dialplan/agi-bridge.conf next to extensions.conf, #include it, and run"
+_RELOAD: Final = "asterisk -rx 'dialplan reload'"
+
+
+async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Finding]:
+    """Compare the contexts of the PBX with the shipped ones."""
+    there = {name: await pbx.context(name) for name in SHIPPED_CONTEXTS}
+    missing = [name for name, found in there.items() if found is None]
+    if missing:
+        what = f"the dialplan has no context {', '.join(missing)}"
+        yield fault(Id.DIALPLAN_CONTEXTS, what, f"{_COPY} {_RELOAD}")
+        return
+    changed = [
+        f"[{name}] {place}"
+        for name, found in there.items()
+        if found is not None
+        for place in differences(shipped[name], found)
+    ]
+    if not changed:
+        yield ok(Id.DIALPLAN_CONTEXTS, f"{', '.join(SHIPPED_CONTEXTS)}: as shipped")
+        return
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    places = "; ".join(changed[:_SHOWN]) + more
+    version = await pbx.context(VERSION)
+    if version is None or _version(version) < _version(shipped[VERSION]):
+        what = f"the dialplan is older than this program: {places} differ"
+        yield note(Id.DIALPLAN_CONTEXTS, what, f"{_COPY} {_RELOAD}")
+        return
+    what = f"the dialplan was edited: {places} differ from the shipped file"
+    mend = (
+        "if the change is not meant, copy dialplan/agi-bridge.conf again; if it is, keep it in"
+        " a context of your own"
+    )
+    yield note(Id.DIALPLAN_CONTEXTS, what, mend)
+
+
+def _version(context: Context) -> int:
+    given = next((step.arguments for step in context.steps), "")
+    return int(given) if given.isdigit() else 0
+
+
+async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
+    """Compare AGI_BRIDGE_URL and AGI_BRIDGE_TOKEN with `[agi]`."""
+    given = await pbx.variable("AGI_BRIDGE_URL")
+    agi = settings.agi
+    here = f"agi://{_shown_host(agi.host, settings.ami.host)}:{agi.port}/consent"
+    mend = f"set AGI_BRIDGE_URL = {here} in [globals] and run {_RELOAD}"
+    problem = _url_problem(given or _DEFAULT_URL, settings)
+    if problem:
+        yield fault(Id.DIALPLAN_URL, problem, mend)
+    token, wanted = await pbx.variable("AGI_BRIDGE_TOKEN"), agi.secret() or ""
+    # A bridge without a token takes every call, whatever the dialplan sends.
+    if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
+        what = "AGI_BRIDGE_TOKEN differs from agi.token" if token else "AGI_BRIDGE_TOKEN is not set"
+        why = "The bridge refuses every call from this PBX: all callers go to the fallback."
+        yield fault(Id.DIALPLAN_URL, what, "set it to the content of agi.token", why=why)
+    elif not problem:
+        said = "set" if given else "not set, so the dialplan's own"
+        also = ", and the token agrees" if wanted else ""
+        yield ok(Id.DIALPLAN_URL, f"AGI_BRIDGE_URL is {said}: port {agi.port} of this bridge{also}")
+
+
+def _url_problem(text: str, settings: Settings) -> str:
+    """Return what is wrong with the URL; empty if it leads to this bridge, as far as one sees."""
+    agi = settings.agi
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port or _AGI_PORT
+    except ValueError:
+        return "AGI_BRIDGE_URL is not a URL"
+    if parts.scheme == "hagi":
+        return ""  # the host and port are in DNS; the test call shows where it leads
+    if parts.scheme != "agi" or not host:
+        return "AGI_BRIDGE_URL must begin with agi:// or hagi://"
+    if agi.port and port != agi.port:
+        return f"AGI_BRIDGE_URL leads to port {port}, but this bridge listens on port {agi.port}"
+    return _host_problem(host, agi.host, pbx_is_here=is_loopback(settings.ami.host))
+
+
+def _host_problem(host: str, listens: str, *, pbx_is_here: bool) -> str:
+    """Compare the URL's host with the address that the bridge listens on."""
+    if is_loopback(host):
+        if not pbx_is_here:
+            return f"AGI_BRIDGE_URL is {host}, the PBX itself, but this bridge is elsewhere"
+        if not is_loopback(listens) and listens not in _ANY_ADDRESS:
+            return f"AGI_BRIDGE_URL is {host}, but this bridge listens on {listens} only"
+    elif is_loopback(listens):
+        return f"AGI_BRIDGE_URL leads to {host}, but this bridge listens on {listens} only"
+    return ""
+
+
+def _shown_host(host: str, pbx: str) -> str:
+    if host in _ANY_ADDRESS:
+        return "127.0.0.1" if is_loopback(pbx) else "ADDRESS-OF-THIS-MACHINE"
+    return "127.0.0.1" if host == "localhost" else f"[{host}]" if ":" in host else host
+
+
+async def dids(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
+    """Follow each DID of each line from where the trunk's calls enter."""
+    for line in settings.lines.values():
+        try:
+            starts = settings.ami.contexts or await trunk_contexts(pbx, line)
+        except MissingRightError as missing:
+            starts = ()
+            mend = f"give the account the right {missing.right}, or set ami.contexts"
+        else:
+            mend = 'set ami.contexts, like ["from-trunk"]'
+        about = f"lines.{line.name}"
+        if not starts:
+            what = "not known where the trunk's calls enter"
+            yield not_looked_at(Id.DIALPLAN_DID, what, mend, about=about)
+        for start in starts:
+            for did in line.did:
+                number = did.translate(_FORMATTING)
+                route = await follow(number, start, pbx.context)
+                yield _did(route, number, start, about)
+
+
+async def trunk_contexts(pbx: Pbx, line: Line) -> tuple[str, ...]:
+    """Return the context of the endpoint that the line dials by: calls from it enter there."""
+    name = template_endpoint(line.dial_template)
+    endpoint = await pbx.endpoint(name) if name else None
+    return (endpoint.context,) if endpoint is not None and endpoint.context else ()
+
+
+def template_endpoint(template: str) -> str:
+    """Return the endpoint of `PJSIP/{number}@trunk`; empty for anything else."""
+    technology, _, rest = template.partition("/")
+    number, at, name = rest.rpartition("@")
+    return name.partition("/")[0] if technology.upper() == "PJSIP" and at and number else ""
+
+
+def _did(route: Route, number: str, start: str, about: str) -> Finding:
+    shown = f"{number} from [{start}]"
+    via = f"extension {route.extension} of [{route.context}]"
+    include = f"add `include => agi-bridge` to [{start}], and run {_RELOAD}"
+    match route.way:
+        case Way.BRIDGE:
+            return ok(Id.DIALPLAN_DID, f"{shown} reaches the bridge", about=about)
+        case Way.NOWHERE:
+            what = f"{shown}: no extension matches {route.extension} in [{route.context}]"
+            return fault(Id.DIALPLAN_DID, what, include, about=about)
+        case Way.ELSEWHERE:
+            what = f"{shown} ends in {route.application} of {via}, not in the bridge"
+            mend = f"remove that extension or let it go to agi-bridge, then run {_RELOAD}"
+            return fault(Id.DIALPLAN_DID, what, mend, about=about)
+    what = f"{shown}: {via} goes on by {route.application}, which only a call can follow"
+    return not_looked_at(
+        Id.DIALPLAN_DID,
+        what,
+        f"run agi-bridge doctor --call {phone.mask(number)}@{start} with the whole number",
+        about=about,
+    )

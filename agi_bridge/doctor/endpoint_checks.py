@@ -1,0 +1,183 @@
+"""Findings about where calls go: fallback, default destinations, the trunk and its media."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.doctor.dialplan_checks import template_endpoint
+from agi_bridge.doctor.findings import Finding, Id, Level, fault, not_looked_at, note, ok
+from agi_bridge.doctor.pbx import MissingRightError
+from agi_bridge.settings import DialDefault, DialplanDefault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agi_bridge.doctor.pbx import Endpoint, Pbx
+    from agi_bridge.settings import Settings
+
+_GOOD_DTMF: Final = frozenset({"rfc4733", "rfc2833", "auto"})
+_TELEPHONE_CODECS: Final = frozenset(
+    {"ulaw", "alaw", "g722", "slin", "slin16", "opus", "g726", "all"}
+)
+"""Codecs that carry speech and, beside rfc4733, tones well; the others compress much."""
+_LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
+_SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
+
+
+async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
+    """Look whom the dialplan rings if no bridge answers."""
+    place = await pbx.variable("AGI_BRIDGE_FALLBACK_GOTO")
+    telephone = await pbx.variable("AGI_BRIDGE_FALLBACK")
+    if place:
+        context, extension, priority = (*place.split(","), "", "")[:3]
+        if await pbx.exists(context, extension or "s", int(priority) if priority.isdigit() else 1):
+            yield ok(Id.FALLBACK, f"the dialplan goes to {place}")
+            return
+        what = f"AGI_BRIDGE_FALLBACK_GOTO names {place}, which does not exist"
+        yield fault(Id.FALLBACK, what, "write a location that exists, like ext-queues,400,1")
+    elif telephone:
+        async for found in _dialled(pbx, Id.FALLBACK, telephone, "AGI_BRIDGE_FALLBACK"):
+            yield found
+    else:
+        mend = "set AGI_BRIDGE_FALLBACK in [globals], like PJSIP/100, or AGI_BRIDGE_FALLBACK_GOTO"
+        yield fault(
+            Id.FALLBACK, "neither AGI_BRIDGE_FALLBACK nor AGI_BRIDGE_FALLBACK_GOTO is set", mend
+        )
+
+
+async def defaults(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the default destination of each line."""
+    for line in settings.lines.values():
+        about = f"lines.{line.name}.default"
+        default = line.default
+        if isinstance(default, DialDefault):
+            async for found in _dialled(pbx, Id.DEFAULT_DESTINATION, default.destination, about):
+                yield found
+        elif isinstance(default, DialplanDefault):
+            place = f"{default.context},{default.extension},{default.priority}"
+            if await pbx.exists(default.context, default.extension, default.priority):
+                yield ok(Id.DEFAULT_DESTINATION, f"{place} exists", about=about)
+            else:
+                what = f"{place} does not exist in the dialplan"
+                mend = f"correct {about}, or add the extension"
+                yield fault(Id.DEFAULT_DESTINATION, what, mend, about=about)
+        else:
+            yield ok(
+                Id.DEFAULT_DESTINATION, f"the bridge ends the call ({default.kind})", about=about
+            )
+
+
+async def trunks(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the endpoint of each dial template, and at its keys and media."""
+    seen: set[str] = set()
+    for line in settings.lines.values():
+        about = f"lines.{line.name}.dial_template"
+        name = template_endpoint(line.dial_template)
+        if not name:
+            async for found in _other_template(pbx, line.dial_template, about):
+                yield found
+            continue
+        if name in seen:
+            continue
+        seen.add(name)
+        endpoint = await pbx.endpoint(name)
+        if endpoint is None:
+            what = f"the PBX has no PJSIP endpoint {name}"
+            yield fault(Id.DIAL_TEMPLATE, what, f"correct dial_template; {_SHOW}", about=about)
+            continue
+        if endpoint.reachable:
+            yield ok(Id.DIAL_TEMPLATE, f"endpoint {name} is there", about=about)
+        else:
+            what = f"endpoint {name}: {_unreachable(endpoint)}"
+            mend = f"check the trunk's address, its registration and the network; {_SHOW}"
+            yield fault(Id.DIAL_TEMPLATE, what, mend, about=about)
+        for media in (_dtmf(endpoint), _codecs(endpoint), _direct_media(endpoint)):
+            yield media
+
+
+async def _other_template(pbx: Pbx, template: str, about: str) -> AsyncIterator[Finding]:
+    """A template that is not PJSIP: a Local channel's context can be looked for."""
+    technology, _, rest = template.partition("/")
+    local = _LOCAL.match(rest)
+    if technology.lower() != "local" or local is None:
+        what = f"only PJSIP and Local are looked at, not {technology}"
+        yield not_looked_at(Id.DIAL_TEMPLATE, what, about=about)
+    elif await pbx.context(local["context"]) is None:
+        what = f"the dialplan has no context {local['context']}"
+        yield fault(Id.DIAL_TEMPLATE, what, "correct dial_template", about=about)
+    else:
+        yield ok(Id.DIAL_TEMPLATE, f"the context {local['context']} exists", about=about)
+
+
+async def _dialled(pbx: Pbx, which: Id, destinations: str, about: str) -> AsyncIterator[Finding]:
+    """Look at each destination that is dialled together; one that can ring is enough."""
+    findings = [await _destination(pbx, which, each, about) for each in destinations.split("&")]
+    if any(found.level is Level.OK for found in findings):
+        for found in findings:
+            if found.level is Level.FAULT:
+                yield note(which, found.what, found.mend, about=about, why="Another one rings.")
+            else:
+                yield found
+        return
+    for found in findings:
+        yield found
+
+
+async def _destination(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
+    technology, _, rest = destination.partition("/")
+    if technology.lower() == "local":
+        local = _LOCAL.match(rest)
+        if local is not None and await pbx.exists(local["context"], local["extension"]):
+            return ok(which, f"{destination} exists", about=about)
+        return fault(which, f"{destination} does not exist", "correct the extension", about=about)
+    if technology.upper() != "PJSIP":
+        what = f"{destination}: only PJSIP and Local are looked at"
+        return not_looked_at(which, what, about=about)
+    name = rest.rpartition("@")[2].partition("/")[0]
+    try:
+        endpoint = await pbx.endpoint(name)
+    except MissingRightError as missing:
+        mend = f"add {missing.right} to `write` of the account in manager.conf"
+        return not_looked_at(which, f"{destination}: needs {missing.right}", mend, about=about)
+    if endpoint is not None and endpoint.reachable:
+        return ok(which, f"{destination} can ring", about=about)
+    if endpoint is None:
+        what, mend = f"the PBX has no PJSIP endpoint {name}", f"correct the name; {_SHOW}"
+    else:
+        what = _unreachable(endpoint)
+        mend = f"check that the telephone is on and registered; {_SHOW}"
+    return fault(which, f"{destination}: {what}", mend, about=about)
+
+
+def _unreachable(endpoint: Endpoint) -> str:
+    return "it does not answer (Unreachable)" if endpoint.contacts else "it is not registered"
+
+
+def _dtmf(endpoint: Endpoint) -> Finding:
+    about, mode = f"endpoint {endpoint.name}", endpoint.dtmf_mode
+    if mode in _GOOD_DTMF:
+        return ok(Id.DTMF, f"keys come as {mode} events", about=about)
+    mend = f"set dtmf_mode = rfc4733 for {endpoint.name} in pjsip.conf"
+    if mode in {"inband", "none", ""}:
+        return fault(Id.DTMF, f"dtmf_mode is {mode or 'not known'}", mend, about=about)
+    return note(Id.DTMF, f"dtmf_mode is {mode}; many trunks send rfc4733", mend, about=about)
+
+
+def _codecs(endpoint: Endpoint) -> Finding:
+    about, codecs = f"endpoint {endpoint.name}", endpoint.codecs
+    listed = ", ".join(codecs)
+    mend = f"set disallow = all, allow = ulaw, allow = alaw for {endpoint.name} in pjsip.conf"
+    if not codecs or codecs == ("nothing",):
+        return fault(Id.CODECS, "no codec is allowed", mend, about=about)
+    if not _TELEPHONE_CODECS & set(codecs):
+        return note(Id.CODECS, f"only {listed}: neither ulaw nor alaw", mend, about=about)
+    return ok(Id.CODECS, listed, about=about)
+
+
+def _direct_media(endpoint: Endpoint) -> Finding:
+    about = f"endpoint {endpoint.name}"
+    if not endpoint.direct_media:
+        return ok(Id.DIRECT_MEDIA, "media passes through the PBX", about=about)
+    mend = f"set direct_media = no for {endpoint.name} in pjsip.conf"
+    return note(Id.DIRECT_MEDIA, "direct_media is on", mend, about=about)

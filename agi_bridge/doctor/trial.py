@@ -1,0 +1,110 @@
+"""Places the test call, or many at once, and judges them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.doctor import call as test_call
+from agi_bridge.doctor.ami import AmiError
+from agi_bridge.doctor.examine import lost
+from agi_bridge.doctor.findings import Id, fault, not_looked_at
+from agi_bridge.doctor.line_sounds import plain_digits
+from agi_bridge.doctor.pbx import MissingRightError, Pbx
+from agi_bridge.doctor.pbx_checks import apology_of, missing_sounds, wanted_sounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agi_bridge.doctor.ami import AmiSession
+    from agi_bridge.doctor.call import CallStep, Target
+    from agi_bridge.doctor.ear import Ear, TestCall
+    from agi_bridge.doctor.findings import Finding
+    from agi_bridge.doctor.line_sounds import LineSounds
+
+CALL_SECONDS: Final = 4.0
+"""What the PBX may take for all questions around a call."""
+_PER_CALL: Final = 0.2
+"""Seconds that one more call adds to that."""
+
+
+async def place_test_call(
+    session: AmiSession, ear: Ear, target: Target, lines: Sequence[LineSounds], seconds: float
+) -> tuple[list[Finding], tuple[CallStep, ...]]:
+    """Place one call and return its findings and its steps.
+
+    `seconds`: how long the dialplan may take to hand it to a bridge.
+    """
+    pbx = Pbx(session)
+    pbx.allow(CALL_SECONDS)
+    line = find_line(lines, target.did)
+    sound = (line or lines[0]).sample
+    try:
+        if not await pbx.exists(target.context, target.did):
+            return [_no_extension(target)], ()
+        wanted = wanted_sounds([line] if line else [], await apology_of(pbx))
+        asked = [f"{language}/{name}" for language, names in wanted.items() for name in names]
+        call = ear.expect(sound, asked)
+        if not await test_call.place(pbx, ear, target, call, seconds):
+            what = f"the PBX refuses to call {target.did} in [{target.context}]"
+            return [fault(Id.CALL, what, "see asterisk's messages log")], ()
+    except MissingRightError as missing:
+        return [test_call.needs_right(Id.CALL, missing)], ()
+    except AmiError as error:
+        return [lost(error), not_looked_at(Id.CALL, "the PBX did not answer")], ()
+    await test_call.follow(call, seconds)
+    found = find_line(lines, call.number) if call.number else None
+    steps = tuple(test_call.steps(call, found))
+    findings = [*test_call.judge(call, steps, target, refused=ear.refused)]
+    for language in wanted:
+        prefix = f"{language}/"
+        if absent := [
+            name.removeprefix(prefix) for name in call.missing if name.startswith(prefix)
+        ]:
+            findings.append(missing_sounds(language, absent))
+    return findings, steps
+
+
+async def place_load(
+    session: AmiSession,
+    ear: Ear,
+    target: Target,
+    lines: Sequence[LineSounds],
+    *,
+    number: int,
+    seconds: float,
+) -> list[Finding]:
+    """Place many calls at once and say how many the PBX carried."""
+    pbx = Pbx(session)
+    pbx.allow(CALL_SECONDS + _PER_CALL * number)
+    sound = (find_line(lines, target.did) or lines[0]).sample
+    calls: list[TestCall] = []
+    following: list[asyncio.Task[None]] = []
+    try:
+        for _ in range(number):
+            calls.append(ear.expect(sound))
+            if await test_call.place(pbx, ear, target, calls[-1], seconds):
+                following.append(asyncio.create_task(test_call.follow(calls[-1], seconds)))
+    except MissingRightError as missing:
+        return [test_call.needs_right(Id.LOAD, missing)]
+    except AmiError as error:
+        return [lost(error), not_looked_at(Id.LOAD, "the PBX did not answer")]
+    finally:
+        await asyncio.gather(*following)
+    made = [tuple(test_call.steps(call, find_line(lines, call.number))) for call in calls]
+    return [test_call.judge_load(calls, made)]
+
+
+def find_line(lines: Sequence[LineSounds], number: str) -> LineSounds | None:
+    """Return the line of a called number, in any usual form."""
+    wanted = plain_digits(number)
+    for line in lines:
+        if wanted and any(plain_digits(did) == wanted for did in line.did):
+            return line
+    return None
+
+
+def _no_extension(target: Target) -> Finding:
+    what = f"{target.did}@{target.context}: no such extension, so no call was placed"
+    mend = f"add `include => agi-bridge` to [{target.context}], or correct --call"
+    return fault(Id.DIALPLAN_DID, what, mend)

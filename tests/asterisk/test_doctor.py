@@ -1,0 +1,448 @@
+"""The doctor on a real Asterisk: one thing is wrong, and exactly its finding says so.
+
+One PBX with a manager account serves all tests. Each fault is seeded while it runs, and taken back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from agi_bridge.app.doctor import Trial
+from agi_bridge.app.doctor import run as run_doctor
+from agi_bridge.app.start_checks import LOCK_FILE
+from agi_bridge.doctor import ARRIVE_SECONDS, Id, Level, Target
+from agi_bridge.lab.asterisk.server import Asterisk
+from agi_bridge.lab.sip.phone import SipPhone
+from agi_bridge.net import bind
+from tests.support.bridge_fixture import shorten
+from tests.support.call_env import DID, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from agi_bridge.doctor import Report
+    from agi_bridge.settings import Settings
+
+pytestmark = [
+    pytest.mark.asterisk,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("doctor"),
+]
+
+SECRET = "x7Gh2kQ9vLmN4pRt"
+LIMITED = "b8Jk3mW2zXcV5nQy"
+TOKEN = "d41d8cd98f00b204e9800998"
+
+DIALPLAN = """
+[overrides]
+exten => _[+0-9]!,1,Set(AGI_BRIDGE_URL=agi://127.0.0.1:9/consent)
+ same => n,Answer()
+ same => n,Wait(1)
+ same => n,Goto(agi-bridge,${EXTEN},1)
+[never-arrives]
+exten => _[+0-9]!,1,Ringing()
+ same => n,Wait(60)
+[keeps-the-call]
+exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1(${EXTEN}))
+ same => n,Wait(60)
+[loses-the-number]
+exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1())
+ same => n,Hangup()
+[has-no-token]
+exten => _[+0-9]!,1,AGI(${AGI_BRIDGE_URL}?to=${URIENCODE(${EXTEN})})
+ same => n,Hangup()
+"""
+
+
+class Surgery:
+    """The PBX, the configuration that fits it, and ways to break both."""
+
+    def __init__(self, asterisk: Asterisk, ami_port: int, folder: Path, data: Path) -> None:
+        self.asterisk = asterisk
+        self.ami_port = ami_port
+        self.folder = folder
+        self.data = data
+
+    def settings(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> Settings:
+        secret = self.folder / "ami.secret"
+        secret.write_text(SECRET)
+        ami = {"port": self.ami_port, "secret": {"file": str(secret)}}
+        given = dict(tables or {})
+        return settings(
+            self.folder,
+            tables={
+                **given,
+                "ami": {**ami, **given.get("ami", {})},
+                "agi": {"port": 4573, **given.get("agi", {})},
+            },
+            **{"default": {"kind": "dial", "destination": "PJSIP/200"}, **line},
+        )
+
+    async def look(
+        self,
+        given: Settings | None = None,
+        *,
+        call: str = "",
+        load: int = 0,
+        arrive_seconds: float = ARRIVE_SECONDS,
+        synchronised: bool = True,
+        environ: dict[str, str] | None = None,
+    ) -> Report:
+        target = Target(*call.split("@")) if call else None
+        return await run_doctor(
+            given or self.settings(),
+            environ or {},
+            local=list,
+            trial=None if target is None else Trial(target, load, arrive_seconds=arrive_seconds),
+            synchronised=lambda: synchronised,
+        )
+
+    @asynccontextmanager
+    async def edited(self, name: str, old: str, new: str, reload: str) -> AsyncIterator[None]:
+        """Replace text in a configuration file and reload; take it back in the end."""
+        file = self.asterisk.directory / "etc" / name
+        before = file.read_text()
+        assert old in before
+        file.write_text(before.replace(old, new, 1))
+        await self.asterisk.cli(reload)
+        try:
+            yield
+        finally:
+            file.write_text(before)
+            await self.asterisk.cli(reload)
+
+    @asynccontextmanager
+    async def variable(self, name: str, value: str, before: str) -> AsyncIterator[None]:
+        await self.asterisk.set_global(name, value)
+        try:
+            yield
+        finally:
+            await self.asterisk.set_global(name, before)
+
+
+def free_tcp_port() -> int:
+    (taken,) = bind("127.0.0.1", 0, "test")
+    with taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class DoctorsAsterisk(Asterisk):
+    """An Asterisk with a manager interface and recordings of its own."""
+
+    def __init__(self, binary: Path, data: Path, ami_port: int) -> None:
+        super().__init__(
+            binary,
+            agi_url="agi://127.0.0.1:4573/consent",
+            accounts={"200": "p2Qw3eR4tY5u"},
+            dialplan=DIALPLAN,
+        )
+        shared = self._installed.data
+        (data / "sounds").mkdir(parents=True)
+        for each in shared.iterdir():  # with the documentation that Asterisk starts by
+            if each.name != "sounds":
+                (data / each.name).symlink_to(each)
+        shutil.copytree(shared / "sounds" / "en", data / "sounds" / "en", symlinks=True)
+        self._installed = replace(self._installed, data=data)
+        self._ami_port = ami_port
+
+    def _write(self) -> None:
+        super()._write()
+        (self.directory / "etc" / "manager_local.conf").write_text(
+            f"[general](+)\nenabled = yes\nport = {self._ami_port}\n"
+            f"[agi-bridge]\nsecret = {SECRET}\nwrite = reporting,system,originate\n"
+            f"[limited]\nsecret = {LIMITED}\nwrite = reporting\n"
+        )
+        # The shipped logger_local.conf of a test PBX logs verbose, which is a finding.
+        (self.directory / "etc" / "logger_local.conf").write_text("")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def surgery(
+    asterisk_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Surgery]:
+    folder = tmp_path_factory.mktemp("doctor")
+    port = free_tcp_port()
+    async with AsyncExitStack() as stack:
+        asterisk = await stack.enter_async_context(
+            DoctorsAsterisk(asterisk_binary, folder / "data", port)
+        )
+        for account in ("100", "200"):
+            phone = await stack.enter_async_context(
+                SipPhone(user=account, password=asterisk.accounts[account], server=asterisk.sip)
+            )
+            await phone.register()
+        lock = stack.enter_context((folder / LOCK_FILE).open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a running bridge
+        yield Surgery(asterisk, port, folder, folder / "data")
+
+
+def wrong(report: Report) -> dict[Id, Level]:
+    """The findings that are not well; none contains a secret or a whole number."""
+    text = json.dumps(report.document().model_dump(mode="json"))
+    for secret in (SECRET, LIMITED, TOKEN, DID, DID[1:], "p2Qw3eR4tY5u"):
+        assert secret not in text
+    return {each.id: each.level for each in report.findings if each.level is not Level.OK}
+
+
+FAULT, NOTE, UNSEEN = Level.FAULT, Level.NOTE, Level.NOT_LOOKED_AT
+
+
+async def test_a_sound_pbx_has_no_finding_and_carries_the_test_call(surgery: Surgery) -> None:
+    report = await surgery.look(call=f"{DID}@from-trunk")
+    assert wrong(report) == {}
+    assert report.call is not None
+    assert [step.name for step in report.call] == ["arrival", "did", "sound", "key", "result"]
+    times = [step.milliseconds for step in report.call if step.milliseconds is not None]
+    assert len(times) == len(report.call)
+    assert times == sorted(times)
+    assert await surgery.asterisk.channels() == 0
+
+
+async def module_missing(at: Surgery) -> Report:
+    await at.asterisk.cli("module unload func_uri.so")
+    try:
+        return await at.look()
+    finally:
+        await at.asterisk.cli("module load func_uri.so")
+
+
+async def context_edited(at: Surgery) -> Report:
+    old, new = "default,1,GotoIf(", "default,1,Noop()\n same => n,GotoIf("
+    async with at.edited("agi-bridge.conf", old, new, "dialplan reload"):
+        return await at.look()
+
+
+async def did_not_routed(at: Surgery) -> Report:
+    old, new = "[from-trunk]\ninclude => agi-bridge", "[from-trunk]"
+    async with at.edited("extensions.conf", old, new, "dialplan reload"):
+        return await at.look()
+
+
+async def did_hidden(at: Surgery) -> Report:
+    old, new = "[from-trunk]\n", f"[from-trunk]\nexten => {DID},1,Hangup()\n"
+    async with at.edited("extensions.conf", old, new, "dialplan reload"):
+        return await at.look()
+
+
+async def wrong_port(at: Surgery) -> Report:
+    name, right = "AGI_BRIDGE_URL", "agi://127.0.0.1:4573/consent"
+    async with at.variable(name, "agi://127.0.0.1:4574/consent", right):
+        return await at.look()
+
+
+async def token_differs(at: Surgery) -> Report:
+    (at.folder / "token").write_text(TOKEN)
+    given = at.settings({"agi": {"token": {"file": str(at.folder / "token")}}})
+    async with at.variable("AGI_BRIDGE_TOKEN", TOKEN[:-1], ""):
+        return await at.look(given)
+
+
+async def fallback_missing(at: Surgery) -> Report:
+    async with at.variable("AGI_BRIDGE_FALLBACK", "", "PJSIP/100"):
+        return await at.look()
+
+
+async def telephone_unregistered(at: Surgery) -> Report:
+    async with at.variable("AGI_BRIDGE_FALLBACK", "PJSIP/softphone", "PJSIP/100"):
+        return await at.look()
+
+
+async def default_dead(at: Surgery) -> Report:
+    place = {"kind": "dialplan", "context": "nowhere", "extension": "s", "priority": 1}
+    return await at.look(at.settings(default=place))
+
+
+async def no_such_trunk(at: Surgery) -> Report:
+    given = at.settings({"ami": {"contexts": ["from-trunk"]}}, dial_template="PJSIP/{number}@other")
+    return await at.look(given)
+
+
+async def inband(at: Surgery) -> Report:
+    text = (at.asterisk.directory / "etc" / "pjsip.conf").read_text()
+    trunk = text[text.index("[trunk]") :]
+    changed = trunk.replace("dtmf_mode = rfc4733", "dtmf_mode = inband", 1)
+    async with at.edited("pjsip.conf", trunk, changed, "module reload res_pjsip.so"):
+        return await at.look()
+
+
+async def direct_media(at: Surgery) -> Report:
+    text = (at.asterisk.directory / "etc" / "pjsip.conf").read_text()
+    trunk = text[text.index("[trunk]") :]
+    changed = trunk.replace("direct_media = no", "direct_media = yes", 1)
+    async with at.edited("pjsip.conf", trunk, changed, "module reload res_pjsip.so"):
+        return await at.look()
+
+
+async def poor_codec(at: Surgery) -> Report:
+    text = (at.asterisk.directory / "etc" / "pjsip.conf").read_text()
+    trunk = text[text.index("[trunk]") :]
+    changed = trunk.replace("allow = ulaw\nallow = alaw", "allow = gsm", 1)
+    async with at.edited("pjsip.conf", trunk, changed, "module reload res_pjsip.so"):
+        return await at.look()
+
+
+async def no_digits(at: Surgery) -> Report:
+    digits = at.data / "sounds" / "en" / "digits"
+    digits.rename(digits.with_name("gone"))
+    prompts = at.folder / "without-digits"
+    try:
+        return await at.look(at.settings({"speech": {"prompts": str(own_prompts(prompts))}}))
+    finally:
+        digits.with_name("gone").rename(digits)
+
+
+def own_prompts(folder: Path) -> Path:
+    """The shipped prompts, cut short, without digits."""
+    shorten(folder)
+    for file in folder.glob("*/digit-*"):
+        file.unlink()
+    return folder
+
+
+async def keys_in_a_log(at: Surgery) -> Report:
+    old, new = "notice,warning,error", "notice,warning,error,dtmf"
+    async with at.edited("logger.conf", old, new, "logger reload"):
+        return await at.look()
+
+
+async def lives_dangerously(at: Surgery) -> Report:
+    old, new = "[options]\n", "[options]\nlive_dangerously = yes\n"
+    async with at.edited("asterisk.conf", old, new, "core show uptime"):
+        return await at.look()
+
+
+async def clock_adrift(at: Surgery) -> Report:
+    return await at.look(synchronised=False)
+
+
+async def wrong_password(at: Surgery) -> Report:
+    (at.folder / "other.secret").write_text(LIMITED)
+    given = at.settings({"ami": {"secret": {"file": str(at.folder / "other.secret")}}})
+    return await at.look(given)
+
+
+async def secret_missing(at: Surgery) -> Report:
+    return await at.look(at.settings({"ami": {"secret": {"file": str(at.folder / "none")}}}))
+
+
+async def ami_off(at: Surgery) -> Report:
+    return await at.look(at.settings({"ami": {"port": free_tcp_port()}}))
+
+
+async def bridge_stopped(at: Surgery) -> Report:
+    given = at.settings().model_copy(update={"state_dir": at.folder / "no-bridge"})
+    return await at.look(given)
+
+
+SEEDED: dict[str, tuple[Callable[[Surgery], Awaitable[Report]], Id, Level]] = {
+    "module missing": (module_missing, Id.PBX_MODULES, FAULT),
+    "context edited": (context_edited, Id.DIALPLAN_CONTEXTS, NOTE),
+    "DID not routed": (did_not_routed, Id.DIALPLAN_DID, FAULT),
+    "DID hidden by another extension": (did_hidden, Id.DIALPLAN_DID, FAULT),
+    "wrong port": (wrong_port, Id.DIALPLAN_URL, FAULT),
+    "token differs": (token_differs, Id.DIALPLAN_URL, FAULT),
+    "fallback missing": (fallback_missing, Id.FALLBACK, FAULT),
+    "telephone unregistered": (telephone_unregistered, Id.FALLBACK, FAULT),
+    "default destination dead": (default_dead, Id.DEFAULT_DESTINATION, FAULT),
+    "no such trunk": (no_such_trunk, Id.DIAL_TEMPLATE, FAULT),
+    "inband DTMF": (inband, Id.DTMF, FAULT),
+    "direct media": (direct_media, Id.DIRECT_MEDIA, NOTE),
+    "poor codec": (poor_codec, Id.CODECS, NOTE),
+    "no digits in a language": (no_digits, Id.SOUNDS, FAULT),
+    "keys in a log": (keys_in_a_log, Id.DANGER, FAULT),
+    "live_dangerously": (lives_dangerously, Id.DANGER, FAULT),
+    "clock": (clock_adrift, Id.CLOCK, NOTE),
+    "bridge stopped": (bridge_stopped, Id.SERVICE, FAULT),
+}
+
+
+@pytest.mark.parametrize("name", SEEDED)
+async def test_a_seeded_fault_is_found_by_its_id_and_by_no_other(
+    surgery: Surgery, name: str
+) -> None:
+    seed, which, level = SEEDED[name]
+    assert wrong(await seed(surgery)) == {which: level}
+
+
+@pytest.mark.parametrize(
+    ("seed", "which"),
+    [
+        (wrong_password, Id.PBX_LOGIN),
+        (secret_missing, Id.PBX_LOGIN),
+        (ami_off, Id.PBX_REACH),
+    ],
+    ids=["AMI password wrong", "AMI secret missing", "AMI off"],
+)
+async def test_a_pbx_that_cannot_be_asked_is_one_fault(
+    surgery: Surgery, seed: Callable[[Surgery], Awaitable[Report]], which: Id
+) -> None:
+    found = wrong(await seed(surgery))
+    assert found.pop(which) is FAULT
+    assert set(found.values()) == {UNSEEN}
+
+
+async def test_without_the_right_system_the_rest_is_looked_at(surgery: Surgery) -> None:
+    (surgery.folder / "limited.secret").write_text(LIMITED)
+    secret = {"file": str(surgery.folder / "limited.secret")}
+    given = surgery.settings({"ami": {"user": "limited", "secret": secret}})
+    report = await surgery.look(given, call=f"{DID}@from-trunk")
+    assert wrong(report) == dict.fromkeys(
+        (
+            Id.PBX_MODULES,
+            Id.DIALPLAN_DID,
+            Id.FALLBACK,
+            Id.DEFAULT_DESTINATION,
+            Id.DIAL_TEMPLATE,
+            Id.SOUNDS,
+            Id.DANGER,
+            Id.CALL,
+        ),
+        UNSEEN,
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "which", "failed"),
+    [
+        ("overrides", Id.DIALPLAN_URL, "arrival"),
+        ("never-arrives", Id.DIALPLAN_URL, "arrival"),
+        ("has-no-token", Id.DIALPLAN_URL, "arrival"),
+        ("keeps-the-call", Id.CALL, "result"),
+        ("loses-the-number", Id.DIALPLAN_DID, "did"),
+        ("nowhere", Id.DIALPLAN_DID, None),
+    ],
+)
+async def test_a_test_call_names_the_step_that_fails(
+    surgery: Surgery, context: str, which: Id, failed: str | None
+) -> None:
+    report = await surgery.look(call=f"{DID}@{context}", arrive_seconds=1.0)
+    assert wrong(report) == {which: FAULT}
+    assert report.call is not None
+    assert next((step.name for step in report.call if not step.ok), None) == failed
+    # However it went, nothing is left of it, and no telephone has rung.
+    assert await surgery.asterisk.channels() == 0
+
+
+async def test_a_test_call_finds_prompts_that_the_pbx_cannot_read(surgery: Surgery) -> None:
+    given = surgery.settings({"speech": {"pbx_prompts": "/nowhere/prompts"}})
+    assert wrong(await surgery.look(given, call=f"{DID}@from-trunk")) == {Id.SOUNDS: FAULT}
+
+
+async def test_a_load_of_calls_is_carried_and_counted(surgery: Surgery) -> None:
+    report = await surgery.look(call=f"{DID}@from-trunk", load=20)
+    assert wrong(report) == {}
+    (found,) = (each.what for each in report.findings if each.id is Id.LOAD)
+    assert found.startswith("20 of 20 ")
+    short = await surgery.look(call=f"{DID}@never-arrives", load=3, arrive_seconds=1.0)
+    assert wrong(short) == {Id.LOAD: FAULT}
+    assert await surgery.asterisk.channels() == 0

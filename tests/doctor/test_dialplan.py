@@ -1,0 +1,116 @@
+"""Patterns, ways through the dialplan, and what differs from the shipped file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agi_bridge.doctor.dialplan import Way, best_match, differences, follow, match
+from agi_bridge.doctor.pbx import Context
+from tests.support.scripted_pbx import DID, SHIPPED, steps
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number", "matches"),
+    [
+        ("_X.", "14155550111", True),
+        ("_X.", "1", False),
+        ("_X!", "1", True),
+        ("_[+0-9]!", "+14155550111", True),
+        ("_[+0-9]!", "s", False),
+        ("_+1NXXNXXXXXX", "+14155550111", True),
+        ("_+1NXXNXXXXXX", "+11155550111", False),
+        ("_NXX-XXXX", "4155550", True),
+        ("_1[2-46]X", "165", True),
+        ("_1[2-46]X", "155", False),
+        ("_z", "0", False),
+        ("_[", "1", False),
+    ],
+)
+def test_a_pattern_matches_as_in_asterisk(pattern: str, number: str, matches: bool) -> None:  # noqa: FBT001
+    assert (match(pattern, number) is not None) is matches
+
+
+def test_the_name_itself_wins_then_the_most_specific_pattern() -> None:
+    names = ["_X.", "_NXX", "_4[1-5]X", "_!", "415"]
+    assert best_match(iter(names), "415") == "415"
+    assert best_match(iter(names), "416") == "_4[1-5]X"
+    assert best_match(iter(names), "516") == "_NXX"
+    assert best_match(iter(names), "5160") == "_X."
+    assert best_match(iter(names), "abc") == "_!"
+    assert best_match(iter(names[:3]), "abc") is None
+
+
+def dialplan(*contexts: Context) -> dict[str, Context]:
+    return {**SHIPPED, **{each.name: each for each in contexts}}
+
+
+async def way(number: str, start: str, *contexts: Context) -> tuple[Way, str]:
+    plan = dialplan(*contexts)
+
+    async def look_up(name: str) -> Context | None:
+        return plan.get(name)
+
+    route = await follow(number, start, look_up)
+    return route.way, route.context
+
+
+async def test_a_number_reaches_the_bridge_by_an_include_or_a_jump() -> None:
+    include = Context("trunk", (), ("agi-bridge",))
+    assert await way(DID, "trunk", include) == (Way.BRIDGE, "agi-bridge")
+    jump = Context("trunk", steps("_X.", "NoOp(in)", "Goto(agi-bridge,${EXTEN},1)"))
+    assert await way(DID[1:], "trunk", jump) == (Way.BRIDGE, "agi-bridge")
+    asks = Context("trunk", steps("_X!", "Set(A=1)", "Gosub(agi-bridge-ask,s,1(${EXTEN}))"))
+    assert await way(DID[1:], "trunk", asks) == (Way.BRIDGE, "agi-bridge-ask")
+    comes_back = Context("trunk", steps("_X!", "Gosub(record,s,1)", "Goto(agi-bridge,${EXTEN},1)"))
+    assert await way(DID[1:], "trunk", comes_back) == (Way.BRIDGE, "agi-bridge")
+
+
+async def test_the_prefix_that_a_dialplan_cuts_off_is_cut_off() -> None:
+    cuts = Context("trunk", steps("_00X.", "Goto(agi-bridge,${FILTER(0-9,${EXTEN:2})},1)"))
+    assert await way("0014155550111", "trunk", cuts) == (Way.BRIDGE, "agi-bridge")
+
+
+async def test_an_extension_of_its_own_hides_the_include() -> None:
+    own = Context("trunk", steps(DID, "Answer()", "Hangup()"), ("agi-bridge",))
+    assert await way(DID, "trunk", own) == (Way.ELSEWHERE, "trunk")
+    dials = Context("trunk", steps("_+X.", "Dial(PJSIP/100)"), ("agi-bridge",))
+    assert await way(DID, "trunk", dials) == (Way.ELSEWHERE, "trunk")
+
+
+async def test_what_leads_nowhere_or_in_circles_is_said_so() -> None:
+    assert await way(DID, "trunk", Context("trunk", ())) == (Way.NOWHERE, "trunk")
+    assert await way(DID, "missing") == (Way.NOWHERE, "missing")
+    circle = Context("trunk", steps("_+X.", "Goto(trunk,${EXTEN},1)"))
+    assert (await way(DID, "trunk", circle))[0] is Way.UNCLEAR
+    includes = Context("trunk", (), ("other",)), Context("other", (), ("trunk",))
+    assert await way(DID, "trunk", *includes) == (Way.NOWHERE, "trunk")
+
+
+async def test_what_only_a_call_can_follow_is_unclear() -> None:
+    branches = Context("trunk", steps("_+X.", "GotoIf($[1]?a:b)"))
+    assert (await way(DID, "trunk", branches))[0] is Way.UNCLEAR
+    computed = Context("trunk", steps("_+X.", "Goto(${WHERE},${EXTEN},1)"))
+    assert (await way(DID, "trunk", computed))[0] is Way.UNCLEAR
+    switched = Context("trunk", (), (), has_switches=True)
+    assert (await way(DID, "trunk", switched))[0] is Way.UNCLEAR
+
+
+def test_an_edited_step_is_named() -> None:
+    shipped = SHIPPED["agi-bridge-go-on"]
+    assert differences(shipped, shipped) == []
+    changed = [*shipped.steps]
+    changed[1] = replace(changed[1], arguments="0?hangup,1")
+    assert differences(shipped, replace(shipped, steps=tuple(changed))) == ["s,2"]
+    more = (*shipped.steps, *steps("h", "Hangup()"))
+    assert differences(shipped, replace(shipped, steps=more)) == ["h,1"]
+    assert differences(shipped, replace(shipped, steps=shipped.steps[:-1])) != []
+
+
+def test_the_shipped_file_is_read_whole() -> None:
+    text = SHIPPED["agi-bridge-ask"].steps
+    assert {step.extension for step in text} == {"s"}
+    assert [step.priority for step in text] == [*range(1, len(text) + 1)]
+    assert {step.label for step in text} >= {"url", "first", "asked"}
+    assert SHIPPED["agi-bridge-version"].steps[0].arguments.isdigit()
