@@ -28,6 +28,10 @@ ARRIVE_SECONDS: Final = 5.0
 """How long the dialplan may take to hand the call to a bridge."""
 
 
+_HANG_UP: Final = "agi-bridge-go-on,hangup,1"
+"""In place of the fallback: an empty one would be filled in by agi-bridge-site."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a test call goes: a number, in the context that the trunk's calls enter."""
@@ -68,7 +72,7 @@ async def place(pbx: Pbx, ear: Ear, target: Target, call: TestCall, seconds: flo
             "AGI_BRIDGE_URL_2": "",
             "AGI_BRIDGE_TOKEN": ear.token,
             "AGI_BRIDGE_FALLBACK": "",
-            "AGI_BRIDGE_FALLBACK_GOTO": "",
+            "AGI_BRIDGE_FALLBACK_GOTO": _HANG_UP,
         },
         seconds,
     )

@@ -18,6 +18,9 @@ BRIDGE: Final = "agi-bridge"
 ASK: Final = "agi-bridge-ask"
 """The context that hands a call to a bridge."""
 
+SITE: Final = "agi-bridge-site"
+"""The context with this PBX's own settings, where no variable says otherwise. It may differ."""
+
 SHIPPED_CONTEXTS: Final = (BRIDGE, ASK, "agi-bridge-go-on")
 
 _CLASSES: Final = {"X": "0123456789", "Z": "123456789", "N": "23456789"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agi_bridge import phone
-from agi_bridge.doctor.dialplan import SHIPPED_CONTEXTS, Way, differences, follow
+from agi_bridge.doctor.dialplan import SHIPPED_CONTEXTS, SITE, Way, differences, follow
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError
 from agi_bridge.net import is_loopback
@@ -73,14 +73,14 @@ def _version(context: Context) -> int:
 
 async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Compare AGI_BRIDGE_URL and AGI_BRIDGE_TOKEN with `[agi]`."""
-    given = await pbx.variable("AGI_BRIDGE_URL")
+    given = await pbx.setting("AGI_BRIDGE_URL", SITE)
     agi = settings.agi
     here = f"agi://{_shown_host(agi.host, settings.ami.host)}:{agi.port}/consent"
-    mend = f"set AGI_BRIDGE_URL = {here} in [globals] and run {_RELOAD}"
+    mend = f"set AGI_BRIDGE_URL = {here} in [globals] or in [{SITE}], and run {_RELOAD}"
     problem = _url_problem(given or _DEFAULT_URL, settings)
     if problem:
         yield fault(Id.DIALPLAN_URL, problem, mend)
-    token, wanted = await pbx.variable("AGI_BRIDGE_TOKEN"), agi.secret() or ""
+    token, wanted = await pbx.setting("AGI_BRIDGE_TOKEN", SITE), agi.secret() or ""
     # A bridge without a token takes every call, whatever the dialplan sends.
     if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
         what = "AGI_BRIDGE_TOKEN differs from agi.token" if token else "AGI_BRIDGE_TOKEN is not set"

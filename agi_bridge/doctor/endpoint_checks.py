@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.doctor.dialplan import SITE
 from agi_bridge.doctor.dialplan_checks import template_endpoint
 from agi_bridge.doctor.findings import Finding, Id, Level, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError
@@ -22,13 +23,17 @@ _TELEPHONE_CODECS: Final = frozenset(
 )
 """Codecs that carry speech and, beside rfc4733, tones well; the others compress much."""
 _LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
+_FALLBACKS: Final = ("AGI_BRIDGE_FALLBACK_GOTO", "AGI_BRIDGE_FALLBACK")
+_FREEPBX: Final = "agi-bridge-freepbx"
+"""The target of FreePBX's Custom Destination: its fallback is chosen there (docs/freepbx.md)."""
 _SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
 
 
 async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
     """Look whom the dialplan rings if no bridge answers."""
-    place = await pbx.variable("AGI_BRIDGE_FALLBACK_GOTO")
-    telephone = await pbx.variable("AGI_BRIDGE_FALLBACK")
+    place, telephone = [await pbx.variable(name) for name in _FALLBACKS]
+    if not place and not telephone:  # the site's own holds only without both (agi-bridge-site)
+        place, telephone = [await pbx.setting(name, SITE) for name in _FALLBACKS]
     if place:
         context, extension, priority = (*place.split(","), "", "")[:3]
         if await pbx.exists(context, extension or "s", int(priority) if priority.isdigit() else 1):
@@ -39,8 +44,10 @@ async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
     elif telephone:
         async for found in _dialled(pbx, Id.FALLBACK, telephone, "AGI_BRIDGE_FALLBACK"):
             yield found
+    elif await pbx.context(_FREEPBX) is not None:
+        yield ok(Id.FALLBACK, "the destination that FreePBX's Custom Destination names")
     else:
-        mend = "set AGI_BRIDGE_FALLBACK in [globals], like PJSIP/100, or AGI_BRIDGE_FALLBACK_GOTO"
+        mend = f"set AGI_BRIDGE_FALLBACK = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"
         yield fault(
             Id.FALLBACK, "neither AGI_BRIDGE_FALLBACK nor AGI_BRIDGE_FALLBACK_GOTO is set", mend
         )

@@ -121,7 +121,7 @@ async def examine_pbx(session: AmiSession | None, situation: Situation) -> Async
         Id.DIAL_TEMPLATE: endpoint_checks.trunks(pbx, settings),
         Id.SOUNDS: pbx_checks.sounds(pbx, settings, lines),
         Id.DANGER: pbx_checks.danger(pbx),
-        Id.CDR: pbx_checks.cdr(pbx),
+        Id.CDR: pbx_checks.cdr(pbx, settings),
         Id.CLOCK: pbx_checks.clock(pbx, situation.synchronised),
     }
     unlooked = dict.fromkeys(asked)

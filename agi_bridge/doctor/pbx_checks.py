@@ -70,7 +70,8 @@ async def version(pbx: Pbx) -> AsyncIterator[Finding]:
 
 async def modules(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Look whether the modules that calls need are loaded."""
-    wanted = (*MODULES, *(_HTTP_MODULES if settings.speech.delivery == "http" else ()))
+    http = _HTTP_MODULES if settings.speech.delivery == "http" else ()
+    wanted = (*MODULES, *http, *(("func_cdr",) if settings.agi.cdr_field else ()))
     missing = [name for name in wanted if not await pbx.has_module(name)]
     if missing:
         what = f"not loaded: {', '.join(missing)}"
@@ -133,13 +134,19 @@ async def danger(pbx: Pbx) -> AsyncIterator[Finding]:
         yield ok(Id.DANGER, "neither live_dangerously nor keys in a log")
 
 
-async def cdr(pbx: Pbx) -> AsyncIterator[Finding]:
+async def cdr(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Say whether the PBX writes call detail records."""
-    if (await pbx.settings()).get("CoreCDRenabled", "").lower() == "yes":
+    field = settings.agi.cdr_field
+    if (await pbx.settings()).get("CoreCDRenabled", "").lower() != "yes":
+        if field:
+            what = f"agi.cdr_field is {field!r}, but call detail records are off"
+            mend = "set enable = yes in cdr.conf, or remove agi.cdr_field"
+            yield note(Id.CDR, what, mend, why="No record of the PBX names the consent of a call.")
+        else:
+            yield ok(Id.CDR, "call detail records are off")
+    else:
         mend = "delete them in time, as you promise your customers"
         yield note(Id.CDR, "call detail records are on", mend)
-    else:
-        yield ok(Id.CDR, "call detail records are off")
 
 
 async def sounds(

@@ -268,6 +268,35 @@ async def test_a_default_in_the_dialplan_must_exist(pbx: ScriptedPbx) -> None:
     assert wrong(await looked(pbx, configured(default={"kind": "hangup"}))) == {}
 
 
+async def test_the_sites_own_context_sets_what_no_variable_does(pbx: ScriptedPbx) -> None:
+    pbx.variables.clear()
+    site = pbx.contexts["agi-bridge-site"]
+    assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.FAULT}
+    named = steps(
+        "s", "Set(AGI_BRIDGE_URL=agi://127.0.0.1:4573/x)", "Set(AGI_BRIDGE_FALLBACK=PJSIP/100)"
+    )
+    pbx.contexts["agi-bridge-site"] = replace(site, steps=named)
+    assert wrong(await looked(pbx)) == {}
+    other = steps(
+        "s", "Set(AGI_BRIDGE_URL=agi://127.0.0.1:4574/x)", "Set(AGI_BRIDGE_FALLBACK=PJSIP/9)"
+    )
+    pbx.contexts["agi-bridge-site"] = replace(site, steps=other)
+    assert wrong(await looked(pbx)) == {Id.DIALPLAN_URL: Level.FAULT, Id.FALLBACK: Level.FAULT}
+
+
+async def test_freepbx_has_its_fallback_in_the_gui(pbx: ScriptedPbx) -> None:
+    pbx.variables.pop("AGI_BRIDGE_FALLBACK")
+    pbx.contexts["agi-bridge-freepbx"] = Context("agi-bridge-freepbx", ())
+    assert wrong(await looked(pbx)) == {}
+
+
+async def test_a_field_of_the_cdr_needs_its_module_and_the_records(pbx: ScriptedPbx) -> None:
+    given = configured(tables={"agi": {"cdr_field": "agibridge"}})
+    assert wrong(await looked(pbx, given)) == {Id.CDR: Level.NOTE}
+    pbx.missing_modules.add("func_cdr")
+    assert wrong(await looked(pbx, given)) == {Id.CDR: Level.NOTE, Id.PBX_MODULES: Level.FAULT}
+
+
 async def test_one_of_several_telephones_is_enough(pbx: ScriptedPbx) -> None:
     pbx.variables["AGI_BRIDGE_FALLBACK"] = "PJSIP/100&PJSIP/300&Local/1@from-trunk/n"
     assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.NOTE}
