@@ -11,7 +11,7 @@ The plans are libphonenumber's data, with three additional rules:
 
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import phonenumbers
@@ -29,8 +29,6 @@ TEXTABLE: Final = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_
 SATELLITE_CODES: Final = frozenset({870, 881, 882, 883})
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164, clause 6
-# The longest short number of any plan has twelve digits (China). Longer ones are not looked up.
-_SHORT_DIGITS: Final = 12
 _NO_REGION: Final = "ZZ"  # CLDR's code of an unknown region, libphonenumber's too
 _ORDINARY_AREAS: Final = frozenset({"US", "CA"})
 """Regions that get nearly all new area codes and exchanges."""
@@ -43,6 +41,12 @@ _VALID_NANP: Final = re.compile(
     r"(?!.(.)\1|.9|37|96|88|456|710|52[1-9]|53[258]|54[23579]|55[2346]|569|578|589)"
     r"[2-9][0-9]{2}(?!.11)[2-9][0-9]{6}"
 )
+
+# How most trunks of North America write a number. The parser takes it as it stands.
+_NANP_E164: Final = re.compile(r"\+1([2-9][0-9]{9})")
+_NANP_NATIONAL: Final = re.compile(r"([2-9][0-9]{9})")
+_KNOWN_NUMBERS: Final = 1024
+"""Numbers whose facts are remembered: a caller's number is shown, then keyed, then dialled."""
 
 # By country code: the former format of a national number, and its present one. Applied only if the
 # number is invalid today and valid after the change. libphonenumber itself converts Argentina's
@@ -70,6 +74,11 @@ def parsed(text: str, region: str, *, complete: bool = True) -> phonenumbers.Pho
         InvalidNumber: `not_valid` if the text is not a number, `too_long` if it exceeds E.164. It
             is not checked whether the number is assigned.
     """
+    plain = _NANP_E164.fullmatch(text)
+    if plain is None and region in _ORDINARY_AREAS:
+        plain = _NANP_NATIONAL.fullmatch(text)
+    if plain is not None:
+        return phonenumbers.PhoneNumber(country_code=NANP, national_number=int(plain[1]))
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as error:
@@ -99,7 +108,7 @@ def type_of(number: phonenumbers.PhoneNumber) -> int:
     Raises:
         InvalidNumber: `too_short`, `too_long` or `not_valid`.
     """
-    found = phonenumbers.number_type(number)
+    found, _ = _facts(*_identity(number))
     if found == PhoneNumberType.UNKNOWN and not _newer(number):
         raise InvalidNumber(_why_invalid(number))
     return found
@@ -136,7 +145,8 @@ def is_possible(number: phonenumbers.PhoneNumber) -> bool:
 
 def is_short(number: phonenumbers.PhoneNumber) -> bool:
     """Return whether the number is a short number in a region of its country code."""
-    return len(national(number)) <= _SHORT_DIGITS and phonenumbers.is_valid_short_number(number)
+    possible = len(national(number)) in _short_lengths(number.country_code or 0)
+    return possible and phonenumbers.is_valid_short_number(number)
 
 
 def refuse_services(number: phonenumbers.PhoneNumber) -> None:
@@ -159,6 +169,33 @@ def refuse_services(number: phonenumbers.PhoneNumber) -> None:
         raise InvalidNumber("service_code")
     if area == "600":
         raise InvalidNumber("satellite")
+
+
+def _identity(number: phonenumbers.PhoneNumber) -> tuple[int, int, bool, int | None]:
+    """What tells a number from every other, extensions aside."""
+    zeros = number.number_of_leading_zeros
+    return (
+        number.country_code or 0,
+        number.national_number or 0,
+        bool(number.italian_leading_zero),
+        zeros,
+    )
+
+
+@lru_cache(maxsize=_KNOWN_NUMBERS)
+def _facts(code: int, digits: int, zero: bool, zeros: int | None) -> tuple[int, str]:  # noqa: FBT001 - a key
+    """Return libphonenumber's type and region (or an empty text): three passes over the plan."""
+    number = phonenumbers.PhoneNumber(code, digits, None, zero or None, zeros)
+    found = phonenumbers.number_type(number)
+    return found, phonenumbers.region_code_for_number(number) or ""
+
+
+@cache
+def _short_lengths(code: int) -> Collection[int]:
+    """Return how many digits a short number can have in the regions of a country code."""
+    plans = map(PhoneMetadata.short_metadata_for_region, COUNTRY_CODE_TO_REGION_CODE.get(code, ()))
+    short = (plan.short_code for plan in plans if plan is not None)
+    return frozenset(n for each in short if each is not None for n in each.possible_length)
 
 
 def _renumbered(number: phonenumbers.PhoneNumber, *, longer: bool) -> phonenumbers.PhoneNumber:
@@ -185,7 +222,7 @@ def _newer(number: phonenumbers.PhoneNumber) -> bool:
 def _region(number: phonenumbers.PhoneNumber, found_type: int, regions: Collection[str]) -> str:
     if found_type == PhoneNumberType.UNKNOWN:
         return _island(national(number)) or _NO_REGION
-    found = phonenumbers.region_code_for_number(number) or ""
+    _, found = _facts(*_identity(number))
     if found in regions:
         return found
     shared = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())

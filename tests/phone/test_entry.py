@@ -104,7 +104,7 @@ def test_a_french_zero_is_refused_where_france_is_not_served() -> None:
 def test_a_valid_mobile_that_is_also_a_short_number_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("phonenumbers.is_valid_short_number", lambda _number: True)
+    monkeypatch.setattr("agi_bridge.phone.entry.is_short", lambda _number: True)
     assert keyed_refusal("4155550123") == "short_number"
 
 

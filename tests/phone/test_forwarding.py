@@ -128,7 +128,7 @@ def test_whatever_looks_like_a_number_is_checked_all_the_same(text: str) -> None
 def test_a_valid_number_that_is_also_a_short_number_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("phonenumbers.is_valid_short_number", lambda _number: True)
+    monkeypatch.setattr("agi_bridge.phone.forwarding.is_short", lambda _number: True)
     assert refusal("+14155550124") == "short_number"
 
 

@@ -13,7 +13,7 @@ from agi_bridge.phone import (
     keyed,
     parse,
 )
-from agi_bridge.phone.numbering import NANP_REGIONS, parsed, type_of
+from agi_bridge.phone.numbering import NANP_REGIONS, is_short, parsed, type_of, value
 
 NORTH_AMERICA = frozenset({"US", "CA"})
 NEWER = phonenumbers.number_type(phonenumbers.parse("+15652345678"))
@@ -176,3 +176,44 @@ def test_the_example_of_every_region_is_its_own() -> None:
         found = parsed(text, region)
         assert found == example
         assert type_of(found) != PhoneNumberType.UNKNOWN
+
+
+# What is not asked of the library each time
+
+
+@pytest.mark.parametrize("region", ["US", "CA", "JM", "FR"])
+@pytest.mark.parametrize("digits", ["4155550171", "2129762345", "8005550199", "9005550199"])
+def test_a_plain_north_american_number_means_what_the_library_reads(
+    region: str, digits: str
+) -> None:
+    for text in (f"+1{digits}", digits):
+        assert parsed(text, region) == phonenumbers.parse(text, region)
+
+
+def test_a_number_of_every_plan_has_the_type_and_the_region_that_the_library_gives_it() -> None:
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        number = phonenumbers.example_number(region)
+        assert number is not None
+        for _ in range(2):  # asked, then remembered
+            assert type_of(number) == phonenumbers.number_type(number)
+            found = value(number, type_of(number), ())
+            assert found.region == phonenumbers.region_code_for_number(number)
+
+
+def test_leading_zeros_tell_two_numbers_apart() -> None:
+    rome = phonenumbers.parse("+390612345678", None)
+    milan = phonenumbers.PhoneNumber(country_code=39, national_number=612345678)
+    assert type_of(rome) == phonenumbers.number_type(rome)
+    with pytest.raises(InvalidNumber):
+        type_of(milan)
+
+
+def test_a_short_number_is_what_the_library_takes_for_one() -> None:
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        digits = {"1" * length for length in range(3, 14)}
+        for plan in map(PhoneMetadata.short_metadata_for_region, regions):
+            example = plan and plan.short_code and plan.short_code.example_number
+            digits.add(example or "112")
+        for each in digits:
+            number = phonenumbers.PhoneNumber(country_code=code, national_number=int(each))
+            assert is_short(number) == phonenumbers.is_valid_short_number(number)
