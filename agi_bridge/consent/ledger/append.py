@@ -6,6 +6,7 @@ Blocks; belongs to the ledger's thread.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
@@ -152,11 +153,9 @@ class Writer(ChainWriter):
             sql.text, sql.arguments(sha256=sha256, lang=language, version=version, text=text)
         )
         kept = select(table.version).where(table.sha256 == sha256)
-        return int(transaction.core.execute(kept).scalar_one())
-
-    def remember(self, sha256: str, version: int) -> None:
-        """A disclosure is committed under this version: no need to look it up again."""
-        self._known_versions[sha256] = version
+        version = int(transaction.core.execute(kept).scalar_one())
+        transaction.committed.append(partial(self._known_versions.__setitem__, sha256, version))
+        return version
 
     # A batch
 

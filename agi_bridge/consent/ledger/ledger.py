@@ -185,11 +185,9 @@ class Ledger(Administration):
     ) -> int:
         """Keep a disclosure and its recording, for the proof; returns the wording's version."""
         wording, sound = (language, text, text_sha256(text)), (audio_sha256, wav)
-        version = await self._worker.run(
+        return await self._worker.run(
             lambda t: checkpoints.register_disclosure(t, self._writer, wording, sound)
         )
-        self._writer.remember(wording[2], version)
-        return version
 
     async def close(self) -> None:
         """Write what waits, then release the database. Safe to call twice."""
