@@ -197,8 +197,12 @@ class Connection(asyncio.Protocol):
         """Parse incoming bytes in any state: Asterisk gives each write only 100 ms."""
         if self.closed:
             return
+        reply = self._parser.reply(data)
+        if reply is not None and reply.code == wire.OK and self._in_flight:
+            self._succeeded(reply)
+            return
         try:
-            events = self._parser.feed(data)
+            events = self._parser.feed(data) if reply is None else [reply]
         except AGIProtocolError as error:
             self._fail(error)
             return
@@ -253,12 +257,10 @@ class Connection(asyncio.Protocol):
         if not self._in_flight:
             self._unsolicited += 1
             return
-        self._usage_due = self._follows_usage and reply.result == "1"
         if reply.code == wire.OK:
-            pending, self._pending, self._waiting = self._pending, None, None
-            if pending is not None and not pending.done():
-                pending.set_result(reply)
-        elif reply.code == wire.DEAD_CHANNEL:
+            self._succeeded(reply)
+            return
+        if reply.code == wire.DEAD_CHANNEL:
             informed = self._refused(AGIHangup("the caller has hung up"))
             self._in_flight = False
             self.hang_up(informed)
@@ -269,6 +271,17 @@ class Connection(asyncio.Protocol):
                 AGIProtocolError("unexpected_reply_code", f"Asterisk answered {reply.code}")
             )
         self._settled()
+
+    def _succeeded(self, reply: wire.Reply) -> None:
+        """Hand a 200 to the command in flight."""
+        self._in_flight = False
+        self._deadline = inf
+        self._usage_due = self._follows_usage and reply.result == "1"
+        pending, self._pending, self._waiting = self._pending, None, None
+        if pending is not None and not pending.done():
+            pending.set_result(reply)
+        if self._queue:
+            self._next()
 
     def _usage(self) -> None:
         """Assign a usage block to the command that it belongs to.

@@ -5,6 +5,7 @@ string of EXEC is split again by the application (`__ast_app_separate_args`, ``m
 """
 
 import re
+from functools import lru_cache
 
 from agi_bridge.agi.errors import AGIArgumentError
 
@@ -14,10 +15,13 @@ MAX_WORDS = 127
 _LINE_BYTES = 2047
 _FEW_WORDS = 100
 """So many arguments are below `MAX_WORDS` whatever the command's own name."""
+_KNOWN_LINES = 1024
+"""Commands that are remembered as bytes: most are the same prompts and waits from call to call."""
 _PLAIN = re.compile(r'[^,"\\()\[\]]*(?:\([^,"\\()\[\]]*\)[^,"\\()\[\]]*)*')
 """Text that needs no escaping for an application: at most pairs of parentheses."""
 
 
+@lru_cache(maxsize=_KNOWN_LINES, typed=True)
 def encode(words: str, *arguments: str | int, line_bytes: int = _LINE_BYTES) -> bytes:
     r"""Encode a command as one line: every argument quoted, ``"`` and ``\`` escaped.
 
@@ -89,6 +93,7 @@ def split_command(line: str) -> list[str]:
     return ["".join(word) for word in found]
 
 
+@lru_cache(maxsize=_KNOWN_LINES)
 def app_arguments(*arguments: str) -> str:
     r"""Join an application's arguments so that it reads each of them literally.
 

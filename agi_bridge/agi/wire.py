@@ -82,16 +82,21 @@ class StreamParser:
         self.dropped: int = 0
         """Number of dropped lines so far."""
 
+    def reply(self, data: bytes) -> Reply | None:
+        """Parse bytes that are exactly one reply line, as most reads are.
+
+        None: they are something else, and for `feed`.
+        """
+        if self._buffer or self._open is not None or self._environment_due:
+            return None
+        return _COMMON.get(data) or self._one_line(data)
+
     def feed(self, data: bytes) -> list[Event]:
         """Parse the next bytes; return the events that they complete.
 
         Raises:
             AGIProtocolError: a limit is exceeded, or the environment is invalid.
         """
-        if not self._buffer and self._open is None and not self._environment_due:
-            common = _COMMON.get(data) or self._one_line(data)
-            if common is not None:
-                return [common]
         events: list[Event] = []
         if self._buffer:
             data = self._buffer + data
@@ -112,7 +117,6 @@ class StreamParser:
         return events
 
     def _one_line(self, data: bytes) -> Reply | None:
-        """Parse data that is exactly one reply line, as most reads are; None otherwise."""
         last = len(data) - 1
         if not data.startswith(_RESULT) or data.find(b"\n") != last:
             return None
