@@ -23,7 +23,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from agi_bridge.consent.encoding import hmac_sha256
+from agi_bridge.consent.encoding import Hmac, hmac_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,10 +58,23 @@ def tag(key: bytes, ledger_id: str, seq: int) -> str:
     return hmac_sha256(key, place)[:TAG_BYTES].hex()
 
 
+class Tagger:
+    """The tags of one key in one chain; what is the same in all of them is computed once."""
+
+    __slots__ = ("_hmac",)
+
+    def __init__(self, key: bytes, ledger_id: str) -> None:
+        self._hmac = Hmac(key, f"tag\0{ledger_id}\0".encode())
+
+    def tag(self, seq: int) -> str:
+        """The tag of an event, as `tag` computes it."""
+        return self._hmac.digest(b"%d" % seq)[:TAG_BYTES].hex()
+
+
 def tags_text(tags: Iterable[str]) -> str:
     """Tags as they are stored: a JSON list, sorted, so that their order says nothing."""
-    quoted = ",".join(f'"{each}"' for each in sorted(tags))
-    return f"[{quoted}]"
+    quoted = '","'.join(sorted(tags))
+    return f'["{quoted}"]' if quoted else "[]"
 
 
 def named_records(consent_id: str, body: Mapping[str, Any]) -> set[str]:

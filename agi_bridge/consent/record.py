@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from agi_bridge.consent.dialogue import Dialogue
-from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
+from agi_bridge.consent.encoding import Identifiers, commitments, new_salt, timestamp
 from agi_bridge.consent.models import (
     AgreementRules,
     Batch,
@@ -129,7 +129,11 @@ class ConsentRecord:
         step(self.state, State.CONFIRMED)
         if self._disclosure is None or not self._disclosure.complete:
             raise RuntimeError("no consent without a disclosure that was played to its end")
-        body: dict[str, Scalar] = {"method": "ivr_dtmf", "act": act, **self._commitments()}
+        body: dict[str, Scalar] = {
+            "method": "ivr_dtmf",
+            "act": act,
+            **commitments(self._salt, self._values()),
+        }
         if confirm_by_reply:
             body["confirm_by_reply"] = True
         self._add_heard(State.CONFIRMED, **body)
@@ -147,7 +151,12 @@ class ConsentRecord:
             raise RuntimeError("only a caller who shows a number can be known again")
         self._number = self._call.caller_id
         self._relies_on, self._max_age_days = consent_id, max_age_days
-        self._add_heard(State.RETURNED, consent=consent_id, region=region, **self._commitments())
+        self._add_heard(
+            State.RETURNED,
+            consent=consent_id,
+            region=region,
+            **commitments(self._salt, self._values()),
+        )
 
     def submitting(
         self, sending: SendingFacts, attempt: int = 1, context: str | None = None
@@ -180,10 +189,10 @@ class ConsentRecord:
             forward: the number in E.164 that the hook sent the caller to.
         """
         body: dict[str, Scalar] = {"reason": reason, "status": status, "attempts": attempts}
-        for name, value in (("answer", answer), ("forward", forward)):
-            if value is not None:
-                body[f"{name}_c"] = commitment(self._salt, name, value)
-                self._learned[name] = value
+        named = {"answer": answer, "forward": forward}
+        learned = {name: value for name, value in named.items() if value is not None}
+        self._learned.update(learned)
+        body.update(commitments(self._salt, learned))
         self._add(state, **body)
 
     def expired(self, reason: str) -> None:
@@ -255,9 +264,8 @@ class ConsentRecord:
             values["digits"] = self._entered.digits
         return values
 
-    def _commitments(self) -> dict[str, Scalar]:
-        salt = self._salt
-        return {f"{name}_c": commitment(salt, name, of) for name, of in self._values().items()}
+    def _commitments(self) -> dict[str, str]:
+        return commitments(self._salt, self._values())
 
     def _whole(self, event: StoredEvent) -> StoredEvent:
         """The event with what it says of the call, which the first one does for all of them."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent import hidden_leaf, leaf, link, named_records, tag, tags_text
+from agi_bridge.consent.chain import Tagger
 from agi_bridge.consent.encoding import hmac_sha256
 
 
@@ -40,6 +41,15 @@ def test_a_tag_says_nothing_to_who_does_not_know_its_key() -> None:
     }  # fmt: skip
     assert len(tags) == 4  # not even two events of one person have the same
     assert {len(each) for each in tags} == {32}
+
+
+@given(st.binary(max_size=64), st.integers(1, 2**40))
+def test_a_tagger_computes_what_a_tag_is(key: bytes, seq: int) -> None:
+    tagger = Tagger(key, "a" * 32)
+    assert [tagger.tag(seq), tagger.tag(seq + 1)] == [
+        tag(key, "a" * 32, seq),
+        tag(key, "a" * 32, seq + 1),
+    ]
 
 
 def test_the_order_of_tags_says_nothing() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import uuid
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent import Identifiers, canonical, commitment, timestamp
-from agi_bridge.consent.encoding import new_salt
+from agi_bridge.consent.encoding import Hmac, canonical_bytes, new_salt
 from tests.support.consent_texts import TEXTS
 
 if TYPE_CHECKING:
@@ -68,6 +69,21 @@ def test_the_keys_of_a_body_are_in_the_order_of_their_code_points(body: dict[str
 def test_a_body_is_written_as_documented() -> None:
     body: dict[str, Any] = {"é": None, "a": [True, -1, ["x", 31000]], "\x1f": 'say "\\"\n'}
     assert canonical(body) == (r'{"\u001f":"say \"\\\"\n","a":[true,-1,["x",31000]],"é":null}')
+
+
+@given(BODIES)
+def test_a_body_is_written_as_python_s_own_encoder_writes_it(body: dict[str, Any]) -> None:
+    plain = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert canonical_bytes(body) == plain.encode("utf-8", "backslashreplace")
+
+
+@given(st.binary(max_size=64), st.binary(max_size=99), st.lists(st.binary(max_size=99), max_size=3))
+def test_a_code_is_hmac_sha_256_of_prefix_and_message(
+    key: bytes, prefix: bytes, messages: list[bytes]
+) -> None:
+    keyed = Hmac(key, prefix)
+    for message in messages:  # one after the other, and each on its own
+        assert keyed.digest(message) == hmac.digest(key, prefix + message, "sha256")
 
 
 @given(st.text(), st.text(), st.binary(min_size=32, max_size=32))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from agi_bridge.consent.encoding import SALT_BYTES, canonical, hmac_sha256
+from agi_bridge.consent.encoding import SALT_BYTES, Hmac, canonical_bytes
 from agi_bridge.consent.errors import KeyMissing, VaultDamaged
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Vault:
         ]
         self._ciphers = dict(zip(headers, map(AESGCM, keys.vault), strict=True))
         self._header = headers[0]
-        self._lookup = keys.lookup
+        self._lookup = Hmac(keys.lookup)
 
     def seal_person(self, person_id: str, person: PersonKey) -> bytes:
         """Seal a person's key and salt under the first vault key."""
@@ -107,7 +107,7 @@ class Vault:
     def seal(person: PersonKey, consent_id: str, personal: Mapping[str, str]) -> bytes:
         """Seal what is personal in a record, under the person's key."""
         nonce, bound = os.urandom(_NONCE_BYTES), _DATA_FORMAT + consent_id.encode()
-        plain = canonical(personal).encode()
+        plain = canonical_bytes(personal)
         return _DATA_FORMAT + nonce + AESGCM(person.key).encrypt(nonce, plain, bound)
 
     @staticmethod
@@ -136,7 +136,7 @@ class Vault:
 
     def lookup(self, value: str) -> str:
         """The name under which a value is found: HMAC-SHA-256 with the look-up key, 64 digits."""
-        return hmac_sha256(self._lookup, value.encode("utf-8", "surrogatepass")).hex()
+        return self._lookup.digest(value.encode("utf-8", "surrogatepass")).hex()
 
     @property
     def lookup_check(self) -> str:
