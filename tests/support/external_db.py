@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.consent.ledger.database import Transaction
@@ -30,7 +30,15 @@ def execute(where: Path | str, statement: str) -> list[tuple[Any, ...]]:
 def count_commits(ledger: Ledger) -> list[None]:
     """A list that gets one entry with every commit from now on."""
     commits: list[None] = []
-    event.listen(ledger._database._engine, "commit", lambda _: commits.append(None))
+    begun = ledger._database.transaction
+
+    @contextmanager
+    def counted(*, reads: bool = False) -> Iterator[Transaction]:
+        with begun(reads=reads) as transaction:
+            yield transaction
+        commits.append(None)
+
+    ledger._database.transaction = counted  # type: ignore[method-assign]
     return commits
 
 

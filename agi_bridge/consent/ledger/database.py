@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger.engines import (
-    READ_ONLY,
     error_text,
     postgresql_driver,
     postgresql_engine,
@@ -96,6 +95,7 @@ class Database:
             self._engine = postgresql_engine(url)
             self._file = None
         self._connection: Connection | None = None
+        self._driver: Any = None
         self._connections = 0
         self._out_of_place = False
         self._truncated = False
@@ -145,25 +145,37 @@ class Database:
         """
         try:
             core = self._connected()
-            core.info[READ_ONLY] = reads
-            with core.begin():
-                if self._file is not None:
-                    self._file.note_log()
-                    self._data_version = _data_version(core)
-                driver: Any = core.connection.driver_connection
+            driver = self._driver
+            try:
+                if self.is_sqlite:  # psycopg begins by itself
+                    driver.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+                    self._data_version = _data_version(driver)
                 cursor = driver.cursor()
                 transaction = Transaction(core, cursor, not self.is_sqlite, self._connections)
-                try:
-                    yield transaction
-                finally:
-                    cursor.close()
+                yield transaction
+                cursor.close()
+                # SQLAlchemy has begun one of its own only if it was asked for something.
+                (core if core.in_transaction() else driver).commit()
+            except BaseException:
+                self._roll_back(core)
+                raise
+            finally:
+                if self._file is not None:
+                    self._file.note_log()
         except self._errors as error:
             self._drop()
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
-        if self._file is not None:
-            self._file.note_log()
         for act in transaction.committed:
             act()
+
+    def _roll_back(self, core: Connection) -> None:
+        """Undo what was done; a connection that cannot is let go, which undoes it too."""
+        driver = self._driver
+        try:
+            core.rollback()
+            driver.rollback()
+        except self._errors:
+            self._drop()
 
     def vacuum_deleted(self) -> None:
         """Leave nothing of what was deleted where it can be read.
@@ -208,13 +220,14 @@ class Database:
 
         A server that is frozen, not gone, would otherwise keep the process from ending.
         """
-        connection = self._connection
-        if connection is None or self.is_sqlite:
+        driver = self._driver
+        if driver is None or self.is_sqlite:
             return
-        with suppress(*self._errors):  # it may end at this moment
-            driver: Any = connection.connection.driver_connection
-            with socket.socket(fileno=os.dup(driver.fileno())) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
+        with (
+            suppress(*self._errors),  # it may end at this moment
+            socket.socket(fileno=os.dup(driver.fileno())) as ours,
+        ):
+            ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let the database go; the next use opens what is there then."""
@@ -226,10 +239,11 @@ class Database:
         """The connection, to the database that was opened first and no other."""
         if self._file is not None:
             self._check_file()
-        elif self._connection is not None and _is_closed(self._connection):
+        elif self._connection is not None and _is_closed(self._driver):
             self._drop()
         if self._connection is None:
             self._connection = self._engine.connect()
+            self._driver = self._connection.connection.driver_connection
             self._connections += 1
             if self._file is not None:
                 self._file.pin()
@@ -248,6 +262,7 @@ class Database:
         """
         if self._file is None:
             return
+        self._file.look()
         if self._truncated or self._is_truncated(self._file):
             self._truncated = True
             self._refuse_file(
@@ -263,12 +278,11 @@ class Database:
             structlog.get_logger().warning("ledger.file_in_place", file=self.name)
             self._out_of_place = False
         if self._connection is not None and not self._file.has_its_log():
-            self._save_log(self._connection)
+            self._save_log()
 
-    def _save_log(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
+    def _save_log(self) -> None:
         try:
-            [busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            [busy, *_] = self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise LedgerUnavailable(
                 f"{self.name}: its log is gone ({error_text(error)})", code="log_gone"
@@ -294,10 +308,9 @@ class Database:
             return False
         if self._connection is None:
             return not file.accept_size(1)
-        driver: Any = self._connection.connection.driver_connection
         try:
-            [pages] = driver.execute("PRAGMA page_count").fetchone()
-            [page_bytes] = driver.execute("PRAGMA page_size").fetchone()
+            [pages] = self._driver.execute("PRAGMA page_count").fetchone()
+            [page_bytes] = self._driver.execute("PRAGMA page_size").fetchone()
         except sqlite3.Error:
             return True
         return not file.accept_size(pages * page_bytes)
@@ -315,7 +328,7 @@ class Database:
         if not file.log_has_shrunk():
             return False
         try:
-            return self._data_version == _data_version(self._connection)
+            return self._data_version == _data_version(self._driver)
         except sqlite3.Error:
             return True
 
@@ -336,7 +349,7 @@ class Database:
         """Let the connection go, whatever state it is in; the next use makes a new one."""
         if self._file is not None:
             self._file.forget_log()
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             try:
                 connection.close()
@@ -344,19 +357,17 @@ class Database:
                 connection.invalidate()
 
 
-def _data_version(connection: Connection) -> int:
+def _data_version(driver: Any) -> int:  # noqa: ANN401 - sqlite3's connection
     """A number that changes when another connection changes a SQLite file or its log."""
-    driver: Any = connection.connection.driver_connection
     [version] = driver.execute("PRAGMA data_version").fetchone()
     return int(version)
 
 
-def _is_closed(connection: Connection) -> bool:
+def _is_closed(driver: Any) -> bool:  # noqa: ANN401 - psycopg's connection
     """Whether PostgreSQL has closed an idle connection, as at a restart: only then does it speak.
 
     Otherwise the next caller's consent would be what finds out.
     """
-    driver: Any = connection.connection.driver_connection
     poll = select.poll()
     poll.register(driver.fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -26,8 +26,6 @@ BUSY_SECONDS: Final = 3.0
 """How long a write waits for another process that holds what it needs, before it fails."""
 CONNECT_SECONDS: Final = 3
 """Longest wait for PostgreSQL to take a connection."""
-READ_ONLY: Final = "reads"
-"""The key of `Connection.info` that says that a transaction only reads."""
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
     f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
@@ -96,8 +94,9 @@ def sqlite_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        reads = connection.info.get(READ_ONLY, False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # one that `Database` has begun on the driver goes on
+            driver.execute("BEGIN IMMEDIATE")
 
     return engine
 

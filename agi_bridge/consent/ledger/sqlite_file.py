@@ -30,27 +30,46 @@ class _Beside:
     """None until a connection has made it."""
     size: int = 0
     """In bytes, when it was noted last."""
+    seen: os.stat_result | None = None
 
     def has_shrunk(self) -> bool:
-        """Whether it is shorter than it was noted."""
-        return self.identity is not None and _size(self.path) < self.size
+        """Whether it was seen shorter than it was noted."""
+        return self.identity is not None and _size(self.seen) < self.size
+
+    def is_replaced(self) -> bool:
+        """Whether another file was seen at its path, or none."""
+        return self.identity is not None and self.identity != _identity(self.seen)
+
+    def note(self) -> None:
+        """Take the file that is there for the right one, unless one is known, and its size."""
+        there = _look(self.path)
+        if self.identity is None:
+            self.identity = _identity(there)
+        self.size = _size(there)
 
 
 class SQLiteFile:
-    """A SQLite database file, and the files that SQLite keeps beside it while it is open."""
+    """A SQLite database file, and the files that SQLite keeps beside it while it is open.
+
+    What the questions answer was true at the last `look`.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
         self._handle: int | None = None
+        self._identity: _Identity | None = None
         self._size = 0
+        self._seen: os.stat_result | None = None
         self._log, self._index = _Beside(f"{path}-wal"), _Beside(f"{path}-shm")
+
+    def look(self) -> None:
+        """Look at the three files, each once."""
+        self._seen = _look(self._path)
+        self._log.seen, self._index.seen = _look(self._log.path), _look(self._index.path)
 
     def is_in_place(self) -> bool:
         """Whether the path leads to the file that was pinned; True as long as none is."""
-        if self._handle is None:
-            return True
-        pinned = os.fstat(self._handle)
-        return _identity(self._path) == (pinned.st_dev, pinned.st_ino)
+        return self._handle is None or _identity(self._seen) == self._identity
 
     def has_shrunk(self) -> bool:
         """Whether the file is shorter than it was the last time; then `accept_size` or give up.
@@ -59,7 +78,7 @@ class SQLiteFile:
         """
         if self._handle is None:
             return False
-        size = os.fstat(self._handle).st_size
+        size = _size(self._seen if self.is_in_place() else os.fstat(self._handle))
         if size < self._size:
             return True
         self._size = size
@@ -77,10 +96,7 @@ class SQLiteFile:
 
     def has_its_log(self) -> bool:
         """Whether the files beside it are those that the connection has open."""
-        return all(
-            each.identity is None or each.identity == _identity(each.path)
-            for each in (self._log, self._index)
-        )
+        return not (self._log.is_replaced() or self._index.is_replaced())
 
     def log_has_shrunk(self) -> bool:
         """Whether the log is shorter than after the last transaction.
@@ -115,13 +131,12 @@ class SQLiteFile:
         """
         if self._handle is None:
             self._handle = os.open(self._path, os.O_PATH | os.O_CLOEXEC)
+            self._identity = _identity(os.fstat(self._handle))
 
     def note_log(self) -> None:
         """Take the files beside it, made by the connection that is open, for its own."""
-        for each in (self._log, self._index):
-            if each.identity is None:
-                each.identity = _identity(each.path)
-            each.size = _size(each.path)
+        self._log.note()
+        self._index.note()
 
     def forget_log(self) -> None:
         """The connection is closed: the next one makes new files beside it."""
@@ -133,20 +148,20 @@ class SQLiteFile:
         self.forget_log()
         if self._handle is not None:
             os.close(self._handle)
-            self._handle = None
+            self._handle = self._identity = None
             self._size = 0
 
 
-def _identity(path: Path | str) -> _Identity | None:
+def _look(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - also for what is no Path, at every transaction
+        return os.stat(path)  # noqa: PTH116 - a Path costs as much again, at every transaction
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - at every transaction
-    except OSError:
-        return 0
+def _identity(there: os.stat_result | None) -> _Identity | None:
+    return None if there is None else (there.st_dev, there.st_ino)
+
+
+def _size(there: os.stat_result | None) -> int:
+    return 0 if there is None else there.st_size
