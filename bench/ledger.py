@@ -171,7 +171,7 @@ async def measure(where: Path | str, events: int) -> Figures:
             commits += 1
             return write(*arguments)
 
-        ledger._writer.store = and_count  # type: ignore[method-assign]  # noqa: SLF001 - see above
+        ledger._writer.store = and_count  # type: ignore[assignment, method-assign]  # noqa: SLF001 - see above
         store = Store(ledger)
         await store.many(200)  # warm
         commits, cpu, counted = 0, time.process_time(), store.count

@@ -1,4 +1,4 @@
-"""The ledger: appends that arrive together share one transaction and one fsync.
+"""The ledger as calls use it: appends, look-ups, and what is owed for stored consents.
 
 All database work is on its own thread: one hop per group of appends costs nearly nothing,
 where SQLAlchemy's asyncio extension hops for every statement. Nobody waits for another's write but
@@ -11,20 +11,18 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from agi_bridge.consent.encoding import text_sha256
-from agi_bridge.consent.errors import CircuitOpen, ConsentError, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, queries, submissions, worker
+from agi_bridge.consent.errors import CircuitOpen, LedgerClosed, LedgerUnavailable
+from agi_bridge.consent.ledger import checkpoints, queries, submissions
 from agi_bridge.consent.ledger.administration import Administration
 from agi_bridge.consent.ledger.circuit import Circuit
+from agi_bridge.consent.ledger.group_commit import GroupCommit
 from agi_bridge.consent.results import Backlog
-from agi_bridge.consent.states import FOLLOWS, State
+from agi_bridge.consent.states import FOLLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-    from typing import Any, TypeVar
+    from typing import Any
 
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.models import Batch
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
     from agi_bridge.consent.results import ActiveConsent, Unsent
     from agi_bridge.consent.signing.keys import Keys
 
-    T = TypeVar("T")
-
-MAX_GROUP: Final = 200
-"""Most appends in one transaction: PostgreSQL has room for a few thousand locks in all."""
 UNSENT_PAGE: Final = 100
 """Most unsent consents read in one piece, which takes some 20 ms."""
 
@@ -49,8 +43,7 @@ class Ledger(Administration):
     def __init__(self, where: Path | str, keys: Keys, **named: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(where, keys, **named)
         self._circuit = Circuit()
-        self._waiting: list[_Waiting] = []
-        self._task: asyncio.Task[None] | None = None
+        self._groups = GroupCommit(self._worker, self._writer, self._circuit, self._count)
         self._closed = False
         self._events_stored = asyncio.Event()
         self._notify_after = 0
@@ -85,16 +78,7 @@ class Ledger(Administration):
             return
         if batch.events[0].type in FOLLOWS[None] and not self._circuit.admits():
             raise self._circuit_open()
-        waiting = _Waiting(batch)
-        self._waiting.append(waiting)
-        if self._task is None:
-            self._task = asyncio.create_task(self._write())
-        if not await self._worker.answered(waiting.done):
-            waiting.given_up = True
-            error = self._worker.no_answer()
-            self._circuit.failed(error, after=worker.WAIT_SECONDS)
-            raise error
-        waiting.done.result()
+        await self._groups.add(batch)
 
     async def recover(self) -> int:
         """Turn the submissions that a crash left open into `unknown`; count them.
@@ -114,7 +98,7 @@ class Ledger(Administration):
         Raises:
             LedgerUnavailable: the database did not answer in time, so nobody knows.
         """
-        return await self._worker.read_in_time(lambda t: self._writer.may_send(t, consent_id))
+        return await self._groups.ask(consent_id)
 
     async def unsent(self) -> list[Unsent]:
         """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
@@ -192,69 +176,14 @@ class Ledger(Administration):
     async def close(self) -> None:
         """Write what waits, then release the database. Safe to call twice."""
         self._closed = True
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=worker.WAIT_SECONDS)
+        await self._groups.drain()
         await super().close()
-
-    # On the event loop
-
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                first, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                if group := [waiting for waiting in first if not waiting.given_up]:
-                    await self._store(group)
-        finally:
-            self._task = None
-
-    async def _store(self, group: Sequence[_Waiting]) -> None:
-        batches = [waiting.batch for waiting in group]
-        began = asyncio.get_running_loop().time()
-        outcomes: Sequence[Exception | None]
-        try:
-            outcomes = await self._worker.run(lambda t: self._writer.store(t, batches))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
-            outcomes = [error] * len(batches)
-            self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
-        else:
-            if not all(waiting.given_up for waiting in group):  # too late is not a success
-                self._circuit.succeeded()
-        self._count(batches, outcomes)
-        too_late = []
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            if outcome is not None:
-                waiting.done.set_exception(outcome)
-            else:
-                waiting.done.set_result(None)
-                if waiting.given_up and waiting.batch.events[-1].type is State.SUBMITTING:
-                    too_late.append(waiting.batch.consent_id)
-        for consent_id in too_late:
-            await self._never_sent(consent_id)
 
     def _circuit_open(self) -> CircuitOpen:
         return CircuitOpen(f"{self._database.name}: the last writes failed, so it was not asked")
 
-    def _count(self, batches: Sequence[Batch], outcomes: Sequence[object]) -> None:
-        stored = zip(batches, outcomes, strict=True)
-        self._stored += sum(len(batch.events) for batch, outcome in stored if outcome is None)
+    def _count(self, events: int) -> None:
+        self._stored += events
         if self._stored >= self._notify_after > 0:
             self._stored = 0
             self._events_stored.set()
-
-    async def _never_sent(self, consent_id: str) -> None:
-        """A submission was stored after its caller gave up: there was none."""
-        try:
-            await self._worker.run(lambda t: submissions.never_sent(t, self._writer, consent_id))
-        except ConsentError as error:
-            structlog.get_logger().error("consent.left_open", consent=consent_id, exc_info=error)
-
-
-class _Waiting:
-    """A batch, and the caller who waits for it."""
-
-    __slots__ = ("batch", "done", "given_up")
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.given_up = False

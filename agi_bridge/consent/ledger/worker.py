@@ -41,11 +41,11 @@ class Worker:
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Do work that may write."""
-        return await self.on_thread(partial(self._in_transaction, work))
+        return await self.on_thread(partial(self.in_transaction, work))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that only reads, and keeps no other process from writing."""
-        return await self.on_thread(partial(self._in_transaction, work, reads=True, checked=False))
+        return await self.on_thread(partial(self.in_transaction, work, reads=True, checked=False))
 
     async def read_in_time(self, work: Callable[[Transaction], T]) -> T:
         """The same, for what a caller waits for.
@@ -53,7 +53,7 @@ class Worker:
         Raises:
             LedgerUnavailable: it takes too long.
         """
-        task = asyncio.create_task(self.on_thread(partial(self._in_transaction, work, reads=True)))
+        task = asyncio.create_task(self.on_thread(partial(self.in_transaction, work, reads=True)))
         if not await self.answered(task):
             raise self.no_answer()
         return task.result()
@@ -77,6 +77,16 @@ class Worker:
             raise LedgerClosed("the ledger is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    def submit(self, work: Callable[[], None]) -> None:
+        """Do something on the database's thread that says itself how it ended.
+
+        Raises:
+            LedgerClosed: it was released.
+        """
+        if self._released is not None:
+            raise LedgerClosed("the ledger is closed")
+        self._thread.submit(work)
+
     @staticmethod
     async def answered(done: asyncio.Future[T]) -> bool:
         """Wait for a limited time; the work goes on, and its result may be ignored."""
@@ -93,6 +103,15 @@ class Worker:
             f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s", code="no_answer"
         )
 
+    def in_transaction(
+        self, work: Callable[[Transaction], T], *, reads: bool = False, checked: bool = True
+    ) -> T:
+        """Do work in a transaction. On the database's thread."""
+        with self._database.transaction(reads=reads) as transaction:
+            if checked:
+                self._before(transaction)
+            return work(transaction)
+
     async def close(self) -> None:
         """Release database and thread; one that is stuck is broken off, or no process would end."""
         if self._released is None:
@@ -102,14 +121,6 @@ class Worker:
         await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
         if not self._released.done():
             self._database.abort()
-
-    def _in_transaction(
-        self, work: Callable[[Transaction], T], *, reads: bool = False, checked: bool = True
-    ) -> T:
-        with self._database.transaction(reads=reads) as transaction:
-            if checked:
-                self._before(transaction)
-            return work(transaction)
 
 
 def _ignore(done: asyncio.Future[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 from contextlib import closing
@@ -108,8 +107,8 @@ async def ledger(
     """A ledger that does not wait for another program that holds the file."""
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.0)
     monkeypatch.setattr(circuit, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("agi_bridge.consent.ledger.ledger.Circuit", lambda: Circuit(clock))
     async with await Ledger.open(file, keys) as opened:
-        opened._circuit = Circuit(clock)
         yield opened
 
 
@@ -181,8 +180,7 @@ async def test_writes_that_come_too_late_for_their_callers_open_it(
             with pytest.raises(LedgerUnavailable, check=coded("no_answer")):
                 await ledger.append(submitting().take())
             given_up.set()
-            while ledger._task is not None:
-                await asyncio.wait({ledger._task})
+            await ledger._groups._idle.wait()
         with pytest.raises(CircuitOpen):
             await ledger.append(submitting().take())
 

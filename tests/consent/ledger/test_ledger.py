@@ -18,9 +18,9 @@ from agi_bridge.consent import (
     StoredEvent,
 )
 from agi_bridge.consent.errors import LedgerClosed
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.ledger import ledger as ledger_module
+from agi_bridge.consent.ledger import Ledger, group_commit
 from agi_bridge.consent.ledger import worker as worker_module
+from agi_bridge.consent.ledger.circuit import FAILURES
 from tests.support.consent_builders import (
     FACTS,
     NUMBER,
@@ -56,7 +56,7 @@ async def handed_over(ledger: Ledger, batch: Batch) -> asyncio.Task[None]:
     """Begin to append a batch; it is the next group's when this returns."""
     task = asyncio.create_task(ledger.append(batch))
     await asyncio.sleep(0)
-    assert batch in [waiting.batch for waiting in ledger._waiting]
+    assert batch in [waiting.batch for waiting in ledger._groups._waiting]
     return task
 
 
@@ -64,7 +64,7 @@ async def begun(ledger: Ledger, batch: Batch) -> asyncio.Task[None]:
     """Begin to append a batch; its group waits for the ledger's thread when this returns."""
     task = await handed_over(ledger, batch)
     await asyncio.sleep(0)
-    assert not ledger._waiting
+    assert not ledger._groups._waiting
     return task
 
 
@@ -97,11 +97,60 @@ async def test_appends_that_arrive_while_a_group_is_written_are_the_next_group(
 async def test_groups_are_bounded_and_none_is_forgotten(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_GROUP", 10)
+    monkeypatch.setattr(group_commit, "MAX_GROUP", 10)
     commits = count_commits(ledger)
     await asyncio.gather(*(ledger.append(confirmed().take()) for _ in range(25)))
     assert len(commits) == 3
     assert len(await ledger.events()) == 75
+
+
+async def test_a_question_shares_the_transaction_of_what_is_stored_meanwhile(
+    ledger: Ledger,
+) -> None:
+    asked = submitting()
+    await ledger.append(asked.take())
+    commits = count_commits(ledger)
+    *_, answer, unknown = await asyncio.gather(
+        *(ledger.append(confirmed().take()) for _ in range(10)),
+        ledger.may_send(asked.id),
+        ledger.may_send("nobody"),
+    )
+    assert (answer, unknown) == (None, "not_submitting")
+    assert len(commits) == 1
+
+
+async def test_a_question_is_answered_by_what_the_same_group_stores(ledger: Ledger) -> None:
+    asked = submitting()
+    await ledger.append(asked.take())
+    settle(asked)
+    _, answer = await asyncio.gather(ledger.append(asked.take()), ledger.may_send(asked.id))
+    assert answer == "not_submitting"
+
+
+async def test_a_question_beside_a_write_that_fails_is_not_answered(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = submitting()
+    await ledger.append(asked.take())
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger._writer, "_insert", lambda *_: 1 / 0)
+        results = await asyncio.gather(
+            ledger.append(confirmed().take()), ledger.may_send(asked.id), return_exceptions=True
+        )
+    assert [type(result) for result in results] == [ZeroDivisionError] * 2
+    assert await ledger.may_send(asked.id) is None
+
+
+async def test_a_question_is_given_up_in_time_and_does_not_open_the_circuit(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with halted(ledger), monkeypatch.context() as patched:
+        patched.setattr(worker_module, "WAIT_SECONDS", 0)
+        for _ in range(FAILURES):
+            with pytest.raises(LedgerUnavailable, match="no answer"):
+                await ledger.may_send("nobody")
+    assert not ledger.circuit_open
+    assert await ledger.may_send("nobody") == "not_submitting"
 
 
 async def test_events_are_in_the_order_they_were_handed_over(ledger: Ledger) -> None:
@@ -309,7 +358,8 @@ async def test_closing_does_not_wait_forever(
             patched.setattr(worker_module, "WAIT_SECONDS", 0)
             await ledger.close()
     await waiting
-    assert ledger._task is None
+    await ledger._groups.drain()
+    assert not ledger._groups._busy
 
 
 async def test_opening_that_fails_leaves_nothing_open(tmp_path: Path, keys: Keys) -> None:

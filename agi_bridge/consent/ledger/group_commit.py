@@ -1,0 +1,237 @@
+"""Group commit: what calls wait for at the same time is done in one transaction, with one fsync.
+
+While one group is carried out, the next one gathers. A group is one hand-over to the ledger's
+thread and one back, however many calls wait for it. Belongs to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import structlog
+
+from agi_bridge.consent.errors import ConsentError, LedgerClosed
+from agi_bridge.consent.ledger import submissions, worker
+from agi_bridge.consent.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agi_bridge.consent.ledger.append import Writer
+    from agi_bridge.consent.ledger.circuit import Circuit
+    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.worker import Worker
+    from agi_bridge.consent.models import Batch
+
+MAX_GROUP: Final = 200
+"""Most calls in one transaction: PostgreSQL has room for a few thousand locks in all."""
+_EARLY_SECONDS: Final = 0.01
+"""How much too early a timer may fire, because clocks are rounded to milliseconds."""
+
+Results: TypeAlias = "Sequence[BaseException | str | None]"
+"""What became of each in a group: an error, a question's answer, or None."""
+
+
+class _Waiting:
+    """A batch, or a question about a consent, and the call that waits for it."""
+
+    __slots__ = ("batch", "consent_id", "done", "due", "given_up")
+
+    def __init__(self, batch: Batch | None, consent_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.batch = batch
+        self.consent_id = consent_id
+        self.done: asyncio.Future[Any] = loop.create_future()
+        self.due = loop.time() + worker.WAIT_SECONDS
+        self.given_up = False
+
+
+class GroupCommit:
+    """Gathers batches to store, and questions whether a submission may be sent.
+
+    Args:
+        thread: the ledger's.
+        writer: stores and answers.
+        circuit: learns what failed and what is durable.
+        stored: called with the number of events after each group.
+    """
+
+    def __init__(
+        self, thread: Worker, writer: Writer, circuit: Circuit, stored: Callable[[int], None]
+    ) -> None:
+        self._thread = thread
+        self._writer = writer
+        self._circuit = circuit
+        self._stored = stored
+        self._waiting: list[_Waiting] = []
+        self._group: Sequence[_Waiting] = ()  # what the thread is at
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._settling: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed = inf
+
+    def add(self, batch: Batch) -> asyncio.Future[None]:
+        """Store a batch; the future is done when it is durable, refused or too late.
+
+        To cancel the future does not undo the write.
+        """
+        return self._enter(_Waiting(batch, batch.consent_id))
+
+    def ask(self, consent_id: str) -> asyncio.Future[str | None]:
+        """Ask why a submission must not be sent now: see `ChainWriter.may_send`."""
+        return self._enter(_Waiting(None, consent_id))
+
+    async def drain(self) -> None:
+        """Wait until nothing waits, but not for ever."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), worker.WAIT_SECONDS)
+
+    def _enter(self, waiting: _Waiting) -> asyncio.Future[Any]:
+        self._waiting.append(waiting)
+        if waiting.due < self._armed:
+            self._arm(waiting.due)
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            # Not at once: what comes in the same round of the loop belongs to the same group.
+            asyncio.get_running_loop().call_soon(self._begin)
+        return waiting.done
+
+    def _begin(self) -> None:
+        """Hand the next group to the thread, if anybody waits."""
+        while self._waiting:
+            first, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+            group = [waiting for waiting in first if not waiting.given_up]
+            if group and self._hand_over(group):
+                return
+        self._busy = False
+        self._idle.set()
+
+    def _hand_over(self, group: Sequence[_Waiting]) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            self._thread.submit(partial(self._carry_out, loop, loop.time(), group))
+        except LedgerClosed as error:
+            _fail(group, error)
+            return False
+        self._group = group
+        return True
+
+    def _carry_out(
+        self, loop: asyncio.AbstractEventLoop, began: float, group: Sequence[_Waiting]
+    ) -> None:
+        """Do all of a group in one transaction. On the ledger's thread."""
+        failed: BaseException | None = None
+        results: Results = ()
+        try:
+            results = self._thread.in_transaction(
+                partial(self._results, group), reads=all(each.batch is None for each in group)
+            )
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must learn of it
+            failed = error
+        with suppress(RuntimeError):  # the loop is closed, nobody waits
+            loop.call_soon_threadsafe(self._finished, began, group, results, failed)
+
+    def _results(self, group: Sequence[_Waiting], transaction: Transaction) -> Results:
+        batches = [each.batch for each in group if each.batch is not None]
+        outcomes = iter(self._writer.store(transaction, batches) if batches else ())
+        return [
+            self._writer.may_send(transaction, each.consent_id)
+            if each.batch is None
+            else next(outcomes)
+            for each in group
+        ]
+
+    def _finished(
+        self,
+        began: float,
+        group: Sequence[_Waiting],
+        results: Results,
+        failed: BaseException | None,
+    ) -> None:
+        """Tell those who wait, and go on with the next group."""
+        self._group = ()
+        if failed is not None:
+            results = [failed] * len(group)
+        self._note(began, group, failed)
+        events, late = 0, []
+        for each, result in zip(group, results, strict=True):
+            if each.batch is not None and result is None:
+                events += len(each.batch.events)
+                if each.given_up and each.batch.events[-1].type is State.SUBMITTING:
+                    late.append(each.consent_id)
+            if each.done.done():
+                continue  # too late, or nobody waits any more
+            if isinstance(result, BaseException):
+                each.done.set_exception(result)
+            else:
+                each.done.set_result(result)
+        self._stored(events)
+        if late:
+            self._settling = asyncio.create_task(self._settle(late))
+        else:
+            self._begin()
+
+    def _note(self, began: float, group: Sequence[_Waiting], failed: BaseException | None) -> None:
+        """Tell the circuit how the group's writes ended; questions do not count."""
+        batches = [each for each in group if each.batch is not None]
+        if not batches:
+            return
+        if isinstance(failed, Exception):
+            self._circuit.failed(failed, after=asyncio.get_running_loop().time() - began)
+        elif failed is None and not all(each.given_up for each in batches):  # late is no success
+            self._circuit.succeeded()
+
+    async def _settle(self, late: Sequence[str]) -> None:
+        """Submissions were stored after their callers gave up: there were none."""
+        try:
+            for consent_id in late:
+                await self._never_sent(consent_id)
+        finally:
+            self._settling = None
+            self._begin()
+
+    async def _never_sent(self, consent_id: str) -> None:
+        try:
+            await self._thread.run(lambda t: submissions.never_sent(t, self._writer, consent_id))
+        except ConsentError as error:
+            structlog.get_logger().error("consent.left_open", consent=consent_id, exc_info=error)
+
+    # One timer for all who wait
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = when
+        self._timer = asyncio.get_running_loop().call_at(when, self._give_up)
+
+    def _give_up(self) -> None:
+        """Let nobody wait longer than `worker.WAIT_SECONDS`; the work itself goes on."""
+        self._timer, self._armed = None, inf
+        now = asyncio.get_running_loop().time() + _EARLY_SECONDS
+        nearest = inf
+        for each in (*self._group, *self._waiting):
+            if each.done.done():
+                continue
+            if each.due > now:
+                nearest = min(nearest, each.due)
+                continue
+            each.given_up = True
+            error = self._thread.no_answer()
+            if each.batch is not None:
+                self._circuit.failed(error, after=worker.WAIT_SECONDS)
+            each.done.set_exception(error)
+        if nearest < inf:
+            self._arm(nearest)
+
+
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
+    for each in group:
+        if not each.done.done():
+            each.done.set_exception(error)
