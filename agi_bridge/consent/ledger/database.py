@@ -152,8 +152,10 @@ class Database:
                     self._data_version = _data_version(driver)
                 cursor = driver.cursor()
                 transaction = Transaction(core, cursor, not self.is_sqlite, self._connections)
-                yield transaction
-                cursor.close()
+                try:
+                    yield transaction
+                finally:
+                    cursor.close()  # an open one would keep SQLite's connection from closing
                 # SQLAlchemy has begun one of its own only if it was asked for something.
                 (core if core.in_transaction() else driver).commit()
             except BaseException:
