@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -34,8 +35,8 @@ DAY: Final = 24 * HOUR
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
-_VERSION_7 = (0x7 << 76) | (0b10 << 62)
-_RANDOM_BITS = (1 << 80) - 1 - ((0xF << 76) | (0b11 << 62))
+_COUNT_BITS = (1 << 47) - 1
+_DRAWN_BYTES = 4096
 
 
 def canonical(body: Body | Sequence[str]) -> str:
@@ -111,30 +112,62 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class _Drawn(threading.local):
+    """Random bytes that a thread has drawn and not given yet."""
+
+    def __init__(self) -> None:
+        self.left = bytearray()
+
+
+_drawn = _Drawn()
+
+
+def _forget_drawn() -> None:
+    """Two processes must not give the same bytes; a child has one thread, that which forked."""
+    _drawn.left.clear()
+
+
+os.register_at_fork(after_in_child=_forget_drawn)
+
+
+def random_bytes(count: int) -> bytes:
+    """Bytes from the operating system's random source, drawn a few thousand at a time.
+
+    Each drawing lets another thread run first, which costs more than the bytes.
+    """
+    left = _drawn.left
+    if len(left) < count:
+        left += os.urandom(_DRAWN_BYTES)
+    given = bytes(left[:count])
+    del left[:count]
+    return given
+
+
 def new_salt() -> bytes:
-    """A fresh salt from the operating system's random source."""
-    return os.urandom(SALT_BYTES)
+    """A fresh salt."""
+    return random_bytes(SALT_BYTES)
 
 
 class Identifiers:
     """Version 7 UUIDs (RFC 9562, section 5.7): their order is the order of creation, to 1 ms.
 
-    Random bits are drawn once and counted up for each further identifier (section 6.2, method 2):
-    one call of the operating system instead of one for each event.
+    Random bits are drawn once and counted up for each further identifier (section 6.2, method 2);
+    the highest of those that count is 0 at first, so that they do not overflow.
     """
 
-    __slots__ = ("_random",)
+    __slots__ = ("_count", "_middle")
 
     def __init__(self) -> None:
-        self._random = int.from_bytes(os.urandom(10))
+        drawn = int.from_bytes(random_bytes(10))
+        self._count = drawn & _COUNT_BITS
+        middle = drawn >> 48
+        self._middle = f"7{middle >> 16 & 0xFFF:03x}-{middle & 0x3FFF | 0x8000:04x}"
 
     def next(self) -> str:
         """Return the next one."""
-        self._random += 1
-        digits = (
-            f"{time.time_ns() // 1_000_000:012x}{self._random & _RANDOM_BITS | _VERSION_7:020x}"
-        )
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        self._count += 1
+        time_ = f"{time.time_ns() // 1_000_000:012x}"
+        return f"{time_[:8]}-{time_[8:]}-{self._middle}-{self._count:012x}"
 
 
 def timestamp(nanoseconds: int | None = None) -> str:

@@ -7,6 +7,7 @@ their metadata names; `event_body` derives it, so that each is spelt here alone.
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.dialogue import Prompt
@@ -14,7 +15,7 @@ from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.states import event_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.encoding import Body, Scalar
@@ -260,4 +261,11 @@ def event_body(
     values: CallMetadata | DisclosureHeard | NumberEntered | SendingFacts,
 ) -> dict[str, Scalar]:
     """Return the part of an event's body that a model holds."""
-    return {key: getattr(values, name) for name, key in EVENT_KEYS[type(values)].items()}
+    keys, get = _READERS[type(values)]
+    return dict(zip(keys, get(values), strict=True))
+
+
+_READERS: Final[Mapping[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]]] = {
+    model: (tuple(keys.values()), attrgetter(*keys)) for model, keys in EVENT_KEYS.items()
+}
+"""The same keys, and what reads all values at once."""

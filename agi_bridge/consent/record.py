@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from agi_bridge.consent.dialogue import Dialogue
@@ -271,7 +270,8 @@ class ConsentRecord:
         """The event with what it says of the call, which the first one does for all of them."""
         if self._call is None or event.type not in _FIRST:
             return event
-        return replace(event, body={**event.body, **event_body(self._call)})
+        body = {**event.body, **event_body(self._call)}
+        return StoredEvent(event.event_id, event.consent_id, event.type, event.at, body)
 
     def _first_disclosure(self, events: tuple[StoredEvent, ...]) -> DisclosureHeard | None:
         return self._disclosure if events and events[0].type is State.DISCLOSED else None

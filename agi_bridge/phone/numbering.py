@@ -44,7 +44,7 @@ _VALID_NANP: Final = re.compile(
 
 # How most trunks of North America write a number. The parser takes it as it stands.
 _NANP_E164: Final = re.compile(r"\+1([2-9][0-9]{9})")
-_NANP_NATIONAL: Final = re.compile(r"([2-9][0-9]{9})")
+_NANP_NATIONAL: Final = re.compile(r"1?([2-9][0-9]{9})")
 _KNOWN_NUMBERS: Final = 1024
 """Numbers whose facts are remembered: a caller's number is shown, then keyed, then dialled."""
 

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agi_bridge.consent import Identifiers, canonical, commitment, timestamp
-from agi_bridge.consent.encoding import Hmac, canonical_bytes, new_salt
+from agi_bridge.consent.encoding import Hmac, canonical_bytes, new_salt, random_bytes
 from tests.support.consent_texts import TEXTS
 
 if TYPE_CHECKING:
@@ -86,6 +89,24 @@ def test_a_code_is_hmac_sha_256_of_prefix_and_message(
         assert keyed.digest(message) == hmac.digest(key, prefix + message, "sha256")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_random_bytes_are_given_once_by_each_thread_and_each_process() -> None:
+    counts = [10, 32, 12] * 300
+    with ThreadPoolExecutor(4) as threads:
+        drawn = list(threads.map(random_bytes, counts))
+    assert [len(each) for each in drawn] == counts
+    assert len(set(drawn)) == len(drawn)
+    random_bytes(1)
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, random_bytes(32))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 32) != random_bytes(32)
+    os.close(reading)
+    os.close(writing)
+
+
 @given(st.text(), st.text(), st.binary(min_size=32, max_size=32))
 def test_a_commitment_tells_values_and_fields_apart(one: str, other: str, salt: bytes) -> None:
     assert (commitment(salt, "f", one) == commitment(salt, "f", other)) == (one == other)
@@ -116,10 +137,17 @@ def test_identifiers_are_never_the_same() -> None:
 
 def test_identifiers_stay_version_7_when_the_random_bits_are_counted_up() -> None:
     source = Identifiers()
-    source._random = (1 << 80) - 1
+    source._count = (1 << 47) - 2  # the highest that is ever drawn, but for one
     made = [uuid.UUID(source.next()) for _ in range(3)]
     assert {(u.version, u.variant) for u in made} == {(7, uuid.RFC_4122)}
-    assert len(set(made)) == 3
+    assert [u.int & (1 << 48) - 1 for u in made] == [(1 << 47) - 1, 1 << 47, (1 << 47) + 1]
+
+
+def test_all_other_bits_of_an_identifier_are_drawn() -> None:
+    made = [uuid.UUID(Identifiers().next()).int for _ in range(300)]
+    drawn = [bit for bit in range(80) if bit not in (47, 62, 63, *range(76, 80))]
+    for bit in drawn:
+        assert {made_ >> bit & 1 for made_ in made} == {0, 1}
 
 
 def test_a_timestamp_is_utc_with_milliseconds() -> None:

@@ -186,7 +186,7 @@ def test_the_example_of_every_region_is_its_own() -> None:
 def test_a_plain_north_american_number_means_what_the_library_reads(
     region: str, digits: str
 ) -> None:
-    for text in (f"+1{digits}", digits):
+    for text in (f"+1{digits}", f"1{digits}", digits):
         assert parsed(text, region) == phonenumbers.parse(text, region)
 
 

@@ -185,7 +185,7 @@ class GroupCommit:
             return
         if isinstance(failed, Exception):
             self._circuit.failed(failed, after=asyncio.get_running_loop().time() - began)
-        elif failed is None and not all(each.given_up for each in batches):  # late is no success
+        elif failed is None and not all(each.given_up for each in batches):  # late is not a success
             self._circuit.succeeded()
 
     async def _settle(self, late: Sequence[str]) -> None:

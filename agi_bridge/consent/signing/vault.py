@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from agi_bridge.consent.encoding import SALT_BYTES, Hmac, canonical_bytes
+from agi_bridge.consent.encoding import SALT_BYTES, Hmac, canonical_bytes, random_bytes
 from agi_bridge.consent.errors import KeyMissing, VaultDamaged
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Vault:
 
     def seal_person(self, person_id: str, person: PersonKey) -> bytes:
         """Seal a person's key and salt under the first vault key."""
-        nonce, bound = os.urandom(_NONCE_BYTES), self._header + person_id.encode()
+        nonce, bound = random_bytes(_NONCE_BYTES), self._header + person_id.encode()
         plain = person.key + person.salt
         return self._header + nonce + self._ciphers[self._header].encrypt(nonce, plain, bound)
 
@@ -106,7 +106,7 @@ class Vault:
     @staticmethod
     def seal(person: PersonKey, consent_id: str, personal: Mapping[str, str]) -> bytes:
         """Seal what is personal in a record, under the person's key."""
-        nonce, bound = os.urandom(_NONCE_BYTES), _DATA_FORMAT + consent_id.encode()
+        nonce, bound = random_bytes(_NONCE_BYTES), _DATA_FORMAT + consent_id.encode()
         plain = canonical_bytes(personal)
         return _DATA_FORMAT + nonce + AESGCM(person.key).encrypt(nonce, plain, bound)
 
