@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row it asks its user to stop trying for a while.
+"""A circuit breaker: after some failures in a row, attempts are paused for a while.
 
 It only counts and tells the time. Who may try while it is open, what counts as a failure and what
 is logged are the user's: the hook's client, the ledger and the speech engines. Not for threads.

@@ -1,4 +1,4 @@
-"""Text files that a person saved with any editor: decode them, or refuse them.
+"""Decodes text files in the encodings that editors write, or refuses them.
 
 One argument, `policy`, says which encodings are accepted. The module does not parse the text.
 """

@@ -1,4 +1,4 @@
-"""The caller's sound in a classic AGI program that EAGI() has started.
+"""The caller's audio on descriptor 3 of a classic AGI program started by EAGI().
 
 Asterisk writes what the caller says to a pipe, descriptor 3 of the program (`launch_script`), while
 a command waits or none runs (`run_agi`). FastAGI has no such channel.

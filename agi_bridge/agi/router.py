@@ -1,4 +1,4 @@
-"""Several handlers behind one server: the script in the URL decides which one takes the call.
+"""Routes calls to handlers by the script path of the AGI URL.
 
     router = Router()
 

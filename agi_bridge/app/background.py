@@ -1,4 +1,4 @@
-"""The work beside the calls: tasks that go on, what is sent again, and the last checkpoint."""
+"""Background tasks of the service: resubmission, maintenance, and the last checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEDGER_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What ends the service: first nothing new is begun, then nothing more is waited for."""
+    """The two steps of a stop: first begin nothing new, then wait for nothing more."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     forced: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,7 +39,7 @@ class Stop:
 
 @asynccontextmanager
 async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
-    """Anchor at the end of the block what happened last."""
+    """Publish a last checkpoint at the end of the block."""
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ async def anchored(upkeep: Maintenance) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Do what is to be done beside the calls while the block runs."""
+    """Run the background tasks while the block runs."""
     never = asyncio.Event()
     tasks = [asyncio.create_task(_go_on(each, never)) for each in work]
     try:
@@ -66,10 +66,10 @@ async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
 
 @asynccontextmanager
 async def resubmitting(current: CurrentServices, stop: Stop) -> AsyncIterator[None]:
-    """Send again what was not sent while the block runs, until a stop is asked for.
+    """Resubmit unsent consents while the block runs, until a stop is requested.
 
-    What is on its way then may end, as a cancelled submission would be `unknown` for good; a stop
-    that is forced does not wait for it. At the end of the block, when calls have ended, outcomes
+    A submission in progress may then end, as a cancelled one would stay `unknown`; a forced stop
+    does not wait for it. At the end of the block, when calls have ended, outcomes
     are stored that the ledger did not take when they came.
     """
     resubmission = Resubmitter(current.services, lease=current.lease, stopping=stop.asked)
@@ -89,7 +89,7 @@ async def resubmitting(current: CurrentServices, stop: Stop) -> AsyncIterator[No
 
 
 async def _store_outcomes(services: Services) -> None:
-    """Store outcomes that the ledger did not take when they came; another process may have it."""
+    """Store deferred outcomes; another process may hold the database."""
     until = asyncio.get_running_loop().time() + LEDGER_SECONDS
     while True:
         try:
@@ -102,10 +102,9 @@ async def _store_outcomes(services: Services) -> None:
 
 
 async def _go_on(work: Callable[[], Coroutine[Any, Any, None]], stopping: asyncio.Event) -> None:
-    """Do a chore until a stop: what ends is begun again after a while, what breaks is said so too.
+    """Run a task until a stop; restart it after a pause when it ends, and log when it fails.
 
-    So the speech models that are to be loaded before a caller needs them are there again after one
-    of them died.
+    So preloaded speech models are loaded again after one of them died.
     """
     while not stopping.is_set():
         try:

@@ -42,9 +42,9 @@ async def build_services(
         settings: the configuration.
         ledger: keeps the consents.
         media: serves the prompts, if the PBX fetches them.
-        metrics: count what happens; None: the services get their own.
-        engines: shares engines with the services of other configurations; None: they are not.
-        before: the services that these replace: what is not the configuration's is taken over.
+        metrics: the counters; None: the services get their own.
+        engines: shares engines with the services of other configurations; None: no sharing.
+        before: the services that these replace: state that is not configuration is taken over.
 
     Raises:
         LedgerUnavailable: the database did not take the disclosures.
@@ -81,7 +81,7 @@ async def build_services(
 
 
 def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> None:
-    """Say which lines' prompts were made from other texts than those in force. Blocks."""
+    """Log the lines whose prompts are out of date with the current texts. Blocks."""
     for line in settings.lines.values():
         if old := outdated_prompts(settings, line, prompts[line.name]):
             structlog.get_logger().error(
@@ -92,7 +92,7 @@ def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> Non
 
 
 def breaker(settings: Settings, client: HookClient) -> Hook:
-    """The hook behind its circuit breaker, if the configuration wants one."""
+    """The hook behind its circuit breaker, if one is configured."""
     hook = settings.hook
     if not hook.breaker_failures:
         return client
@@ -100,7 +100,7 @@ def breaker(settings: Settings, client: HookClient) -> Hook:
 
 
 def applications(settings: Settings) -> frozenset[str]:
-    """What calls may have the PBX run: what is safe, and what it is to speak with."""
+    """The dialplan applications that calls may run: the safe ones, and those that speak."""
     voices = (engine.command[0] for engine in settings.speech.engines if engine.kind == "pbx")
     return SAFE_APPLICATIONS.union(voices)
 

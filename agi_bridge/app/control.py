@@ -50,7 +50,7 @@ _PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who asks, as the kernel says."""
+    """The account and process of a client, from the kernel."""
 
     pid: int
     uid: int
@@ -58,7 +58,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks for."""
+    """A request: its name and arguments."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -73,7 +73,7 @@ Handler = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 class ControlError(Exception):
-    """A request was not answered as hoped.
+    """A request failed or was refused.
 
     Attributes:
         code: `not_running`, `not_allowed`, `no_answer`, `unknown_request`, `bad_request`, `busy`,
@@ -88,11 +88,11 @@ class ControlError(Exception):
 class ControlSocket:
     """Answers requests while its `async with` block runs.
 
-    Without a place for the socket the service goes on without: that is one error in the log.
+    If the socket cannot be made, the service runs without it and logs one error.
 
     Args:
         state_dir: the service's state directory; the caller holds its lock.
-        handlers: what can be asked for, by name. Entries may be added while it runs.
+        handlers: by name of the request. Entries may be added while it runs.
     """
 
     def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
@@ -168,19 +168,21 @@ class ControlSocket:
         peer = _peer(writer.get_extra_info("socket"))
         if peer.uid not in {0, os.geteuid()}:
             self._refused.log(uid=peer.uid, pid=peer.pid)
-            return _error("not_allowed", "only root and the service's own account may ask")
+            return _error(
+                "not_allowed", "only root and the service's account may use the control socket"
+            )
         if busy:
             return _error("busy", "too many requests at once: try again")
         request = _read_request(line, peer)
         if request is None:
-            return _error("bad_request", "the request is no JSON object with a name")
+            return _error("bad_request", "the request is not a JSON object with a name")
         return await self._handle(request)
 
     async def _handle(self, request: Request) -> dict[str, Any]:
         handler = self._handlers.get(request.name)
         if handler is None:
             known = ", ".join(sorted(self._handlers))
-            return _error("unknown_request", f"this service knows {known}")
+            return _error("unknown_request", f"the known requests are {known}")
         try:
             answer = handler(request)
             if inspect.isawaitable(answer):
@@ -202,9 +204,9 @@ def ask(
 
     Args:
         state_dir: the service's state directory.
-        request: what to ask for.
-        seconds: how long the answer may take.
-        arguments: go with the request; JSON values.
+        request: its name.
+        seconds: the timeout of the answer.
+        arguments: of the request; JSON values.
 
     Raises:
         ControlError: no service runs there, it does not answer, or it refuses.
@@ -222,7 +224,9 @@ def ask(
             "no_answer", f"the service did not answer within {seconds:g} s"
         ) from None
     except OSError as error:
-        raise ControlError("no_answer", f"the service broke off ({error.strerror})") from None
+        raise ControlError(
+            "no_answer", f"the connection to the service failed ({error.strerror})"
+        ) from None
     return _read_answer(line)
 
 
@@ -249,7 +253,7 @@ def _connected(paths: list[Path], state_dir: Path, seconds: float) -> Iterator[s
             except PermissionError:
                 raise ControlError(
                     "not_allowed",
-                    f"{path}: only root and the service's own account may ask; run this as one of "
+                    f"{path}: only root and the service's account may use it; run this as one of "
                     "them",
                 ) from None
             yield connection
@@ -258,7 +262,7 @@ def _connected(paths: list[Path], state_dir: Path, seconds: float) -> Iterator[s
 
 
 def _listen(path: Path) -> socket.socket:
-    """Bind and listen, replacing what an earlier service left. Nobody connects before the mode."""
+    """Bind and listen, replacing an earlier service's socket. The mode is set before listening."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _short(path) as name:
@@ -285,7 +289,7 @@ def _link(link: Path, target: Path) -> None:
 
 @contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """Name a socket in at most 107 bytes, however deep it lies (sun_path in unix(7))."""
+    """Return a path of at most 107 bytes to a socket in a deep folder (sun_path in unix(7))."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"

@@ -1,4 +1,4 @@
-"""The services in force: replaced by a reload, kept for the calls that began with them."""
+"""The services in use: a reload replaces them, and calls keep those that they began with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of the process: signals, what systemd is told, and the way from start to end."""
+"""The life cycle of the process: signals, notifications to systemd, start, drain and exit."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ EXTENSION_SECONDS: Final = 60
 async def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     """Take calls until a signal to stop; drain them; a second signal ends them.
 
-    A signal while it starts ends it at once, and so does the third one whatever is going on: what
-    is stored then is as after a crash. SIGHUP reloads the configuration. Signals that programs use
+    A signal during the start ends it at once, and so does a third signal at any time: the stored
+    data is then as after a crash. SIGHUP reloads the configuration. Signals that programs use
     for other purposes (SIGUSR1, SIGUSR2) are logged and change nothing.
 
     Args:
         settings: the configuration.
-        load: reads the configuration again, for a reload; None: it stays as it is.
+        load: reads the configuration again, for a reload; None disables reloads.
 
     Raises what `running` raises when it cannot start.
     """
@@ -79,7 +79,7 @@ async def serve(settings: Settings, load: Callable[[], Settings] | None = None) 
 
 
 async def _drain(service: Service, stop: Stop) -> None:
-    """Drain, until it is done or a second signal comes."""
+    """Drain until all calls have ended or a second signal comes."""
     drained = asyncio.create_task(service.drain())
     forced = asyncio.create_task(stop.forced.wait())
     await asyncio.wait({drained, forced}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,9 +92,9 @@ async def _drain(service: Service, stop: Stop) -> None:
 
 @asynccontextmanager
 async def _reloading(service: Service, hangup: asyncio.Event) -> AsyncIterator[None]:
-    """Reload at each SIGHUP while the block runs; those that come during a reload share the next.
+    """Reload at each SIGHUP while the block runs; signals during a reload cause one more.
 
-    So a thousand of them are a few reloads, and the last one is never missed.
+    So a thousand signals are a few reloads, and the last one is never missed.
     """
 
     async def reload_at_hangups() -> None:
@@ -114,9 +114,9 @@ async def _reloading(service: Service, hangup: asyncio.Event) -> AsyncIterator[N
 
 @asynccontextmanager
 async def _telling_systemd(service: Service) -> AsyncIterator[None]:
-    """Tell systemd that the service is ready, and how it is, while the block runs.
+    """Notify systemd of readiness, status and the watchdog, while the block runs.
 
-    The signs of life come from the event loop: one that hangs is restarted (`WatchdogSec=`).
+    The watchdog is notified from the event loop, so a hung loop is restarted (`WatchdogSec=`).
     """
     watchdog = watchdog_seconds()
     period = NOTIFY_SECONDS if watchdog is None else min(NOTIFY_SECONDS, watchdog / 3)
@@ -139,7 +139,7 @@ async def _telling_systemd(service: Service) -> AsyncIterator[None]:
 
 
 class _Life:
-    """What a signal to stop does, which depends on how far the service has come."""
+    """Handles signals to stop: their effect depends on the phase of the service."""
 
     def __init__(self, task: asyncio.Task[Any] | None) -> None:
         assert task is not None  # noqa: S101 - for the type checker: it is made in a coroutine
@@ -161,7 +161,7 @@ class _Life:
                 self._task.cancel()
 
     def ended_while_starting(self) -> bool:
-        """Tell whether the task's cancellation was ours, and take it back."""
+        """Whether our signal handler cancelled the task; if so, take the cancellation back."""
         return self._cancelled and not self.started and not self._task.uncancel()
 
 
@@ -175,7 +175,7 @@ def _pass_over(number: int) -> None:
 
 @contextmanager
 def _signals(numbers: set[signal.Signals], handle: Callable[[int], None]) -> Iterator[None]:
-    """Have signals handled in the event loop while the block runs."""
+    """Handle signals in the event loop while the block runs."""
     loop = asyncio.get_running_loop()
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
@@ -187,9 +187,9 @@ def _signals(numbers: set[signal.Signals], handle: Callable[[int], None]) -> Ite
 
 
 def spare_the_collector() -> None:
-    """Let the garbage collector look at what calls leave, not at what lives as long as the service.
+    """Exclude long-lived objects from garbage collection (`gc.freeze`).
 
-    Going through all of it takes milliseconds in which every caller waits.
+    A full collection takes milliseconds in which every caller waits.
     """
     gc.collect()
     gc.freeze()
@@ -198,9 +198,9 @@ def spare_the_collector() -> None:
 
 
 async def serve_stdio(settings: Settings) -> None:
-    """Serve the one call on standard input and output, as classic AGI.
+    """Serve one call on standard input and output, as classic AGI.
 
-    Asterisk runs this itself, so it sees our files, whatever way other bridges deliver them.
+    Asterisk starts this process, so it can read our files; they are not served over HTTP.
 
     Raises what `open_ledger` and `build_services` raise when it cannot start.
     """

@@ -1,4 +1,4 @@
-"""The opt-in page of a line. Carriers require it to register a messaging campaign (10DLC).
+"""The opt-in page of a line, as HTML. Carriers require it to register a campaign (10DLC).
 
 The page states only what is in the current configuration and the recorded prompts. Its hashes let
 anyone compare, years later, what was registered with what callers heard. The same configuration,

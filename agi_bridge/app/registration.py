@@ -1,4 +1,4 @@
-"""What the record names by its hash, put into the ledger at the start: texts, recordings, settings.
+"""Registers in the ledger, at the start, what events name by hash: texts, recordings, settings.
 
 An event holds hashes of the disclosure, of every prompt of the dialogue, of the first text that a
 line promises, and of the configuration. Each must be found later, when none of the files is there

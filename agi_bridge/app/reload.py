@@ -1,4 +1,4 @@
-"""A reload: the configuration is read, checked and built, and put in force, or refused whole.
+"""Reloads the configuration: reads, checks and builds it, then applies all of it or none.
 
 A refused configuration changes nothing and is seen: in the log, in `ServiceState.stale`, in the
 metrics, and in the answer to the request.
@@ -121,7 +121,7 @@ class Reloader:
             return self._refused(str(error).splitlines() or [type(error).__name__])
         except Exception as error:  # noqa: BLE001 - a failed reload must not end calls
             structlog.get_logger().error("service.background_task_failed", exc_info=error)
-            return self._refused(["it failed unexpectedly; the service's log says more"])
+            return self._refused(["unexpected error; see the service's log"])
         outcome: Outcome = "unchanged" if same_values(kept, running) else "applied"
         return ReloadResult(
             outcome,

@@ -69,14 +69,14 @@ class _Builder(Protocol):
 
 
 class Service:
-    """What takes calls, and what can be asked of it while it does.
+    """The running service: its server and state, and the requests that it answers.
 
     Attributes:
-        server: takes the calls.
-        current: the services in force.
-        state: what the service says of itself.
-        metrics: what it counts.
-        control: answers commands on this machine, by the name of the request.
+        server: the FastAGI server.
+        current: the services in use.
+        state: what the status room reads.
+        metrics: the counters.
+        control: the control socket, for commands on this machine.
     """
 
     def __init__(
@@ -109,21 +109,21 @@ class Service:
 
     @property
     def port(self) -> int:
-        """The port that calls come in on."""
+        """The port of the FastAGI server."""
         return self.server.port
 
     @property
     def calls(self) -> int:
-        """How many calls there are."""
+        """The number of calls in progress."""
         return self.server.calls
 
     def headline(self) -> str:
-        """Say in a few words how it is."""
+        """The state in a few words, for systemd."""
         draining = "stopping: " if self.state.draining else ""
         return f"{draining}{headline(self._status.document())}"
 
     async def drain(self, pause: Pause | None = None) -> None:
-        """Take no more calls, and end those in progress by what their callers are doing.
+        """Take no more calls, and end those in progress according to their phase.
 
         Callers inside a Dial are left to Asterisk at once. Dialogues may end by themselves, for
         `agi.drain_seconds`. The callers left then go to the default destination; what they agreed
@@ -161,11 +161,11 @@ class Service:
 
     async def _answer_reload(self, _request: Request) -> Mapping[str, Any]:
         if self.state.draining:
-            raise ControlError("draining", "the service is stopping: it reloads no more")
+            raise ControlError("draining", "the service is stopping and does not reload")
         return (await self.reloader.reload()).document()
 
     async def _apply(self, settings: Settings) -> None:
-        """Put a configuration in force for all that begins from now on.
+        """Apply a configuration to everything that begins from now on.
 
         Raises what `build_services` raises; then nothing has changed.
         """
@@ -188,17 +188,17 @@ async def running(
 ) -> AsyncIterator[Service]:
     """Take calls while the block runs; leaving it ends those in progress.
 
-    Ports come first: one that is taken costs nothing but a line, and nothing is written. They take
-    connections once all else is ready. Submissions that a crash left open are settled as `unknown`
-    before: only this process may do so, as it is the one service here.
+    Ports are bound first: if one is taken, nothing has been written. They accept connections once
+    everything else is ready. Before that, submissions that a crash left open are settled as
+    `unknown`: only this process may do so, as it is the only service with this `state_dir`.
 
     Args:
         settings: the configuration.
-        stop: tells the work beside the calls when a stop was asked for.
-        load: reads the configuration again, for a reload; None: it stays as it is.
+        stop: tells background tasks that a stop was requested.
+        load: reads the configuration again, for a reload; None disables reloads.
 
     Raises:
-        OSError: an address cannot be listened on, or another service is at work here.
+        OSError: an address cannot be listened on, or another service has this state_dir.
         and what `open_ledger` and `build_services` raise.
     """
     stop, metrics = stop or Stop(), Metrics(settings.lines)
@@ -266,7 +266,7 @@ async def running(
 
 @asynccontextmanager
 async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIterator[None]:
-    """Listen, and do the work beside the calls, while the block runs."""
+    """Listen, and run the background tasks, while the block runs."""
     current, upkeep = service.current, service._upkeep  # noqa: SLF001 - this module's own
 
     async def load_models() -> None:
@@ -299,7 +299,7 @@ def _web(
     max_connections: int,
     metrics: Metrics,
 ) -> WebServer | None:
-    """The web; None where it has nothing to listen for. Loading it costs a tenth of the start."""
+    """The web; None if it is not configured. Loading it costs a tenth of the start."""
     if not settings.web_listens:
         return None
     from agi_bridge.web import WebServer  # noqa: PLC0415 - the reason stands above
@@ -315,7 +315,7 @@ def _web(
 
 
 def limits(settings: Settings, share: Shares) -> Limits:
-    """What a call and the connections that are none yet may take."""
+    """The limits of calls, and of connections that are not calls yet."""
     return Limits(
         max_calls=share.calls,
         call_seconds=settings.agi.max_call_seconds,
@@ -324,7 +324,7 @@ def limits(settings: Settings, share: Shares) -> Limits:
 
 
 def forced_calls(state_dir: Path) -> ForcedCalls:
-    """The calls that the stops before did not wait for. Blocks; never raises."""
+    """The number of calls that earlier stops did not wait for. Blocks; never raises."""
     try:
         return ForcedCalls.read(state_dir)
     except (OSError, ValueError) as error:
@@ -334,7 +334,7 @@ def forced_calls(state_dir: Path) -> ForcedCalls:
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but so many seconds at most."""
+    """Wait for the event, at most so many seconds."""
     waiting = asyncio.create_task(event.wait())
     try:
         await asyncio.wait({waiting}, timeout=seconds)
@@ -364,7 +364,7 @@ async def bind_all(settings: Settings, bound: ExitStack) -> dict[str, list[socke
 
 
 def enough_descriptors(settings: Settings) -> int:
-    """Raise the limit of file descriptors; say so if it stays too low. Returns what it is."""
+    """Raise the limit of file descriptors; log if it stays too low. Returns the limit."""
     limit = raise_soft_limit(required_shares(settings).total)
     if (problem := shortage(settings, limit)) is not None:
         log = structlog.get_logger()
@@ -373,7 +373,7 @@ def enough_descriptors(settings: Settings) -> int:
 
 
 async def settle_open(ledger: Ledger) -> None:
-    """Settle what a crash left open.
+    """Settle submissions that a crash left open.
 
     Raises:
         LedgerUnavailable: the database failed.
@@ -389,10 +389,10 @@ async def settle_open(ledger: Ledger) -> None:
 
 
 def served(settings: Settings) -> RecordingEndpoint | None:
-    """What serves the recordings if the PBX fetches them. Blocks.
+    """The endpoint that serves recordings, if the PBX fetches them. Blocks.
 
     Raises:
-        KeyFault: the ledger's keys, one of which the addresses are made with, are not there.
+        KeyFault: the ledger's keys are missing; one of them derives the addresses.
     """
     if settings.speech.delivery == "files":
         return None

@@ -1,4 +1,4 @@
-"""The status of a running service: what it is made of, and the tasks that keep and show it."""
+"""Builds the status room for the running service, and runs the tasks that collect and serve it."""
 
 from __future__ import annotations
 

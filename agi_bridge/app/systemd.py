@@ -1,4 +1,4 @@
-"""What systemd is told: the notifications of sd_notify(3), by one datagram each."""
+"""Notifications to systemd by the protocol of sd_notify(3), one datagram each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every part of one call needs: channel, line, prompts, log entry, caller, language.
+"""`CallContext`: channel, line, prompts, log entry, caller and language of one call.
 
 `CallContext` is frozen and passed on as one value; only the caller's language changes. Which number
 was called is also read here. What all calls share is in `call.services`.

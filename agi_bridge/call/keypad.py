@@ -1,4 +1,4 @@
-"""Reading keys: one choice from a menu, or a whole number, with separate timeouts.
+"""Reads and judges key presses: one choice of a menu, or a whole number, each with timeouts.
 
 `GET DATA` has one timeout for everything and reports neither the key that ended it nor, after a
 hangup, the digits so far (res_agi.c `handle_getdata`). So a number is read key by key with

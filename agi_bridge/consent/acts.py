@@ -1,4 +1,4 @@
-"""What each act of agreement needs: the rules that a consent's own events have to meet. Pure.
+"""The rules of agreement: what a consent's events must contain for its act to count. Pure.
 
 The name of an act proves nothing. So a consent with the act `number_then_1` is one whose dialogue
 shows, in this order: the disclosure, played to its end; the digits of a number; all of them read

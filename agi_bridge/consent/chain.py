@@ -110,7 +110,7 @@ class Row:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The body, read. ValueError if it is no JSON object."""
+        """The body, parsed. ValueError if it is not a JSON object."""
         facts = json.loads(self.body)
         if not isinstance(facts, dict):
             raise ValueError("the body is not an object")  # noqa: TRY004 - json's own is a ValueError

@@ -1,4 +1,4 @@
-"""What a ledger is asked for and what it answers, as values: filters, summaries, retention.
+"""Arguments and results of ledger operations as values: filters, summaries, retention.
 
 Pure: the queries themselves are in `consent.ledger`.
 """

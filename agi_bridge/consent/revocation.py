@@ -1,4 +1,4 @@
-"""A request to revoke consent, and what became of it.
+"""A revocation request, and its result, as values.
 
 A revocation is of one number. It reaches one brand, one seller (all brands of one legal name), or
 everybody (47 CFR 64.1200(a)(10): by any reasonable means). It holds from the moment it is stored.

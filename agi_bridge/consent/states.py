@@ -1,4 +1,4 @@
-"""What can happen to a consent: its states with the only ways between them, and other acts."""
+"""The types of events: a consent's states with their valid transitions, and other acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a disclosure has to say. Pure.
+"""Checks what a disclosure must say: the brand, and that the texts are marketing. Pure.
 
 A caller who is to agree to advertising has to be told so, and by whom (47 CFR 64.1200(f)(9); CTIA
 Messaging Principles 5.1.1). A lawyer judges a wording; this finds one that cannot do.

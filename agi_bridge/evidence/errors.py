@@ -1,4 +1,4 @@
-"""Errors of evidence, each with a stable `code`.
+"""Errors of exports and public keys, each with a stable `code`.
 
 EvidenceError
 ├── BadExport      a path does not hold a complete export of consents

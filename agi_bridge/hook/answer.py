@@ -1,8 +1,10 @@
-"""What the hook answered, as plain values. Pure: bytes and a status in, one `Answer` out.
+"""Reads the hook's answer: status, type and body become instructions, a refusal or unusable.
+
+Pure: bytes and a status in, one `Answer` out.
 
 The contract is the vendor's page (IVR integration, "Response"): a 200 with a small subset of
 TwiML, a 403 for a wrong key, a 400 for a missing parameter. Everything else is `Unusable`: a fault
-on the other side, told apart by a stable word.
+on the other side, with a stable word as its reason.
 
 All of an answer is read before anything of it is acted upon. What is read is untrusted: numbers
 and texts are handed on as they came, and no `repr` here shows them.

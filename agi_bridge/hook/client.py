@@ -1,4 +1,4 @@
-"""One submission to the hook, with an outcome that can be believed.
+"""The hook's client: submits one number, and reports accepted, refused, not sent or unknown.
 
 A submission sends a text message and the hook knows no idempotency key, so the question after a
 failure is never "did it fail" but "can it have been sent":

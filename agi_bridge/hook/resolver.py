@@ -1,4 +1,4 @@
-"""Name look-ups of the hook's connections: shared, remembered for a moment, ended with the client.
+"""DNS look-ups for the hook's connections: shared, cached briefly, cancelled with the client.
 
 A look-up runs in a thread that nothing can stop. If name servers hang, a hundred calls must not
 hold a hundred threads; so all of them wait for one. What was found is remembered for some seconds,

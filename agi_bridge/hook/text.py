@@ -1,4 +1,4 @@
-"""Bytes to text, and the quotes that people's editors put where machines want others. Pure."""
+"""Decodes an answer's bytes, and replaces typographic quotes where XML needs plain ones. Pure."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""A transport of httpx for the hook that knows what left this machine and counts what comes back.
+"""The hook's httpx transport: it knows whether a byte was sent, and limits what it reads.
 
 `httpx.AsyncBaseTransport` on the loop's own connections and llhttp. What a general client leaves in
 the dark is a fact here:

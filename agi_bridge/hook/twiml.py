@@ -1,8 +1,9 @@
-"""The subset of TwiML that a telephone can act on, as values. Pure; `xml_document` parses the XML.
+"""Reads the TwiML in an answer's XML: the verbs that a call can carry out, as values.
 
-Names are case-sensitive and verbs keep their order, as in TwiML. An unknown verb or attribute is
-skipped and its name is in `skipped`. Known values are clamped to what a caller can bear. One answer
-may only ask for so much: the rest is skipped under a name whose second part begins with `too_`.
+Pure; `xml_document` parses the XML. Names are case-sensitive and verbs keep their order, as in
+TwiML. An unknown verb or attribute is skipped and its name is in `skipped`. Known values are
+clamped to what a caller can bear. What exceeds the limits of one answer is skipped under a name
+whose second part begins with `too_`.
 """
 
 import re

@@ -1,8 +1,9 @@
-"""Untrusted XML, well-formed or nearly so, as a tree of nodes. Pure; knows no verb of TwiML.
+"""Parses the XML of an answer, untrusted and not always well-formed, into a tree of nodes.
 
-No document type, no entity, and no more than `MAX_DEPTH` levels. A text that is not well-formed is
-repaired where its meaning is certain: the vendor's own examples have typographic quotes. What a
-server puts around the document, such as a warning of PHP, is left aside.
+Pure; it does not know the verbs of TwiML. No document type, no entity, and no more than
+`MAX_DEPTH` levels. A text that is not well-formed is repaired where its meaning
+is certain: the vendor's own examples have typographic quotes. Anything that a server puts around
+the document, such as a PHP warning, is ignored.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A small HTTP server on a socket of ours, inside the service's event loop.
+"""The HTTP server for web and status: deadlines and limits, inside the service's event loop.
 
 uvicorn with deadlines and limits that suit a process which serves callers first. It knows neither
 settings nor what is served: `web` and `status` each give it an application.

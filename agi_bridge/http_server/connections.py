@@ -1,4 +1,4 @@
-"""HTTP connections: so many at once, and none for longer than it needs.
+"""HTTP connections: limits on their number, and a deadline for each step of a request.
 
 uvicorn has no deadline before the first byte, none for headers, none for a client that does not
 read, no limit on headers, and it answers 503 to everybody once too many are connected. Here a

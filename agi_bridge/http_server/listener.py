@@ -1,4 +1,4 @@
-"""One HTTP listener: an application on sockets that are bound already."""
+"""Serves an ASGI application on sockets that are already bound."""
 
 from __future__ import annotations
 

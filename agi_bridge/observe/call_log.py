@@ -1,4 +1,4 @@
-"""The log line of a call."""
+"""The one log line that each call writes at its end: fields, steps and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine's clock: whether NTP keeps it right, and the time of day that decisions are made by.
+"""The clock: whether NTP synchronises it, and a trusted time of day for decisions.
 
 `clock_synchronised` asks the kernel, which knows whichever program disciplines the clock (chrony,
 ntpd, systemd-timesyncd, PTP): `ntp_adjtime(3)` returns TIME_ERROR or sets STA_UNSYNC when nobody

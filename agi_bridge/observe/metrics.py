@@ -1,4 +1,4 @@
-"""What the service counts: every counter and histogram, by name, with its closed label values.
+"""The metrics of the service: every counter and histogram, with its closed label values.
 
 A call is folded in once, when it has ended. Nothing here is written anywhere: the status listener
 reads it when it is asked. Neither a telephone number nor a call's id is a label value.

@@ -1,4 +1,4 @@
-"""The calls of the last hour by result, and of the last week by hour: is anything missing?"""
+"""Counts the calls of the last hour by result, and of the last week by hour."""
 
 from __future__ import annotations
 

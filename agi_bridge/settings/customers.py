@@ -1,7 +1,7 @@
-"""Whose number an Instaply customer has: a CSV file that the business keeps (`web.customers`).
+"""Reads `web.customers`: a CSV file with the phone number of each Instaply customer.
 
-Two columns with their names in the first row, `customer_id,number`; others do not matter. Read as
-spreadsheets and exports write it: any usual encoding, commas, semicolons or tabs.
+The first row names the columns; `customer_id` and `number` are required, others are ignored. Any
+usual encoding; commas, semicolons or tabs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _AS_TEXT: Final = re.compile(r'="(.*)"')
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """What a file of customers says.
+    """The content of a file of customers.
 
     Attributes:
         numbers: of each customer, in E.164, in the order of the file.
@@ -51,7 +51,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no such file; the message says why and holds nothing of it.
+        ValueError: it is not such a file; the message says why, without its content.
     """
     if not stat.S_ISREG(path.stat().st_mode):  # reading from a FIFO would never end
         raise ValueError("is not a file")
@@ -74,7 +74,7 @@ def read_customers(path: Path, *, region: str) -> CustomerFile:
 
 
 def _header(line: str) -> tuple[Sequence[str], str]:
-    """The names of the columns, and what stands between them."""
+    """The names of the columns, and the separator."""
     for delimiter in _DELIMITERS:
         names = [
             cell.strip().casefold() for cell in next(csv.reader([line], delimiter=delimiter), [])
@@ -91,10 +91,10 @@ def _header(line: str) -> tuple[Sequence[str], str]:
 def _rows(
     lines: Sequence[str], delimiter: str, first: int, faults: list[str]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows with the line that each begins in. One that is damaged is a fault.
+    """Yield the rows with the number of their first line. A damaged row is a fault.
 
-    A quotation mark that is never closed takes in all that follows. So a row that fails is given
-    up with its first line only, and reading goes on with the next.
+    An unclosed quotation mark would include all following lines. So of a row that fails, only the
+    first line is skipped, and reading continues with the next.
     """
     place = 0
     while place < len(lines):
@@ -117,7 +117,7 @@ def _rows(
 
 
 def _cell(row: Sequence[str], column: int) -> str:
-    """A cell; without what spreadsheets put round a number to keep it a text."""
+    """A cell, without the characters that spreadsheets add to keep a number as text."""
     text = row[column].strip() if column < len(row) else ""
     if found := _AS_TEXT.fullmatch(text):
         text = found[1].strip()

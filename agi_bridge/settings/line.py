@@ -1,4 +1,4 @@
-"""A line: the business number that was called, and all that is peculiar to it.
+"""`[lines.NAME]`: the settings of one line, that is of the numbers that callers dial.
 
 One table `[lines.NAME]` each. Numbers and names in here are the business's own; no caller's.
 """

@@ -1,4 +1,4 @@
-"""The tables under a line: how the caller is asked, how often, at what hours, and what is promised.
+"""The tables under a line: dialogue, limits, quiet hours and promises.
 
 `[lines.NAME.consent]`, `.limits`, `.hours` and `.workflow`.
 """

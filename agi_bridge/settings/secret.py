@@ -1,8 +1,9 @@
-"""A secret: the configuration says where it is and never contains it.
+"""Reads a secret from the environment, a file or a systemd credential; never from the TOML.
 
-The file says `{env = "NAME"}`, `{file = "/path"}`, or `{credential = "NAME"}` for what systemd
-passes to the unit (`LoadCredential=` in systemd.exec(5)). `Secret.load` reads the secret once, when
-the configuration is read; `reveal()` returns it. It is never in a repr, an error or a dump.
+The configuration has `{env = "NAME"}`, `{file = "/path"}`, or `{credential = "NAME"}` for what
+systemd passes to the unit (`LoadCredential=` in systemd.exec(5)). `Secret.load` reads the secret
+once, when the configuration is read; `reveal()` returns it. It is never in a repr, an error or a
+dump.
 """
 
 import os
@@ -83,7 +84,7 @@ class Secret(BaseModel):
         return None
 
     def _fetch(self, environ: Mapping[str, str]) -> str:
-        """Read what is at the place; raise LookupError, OSError or ValueError."""
+        """Read the secret from its place; raise LookupError, OSError or ValueError."""
         if self.env is not None:
             if self.env not in environ:
                 raise LookupError(f"{self.place} is not set")
@@ -120,7 +121,7 @@ class Secret(BaseModel):
         return self._value.get_secret_value()
 
     def open_to_others(self) -> bool:
-        """Tell whether every account may read the secret's file (OSError if it is gone)."""
+        """Whether every account may read the secret's file (OSError if it is gone)."""
         return self.file is not None and bool(self.file.stat().st_mode & stat.S_IROTH)
 
 
@@ -139,7 +140,7 @@ def _read(path: Path) -> str:
 
 
 def _place(value: object) -> object:
-    """Refuse a secret in the file itself, and a table with both places or neither."""
+    """Refuse a literal secret, and a table that names no place or several."""
     value = table(value)
     if not isinstance(value, dict):
         raise invalid(

@@ -1,4 +1,4 @@
-"""Sound for the telephone: any WAV becomes 16 bit, one channel, at the usual rates and level.
+"""Converts any WAV for the telephone: 16 bit, one channel, usual rates and level.
 
 numpy, soundfile and soxr are loaded when first needed: they cost a second of start-up.
 """

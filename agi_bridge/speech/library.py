@@ -1,4 +1,4 @@
-"""The library: every prompt and text that a call can play, as a recording.
+"""The library of a line: chooses the recording of every prompt and text that a call plays.
 
 Prompts are recorded. A text from the hook is one of the documented texts, which are recorded too;
 or it is rendered by the `Renderer` within the budget; or it is skipped and counted, because silence

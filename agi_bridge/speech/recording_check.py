@@ -1,4 +1,4 @@
-"""Recordings that a business supplies: checked for the telephone, and what fixes them.
+"""Checks recordings that a business supplies: format, level and silence, and what fixes them.
 
 Each issue names its fix: some recordings can be converted here, others must be recorded again.
 """

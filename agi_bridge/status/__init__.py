@@ -1,4 +1,4 @@
-"""The status of the service: what it does, whether it is well, and its metrics.
+"""The status of the service: state, health, problems, alerts and metrics.
 
 It looks at the ledger, the configuration and the metrics; it knows neither calls nor the web. A
 command, the HTTP listener, the dialplan and `[alerts] command` all show the same `Status`.

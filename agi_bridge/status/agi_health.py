@@ -1,4 +1,4 @@
-"""`AGI(agi://host/health)`: the dialplan asks whether the bridge is well.
+"""`AGI(agi://host/health)`: answers a dialplan's health request.
 
 It sets the channel variable `AGI_BRIDGE_HEALTH` to `ready`, `degraded` or `not_ready`. If it is not
 set, no bridge answered. It is not a call: nothing is played, counted or logged.

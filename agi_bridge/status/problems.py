@@ -1,4 +1,4 @@
-"""What an administrator has to know: each kind of problem, what callers notice, and the cure.
+"""The kinds of problems: for each, its condition, what callers notice, and the fix.
 
 The kinds are the alerts of `monitoring/agi-bridge.rules.yml`, with the same limits, so that the
 command, `[alerts] command` and Prometheus agree. `Down` is missing here: a service that is down

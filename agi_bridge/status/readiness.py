@@ -1,4 +1,4 @@
-"""Whether new callers should come here: ready, degraded or not ready.
+"""Decides whether the service is ready, degraded or not ready for new calls.
 
 Not ready (503) means that a caller would gain nothing here. What callers notice only by missing
 their text, or what every bridge shares (the hook, a common database), is `degraded` and never 503:

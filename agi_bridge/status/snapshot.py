@@ -1,4 +1,4 @@
-"""One look at the service, as plain values: what health, problems and metrics are made of."""
+"""A snapshot of the service as plain values, for health, problems and metrics."""
 
 from __future__ import annotations
 

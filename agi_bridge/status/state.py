@@ -1,4 +1,4 @@
-"""What the service is doing, for those who ask: kept by the service, read by the status room."""
+"""The state of the service: written by `app`, read by the other modules of this room."""
 
 from __future__ import annotations
 

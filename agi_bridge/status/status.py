@@ -1,4 +1,4 @@
-"""`Status`: everything that can be asked of the service, in one place."""
+"""`Status`: readiness, problems, snapshot and metrics behind one object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at what takes time to look at, beside the calls: ledger, disk, prompts, the event loop."""
+"""Checks slow things in the background: ledger, disk, prompts and the event loop's delay."""
 
 from __future__ import annotations
 

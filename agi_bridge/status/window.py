@@ -1,4 +1,4 @@
-"""How much a few counts have grown in the last minutes: what rates are in Prometheus."""
+"""Growth of some counters over the last minutes, like `increase()` in Prometheus."""
 
 from __future__ import annotations
 

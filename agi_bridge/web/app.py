@@ -1,4 +1,4 @@
-"""The paths of the web: who may use them, what they do, and every answer as JSON but recordings.
+"""The HTTP routes: authorization, dispatch to the endpoints, and JSON answers.
 
 Nothing of a body is ever logged or sent back: it holds a number, or what a person wrote.
 """

@@ -1,4 +1,4 @@
-"""The file of customers, read again whenever it changes.
+"""The customers of `web.customers` in memory: loaded again when the file changes.
 
 An export can replace it at any time. Replace it by renaming: a half-written file is read as it is.
 """

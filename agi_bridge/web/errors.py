@@ -1,4 +1,4 @@
-"""The error of a request that is refused; it becomes a JSON response, never a traceback."""
+"""`ProblemResponse`: the error of a refused request, answered as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /v1/revocations`: a number revokes, says somebody who holds the token.
+"""`POST /v1/revocations`: records the revocation of a number, reported by a token's holder.
 
     {"number": "+14155550123", "brand": "Example Store", "received": "2026-11-23T08:00:00Z"}
 

@@ -1,9 +1,9 @@
-"""The vocabulary of asking for no more texts, in English, Spanish and French. Data, no logic.
+"""The vocabulary of opt-out requests in English, Spanish and French. Data, no logic.
 
-A small grammar for each language: verbs that refuse or remove, and what they refuse or remove. How
-they are put together, and how messages are brought to this form (small letters without accents,
-apostrophes or punctuation), is `stop_words`. Phrases stand between commas; one that ends in `*`
-stands for every word that begins like it.
+A small grammar for each language: verbs that refuse or remove, and their objects. `stop_words`
+combines them, and `stop_text` brings messages to this form (lower-case letters without accents,
+apostrophes or punctuation). Commas separate phrases. A phrase that ends in `*` matches every word
+with that beginning.
 
 The words stop, quit, end, revoke, opt out, cancel and unsubscribe always revoke (47 CFR
 64.1200(a)(10)). Carriers and aggregators add STOPALL, REMOVE, TD, and for Canada ARRET.
@@ -28,23 +28,23 @@ class Vocabulary:
     """The phrases of one language.
 
     Attributes:
-        requests: ask for it wherever they stand, as long as nothing else is spoken of.
-        alone: ask for it only if nothing else is said: "cancel".
+        requests: opt-outs anywhere in a message, if it has no other topic.
+        alone: opt-outs only if the message has nothing else: "cancel".
         contact: refuse any contact: "do not text".
         refusals: refuse texts, if texts are named after them: "do not want".
-        soft: refuse them less surely: "do not need".
-        nothing: refuses texts, if they are named directly after it.
-        removals: remove somebody, if `records` or `permissions` are named after them.
+        soft: weaker refusals: "do not need".
+        nothing: refuses texts that are named directly after it.
+        removals: remove a person, if `records` or `permissions` are named after them.
         texts: messages, and sending them.
-        records: what the business has of somebody: number, name, list.
-        details: what else it has: their removal is for a person, as it may be of an order.
-        permissions: what was given: consent. Removing them needs no "my".
-        own: says that it is about the sender.
+        records: a person's entries at the business: number, name, list.
+        details: other entries; their removal goes to a person, as it may concern an order.
+        permissions: consent. Removing it needs no "my".
+        own: words that refer to the sender.
         at_all: may follow a refusal: "again".
-        around: may stand around a request without making it another one.
-        courtesies: do not count.
-        perhaps: for a person to read, if nothing else is said.
-        hints: for a person to read wherever they stand.
+        around: may surround a request without changing it.
+        courtesies: ignored.
+        perhaps: unclear, if the message has nothing else.
+        hints: make a message unclear, anywhere in it.
     """
 
     requests: str
@@ -273,7 +273,7 @@ OPPOSITE: Final = frozenset(
         *("suscribir", "suscribirme", "inscribir", "abonner", "inscrire"),
     }
 )
-"""Single words that look like a misspelt request and are none."""
+"""Single words that look like a misspelt request but are not one."""
 
 SIGNS: Final = (
     "\N{OCTAGONAL SIGN}\N{NO ENTRY}\N{NO ENTRY SIGN}\N{RAISED HAND}\N{RAISED BACK OF HAND}"
@@ -282,4 +282,4 @@ SIGNS: Final = (
     "\N{BELL WITH CANCELLATION STROKE}\N{NO MOBILE PHONES}\N{SPEAKER WITH CANCELLATION STROKE}"
     "\N{REVERSED HAND WITH MIDDLE FINGER EXTENDED}\N{SERIOUS FACE WITH SYMBOLS COVERING MOUTH}"
 )
-"""People also stop with a picture."""
+"""Emoji that mean STOP."""

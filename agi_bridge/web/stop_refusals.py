@@ -1,10 +1,10 @@
-"""Refusals in words that no list has: "do not use my number", "je m'oppose aux SMS". Pure.
+"""Recognises opt-outs in free words: "do not use my number", "je m'oppose aux SMS". Pure.
 
 A short sentence that refuses or removes, and names a number, a name, a list, texts, contact or
-consent, is for a person to read. Negations are a closed class of words; verbs that remove are an
-open one, of which the beginnings are listed. What people say every day with the same words, "I
-didn't get your text", is taken out first. A question is read too: "could you drop my number?" asks
-for the same. In one, a phone or a name is rather the thing that it is about.
+consent, goes to a person. Negations are a closed class of words. Verbs that remove are an open
+one: the list has their beginnings. Everyday sentences with the same words, "I didn't get your
+text", are removed first. Questions count too: "could you drop my number?" is a request. In a
+question, a phone or a name is more likely its topic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from agi_bridge.web.stop_text import readings
 
 _LONGEST: Final = 15
-"""Words of a sentence that is about one thing."""
+"""Maximum number of words in a sentence with one topic."""
 
 _SENTENCE: Final = re.compile(r"[^.!?;\n]+(?:[.!?;\n]|$)")
 
@@ -52,7 +52,7 @@ _PUT_OUT: Final = re.compile(
     r"(?: it| this| that| these| those| them| all)?$|"
     r"^(?:no|non) (?:thanks|thank you|thx|ty|gracias|muchas gracias|merci|merci beaucoup)$"
 )
-"""What asks for it without another word: to be out or off, and a refusal of everything."""
+"""Complete requests: to be out or off, and a refusal of everything."""
 
 _NAMED_IN_QUESTION: Final = re.compile(
     r"\b(?:numbers?|numeros?|lists?|listas?|listes?|systems?|sistemas?|systeme|database|texts?|"
@@ -111,7 +111,7 @@ _IN_OTHER_WORDS: Final = re.compile(
     r"\b(?:plus|pas|veux|souhaite|desire) (?:rien )?recevoir (?:de |ces |vos |des )?\w*|"
     r"\brien recevoir\b|\b(?:ya no|no) quiero(?: nada)?$"
 )
-"""Other words for the same, in sentences and questions."""
+"""Other words for an opt-out, in sentences and questions."""
 
 _UNWANTED: Final = re.compile(
     r"\b(?:no|not|zero|dont want|without|sin|cero|no quiero|no deseo|recibir|pas de|plus de|sans)"
@@ -121,7 +121,7 @@ _UNWANTED: Final = re.compile(
     r"anuncios|ofertas|promociones|propaganda|pubs?|publicites?|offres)"
     r"(?: please| thanks| thank you| anymore| more| svp| merci| from you| mas| por favor)*$"
 )
-"""What is sent by text, refused by its name, and nothing else said."""
+"""A refusal of something that is sent by text, by its name, with nothing else in the message."""
 
 _EVERYDAY: Final = re.compile(
     # Not received, not found, not known.
@@ -152,7 +152,7 @@ _EVERYDAY: Final = re.compile(
 
 
 def may_refuse(message: str) -> bool:
-    """Tell whether a sentence of it refuses or removes something that it names."""
+    """Whether a sentence of it refuses or removes something that it names."""
     return any(
         _refuses(sentence[0], question=sentence[0].endswith("?"))
         for sentence in _SENTENCE.finditer(message)

@@ -1,4 +1,4 @@
-"""What a person wrote, as words: what stands between a text message and its grammar. Pure.
+"""Normalizes a text message into words, for the grammar of opt-out requests.
 
 Small Latin letters without accents, apostrophes or anything invisible. Letters that look like
 Latin ones, or are pictures of them, become Latin; a telephone number becomes "this number".
@@ -18,7 +18,7 @@ _LONG_NUMBER: Final = 7
 """Digits of the shortest telephone number."""
 
 _SHORT_QUOTE: Final = 40
-"""Characters of a quote that may be what a person wrote: the business's first text has more."""
+"""Maximum length of a quote that a person may have written: the business's first text is longer."""
 
 _TOKEN: Final = re.compile(r"[a-z0-9]+|[.,;:!?\N{MIDDLE DOT}-](?=\s|$)|\n")
 _DIGITS: Final = re.compile(r"\+?[0-9][0-9 ().-]*[0-9]")
@@ -62,14 +62,14 @@ _CLOSING: Final = '"\N{RIGHT DOUBLE QUOTATION MARK}\N{RIGHT-POINTING DOUBLE ANGL
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The words of a message, and after how many of them a comma or a full stop stands."""
+    """The words of a message, and the positions of its commas and full stops."""
 
     words: tuple[str, ...]
     breaks: frozenset[int]
 
 
 def readings(message: str) -> Iterator[Reading]:
-    """Yield the ways to read a message: as it is, words put together, figures as letters."""
+    """Yield the readings of a message: as it is, with joined words, with digits as letters."""
     folded = _fold(message)
     for text in {folded, _MIXED.sub(_unleet, folded)}:
         plain = _words(text)
@@ -79,7 +79,7 @@ def readings(message: str) -> Iterator[Reading]:
 
 
 def _fold(message: str) -> str:
-    """Small Latin letters without accents, figures, and marks; nothing invisible."""
+    """Lower-case Latin letters without accents, digits and punctuation; no invisible characters."""
     letters = "".join(map(_fold_character, _decomposed(message)))
     # "stoooop": none of the three languages says a letter three times.
     once = re.sub(r"([a-z])\1{2,}", r"\1", letters)
@@ -87,12 +87,12 @@ def _fold(message: str) -> str:
 
 
 def _telephone(digits: re.Match[str]) -> str:
-    """A telephone number says only whose it is."""
+    """Replace a telephone number by the words "this number"."""
     return " this number " if sum(map(str.isdigit, digits[0])) >= _LONG_NUMBER else digits[0]
 
 
 def _unleet(word: re.Match[str]) -> str:
-    """Figures and signs as the letters that they look like, in a word that has letters too."""
+    """Replace digits and signs by the letters they look like, in words that also have letters."""
     return word[0].translate(_LEET) if any(map(str.isalpha, word[0])) else word[0]
 
 
@@ -128,7 +128,7 @@ def _words(text: str) -> Reading:
 
 
 def _elided(words: Sequence[str]) -> tuple[str, ...]:
-    """Put together what an apostrophe left out: "don t", "n envoyez plus"."""
+    """Join words that a missing apostrophe separates: "don t", "n envoyez plus"."""
     made: list[str] = []
     for word in words:
         before = made[-1] if made else ""
@@ -140,7 +140,7 @@ def _elided(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _spelt(words: Sequence[str]) -> tuple[str, ...]:
-    """Put single letters in a row together: "s t o p texting me"."""
+    """Join single letters in a row: "s t o p texting me"."""
     made: list[str] = []
     spelling = False
     for word in words:
@@ -153,7 +153,7 @@ def _spelt(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def unquoted(message: str) -> str:
-    """What a person wrote above or between the lines that a reply quotes, and no signature."""
+    """The person's own text above and between quoted lines, without a signature."""
     own: list[str] = []
     for line in message.splitlines():
         bare = line.strip().casefold()
@@ -167,7 +167,7 @@ def unquoted(message: str) -> str:
 
 
 def is_liking(message: str) -> bool:
-    """A telephone's `Liked "…"`: what it quotes is the business's text, which names STOP."""
+    """Whether it is a phone's `Liked "…"`, which quotes the business's text, and so its STOP."""
     bare = message.strip()
     for verb in _LIKED:
         if bare[: len(verb)].casefold() == verb:

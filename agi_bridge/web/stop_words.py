@@ -1,11 +1,11 @@
-"""Does a text message ask for no more texts? In English, Spanish and French. Pure.
+"""Decides whether a text message is an opt-out request, in English, Spanish and French.
 
-"Any reasonable means" of revoking count (47 CFR 64.1200(a)(10)). A message that is a word of
-`stop_phrases`, or a sentence that can mean nothing else, is a STOP. One that may mean it is for a
-person to read: that costs a minute, but a request that is overlooked is texted again.
+"Any reasonable means" of revoking count (47 CFR 64.1200(a)(10)). A message is a STOP if it is
+a phrase of `stop_phrases`, or a sentence with no other meaning. An unclear message goes to a
+person: that costs a minute, but a missed request means another text to somebody who refused.
 
-A message becomes words (`stop_text`), words become the longest phrases that are known, and rules
-look at the kinds of these, in time that grows as the message does.
+`stop_text` turns the message into words. Words become the longest known phrases, and rules compare
+the kinds of these phrases, in time proportional to the length of the message.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGEST: Final = 2000
-"""Characters that are read. Ten joined text messages, the most that networks carry, have fewer."""
+"""Characters that are read. Ten joined text messages, the maximum of networks, have fewer."""
 
 _SHORT: Final = 8
-"""Phrases in a message that is about one thing."""
+"""Maximum number of phrases in a message with one topic."""
 
 _NEAR: Final = 5
-"""Phrases within which two belong together."""
+"""Maximum distance, in phrases, of two phrases that belong together."""
 
 _LONG_WORD: Final = 6
-"""Letters of a word that a slip does not turn into another one."""
+"""Minimum length of a word that a typing error does not turn into another word."""
 
 _LONGEST_GLUED: Final = 60
-"""Letters of a message that is looked at without its blanks."""
+"""Maximum length, in letters, of a message that is also read without its blanks."""
 
 
 class Intent(StrEnum):
-    """What a message asks for."""
+    """The intent of a message."""
 
     STOP = "stop"
     UNCLEAR = "unclear"
-    """Perhaps no more texts: a person has to read it."""
+    """Perhaps an opt-out: a person must read it."""
     OTHER = "other"
 
 
 def read_intent(message: str) -> Intent:
-    """Tell whether a message asks for no more texts.
+    """Decide whether a message is an opt-out request.
 
-    Case, accents, punctuation and characters that cannot be seen do not count; neither does what a
-    reply quotes, unless it may mean a STOP: then a person reads it.
+    Case, accents, punctuation and invisible characters do not count. Neither does quoted text in a
+    reply, unless it may mean a STOP: then the intent is unclear.
     """
     text = message[:_LONGEST]
     if is_liking(text):
@@ -73,7 +73,7 @@ def read_intent(message: str) -> Intent:
 
 
 class _Kind(Flag):
-    """What a phrase is; one may be several."""
+    """The kinds of a phrase; a phrase may have several."""
 
     REQUEST = auto()
     ALONE = auto()
@@ -101,7 +101,7 @@ _FILLING: Final = _Kind.AROUND | _Kind.AT_ALL | _Kind.OWN
 
 
 _MERE: Final = frozenset({"no", "nope", "non", "i said", "again"})
-"""A sentence that may stand beside a STOP without making it unclear."""
+"""A sentence that does not make a STOP beside it unclear."""
 
 
 def _split(phrases: str) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _split(phrases: str) -> Iterator[str]:
 
 
 def _known() -> tuple[dict[str, _Kind], tuple[str, ...]]:
-    """All phrases with their kinds, and how words begin that are hints."""
+    """All phrases with their kinds, and the prefixes of words that are hints."""
     known: dict[str, _Kind] = {}
     stems: list[str] = []
     for language in LANGUAGES:
@@ -146,7 +146,7 @@ _MOST_WORDS: Final = {
     first: max(phrase.count(" ") + 1 for phrase in phrases)
     for first, phrases in itertools.groupby(sorted(_KNOWN), key=lambda p: p.partition(" ")[0])
 }
-"""How many words the longest phrase has that begins with a word."""
+"""For each word, the length in words of the longest phrase that begins with it."""
 
 _SINGLE: Final = [
     phrase
@@ -165,7 +165,7 @@ _GLUED: Final = {
     for language in LANGUAGES
     for phrase in _split(several(language.refusals, language.texts))
 }
-"""Phrases without blanks, and whether they ask for it. One letter alone is in any word."""
+"""Phrases without blanks, and whether each is a request. Single letters are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _intent_of(reading: Reading) -> Intent:
 
 
 def _most_words(words: Sequence[str], place: int) -> int:
-    """How many words the longest phrase may have that begins here; 0: none begins."""
+    """The maximum length in words of a phrase that begins here; 0 if no phrase does."""
     return min(_MOST_WORDS.get(words[place], 0), len(words) - place)
 
 
@@ -215,7 +215,7 @@ def _without_courtesies(reading: Reading) -> tuple[list[str], frozenset[int]]:
 
 
 def _clauses(words: Sequence[str], breaks: frozenset[int]) -> Iterator[Sequence[str]]:
-    """Yield what stands between commas and full stops, but a mere "no"."""
+    """Yield the parts between commas and full stops, without a mere "no"."""
     places = [0, *sorted(breaks), len(words)]
     for start, end in itertools.pairwise(places):
         clause = words[start:end]
@@ -224,7 +224,7 @@ def _clauses(words: Sequence[str], breaks: frozenset[int]) -> Iterator[Sequence[
 
 
 def _phrases(words: Sequence[str]) -> Iterator[_Phrase]:
-    """Yield the longest known phrases from left to right, unknown words among them."""
+    """Yield the longest known phrases from left to right, and the unknown words between them."""
     place = 0
     while place < len(words):
         for size in range(max(1, _most_words(words, place)), 0, -1):
@@ -242,7 +242,7 @@ def _phrases(words: Sequence[str]) -> Iterator[_Phrase]:
 
 
 def _asks(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
-    """Tell whether the whole can mean nothing but a STOP."""
+    """Whether the whole message has no other meaning than STOP."""
 
     def only(kinds: _Kind) -> bool:
         return all(phrase.kinds & kinds for phrase in phrases)
@@ -268,7 +268,7 @@ def _asks(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
 def _joined(
     phrases: Sequence[_Phrase], breaks: frozenset[int], first: _Kind, second: _Kind
 ) -> bool:
-    """Tell whether one kind is followed by another, only filling words and no comma between."""
+    """Whether one kind follows another, with only filler words and no comma between them."""
     open_ = False
     for phrase in phrases:
         if phrase.start in breaks:
@@ -283,7 +283,7 @@ def _joined(
 
 
 def _may_ask(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
-    """Tell whether anything in it may ask for it, so that a person has to look."""
+    """Whether anything in it may be an opt-out, so that a person must read it."""
     sure = _Kind.REQUEST | _Kind.CONTACT | _Kind.NOTHING | _Kind.HINT
     if any(phrase.kinds & sure for phrase in phrases):
         return True
@@ -297,7 +297,7 @@ def _may_ask(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
 
 
 def _names(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
-    """Tell whether something is refused or removed, and texts, a number or the like named near."""
+    """Whether something is refused or removed, with texts, a number or similar named nearby."""
     short = len(phrases) <= _SHORT
     refused = removed = named = -2 * _NEAR
     for place, phrase in enumerate(phrases):
@@ -318,7 +318,7 @@ def _names(phrases: Sequence[_Phrase], breaks: frozenset[int]) -> bool:
 
 
 def _is_misspelt(phrases: Sequence[_Phrase]) -> bool:
-    """One unknown word, beside nothing that speaks of something else, is nearly a known one."""
+    """Whether the only unknown word is nearly a known one, and nothing has another topic."""
     unknown = [phrase.text for phrase in phrases if not phrase.kinds]
     if len(unknown) != 1 or unknown[0] in OPPOSITE or len(phrases) > _SHORT:
         return False
@@ -332,7 +332,7 @@ def _is_misspelt(phrases: Sequence[_Phrase]) -> bool:
 
 
 def _slipped(word: str, right: str) -> bool:
-    """Tell whether one letter is wrong, missing or too many, or two are swapped."""
+    """Whether one letter is wrong, missing or extra, or two are swapped."""
     if abs(len(word) - len(right)) > 1:
         return False
     head = _shared(word, right)
@@ -343,13 +343,13 @@ def _slipped(word: str, right: str) -> bool:
 
 
 def _shared(one: str, other: str) -> int:
-    """How many letters two words share from the front."""
+    """The length of the common prefix of two words."""
     pairs = zip(one, other, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _is_glued(words: Sequence[str]) -> bool:
-    """A request with blanks lost or put inside its words: "stopsendingtexts", "st op"."""
+    """Whether a request has missing or extra blanks: "stopsendingtexts", "st op"."""
     text = "".join(words)
     if len(text) > _LONGEST_GLUED or text in OPPOSITE:
         return False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[2] / "agi_bridge"
 KEPT = Path(__file__).parent / "sentences"
-ROOMS = ("cli/check", "doctor", "hook", "lab", "settings", "web")
+ROOMS = ("app", "cli/check", "doctor", "hook", "lab", "prompts", "settings", "speech", "web")
 PLACEHOLDER = "{}"
 
 

@@ -1,4 +1,4 @@
-"""What a simulated call is like before it starts: its sounds, keys, dial results and environment.
+"""The scenario of a simulated call: its sounds, keys, dial results and environment.
 
 Only values and the clock. Nothing here runs a call.
 """

@@ -1,4 +1,4 @@
-"""What people and the service's upkeep do to a ledger: revoke, erase, retain, prove."""
+"""Operations by people and maintenance: revoke, erase, retain, make and witness checkpoints."""
 
 from __future__ import annotations
 

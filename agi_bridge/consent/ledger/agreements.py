@@ -1,6 +1,7 @@
-"""May this agreement be taken? Revocations, limits, and the consent that a returning caller has.
+"""Decides whether an agreement is allowed: revocations, limits and shares, in the transaction.
 
-Blocks; belongs to the ledger's thread, and to the transaction that stores the agreement.
+Also finds the consent that a returning caller has. Blocks; runs on the ledger's thread, in the
+transaction that stores the agreement.
 """
 
 from __future__ import annotations

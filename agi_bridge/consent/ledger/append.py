@@ -1,4 +1,4 @@
-"""One group of appends, one transaction: what may be stored, and what is sealed with it.
+"""Writes a group of appends in one transaction: checks them, seals personal data, chains events.
 
 Blocks; belongs to the ledger's thread.
 """

@@ -1,4 +1,4 @@
-"""Opening a ledger: tables of this version, keys that fit, and a chain of our own."""
+"""Opens a ledger: checks the version of its tables and its keys, and begins this bridge's chain."""
 
 from __future__ import annotations
 

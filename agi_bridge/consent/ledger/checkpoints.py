@@ -1,4 +1,4 @@
-"""What makes the record a proof: disclosures and recordings kept, checkpoints, keys renewed."""
+"""Stores contents by hash, makes checkpoints of the chain, and renews the key of personal data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A circuit breaker in front of the ledger: no caller waits for one that takes nothing.
+"""A circuit breaker in front of the ledger: callers do not wait for a database that fails.
 
 After `FAILURES` failures in a row that callers waited for, the circuit opens: consents that are not
 stored yet are refused at once, and their callers go on without a text. Every `RETRY_SECONDS` one of

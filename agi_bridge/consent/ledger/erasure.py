@@ -1,4 +1,4 @@
-"""Personal data goes, the proof stays: retention, erasure, restriction.
+"""Erases or restricts personal data, on request or by retention; the events stay verifiable.
 
 Deleting a row of `pii` deletes the salt, and with it the meaning of every commitment. The key of
 the person goes with the last row, or is renewed if others stay: so what a database leaves of the

@@ -1,4 +1,4 @@
-"""What a ledger needs while it is in service: checkpoints sent away, old data deleted."""
+"""Maintains a ledger in service: sends checkpoints to their places, and erases old data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at the ledger: events, consents in one line each, exact texts. Changes nothing."""
+"""Queries: events, a summary line of each record, and texts by their hash. Changes nothing."""
 
 from __future__ import annotations
 

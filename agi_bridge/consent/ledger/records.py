@@ -1,4 +1,4 @@
-"""An open ledger, and what can be read of it."""
+"""An open ledger, and its read operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Withdrawing consent, and other acts that people bring in from outside the call."""
+"""Stores revocations, messages and decisions of people: acts from outside a call."""
 
 from __future__ import annotations
 

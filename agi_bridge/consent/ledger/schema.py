@@ -1,4 +1,4 @@
-"""The tables: events that are only ever added, personal data apart, each disclosure once.
+"""The tables of the ledger: append-only events, sealed personal data, contents and indexes.
 
 They are made and changed by `migrations`; here they are described for the statements.
 """

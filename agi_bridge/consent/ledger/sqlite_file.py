@@ -1,4 +1,4 @@
-"""Whether the SQLite file that is open is the one at its path, and so is its log.
+"""Checks that the open SQLite file and its log are still the ones at their paths.
 
 A file that was deleted, moved or replaced under an open connection still takes writes. They are
 lost when the connection closes, and no other connection sees them (SQLite, "How To

@@ -1,4 +1,4 @@
-"""The SQL of the writes that every call waits for: composed once, carried out by the driver."""
+"""The SQL of the writes that calls wait for: compiled once, executed directly by the driver."""
 
 from __future__ import annotations
 

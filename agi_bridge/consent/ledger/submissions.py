@@ -1,4 +1,4 @@
-"""What a call and its afterlife need of the ledger: consents to go on with, and ones left open."""
+"""Queries for submissions: a caller's active consent, consents to send again, and open ones."""
 
 from __future__ import annotations
 

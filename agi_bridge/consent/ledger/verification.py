@@ -1,4 +1,4 @@
-"""What a verification or an export of everything reads of a ledger, page by page. Changes nothing.
+"""Reads a whole ledger page by page, for verification and export. Changes nothing.
 
 The columns of the tables beside the events are an index: they come with what they should be,
 computed from the sealed values with the keys.

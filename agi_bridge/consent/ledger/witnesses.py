@@ -1,4 +1,4 @@
-"""Witnesses of checkpoints: the stamp is kept, and its hash chained as a `witnessed` event.
+"""Stores time stamps of checkpoints, each with a `witnessed` event that chains its hash.
 
 What follows that event is younger than the stamp: nobody knew its hash before.
 """

@@ -1,4 +1,4 @@
-"""The one thread that does all database work of a ledger, and how the event loop waits for it."""
+"""The thread that does all database work of a ledger, and how the event loop waits for it."""
 
 from __future__ import annotations
 

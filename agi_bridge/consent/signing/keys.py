@@ -1,4 +1,4 @@
-"""The three keys that stay outside the database.
+"""The three keys outside the database (vault, signing, lookup): loading, creating, rotating.
 
 * `vault.key` seals personal data: 32 bytes in base64; after a rotation several, the newest first,
   with commas or white space between them. The first one seals, all of them open.

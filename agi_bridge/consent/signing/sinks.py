@@ -1,4 +1,4 @@
-"""Where checkpoints go: a file, syslog, a command of the administrator's choice.
+"""The destinations of checkpoints: a file, syslog, and a command of the administrator's choice.
 
 A chain of hashes does not stop an administrator of the machine; a checkpoint sent elsewhere does.
 The file is for the machine's own use and for whatever carries it away; syslog and the command reach

@@ -1,4 +1,4 @@
-"""Personal data at rest: sealed under a key for each person, which is sealed under the vault key.
+"""Seals and opens personal data: under a key per person, which is sealed under the vault key.
 
     sealed person = header || nonce (12 bytes) || ciphertext of key and salt, and tag
     header        = format (1 byte) || vault key's id (the first 8 bytes of its SHA-256)

@@ -1,4 +1,4 @@
-"""Witnesses: time stamps of checkpoints by an authority outside (RFC 3161).
+"""Requests and verifies time stamps of checkpoints from an outside authority (RFC 3161).
 
 The signing key can write anything about its own past. A stamp by somebody else bounds that:
 

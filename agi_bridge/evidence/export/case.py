@@ -1,4 +1,4 @@
-"""A case: everything that is known of one consent, revocation or message.
+"""A case: all stored events, texts and personal data of one consent, revocation or message.
 
 Read from the ledger here, or from the files of an export by `pages`; put into words by `summary`.
 """

@@ -1,4 +1,4 @@
-"""Summarises a case for people: who, what, when, and what became of it. No I/O.
+"""Summarises a case for people: parties, call, texts, times and outcome. No I/O.
 
 The page of an export and `consents show` print the summary.
 """

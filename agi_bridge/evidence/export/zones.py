@@ -1,4 +1,4 @@
-"""Times in the business's time zone, such that a page can be rendered again years later.
+"""Local times on pages: the zone's offsets are kept, so a page renders the same years later.
 
 The rules of time zones change, and a verifier's machine may have others. So an export notes the
 offsets that its pages were rendered with: from which time on, minutes east of UTC, abbreviation.

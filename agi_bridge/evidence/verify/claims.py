@@ -1,4 +1,4 @@
-"""What genuine checkpoints state of each chain: its hashes, and how far it has to reach."""
+"""What genuine checkpoints state of each chain: its hashes, and the events it must have."""
 
 from __future__ import annotations
 

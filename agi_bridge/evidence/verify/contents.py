@@ -1,4 +1,4 @@
-"""Texts and recordings that events name by their hash: there, unchanged, and fit for their use.
+"""Checks the texts and recordings that events name by hash: present, unchanged, usable.
 
 A missing one is a fault of completeness: the words that a caller agreed to are part of the proof.
 """

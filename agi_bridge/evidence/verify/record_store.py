@@ -1,4 +1,4 @@
-"""What a verification remembers of each record, in bounded memory.
+"""Stores what a verification knows of each record, in bounded memory.
 
 An event may come years after the one before it, and a ledger has millions of records. So the facts
 of the records that were read last are in memory, and the others in a temporary file that goes with

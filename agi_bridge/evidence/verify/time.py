@@ -1,4 +1,4 @@
-"""The verdict on time: when events were written, as far as somebody else confirms it.
+"""The verdict on time: when events were written, as far as outside time stamps confirm it.
 
 The times in events are the machine's own, and its administrator can set them. So they are
 held against each other along each chain, and against the time stamps of an authority outside:

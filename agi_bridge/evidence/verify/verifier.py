@@ -1,4 +1,4 @@
-"""The verifier: replays chains of events and reports what holds, as an outsider would, years later.
+"""The verifier: replays chains of events and reports four verdicts, from the events alone.
 
 Pure: it needs no database, no key and no network, and its memory does not grow with the number of
 records. Four verdicts, because each has other remedies:

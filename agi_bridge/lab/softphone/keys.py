@@ -1,4 +1,4 @@
-"""Single keys from the terminal, as a telephone has them: what nobody listens to is lost."""
+"""Reads single keys from the terminal as a telephone does: keys between reads are dropped."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What a recording says and how long it is, as far as this machine can tell."""
+"""Finds the text and length of a recording, for the softphone's transcript."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Any program that writes a WAV file: espeak-ng, flite, pico2wave, or your own script.
+"""The engine `command`: any program that writes a WAV file, such as espeak-ng or a script.
 
 The text comes from the hook and is not trusted. No shell is used, and a text cannot become an
 option. The program does not get the bridge's environment, which may contain keys, and starts in a

@@ -1,4 +1,4 @@
-"""A service with OpenAI's `POST /v1/audio/speech`: OpenAI's own, or a compatible one.
+"""The engine `http`: a service with OpenAI's `POST /v1/audio/speech`, or a compatible one.
 
 The service receives the texts: configure it only if its operator may read what callers hear.
 Proxies, `.netrc` and certificates from the environment are ignored, as in the hook's client.

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  # phonetic letters
-"""Kokoro-82M: the best local voice for en, es and fr; half a second per sentence.
+"""The engine `kokoro`: Kokoro-82M, the best local voice for en, es, fr; 0.5 s per sentence.
 
     text -> spoken spelling (SPOKEN) -> espeak phonemes (piper's bridge) -> Kokoro's alphabet
          -> Kokoro, 24 kHz -> trimmed -> levelled

@@ -1,4 +1,4 @@
-"""Speech by the PBX itself: Asterisk's Flite, eSpeak, Festival and similar, through EXEC.
+"""The engine `pbx`: Asterisk's own Flite, eSpeak or Festival, through EXEC.
 
 This engine renders and caches nothing. It returns an application and its arguments, which the
 channel executes and escapes for the PBX. This module removes the characters that are special to

@@ -1,4 +1,4 @@
-"""Piper: 0.1 s per sentence; one voice per language, of varying quality.
+"""The engine `piper`: 0.1 s per sentence; one voice per language, of varying quality.
 
 Needs the extra `piper` (piper-tts, under the GPL, loaded only in the model process). A voice is an
 `.onnx` file with its `.onnx.json` beside it, or the name of an installed package that contains one,

@@ -1,4 +1,4 @@
-"""Engines that several libraries share: a model is loaded once, whatever is reloaded around it."""
+"""Shares engines between libraries: a model stays loaded across a reload of the configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Shared:
-    """An engine, what it was made of, and how many hold it."""
+    """An engine, its specification, and the number of its holders."""
 
     __slots__ = ("engine", "holders", "spec")
 
@@ -26,10 +26,10 @@ class _Shared:
 
 
 class EnginePool:
-    """Makes engines as `build_engine` does; equal ones share what they run.
+    """Builds engines as `build_engine` does; equal ones share a process.
 
-    Engines are equal if their specifications are, and the files that these name have not changed.
-    Closing the last of them ends what they run.
+    Engines are equal if their specifications are, and the files named there have not changed.
+    Closing the last holder ends the process.
     """
 
     def __init__(self) -> None:
