@@ -285,7 +285,8 @@ class HookClient:
                 response = await transport.handle_async_request(request)
                 status = response.status_code
                 try:
-                    body = b"".join([piece async for piece in response.aiter_raw()])
+                    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - ours
+                    body = b"".join([piece async for piece in response.stream])
                 finally:
                     await response.aclose()
         # Whatever a server makes of HTTP, the outcome has to be recorded and the caller connected.
