@@ -113,6 +113,34 @@ _IN_OTHER_WORDS: Final = re.compile(
 )
 """Other words for an opt-out, in sentences and questions."""
 
+_UNNAMED: Final = re.compile(
+    # A removal at the end, a person to be taken off, a refusal with nothing behind it.
+    r"(?<!to )\b(?:remove|delete|erase|unlist|delist|borrar|eliminar|quitar|supprimer|"
+    r"enlever|effacer)$|"
+    r"\btak(?:e|ing) (?:him|her|them) (?:off|out)\b|"
+    r"^(?:(?:pls|plz|can you|could you|would you|just|kindly) )*(?:dont|do not|not)$|"
+    r"\b(?:rather|prefer)(?: you| that you)? (?:not|didnt|dont|did not|do not)\b|"
+    r"^(?:out|off|opt)$|"
+    # Words that only a demand has.
+    r"\b(?:cease|desist|halt|discontinue)\b|\b(?:gdpr|rgpd|ccpa|tcpa|casl|lopd)\b|"
+    r"\bright (?:to|of) (?:object\w*|erasure|deletion|opposition|be forgotten)\b|"
+    r"\bdroit (?:d |d|a |a l|de )(?:opposition|oubli|effacement|retrait|suppression)\b|"
+    r"\bderecho (?:de|a la|al) (?:oposicion|supresion|olvido|cancelacion)\b|"
+    # Somebody else has the number now.
+    r"\b(?:deceased|passed away|has died|(?:he|she) (?:is |has )?(?:dead|died)|fallecio|"
+    r"fallecid[oa]|murio|decede\w*)\b|"
+    r"^(?:(?:this|that|it|im|its|thats|i|am|is|isnt) ){0,3}(?:not )?(?:not|isnt) "
+    r"(?:me|him|her|(?:that|this|the) (?:person|man|woman|guy))\b|"
+    r"\bno soy (?:yo|es[ae] persona)\b|\bcest? ?(?:nest )?pas moi\b|\bnest pas moi\b|"
+    r"\bne suis pas cette personne\b|"
+    # Not to send, as Spanish and French command it.
+    r"\bno (?:me |nos |le |les )?(?:mande|envie|escriba|contacte|llame|texte)[ns]?\b|"
+    r"\b(?:par[ae]n?|dej[ae]n?|dejar|basta|cesen?) de (?:mand|envi|escrib|contact|llam|molest)\w*|"
+    r"\bn(?:e )?(?:me |nous |m)?(?:envoyez|envoie|ecrivez|ecris|contactez|contacte|appelez|"
+    r"textez)\b"
+)
+"""What refuses without naming what: the text before it did."""
+
 _UNWANTED: Final = re.compile(
     r"\b(?:no|not|zero|dont want|without|sin|cero|no quiero|no deseo|recibir|pas de|plus de|sans)"
     r"(?: more| further| additional| other| mas| any| your| the| vos| de vos)? "
@@ -168,7 +196,7 @@ def _refuses(sentence: str, *, question: bool) -> bool:
             continue
         joined = " ".join(words)
         bare = joined.replace("please ", "").removesuffix(" please")
-        if _PUT_OUT.search(bare) or _IN_OTHER_WORDS.search(bare):
+        if any(asks.search(bare) for asks in (_PUT_OUT, _UNNAMED, _IN_OTHER_WORDS)):
             return True
         if not question and _UNWANTED.search(bare):
             return True
