@@ -9,6 +9,7 @@ from agi_bridge.hook import HookClient, Outcome, transport
 from tests.support.hook_servers import (
     DIAL,
     Connection,
+    Deadline,
     answering,
     answers,
     serving,
@@ -92,11 +93,17 @@ async def test_a_gate_that_fails_holds_the_request_back_and_is_asked_again() -> 
     assert requests == []
 
 
-async def test_a_gate_that_hangs_ends_with_the_deadline() -> None:
+async def test_a_gate_that_hangs_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[bytes] = []
+    deadline = Deadline(monkeypatch)
+
+    async def hangs() -> None:
+        deadline.falls()
+        await asyncio.Event().wait()
+
     async with (
         serving(answering(requests, DIAL)) as server,
-        HookClient(server.url, total_seconds=0.1) as client,
+        HookClient(server.url, total_seconds=60) as client,
     ):
-        result = await submit(client, asyncio.Event().wait)  # type: ignore[arg-type]  # forever
+        result = await submit(client, hangs)
     assert (result.outcome, result.reason, requests) == (Outcome.NOT_SENT, "gate_timeout", [])

@@ -160,9 +160,11 @@ async def test_headers_have_a_deadline_that_no_byte_puts_off(
 async def test_a_body_after_its_refusal_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     async with web_of(tmp_path) as port:
-        stream = await connect(port, f"{HEAD}Content-Length: 1000000\r\n\r\n{{".encode())
+        stream = await connect(port, REQUEST)
+        assert b"HTTP/1.1 201" in await stream[0].readuntil(b"}")
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)  # not before it is read
+        stream[1].write(f"{HEAD}Content-Length: 1000000\r\n\r\n{{".encode())
         assert (await stream[0].readline()) == b"HTTP/1.1 401 Unauthorized\r\n"
         assert b"Bearer" in await rest(stream)
         await closed(stream)
@@ -180,6 +182,7 @@ async def test_who_does_not_take_the_answer_is_left(
         stream = await connect(port, f"{head}{body}".encode())
         await ledger.asked.acquire()
         assert await rest(stream) == b""
+        monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 60.0)
         ledger.go.set()
         assert (await revoke(port)).status_code == 201
         await closed(stream)
