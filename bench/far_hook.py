@@ -136,7 +136,7 @@ def resolver_forgets(client: HookClient) -> None:
     """Have the next connection look its host up."""
     transport = client._transport  # noqa: SLF001 - a bench looks inside
     if transport is not None:
-        transport._resolver._known.clear()  # noqa: SLF001
+        transport._resolver._known.clear()  # noqa: SLF001 - the bench needs a cold cache
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:

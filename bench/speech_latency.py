@@ -37,7 +37,7 @@ from agi_bridge.call.variables import Result
 from agi_bridge.hook import read_answer
 from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.lab.asterisk.server import Asterisk, provision_asterisk
-from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip import mulaw_decode
 from agi_bridge.lab.sip.phone import SipPhone
 from agi_bridge.observe import CallLogEntry
 from agi_bridge.settings import Settings
@@ -134,7 +134,7 @@ class Caller:
 
     def _waits(self, began: float) -> Waits:
         packets = [packet for packet in self._call.media.packets if packet.at > began]
-        sound = next(p.at for p in packets if max(map(abs, g711.decode(p.payload))) >= SOUND)
+        sound = next(p.at for p in packets if max(map(abs, mulaw_decode(p.payload))) >= SOUND)
         times = [packet.at for packet in packets]
         joints = [b - a - PACKET - PAUSE for a, b in pairwise(times) if b - a > PAUSE]
         return Waits(packets[0].at - began, sound - began, tuple(joints))

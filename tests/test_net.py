@@ -96,7 +96,7 @@ def test_an_address_that_the_machine_has_not_is_done_without_if_there_is_another
         ("", False),
     ],
 )
-def test_only_this_machine_reaches_loopback(host: str, expected: bool) -> None:  # noqa: FBT001
+def test_only_this_machine_reaches_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 - pytest passes parameters by name
     assert is_loopback(host) is expected
 
 

@@ -224,7 +224,7 @@ async def running(
             await settle_open(ledger)
             server = Server(
                 # The status is made after the server, whose calls it counts.
-                HealthScript(current, lambda: status.readiness()),  # noqa: PLW0108
+                HealthScript(current, lambda: status.readiness()),  # noqa: PLW0108 - bound later
                 sockets=listeners["agi"],
                 limits=limits(settings, share),
                 allow=settings.agi.allow,
@@ -276,9 +276,9 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
     async with (
         anchored(upkeep),
         chores(upkeep.run, load_models),
-        chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001
+        chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
         resubmitting(current, stop),
-        service._web or nullcontext(),  # noqa: SLF001
+        service._web or nullcontext(),  # noqa: SLF001 - our own class
         ControlSocket(settings.state_dir, service.control),
         service.server,
     ):

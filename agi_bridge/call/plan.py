@@ -11,13 +11,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from agi_bridge import phone
-from agi_bridge.hook.answer import Dial, Hangup, Instructions, Pause, Reject, Say
+from agi_bridge.hook import Dial, Hangup, Instructions, Pause, Reject, Say
 from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agi_bridge.hook.answer import Answer
+    from agi_bridge.hook import Answer
     from agi_bridge.settings import Line
 
 

@@ -290,7 +290,7 @@ class _Worker:
                     done.set_exception(error)
                     done.exception()  # it may be that nobody asks any more
                 else:
-                    done.set_result(result)  # type: ignore[arg-type]
+                    done.set_result(result)  # type: ignore[arg-type]  # the future is of this type
 
         def job() -> None:
             result, error = None, None

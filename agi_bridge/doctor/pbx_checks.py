@@ -193,7 +193,7 @@ def wanted_sounds(lines: Sequence[LineSounds], apology: str) -> Mapping[str, lis
 
 def missing_sounds(language: str, names: Sequence[str]) -> Finding:
     """Say which recordings the PBX lacks in a language."""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - how many names fit on a line
     what = f"the PBX has no recording of {shown} in {language!r}"
     mend = f"install the PBX's sounds for it (asterisk-core-sounds-{language})"
     if any(name.startswith("digits/") for name in names):

@@ -1,7 +1,6 @@
 """A line's prompts: which it requires, their sources, inspection, script sheet and installation.
 
 The room does not decide which folders a line plays from: `app.speech` gives them.
-`script_sheet` is imported by its own name, as it loads the HTML templates.
 """
 
 from .errors import IncompleteScriptError, PromptsError
@@ -16,6 +15,7 @@ from .inspection import (
 )
 from .install import install_recording, required_fix, write_text
 from .required import RequiredPrompt, required_names, required_prompts
+from .script_sheet import Sheet, build_sheet, sheet_html
 from .sources import PromptSources
 
 __all__ = [
@@ -28,11 +28,14 @@ __all__ = [
     "Remedy",
     "RequiredPrompt",
     "Severity",
+    "Sheet",
+    "build_sheet",
     "inspect_line",
     "inspect_prompt",
     "install_recording",
     "required_fix",
     "required_names",
     "required_prompts",
+    "sheet_html",
     "write_text",
 ]

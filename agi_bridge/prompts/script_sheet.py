@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
-from agi_bridge.evidence.export import language_name, page
 from agi_bridge.prompts.errors import IncompleteScriptError
 from agi_bridge.speech import DIGIT_PROMPTS, LONG_DISCLOSURE_SECONDS, text_hash
 
@@ -144,6 +143,8 @@ def build_sheet(line: LinePrompts) -> Sheet:
     Raises:
         IncompleteScriptError: a text is missing; a studio must get the complete script.
     """
+    from agi_bridge.evidence.export import language_name  # noqa: PLC0415 - loads the templates
+
     missing = [
         prompt.wanted.problem
         for prompt in line.prompts
@@ -166,6 +167,8 @@ def build_sheet(line: LinePrompts) -> Sheet:
 
 def sheet_html(sheet: Sheet) -> str:
     """Render a sheet as an HTML page that opens without a network and prints on A4."""
+    from agi_bridge.evidence.export import page  # noqa: PLC0415 - the same
+
     return page("script.html", _TEMPLATES, sheet=sheet)
 
 

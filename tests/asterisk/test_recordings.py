@@ -12,7 +12,7 @@ import pytest
 
 from agi_bridge.agi import AGIAppError, Channel, Server
 from agi_bridge.call.keypad import QUIET_SECONDS
-from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip import mulaw_encode
 from agi_bridge.settings import SettingsError
 from agi_bridge.speech import BadAudio, BadPrompts, read_sound_info, rewrite
 from agi_bridge.speech.prompt_folder import read_folder
@@ -49,7 +49,7 @@ def noise(seed: str, length: int = LENGTH) -> array[int]:
 
 def coded(samples: array[int]) -> bytes:
     # Asterisk codes four neighbouring samples alike, as the highest (main/ulaw.c, __ast_lin2mu).
-    return g711.encode(array("h", (sample | 3 for sample in samples)))
+    return mulaw_encode(array("h", (sample | 3 for sample in samples)))
 
 
 async def played(pbx: Pbx, *files: Path) -> tuple[bytes, list[int]]:

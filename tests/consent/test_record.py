@@ -96,7 +96,7 @@ def test_the_number_is_bound_to_the_event_by_a_commitment() -> None:
 
 def test_each_event_of_the_dialogue_has_what_was_heard_and_keyed_before_it() -> None:
     disclosed, entered, agreed = (
-        [entry[0] for entry in event.body["dialogue"]]  # type: ignore[union-attr, index]
+        [entry[0] for entry in event.body["dialogue"]]  # type: ignore[union-attr, index]  # the test knows its type
         for event in confirmed().take().events
     )
     assert disclosed == ["play"]

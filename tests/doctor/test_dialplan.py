@@ -28,7 +28,7 @@ from tests.support.scripted_pbx import DID, SHIPPED, steps
         ("_[", "1", False),
     ],
 )
-def test_a_pattern_matches_as_in_asterisk(pattern: str, number: str, matches: bool) -> None:  # noqa: FBT001
+def test_a_pattern_matches_as_in_asterisk(pattern: str, number: str, matches: bool) -> None:  # noqa: FBT001 - pytest passes parameters by name
     assert (match(pattern, number) is not None) is matches
 
 

@@ -38,7 +38,7 @@ def count_commits(ledger: Ledger) -> list[None]:
             yield transaction
         commits.append(None)
 
-    ledger._database.transaction = counted  # type: ignore[method-assign]
+    ledger._database.transaction = counted  # type: ignore[method-assign]  # counts for this test
     return commits
 
 

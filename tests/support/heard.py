@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip import mulaw_encode
 from agi_bridge.lab.sip.call import Call
 
 _RATE = 8000
@@ -65,7 +65,7 @@ def milliseconds(path: Path) -> float:
 
 def exact(call: Call, what: "Path | array[int]") -> Heard:
     """Find the recording's own bytes in what was heard; 200 ms of its sound must be there."""
-    wanted = _coded(what, what.stat().st_mtime_ns) if isinstance(what, Path) else g711.encode(what)
+    wanted = _coded(what, what.stat().st_mtime_ns) if isinstance(what, Path) else mulaw_encode(what)
     got = b"".join(packet.payload for packet in call.media.packets)
     # Silence is everywhere: look for the first sound, and begin to count before it.
     lead = len(wanted) - len(wanted.lstrip(_SILENT))
@@ -86,7 +86,7 @@ def _coded(path: Path, changed: int) -> bytes:
     """Return a recording as Asterisk sends it; `changed` makes a rewritten file another one."""
     del changed
     # Asterisk codes four neighbouring samples alike, as the highest (main/ulaw.c, __ast_lin2mu).
-    return g711.encode(array("h", (sample | 3 for sample in recording(path))))
+    return mulaw_encode(array("h", (sample | 3 for sample in recording(path))))
 
 
 def _run(wanted: bytes, got: bytes) -> int:

@@ -352,7 +352,7 @@ class Recorder:
         self._note(note)
         if found := _KEYED.match(note):
             held, gap = (float(each or 0.1) for each in found.groups()[1:])
-            asyncio.ensure_future(call.press(found[1], duration=held, gap=gap))  # noqa: RUF006
+            asyncio.ensure_future(call.press(found[1], duration=held, gap=gap))  # noqa: RUF006 - ends with the call
         elif note == _HANGS_UP:
             await call.hang_up()
         elif note == _FAR_HANGS_UP:
@@ -444,7 +444,7 @@ async def main(binary: str, version: str, cases: list[str]) -> None:
                         await recorder.record(case, phone, far)
                         print(case)  # noqa: T201 - progress
                     except TimeoutError:
-                        print(case, "did not end")  # noqa: T201
+                        print(case, "did not end")  # noqa: T201 - a script prints its answer
 
 
 if __name__ == "__main__":

@@ -130,4 +130,4 @@ def serving(authority: Authority) -> Iterator[Authority]:
 
 
 def _openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603,S607
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603,S607 - our own arguments

@@ -66,7 +66,7 @@ def run(config: Path | None, trial: doctor.Trial | None, *, as_json: bool) -> in
 def _misused(problem: str) -> int:
     import typer  # noqa: PLC0415 - only for an error
 
-    from agi_bridge.cli.common import MISUSED  # noqa: PLC0415
+    from agi_bridge.cli.common import MISUSED  # noqa: PLC0415 - keeps `--help` fast
 
     typer.echo(f"agi-bridge: {problem}", err=True)
     return MISUSED

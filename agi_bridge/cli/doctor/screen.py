@@ -89,7 +89,7 @@ def _show(finding: Finding, console: Console) -> None:
 
 
 def _show_step(step: CallStep, console: Console) -> None:
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - keeps `--help` fast
 
     word, style = ("ok", "green") if step.ok else ("fault", "bold red")
     time = "" if step.milliseconds is None else f"{step.milliseconds:,} ms"

@@ -77,7 +77,7 @@ def write(files: Sequence[NewFile]) -> None:
     with _interrupts_later():
         try:
             for file in files:  # one by one: what is ready is removed if the next one fails
-                ready.append((_prepared(file, account), file))  # noqa: PERF401
+                ready.append((_prepared(file, account), file))  # noqa: PERF401 - kept if it fails
             _place(ready)
         finally:
             for temporary, _ in ready:

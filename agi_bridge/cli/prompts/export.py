@@ -22,7 +22,7 @@ from agi_bridge.cli.prompts.options import LineOption, chosen_lines, load_settin
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.prompts.script_sheet import Sheet
+    from agi_bridge.prompts import Sheet
     from agi_bridge.settings import Settings
 
 PAGE: Final = "index.html"
@@ -92,7 +92,7 @@ async def run(settings: Settings, line: str, out: Path) -> Exported:
 
 def _export(settings: Settings, line: str, out: Path) -> Exported:
     from agi_bridge.app.speech import inspect_lines
-    from agi_bridge.prompts.script_sheet import build_sheet, sheet_html
+    from agi_bridge.prompts import build_sheet, sheet_html
 
     (found,) = inspect_lines(settings, chosen_lines(settings, line))
     made = build_sheet(found)

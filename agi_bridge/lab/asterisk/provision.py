@@ -130,7 +130,7 @@ async def provision_asterisk(
 async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[asyncio.Task[bytes]]:
     """Yield the process's standard error; end it and its children if the block is left early."""
     assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-    assert process.stderr is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101 - for mypy: stderr is a pipe
     complaint = asyncio.create_task(process.stderr.read())
     try:
         yield complaint

@@ -17,12 +17,12 @@ import numpy as np
 import soundfile
 
 from agi_bridge.lab.errors import CallEndedError
-from agi_bridge.lab.sip import FRAME, RATE, RtpStream, g711
+from agi_bridge.lab.sip import FRAME, MULAW_SILENCE, RATE, RtpStream, mulaw_decode, mulaw_encode
 
 _MIN_PACKETS = 8
 """Packets in a row, from the first that is not silent, after which a prompt is recognized."""
 
-_SILENT = bytes((g711.SILENCE,)) * FRAME
+_SILENT = bytes((MULAW_SILENCE,)) * FRAME
 _TONE_PACKETS = 10
 _MIN_TONE_SHARE = 0.8  # minimum share of the signal's energy in the tone
 
@@ -48,7 +48,7 @@ class ReferencePrompt:
         """Read a recording: WAV, 16 bit, one channel, 8 kHz."""
         samples, _ = soundfile.read(path, dtype="int16")
         # Asterisk codes four neighbouring samples alike, as the highest (ulaw.c, __ast_lin2mu).
-        coded = g711.encode(array("h", (samples | 3).tobytes()))
+        coded = mulaw_encode(array("h", (samples | 3).tobytes()))
         packets = tuple(coded[at : at + FRAME] for at in range(0, len(coded) - FRAME + 1, FRAME))
         first = next((at for at, packet in enumerate(packets) if packet != _SILENT), len(packets))
         return cls(name, text, packets, first)
@@ -183,6 +183,6 @@ async def hears_tone(stream: RtpStream, hertz: float, within: float) -> None:
     async with asyncio.timeout(within):
         while True:
             latest = b"".join(packet.payload for packet in stream.packets[-_TONE_PACKETS:])
-            if len(latest) >= _TONE_PACKETS * FRAME and is_tone(g711.decode(latest), hertz):
+            if len(latest) >= _TONE_PACKETS * FRAME and is_tone(mulaw_decode(latest), hertz):
                 return
             await stream.wait_for_media()

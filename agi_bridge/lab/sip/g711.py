@@ -7,7 +7,7 @@ test phone encodes only a few seconds of sound, and decoding is a table.
 from array import array
 from functools import cache
 
-SILENCE = 0xFF
+MULAW_SILENCE = 0xFF
 """The byte of a zero sample."""
 
 _BIAS = 0x84
@@ -32,11 +32,11 @@ def _encode_sample(sample: int) -> int:
     return ~(sign | (exponent << 4) | mantissa) & 0xFF
 
 
-def decode(coded: bytes) -> "array[int]":
+def mulaw_decode(coded: bytes) -> "array[int]":
     """Return the samples of mu-law bytes (ITU-T G.711, table 2b)."""
     return array("h", (_DECODED[code] for code in coded))
 
 
-def encode(samples: "array[int]") -> bytes:
+def mulaw_encode(samples: "array[int]") -> bytes:
     """Return the mu-law bytes of 16-bit samples (ITU-T G.711, table 2a)."""
     return bytes(map(_encode_sample, samples))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from agi_bridge.lab.errors import CallEndedError
-from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip.g711 import MULAW_SILENCE, mulaw_decode, mulaw_encode
 
 FRAME = 160
 """Samples in a packet: 20 ms at 8,000 per second."""
@@ -110,7 +110,7 @@ class RtpStream(asyncio.DatagramProtocol):
 
     def play(self, samples: "array[int]") -> None:
         """Queue samples (16 bit, 8 kHz) to be sent."""
-        coded = g711.encode(samples)
+        coded = mulaw_encode(samples)
         self._sound.extend(coded[start : start + FRAME] for start in range(0, len(coded), FRAME))
 
     async def press(self, keys: str, *, duration: float = 0.1, gap: float = 0.1) -> None:
@@ -164,7 +164,7 @@ class RtpStream(asyncio.DatagramProtocol):
             frames = round((packet.at - self.packets[0].at) * RATE / FRAME)
             if packet.timestamp != after:
                 samples.extend([0] * max(0, frames * FRAME - len(samples)))
-            samples.extend(g711.decode(packet.payload))
+            samples.extend(mulaw_decode(packet.payload))
             after = (packet.timestamp + len(packet.payload)) & 0xFFFFFFFF
         return samples
 
@@ -218,7 +218,7 @@ class RtpStream(asyncio.DatagramProtocol):
                 self._send_key(self._dtmf_events[0])
             elif self._sound or not self.quiet:
                 sound = self._sound.popleft() if self._sound else b""
-                self._send(_PCMU, sound.ljust(FRAME, bytes((g711.SILENCE,))))
+                self._send(_PCMU, sound.ljust(FRAME, bytes((MULAW_SILENCE,))))
             self._timestamp = (self._timestamp + FRAME) & 0xFFFFFFFF
         self._next += FRAME / RATE
         if loop.time() - self._next > _MAX_LAG:
@@ -236,7 +236,7 @@ class RtpStream(asyncio.DatagramProtocol):
             for _ in range(3 if last else 1):
                 self._send(_EVENT | (0x80 if first else 0), payload, dtmf.start)
         elif not self.quiet:
-            self._send(_PCMU, bytes((g711.SILENCE,)) * FRAME)
+            self._send(_PCMU, bytes((MULAW_SILENCE,)) * FRAME)
         if dtmf.sent >= dtmf.duration + dtmf.gap:
             self._dtmf_events.popleft()
             if not dtmf.done.done():

@@ -75,7 +75,7 @@ def test_control_characters_are_replaced() -> None:
 def test_rich_markup_is_printed_as_text() -> None:
     class Unstyled(Retained):
         def show(self, console: object) -> None:
-            console.print("[red]x[/red] :smile:")  # type: ignore[attr-defined]
+            console.print("[red]x[/red] :smile:")  # type: ignore[attr-defined]  # a Console
 
     out = io.StringIO()
     with redirect_stdout(out):
@@ -90,7 +90,7 @@ def test_a_terminal_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Unstyled(Retained):
         def show(self, console: object) -> None:
-            widths.append(console.width)  # type: ignore[attr-defined]
+            widths.append(console.width)  # type: ignore[attr-defined]  # a Console
 
     print_answer(Unstyled(0, 0, dry_run=True), as_json=False)
     assert widths == [40]

@@ -45,7 +45,7 @@ REPORT = Report(
         (["--load", "501", "--call", "1@a"], "Invalid value for '--load'"),
         (["--call", "1@a", "--listen", "pbx.example"], "--listen: write ADDRESS"),
         (["--call", "1@a", "--listen", "192.0.2.1:99999"], "--listen: write ADDRESS"),
-        (["--call", "1@a", "--listen", "0.0.0.0"], "--listen: write the one address"),  # noqa: S104
+        (["--call", "1@a", "--listen", "0.0.0.0"], "--listen: write the one address"),  # noqa: S104 - the address that the test refuses
         (["--config", "/nonexistent.toml"], "the configuration is wrong"),
     ],
 )
@@ -104,7 +104,7 @@ def test_every_finding_is_documented_and_has_a_reason() -> None:
 
 
 def screen(report: Report, **options: Any) -> list[str]:
-    console = Console(width=80, record=True, file=open("/dev/null", "w"), **options)  # noqa: SIM115, PTH123
+    console = Console(width=80, record=True, file=open("/dev/null", "w"), **options)  # noqa: SIM115, PTH123 - rich keeps it open
     with console.file:
         ReportAnswer(report).show(console)
     return console.export_text().splitlines()

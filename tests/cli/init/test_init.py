@@ -369,7 +369,7 @@ def test_ctrl_c_while_the_key_is_typed_leaves_no_file_and_a_terminal_that_echoes
     init: Init,
 ) -> None:
     master, slave = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603 - our own arguments
         [sys.executable, "-m", "agi_bridge", *init.arguments(without=["--hook-key-file"])],
         stdin=slave,
         stdout=slave,

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.prompts import IncompleteScriptError, LinePrompts, inspect_prompt
+from agi_bridge.prompts import IncompleteScriptError, LinePrompts, build_sheet, inspect_prompt
 from agi_bridge.prompts.required import RequiredPrompt
-from agi_bridge.prompts.script_sheet import build_sheet
 from tests.support.prompt_sounds import recording
 
 if TYPE_CHECKING:

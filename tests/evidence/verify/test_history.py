@@ -22,7 +22,7 @@ AGREED = written("disclosed", "entered", "confirmed", "submitting")
         (written("disclosed", "declined"), "revoked", False),
     ],
 )
-def test_a_state_follows_only_what_the_table_allows(history: str, state: str, fits: bool) -> None:  # noqa: FBT001
+def test_a_state_follows_only_what_the_table_allows(history: str, state: str, fits: bool) -> None:  # noqa: FBT001 - pytest passes parameters by name
     assert (bad_step(history, LETTERS[state]) is None) is fits
 
 

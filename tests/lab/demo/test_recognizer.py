@@ -14,11 +14,11 @@ from agi_bridge.lab.demo.recognizer import (
     tone,
 )
 from agi_bridge.lab.errors import CallEndedError
-from agi_bridge.lab.sip import g711
+from agi_bridge.lab.sip import MULAW_SILENCE, mulaw_encode
 from agi_bridge.lab.sip.rtp import FRAME, Packet, RtpStream
 from agi_bridge.speech import SHIPPED
 
-SILENT = bytes((g711.SILENCE,)) * FRAME
+SILENT = bytes((MULAW_SILENCE,)) * FRAME
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_tone_is_told_from_another_and_from_silence() -> None:
 
 async def test_waiting_for_a_tone_ends_when_it_is_heard() -> None:
     stream = await RtpStream.open("127.0.0.1", quiet=True)
-    coded = g711.encode(tone(440.0, 0.2))
+    coded = mulaw_encode(tone(440.0, 0.2))
     waiting = asyncio.create_task(hears_tone(stream, 440.0, 5.0))
     await asyncio.sleep(0)
     stream.packets.append(Packet(0.0, 0, 0, bytes(FRAME)))
