@@ -21,20 +21,27 @@ ASK: Final = "agi-bridge-ask"
 SITE: Final = "agi-bridge-site"
 """The context with this PBX's own settings, where no variable says otherwise. It may differ."""
 
+FREEPBX: Final = "agi-bridge-freepbx"
+"""The target of FreePBX's Custom Destination (dialplan/agi-bridge-freepbx.conf)."""
+
+_OURS: Final = frozenset({BRIDGE, ASK, FREEPBX})
+
 SHIPPED_CONTEXTS: Final = (BRIDGE, ASK, "agi-bridge-go-on")
 
 _CLASSES: Final = {"X": "0123456789", "Z": "123456789", "N": "23456789"}
 _ANY: Final = 256
 """The size of the class of `.` and `!`, which match whatever follows."""
+_FORMATTING: Final = str.maketrans("", "", " ().-/")
+"""What people write into a number and no trunk sends."""
 _MAX_JUMPS: Final = 12
 _MAX_CONTEXTS: Final = 60
 _COMMENT: Final = re.compile(r"(?<!\\);.*")
 _DIGITS_OF: Final = re.compile(
-    r"\$\{(?:EXTEN(?::(\d+))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(\d+))?\}\))\}"
+    r"\$\{(?:EXTEN(?::(-?\d+))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(-?\d+))?\}\))\}"
 )
 _ENDS: Final = frozenset({"hangup", "congestion", "busy"})
 _CONTINUES: Final = frozenset(
-    {"noop", "set", "answer", "verbose", "log", "ringing", "progress", "wait", "playback", "exten"}
+    {"noop", "set", "answer", "verbose", "log", "ringing", "progress", "wait", "playback"}
 )
 
 
@@ -61,6 +68,17 @@ class Route:
     application: str = ""
 
 
+def spellings(did: str) -> tuple[str, ...]:
+    """Return how a trunk may deliver a number, first as it is configured.
+
+    Then without `+`, and in North America without the country code.
+    """
+    plain = did.translate(_FORMATTING)
+    digits = plain.removeprefix("+")
+    national = digits[1:] if re.fullmatch(r"1[2-9]\d{9}", digits) else digits
+    return tuple(dict.fromkeys((plain, digits, national)))
+
+
 async def follow(
     number: str, start: str, look_up: Callable[[str], Awaitable[Context | None]]
 ) -> Route:
@@ -74,7 +92,7 @@ async def follow(
         if found is None:
             return Route(Way.NOWHERE, place.context, place.extension)
         holder, steps = found
-        if holder.name in {BRIDGE, ASK}:
+        if holder.name in _OURS:
             return Route(Way.BRIDGE, holder.name, place.extension)
         led = _run(holder, steps, place)
         if isinstance(led, Route):
@@ -96,19 +114,27 @@ def _run(holder: Context, steps: Sequence[Step], place: _Place) -> _Place | Rout
         return Route(Way.UNCLEAR, holder.name, place.extension, "switch")
     for step in sorted(steps, key=lambda step: step.priority):
         name = step.application.lower()
-        if step.priority < place.priority or name in _CONTINUES:
+        if step.priority < place.priority or _goes_on(name, step.arguments):
             continue
         target = _target(step, place)
         if name == "goto" and target is not None:
             return target
         if name == "gosub" and target is not None:
-            if target.context in {BRIDGE, ASK}:
+            if target.context in _OURS:
                 return target
             continue  # it comes back
         ends = name in _ENDS or name == "dial"
         way = Way.ELSEWHERE if ends else Way.UNCLEAR
         return Route(way, holder.name, step.extension, step.application)
     return Route(Way.ELSEWHERE, holder.name, place.extension, "the end")
+
+
+def _goes_on(application: str, arguments: str) -> bool:
+    """Tell whether the next priority follows, whatever the arguments decide."""
+    if application == "execif":
+        branches = arguments.partition("?")[2].replace(":", "(").split("(")
+        return branches[0].strip().lower() in _CONTINUES
+    return application in _CONTINUES
 
 
 async def _find(

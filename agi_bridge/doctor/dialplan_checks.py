@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agi_bridge import phone
-from agi_bridge.doctor.dialplan import SHIPPED_CONTEXTS, SITE, Way, differences, follow
+from agi_bridge.doctor.dialplan import (
+    FREEPBX,
+    SHIPPED_CONTEXTS,
+    SITE,
+    Way,
+    differences,
+    follow,
+    spellings,
+)
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError
 from agi_bridge.net import is_loopback
@@ -28,8 +36,8 @@ _DEFAULT_URL: Final = "agi://127.0.0.1:4573/consent"
 _AGI_PORT: Final = 4573
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _SHOWN: Final = 3
-_FORMATTING: Final = str.maketrans("", "", " ().-/")
-"""What people write into a number and no trunk sends."""
+_FREEPBX_TRUNKS: Final = ("from-pstn",)
+"""The context that calls from every trunk of FreePBX pass through."""
 _COPY: Final = "copy dialplan/agi-bridge.conf next to extensions.conf, #include it, and run"
 _RELOAD: Final = "asterisk -rx 'dialplan reload'"
 
@@ -143,16 +151,17 @@ async def dids(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
             yield not_looked_at(Id.DIALPLAN_DID, what, mend, about=about)
         for start in starts:
             for did in line.did:
-                number = did.translate(_FORMATTING)
-                route = await follow(number, start, pbx.context)
-                yield _did(route, number, start, about)
+                yield await _did(pbx, did, start, about)
 
 
 async def trunk_contexts(pbx: Pbx, line: Line) -> tuple[str, ...]:
     """Return the context of the endpoint that the line dials by: calls from it enter there."""
     name = template_endpoint(line.dial_template)
     endpoint = await pbx.endpoint(name) if name else None
-    return (endpoint.context,) if endpoint is not None and endpoint.context else ()
+    if endpoint is not None and endpoint.context:
+        return (endpoint.context,)
+    freepbx = await pbx.context(FREEPBX) is not None
+    return _FREEPBX_TRUNKS if freepbx and await pbx.context(_FREEPBX_TRUNKS[0]) is not None else ()
 
 
 def template_endpoint(template: str) -> str:
@@ -162,7 +171,20 @@ def template_endpoint(template: str) -> str:
     return name.partition("/")[0] if technology.upper() == "PJSIP" and at and number else ""
 
 
-def _did(route: Route, number: str, start: str, about: str) -> Finding:
+async def _did(pbx: Pbx, did: str, start: str, about: str) -> Finding:
+    """Follow a number as it is configured; if nothing matches it, as trunks may spell it."""
+    number, *others = spellings(did)
+    route = await follow(number, start, pbx.context)
+    for other in others:
+        if route.way is not Way.NOWHERE:
+            break
+        led = await follow(other, start, pbx.context)
+        if led.way is not Way.NOWHERE:
+            number, route = other, led
+    return _judge_did(route, number, start, about)
+
+
+def _judge_did(route: Route, number: str, start: str, about: str) -> Finding:
     shown = f"{number} from [{start}]"
     via = f"extension {route.extension} of [{route.context}]"
     include = f"add `include => agi-bridge` to [{start}], and run {_RELOAD}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.doctor.dialplan import SITE
+from agi_bridge.doctor.dialplan import FREEPBX, SITE
 from agi_bridge.doctor.dialplan_checks import template_endpoint
 from agi_bridge.doctor.findings import Finding, Id, Level, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError
@@ -24,8 +24,6 @@ _TELEPHONE_CODECS: Final = frozenset(
 """Codecs that carry speech and, beside rfc4733, tones well; the others compress much."""
 _LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
 _FALLBACKS: Final = ("AGI_BRIDGE_FALLBACK_GOTO", "AGI_BRIDGE_FALLBACK")
-_FREEPBX: Final = "agi-bridge-freepbx"
-"""The target of FreePBX's Custom Destination: its fallback is chosen there (docs/freepbx.md)."""
 _SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
 
 
@@ -44,7 +42,7 @@ async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
     elif telephone:
         async for found in _dialled(pbx, Id.FALLBACK, telephone, "AGI_BRIDGE_FALLBACK"):
             yield found
-    elif await pbx.context(_FREEPBX) is not None:
+    elif await pbx.context(FREEPBX) is not None:
         yield ok(Id.FALLBACK, "the destination that FreePBX's Custom Destination names")
     else:
         mend = f"set AGI_BRIDGE_FALLBACK = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agi_bridge.doctor.dialplan import Way, best_match, differences, follow, match
+from agi_bridge.doctor.dialplan import (
+    Way,
+    best_match,
+    differences,
+    follow,
+    match,
+    read_shipped,
+    spellings,
+)
 from agi_bridge.doctor.pbx import Context
+from agi_bridge.shipped_files import share_path
 from tests.support.scripted_pbx import DID, SHIPPED, steps
 
 
@@ -70,6 +80,30 @@ async def test_a_number_reaches_the_bridge_by_an_include_or_a_jump() -> None:
 async def test_the_prefix_that_a_dialplan_cuts_off_is_cut_off() -> None:
     cuts = Context("trunk", steps("_00X.", "Goto(agi-bridge,${FILTER(0-9,${EXTEN:2})},1)"))
     assert await way("0014155550111", "trunk", cuts) == (Way.BRIDGE, "agi-bridge")
+
+
+async def test_freepbx_leads_to_the_bridge_by_its_custom_destination() -> None:
+    text = (Path(__file__).parents[1] / "support" / "freepbx_dialplan.conf").read_text()
+    ours = (share_path("dialplan") / "agi-bridge-freepbx.conf").read_text()
+    contexts = [*read_shipped(text).values(), *read_shipped(ours).values()]
+    includes = {"from-pstn": ("ext-did", "from-did-direct"), "ext-did": ("ext-did-0002",)}
+    linked = [replace(each, includes=includes.get(each.name, ())) for each in contexts]
+    for did in ("14155550113", "14155550114", "14155550115"):
+        assert await way(did, "from-pstn", *linked) == (Way.BRIDGE, "agi-bridge-freepbx")
+    assert (await way("14155550116", "from-pstn", *linked))[0] is Way.NOWHERE
+
+
+def test_a_number_is_spelt_as_trunks_deliver_it() -> None:
+    assert spellings("+1 (415) 555-0111") == ("+14155550111", "14155550111", "4155550111")
+    assert spellings("+33612345678") == ("+33612345678", "33612345678")
+    assert spellings("s") == ("s",)
+
+
+async def test_a_condition_that_only_sets_is_passed_over() -> None:
+    sets = Context("trunk", steps("_X!", "ExecIf($[1]?Set(A=1):NoOp())", "Goto(agi-bridge,1,1)"))
+    assert (await way("1", "trunk", sets))[0] is Way.BRIDGE
+    jumps = Context("trunk", steps("_X!", "ExecIf($[1]?Goto(a,s,1))", "Goto(agi-bridge,1,1)"))
+    assert (await way("1", "trunk", jumps))[0] is Way.UNCLEAR
 
 
 async def test_an_extension_of_its_own_hides_the_include() -> None:
