@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import exists, or_, select
 
@@ -27,7 +27,7 @@ from agi_bridge.consent.ledger.schema import (
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agi_bridge.consent.ledger.chain_writer import ChainWriter
     from agi_bridge.consent.ledger.database import Transaction
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 AHEAD: Final = 300.0
 """How far in the future an agreement still counts, in seconds: by so much at most do the clocks of
 bridges on one database differ. What is further ahead was dated by a clock that was wrong."""
+
+
+_NEVER: Final = "9999"
+"""From when on agreements count where there is no limit: none has to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +105,41 @@ class Verdict:
     person: bytes | None
 
 
+def question(writer: ChainWriter, statement: Statement, subject: Subject) -> tuple[Any, ...]:
+    """The arguments of `Statements.agreement_checks`, whose row `check` judges."""
+    person, number, now = subject.person, subject.number, writer.clock()
+    rules, line, brand = person.rules, person.line_id, brand_key(person.brand or "")
+    until, day, hour = stamp(now + AHEAD), stamp(now - DAY), stamp(now - HOUR)
+    return statement.arguments(
+        revoked_number=number, brand_scope=brand_scope(brand), named_brand=brand, brand=brand,
+        seller_scope=seller_scope(person.seller or ""), person=number,
+        number=number, on_line=line,
+        day=day if rules.number_per_day else _NEVER, day_until=until,
+        caller=subject.caller,
+        caller_day=day if _caller_limit(person)[1] else _NEVER, caller_day_until=until,
+        line=line, nobody=subject.unidentified,
+        hour=hour if rules.line_per_hour else _NEVER, hour_until=until,
+    )  # fmt: skip
+
+
 def check(
     transaction: Transaction,
     writer: ChainWriter,
-    statement: Statement,
+    found: Sequence[Any],
     subject: Subject,
     taken: Taken,
 ) -> Verdict:
     """See that a number may be agreed to: not revoked, and no limit is reached.
 
+    `found` is the row of `Statements.agreement_checks` in this transaction.
+
     Raises:
         Withheld: it may not.
     """
     person, number, caller = subject.person, subject.number, subject.caller
-    rules, line, now = person.rules, person.line_id, writer.clock()
-    until, brand = stamp(now + AHEAD), brand_key(person.brand or "")
+    rules, line = person.rules, person.line_id
     over_caller, per_caller = _caller_limit(person)
-    in_force, numbers, callers, on_line, own, nobody, known = transaction.cursor.execute(
-        statement.text,
-        statement.arguments(
-            revoked_number=number, brand_scope=brand_scope(brand), named_brand=brand, brand=brand,
-            seller_scope=seller_scope(person.seller or ""), person=number,
-            number=number, on_line=line,
-            day=_since(now, DAY, rules.number_per_day), day_until=until,
-            caller=caller, caller_day=_since(now, DAY, per_caller), caller_day_until=until,
-            line=line, nobody=subject.unidentified,
-            hour=_since(now, HOUR, rules.line_per_hour), hour_until=until,
-        ),
-    ).fetchone()  # fmt: skip
+    in_force, numbers, callers, on_line, own, nobody, known = found
     if in_force and not _lifts(person):
         raise Withheld("suppressed")
     if person.relies_on is not None and not relied_on(
@@ -155,9 +166,10 @@ def check(
     taken.agreements.update(key for key, *_ in limits)
     lifts: tuple[str, ...] = ()
     if in_force:
-        found = [(id_, brand) for id_ in _revocations(transaction, subject)]
-        lifts = tuple(id_ for id_, _ in found if (id_, brand) not in taken.lifted)
-        taken.lifted.update(found)
+        brand = brand_key(person.brand or "")
+        in_force_now = [(id_, brand) for id_ in _revocations(transaction, subject)]
+        lifts = tuple(id_ for id_, _ in in_force_now if (id_, brand) not in taken.lifted)
+        taken.lifted.update(in_force_now)
     return Verdict(lifts, known)
 
 
@@ -223,8 +235,3 @@ def _caller_limit(person: PersonalData) -> tuple[str, int]:
     if person.caller_id is None:
         return "unidentified_limit", person.rules.unidentified_per_day
     return "caller_limit", person.rules.caller_per_day
-
-
-def _since(now: float, span: float, limit: int) -> str:
-    """From when on agreements count; where there is no limit, none has to be looked at."""
-    return stamp(now - span) if limit else "9999"

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
 from agi_bridge.consent.ledger import agreements
-from agi_bridge.consent.ledger.agreements import Subject, Taken
+from agi_bridge.consent.ledger.agreements import Subject, Taken, Verdict
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
 from agi_bridge.consent.ledger.schema import DISCLOSURE, LIFTING, brand_key
 from agi_bridge.consent.models import StoredEvent
@@ -47,6 +47,16 @@ class _Sealed:
 
     person: PersonKey
     values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows that were looked up for a batch, as far as they were needed."""
+
+    stored: Any
+    """Of a record that is continued: see `Statements.stored`."""
+    checks: Any
+    """Of an agreement: see `Statements.agreement_checks`."""
 
 
 @dataclass(slots=True)
@@ -85,10 +95,10 @@ class Writer(ChainWriter):
             for batch in batches
         ]
         self.lock(transaction, _names(batches, subjects))
-        group = _Group()
-        for batch, subject in zip(batches, subjects, strict=True):
+        group, found = _Group(), self._look_up(transaction, batches, subjects)
+        for batch, subject, rows in zip(batches, subjects, found, strict=True):
             try:
-                self._stage(transaction, group, batch, subject)
+                self._stage(transaction, group, batch, subject, rows)
             except (IllegalTransition, Withheld) as refusal:
                 group.outcomes.append(refusal)
             else:
@@ -114,7 +124,7 @@ class Writer(ChainWriter):
             ).fetchone()
         owner = self._owner(consent_id, subject.number, None if known is None else known[0])
         if owner.is_new:
-            self._insert_person(transaction, owner)
+            transaction.cursor.execute(self._sql.insert_person.text, self._person_row(owner))
         transaction.cursor.execute(
             self._sql.insert_pii.text,
             self._row(consent_id, subject, owner, stamp(self.clock()), None),
@@ -157,26 +167,58 @@ class Writer(ChainWriter):
         transaction.committed.append(partial(self._known_versions.__setitem__, sha256, version))
         return version
 
+    def _look_up(
+        self,
+        transaction: Transaction,
+        batches: Sequence[Batch],
+        subjects: Sequence[Subject | None],
+    ) -> list[_Found]:
+        """What is stored of each batch's record, and what stands against its agreement."""
+        stored, checks = self._sql.stored.text, self._sql.agreement_checks
+        asked: list[tuple[str, tuple[Any, ...]]] = []
+        for batch, subject in zip(batches, subjects, strict=True):
+            if batch.events[0].type not in _FIRST:
+                asked.append((stored, (batch.consent_id,)))
+            if subject is not None:
+                asked.append((checks.text, agreements.question(self, checks, subject)))
+        rows = iter(transaction.first_rows(asked))
+        return [
+            _Found(
+                next(rows) if batch.events[0].type not in _FIRST else None,
+                next(rows) if subject is not None else None,
+            )
+            for batch, subject in zip(batches, subjects, strict=True)
+        ]
+
     # A batch
 
     def _stage(
-        self, transaction: Transaction, group: _Group, batch: Batch, subject: Subject | None
+        self,
+        transaction: Transaction,
+        group: _Group,
+        batch: Batch,
+        subject: Subject | None,
+        found: _Found,
     ) -> None:
         """Take a batch into the group, or raise why it may not be stored."""
         events, consent_id = batch.events, batch.consent_id
         begins = events[0].type in _FIRST
         state = group.states.get(consent_id)
         if state is None and not begins:
-            state = self.state(transaction, consent_id)
+            if found.stored is None:
+                state = self.state(transaction, consent_id)
+            elif found.stored[0] is not None:
+                state = State(found.stored[0])
         if _comes_late(state, events[0].type):
             events = (_after_all(events[0]), *events[1:])
         state = _state_after(state, events)
         if subject is not None:
-            events = self._agree(transaction, group, batch, subject, events)
+            verdict = agreements.check(transaction, self, found.checks, subject, group.taken)
+            events = self._agree(group, batch, subject, verdict, events)
         elif begins:
             group.whose[consent_id] = None
         elif consent_id not in group.whose:
-            self._continue(transaction, group, batch)
+            self._continue(group, batch, found.stored)
         group.states[consent_id] = state
         if batch.lease_seconds:
             group.leases[consent_id] = batch.lease_seconds
@@ -186,16 +228,13 @@ class Writer(ChainWriter):
 
     def _agree(
         self,
-        transaction: Transaction,
         group: _Group,
         batch: Batch,
         subject: Subject,
+        verdict: Verdict,
         events: tuple[StoredEvent, ...],
     ) -> tuple[StoredEvent, ...]:
         """Take an agreement; its events, with those of the revocations that it lifts."""
-        verdict = agreements.check(
-            transaction, self, self._sql.agreement_checks, subject, group.taken
-        )
         assert subject.number is not None  # noqa: S101 - an agreement has a number
         person = group.persons.get(subject.number)
         if person is None:
@@ -210,21 +249,25 @@ class Writer(ChainWriter):
         group.lifted += [(id_, brand_key(brand)) for id_ in verdict.lifts]
         return (*events, *_lifting(batch.consent_id, verdict.lifts, brand))
 
-    def _continue(self, transaction: Transaction, group: _Group, batch: Batch) -> None:
+    def _continue(self, group: _Group, batch: Batch, stored: Any) -> None:  # noqa: ANN401 - a row
         """Find whose a stored consent is, and open what is sealed if more has been learned."""
-        if not batch.learned:
-            group.whose[batch.consent_id] = self.person(transaction, batch.consent_id)
+        id_ = batch.consent_id
+        group.whose[id_] = None
+        if stored is None:
             return
+        _, person_id, key, sealed = stored
         try:
-            sealed = self.sealed(transaction, batch.consent_id)
+            person = self.vault.open_person(person_id, key)
+            values = self.vault.open(person, id_, sealed) if batch.learned else {}
         except (KeyFault, VaultDamaged) as error:  # the outcome is stored all the same
-            structlog.get_logger().error(
-                "consent.details_not_kept", consent=batch.consent_id, reason=str(error)
-            )
-            sealed = None
-        group.whose[batch.consent_id] = None if sealed is None else sealed[0]
-        if sealed is not None:
-            group.learned.append((batch, _Sealed(*sealed)))
+            if batch.learned:
+                structlog.get_logger().error(
+                    "consent.details_not_kept", consent=id_, reason=str(error)
+                )
+            return
+        group.whose[id_] = person
+        if batch.learned:
+            group.learned.append((batch, _Sealed(person, values)))
 
     def _with_version(
         self, transaction: Transaction, event: StoredEvent, heard: DisclosureHeard
@@ -238,34 +281,35 @@ class Writer(ChainWriter):
     def _insert(self, transaction: Transaction, group: _Group) -> None:
         self.append(transaction, group.events, persons=group.whose, leases=group.leases)
         sql, now = self._sql, stamp(self.clock())
-        for person in group.new_persons:
-            self._insert_person(transaction, person)
-        if group.subjects:
-            transaction.cursor.executemany(
-                sql.insert_pii.text,
-                [
-                    self._row(
-                        batch.consent_id, subject, person, now,
-                        None if batch.disclosure is None else batch.disclosure.sha256,
-                    )
-                    for batch, subject, person in group.subjects
-                ],
-            )  # fmt: skip
-        for batch, sealed in sorted(group.learned, key=lambda each: each[0].consent_id):
-            values = {**sealed.values, **(batch.learned or {})}
-            fresh = self.vault.seal(sealed.person, batch.consent_id, values)
-            transaction.cursor.execute(
-                sql.reseal.text, sql.reseal.arguments(of=batch.consent_id, sealed=fresh)
+        rows = [
+            self._row(
+                batch.consent_id, subject, person, now,
+                None if batch.disclosure is None else batch.disclosure.sha256,
             )
+            for batch, subject, person in group.subjects
+        ]  # fmt: skip
+        learned = sorted(group.learned, key=lambda each: each[0].consent_id)
+        transaction.write(
+            (
+                (sql.insert_person.text, [self._person_row(each) for each in group.new_persons]),
+                (sql.insert_pii.text, rows),
+                (sql.reseal.text, [self._resealed(*each) for each in learned]),
+            )
+        )
         for revocation_id, brand in group.lifted:
             transaction.core.execute(
                 LIFTING.insert().values(revocation_id=revocation_id, brand=brand)
             )
 
-    def _insert_person(self, transaction: Transaction, person: _Person) -> None:
-        sql, id_ = self._sql.insert_person, person.person_id
-        sealed = self.vault.seal_person(id_, person.key)
-        transaction.cursor.execute(sql.text, sql.arguments(person_id=id_, sealed=sealed))
+    def _person_row(self, person: _Person) -> tuple[Any, ...]:
+        sealed = self.vault.seal_person(person.person_id, person.key)
+        return self._sql.insert_person.arguments(person_id=person.person_id, sealed=sealed)
+
+    def _resealed(self, batch: Batch, sealed: _Sealed) -> tuple[Any, ...]:
+        """What is sealed of a record, with what was learned since."""
+        values = {**sealed.values, **(batch.learned or {})}
+        fresh = self.vault.seal(sealed.person, batch.consent_id, values)
+        return self._sql.reseal.arguments(of=batch.consent_id, sealed=fresh)
 
     def _row(
         self,

@@ -153,6 +153,7 @@ class ChainWriter:
         same = {"schema": SCHEMA, "ledger_id": self.ledger_id, "written": stamp(read[0])}
         rows = []
         begun, ended = [], []
+        now: float | None = None  # by the database's clock
         for seq_, event in enumerate([*step, *events], seq + 1):
             type_ = event.type._value_  # `value` is a descriptor of Python's, four times as slow
             facts: dict[str, Any] = {
@@ -167,9 +168,10 @@ class ChainWriter:
             if event.at < late_before and event.type in LATE_TYPES:
                 facts["late"] = True
             if event.type is State.SUBMITTING:
-                seconds = (leases or {}).get(event.consent_id, 0.0)
+                if now is None:
+                    now = self.database_now(transaction)
                 facts["owner"] = self.owner
-                facts["deadline"] = stamp(self.database_now(transaction) + seconds)
+                facts["deadline"] = stamp(now + (leases or {}).get(event.consent_id, 0.0))
                 begun.append(
                     sql.insert_submission.arguments(
                         consent_id=event.consent_id,
@@ -196,10 +198,13 @@ class ChainWriter:
             )
         if not rows:
             return
-        transaction.cursor.executemany(sql.insert_event.text, rows)
-        for statement, arguments in ((sql.insert_submission, begun), (sql.end_submission, ended)):
-            if arguments:
-                transaction.cursor.executemany(statement.text, arguments)
+        transaction.write(
+            (
+                (sql.insert_event.text, rows),
+                (sql.insert_submission.text, begun),
+                (sql.end_submission.text, ended),
+            )
+        )
         transaction.committed.append(partial(self._remember, seq + len(rows), head, read))
 
     def note_clock(self, transaction: Transaction) -> None:

@@ -10,10 +10,10 @@ import os
 import select
 import socket
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import structlog
 from sqlalchemy import make_url
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
+
+Statement: TypeAlias = "tuple[str, tuple[Any, ...]]"
+"""The driver's text, and its arguments."""
 
 SHRED_LOCK_MS: Final = 200
 """Longest wait, in milliseconds, for the lock to rewrite the table of persons' keys: other sessions
@@ -65,6 +68,25 @@ class Transaction:
             self.cursor.execute(
                 "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
             )
+
+    def first_rows(self, asked: Sequence[Statement]) -> list[Any]:
+        """The first row that each look-up finds, or None.
+
+        PostgreSQL is sent all of them before it answers the first: one round trip, not one each.
+        """
+        if not self.locks:
+            return [self.cursor.execute(*each).fetchone() for each in asked]
+        driver = self.cursor.connection
+        with driver.pipeline():
+            cursors = [driver.execute(*each) for each in asked]
+        return [cursor.fetchone() for cursor in cursors]
+
+    def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
+        """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
+        with self.cursor.connection.pipeline() if self.locks else nullcontext():
+            for text, arguments in statements:
+                if arguments:
+                    self.cursor.executemany(text, arguments)
 
     def lift_timeout(self) -> None:
         """Let statements take as long as they need: no caller waits for this transaction."""

@@ -68,6 +68,8 @@ class Statements:
     """A person's sealed key."""
     sealed: Statement
     """Of a record: the person's id, their sealed key (NULL if it is gone), the sealed data."""
+    stored: Statement
+    """The same behind the state that the record was left in; no row if nothing of it is sealed."""
     reseal: Statement
     insert_submission: Statement
     end_submission: Statement
@@ -119,6 +121,18 @@ class Statements:
             ),
             sealed=_statement(
                 select(PII.c.person_id, PERSON.c.sealed, PII.c.sealed)
+                .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
+                .where(PII.c.consent_id == bindparam("consent_id"))
+                .with_for_update(of=PII),
+                dialect,
+            ),
+            stored=_statement(
+                select(
+                    _last_state(PII.c.consent_id).scalar_subquery(),
+                    PII.c.person_id,
+                    PERSON.c.sealed,
+                    PII.c.sealed,
+                )
                 .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
                 .where(PII.c.consent_id == bindparam("consent_id"))
                 .with_for_update(of=PII),
