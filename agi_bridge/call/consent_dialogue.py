@@ -82,7 +82,8 @@ class ConsentDialogue:
                 self._record.ended(State.ABANDONED, "service_stopped" if released else "hangup")
             raise
         if refusal is None:
-            self._record.confirmed(self._context.line.consent.act)
+            consent = self._context.line.consent
+            self._record.confirmed(consent.act, confirm_by_reply=consent.confirm_by_reply)
         elif isinstance(refusal, Declined):  # a caller who opted out was not asked for consent
             self._record.ended(State.DECLINED, refusal.reason)
         return refusal

@@ -8,6 +8,7 @@ from agi_bridge.consent.acts import (
     QUESTION,
     YOU_ENTERED,
     agreement_faults,
+    is_unfinished,
     read_back_and_asked,
     says_its_text,
 )
@@ -50,6 +51,7 @@ from agi_bridge.consent.models import (
     StoredEvent,
 )
 from agi_bridge.consent.record import ConsentRecord
+from agi_bridge.consent.reply import REPLY_DAYS, CompletedConsent, Reply
 from agi_bridge.consent.results import (
     ActiveConsent,
     Backlog,
@@ -70,6 +72,7 @@ __all__ = [
     "EVENT_TYPES",
     "FOLLOWS",
     "QUESTION",
+    "REPLY_DAYS",
     "START",
     "YOU_ENTERED",
     "Act",
@@ -82,6 +85,7 @@ __all__ = [
     "CallMetadata",
     "Chain",
     "CircuitOpen",
+    "CompletedConsent",
     "ConsentError",
     "ConsentRecord",
     "Dialogue",
@@ -97,6 +101,7 @@ __all__ = [
     "NotOnRecord",
     "NumberEntered",
     "Prompt",
+    "Reply",
     "RetentionReport",
     "RetentionRules",
     "Revocation",
@@ -118,6 +123,7 @@ __all__ = [
     "commitments",
     "faults",
     "hidden_leaf",
+    "is_unfinished",
     "leaf",
     "link",
     "named_records",

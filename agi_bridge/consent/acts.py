@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.dialogue import EARLY_SAMPLES, READ_BACK
-from agi_bridge.consent.states import State
+from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +28,7 @@ YES: Final = "1"
 MOST_CHARACTERS_A_SECOND: Final = 40
 """Nobody can follow speech that is faster; a recording that is shorter does not say its text."""
 _RATE: Final = 8000
+_COMPLETING: Final = frozenset({State.CONFIRMED.value, Act.REPLIED.value})
 
 
 def agreement_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
@@ -83,6 +84,17 @@ def read_back_and_asked(entries: Iterable[Sequence[Any]], digits: int) -> tuple[
         elif entry[0] == "play" and entry[2] == QUESTION:
             asked = asked or (read_back and (_is_whole(entry) or entry[7] >= EARLY_SAMPLES))
     return read_back, asked
+
+
+def is_unfinished(events: Iterable[tuple[str, Mapping[str, Any]]]) -> bool:
+    """Whether a consent still waits for the YES by text that completes it.
+
+    Args:
+        events: type and body of the record's events.
+    """
+    told = {kind: body for kind, body in events if kind in _COMPLETING}
+    agreed = told.get(State.CONFIRMED)
+    return agreed is not None and "confirm_by_reply" in agreed and Act.REPLIED not in told
 
 
 def says_its_text(text: str, samples: int) -> bool:

@@ -58,6 +58,7 @@ class Summary:
         line_id: the line, if there was a call.
         brand: the brand; None for every one.
         state: what a consent was left in; None for the others.
+        unfinished: whether it still waits for a YES by text, which completes it.
         at: when it began.
         last_at: when something last happened to it.
         erased: whether there is no personal data any more, though there was.
@@ -70,6 +71,7 @@ class Summary:
     line_id: str | None
     brand: str | None
     state: State | None
+    unfinished: bool
     at: str
     last_at: str
     erased: bool

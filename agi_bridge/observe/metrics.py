@@ -25,8 +25,8 @@ NO_RESULT: Final = "none"
 
 RESULTS: Final = ("done", "default", "dial", "fallback", "hangup", "left_to_pbx", NO_RESULT)
 STATES: Final = (
-    "disclosed", "confirmed", "returned", "accepted", "refused", "unknown", "not_sent", "expired",
-    "declined", "abandoned",
+    "disclosed", "confirmed", "replied", "returned", "accepted", "refused", "unknown", "not_sent",
+    "expired", "declined", "abandoned",
 )  # fmt: skip
 STEPS: Final = (
     "language", "opt_out_offer", "disclosure", "number", "confirm", "hook", "say", "dial",
@@ -90,7 +90,10 @@ class Metrics:
             "step_seconds", "How long each step of a call took.", _STEP, step=STEPS
         )
         self.consents = Counter(
-            "consents_total", "Consents that reached a state.", line=line, state=STATES
+            "consents_total",
+            "Consents that reached a state, or were completed by a reply.",
+            line=line,
+            state=STATES,
         )
         self.hook_requests = Counter(
             "hook_requests_total",

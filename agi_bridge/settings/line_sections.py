@@ -45,6 +45,10 @@ class ConsentSettings(Section):
     language_seconds: Annotated[Seconds, Field(gt=0, le=60)] = 6.0
     """Wait for a choice in the language menu; after one repeat the first language is taken."""
 
+    confirm_by_reply: bool = False
+    """A consent is complete only when a YES comes back by text; the first text has to ask for it
+    (`workflow.sample`). For texts that advertise: their disclosure has to be in writing."""
+
     returning: Literal["ask", "skip"] = "ask"
     """A caller whose consent (same brand, same purpose) is on record: ask, or go to the hook."""
 

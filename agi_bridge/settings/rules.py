@@ -6,6 +6,7 @@ They run on the tables that are valid, so that a fault in one table does not hid
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from .line import Line
     from .partial import PartialSettings
     from .secret import Secret
-    from .sections import AgiSettings
+    from .sections import AgiSettings, WebSettings
     from .speech import SpeechSettings
+
+_ASKS_FOR_YES = re.compile(r"\b(?:YES|S[IÍ]|OUI)\b").search
+"""A first text that asks for a reply names it in capitals, in any of the languages."""
 
 DIALOGUE_SECONDS = 600
 """Seconds that the consent dialogue may take, besides ringing and talking."""
@@ -69,6 +73,8 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
         what = "is 0, but speech.url needs a fixed port"
         yield Fault("web.port", what, "set a port number", "missing")
     yield from _one_brand(partial.lines)
+    if web is not None:
+        yield from _replies(web, partial.lines)
     for line in partial.lines.values():
         yield from check_dialling(line)
 
@@ -86,6 +92,23 @@ def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:
                     "give each brand its own business_id, or leave both empty",
                     "taken",
                 )
+
+
+def _replies(web: WebSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:
+    """Check that a YES that a line waits for is asked for, and can arrive."""
+    for line in lines.values():
+        if not line.consent.confirm_by_reply:
+            continue
+        key = f"lines.{line.name}"
+        for name in ("instaply_token", "customers"):
+            if getattr(web, name) is None:
+                what = f"is not set, but {key}.consent.confirm_by_reply needs it"
+                fix = "set it, so that a YES by text arrives with its number (docs/revocation.md)"
+                yield Fault(f"web.{name}", what, fix, "missing")
+        if not _ASKS_FOR_YES(line.workflow.sample):
+            what = "does not ask for a YES, but consent.confirm_by_reply waits for one"
+            fix = 'write the first text as the platform sends it, with "Reply YES to agree"'
+            yield Fault(f"{key}.workflow.sample", what, fix, "reply")
 
 
 def _ports_apart(partial: PartialSettings) -> Iterator[Fault]:

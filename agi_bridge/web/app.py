@@ -17,11 +17,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agi_bridge.consent import ConsentError, Revocation
+from agi_bridge.consent import Act, ConsentError, Reply, Revocation
 from agi_bridge.observe import Metrics
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
-from agi_bridge.web.instaply import reach_of, read_message
+from agi_bridge.web.instaply import brands_of, reach_of, read_message
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.request import demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from agi_bridge.consent import RevocationResult
+    from agi_bridge.consent import CompletedConsent, RevocationResult
     from agi_bridge.settings import Settings
     from agi_bridge.web.instaply import CustomerMessage
     from agi_bridge.web.media import RecordingEndpoint
@@ -60,10 +60,14 @@ _TOO_OFTEN: Final = ProblemResponse(
 
 
 class RevocationStore(Protocol):
-    """What keeps revocations: the ledger."""
+    """What keeps revocations and replies: the ledger."""
 
     async def revoke(self, request: Revocation) -> RevocationResult:
         """Store a request to revoke; it holds when this returns."""
+        ...
+
+    async def complete(self, reply: Reply) -> list[CompletedConsent]:
+        """Complete the consents that wait for a YES by text."""
         ...
 
     async def record_message(
@@ -197,6 +201,7 @@ class MessageEndpoint:
         self._others = () if other is None else (other,)
         region = next(iter(settings.lines.values())).regions[0]
         self._customers = Customers(settings.web.customers, region=region)
+        self._asks_for_replies = any(line.consent.confirm_by_reply for line in self._lines.values())
 
     async def __call__(self, request: Request) -> Response:
         """Record a customer's message."""
@@ -205,6 +210,8 @@ class MessageEndpoint:
         message = read_message(read_object(body, strict=False), body, datetime.now(UTC))
         if message is None:
             return Response(status_code=204)
+        if message.intent is Intent.YES:
+            return await self._complete(message)
         numbers: tuple[str, ...] = ()
         if message.intent is Intent.STOP:
             numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
@@ -229,6 +236,32 @@ class MessageEndpoint:
             self._metrics.revocations.add("instaply")
         _log("web.number_revoked", revoked, channel="instaply", actor="customer")
         return _revocation_body(revoked)
+
+    async def _complete(self, message: CustomerMessage) -> Response:
+        """Complete the consents that wait for this YES; 204 if there are none.
+
+        People say YES to all sorts of questions, so nobody has to look at one that fits nothing.
+        """
+        if not self._asks_for_replies:
+            return Response(status_code=204)
+        brands = brands_of(message.business_id, self._lines.values())
+        completed: list[CompletedConsent] = []
+        for number in await asyncio.to_thread(self._customers.numbers, message.customer_id):
+            reply = Reply(
+                number=number,
+                brands=brands,
+                channel="instaply",
+                words=message.words,
+                reference=message.reference,
+                received=message.received,
+            )
+            completed += await self._ledger.complete(reply)
+        for each in completed:
+            self._metrics.consents.add(each.line_id, Act.REPLIED.value)
+            structlog.get_logger().info("web.consent_completed", consent=each.consent_id)
+        if not completed:
+            return Response(status_code=204)
+        return JSONResponse({"completed": [each.consent_id for each in completed]})
 
     async def _hand_over(self, message: CustomerMessage) -> Response:
         id_ = await self._ledger.record_message(

@@ -5,7 +5,8 @@
 
 The event contains no phone number (docs.instaply.com/api/webhooks). A STOP is a revocation if the
 customer's number is in the file of customers; otherwise it waits for a person, like a message that
-may be a STOP. Field types are not strict: a STOP must not be lost because an id is a string.
+may be a STOP. A YES completes the consents that wait for one. Field types are not strict: a STOP
+must not be lost because an id is a string.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.web.revocations import MAX_WORDS, clean, rfc_3339
 from agi_bridge.web.stop_words import Intent, read_intent
+from agi_bridge.web.yes_words import says_yes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,10 +35,10 @@ _MAX_ID: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerMessage:
-    """A message that asks, or may ask, for no more texts.
+    """A message that asks, or may ask, for no more texts, or that says YES.
 
     Attributes:
-        intent: `STOP` or `UNCLEAR`.
+        intent: what it asks for; never `OTHER`.
         customer_id: Instaply's id of the customer; `unknown` if the message has none.
         business_id: Instaply's id of the business; None if the message has none.
         words: the customer's text.
@@ -67,6 +69,8 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
     if _word(data.get("fromCustomer")) not in _YES or not isinstance(words, str):
         return None
     intent = read_intent(words)
+    if intent is not Intent.STOP and says_yes(words):
+        intent = Intent.YES
     if intent is Intent.OTHER:
         return None
     customer_id = _id(data.get("customerId")) or _thread(data) or UNKNOWN
@@ -87,6 +91,16 @@ def reach_of(business_id: str | None, lines: Iterable[Line]) -> RevocationReach:
         if business_id is not None and line.business_id == business_id:
             return line.revocation_reach()
     return {"scope": "all", "brand": None, "seller": None}
+
+
+def brands_of(business_id: str | None, lines: Iterable[Line]) -> frozenset[str]:
+    """The brands that a YES to a business agrees to: those of the lines with the business's id.
+
+    If no line has it, those of the lines without an id: the file names no business then.
+    """
+    given = tuple(lines)
+    named = {each.brand for each in given if business_id and each.business_id == business_id}
+    return frozenset(named or {each.brand for each in given if not each.business_id})
 
 
 def _word(value: object) -> str:

@@ -46,6 +46,8 @@ _LOOKALIKES: Final = {
     )
     for code, latin in zip((int(code, 16) for code in codes.split()), latins, strict=True)
 }
+_PICTURE: Final = "\N{MIDDLE DOT}"
+"""Stands for what is neither a letter nor a figure."""
 _ELISIONS: Final = frozenset("cdjlmnst")
 _VOWELS: Final = frozenset("aeiouhy")
 
@@ -76,6 +78,15 @@ def readings(message: str) -> Iterator[Reading]:
         yield plain
         for words in {_elided(plain.words), _spelt(plain.words)} - {plain.words}:
             yield Reading(words, frozenset())
+
+
+def plain_words(message: str) -> tuple[str, ...]:
+    """The words of a message as it is: nothing put together, no figures for letters.
+
+    Punctuation says nothing; a picture is a word of its own.
+    """
+    bare = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in message)
+    return tuple(re.findall(rf"[a-z0-9]+|{_PICTURE}", _fold(bare)))
 
 
 def _fold(message: str) -> str:

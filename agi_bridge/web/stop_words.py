@@ -46,6 +46,8 @@ class Intent(StrEnum):
     STOP = "stop"
     UNCLEAR = "unclear"
     """Perhaps an opt-out: a person must read it."""
+    YES = "yes"
+    """An agreement (`yes_words`); `read_intent` never says so."""
     OTHER = "other"
 
 

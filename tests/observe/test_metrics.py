@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agi_bridge.consent import State
+from agi_bridge.consent import Act, State
 from agi_bridge.observe import CallLogEntry, Metrics
 from agi_bridge.observe.metrics import HOOK_OUTCOMES, MAX_LINES, RESULTS, STATES
 
@@ -122,7 +122,7 @@ def test_a_checkpoint_counts_only_if_it_reached_every_destination() -> None:
 
 
 def test_the_states_that_are_counted_are_states_of_a_consent() -> None:
-    assert set(STATES) <= set(State)
+    assert set(STATES) <= {*State, Act.REPLIED}
 
 
 def test_a_forced_stop_counts_its_calls() -> None:

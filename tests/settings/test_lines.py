@@ -184,6 +184,32 @@ def test_lines_of_one_business_have_one_brand(
     assert found == ["line.business_id.taken"]
 
 
+WEB = '[web]\ninstaply_token = {env = "SHOP_KEY"}\ncustomers = "/etc/agi-bridge/customers.csv"\n'
+ASKS = '{sample = "{brand}: reply YES to agree to marketing texts, STOP to stop."}'
+
+
+@pytest.mark.parametrize(
+    ("web", "sample", "found"),
+    [
+        (WEB, ASKS.replace("YES", "yesterday"), ["line.workflow.sample.reply"]),
+        (WEB, "{}", ["line.workflow.sample.reply"]),
+        (WEB.replace("customers", "#"), ASKS, ["web.customers.missing"]),
+        ("", ASKS, ["web.customers.missing", "web.instaply_token.missing"]),
+    ],
+)
+def test_a_yes_that_a_line_waits_for_is_asked_for_and_can_arrive(
+    codes: Callable[..., list[str]],
+    load: Callable[..., Settings],
+    web: str,
+    sample: str,
+    found: list[str],
+) -> None:
+    assert codes(web + shop(consent="{confirm_by_reply = true}", workflow=sample)) == found
+    for asks in (ASKS, ASKS.replace("YES", "S\u00cd")):
+        asked = load(WEB + shop(consent="{confirm_by_reply = true}", workflow=asks))
+        assert asked.lines["shop"].consent.confirm_by_reply
+
+
 def test_texts_of_the_opt_in_page_are_filled_from_the_line(load: Callable[..., Settings]) -> None:
     line = load(shop(policy_url='"example.com/p"', workflow='{help = "{brand}: {policy_url}"}'))
     shop_line = line.lines["shop"]

@@ -90,6 +90,7 @@ def confirmed(
     heard: DisclosureHeard = HEARD,
     trust: str = "any",
     attestation: str | None = None,
+    confirm_by_reply: bool = False,
 ) -> ConsentRecord:
     """A consent of which nothing is stored yet."""
     call = replace(
@@ -101,7 +102,7 @@ def confirmed(
     number_keyed(record)
     record.entered(replace(ENTERED, e164=number, digits=number[2:]))
     read_back(record)
-    record.confirmed("number_then_1")
+    record.confirmed("number_then_1", confirm_by_reply=confirm_by_reply)
     return record
 
 

@@ -18,6 +18,7 @@ from agi_bridge.consent import (
     ConsentRecord,
     DisclosureHeard,
     NumberEntered,
+    Reply,
     Revocation,
     State,
     encoding,
@@ -153,8 +154,11 @@ def heard() -> DisclosureHeard:
     )
 
 
-def agreed(number: str = NUMBER, **call: Any) -> ConsentRecord:
-    """A caller who keyed a number, heard it read back and the question, and pressed 1."""
+def agreed(number: str = NUMBER, *, reply: bool = False, **call: Any) -> ConsentRecord:
+    """A caller who keyed a number, heard it read back and the question, and pressed 1.
+
+    With `reply` a YES by text is to complete the consent.
+    """
     facts = replace(CALL, **call)
     record = ConsentRecord(facts, UNLIMITED, Dialogue(iter_ms().__next__))
     record.disclosed(heard())
@@ -162,7 +166,7 @@ def agreed(number: str = NUMBER, **call: Any) -> ConsentRecord:
     match = "same" if facts.caller_id == number else "different"
     record.entered(replace(ENTERED, e164=number, digits=number[2:], ani_match=match))
     read_back(record)
-    record.confirmed("number_then_1")
+    record.confirmed("number_then_1", confirm_by_reply=reply)
     record.submitting(SENDING)
     return record
 
@@ -190,9 +194,11 @@ def iter_ms() -> Iterator[int]:
         yield at
 
 
-async def accepted(ledger: Ledger, number: str = NUMBER, **call: Any) -> str:
+async def accepted(
+    ledger: Ledger, number: str = NUMBER, *, reply: bool = False, **call: Any
+) -> str:
     """Store a consent whose text was requested and taken; returns its id."""
-    record = agreed(number, **call)
+    record = agreed(number, reply=reply, **call)
     await ledger.append(record.take())
     record.submission_ended(
         State.ACCEPTED, reason="dial", status=200, attempts=1, answer="a" * 64, forward=FORWARD
@@ -218,6 +224,14 @@ async def revoked(ledger: Ledger, number: str = NUMBER, **request: Any) -> str:
         "scope": "brand", "brand": BRAND, **request,
     }  # fmt: skip
     return (await ledger.revoke(Revocation(**given))).revocation_id
+
+
+async def replied(ledger: Ledger, number: str = NUMBER) -> list[str]:
+    """A YES comes back by text; returns the consents that it completed."""
+    reply = Reply(
+        number=number, brands=[BRAND], channel="instaply", words="YES", reference="message 1"
+    )
+    return [each.consent_id for each in await ledger.complete(reply)]
 
 
 async def stamped(ledger: Ledger, authority: TimestampAuthority) -> Checkpoint:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from agi_bridge.consent import Revocation, RevocationResult
+from agi_bridge.consent import CompletedConsent, Reply, Revocation, RevocationResult
 from agi_bridge.settings import Settings
 from agi_bridge.web import RevocationStore, WebServer
 
@@ -48,12 +48,14 @@ class KeptRevocations:
 
     revoked: list[Revocation] = field(default_factory=list)
     messages: list[tuple[str, str, str, str | None]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     error: Exception | None = None
 
     def forget(self) -> None:
         """Begin again."""
         self.revoked.clear()
         self.messages.clear()
+        self.replies.clear()
         self.error = None
 
     async def revoke(self, request: Revocation) -> RevocationResult:
@@ -65,6 +67,10 @@ class KeptRevocations:
             return RevocationResult(f"revocation-{requests.index(this)}", 1, already=True)
         self.revoked.append(request)
         return RevocationResult(f"revocation-{len(self.revoked) - 1}", 1)
+
+    async def complete(self, reply: Reply) -> list[CompletedConsent]:
+        self.replies.append(reply)
+        return [CompletedConsent(f"consent-{len(self.replies) - 1}", "shop")]
 
     async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None

@@ -10,7 +10,15 @@ import pytest
 
 from agi_bridge.consent import Revocation
 from agi_bridge.web.instaply import read_message
-from tests.support.web_serving import INSTAPLY, NUMBER, error_of, serving, settings
+from tests.support.web_serving import (
+    BOTH,
+    INSTAPLY,
+    LINES,
+    NUMBER,
+    error_of,
+    serving,
+    settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,3 +246,64 @@ async def test_a_message_shows_neither_customer_nor_words() -> None:
     message = read_message(event(customerId="cust_007", messageBody="unsubscribe"), b"", NOW)
     assert "cust_007" not in repr(message)
     assert "unsubscribe" not in repr(message)
+
+
+# A YES that completes a consent
+
+WAITS = """
+consent = {confirm_by_reply = true}
+workflow = {sample = "Example Store: reply YES to get marketing texts, STOP to stop."}
+"""
+
+
+async def answer_to(
+    folder: Path, ledger: KeptRevocations, lines: str = LINES, **data: Any
+) -> tuple[int, list[Any]]:
+    """The status of a message's answer, and what it asked the ledger for: brands and number."""
+    file = folder / "customers.csv"
+    file.write_text(f"customer_id,number\ncust_001,{NUMBER}\n", encoding="utf-8")
+    waits = lines.replace("[lines.paris]", f"{WAITS}\n[lines.paris]")
+    configured = settings(folder, f'{BOTH}customers = "{file}"\n', waits)
+    async with serving(configured, ledger, INSTAPLY) as client:
+        response = await client.post(PATH, json=event(**data))
+    return response.status_code, [(set(each.brands), each.number) for each in ledger.replies]
+
+
+async def test_a_yes_completes_what_waits_for_it_of_the_businesss_brand(
+    tmp_path: Path, ledger: KeptRevocations
+) -> None:
+    status, asked = await answer_to(tmp_path, ledger, messageBody="Yes, please")
+    assert (status, asked) == (200, [({"Example Store"}, NUMBER)])
+    assert (ledger.revoked, ledger.messages) == ([], [])
+    [reply] = ledger.replies
+    assert (reply.words, reply.reference) == ("Yes, please", "message 555001")
+    assert reply.received == "2023-11-14T22:13:20.000Z"
+
+
+async def test_a_yes_to_a_business_that_no_line_names_is_for_the_lines_that_name_none(
+    tmp_path: Path, ledger: KeptRevocations
+) -> None:
+    status, asked = await answer_to(tmp_path, ledger, messageBody="OUI", businessId=77)
+    assert (status, asked) == (200, [({"Magasin d’exemple"}, NUMBER)])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"messageBody": "Yes?"},
+        {"messageBody": "YES", "customerId": "cust_404"},
+        {"messageBody": "YES", "fromCustomer": False},
+    ],
+)
+async def test_what_is_no_yes_of_a_known_customer_completes_nothing(
+    tmp_path: Path, ledger: KeptRevocations, data: dict[str, Any]
+) -> None:
+    assert await answer_to(tmp_path, ledger, **data) == (204, [])
+    assert ledger.messages == []
+
+
+async def test_a_yes_that_no_line_waits_for_is_forgotten(
+    instaply: httpx.AsyncClient, ledger: KeptRevocations
+) -> None:
+    response = await instaply.post(PATH, json=event(messageBody="Yes"))
+    assert (response.status_code, ledger.replies) == (204, [])

@@ -40,6 +40,7 @@ class Listing:
                 "line": each.line_id,
                 "brand": each.brand,
                 "state": each.state,
+                "unfinished": each.unfinished,
                 "at": each.at,
                 "last_at": each.last_at,
                 "erased": each.erased,
@@ -62,7 +63,7 @@ class Listing:
                 "erased" if each.erased else self._number(each) or "",
                 each.line_id or "",
                 each.brand or ("every" if each.kind == "revocation" else ""),
-                str(each.state or ""),
+                _state_of(each),
                 each.at,
             )
             for each in self.summaries
@@ -79,6 +80,12 @@ class Listing:
 
     def _number(self, summary: Summary) -> str | None:
         return self.numbers.get(summary.consent_id, summary.masked_number)
+
+
+def _state_of(summary: Summary) -> str:
+    """The state, and whether a YES by text is still to complete the consent."""
+    state = str(summary.state or "")
+    return f"{state}, unfinished" if summary.unfinished else state
 
 
 def command(

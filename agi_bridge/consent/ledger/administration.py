@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.errors import LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, erasure, revoke, witnesses
+from agi_bridge.consent.ledger import checkpoints, erasure, replies, revoke, witnesses
 from agi_bridge.consent.ledger.records import Records
 from agi_bridge.consent.results import RetentionReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agi_bridge.consent.reply import CompletedConsent, Reply
     from agi_bridge.consent.results import RetentionRules
     from agi_bridge.consent.revocation import Revocation, RevocationResult
     from agi_bridge.consent.signing.checkpoint import Checkpoint
@@ -45,6 +46,10 @@ class Administration(Records):
         raise LedgerUnavailable(
             "other transactions kept changing the number's consents; try again", code="contended"
         )
+
+    async def complete(self, reply: Reply) -> list[CompletedConsent]:
+        """Complete the consents that wait for a YES by text (`confirm_by_reply`); none is usual."""
+        return await self._worker.run(lambda t: replies.complete(t, self._writer, reply))
 
     async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import exists, or_, select
 
+from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.encoding import DAY, HOUR, stamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged, Withheld
 from agi_bridge.consent.ledger import queries
@@ -191,7 +192,7 @@ def relied_on(
     agreed = types.get(State.CONFIRMED)
     if agreed is None or State.REVOKED in types or Act.RESTRICTED in types:
         return False
-    if agreed.fields.get("confirm_by_reply") and Act.REPLIED not in types:
+    if is_unfinished((row.type, row.fields) for row in rows):
         return False
     facts = rows[0].fields
     if brand_key(facts["brand"]) != brand_key(person.brand or ""):

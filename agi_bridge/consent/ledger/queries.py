@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import collate, exists, func, or_, select
 
 from agi_bridge import phone
+from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.chain import Chain, Row
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger.schema import (
@@ -266,6 +267,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
         line_id=facts.get("line_id"),
         brand=facts.get("brand") or facts.get("seller"),
         state=states[-1] if states else None,
+        unfinished=is_unfinished((row.type, row.fields) for row in events_),
         at=root.at,
         last_at=events_[-1].at,
         erased=erased,

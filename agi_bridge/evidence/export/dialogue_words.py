@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from agi_bridge.consent import State, agreement_faults
+from agi_bridge.consent import Act, State, agreement_faults, is_unfinished
 from agi_bridge.evidence.verify import AGREEMENTS
 
 if TYPE_CHECKING:
@@ -76,12 +76,19 @@ def how_agreed(rows: Sequence[Row]) -> str:
         if kind == State.CONFIRMED:
             faults = agreement_faults(events[: place + 1])
             if not faults:
-                reply = "; to be completed by a reply by text" if "confirm_by_reply" in body else ""
-                return _ACTS[body["act"]] + reply
+                return _ACTS[body["act"]] + _reply_words(events)
             return "not shown by the record: " + "; ".join(AGREEMENTS[each] for each in faults)
         if kind == State.RETURNED:
             return f"called from a number whose consent is on record: {body['consent']}"
     return ""
+
+
+def _reply_words(events: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Whether a YES by text completed the agreement, where it is to."""
+    if is_unfinished(events):
+        return "; to be completed by a YES by text"
+    replied = any(kind == Act.REPLIED for kind, _ in events)
+    return "; completed by a YES by text" if replied else ""
 
 
 def _words(entry: Sequence[Any]) -> str:

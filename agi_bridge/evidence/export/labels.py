@@ -59,6 +59,16 @@ STATES: Final[Mapping[str, str]] = {
 }
 """The status of a consent, by its last state."""
 
+KEYED: Final = "Agreed by keypress; a YES by text is to complete the consent"
+"""The title of an agreement that a reply is to complete."""
+UNFINISHED: Final = "unfinished: no YES has come back by text"
+"""The status of a consent that a reply is still to complete."""
+UNFINISHED_STATES: Final[Mapping[str, str]] = {
+    state: status.replace("given; ", "").replace("given", "keyed")
+    for state, status in STATES.items()
+}
+"""What follows it: such a consent is not called given."""
+
 ENVELOPE: Final = frozenset(
     {"schema", "ledger_id", "seq", "event_id", "consent_id", "type", "at", "written"}
 )

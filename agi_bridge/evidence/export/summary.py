@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent import AGREED, Act, State
+from agi_bridge.consent import AGREED, Act, State, is_unfinished
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.case import KINDS, in_order
 from agi_bridge.evidence.export.dialogue_words import dialogue_lines, how_agreed, keys_pressed
@@ -84,6 +84,7 @@ class CaseSummary:
     Attributes:
         kind: `consent`, `returned`, `revocation` or `message`.
         state: its last state; None if it has no states.
+        unfinished: whether it still waits for the YES by text that completes it.
         call: what is known of the call: brand, number called, …; empty if there was none.
         given: the event by which the caller agreed; None if the caller did not.
         act: how the caller agreed, as the dialogue shows it.
@@ -100,6 +101,7 @@ class CaseSummary:
     kind: str
     state: str | None
     status: str
+    unfinished: bool
     zone: str
     call: Mapping[str, Any]
     given: EventView | None
@@ -118,12 +120,17 @@ class CaseSummary:
         """The kind of case and its brand."""
         brand = self.call.get("brand")
         what = {
-            "consent": "Consent to text messages" if self.given else "Call without consent",
+            "consent": self._consent_title(),
             "returned": "Text under an earlier consent",
             "revocation": "Revocation of consent",
             "message": "Request to stop",
         }[self.kind]
         return f"{what}: {brand}" if brand else what
+
+    def _consent_title(self) -> str:
+        if self.given is None:
+            return "Call without consent"
+        return "Unfinished consent" if self.unfinished else "Consent to text messages"
 
     def json(self) -> dict[str, object]:
         """The summary as plain values; the keys are published."""
@@ -131,6 +138,7 @@ class CaseSummary:
             "consent_id": self.consent_id,
             "kind": self.kind,
             "state": self.state,
+            "unfinished": self.unfinished,
             "call": dict(self.call),
             "given_at": None if self.given is None else self.given.at,
             "disclosure": None if self.played is None else _plain(self.played),
@@ -161,6 +169,7 @@ def summarise(case: Case, *, reveal: bool, zones: Zones | None = None) -> CaseSu
         kind=KINDS[case.rows[0].type],
         state=states[-1] if states else None,
         status=_status(case.rows, states, zone, zones),
+        unfinished=_is_unfinished(case.rows),
         zone=zone,
         call=_call(case.rows[0].type, first),
         given=None if agreed is None else _event(agreed, zone, zones),
@@ -193,7 +202,7 @@ def _event(row: Row, zone: str, zones: Zones, words: tuple[tuple[str, str], ...]
         local=zones.local(row.at, zone),
         utc=labels.utc(row.at),
         type=row.type,
-        title=labels.title(row.type),
+        title=labels.KEYED if "confirm_by_reply" in body else labels.title(row.type),
         facts=(
             *labels.facts({name: value for name, value in body.items() if name not in shown}),
             *(words if row.type in _REQUESTS else ()),
@@ -223,6 +232,8 @@ def _status(rows: Sequence[Row], states: Sequence[str], zone: str, zones: Zones)
     if states and states[-1] == State.REVOKED:
         at = next(row.at for row in rows if row.type == State.REVOKED)
         return f"{labels.STATES[State.REVOKED]} on {zones.local(at, zone)}"
+    if states and _is_unfinished(rows):
+        return f"{labels.UNFINISHED}; {labels.UNFINISHED_STATES[states[-1]]}"
     if states:
         return labels.STATES[states[-1]]
     done = any(row.type == Act.RESOLVED for row in rows)
@@ -230,6 +241,10 @@ def _status(rows: Sequence[Row], states: Sequence[str], zone: str, zones: Zones)
     if rows[0].type == Act.REVOCATION and facts.get("passed_on"):
         return "honoured; known to the platform"
     return "resolved" if done else "waits for a person"
+
+
+def _is_unfinished(rows: Sequence[Row]) -> bool:
+    return is_unfinished((row.type, row.fields) for row in rows)
 
 
 def _window(case: Case, agreed: Row | None) -> str:

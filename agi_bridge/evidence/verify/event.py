@@ -188,7 +188,9 @@ class EventChecker:
         elif row.type == Act.LIFTED:
             facts.lifts.append([*place, body["revocation"], body["brand"], body["consent"]])
         elif row.type == Act.REPLIED:
-            facts.replied = True
+            if facts.replied:
+                self._add(row, "reply_unfounded", "a reply had completed the consent before")
+            facts.replied = facts.replied or [*place, row.type, body["written"]]
         elif row.type == Act.RESTRICTED:
             facts.restricted = body["until"]
         elif row.type == Act.REVOCATION:

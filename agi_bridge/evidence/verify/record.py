@@ -62,6 +62,8 @@ class RecordChecker:
             self._lifted(record, facts, opened, lift)
         if facts.revoked:
             self._revoked(facts)
+        if facts.replied:
+            self._replied(facts)
         if facts.requests and facts.ended != facts.requests["consents"]:
             what = f"it ended {facts.requests['consents']} consents, and {facts.ended} say so"
             self._add("completeness", "revocations_differ", what, facts.first)
@@ -128,7 +130,7 @@ class RecordChecker:
                 for name in ("brand", "purpose")
                 if earlier.call.get(name) != facts.call.get(name)
             ),
-            *(["waits for a reply"] if earlier.needs_reply and not earlier.replied else ()),
+            *(["waited for a reply"] if _waited(earlier, facts.agreed) else ()),
             *(["was revoked before"] if _was_before(earlier.revoked, facts.agreed) else ()),
             *(["is another number's"] if self._differ(opened, facts.relies_on) else ()),
         ]
@@ -175,6 +177,17 @@ class RecordChecker:
             what = "the revocation that it names does not reach its brand"
             self._add("integrity", "revocation_unfounded", what, facts.revoked)
 
+    def _replied(self, facts: RecordFacts) -> None:
+        """A reply completes an agreement that asks for one, was made before, and is in force."""
+        wrong = [
+            *(["asks for none"] if not facts.needs_reply else ()),
+            *(["came after it"] if _was_before(facts.replied, facts.agreed) else ()),
+            *(["was revoked before"] if _was_before(facts.revoked, facts.replied) else ()),
+        ]
+        for each in wrong:
+            what = f"a reply completes it, but the agreement {each}"
+            self._add("integrity", "reply_unfounded", what, facts.replied)
+
     def _differ(self, opened: Mapping[str, str] | None, other: str) -> bool:
         """Whether two records are of different numbers, as far as both are known."""
         known = self._records.opened(other)
@@ -207,6 +220,12 @@ def _was_before(revoked: list[Any], agreed: list[Any]) -> bool:
     if revoked[0] == agreed[0]:
         return bool(revoked[1] < agreed[1])
     return milliseconds(revoked[3]) + _BETWEEN_CLOCKS_MS < milliseconds(agreed[3])
+
+
+def _waited(earlier: RecordFacts, agreed: list[Any]) -> bool:
+    """Whether a consent still waited for its reply when another relied on it."""
+    late = not earlier.replied or _was_before(agreed, earlier.replied)
+    return earlier.needs_reply and late
 
 
 def milliseconds(at: str) -> int:

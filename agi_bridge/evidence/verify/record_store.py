@@ -39,7 +39,7 @@ class RecordFacts:
         lifts: place, revocation and brand of each `lifted`.
         requests: what a `revocation` says: scope, brand, seller, number of consents.
         ended: how many `revoked` events name this revocation.
-        replied: whether a reply by text completed the consent.
+        replied: place, type and time of the first `replied`.
         needs_reply: whether it needs one.
         restricted: until when the data is kept for a defence.
         first: the place of its first event.
@@ -58,7 +58,7 @@ class RecordFacts:
     lifts: list[list[Any]] = field(default_factory=list)
     requests: dict[str, Any] = field(default_factory=dict)
     ended: int = 0
-    replied: bool = False
+    replied: list[Any] = field(default_factory=list)
     needs_reply: bool = False
     restricted: str = ""
     first: list[Any] = field(default_factory=list)

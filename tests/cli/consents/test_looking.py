@@ -45,6 +45,7 @@ def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
         "line": "shop",
         "brand": "Example Store",
         "state": "revoked",
+        "unfinished": False,
         "at": document[-1]["at"],
         "last_at": document[-1]["last_at"],
         "erased": False,
