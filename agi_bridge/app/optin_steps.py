@@ -6,16 +6,22 @@ The steps describe `call.consent_dialogue`: change both together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from agi_bridge.call import SendingHours
 from agi_bridge.settings import DialDefault, DialplanDefault, HangupDefault, SayDefault
 from agi_bridge.speech import menu_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agi_bridge.settings import Line
+    from agi_bridge.settings import Day, Line
     from agi_bridge.speech import Library
+
+
+_WEEKDAYS: Final = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +138,27 @@ def _after(line: Line, accepted: str, without_text: str) -> Iterator[Step]:
         f"limit reached) no text is sent. {_without_text(line)}",
         (without_text,),
     )
-    if line.consent.quiet_hours == "strict":
-        hours = line.hours
-        yield Step(
-            f"Outside {hours.opens:%H:%M} to {hours.closes:%H:%M} at the number’s location no text "
-            "is sent."
-        )
+    if line.is_strict:
+        yield Step(f"Outside {_hours(line)}.")
+
+
+def _hours(line: Line) -> str:
+    """The hours outside which a line does not text, by weekday where the days differ."""
+    sending = SendingHours.of(line)
+    days = [_day(day) for day in sending.own]
+    named = [f"{name} {day}" for name, day in zip(_WEEKDAYS, days, strict=True)]
+    hours = days[0] if len({*days}) == 1 else ", ".join(named)
+    said = f"{hours} at the number’s location no text is sent"
+    if not sending.advertises:
+        return said
+    return f"{said}, nor where the law of that place sets narrower hours"
+
+
+def _day(day: Day) -> str:
+    if day is None:
+        return "closed"
+    opens, closes = day
+    return "all day" if opens == closes else f"{opens:%H:%M} to {closes:%H:%M}"
 
 
 def _without_text(line: Line) -> str:

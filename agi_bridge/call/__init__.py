@@ -5,7 +5,15 @@ over.
 """
 
 from agi_bridge.call.handler import CallHandler
+from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.call.resubmit import Resubmitter
 from agi_bridge.call.services import DeferredOutcomes, DialledCalls, Services
 
-__all__ = ["CallHandler", "DeferredOutcomes", "DialledCalls", "Resubmitter", "Services"]
+__all__ = [
+    "CallHandler",
+    "DeferredOutcomes",
+    "DialledCalls",
+    "Resubmitter",
+    "SendingHours",
+    "Services",
+]

@@ -202,7 +202,7 @@ def may_be_texted_now(number: str, line: Line) -> bool:
 
     Only lines with strict quiet hours refuse a text that the caller asks for.
     """
-    if line.consent.quiet_hours != "strict":
+    if not line.is_strict:
         return True
     now = datetime.fromtimestamp(wall_clock.now(), UTC)
     return SendingHours.of(line).allow(number, now)

@@ -1,4 +1,6 @@
-"""Quiet hours: whether a number may be texted now, by the local time of the number.
+"""Quiet hours: whether a number may be texted now, by the local time and weekday of the number.
+
+The line sets its hours; for texts that advertise the law narrows them (`legal_hours`).
 
 47 CFR 64.1200(c)(1) refers to the called party's local time. At best, the area code gives the
 location of a number. Some numbers have several possible time zones (Alaska two, an Australian
@@ -15,30 +17,36 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from phonenumbers import timezone as number_zones
 
-if TYPE_CHECKING:
-    from agi_bridge.settings import Line
+from agi_bridge.call.legal_hours import legal_hours
 
+if TYPE_CHECKING:
+    from agi_bridge.settings import Line, Week
+
+LATEST: Final = time(21)
+"""When the day of a line whose texts advertise ends, if it does not say: the law ends it sooner."""
 _MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SendingHours:
-    """The hours of the day in which texts may be sent.
+    """The hours in which texts may be sent.
 
     Attributes:
-        opens: first minute, in the number's local time.
-        closes: first minute that is too late, on the same day; equal to `opens` means no limit.
+        own: the line's hours, in the number's local time.
         timezone: IANA name of the zone for a number whose location is unknown.
+        advertises: whether the hours of the law count too.
     """
 
-    opens: time
-    closes: time
+    own: Week
     timezone: str
+    advertises: bool = False
 
     @classmethod
     def of(cls, line: Line) -> Self:
         """Return the hours of a line."""
-        return cls(line.hours.opens, line.hours.closes, line.timezone)
+        advertises = line.purpose == "marketing"
+        closes = LATEST if advertises else None
+        return cls(line.hours.week(closes), line.timezone, advertises)
 
     def allow(self, number: str, moment: datetime) -> bool:
         """Return whether the number may be texted at this moment.
@@ -47,9 +55,12 @@ class SendingHours:
             number: in E.164.
             moment: with a time zone.
         """
-        return self.opens == self.closes or all(
-            self.opens <= moment.astimezone(zone).time() < self.closes
+        legal = legal_hours(number) if self.advertises else None
+        return all(
+            _is_open(week, moment.astimezone(zone))
             for zone in _zones(number, self.timezone)
+            for week in (self.own, legal)
+            if week is not None
         )
 
     def next_allowed(self, number: str, moment: datetime, until: datetime) -> datetime | None:
@@ -62,6 +73,15 @@ class SendingHours:
                 return moment
             moment = moment.replace(second=0, microsecond=0) + _MINUTE
         return None
+
+
+def _is_open(week: Week, local: datetime) -> bool:
+    """Whether a local time is within the hours of its weekday."""
+    day = week[local.weekday()]
+    if day is None:
+        return False
+    opens, closes = day
+    return opens == closes or opens <= local.time() < closes
 
 
 def _zones(number: str, fallback: str) -> tuple[ZoneInfo, ...]:

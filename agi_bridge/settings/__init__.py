@@ -19,7 +19,14 @@ from .line import (
     RevocationReach,
     SayDefault,
 )
-from .line_sections import ConsentSettings, HoursSettings, LimitSettings, WorkflowSettings
+from .line_sections import (
+    ConsentSettings,
+    Day,
+    HoursSettings,
+    LimitSettings,
+    Week,
+    WorkflowSettings,
+)
 from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
@@ -39,6 +46,7 @@ __all__ = [
     "CommandSettings",
     "ConsentSettings",
     "CustomerFile",
+    "Day",
     "Default",
     "DialDefault",
     "DialplanDefault",
@@ -63,6 +71,7 @@ __all__ = [
     "StatusSettings",
     "UnknownLineError",
     "WebSettings",
+    "Week",
     "WorkflowSettings",
     "fault_code",
     "find_state_dir",

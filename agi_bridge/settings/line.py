@@ -243,6 +243,12 @@ class Line(Section):
             scope=self.revocation_scope, brand=self.brand, seller=self.legal_name
         )
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether nobody is texted outside the hours; the default where texts advertise."""
+        default = "strict" if self.purpose == "marketing" else "retry"
+        return (self.consent.quiet_hours or default) == "strict"
+
     def secret(self) -> str:
         """Return the hook's key of this line."""
         return self.hook_key.reveal()

@@ -4,15 +4,27 @@
 """
 
 from datetime import time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from .sections import Section
-from .types import ClockTime, Count, LongText, Seconds, invalid
+from .types import ClockTime, Count, DayHours, LongText, Seconds, invalid
 
 WHOLE = 100
 """All of it, in percent."""
+
+DAY_CLOSES = time(20)
+"""When a line's day ends at the earliest, if nothing says so."""
+
+Weekday: TypeAlias = Literal[
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
+]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+Day: TypeAlias = tuple[time, time] | None
+"""The first minute of a day and the first that is too late; None: not at all."""
+Week: TypeAlias = tuple[Day, Day, Day, Day, Day, Day, Day]
+"""From Monday to Sunday."""
 
 Share = Annotated[Count, Field(ge=1, le=WHOLE)]
 """A part in percent."""
@@ -61,8 +73,10 @@ class ConsentSettings(Section):
     opt_out_key: str = ""
     """The digit that revokes, offered before the disclosure and no later; empty: none."""
 
-    quiet_hours: Literal["retry", "strict"] = "retry"
-    """Outside the line's hours: only repeated submissions wait, or nobody is texted at all."""
+    quiet_hours: Literal["retry", "strict"] | None = None
+    """Outside the line's hours: only repeated submissions wait, or nobody is texted at all.
+
+    Not set: strict where texts advertise."""
 
     @field_validator("entry_seconds")
     @classmethod
@@ -141,26 +155,51 @@ class HoursSettings(Section):
     """`[lines.NAME.hours]`: when a text that could not be sent at once may still be sent.
 
     At the place of the number, all of its possible places. A caller who is on the line asked for
-    the text, so the call itself sends at any hour (unless `quiet_hours` is strict).
+    the text, so the call itself sends at any hour (unless `quiet_hours` is strict). The law narrows
+    the hours of a line whose texts advertise (`call.legal_hours`).
     """
 
     opens: ClockTime = time(8)
     """The first minute of the day."""
 
-    closes: ClockTime = time(20)
-    """The minute at which it ends; the same as `opens`: the whole day."""
+    closes: Annotated[ClockTime | None, Field(validate_default=True)] = None
+    """The minute at which it ends; the same as `opens`: the whole day. Not set: 20:00, or 21:00
+    where texts advertise, as far as the law of the number's place lets it."""
+
+    days: dict[Weekday, DayHours] = {}  # noqa: RUF012 - pydantic copies it
+    """The hours of single weekdays, like `09:00-18:00`, or `closed`."""
+
+    def week(self, closes: time | None = None) -> Week:
+        """Return the hours from Monday to Sunday; `closes` is when a day ends if nothing says so.
+
+        Each is the first minute and the first that is too late (the same twice: the whole day), or
+        None for a day without any.
+        """
+        every = (self.opens, self.closes or closes or DAY_CLOSES)
+        monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
+            _day(self.days.get(name), every) for name in WEEKDAYS
+        )
+        return monday, tuesday, wednesday, thursday, friday, saturday, sunday
 
     @field_validator("closes")
     @classmethod
-    def _later(cls, value: time, info: ValidationInfo) -> time:
+    def _later(cls, value: time | None, info: ValidationInfo) -> time | None:
         opens = info.data.get("opens")
-        if opens is not None and value < opens:
+        if opens is not None and (value or DAY_CLOSES) < opens:
             raise invalid(
                 "is before hours.opens",
                 "make it later on the same day, or equal to hours.opens for the whole day",
                 "too_small",
             )
         return value
+
+
+def _day(named: str | None, every: tuple[time, time]) -> tuple[time, time] | None:
+    """The hours of a weekday, as it names them or as every day has them."""
+    if named is None:
+        return every
+    opens, _, closes = named.partition("-")
+    return (time.fromisoformat(opens), time.fromisoformat(closes)) if closes else None
 
 
 class WorkflowSettings(Section):

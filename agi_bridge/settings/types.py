@@ -49,6 +49,8 @@ _CDR_READ_ONLY = frozenset(
 _PROMPT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _MINUTE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+CLOSED = "closed"
+"""The hours of a weekday that has none."""
 _LINE_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
@@ -296,6 +298,15 @@ def _minute(value: object) -> time:
     raise invalid("is not a time of day", 'write it like "08:00", at most "23:59"')
 
 
+def _day_hours(value: str) -> str:
+    """Check the hours of one weekday."""
+    opens, dash, closes = value.partition("-")
+    times = [part for part in (opens, closes) if _MINUTE.fullmatch(part)]
+    if value != CLOSED and not (dash and len(times) == len((opens, closes)) and opens < closes):
+        raise invalid("is no hours of a day", 'write them like "09:00-21:00", or "closed"')
+    return value
+
+
 def _hh_mm(value: time) -> str:
     return f"{value:%H:%M}"
 
@@ -369,6 +380,9 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 ClockTime = Annotated[time, BeforeValidator(_minute), PlainSerializer(_hh_mm, when_used="json")]
 """A time of day to the minute, without a time zone."""
+
+DayHours = Annotated[str, AfterValidator(_day_hours)]
+"""The hours of one weekday: `09:00-21:00`, or `closed`."""
 
 ListOf = BeforeValidator(_list)
 """Marks a field that the environment may give as `a,b` or as a JSON list."""

@@ -6,13 +6,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.geodata import GEOCODE_DATA
 from phonenumbers.tzdata import TIMEZONE_DATA
 
+from agi_bridge.call import legal_hours
 from agi_bridge.call.quiet_hours import SendingHours
+from tests.support.call_env import line
 
 NEW_YORK, PHOENIX, ALASKA = "+12125550123", "+14805550123", "+19075550123"
 SATELLITE = "+882123456789"
-HOURS = SendingHours(time(8), time(20), "UTC")
+
+
+def daily(opens: time, closes: time, timezone: str = "UTC") -> SendingHours:
+    return SendingHours(legal_hours.daily((opens, closes)), timezone)
+
+
+HOURS = daily(time(8), time(20))
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds the zone
 times = st.times().map(lambda at: at.replace(second=0, microsecond=0))
@@ -47,7 +56,7 @@ def test_the_hours_are_those_of_the_numbers_place(
 
 @given(times, moments)
 def test_hours_that_end_as_they_begin_are_the_whole_day(at: time, moment: datetime) -> None:
-    assert SendingHours(at, at, "UTC").allow(NEW_YORK, moment)
+    assert daily(at, at).allow(NEW_YORK, moment)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def test_a_number_of_two_zones_needs_both(moment: str, *, allowed: bool) -> None
 
 @pytest.mark.parametrize("number", [SATELLITE, "+0", "no number"])
 def test_a_number_of_no_known_place_goes_by_the_lines_zone(number: str) -> None:
-    hours = SendingHours(time(8), time(20), "Asia/Tokyo")
+    hours = daily(time(8), time(20), "Asia/Tokyo")
     assert hours.allow(number, utc("2026-01-15T23:00"))  # 08:00 there
     assert not hours.allow(number, utc("2026-01-15T22:59"))
 
@@ -81,14 +90,14 @@ def test_without_a_change_of_clocks_the_hours_are_plain_arithmetic(
         closes.hour * 60 + closes.minute,
     )
     inside = first == last or first <= now < last
-    assert SendingHours(opens, closes, "UTC").allow(PHOENIX, moment) is inside
+    assert daily(opens, closes).allow(PHOENIX, moment) is inside
 
 
 @given(moments, times, times, st.integers(0, 900), st.floats(0, 1))
 def test_the_next_opening_is_open_and_nothing_before_it_is(
     moment: datetime, opens: time, closes: time, seconds: int, part: float
 ) -> None:
-    hours = SendingHours(opens, closes, "UTC")
+    hours = daily(opens, closes)
     until = moment + timedelta(seconds=seconds)
     found = hours.next_allowed(ALASKA, moment, until)
     assert found is None or (moment <= found <= until and hours.allow(ALASKA, found))
@@ -107,7 +116,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
 def test_an_opening_that_the_clocks_skip_is_when_they_have_gone_forward(
     moment: str, minutes: int, found: str | None
 ) -> None:
-    hours = SendingHours(time(2, 30), time(20), "UTC")
+    hours = daily(time(2, 30), time(20))
     begin = utc(moment)
     assert hours.next_allowed(NEW_YORK, begin, begin + timedelta(minutes=minutes)) == (
         None if found is None else utc(found)
@@ -117,3 +126,93 @@ def test_an_opening_that_the_clocks_skip_is_when_they_have_gone_forward(
 def test_every_zone_that_a_number_may_be_in_has_a_clock_here() -> None:
     for name in {zone for zones in TIMEZONE_DATA.values() for zone in zones}:
         assert ZoneInfo(name).key == name
+
+
+# By weekday, and as the law has it for texts that advertise. 2026-01-17 is a Saturday.
+
+AUSTIN, MIAMI, TULSA, SEATTLE, DENVER = (
+    "+15125550123", "+13055550123", "+19185550123", "+12065550123", "+13035550123",
+)  # fmt: skip
+TORONTO, PARIS, NEWER = "+14165550123", "+33612345678", "+16215550123"
+
+
+@pytest.mark.parametrize(
+    ("number", "local", "allowed"),
+    [
+        (AUSTIN, "2026-01-17T08:59", False),
+        (AUSTIN, "2026-01-17T09:00", True),
+        (AUSTIN, "2026-01-17T20:59", True),
+        (AUSTIN, "2026-01-17T21:00", False),
+        (AUSTIN, "2026-01-18T11:59", False),  # a Sunday
+        (AUSTIN, "2026-01-18T12:00", True),
+        (NEWER, "2026-01-18T11:59", False),  # Houston's newest code
+        *((state, "2026-01-17T07:59", False) for state in (MIAMI, TULSA, SEATTLE, DENVER)),
+        *((state, "2026-01-18T08:00", True) for state in (MIAMI, TULSA, SEATTLE, DENVER)),
+        *((state, "2026-01-17T20:00", False) for state in (MIAMI, TULSA, SEATTLE)),
+        (DENVER, "2026-01-17T20:59", True),
+        (DENVER, "2026-01-17T21:00", False),
+        (TORONTO, "2026-01-17T20:59", True),  # the line's own hours alone
+        (PARIS, "2026-01-17T20:59", True),
+    ],
+)
+def test_the_law_of_the_numbers_place_narrows_the_hours_of_texts_that_advertise(
+    number: str, local: str, *, allowed: bool
+) -> None:
+    zones = {AUSTIN: "America/Chicago", NEWER: "America/Chicago", MIAMI: "America/New_York",
+             TULSA: "America/Chicago", SEATTLE: "America/Los_Angeles", DENVER: "America/Denver",
+             TORONTO: "America/Toronto", PARIS: "Europe/Paris"}  # fmt: skip
+    hours = SendingHours.of(line(purpose="marketing", timezone="America/Chicago"))
+    moment = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zones[number]))
+    assert hours.allow(number, moment) is allowed
+
+
+def test_a_line_may_narrow_the_law_and_not_widen_it() -> None:
+    wide = SendingHours.of(line(purpose="marketing", hours={"opens": "00:00", "closes": "00:00"}))
+    noon = datetime(2026, 1, 17, 12, tzinfo=ZoneInfo("America/Chicago"))
+    assert wide.allow(AUSTIN, noon)
+    assert not wide.allow(AUSTIN, noon.replace(hour=22))
+    narrow = SendingHours.of(line(purpose="marketing", hours={"opens": "13:00"}))
+    assert not narrow.allow(AUSTIN, noon)
+
+
+def test_the_law_says_nothing_of_texts_that_do_not_advertise() -> None:
+    night = datetime(2026, 1, 18, 3, tzinfo=ZoneInfo("America/Chicago"))
+    whole = {"opens": "00:00", "closes": "00:00"}
+    assert SendingHours.of(line(hours=whole)).allow(AUSTIN, night)
+
+
+def test_a_weekday_may_have_hours_of_its_own_or_none() -> None:
+    hours = SendingHours.of(line(hours={"days": {"saturday": "10:00-14:00", "sunday": "closed"}}))
+    at = datetime(2026, 1, 16, 15, tzinfo=ZoneInfo("America/Denver"))
+    assert [hours.allow(DENVER, at + timedelta(days=days)) for days in range(4)] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert hours.allow(DENVER, at + timedelta(hours=20))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "given", "strict"),
+    [
+        ("info", {}, False),
+        ("marketing", {}, True),
+        ("info", {"quiet_hours": "strict"}, True),
+        ("marketing", {"quiet_hours": "retry"}, False),
+    ],
+)
+def test_texts_that_advertise_keep_to_the_hours_unless_the_line_says_otherwise(
+    purpose: str, given: dict[str, str], *, strict: bool
+) -> None:
+    assert line(purpose=purpose, consent=given).is_strict is strict
+
+
+def test_area_codes_are_those_of_the_numbering_data() -> None:
+    names = {"Texas": "TX", "Florida": "FL", "Oklahoma": "OK", "Washington State": "WA"}
+    found: dict[str, set[str]] = {}
+    for prefix, places in GEOCODE_DATA.items():
+        place = places.get("en", "")
+        for name, state in names.items():
+            if prefix[0] == "1" and (place == name or place.endswith(f", {state}")):
+                found.setdefault(state, set()).add(prefix[1:4])
+    for state, codes in legal_hours.AREA_CODES.items():
+        assert found[state] <= set(codes.split())
+        assert len(set(codes.split()) - found[state]) <= 1, "newer than the data"

@@ -120,6 +120,13 @@ REFUSED_ON_A_LINE = {
         ("{closes = 20:00:01}", "hours.closes.invalid"),
         ("{closes = 20}", "hours.closes.invalid"),
         ('{closes = "07:59"}', "hours.closes.too_small"),
+        ('{opens = "20:01"}', "hours.closes.too_small"),
+        ('{days = {sunday = "shut"}}', "hours.days.sunday.invalid"),
+        ('{days = {sunday = "09:00-"}}', "hours.days.sunday.invalid"),
+        ('{days = {sunday = "9:00-12:00"}}', "hours.days.sunday.invalid"),
+        ('{days = {sunday = "12:00-09:00"}}', "hours.days.sunday.invalid"),
+        ('{days = {sabbath = "closed"}}', "hours.days.sabbath.choice"),
+        ("{days = {sunday = 12}}", "hours.days.sunday.type"),
     ],
     "workflow": [
         (
