@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agi_bridge.agi import SAFE_APPLICATIONS
+from agi_bridge.app.disclosures import check_disclosures
 from agi_bridge.app.registration import register_content
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call import DeferredOutcomes, DialledCalls, Services
@@ -50,6 +51,7 @@ async def build_services(
         LedgerUnavailable: the database did not take the disclosures.
         BadPrompts: a folder of prompts cannot be used.
         BadEngine: an engine cannot be made here.
+        SettingsError: a disclosure does not say what its line asks for.
         HookConfigError: the hook's URL or certificates cannot be used.
     """
     address = None if media is None else media.address
@@ -58,6 +60,7 @@ async def build_services(
     try:
         await asyncio.to_thread(prompts.prepare)
         lines = await asyncio.to_thread(line_libraries, settings, prompts)
+        check_disclosures(settings, lines)
         await asyncio.to_thread(warn_of_old_words, settings, lines)
         async with hook_client(settings) as client:
             with suppress(LedgerLost):  # logged; no consent is taken, and callers go on

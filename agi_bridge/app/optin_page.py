@@ -137,6 +137,8 @@ def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...
         names.insert(0, "language-menu-item")
     if line.consent.opt_out_key:
         names.insert(0, "opt-out-offer")
+        if line.consent.returning == "skip":
+            names.insert(0, "returning")
         connected = isinstance(line.default, DialDefault | DialplanDefault)
         names.append("opted-out" if connected else "no-more-texts")
     if line.consent.act == "number_then_1":

@@ -81,8 +81,11 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
     yield Step(f"A person calls {line.brand}. The call is answered by an automated voice.")
     if consent.returning == "skip":
         yield Step(
-            "If the caller’s own number has a consent for this brand on record that was not "
-            "revoked, the text is sent under that consent, and the steps below are skipped."
+            "If the caller’s own number has a consent for this brand, purpose and wording on "
+            f"record that was not revoked{_age(consent.consent_days)}, the caller is told so and "
+            f"may press {consent.opt_out_key} to get no more texts, or star to go on without one. "
+            "Otherwise the text is sent under that consent, and the steps below are skipped.",
+            (says("returning"), f"{says('opt-out-offer')} {consent.opt_out_key}."),
         )
     if len(line.languages) > 1:
         menu = [library.prompt("language-menu-item", each).text for each in line.languages]
@@ -124,6 +127,11 @@ def _steps(line: Line, library: Library) -> Iterator[Step]:
             (f"{says('you-entered')} [the number]. {says('confirm-number')}",),
         )
     yield from _after(line, says("accepted"), says(prompt_without_text(line)))
+
+
+def _age(days: int) -> str:
+    """How old a consent may be to be relied on; 0 is any age."""
+    return f" and is at most {days} days old" if days else ""
 
 
 def _after(line: Line, accepted: str, without_text: str) -> Iterator[Step]:

@@ -88,6 +88,32 @@ class ConsentDialogue:
             self._record.ended(State.DECLINED, refusal.reason)
         return refusal
 
+    async def greet_returning(self) -> Declined | OptedOut | None:
+        """Tell a caller who agreed before that they are texted, and offer the opt-out key.
+
+        None means that the caller lets it happen; `*` is no text this time.
+
+        Raises:
+            AGIHangup: the caller has hung up.
+            AGIAppError: a recording is missing on the PBX.
+        """
+        self._context.log_entry.step("returned")
+        key = self._context.line.consent.opt_out_key
+        pressed = await play(self._context, [self._context.prompt("returning")], key + STAR)
+        if not pressed:
+            pressed = await self._play_offer(key, key + STAR)
+        if pressed not in {key, STAR}:
+            return None
+        self._context.dialogue.key_pressed(pressed)
+        return OptedOut() if pressed == key else Declined("star")
+
+    async def _play_offer(self, key: str, keys: str) -> str:
+        """Offer the opt-out key, and wait briefly for one of `keys`; return what was pressed."""
+        digits = DigitSounds(self._context)
+        offer = [self._context.prompt("opt-out-offer"), *await digits.sounds(key)]
+        pressed = await play(self._context, offer, keys)
+        return pressed or await self._context.channel.wait_for_digit(OPT_OUT_SECONDS)
+
     async def _choose_language(self) -> None:
         line = self._context.line
         language = line.languages[0]
@@ -129,11 +155,7 @@ class ConsentDialogue:
         if not key:
             return None
         self._context.log_entry.step("opt_out_offer")
-        digits = DigitSounds(self._context)
-        offer = [self._context.prompt("opt-out-offer"), *await digits.sounds(key)]
-        pressed = await play(self._context, offer, key)
-        pressed = pressed or await self._context.channel.wait_for_digit(OPT_OUT_SECONDS)
-        if pressed != key:
+        if await self._play_offer(key, key) != key:
             return None
         self._context.dialogue.key_pressed(key)
         return OptedOut()

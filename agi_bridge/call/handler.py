@@ -200,6 +200,7 @@ class Call:
                     line.brand,
                     line.purpose,
                     max_age_days=line.consent.consent_days,
+                    wordings=self._wordings(),
                 )
             )
         except KnownOutage:  # already logged
@@ -208,15 +209,27 @@ class Call:
             structlog.get_logger().error("call.consent_lookup_failed", exc_info=error)
             return None
 
+    def _wordings(self) -> frozenset[str]:
+        """The SHA-256 of the line's disclosure in each of its languages: a new one asks again."""
+        line, library = self._context.line, self._context.library
+        return frozenset(
+            library.prompt(line.disclosure, language).text_sha256 for language in line.languages
+        )
+
     async def _submit_returning_caller(self, active: ActiveConsent) -> Plan:
-        """Submit under an earlier consent; nothing is disclosed or asked again."""
+        """Submit under an earlier consent: the caller is told so, and may opt out."""
         context, caller = self._context, self._context.caller
         assert caller is not None  # noqa: S101 - _active_consent() has checked it
         known = active.language in context.line.languages
         await context.set_language(active.language if known else context.line.languages[0])
-        context.log_entry.step("returned")
         if not may_be_texted_now(caller.e164, context.line):
             return await self._decline("quiet_hours")
+        refusal = await self._dialogue.greet_returning()
+        if isinstance(refusal, OptedOut):
+            context.log_entry.note(declined=refusal.reason)
+            return await self._opt_out()
+        if refusal is not None:
+            return await self._decline(refusal.reason)
         self._record.returned(
             active.consent_id,
             region=caller.region,

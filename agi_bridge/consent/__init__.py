@@ -64,7 +64,7 @@ from agi_bridge.consent.results import (
 )
 from agi_bridge.consent.revocation import Revocation, RevocationResult, Scope
 from agi_bridge.consent.states import AGREED, EVENT_TYPES, FOLLOWS, Act, State
-from agi_bridge.consent.wording import names_purpose
+from agi_bridge.consent.wording import lacks_for_canada, names_purpose
 
 __all__ = [
     "AGREED",
@@ -124,6 +124,7 @@ __all__ = [
     "faults",
     "hidden_leaf",
     "is_unfinished",
+    "lacks_for_canada",
     "leaf",
     "link",
     "named_records",

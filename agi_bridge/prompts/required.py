@@ -11,6 +11,7 @@ from agi_bridge.speech import (
     OPT_OUT_PROMPTS,
     PROMPTS,
     REQUIRED_PROMPTS,
+    RETURNING_PROMPTS,
     BadScript,
     LineVariables,
     Script,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Line
     from agi_bridge.speech import Text
 
-PROMPTS_BEFORE_DISCLOSURE: Final = ("language-menu-item", "opt-out-offer")
+PROMPTS_BEFORE_DISCLOSURE: Final = ("language-menu-item", "returning", "opt-out-offer")
 """Prompts that callers hear before the disclosure."""
 
 
@@ -44,6 +45,8 @@ def required_names(line: Line) -> tuple[str, ...]:
     needed = set(REQUIRED_PROMPTS)
     if line.consent.opt_out_key:
         needed |= set(OPT_OUT_PROMPTS)
+    if line.consent.returning == "skip":
+        needed |= set(RETURNING_PROMPTS)
     if isinstance(line.default, SayDefault):
         needed.add(line.default.prompt)
     if line.digits == "own":
@@ -66,7 +69,7 @@ def required_prompts(
 
 
 def _prompts_in(line: Line, script: Script, language: str) -> Iterator[RequiredPrompt]:
-    words = LineVariables(line.brand, line.policy_url, line.texts)
+    words = LineVariables(line.brand, line.policy_url, line.texts, line.mailing_address)
     for name in required_names(line):
         is_disclosure = name == line.disclosure
         try:

@@ -33,6 +33,7 @@ CHARACTERS_PER_SECOND: Final = 15.0
 
 SPEAKING_NOTES: Final = {
     "language-menu-item": "Inviting. The word for the key is the one that matters.",
+    "returning": "Friendly, matter-of-fact.",
     "opt-out-offer": "Matter-of-fact. A digit follows, spoken by the telephone system: keep the "
     "voice up, no falling end.",
     "enter-number": "A clear request; a small pause before the last part.",

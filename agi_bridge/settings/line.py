@@ -127,8 +127,11 @@ class Line(Section):
     policy_url: Text = ""
     """Terms and privacy, as the disclosure gives them; kept in the record."""
 
+    mailing_address: Text = ""
+    """The business's mailing address, as the disclosure for Canada gives it."""
+
     purpose: Literal["info", "marketing"] = "info"
-    """What the consent covers, for the record; the disclosure has to say the same."""
+    """What the consent covers; a disclosure for `marketing` names the brand and says so."""
 
     timezone: TimeZone = "UTC"
     """The business's own time zone, for the record and for numbers whose place is not known."""

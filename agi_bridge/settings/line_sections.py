@@ -70,8 +70,9 @@ class ConsentSettings(Section):
     caller_id_trust: Literal["A", "B", "any"] = "A"
     """STIR/SHAKEN level that a caller ID needs to lift a revocation, or to stand for a consent."""
 
-    opt_out_key: str = ""
-    """The digit that revokes, offered before the disclosure and no later; empty: none."""
+    opt_out_key: Annotated[str, Field(validate_default=True)] = ""
+    """The digit that revokes, offered before the disclosure, or to a returning caller, and no
+    later; empty: none."""
 
     quiet_hours: Literal["retry", "strict"] | None = None
     """Outside the line's hours: only repeated submissions wait, or nobody is texted at all.
@@ -92,11 +93,17 @@ class ConsentSettings(Section):
 
     @field_validator("opt_out_key")
     @classmethod
-    def _digit(cls, value: str) -> str:
+    def _digit(cls, value: str, info: ValidationInfo) -> str:
         if value == "*":
             raise invalid("is the key that declines", _KEY_FIX, "reserved")
         if value and (len(value) != 1 or value not in "0123456789"):
             raise invalid("is not a digit", _KEY_FIX)
+        if not value and info.data.get("returning") == "skip":
+            raise invalid(
+                'is empty, but returning = "skip" offers it to callers who are not asked again',
+                'set a digit, like "9"',
+                "missing",
+            )
         return value
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agi_bridge.speech import (
     OPT_OUT_PROMPTS,
+    RETURNING_PROMPTS,
     TEXTS,
     WIDE,
     BadPrompts,
@@ -184,7 +185,7 @@ def _worded(speech: SpeechSettings, lines: Iterable[Line]) -> Iterator[Fault]:
                 fix = "add it there, or remove the texts"
                 yield Fault(key, f"is not in lines.{line.name}.languages", fix, "language")
                 continue
-            words = LineVariables(line.brand, line.policy_url, line.texts)
+            words = LineVariables(line.brand, line.policy_url, line.texts, line.mailing_address)
             try:
                 script.texts(words, [language], texts)
             except BadScript as error:
@@ -212,7 +213,11 @@ def _recorded(library: Library, line: Line) -> Iterator[Fault]:
             elif prompt == line.disclosure:
                 yield from _heard_out(library.prompt(prompt, language), setting)
         if line.consent.opt_out_key:
-            yield from _opt_out(library, key, language)
+            name = f"{key}.consent.opt_out_key"
+            yield from _has_prompts(library, OPT_OUT_PROMPTS, name, language)
+        if line.consent.returning == "skip":
+            name = f"{key}.consent.returning"
+            yield from _has_prompts(library, RETURNING_PROMPTS, name, language)
         pressed = menu_key(library.prompt("language-menu-item", language).text)
         if len(line.languages) > 1 and (pressed is None or pressed in menu):
             what = f"the menu prompt of {language!r} does not name a unique key"
@@ -233,12 +238,15 @@ def _heard_out(disclosure: Recording, key: str) -> Iterator[Fault]:
         yield Fault(key, what, f"delete {wide}", "wide")
 
 
-def _opt_out(library: Library, key: str, language: str) -> Iterator[Fault]:
-    for prompt in OPT_OUT_PROMPTS:
+def _has_prompts(
+    library: Library, prompts: Iterable[str], key: str, language: str
+) -> Iterator[Fault]:
+    """Check that the prompts that a setting needs are recorded."""
+    for prompt in prompts:
         if not library.has(prompt, language):
             what = f"needs the prompt {prompt!r}, which is not recorded in {language!r}"
-            fix = "record it, or leave the key empty"
-            yield Fault(f"{key}.consent.opt_out_key", what, fix, "missing_prompts")
+            fix = "record it, or leave the setting at its default"
+            yield Fault(key, what, fix, "missing_prompts")
 
 
 def load_secrets(places: Mapping[str, Secret], environ: Mapping[str, str]) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ PROMPTS: Final = (
     "not-linked",
     "caller-id-offer",
     "caller-id-confirm",
+    "returning",
     "opt-out-offer",
     "opted-out",
     "no-more-texts",
@@ -37,6 +38,9 @@ OPT_OUT_PROMPTS: Final = ("opt-out-offer", "opted-out", "no-more-texts")
 """Prompts of a line with an opt-out key. `opted-out` ends with "Connecting you"; `no-more-texts` is
 for lines whose default destination connects nobody."""
 
+RETURNING_PROMPTS: Final = ("returning",)
+"""Prompts of a line that texts returning callers without asking them again."""
+
 QUESTIONS: Final = ("confirm-number", "opt-out-offer")
 """Prompts that a key answers after a number was read back."""
 
@@ -46,6 +50,7 @@ over."""
 
 DIALOGUE_PROMPTS: Final = (
     "language-menu-item",
+    "returning",
     "opt-out-offer",
     "enter-number",
     "no-input",
@@ -61,6 +66,7 @@ REQUIRED_PROMPTS: Final = frozenset(PROMPTS) - {
     "caller-id-offer",
     "caller-id-confirm",
     *OPT_OUT_PROMPTS,
+    *RETURNING_PROMPTS,
 }
 """The prompts that any line needs in each of its languages."""
 

@@ -5,6 +5,7 @@ replaces one completely. A text may contain these placeholders:
 
     {brand}       the name that callers know
     {policy_url}  the address of terms and privacy, read aloud: "example dot com slash text"
+    {mailing_address}  the business's, for the disclosure in Canada
     {help}        the word to send for help in the language
     {digits}      at the end only: digits that the PBX says after the recording
 """
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 TEXTS: Final = Path(__file__).parent / "texts"
 """The shipped scripts."""
 
-NAMES: Final = ("disclosure-marketing", *(n for n in PROMPTS if n != "disclosure-example-store"))
+NAMES: Final = (
+    "disclosure-marketing",
+    "disclosure-canada",
+    *(n for n in PROMPTS if n != "disclosure-example-store"),
+)
 """Every text that a language must have."""
 
 WORDS: Final = ("help", "dot", "slash", "dash")
@@ -39,7 +44,7 @@ WORDS: Final = ("help", "dot", "slash", "dash")
 
 _DIGITS = "{digits}"
 _PLACE = re.compile(r"\{([^{}]*)\}")
-_PLACEHOLDERS = frozenset({"brand", "policy_url", "help", "digits"})
+_PLACEHOLDERS = frozenset({"brand", "policy_url", "mailing_address", "help", "digits"})
 _SPOKEN_SIGNS = {".": "dot", "/": "slash", "-": "dash"}
 
 
@@ -70,6 +75,7 @@ class LineVariables:
     policy_url: str = ""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Texts that replace the script's, by language and name, with the same placeholders."""
+    mailing_address: str = ""
 
 
 EXAMPLE: Final = LineVariables("Example Store", "example.com/text")
@@ -149,6 +155,7 @@ class Script:
         words = {
             "brand": line.brand,
             "policy_url": aloud(line.policy_url, script.words),
+            "mailing_address": line.mailing_address,
             "help": script.words["help"],
             "digits": "",
         }

@@ -116,8 +116,8 @@ def test_the_opt_out_key_is_described_only_where_it_is_enabled() -> None:
 
 
 def test_returning_callers_and_quiet_hours_are_described_as_configured() -> None:
-    strict = {"returning": "skip", "quiet_hours": "strict"}
-    assert "has a consent for this brand on record" in text(consent=strict)
+    strict = {"returning": "skip", "opt_out_key": "9", "quiet_hours": "strict"}
+    assert "has a consent for this brand, purpose and wording on record" in text(consent=strict)
     assert "Outside 09:00 to 18:30" in text(
         consent=strict, hours={"opens": "09:00", "closes": "18:30"}
     )

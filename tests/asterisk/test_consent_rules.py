@@ -71,13 +71,14 @@ async def test_a_caller_without_caller_id_keys_the_number_to_opt_out(
 async def test_a_returning_caller_hears_no_disclosure(
     pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
-    await bridge.open(consent={"returning": "skip", "caller_id_trust": "any"})
+    await bridge.open(consent={"returning": "skip", "caller_id_trust": "any", "opt_out_key": "9"})
     call = await pbx.call(caller_id=NUMBER)
     await bridge.agrees(call)
     await (await far_end.next_call()).answered()
     await call.hang_up()
     await bridge.idle()
     call = await pbx.call(caller_id=NUMBER)
+    await bridge.hears(call, "returning")
     there = await far_end.next_call()
     await there.answered()
     await bridge.hears(call, "accepted")

@@ -10,18 +10,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.agi.testing import FakeAsterisk, KeySequence
 from agi_bridge.call.handler import SERVER
 from agi_bridge.consent import LedgerUnavailable, Revocation, Scope, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 
 if TYPE_CHECKING:
-    from agi_bridge.agi.testing import CallEvent, CallRecord
+    from agi_bridge.agi.testing import CallEvent, CallRecord, KeysBySound
     from agi_bridge.consent import ActiveConsent, Batch
 
 NUMBER, DIGITS, AGREES = "+14155550123", "4155550123", "4155550123,1"
 DEFAULT = "PJSIP/100"
-SKIP = {"consent": {"returning": "skip", "caller_id_trust": "any"}}
+SKIP = {"consent": {"returning": "skip", "caller_id_trust": "any", "opt_out_key": "9"}}
+AGREES_ASKED: KeysBySound = {"enter-number": DIGITS, "confirm-number": KeySequence("1", 1.5)}
+"""Keys the number and agrees, on a line that offers the opt-out key first."""
+OFFER = ["returning", "opt-out-offer", "9"]
+"""What a returning caller hears."""
 
 
 def revocation(number: str = NUMBER, brand: str | None = "Example Store") -> Revocation:
@@ -176,7 +180,7 @@ async def test_with_strict_hours_a_returning_caller_is_not_texted_at_night(
 ) -> None:
     await call_env(AGREES, caller_id=NUMBER)
     line = {
-        "consent": {"quiet_hours": "strict", "returning": "skip", "caller_id_trust": "any"},
+        "consent": {"quiet_hours": "strict", **SKIP["consent"]},
         "hours": closed_now(),
     }
     call = await call_env("", line, caller_id=NUMBER)
@@ -194,10 +198,10 @@ async def test_otherwise_a_caller_is_texted_at_any_hour(call_env: CallEnv) -> No
 
 
 async def test_a_returning_caller_goes_straight_to_the_hook(call_env: CallEnv) -> None:
-    first = await call_env(AGREES, SKIP, caller_id=NUMBER)
+    first = await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
     with capture_logs() as logs:
         call = await call_env("", SKIP, caller_id=NUMBER)
-    assert prompts_heard(call) == ["accepted"]
+    assert prompts_heard(call) == [*OFFER, "accepted"]
     assert [request.from_ for request in call_env.fake_hook.requests] == [NUMBER, NUMBER]
     returned, submitting, accepted = (await call_env.events())[-3:]
     assert [returned.type, submitting.type, accepted.type] == ["returned", "submitting", "accepted"]
@@ -224,22 +228,55 @@ async def test_a_caller_without_an_active_consent_is_asked(
 ) -> None:
     await call_env(AGREES, caller_id=NUMBER)
     call = await call_env("*", line, caller_id=caller_id)
-    assert prompts_heard(call)[0] == "disclosure"
+    assert "disclosure" in prompts_heard(call)
+    assert "returning" not in prompts_heard(call)
 
 
 async def test_a_caller_who_revoked_is_asked_again(call_env: CallEnv) -> None:
-    await call_env(AGREES, SKIP, caller_id=NUMBER)
+    await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
     await call_env.ledger.revoke(revocation())
-    call = await call_env(AGREES, SKIP, caller_id=NUMBER)
-    assert prompts_heard(call)[0] == "disclosure"
+    call = await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
+    assert "disclosure" in prompts_heard(call)
+    assert "returning" not in prompts_heard(call)
     assert len(call_env.fake_hook.requests) == 2
+
+
+async def test_a_returning_caller_may_opt_out_or_go_without_a_text(call_env: CallEnv) -> None:
+    await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
+    for keys in ({"returning": "*"}, {"opt-out-offer": "*"}):
+        call = await call_env(keys, SKIP, caller_id=NUMBER)
+        assert prompts_heard(call)[-1] == "declined"
+        assert [dial.destination for dial in call.dialled] == [DEFAULT]
+    assert (await call_env.states())[-1] == "accepted", "star revokes nothing"
+    call = await call_env({"returning": "9"}, SKIP, caller_id=NUMBER)
+    assert prompts_heard(call) == ["returning", "opted-out"]
+    assert (await call_env.states())[-1] == "revoked"
+    assert len(call_env.fake_hook.requests) == 1
+
+
+async def test_what_a_returning_caller_heard_is_in_the_record(call_env: CallEnv) -> None:
+    await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
+    await call_env("", SKIP, caller_id=NUMBER)
+    [returned] = [event for event in await call_env.events() if event.type == "returned"]
+    dialogue: Any = returned.body["dialogue"]
+    heard = [entry[2] for entry in dialogue if entry[0] == "play"]
+    assert heard == ["returning", "opt-out-offer"]
+
+
+async def test_a_new_wording_asks_a_returning_caller_again(call_env: CallEnv) -> None:
+    await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER)
+    reworded = {**SKIP, "disclosure": "disclosure-example-store"}
+    call = await call_env("*", reworded, caller_id=NUMBER)
+    assert "disclosure-example-store" in prompts_heard(call)
+    call = await call_env("", SKIP, caller_id=NUMBER)
+    assert prompts_heard(call) == [*OFFER, "accepted"], "the old wording is in force again"
 
 
 async def test_a_returning_caller_beyond_a_limit_is_not_texted(call_env: CallEnv) -> None:
     line = {**SKIP, "limits": {"number_per_day": 1}}
-    await call_env(AGREES, line, caller_id=NUMBER)
+    await call_env(AGREES_ASKED, line, caller_id=NUMBER)
     call = await call_env("", line, caller_id=NUMBER)
-    assert prompts_heard(call) == ["declined"]
+    assert prompts_heard(call) == [*OFFER, "declined"]
     await declines(call_env, call, "number_limit", sent=1)
 
 
@@ -258,7 +295,7 @@ async def test_a_returning_caller_is_asked_to_wait_while_the_ledger_is_slow(
 
     monkeypatch.setattr("agi_bridge.call.submission.HOLD_AFTER", 0)
     monkeypatch.setattr(call_env.ledger, "active_consent", slow)
-    call = await call_env(AGREES, SKIP, caller_id=NUMBER, on_event=listen)
+    call = await call_env(AGREES_ASKED, SKIP, caller_id=NUMBER, on_event=listen)
     prompts = prompts_heard(call)
     assert "please-hold" in prompts[: prompts.index("disclosure")]
     assert len(call_env.fake_hook.requests) == 1
@@ -273,20 +310,28 @@ async def test_when_the_ledger_cannot_say_the_caller_is_asked(
     monkeypatch.setattr(call_env.ledger, "active_consent", down)
     with capture_logs() as logs:
         call = await call_env("*", SKIP, caller_id=NUMBER)
-    assert prompts_heard(call)[0] == "disclosure"
+    assert "disclosure" in prompts_heard(call)
+    assert "returning" not in prompts_heard(call)
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [
         "call.consent_lookup_failed"
     ]
 
 
-@pytest.mark.parametrize(("languages", "spoken"), [(["en", "es"], "es"), (["en", "fr"], "en")])
 async def test_a_returning_caller_is_spoken_to_in_the_language_of_the_consent(
-    call_env: CallEnv, languages: list[str], spoken: str
+    call_env: CallEnv,
 ) -> None:
     await call_env(AGREES, {"languages": ["es"]}, caller_id=NUMBER)
-    call = await call_env("", {**SKIP, "languages": languages}, caller_id=NUMBER)
-    assert call.heard[0].name.endswith(f"/{spoken}/accepted")
-    assert call.variables["CHANNEL(language)"] == spoken
+    call = await call_env("", {**SKIP, "languages": ["en", "es"]}, caller_id=NUMBER)
+    assert call.heard[0].name.endswith("/es/returning")
+    assert call.variables["CHANNEL(language)"] == "es"
+
+
+async def test_a_consent_in_a_language_that_the_line_no_longer_has_is_asked_for_again(
+    call_env: CallEnv,
+) -> None:
+    await call_env(AGREES, {"languages": ["es"]}, caller_id=NUMBER)
+    call = await call_env("*", {**SKIP, "languages": ["en", "fr"]}, caller_id=NUMBER)
+    assert "disclosure" in prompts_heard(call)
 
 
 # What the record says of the call

@@ -96,7 +96,10 @@ async def test_a_consent_kept_for_legal_defence_only_is_not_sent(call_env: CallE
 
 
 async def test_a_returning_caller_is_sent_again_too(call_env: CallEnv) -> None:
-    line = {"consent": {"returning": "skip", "caller_id_trust": "any"}, **ROUND_THE_CLOCK}
+    line = {
+        "consent": {"returning": "skip", "caller_id_trust": "any", "opt_out_key": "9"},
+        **ROUND_THE_CLOCK,
+    }
     await call_env(AGREES, line, caller_id=NUMBER)
     call_env.fake_hook.scenario = "refuse"
     await call_env.fake_hook.settled()

@@ -86,6 +86,7 @@ REFUSED_ON_A_LINE = {
         ("{language_seconds = 0}", "consent.language_seconds.too_small"),
         ("3", "consent.type"),
         ('{returning = "never"}', "consent.returning.choice"),
+        ('{returning = "skip"}', "consent.opt_out_key.missing"),
         ('{quiet_hours = "off"}', "consent.quiet_hours.choice"),
         ('{opt_out_key = "*"}', "consent.opt_out_key.reserved"),
         ('{opt_out_key = "#"}', "consent.opt_out_key.invalid"),

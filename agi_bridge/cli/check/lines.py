@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
+from agi_bridge.app.disclosures import unfit, unfit_for_canada
 from agi_bridge.app.findings import Finding, Level, secret
 from agi_bridge.app.speech import build_silent_library, line_libraries, outdated_prompts
 from agi_bridge.settings import DialDefault, DialplanDefault, SayDefault
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # "ten" as the shipped languages say it.
 _TEN: Final = re.compile(r"\b(?:10|ten|diez|dix)\b", re.IGNORECASE)
 _TEN_DIGITS: Final = 10
+_CANADA: Final = {
+    "address": "does not give the mailing address",
+    "withdrawal": "does not say that consent can be withdrawn",
+}
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,15}")
 _SHOWN_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 
@@ -52,10 +57,12 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
         text = "the shipped disclosure does not name the brand or the policy address"
         fix = f"record one for this brand, or run agi-bridge prompts render --line {line.name}"
         yield Finding(Level.NOTE, f"{key}.disclosure", text, fix, "shipped")
-        if line.purpose == "marketing":
-            text = "the shipped disclosure covers texts about a request, not marketing"
-            fix = 'set disclosure = "disclosure-marketing" and render it'
-            yield Finding(Level.NOTE, f"{key}.purpose", text, fix, "disclosure")
+    for fault in unfit(line, prompts):
+        yield Finding(Level.FAULT, fault.key, fault.what, fault.fix, fault.reason)
+    for language, lack in unfit_for_canada(line, prompts):
+        text = f"{language}: {_CANADA[lack]}, which Canada's CASL asks for"
+        fix = 'set mailing_address, and disclosure = "disclosure-canada"; render it'
+        yield Finding(Level.NOTE, f"{key}.disclosure", text, fix, "canada")
     yield from _digit_count(line, prompts)
     yield from _loop(line)
     if line.digits == "own":

@@ -21,6 +21,7 @@ from agi_bridge.consent.results import Backlog
 from agi_bridge.consent.states import FOLLOWS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
     from typing import Any
 
@@ -137,11 +138,18 @@ class Ledger(Administration):
         await self._worker.run(lambda t: submissions.expire(t, self._writer, consent_id, reason))
 
     async def active_consent(
-        self, number: str, brand: str, purpose: str, *, max_age_days: int = 0
+        self,
+        number: str,
+        brand: str,
+        purpose: str,
+        *,
+        max_age_days: int = 0,
+        wordings: Collection[str] | None = None,
     ) -> ActiveConsent | None:
         """The newest consent of a number for a brand and a purpose (`info`, `marketing`).
 
-        One that is revoked, restricted, too old or still to be confirmed by a reply does not count.
+        One that is revoked, restricted, too old or still to be completed by a reply does not count,
+        nor one to another wording than those of `wordings`, by SHA-256; None is any.
 
         Raises:
             LedgerUnavailable: the database did not answer in time.
@@ -157,6 +165,7 @@ class Ledger(Administration):
             brand=brand,
             purpose=purpose,
             max_age_days=max_age_days,
+            wordings=wordings,
         )
         try:
             return await self._worker.read_in_time(find)

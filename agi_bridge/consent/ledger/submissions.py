@@ -15,7 +15,7 @@ from agi_bridge.consent.results import ActiveConsent, Unsent
 from agi_bridge.consent.states import AGREED, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.append import Writer
@@ -97,8 +97,12 @@ def active_consent(
     brand: str,
     purpose: str,
     max_age_days: int,
+    wordings: Collection[str] | None = None,
 ) -> ActiveConsent | None:
-    """The newest consent of a number that it may be texted on now, for a brand and a purpose."""
+    """The newest consent of a number that it may be texted on now, for a brand and a purpose.
+
+    `wordings` are the disclosures that count, by SHA-256; None is any.
+    """
     pii = PII.c
     person = PersonalData(
         kind="returned",
@@ -118,8 +122,10 @@ def active_consent(
         .order_by(pii.at.desc())
     ).scalars()
     for consent_id in ids.all():
+        facts = queries.rows_of(transaction, consent_id)[0].fields
+        if wordings is not None and facts["disclosure_sha256"] not in wordings:
+            continue
         if agreements.relied_on(transaction, writer, consent_id, person):
-            facts = queries.rows_of(transaction, consent_id)[0].fields
             return ActiveConsent(consent_id, facts.get("lang", ""), facts["disclosure_sha256"])
     return None
 

@@ -25,6 +25,7 @@ SOURCES = [
     *(PACKAGE / "settings").glob("*.py"),
     *(PACKAGE / "cli" / "check").glob("*.py"),
     PACKAGE / "app" / "findings.py",
+    PACKAGE / "app" / "disclosures.py",
     PACKAGE / "app" / "start_checks.py",
 ]
 DOCUMENT = PACKAGE.parent / "docs" / "check.md"

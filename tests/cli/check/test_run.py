@@ -115,11 +115,23 @@ def test_a_field_of_call_detail_records_needs_a_module_of_the_pbx(
 
 
 def test_the_shipped_disclosure_is_not_for_marketing(checked: Callable[..., Report]) -> None:
-    hangs_up = 'purpose = "marketing"\ndefault = {kind = "hangup"}\n'
-    noted = (Level.NOTE, "line.purpose.disclosure")
-    assert outcome(checked(line=hangs_up), "lines.shop.purpose") == noted
-    own = hangs_up + 'disclosure = "disclosure-example-store"'
-    assert not found(checked(line=own), "lines.shop.purpose")
+    advertises = 'purpose = "marketing"\ndefault = {kind = "hangup"}\n'
+    for disclosure in ("disclosure", "disclosure-example-store"):
+        findings = checked(line=f'{advertises}disclosure = "{disclosure}"').faults
+        assert [each.code for each in findings] == ["line.disclosure.disclosure"]
+
+
+def test_a_disclosure_for_canada_gives_the_address_and_says_that_consent_can_be_withdrawn(
+    checked: Callable[..., Report],
+) -> None:
+    def lacks(*lines: str) -> int:
+        text = "\n".join(('purpose = "marketing"', 'default = {kind = "hangup"}', *lines))
+        codes = [each.code for each in checked(line=text).findings]
+        return codes.count("line.disclosure.canada")
+
+    assert lacks() == 2
+    assert lacks('regions = ["US"]') == 0
+    assert lacks('mailing_address = "1 Main Street, Ottawa"') == 2, "nor does it give this one"
 
 
 @pytest.mark.parametrize(

@@ -271,5 +271,6 @@ def test_the_check_is_short_enough_to_be_read() -> None:
     }
     assert imported <= {
         "argparse", "base64", "hashlib", "json", "re", "sqlite3", "subprocess", "sys", "tempfile",
+        "unicodedata",
         "wave", "datetime", "itertools", "math", "pathlib", "zoneinfo",
     }  # fmt: skip
