@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from agi_bridge.consent import START, Row, leaf, link
+from agi_bridge.consent import START, Row, State, leaf, link
 from agi_bridge.consent.signing import Vault
 
 if TYPE_CHECKING:
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
 _MOMENTS: Final = (("step", 90), ("step", 90), ("thanks", 9))
 """The report that is counted before the kill, and the highest count; a call has a dozen steps."""
 _KILLED_EARLY: Final = 1 / 8
+_STOPPED_IN_ORDER: Final = 1 / 6
+_STATES: Final = frozenset(state.value for state in State)
 _START_SECONDS: Final = 0.05
 _STEP_SECONDS: Final = 0.003
 _ROOT: Final = Path(__file__).parents[2]
 _ROWS: Final = (
     "SELECT ledger_id, seq, consent_id, type, at, tags, body, hash FROM event "
-    "WHERE seq > %s ORDER BY seq"
+    "WHERE ledger_id = %s AND seq > %s ORDER BY seq"
 )
-_CONSENT: Final = "SELECT consent_id FROM pii WHERE number_hmac = %s"
+_CONSENT: Final = "SELECT consent_id FROM pii WHERE number_hmac = %s AND kind = 'consent'"
 _TYPES: Final = "SELECT type FROM event WHERE consent_id = %s ORDER BY id"
 
 
@@ -55,12 +57,12 @@ class Database:
             psycopg.connect(where, autocommit=True) if isinstance(where, str) else None
         )
 
-    def read(self, query: str, value: object) -> list[tuple[Any, ...]]:
-        """Return all rows of a query with one parameter."""
+    def read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return all rows of a query with parameters."""
         if self._postgresql is not None:
-            return self._postgresql.execute(query.encode(), (value,)).fetchall()
+            return self._postgresql.execute(query.encode(), values).fetchall()
         with closing(sqlite3.connect(f"file:{self._where}?mode=ro", uri=True)) as connection:
-            return connection.execute(query.replace("%s", "?"), (value,)).fetchall()
+            return connection.execute(query.replace("%s", "?"), values).fetchall()
 
     def close(self) -> None:
         """Close the connection to PostgreSQL."""
@@ -74,11 +76,14 @@ class CrashOracle:
     Attributes:
         stages: for each stage of a call, how many calls were cut off in it.
         sent_again: how many submissions were rightly repeated.
+        stops: how many bridges were stopped in order.
     """
 
     def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
         self._vault = Vault(keys)
+        self._ledger_id = keys.ledger_id
+        self._stopped_in_order = False
         self._seq = 0
         self._head = START
         self._types: defaultdict[str, list[str]] = defaultdict(list)
@@ -90,6 +95,17 @@ class CrashOracle:
         self._under_way: set[str] = set()
         self.stages: Counter[str] = Counter()
         self.sent_again = 0
+        self.stops = 0
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The numbers that the hook was asked to text so far."""
+        return frozenset(self._submitted)
+
+    def stopped(self) -> None:
+        """The bridge was stopped in order: of what it knew, nothing may become unknown."""
+        self._stopped_in_order = True
+        self.stops += 1
 
     def on_report(self, report: str, number: str) -> None:
         """Take note that a call started (`call`), was thanked (`thanks`) or ended (`done`)."""
@@ -110,7 +126,7 @@ class CrashOracle:
             self._faults.append("submitted twice")
         self._submitted.add(number)
         consent = self._consent_of(number)
-        types = [type_ for (type_,) in self._database.read(_TYPES, consent)]
+        types = [type_ for (type_,) in self._database.read(_TYPES, consent) if type_ in _STATES]
         if types[:3] != ["disclosed", "entered", "confirmed"] or types[-1] != "submitting":
             self._faults.append(f"submitted with these on record: {types}")
 
@@ -122,7 +138,10 @@ class CrashOracle:
         """
         assert self._faults == []
         cut_off, self._under_way = self._under_way, set()
-        rows = [Row(*row) for row in self._database.read(_ROWS, self._seq)]
+        if self._stopped_in_order:
+            assert not cut_off, "an orderly stop waits for its calls"
+        left_open = len(self._left_open)
+        rows = [Row(*row) for row in self._database.read(_ROWS, self._ledger_id, self._seq)]
         for row in rows:
             self._head = link(self._head, leaf(row.tags, row.body))
             assert (row.seq, row.hash) == (self._seq + 1, self._head.hex())
@@ -131,6 +150,9 @@ class CrashOracle:
             if row.seq == recovered:
                 assert not self._open, "left open"
         assert self._seq >= recovered
+        if self._stopped_in_order:
+            assert len(self._left_open) == left_open, "an outcome was lost by an orderly stop"
+        self._stopped_in_order = False
         for number in self._thanked:
             consent = self._consent_of(number)
             assert consent is not None, "thanked without a consent on record"
@@ -139,14 +161,17 @@ class CrashOracle:
         self._thanked.clear()
 
     def _note(self, row: Row) -> None:
+        if row.type not in _STATES:
+            return  # of commands that ran beside
         types = self._types[row.consent_id]
         if row.type == "submitting":  # repeated only if the hook cannot have received it
-            assert types[-1] in {"confirmed", "not_sent"}
-            self.sent_again += types[-1] == "not_sent"
+            before = types[-1] if types else "not_sent"  # by the other bridge on the database
+            assert before in {"confirmed", "not_sent"}
+            self.sent_again += before == "not_sent"
             self._open.add(row.consent_id)
         elif row.consent_id in self._open:
             self._open.remove(row.consent_id)
-            if row.fields["reason"] == "bridge_stopped":
+            if row.fields.get("reason") == "bridge_stopped":
                 self._left_open.add(row.consent_id)
         types.append(row.type)
 
@@ -172,18 +197,28 @@ class CrashSupervisor:
         where: their ledger.
         hook, closed: URLs of the hook, and of a port without a listener.
         oracle: receives their reports.
+        warm_up: the number of a run that nobody else has.
     """
 
     def __init__(
-        self, state_dir: Path, where: Path | str, hook: str, closed: str, oracle: CrashOracle
+        self,
+        state_dir: Path,
+        where: Path | str,
+        hook: str,
+        closed: str,
+        oracle: CrashOracle,
+        *,
+        warm_up: int = 0,
     ) -> None:
         self._plan = {
-            "state_dir": str(state_dir), "where": str(where), "hook": hook, "closed": closed
+            "state_dir": str(state_dir), "where": str(where), "hook": hook, "closed": closed,
+            "warm_up": str(warm_up),
         }  # fmt: skip
         self._oracle = oracle
         self._reports: asyncio.StreamReader
         self._process: asyncio.subprocess.Process
         self._pipe: asyncio.ReadTransport
+        self._pid = 0
 
     async def __aenter__(self) -> Self:
         read, write = os.pipe()
@@ -217,10 +252,11 @@ class CrashSupervisor:
         await self._process.wait()
 
     async def run(self, number: int, chance: Random) -> None:
-        """Start one process, kill it at a random moment, and wait until it has exited.
+        """Start one process, end it at a random moment, and wait until it has exited.
 
-        One in eight is killed while it starts. The others are killed shortly after a random report,
-        so that slow and fast machines reach the same stages.
+        One in eight is killed while it starts, and one in six of the others is stopped in order.
+        They end shortly after a random report, so that slow and fast machines reach the same
+        stages.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{number}\n".encode())
@@ -234,8 +270,27 @@ class CrashSupervisor:
             for _ in range(chance.randrange(most)):
                 await self._until(report)
             await asyncio.sleep(chance.random() * chance.uniform(0, _STEP_SECONDS))
+            if chance.random() < _STOPPED_IN_ORDER:
+                os.kill(pid, signal.SIGTERM)
+                assert int(await self._until("exited")) == 0
+                self._oracle.stopped()
+                return
         os.kill(pid, signal.SIGKILL)
         assert int(await self._until("exited")) == -signal.SIGKILL
+
+    async def start(self, number: int) -> None:
+        """Start one process; `stop` ends it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{number}\n".encode())
+        self._pid = int(await self._until("started"))
+        self._oracle.check(int(await self._until("ready")))
+        await self._until("thanks")
+
+    async def stop(self) -> None:
+        """Stop that process in order, and wait until it has exited."""
+        os.kill(self._pid, signal.SIGTERM)
+        assert int(await self._until("exited")) == 0
+        self._oracle.stopped()
 
     async def _until(self, awaited: str) -> str:
         """Pass reports to the oracle until the awaited one; return its value."""
@@ -245,5 +300,5 @@ class CrashSupervisor:
                 self._oracle.on_report(report, rest)
             if report == awaited:
                 return rest
-            assert report != "exited", "the bridge exited by itself"
+            assert report != "exited", f"the bridge exited by itself: {rest}"
         raise AssertionError("the supervisor has exited")

@@ -1,4 +1,6 @@
-"""One run of a bridge process that will be killed: it recovers as `serve` does, then takes calls.
+"""One run of a bridge process that will be ended: it recovers as `serve` does, then takes calls.
+
+SIGTERM ends it in order: calls in progress end, and what is known is stored.
 
 It reports progress on a pipe. Each line is one write, so a killed process has reported all it did:
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -109,16 +112,23 @@ async def run_bridge(
         hook = PatchyHook(await enter(resources.hook), await enter(resources.closed))
         configured = resources.settings
         services = Services(configured, resources.library, ledger, hook, configured.sha256)
-        resubmitting = asyncio.create_task(_resubmission(services).run())
+        stopping = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+        resubmitting = asyncio.create_task(_resubmission(services, stopping).run())
         handler = CallHandler(services)
         numbers = iter([number_of(run, call) for call in range(calls)])
-        await asyncio.gather(*(_calls(handler, numbers, reports) for _ in range(CALLERS)))
-        resubmitting.cancel()
-        await asyncio.wait({resubmitting})
+        await asyncio.gather(*(_calls(handler, numbers, reports, stopping) for _ in range(CALLERS)))
+        stopping.set()
+        await resubmitting
+        await services.deferred_outcomes.store(ledger)
 
 
-async def _calls(handler: CallHandler, numbers: Iterator[str], reports: int) -> None:
+async def _calls(
+    handler: CallHandler, numbers: Iterator[str], reports: int, stopping: asyncio.Event
+) -> None:
     for number in numbers:
+        if stopping.is_set():
+            return
         if number.endswith(SLOW):
             continue
 
@@ -134,7 +144,7 @@ async def _calls(handler: CallHandler, numbers: Iterator[str], reports: int) -> 
         os.write(reports, f"done {number}\n".encode())
 
 
-def _resubmission(services: Services) -> Resubmitter:
+def _resubmission(services: Services, stopping: asyncio.Event) -> Resubmitter:
     """Resubmit at once: the clock is set after the back-off."""
 
     async def pause(news: asyncio.Event, _seconds: float) -> None:
@@ -146,4 +156,5 @@ def _resubmission(services: Services) -> Resubmitter:
         now=lambda: datetime.now(UTC) + FIRST_WAIT * 4,
         synchronised=lambda: True,
         pause=pause,
+        stopping=stopping,
     )

@@ -39,7 +39,9 @@ def main(reports: int, plan: dict[str, str]) -> None:
         closed=HookClient(plan["closed"]),
     )
     warm_up = replace(resources, hook=HookClient(plan["hook"]), closed=HookClient(plan["closed"]))
-    uvloop.run(run_bridge(warm_up, 0, reports, calls=3))  # fills every cache before the first fork
+    uvloop.run(
+        run_bridge(warm_up, int(plan["warm_up"]), reports, calls=3)
+    )  # fills every cache before the first fork
     os.write(reports, b"warm\n")
     for line in sys.stdin:
         pid = os.fork()
