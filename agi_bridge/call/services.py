@@ -38,6 +38,10 @@ class DeferredOutcomes:
     def __init__(self) -> None:
         self._queue: list[Batch] = []
 
+    def __len__(self) -> int:
+        """How many are queued."""
+        return len(self._queue)
+
     def add(self, batch: Batch) -> None:
         """Queue one outcome."""
         self._queue.append(batch)

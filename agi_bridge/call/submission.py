@@ -199,6 +199,8 @@ async def _append(services: Services, line: Line, batch: Batch) -> bool:
     finally:
         services.metrics.appended(clock() - began, stored=stored)
     _count(services, line, batch)
+    if services.deferred_outcomes:  # the ledger takes writes again: what it refused is stored now
+        services.resubmission_due.set()
     return True
 
 

@@ -34,8 +34,8 @@ class Filter:
         state: the state that a consent was left in.
         since: RFC 3339 in UTC, inclusive.
         until: the same, exclusive.
-        open_: only what waits for a person: an unknown outcome, a revocation that the platform
-            does not know of, a message from nobody knows whom.
+        open_: only what waits for a person: an unknown outcome, a submission that is overdue, a
+            revocation that the platform does not know of, a message from nobody knows whom.
         limit: at most so many; None is all of them.
     """
 
@@ -59,6 +59,7 @@ class Summary:
         brand: the brand; None for every one.
         state: what a consent was left in; None for the others.
         unfinished: whether it still waits for a YES by text, which completes it.
+        overdue: whether it is being submitted, and the bridge that does it had its time.
         at: when it began.
         last_at: when something last happened to it.
         erased: whether there is no personal data any more, though there was.
@@ -72,6 +73,7 @@ class Summary:
     brand: str | None
     state: State | None
     unfinished: bool
+    overdue: bool
     at: str
     last_at: str
     erased: bool

@@ -41,6 +41,7 @@ class Listing:
                 "brand": each.brand,
                 "state": each.state,
                 "unfinished": each.unfinished,
+                "overdue": each.overdue,
                 "at": each.at,
                 "last_at": each.last_at,
                 "erased": each.erased,
@@ -83,9 +84,13 @@ class Listing:
 
 
 def _state_of(summary: Summary) -> str:
-    """The state, and whether a YES by text is still to complete the consent."""
-    state = str(summary.state or "")
-    return f"{state}, unfinished" if summary.unfinished else state
+    """The state, and whether a YES by text is to complete the consent, or its time is over."""
+    told = (
+        str(summary.state or ""),
+        "unfinished" if summary.unfinished else "",
+        "overdue" if summary.overdue else "",
+    )
+    return ", ".join(filter(None, told))
 
 
 def command(

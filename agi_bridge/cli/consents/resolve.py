@@ -67,6 +67,7 @@ def command(
             body["note"] = permanent_text("--note", note)
         async with await open_ledger(settings) as ledger:
             consent_id = await record_id(ledger, record)
+            await ledger.settle_overdue()  # as `unknown`: that is what a person can resolve
             rows = await ledger.rows_of(consent_id)
             _check(consent_id, {row.type for row in rows}, as_)
             await ledger.record_act(Act.RESOLVED, consent_id, **body)

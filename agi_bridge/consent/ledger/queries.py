@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import collate, exists, func, or_, select
+from sqlalchemy import collate, exists, func, or_, select, union_all
 
 from agi_bridge import phone
 from agi_bridge.consent.acts import is_unfinished
@@ -20,6 +20,7 @@ from agi_bridge.consent.ledger.schema import (
     LIFTING,
     PERSON,
     PII,
+    SUBMISSION,
     SUPPRESSION,
     is_rare,
 )
@@ -143,11 +144,13 @@ def text(transaction: Transaction, sha256: str) -> str | None:
     return transaction.core.execute(select(table.text).where(table.sha256 == sha256)).scalar()
 
 
-def suppressions(transaction: Transaction) -> dict[str, tuple[str, str]]:
-    """The index of revocations: the number's keyed hash and the scope, by the revocation's id."""
+def suppressions(transaction: Transaction) -> dict[str, tuple[str, str, str | None]]:
+    """The index of revocations: the number's keyed hash, the scope and the brand, by id."""
     table = SUPPRESSION.c
-    rows_ = transaction.core.execute(select(table.revocation_id, table.number_hmac, table.scope))
-    return {row.revocation_id: (row.number_hmac, row.scope) for row in rows_}
+    rows_ = transaction.core.execute(
+        select(table.revocation_id, table.number_hmac, table.scope, table.brand)
+    )
+    return {row.revocation_id: (row.number_hmac, row.scope, row.brand) for row in rows_}
 
 
 def liftings(transaction: Transaction) -> set[tuple[str, str]]:
@@ -156,13 +159,13 @@ def liftings(transaction: Transaction) -> set[tuple[str, str]]:
     return {(row.revocation_id, row.brand) for row in rows_}
 
 
-def summaries(transaction: Transaction, vault: Vault, wanted: Filter) -> list[Summary]:
-    """Consents and acts in one line each, newest first."""
+def summaries(transaction: Transaction, vault: Vault, wanted: Filter, *, now: str) -> list[Summary]:
+    """Consents and acts in one line each, newest first; `now` is by the database's clock."""
     found: list[Summary] = []
-    for root in _roots(transaction, vault, wanted):
+    for root in _roots(transaction, vault, wanted, now):
         if wanted.limit is not None and len(found) >= wanted.limit:
             break
-        summary = _summary(transaction, vault, root)
+        summary = _summary(transaction, vault, root, now)
         if wanted.state is None or summary.state is wanted.state:
             found.append(summary)
     return found
@@ -192,10 +195,10 @@ def _read(transaction: Transaction, query: Select[Any]) -> list[Row]:
     return [Row(*row) for row in transaction.core.execute(query)]
 
 
-def _roots(transaction: Transaction, vault: Vault, wanted: Filter) -> Iterator[Row]:
+def _roots(transaction: Transaction, vault: Vault, wanted: Filter, now: str) -> Iterator[Row]:
     """The first events of what is wanted, newest first, page by page."""
     table = EVENT.c
-    conditions = [*_conditions(vault, wanted)]
+    conditions = [*_conditions(vault, wanted, now)]
     before: int | None = None
     while True:
         query = _rows().add_columns(table.id).where(*conditions)
@@ -209,7 +212,7 @@ def _roots(transaction: Transaction, vault: Vault, wanted: Filter) -> Iterator[R
         before = page[-1].id
 
 
-def _conditions(vault: Vault, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _conditions(vault: Vault, wanted: Filter, now: str = "") -> Iterator[ColumnElement[bool]]:
     table = EVENT.c
     yield table.type.in_([root.value for root in _ROOTS])
     if wanted.number is not None:
@@ -227,7 +230,7 @@ def _conditions(vault: Vault, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.state is not None:
         yield _has(wanted.state.value)
     if wanted.open_:
-        yield from _waits()
+        yield from _waits(now)
         yield ~_has(Act.RESOLVED.value)
 
 
@@ -236,21 +239,22 @@ def _has(type_: str) -> ColumnElement[bool]:
     return exists().where(other.c.consent_id == EVENT.c.consent_id, other.c.type == type_)
 
 
-def _waits() -> Iterator[ColumnElement[bool]]:
+def _waits(now: str) -> Iterator[ColumnElement[bool]]:
+    """What waits for a person: also submissions whose lease was over by `now` ("": none)."""
     table, rare = EVENT.c, EVENT.alias().c
-    yield table.consent_id.in_(
-        select(rare.consent_id).where(
-            is_rare(rare.type),
-            rare.type.in_([State.UNKNOWN.value, Act.MESSAGE.value, Act.REVOCATION.value]),
-        )
+    waiting = select(rare.consent_id).where(
+        is_rare(rare.type),
+        rare.type.in_([State.UNKNOWN.value, Act.MESSAGE.value, Act.REVOCATION.value]),
     )
+    overdue = select(SUBMISSION.c.consent_id).where(SUBMISSION.c.deadline < now)
+    yield table.consent_id.in_(union_all(waiting, overdue))
     yield or_(
         table.type != Act.REVOCATION.value,
         table.body.contains('"passed_on":false', autoescape=True),
     )
 
 
-def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
+def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Summary:
     facts = root.fields
     events_ = rows_of(transaction, root.consent_id)
     states = [State(row.type) for row in events_ if row.type in _STATES]
@@ -260,6 +264,9 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
     known: dict[str, str] = {}
     with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
         known = personal(transaction, vault, root.consent_id) or {}
+    deadline = transaction.core.execute(
+        select(SUBMISSION.c.deadline).where(SUBMISSION.c.consent_id == root.consent_id)
+    ).scalar()
     erased = row is None and any(event.type == Act.ERASED.value for event in events_)
     return Summary(
         consent_id=root.consent_id,
@@ -268,6 +275,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row) -> Summary:
         brand=facts.get("brand") or facts.get("seller"),
         state=states[-1] if states else None,
         unfinished=is_unfinished((row.type, row.fields) for row in events_),
+        overdue=deadline is not None and deadline < now,
         at=root.at,
         last_at=events_[-1].at,
         erased=erased,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from agi_bridge import __version__
+from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import LedgerUnavailable
 from agi_bridge.consent.ledger import bootstrap, checkpoints, queries, verification
 from agi_bridge.consent.ledger.append import Writer
@@ -142,6 +143,14 @@ class Records:
         """The ids of the records of some numbers, by the numbers' keyed hashes."""
         return await self._worker.read(lambda t: verification.records_of_numbers(t, hashes))
 
+    async def unknown_chains(self) -> list[str]:
+        """The chains that events name, and that were never begun here."""
+        return await self._worker.read(verification.unknown_chains)
+
+    async def moved_events(self) -> list[tuple[str, int]]:
+        """Events that stand elsewhere in the table than in their chain: chain and number."""
+        return await self._worker.read(verification.moved_events)
+
     async def stamps(self) -> list[bytes]:
         """The time stamps of checkpoints, as the authorities sent them."""
         return await self._worker.read(verification.stamps)
@@ -192,8 +201,8 @@ class Records:
         """A text that events name by its hash: a disclosure, prompt, configuration, sample."""
         return await self._worker.read(lambda t: queries.text(t, sha256))
 
-    async def suppressions(self) -> dict[str, tuple[str, str]]:
-        """The index of revocations: the number's keyed hash and the scope, by revocation."""
+    async def suppressions(self) -> dict[str, tuple[str, str, str | None]]:
+        """The index of revocations: the number's keyed hash, scope and brand, by revocation."""
         return await self._worker.read(queries.suppressions)
 
     async def liftings(self) -> set[tuple[str, str]]:
@@ -202,7 +211,11 @@ class Records:
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
         """Consents and acts in one line each, newest first."""
-        return await self._worker.read(lambda t: queries.summaries(t, self._writer.vault, wanted))
+        return await self._worker.read(
+            lambda t: queries.summaries(
+                t, self._writer.vault, wanted, now=stamp(self._writer.database_now(t))
+            )
+        )
 
     async def close(self) -> None:
         """Release the database. Safe to call twice."""

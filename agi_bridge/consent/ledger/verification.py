@@ -12,7 +12,7 @@ from sqlalchemy import collate, func, select
 
 from agi_bridge.consent.chain import Row
 from agi_bridge.consent.errors import VaultDamaged
-from agi_bridge.consent.ledger.schema import EVENT, PERSON, PII, WITNESS
+from agi_bridge.consent.ledger.schema import EVENT, LEDGER, PERSON, PII, WITNESS
 from agi_bridge.consent.results import StoredValues
 from agi_bridge.consent.states import Act, State
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 """Rows of personal data read at once: each costs two decryptions."""
+_SOME: Final = 20
+"""Faults of one kind that are looked for."""
 _ROOTS: Final = tuple(
     each.value for each in (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
 )
@@ -72,6 +74,25 @@ def rows_of_all(transaction: Transaction, ids: Collection[str]) -> list[Row]:
         .order_by(table.ledger_id, table.seq)
     )  # fmt: skip
     return [Row(*row) for row in transaction.core.execute(query)]
+
+
+def unknown_chains(transaction: Transaction) -> list[str]:
+    """The chains that events name and the table of chains does not."""
+    known = select(LEDGER.c.ledger_id)
+    query = select(EVENT.c.ledger_id).where(EVENT.c.ledger_id.not_in(known)).distinct()
+    return list(transaction.core.execute(query).scalars())
+
+
+def moved_events(transaction: Transaction) -> list[tuple[str, int]]:
+    """Events that stand elsewhere in the table than in their chain: chain and number, some of them.
+
+    The state of a consent is the one that was stored last, by the table's order.
+    """
+    table = EVENT.c
+    before = func.lag(table.id).over(partition_by=table.ledger_id, order_by=table.seq)
+    placed = select(table.ledger_id, table.seq, table.id, before.label("before")).subquery().c
+    query = select(placed.ledger_id, placed.seq).where(placed.id <= placed.before).limit(_SOME)
+    return [(ledger_id, seq) for ledger_id, seq in transaction.core.execute(query)]
 
 
 def count_records(transaction: Transaction) -> int:

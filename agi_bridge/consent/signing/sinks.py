@@ -8,6 +8,7 @@ further. Everything here blocks and is meant for a thread.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -129,8 +130,10 @@ class SyslogSink:
 class CommandSink:
     """A program that takes the line on its standard input and succeeds with exit status 0.
 
-    No shell is involved, and of the bridge's environment, which may hold keys, it gets no more than
-    `PATH`, `HOME` and the locale. What it says on its standard error goes to the bridge's.
+    `{ledger_id}` and `{seq}` in its arguments stand for the checkpoint's, so that each can be an
+    object of its own. No shell is involved, and of the bridge's environment, which may hold keys,
+    it gets no more than `PATH`, `HOME` and the locale. What it says on its standard error goes to
+    the bridge's.
     """
 
     arguments: tuple[str, ...]
@@ -141,13 +144,24 @@ class CommandSink:
         """The program, without its arguments: they may hold a secret."""
         return f"command {self.arguments[0]}"
 
+    def _arguments(self, line: str) -> list[str]:
+        """The arguments for one checkpoint."""
+        places = {"{ledger_id}": "ledger_id", "{seq}": "seq"}
+        if not any(place in each for place in places for each in self.arguments):
+            return list(self.arguments)
+        facts = json.loads(line)
+        arguments = list(self.arguments)
+        for place, name in places.items():
+            arguments = [each.replace(place, str(facts[name])) for each in arguments]
+        return arguments
+
     def send(self, line: str) -> None:
         """Run the program once; one that takes too long is killed with all that it started.
 
         Raises OSError if it does not start, SubprocessError if it fails or takes too long.
         """
         with subprocess.Popen(  # noqa: S603 - the administrator's own command
-            self.arguments,
+            self._arguments(line),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from agi_bridge.consent import Row, canonical
 from agi_bridge.evidence.errors import BadExport
@@ -129,8 +129,12 @@ def _entry(number: int, line: str, ledger_id: str, seq: int) -> Entry:
     raise BadExport(f"{CHAIN}, line {number}: not an event", code="chain_malformed")
 
 
+def _no_floats(_: str) -> NoReturn:
+    raise ValueError("only integers")
+
+
 def _json(number: int, line: str) -> object:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_float=_no_floats, parse_constant=_no_floats)
     except (ValueError, RecursionError):
         raise BadExport(f"{CHAIN}, line {number}: not JSON", code="chain_malformed") from None

@@ -165,6 +165,11 @@ def page(template: str, folder: Path = TEMPLATES, /, **values: object) -> str:
     return _environment(folder).get_template(template).render(values)
 
 
+def page_bytes(text: str) -> bytes:
+    """A page as it is written. Bytes that came from outside and are no UTF-8 are shown escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 @cache
 def _environment(folder: Path) -> Environment:
     made = Environment(

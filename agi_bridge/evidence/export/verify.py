@@ -32,7 +32,7 @@ from agi_bridge.evidence.export.format import (
     read_chain,
     read_starts,
 )
-from agi_bridge.evidence.export.pages import Contents, page_format, render
+from agi_bridge.evidence.export.pages import Contents, page_bytes, page_format, render
 from agi_bridge.evidence.export.reader import (
     named_files,
     read_checkpoint_lines,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.signing import Checkpoint, Stamp
     from agi_bridge.evidence.export.archive import Archive
-    from agi_bridge.evidence.verify import Entry, Report
+    from agi_bridge.evidence.verify import Entry, Report, Start
 
 _PAGES: Final = frozenset({INDEX, CERTIFICATE, INSTRUCTIONS, PROGRAM})
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
@@ -113,6 +113,7 @@ class ExportVerifier:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.findings = Findings()
+        self._is_malformed = False
         self.contents = Contents()
         self._archive = archive
         self._elsewhere = elsewhere
@@ -134,9 +135,10 @@ class ExportVerifier:
         verifier = Verifier(findings=self.findings)
         try:
             verifier = self._verifier()
-            self._read(verifier)
+            if not self._is_malformed:
+                self._read(verifier)
         except (BadExport, BadCheckpoint) as error:
-            self.findings.add("integrity", "export_malformed", str(error))
+            self._malformed(error)
         try:
             verifier.finish()
             self._take(verifier)
@@ -150,16 +152,25 @@ class ExportVerifier:
         finally:
             verifier.close()
 
+    def _malformed(self, error: Exception) -> None:
+        self._is_malformed = True
+        self.findings.add("integrity", "export_malformed", str(error))
+
     def _verifier(self) -> Verifier:
         checkpoints = read_checkpoint_lines(self._archive)
         self.contents.date(checkpoints)
+        starts: list[Start] = []
+        try:
+            starts = read_starts(self._archive)
+        except BadExport as error:  # the checkpoints still say which chains there have to be
+            self._malformed(error)
         return Verifier(
             checkpoints,
             elsewhere=self._elsewhere,
             stamps=self._stamps(),
             roots=self._roots,
             contents=NamedContents(self.findings, self._text, self._recording),
-            starts=read_starts(self._archive),
+            starts=starts,
             trusted=self._trusted,
             own=self._own,
             keep_windows=True,
@@ -253,7 +264,7 @@ class ExportVerifier:
                 self._page_fault("page_added", f"{name} is not a page of this export")
             elif name not in there:
                 self._page_fault("page_missing", f"{name} is missing")
-            elif content(self._archive, name) != pages[name].encode():
+            elif content(self._archive, name) != page_bytes(pages[name]):
                 self._page_fault("page_differs", f"{name} does not say what the evidence says")
 
     def _page_fault(self, code: str, what: str) -> None:

@@ -23,7 +23,7 @@ from agi_bridge.evidence.export.format import (
     shown_line,
     start_line,
 )
-from agi_bridge.evidence.export.pages import page_format, render
+from agi_bridge.evidence.export.pages import page_bytes, page_format, render
 from agi_bridge.evidence.export.reader import manifest_text
 from agi_bridge.evidence.export.verify import ExportVerifier
 from agi_bridge.evidence.export.zones import Zones
@@ -99,7 +99,7 @@ class ExportWriter:
             report = verifier.verify("this export")
         shared = {"signer": keys.ledger_id, "software": SOFTWARE}
         for name, text in render(verifier.contents, zones, **shared):
-            (self._folder / name).write_text(text, encoding="utf-8", newline="\n")
+            (self._folder / name).write_bytes(page_bytes(text))
         manifest = manifest_text(pages=page_format(), software=SOFTWARE, zones=zones)
         (self._folder / MANIFEST).write_text(manifest, encoding="utf-8", newline="\n")
         for name in (AUDIO, TEXTS, STAMPS, RECORDS):

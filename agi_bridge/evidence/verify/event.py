@@ -18,6 +18,7 @@ from agi_bridge.consent import Act, State, agreement_faults, canonical, named_re
 from agi_bridge.consent import faults as schema_faults
 from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.verify.history import LETTERS, bad_step
+from agi_bridge.evidence.verify.record import BETWEEN_CLOCKS_MS, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -165,6 +166,8 @@ class EventChecker:
             facts.call = {name: body[name] for name in _CALL if name in body}
         if row.type == State.ENTERED:
             facts.call["ani_match"] = body["ani_match"]
+            facts.call["key_count"] = body["key_count"]
+        facts.declined = facts.declined or row.type == State.DECLINED
         if row.type in _BEFORE_AGREEMENT:
             facts.dialogue.append([row.type, body])
         elif row.type == State.CONFIRMED:
@@ -196,7 +199,16 @@ class EventChecker:
         elif row.type == Act.REVOCATION:
             if facts.requests:
                 self._add(row, "revocation_repeated", "it is a second revocation of the same id")
+            if not _fits(body):
+                what = "when it was asked for, and when it was honoured, do not fit"
+                self._add(row, "revocation_times", what)
             facts.requests = {name: body[name] for name in ("scope", "brand", "seller", "consents")}
+
+
+def _fits(revocation: Mapping[str, Any]) -> bool:
+    """Whether a revocation was honoured when it was stored, and not before it was asked for."""
+    asked, honoured = (milliseconds(revocation[name]) for name in ("received", "honoured"))
+    return revocation["honoured"] == revocation["at"] and asked <= honoured + BETWEEN_CLOCKS_MS
 
 
 def named_ids(row: Row) -> set[str]:

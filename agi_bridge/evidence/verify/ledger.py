@@ -69,8 +69,14 @@ class LedgerReader(Protocol):
     async def audio(self, sha256: str) -> bytes | None:
         """A recording by its SHA-256."""
 
-    async def suppressions(self) -> Mapping[str, tuple[str, str]]:
-        """The index of revocations: the number's keyed hash and the scope, by revocation."""
+    async def unknown_chains(self) -> Sequence[str]:
+        """The chains that events name, and that were never begun here."""
+
+    async def moved_events(self) -> Sequence[tuple[str, int]]:
+        """Events that stand elsewhere in the table than in their chain: chain and number."""
+
+    async def suppressions(self) -> Mapping[str, tuple[str, str, str | None]]:
+        """The index of revocations: the number's keyed hash, scope and brand, by revocation."""
 
     async def liftings(self) -> Collection[tuple[str, str]]:
         """The index of what consents have lifted: revocation and brand."""
@@ -162,6 +168,7 @@ class _Run:
                 break
             await self._take_values(touched)
         await self._check_revocations()
+        await self._check_order()
         self.verifier.finish()
 
     def report(self) -> Report:
@@ -268,6 +275,17 @@ class _Run:
                 what = f"its row of personal data was changed: {', '.join(differ)}"
                 findings.add("integrity", "index_changed", what, *facts.first)
 
+    async def _check_order(self) -> None:
+        """See that no event is outside the chains, and that the table has their order."""
+        findings = self.verifier.findings
+        for ledger_id in await self._ledger.unknown_chains():
+            what = "there are events of it, but the chain was never begun here"
+            findings.add("integrity", "chain_unknown", what, ledger_id)
+        if not self._since:
+            for ledger_id, seq in await self._ledger.moved_events():
+                what = "it stands before an earlier event in the table, which says what came last"
+                findings.add("integrity", "event_moved", what, ledger_id, seq)
+
     async def _check_revocations(self) -> None:
         """Hold the index of revocations against the events that it is made of."""
         findings, records = self.verifier.findings, self.verifier.records
@@ -288,7 +306,7 @@ class _Run:
                 what = "the revoked number may be texted again, but nobody agreed since"
                 findings.add("completeness", "revocation_undone", what, *facts.first)
             elif not self._is_suppressed(record, facts, found):
-                what = "the index has another number or scope for it"
+                what = "the index has another number, scope or brand for it"
                 findings.add("integrity", "suppression_changed", what, *facts.first)
         if self._since:
             return  # the others belong to events that were not read
@@ -299,10 +317,17 @@ class _Run:
             what = f"the revocation {record} was lifted in the index, but nobody agreed since"
             findings.add("completeness", "revocation_undone", what)
 
-    def _is_suppressed(self, record: str, facts: RecordFacts, found: tuple[str, str]) -> bool:
-        number, scope = found
+    def _is_suppressed(
+        self, record: str, facts: RecordFacts, found: tuple[str, str, str | None]
+    ) -> bool:
+        number, scope, brand = found
         expected = self.verifier.records.lookup(record)
-        return scope == scope_key(facts.requests) and expected in {None, number}
+        named = facts.requests["brand"]
+        return (
+            scope == scope_key(facts.requests)
+            and brand == (None if named is None else name_key(named))
+            and expected in {None, number}
+        )
 
 
 def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:

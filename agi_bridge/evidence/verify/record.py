@@ -18,7 +18,7 @@ SALT: Final = "salt"
 PERSON_SALT: Final = "person_salt"
 """The names of a record's salt, and of the salt of its person's tags, among its values."""
 _SALTS: Final = frozenset({SALT, PERSON_SALT})
-_BETWEEN_CLOCKS_MS: Final = 300_000
+BETWEEN_CLOCKS_MS: Final = 300_000
 """By how much the clocks of bridges on one database may differ."""
 
 
@@ -54,6 +54,8 @@ class RecordChecker:
         self._history(record, facts)
         opened = self._records.opened(record)
         self._values(facts, opened, excused=self._records.is_excused(record))
+        if opened is not None:
+            self._keyed(facts, opened)
         if opened is not None and PERSON_SALT in opened:
             self._person_tags(facts, opened[PERSON_SALT])
         if facts.relies_on:
@@ -93,6 +95,8 @@ class RecordChecker:
         for name, bound in facts.bound.items():
             chain, (_, seq) = next(iter(bound.items()))
             if opened is None or name not in opened or SALT not in opened:
+                if facts.declined and opened is None:
+                    continue  # a returning caller who was not texted: nothing was sealed
                 if not erased & {name, SALT, "*"} and not excused:
                     what = f"its {name} is missing, and no erasure names it"
                     self._add("completeness", "value_missing", what, [chain, seq])
@@ -104,6 +108,22 @@ class RecordChecker:
         for name in (opened or {}).keys() - facts.bound.keys() - _SALTS:
             what = f"nothing binds the {name} that is given for it"
             self._add("integrity", "value_not_bound", what, facts.first)
+
+    def _keyed(self, facts: RecordFacts, opened: Mapping[str, str]) -> None:
+        """What an event says of the number keyed is what the values say."""
+        match, keys = facts.call.get("ani_match"), facts.call.get("key_count")
+        if match is None or not facts.agreed:
+            return
+        if {"number", "caller_id"} <= opened.keys():
+            is_right = match == ("same" if opened["number"] == opened["caller_id"] else "different")
+        else:
+            is_right = match in {"hidden", "invalid"} or "caller_id" in facts.bound
+        if not is_right:
+            what = "whether the caller ID was the number keyed is not what the values say"
+            self._add("integrity", "ani_match_wrong", what, facts.agreed)
+        if "digits" in opened and len(opened["digits"]) != keys:
+            what = f"{keys} keys were counted, and {len(opened['digits'])} are there"
+            self._add("integrity", "digits_wrong", what, facts.agreed)
 
     def _person_tags(self, facts: RecordFacts, salt: str) -> None:
         try:
@@ -219,7 +239,7 @@ def _was_before(revoked: list[Any], agreed: list[Any]) -> bool:
         return False
     if revoked[0] == agreed[0]:
         return bool(revoked[1] < agreed[1])
-    return milliseconds(revoked[3]) + _BETWEEN_CLOCKS_MS < milliseconds(agreed[3])
+    return milliseconds(revoked[3]) + BETWEEN_CLOCKS_MS < milliseconds(agreed[3])
 
 
 def _waited(earlier: RecordFacts, agreed: list[Any]) -> bool:

@@ -41,6 +41,7 @@ class RecordFacts:
         ended: how many `revoked` events name this revocation.
         replied: place, type and time of the first `replied`.
         needs_reply: whether it needs one.
+        declined: whether it ended without a text, so that nothing personal was kept.
         restricted: until when the data is kept for a defence.
         first: the place of its first event.
     """
@@ -60,6 +61,7 @@ class RecordFacts:
     ended: int = 0
     replied: list[Any] = field(default_factory=list)
     needs_reply: bool = False
+    declined: bool = False
     restricted: str = ""
     first: list[Any] = field(default_factory=list)
 

@@ -46,6 +46,7 @@ def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
         "brand": "Example Store",
         "state": "revoked",
         "unfinished": False,
+        "overdue": False,
         "at": document[-1]["at"],
         "last_at": document[-1]["last_at"],
         "erased": False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent import IllegalTransition, State, commitment
+from agi_bridge.consent import Filter, IllegalTransition, State, commitment
 from agi_bridge.consent.ledger import Ledger, submissions
 from tests.support.consent_builders import (
     BRAND,
@@ -288,3 +288,24 @@ async def test_only_what_is_unsent_expires(ledger: Ledger) -> None:
         await ledger.expire(consent_id, "too_old")
     assert (await types(ledger, sent))[-1] == "accepted"
     assert (await types(ledger, unsent))[-2:] == ["not_sent", "expired"]
+
+
+# A submission whose time is over
+
+
+async def test_a_submission_is_on_the_list_of_what_is_open_once_its_time_is_over(
+    ledger: Ledger, other: Ledger
+) -> None:
+    under_way = submitting()
+    late, done = submitting("+14155550166"), submitting("+14155550177")
+    batch = late.take()
+    await ledger.append(replace(batch, lease_seconds=-60.0))
+    await ledger.append(replace(under_way.take(), lease_seconds=60.0))
+    await stored(ledger, done, State.ACCEPTED)
+    [waits] = await other.summaries(Filter(open_=True))
+    assert (waits.consent_id, waits.state, waits.overdue) == (late.id, State.SUBMITTING, True)
+    overdue = {each.consent_id for each in await other.summaries(Filter()) if each.overdue}
+    assert overdue == {late.id}
+    assert await other.settle_overdue() == 1
+    [waits] = await other.summaries(Filter(open_=True))
+    assert (waits.consent_id, waits.state, waits.overdue) == (late.id, State.UNKNOWN, False)

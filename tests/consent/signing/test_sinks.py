@@ -142,6 +142,16 @@ def test_a_command_gets_the_line_on_its_standard_input(tmp_path: Path) -> None:
     assert out.read_text() == ONE.line + "\n"
 
 
+def test_a_command_can_give_each_checkpoint_an_object_of_its_own(tmp_path: Path) -> None:
+    sink = CommandSink(("tee", str(tmp_path / "{ledger_id}-{seq}.jsonl")))
+    second = sign(KEYS.signing, 9, "1" * 64, ONE.at, ())
+    for each in (ONE, second):
+        sink.send(each.line)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        f"{each.ledger_id}-{each.seq}.jsonl": f"{each.line}\n" for each in (ONE, second)
+    }
+
+
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     sink = CommandSink(("touch", str(tmp_path / "$(id);x")))
     assert CheckpointPublisher([sink]).publish(ONE) == []

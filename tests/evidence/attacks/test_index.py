@@ -1,0 +1,98 @@
+"""Attacks on what stands beside the events, and on where they stand; and facts that disagree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agi_bridge.consent import AgreementRules, ConsentRecord, Withheld
+from agi_bridge.consent.dialogue import Dialogue
+from tests.support import evidence_ledger as shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.forgery import Place
+
+
+FOREIGN = """
+    INSERT INTO event (ledger_id, seq, consent_id, type, at, tags, body, hash)
+    SELECT 'ffffffffffffffffffffffffffffffff', 1, consent_id, 'replied', at, tags, body, hash
+    FROM event WHERE type = 'confirmed' LIMIT 1
+"""
+"""An event of a chain that was never begun."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE suppression SET brand = 'another brand'", "suppression_changed"),
+        ("UPDATE suppression SET brand = NULL", "suppression_changed"),
+        ("DELETE FROM lifting", "lifting_missing"),
+        ("UPDATE event SET id = id + 1000 WHERE seq = 4", "event_moved"),
+        (FOREIGN, "chain_unknown"),
+    ],
+)
+def test_the_owner_of_the_database_cannot_change_what_the_service_goes_by(
+    place: Place, statement: str, code: str
+) -> None:
+    place.sql(statement)
+    found = place.verify()
+    assert code in found.codes
+    assert found.status == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "code"),
+    [
+        ("entered", {"ani_match": "same"}, "ani_match_wrong"),
+        ("entered", {"ani_match": "hidden"}, "ani_match_wrong"),
+        ("entered", {"key_count": 11}, "digits_wrong"),
+        ("revocation", {"honoured": "2099-01-01T00:00:00.000Z"}, "revocation_times"),
+        ("revocation", {"received": "2099-01-01T00:00:00Z"}, "revocation_times"),
+    ],
+)
+def test_the_owner_cannot_write_what_the_values_contradict(
+    place: Place, tmp_path: Path, kind: str, given: dict[str, Any], code: str
+) -> None:
+    def change(bodies: list[dict[str, Any]]) -> None:
+        for body in bodies:
+            if body["type"] == kind:
+                body.update(given)
+
+    place.forge(change)
+    place.elsewhere = []
+    for found in (place.verify(), place.both(place.export(tmp_path / "x", place.ids["second"]))):
+        assert code in found.codes
+        assert found.status == 1
+
+
+def test_an_honest_return_that_a_limit_kept_from_being_texted_holds(
+    place: Place, tmp_path: Path
+) -> None:
+    async def withhold(ledger: Any) -> None:
+        consent = await shop.accepted(ledger, caller_id=shop.NUMBER)
+        call = replace(shop.CALL, caller_id=shop.NUMBER)
+        dialogue = Dialogue(shop.iter_ms().__next__)
+        record = ConsentRecord(call, AgreementRules(number_per_day=1), dialogue)
+        record.returned(consent, region="US")
+        record.submitting(shop.SENDING)
+        with pytest.raises(Withheld) as refused:
+            await ledger.append(record.take())
+        record.withheld(refused.value.reason)
+        await ledger.append(record.take())
+        await ledger.checkpoint()
+
+    place.use(withhold)
+    assert place.verify().failing == set()
+    assert place.both(place.export(tmp_path / "x", place.ids["second"])).failing == set()
+
+
+def test_a_page_shows_bytes_from_outside_that_are_no_text(place: Place, tmp_path: Path) -> None:
+    place.use(lambda ledger: shop.accepted(ledger, shop.OTHER, call_uid="pbx-\udcff.1"))
+    place.use(lambda ledger: ledger.checkpoint())
+    out = place.export(tmp_path / "x", place.ids["other"])
+    assert place.both(out).failing == set()
+    assert any("pbx-\\udcff.1" in path.read_text() for path in (out / "records").iterdir())
