@@ -6,6 +6,7 @@
     python -m bench.evidence FOLDER export                     # everything, into FOLDER/export
     python -m bench.evidence FOLDER verify-export
     python -m bench.evidence FOLDER check                      # the same with check.py
+    python -m bench.evidence FOLDER beside                     # calls for a minute, beside `retain`
 
 Each step is a separate process, to measure its memory, and prints one line of JSON: what
 was done, seconds, the most memory that was resident, and the machine's load. One consent is five
@@ -19,6 +20,7 @@ import asyncio
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,21 +32,31 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 from agi_bridge.consent import (
     AgreementRules,
+    Batch,
     CallMetadata,
     ConsentRecord,
     DisclosureHeard,
+    LedgerUnavailable,
     NumberEntered,
     Prompt,
+    RetentionRules,
     SendingFacts,
     State,
     text_sha256,
+    timestamp,
 )
-from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.ledger import Ledger, erasure
 from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.export import Collector, ExportWriter, verify_export
 from agi_bridge.evidence.export.pages import TEMPLATES
 from agi_bridge.evidence.verify import Resume, verify_ledger
 
+STEPS = ("fill", "verify", "resume", "export", "verify-export", "check", "beside", "retain")
+BESIDE_SECONDS = 60.0
+BESIDE_FIRST = 6_500_000
+"""The number of the first caller beside `retain`."""
+CALL_EACH = 0.05
+"""Seconds between two of these calls."""
 GROUP = 100
 """Calls that store at the same time."""
 CHECKPOINT_EACH = 20
@@ -205,6 +217,60 @@ def check(out: Path) -> dict[str, object]:
     return {"status": done.returncode, "said": done.stdout.splitlines()[-1:]}
 
 
+async def retain(ledger: Ledger) -> dict[str, object]:
+    """Erase the details of every consent, as `consents retain` does for old ones."""
+    vars(erasure)["ask_kernel"] = lambda: True  # the machine of a benchmark may have no NTP
+    rules = RetentionRules(now=time.time(), personal_before="1999", details_before=timestamp())
+    done = await ledger.retain(rules, dry_run=False)
+    return {"erased": done.erase, "trimmed": done.trim}
+
+
+async def beside(ledger: Ledger, folder: Path) -> dict[str, object]:
+    """Calls for a minute, while another process erases details: is an outcome lost, who waits?"""
+    program = (sys.executable, "-m", "bench.evidence", str(folder), "retain")
+    retaining = await asyncio.create_subprocess_exec(*program, start_new_session=True)
+    waits: list[float] = []
+    refused = number = 0
+    until = time.perf_counter() + BESIDE_SECONDS
+    while time.perf_counter() < until:
+        record = consent(BESIDE_FIRST + number)
+        number += 1
+        await timed(ledger, record.take(), waits)
+        record.submission_ended(
+            State.ACCEPTED, reason="dial", status=200, attempts=1, answer="a" * 64
+        )
+        outcome = record.take()
+        while not await timed(ledger, outcome, waits):
+            refused += 1
+        await asyncio.sleep(CALL_EACH)
+    under_way = retaining.returncode is None
+    if under_way:
+        os.killpg(retaining.pid, signal.SIGTERM)
+    await retaining.wait()
+    open_ = await ledger.recover()
+    waits.sort()
+    return {
+        "calls": number,
+        "retain_was_under_way": under_way,
+        "outcomes_refused_and_stored_later": refused,
+        "outcomes_lost": open_,
+        "median_ms": round(1000 * waits[len(waits) // 2], 1),
+        "slowest_ms": round(1000 * waits[-1]),
+    }
+
+
+async def timed(ledger: Ledger, batch: Batch, waits: list[float]) -> bool:
+    """Store a batch; whether the ledger took it. How long that took goes into `waits`."""
+    began = time.perf_counter()
+    try:
+        await ledger.append(batch)
+    except LedgerUnavailable:
+        return False
+    finally:
+        waits.append(time.perf_counter() - began)
+    return True
+
+
 async def run(folder: Path, step: str, consents: int, first: int) -> dict[str, object]:
     """One step."""
     out, noted = folder / "export", folder / "verified.json"
@@ -217,8 +283,13 @@ async def run(folder: Path, step: str, consents: int, first: int) -> dict[str, o
     async with await Ledger.open(folder / "ledger.db", keys) as ledger:
         if step == "fill":
             return await fill(ledger, consents, first)
-        if step == "export":
-            return await export(ledger, keys, out)
+        others = {
+            "export": lambda: export(ledger, keys, out),
+            "retain": lambda: retain(ledger),
+            "beside": lambda: beside(ledger, folder),
+        }
+        if step in others:
+            return await others[step]()
         if step == "resume":
             for number in range(GROUP):
                 await store(ledger, 6_900_000 + number)
@@ -229,9 +300,7 @@ def main() -> None:
     """Run one step, and print what it cost."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "step", choices=["fill", "verify", "resume", "export", "verify-export", "check"]
-    )
+    parser.add_argument("step", choices=STEPS)
     parser.add_argument("--consents", type=int, default=300_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first caller")
     given = parser.parse_args()
