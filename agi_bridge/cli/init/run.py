@@ -22,6 +22,7 @@ from agi_bridge.cli.init.configuration import (
     configuration,
     dialplan,
     freepbx_dialplan,
+    listed,
 )
 from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, write
 from agi_bridge.settings import DEFAULT_PATH, Settings, SettingsError
@@ -165,7 +166,10 @@ def run(answers: Answers, places: Places, *, yes: bool) -> int:
         write(missing)
     except OSError as error:
         place = error.filename2 or error.filename or "a file"
-        typer.echo(f"agi-bridge: nothing was written: {place}: {error.strerror}", err=True)
+        denied = isinstance(error, PermissionError)
+        fix = "; run this as root, or name other folders with --dir and --asterisk-dir"
+        problem = f"nothing was written: {place}: {error.strerror}{fix if denied else ''}"
+        typer.echo(f"agi-bridge: {problem}", err=True)
         return FAILED
     for file in files:
         word = "wrote" if file in missing else "as it is"
@@ -224,6 +228,8 @@ def _next(answers: Answers, places: Places) -> Iterator[str]:
         yield 'then: asterisk -rx "dialplan reload"'
     if not answers.policy_url:
         yield "Before real callers: set policy_url, and record your brand (docs/prompts.md)."
+    did = listed(answers.did)[0]
+    yield f"Once it runs, place a test call: {_program()} doctor --call {did}@CONTEXT-OF-YOUR-TRUNK"
     yield ""
     yield "Next:"
     config = (

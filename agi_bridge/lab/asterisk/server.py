@@ -281,7 +281,16 @@ class Asterisk:
 
     def _write(self) -> None:
         etc = self.directory / "etc"
-        for name in ("etc", "run", "log", "spool", "lib/keys", "cache", "log/cdr-custom"):
+        for name in (
+            "etc",
+            "run",
+            "log",
+            "spool",
+            "lib/keys",
+            "cache",
+            "log/cdr-custom",
+            "log/cel-custom",
+        ):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         shipped = [*share_path("asterisk-conf").glob("*.conf")]
         for file in (*shipped, share_path("dialplan") / "agi-bridge.conf"):
