@@ -83,8 +83,7 @@ async def follow(call: TestCall, seconds: float) -> None:
     try:
         if not await _within(seconds, call.arrival):
             return
-        listening = call.sound.seconds + PLAY_MARGIN + KEY_SECONDS + END_SECONDS
-        if await _within(listening, call.over):
+        if await _within(call.sound.seconds + PLAY_MARGIN + KEY_SECONDS, call.over):
             await _within(END_SECONDS, call.gone)
     finally:
         hung_up_by_pbx = call.gone.is_set()
@@ -92,6 +91,11 @@ async def follow(call: TestCall, seconds: float) -> None:
         if call.answered.is_set() and not hung_up_by_pbx:
             await _within(END_SECONDS, call.gone)
             call.ended_at = None  # it had to be hung up by the doctor
+
+
+def longest(sound_seconds: float) -> float:
+    """Return how long `follow` takes at most, in seconds."""
+    return ARRIVE_SECONDS + sound_seconds + PLAY_MARGIN + KEY_SECONDS + 2 * END_SECONDS
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

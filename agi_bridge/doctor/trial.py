@@ -35,6 +35,8 @@ async def place_test_call(
 
     `seconds`: how long the dialplan may take to hand it to a bridge.
     """
+    if not lines:
+        return [not_looked_at(Id.CALL, "no line is configured, so no call was placed")], ()
     pbx = Pbx(session)
     pbx.allow(CALL_SECONDS)
     line = find_line(lines, target.did)
@@ -75,6 +77,8 @@ async def place_load(
     seconds: float,
 ) -> list[Finding]:
     """Place many calls at once and say how many the PBX carried."""
+    if not lines:
+        return [not_looked_at(Id.LOAD, "no line is configured, so no call was placed")]
     pbx = Pbx(session)
     pbx.allow(CALL_SECONDS + _PER_CALL * number)
     sound = (find_line(lines, target.did) or lines[0]).sample

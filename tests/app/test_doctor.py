@@ -111,6 +111,22 @@ async def test_a_secret_from_the_environment_is_read(tmp_path: Path) -> None:
     assert {each.id for each in there.findings if each.level is Level.FAULT} >= {Id.PBX_REACH}
 
 
+async def test_without_a_line_no_call_is_placed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    ami = {"secret": {"file": str(tmp_path / "secret")}}
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.say(GREETING)
+        while True:
+            await peer.answer("Response: Success")
+
+    async with fake_ami(behaviour) as port:
+        given = settings(tmp_path, tables={"ami": {**ami, "port": port}})
+        none = given.model_copy(update={"lines": {}})
+        report = await run(none, {}, local=list, trial=Trial(Target(DID, "from-trunk")))
+    assert {each.level for each in report.findings if each.id is Id.CALL} == {Level.NOT_LOOKED_AT}
+
+
 def test_a_test_call_plays_a_short_prompt_of_the_line(tmp_path: Path) -> None:
     (line,) = line_sounds(settings(tmp_path))
     assert 0.5 <= line.sample.seconds <= 3.0

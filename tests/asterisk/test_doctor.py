@@ -95,6 +95,7 @@ class Surgery:
         call: str = "",
         load: int = 0,
         arrive_seconds: float = ARRIVE_SECONDS,
+        host: str = "127.0.0.1",
         synchronised: bool = True,
         environ: dict[str, str] | None = None,
     ) -> Report:
@@ -103,7 +104,9 @@ class Surgery:
             given or self.settings(),
             environ or {},
             local=list,
-            trial=None if target is None else Trial(target, load, arrive_seconds=arrive_seconds),
+            trial=None
+            if target is None
+            else Trial(target, load, host, arrive_seconds=arrive_seconds),
             synchronised=lambda: synchronised,
         )
 
@@ -421,6 +424,14 @@ async def test_without_the_right_system_the_rest_is_looked_at(surgery: Surgery) 
         ),
         UNSEEN,
     )
+
+
+async def test_the_ear_listens_where_it_is_told(surgery: Surgery) -> None:
+    assert wrong(await surgery.look(call=f"{DID}@from-trunk", host="127.0.0.2")) == {}
+    # An address that is not this machine's (RFC 5737) is one fault, and no call is placed.
+    report = await surgery.look(call=f"{DID}@from-trunk", host="192.0.2.1")
+    assert wrong(report) == {Id.CALL: FAULT}
+    assert report.call == ()
 
 
 async def test_freepbx_is_followed_and_called_through_its_custom_destination(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from agi_bridge.call import variables
-from agi_bridge.doctor.call import Target, follow, judge, judge_load, steps
+from agi_bridge.doctor.ami import AmiLimits
+from agi_bridge.doctor.call import Target, follow, judge, judge_load, longest, steps
 from agi_bridge.doctor.ear import DONE, RESULT, Ear, TestCall
 from agi_bridge.doctor.findings import Id, Level
 from agi_bridge.doctor.line_sounds import LineSounds, TestSound
-from agi_bridge.doctor.trial import find_line
+from agi_bridge.doctor.trial import CALL_SECONDS, find_line
 from tests.support.scripted_pbx import DID
 
 if TYPE_CHECKING:
@@ -127,6 +128,12 @@ async def test_a_call_that_something_else_answered_gets_no_key_and_is_hung_up(ea
     assert all("SendDTMF" not in command for command in calling.commands)
     (found,) = judge(call, tuple(steps(call, None)), TARGET, refused=0)
     assert (found.id, found.level) == (Id.DIALPLAN_URL, Level.FAULT)
+
+
+def test_the_doctor_answers_within_half_a_minute() -> None:
+    """Every limit together: the PBX's answers, then a test call that goes as wrong as it can."""
+    longest_sound = 3.0  # app.doctor plays no longer one
+    assert AmiLimits().session + CALL_SECONDS + longest(longest_sound) <= 30.0
 
 
 def heard(**changes: Any) -> TestCall:

@@ -57,8 +57,7 @@ def doctor(
     from agi_bridge.cli.doctor.run import parse_trial, run
 
     try:
-        trial = parse_trial(call, listen, load or 0)
+        run(config, parse_trial(call, listen, load or 0), as_json=as_json)
     except UsageError as error:
         typer.echo(f"agi-bridge: {error}", err=True)
         raise typer.Exit(MISUSED) from None
-    raise typer.Exit(run(config, trial, as_json=as_json))

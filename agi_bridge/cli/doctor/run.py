@@ -8,17 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app import doctor
-from agi_bridge.cli.common import FAILED, OK, UsageError, load
-from agi_bridge.cli.common import run as run_async
+from agi_bridge.cli.common import UsageError, answer, load
 from agi_bridge.cli.doctor.local import look
 from agi_bridge.cli.doctor.screen import ReportAnswer
-from agi_bridge.cli.output import print_answer
 from agi_bridge.doctor import Target
 from agi_bridge.net import is_loopback
 from agi_bridge.observe import configure_logging
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agi_bridge.settings import Settings
 
 _TARGET: Final = re.compile(r"(?P<did>\+?[0-9*#]{1,40}|s)@(?P<context>[A-Za-z0-9_.*#+-]{1,79})")
 _LISTEN: Final = re.compile(
@@ -50,23 +50,21 @@ def parse_trial(call: str, listen: str, load_calls: int) -> doctor.Trial | None:
     return doctor.Trial(Target(target["did"], target["context"]), load_calls, host, port)
 
 
-def run(config: Path | None, trial: doctor.Trial | None, *, as_json: bool) -> int:
-    """Run the doctor, print its report, and return the exit code."""
+def run(config: Path | None, trial: doctor.Trial | None, *, as_json: bool) -> None:
+    """Run the doctor, print its report, and exit with its code.
+
+    Raises:
+        UsageError: the options do not fit the configuration.
+    """
     settings = load(config)
     configure_logging("error")  # what the ear notes about strangers is not the answer
-    if trial is not None and trial.host == "127.0.0.1" and not is_loopback(settings.ami.host):
-        raise_usage = "--call: the PBX is another machine: add --listen with an address it reaches"
-        return _misused(raise_usage)
-    work = doctor.run(settings, os.environ, local=partial(look, settings, os.environ), trial=trial)
-    answer = ReportAnswer(run_async(work))
-    print_answer(answer, as_json=as_json)
-    return OK if answer.ok else FAILED
+    if trial is not None and is_loopback(trial.host) and not is_loopback(settings.ami.host):
+        raise UsageError(
+            "--call: the PBX is another machine: add --listen with an address it reaches"
+        )
+    answer(_examined(settings, trial), as_json=as_json)
 
 
-def _misused(problem: str) -> int:
-    import typer  # noqa: PLC0415 - only for an error
-
-    from agi_bridge.cli.common import MISUSED  # noqa: PLC0415 - keeps `--help` fast
-
-    typer.echo(f"agi-bridge: {problem}", err=True)
-    return MISUSED
+async def _examined(settings: Settings, trial: doctor.Trial | None) -> ReportAnswer:
+    local = partial(look, settings, os.environ)
+    return ReportAnswer(await doctor.run(settings, os.environ, local=local, trial=trial))
