@@ -2,12 +2,14 @@
 
 One request a connection, one line of JSON each way:
 
-    {"request": "status", "arguments": {}}
+    {"request": "status", "arguments": {}, "config": "/etc/agi-bridge/agi-bridge.toml"}
     {"ok": {…}}   or   {"error": {"code": "unknown_request", "text": "…"}}
 
 The socket is `control.sock` in the runtime directory that systemd makes (`$RUNTIME_DIRECTORY`), or
 without one in `state_dir`. A link in `state_dir` leads there, so the configuration alone is enough
-to find it. Its mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in
+to find it. If the file on disk is broken, or names another state_dir than the one in force, the
+places are tried where services are by default; a service that reads another file does not answer
+there. Its mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in
 unix(7)), must be the service's own or root.
 """
 
@@ -19,7 +21,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,9 @@ RUNTIME_VARIABLE: Final = "RUNTIME_DIRECTORY"
 
 MAX_CONNECTIONS: Final = 16
 """Connections at once, out of the descriptors that `app.descriptors` keeps for others."""
+DEFAULT_PLACES: Final = (Path("/run/agi-bridge"), Path("/var/lib/agi-bridge"))
+"""The runtime directory of the unit in packaging/, and the default state_dir."""
+_OTHER: Final = "other_service"
 _MAX_REQUEST: Final = 16_384
 """Bytes of a request."""
 _MAX_ANSWER: Final = 16 << 20
@@ -77,7 +82,7 @@ class ControlError(Exception):
 
     Attributes:
         code: `not_running`, `not_allowed`, `no_answer`, `unknown_request`, `bad_request`, `busy`,
-            `failed`, or a handler's own.
+            `other_service`, `failed`, or a handler's own.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -93,9 +98,13 @@ class ControlSocket:
     Args:
         state_dir: the service's state directory; the caller holds its lock.
         handlers: by name of the request. Entries may be added while it runs.
+        config: the file that the service reads; None: none.
     """
 
-    def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, state_dir: Path, handlers: Mapping[str, Handler], config: Path | None = None
+    ) -> None:
+        self._config = None if config is None else str(config.resolve())
         self._link = state_dir / SOCKET_NAME
         self._path = (runtime_dir() or state_dir) / SOCKET_NAME
         self._handlers = handlers
@@ -173,9 +182,12 @@ class ControlSocket:
             )
         if busy:
             return _error("busy", "too many requests at once: try again")
-        request = _read_request(line, peer)
-        if request is None:
+        given = _read_object(line)
+        request = None if given is None else _read_request(given, peer)
+        if given is None or request is None:
             return _error("bad_request", "the request is not a JSON object with a name")
+        if None not in {self._config, given.get("config")} and given["config"] != self._config:
+            return _error(_OTHER, f"this service reads {self._config}")
         return await self._handle(request)
 
     async def _handle(self, request: Request) -> dict[str, Any]:
@@ -198,25 +210,54 @@ class ControlSocket:
 
 
 def ask(
-    state_dir: Path, request: str, *, seconds: float = 10.0, **arguments: object
+    state_dir: Path | None,
+    request: str,
+    *,
+    seconds: float = 10.0,
+    config: Path | None = None,
+    **arguments: object,
 ) -> dict[str, Any]:
-    """Ask the service that runs with a state directory; return its answer. Blocks.
+    """Ask the service that runs with a state directory or a configuration; return its answer.
+
+    Blocks.
 
     Args:
-        state_dir: the service's state directory.
+        state_dir: the service's state directory; None: not known.
         request: its name.
         seconds: the timeout of the answer.
+        config: the file that the service reads: then the default places are tried too.
         arguments: of the request; JSON values.
 
     Raises:
         ControlError: no service runs there, it does not answer, or it refuses.
     """
     runtime = runtime_dir()
-    paths = [state_dir / SOCKET_NAME] + ([] if runtime is None else [runtime / SOCKET_NAME])
-    question = json.dumps({"request": request, "arguments": arguments}).encode() + b"\n"
+    sure = [each / SOCKET_NAME for each in (state_dir, runtime) if each is not None]
+    question: dict[str, object] = {"request": request, "arguments": arguments}
     try:
-        with _connected(paths, state_dir, seconds) as connection:
-            connection.sendall(question)
+        return _exchange(sure, question, seconds)
+    except ControlError as error:
+        if error.code != "not_running":
+            raise
+    if config is not None:
+        question["config"] = str(config.resolve())
+        for place in DEFAULT_PLACES:
+            try:
+                return _exchange([place / SOCKET_NAME], question, seconds)
+            except ControlError as error:
+                if error.code not in {"not_running", "not_allowed", _OTHER}:
+                    raise
+    where = "here" if state_dir is None else f"with the state_dir {state_dir}"
+    raise ControlError("not_running", f"no agi-bridge is running {where}")
+
+
+def _exchange(
+    paths: Sequence[Path], question: Mapping[str, object], seconds: float
+) -> dict[str, Any]:
+    """Ask at the first of these sockets that somebody listens at. Raises ControlError."""
+    try:
+        with _connected(paths, seconds) as connection:
+            connection.sendall(json.dumps(question).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 line = stream.readline(_MAX_ANSWER)
     except TimeoutError:
@@ -241,7 +282,7 @@ def _read_answer(line: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _connected(paths: list[Path], state_dir: Path, seconds: float) -> Iterator[socket.socket]:
+def _connected(paths: Sequence[Path], seconds: float) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
         for path in paths:
@@ -258,7 +299,7 @@ def _connected(paths: list[Path], state_dir: Path, seconds: float) -> Iterator[s
                 ) from None
             yield connection
             return
-    raise ControlError("not_running", f"no agi-bridge is running with the state_dir {state_dir}")
+    raise ControlError("not_running", "no agi-bridge is running here")
 
 
 def _listen(path: Path) -> socket.socket:
@@ -310,12 +351,16 @@ def _peer(connection: socket.socket) -> Peer:
     return Peer(pid, uid)
 
 
-def _read_request(line: bytes, peer: Peer) -> Request | None:
+def _read_object(line: bytes) -> dict[str, Any] | None:
     try:
         given = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(given, dict) or not isinstance(given.get("request"), str):
+    return given if isinstance(given, dict) else None
+
+
+def _read_request(given: Mapping[str, Any], peer: Peer) -> Request | None:
+    if not isinstance(given.get("request"), str) or not isinstance(given.get("config", ""), str):
         return None
     arguments = given.get("arguments", {})
     return Request(given["request"], arguments, peer) if isinstance(arguments, dict) else None

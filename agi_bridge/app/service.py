@@ -279,7 +279,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
         resubmitting(current, stop),
         service._web or nullcontext(),  # noqa: SLF001 - our own class
-        ControlSocket(settings.state_dir, service.control),
+        ControlSocket(settings.state_dir, service.control, settings.file),
         service.server,
     ):
         service.state.listening, service.state.started_at = True, time.time()

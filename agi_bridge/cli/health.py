@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from agi_bridge.cli.common import FAILED, OK, ConfigOption
-from agi_bridge.cli.status import ask_status
+from agi_bridge.cli.service import ask_service
 
 
 def health(config: ConfigOption = None) -> None:
@@ -14,6 +14,6 @@ def health(config: ConfigOption = None) -> None:
     Asks the service through its control socket, without a network or curl. `degraded` means that
     calls are served, but something that all bridges share is down, such as the hook.
     """
-    document = ask_status(config)
+    document = ask_service(config, "status")
     typer.echo(document["level"])
     raise typer.Exit(FAILED if document["level"] == "not_ready" else OK)

@@ -9,10 +9,10 @@ import typer
 
 from agi_bridge.cli.common import FAILED, MISUSED, OK, ConfigOption, JsonOption
 from agi_bridge.cli.output import count, print_answer, printable
+from agi_bridge.cli.service import ask_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -28,33 +28,10 @@ def reload(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     Exit codes: 0 reloaded; 1 no service answers, or something that the configuration names cannot
     be used; 2 the configuration is wrong.
     """
-    from agi_bridge.app.control import ControlError, ask
-
-    try:
-        answer = ReloadAnswer(ask(_state_dir(config), "reload", seconds=SECONDS))
-    except ControlError as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+    ask_service(config, "status")  # a service that hangs is told from a reload that takes long
+    answer = ReloadAnswer(ask_service(config, "reload", seconds=SECONDS))
     print_answer(answer, as_json=as_json)
     raise typer.Exit(answer.exit_code)
-
-
-def _state_dir(config: Path | None) -> Path:
-    """The state directory of the service to ask.
-
-    Inside the systemd unit it is known without the file. The service then reads the file itself, so
-    it also reports one that is not valid TOML.
-    """
-    from agi_bridge.app.control import runtime_dir
-    from agi_bridge.settings import SettingsError, find_state_dir
-
-    try:
-        return find_state_dir(config)
-    except SettingsError as error:
-        if (runtime := runtime_dir()) is not None:
-            return runtime
-        typer.echo(f"agi-bridge: the configuration is wrong:\n{error}", err=True)
-        raise typer.Exit(MISUSED) from None
 
 
 @dataclass(frozen=True, slots=True)

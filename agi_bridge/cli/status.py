@@ -10,10 +10,10 @@ import typer
 
 from agi_bridge.cli.common import FAILED, ConfigOption, JsonOption
 from agi_bridge.cli.output import count, print_answer, printable
+from agi_bridge.cli.service import ask_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -27,21 +27,9 @@ def status(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     Asks the service through its control socket, so it works without the status listener. The exit
     code is 0 if new calls are taken (ready or degraded), and 1 if not or if no service runs.
     """
-    answer = StatusAnswer(ask_status(config))
+    answer = StatusAnswer(ask_service(config, "status"))
     print_answer(answer, as_json=as_json)
     raise typer.Exit(0 if answer.ok else FAILED)
-
-
-def ask_status(config: Path | None) -> dict[str, Any]:
-    """Ask the running service. If none answers, print why in one line and exit with 1."""
-    from agi_bridge.app.control import ControlError, ask
-    from agi_bridge.settings import find_state_dir
-
-    try:
-        return ask(find_state_dir(config), "status")
-    except ControlError as error:
-        typer.echo(f"agi-bridge: {error}", err=True)
-        raise typer.Exit(FAILED) from None
 
 
 @dataclass(frozen=True, slots=True)

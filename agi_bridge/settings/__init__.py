@@ -31,7 +31,7 @@ from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .settings import Settings, find_state_dir
-from .sources import CONFIG_VARIABLE, DEFAULT_PATH
+from .sources import CONFIG_VARIABLE, DEFAULT_PATH, find_file
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
 
@@ -74,6 +74,7 @@ __all__ = [
     "Week",
     "WorkflowSettings",
     "fault_code",
+    "find_file",
     "find_state_dir",
     "keep_fixed",
     "read_at_start",

@@ -29,6 +29,7 @@ from .sources import (
     merge,
     named_variables,
     read_file,
+    read_state_dir_line,
 )
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
 
     _index: DidIndex = PrivateAttr(default_factory=lambda: DidIndex(()))
     _fingerprint: str = PrivateAttr(default="")
+    _file: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def load(
@@ -113,10 +115,16 @@ class Settings(BaseSettings):
         if settings is None or faults:
             raise SettingsError(faults)
         settings._index = index
+        settings._file = file
         own = numbers_of(settings.lines.values())
         for line in settings.lines.values():
             line.stand_beside(own)
         return settings
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it was read from; None: from the environment alone."""
+        return self._file
 
     def _partial(self) -> PartialSettings:
         """Return this configuration in the form that `rules` takes."""
@@ -246,9 +254,18 @@ def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -
 
     Commands that speak to the running service need no more, least of all when its file is broken.
 
+    Of a file that is not valid TOML, the line counts that names it.
+
     Raises SettingsError if the file cannot be read, or its state_dir is wrong.
     """
-    given = _values(Settings, find_file(path, environ), environ).get("state_dir", STATE_DIR)
+    file = find_file(path, environ)
+    try:
+        given = _values(Settings, file, environ).get("state_dir", STATE_DIR)
+    except SettingsError:
+        named = {} if file is None else read_state_dir_line(file)
+        given = {**named, **Environment(Settings, environ)()}.get("state_dir")
+        if given is None:
+            raise
     try:
         return Settings(state_dir=given).state_dir
     except ValidationError as error:

@@ -101,6 +101,26 @@ def read_file(path: Path) -> Tree:
     raise SettingsError([fault])
 
 
+def read_state_dir_line(path: Path) -> Tree:
+    """Read `state_dir` alone, from the top of a file that may be no TOML; empty if it is not there.
+
+    Never raises.
+    """
+    try:
+        lines = _text(path).splitlines()
+    except (SettingsError, OSError):
+        return {}
+    for line in lines:
+        if line.lstrip().startswith("["):
+            break
+        if line.partition("=")[0].strip() == "state_dir":
+            try:
+                return tomllib.loads(line)
+            except tomllib.TOMLDecodeError:
+                break
+    return {}
+
+
 def _text(path: Path) -> str:
     """Return the text of a file or a pipe (`--config <(command)`); a device would have no end.
 

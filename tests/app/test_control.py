@@ -245,3 +245,27 @@ async def test_without_a_place_for_the_socket_the_service_goes_on(tmp_path: Path
         async with service(tmp_path / "nowhere"):
             pass
     assert [line["event"] for line in log] == ["control.not_available"]
+
+
+async def test_the_default_places_are_tried_for_a_file_that_does_not_say_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, config = tmp_path / "run", tmp_path / "agi-bridge.toml"
+    place.mkdir()
+    monkeypatch.setattr(control, "DEFAULT_PLACES", (tmp_path / "nowhere", place))
+    async with ControlSocket(place, {"echo": echo}, config):
+        for state_dir in (None, tmp_path / "other"):
+            answer = await asyncio.to_thread(ask, state_dir, "echo", config=config)
+            assert answer["name"] == "echo"
+        for other in (tmp_path / "another.toml", None):  # somebody else's service does not answer
+            with pytest.raises(ControlError) as caught:
+                await asyncio.to_thread(ask, None, "echo", config=other)
+            assert caught.value.code == "not_running"
+
+
+async def test_a_service_that_reads_no_file_answers_for_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "DEFAULT_PLACES", (tmp_path,))
+    async with ControlSocket(tmp_path, {"echo": echo}):
+        assert await asyncio.to_thread(ask, None, "echo", config=tmp_path / "agi-bridge.toml")
