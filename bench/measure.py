@@ -15,7 +15,7 @@ from bench.process import START_SECONDS, BenchError, Program, hook, load
 from bench.programs import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bench.subjects import Subject
 
@@ -139,6 +139,29 @@ class Bench:
                 requests = self._requests(hookd) if hookd else None
             consents = accepted(folder) if self._subject.keeps_consent else None
         return throughput, turns, Account(self._completed, requests, consents)
+
+    @contextlib.contextmanager
+    def serving(self, seconds: float) -> Iterator[Callable[[], float]]:
+        """A server that is warm, with its hook; what is given measures one round of it.
+
+        A round is so many seconds of `AT_ONCE` calls at a time. It gives calls per CPU second, and
+        raises BenchError if one of them failed.
+        """
+        with self._folder() as folder, contextlib.ExitStack() as stack:
+            hookd = stack.enter_context(hook(self._load_core, folder))
+            url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr"
+            server, port = stack.enter_context(self._server(folder, url))
+
+            def one_round() -> float:
+                before = machine.cpu_seconds(server.pid)
+                options = [*self._at_once(10**9), "--seconds", str(seconds)]
+                result = self._load(port, folder, options)
+                if faults(result):
+                    raise BenchError(f"{self._subject.name}: {faults(result)} calls failed")
+                return float(result["completed"]) / (machine.cpu_seconds(server.pid) - before)
+
+            self._load(port, folder, self._at_once(WARM_UP_CALLS))
+            yield one_round
 
     def park(self) -> Parked:
         """Memory before and with the parked calls, and whether they all leave again."""
