@@ -7,6 +7,7 @@ the far end of the trunk at once. What the caller hears is recognised in the sou
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from contextlib import AsyncExitStack
@@ -21,7 +22,7 @@ from agi_bridge.speech import SHIPPED
 if TYPE_CHECKING:
     from agi_bridge.lab.sip.call import Call
 
-PBX: Final = "pbx"
+PBX: Final = os.environ.get("PBX", "pbx")
 TRUNK_PORT: Final = 5062
 """Where pjsip_local.conf sends what is dialled over the trunk."""
 DID: Final = "+14155550111"

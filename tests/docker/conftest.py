@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 OVERRIDE = """
 services:
 {bridge}
+{more}
   hook:
     command: [fake-hook, --port, "8080", --scenario, "{scenario}"]
 {secrets}
@@ -51,10 +53,21 @@ class Containers:
         self._override = folder / "compose.test.yaml"
         self.prompts = folder / "prompts"
 
-    def up(self, scenario: str = "dial", *, short: bool = True) -> None:
+    def up(
+        self,
+        scenario: str = "dial",
+        *,
+        short: bool = True,
+        more: str = "",
+        also: tuple[str, ...] = (),
+    ) -> None:
         """Start bridge, hook and PBX, and wait until all are healthy.
 
-        `short`: with short prompts, and a trunk to the telephones of the test.
+        Args:
+            scenario: how the hook answers.
+            short: with short prompts, and a trunk to the telephones of the test.
+            more: further lines of the override's services.
+            also: services to start beside them.
         """
         bridge = secrets = ""
         if short:
@@ -65,16 +78,29 @@ class Containers:
             accounts.write_text(text.replace("sip:caller:", f"sip:{HOST}:"), encoding="utf-8")
             bridge = SHORT.format(prompts=self.prompts)
             secrets = PHONES.format(accounts=accounts)
-        text = OVERRIDE.format(bridge=bridge, scenario=scenario, secrets=secrets)
+        text = OVERRIDE.format(bridge=bridge, more=more, scenario=scenario, secrets=secrets)
         self._override.write_text(text, encoding="utf-8")
-        self.compose("up", "--detach", "--no-build", "--wait", "bridge", "hook", "pbx")
+        self.compose("up", "--detach", "--no-build", "--wait", "bridge", "hook", "pbx", *also)
+
+    def up_postgresql(self) -> None:
+        """Start what the profile `postgresql` starts, but for the bridge on SQLite and its PBX."""
+        self._override.write_text("services: {}\n", encoding="utf-8")
+        services = [f"{name}-postgresql" for name in ("bridge", "hook", "pbx")]
+        self.compose("--profile", "postgresql", "up", "--detach", "--no-build", "--wait", *services)
 
     def compose(self, *arguments: str) -> str:
         return self.engine.compose("-f", str(self._override), *arguments)
 
-    def bridge(self, *command: str) -> str:
+    def bridge(self, *command: str, service: str = "bridge") -> str:
         """Run a command of agi-bridge beside the service; return what it prints."""
-        return self.engine.docker("exec", "agi-bridge-bridge-1", "agi-bridge", *command)
+        return self.engine.docker("exec", f"agi-bridge-{service}-1", "agi-bridge", *command)
+
+    def verdicts(self) -> dict[str, str]:
+        """What `consents verify` says of the ledger, by name."""
+        script = "agi-bridge consents verify --json || true"  # short prompts do not say their texts
+        said = self.engine.docker("exec", "agi-bridge-bridge-1", "sh", "-c", script)
+        report = json.loads(said)
+        return {name: report[name]["value"] for name in ("anchored", "completeness")}
 
     def down(self) -> None:
         if self._override.exists():

@@ -1,21 +1,24 @@
-"""Bridge and PBX in containers: one whole call, a bridge that is killed, one that is stopped."""
+"""Bridge and PBX in containers: whole calls as the profiles place them, kills, stops, alerts."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+import httpx
 import pytest
 
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.docker.conftest import HOST
 from tests.support.docker_engine import ROOT
 from tests.support.heard import hears
+from tests.support.prometheus import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from agi_bridge.lab.sip.call import Call
     from tests.docker.conftest import Containers
@@ -27,6 +30,13 @@ PBX: Final = ("172.30.45.11", 5060)
 SECRETS: Final = ROOT / "docker" / "secrets"
 BRIDGE: Final = "agi-bridge-bridge-1"
 NUMBER: Final = "4155550123"
+WATCHES: Final = "172.30.45.20"
+WATCH: Final = """
+  prometheus:
+    networks: {{calls: {{ipv4_address: 172.30.45.20}}}}
+    volumes: ["{folder}/prometheus.yml:/etc/prometheus/prometheus.yml:ro"]
+"""
+"""The same Prometheus, which looks every second and has an address that the test knows."""
 
 
 def secret(name: str) -> str:
@@ -65,8 +75,8 @@ async def answer(containers: Containers, call: Call) -> None:
     await call.press("1")
 
 
-def states(containers: Containers) -> list[str]:
-    listed = json.loads(containers.bridge("consents", "list", "--json"))
+def states(containers: Containers, service: str = "bridge") -> list[str]:
+    listed = json.loads(containers.bridge("consents", "list", "--json", service=service))
     return [record["state"] for record in listed]
 
 
@@ -133,7 +143,7 @@ async def test_a_bridge_killed_in_mid_call_loses_no_consent_and_no_caller(
         await call.ended()
     await asyncio.to_thread(containers.up, "slow")
     assert states(containers) == ["unknown"]
-    containers.bridge("consents", "verify")
+    assert containers.verdicts() == {"anchored": "holds", "completeness": "holds"}
 
 
 async def test_a_bridge_stopped_in_mid_dialogue_lets_it_end(containers: Containers) -> None:
@@ -155,6 +165,69 @@ async def test_a_bridge_stopped_in_mid_dialogue_lets_it_end(containers: Containe
     assert containers.engine.inspect(BRIDGE)["State"]["ExitCode"] == 0
     await asyncio.to_thread(containers.up)
     assert states(containers) == ["accepted"]
+
+
+async def test_the_pbx_of_the_profile_postgresql_asks_the_bridge_whose_ledger_is_one(
+    containers: Containers,
+) -> None:
+    await asyncio.to_thread(containers.up_postgresql)
+    said = await asyncio.to_thread(
+        containers.compose, "--profile", "postgresql", "run", "--rm", "--use-aliases",
+        "caller-postgresql",
+    )  # fmt: skip
+    assert said.rstrip().endswith("worked")
+    assert states(containers, "bridge-postgresql") == ["accepted"]
+    stored = containers.engine.docker(
+        "exec", "agi-bridge-postgresql-1", "psql", "-U", "agi_bridge", "-tA",
+        "-c", "SELECT count(*) FROM event WHERE type = 'accepted'",
+    )  # fmt: skip
+    assert stored.strip() == "1"
+    names = containers.engine.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert BRIDGE not in names
+    inspected = containers.engine.inspect("agi-bridge-bridge-postgresql-1")
+    assert secret("postgresql_password") not in json.dumps(inspected)
+
+
+async def test_the_profile_watch_sees_the_calls_that_a_stop_did_not_wait_for(
+    containers: Containers, tmp_path: Path
+) -> None:
+    written = (ROOT / "docker/prometheus/prometheus.yml").read_text(encoding="utf-8")
+    (tmp_path / "prometheus.yml").write_text(written.replace("15s", "1s"), encoding="utf-8")
+    watch = WATCH.format(folder=tmp_path)
+    await asyncio.to_thread(containers.up, more=watch, also=("prometheus",))
+    async with httpx.AsyncClient(
+        base_url=f"http://{WATCHES}:9090", trust_env=False, timeout=10
+    ) as client:
+        prometheus = Prometheus(client)
+        await becomes(prometheus, "agi_bridge_drain_forced_total", 0)
+        async with phones() as (customer, shop, _):
+            call = await dialogue(containers, customer, agree=False)
+            for _ in range(2):  # the second signal does not wait
+                await asyncio.to_thread(
+                    containers.engine.docker, "kill", "--signal", "TERM", BRIDGE
+                )
+            rings = await shop.next_call(30)
+            await rings.answered()
+            await rings.hang_up()
+            await call.ended()
+        await asyncio.to_thread(containers.up, more=watch, also=("prometheus",))
+        firing = 'ALERTS{alertname="AgiBridgeDrainForced", alertstate="firing"}'
+        await becomes(prometheus, firing, 1)
+        assert "AgiBridgeDown" in await prometheus.rules()
+    assert "DrainForced" in {
+        each["kind"] for each in json.loads(containers.bridge("status", "--json"))["problems"]
+    }
+
+
+async def becomes(prometheus: Prometheus, expression: str, wanted: float) -> None:
+    """Wait until a query has this value."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(httpx.HTTPError, ValueError):  # it does not answer yet
+                found = await prometheus.query(expression)
+                if found and float(found[0]["value"][1]) == wanted:
+                    return
+            await asyncio.sleep(0.2)
 
 
 def log(containers: Containers) -> str:

@@ -100,7 +100,8 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     assert len({*words}) == len(words) == 5
     assert all(len(word) == 32 for word in words)
     assert texts["shop_password"] in texts["pjsip_local.conf"]
-    assert texts["agi_token"] in texts["extensions_local.conf"]
+    assert texts["agi_token"] in texts["extensions_bridge.conf"]
+    assert texts["agi_token"] in texts["extensions_bridge-postgresql.conf"]
 
 
 def test_images_get_what_they_copy_and_git_gets_no_secret() -> None:

@@ -12,7 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,10 +27,18 @@ ROOT: Final = Path(__file__).parents[2]
 PLACE: Final = ROOT / ".docker"
 ENGINE: Final = PLACE / "engine"
 SUITES: Final = {"bookworm": "debian:bookworm-slim", "forky": "debian:forky-slim"}
+_SQLITE: Final = ("--file", "docker/bridge/Dockerfile", ".")
+_POSTGRESQL: Final = ("--build-arg", "LIST=requirements-postgresql.txt", *_SQLITE)
 IMAGES: Final = {
-    "agi-bridge": "docker/bridge/Dockerfile",
-    "agi-bridge-pbx": "docker/pbx/Dockerfile",
+    "bookworm": {
+        "agi-bridge": _SQLITE,
+        "agi-bridge-postgresql": _POSTGRESQL,
+        "postgres:17": ("tests/support/images/postgresql",),
+        "prom/prometheus:v3.5.0": ("tests/support/images/prometheus",),
+    },
+    "forky": {"agi-bridge-pbx": ("--file", "docker/pbx/Dockerfile", ".")},
 }
+"""What is built on each base: the images of docker/, and what stands in for those of others."""
 COMPOSE: Final = Path(sys.executable).with_name("docker-compose")
 
 _CONFIGURE: Final = """
@@ -102,15 +112,26 @@ class DockerEngine:
 
     def build(self) -> None:
         """Make the base images that are not there yet, and the images of docker/."""
-        for suite, name in SUITES.items():
-            if not self.docker("images", "--quiet", name):
-                self._make_base(suite, name)
-        for name, file in IMAGES.items():
-            self.docker("build", "--network", "host", "--file", file, "--tag", name, ".")
+        with ThreadPoolExecutor(len(SUITES)) as pool:
+            for _ in pool.map(self._build_on, SUITES):
+                pass
+
+    def _build_on(self, suite: str) -> None:
+        if not self.docker("images", "--quiet", SUITES[suite]):
+            self._make_base(suite, SUITES[suite])
+        for name, arguments in IMAGES[suite].items():
+            self.docker("build", "--network", "host", "--tag", name, *arguments)
 
     def docker(self, *arguments: str) -> str:
         """Run `docker`; return what it prints."""
         return self._run("docker", *arguments).stdout
+
+    def docker_with_input(self, text: str, *arguments: str) -> str:
+        """Run `docker` with a text on its standard input; return what it prints."""
+        with tempfile.TemporaryFile("w+") as given:
+            given.write(text)
+            given.seek(0)
+            return self._run("docker", *arguments, stdin=given).stdout
 
     def logs(self, name: str) -> str:
         """What a container has written to standard output and standard error."""

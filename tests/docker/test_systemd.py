@@ -1,0 +1,239 @@
+"""The unit of packaging/ under a running systemd: rules, credentials, reload, watchdog, restart.
+
+systemd is process 1 of a privileged container, with control groups of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.docker_engine import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.docker_engine import DockerEngine
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+NAME: Final = "agi-bridge-systemd-test"
+CONFIGURATION: Final = """
+[hook]
+url = "http://127.0.0.1:8080/v1/ivr"
+[speech]
+[[speech.engines]]
+kind = "command"
+command = ["espeak-ng", "-v", "{language}", "-w", "{output}", "--stdin"]
+[lines.shop]
+did = ["+14155550111"]
+business_number = "+14155550111"
+hook_key = {credential = "shop.key"}
+brand = "Example Store"
+dial_template = "PJSIP/{number}@trunk"
+default = {kind = "dial", destination = "PJSIP/100"}
+"""
+KEY: Final = "a73d5034210f702515128ac61193cd21"
+DROP_IN: Final = """
+[Service]
+LoadCredential=shop.key:/etc/agi-bridge/keys/shop.key
+WatchdogSec=15
+"""
+LEDGER: Final = """
+[ledger]
+url = "postgresql://agi_bridge@127.0.0.1/agi_bridge"
+password = {credential = "shop.key"}
+"""
+DATABASE: Final = f"""
+su postgres -c 'psql -q' <<SQL
+CREATE ROLE agi_bridge LOGIN PASSWORD '{KEY}';
+CREATE DATABASE agi_bridge OWNER agi_bridge;
+SQL
+"""
+INSTALL: Final = f"""
+set -e
+cp /packaging/agi-bridge.sysusers /etc/sysusers.d/agi-bridge.conf
+cp /packaging/agi-bridge.tmpfiles /etc/tmpfiles.d/agi-bridge.conf
+cp /packaging/agi-bridge.service /etc/systemd/system/agi-bridge.service
+systemd-sysusers
+systemd-tmpfiles --create
+printf %s {KEY} >/etc/agi-bridge/keys/shop.key
+chmod 600 /etc/agi-bridge/keys/shop.key
+mkdir -p /etc/systemd/system/agi-bridge.service.d
+printf '{DROP_IN}' >/etc/systemd/system/agi-bridge.service.d/site.conf
+systemctl daemon-reload
+systemctl enable --quiet --now agi-bridge
+"""
+
+
+class Machine:
+    """A container in which systemd runs."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self._engine = engine
+
+    def run(self, script: str) -> str:
+        """Run a script as root; return what it prints. A failure is an AssertionError."""
+        return self._engine.docker("exec", NAME, "bash", "-c", script)
+
+    def configure(self, text: str) -> None:
+        self._engine.docker_with_input(
+            text, "exec", "--interactive", NAME, "sh", "-c",
+            "cat >/etc/agi-bridge/agi-bridge.toml",
+        )  # fmt: skip
+
+    def shows(self, name: str) -> str:
+        """A property of the unit."""
+        return self.run(f"systemctl show --value --property={name} agi-bridge").strip()
+
+    def becomes(self, name: str, wanted: str) -> None:
+        """Wait until a property of the unit has a value."""
+        until = time.monotonic() + 60
+        while (found := self.shows(name)) != wanted:
+            if time.monotonic() > until:
+                raise AssertionError(f"{name} is {found}; {self.journal()[-1500:]}")
+            time.sleep(0.2)
+
+    def journal(self) -> str:
+        return self.run("journalctl --unit=agi-bridge --output=cat")
+
+
+@pytest.fixture(scope="module")
+def machine(engine: DockerEngine) -> Iterator[Machine]:
+    """systemd with the unit installed and started."""
+    engine.docker("build", "--network", "host", "--tag", NAME, "tests/support/images/systemd")
+    engine.docker(
+        "run", "--detach", "--name", NAME, "--privileged", "--network", "none",
+        "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108 - the container's own
+        "--volume", f"{ROOT / 'packaging'}:/packaging:ro",
+        "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", NAME,
+    )  # fmt: skip
+    try:
+        made = Machine(engine)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                made.run("systemctl is-system-running --wait || systemctl list-units >/dev/null")
+                break
+            except AssertionError:
+                time.sleep(0.2)
+        made.run("mkdir -p /etc/agi-bridge /etc/sysusers.d")
+        made.configure(CONFIGURATION)
+        made.run(INSTALL)
+        yield made
+    finally:
+        engine.docker("rm", "--force", "--volumes", NAME)
+
+
+def test_the_unit_starts_ready_and_says_how_it_is(machine: Machine) -> None:
+    assert machine.shows("ActiveState") == "active"
+    assert machine.shows("StatusText").startswith("0 calls, hook ok")
+    assert machine.run("agi-bridge health").strip() == "ready"
+    assert KEY not in machine.journal()
+
+
+def test_the_process_is_under_every_rule(machine: Machine) -> None:
+    status = dict(
+        line.split(":\t", 1)
+        for line in machine.run(f"cat /proc/{machine.shows('MainPID')}/status").splitlines()
+        if ":\t" in line
+    )
+    assert {status[f"Cap{each}"] for each in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert status["Uid"].split()[0] != "0"
+    inside = f"nsenter --mount --target {machine.shows('MainPID')} "
+    owner = machine.run("id --user agi-bridge").strip()
+    as_service = f"{inside} setpriv --reuid={owner} --clear-groups sh -c"
+    for place in ("/etc/agi-bridge", "/opt/agi-bridge", "/usr", "/var/lib", "/home"):
+        assert machine.run(f"{as_service} 'test -w {place} || echo no'").strip() == "no", place
+    assert machine.run(f"{as_service} 'test -w /var/lib/agi-bridge && echo yes'").strip() == "yes"
+    assert machine.run(f"{inside} ls /var/lib/agi-bridge").split() != []
+
+
+def test_the_exposure_is_as_the_page_says(machine: Machine) -> None:
+    said = machine.run("systemd-analyze security agi-bridge --no-pager | tail -1")
+    assert float(said.split("level for agi-bridge.service:")[1].split()[0]) <= 1.5
+
+
+def test_asterisk_may_pass_through_the_state_directory(machine: Machine) -> None:
+    found = machine.run("stat --format='%a %U' /var/lib/agi-bridge /run/agi-bridge")
+    assert found.split("\n")[:2] == ["711 agi-bridge", "700 agi-bridge"]
+
+
+def test_a_reload_answers_and_a_refused_one_fails_and_is_seen(machine: Machine) -> None:
+    machine.run("systemctl reload agi-bridge")
+    machine.configure(CONFIGURATION.replace("Example Store", "Another Store"))
+    machine.run("systemctl reload agi-bridge")
+    machine.configure("nonsense = 1")
+    machine.run("! systemctl reload agi-bridge")
+    machine.becomes("ActiveState", "active")
+    assert json.loads(machine.run("agi-bridge status --json"))["config"]["stale"] is not None
+    machine.configure(CONFIGURATION)
+    machine.run("systemctl reload agi-bridge")
+    assert json.loads(machine.run("agi-bridge status --json"))["config"]["stale"] is None
+
+
+def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_started_again(machine: Machine) -> None:
+    before = machine.shows("MainPID")
+    machine.run(f"kill -STOP {before}")
+    machine.becomes("NRestarts", "1")
+    machine.becomes("ActiveState", "active")
+    assert machine.shows("MainPID") != before
+    assert machine.run("agi-bridge health").strip() == "ready"
+
+
+def test_a_restart_keeps_the_ledger_and_its_keys(machine: Machine) -> None:
+    keys = machine.run("sha256sum /var/lib/agi-bridge/*.key")
+    machine.run("systemctl restart agi-bridge")
+    assert machine.run("sha256sum /var/lib/agi-bridge/*.key") == keys
+    assert machine.shows("Result") == "success"
+
+
+def consents(machine: Machine) -> list[str]:
+    return [
+        record["state"] for record in json.loads(machine.run("agi-bridge consents list --json"))
+    ]
+
+
+def call(machine: Machine) -> str:
+    """One whole call without a PBX, which ends with a text that an engine speaks."""
+    return machine.run("agi-bridge softphone +14155550111 --keys 4155550123,1 --fast")
+
+
+def test_a_call_is_stored_and_its_text_spoken_under_the_rules(machine: Machine) -> None:
+    machine.run("systemd-run --quiet --unit=hook /opt/agi-bridge/bin/agi-bridge fake-hook"
+                " --port 8080 --scenario say")  # fmt: skip
+    machine.run("until ss -ltn 2>/dev/null | grep -q 8080 || (echo >/dev/tcp/127.0.0.1/8080)"
+                " 2>/dev/null; do sleep 0.1; done")  # fmt: skip
+    assert "AGI_BRIDGE_RESULT done" in call(machine)
+    assert consents(machine) == ["accepted"]
+    spoken = machine.run("find /var/lib/agi-bridge/speech -name '*.wav'").split()
+    assert spoken != []
+    machine.run(f"setpriv --reuid=nobody --clear-groups head -c 44 {spoken[0]} >/dev/null")
+
+
+def test_a_ledger_in_postgresql_is_written_under_the_rules(machine: Machine) -> None:
+    machine.run("systemctl start postgresql")
+    machine.run(DATABASE)
+    machine.configure(LEDGER + CONFIGURATION)
+    machine.run("systemctl restart agi-bridge")
+    assert "AGI_BRIDGE_RESULT done" in call(machine)
+    assert consents(machine) == ["accepted"]
+    query = "SELECT count(*) FROM event WHERE type = 'accepted'"
+    counted = machine.run(f"su postgres -c 'psql -tA agi_bridge' <<<\"{query}\"")
+    assert counted.strip() == "1"
+    machine.configure(CONFIGURATION)
+    machine.run("systemctl restart agi-bridge")
+
+
+def test_a_missing_credential_is_one_line_in_the_journal(machine: Machine) -> None:
+    machine.run("systemctl stop agi-bridge")
+    machine.run("sed -i /LoadCredential/d /etc/systemd/system/agi-bridge.service.d/site.conf")
+    machine.run("systemctl daemon-reload; ! systemctl start agi-bridge")
+    said = machine.journal()
+    assert "lines.shop.hook_key: " in said
+    assert "Traceback" not in said
+    assert machine.run("systemctl show --value --property=ExecMainStatus agi-bridge").strip() == "2"
