@@ -210,6 +210,7 @@ async def test_the_profile_watch_sees_the_calls_that_a_stop_did_not_wait_for(
             await rings.answered()
             await rings.hang_up()
             await call.ended()
+        await asyncio.to_thread(containers.engine.docker, "wait", BRIDGE)
         await asyncio.to_thread(containers.up, more=watch, also=("prometheus",))
         firing = 'ALERTS{alertname="AgiBridgeDrainForced", alertstate="firing"}'
         await becomes(prometheus, firing, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -122,3 +122,31 @@ def test_the_token_is_named_and_not_written_down() -> None:
     assert StatusSettings().secret() is None
     settings = StatusSettings.model_validate({"token": {"env": "STATUS"}})
     assert isinstance(settings.token, Secret)
+
+
+HALF = b"GET /metrics HTTP/1.1\r\nHost: a"
+HUNGRY = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 200
+
+
+@pytest.mark.parametrize("sent", [b"", HALF, HUNGRY, b"\0" * 5000], ids=["", "half", "hungry", "0"])
+async def test_strangers_who_hold_every_place_do_not_keep_an_administrator_out(
+    sent: bytes,
+) -> None:
+    async with listening(Pretended()) as client:
+        port = client.base_url.port
+        loop = asyncio.get_running_loop()
+        strangers = []
+        try:
+            for _ in range(3 * server.MAX_CONNECTIONS):
+                stranger = socket.socket()
+                strangers.append(stranger)
+                stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)  # reads nothing
+                stranger.setblocking(False)  # noqa: FBT003 - positional only
+                await loop.sock_connect(stranger, ("127.0.0.1", port))
+                with suppress(OSError):
+                    stranger.send(sent)
+            assert (await client.get("/readyz")).status_code == 200
+            assert (await client.get("/metrics")).status_code == 200
+        finally:
+            for stranger in strangers:
+                stranger.close()

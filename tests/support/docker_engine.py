@@ -29,7 +29,7 @@ ENGINE: Final = PLACE / "engine"
 SUITES: Final = {"bookworm": "debian:bookworm-slim", "forky": "debian:forky-slim"}
 _SQLITE: Final = ("--file", "docker/bridge/Dockerfile", ".")
 _POSTGRESQL: Final = ("--build-arg", "LIST=requirements-postgresql.txt", *_SQLITE)
-IMAGES: Final = {
+IMAGES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "bookworm": {
         "agi-bridge": _SQLITE,
         "agi-bridge-postgresql": _POSTGRESQL,
