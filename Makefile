@@ -2,7 +2,7 @@
 # make test        all tests once, with a real Asterisk and a real PostgreSQL: half an hour
 # make test-long   all tests with many repetitions, and on every supported Python: hours
 # make unit        the tests without Asterisk and without killed bridges: minutes
-# make docker-test builds the images of docker/ and places calls in containers (root; starts its own Docker daemon)
+# make docker-test builds the images of docker/, places calls in containers, runs the unit under systemd (root)
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
@@ -88,7 +88,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
-	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) docker/make-secrets agi_bridge/lab/asterisk/*.sh tests/support/*.sh
+	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) docker/make-secrets agi_bridge/lab/asterisk/*.sh tests/support/*.sh tests/support/images/*/start
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix
