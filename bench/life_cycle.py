@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from agi_bridge.app.control import ask
+from bench import machine
 
 ROUNDS = 7
 _CONFIGURATION = """
@@ -42,7 +43,7 @@ default = {{kind = "dial", destination = "PJSIP/100"}}
 def main(arguments: list[str]) -> None:
     """Measure, and print the medians and the best."""
     before = ["chrt", "-f", "10"] if "--realtime" in arguments else []
-    starts, reloads, stops = [], [], []
+    starts, reloads, stops, cpu = [], [], [], []
     with (
         tempfile.TemporaryDirectory() as name,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> None:
                 while b"READY=1" not in notifications.recv(4096):
                     pass
                 starts.append(time.monotonic() - began)
+                cpu.append(machine.cpu_seconds(process.pid))
                 began = time.monotonic()
                 ask(folder / "state", "reload", seconds=60)
                 reloads.append(time.monotonic() - began)
@@ -73,8 +75,13 @@ def main(arguments: list[str]) -> None:
                     pass
             except BlockingIOError:
                 notifications.settimeout(60)
-    for what, seconds in (("start", starts), ("reload", reloads), ("stop", stops)):
-        print(f"{what:7} median {statistics.median(seconds):.2f} s, best {min(seconds):.2f} s")
+    for what, seconds in (
+        ("start", starts),
+        ("  of it processor time", cpu),
+        ("reload", reloads),
+        ("stop", stops),
+    ):
+        print(f"{what:23} median {statistics.median(seconds):.2f} s, best {min(seconds):.2f} s")
     print("load", *(f"{load:.1f}" for load in os.getloadavg()))
 
 
