@@ -22,7 +22,14 @@ services:
   hook:
     command: [fake-hook, --port, "8080", --scenario, "{scenario}"]
 {secrets}
+{network}
 """
+NETWORK = """
+networks:
+  calls:
+    driver_opts: {com.docker.network.bridge.name: br-agi-bridge}
+"""
+"""One name for the bridge: what a run that was killed left of it is used, and not routed to."""
 PHONES = """
 secrets:
   pjsip_local: {{file: "{accounts}"}}
@@ -78,13 +85,15 @@ class Containers:
             accounts.write_text(text.replace("sip:caller:", f"sip:{HOST}:"), encoding="utf-8")
             bridge = SHORT.format(prompts=self.prompts)
             secrets = PHONES.format(accounts=accounts)
-        text = OVERRIDE.format(bridge=bridge, more=more, scenario=scenario, secrets=secrets)
+        text = OVERRIDE.format(
+            bridge=bridge, more=more, scenario=scenario, secrets=secrets, network=NETWORK
+        )
         self._override.write_text(text, encoding="utf-8")
         self.compose("up", "--detach", "--no-build", "--wait", "bridge", "hook", "pbx", *also)
 
     def up_postgresql(self) -> None:
         """Start what the profile `postgresql` starts, but for the bridge on SQLite and its PBX."""
-        self._override.write_text("services: {}\n", encoding="utf-8")
+        self._override.write_text(NETWORK, encoding="utf-8")
         services = [f"{name}-postgresql" for name in ("bridge", "hook", "pbx")]
         self.compose("--profile", "postgresql", "up", "--detach", "--no-build", "--wait", *services)
 

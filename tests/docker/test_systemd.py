@@ -160,7 +160,9 @@ def test_the_process_is_under_every_rule(machine: Machine) -> None:
         for line in machine.run(f"cat /proc/{machine.shows('MainPID')}/status").splitlines()
         if ":\t" in line
     )
-    assert {status[f"Cap{each}"] for each in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert {status[each] for each in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+        "0" * 16
+    }
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert status["Uid"].split()[0] != "0"
     inside = f"nsenter --mount --target {machine.shows('MainPID')} "
