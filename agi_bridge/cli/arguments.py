@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge import phone
 from agi_bridge.cli.common import UsageError
-from agi_bridge.consent import NotOnRecord, timestamp
+from agi_bridge.consent import Filter, NotOnRecord, timestamp
 
 if TYPE_CHECKING:
     from agi_bridge.consent.ledger import Ledger
@@ -56,6 +56,24 @@ async def record_id(ledger: Ledger, text: str) -> str:
             f"{', '.join(found[:_SHOWN])}{more}"
         )
     return found[0]
+
+
+async def record_ids(
+    settings: Settings, ledger: Ledger, number: str | None, consent: str | None
+) -> list[str]:
+    """The ids of the records that a number or an id names, newest first.
+
+    Raises:
+        NotOnRecord: there is none.
+        UsageError: the number or the id is not valid.
+    """
+    if consent is not None:
+        return [await record_id(ledger, consent)]
+    wanted = Filter(number=phone_number(settings, number or ""), limit=None)
+    found = await ledger.summaries(wanted)
+    if not found:
+        raise NotOnRecord("--number: nothing is on record")
+    return [summary.consent_id for summary in found]
 
 
 def utc_timestamp(option: str, text: str, *, end: bool = False) -> str:

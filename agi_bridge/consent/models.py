@@ -31,7 +31,7 @@ _NOT_IN_EVENTS: Final = {_KEY: None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMetadata:
-    """What is known of a call before anybody has said or keyed anything.
+    """The facts of a call that are known before its dialogue.
 
     `attestation` is the STIR/SHAKEN level (`A`, `B`, `C`) if the trunk gave one, `server` the
     bridge's host, `tz` the business's time zone, `clock_synced` whether the host's clock was
@@ -142,7 +142,7 @@ class SendingFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementRules:
-    """How many agreements are taken; 0 means no limit.
+    """The limits of agreements; 0 means no limit.
 
     Anyone can key a stranger's number: so many for one number on one line in 24 hours, from one
     caller ID in 24 hours, from all callers of a line together who show none in 24 hours, on one

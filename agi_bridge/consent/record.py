@@ -85,7 +85,7 @@ class ConsentRecord:
 
     @classmethod
     def stored(cls, consent_id: str, state: State, personal: Mapping[str, str]) -> ConsentRecord:
-        """Go on with a consent that is in the ledger, from its opened personal data."""
+        """Continue a consent that is in the ledger, from its opened personal data."""
         record = cls(None)
         record.id = consent_id
         record.state = state
@@ -177,7 +177,7 @@ class ConsentRecord:
         answer: str | None,
         forward: str | None = None,
     ) -> None:
-        """What became of the submission.
+        """The submission ended with this outcome.
 
         Args:
             state: one of `OUTCOMES`.
@@ -218,7 +218,7 @@ class ConsentRecord:
         self._add(State.DECLINED, reason=reason, dialogue=[*heard, *self.dialogue.take()])
 
     def take(self) -> Batch:
-        """What is to be stored now; afterwards nothing is pending.
+        """Return what must be stored now; afterwards nothing is pending.
 
         Personal data goes with the event that says the caller agreed and only with it: a caller who
         did not leaves no number behind.
@@ -255,7 +255,7 @@ class ConsentRecord:
         )
 
     def _values(self) -> dict[str, str]:
-        """What names the caller, by the names that it is sealed and committed to under."""
+        """The values that identify the caller, by the names that they are sealed under."""
         values = {"number": self.number}
         if self._call is not None and self._call.caller_id is not None:
             values["caller_id"] = self._call.caller_id

@@ -26,7 +26,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which consents and acts are wanted; None is any.
+    """A filter of consents and acts; None matches any.
 
     Attributes:
         number: in E.164.
@@ -50,7 +50,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A consent, a revocation or a message in one line. Times are RFC 3339 in UTC.
+    """The summary of a consent, a revocation or a message. Times are RFC 3339 in UTC.
 
     Attributes:
         consent_id: its id.
@@ -104,7 +104,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much waits: consents to be sent again, and by kind what a person has to settle.
+    """What is waiting: consents to send again, and by kind the records for a person to settle.
 
     The kinds are those of `Summary`; all are there, also those of which none waits.
     """
@@ -124,7 +124,7 @@ class ActiveConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRules:
-    """Until when things are kept.
+    """Retention periods.
 
     Attributes:
         now: the time that they were made for, in seconds since the epoch.

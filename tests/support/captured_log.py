@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 
-class Log(io.StringIO):
-    """A log that can be waited for."""
+class WatchedText(io.StringIO):
+    """Text that is written while a test waits for more of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,6 +18,10 @@ class Log(io.StringIO):
     def write(self, text: str) -> int:
         self._news.set()
         return super().write(text)
+
+
+class Log(WatchedText):
+    """A log that can be waited for."""
 
     async def more(self) -> None:
         """Wait until something is written."""

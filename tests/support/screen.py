@@ -1,6 +1,5 @@
 """A terminal for tests: what is on its screen, and a call that is shown there."""
 
-import asyncio
 import io
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,21 +12,14 @@ from agi_bridge.lab.demo.console import ConsoleReporter
 from agi_bridge.lab.demo.environment import BridgeProcess
 from agi_bridge.lab.softphone import Sounds, run_softphone
 from agi_bridge.speech import SHIPPED
+from tests.support.captured_log import WatchedText
 
 PROMPT = str(SHIPPED / "en" / "enter-number")
 DID = "+14155550111"
 
 
-class Screen(io.StringIO):
+class Screen(WatchedText):
     """A terminal's screen, which can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = asyncio.Event()
-
-    def write(self, text: str) -> int:
-        self._news.set()
-        return super().write(text)
 
     async def shows(self, text: str) -> None:
         while text not in self.getvalue():

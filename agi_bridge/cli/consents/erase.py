@@ -13,9 +13,6 @@ from agi_bridge.cli.consents.options import ConsentOption, NumberOption, load_se
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.settings import Settings
-
 
 @dataclass(frozen=True, slots=True)
 class Erased:
@@ -67,7 +64,7 @@ def command(
 ) -> None:
     """Erase the personal data of a number or of one record; the events stay and still verify."""
     from agi_bridge.app.ledger import open_ledger
-    from agi_bridge.cli.arguments import permanent_text, utc_timestamp
+    from agi_bridge.cli.arguments import permanent_text, record_ids, utc_timestamp
     from agi_bridge.cli.audit import actor
     from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.output import count
@@ -82,7 +79,7 @@ def command(
         reason = permanent_text("--basis", basis)
         end = None if until is None else utc_timestamp("--until", until, end=True)
         async with await open_ledger(settings) as ledger:
-            ids = await _record_ids(settings, ledger, number, consent)
+            ids = await record_ids(settings, ledger, number, consent)
             records = count(len(ids), "record")
             question = (
                 f"Erase the personal data of {records}? This cannot be undone."
@@ -98,18 +95,3 @@ def command(
         return Erased(len(ids), done, end)
 
     answer(work(), as_json=as_json)
-
-
-async def _record_ids(
-    settings: Settings, ledger: Ledger, number: str | None, consent: str | None
-) -> list[str]:
-    from agi_bridge.cli.arguments import phone_number, record_id
-    from agi_bridge.consent import Filter, NotOnRecord
-
-    if consent is not None:
-        return [await record_id(ledger, consent)]
-    wanted = Filter(number=phone_number(settings, number or ""), limit=None)
-    found = await ledger.summaries(wanted)
-    if not found:
-        raise NotOnRecord("--number: nothing is on record")
-    return [summary.consent_id for summary in found]

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.evidence.verify import Report
-    from agi_bridge.settings import Settings
 
 OutOption = Annotated[
     Path, typer.Option(help="A new folder, or a new file ending in .zip.", metavar="PATH")
@@ -93,6 +92,7 @@ def command(
     index.html. The ledger records the export first.
     """
     from agi_bridge.app.ledger import load_keys, open_ledger
+    from agi_bridge.cli.arguments import record_ids
     from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.consents.checkpoint import sign_and_publish
     from agi_bridge.cli.consents.verify import progress_line
@@ -107,7 +107,8 @@ def command(
             raise UsageError(f"--out: {out} exists; name a new folder or zip file")
         async with await open_ledger(settings) as ledger:
             keys, _ = await asyncio.to_thread(load_keys, settings)
-            ids = [] if everything else await _record_ids(settings, ledger, number, consent)
+            ids = [] if everything else await record_ids(settings, ledger, number, consent)
+            ids.reverse()  # oldest first
             option = "--number" if number else "--consent" if consent else "--all"
             await _record_export(ledger, option, ids)
             published = await sign_and_publish(settings, ledger)
@@ -121,22 +122,6 @@ def command(
         return Exported(out, collected, report, published.failures)
 
     answer(work(), as_json=as_json)
-
-
-async def _record_ids(
-    settings: Settings, ledger: Ledger, number: str | None, consent: str | None
-) -> list[str]:
-    """The ids of the records to export, oldest first."""
-    from agi_bridge.cli.arguments import phone_number, record_id
-    from agi_bridge.consent import Filter, NotOnRecord
-
-    if consent is not None:
-        return [await record_id(ledger, consent)]
-    e164 = phone_number(settings, number or "")
-    found = await ledger.summaries(Filter(number=e164, limit=None))
-    if not found:
-        raise NotOnRecord("--number: no consent is on record")
-    return [summary.consent_id for summary in reversed(found)]
 
 
 async def _record_export(ledger: Ledger, option: str, ids: list[str]) -> None:

@@ -29,7 +29,7 @@ that waits for its turn looks every tenth of a second: without gaps it would nev
 
 
 class Administration(Records):
-    """A ledger, and the acts that are not a call's.
+    """A ledger with the operations of people and of maintenance.
 
     Its methods raise `LedgerUnavailable` when the database fails; then nothing was stored.
     """
@@ -37,7 +37,7 @@ class Administration(Records):
     _shred_due = False
 
     async def revoke(self, request: Revocation) -> RevocationResult:
-        """End every consent of a number for a brand, and let no new one be taken by others."""
+        """Revoke every consent of a number for a brand, and block new ones by other callers."""
         for _ in range(MAX_REVOKE_TRIES):
             try:
                 return await self._worker.run(lambda t: revoke.revoke(t, self._writer, request))
@@ -54,7 +54,7 @@ class Administration(Records):
     async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
     ) -> str:
-        """Keep a request to stop whose sender's number is unknown, for a person; returns its id."""
+        """Store an opt-out of an unknown number, for a person to handle; returns its id."""
         return await self._worker.run(
             lambda t: revoke.message(
                 t, self._writer, customer_id, words, reference=reference, business_id=business_id
@@ -85,7 +85,7 @@ class Administration(Records):
         )
 
     async def retain(self, rules: RetentionRules, *, dry_run: bool) -> RetentionReport:
-        """Delete what its time has run out for; with `dry_run` only say what that is.
+        """Delete what is past its retention period; with `dry_run`, only report it.
 
         Raises:
             ClockInDoubt: nothing besides this machine's clock says that it is time.
@@ -104,14 +104,14 @@ class Administration(Records):
         return total
 
     async def vacuum_deleted(self) -> None:
-        """Leave nothing of what was deleted where it can be read; what has to wait is tried again.
+        """Remove remains of deleted data from the database's files; retried later if it must wait.
 
         `finish_erasures` does that.
         """
         self._shred_due = not await self._worker.vacuum_deleted()
 
     async def finish_erasures(self) -> None:
-        """Do what an earlier `vacuum_deleted` could not."""
+        """Finish an earlier `vacuum_deleted` that had to wait."""
         if self._shred_due:
             await self.vacuum_deleted()
 
@@ -158,7 +158,7 @@ class Administration(Records):
     async def deliveries(
         self, limit: int, without: Sequence[str] = ()
     ) -> list[tuple[str, Checkpoint]]:
-        """Our checkpoints that a sink has not got yet, with its name; oldest first.
+        """Our checkpoints that a sink does not have yet, with the sink's name; oldest first.
 
         Sinks in `without` are left out.
         """
@@ -167,11 +167,11 @@ class Administration(Records):
         )
 
     async def delivered(self, sent: Sequence[tuple[int, str]]) -> None:
-        """Sinks have got our checkpoints of these events, or are no longer to get them."""
+        """Note that sinks have our checkpoints of these events, or no longer need them."""
         await self._worker.run(lambda t: checkpoints.delivered(t, self._writer, sent))
 
     async def expect(self, kept: Iterable[Checkpoint]) -> None:
-        """Hold the database against checkpoints that were kept outside it, now and from now on.
+        """Compare the database with checkpoints kept outside it, now and at each later check.
 
         Raises:
             LedgerLost: it lacks an event that one of them names; nothing is stored then.

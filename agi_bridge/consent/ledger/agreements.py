@@ -77,7 +77,7 @@ class Subject:
 
     @property
     def names(self) -> Iterator[str]:
-        """What to lock before anything is looked up."""
+        """The names to lock before any look-up."""
         yield f"number:{self.number}"
         if _caller_limit(self.person)[1]:
             yield f"caller:{self.caller}"
@@ -87,7 +87,7 @@ class Subject:
 
 @dataclass(slots=True)
 class Taken:
-    """What earlier batches of the same transaction count for."""
+    """What earlier batches of the same transaction add to the counts."""
 
     agreements: Counter[str] = field(default_factory=Counter)
     lifted: set[tuple[str, str]] = field(default_factory=set)
@@ -95,7 +95,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an agreement that may be taken brings with it.
+    """The result for an allowed agreement: its person, limits and lifted revocations.
 
     Attributes:
         lifts: the revocations that it lifts for its brand.
@@ -130,7 +130,7 @@ def check(
     subject: Subject,
     taken: Taken,
 ) -> Verdict:
-    """See that a number may be agreed to: not revoked, and no limit is reached.
+    """Check that an agreement to a number is allowed: not revoked, no limit reached.
 
     `found` is the row of `Statements.agreement_checks` in this transaction.
 
@@ -177,7 +177,7 @@ def check(
 def relied_on(
     transaction: Transaction, writer: ChainWriter, consent_id: str, person: PersonalData
 ) -> bool:
-    """Whether a consent is one that its number may be texted on now, for a brand and a purpose.
+    """Whether a consent allows a text to its number now, for a brand and a purpose.
 
     Its row in `pii` is no more than an index: it is opened, and what the events say counts.
     """
@@ -202,14 +202,14 @@ def relied_on(
 
 
 def _is_young(at: str, person: PersonalData, now: float) -> bool:
-    """Whether a consent is not older than the line allows."""
+    """Whether a consent is within the maximum age of the line."""
     if not person.max_age_days:
         return True
     return now - datetime.fromisoformat(at).timestamp() <= person.max_age_days * DAY
 
 
 def _lifts(person: PersonalData) -> bool:
-    """Whether an agreement lifts revocations: the number itself calls, and that is certain enough.
+    """Whether an agreement lifts revocations: it comes from the number, with a trusted caller ID.
 
     A returning caller agrees to nothing.
     """

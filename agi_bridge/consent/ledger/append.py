@@ -34,7 +34,7 @@ Outcome: TypeAlias = "IllegalTransition | Withheld | None"
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Whose a record is: the id and the key; `is_new` if they are not stored yet."""
+    """The person of a record: id and key; `is_new` if they are not stored yet."""
 
     person_id: str
     key: PersonKey
@@ -43,7 +43,7 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """What is sealed of a batch's record, opened."""
+    """The personal data of a batch's record, opened."""
 
     person: PersonKey
     values: dict[str, str]
@@ -61,7 +61,7 @@ class _Found:
 
 @dataclass(slots=True)
 class _Group:
-    """What the batches of one transaction have come to so far."""
+    """The rows and events of the batches of one transaction so far."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     states: dict[str, State | None] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Writer(ChainWriter):
         self._known_versions: dict[str, int] = {}
 
     def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
-        """Store what may be stored of a group; say what became of each batch."""
+        """Store the valid batches of a group; return the result of each batch."""
         subjects = [
             None if batch.personal is None else Subject.of(batch.personal, self.vault)
             for batch in batches
@@ -110,7 +110,7 @@ class Writer(ChainWriter):
     def keep_personal(
         self, transaction: Transaction, consent_id: str, personal: PersonalData
     ) -> PersonKey:
-        """Seal and store personal data under the id of an act; returns whose it is.
+        """Seal and store personal data under the id of an act; returns its person.
 
         What a person has asked for is stored even if the key of their other data cannot be opened:
         it then gets its own key.
@@ -132,7 +132,7 @@ class Writer(ChainWriter):
         return owner.key
 
     def _owner(self, consent_id: str, number: str | None, sealed: bytes | None) -> _Person:
-        """The person that a record is of: the number's, whose sealed key is given if it has one.
+        """The person of a record: that of the number, opened from the sealed key if there is one.
 
         Where no number is known, or the key that is there cannot be opened, the record has a person
         of its own: what somebody has asked for is stored all the same.
@@ -200,7 +200,7 @@ class Writer(ChainWriter):
         subject: Subject | None,
         found: _Found,
     ) -> None:
-        """Take a batch into the group, or raise why it may not be stored."""
+        """Add a batch to the group, or raise the reason why it is not allowed."""
         events, consent_id = batch.events, batch.consent_id
         begins = events[0].type in _FIRST
         state = group.states.get(consent_id)
@@ -234,7 +234,7 @@ class Writer(ChainWriter):
         verdict: Verdict,
         events: tuple[StoredEvent, ...],
     ) -> tuple[StoredEvent, ...]:
-        """Take an agreement; its events, with those of the revocations that it lifts."""
+        """Accept an agreement; returns its events, with those of the revocations that it lifts."""
         assert subject.number is not None  # noqa: S101 - an agreement has a number
         person = group.persons.get(subject.number)
         if person is None:
@@ -250,7 +250,7 @@ class Writer(ChainWriter):
         return (*events, *_lifting(batch.consent_id, verdict.lifts, brand))
 
     def _continue(self, group: _Group, batch: Batch, stored: Any) -> None:  # noqa: ANN401 - a row
-        """Find whose a stored consent is, and open what is sealed if more has been learned."""
+        """Find the person of a stored consent; open its personal data if there is more to add."""
         id_ = batch.consent_id
         group.whose[id_] = None
         if stored is None:
@@ -337,7 +337,7 @@ class Writer(ChainWriter):
 
 
 def _names(batches: Sequence[Batch], subjects: Sequence[Subject | None]) -> Iterator[str]:
-    """What to lock: consents that are continued, numbers, callers and lines."""
+    """The names to lock: continued consents, numbers, callers and lines."""
     for batch, subject in zip(batches, subjects, strict=True):
         yield f"consent:{batch.consent_id}"
         if subject is not None:
@@ -347,7 +347,7 @@ def _names(batches: Sequence[Batch], subjects: Sequence[Subject | None]) -> Iter
 
 
 def _state_after(state: State | None, events: Iterable[StoredEvent]) -> State | None:
-    """The state that events leave their consent in.
+    """The state of a consent after these events.
 
     Raises:
         IllegalTransition: one may not follow.
@@ -362,7 +362,7 @@ def _state_after(state: State | None, events: Iterable[StoredEvent]) -> State | 
 
 
 def _comes_late(state: State | None, outcome: object) -> bool:
-    """Whether an outcome is of a submission that was settled meanwhile without it.
+    """Whether the submission of an outcome was settled in the meantime.
 
     Its consent was revoked; or its lease ran out, and nobody knew.
     """
@@ -372,7 +372,7 @@ def _comes_late(state: State | None, outcome: object) -> bool:
 
 
 def _after_all(event: StoredEvent) -> StoredEvent:
-    """The outcome of a submission that was settled without it."""
+    """The outcome of a submission that was settled before the outcome arrived."""
     body = {**event.body, "outcome": event.type.value}
     return StoredEvent(event.event_id, event.consent_id, Act.SETTLED, event.at, body)
 

@@ -82,7 +82,7 @@ class _Tags:
 
 
 def read_clocks() -> tuple[float, float]:
-    """The machine's time of day, and its running time, which nobody can set."""
+    """The machine's time of day, and its running time, which cannot be set."""
     return time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -121,7 +121,7 @@ class ChainWriter:
         """Whether the database was found to lack events."""
 
     def lock(self, transaction: Transaction, names: Iterable[str] = ()) -> None:
-        """Take the locks that a transaction needs, our chain's and these; once and first."""
+        """Take the locks of a transaction, our chain's and these; once, before anything else."""
         transaction.lock([f"chain:{self.ledger_id}", *names])
 
     def append(
@@ -132,7 +132,7 @@ class ChainWriter:
         persons: Mapping[str, PersonKey | None] | None = None,
         leases: Mapping[str, float] | None = None,
     ) -> None:
-        """Chain events to what is stored; their consents' states are the caller's business.
+        """Append events to the chain; the caller updates their consents' states.
 
         Args:
             transaction: holds the chain's lock.
@@ -208,23 +208,23 @@ class ChainWriter:
         transaction.committed.append(partial(self._remember, seq + len(rows), head, read))
 
     def note_clock(self, transaction: Transaction) -> None:
-        """Append an event if the clock was set since the last one, and nothing else."""
+        """Append a `clock` event if the clock was set since the last event."""
         self.append(transaction, [])
 
     def state(self, transaction: Transaction, consent_id: str) -> State | None:
-        """The state that a consent was left in; None if it is not in the ledger."""
+        """The last state of a consent; None if it is not in the ledger."""
         last = transaction.cursor.execute(self._sql.last_state.text, (consent_id,)).fetchone()
         return None if last is None else State(last[0])
 
     def database_now(self, transaction: Transaction) -> float:
-        """The time by the database's clock, which bridges that share it agree on."""
+        """The time by the database's clock, the same for all bridges on it."""
         if not transaction.locks:  # SQLite's is this machine's
             return self._clocks()[0]
         [now] = transaction.cursor.execute(self._sql.now.text).fetchone()
         return float(now)
 
     def may_send(self, transaction: Transaction, consent_id: str) -> str | None:
-        """Why a submission must not be sent now, though it was to be; None if it may.
+        """The reason why a stored submission must not be sent now; None if it may.
 
         The words: `not_submitting` (revoked, or settled by somebody else), `lease_lost` (another
         process has it), `lease_over`.
@@ -238,7 +238,7 @@ class ChainWriter:
         return "lease_over" if stamp(now) > deadline else None
 
     def person(self, transaction: Transaction, consent_id: str) -> PersonKey | None:
-        """Whose a record is; None if nothing of it is sealed, or the key cannot be opened."""
+        """The person of a record; None if nothing of it is sealed, or the key cannot be opened."""
         row = transaction.cursor.execute(self._sql.sealed.text, (consent_id,)).fetchone()
         if row is None:
             return None
@@ -250,7 +250,7 @@ class ChainWriter:
     def sealed(
         self, transaction: Transaction, consent_id: str
     ) -> tuple[PersonKey, dict[str, str]] | None:
-        """Whose a record is, and what is sealed of it; None if nothing is.
+        """The person of a record and its personal data; None if there is none.
 
         Raises:
             KeyMissing: it is sealed under a vault key that is not available.
@@ -263,7 +263,7 @@ class ChainWriter:
         return person, self.vault.open(person, consent_id, row[2])
 
     def _clock_event(self, read: tuple[float, float], last_at: str | None) -> list[StoredEvent]:
-        """An event that says that the clock was set, if it was."""
+        """A `clock` event, if the clock was set."""
         wall, running = read
         if self._read is not None:
             seen, step = "running", (wall - self._read[0]) - (running - self._read[1])
@@ -286,7 +286,7 @@ class ChainWriter:
         self._seen[self.ledger_id] = seq, head.hex()
 
     def check_heads(self, transaction: Transaction, chains: Iterable[Chain]) -> None:
-        """See that no chain has lost events that we have seen in it.
+        """Check that no chain has lost events that we have seen in it.
 
         Asked for each new connection and each checkpoint: the database that answers now may be a
         replica that lacks what another bridge stored last, a revocation for example.
@@ -309,7 +309,7 @@ class ChainWriter:
             self._head = own[0], bytes.fromhex(own[1])
 
     def _check_head(self, transaction: Transaction, seq: int, head: bytes) -> None:
-        """See that what we stored last is still in our chain, whatever came to it since.
+        """Check that the event we stored last is still in our chain.
 
         It is not where an older copy of the database was put back under us, or a replica that
         lacked the newest events took over: revocations may be missing too.
@@ -325,7 +325,7 @@ class ChainWriter:
     def _check_event(
         self, transaction: Transaction, ledger_id: str, known: tuple[int, str], seq: int
     ) -> None:
-        """See that a chain that ends with `seq` now still has an event that we know."""
+        """Check that a chain that now ends with `seq` still has a known event."""
         there = None
         if seq >= known[0]:
             event = EVENT.c

@@ -53,7 +53,7 @@ def register(
 
 
 def _keep(transaction: Transaction, table: Table, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Insert the rows that are not there yet."""
+    """Insert the rows that do not exist yet."""
     there = transaction.core.execute(select(table.c.sha256).where(table.c.sha256.in_(rows)))
     for sha256 in rows.keys() - set(there.scalars()):
         transaction.core.execute(table.insert().values(sha256=sha256, **rows[sha256]))
@@ -93,7 +93,7 @@ def checkpoint(
 def deliveries(
     transaction: Transaction, writer: Writer, limit: int, without: Sequence[str]
 ) -> list[tuple[str, Checkpoint]]:
-    """Our checkpoints that have not got out yet, with the sink's name; oldest first."""
+    """Our checkpoints that are not delivered yet, with the sink's name; oldest first."""
     row, table = DELIVERY.c, CHECKPOINT.c
     found = transaction.core.execute(
         select(row.sink, table.line)
@@ -110,7 +110,7 @@ def deliveries(
 
 
 def delivered(transaction: Transaction, writer: Writer, sent: Sequence[tuple[int, str]]) -> None:
-    """Checkpoints have reached sinks, or the sinks are no longer configured."""
+    """Note that checkpoints reached sinks, or that the sinks are no longer configured."""
     row = DELIVERY.c
     for seq, sink in sent:
         transaction.core.execute(
@@ -132,7 +132,7 @@ def newest_heads(kept: Iterable[Checkpoint]) -> dict[str, tuple[int, str]]:
 
 
 def expect(transaction: Transaction, writer: Writer, heads: Mapping[str, tuple[int, str]]) -> None:
-    """Hold the database against heads that were seen before, now and from now on.
+    """Compare the database with heads that were seen before, now and at each later check.
 
     Raises:
         LedgerLost: it lacks one.
@@ -153,7 +153,7 @@ def checkpoints(transaction: Transaction) -> list[Checkpoint]:
 
 
 def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> tuple[int, str]:
-    """Seal again, under the first vault key, some persons that are sealed under another one.
+    """Seal some persons again under the first vault key that are sealed under another one.
 
     Returns how many were, and the id to go on `after`; an empty one is the end.
     """

@@ -58,7 +58,7 @@ class Transaction:
     committed: list[Callable[[], None]] = field(default_factory=list)
 
     def lock(self, names: Iterable[str]) -> None:
-        """Hold back every other bridge that wants one of these names, until the end.
+        """Lock these names against all other bridges until the end of the transaction.
 
         SQLite has one writer at a time anyway. Always taken in the same order: no two bridges can
         wait for each other.
@@ -95,7 +95,7 @@ class Transaction:
 
 
 class Database:
-    """Where the ledger lies: a path is a SQLite file, a text the URL of a PostgreSQL database.
+    """The ledger's database: a path is a SQLite file, a string the URL of a PostgreSQL database.
 
     Raises:
         LedgerUnavailable: it is PostgreSQL, and the extra `postgresql` is not installed.
@@ -134,7 +134,7 @@ class Database:
         return isinstance(self.where, Path)
 
     def file_is_there(self) -> bool:
-        """Whether a SQLite database has been begun here."""
+        """Whether a SQLite database exists here."""
         return (
             isinstance(self.where, Path) and self.where.exists() and self.where.stat().st_size > 0
         )
@@ -202,7 +202,7 @@ class Database:
             self._drop()
 
     def vacuum_deleted(self) -> None:
-        """Leave nothing of what was deleted where it can be read.
+        """Remove remains of deleted data from the database's files.
 
         SQLite has overwritten it in its pages (`secure_delete`); its log is emptied here.
         PostgreSQL leaves old rows in its files. They cannot be read without the persons' keys, so
@@ -222,7 +222,7 @@ class Database:
         self._clean(() if self.is_sqlite else rewrite)
 
     def _clean(self, statements: Sequence[str]) -> None:
-        """Carry out statements that no transaction may hold, then empty SQLite's log."""
+        """Execute statements outside any transaction, then empty SQLite's log."""
         self._check_file()
         self._drop()
         try:
@@ -240,7 +240,7 @@ class Database:
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
     def abort(self) -> None:
-        """Break off what the ledger's thread waits for, if that is PostgreSQL. From any thread.
+        """Abort the ledger thread's wait for PostgreSQL. Callable from any thread.
 
         A server that is frozen, not gone, would otherwise keep the process from ending.
         """
@@ -254,7 +254,7 @@ class Database:
             ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let the database go; the next use opens what is there then."""
+        """Close the database; the next use opens it again."""
         self._drop()
         if self._file is not None:
             self._file.release()
@@ -274,7 +274,7 @@ class Database:
         return self._connection
 
     def _check_file(self) -> None:
-        """See that a SQLite file and its log are the ones that were opened.
+        """Check that a SQLite file and its log are the ones that were opened.
 
         A log that is gone is still open here, and the file is not: what it holds is put into the
         file, and a new connection begins a new one. Where the file itself was deleted, moved or
@@ -370,7 +370,7 @@ class Database:
         raise LedgerLost(problem, code=code)
 
     def _drop(self) -> None:
-        """Let the connection go, whatever state it is in; the next use makes a new one."""
+        """Drop the connection in any state; the next use makes a new one."""
         if self._file is not None:
             self._file.forget_log()
         connection, self._connection, self._driver = self._connection, None, None
@@ -388,7 +388,7 @@ def _data_version(driver: Any) -> int:  # noqa: ANN401 - sqlite3's connection
 
 
 def _is_closed(driver: Any) -> bool:  # noqa: ANN401 - psycopg's connection
-    """Whether PostgreSQL has closed an idle connection, as at a restart: only then does it speak.
+    """Whether PostgreSQL has closed an idle connection: only then does an idle socket have data.
 
     Otherwise the next caller's consent would be what finds out.
     """

@@ -52,7 +52,7 @@ def erase(
     basis: str,
     actor: str,
 ) -> int:
-    """Delete personal data, but what is restricted; returns of how many consents."""
+    """Delete personal data that is not restricted; returns the number of consents."""
     ids = sorted(set(consent_ids))
     people = _lock_people(transaction, writer, ids)
     return _erase(transaction, writer, people, ids, now=stamp(writer.clock()), why=(basis, actor))
@@ -67,7 +67,7 @@ def restrict(
     until: str,
     actor: str,
 ) -> int:
-    """Keep personal data for a defence only, until a day; returns of how many consents."""
+    """Restrict personal data to the defence of claims until a day; returns how many."""
     ids = sorted(set(consent_ids))
     writer.lock(transaction, map("consent:{}".format, ids))
     pii = PII.c
@@ -85,7 +85,7 @@ def restrict(
 
 
 def due(transaction: Transaction, rules: RetentionRules) -> RetentionReport:
-    """What `retain` would delete."""
+    """Report what `retain` would delete."""
     return RetentionReport(
         len(_due(transaction, rules, None)), len(_details_due(transaction, rules, None))
     )
@@ -111,7 +111,7 @@ def retain(transaction: Transaction, writer: Writer, rules: RetentionRules) -> R
 
 
 def _check_clock(transaction: Transaction, now: float) -> None:
-    """See that something besides the clock says what time it is.
+    """Check that something besides the clock confirms the time.
 
     Raises:
         ClockInDoubt: the kernel calls its clock synchronised, but the last event that is more than
@@ -190,7 +190,7 @@ def _last_event_before(transaction: Transaction, before: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What is sealed of one record; `values` is None where it cannot be opened, and why."""
+    """The personal data of one record; if it cannot be opened, `values` is None, with a reason."""
 
     consent_id: str
     person_id: str
@@ -219,7 +219,7 @@ class _People:
 
 
 def _lock_people(transaction: Transaction, writer: Writer, ids: Sequence[str]) -> _People:
-    """Hold what some records and all others of the same persons are locked by; open them."""
+    """Lock some records and all others of the same persons, and open them."""
     pii = PII.c
     found = transaction.core.execute(
         select(pii.person_id, pii.number_hmac).where(pii.consent_id.in_(ids))
@@ -320,7 +320,7 @@ def _renew_keys(
     people: _People,
     changed: Mapping[str, dict[str, str] | None],
 ) -> None:
-    """Delete the keys of persons of whom nothing is left; give the others new ones.
+    """Delete the keys of persons without remaining data; renew the others' keys.
 
     Args:
         transaction: holds the persons' locks.

@@ -29,7 +29,7 @@ DELIVERIES_AT_ONCE: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceSchedule:
-    """How often, and for how long.
+    """Intervals and periods of maintenance.
 
     Attributes:
         events: a checkpoint after so many events ...
@@ -59,7 +59,7 @@ class MaintenanceSchedule:
 
 
 class Maintenance:
-    """Looks after one ledger; run it as one task of the service, and `finish` at the end.
+    """Maintains one ledger: run it as a task of the service, and call `finish` at the end.
 
     Args:
         ledger: what is looked after.
@@ -97,7 +97,7 @@ class Maintenance:
         self._pause = pause or _pause
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run until cancelled."""
         grown = self._ledger.notify_after(self.schedule.events)
         next_day = self._running()
         while True:
@@ -110,11 +110,11 @@ class Maintenance:
             await self._pause(grown, self.schedule.seconds)
 
     async def finish(self) -> None:
-        """Anchor what happened last."""
+        """Publish a last checkpoint."""
         await self.publish_checkpoint()
 
     async def publish_checkpoint(self) -> None:
-        """Sign the chain's head and send it away; what fails is on one line of the log each.
+        """Sign the chain's head and send it; each failure is one line in the log.
 
         What could not be sent earlier is sent first: an anchor counts only once it has left.
         """
@@ -141,7 +141,7 @@ class Maintenance:
             structlog.get_logger().error("retention.failed", exc_info=error)
 
     async def apply_retention(self) -> None:
-        """Delete what its time has run out for, and say what waits for a person."""
+        """Delete what is past its retention period, and log what waits for a person."""
         try:
             rules = self.schedule.rules(self._clock())
             report = await self._retain(rules)
@@ -166,7 +166,7 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """A checkpoint that a place did not take: its event, and why, the place's name first."""
+    """A checkpoint that was not delivered: its event, and the place and reason."""
 
     seq: int
     reason: str
@@ -175,7 +175,7 @@ class DeliveryFailure:
 async def deliver_checkpoints(
     ledger: Ledger, publisher: CheckpointPublisher
 ) -> list[DeliveryFailure]:
-    """Send every checkpoint that has not got out to where it is still to go, oldest first.
+    """Send every undelivered checkpoint to its places, oldest first.
 
     A place that fails is left alone until the next time: it gets its checkpoints in their order.
 

@@ -97,7 +97,7 @@ def events(transaction: Transaction, consent_id: str | None) -> list[Row]:
 
 
 def personal(transaction: Transaction, vault: Vault, consent_id: str) -> dict[str, str] | None:
-    """What is known of a person, opened; None if it is erased or never was."""
+    """The personal data of a record, opened; None if it was erased or never existed."""
     row = transaction.core.execute(_sealed().where(PII.c.consent_id == consent_id)).first()
     if row is None:
         return None

@@ -85,7 +85,7 @@ class Records:
 
     @classmethod
     async def exists(cls, where: Path | str) -> bool:
-        """Whether a ledger was ever opened here, so that new keys would be the wrong ones."""
+        """Whether a ledger exists here, so that new keys would be wrong."""
         database = Database(where)
         try:
             return await asyncio.to_thread(bootstrap.exists, database)
@@ -165,7 +165,7 @@ class Records:
         return [StoredEvent.of(row) for row in rows]
 
     async def personal_data(self, consent_id: str) -> dict[str, str] | None:
-        """What is known of a person, opened; None if it is erased or never was.
+        """The personal data of a record, opened; None if it was erased or never existed.
 
         Raises:
             KeyMissing: the key that it was sealed with is not loaded.
@@ -210,7 +210,7 @@ class Records:
         return await self._worker.read(queries.liftings)
 
     async def summaries(self, wanted: Filter) -> list[Summary]:
-        """Consents and acts in one line each, newest first."""
+        """Summaries of consents and acts, newest first."""
         return await self._worker.read(
             lambda t: queries.summaries(
                 t, self._writer.vault, wanted, now=stamp(self._writer.database_now(t))
@@ -236,7 +236,7 @@ class Records:
                 )
 
     def _check_chains(self, transaction: Transaction) -> None:
-        """Hold a new connection against what was seen of every chain before.
+        """Compare a new connection with what was seen of every chain before.
 
         A database that was found to lack events is looked at each time: it may be the right one
         again.

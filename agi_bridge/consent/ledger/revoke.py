@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class RetryTransaction(Exception):  # noqa: N818 - no error: the transaction is to be tried once more
-    """A consent came in while we waited for its number."""
+    """A consent was stored while we waited for the lock on its number."""
 
 
 def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> RevocationResult:
-    """Suppress a number for a brand, a seller or everybody, and end the consents that it gave.
+    """Suppress a number for a brand, a seller or all, and revoke its consents.
 
     Raises:
         RetryTransaction: try the transaction once more.
@@ -77,7 +77,7 @@ def message(
     reference: str,
     business_id: str | None,
 ) -> str:
-    """Keep a request to stop whose sender's number is not known; the same one only once."""
+    """Store an opt-out whose sender's number is unknown; the same one only once."""
     id_ = _derived_id(writer, f"message\0{reference}")
     writer.lock(transaction, [f"consent:{id_}"])
     if queries.rows_of(transaction, id_):
@@ -149,7 +149,7 @@ def _events(
 
 
 def _candidates(transaction: Transaction, number: str) -> list[str]:
-    """The consents on record of a number, whatever they are for."""
+    """All stored consents of a number, for any brand."""
     pii = PII.c
     query = select(pii.consent_id).where(
         pii.number_hmac == number, pii.kind.in_(["consent", "returned"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def settle_open(transaction: Transaction, writer: Writer, *, own: bool) -> int:
-    """Turn submissions that nobody will end into `unknown`; count them.
+    """Settle abandoned submissions as `unknown`; returns their number.
 
     These are those whose lease is over, of any bridge, and, if `own`, all that were leased to a
     process of the same name: it is gone, or this one could not have its place.
@@ -67,12 +67,12 @@ def unsent_ids(transaction: Transaction) -> Sequence[str]:
 
 
 def unsent(transaction: Transaction, ids: Sequence[str]) -> list[Unsent]:
-    """What is to be known of some of them."""
+    """Details of some unsent consents."""
     return [_unsent(queries.rows_of(transaction, consent_id)) for consent_id in ids]
 
 
 def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) -> ConsentRecord:
-    """Go on with a stored consent. LookupError if it is not there, erased or restricted."""
+    """Load a stored consent for a retry. LookupError if it is missing, erased or restricted."""
     state = writer.state(transaction, consent_id)
     personal = queries.personal(transaction, writer.vault, consent_id)
     if state is None or personal is None or _is_restricted(transaction, consent_id):
@@ -83,7 +83,7 @@ def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) ->
 
 
 def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: str) -> None:
-    """End a consent that is still unsent: it never will be sent."""
+    """Expire a consent that is still unsent: it will never be sent."""
     writer.lock(transaction, [f"consent:{consent_id}"])
     if writer.state(transaction, consent_id) is State.NOT_SENT:
         writer.append(transaction, [_event(consent_id, State.EXPIRED, reason=reason)])
@@ -99,7 +99,7 @@ def active_consent(
     max_age_days: int,
     wordings: Collection[str] | None = None,
 ) -> ActiveConsent | None:
-    """The newest consent of a number that it may be texted on now, for a brand and a purpose.
+    """The newest consent of a number that allows a text now, for a brand and a purpose.
 
     `wordings` are the disclosures that count, by SHA-256; None is any.
     """
@@ -131,7 +131,7 @@ def active_consent(
 
 
 def never_sent(transaction: Transaction, writer: Writer, consent_id: str) -> None:
-    """A consent was stored after its call had given it up: nothing was sent, nothing will be."""
+    """Note that a consent was stored after its call had given up: nothing was or will be sent."""
     writer.lock(transaction, [f"consent:{consent_id}"])
     if writer.state(transaction, consent_id) is State.SUBMITTING:
         reason = "stored_too_late"
@@ -158,7 +158,7 @@ def _unsent(rows: Sequence[Row]) -> Unsent:
 
 
 def _is_restricted(transaction: Transaction, consent_id: str) -> bool:
-    """Whether its personal data is kept for a defence only; no text is one."""
+    """Whether its personal data is restricted to the defence of claims, which excludes texts."""
     query = select(PII.c.restricted_until).where(PII.c.consent_id == consent_id)
     return transaction.core.execute(query).scalar() is not None
 

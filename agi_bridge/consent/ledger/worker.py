@@ -24,7 +24,7 @@ WAIT_SECONDS: Final = 5.0
 
 
 class Worker:
-    """Does work on a database, piece after piece, each in its own transaction.
+    """Runs work on a database one after another, each in its own transaction.
 
     Args:
         database: belongs to the thread.
@@ -40,11 +40,11 @@ class Worker:
         self._released: asyncio.Future[None] | None = None
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Do work that may write."""
+        """Run work that may write."""
         return await self.on_thread(partial(self.in_transaction, work))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Do work that only reads, and keeps no other process from writing."""
+        """Run work that only reads, and does not block writers."""
         return await self.on_thread(partial(self.in_transaction, work, reads=True, checked=False))
 
     async def read_in_time(self, work: Callable[[Transaction], T]) -> T:
@@ -59,7 +59,7 @@ class Worker:
         return task.result()
 
     async def vacuum_deleted(self) -> bool:
-        """Leave nothing of what was deleted where it can be read; False if that has to wait."""
+        """Remove remains of deleted data from the database's files; False if it has to wait."""
         try:
             await self.on_thread(self._database.vacuum_deleted)
         except LedgerUnavailable as error:  # it is deleted all the same
@@ -98,7 +98,7 @@ class Worker:
         return done.done()
 
     def no_answer(self) -> LedgerUnavailable:
-        """What to raise when it took too long."""
+        """The error to raise when it took too long."""
         return LedgerUnavailable(
             f"{self._database.name}: no answer in {WAIT_SECONDS:.0f} s", code="no_answer"
         )
@@ -113,7 +113,7 @@ class Worker:
             return work(transaction)
 
     async def close(self) -> None:
-        """Release database and thread; one that is stuck is broken off, or no process would end."""
+        """Release database and thread; a stuck thread is aborted, or the process could not end."""
         if self._released is None:
             loop = asyncio.get_running_loop()
             self._released = loop.run_in_executor(self._thread, self._database.close)

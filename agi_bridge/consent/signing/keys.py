@@ -112,7 +112,7 @@ class Keys:
 
 
 def generate_keys() -> Keys:
-    """Fresh keys that are in no file."""
+    """New keys, not stored in any file."""
     return Keys((os.urandom(KEY_BYTES),), os.urandom(KEY_BYTES), Ed25519PrivateKey.generate())
 
 
@@ -137,7 +137,7 @@ def world_accessible_key_files(folder: Path) -> tuple[Path, ...]:
 
 
 def backup_advice(made: Iterable[Path]) -> str:
-    """What to tell an administrator about key files that were made now, in one line."""
+    """Advice for an administrator about new key files, in one line."""
     made = tuple(made)
     made_names = [path.name for path in made]
     settings = ", ".join(map(_setting, made_names))
@@ -149,7 +149,7 @@ def backup_advice(made: Iterable[Path]) -> str:
 
 
 def rotate_vault_key(path: Path) -> None:
-    """Put a fresh key before those in a vault key's file, in one step and durably.
+    """Put a new key before those in a vault key file, atomically and durably.
 
     The file keeps its owner and its mode. What was sealed under the older keys opens as before.
 
@@ -175,7 +175,7 @@ def rotate_vault_key(path: Path) -> None:
 
 
 def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
-    """Make the key files that are not there, unless the folder has been complete before.
+    """Create missing key files, unless the folder was complete before.
 
     The last one is the mark of that: it is made last, and looked for first. While it is not there
     a first start is under way (ours, or another's that crashed or runs beside us); once it is,
@@ -224,7 +224,7 @@ def _draft(path: Path, word: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[int]:
-    """The file, open and locked: of two rotations at once neither may lose the other's new key."""
+    """The file, open and locked, so that two concurrent rotations keep both new keys."""
     while True:
         handle = _open(path, os.O_RDWR)
         try:

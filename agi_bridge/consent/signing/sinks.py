@@ -32,18 +32,18 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
 class Sink(Protocol):
-    """One place that checkpoints go to."""
+    """One destination of checkpoints."""
 
     @property
     def name(self) -> str:
-        """What an administrator calls it."""
+        """Its name for administrators."""
 
     def send(self, line: str) -> None:
-        """Hand over one line. Raises OSError, ValueError or subprocess.SubprocessError."""
+        """Send one line. Raises OSError, ValueError or subprocess.SubprocessError."""
 
 
 class CheckpointPublisher:
-    """The places that a bridge's checkpoints go to, each for itself."""
+    """The destinations of a bridge's checkpoints, each independent of the others."""
 
     __slots__ = ("_sinks",)
 
@@ -52,15 +52,15 @@ class CheckpointPublisher:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The places by name, each once."""
+        """The destinations by name, each once."""
         return tuple(dict.fromkeys(sink.name for sink in self._sinks))
 
     def publish(self, checkpoint: Checkpoint) -> list[str]:
-        """Send a checkpoint everywhere; what failed, one short text each. Never raises."""
+        """Send a checkpoint everywhere; returns one short text for each failure. Never raises."""
         return [failure for name in self.names if (failure := self.send(name, checkpoint))]
 
     def send(self, name: str, checkpoint: Checkpoint) -> str | None:
-        """Send a checkpoint to the places of that name; why it failed, if it did. Never raises.
+        """Send a checkpoint to one destination; returns the reason of a failure. Never raises.
 
         A place that is no longer configured gets nothing, which is not a failure.
         """
@@ -119,7 +119,7 @@ class SyslogSink:
         return f"syslog {self.path}"
 
     def send(self, line: str) -> None:
-        """Send one datagram; OSError if nobody takes it."""
+        """Send one datagram; OSError if it is not accepted."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
             syslog.settimeout(SECONDS)
             syslog.connect(str(self.path))
@@ -156,7 +156,7 @@ class CommandSink:
         return arguments
 
     def send(self, line: str) -> None:
-        """Run the program once; one that takes too long is killed with all that it started.
+        """Run the program once; after a timeout it is killed with its children.
 
         Raises OSError if it does not start, SubprocessError if it fails or takes too long.
         """

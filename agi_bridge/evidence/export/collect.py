@@ -63,7 +63,7 @@ class Collector:
         self._named: set[tuple[str, bool]] = set()
 
     async def collect(self, ids: Iterable[str]) -> int:
-        """Write these records, and all that belongs to them; returns how many records that are."""
+        """Write these records and everything that belongs to them; returns how many records."""
         self._heads = {chain.ledger_id: chain.seq for chain in await self._ledger.chains()}
         for checkpoint in await self._ledger.checkpoints():
             if checkpoint.seq <= self._heads.get(checkpoint.ledger_id, 0):

@@ -217,7 +217,7 @@ class RecordChecker:
 
 
 def scope_key(asked: Mapping[str, Any]) -> str:
-    """What the index of revocations holds as the scope of a revocation."""
+    """The scope of a revocation, as the index of revocations has it."""
     if asked["scope"] == "all":
         return "*"
     name = asked["brand"] if asked["scope"] == "brand" else asked["seller"]

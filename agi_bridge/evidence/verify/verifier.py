@@ -65,7 +65,7 @@ Entry: TypeAlias = Row | Hidden
 
 @dataclass(slots=True)
 class _Position:
-    """How far one chain was read."""
+    """The position up to which a chain was read."""
 
     ledger_id: str
     start: int
@@ -136,7 +136,7 @@ class Verifier:
             self._begin(start)
 
     def go_on(self, since: Resume) -> None:
-        """Start a chain where an earlier verification got to."""
+        """Start a chain where an earlier verification ended."""
         self._begin(Start(since.ledger_id, since.seq, since.hash))
         self.time.go_on(since)
 
@@ -145,7 +145,7 @@ class Verifier:
         return [each.resume for each in self._positions.values() if each.resume is not None]
 
     def open(self, record: str, values: Mapping[str, str]) -> None:
-        """Take a record's personal values, to open the commitments in its events."""
+        """Add a record's personal values, to open the commitments in its events."""
         if not self.records.open(record, values):
             what = f"personal values are given twice for {record}"
             self.findings.add("integrity", "values_repeated", what)
@@ -164,18 +164,18 @@ class Verifier:
                 position.seq, position.head = position.seq + 1, None
 
     def remember(self, rows: Iterable[Row]) -> None:
-        """Take over the facts of events that were verified earlier, as background of new ones."""
+        """Load the facts of events that were verified earlier, as context of new ones."""
         for row in rows:
             self._events.remember(row)
 
     @property
     def shown(self) -> int:
-        """How many events were shown so far."""
+        """The number of events shown so far."""
         return self._shown
 
     @property
     def hidden(self) -> int:
-        """How many events were only shown by their hashes."""
+        """The number of events shown only by their hashes."""
         return self._hidden
 
     @property
@@ -188,7 +188,7 @@ class Verifier:
         return [record for record, facts in self.records.all() if facts.tags]
 
     def finish(self) -> None:
-        """Check what can only be seen once all events are read."""
+        """Run the checks that need all events."""
         RecordChecker(self.findings, self.records).check_all()
         self._check_reach()
         self._check_previous()
@@ -207,7 +207,7 @@ class Verifier:
         return self.findings.report(subject, {**self._texts(), "time": self._time_text})
 
     def close(self) -> None:
-        """Release what was remembered."""
+        """Release the stored facts."""
         self.records.close()
 
     def _texts(self) -> dict[str, str]:

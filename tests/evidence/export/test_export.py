@@ -335,7 +335,7 @@ def test_a_place_that_takes_no_checkpoint_is_named(sample: SampleLedger) -> None
         ((), 2, "name one of --number, --consent and --all"),
         (("--all", "--number", consent_records.NUMBER), 2, "name one of"),
         (("--number", "415"), 2, "--number: not a phone number"),
-        (("--number", "+14155550999"), 1, "--number: no consent is on record"),
+        (("--number", "+14155550999"), 1, "--number: nothing is on record"),
         (("--consent", "nothing"), 1, "nothing: no such record"),
     ],
 )
