@@ -1,4 +1,4 @@
-"""Builds the speech of a configuration: its recordings and engines, and what each line plays."""
+"""Decides what each line plays: builds its prompts and speech engines from the configuration."""
 
 from __future__ import annotations
 
