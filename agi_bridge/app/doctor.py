@@ -90,8 +90,8 @@ async def run(
     lines = await asyncio.to_thread(line_sounds, settings)
     dialplan = share_path("dialplan") / "agi-bridge.conf"
     situation = Situation(settings, lines, read_shipped(dialplan.read_text()), synchronised)
-    session, said = await _connect(settings, environ, limits, clock)
-    found += said
+    session, answers = await _connect(settings, environ, limits, clock)
+    found += answers
     try:
         found += [finding async for finding in examine_pbx(session, situation)]
         if trial is not None:

@@ -95,9 +95,11 @@ async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
         why = "The bridge refuses every call from this PBX: all callers go to the fallback."
         yield fault(Id.DIALPLAN_URL, what, "set it to the content of agi.token", why=why)
     elif not problem:
-        said = "set" if given else "not set, so the dialplan's own"
+        state = "set" if given else "not set, so the dialplan's own"
         also = ", and the token agrees" if wanted else ""
-        yield ok(Id.DIALPLAN_URL, f"AGI_BRIDGE_URL is {said}: port {agi.port} of this bridge{also}")
+        yield ok(
+            Id.DIALPLAN_URL, f"AGI_BRIDGE_URL is {state}: port {agi.port} of this bridge{also}"
+        )
 
 
 def _url_problem(text: str, settings: Settings) -> str:

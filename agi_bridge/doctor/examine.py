@@ -79,12 +79,12 @@ async def connect(
             return None, [fault(Id.PBX_LOGIN, str(error), mend)]
         return None, [lost(error)]
     place = f"{ami.host} port {ami.port}"
-    said = [ok(Id.PBX_REACH, f"{place} answers"), ok(Id.PBX_LOGIN, f"as {ami.user}")]
+    found = [ok(Id.PBX_REACH, f"{place} answers"), ok(Id.PBX_LOGIN, f"as {ami.user}")]
     if not is_loopback(ami.host):
         what = f"the secret crosses the network to {ami.host} unencrypted"
         mend = "reach the PBX over a private network or a tunnel"
-        said.append(note(Id.PBX_LOGIN, what, mend, why="Anyone who reads it can place calls."))
-    return session, said
+        found.append(note(Id.PBX_LOGIN, what, mend, why="Anyone who reads it can place calls."))
+    return session, found
 
 
 def lost(error: AmiError) -> Finding:

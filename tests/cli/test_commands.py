@@ -120,9 +120,12 @@ async def test_a_service_that_is_ready_has_loaded_nothing_that_it_does_not_use(
     tmp_path: Path,
 ) -> None:
     trace = tmp_path / "trace"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, trace.open("wb") as errors:
-        told.bind(str(tmp_path / "notify"))
-        told.setblocking(False)  # noqa: FBT003 - positional only
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications,
+        trace.open("wb") as errors,
+    ):
+        notifications.bind(str(tmp_path / "notify"))
+        notifications.setblocking(False)  # noqa: FBT003 - positional only
         environ = {
             **os.environ,
             "PYTHONPROFILEIMPORTTIME": "1",
@@ -131,7 +134,7 @@ async def test_a_service_that_is_ready_has_loaded_nothing_that_it_does_not_use(
         async with running("serve", "--config", config(tmp_path), environ=environ, log=errors):
             async with asyncio.timeout(SECONDS):
                 loop = asyncio.get_running_loop()
-                while b"READY=1" not in await loop.sock_recv(told, 4096):
+                while b"READY=1" not in await loop.sock_recv(notifications, 4096):
                     pass
             modules = loaded(trace.read_bytes())
     assert "agi_bridge.app.service" in modules

@@ -72,7 +72,7 @@ async def fake_ami(behaviour: Behaviour) -> AsyncIterator[int]:
 class FakeClock:
     """Time that passes only while somebody waits.
 
-    Each wait takes as long as `delays` says, the last one for all that follow; None: for ever. A
+    Each wait takes as long as `delays` says, the last one for all that follow; None: forever. A
     wait that ends in time really waits for the work, which takes no time on this clock.
     """
 

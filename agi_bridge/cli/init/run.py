@@ -174,8 +174,8 @@ def run(answers: Answers, places: Places, *, yes: bool) -> int:
     for file in files:
         word = "wrote" if file in missing else "as it is"
         typer.echo(f"{word:<8} {file.path} ({file.mode:04o})")
-    for said in _next(answers, places):
-        typer.echo(said)
+    for line in _next(answers, places):
+        typer.echo(line)
     return OK
 
 

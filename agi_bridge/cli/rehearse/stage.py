@@ -78,7 +78,7 @@ class _Kill:
         self.channel.release()
         (self.folder / _KILLED).mkdir()
         for file in self.folder.glob(f"{_LEDGER}*"):
-            if not file.name.endswith("-shm"):  # made anew
+            if not file.name.endswith("-shm"):  # made again
                 shutil.copy(file, self.folder / _KILLED)
 
 

@@ -88,7 +88,7 @@ class GroupCommit:
         return self._enter(_Waiting(None, consent_id))
 
     async def drain(self) -> None:
-        """Wait until nothing waits, but not for ever."""
+        """Wait until nothing is waiting, for a limited time."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), worker.WAIT_SECONDS)
 
