@@ -4,7 +4,7 @@ pyst2 0.5.1 waits without a limit, ends its reader thread on an answer that it d
 calls `Thread.setDaemon`. This module is the only one that knows it, and keeps to these rules:
 
 * Connecting and reading the greeting have a time-out. Only then pyst2 gets the socket.
-* pyst2 runs in a thread of its own. Each step has a deadline, and the session has one for all. At
+* pyst2 runs in its own thread. Each step has a deadline, and the session has one for all. At
   an overrun the socket is shut down, the thread is left alone, and `AmiError` says so.
 * The session asks for no events (`Events: off`) and sends no `Command`. Structured actions answer
   all that the doctor asks, with fewer rights.

@@ -89,7 +89,7 @@ WHY: Final[Mapping[Id, str]] = {
     Id.CALL: "Real calls take the same way.",
     Id.LOAD: "So many callers at the same time would not all be served.",
 }
-"""Why each matters, unless a finding has a reason of its own."""
+"""Why each matters, unless a finding has its own reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class _Library:
 
 
 def library(text: str) -> Library:
-    return _Library(text)  # type: ignore[return-value]
+    return _Library(text)  # type: ignore[return-value]  # what the code asks of one
 
 
 def test_a_wording_that_names_brand_and_purpose_starts() -> None:

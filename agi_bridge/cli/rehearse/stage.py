@@ -1,4 +1,4 @@
-"""Plays one ending: the real handler, a simulated PBX and hook, and a ledger of its own."""
+"""Plays one ending: the real handler, a simulated PBX and hook, and its own ledger."""
 
 from __future__ import annotations
 
