@@ -111,8 +111,8 @@ async def _connect(
 ) -> tuple[AmiSession | None, list[Finding]]:
     secret = settings.ami.secret
     if secret is not None and (problem := secret.load(environ)) is not None:
-        mend = "put the account's secret there, where this account can read it"
-        return None, [fault(Id.PBX_LOGIN, f"ami.secret: {problem}", mend)]
+        fix = "put the account's secret there, where this account can read it"
+        return None, [fault(Id.PBX_LOGIN, f"ami.secret: {problem}", fix)]
     return await connect(settings, limits, clock)
 
 
@@ -142,8 +142,8 @@ async def _call(
                 return found, ()
             return await place_test_call(session, ear, trial.target, lines, trial.arrive_seconds)
     except OSError as error:
-        mend = "give --listen an address of this machine and a free port"
-        return [fault(which, f"the ear cannot listen: {error.strerror}", mend)], ()
+        fix = "give --listen an address of this machine and a free port"
+        return [fault(which, f"the ear cannot listen: {error.strerror}", fix)], ()
 
 
 def _service(settings: Settings) -> Finding:
@@ -151,8 +151,8 @@ def _service(settings: Settings) -> Finding:
     if service_is_running(settings):
         return ok(Id.SERVICE, f"a bridge runs, configured for {where}")
     what = f"no bridge runs with state_dir {settings.state_dir}"
-    mend = "systemctl start agi-bridge, or agi-bridge serve; its log says why it does not stay up"
-    return fault(Id.SERVICE, what, mend)
+    fix = "systemctl start agi-bridge, or agi-bridge serve; its log says why it does not stay up"
+    return fault(Id.SERVICE, what, fix)
 
 
 def line_sounds(settings: Settings) -> tuple[LineSounds, ...]:

@@ -46,7 +46,7 @@ _TABLE: Final = {
     ),
     "doctor": Entry(
         "agi_bridge.cli.doctor:doctor",
-        "Ask the PBX what callers would meet, and say what is wrong and how to mend it.",
+        "Ask the PBX what callers would meet, and say what is wrong and how to fix it.",
     ),
     "softphone": Entry(
         "agi_bridge.cli.softphone:softphone",

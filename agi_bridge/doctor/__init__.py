@@ -1,4 +1,4 @@
-"""The doctor: asks the PBX through AMI, places a test call, says what is wrong and how to mend it.
+"""The doctor: asks the PBX through AMI, places a test call, says what is wrong and how to fix it.
 
 It changes nothing on the PBX. It knows no ledger and no hook: a test call ends in its own ear.
 """

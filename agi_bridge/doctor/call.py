@@ -149,43 +149,43 @@ def judge(
     match failed.name:
         case "arrival" if refused:
             what = f"{shown}: the dialplan does not pass AGI_BRIDGE_TOKEN on"
-            mend = "copy dialplan/agi-bridge.conf again, or add the token to your own AGI() URL"
-            yield fault(Id.DIALPLAN_URL, what, mend)
+            fix = "copy dialplan/agi-bridge.conf again, or add the token to your own AGI() URL"
+            yield fault(Id.DIALPLAN_URL, what, fix)
         case "arrival" if call.answered_at is not None:
             what = f"{shown}: something else than the ear answered the call"
-            mend = (
+            fix = (
                 f"look for AGI_BRIDGE_URL set in [{target.context}] or for another Answer() on the"
                 " way: asterisk -rx 'dialplan show' names both"
             )
-            yield fault(Id.DIALPLAN_URL, what, mend)
+            yield fault(Id.DIALPLAN_URL, what, fix)
         case "arrival":
             what = f"{shown}: the call did not arrive in time"
-            mend = (
+            fix = (
                 "see which AGI URL your dialplan uses, and whether the PBX reaches this machine's"
                 " --listen address through the firewall"
             )
-            yield fault(Id.DIALPLAN_URL, what, mend)
+            yield fault(Id.DIALPLAN_URL, what, fix)
         case "did":
             what = f"{shown}: {failed.what}"
-            mend = "pass the called number on: Gosub(agi-bridge-ask,s,1(NUMBER)), or add it to did"
-            yield fault(Id.DIALPLAN_DID, what, mend)
+            fix = "pass the called number on: Gosub(agi-bridge-ask,s,1(NUMBER)), or add it to did"
+            yield fault(Id.DIALPLAN_DID, what, fix)
         case "sound" if call.samples == 0:
-            mend = "let the PBX's account read the folder, or correct the pbx_… path in [speech]"
-            yield fault(Id.SOUNDS, f"{shown}: {failed.what}", mend)
+            fix = "let the PBX's account read the folder, or correct the pbx_… path in [speech]"
+            yield fault(Id.SOUNDS, f"{shown}: {failed.what}", fix)
         case _:
             what = f"{shown}: {failed.name}: {call.problem or failed.what}"
-            mend = {
+            fix = {
                 "sound": "see asterisk's messages log for this second",
                 "key": "load app_senddtmf.so, and see `dtmf` above; then call again",
                 "result": "let the dialplan act on AGI_BRIDGE_RESULT as agi-bridge.conf does",
             }[failed.name]
-            yield fault(Id.CALL, what, mend)
+            yield fault(Id.CALL, what, fix)
 
 
 def needs_right(which: Id, right: MissingRightError) -> Finding:
     """Say that the account may not place a call."""
-    mend = "add originate and system to `write` of the account in manager.conf"
-    return not_looked_at(which, f"needs {right.right}", mend)
+    fix = "add originate and system to `write` of the account in manager.conf"
+    return not_looked_at(which, f"needs {right.right}", fix)
 
 
 def judge_load(calls: Sequence[TestCall], made: Sequence[Sequence[CallStep]]) -> Finding:
@@ -206,5 +206,5 @@ def judge_load(calls: Sequence[TestCall], made: Sequence[Sequence[CallStep]]) ->
     if len(carried) == len(calls):
         return ok(Id.LOAD, what)
     parts = ", ".join(f"{number} at {name}" for name, number in failed.items())
-    mend = "see the PBX's CPU, and maxcalls and maxload in asterisk.conf; try a smaller number"
-    return fault(Id.LOAD, f"{what}; failed: {parts}", mend)
+    fix = "see the PBX's CPU, and maxcalls and maxload in asterisk.conf; try a smaller number"
+    return fault(Id.LOAD, f"{what}; failed: {parts}", fix)

@@ -67,11 +67,11 @@ async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Fi
         yield note(Id.DIALPLAN_CONTEXTS, what, f"{_COPY} {_RELOAD}")
         return
     what = f"the dialplan was edited: {places} differ from the shipped file"
-    mend = (
+    fix = (
         "if the change is not meant, copy dialplan/agi-bridge.conf again; if it is, keep it in"
         " a context of your own"
     )
-    yield note(Id.DIALPLAN_CONTEXTS, what, mend)
+    yield note(Id.DIALPLAN_CONTEXTS, what, fix)
 
 
 def _version(context: Context) -> int:
@@ -84,10 +84,10 @@ async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     given = await pbx.setting("AGI_BRIDGE_URL", SITE)
     agi = settings.agi
     here = f"agi://{_shown_host(agi.host, settings.ami.host)}:{agi.port}/consent"
-    mend = f"set AGI_BRIDGE_URL = {here} in [globals] or in [{SITE}], and run {_RELOAD}"
+    fix = f"set AGI_BRIDGE_URL = {here} in [globals] or in [{SITE}], and run {_RELOAD}"
     problem = _url_problem(given or _DEFAULT_URL, settings)
     if problem:
-        yield fault(Id.DIALPLAN_URL, problem, mend)
+        yield fault(Id.DIALPLAN_URL, problem, fix)
     token, wanted = await pbx.setting("AGI_BRIDGE_TOKEN", SITE), agi.secret() or ""
     # A bridge without a token takes every call, whatever the dialplan sends.
     if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
@@ -144,13 +144,13 @@ async def dids(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
             starts = settings.ami.contexts or await trunk_contexts(pbx, line)
         except MissingRightError as missing:
             starts = ()
-            mend = f"give the account the right {missing.right}, or set ami.contexts"
+            fix = f"give the account the right {missing.right}, or set ami.contexts"
         else:
-            mend = 'set ami.contexts, like ["from-trunk"]'
+            fix = 'set ami.contexts, like ["from-trunk"]'
         about = f"lines.{line.name}"
         if not starts:
             what = "not known where the trunk's calls enter"
-            yield not_looked_at(Id.DIALPLAN_DID, what, mend, about=about)
+            yield not_looked_at(Id.DIALPLAN_DID, what, fix, about=about)
         for start in starts:
             for did in line.did:
                 yield await _did(pbx, did, start, about)
@@ -198,8 +198,8 @@ def _judge_did(route: Route, number: str, start: str, about: str) -> Finding:
             return fault(Id.DIALPLAN_DID, what, include, about=about)
         case Way.ELSEWHERE:
             what = f"{shown} ends in {route.application} of {via}, not in the bridge"
-            mend = f"remove that extension or let it go to agi-bridge, then run {_RELOAD}"
-            return fault(Id.DIALPLAN_DID, what, mend, about=about)
+            fix = f"remove that extension or let it go to agi-bridge, then run {_RELOAD}"
+            return fault(Id.DIALPLAN_DID, what, fix, about=about)
     what = f"{shown}: {via} goes on by {route.application}, which only a call can follow"
     return not_looked_at(
         Id.DIALPLAN_DID,

@@ -45,9 +45,9 @@ async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
     elif await pbx.context(FREEPBX) is not None:
         yield ok(Id.FALLBACK, "the destination that FreePBX's Custom Destination names")
     else:
-        mend = f"set AGI_BRIDGE_FALLBACK = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"
+        fix = f"set AGI_BRIDGE_FALLBACK = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"
         yield fault(
-            Id.FALLBACK, "neither AGI_BRIDGE_FALLBACK nor AGI_BRIDGE_FALLBACK_GOTO is set", mend
+            Id.FALLBACK, "neither AGI_BRIDGE_FALLBACK nor AGI_BRIDGE_FALLBACK_GOTO is set", fix
         )
 
 
@@ -65,8 +65,8 @@ async def defaults(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
                 yield ok(Id.DEFAULT_DESTINATION, f"{place} exists", about=about)
             else:
                 what = f"{place} does not exist in the dialplan"
-                mend = f"correct {about}, or add the extension"
-                yield fault(Id.DEFAULT_DESTINATION, what, mend, about=about)
+                fix = f"correct {about}, or add the extension"
+                yield fault(Id.DEFAULT_DESTINATION, what, fix, about=about)
         else:
             yield ok(
                 Id.DEFAULT_DESTINATION, f"the bridge ends the call ({default.kind})", about=about
@@ -95,8 +95,8 @@ async def trunks(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
             yield ok(Id.DIAL_TEMPLATE, f"endpoint {name} is there", about=about)
         else:
             what = f"endpoint {name}: {_unreachable(endpoint)}"
-            mend = f"check the trunk's address, its registration and the network; {_SHOW}"
-            yield fault(Id.DIAL_TEMPLATE, what, mend, about=about)
+            fix = f"check the trunk's address, its registration and the network; {_SHOW}"
+            yield fault(Id.DIAL_TEMPLATE, what, fix, about=about)
         for media in (_dtmf(endpoint), _codecs(endpoint), _direct_media(endpoint)):
             yield media
 
@@ -121,7 +121,7 @@ async def _dialled(pbx: Pbx, which: Id, destinations: str, about: str) -> AsyncI
     if any(found.level is Level.OK for found in findings):
         for found in findings:
             if found.level is Level.FAULT:
-                yield note(which, found.what, found.mend, about=about, why="Another one rings.")
+                yield note(which, found.what, found.fix, about=about, why="Another one rings.")
             else:
                 yield found
         return
@@ -143,16 +143,16 @@ async def _destination(pbx: Pbx, which: Id, destination: str, about: str) -> Fin
     try:
         endpoint = await pbx.endpoint(name)
     except MissingRightError as missing:
-        mend = f"add {missing.right} to `write` of the account in manager.conf"
-        return not_looked_at(which, f"{destination}: needs {missing.right}", mend, about=about)
+        fix = f"add {missing.right} to `write` of the account in manager.conf"
+        return not_looked_at(which, f"{destination}: needs {missing.right}", fix, about=about)
     if endpoint is not None and endpoint.reachable:
         return ok(which, f"{destination} can ring", about=about)
     if endpoint is None:
-        what, mend = f"the PBX has no PJSIP endpoint {name}", f"correct the name; {_SHOW}"
+        what, fix = f"the PBX has no PJSIP endpoint {name}", f"correct the name; {_SHOW}"
     else:
         what = _unreachable(endpoint)
-        mend = f"check that the telephone is on and registered; {_SHOW}"
-    return fault(which, f"{destination}: {what}", mend, about=about)
+        fix = f"check that the telephone is on and registered; {_SHOW}"
+    return fault(which, f"{destination}: {what}", fix, about=about)
 
 
 def _unreachable(endpoint: Endpoint) -> str:
@@ -163,20 +163,20 @@ def _dtmf(endpoint: Endpoint) -> Finding:
     about, mode = f"endpoint {endpoint.name}", endpoint.dtmf_mode
     if mode in _GOOD_DTMF:
         return ok(Id.DTMF, f"keys come as {mode} events", about=about)
-    mend = f"set dtmf_mode = rfc4733 for {endpoint.name} in pjsip.conf"
+    fix = f"set dtmf_mode = rfc4733 for {endpoint.name} in pjsip.conf"
     if mode in {"inband", "none", ""}:
-        return fault(Id.DTMF, f"dtmf_mode is {mode or 'not known'}", mend, about=about)
-    return note(Id.DTMF, f"dtmf_mode is {mode}; many trunks send rfc4733", mend, about=about)
+        return fault(Id.DTMF, f"dtmf_mode is {mode or 'not known'}", fix, about=about)
+    return note(Id.DTMF, f"dtmf_mode is {mode}; many trunks send rfc4733", fix, about=about)
 
 
 def _codecs(endpoint: Endpoint) -> Finding:
     about, codecs = f"endpoint {endpoint.name}", endpoint.codecs
     listed = ", ".join(codecs)
-    mend = f"set disallow = all, allow = ulaw, allow = alaw for {endpoint.name} in pjsip.conf"
+    fix = f"set disallow = all, allow = ulaw, allow = alaw for {endpoint.name} in pjsip.conf"
     if not codecs or codecs == ("nothing",):
-        return fault(Id.CODECS, "no codec is allowed", mend, about=about)
+        return fault(Id.CODECS, "no codec is allowed", fix, about=about)
     if not _TELEPHONE_CODECS & set(codecs):
-        return note(Id.CODECS, f"only {listed}: neither ulaw nor alaw", mend, about=about)
+        return note(Id.CODECS, f"only {listed}: neither ulaw nor alaw", fix, about=about)
     return ok(Id.CODECS, listed, about=about)
 
 
@@ -184,5 +184,5 @@ def _direct_media(endpoint: Endpoint) -> Finding:
     about = f"endpoint {endpoint.name}"
     if not endpoint.direct_media:
         return ok(Id.DIRECT_MEDIA, "media passes through the PBX", about=about)
-    mend = f"set direct_media = no for {endpoint.name} in pjsip.conf"
-    return note(Id.DIRECT_MEDIA, "direct_media is on", mend, about=about)
+    fix = f"set direct_media = no for {endpoint.name} in pjsip.conf"
+    return note(Id.DIRECT_MEDIA, "direct_media is on", fix, about=about)

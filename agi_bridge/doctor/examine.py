@@ -59,8 +59,8 @@ async def connect(
     ami = settings.ami
     if ami.secret is None:
         what = "ami.secret is not set, so the PBX is not asked"
-        mend = f"add an account to the PBX's manager.conf ({_MANAGER_CONF}) and set ami.secret"
-        return None, [not_looked_at(Id.PBX_REACH, what, mend)]
+        fix = f"add an account to the PBX's manager.conf ({_MANAGER_CONF}) and set ami.secret"
+        return None, [not_looked_at(Id.PBX_REACH, what, fix)]
     try:
         session = await AmiSession.open(
             ami.host,
@@ -72,24 +72,24 @@ async def connect(
         )
     except AmiError as error:
         if error.code == "login":
-            mend = (
+            fix = (
                 "correct ami.user and ami.secret, or the account's secret and permit lines in"
                 " manager.conf; then asterisk -rx 'manager reload'"
             )
-            return None, [fault(Id.PBX_LOGIN, str(error), mend)]
+            return None, [fault(Id.PBX_LOGIN, str(error), fix)]
         return None, [lost(error)]
     place = f"{ami.host} port {ami.port}"
     found = [ok(Id.PBX_REACH, f"{place} answers"), ok(Id.PBX_LOGIN, f"as {ami.user}")]
     if not is_loopback(ami.host):
         what = f"the secret crosses the network to {ami.host} unencrypted"
-        mend = "reach the PBX over a private network or a tunnel"
-        found.append(note(Id.PBX_LOGIN, what, mend, why="Anyone who reads it can place calls."))
+        fix = "reach the PBX over a private network or a tunnel"
+        found.append(note(Id.PBX_LOGIN, what, fix, why="Anyone who reads it can place calls."))
     return session, found
 
 
 def lost(error: AmiError) -> Finding:
     """Say that the PBX's manager interface does not do."""
-    mend = {
+    fix = {
         "refused": f"enable AMI in manager.conf ({_MANAGER_CONF}); correct ami.host and ami.port",
         "unreachable": "correct ami.host, or open the firewall for this machine",
         "not_ami": "correct ami.port: another program listens there",
@@ -97,7 +97,7 @@ def lost(error: AmiError) -> Finding:
     }.get(
         error.code, "see whether Asterisk hangs: asterisk -rx 'core show uptime'; restart it if so"
     )
-    return fault(Id.PBX_REACH, str(error), mend)
+    return fault(Id.PBX_REACH, str(error), fix)
 
 
 async def examine_pbx(session: AmiSession | None, situation: Situation) -> AsyncIterator[Finding]:
@@ -140,8 +140,8 @@ async def examine_pbx(session: AmiSession | None, situation: Situation) -> Async
 
 
 def _needs(which: Id, missing: MissingRightError) -> Finding:
-    mend = f"add {missing.right} to `write` of the account in manager.conf"
-    return not_looked_at(which, f"needs {missing.right}", mend)
+    fix = f"add {missing.right} to `write` of the account in manager.conf"
+    return not_looked_at(which, f"needs {missing.right}", fix)
 
 
 def _unasked(

@@ -1,4 +1,4 @@
-"""What the doctor finds: each finding has an id, a level, what is so, why it matters, how to mend.
+"""What the doctor finds: each finding has an id, a level, what is so, why it matters, how to fix.
 
 Ids are stable. A program may wait for one, and docs/doctor.md has a section for each.
 """
@@ -102,13 +102,13 @@ class Finding:
         about: which one: a setting, a line, an endpoint; empty if there is only one.
         what: what is so.
         why: why it matters; empty at level "ok".
-        mend: how to put it right; empty if there is nothing to do.
+        fix: how to put it right; empty if there is nothing to do.
     """
 
     id: Id
     level: Level
     what: str
-    mend: str = ""
+    fix: str = ""
     about: str = ""
     why: str = ""
 
@@ -118,24 +118,24 @@ def ok(which: Id, what: str, *, about: str = "") -> Finding:
     return Finding(which, Level.OK, masked(what), about=masked(about))
 
 
-def note(which: Id, what: str, mend: str = "", *, about: str = "", why: str = "") -> Finding:
+def note(which: Id, what: str, fix: str = "", *, about: str = "", why: str = "") -> Finding:
     """Return a finding that can wait."""
-    return _made(which, Level.NOTE, what, mend, about, why=why or WHY[which])
+    return _made(which, Level.NOTE, what, fix, about, why=why or WHY[which])
 
 
-def fault(which: Id, what: str, mend: str, *, about: str = "", why: str = "") -> Finding:
+def fault(which: Id, what: str, fix: str, *, about: str = "", why: str = "") -> Finding:
     """Return a finding that cannot wait."""
-    return _made(which, Level.FAULT, what, mend, about, why=why or WHY[which])
+    return _made(which, Level.FAULT, what, fix, about, why=why or WHY[which])
 
 
-def not_looked_at(which: Id, what: str, mend: str = "", *, about: str = "") -> Finding:
+def not_looked_at(which: Id, what: str, fix: str = "", *, about: str = "") -> Finding:
     """Return a finding that says why the doctor could not look."""
-    return _made(which, Level.NOT_LOOKED_AT, what, mend, about, why="")
+    return _made(which, Level.NOT_LOOKED_AT, what, fix, about, why="")
 
 
 def _made(which: Id, level: Level, *texts: str, why: str) -> Finding:
-    what, mend, about = map(masked, texts)
-    return Finding(which, level, what, mend, about, why)
+    what, fix, about = map(masked, texts)
+    return Finding(which, level, what, fix, about, why)
 
 
 def masked(text: str) -> str:

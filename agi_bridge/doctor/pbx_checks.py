@@ -56,14 +56,14 @@ async def version(pbx: Pbx) -> AsyncIterator[Finding]:
     found = _VERSION.search(given)
     text = found[0] if found else given
     number = int(found[1]) if found else None
-    mend = "install Asterisk 20 or 22"
+    fix = "install Asterisk 20 or 22"
     if number is None:
-        yield note(Id.PBX_VERSION, f"the version {text!r} is not known", mend)
+        yield note(Id.PBX_VERSION, f"the version {text!r} is not known", fix)
     elif number < WORKS:
-        yield fault(Id.PBX_VERSION, f"Asterisk {text} is too old", mend)
+        yield fault(Id.PBX_VERSION, f"Asterisk {text} is too old", fix)
     elif number < OLDEST:
         what = f"Asterisk {text} works, and its makers no longer keep it"
-        yield note(Id.PBX_VERSION, what, mend, why="Its known security holes stay open.")
+        yield note(Id.PBX_VERSION, what, fix, why="Its known security holes stay open.")
     else:
         yield ok(Id.PBX_VERSION, f"Asterisk {text}")
 
@@ -123,13 +123,13 @@ async def danger(pbx: Pbx) -> AsyncIterator[Finding]:
         if words & {"dtmf", "*"}:
             found = True
             what = f"{name} logs every key that callers press (level dtmf)"
-            mend = f"take dtmf out of {name} in logger.conf, run asterisk -rx 'logger reload',"
-            yield fault(Id.DANGER, what, f"{mend} and delete the log", about="logger.conf")
+            fix = f"take dtmf out of {name} in logger.conf, run asterisk -rx 'logger reload',"
+            yield fault(Id.DANGER, what, f"{fix} and delete the log", about="logger.conf")
         elif "verbose" in words and name not in {"console", "syslog.local0"}:
             found = True
             what = f"{name} logs dialled numbers and AGI URLs with their token (level verbose)"
-            mend = f"take verbose out of {name} in logger.conf, unless this is a test PBX"
-            yield note(Id.DANGER, what, mend, about="logger.conf")
+            fix = f"take verbose out of {name} in logger.conf, unless this is a test PBX"
+            yield note(Id.DANGER, what, fix, about="logger.conf")
     if not found:
         yield ok(Id.DANGER, "neither live_dangerously nor keys in a log")
 
@@ -140,13 +140,13 @@ async def cdr(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     if (await pbx.settings()).get("CoreCDRenabled", "").lower() != "yes":
         if field:
             what = f"agi.cdr_field is {field!r}, but call detail records are off"
-            mend = "set enable = yes in cdr.conf, or remove agi.cdr_field"
-            yield note(Id.CDR, what, mend, why="No record of the PBX names the consent of a call.")
+            fix = "set enable = yes in cdr.conf, or remove agi.cdr_field"
+            yield note(Id.CDR, what, fix, why="No record of the PBX names the consent of a call.")
         else:
             yield ok(Id.CDR, "call detail records are off")
     else:
-        mend = "delete them in time, as you promise your customers"
-        yield note(Id.CDR, "call detail records are on", mend)
+        fix = "delete them in time, as you promise your customers"
+        yield note(Id.CDR, "call detail records are on", fix)
 
 
 async def sounds(
@@ -157,8 +157,8 @@ async def sounds(
     account = process_account() if data is not None else None
     if data is None:
         what = "the PBX's files are not on this machine"
-        mend = "run agi-bridge doctor --call: the PBX then plays them"
-        yield not_looked_at(Id.SOUNDS, what, mend)
+        fix = "run agi-bridge doctor --call: the PBX then plays them"
+        yield not_looked_at(Id.SOUNDS, what, fix)
         return
     apology = await apology_of(pbx)
     problems = 0
@@ -195,17 +195,17 @@ def missing_sounds(language: str, names: Sequence[str]) -> Finding:
     """Say which recordings the PBX lacks in a language."""
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - how many names fit on a line
     what = f"the PBX has no recording of {shown} in {language!r}"
-    mend = f"install the PBX's sounds for it (asterisk-core-sounds-{language})"
+    fix = f"install the PBX's sounds for it (asterisk-core-sounds-{language})"
     if any(name.startswith("digits/") for name in names):
-        mend += ", or record digit-0 to digit-9 (docs/prompts.md)"
-    return fault(Id.SOUNDS, what, mend, about=language)
+        fix += ", or record digit-0 to digit-9 (docs/prompts.md)"
+    return fault(Id.SOUNDS, what, fix, about=language)
 
 
 def unreadable(line: LineSounds, path: Path | str) -> Finding:
     """Say that the PBX cannot read a prompt of a line."""
     what = f"the PBX's account cannot read {path}"
-    mend = "put that account into a group that may read the folder, or chmod -R o+rX it"
-    return fault(Id.SOUNDS, what, mend, about=f"lines.{line.name}")
+    fix = "put that account into a group that may read the folder, or chmod -R o+rX it"
+    return fault(Id.SOUNDS, what, fix, about=f"lines.{line.name}")
 
 
 def _languages(lines: Sequence[LineSounds]) -> str:

@@ -32,7 +32,7 @@ class FindingDocument(_Part):
     about: str = Field(description="Which one: a setting, an endpoint; empty if there is only one.")
     what: str = Field(description="What is so.")
     why: str = Field(description="Why it matters; empty at levels ok and not_looked_at.")
-    mend: str = Field(description="How to put it right; may be empty.")
+    fix: str = Field(description="How to put it right; may be empty.")
 
 
 class StepDocument(_Part):
@@ -89,7 +89,7 @@ class Report:
                     about=each.about,
                     what=each.what,
                     why=each.why,
-                    mend=each.mend,
+                    fix=each.fix,
                 )
                 for each in self.findings
             ],

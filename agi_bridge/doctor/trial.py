@@ -110,5 +110,5 @@ def find_line(lines: Sequence[LineSounds], number: str) -> LineSounds | None:
 
 def _no_extension(target: Target) -> Finding:
     what = f"{target.did}@{target.context}: no such extension, so no call was placed"
-    mend = f"add `include => agi-bridge` to [{target.context}], or correct --call"
-    return fault(Id.DIALPLAN_DID, what, mend)
+    fix = f"add `include => agi-bridge` to [{target.context}], or correct --call"
+    return fault(Id.DIALPLAN_DID, what, fix)

@@ -97,7 +97,7 @@ async def test_without_a_secret_the_pbx_is_not_asked_and_nothing_listens(tmp_pat
     )
     found = {each.id: each for each in report.findings}
     assert found[Id.PBX_REACH].level is Level.NOT_LOOKED_AT
-    assert "ami.secret" in found[Id.PBX_REACH].mend
+    assert "ami.secret" in found[Id.PBX_REACH].fix
     assert found[Id.LOAD].level is Level.NOT_LOOKED_AT
     assert report.count(Level.FAULT) == 1  # no bridge runs
     assert found[Id.SERVICE].level is Level.FAULT

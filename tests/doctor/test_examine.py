@@ -206,7 +206,7 @@ async def test_each_fault_is_found_by_its_id_and_by_no_other(pbx: ScriptedPbx, n
     assert wrong(findings) == {which: level}
     (found,) = (each for each in findings if each.level is not Level.OK)
     assert found.why
-    assert found.mend
+    assert found.fix
 
 
 async def test_a_dialplan_that_was_not_copied_is_one_fault_and_its_numbers_another(

@@ -1,4 +1,4 @@
-"""`agi-bridge doctor`: asks the PBX, places a test call, says what is wrong and how to mend it."""
+"""`agi-bridge doctor`: asks the PBX, places a test call, says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def doctor(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the PBX what callers would meet, and say what is wrong and how to mend it.
+    """Ask the PBX what callers would meet, and say what is wrong and how to fix it.
 
     Looks at this machine as `check` does, at the PBX through its manager interface ([ami]), and
     with --call at a whole call. Changes nothing. Exit codes: 0 no fault; 1 at least one fault; 2

@@ -81,7 +81,7 @@ def _show(finding: Finding, console: Console) -> None:
     head.rstrip()
     console.print(head, soft_wrap=True)
     indent = " " * _LEVEL_WIDTH
-    for label, text in (("", finding.what), ("why", finding.why), ("mend", finding.mend)):
+    for label, text in (("", finding.what), ("why", finding.why), ("fix", finding.fix)):
         if text:
             name = f"{label:<{_LABEL_WIDTH}}" if label else ""
             start = Text(indent).append(name, "dim")
