@@ -18,7 +18,7 @@ OLDEST := 3.11
 NEWEST := 3.14
 BETWEEN := 3.12 3.13
 TESTED := .venv-$(OLDEST)
-PYTEST := -m pytest -n 6 --dist loadgroup
+PYTEST := -m pytest -n 4 --dist loadgroup
 UNITS := -m "not asterisk and not crash"
 # Asterisk before 18.18 has no timeout for a recording over HTTP that never arrives.
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import io
 import json
 import os
@@ -45,7 +46,7 @@ from agi_bridge.consent import (
     text_sha256,
     timestamp,
 )
-from agi_bridge.consent.ledger import Ledger, erasure
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.evidence.export import Collector, ExportWriter, verify_export
 from agi_bridge.evidence.export.pages import TEMPLATES
@@ -219,6 +220,7 @@ def check(out: Path) -> dict[str, object]:
 
 async def retain(ledger: Ledger) -> dict[str, object]:
     """Erase the details of every consent, as `consents retain` does for old ones."""
+    erasure = importlib.import_module("agi_bridge.consent.ledger.erasure")
     vars(erasure)["ask_kernel"] = lambda: True  # the machine of a benchmark may have no NTP
     rules = RetentionRules(now=time.time(), personal_before="1999", details_before=timestamp())
     done = await ledger.retain(rules, dry_run=False)

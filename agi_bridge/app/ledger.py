@@ -12,7 +12,7 @@ import structlog
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
-from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable, signing
+from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
 from agi_bridge.consent.signing import (
     CheckpointPublisher,
@@ -184,8 +184,14 @@ def timestamp_authority(settings: Settings) -> TimestampAuthority | None:
     given = settings.ledger.checkpoints
     if not given.timestamp_url:
         return None
-    roots = () if given.timestamp_ca is None else signing.read_certificates(given.timestamp_ca)
-    return signing.TimestampAuthority(given.timestamp_url, roots)
+    # X.509 and RFC 3161 cost a part of the start: only who names an authority loads them.
+    from agi_bridge.consent.signing import (  # noqa: PLC0415 - the reason stands above
+        TimestampAuthority,
+        read_certificates,
+    )
+
+    roots = () if given.timestamp_ca is None else read_certificates(given.timestamp_ca)
+    return TimestampAuthority(given.timestamp_url, roots)
 
 
 def maintenance_schedule(settings: Settings) -> MaintenanceSchedule:

@@ -100,7 +100,7 @@ async def test_a_returning_caller_is_sent_again_too(call_env: CallEnv) -> None:
         "consent": {"returning": "skip", "caller_id_trust": "any", "opt_out_key": "9"},
         **ROUND_THE_CLOCK,
     }
-    await call_env(AGREES, line, caller_id=NUMBER)
+    await call_env(AGREES, {**ROUND_THE_CLOCK}, caller_id=NUMBER)
     call_env.fake_hook.scenario = "refuse"
     await call_env.fake_hook.settled()
     call = await call_env("", line, caller_id=NUMBER)

