@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.support.postgresql import PostgreSQL
 
@@ -68,3 +69,14 @@ def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
     """The URL of a database of the test's own."""
     with postgresql_server.database() as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Undo what a test configures: a command run in the test logs to a stream that is closed."""
+    configured, before = structlog.is_configured(), structlog.get_config()
+    yield
+    if configured:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
