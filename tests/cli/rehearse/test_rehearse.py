@@ -143,7 +143,7 @@ def test_every_language_is_rehearsed_in_its_own_words(tmp_path: Path) -> None:
         ('consent = {opt_out_key = "9"}', "opted_out", "default", None),
         ('consent = {quiet_hours = "strict"}', "quiet_hours", "default", "declined"),
         ('consent = {quiet_hours = "strict"}', "hook_dial", "forward", "accepted"),
-        ('consent = {returning = "skip"}', "returning", "forward", "accepted"),
+        ('consent = {returning = "skip", opt_out_key = "9"}', "returning", "forward", "accepted"),
         ('dial = "dialplan"', "hook_dial", "dialplan", "accepted"),
         ('dial = "dialplan"', "star", "dialplan", "declined"),
         ('default = {kind = "dialplan", context = "main"}', "star", "dialplan", "declined"),
