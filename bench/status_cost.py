@@ -81,7 +81,7 @@ def scrape_each_second(port: int) -> None:
     """Scrape until nobody answers any more."""
     url, answered, tries = f"http://127.0.0.1:{port}/metrics", False, 0
     while answered or tries < MOST_TRIES:
-        time.sleep(1)
+        time.sleep(1)  # the interval that is measured, not a wait for something
         tries += 1
         try:
             httpx.get(url, trust_env=False).raise_for_status()

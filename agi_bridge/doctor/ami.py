@@ -296,7 +296,7 @@ class _Worker:
             result, error = None, None
             try:
                 result = work()
-            except Exception as raised:  # noqa: BLE001 - handed to whoever waits for it
+            except Exception as raised:  # noqa: BLE001 - passed on to the waiting caller
                 error = raised
             with suppress(RuntimeError):  # the loop is closed: the session was abandoned
                 loop.call_soon_threadsafe(settle, result, error)
@@ -358,7 +358,7 @@ class _Manager(Manager):  # type: ignore[misc]  # pyst2 carries no types
         return Answer(dict(response.headers), tuple(self._items))
 
     def stop(self) -> None:
-        """End the connection and free whoever waits for it."""
+        """End the connection and release the thread that waits for it."""
         self._running.clear()
         self._connected.clear()
         with suppress(OSError):

@@ -303,7 +303,7 @@ def _day_hours(value: str) -> str:
     opens, dash, closes = value.partition("-")
     times = [part for part in (opens, closes) if _MINUTE.fullmatch(part)]
     if value != CLOSED and not (dash and len(times) == len((opens, closes)) and opens < closes):
-        raise invalid("is no hours of a day", 'write them like "09:00-21:00", or "closed"')
+        raise invalid("is not a range of hours", 'write them like "09:00-21:00", or "closed"')
     return value
 
 

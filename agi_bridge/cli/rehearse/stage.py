@@ -95,8 +95,8 @@ class Stage:
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        # Names of recordings are paths here, whatever the PBX calls them; what engines would have
-        # to speak is no part of this: the documented texts of the hook are recorded.
+        # Recordings are named by their paths here, not by the PBX's names. No engine is needed,
+        # because the documented texts of the hook are recorded.
         speech = settings.speech.model_copy(
             update={"engines": (), "delivery": "files", "pbx_prompts": "", "pbx_recordings": ""}
         )
