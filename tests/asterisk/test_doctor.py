@@ -6,164 +6,38 @@ One PBX with a manager account serves all tests. Each fault is seeded while it r
 from __future__ import annotations
 
 import fcntl
-import json
-import shutil
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from agi_bridge.app.doctor import Trial
-from agi_bridge.app.doctor import run as run_doctor
 from agi_bridge.app.start_checks import LOCK_FILE
-from agi_bridge.doctor import ARRIVE_SECONDS, Id, Level, Target
-from agi_bridge.lab.asterisk.server import Asterisk, share_path
+from agi_bridge.doctor import Id, Level
 from agi_bridge.lab.sip.phone import SipPhone
-from agi_bridge.net import bind
 from tests.asterisk.conftest import FREEPBX
 from tests.support.bridge_fixture import shorten
-from tests.support.call_env import DID, settings
+from tests.support.call_env import DID
+from tests.support.doctors_pbx import (
+    LIMITED,
+    TOKEN,
+    DoctorsAsterisk,
+    Surgery,
+    free_tcp_port,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from agi_bridge.doctor import Report
-    from agi_bridge.settings import Settings
 
 pytestmark = [
     pytest.mark.asterisk,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("doctor"),
 ]
-
-SECRET = "x7Gh2kQ9vLmN4pRt"
-LIMITED = "b8Jk3mW2zXcV5nQy"
-TOKEN = "d41d8cd98f00b204e9800998"
-
-DIALPLAN = """
-[overrides]
-exten => _[+0-9]!,1,Set(AGI_BRIDGE_URL=agi://127.0.0.1:9/consent)
- same => n,Answer()
- same => n,Wait(1)
- same => n,Goto(agi-bridge,${EXTEN},1)
-[never-arrives]
-exten => _[+0-9]!,1,Ringing()
- same => n,Wait(60)
-[keeps-the-call]
-exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1(${EXTEN}))
- same => n,Wait(60)
-[loses-the-number]
-exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1())
- same => n,Hangup()
-[has-no-token]
-exten => _[+0-9]!,1,AGI(${AGI_BRIDGE_URL}?to=${URIENCODE(${EXTEN})})
- same => n,Hangup()
-"""
-
-
-class Surgery:
-    """The PBX, the configuration that fits it, and ways to break both."""
-
-    def __init__(self, asterisk: Asterisk, ami_port: int, folder: Path, data: Path) -> None:
-        self.asterisk = asterisk
-        self.ami_port = ami_port
-        self.folder = folder
-        self.data = data
-
-    def settings(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> Settings:
-        secret = self.folder / "ami.secret"
-        secret.write_text(SECRET)
-        ami = {"port": self.ami_port, "secret": {"file": str(secret)}}
-        given = dict(tables or {})
-        return settings(
-            self.folder,
-            tables={
-                **given,
-                "ami": {**ami, **given.get("ami", {})},
-                "agi": {"port": 4573, **given.get("agi", {})},
-            },
-            **{"default": {"kind": "dial", "destination": "PJSIP/200"}, **line},
-        )
-
-    async def look(
-        self,
-        given: Settings | None = None,
-        *,
-        call: str = "",
-        load: int = 0,
-        arrive_seconds: float = ARRIVE_SECONDS,
-        host: str = "127.0.0.1",
-        synchronised: bool = True,
-        environ: dict[str, str] | None = None,
-    ) -> Report:
-        target = Target(*call.split("@")) if call else None
-        return await run_doctor(
-            given or self.settings(),
-            environ or {},
-            local=list,
-            trial=None
-            if target is None
-            else Trial(target, load, host, arrive_seconds=arrive_seconds),
-            synchronised=lambda: synchronised,
-        )
-
-    @asynccontextmanager
-    async def edited(self, name: str, old: str, new: str, reload: str) -> AsyncIterator[None]:
-        """Replace text in a configuration file and reload; take it back in the end."""
-        file = self.asterisk.directory / "etc" / name
-        before = file.read_text()
-        assert old in before
-        file.write_text(before.replace(old, new, 1))
-        await self.asterisk.cli(reload)
-        try:
-            yield
-        finally:
-            file.write_text(before)
-            await self.asterisk.cli(reload)
-
-    @asynccontextmanager
-    async def variable(self, name: str, value: str, before: str) -> AsyncIterator[None]:
-        await self.asterisk.set_global(name, value)
-        try:
-            yield
-        finally:
-            await self.asterisk.set_global(name, before)
-
-
-def free_tcp_port() -> int:
-    (taken,) = bind("127.0.0.1", 0, "test")
-    with taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
-class DoctorsAsterisk(Asterisk):
-    """An Asterisk with a manager interface and recordings of its own."""
-
-    def __init__(self, binary: Path, data: Path, ami_port: int) -> None:
-        ours = (share_path("dialplan") / "agi-bridge-freepbx.conf").read_text()
-        super().__init__(
-            binary,
-            agi_url="agi://127.0.0.1:4573/consent",
-            accounts={"200": "p2Qw3eR4tY5u"},
-            dialplan=DIALPLAN + ours.replace("#include agi-bridge.conf", "") + FREEPBX.read_text(),
-            files={
-                "manager_local.conf": f"[general](+)\nenabled = yes\nport = {ami_port}\n"
-                f"[agi-bridge]\nsecret = {SECRET}\nwrite = reporting,system,originate\n"
-                f"[limited]\nsecret = {LIMITED}\nwrite = reporting\n",
-                "logger_local.conf": "",  # a test PBX logs verbose, which is a finding
-            },
-        )
-        shared = self._installed.data
-        (data / "sounds").mkdir(parents=True)
-        for each in shared.iterdir():  # with the documentation that Asterisk starts by
-            if each.name != "sounds":
-                (data / each.name).symlink_to(each)
-        shutil.copytree(shared / "sounds" / "en", data / "sounds" / "en", symlinks=True)
-        self._installed = replace(self._installed, data=data)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -174,7 +48,7 @@ async def surgery(
     port = free_tcp_port()
     async with AsyncExitStack() as stack:
         asterisk = await stack.enter_async_context(
-            DoctorsAsterisk(asterisk_binary, folder / "data", port)
+            DoctorsAsterisk(asterisk_binary, folder / "data", port, FREEPBX.read_text())
         )
         for account in ("100", "200"):
             phone = await stack.enter_async_context(
@@ -184,21 +58,6 @@ async def surgery(
         lock = stack.enter_context((folder / LOCK_FILE).open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # as a running bridge
         yield Surgery(asterisk, port, folder, folder / "data")
-
-
-def wrong(report: Report) -> dict[Id, Level]:
-    """The findings that are not well; none contains a secret or a whole number.
-
-    That an old Asterisk is old is left out: these tests run on 16 too.
-    """
-    text = json.dumps(report.document().model_dump(mode="json"))
-    for secret in (SECRET, LIMITED, TOKEN, DID, DID[1:], "p2Qw3eR4tY5u"):
-        assert secret not in text
-    return {
-        each.id: each.level
-        for each in report.findings
-        if each.level is not Level.OK and (each.id, each.level) != (Id.PBX_VERSION, Level.NOTE)
-    }
 
 
 FAULT, NOTE, UNSEEN = Level.FAULT, Level.NOTE, Level.NOT_LOOKED_AT
