@@ -26,8 +26,9 @@ def moved(at: str, days: float) -> str:
 
 
 def move(body: dict[str, Any], days: float) -> None:
-    for name in ("at", "written"):
-        body[name] = moved(body[name], days)
+    for name in ("at", "written", "received", "honoured"):  # the last two of a revocation
+        if name in body:
+            body[name] = moved(body[name], days)
 
 
 def of(record: str, days: float) -> Callable[[Bodies], None]:
