@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from agi_bridge.app.control import ask
+from agi_bridge.control_client import ask
 from bench import machine
 
 ROUNDS = 7

@@ -1,16 +1,8 @@
-"""The control socket: how commands on this machine speak to the running service.
+"""The service's side of the control socket: who may ask, and how requests are answered.
 
-One request a connection, one line of JSON each way:
-
-    {"request": "status", "arguments": {}, "config": "/etc/agi-bridge/agi-bridge.toml"}
-    {"ok": {…}}   or   {"error": {"code": "unknown_request", "text": "…"}}
-
-The socket is `control.sock` in the runtime directory that systemd makes (`$RUNTIME_DIRECTORY`), or
-without one in `state_dir`. A link in `state_dir` leads there, so the configuration alone is enough
-to find it. If the file on disk is broken, or names another state_dir than the one in force, the
-places are tried where services are by default; a service that reads another file does not answer
-there. Its mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in
-unix(7)), must be the service's own or root.
+`control_client` has the protocol, the place of the socket, and the side of the commands. The
+socket's mode is 0600, and the peer's account, which the kernel names (SO_PEERCRED in unix(7)), must
+be the service's own or root.
 """
 
 from __future__ import annotations
@@ -21,33 +13,30 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 
+from agi_bridge.control_client import (
+    OTHER_SERVICE,
+    SOCKET_NAME,
+    ControlError,
+    runtime_dir,
+    short_path,
+)
 from agi_bridge.diagnostics import RateLimitedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
-
-SOCKET_NAME: Final = "control.sock"
-RUNTIME_VARIABLE: Final = "RUNTIME_DIRECTORY"
-"""Where systemd says which runtime directory it made (systemd.exec(5))."""
 
 MAX_CONNECTIONS: Final = 16
 """Connections at once, out of the descriptors that `app.descriptors` keeps for others."""
-DEFAULT_PLACES: Final = (Path("/run/agi-bridge"), Path("/var/lib/agi-bridge"))
-"""The runtime directory of the unit in packaging/, and the default state_dir."""
-_OTHER: Final = "other_service"
 _MAX_REQUEST: Final = 16_384
 """Bytes of a request."""
-_MAX_ANSWER: Final = 16 << 20
-"""Bytes of an answer that a client reads."""
 _REQUEST_SECONDS: Final = 5.0
 """How long a client may take to write its line, and to read the answer."""
 _PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
@@ -75,19 +64,6 @@ Answer = Mapping[str, Any]
 
 Handler = Callable[[Request], Answer | Awaitable[Answer]]
 """Answers one kind of request. A plain function must not block the event loop."""
-
-
-class ControlError(Exception):
-    """A request failed or was refused.
-
-    Attributes:
-        code: `not_running`, `not_allowed`, `no_answer`, `unknown_request`, `bad_request`, `busy`,
-            `other_service`, `failed`, or a handler's own.
-    """
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class ControlSocket:
@@ -187,7 +163,7 @@ class ControlSocket:
         if given is None or request is None:
             return _error("bad_request", "the request is not a JSON object with a name")
         if None not in {self._config, given.get("config")} and given["config"] != self._config:
-            return _error(_OTHER, f"this service reads {self._config}")
+            return _error(OTHER_SERVICE, f"this service reads {self._config}")
         return await self._handle(request)
 
     async def _handle(self, request: Request) -> dict[str, Any]:
@@ -209,104 +185,11 @@ class ControlSocket:
         return {"ok": dict(answer)}
 
 
-def ask(
-    state_dir: Path | None,
-    request: str,
-    *,
-    seconds: float = 10.0,
-    config: Path | None = None,
-    **arguments: object,
-) -> dict[str, Any]:
-    """Ask the service that runs with a state directory or a configuration; return its answer.
-
-    Blocks.
-
-    Args:
-        state_dir: the service's state directory; None: not known.
-        request: its name.
-        seconds: the timeout of the answer.
-        config: the file that the service reads: then the default places are tried too.
-        arguments: of the request; JSON values.
-
-    Raises:
-        ControlError: no service runs there, it does not answer, or it refuses.
-    """
-    runtime = runtime_dir()
-    sure = [each / SOCKET_NAME for each in (state_dir, runtime) if each is not None]
-    question: dict[str, object] = {"request": request, "arguments": arguments}
-    try:
-        return _exchange(sure, question, seconds)
-    except ControlError as error:
-        if error.code != "not_running":
-            raise
-    if config is not None:
-        question["config"] = str(config.resolve())
-        for place in DEFAULT_PLACES:
-            try:
-                return _exchange([place / SOCKET_NAME], question, seconds)
-            except ControlError as error:
-                if error.code not in {"not_running", "not_allowed", _OTHER}:
-                    raise
-    where = "here" if state_dir is None else f"with the state_dir {state_dir}"
-    raise ControlError("not_running", f"no agi-bridge is running {where}")
-
-
-def _exchange(
-    paths: Sequence[Path], question: Mapping[str, object], seconds: float
-) -> dict[str, Any]:
-    """Ask at the first of these sockets that somebody listens at. Raises ControlError."""
-    try:
-        with _connected(paths, seconds) as connection:
-            connection.sendall(json.dumps(question).encode() + b"\n")
-            with connection.makefile("rb") as stream:
-                line = stream.readline(_MAX_ANSWER)
-    except TimeoutError:
-        raise ControlError(
-            "no_answer", f"the service did not answer within {seconds:g} s"
-        ) from None
-    except OSError as error:
-        raise ControlError(
-            "no_answer", f"the connection to the service failed ({error.strerror})"
-        ) from None
-    return _read_answer(line)
-
-
-def _read_answer(line: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(line)
-        if "error" not in answer:
-            return dict(answer["ok"])
-        raise ControlError(str(answer["error"]["code"]), str(answer["error"]["text"]))
-    except (ValueError, KeyError, TypeError):
-        raise ControlError("no_answer", "the service ended before it answered") from None
-
-
-@contextmanager
-def _connected(paths: Sequence[Path], seconds: float) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(seconds)
-        for path in paths:
-            try:
-                with _short(path) as name:
-                    connection.connect(name)
-            except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-                continue
-            except PermissionError:
-                raise ControlError(
-                    "not_allowed",
-                    f"{path}: only root and the service's account may use it; run this as one of "
-                    "them",
-                ) from None
-            yield connection
-            return
-    raise ControlError("not_running", "no agi-bridge is running here")
-
-
 def _listen(path: Path) -> socket.socket:
     """Bind and listen, replacing an earlier service's socket. The mode is set before listening."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _short(path) as name:
+        with short_path(path) as name:
             with suppress(FileNotFoundError):
                 Path(name).unlink()
             listener.bind(name)
@@ -326,22 +209,6 @@ def _link(link: Path, target: Path) -> None:
         fresh.unlink()
     fresh.symlink_to(target)
     fresh.replace(link)
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """Return a path of at most 107 bytes to a socket in a deep folder (sun_path in unix(7))."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def runtime_dir() -> Path | None:
-    """Return the runtime directory that systemd made for this unit; None outside of one."""
-    given = os.environ.get(RUNTIME_VARIABLE, "").split(":")[0]
-    return Path(given) if given.startswith("/") else None
 
 
 def _peer(connection: socket.socket) -> Peer:

@@ -22,7 +22,7 @@ from agi_bridge.app.background import (
     resubmitting,
 )
 from agi_bridge.app.build import applications, build_services
-from agi_bridge.app.control import ControlError, ControlSocket
+from agi_bridge.app.control import ControlSocket
 from agi_bridge.app.current import CurrentServices
 from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
 from agi_bridge.app.ledger import (
@@ -38,6 +38,7 @@ from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
 from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
+from agi_bridge.control_client import ControlError
 from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool

@@ -23,8 +23,9 @@ def ask_service(config: Path | None, request: str, *, seconds: float = 10.0) -> 
         request: what to ask for.
         seconds: how long the answer may take.
     """
-    from agi_bridge.app.control import ControlError, ask  # noqa: PLC0415 - keeps `--help` fast
-    from agi_bridge.settings import SettingsError, find_file, find_state_dir  # noqa: PLC0415 - keeps `--help` fast
+    from agi_bridge.config_file import find_file  # noqa: PLC0415 - keeps `--help` fast
+    from agi_bridge.control_client import ControlError, ask  # noqa: PLC0415 - keeps `--help` fast
+    from agi_bridge.settings import SettingsError, find_state_dir  # noqa: PLC0415 - keeps `--help` fast
 
     state_dir = wrong = None
     try:

@@ -31,14 +31,11 @@ from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .settings import Settings, find_state_dir
-from .sources import CONFIG_VARIABLE, DEFAULT_PATH, find_file
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
 
 __all__ = [
     "AMI_SECRET",
-    "CONFIG_VARIABLE",
-    "DEFAULT_PATH",
     "AgiSettings",
     "AlertSettings",
     "AmiSettings",
@@ -74,7 +71,6 @@ __all__ = [
     "Week",
     "WorkflowSettings",
     "fault_code",
-    "find_file",
     "find_state_dir",
     "keep_fixed",
     "read_at_start",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from agi_bridge.config_file import STATE_DIR
+
 from .line import NAME_ALIAS, Line
 from .secret import KeyPlace, Secret, SecretPlace
 from .sections import AgiSettings, WebSettings
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .sources import Tree
-
-STATE_DIR = Path("/var/lib/agi-bridge")
-"""The default of `state_dir`."""
 
 SPEECH_FOLDER = "speech"
 """The folder of rendered speech in `state_dir`."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agi_bridge.config_file import STATE_DIR, find_file
 from agi_bridge.speech import PromptFolder
 
 from . import rules
@@ -18,14 +19,13 @@ from .dids import DidIndex, numbers_of
 from .errors import Fault, SettingsError, UnknownLineError
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
-from .partial import SPEECH_FOLDER, STATE_DIR, PartialSettings, secrets_of, tables
+from .partial import SPEECH_FOLDER, PartialSettings, secrets_of, tables
 from .pydantic_errors import read_errors
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .sources import (
     NO_FILE,
     Environment,
     Tree,
-    find_file,
     merge,
     named_variables,
     read_file,

@@ -15,23 +15,22 @@ import os
 import stat
 import time
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import PydanticBaseSettingsSource
+
+from agi_bridge.config_file import CONFIG_VARIABLE, DEFAULT_PATH, MAX_FILE_BYTES, PREFIX
 
 from .errors import Fault, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-PREFIX = "AGI_BRIDGE_"
 DELIMITER = "__"
-CONFIG_VARIABLE = PREFIX + "CONFIG"
-DEFAULT_PATH = Path("/etc/agi-bridge/agi-bridge.toml")
 
 OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"})
 """Variables with the prefix that other tools use."""
@@ -42,7 +41,6 @@ KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
 SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "secret", "token"}
 """Settings that are secrets: a variable named after one contains the secret itself."""
 
-_MAX_FILE_BYTES = 1 << 20
 _MAX_DEPTH = 20
 _FIFO_TRIES = 200
 _FIFO_SECONDS = 0.01
@@ -56,23 +54,6 @@ NO_FILE = Fault(
     "unreadable",
 )
 """The fault if there is no file and the environment has no configuration either."""
-
-
-def find_file(
-    path: Path | None, environ: Mapping[str, str], default: Path = DEFAULT_PATH
-) -> Path | None:
-    """Return the file to read: `path`, else the environment's, else the default if it exists."""
-    if path is not None:
-        return path
-    if named := environ.get(CONFIG_VARIABLE):
-        return Path(named)
-    try:
-        default.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        pass  # reading it reports the problem
-    return default
 
 
 def read_file(path: Path) -> Tree:
@@ -108,7 +89,7 @@ def read_state_dir_line(path: Path) -> Tree:
     """
     try:
         lines = _text(path).splitlines()
-    except (SettingsError, OSError):
+    except (SettingsError, OSError, UnicodeDecodeError):
         return {}
     for line in lines:
         if line.lstrip().startswith("["):
@@ -140,8 +121,8 @@ def _text(path: Path) -> str:
             raise SettingsError(
                 [Fault(str(path), "is not a file", "name the right file", "unreadable")]
             )
-        data = begun + opened.read(_MAX_FILE_BYTES + 1)
-    if len(data) > _MAX_FILE_BYTES:
+        data = begun + opened.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
         raise SettingsError(
             [Fault(str(path), "is larger than 1 MiB", "name the right file", "too_large")]
         )

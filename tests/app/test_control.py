@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from agi_bridge import control_client
 from agi_bridge.app import control
-from agi_bridge.app.control import ControlError, ControlSocket, Peer, Request, ask
+from agi_bridge.app.control import ControlSocket, Peer, Request
+from agi_bridge.control_client import RUNTIME_VARIABLE, SOCKET_NAME, ControlError, ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_runtime_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(control.RUNTIME_VARIABLE, raising=False)
+    monkeypatch.delenv(RUNTIME_VARIABLE, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,7 @@ async def refusal(state_dir: Path, name: str = "echo", **arguments: Any) -> str:
 
 
 async def raw(state_dir: Path, data: bytes) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(str(state_dir / control.SOCKET_NAME))
+    reader, writer = await asyncio.open_unix_connection(str(state_dir / SOCKET_NAME))
     writer.write(data)
     writer.write_eof()
     answer = await reader.read()
@@ -81,7 +83,7 @@ async def test_a_handler_may_wait(tmp_path: Path) -> None:
 
 async def test_only_the_account_of_the_service_may_connect(tmp_path: Path) -> None:
     async with service(tmp_path):
-        assert stat.S_IMODE((tmp_path / control.SOCKET_NAME).stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / SOCKET_NAME).stat().st_mode) == 0o600
 
 
 async def test_another_account_that_connects_all_the_same_is_refused(
@@ -152,7 +154,7 @@ async def test_clients_that_say_nothing_do_not_keep_others_out_forever(
     monkeypatch.setattr(control, "_REQUEST_SECONDS", 0.05)
     async with service(tmp_path):
         silent = [
-            await asyncio.open_unix_connection(str(tmp_path / control.SOCKET_NAME))
+            await asyncio.open_unix_connection(str(tmp_path / SOCKET_NAME))
             for _ in range(control.MAX_CONNECTIONS)
         ]
         for reader, _ in silent:
@@ -165,7 +167,7 @@ async def test_clients_that_say_nothing_do_not_keep_others_out_forever(
 
 async def test_more_clients_than_places_are_told_so(tmp_path: Path) -> None:
     async with service(tmp_path):
-        path = str(tmp_path / control.SOCKET_NAME)
+        path = str(tmp_path / SOCKET_NAME)
         silent = [await asyncio.open_unix_connection(path) for _ in range(control.MAX_CONNECTIONS)]
         assert await refusal(tmp_path) == "busy"
         for _, writer in silent:
@@ -181,7 +183,7 @@ async def test_a_socket_left_by_a_crash_is_replaced(
     tmp_path: Path,
 ) -> None:
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(tmp_path / control.SOCKET_NAME))
+        left.bind(str(tmp_path / SOCKET_NAME))
     assert await refusal(tmp_path) == "not_running"
     async with service(tmp_path):
         assert (await asked(tmp_path))["name"] == "echo"
@@ -220,15 +222,15 @@ async def test_the_socket_lies_in_the_runtime_directory_and_is_found_by_the_stat
     state, run = tmp_path / "state", tmp_path / "run"
     state.mkdir()
     run.mkdir()
-    monkeypatch.setenv(control.RUNTIME_VARIABLE, f"{run}:/elsewhere")
+    monkeypatch.setenv(RUNTIME_VARIABLE, f"{run}:/elsewhere")
     running = ControlSocket(state, {"echo": echo})
-    monkeypatch.delenv(control.RUNTIME_VARIABLE)
+    monkeypatch.delenv(RUNTIME_VARIABLE)
     async with running:
-        assert (state / control.SOCKET_NAME).readlink() == run / control.SOCKET_NAME
+        assert (state / SOCKET_NAME).readlink() == run / SOCKET_NAME
         assert (await asked(state))["name"] == "echo"
-        (state / control.SOCKET_NAME).unlink()
+        (state / SOCKET_NAME).unlink()
         assert await refusal(state) == "not_running"
-        monkeypatch.setenv(control.RUNTIME_VARIABLE, str(run))
+        monkeypatch.setenv(RUNTIME_VARIABLE, str(run))
         assert (await asked(state))["name"] == "echo"
     assert list(run.iterdir()) == list(state.iterdir()) == []
 
@@ -252,7 +254,7 @@ async def test_the_default_places_are_tried_for_a_file_that_does_not_say_where(
 ) -> None:
     place, config = tmp_path / "run", tmp_path / "agi-bridge.toml"
     place.mkdir()
-    monkeypatch.setattr(control, "DEFAULT_PLACES", (tmp_path / "nowhere", place))
+    monkeypatch.setattr(control_client, "DEFAULT_PLACES", (tmp_path / "nowhere", place))
     async with ControlSocket(place, {"echo": echo}, config):
         for state_dir in (None, tmp_path / "other"):
             answer = await asyncio.to_thread(ask, state_dir, "echo", config=config)
@@ -266,6 +268,6 @@ async def test_the_default_places_are_tried_for_a_file_that_does_not_say_where(
 async def test_a_service_that_reads_no_file_answers_for_any(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "DEFAULT_PLACES", (tmp_path,))
+    monkeypatch.setattr(control_client, "DEFAULT_PLACES", (tmp_path,))
     async with ControlSocket(tmp_path, {"echo": echo}):
         assert await asyncio.to_thread(ask, None, "echo", config=tmp_path / "agi-bridge.toml")

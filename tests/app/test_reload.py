@@ -13,7 +13,7 @@ import pytest
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.app import service
-from agi_bridge.app.control import ControlError, ask
+from agi_bridge.control_client import ControlError, ask
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED
 from tests.support.call_env import DID, KEY, shipped_milliseconds, toml

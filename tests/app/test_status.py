@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.app import service
-from agi_bridge.app.control import ask
+from agi_bridge.control_client import ask
 from agi_bridge.hook.testing import FakeHook
 from tests.support.call_env import DID, settings, shipped_milliseconds
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.app.control import ask
+from agi_bridge.control_client import ask
 from tests.support.bridge_fixture import UNDERSTANDING, BridgeFixture
 from tests.support.heard import arrives, beginning
 

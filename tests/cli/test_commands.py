@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from typer.main import get_command
 
 from agi_bridge.cli.commands import CommandGroup, Entry
 from agi_bridge.cli.main import app
-from tests.support.commands import SECONDS, config, invoke, running
+from tests.support.commands import SECONDS, config, invoke, loaded_modules, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +51,6 @@ def listed() -> Iterator[tuple[CommandGroup, str, Entry]]:
     for _, group in groups():
         for name, entry in group.table.items():
             yield group, name, entry
-
-
-def loaded(trace: bytes) -> set[str]:
-    """The modules that `-X importtime` names."""
-    return set(re.findall(r"^import time:.*\| +([\w.]+)$", trace.decode(), re.MULTILINE))
 
 
 def of(modules: set[str], unwanted: set[str]) -> list[str]:
@@ -110,7 +104,7 @@ async def test_the_list_of_commands_loads_none_of_them(arguments: tuple[str, ...
     environ = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
     async with running(*arguments, environ=environ) as program:
         _, trace = await program.process.communicate()
-    modules = loaded(trace)
+    modules = loaded_modules(trace)
     ours = {module for module in modules if of({module}, {"agi_bridge"})}
     assert ours - {"agi_bridge.__main__"} == OF_HELP
     assert of(modules, NOT_OF_HELP) == []
@@ -136,6 +130,6 @@ async def test_a_service_that_is_ready_has_loaded_nothing_that_it_does_not_use(
                 loop = asyncio.get_running_loop()
                 while b"READY=1" not in await loop.sock_recv(notifications, 4096):
                     pass
-            modules = loaded(trace.read_bytes())
+            modules = loaded_modules(trace.read_bytes())
     assert "agi_bridge.app.service" in modules
     assert of(modules, NOT_OF_A_START) == []

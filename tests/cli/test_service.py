@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.app import control
+from agi_bridge.control_client import SOCKET_NAME
 from tests.support.commands import config, names, running
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def test_a_second_service_leaves_the_firsts_socket_alone(tmp_path: Path) -
         code, _, err = await tells("serve", "--config", path)
         assert code == 1
         assert "already running with this state_dir" in err
-        assert (tmp_path / "state" / control.SOCKET_NAME).is_socket()
+        assert (tmp_path / "state" / SOCKET_NAME).is_socket()
         assert (await tells("health", "--config", path))[1] == "ready\n"
     assert "state" in names(tmp_path)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from agi_bridge.app import control
-from agi_bridge.app.control import ControlError
+from agi_bridge import control_client
 from agi_bridge.cli.main import app
+from agi_bridge.control_client import ControlError
 from tests.support.settings_texts import SHOP
 from tests.support.statuses import START, Pretended
 
@@ -34,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
                 raise service
             return dict(json.loads(json.dumps(service.status.document())))
 
-        monkeypatch.setattr(control, "ask", ask)
+        monkeypatch.setattr(control_client, "ask", ask)
         return CliRunner().invoke(app, [name, "--config", str(file), *options])
 
     return command

@@ -17,7 +17,7 @@ from agi_bridge.settings import (
     SettingsError,
     find_state_dir,
 )
-from agi_bridge.settings.sources import Environment, find_file
+from agi_bridge.settings.sources import Environment
 from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
@@ -89,16 +89,6 @@ def test_a_whole_configuration_can_come_from_the_environment() -> None:
     settings = Settings.load(None, environ)
     assert settings.lines["shop"].secret() == KEY
     assert settings.agi.secret() == "word"
-
-
-def test_the_file_is_the_one_named_then_the_environments_then_the_default(tmp_path: Path) -> None:
-    there = tmp_path / "there.toml"
-    there.touch()
-    named = {"AGI_BRIDGE_CONFIG": "/named.toml"}
-    assert find_file(Path("/x.toml"), named, there) == Path("/x.toml")
-    assert find_file(None, named, there) == Path("/named.toml")
-    assert find_file(None, {}, there) == there
-    assert find_file(None, {}, tmp_path / "gone.toml") is None
 
 
 def test_the_environment_is_a_source_as_pydantic_settings_has_them() -> None:

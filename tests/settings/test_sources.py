@@ -14,7 +14,6 @@ from agi_bridge.settings import (
     SettingsError,
     sources,
 )
-from agi_bridge.settings.sources import find_file
 from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
@@ -184,16 +183,6 @@ def test_an_environment_that_has_lines_needs_no_file() -> None:
     with pytest.raises(SettingsError) as raised:
         Settings.load(None, {"AGI_BRIDGE_LINES__SHOP__BRAND": "Example Store"})
     assert "unreadable" not in {fault.reason for fault in raised.value.faults}
-
-
-def test_a_default_file_that_may_not_be_looked_at_is_not_passed_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def forbidden(_: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "stat", forbidden)
-    assert find_file(None, {}, Path("/etc/agi-bridge/agi-bridge.toml")) is not None
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,11 @@ async def _running(
             process.kill()
         process.stdin.close()
         await process.communicate()
+
+
+def loaded_modules(trace: bytes) -> set[str]:
+    """The modules that `-X importtime` names."""
+    return set(re.findall(r"^import time:.*\| +([\w.]+)$", trace.decode(), re.MULTILINE))
 
 
 def names(folder: Path) -> list[str]:

@@ -25,7 +25,8 @@ from agi_bridge.cli.init.configuration import (
     listed,
 )
 from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, write
-from agi_bridge.settings import DEFAULT_PATH, Settings, SettingsError
+from agi_bridge.config_file import DEFAULT_PATH
+from agi_bridge.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
