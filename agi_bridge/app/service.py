@@ -36,6 +36,7 @@ from agi_bridge.app.ledger import (
 )
 from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
+from agi_bridge.call import SendingHours
 from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.control_client import ControlError
@@ -48,13 +49,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from agi_bridge.app.control import Handler, Request
     from agi_bridge.app.descriptors import Shares
     from agi_bridge.call import Services
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.settings import Settings
+    from agi_bridge.settings import Line, Settings
     from agi_bridge.status import Status
     from agi_bridge.web import RecordingEndpoint, WebServer
 
@@ -312,7 +314,13 @@ def _web(
         sockets=sockets,
         max_connections=max_connections,
         metrics=metrics,
+        hours=may_be_texted,
     )
+
+
+def may_be_texted(line: Line, number: str, moment: datetime) -> bool:
+    """Whether a line's hours let a number be texted, for systems that ask over HTTP."""
+    return SendingHours.of(line).allow(number, moment)
 
 
 def limits(settings: Settings, share: Shares) -> Limits:

@@ -50,6 +50,7 @@ from agi_bridge.consent.models import (
     SendingFacts,
     StoredEvent,
 )
+from agi_bridge.consent.permission import Permission, PermissionQuestion, Reason
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.reply import REPLY_DAYS, CompletedConsent, Reply
 from agi_bridge.consent.results import (
@@ -100,7 +101,10 @@ __all__ = [
     "LedgerUnavailable",
     "NotOnRecord",
     "NumberEntered",
+    "Permission",
+    "PermissionQuestion",
     "Prompt",
+    "Reason",
     "Reply",
     "RetentionReport",
     "RetentionRules",

@@ -50,6 +50,13 @@ WEB_CODES: Final = (
     "200", "201", "202", "204", "400", "401", "403", "404", "405", "413", "422", "429", "500",
     "503", OTHER,
 )  # fmt: skip
+WEB_PATHS: Final = (
+    "/v1/revocations", "/v1/instaply/messages", "/v1/consents/query", "/v1/audio", OTHER,
+)  # fmt: skip
+PERMISSION_REASONS: Final = (
+    "consent", "no_consent", "other_purpose", "unfinished", "expired", "revoked", "restricted",
+    "unreadable",
+)  # fmt: skip
 
 _SHORT: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 """Bounds for what a caller waits for."""
@@ -161,8 +168,13 @@ class Metrics:
         self.web_requests = Counter(
             "web_requests_total",
             "Requests to [web], by path and HTTP status.",
-            path=("/v1/revocations", "/v1/instaply/messages", "/v1/audio", OTHER),
+            path=WEB_PATHS,
             code=WEB_CODES,
+        )
+        self.queries = Counter(
+            "consent_queries_total",
+            "Numbers that systems of the business asked about, by the answer's reason.",
+            reason=PERMISSION_REASONS,
         )
         self.last_checkpoint: float | None = None
         """When a checkpoint last reached every destination, in seconds since the epoch."""

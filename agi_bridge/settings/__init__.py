@@ -29,7 +29,7 @@ from .line_sections import (
 )
 from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
-from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
+from .sections import AgiSettings, HookSettings, LogSettings, QuerySettings, WebSettings
 from .settings import Settings, find_state_dir
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
@@ -59,6 +59,7 @@ __all__ = [
     "Line",
     "LogSettings",
     "PbxSettings",
+    "QuerySettings",
     "RevocationReach",
     "SayDefault",
     "Secret",

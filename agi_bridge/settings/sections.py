@@ -179,6 +179,19 @@ def is_host(host: str) -> bool:
     return True
 
 
+class QuerySettings(Section):
+    """`[[web.query]]`: one system that may ask whether numbers may be texted."""
+
+    name: FilledText
+    """Which system it is, for the log."""
+
+    token: SecretPlace
+    """Its bearer token, so that each system's can be changed without the others'."""
+
+    per_minute: Annotated[Count, Field(ge=1, le=1_000_000)] = 600
+    """Numbers it may ask about in a minute: nobody finds out by asking who has agreed."""
+
+
 class WebSettings(Section):
     """`[web]`: the HTTP listener for revocations; without a token it does not take any."""
 
@@ -197,10 +210,20 @@ class WebSettings(Section):
     customers: AbsolutePath | None = None
     """A CSV file (`customer_id,number`) with the numbers of Instaply's customers."""
 
+    query: Annotated[tuple[QuerySettings, ...], ListOf] = ()
+    """The systems that may use `POST /v1/consents/query`; none: the path does not exist."""
+
+    @field_validator("query")
+    @classmethod
+    def _names_differ(cls, value: tuple[QuerySettings, ...]) -> tuple[QuerySettings, ...]:
+        if len({each.name for each in value}) < len(value):
+            raise invalid("has two systems of one name", "give each its own name", "duplicate")
+        return value
+
     @property
     def enabled(self) -> bool:
         """Tell whether a token is set."""
-        return self.token is not None or self.instaply_token is not None
+        return self.token is not None or self.instaply_token is not None or bool(self.query)
 
     def secret(self) -> str | None:
         """Return the token for revocations, or None."""
@@ -209,6 +232,10 @@ class WebSettings(Section):
     def instaply_secret(self) -> str | None:
         """Return the token for Instaply's messages, or None."""
         return None if self.instaply_token is None else self.instaply_token.reveal()
+
+    def query_secrets(self) -> dict[str, str]:
+        """Return the tokens of the systems that may ask, by the systems' names."""
+        return {each.name: each.token.reveal() for each in self.query}
 
 
 class LogSettings(Section):

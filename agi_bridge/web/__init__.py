@@ -1,4 +1,4 @@
-"""The HTTP listener: revocations, Instaply's messages, and recordings for the PBX.
+"""The HTTP listener: revocations, messages, questions who may be texted, and recordings.
 
 It speaks plain HTTP; a reverse proxy adds TLS. It uses the configuration and the consent package's
 revocations. It does not use calls or the hook.
@@ -6,6 +6,7 @@ revocations. It does not use calls or the hook.
 
 from agi_bridge.web.app import MESSAGES, REVOCATIONS, RevocationStore, build_app
 from agi_bridge.web.media import AUDIO, RecordingEndpoint
+from agi_bridge.web.queries import QUERIES, Hours, PermissionSource
 from agi_bridge.web.server import MAX_CONNECTIONS, WebServer
 from agi_bridge.web.stop_words import Intent, read_intent
 
@@ -13,8 +14,11 @@ __all__ = [
     "AUDIO",
     "MAX_CONNECTIONS",
     "MESSAGES",
+    "QUERIES",
     "REVOCATIONS",
+    "Hours",
     "Intent",
+    "PermissionSource",
     "RecordingEndpoint",
     "RevocationStore",
     "WebServer",

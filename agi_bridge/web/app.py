@@ -23,13 +23,20 @@ from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
 from agi_bridge.web.instaply import brands_of, reach_of, read_message
 from agi_bridge.web.media import AUDIO
+from agi_bridge.web.queries import (
+    QUERIES,
+    Hours,
+    PermissionSource,
+    QueryEndpoint,
+    always_open,
+)
 from agi_bridge.web.request import demand_json, read_body, read_object
 from agi_bridge.web.revocations import read_revocation
 from agi_bridge.web.stop_words import Intent
 from agi_bridge.web.tokens import FailedTokens, authorise
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from starlette.requests import Request
 
@@ -59,8 +66,8 @@ _TOO_OFTEN: Final = ProblemResponse(
 )
 
 
-class RevocationStore(Protocol):
-    """What keeps revocations and replies: the ledger."""
+class RevocationStore(PermissionSource, Protocol):
+    """What keeps revocations and replies, and knows who may be texted: the ledger."""
 
     async def revoke(self, request: Revocation) -> RevocationResult:
         """Store a request to revoke; it holds when this returns."""
@@ -82,22 +89,29 @@ def build_app(
     ledger: RevocationStore,
     media: RecordingEndpoint | None = None,
     metrics: Metrics | None = None,
+    hours: Hours = always_open,
 ) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others."""
     web = settings.web
-    token, instaply = web.secret(), web.instaply_secret()
+    token, instaply, asking = web.secret(), web.instaply_secret(), web.query_secrets()
+    every = {each for each in (token, instaply, *asking.values()) if each is not None}
     routes = []
     failed_tokens = FailedTokens()
     metrics = metrics or Metrics()
     served = RequestLimiter(failed_tokens, metrics)
     if token is not None:
-        revocations = RevocationEndpoint(settings, ledger, token, instaply, metrics)
+        revocations = RevocationEndpoint(settings, ledger, token, every - {token}, metrics)
         routes.append(
             Route(REVOCATIONS, partial(served.answer, REVOCATIONS, revocations), methods=["POST"])
         )
     if instaply is not None:
-        messages = MessageEndpoint(settings, ledger, instaply, token, metrics)
+        messages = MessageEndpoint(settings, ledger, instaply, every - {instaply}, metrics)
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
+    if asking:
+        # Apart from the others: systems that ask must not hold up a revocation.
+        queries = QueryEndpoint(settings, ledger, every - set(asking.values()), metrics, hours)
+        ask = partial(RequestLimiter(failed_tokens, metrics).answer, QUERIES, queries)
+        routes.append(Route(QUERIES, ask, methods=["POST"]))
     if media is not None:
         # Apart from the others: a PBX that fetches must not hold up a revocation, nor one it.
         recordings = partial(RequestLimiter(failed_tokens, metrics).answer, AUDIO, media)
@@ -160,14 +174,14 @@ class RevocationEndpoint:
         settings: Settings,
         ledger: RevocationStore,
         token: str,
-        other: str | None,
+        others: Collection[str],
         metrics: Metrics,
     ) -> None:
         self._metrics = metrics
         self._lines = settings.lines
         self._ledger = ledger
         self._token = token
-        self._others = () if other is None else (other,)
+        self._others = others
 
     async def __call__(self, request: Request) -> Response:
         """Record a revocation."""
@@ -191,14 +205,14 @@ class MessageEndpoint:
         settings: Settings,
         ledger: RevocationStore,
         token: str,
-        other: str | None,
+        others: Collection[str],
         metrics: Metrics,
     ) -> None:
         self._metrics = metrics
         self._lines = settings.lines
         self._ledger = ledger
         self._token = token
-        self._others = () if other is None else (other,)
+        self._others = others
         region = next(iter(settings.lines.values())).regions[0]
         self._customers = Customers(settings.web.customers, region=region)
         self._asks_for_replies = any(line.consent.confirm_by_reply for line in self._lines.values())
@@ -324,5 +338,7 @@ async def _no_path(metrics: Metrics, _: Request, error: Exception) -> Response:
         fix = f"use {(headers or {}).get('Allow', 'POST')}"
         problem = "does not support this method"
         return _refusal(ProblemResponse(405, "wrong_method", "", problem, fix, headers=headers))
-    fix = f"use {REVOCATIONS} or {MESSAGES}; each exists only if its token is set in [web]"
+    fix = (
+        f"use {REVOCATIONS}, {MESSAGES} or {QUERIES}; each exists only if its token is set in [web]"
+    )
     return _refusal(ProblemResponse(404, "unknown_path", "", "is not a path of this bridge", fix))

@@ -50,14 +50,14 @@ def read_revocation(
     for field in values:
         if field not in FIELDS:
             fix = f"use {', '.join(FIELDS)}"
-            raise ProblemResponse(422, "unknown_field", _shown(field), "is not a field", fix)
-    line = _line(values.get("line"), lines)
-    brand = _brand(values.get("brand"), lines)
+            raise ProblemResponse(422, "unknown_field", shown(field), "is not a field", fix)
+    line = read_line(values.get("line"), lines)
+    brand = read_brand(values.get("brand"), lines)
     if line is not None and brand is not None:
         fix = "send one of them, or neither"
         raise ProblemResponse(422, "brand_and_line", "brand", "conflicts with line", fix)
     reach = _reach(line, brand)
-    number = _number(values.get("number"), line or next(iter(lines.values())))
+    number = read_number(values.get("number"), line or next(iter(lines.values())))
     channel = values.get("channel")
     if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
         fix = 'write one word of a-z, 0-9, - and _, like "email", or omit it'
@@ -73,7 +73,8 @@ def read_revocation(
     )
 
 
-def _number(value: object, line: Line) -> str:
+def read_number(value: object, line: Line) -> str:
+    """The number of a request in E.164, read in the country of a line; 422 if it is none."""
     if value is None:
         fix = 'write it in E.164, like "+14155550199"'
         raise ProblemResponse(422, "missing_number", "number", "is missing", fix)
@@ -84,7 +85,8 @@ def _number(value: object, line: Line) -> str:
     return number
 
 
-def _line(value: object, lines: Mapping[str, Line]) -> Line | None:
+def read_line(value: object, lines: Mapping[str, Line]) -> Line | None:
+    """The line that a request names, None if it names none; 422 if there is no such line."""
     if value is None:
         return None
     if not isinstance(value, str) or value not in lines:
@@ -93,8 +95,11 @@ def _line(value: object, lines: Mapping[str, Line]) -> Line | None:
     return lines[value]
 
 
-def _brand(value: object, lines: Mapping[str, Line]) -> str | None:
-    """An unknown brand is refused: its revocation would have no effect."""
+def read_brand(value: object, lines: Mapping[str, Line]) -> str | None:
+    """The brand that a request names, None if it names none.
+
+    An unknown one is refused (422): its revocation would have no effect, and nobody consents to it.
+    """
     if value is None:
         return None
     brands = {line.brand.casefold(): line.brand for line in lines.values()}
@@ -164,6 +169,6 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _shown(field: str) -> str:
+def shown(field: str) -> str:
     """Return a field's name if it cannot contain a phone number."""
     return field if re.fullmatch(r"[A-Za-z_]{1,40}", field) else "(a field)"

@@ -10,6 +10,7 @@ from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import HttpListener
 from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.web.app import build_app
+from agi_bridge.web.queries import always_open
 
 if TYPE_CHECKING:
     import socket
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Settings
     from agi_bridge.web.app import RevocationStore
     from agi_bridge.web.media import RecordingEndpoint
+    from agi_bridge.web.queries import Hours
 
 MAX_CONNECTIONS: Final = 256
 """Maximum of concurrent connections. Not a setting; `app.descriptors` counts with it."""
@@ -38,6 +40,7 @@ class WebServer:
         sockets: bound sockets to use instead of `[web]`'s host and port.
         max_connections: the maximum of concurrent connections.
         metrics: counts requests and revocations.
+        hours: whether a number may be texted at a moment, by a line's hours.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class WebServer:
         sockets: Sequence[socket.socket] | None = None,
         max_connections: int = MAX_CONNECTIONS,
         metrics: Metrics | None = None,
+        hours: Hours = always_open,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -56,6 +60,7 @@ class WebServer:
         self._sockets = sockets
         self._max_connections = max_connections
         self._metrics = metrics
+        self._hours = hours
         self._app: Starlette | None = None
         self._listener: HttpListener | None = None
 
@@ -68,7 +73,7 @@ class WebServer:
         before.state.failed_tokens.close()
 
     def _build(self) -> Starlette:
-        return build_app(self._settings, self._ledger, self._media, self._metrics)
+        return build_app(self._settings, self._ledger, self._media, self._metrics, self._hours)
 
     @property
     def port(self) -> int | None:

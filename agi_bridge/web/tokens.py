@@ -16,7 +16,7 @@ from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.web.errors import ProblemResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from starlette.requests import Request
 
@@ -33,11 +33,16 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge"'}
 
 
 def authorise(request: Request, token: str, others: Collection[str] = ()) -> None:
-    """Check the bearer token of a request (RFC 6750, section 2.1).
+    """Check the bearer token of a request: see `identify`."""
+    identify(request, {"": token}, others)
+
+
+def identify(request: Request, tokens: Mapping[str, str], others: Collection[str] = ()) -> str:
+    """Return whose bearer token a request carries (RFC 6750, section 2.1).
 
     Args:
         request: the request.
-        token: the token of this path.
+        tokens: the tokens of this path, by their holders.
         others: tokens of other paths.
 
     Raises:
@@ -49,8 +54,9 @@ def authorise(request: Request, token: str, others: Collection[str] = ()) -> Non
         raise ProblemResponse(
             401, "token_missing", "Authorization", "must be a bearer token", fix, headers=_CHALLENGE
         )
-    if _same(given, token):
-        return
+    for holder, token in tokens.items():
+        if _same(given, token):
+            return holder
     if any(_same(given, other) for other in others):
         fix = "use the token for this path"
         problem = "is the token of another path"

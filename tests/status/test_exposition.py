@@ -43,6 +43,7 @@ METRICS = {
     "clock_synchronised": set(),
     "loop_lag_seconds": set(),
     "web_requests_total": {"path", "code"},
+    "consent_queries_total": {"reason"},
     "ready": set(),
 }
 """Each metric's labels."""

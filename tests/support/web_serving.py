@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from agi_bridge.consent import CompletedConsent, Reply, Revocation, RevocationResult
+from agi_bridge.consent import (
+    CompletedConsent,
+    Permission,
+    PermissionQuestion,
+    Reason,
+    Reply,
+    Revocation,
+    RevocationResult,
+)
 from agi_bridge.settings import Settings
 from agi_bridge.web import RevocationStore, WebServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
 TOKEN = "3f1c9e0a7b5d4826"
@@ -50,6 +58,14 @@ class KeptRevocations:
     messages: list[tuple[str, str, str, str | None]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     error: Exception | None = None
+    questions: list[PermissionQuestion] = field(default_factory=list)
+    permission: Permission = field(default_factory=lambda: Permission(reason=Reason.NO_CONSENT))
+
+    async def permissions(self, asked: Sequence[PermissionQuestion]) -> list[Permission]:
+        if self.error is not None:
+            raise self.error
+        self.questions += asked
+        return [self.permission] * len(asked)
 
     def forget(self) -> None:
         """Begin again."""
@@ -89,12 +105,17 @@ class Services:
     ledger: KeptRevocations
 
 
-def settings(folder: Path, web: str = BOTH, lines: str = LINES) -> Settings:
+def settings(
+    folder: Path,
+    web: str = BOTH,
+    lines: str = LINES,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
     file = folder / "agi-bridge.toml"
     text = f'state_dir = "{folder}"\n[web]\nport = 0\n{web}\n{lines}'
     file.write_text(text, encoding="utf-8")
-    environ = {"SHOP_KEY": "key", "WEB": TOKEN, "INSTAPLY": INSTAPLY}
-    return Settings.load(file, environ)
+    own = {"SHOP_KEY": "key", "WEB": TOKEN, "INSTAPLY": INSTAPLY}
+    return Settings.load(file, {**own, **(environ or {})})
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from agi_bridge.consent import Filter, Withheld
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
-from agi_bridge.web import MESSAGES, REVOCATIONS
+from agi_bridge.web import MESSAGES, QUERIES, REVOCATIONS
 from tests.support.consent_builders import submitting
 from tests.support.error_codes import coded
 from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
@@ -43,6 +43,25 @@ async def test_a_number_revoked_over_http_is_texted_no_more(tmp_path: Path, real
     with pytest.raises(Withheld, check=coded("suppressed")):
         await agreed(real)
     await agreed(real, "Magasin d’exemple")  # another brand is another matter
+
+
+async def test_what_is_revoked_is_answered_at_once_to_a_system_that_asks(
+    tmp_path: Path, real: Ledger
+) -> None:
+    await agreed(real)
+    asking = f'{BOTH}[[web.query]]\nname = "crm"\ntoken = {{env = "CRM"}}\n'
+    configured = settings(tmp_path, asking, environ={"CRM": "9d1c6e0a7b5d4826"})
+    payload = {"number": NUMBER, "brand": "Example Store"}
+    question = {**payload, "purpose": "info"}
+    crm = {"Authorization": "Bearer 9d1c6e0a7b5d4826"}
+    async with serving(configured, real) as client:
+        before = (await client.post(QUERIES, json=question, headers=crm)).json()
+        revoked = (await client.post(REVOCATIONS, json=payload)).json()
+        after = (await client.post(QUERIES, json=question, headers=crm)).json()
+    assert (before["may_text"], before["reason"]) == (True, "consent")
+    assert (after["may_text"], after["reason"]) == (False, "revoked")
+    assert after["record"] == revoked["revocation"]
+    assert after["consent_id"] == before["consent_id"]
 
 
 async def test_a_stop_by_text_is_a_revocation_that_the_platform_knows_of(

@@ -32,16 +32,23 @@ def look(settings: Settings, *, running: bool = False) -> Iterator[Finding]:
         text = "other machines can connect, over plain HTTP"
         fix = "put a reverse proxy with TLS in front (docs/revocation.md)"
         yield Finding(Level.NOTE, "web.host", text, fix, "unencrypted")
-    for key, place in (("web.token", web.token), ("web.instaply_token", web.instaply_token)):
+    tokens = [("web.token", web.token), ("web.instaply_token", web.instaply_token)]
+    tokens += [(f"web.query.{place}.token", each.token) for place, each in enumerate(web.query, 1)]
+    for key, place in tokens:
         if place is None:
             continue
         yield from secret(key, place)
         if len(place.reveal()) < SHORT:
             fix = f"use {SHORT} random characters or more: openssl rand -hex 32"
             yield Finding(Level.NOTE, key, "is too short", fix, "short")
-    if web.enabled and web.secret() == web.instaply_secret():
+    if web.token is not None and web.secret() == web.instaply_secret():
         fix = "use two tokens, so that you can change one without the other"
         yield Finding(Level.NOTE, "web.instaply_token", "is the same as web.token", fix, "same")
+    asking = web.query_secrets()
+    if len({*asking.values()} - {web.secret(), web.instaply_secret()}) < len(asking):
+        text = "two tokens of [web] are the same: a system could use the path of another"
+        fix = "give each system, and each path, a token of its own"
+        yield Finding(Level.FAULT, "web.query", text, fix, "same")
     if web.instaply_token is not None:
         yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])
         yield from _brands(settings)

@@ -1,6 +1,6 @@
 """Decides whether an agreement is allowed: revocations, limits and shares, in the transaction.
 
-Also finds the consent that a returning caller has. Blocks; runs on the ledger's thread, in the
+Blocks; runs on the ledger's thread, in the
 transaction that stores the agreement.
 """
 
@@ -8,24 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import exists, or_, select
-
-from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.encoding import DAY, HOUR, stamp
-from agi_bridge.consent.errors import KeyFault, VaultDamaged, Withheld
-from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.schema import (
-    EVERYTHING,
-    LIFTING,
-    SUPPRESSION,
-    brand_key,
-    brand_scope,
-    seller_scope,
-)
-from agi_bridge.consent.states import Act, State
+from agi_bridge.consent.errors import Withheld
+from agi_bridge.consent.ledger.permissions import revocations_in_force, standing
+from agi_bridge.consent.ledger.schema import brand_key, brand_scope, seller_scope
+from agi_bridge.consent.permission import PermissionQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,7 +157,10 @@ def check(
     lifts: tuple[str, ...] = ()
     if in_force:
         brand = brand_key(person.brand or "")
-        in_force_now = [(id_, brand) for id_ in _revocations(transaction, subject)]
+        reach = revocations_in_force(
+            transaction, number or "", person.brand or "", [person.seller or ""]
+        )
+        in_force_now = [(id_, brand) for id_ in reach]
         lifts = tuple(id_ for id_, _ in in_force_now if (id_, brand) not in taken.lifted)
         taken.lifted.update(in_force_now)
     return Verdict(lifts, known)
@@ -177,35 +169,14 @@ def check(
 def relied_on(
     transaction: Transaction, writer: ChainWriter, consent_id: str, person: PersonalData
 ) -> bool:
-    """Whether a consent allows a text to its number now, for a brand and a purpose.
-
-    Its row in `pii` is no more than an index: it is opened, and what the events say counts.
-    """
-    try:
-        opened = queries.personal(transaction, writer.vault, consent_id)
-    except (KeyFault, VaultDamaged):
-        return False
-    if opened is None or opened.get("number") != person.number:
-        return False
-    rows = queries.rows_of(transaction, consent_id)
-    types = {row.type: row for row in rows}
-    agreed = types.get(State.CONFIRMED)
-    if agreed is None or State.REVOKED in types or Act.RESTRICTED in types:
-        return False
-    if is_unfinished((row.type, row.fields) for row in rows):
-        return False
-    facts = rows[0].fields
-    if brand_key(facts["brand"]) != brand_key(person.brand or ""):
-        return False
-    # Consent to informational texts is not consent to marketing.
-    return facts["purpose"] == person.purpose and _is_young(agreed.at, person, writer.clock())
-
-
-def _is_young(at: str, person: PersonalData, now: float) -> bool:
-    """Whether a consent is within the maximum age of the line."""
-    if not person.max_age_days:
-        return True
-    return now - datetime.fromisoformat(at).timestamp() <= person.max_age_days * DAY
+    """Whether a consent allows a text to its number now, for a brand and a purpose."""
+    asked = PermissionQuestion(
+        number=person.number or "",
+        brand=person.brand or "",
+        purpose=person.purpose or "",
+        max_age_days=person.max_age_days,
+    )
+    return standing(transaction, writer, consent_id, asked).may_text
 
 
 def _lifts(person: PersonalData) -> bool:
@@ -214,21 +185,6 @@ def _lifts(person: PersonalData) -> bool:
     A returning caller agrees to nothing.
     """
     return person.caller_id == person.number and person.may_lift and person.kind == "consent"
-
-
-def _revocations(transaction: Transaction, subject: Subject) -> list[str]:
-    """The revocations in force of a number, for the brand that it agrees to."""
-    row, lifted, person = SUPPRESSION.c, LIFTING.c, subject.person
-    scopes = [brand_scope(person.brand or ""), seller_scope(person.seller or ""), EVERYTHING]
-    query = select(row.revocation_id).where(
-        row.number_hmac == subject.number,
-        or_(row.scope.in_(scopes), row.brand == brand_key(person.brand or "")),
-        ~exists().where(
-            lifted.revocation_id == row.revocation_id,
-            lifted.brand == brand_key(person.brand or ""),
-        ),
-    )
-    return list(transaction.core.execute(query.order_by(row.revocation_id)).scalars())
 
 
 def _caller_limit(person: PersonalData) -> tuple[str, int]:

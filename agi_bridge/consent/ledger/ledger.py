@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.errors import CircuitOpen, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, queries, submissions
+from agi_bridge.consent.ledger import checkpoints, permissions, queries, submissions
 from agi_bridge.consent.ledger.administration import Administration
 from agi_bridge.consent.ledger.circuit import Circuit
 from agi_bridge.consent.ledger.group_commit import GroupCommit
@@ -21,12 +21,13 @@ from agi_bridge.consent.results import Backlog
 from agi_bridge.consent.states import FOLLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
     from typing import Any
 
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.models import Batch
+    from agi_bridge.consent.permission import Permission, PermissionQuestion
     from agi_bridge.consent.record import ConsentRecord
     from agi_bridge.consent.results import ActiveConsent, Unsent
     from agi_bridge.consent.signing.keys import Keys
@@ -172,6 +173,16 @@ class Ledger(Administration):
         except LedgerUnavailable as error:
             self._circuit.failed(error, after=asyncio.get_running_loop().time() - began)
             raise
+
+    async def permissions(self, asked: Sequence[PermissionQuestion]) -> list[Permission]:
+        """Whether numbers may be texted: the answer to each question.
+
+        Raises:
+            LedgerUnavailable: the database did not answer in time.
+        """
+        return await self._worker.read_in_time(
+            lambda t: permissions.permissions(t, self._writer, asked)
+        )
 
     async def register_disclosure(
         self, language: str, text: str, audio_sha256: str, wav: bytes

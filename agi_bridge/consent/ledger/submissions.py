@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, exists, or_, select
 
 from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
-from agi_bridge.consent.ledger import agreements, queries
-from agi_bridge.consent.ledger.schema import EVENT, PII, SUBMISSION, brand_key, is_rare
-from agi_bridge.consent.models import PersonalData, StoredEvent
+from agi_bridge.consent.ledger import permissions, queries
+from agi_bridge.consent.ledger.schema import EVENT, PII, SUBMISSION, is_rare
+from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.permission import PermissionQuestion
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.results import ActiveConsent, Unsent
 from agi_bridge.consent.states import AGREED, State
@@ -103,29 +104,14 @@ def active_consent(
 
     `wordings` are the disclosures that count, by SHA-256; None is any.
     """
-    pii = PII.c
-    person = PersonalData(
-        kind="returned",
-        values={"number": number},
-        brand=brand,
-        purpose=purpose,
-        max_age_days=max_age_days,
+    asked = PermissionQuestion(
+        number=number, brand=brand, purpose=purpose, max_age_days=max_age_days
     )
-    ids = transaction.core.execute(
-        select(pii.consent_id)
-        .where(
-            pii.number_hmac == writer.vault.lookup(number),
-            pii.brand == brand_key(brand),
-            pii.kind == "consent",
-            pii.restricted_until.is_(None),
-        )
-        .order_by(pii.at.desc())
-    ).scalars()
-    for consent_id in ids.all():
+    for consent_id in permissions.consents_of(transaction, writer, number, brand):
         facts = queries.rows_of(transaction, consent_id)[0].fields
         if wordings is not None and facts["disclosure_sha256"] not in wordings:
             continue
-        if agreements.relied_on(transaction, writer, consent_id, person):
+        if permissions.standing(transaction, writer, consent_id, asked).may_text:
             return ActiveConsent(consent_id, facts.get("lang", ""), facts["disclosure_sha256"])
     return None
 

@@ -110,3 +110,18 @@ def test_with_several_brands_each_needs_the_id_of_its_business(
     assert not found(report, "lines.other.business_id")
     alone = checked(web(BOTH), WEB=TOKEN, HOOKS=OTHER)
     assert not found(alone, "lines.shop.business_id")
+
+
+QUERY = 'query = [{name = "crm", token = {env = "CRM"}}, {name = "shop", token = {env = "SHOP"}}]'
+
+
+def test_each_system_that_asks_has_a_long_token_of_its_own(checked: Callable[..., Report]) -> None:
+    report = checked(web(QUERY), CRM=TOKEN, SHOP=OTHER)
+    assert outcome(report, "web.query.1.token") == (Level.OK, "web.query.1.token.ok")
+    assert not found(report, "web.query")
+    report = checked(web(QUERY), CRM=TOKEN, SHOP=TOKEN)
+    assert outcome(report, "web.query") == (Level.FAULT, "web.query.same")
+    report = checked(web(f'token = {{env = "WEB"}}, {QUERY}'), CRM=TOKEN, SHOP=OTHER, WEB=OTHER)
+    assert outcome(report, "web.query") == (Level.FAULT, "web.query.same")
+    report = checked(web(QUERY), CRM=TOKEN, SHOP="short")
+    assert (Level.NOTE, "web.query.2.token.short") in outcomes(report, "web.query.2.token")

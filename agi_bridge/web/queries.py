@@ -1,0 +1,251 @@
+"""`POST /v1/consents/query`: may this number be texted, for this brand and purpose?
+
+    {"number": "+14155550123", "brand": "Example Store", "purpose": "info"}
+    {"queries": [{"number": …}, …]}
+
+The answer has the same fields whatever is known of a number. It is not logged, and a system may ask
+about so many numbers in a minute only: it cannot find out by asking who has agreed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+import structlog
+from starlette.responses import JSONResponse
+
+from agi_bridge.consent import ConsentError, PermissionQuestion
+from agi_bridge.diagnostics import RateLimitedEvent
+from agi_bridge.web.errors import ProblemResponse
+from agi_bridge.web.request import demand_json, read_body, read_object
+from agi_bridge.web.revocations import read_brand, read_line, read_number, shown
+from agi_bridge.web.tokens import identify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from agi_bridge.consent import Permission
+    from agi_bridge.observe import Metrics
+    from agi_bridge.settings import Line, Settings
+
+QUERIES: Final = "/v1/consents/query"
+FIELDS: Final = ("number", "brand", "line", "purpose")
+"""What a question may hold: `number`, a brand or a line, and with a brand the purpose."""
+MAX_QUERIES: Final = 100
+"""Questions in one request: they are answered in one transaction, for which calls wait."""
+PURPOSES: Final = ("info", "marketing")
+
+Hours: TypeAlias = "Callable[[Line, str, datetime], bool]"
+"""Whether a line's hours let a number be texted at a moment."""
+
+
+def always_open(_line: Line, _number: str, _moment: datetime) -> bool:
+    """Hours that never close."""
+    return True
+
+
+class PermissionSource(Protocol):
+    """What knows whether numbers may be texted: the ledger."""
+
+    async def permissions(self, asked: Sequence[PermissionQuestion]) -> list[Permission]:
+        """Answer each question."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the ledger, and the lines whose hours count."""
+
+    question: PermissionQuestion
+    lines: tuple[Line, ...]
+
+
+class QueryRate:
+    """How many numbers one system may ask about: a bucket that fills by the minute.
+
+    Args:
+        per_minute: numbers in a minute, and as many at once.
+        now: a clock in seconds.
+    """
+
+    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._most = max(per_minute, MAX_QUERIES)
+        self._per_second = per_minute / 60
+        self._now = now
+        self._left = float(self._most)
+        self._at = now()
+
+    def wait(self, numbers: int) -> int:
+        """Take that many; return 0, or take none and return after how many seconds to ask again."""
+        now = self._now()
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left >= numbers:
+            self._left -= numbers
+            return 0
+        return math.ceil((numbers - self._left) / self._per_second)
+
+
+class QueryEndpoint:
+    """`POST /v1/consents/query`.
+
+    Args:
+        settings: the lines, and the systems that may ask.
+        ledger: answers.
+        others: tokens of other paths.
+        metrics: counts the answers.
+        hours: of the lines.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: PermissionSource,
+        others: Collection[str],
+        metrics: Metrics,
+        hours: Hours,
+    ) -> None:
+        self._lines = settings.lines
+        self._ledger = ledger
+        self._tokens = settings.web.query_secrets()
+        self._rates = {each.name: QueryRate(each.per_minute) for each in settings.web.query}
+        self._others = others
+        self._metrics = metrics
+        self._hours = hours
+        self._refused = RateLimitedEvent("web.too_many_queries")
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one question, or many."""
+        client = identify(request, self._tokens, self._others)
+        demand_json(request)
+        values = read_object(await read_body(request))
+        many = "queries" in values
+        queries = read_queries(values, self._lines) if many else [read_query(values, self._lines)]
+        seconds = self._rates[client].wait(len(queries))
+        if seconds:
+            self._refused.log(client=client)
+            raise _too_many(seconds)
+        try:
+            found = await self._ledger.permissions([each.question for each in queries])
+        except ConsentError as error:
+            structlog.get_logger().error("web.query_failed", client=client, exc_info=error)
+            fix = "ask again in a few seconds, and text nobody until then"
+            raise ProblemResponse(
+                503,
+                "ledger_unavailable",
+                "",
+                "could not be answered",
+                fix,
+                headers={"Retry-After": "5"},
+            ) from None
+        now = datetime.now(UTC)
+        answers = [
+            self._answer(query, permission, now)
+            for query, permission in zip(queries, found, strict=True)
+        ]
+        body = {"answers": answers} if many else answers[0]
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    def _answer(self, query: Query, permission: Permission, now: datetime) -> dict[str, Any]:
+        self._metrics.queries.add(permission.reason.value)
+        number = query.question.number
+        return {
+            "may_text": permission.may_text,
+            "reason": permission.reason.value,
+            "since": permission.since,
+            "consent_id": permission.consent_id,
+            "record": permission.record,
+            "expires": permission.expires,
+            "quiet_hours": not all(self._hours(line, number, now) for line in query.lines),
+        }
+
+
+def read_queries(values: Mapping[str, Any], lines: Mapping[str, Line]) -> list[Query]:
+    """Return the questions in `queries`.
+
+    Raises:
+        ProblemResponse: 422; the field is named with its place, like `queries.3.number`.
+    """
+    given = values["queries"]
+    fix = f"send 1 to {MAX_QUERIES} objects in a list, and nothing beside it"
+    if not isinstance(given, list) or not given or len(values) > 1:
+        problem = "is not a list of questions alone"
+        raise ProblemResponse(422, "invalid_queries", "queries", problem, fix)
+    if len(given) > MAX_QUERIES:
+        raise ProblemResponse(422, "invalid_queries", "queries", "is too long", fix)
+    found = []
+    for place, each in enumerate(given, 1):
+        try:
+            found.append(read_query(each if isinstance(each, dict) else {}, lines))
+        except ProblemResponse as refused:
+            field = f"queries.{place}.{refused.field}".rstrip(".")
+            raise ProblemResponse(
+                refused.status, refused.code, field, refused.problem, refused.fix
+            ) from None
+    return found
+
+
+def read_query(values: Mapping[str, Any], lines: Mapping[str, Line]) -> Query:
+    """Return the question that a JSON object makes.
+
+    Where several lines have the brand, the shortest life of a consent counts, and the hours of all.
+
+    Raises:
+        ProblemResponse: 422, naming the field.
+    """
+    for field in values:
+        if field not in FIELDS:
+            fix = f"use {', '.join(FIELDS)}"
+            raise ProblemResponse(422, "unknown_field", shown(field), "is not a field", fix)
+    line, brand = read_line(values.get("line"), lines), read_brand(values.get("brand"), lines)
+    if (line is None) == (brand is None):
+        fix = "send one of them"
+        code, problem = (
+            ("missing_brand", "is missing, and so is line")
+            if line is None
+            else ("brand_and_line", "conflicts with line")
+        )
+        raise ProblemResponse(422, code, "brand", problem, fix)
+    of_brand = tuple(each for each in lines.values() if each.brand == brand)
+    meant = of_brand if line is None else (line,)
+    purpose = _purpose(values.get("purpose"), line)
+    asking = tuple(each for each in meant if each.purpose == purpose) or meant
+    ages = [each.consent.consent_days for each in asking if each.consent.consent_days]
+    question = PermissionQuestion(
+        number=read_number(values.get("number"), meant[0]),
+        brand=meant[0].brand,
+        sellers=sorted({each.legal_name for each in meant}),
+        purpose=purpose,
+        max_age_days=min(ages, default=0),
+    )
+    return Query(question, asking)
+
+
+def _purpose(value: object, line: Line | None) -> str:
+    if value is None and line is not None:
+        return line.purpose
+    if not isinstance(value, str) or value not in PURPOSES:
+        code = "missing_purpose" if value is None else "invalid_purpose"
+        problem = "is missing" if value is None else "is not a purpose"
+        fix = f"use {' or '.join(PURPOSES)}: what you want to text"
+        raise ProblemResponse(422, code, "purpose", problem, fix)
+    return value
+
+
+def _too_many(seconds: int) -> ProblemResponse:
+    fix = f"wait {seconds} seconds, or raise per_minute in [[web.query]]"
+    return ProblemResponse(
+        429,
+        "too_many_queries",
+        "",
+        "asks about too many numbers in a minute",
+        fix,
+        headers={"Retry-After": str(seconds)},
+    )
