@@ -16,9 +16,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from agi_bridge.config_file import STATE_DIR
 
 from .line import NAME_ALIAS, Line
-from .secret import KeyPlace, Secret, SecretPlace
+from .secret import KeyPlace, Secret, SecretPlace, SigningPlace
 from .sections import AgiSettings, WebSettings
-from .sources import KEYS, SECRETS, listed
+from .sources import KEYS, SECRETS, SIGNING, listed
 from .speech import SpeechSettings
 from .status import StatusSettings
 
@@ -34,6 +34,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _SECRET: TypeAdapter[Secret] = TypeAdapter(SecretPlace)
 _KEY: TypeAdapter[Secret] = TypeAdapter(KeyPlace)
+_SIGNING: TypeAdapter[Secret] = TypeAdapter(SigningPlace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,18 @@ def _named(tree: Tree, key: str = "") -> Iterator[tuple[str, Secret]]:
     for name, value in tree.items():
         if name in SECRETS:
             with suppress(ValidationError):
-                places = _KEY if name in KEYS else _SECRET
-                yield f"{key}{name}", places.validate_python(value)
+                yield f"{key}{name}", _places(name).validate_python(value)
         elif isinstance(value, dict):
             yield from _named(value, f"{key}{name}.")
         elif isinstance(value, list):
             yield from _named(listed(value), f"{key}{name}.")
+
+
+def _places(name: str) -> TypeAdapter[Secret]:
+    """The kind of secret that a setting of this name is."""
+    if name in SIGNING:
+        return _SIGNING
+    return _KEY if name in KEYS else _SECRET
 
 
 def tables(value: object) -> dict[str, dict[str, Any]]:

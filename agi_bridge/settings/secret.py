@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from agi_bridge.plain_text import decode
+from agi_bridge.webhook_signature import InvalidSecret, read_secrets
 
 from .types import AbsolutePath, invalid, table
 
@@ -132,6 +133,17 @@ class KeyText(Secret):
         return "is too long to be a key" if len(value) > _MAX_BYTES else None
 
 
+class SigningSecret(Secret):
+    """The secrets that sign webhooks, one a line: two while one replaces the other."""
+
+    def _refused(self, value: str) -> str | None:
+        try:
+            read_secrets(value)
+        except InvalidSecret as error:
+            return str(error)
+        return None
+
+
 def _read(path: Path) -> str:
     # Non-blocking: a FIFO in the file's place must not block the start.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -163,3 +175,6 @@ SecretPlace = Annotated[Secret, BeforeValidator(_place)]
 
 KeyPlace = Annotated[KeyText, BeforeValidator(_place)]
 """A key of the ledger as a setting, in the same form."""
+
+SigningPlace = Annotated[SigningSecret, BeforeValidator(_place)]
+"""The secrets of webhooks as a setting, in the same form."""

@@ -130,28 +130,7 @@ class HookSettings(Section):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            _ = parts.port
-        except ValueError:
-            raise invalid("is not a URL", "write it like https://host/path") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise invalid("is not an http or https URL", "write it like https://host/path")
-        if not is_host(parts.hostname) or parts.port == 0:
-            raise invalid("has an invalid host or port", "write it like https://host/path", "host")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise invalid(
-                "would send the key and phone numbers unencrypted",
-                "use https; http is only for 127.0.0.1, ::1 and localhost",
-                "unencrypted",
-            )
-        if parts.username is not None or parts.query or parts.fragment:
-            raise invalid(
-                "must contain only a host and a path",
-                "remove user, password, query and fragment; key, from, to and context are added",
-                "extra_parts",
-            )
-        return value
+        return safe_url(value)
 
     @field_validator("total_seconds")
     @classmethod
@@ -168,6 +147,32 @@ class HookSettings(Section):
     @classmethod
     def _readable(cls, value: AbsolutePath | None) -> AbsolutePath | None:
         return None if value is None else readable_certificates(value)
+
+
+def safe_url(value: str) -> str:
+    """Return a URL to which a secret and phone numbers may be sent, or refuse it."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise invalid("is not a URL", "write it like https://host/path") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise invalid("is not an http or https URL", "write it like https://host/path")
+    if not is_host(parts.hostname) or parts.port == 0:
+        raise invalid("has an invalid host or port", "write it like https://host/path", "host")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise invalid(
+            "would send the key and phone numbers unencrypted",
+            "use https; http is only for 127.0.0.1, ::1 and localhost",
+            "unencrypted",
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise invalid(
+            "must contain only a host and a path",
+            "remove user, password, query and fragment; key, from, to and context are added",
+            "extra_parts",
+        )
+    return value
 
 
 def is_host(host: str) -> bool:

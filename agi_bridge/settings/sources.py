@@ -38,7 +38,10 @@ OTHER_NAMES = frozenset({CONFIG_VARIABLE, PREFIX + "ASTERISK", PREFIX + "CACHE"}
 KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
 """Secrets that may have several lines."""
 
-SECRETS = KEYS | {"hook_key", "instaply_token", "key", "password", "secret", "token"}
+SIGNING = frozenset({"signing_secret"})
+"""Secrets that sign webhooks, one a line."""
+
+SECRETS = KEYS | SIGNING | {"hook_key", "instaply_token", "key", "password", "secret", "token"}
 """Settings that are secrets: a variable named after one contains the secret itself."""
 
 _MAX_DEPTH = 20
