@@ -36,9 +36,10 @@ _ORDINARY_AREAS: Final = frozenset({"US", "CA"})
 # NPA-NXX-XXXX (NANPA, ATIS-0300051 and -0300055). Not an area code of subscribers: two like digits
 # at the end (N11 and the easily recognisable codes, kept for services), N9X (expansion), 37X and
 # 96X (reserved), 88X (toll-free, in use or reserved), 456 (inbound international), 710 (the US
-# government), and the rest of 5XX that is personal or reserved for it. Not an exchange: N11.
+# government), 950 (as an exchange it reaches carriers), and the rest of 5XX that is personal or
+# reserved for it. Not an exchange: N11.
 _VALID_NANP: Final = re.compile(
-    r"(?!.(.)\1|.9|37|96|88|456|710|52[1-9]|53[258]|54[23579]|55[2346]|569|578|589)"
+    r"(?!.(.)\1|.9|37|96|88|456|710|950|52[1-9]|53[258]|54[23579]|55[2346]|569|578|589)"
     r"[2-9][0-9]{2}(?!.11)[2-9][0-9]{6}"
 )
 
@@ -152,7 +153,8 @@ def is_short(number: phonenumbers.PhoneNumber) -> bool:
 def refuse_services(number: phonenumbers.PhoneNumber) -> None:
     """Refuse services in the NANP that libphonenumber classifies as ordinary numbers.
 
-    Central office code 976 is premium in every area. N11 codes are services, not exchanges.
+    Central office code 976 is premium in every area, so no area code has these digits: a number
+    that begins with them means the service. N11 codes are services, not exchanges.
     555-1212 is paid directory assistance. 600 and 622 to 699 are Canada's non-geographic codes; 600
     is used by satellite phones (CNAC, ATIS-0300115).
 
@@ -163,7 +165,7 @@ def refuse_services(number: phonenumbers.PhoneNumber) -> None:
         return
     digits = f"{number.national_number:010d}"
     area, exchange = digits[:3], digits[3:6]
-    if exchange == "976" or digits[3:] == "5551212" or area == "900":
+    if exchange == "976" or digits[3:] == "5551212" or area in {"900", "976"}:
         raise InvalidNumber("premium")
     if exchange.endswith("11"):
         raise InvalidNumber("service_code")

@@ -80,6 +80,7 @@ def test_a_line_elsewhere_reads_its_own_national_format() -> None:
         ("2129115555", "service_code"),
         ("4155551212", "premium"),
         ("4159760123", "premium"),
+        ("9762345678", "premium"),
         ("9005550123", "premium"),
         ("8005550199", "type"),
         ("5005550123", "type"),

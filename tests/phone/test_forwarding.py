@@ -68,6 +68,7 @@ def test_an_ordinary_number_may_be_forwarded_to_however_it_is_written(
         ("(415) 123-4567", "not_valid"),
         ("+1 900 555 0123", "premium"),
         ("+1 415 976 0123", "premium"),
+        ("+1 976 234 5678", "premium"),
         ("415 555 1212", "premium"),
         ("+33 8 99 12 34 56", "premium"),
         ("+1 415 411 0123", "service_code"),

@@ -63,6 +63,7 @@ def test_such_a_number_says_that_its_type_and_place_are_not_known() -> None:
         "8892345678",
         "4562345678",
         "7102345678",
+        "9502345678",
         "5212345678",
         "5352345678",
         "3702345678",
