@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from . import wav
 from .errors import BadAudio
@@ -32,6 +33,13 @@ LEAST_WORD_SECONDS = 0.1
 FEW_LETTERS = 12
 """A text shorter than this is a word or two, too short to tell its pace."""
 
+
+_MOST_KNOWN = 4096
+"""Files whose length and hash are remembered."""
+
+_SETTLED_NANOSECONDS = 1_000_000_000
+"""A file that changed within this time is not remembered: a second change may have the same ctime,
+whose steps are those of the kernel's clock (4 ms, on most systems)."""
 
 FileState = tuple[int, int, int, int]
 """Device, inode, mtime and ctime in nanoseconds, which identify a file and its content.
@@ -76,6 +84,21 @@ class SoundInfo:
     state: FileState | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What was found in a sound file that Asterisk plays correctly."""
+
+    samples: int
+    sha256: str
+    audible: float | None
+    """Seconds as loud as speech, counted up to LEAST_SPEECH_SECONDS; None: not measured."""
+
+
+_known: dict[tuple[FileState, int, int], _Measured] = {}
+"""By the state of the file, its size and the rate. A start and a reload read each prompt several
+times: for the rules of the configuration, for the library and for each line."""
+
+
 def read_sound_info(path: Path, rate: int = RATE, *, text: str | None = None) -> SoundInfo:
     """Read a sound file's length and hash. `rate` is the expected sample rate.
 
@@ -91,14 +114,32 @@ def read_sound_info(path: Path, rate: int = RATE, *, text: str | None = None) ->
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BadAudio("not_file")
-        most = wav.HEADER_BYTES + int(MAX_SECONDS * rate) * wav.SAMPLE_BYTES
-        content = opened.read(most + 1)
+        key = (_state(status), status.st_size, rate)
+        measured = _known.get(key)
+        if measured is None or (text is not None and measured.audible is None):
+            measured = _measure(opened, rate, listen=text is not None)
+            if time.time_ns() - status.st_ctime_ns > _SETTLED_NANOSECONDS:
+                if len(_known) >= _MOST_KNOWN:
+                    _known.clear()
+                _known[key] = measured
+    if text is not None and (measured.audible or 0.0) < _least_audible(text):
+        raise BadAudio("silent")
+    return SoundInfo(measured.samples, measured.sha256, _state(status))
+
+
+def _measure(opened: BinaryIO, rate: int, *, listen: bool) -> _Measured:
+    most = wav.HEADER_BYTES + int(MAX_SECONDS * rate) * wav.SAMPLE_BYTES
+    content = opened.read(most + 1)
     if len(content) > most:
         raise BadAudio("too_long", seconds=MAX_SECONDS)
     samples = wav.check(content, rate)
-    if text is not None:
-        refuse_inaudible(content[wav.HEADER_BYTES :], text, rate)
-    return SoundInfo(samples, hashlib.sha256(content).hexdigest(), _state(status))
+    sound = content[wav.HEADER_BYTES :]
+    audible = wav.audible_seconds(sound, rate, LEAST_SPEECH_SECONDS) if listen else None
+    return _Measured(samples, hashlib.sha256(content).hexdigest(), audible)
+
+
+def _least_audible(text: str) -> float:
+    return LEAST_SPEECH_SECONDS if len(text) >= FEW_LETTERS else LEAST_WORD_SECONDS
 
 
 def refuse_inaudible(sound: bytes, text: str, rate: int = RATE) -> None:
@@ -107,8 +148,8 @@ def refuse_inaudible(sound: bytes, text: str, rate: int = RATE) -> None:
     The record of consent would still say that it was played: the service and `prompts check` both
     ask here.
     """
-    least = LEAST_SPEECH_SECONDS if len(text) >= FEW_LETTERS else LEAST_WORD_SECONDS
-    if not wav.is_audible(sound, rate, least):
+    least = _least_audible(text)
+    if wav.audible_seconds(sound, rate, least) < least:
         raise BadAudio("silent")
 
 

@@ -87,8 +87,8 @@ def check(content: bytes, rate: int) -> int:
     raise _fault(found, rate)
 
 
-def is_audible(sound: bytes, rate: int, seconds: float) -> bool:
-    """Tell whether so many seconds of 16 bit samples are as loud as speech.
+def audible_seconds(sound: bytes, rate: int, enough: float) -> float:
+    """Return how many seconds of 16 bit samples are as loud as speech; counting stops at `enough`.
 
     Each frame is measured around its own mean: a constant offset is not heard, and hum little.
     """
@@ -96,14 +96,15 @@ def is_audible(sound: bytes, rate: int, seconds: float) -> bool:
     if sys.byteorder == "big":
         found.byteswap()
     size = rate // _FRAMES_PER_SECOND
-    wanted = round(seconds * _FRAMES_PER_SECOND)
+    wanted = round(enough * _FRAMES_PER_SECOND)
+    heard = 0
     for place in range(0, len(found) - size + 1, size):
-        if wanted <= 0:
+        if heard >= wanted:
             break
         frame = found[place : place + size]
         if sum(map(mul, frame, frame)) / size - (sum(frame) / size) ** 2 >= _SPEECH_POWER:
-            wanted -= 1
-    return wanted <= 0
+            heard += 1
+    return heard / _FRAMES_PER_SECOND
 
 
 def samples(content: bytes, rate: int) -> bytes | None:

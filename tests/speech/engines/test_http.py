@@ -32,6 +32,15 @@ class Service:
         self.gone = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._serve(reader, writer)
+        except asyncio.IncompleteReadError:
+            pass  # the engine's time was over before it asked
+        finally:
+            writer.close()
+            self.gone.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         size = next(
             int(line.partition(":")[2])
@@ -43,8 +52,6 @@ class Service:
         writer.write(self.answer)
         if self.hang:
             await reader.read()
-        writer.close()
-        self.gone.set()
 
 
 @asynccontextmanager
