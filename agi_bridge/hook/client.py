@@ -29,6 +29,7 @@ import secrets
 import ssl
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -375,9 +376,18 @@ def _checked(url: str) -> httpx.URL:
     return parsed
 
 
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Return a context that trusts certifi's certificates; all clients share it.
+
+    Loading them takes longer than the rest of a client, and a reload builds another client.
+    """
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return _public_authorities()
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError:  # ssl.SSLError is one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
@@ -77,6 +78,7 @@ class Statements:
     """Who submits a consent and until when, and the state that it is in."""
 
     @classmethod
+    @cache
     def for_sqlite(cls) -> Statements:
         """For Python's sqlite3."""
         return cls._compiled(
@@ -86,6 +88,7 @@ class Statements:
         )
 
     @classmethod
+    @cache
     def for_postgresql(cls) -> Statements:
         """For psycopg. A ledger in SQLite does not load PostgreSQL's words."""
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - the reason stands above
