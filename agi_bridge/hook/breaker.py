@@ -4,7 +4,8 @@ After some failures in a row the circuit opens: submissions end at once as `not_
 `circuit_open`, without a look at the network. After some seconds one submission tries the hook
 while all others are still held back. It closes the circuit, or the circuit stays open for the same
 time again. A submission says nothing about the hook if it is cancelled, if its gate held it back,
-or if it began before the circuit opened.
+if it began before the circuit opened, or if it failed while the process itself stood still: one
+that was frozen finds all its submissions overdue, and the hook is well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from agi_bridge.circuit_breaker import CircuitBreaker
 from agi_bridge.hook.client import Outcome, Submission
 from agi_bridge.hook.errors import HookConfigError
+from agi_bridge.hook.lost_time import LostTime
 from agi_bridge.hook.preparation import Preparation
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Breaker:
         self._hook = hook
         self._seconds = seconds
         self._circuit = CircuitBreaker(failures, seconds, clock)
+        self._lost_time = LostTime()
         self._trying = False
         self._openings = 0
 
@@ -96,11 +99,15 @@ class Breaker:
         begun = self._openings
         self._trying = trial
         try:
-            submission = await self._hook.submit(request)
+            with self._lost_time.watching() as began:
+                submission = await self._hook.submit(request)
+                is_ours = submission.outcome in _FAILURES and self._lost_time.since(began)
         finally:
             if trial:
                 self._trying = False
-        if begun == self._openings and not submission.held_back:
+        if is_ours:
+            structlog.get_logger().warning("hook.failure_not_counted", reason=submission.reason)
+        elif begun == self._openings and not submission.held_back:
             self._count(submission, trial=trial)
         return submission
 
