@@ -27,6 +27,9 @@ LEDGER_RETRY_SECONDS: Final = 0.5
 """Between two tries to store outcomes at the stop."""
 LEDGER_SECONDS: Final = 10.0
 """How long the ledger may take, at the stop, before and after a submission."""
+OUTCOMES_SECONDS: Final = 25.0
+"""How long a stop tries to store outcomes that are known: PostgreSQL may be starting again. With
+the longest drain it stays within the unit's TimeoutStopSec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +88,26 @@ async def resubmitting(current: CurrentServices, stop: Stop) -> AsyncIterator[No
         for task in (work, forced):
             task.cancel()
         await asyncio.wait({work, forced})
-        await _store_outcomes(services)
+        await _store_outcomes(services, stop)
 
 
-async def _store_outcomes(services: Services) -> None:
-    """Store deferred outcomes; another process may hold the database."""
-    until = asyncio.get_running_loop().time() + LEDGER_SECONDS
+async def _store_outcomes(services: Services, stop: Stop) -> None:
+    """Store deferred outcomes; another process may hold the database, or it may be away.
+
+    A forced stop tries for a shorter time.
+    """
+    began = asyncio.get_running_loop().time()
     while True:
         try:
             return await services.deferred_outcomes.store(services.ledger)
         except LedgerUnavailable as error:
-            if asyncio.get_running_loop().time() >= until:
-                structlog.get_logger().error("service.outcomes_not_stored", exc_info=error)
+            seconds = LEDGER_SECONDS if stop.forced.is_set() else OUTCOMES_SECONDS
+            if asyncio.get_running_loop().time() >= began + seconds:
+                structlog.get_logger().error(
+                    "service.outcomes_not_stored",
+                    count=len(services.deferred_outcomes),
+                    exc_info=error,
+                )
                 return None
         await asyncio.sleep(LEDGER_RETRY_SECONDS)
 

@@ -137,7 +137,9 @@ class Resubmitter:
             if not self._ledger_down:
                 structlog.get_logger().error("resubmission.round_failed", exc_info=error)
             self._ledger_down = True
-            return POLL_EVERY
+            # What is known is stored as soon as the ledger takes it: its lease is running out.
+            owed = self._services.deferred_outcomes
+            return timedelta(seconds=LEAST_PAUSE) if owed else POLL_EVERY
         self._ledger_down = False
         return min([*waits, POLL_EVERY])
 

@@ -116,6 +116,7 @@ async def submit(
     # bridge may be sending again. Stored later, it would claim that this attempt was not sent.
     if not await _append(services, line, batch) and submission.outcome is not Outcome.NOT_SENT:
         services.deferred_outcomes.add(batch)
+        services.resubmission_due.set()
         _count(services, line, batch)
     if submission.outcome is Outcome.REFUSED:
         structlog.get_logger().error(
