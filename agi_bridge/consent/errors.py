@@ -74,6 +74,8 @@ class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
 
     Codes: `database_failed` (the text has the database's words), `no_ledger`, `no_answer`,
     `contended`, `log_in_use`, `log_gone`, `driver_missing`, `schema_unversioned`, `schema_newer`.
+    Those of PostgreSQL that another try may not have: `outdated`, `locked`, `stalled`,
+    `connection_lost`.
     """
 
     code = "database_failed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.encoding import DAY, HOUR, stamp
@@ -68,7 +69,7 @@ class Subject:
     def names(self) -> Iterator[str]:
         """The names to lock before any look-up."""
         yield f"number:{self.number}"
-        if _caller_limit(self.person)[1]:
+        if caller_limit(self.person)[1]:
             yield f"caller:{self.caller}"
         if self.person.rules.line_per_hour:
             yield f"line:{self.person.line_id}"
@@ -89,10 +90,12 @@ class Verdict:
     Attributes:
         lifts: the revocations that it lifts for its brand.
         person: the sealed key of the number's person; None if there is none yet.
+        most_left: how many agreements its line has left, by the limit that is nearest.
     """
 
     lifts: tuple[str, ...]
     person: bytes | None
+    most_left: float
 
 
 def question(writer: ChainWriter, statement: Statement, subject: Subject) -> tuple[Any, ...]:
@@ -106,7 +109,7 @@ def question(writer: ChainWriter, statement: Statement, subject: Subject) -> tup
         number=number, on_line=line,
         day=day if rules.number_per_day else _NEVER, day_until=until,
         caller=subject.caller,
-        caller_day=day if _caller_limit(person)[1] else _NEVER, caller_day_until=until,
+        caller_day=day if caller_limit(person)[1] else _NEVER, caller_day_until=until,
         line=line, nobody=subject.unidentified,
         hour=hour if rules.line_per_hour else _NEVER, hour_until=until,
     )  # fmt: skip
@@ -128,7 +131,7 @@ def check(
     """
     person, number, caller = subject.person, subject.number, subject.caller
     rules, line = person.rules, person.line_id
-    over_caller, per_caller = _caller_limit(person)
+    over_caller, per_caller = caller_limit(person)
     in_force, numbers, callers, on_line, own, nobody, known = found
     if in_force and not _lifts(person):
         raise Withheld("suppressed")
@@ -139,17 +142,18 @@ def check(
     limits = [
         (f"number {number} {line}", "number_limit", numbers, rules.number_per_day),
         (f"caller {caller}", over_caller, callers, per_caller),
-        (f"line {line}", "line_limit", on_line, rules.line_per_hour),
     ]
+    of_line = [(f"line {line}", "line_limit", on_line, rules.line_per_hour)]
     if number == caller:
         share = rules.hourly(rules.own_number_share)
-        limits.append((f"own {line}", "line_share", own, share))
+        of_line.append((f"own {line}", "line_share", own, share))
     else:
         share = rules.hourly(rules.other_number_share)
-        limits.append((f"other {line}", "line_share", on_line - own, share))
+        of_line.append((f"other {line}", "line_share", on_line - own, share))
     if person.caller_id is None:
         share = rules.hourly(rules.unidentified_share)
-        limits.append((f"nobody {line}", "line_share", nobody, share))
+        of_line.append((f"nobody {line}", "line_share", nobody, share))
+    limits += of_line
     for key, reason, stored, limit in limits:
         if limit and stored + taken.agreements[key] >= limit:
             raise Withheld(reason)
@@ -163,7 +167,8 @@ def check(
         in_force_now = [(id_, brand) for id_ in reach]
         lifts = tuple(id_ for id_, _ in in_force_now if (id_, brand) not in taken.lifted)
         taken.lifted.update(in_force_now)
-    return Verdict(lifts, known)
+    left = min((limit - stored for _, _, stored, limit in of_line if limit), default=inf)
+    return Verdict(lifts, known, left)
 
 
 def relied_on(
@@ -187,7 +192,7 @@ def _lifts(person: PersonalData) -> bool:
     return person.caller_id == person.number and person.may_lift and person.kind == "consent"
 
 
-def _caller_limit(person: PersonalData) -> tuple[str, int]:
+def caller_limit(person: PersonalData) -> tuple[str, int]:
     """How many agreements a caller may make in 24 hours, and the reason to withhold one more."""
     if person.caller_id is None:
         return "unidentified_limit", person.rules.unidentified_per_day

@@ -14,22 +14,47 @@ from sqlalchemy import func, select
 
 from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
-from agi_bridge.consent.ledger import agreements
+from agi_bridge.consent.ledger import agreements, queries
 from agi_bridge.consent.ledger.agreements import Subject, Taken, Verdict
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
+from agi_bridge.consent.ledger.commit_checks import FAR, Allowed, last_statements
+from agi_bridge.consent.ledger.database import IDLE_MS
 from agi_bridge.consent.ledger.schema import DISCLOSURE, LIFTING, brand_key
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import PersonKey
 from agi_bridge.consent.states import OUTCOMES, Act, State, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.models import Batch, DisclosureHeard, PersonalData
 
+MAX_GROUP: Final = 200
+"""Most batches in one transaction: PostgreSQL has room for a few thousand locks in all, and bridges
+that share the lock of a line count on each other's groups to be no larger."""
+
 Outcome: TypeAlias = "IllegalTransition | Withheld | None"
 """What became of one batch: None is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a group is tried.
+
+    Attributes:
+        wait_ms: longest wait for a lock, in milliseconds.
+        maybe_stored: the last events of batches that an earlier attempt may have stored: the
+            connection was lost.
+        exclusive: no line's lock is shared.
+    """
+
+    wait_ms: int = 200
+    maybe_stored: Collection[str] = ()
+    exclusive: bool = False
+
+
+FIRST: Final = Attempt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +88,8 @@ class _Found:
 class _Group:
     """The rows and events of the batches of one transaction so far."""
 
+    exclusive: bool
+    """Whether no line's lock may be shared."""
     outcomes: list[Outcome] = field(default_factory=list)
     states: dict[str, State | None] = field(default_factory=dict)
     taken: Taken = field(default_factory=Taken)
@@ -76,6 +103,7 @@ class _Group:
     """By record."""
     learned: list[tuple[Batch, _Sealed]] = field(default_factory=list)
     lifted: list[tuple[str, str]] = field(default_factory=list)
+    allowed: list[Allowed] = field(default_factory=list)
 
 
 class Writer(ChainWriter):
@@ -88,15 +116,20 @@ class Writer(ChainWriter):
         super().__init__(*arguments, **named)
         self._known_versions: dict[str, int] = {}
 
-    def store(self, transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
+    def store(
+        self, transaction: Transaction, batches: Sequence[Batch], attempt: Attempt = FIRST
+    ) -> list[Outcome]:
         """Store the valid batches of a group; return the result of each batch."""
         subjects = [
             None if batch.personal is None else Subject.of(batch.personal, self.vault)
             for batch in batches
         ]
-        self.lock(transaction, _names(batches, subjects))
-        group, found = _Group(), self._look_up(transaction, batches, subjects)
+        self.lock(transaction, _names(batches, subjects), wait_ms=attempt.wait_ms)
+        group, found = _Group(attempt.exclusive), self._look_up(transaction, batches, subjects)
         for batch, subject, rows in zip(batches, subjects, found, strict=True):
+            if self._was_stored(transaction, batch, attempt):
+                group.outcomes.append(None)
+                continue
             try:
                 self._stage(transaction, group, batch, subject, rows)
             except (IllegalTransition, Withheld) as refusal:
@@ -105,7 +138,19 @@ class Writer(ChainWriter):
                 group.outcomes.append(None)
         if group.events:
             self._insert(transaction, group)
+        if group.allowed and transaction.locks:
+            transaction.last.extend(
+                last_statements(group.allowed, self.clock(), largest_group=MAX_GROUP)
+            )
         return group.outcomes
+
+    @staticmethod
+    def _was_stored(transaction: Transaction, batch: Batch, attempt: Attempt) -> bool:
+        """Whether an earlier attempt stored a batch, though nobody was told so."""
+        last = batch.events[-1].event_id
+        return last in attempt.maybe_stored and any(
+            row.fields["event_id"] == last for row in queries.rows_of(transaction, batch.consent_id)
+        )
 
     def keep_personal(
         self, transaction: Transaction, consent_id: str, personal: PersonalData
@@ -154,16 +199,18 @@ class Writer(ChainWriter):
         known = self._known_versions.get(sha256)
         if known is not None:
             return known
-        transaction.lock(["disclosure"])
         table = DISCLOSURE.c
-        newest = select(func.coalesce(func.max(table.version), 0)).where(table.lang == language)
-        version: int = transaction.core.execute(newest).scalar_one() + 1
-        sql = self._sql.insert_disclosure
-        transaction.cursor.execute(
-            sql.text, sql.arguments(sha256=sha256, lang=language, version=version, text=text)
-        )
         kept = select(table.version).where(table.sha256 == sha256)
-        version = int(transaction.core.execute(kept).scalar_one())
+        version: int | None = transaction.core.execute(kept).scalar()
+        if version is None:
+            transaction.lock(["disclosure"], idle_ms=IDLE_MS)
+            newest = select(func.coalesce(func.max(table.version), 0)).where(table.lang == language)
+            following = transaction.core.execute(newest).scalar_one() + 1
+            sql = self._sql.insert_disclosure
+            transaction.cursor.execute(
+                sql.text, sql.arguments(sha256=sha256, lang=language, version=following, text=text)
+            )
+            version = int(transaction.core.execute(kept).scalar_one())
         transaction.committed.append(partial(self._known_versions.__setitem__, sha256, version))
         return version
 
@@ -245,6 +292,9 @@ class Writer(ChainWriter):
                 group.persons[subject.number] = person
         group.whose[batch.consent_id] = person.key
         group.subjects.append((batch, subject, person))
+        sealed = None if person.is_new else verdict.person
+        is_far = verdict.most_left > FAR and not group.exclusive
+        group.allowed.append(Allowed(subject, sealed, is_far))
         brand = subject.person.brand or ""
         group.lifted += [(id_, brand_key(brand)) for id_ in verdict.lifts]
         return (*events, *_lifting(batch.consent_id, verdict.lifts, brand))
@@ -337,13 +387,11 @@ class Writer(ChainWriter):
 
 
 def _names(batches: Sequence[Batch], subjects: Sequence[Subject | None]) -> Iterator[str]:
-    """The names to lock: continued consents, numbers, callers and lines."""
+    """The names to lock first: the consents themselves. The rest is `commit_checks`' to lock."""
     for batch, subject in zip(batches, subjects, strict=True):
         yield f"consent:{batch.consent_id}"
-        if subject is not None:
-            yield from subject.names
-            if subject.person.relies_on is not None:
-                yield f"consent:{subject.person.relies_on}"
+        if subject is not None and subject.person.relies_on is not None:
+            yield f"consent:{subject.person.relies_on}"
 
 
 def _state_after(state: State | None, events: Iterable[StoredEvent]) -> State | None:

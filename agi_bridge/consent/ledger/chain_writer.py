@@ -18,6 +18,7 @@ from agi_bridge.consent.chain import START, Tagger, hidden_leaf, link, named_rec
 from agi_bridge.consent.encoding import Identifiers, canonical_bytes, stamp
 from agi_bridge.consent.errors import KeyFault, LedgerLost, VaultDamaged
 from agi_bridge.consent.event_schema import LATE_TYPES, LONGEST_CALL_SECONDS, SKEW_SECONDS
+from agi_bridge.consent.ledger.database import IDLE_MS
 from agi_bridge.consent.ledger.schema import EVENT
 from agi_bridge.consent.models import SCHEMA, StoredEvent
 from agi_bridge.consent.states import OUTCOMES, Act, State
@@ -120,9 +121,11 @@ class ChainWriter:
         self.is_lost = False
         """Whether the database was found to lack events."""
 
-    def lock(self, transaction: Transaction, names: Iterable[str] = ()) -> None:
+    def lock(
+        self, transaction: Transaction, names: Iterable[str] = (), *, wait_ms: int | None = None
+    ) -> None:
         """Take the locks of a transaction, our chain's and these; once, before anything else."""
-        transaction.lock([f"chain:{self.ledger_id}", *names])
+        transaction.lock([f"chain:{self.ledger_id}", *names], wait_ms=wait_ms, idle_ms=IDLE_MS)
 
     def append(
         self,

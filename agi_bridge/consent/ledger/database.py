@@ -21,7 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger.engines import (
+    KEEPS_CONNECTION,
+    error_code,
     error_text,
+    pipelined,
     postgresql_driver,
     postgresql_engine,
     sqlite_engine,
@@ -32,6 +35,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
+
+IDLE_MS: Final = 1000
+"""How long PostgreSQL waits, in milliseconds, for the next statement of a transaction that holds
+locks on consents, numbers or a chain. A bridge that was merely slow tries again."""
+STARTING_IDLE_MS: Final = 10_000
+"""The same of other locks, which are held at a start and at an upgrade."""
+_LOCK_ORDER: Final = (
+    "schema", "ledger", "chain", "consent", "disclosure", "number", "caller", "line",
+)  # fmt: skip
+"""The kinds of locks in the order in which they are taken."""
 
 Statement: TypeAlias = "tuple[str, tuple[Any, ...]]"
 """The driver's text, and its arguments."""
@@ -48,7 +61,8 @@ class Transaction:
     `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
     call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
     What is in `committed` is called once all of it is durable. `connection` counts the
-    connections: a new one may lead to another server than the one before.
+    connections: a new one may lead to another server than the one before. What is in `last` is sent
+    in one message with the COMMIT: what it locks is never held while the server waits for us.
     """
 
     core: Connection
@@ -56,17 +70,29 @@ class Transaction:
     locks: bool
     connection: int = 0
     committed: list[Callable[[], None]] = field(default_factory=list)
+    last: list[Statement] = field(default_factory=list)
 
-    def lock(self, names: Iterable[str]) -> None:
+    def lock(
+        self, names: Iterable[str], *, wait_ms: int | None = None, idle_ms: int = STARTING_IDLE_MS
+    ) -> None:
         """Lock these names against all other bridges until the end of the transaction.
 
-        SQLite has one writer at a time anyway. Always taken in the same order: no two bridges can
-        wait for each other.
+        SQLite has one writer at a time anyway. The locks are taken in the same order by all, so
+        that no two bridges wait for each other. What `last` locks comes after these.
+
+        Args:
+            names: `KIND:NAME`, or a kind that has one lock alone.
+            wait_ms: longest wait for a lock from now on, in milliseconds; None is the connection's.
+            idle_ms: PostgreSQL ends the transaction if it hears nothing from us for so long: a
+                process that is frozen must not keep others waiting.
         """
         if self.locks:
-            keys = sorted({_lock_key(name) for name in names})
             self.cursor.execute(
-                "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k", (keys,)
+                "SELECT (SELECT set_config("
+                "'lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)), "
+                "(SELECT set_config('idle_in_transaction_session_timeout', %s, true)), "
+                "pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k",
+                (wait_ms and str(wait_ms), str(idle_ms), lock_keys(names)),
             )
 
     def first_rows(self, asked: Sequence[Statement]) -> list[Any]:
@@ -77,13 +103,13 @@ class Transaction:
         if not self.locks:
             return [self.cursor.execute(*each).fetchone() for each in asked]
         driver = self.cursor.connection
-        with driver.pipeline():
+        with pipelined(driver):
             cursors = [driver.execute(*each) for each in asked]
         return [cursor.fetchone() for cursor in cursors]
 
     def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
         """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
-        with self.cursor.connection.pipeline() if self.locks else nullcontext():
+        with pipelined(self.cursor.connection) if self.locks else nullcontext():
             for text, arguments in statements:
                 if arguments:
                     self.cursor.executemany(text, arguments)
@@ -92,6 +118,7 @@ class Transaction:
         """Let statements take as long as they need: no caller waits for this transaction."""
         if self.locks:
             self.cursor.execute("SET LOCAL statement_timeout = 0")
+            self.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 class Database:
@@ -178,6 +205,8 @@ class Database:
                     yield transaction
                 finally:
                     cursor.close()  # an open one would keep SQLite's connection from closing
+                if transaction.last:
+                    self._execute_last(driver, transaction.last)
                 # SQLAlchemy has begun one of its own only if it was asked for something.
                 (core if core.in_transaction() else driver).commit()
             except BaseException:
@@ -187,10 +216,23 @@ class Database:
                 if self._file is not None:
                     self._file.note_log()
         except self._errors as error:
-            self._drop()
-            raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
+            code = error_code(error)
+            if code not in KEEPS_CONNECTION:
+                self._drop()
+            raise LedgerUnavailable(f"{self.name}: {error_text(error)}", code=code) from error
         for act in transaction.committed:
             act()
+
+    @staticmethod
+    def _execute_last(driver: Any, statements: Sequence[Statement]) -> None:  # noqa: ANN401 - psycopg's
+        """Send statements and COMMIT as one message of PostgreSQL's simple query protocol.
+
+        The server has all of it before it begins, so it waits for nobody in between. Each statement
+        sees what was committed before it (READ COMMITTED), also while it waited for a lock.
+        """
+        text = ";".join([*(text for text, _ in statements), "COMMIT"])
+        arguments = [each for _, given in statements for each in given]
+        postgresql_driver().ClientCursor(driver).execute(text, arguments)
 
     def _roll_back(self, core: Connection) -> None:
         """Undo what was done; a connection that cannot is let go, which undoes it too."""
@@ -397,6 +439,13 @@ def _is_closed(driver: Any) -> bool:  # noqa: ANN401 - psycopg's connection
     return bool(poll.poll(0))
 
 
+def lock_keys(names: Iterable[str]) -> list[int]:
+    """The keys of PostgreSQL's advisory locks, signed 64-bit numbers, in the order to take them."""
+    ordered = sorted(
+        (_LOCK_ORDER.index(name.partition(":")[0]), _lock_key(name)) for name in set(names)
+    )
+    return [key for _, key in ordered]
+
+
 def _lock_key(name: str) -> int:
-    """PostgreSQL's advisory locks are known by a signed 64-bit number."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

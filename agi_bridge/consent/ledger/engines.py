@@ -29,8 +29,22 @@ CONNECT_SECONDS: Final = 3
 _POSTGRESQL_OPTIONS: Final = (
     "-c synchronous_commit=on "
     f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=30000 -c client_min_messages=warning"
+    "-c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning"
 )
+_CODES: Final = {
+    "22012": "outdated",  # division by zero: a check of `commit_checks` does not hold any more
+    "23505": "outdated",  # unique violation: another bridge has stored the row
+    "40P01": "outdated",  # deadlock detected
+    "40001": "outdated",  # serialization failure
+    "55P03": "locked",  # lock not available
+    "25P03": "stalled",  # idle-in-transaction timeout: PostgreSQL has rolled back
+}
+"""What may be tried again, by SQLSTATE."""
+_ENDED: Final = frozenset({"57P01", "57P02", "57P03", "57P05"})
+"""The server ends, crashed, does not take connections yet, or has closed an idle session."""
+
+KEEPS_CONNECTION: Final = frozenset({"outdated", "locked"})
+"""The codes of failures that leave the connection as good as before."""
 
 _TCP: Final = {
     "tcp_user_timeout": 10_000,
@@ -59,6 +73,26 @@ def postgresql_driver() -> Any:  # noqa: ANN401 - a module
     return psycopg
 
 
+@contextmanager
+def pipelined(driver: Any) -> Iterator[None]:  # noqa: ANN401 - psycopg's connection
+    """A pipeline of psycopg that ends with a Sync, and no Flush behind it.
+
+    psycopg sends one, and PostgreSQL then takes us for busy: it no longer counts how long it has
+    heard nothing, and the locks of a bridge that is frozen at that moment are held for good.
+    """
+    with driver.pipeline() as pipeline:
+
+        def sync() -> Iterator[Any]:
+            pipeline._enqueue_sync()  # noqa: SLF001 - psycopg has no option for it; a test sees it
+            try:
+                yield from pipeline._communicate_gen()  # noqa: SLF001 - the same
+            finally:
+                yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - the same
+
+        pipeline._exit_gen = sync  # noqa: SLF001 - the same
+        yield
+
+
 def error_text(error: BaseException) -> str:
     """The database's or the system's own words, without statement or parameters."""
     original = getattr(error, "orig", None) or error
@@ -67,6 +101,25 @@ def error_text(error: BaseException) -> str:
     if (diagnostics := getattr(original, "diag", None)) is not None:  # psycopg's
         return (diagnostics.message_primary or str(original)).partition("\n")[0]
     return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
+
+
+def error_code(error: BaseException) -> str | None:
+    """What a transaction of PostgreSQL failed of, if it may be tried again; None if not.
+
+    `outdated`: what it was decided on has changed. `locked`: another bridge holds a lock.
+    `stalled`: PostgreSQL heard nothing from us for too long. `connection_lost`: there is no
+    connection; a transaction that was to be committed may be durable.
+    """
+    original = getattr(error, "orig", None) or error
+    if isinstance(original, (sqlite3.Error, OSError)):
+        return None
+    state = getattr(original, "sqlstate", None)
+    if state is None:
+        driver = postgresql_driver()
+        return "connection_lost" if isinstance(original, driver.OperationalError) else None
+    if state[:2] == "08" or state in _ENDED:
+        return "connection_lost"
+    return _CODES.get(state)
 
 
 def sqlite_engine(path: Path) -> Engine:

@@ -2,6 +2,10 @@
 
 While one group is carried out, the next one gathers. A group is one hand-over to the ledger's
 thread and one back, however many calls wait for it. Belongs to the event loop.
+
+What PostgreSQL refuses for a reason that passes is tried again while its caller waits: at once
+where another bridge was quicker, after a pause where there is no connection. Where a lock is not
+free, the group is tried one by one, so that what waits for another bridge delays nobody else.
 """
 
 from __future__ import annotations
@@ -14,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 
-from agi_bridge.consent.errors import ConsentError, LedgerClosed
+from agi_bridge.consent.errors import ConsentError, LedgerClosed, LedgerUnavailable
 from agi_bridge.consent.ledger import submissions, worker
+from agi_bridge.consent.ledger.append import FIRST, MAX_GROUP, Attempt
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
@@ -27,8 +32,14 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.worker import Worker
     from agi_bridge.consent.models import Batch
 
-MAX_GROUP: Final = 200
-"""Most calls in one transaction: PostgreSQL has room for a few thousand locks in all."""
+MAX_TRIES: Final = 3
+"""How often a group is tried whole that other bridges keep getting in the way of."""
+ALONE_WAIT_MS: Final = 50
+"""Longest wait for a lock, in milliseconds, of what is tried alone: the thread waits with it."""
+PAUSES: Final = {"locked": 0.1, "connection_lost": 0.25}
+"""Seconds before the next try."""
+PASSING: Final = frozenset({"outdated", "stalled", *PAUSES})
+"""The codes of failures that another try may not have: see `engines.error_code`."""
 _EARLY_SECONDS: Final = 0.01
 """How much too early a timer may fire, because clocks are rounded to milliseconds."""
 
@@ -39,7 +50,9 @@ Results: TypeAlias = "Sequence[BaseException | str | None]"
 class _Waiting:
     """A batch, or a question about a consent, and the call that waits for it."""
 
-    __slots__ = ("batch", "consent_id", "done", "due", "given_up")
+    __slots__ = (
+        "alone", "batch", "consent_id", "done", "due", "given_up", "maybe_stored", "tries"
+    )  # fmt: skip
 
     def __init__(self, batch: Batch | None, consent_id: str) -> None:
         loop = asyncio.get_running_loop()
@@ -48,6 +61,14 @@ class _Waiting:
         self.done: asyncio.Future[Any] = loop.create_future()
         self.due = loop.time() + worker.WAIT_SECONDS
         self.given_up = False
+        self.tries = 0
+        self.alone = False
+        self.maybe_stored = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be done for it any more; a caller who left changes nothing."""
+        return self.given_up or (self.done.done() and not self.done.cancelled())
 
 
 class GroupCommit:
@@ -69,6 +90,7 @@ class GroupCommit:
         self._stored = stored
         self._waiting: list[_Waiting] = []
         self._group: Sequence[_Waiting] = ()  # what the thread is at
+        self._paused: list[_Waiting] = []  # what is tried again in a moment
         self._busy = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,22 +118,33 @@ class GroupCommit:
         self._waiting.append(waiting)
         if waiting.due < self._armed:
             self._arm(waiting.due)
+        self._go_on()
+        return waiting.done
+
+    def _go_on(self) -> None:
         if not self._busy:
             self._busy = True
             self._idle.clear()
             # Not at once: what comes in the same round of the loop belongs to the same group.
             asyncio.get_running_loop().call_soon(self._begin)
-        return waiting.done
 
     def _begin(self) -> None:
         """Hand the next group to the thread, if anybody waits."""
         while self._waiting:
-            first, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-            group = [waiting for waiting in first if not waiting.given_up]
+            group = [waiting for waiting in self._next_group() if not waiting.is_over]
             if group and self._hand_over(group):
                 return
         self._busy = False
-        self._idle.set()
+        if not self._paused:
+            self._idle.set()
+
+    def _next_group(self) -> list[_Waiting]:
+        """Those who wait together; when there is nobody else, one of those who go alone."""
+        together = [each for each in self._waiting if not each.alone][:MAX_GROUP]
+        group = together or self._waiting[:1]
+        chosen = set(map(id, group))
+        self._waiting = [each for each in self._waiting if id(each) not in chosen]
+        return group
 
     def _hand_over(self, group: Sequence[_Waiting]) -> bool:
         loop = asyncio.get_running_loop()
@@ -140,7 +173,9 @@ class GroupCommit:
 
     def _results(self, group: Sequence[_Waiting], transaction: Transaction) -> Results:
         batches = [each.batch for each in group if each.batch is not None]
-        outcomes = iter(self._writer.store(transaction, batches) if batches else ())
+        outcomes = iter(
+            self._writer.store(transaction, batches, _attempt(group)) if batches else ()
+        )
         return [
             self._writer.may_send(transaction, each.consent_id)
             if each.batch is None
@@ -157,6 +192,8 @@ class GroupCommit:
     ) -> None:
         """Tell those who wait, and go on with the next group."""
         self._group = ()
+        if isinstance(failed, LedgerUnavailable) and failed.code in PASSING:
+            group = self._try_again(group, failed.code)
         if failed is not None:
             results = [failed] * len(group)
         self._note(began, group, failed)
@@ -177,6 +214,31 @@ class GroupCommit:
             self._settling = asyncio.create_task(self._settle(late))
         else:
             self._begin()
+
+    def _try_again(self, group: Sequence[_Waiting], code: str) -> list[_Waiting]:
+        """Put those of a group that failed back who may be tried again; return the others."""
+        if code == "connection_lost" and self._circuit.is_open:
+            return list(group)
+        again = [each for each in group if not each.is_over]
+        for each in again:
+            each.tries += 1
+            each.alone = each.alone or code == "locked" or each.tries >= MAX_TRIES
+            each.maybe_stored = each.maybe_stored or code == "connection_lost"
+        pause = PAUSES.get(code, 0.0)
+        if code == "locked" and len(group) > 1:
+            pause = 0.0  # each is tried alone first
+        if pause:
+            self._paused += again
+            asyncio.get_running_loop().call_later(pause, self._after_pause, again)
+        else:
+            self._waiting += again
+        return [each for each in group if each.is_over]
+
+    def _after_pause(self, again: Sequence[_Waiting]) -> None:
+        chosen = set(map(id, again))
+        self._paused = [each for each in self._paused if id(each) not in chosen]
+        self._waiting += again
+        self._go_on()
 
     def _note(self, began: float, group: Sequence[_Waiting], failed: BaseException | None) -> None:
         """Tell the circuit how the group's writes ended; questions do not count."""
@@ -216,7 +278,7 @@ class GroupCommit:
         self._timer, self._armed = None, inf
         now = asyncio.get_running_loop().time() + _EARLY_SECONDS
         nearest = inf
-        for each in (*self._group, *self._waiting):
+        for each in (*self._group, *self._waiting, *self._paused):
             if each.done.done():
                 continue
             if each.due > now:
@@ -229,6 +291,16 @@ class GroupCommit:
             each.done.set_exception(error)
         if nearest < inf:
             self._arm(nearest)
+
+
+def _attempt(group: Sequence[_Waiting]) -> Attempt:
+    first = group[0]
+    maybe = [each.batch.events[-1].event_id for each in group if each.batch and each.maybe_stored]
+    return Attempt(
+        wait_ms=ALONE_WAIT_MS if first.alone else FIRST.wait_ms,
+        maybe_stored=maybe,
+        exclusive=any(each.tries for each in group),
+    )
 
 
 def _fail(group: Sequence[_Waiting], error: Exception) -> None:

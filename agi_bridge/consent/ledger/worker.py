@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+MAX_TRIES: Final = 3
+"""How often work is tried that other bridges keep getting in the way of."""
 WAIT_SECONDS: Final = 5.0
 """Longest that a caller waits: a database that does not answer must not hold a call."""
 
@@ -41,11 +43,11 @@ class Worker:
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run work that may write."""
-        return await self.on_thread(partial(self.in_transaction, work))
+        return await self.on_thread(partial(self._patiently, work, reads=False, checked=True))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run work that only reads, and does not block writers."""
-        return await self.on_thread(partial(self.in_transaction, work, reads=True, checked=False))
+        return await self.on_thread(partial(self._patiently, work, reads=True, checked=False))
 
     async def read_in_time(self, work: Callable[[Transaction], T]) -> T:
         """The same, for what a caller waits for.
@@ -111,6 +113,16 @@ class Worker:
             if checked:
                 self._before(transaction)
             return work(transaction)
+
+    def _patiently(self, work: Callable[[Transaction], T], *, reads: bool, checked: bool) -> T:
+        """The same, tried again if another bridge was quicker, or we were too slow."""
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return self.in_transaction(work, reads=reads, checked=checked)
+            except LedgerUnavailable as error:
+                if error.code not in {"outdated", "stalled"}:
+                    raise
+        return self.in_transaction(work, reads=reads, checked=checked)
 
     async def close(self) -> None:
         """Release database and thread; a stuck thread is aborted, or the process could not end."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent import Batch
-    from agi_bridge.consent.ledger.append import Outcome
+    from agi_bridge.consent.ledger.append import Attempt, Outcome
     from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.signing import Keys
 
@@ -168,9 +168,9 @@ async def test_writes_that_come_too_late_for_their_callers_open_it(
     store = ledger._writer.store
     given_up = threading.Event()
 
-    def slow(transaction: Transaction, batches: Sequence[Batch]) -> list[Outcome]:
+    def slow(transaction: Transaction, batches: Sequence[Batch], attempt: Attempt) -> list[Outcome]:
         assert given_up.wait(60)
-        return store(transaction, batches)
+        return store(transaction, batches, attempt)
 
     with monkeypatch.context() as patched:
         patched.setattr(ledger._writer, "store", slow)
