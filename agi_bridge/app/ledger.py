@@ -122,6 +122,23 @@ async def service_lock(settings: Settings) -> AsyncIterator[None]:
         os.close(handle)  # a crash releases the lock too
 
 
+@asynccontextmanager
+async def chain_lease(ledger: Ledger) -> AsyncIterator[None]:
+    """Hold the lease of the bridge's chain while the block runs.
+
+    Raises:
+        LedgerUnavailable: another bridge is running with the same signing key.
+    """
+    await ledger.lease.take()
+    keeping = asyncio.create_task(ledger.lease.keep(), name="lease")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await ledger.lease.release()
+
+
 def service_is_running(settings: Settings) -> bool:
     """Return whether a service is running with the state directory; writes nothing.
 

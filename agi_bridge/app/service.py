@@ -26,6 +26,7 @@ from agi_bridge.app.control import ControlSocket
 from agi_bridge.app.current import CurrentServices
 from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
 from agi_bridge.app.ledger import (
+    chain_lease,
     check_for_lost_events,
     checkpoint_publisher,
     load_keys,
@@ -211,6 +212,7 @@ async def running(
         async with (
             await open_ledger(settings, create=True) as ledger,
             service_lock(settings),
+            chain_lease(ledger),
             CurrentServices() as current,
         ):
             await check_for_lost_events(settings, ledger)

@@ -15,14 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from sqlalchemy import URL, create_engine, make_url, select
+from sqlalchemy import URL, create_engine, func, make_url, select
 from sqlalchemy import text as text_of
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from agi_bridge.app.findings import Finding, Level, folder, secret
 from agi_bridge.consent import KeyFault, LedgerUnavailable
-from agi_bridge.consent.ledger import check_keys, error_text, postgresql_driver, schema
+from agi_bridge.consent.ledger import (
+    check_keys,
+    error_text,
+    holder,
+    in_use,
+    postgresql_driver,
+    schema,
+)
 from agi_bridge.consent.signing import (
     LOOKUP_KEY_FILE,
     SIGNING_KEY_FILE,
@@ -68,7 +75,11 @@ class _Place:
 
 def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the findings about `[ledger]` and `[ledger.checkpoints]`."""
-    yield from check_start(settings)
+    found = [*check_start(settings)]
+    yield from found
+    if settings.ledger.url and not any(each.level is Level.FAULT for each in found):
+        running = any(each.key == "state_dir" and each.reason == "in_use" for each in found)
+        yield from _lease(settings, running=running)
     if settings.ledger.travels_open:
         text = "the connection to the database may be unencrypted"
         yield Finding(Level.NOTE, KEY, text, "add ?sslmode=verify-full", "unencrypted")
@@ -93,11 +104,7 @@ def check_start(settings: Settings) -> Iterator[Finding]:
         found, place, begun = _file(where)
         yield from found
     else:
-        place = _Place(
-            make_url(where).set(drivername="postgresql+psycopg"),
-            "no connection to PostgreSQL",
-            {"connect_timeout": CONNECT_SECONDS},
-        )
+        place = _postgresql(where)
     if place is not None and not place.is_sqlite:
         try:
             postgresql_driver()
@@ -121,6 +128,14 @@ def check_start(settings: Settings) -> Iterator[Finding]:
     yield from keys
     if begun and place is not None and not any(each.level is Level.FAULT for each in keys):
         yield from _fit(settings, place)
+
+
+def _postgresql(where: Path | str) -> _Place:
+    return _Place(
+        make_url(str(where)).set(drivername="postgresql+psycopg"),
+        "no connection to PostgreSQL",
+        {"connect_timeout": CONNECT_SECONDS},
+    )
 
 
 def _lock(path: Path) -> Iterator[Finding]:
@@ -387,6 +402,31 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         text = "no chain in the ledger has this key: a start adds a new chain"
         fix = "if this is not intended, restore the old key"
         yield Finding(Level.NOTE, "ledger.signing_key", text, fix, "new_chain")
+
+
+def _lease(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """Report another bridge that runs with the same signing key; ours is `running` or not."""
+    try:
+        keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
+    except KeyFault:  # the first start makes them
+        return
+    place = _postgresql(settings.ledger_place)
+    try:
+        with _engine(place).connect() as connection:
+            connection.execute(text_of("SET TRANSACTION READ ONLY"))
+            if schema.version(connection) != schema.VERSION:
+                return
+            found = holder(connection, keys.ledger_id)
+            now = float(connection.execute(select(func.extract("epoch", func.now()))).scalar_one())
+    except SQLAlchemyError as error:
+        text = f"{place.failure} ({error_text(error)})"
+        yield Finding(Level.FAULT, KEY, text, reason="unreachable")
+        return
+    if found is None or found.is_over(now) or found.is_gone():
+        return
+    if running and found.is_here():
+        return  # our own service
+    yield Finding(Level.FAULT, "ledger.signing_key", *in_use(found), reason="in_use")
 
 
 def _checkpoint_file(file: Path) -> Iterator[Finding]:

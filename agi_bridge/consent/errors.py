@@ -73,7 +73,8 @@ class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
     """The database refused or failed the write; it was rolled back whole.
 
     Codes: `database_failed` (the text has the database's words), `no_ledger`, `no_answer`,
-    `contended`, `log_in_use`, `log_gone`, `driver_missing`, `schema_unversioned`, `schema_newer`.
+    `chain_in_use`, `contended`, `log_in_use`, `log_gone`, `driver_missing`, `schema_unversioned`,
+    `schema_newer`.
     Those of PostgreSQL that another try may not have: `outdated`, `locked`, `stalled`,
     `connection_lost`.
     """
@@ -101,7 +102,7 @@ class LedgerLost(KnownOutage):
 
     Nothing is stored until it is back, or the service was restarted.
 
-    Codes: `events_lost`, `file_replaced`, `file_truncated`.
+    Codes: `events_lost`, `file_replaced`, `file_truncated`, `chain_taken`.
     """
 
     code = "events_lost"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
 
 
 def execute(where: Path | str, statement: str) -> list[tuple[Any, ...]]:

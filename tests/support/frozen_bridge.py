@@ -57,7 +57,7 @@ def frozen_bridge(
 
 def freezing(act: Any) -> Any:
     """The same act, and then the process stops itself, the first time."""
-    done = []
+    done: list[bool] = []
 
     def acting(*arguments: Any, **named: Any) -> Any:
         result = act(*arguments, **named)

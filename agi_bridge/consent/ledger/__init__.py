@@ -6,6 +6,7 @@ Knows no calls and no HTTP. The values that it takes and returns are in `consent
 from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.bootstrap import check_keys
 from agi_bridge.consent.ledger.engines import error_text, postgresql_driver
+from agi_bridge.consent.ledger.lease import holder, in_use
 from agi_bridge.consent.ledger.ledger import Ledger
 from agi_bridge.consent.ledger.maintenance import (
     Maintenance,
@@ -22,6 +23,8 @@ __all__ = [
     "check_keys",
     "deliver_checkpoints",
     "error_text",
+    "holder",
+    "in_use",
     "postgresql_driver",
     "schema",
     "upgrade_tables",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agi_bridge.consent.ledger.chain_writer import ChainWriter
-    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.ledger.statements import Statement
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import PersonalData
     from agi_bridge.consent.signing.vault import Vault
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import structlog
 from sqlalchemy import func, select
 
-from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
+from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
-from agi_bridge.consent.ledger import agreements, queries
+from agi_bridge.consent.ledger import agreements, queries, transitions
 from agi_bridge.consent.ledger.agreements import Subject, Taken, Verdict
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
 from agi_bridge.consent.ledger.commit_checks import FAR, Allowed, last_statements
-from agi_bridge.consent.ledger.database import IDLE_MS
 from agi_bridge.consent.ledger.schema import DISCLOSURE, LIFTING, brand_key
+from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import PersonKey
-from agi_bridge.consent.states import OUTCOMES, Act, State, step
+from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import Batch, DisclosureHeard, PersonalData
 
 MAX_GROUP: Final = 200
@@ -256,9 +256,9 @@ class Writer(ChainWriter):
                 state = self.state(transaction, consent_id)
             elif found.stored[0] is not None:
                 state = State(found.stored[0])
-        if _comes_late(state, events[0].type):
-            events = (_after_all(events[0]), *events[1:])
-        state = _state_after(state, events)
+        if transitions.comes_late(state, events[0].type):
+            events = (transitions.after_all(events[0]), *events[1:])
+        state = transitions.state_after(state, events)
         if subject is not None:
             verdict = agreements.check(transaction, self, found.checks, subject, group.taken)
             events = self._agree(group, batch, subject, verdict, events)
@@ -297,7 +297,7 @@ class Writer(ChainWriter):
         group.allowed.append(Allowed(subject, sealed, is_far))
         brand = subject.person.brand or ""
         group.lifted += [(id_, brand_key(brand)) for id_ in verdict.lifts]
-        return (*events, *_lifting(batch.consent_id, verdict.lifts, brand))
+        return (*events, *transitions.lifting(batch.consent_id, verdict.lifts, brand))
 
     def _continue(self, group: _Group, batch: Batch, stored: Any) -> None:  # noqa: ANN401 - a row
         """Find the person of a stored consent; open its personal data if there is more to add."""
@@ -392,47 +392,6 @@ def _names(batches: Sequence[Batch], subjects: Sequence[Subject | None]) -> Iter
         yield f"consent:{batch.consent_id}"
         if subject is not None and subject.person.relies_on is not None:
             yield f"consent:{subject.person.relies_on}"
-
-
-def _state_after(state: State | None, events: Iterable[StoredEvent]) -> State | None:
-    """The state of a consent after these events.
-
-    Raises:
-        IllegalTransition: one may not follow.
-    """
-    for event in events:
-        if isinstance(event.type, State):
-            try:
-                state = step(state, event.type)
-            except IllegalTransition as error:
-                raise IllegalTransition(f"consent {event.consent_id}: {error}") from None
-    return state
-
-
-def _comes_late(state: State | None, outcome: object) -> bool:
-    """Whether the submission of an outcome was settled in the meantime.
-
-    Its consent was revoked; or its lease ran out, and nobody knew.
-    """
-    if outcome not in OUTCOMES:
-        return False
-    return state is State.REVOKED or (state is State.UNKNOWN and outcome is not State.UNKNOWN)
-
-
-def _after_all(event: StoredEvent) -> StoredEvent:
-    """The outcome of a submission that was settled before the outcome arrived."""
-    body = {**event.body, "outcome": event.type.value}
-    return StoredEvent(event.event_id, event.consent_id, Act.SETTLED, event.at, body)
-
-
-def _lifting(consent_id: str, revocations: Sequence[str], brand: str) -> Iterator[StoredEvent]:
-    """The events of revocations that a consent lifts."""
-    if not revocations:
-        return
-    new, now = Identifiers(), timestamp()
-    for revocation_id in revocations:
-        body = {"consent": consent_id, "revocation": revocation_id, "brand": brand}
-        yield StoredEvent(new.next(), consent_id, Act.LIFTED, now, body)
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Database, Transaction
+    from agi_bridge.consent.ledger.database import Database
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing.checkpoint import Head
     from agi_bridge.consent.signing.keys import Keys
     from agi_bridge.consent.signing.vault import Vault

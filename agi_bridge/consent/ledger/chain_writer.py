@@ -18,8 +18,8 @@ from agi_bridge.consent.chain import START, Tagger, hidden_leaf, link, named_rec
 from agi_bridge.consent.encoding import Identifiers, canonical_bytes, stamp
 from agi_bridge.consent.errors import KeyFault, LedgerLost, VaultDamaged
 from agi_bridge.consent.event_schema import LATE_TYPES, LONGEST_CALL_SECONDS, SKEW_SECONDS
-from agi_bridge.consent.ledger.database import IDLE_MS
 from agi_bridge.consent.ledger.schema import EVENT
+from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.models import SCHEMA, StoredEvent
 from agi_bridge.consent.states import OUTCOMES, Act, State
 from agi_bridge.observe import ask_kernel, wall_clock
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.chain import Chain
     from agi_bridge.consent.encoding import Body
-    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.ledger.statements import Statements
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 Clocks: TypeAlias = Callable[[], tuple[float, float]]
@@ -120,6 +120,8 @@ class ChainWriter:
         self._seen: dict[str, tuple[int, str]] = {}
         self.is_lost = False
         """Whether the database was found to lack events."""
+        self.is_taken = False
+        """Whether another bridge has taken the lease of our chain: we were away for too long."""
 
     def lock(
         self, transaction: Transaction, names: Iterable[str] = (), *, wait_ms: int | None = None

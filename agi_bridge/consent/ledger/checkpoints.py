@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing.keys import Keys
 
 PAGE = 500

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.encoding import DAY, HOUR, stamp
 from agi_bridge.consent.ledger.agreements import AHEAD, caller_limit
-from agi_bridge.consent.ledger.database import lock_keys
 from agi_bridge.consent.ledger.schema import (
     EVERYTHING,
     brand_key,
     brand_scope,
     seller_scope,
 )
+from agi_bridge.consent.ledger.transaction import lock_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agi_bridge.consent.ledger.agreements import Subject
-    from agi_bridge.consent.ledger.database import Statement
+    from agi_bridge.consent.ledger.transaction import Statement
 
 FAR: Final = 50_000
 """A line that has so many agreements left is far from its limits. Bridges then share its lock, and

@@ -1,19 +1,17 @@
-"""SQLite or PostgreSQL under the ledger: one connection, its transactions and what locks them.
+"""SQLite or PostgreSQL under the ledger: one connection, and how its transactions begin and end.
 
 Everything here blocks and belongs to the ledger's thread.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import select
 import socket
 import sqlite3
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 from sqlalchemy import make_url
@@ -24,101 +22,23 @@ from agi_bridge.consent.ledger.engines import (
     KEEPS_CONNECTION,
     error_code,
     error_text,
-    pipelined,
     postgresql_driver,
     postgresql_engine,
     sqlite_engine,
 )
 from agi_bridge.consent.ledger.sqlite_file import SQLiteFile
+from agi_bridge.consent.ledger.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
-IDLE_MS: Final = 1000
-"""How long PostgreSQL waits, in milliseconds, for the next statement of a transaction that holds
-locks on consents, numbers or a chain. A bridge that was merely slow tries again."""
-STARTING_IDLE_MS: Final = 10_000
-"""The same of other locks, which are held at a start and at an upgrade."""
-_LOCK_ORDER: Final = (
-    "schema", "ledger", "chain", "consent", "disclosure", "number", "caller", "line",
-)  # fmt: skip
-"""The kinds of locks in the order in which they are taken."""
-
-Statement: TypeAlias = "tuple[str, tuple[Any, ...]]"
-"""The driver's text, and its arguments."""
+    from agi_bridge.consent.ledger.transaction import Statement
 
 SHRED_LOCK_MS: Final = 200
 """Longest wait, in milliseconds, for the lock to rewrite the table of persons' keys: other sessions
 that use the table queue behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """An open transaction.
-
-    `core` executes SQLAlchemy's statements; `cursor` is the driver's own, for the writes that every
-    call waits for: SQLAlchemy's execution layer costs several times what SQLite takes for them.
-    What is in `committed` is called once all of it is durable. `connection` counts the
-    connections: a new one may lead to another server than the one before. What is in `last` is sent
-    in one message with the COMMIT: what it locks is never held while the server waits for us.
-    """
-
-    core: Connection
-    cursor: Any
-    locks: bool
-    connection: int = 0
-    committed: list[Callable[[], None]] = field(default_factory=list)
-    last: list[Statement] = field(default_factory=list)
-
-    def lock(
-        self, names: Iterable[str], *, wait_ms: int | None = None, idle_ms: int = STARTING_IDLE_MS
-    ) -> None:
-        """Lock these names against all other bridges until the end of the transaction.
-
-        SQLite has one writer at a time anyway. The locks are taken in the same order by all, so
-        that no two bridges wait for each other. What `last` locks comes after these.
-
-        Args:
-            names: `KIND:NAME`, or a kind that has one lock alone.
-            wait_ms: longest wait for a lock from now on, in milliseconds; None is the connection's.
-            idle_ms: PostgreSQL ends the transaction if it hears nothing from us for so long: a
-                process that is frozen must not keep others waiting.
-        """
-        if self.locks:
-            self.cursor.execute(
-                "SELECT (SELECT set_config("
-                "'lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)), "
-                "(SELECT set_config('idle_in_transaction_session_timeout', %s, true)), "
-                "pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k",
-                (wait_ms and str(wait_ms), str(idle_ms), lock_keys(names)),
-            )
-
-    def first_rows(self, asked: Sequence[Statement]) -> list[Any]:
-        """The first row that each look-up finds, or None.
-
-        PostgreSQL is sent all of them before it answers the first: one round trip, not one each.
-        """
-        if not self.locks:
-            return [self.cursor.execute(*each).fetchone() for each in asked]
-        driver = self.cursor.connection
-        with pipelined(driver):
-            cursors = [driver.execute(*each) for each in asked]
-        return [cursor.fetchone() for cursor in cursors]
-
-    def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
-        """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
-        with pipelined(self.cursor.connection) if self.locks else nullcontext():
-            for text, arguments in statements:
-                if arguments:
-                    self.cursor.executemany(text, arguments)
-
-    def lift_timeout(self) -> None:
-        """Let statements take as long as they need: no caller waits for this transaction."""
-        if self.locks:
-            self.cursor.execute("SET LOCAL statement_timeout = 0")
-            self.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 class Database:
@@ -437,15 +357,3 @@ def _is_closed(driver: Any) -> bool:  # noqa: ANN401 - psycopg's connection
     poll = select.poll()
     poll.register(driver.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-def lock_keys(names: Iterable[str]) -> list[int]:
-    """The keys of PostgreSQL's advisory locks, signed 64-bit numbers, in the order to take them."""
-    ordered = sorted(
-        (_LOCK_ORDER.index(name.partition(":")[0]), _lock_key(name)) for name in set(names)
-    )
-    return [key for _, key in ordered]
-
-
-def _lock_key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.results import RetentionRules
     from agi_bridge.consent.signing.vault import Vault
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.ledger.append import Writer
     from agi_bridge.consent.ledger.circuit import Circuit
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.ledger.worker import Worker
     from agi_bridge.consent.models import Batch
 
@@ -38,6 +38,9 @@ ALONE_WAIT_MS: Final = 50
 """Longest wait for a lock, in milliseconds, of what is tried alone: the thread waits with it."""
 PAUSES: Final = {"locked": 0.1, "connection_lost": 0.25}
 """Seconds before the next try."""
+PROBE_SECONDS: Final = 1.0
+"""Between two questions whether PostgreSQL is back. SQLite is not asked: each question would wait
+for whatever holds the file."""
 PASSING: Final = frozenset({"outdated", "stalled", *PAUSES})
 """The codes of failures that another try may not have: see `engines.error_code`."""
 _EARLY_SECONDS: Final = 0.01
@@ -79,11 +82,19 @@ class GroupCommit:
         writer: stores and answers.
         circuit: learns what failed and what is durable.
         stored: called with the number of events after each group.
+        probes: whether a database that took nothing is asked when it is back.
     """
 
     def __init__(
-        self, thread: Worker, writer: Writer, circuit: Circuit, stored: Callable[[int], None]
+        self,
+        thread: Worker,
+        writer: Writer,
+        circuit: Circuit,
+        stored: Callable[[int], None],
+        *,
+        probes: bool,
     ) -> None:
+        self._probes = probes
         self._thread = thread
         self._writer = writer
         self._circuit = circuit
@@ -95,6 +106,7 @@ class GroupCommit:
         self._idle = asyncio.Event()
         self._idle.set()
         self._settling: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed = inf
 
@@ -113,6 +125,9 @@ class GroupCommit:
         """Wait until nothing is waiting, for a limited time."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), worker.WAIT_SECONDS)
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
 
     def _enter(self, waiting: _Waiting) -> asyncio.Future[Any]:
         self._waiting.append(waiting)
@@ -246,9 +261,24 @@ class GroupCommit:
         if not batches:
             return
         if isinstance(failed, Exception):
-            self._circuit.failed(failed, after=asyncio.get_running_loop().time() - began)
+            self._failed(failed, after=asyncio.get_running_loop().time() - began)
         elif failed is None and not all(each.given_up for each in batches):  # late is not a success
             self._circuit.succeeded()
+
+    def _failed(self, error: Exception, *, after: float) -> None:
+        """Tell the circuit; while it is open, ask PostgreSQL whether it is back."""
+        self._circuit.failed(error, after=after)
+        probing = self._probing is not None and not self._probing.done()
+        if self._circuit.is_open and self._probes and not probing:
+            self._probing = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        """Close the circuit as soon as the database answers: no caller has to try it first."""
+        while self._circuit.is_open:
+            await asyncio.sleep(PROBE_SECONDS)
+            with suppress(ConsentError):
+                await self._thread.run(self._writer.database_now)
+                self._circuit.succeeded()
 
     async def _settle(self, late: Sequence[str]) -> None:
         """Submissions were stored after their callers gave up: there were none."""
@@ -287,7 +317,7 @@ class GroupCommit:
             each.given_up = True
             error = self._thread.no_answer()
             if each.batch is not None:
-                self._circuit.failed(error, after=worker.WAIT_SECONDS)
+                self._failed(error, after=worker.WAIT_SECONDS)
             each.done.set_exception(error)
         if nearest < inf:
             self._arm(nearest)

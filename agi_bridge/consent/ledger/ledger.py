@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import Batch
     from agi_bridge.consent.permission import Permission, PermissionQuestion
     from agi_bridge.consent.record import ConsentRecord
@@ -45,7 +45,13 @@ class Ledger(Administration):
     def __init__(self, where: Path | str, keys: Keys, **named: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(where, keys, **named)
         self._circuit = Circuit()
-        self._groups = GroupCommit(self._worker, self._writer, self._circuit, self._count)
+        self._groups = GroupCommit(
+            self._worker,
+            self._writer,
+            self._circuit,
+            self._count,
+            probes=not self._database.is_sqlite,
+        )
         self._closed = False
         self._events_stored = asyncio.Event()
         self._notify_after = 0

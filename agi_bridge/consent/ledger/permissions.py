@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.chain_writer import ChainWriter
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.permission import PermissionQuestion
 
 NOTHING = Permission(reason=Reason.NO_CONSENT)

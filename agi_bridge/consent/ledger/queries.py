@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 _PAGE: Final = 200

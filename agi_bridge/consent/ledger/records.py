@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from agi_bridge import __version__
 from agi_bridge.consent.encoding import stamp
-from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger import bootstrap, checkpoints, queries, verification
 from agi_bridge.consent.ledger.append import Writer
 from agi_bridge.consent.ledger.database import Database
+from agi_bridge.consent.ledger.lease import ChainLease
 from agi_bridge.consent.ledger.statements import Statements
 from agi_bridge.consent.ledger.worker import Worker
 from agi_bridge.consent.models import StoredEvent
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent.chain import Chain, Row
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.results import Disclosure, Filter, StoredValues, Summary
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.keys import Keys
@@ -45,6 +46,8 @@ class Records:
         self._writer = Writer(statements, Vault(keys), keys.ledger_id, owner or keys.ledger_id)
         self._worker = Worker(self._database, self._check_chains)
         self._checked = 0
+        self.lease = ChainLease(self._worker, self._writer, is_used=not self._database.is_sqlite)
+        """The lease of our chain, which the service holds while it runs."""
 
     @classmethod
     async def open(
@@ -242,8 +245,14 @@ class Records:
         again.
 
         Raises:
-            LedgerLost: the database lacks events.
+            LedgerLost: the database lacks events, or another bridge writes our chain.
         """
+        if self._writer.is_taken:
+            raise LedgerLost(
+                f"chain {self.ledger_id[:8]} is written by another bridge with the same signing "
+                "key; nothing is stored and nothing sent until the service was restarted",
+                code="chain_taken",
+            )
         if transaction.connection != self._checked or self._writer.is_lost:
             self._writer.check_heads(transaction, queries.chains(transaction))
             self._checked = transaction.connection

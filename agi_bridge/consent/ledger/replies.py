@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.reply import Reply
 
 _STATES: Final = frozenset(state.value for state in State)

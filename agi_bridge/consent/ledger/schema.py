@@ -184,6 +184,26 @@ WITNESS: Final = Table(
 )
 
 
+CHAIN_LEASE: Final = Table(
+    "chain_lease",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("deadline", String(24), nullable=False),
+    comment="The bridge that runs with each signing key, and until when, unless it renews",
+)
+
+CHECKPOINT_REQUEST: Final = Table(
+    "checkpoint_request",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    comment="Chains whose bridge is asked for a checkpoint, at this event or a later one",
+)
+
+
 def is_rare(type_: ColumnElement[str]) -> ColumnElement[bool]:
     """That an event is in the index of the rare ones.
 
@@ -218,7 +238,7 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0001"
+VERSION: Final = "0002"
 """The newest revision: what `create` makes, and what a ledger must be at."""
 UNVERSIONED: Final = "0000"
 """Stands for tables without a revision: they are not a ledger that can be used or upgraded."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
 
 
 def settle_open(transaction: Transaction, writer: Writer, *, own: bool) -> int:

@@ -13,7 +13,7 @@ from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.database import Database
 
 if TYPE_CHECKING:
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 

@@ -21,8 +21,8 @@ from agi_bridge.consent.states import Act
 if TYPE_CHECKING:
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.database import Transaction
     from agi_bridge.consent.ledger.ledger import Ledger
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Checkpoint, Stamp, TimestampAuthority
 
 CLOCK_SKEW_MS: Final = 60_000

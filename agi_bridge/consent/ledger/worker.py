@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from agi_bridge.consent.ledger.database import Database, Transaction
+    from agi_bridge.consent.ledger.database import Database
+    from agi_bridge.consent.ledger.transaction import Transaction
 
     T = TypeVar("T")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent import Batch
     from agi_bridge.consent.ledger.append import Attempt, Outcome
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Keys
 
 GONE = LedgerUnavailable("the database is gone")

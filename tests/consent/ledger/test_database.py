@@ -14,12 +14,14 @@ from sqlalchemy.exc import ArgumentError
 
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import engines, error_text
-from agi_bridge.consent.ledger.database import Database, Transaction
+from agi_bridge.consent.ledger.database import Database
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from agi_bridge.consent.ledger.transaction import Transaction
 
 
 @pytest.fixture
@@ -140,9 +142,9 @@ def test_names_taken_in_any_order_never_block_each_other(
     database: Database, second: Database
 ) -> None:
     if database.is_sqlite:
-        database_names, second_names = ["a"], ["a"]
+        database_names, second_names = ["line:a"], ["line:a"]
     else:
-        database_names, second_names = ["a", "b"], ["b", "a"]
+        database_names, second_names = ["line:a", "number:b"], ["number:b", "line:a"]
     together = threading.Barrier(2)
 
     def take(opened: Database, names: list[str]) -> None:

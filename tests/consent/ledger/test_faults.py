@@ -15,7 +15,7 @@ import structlog
 
 from agi_bridge.call import opt_out
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import Ledger, engines
+from agi_bridge.consent.ledger import Ledger, circuit, engines
 from agi_bridge.consent.ledger import worker as worker_module
 from tests.support.call_env import prompts_heard
 from tests.support.fault_calls import (
@@ -172,15 +172,59 @@ async def test_nothing_is_sent_before_a_lock_that_goes_in_time_has_gone(
 @pytest.mark.parametrize("how", ["immediate", "fast"])
 @pytest.mark.parametrize("moment", ["disclosure", "you-entered"])
 async def test_a_server_that_stops_in_mid_call_costs_the_text_not_the_call(
-    on_postgresql: FaultBridge, postgresql_server: PostgreSQL, moment: str, how: Any
+    on_postgresql: FaultBridge,
+    postgresql_server: PostgreSQL,
+    silence: Silence,
+    moment: str,
+    how: Any,
 ) -> None:
     stop = at(moment, lambda: postgresql_server.stop(how))
-    assert on_postgresql.refused(await on_postgresql.call(AGREES, on_event=stop))
-    assert on_postgresql.refused(await on_postgresql.call(AGREES))  # still down
-    assert went_to(await on_postgresql.call(DECLINES)) == [DEFAULT]
+    with silence():
+        assert on_postgresql.refused(await on_postgresql.call(AGREES, on_event=stop))
+        assert on_postgresql.refused(await on_postgresql.call(AGREES))  # still down
+        assert went_to(await on_postgresql.call(DECLINES)) == [DEFAULT]
     postgresql_server.start()
     assert await on_postgresql.goes_on()
     assert await on_postgresql.states() == [[*AGREEMENT, "accepted"]]
+
+
+async def test_a_server_that_is_away_when_the_caller_presses_1_costs_nothing(
+    on_postgresql: FaultBridge, postgresql_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try finds no server; it is back for a later one, while the caller waits."""
+    tries, again = [], on_postgresql.ledger._groups._try_again
+
+    def back(group: Any, code: str) -> Any:
+        tries.append(code)
+        if len(tries) == 2:
+            postgresql_server.start()
+        return again(group, code)
+
+    monkeypatch.setattr(on_postgresql.ledger._groups, "_try_again", back)
+    stop = at("you-entered", lambda: postgresql_server.stop("immediate"))
+    call = await on_postgresql.call(AGREES, on_event=stop)
+    assert "accepted" in prompts_heard(call)
+    assert len(tries) >= 2
+    assert set(tries) == {"connection_lost"}
+    assert await on_postgresql.states() == [[*AGREEMENT, "accepted"]]
+
+
+async def test_the_circuit_closes_by_itself_when_the_server_is_back(
+    on_postgresql: FaultBridge,
+    postgresql_server: PostgreSQL,
+    silence: Silence,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = on_postgresql.ledger
+    monkeypatch.setattr(circuit, "SLOW_SECONDS", 0.1)
+    with silence():
+        postgresql_server.stop("immediate")
+        while not ledger.circuit_open:
+            assert on_postgresql.refused(await on_postgresql.call(AGREES))
+    postgresql_server.start()
+    assert ledger._groups._probing is not None
+    await asyncio.wait_for(ledger._groups._probing, 60)
+    assert await on_postgresql.goes_on()
 
 
 async def test_a_server_that_restarts_between_two_calls_costs_nothing(

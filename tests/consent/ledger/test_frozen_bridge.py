@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from agi_bridge.consent import Withheld
+from agi_bridge.consent import State, Withheld
 from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.ledger.database import IDLE_MS
+from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import HEARD, NUMBER, revocation, submitting
 from tests.support.external_db import execute
@@ -98,7 +98,7 @@ async def test_the_same_number_waits_for_it_no_longer_than_postgresql_does(
         assert execute(emptied_url, OPEN) == [(0,)]
         process.send_signal(signal.SIGCONT)
         assert outcome(process) == "stored"
-    assert [each.type for each in await well.events()].count("confirmed") == 2
+    assert [each.type for each in await well.events()].count(State.CONFIRMED) == 2
 
 
 async def test_what_waits_for_one_that_is_frozen_delays_nobody_else(

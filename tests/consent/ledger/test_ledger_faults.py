@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Keys
 
 
@@ -102,7 +102,7 @@ async def test_a_connection_lost_in_mid_write_is_made_again_while_the_caller_wai
     emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await Ledger.open(emptied_url, keys) as ledger:
-        insert, lost = ledger._writer._insert, []
+        insert, lost = ledger._writer._insert, list[bool]()
 
         def cut_off(*arguments: Any) -> None:
             if not lost:
@@ -121,7 +121,7 @@ async def test_what_was_stored_when_the_connection_was_lost_is_not_stored_twice(
 ) -> None:
     """The connection is gone when PostgreSQL has committed, and the answer never comes."""
     async with await Ledger.open(emptied_url, keys) as ledger:
-        transaction, lost = ledger._database.transaction, []
+        transaction, lost = ledger._database.transaction, list[bool]()
 
         @contextmanager
         def unanswered(*, reads: bool = False) -> Iterator[Transaction]:

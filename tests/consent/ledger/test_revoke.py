@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent import ConsentRecord
-    from agi_bridge.consent.ledger.database import Transaction
+    from agi_bridge.consent.ledger.transaction import Transaction
 
 ANOTHER_NUMBER = "+14155550155"
 

@@ -34,8 +34,8 @@ LATER = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9000"
+down_revision = "{newest}"
 
 
 def upgrade():
@@ -46,14 +46,14 @@ def upgrade():
 
 @pytest.fixture
 def baseline(where: Path | str) -> Iterator[Database]:
-    """A database with the tables of the baseline revision, made by it."""
+    """A database whose tables the revisions made, from the baseline on."""
     database = Database(where)
     database.prepare()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.transaction() as transaction:
         config.attributes["connection"] = transaction.core
-        command.upgrade(config, "0001")
+        command.upgrade(config, "head")
     yield database
     database.close()
 
@@ -61,10 +61,12 @@ def baseline(where: Path | str) -> Iterator[Database]:
 def add_revision(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
     """Make this version of agi-bridge one with a later revision."""
     migrations = shutil.copytree(MIGRATIONS, folder / "migrations")
-    revision = migrations / "versions" / "v0002_later.py"
-    revision.write_text(LATER.replace("{more}", more), encoding="utf-8")
+    revision = migrations / "versions" / "v9000_later.py"
+    revision.write_text(
+        LATER.replace("{more}", more).replace("{newest}", schema.VERSION), encoding="utf-8"
+    )
     monkeypatch.setattr(upgrade_module, "MIGRATIONS", migrations)
-    monkeypatch.setattr(schema, "VERSION", "0002")
+    monkeypatch.setattr(schema, "VERSION", "9000")
 
 
 def columns(database: Database) -> set[str]:
@@ -103,11 +105,12 @@ async def test_a_ledger_is_upgraded_to_a_later_revision_and_keeps_its_records(
     async with await Ledger.open(where, keys) as ledger:
         await ledger.append(confirmed().take())
         rows = await ledger.rows()
+    newest = schema.VERSION
     add_revision(tmp_path, monkeypatch)
     with pytest.raises(SchemaOutdated, check=coded("schema_older")):
         await Ledger.open(where, keys)
-    assert upgrade_tables(where) == ("0001", "0002")
-    assert upgrade_tables(where) == ("0002", "0002")
+    assert upgrade_tables(where) == (newest, "9000")
+    assert upgrade_tables(where) == ("9000", "9000")
     async with await Ledger.open(where, keys) as ledger:
         assert await ledger.rows() == rows
         assert "note" in columns(ledger._database)

@@ -1,0 +1,246 @@
+"""The lease on a chain: one running bridge writes with a signing key, and the database knows which.
+
+Two bridges with one key would take each other's submissions for left open by a crash. So the
+service takes the lease of its chain before it settles anything, and renews it while it runs. It is
+free if nobody has it, if its time is over by the database's clock, or if its holder was a process
+of this machine that is gone. A holder that is frozen loses it to a successor; when it thaws, it
+stores nothing more.
+
+Commands write to the chain without the lease: each of their transactions is whole. In SQLite the
+lock of the state directory does the same, and the lease is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+from sqlalchemy import delete, insert, select, update
+
+from agi_bridge.consent.encoding import stamp
+from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
+from agi_bridge.consent.ledger.schema import CHAIN_LEASE
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from agi_bridge.consent.ledger.append import Writer
+    from agi_bridge.consent.ledger.transaction import Transaction
+    from agi_bridge.consent.ledger.worker import Worker
+
+LEASE_SECONDS: Final = 15.0
+"""How long a bridge that does not renew its lease keeps it."""
+RENEW_SECONDS: Final = 2.0
+"""Between two renewals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process on a machine, so that a successor on the same machine knows whether it is gone.
+
+    Attributes:
+        boot: the id of the machine's boot, and of the namespace that process ids belong to.
+        pid: its id there.
+        started: when it began, in clock ticks since the boot: ids are used again.
+    """
+
+    boot: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this(cls) -> Self:
+        """Our own."""
+        return cls(_boot(), os.getpid(), _started(os.getpid()) or "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """A process as it was written; None if it was written by something else."""
+        match text.split():
+            case [boot, pid, started] if pid.isdigit():
+                return cls(boot, int(pid), started)
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.boot} {self.pid} {self.started}"
+
+    def is_gone(self) -> bool:
+        """Whether it is certain that it has ended: it was here, and is not."""
+        return self.is_here() and _started(self.pid) != self.started
+
+    def is_here(self) -> bool:
+        """Whether it runs, or ran, where we do."""
+        return self.boot == _boot()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has the lease of a chain.
+
+    Attributes:
+        id: a new one for each process.
+        host: the machine's name, for people.
+        process: see `Process`.
+        deadline: until when, by the database's clock, as events are dated.
+    """
+
+    id: str
+    host: str
+    process: str
+    deadline: str = ""
+
+    @classmethod
+    def this(cls) -> Self:
+        """This process."""
+        return cls(uuid.uuid4().hex, socket.gethostname(), str(Process.this()))
+
+    def is_gone(self) -> bool:
+        """Whether it is certain that its process has ended."""
+        process = Process.parse(self.process)
+        return process is not None and process.is_gone()
+
+    def is_here(self) -> bool:
+        """Whether its process runs, or ran, where we do."""
+        process = Process.parse(self.process)
+        return process is not None and process.is_here()
+
+    def is_over(self, now: float) -> bool:
+        """Whether its time is over. One that is too far ahead came with a database put back."""
+        return not stamp(now) <= self.deadline <= stamp(now + 2 * LEASE_SECONDS)
+
+
+def holder(core: Connection, ledger_id: str) -> Holder | None:
+    """Who has the lease of a chain, by reading alone; its time may be over."""
+    row = CHAIN_LEASE.c
+    found = core.execute(
+        select(row.holder, row.host, row.process, row.deadline).where(row.ledger_id == ledger_id)
+    ).first()
+    return None if found is None else Holder(*found)
+
+
+class ChainLease:
+    """The lease of our chain. Belongs to the event loop.
+
+    Args:
+        worker: the ledger's.
+        writer: writes the chain.
+        is_used: whether the database is one that bridges share.
+    """
+
+    def __init__(self, worker: Worker, writer: Writer, *, is_used: bool) -> None:
+        self._worker = worker
+        self._writer = writer
+        self._is_used = is_used
+        self._us = Holder.this()
+
+    async def take(self) -> None:
+        """Take the lease; waits for one whose holder may be gone, until its time is over.
+
+        Raises:
+            LedgerUnavailable: another bridge has it and renews it (`chain_in_use`), or the database
+                failed.
+        """
+        first: Holder | None = None
+        while (other := await self._try()) is not None:
+            if first is None:
+                first = other
+                structlog.get_logger().warning(
+                    "ledger.waiting_for_lease", host=other.host, seconds=LEASE_SECONDS
+                )
+            elif other != first:
+                raise LedgerUnavailable("; ".join(in_use(other)), code="chain_in_use")
+            await asyncio.sleep(RENEW_SECONDS / 2)
+
+    async def keep(self) -> None:
+        """Renew the lease until cancelled; one that was lost is not taken again.
+
+        A database that is away is asked again: if nobody took the lease meanwhile, it is still
+        ours.
+        """
+        while self._is_used and not self._writer.is_taken:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                other = await self._try()
+            except LedgerLost:
+                continue
+            except LedgerUnavailable as error:
+                structlog.get_logger().warning("ledger.lease_not_renewed", reason=str(error))
+                continue
+            if other is not None:
+                self._writer.is_taken = True
+                structlog.get_logger().error("ledger.chain_taken", host=other.host)
+
+    async def release(self) -> None:
+        """Give the lease back, so that a successor need not wait; never raises for the database."""
+        if not self._is_used or self._writer.is_taken:
+            return
+        row = CHAIN_LEASE.c
+        mine = delete(CHAIN_LEASE).where(
+            row.ledger_id == self._writer.ledger_id, row.holder == self._us.id
+        )
+        try:
+            await self._worker.run(lambda t: t.core.execute(mine))
+        except LedgerUnavailable as error:
+            structlog.get_logger().warning("ledger.lease_not_released", reason=str(error))
+
+    async def _try(self) -> Holder | None:
+        """Take or renew the lease; None if it is ours now, else who has it."""
+        if not self._is_used:
+            return None
+        return await self._worker.run(partial(_take, writer=self._writer, us=self._us))
+
+
+def in_use(other: Holder) -> tuple[str, str]:
+    """Why a bridge does not start, and the cure."""
+    problem = f"a bridge on {other.host} is running with the same signing key"
+    cure = (
+        "give each bridge its own signing.key (all have the same vault.key and lookup.key), or "
+        "stop the other"
+    )
+    return problem, cure
+
+
+def _take(transaction: Transaction, *, writer: Writer, us: Holder) -> Holder | None:
+    transaction.lock([f"lease:{writer.ledger_id}"])
+    row, now = CHAIN_LEASE.c, writer.database_now(transaction)
+    found = holder(transaction.core, writer.ledger_id)
+    if found is not None and found.id != us.id and not (found.is_over(now) or found.is_gone()):
+        return found
+    values = {
+        "holder": us.id,
+        "host": us.host,
+        "process": us.process,
+        "deadline": stamp(now + LEASE_SECONDS),
+    }
+    if found is None:
+        transaction.core.execute(insert(CHAIN_LEASE).values(ledger_id=writer.ledger_id, **values))
+    else:
+        transaction.core.execute(
+            update(CHAIN_LEASE).where(row.ledger_id == writer.ledger_id).values(**values)
+        )
+    return None
+
+
+def _boot() -> str:
+    """What process ids are unique in: this boot of this machine, and our namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # no proof is possible: nobody is here, nobody is gone
+        return uuid.uuid4().hex
+
+
+def _started(pid: int) -> str | None:
+    """When a process began (proc_pid_stat(5), field 22); None if there is none, or a dead one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]

@@ -1,0 +1,175 @@
+"""The lease on a chain: of two bridges with one signing key, one runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.consent import LedgerLost, LedgerUnavailable, State
+from agi_bridge.consent.ledger import Ledger, lease
+from agi_bridge.consent.ledger.lease import Process
+from tests.support.consent_builders import settle, submitting
+from tests.support.error_codes import coded
+from tests.support.external_db import execute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agi_bridge.consent.signing import Keys
+
+ELSEWHERE: Final = "another-boot 1 1"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.05)
+
+
+@pytest.fixture
+async def shared(emptied_url: str, keys: Keys) -> AsyncIterator[Ledger]:
+    """A ledger on PostgreSQL."""
+    async with await Ledger.open(emptied_url, keys) as opened:
+        yield opened
+
+
+def held_by(url: str, process: str, *, seconds: float = 10.0) -> None:
+    """Write down who has the lease, and for how long."""
+    execute(url, "delete from chain_lease")
+    deadline = f"(now() + interval '{seconds} s') at time zone 'UTC'"
+    written = f"""to_char({deadline}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+    execute(
+        url,
+        f"insert into chain_lease select ledger_id, 'another', 'pbx2', '{process}', {written} "  # noqa: S608 - our own words
+        "from ledger",
+    )
+
+
+async def test_a_second_bridge_with_the_same_key_is_refused_and_settles_nothing(
+    shared: Ledger, emptied_url: str, keys: Keys
+) -> None:
+    await shared.lease.take()
+    keeping = asyncio.create_task(shared.lease.keep())
+    record = submitting()
+    await shared.append(record.take())
+    async with await Ledger.open(emptied_url, keys) as second:
+        with pytest.raises(LedgerUnavailable, check=coded("chain_in_use")):
+            await second.lease.take()
+    assert await shared.may_send(record.id) is None
+    keeping.cancel()
+
+
+async def test_one_that_stopped_in_order_leaves_the_lease_free(
+    shared: Ledger, emptied_url: str, keys: Keys
+) -> None:
+    await shared.lease.take()
+    await shared.lease.release()
+    async with await Ledger.open(emptied_url, keys) as second:
+        with capture_logs() as logs:
+            await second.lease.take()
+    assert logs == []
+
+
+async def test_one_that_was_killed_here_is_succeeded_at_once(
+    shared: Ledger, emptied_url: str
+) -> None:
+    held_by(emptied_url, str(killed()))
+    with capture_logs() as logs:
+        await shared.lease.take()
+    assert logs == []
+
+
+async def test_one_elsewhere_that_is_silent_is_succeeded_when_its_time_is_over(
+    shared: Ledger, emptied_url: str
+) -> None:
+    held_by(emptied_url, ELSEWHERE, seconds=0.3)
+    with capture_logs() as logs:
+        await shared.lease.take()
+    assert [line["event"] for line in logs] == ["ledger.waiting_for_lease"]
+
+
+@pytest.mark.parametrize("seconds", [-60, 86_400])
+async def test_a_lease_that_came_with_a_database_put_back_locks_nobody_out(
+    shared: Ledger, emptied_url: str, seconds: int
+) -> None:
+    held_by(emptied_url, ELSEWHERE, seconds=seconds)
+    with capture_logs() as logs:
+        await shared.lease.take()
+    assert logs == []
+
+
+async def test_a_process_with_the_same_number_that_began_later_is_another_one(
+    shared: Ledger, emptied_url: str
+) -> None:
+    held_by(emptied_url, str(replace(Process.this(), started="1")))
+    with capture_logs() as logs:
+        await shared.lease.take()
+    assert logs == []
+
+
+async def test_one_that_was_away_too_long_stores_nothing_more(
+    shared: Ledger, emptied_url: str
+) -> None:
+    await shared.lease.take()
+    record = submitting()
+    await shared.append(record.take())
+    held_by(emptied_url, ELSEWHERE)
+    with capture_logs() as logs:
+        await shared.lease.keep()
+    assert [line["event"] for line in logs] == ["ledger.chain_taken"]
+    settle(record)
+    with pytest.raises(LedgerLost, check=coded("chain_taken")):
+        await shared.append(record.take())
+    with pytest.raises(LedgerLost, check=coded("chain_taken")):
+        await shared.may_send(record.id)
+    await shared.lease.release()
+    assert execute(emptied_url, "select holder from chain_lease") == [("another",)]
+    assert (await shared.events())[-1].type is State.SUBMITTING
+
+
+async def test_a_lease_that_nobody_took_is_renewed_however_late(
+    shared: Ledger, emptied_url: str
+) -> None:
+    await shared.lease.take()
+    execute(emptied_url, "update chain_lease set deadline = '2020-01-01T00:00:00.000Z'")
+    await shared.lease.take()
+    execute(emptied_url, "delete from chain_lease")
+    await shared.lease.take()
+    assert execute(emptied_url, "select count(*) from chain_lease") == [(1,)]
+
+
+async def test_sqlite_has_the_lock_of_the_state_directory_instead(file: Path, keys: Keys) -> None:
+    async with await Ledger.open(file, keys) as ledger:
+        await ledger.lease.take()
+        await ledger.lease.keep()
+        await ledger.lease.release()
+        assert execute(file, "select * from chain_lease") == []
+
+
+def test_a_process_is_read_as_it_was_written() -> None:
+    this = Process.this()
+    assert Process.parse(str(this)) == this
+    assert this.pid == os.getpid()
+    assert not this.is_gone()
+    assert Process.parse("anything else") is None
+
+
+def killed() -> Process:
+    """A process of this machine that has ended."""
+    with subprocess.Popen(["sleep", "600"]) as process:  # noqa: S607 - any program
+        gone = replace(Process.this(), pid=process.pid, started=started(process.pid))
+        assert not gone.is_gone()
+        process.kill()
+    assert gone.is_gone()
+    return gone
+
+
+def started(pid: int) -> str:
+    """When a process began, in clock ticks."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
