@@ -341,9 +341,9 @@ class Writer(ChainWriter):
         learned = sorted(group.learned, key=lambda each: each[0].consent_id)
         transaction.write(
             (
-                (sql.insert_person.text, [self._person_row(each) for each in group.new_persons]),
-                (sql.insert_pii.text, rows),
-                (sql.reseal.text, [self._resealed(*each) for each in learned]),
+                (sql.insert_person, [self._person_row(each) for each in group.new_persons]),
+                (sql.insert_pii, rows),
+                (sql.reseal, [self._resealed(*each) for each in learned]),
             )
         )
         for revocation_id, brand in group.lifted:

@@ -205,9 +205,9 @@ class ChainWriter:
             return
         transaction.write(
             (
-                (sql.insert_event.text, rows),
-                (sql.insert_submission.text, begun),
-                (sql.end_submission.text, ended),
+                (sql.insert_event, rows),
+                (sql.insert_submission, begun),
+                (sql.end_submission, ended),
             )
         )
         transaction.committed.append(partial(self._remember, seq + len(rows), head, read))

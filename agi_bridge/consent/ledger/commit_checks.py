@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agi_bridge.consent.ledger.agreements import Subject
-    from agi_bridge.consent.ledger.transaction import Statement
+    from agi_bridge.consent.ledger.transaction import Question
 
 FAR: Final = 50_000
 """A line that has so many agreements left is far from its limits. Bridges then share its lock, and
@@ -111,7 +111,7 @@ class Allowed:
 
 def last_statements(
     allowed: Sequence[Allowed], now: float, *, largest_group: int
-) -> list[Statement]:
+) -> list[Question]:
     """The statements that lock and check, for `Transaction.last`; the rows are inserted before.
 
     Args:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from agi_bridge.consent.ledger.transaction import Statement
+    from agi_bridge.consent.ledger.transaction import Question
 
 SHRED_LOCK_MS: Final = 200
 """Longest wait, in milliseconds, for the lock to rewrite the table of persons' keys: other sessions
@@ -144,7 +144,7 @@ class Database:
             act()
 
     @staticmethod
-    def _execute_last(driver: Any, statements: Sequence[Statement]) -> None:  # noqa: ANN401 - psycopg's
+    def _execute_last(driver: Any, statements: Sequence[Question]) -> None:  # noqa: ANN401 - psycopg's
         """Send statements and COMMIT as one message of PostgreSQL's simple query protocol.
 
         The server has all of it before it begins, so it waits for nobody in between. Each statement

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import (
     bindparam,
@@ -32,21 +33,49 @@ from agi_bridge.consent.ledger.schema import (
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from sqlalchemy import ClauseElement, ColumnElement, Dialect, ScalarSelect, Select, Table
     from sqlalchemy.engine.interfaces import Compiled
     from sqlalchemy.sql.compiler import SQLCompiler
 
 
+MOST_VALUES: Final = 50
+"""Most values that one INSERT takes: psycopg does not keep longer statements parsed."""
+_VALUES: Final = " VALUES "
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text for one driver, and the names of its parameters in their order."""
+    """SQL text for one driver, and the names of its parameters in their order.
+
+    `inserts` says that the text is an INSERT that ends with the values of one row.
+    """
 
     text: str
     names: tuple[str, ...]
+    inserts: bool = False
 
     def arguments(self, **values: Any) -> tuple[Any, ...]:  # noqa: ANN401 - what the column takes
         """The parameters in their order; a name that is missing is a KeyError."""
         return tuple([values[name] for name in self.names])
+
+    def grouped(
+        self, rows: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
+        """The statements that carry out this one for all rows, each with its own sets of arguments.
+
+        An INSERT takes as many rows at once as `MOST_VALUES` allows: each statement is a message to
+        PostgreSQL and executed by itself.
+        """
+        most = MOST_VALUES // len(self.names) if self.inserts else 1
+        whole = len(rows) - len(rows) % most
+        if most > 1 and whole:
+            several = [tuple(chain(*rows[first : first + most])) for first in range(0, whole, most)]
+            yield _several_rows(self.text, most), several
+            rows = rows[whole:]
+        if rows:
+            yield self.text, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +275,21 @@ def _insert(
     statement: ClauseElement, table: Table, dialect: Dialect, *, without: str = ""
 ) -> Statement:
     keys = [column.key for column in table.columns if column.key != without]
-    return _ordered(statement.compile(dialect=dialect, column_keys=keys))
+    compiled = statement.compile(dialect=dialect, column_keys=keys)
+    return _ordered(compiled, inserts=str(compiled).endswith(")"))
 
 
 def _statement(statement: ClauseElement, dialect: Dialect) -> Statement:
     return _ordered(statement.compile(dialect=dialect))
 
 
-def _ordered(compiled: Compiled) -> Statement:
+def _ordered(compiled: Compiled, *, inserts: bool = False) -> Statement:
     names = cast("SQLCompiler", compiled).positiontup or []
-    return Statement(str(compiled), tuple(names))
+    return Statement(str(compiled), tuple(names), inserts)
+
+
+@cache
+def _several_rows(text: str, count: int) -> str:
+    """An INSERT of one row, as one of several."""
+    before, values, row = text.rpartition(_VALUES)
+    return f"{before}{values}{', '.join([row] * count)}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from agi_bridge.consent.ledger.statements import Statement
+
 IDLE_MS: Final = 1000
 """How long PostgreSQL waits, in milliseconds, for the next statement of a transaction that holds
 locks on consents, numbers or a chain. A bridge that was merely slow tries again."""
@@ -27,7 +29,7 @@ _LOCK_ORDER: Final = (
 )  # fmt: skip
 """The kinds of locks in the order in which they are taken."""
 
-Statement: TypeAlias = "tuple[str, tuple[Any, ...]]"
+Question: TypeAlias = "tuple[str, tuple[Any, ...]]"
 """The driver's text, and its arguments."""
 
 
@@ -47,7 +49,7 @@ class Transaction:
     locks: bool
     connection: int = 0
     committed: list[Callable[[], None]] = field(default_factory=list)
-    last: list[Statement] = field(default_factory=list)
+    last: list[Question] = field(default_factory=list)
 
     def lock(
         self, names: Iterable[str], *, wait_ms: int | None = None, idle_ms: int = STARTING_IDLE_MS
@@ -72,7 +74,7 @@ class Transaction:
                 (wait_ms and str(wait_ms), str(idle_ms), lock_keys(names)),
             )
 
-    def first_rows(self, asked: Sequence[Statement]) -> list[Any]:
+    def first_rows(self, asked: Sequence[Question]) -> list[Any]:
         """The first row that each look-up finds, or None.
 
         PostgreSQL is sent all of them before it answers the first: one round trip, not one each.
@@ -84,11 +86,11 @@ class Transaction:
             cursors = [driver.execute(*each) for each in asked]
         return [cursor.fetchone() for cursor in cursors]
 
-    def write(self, statements: Iterable[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
+    def write(self, statements: Iterable[tuple[Statement, Sequence[tuple[Any, ...]]]]) -> None:
         """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
         with pipelined(self.cursor.connection) if self.locks else nullcontext():
-            for text, arguments in statements:
-                if arguments:
+            for statement, rows in statements:
+                for text, arguments in statement.grouped(rows):
                     self.cursor.executemany(text, arguments)
 
     def lift_timeout(self) -> None:

@@ -6,11 +6,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import StaticPool, create_engine
+from sqlalchemy import StaticPool, create_engine, select
 
 from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.schema import EVENT, PII
-from agi_bridge.consent.ledger.statements import Statement, Statements
+from agi_bridge.consent.ledger.statements import MOST_VALUES, Statement, Statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,35 @@ def test_arguments_stand_in_the_statements_order_and_none_is_left_out() -> None:
     del values["sealed"]
     with pytest.raises(KeyError, match="sealed"):
         statement.arguments(**values)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 12, 40])
+def test_an_insert_of_several_rows_stores_each_once_and_in_order(count: int) -> None:
+    rows = [("chain", seq, f"record {seq}", "type", "at", "[]", "{}", "h") for seq in range(count)]
+    statement = Statements.for_sqlite().insert_event
+    with closing(sqlite3.connect(":memory:")) as database:
+        engine = create_engine("sqlite://", creator=lambda: database, poolclass=StaticPool)
+        with engine.begin() as connection:
+            schema.create(connection)
+        for text, arguments in statement.grouped(rows):
+            database.executemany(text, arguments)
+        with engine.begin() as connection:
+            stored = connection.execute(select(EVENT).order_by(EVENT.c.id)).all()
+    assert [tuple(row)[1:] for row in stored] == rows
+
+
+def test_an_insert_of_several_rows_is_short_enough_for_psycopg_to_keep_it_parsed() -> None:
+    for name, statement in each(Statements.for_postgresql()):
+        if statement.inserts:
+            row = ("x",) * len(statement.names)
+            for text, arguments in statement.grouped([row] * 100):
+                assert text.count("%s") == len(arguments[0]) <= MOST_VALUES, name
+
+
+def test_what_is_not_an_insert_has_one_set_of_arguments_at_a_time() -> None:
+    statement = Statements.for_sqlite().end_submission
+    assert list(statement.grouped([("a",), ("b",)])) == [(statement.text, [("a",), ("b",)])]
+    assert list(statement.grouped([])) == []
 
 
 def test_a_row_that_is_to_be_changed_is_held_where_there_are_several_writers() -> None:
