@@ -7,6 +7,7 @@ import gc
 import os
 import secrets
 import signal
+import sys
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,9 @@ NOTIFY_SECONDS: Final = 10.0
 """Between two status lines for systemd, and at most between two signs of life."""
 EXTENSION_SECONDS: Final = 60
 """How much longer systemd is asked to wait while calls drain, each time it is told."""
+
+TURN_SECONDS: Final = 0.0005
+"""How long a thread computes before it lets another one that waits compute."""
 
 
 async def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
@@ -63,6 +67,7 @@ async def serve(settings: Settings, load: Callable[[], Settings] | None = None) 
             ):
                 life.started = True
                 spare_the_collector()
+                shorten_turns()
                 log.info(
                     "service.listening",
                     host=settings.agi.host,
@@ -184,6 +189,15 @@ def _signals(numbers: set[signal.Signals], handle: Callable[[int], None]) -> Ite
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def shorten_turns() -> None:
+    """Let the event loop and the ledger's thread take short turns at computing.
+
+    With Python's 5 ms the ledger's thread waited as long after each statement while calls kept the
+    loop busy: at 280 calls a second a caller's consent took two to five times as long to be stored.
+    """
+    sys.setswitchinterval(TURN_SECONDS)
 
 
 def spare_the_collector() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvloop
 
 from agi_bridge.agi import Channel, Limits, Server
-from agi_bridge.app.lifecycle import spare_the_collector
+from agi_bridge.app.lifecycle import shorten_turns, spare_the_collector
 from agi_bridge.observe import configure_logging
 from bench.servers import flow
 
@@ -17,6 +17,7 @@ async def main() -> None:
     limits = Limits(max_calls=flow.MOST_CALLS, backlog=flow.BACKLOG)
     async with Server(play, port=0, limits=limits) as server:
         spare_the_collector()
+        shorten_turns()
         flow.announce(server.port)
         await server.serve_forever()
 

@@ -12,7 +12,7 @@ import uvloop
 
 from agi_bridge import phone
 from agi_bridge.agi import Channel, Limits, Server
-from agi_bridge.app.lifecycle import spare_the_collector
+from agi_bridge.app.lifecycle import shorten_turns, spare_the_collector
 from agi_bridge.consent import (
     QUESTION,
     YOU_ENTERED,
@@ -172,6 +172,7 @@ async def main() -> None:
         Server(Bridge(ledger, hook, policy), port=0, limits=limits) as server,
     ):
         spare_the_collector()
+        shorten_turns()
         flow.announce(server.port)
         await server.serve_forever()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,8 +41,9 @@ async def fake_hook() -> AsyncIterator[FakeHook]:
 
 @pytest.fixture
 def spared_collector() -> Iterator[None]:
-    """Put the garbage collector back as it was before `serve`."""
-    threshold = gc.get_threshold()
+    """Put the garbage collector and the threads' turns back as they were before `serve`."""
+    threshold, turn = gc.get_threshold(), sys.getswitchinterval()
     yield
     gc.unfreeze()
     gc.set_threshold(*threshold)
+    sys.setswitchinterval(turn)
