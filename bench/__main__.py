@@ -98,7 +98,7 @@ def measure(result: report.Result, bench: Bench, what: str) -> None:
         if subject.with_hook:
             result.with_hook, result.latency, account = bench.talk(with_hook=True, latency=True)
             result.accounts.append(account)
-    if what != "talk":
+    if what != "talk" and result.subject.parks:
         result.parked = bench.park()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import sqlite3
+import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +33,21 @@ SPARE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how many.
+    """How long and how many; odd numbers of rounds, as their median counts.
 
-    Of several rounds the best counts: what else the machine does can only make a round worse.
     `parked` is cut to the descriptors that the system allows.
     """
 
     rounds: int = 3
     seconds: float = 1.5
-    latency_rounds: int = 2
-    latency_warm_up: float = 5.0
-    latency_seconds: float = 6.0
+    latency_rounds: int = 3
+    latency_warm_up: float = 4.0
+    latency_seconds: float = 5.0
     parked: int = 10_000
 
 
 QUICK = Plan(
-    rounds=2, seconds=0.7, latency_rounds=1, latency_warm_up=2.0, latency_seconds=2.0, parked=2000
+    rounds=3, seconds=0.5, latency_rounds=1, latency_warm_up=2.0, latency_seconds=2.0, parked=2000
 )
 
 
@@ -55,7 +55,7 @@ QUICK = Plan(
 class Throughput:
     """Calls per CPU second of the server's processes, `AT_ONCE` calls at a time.
 
-    The best round's figure; `rounds` has all of them, `calls` and `failed` count over all.
+    The median of the rounds; `rounds` has all of them, `calls` and `failed` count over all.
     """
 
     with_hook: bool
@@ -69,7 +69,8 @@ class Throughput:
 class Latency:
     """Turns (a reply of the PBX to the bridge's next command) in microseconds, `TALKING` calls.
 
-    Those of the better round; `p99_rounds` has both rounds' `bridge`, and `failed` counts over all.
+    Those of the round with the median p99 before EXEC; `p99_rounds` has that of all rounds, and
+    `failed` counts over all.
 
     `bridge` is every turn but the one before EXEC; that one, `exec`, holds the hook's answer and,
     where consent is kept in the flow of nine commands, the disk.
@@ -127,8 +128,8 @@ class Bench:
         """Throughput, then latency if it is wanted, on one server process."""
         with self._folder() as folder:
             with contextlib.ExitStack() as stack:
-                hookd = stack.enter_context(hook(self._load_core, folder)) if with_hook else None
-                url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr" if hookd else None
+                hookd = stack.enter_context(self._hook(folder)) if with_hook else None
+                url = self._url(hookd) if hookd else None
                 server, port = stack.enter_context(self._server(folder, url))
                 self._completed = 0
                 throughput = self._throughput(server, port, folder, with_hook=with_hook)
@@ -148,8 +149,7 @@ class Bench:
         raises BenchError if one of them failed.
         """
         with self._folder() as folder, contextlib.ExitStack() as stack:
-            hookd = stack.enter_context(hook(self._load_core, folder))
-            url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr"
+            url = self._url(stack.enter_context(self._hook(folder)))
             server, port = stack.enter_context(self._server(folder, url))
 
             def one_round() -> float:
@@ -167,8 +167,7 @@ class Bench:
         """Memory before and with the parked calls, and whether they all leave again."""
         wanted = machine.raise_descriptor_limit(self._plan.parked)
         with self._folder() as folder, contextlib.ExitStack() as stack:
-            hookd = stack.enter_context(hook(self._load_core, folder))
-            url = f"http://127.0.0.1:{hookd.ready()}/v1/ivr"
+            url = self._url(stack.enter_context(self._hook(folder)))
             server, port = stack.enter_context(self._server(folder, url))
             self._load(port, folder, self._at_once(WARM_UP_CALLS))
             base = machine.memory_kib(server.pid)
@@ -211,7 +210,7 @@ class Bench:
             with_hook=with_hook,
             calls=calls,
             failed=failed,
-            calls_per_cpu_s=max(rounds),
+            calls_per_cpu_s=statistics.median(rounds),
             rounds=tuple(rounds),
         )
 
@@ -234,15 +233,16 @@ class Bench:
             cpu = machine.cpu_seconds(server.pid) - before
             result["cpu_share"] = round(cpu / result["seconds"], 3)
             results.append(result)
-        best = min(results, key=lambda result: float(result["bridge_turn_us"]["p99"]))
+        results.sort(key=lambda result: float(result["exec_turn_us"]["p99"]))
+        middle = results[len(results) // 2]
         return Latency(
-            calls=best["completed"],
+            calls=middle["completed"],
             failed=sum(faults(result) for result in results),
-            turn=best["turn_us"],
-            bridge=best["bridge_turn_us"],
-            exec=best["exec_turn_us"],
-            cpu_share=best["cpu_share"],
-            p99_rounds=tuple(result["bridge_turn_us"]["p99"] for result in results),
+            turn=middle["turn_us"],
+            bridge=middle["bridge_turn_us"],
+            exec=middle["exec_turn_us"],
+            cpu_share=middle["cpu_share"],
+            p99_rounds=tuple(result["exec_turn_us"]["p99"] for result in results),
         )
 
     @contextlib.contextmanager
@@ -252,6 +252,12 @@ class Bench:
         run.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="bench-", dir=run) as folder:
             yield Path(folder)
+
+    def _hook(self, folder: Path) -> Program:
+        return hook(self._load_core, folder, tls=self._subject.tls)
+
+    def _url(self, hookd: Program) -> str:
+        return f"{'https' if self._subject.tls else 'http'}://127.0.0.1:{hookd.ready()}/v1/ivr"
 
     @contextlib.contextmanager
     def _server(self, folder: Path, url: str | None) -> Iterator[tuple[Program, int]]:

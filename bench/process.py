@@ -6,6 +6,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -124,9 +125,10 @@ class Program:
         return self._process.stdout.fileno()
 
 
-def hook(core: int, folder: Path) -> Program:
+def hook(core: int, folder: Path, *, tls: bool = False) -> Program:
     """The hook's side."""
-    return Program("hookd", [str(BIN / "hookd")], core=core, folder=folder)
+    command = [sys.executable, "-m", "bench.servers.tls_hook"] if tls else [str(BIN / "hookd")]
+    return Program("hookd", command, core=core, folder=folder)
 
 
 def load(core: int, folder: Path, options: Sequence[str]) -> Program:

@@ -101,6 +101,8 @@ TARGETS: Final = (
     Target("ours_agi", "AGI only, calls per CPU second", _alone, 9500),
     Target("ours_full", "hook, consent, log line, calls per CPU second", _hooked, 1800),
     Target("ours_full_keepalive", "the same, kept connections", _hooked, 2300),
+    Target("ours_full_tls", "the same over TLS, fresh connections", _hooked, 950),
+    Target("ours_full_tls_keepalive", "the same over TLS, kept connections", _hooked, 2000),
     Target("ours_product", "serve, whole dialogue, calls per CPU second", _hooked, 1300),
     Target("ours_agi", "KB per parked call, engine", _parked, 5.5, most=True),
     Target("ours_product", "KB per parked call, whole dialogue", _parked, 8.0, most=True),

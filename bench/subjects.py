@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.programs import GO_SERVER, NODE_SERVER, build_go, install_node
 from bench.servers import flow
+from bench.servers.tls_hook import CA_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ class Subject:
 
     `without_hook` and `with_hook` say in which ways its throughput is measured; `keeps_consent`
     that it stores each call's consent in a ledger, which is then counted; `keepalive` that it
-    reuses its connections to the hook.
+    reuses its connections to the hook; `tls` that it reaches the hook over TLS; `parks` that the
+    memory of its parked calls is measured.
     """
 
     name: str
@@ -69,13 +71,17 @@ class Subject:
     with_hook: bool = False
     keeps_consent: bool = False
     keepalive: bool = False
+    tls: bool = False
+    parks: bool = True
 
     def launch(self, folder: Path, hook: str | None) -> Launch:
         """The command that starts it, with its files in `folder`."""
-        module = f"bench.servers.{self.name.removesuffix('_keepalive')}"
+        module = f"bench.servers.{self.name.removesuffix('_keepalive').removesuffix('_tls')}"
         command = [sys.executable, "-m", module, "--state", str(folder)]
         if self.keepalive:
             command.append("--keepalive")
+        if self.tls:
+            command += ["--ca-file", str(CA_FILE)]
         return Launch([*command, "--hook", hook] if hook else command, None)
 
     def load_options(self) -> list[str]:
@@ -176,6 +182,24 @@ SUBJECTS = (
         with_hook=True,
         keeps_consent=True,
         keepalive=True,
+        parks=False,
+    ),
+    Subject(
+        "ours_full_tls",
+        "agi_bridge: the same over TLS, fresh connections",
+        with_hook=True,
+        keeps_consent=True,
+        tls=True,
+        parks=False,
+    ),
+    Subject(
+        "ours_full_tls_keepalive",
+        "the same over TLS with hook.keepalive",
+        with_hook=True,
+        keeps_consent=True,
+        keepalive=True,
+        tls=True,
+        parks=False,
     ),
     Product(
         "ours_product",

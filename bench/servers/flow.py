@@ -32,21 +32,25 @@ ROUTE = "consent"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a server was started: with which hook, where it may write, whether connections stay."""
+    """How a server was started: with which hook, where it may write, whether connections stay.
+
+    `ca_file` is what to trust where the hook is reached over TLS.
+    """
 
     hook: str | None
     state: Path
     keepalive: bool
+    ca_file: str | None
 
 
 def read_arguments() -> Start:
-    """Read `--hook URL` (none: AGI only), `--state DIRECTORY` and `--keepalive`."""
+    """Read `--hook URL` (none: AGI only), `--state DIRECTORY`, `--keepalive`, `--ca-file FILE`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--hook")
     parser.add_argument("--state", type=Path, default=Path.cwd())
     parser.add_argument("--keepalive", action="store_true")
-    given = parser.parse_args()
-    return Start(hook=given.hook, state=given.state, keepalive=given.keepalive)
+    parser.add_argument("--ca-file")
+    return Start(**vars(parser.parse_args()))
 
 
 def announce(port: int) -> None:

@@ -168,7 +168,11 @@ async def main() -> None:
     policy = phone.ForwardPolicy(regions=REGIONS, region="US", own_numbers=frozenset())
     async with (
         await Ledger.open(start.state / "consents.db", keys) as ledger,
-        HookClient(start.hook or "http://127.0.0.1:9/v1/ivr", keepalive=start.keepalive) as hook,
+        HookClient(
+            start.hook or "http://127.0.0.1:9/v1/ivr",
+            keepalive=start.keepalive,
+            ca_file=start.ca_file,
+        ) as hook,
         Server(Bridge(ledger, hook, policy), port=0, limits=limits) as server,
     ):
         spare_the_collector()
