@@ -14,15 +14,15 @@ from agi_bridge.app.registration import register_content
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call import DeferredOutcomes, DialledCalls, Services
 from agi_bridge.consent import LedgerLost
-from agi_bridge.hook import Breaker, HookClient
+from agi_bridge.hook import Breaker, HookClient, InstaplyFormat, WebhookFormat
 from agi_bridge.observe import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from agi_bridge.consent.ledger import Ledger
-    from agi_bridge.hook import Hook
-    from agi_bridge.settings import Settings
+    from agi_bridge.hook import Hook, RequestFormat
+    from agi_bridge.settings import HookSettings, Settings
     from agi_bridge.speech import EnginePool, Library
     from agi_bridge.web import RecordingEndpoint
 
@@ -108,13 +108,20 @@ def applications(settings: Settings) -> frozenset[str]:
     return SAFE_APPLICATIONS.union(voices)
 
 
+def _hook_format(hook: HookSettings) -> RequestFormat:
+    if hook.kind == "instaply" or hook.signing_secret is None:
+        return InstaplyFormat(hook.method, hook.context)
+    return WebhookFormat.with_secret(
+        hook.signing_secret.reveal(), context=hook.context, idempotent=hook.idempotent
+    )
+
+
 def hook_client(settings: Settings) -> HookClient:
     """The hook's client, from the configuration."""
     hook = settings.hook
     return HookClient(
         hook.url,
-        method=hook.method,
-        context=hook.context,
+        format_=_hook_format(hook),
         connect_seconds=hook.connect_seconds,
         total_seconds=hook.total_seconds,
         max_bytes=hook.max_bytes,

@@ -234,6 +234,8 @@ class Call:
             active.consent_id,
             region=caller.region,
             max_age_days=context.line.consent.consent_days,
+            language=active.language,
+            disclosure_sha256=active.disclosure_sha256,
         )
         return await self._submit()
 
@@ -322,7 +324,7 @@ class Call:
                 trace=submission.trace_id,
             )
             await self._note_in_cdr()
-            if submission.outcome is Outcome.NOT_SENT:
+            if submission.outcome in {Outcome.NOT_SENT, Outcome.UNKNOWN}:
                 services.resubmission_due.set()
         self._executor.prefetch(result.plan.steps)
         accepted = submission.outcome is Outcome.ACCEPTED

@@ -1,5 +1,9 @@
 """Resubmission: sends consents again that certainly did not reach the hook.
 
+A receiver that is declared to be idempotent (`hook.idempotent`) is asked again, under the same
+limits, about submissions whose outcome is unknown. Such a consent never expires: if the receiver
+does not say in time what became of it, it stays unknown, for a person.
+
 A consent that the hook cannot have received (`not_sent`) may be submitted again within ten minutes
 of the caller's agreement. A later text would surprise the caller, so the consent then expires. The
 ledger decides which bridge sends: `submitting` is stored before the first byte is sent. The ledger
@@ -25,7 +29,7 @@ import structlog
 
 from agi_bridge.call.quiet_hours import SendingHours
 from agi_bridge.call.submission import submit
-from agi_bridge.consent import IllegalTransition, LedgerUnavailable, Withheld
+from agi_bridge.consent import IllegalTransition, LedgerUnavailable, State, Withheld, timestamp
 from agi_bridge.hook import Breaker, Outcome
 from agi_bridge.observe import clock_synchronised, wall_clock
 
@@ -44,6 +48,8 @@ FIRST_WAIT: Final = timedelta(seconds=15)
 """From the first failure to the second attempt; each further wait is twice as long ..."""
 LONGEST_WAIT: Final = timedelta(minutes=2)
 """... up to this, which leaves room for eight attempts in the window."""
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""By how much the clocks of bridges on one database may differ."""
 POLL_EVERY: Final = timedelta(minutes=1)
 """Between two queries of the ledger: another bridge may have left a consent."""
 LEAST_PAUSE: Final = 1.0
@@ -126,7 +132,7 @@ class Resubmitter:
         try:
             await self._services.deferred_outcomes.store(self._services.ledger)
             await self._settle_overdue()
-            found = await self._services.ledger.unsent()
+            found = await self._services.ledger.unsent(self._unknown_since())
             self._note(found)
             waits = []
             for unsent in found:
@@ -142,6 +148,13 @@ class Resubmitter:
             return timedelta(seconds=LEAST_PAUSE) if owed else POLL_EVERY
         self._ledger_down = False
         return min([*waits, POLL_EVERY])
+
+    def _unknown_since(self) -> str | None:
+        """From when on an unknown outcome may be asked about again; None: the hook forbids it."""
+        if not self._services.settings.hook.idempotent:
+            return None
+        since = self._now() - WINDOW - CLOCKS_APART
+        return timestamp(int(since.timestamp()) * 1_000_000_000)
 
     async def _settle_overdue(self) -> None:
         """Count as unknown what a killed process, of whatever bridge, left under way."""
@@ -180,12 +193,7 @@ class Resubmitter:
         """
         now = self._now()
         if self._is_too_old(unsent, now):  # on any line, even if its data cannot be opened
-            await self._services.ledger.expire(unsent.consent_id, "too_old")
-            self._services.metrics.consents.add(unsent.line_id, "expired")
-            structlog.get_logger().warning(
-                "resubmission.consent_expired", consent=unsent.consent_id
-            )
-            return POLL_EVERY
+            return await self._give_up(unsent)
         line = self._services.settings.lines.get(unsent.line_id)
         if line is None or not self._may_be_sent(unsent):  # None: another bridge's line
             return POLL_EVERY
@@ -204,10 +212,22 @@ class Resubmitter:
             )
             return POLL_EVERY
 
+    async def _give_up(self, unsent: Unsent) -> timedelta:
+        """Expire a consent that was certainly not sent; a person settles the others."""
+        if unsent.state is not State.UNKNOWN:
+            await self._services.ledger.expire(unsent.consent_id, "too_old")
+            self._services.metrics.consents.add(unsent.line_id, "expired")
+            structlog.get_logger().warning(
+                "resubmission.consent_expired", consent=unsent.consent_id
+            )
+        return POLL_EVERY
+
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
         earliest, latest = max(now, due(unsent)), last_moment(unsent)
         allowed = SendingHours.of(line).next_allowed(record.number, earliest, latest)
+        if allowed is None and unsent.state is State.UNKNOWN:
+            return POLL_EVERY
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())

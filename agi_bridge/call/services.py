@@ -128,6 +128,8 @@ class Services:
                 platform=urlsplit(hook.url).hostname or "",
                 first_text=line.filled(line.workflow.sample),
                 seconds=hook.total_seconds + LEASE_SPARE_SECONDS,
+                hook_kind=hook.kind,
+                idempotent=hook.idempotent,
             )
         return facts
 

@@ -16,7 +16,7 @@ import structlog
 from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import GoToDefault, Plan, plan_call
 from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
-from agi_bridge.hook import Instructions, Outcome, SubmissionRequest
+from agi_bridge.hook import Agreement, Instructions, Outcome, SubmissionRequest
 from agi_bridge.observe import COUNTED_STATES
 from agi_bridge.speech import MissingPrompt
 
@@ -93,6 +93,7 @@ async def submit(
             key=line.secret(),
             gate=partial(_gate, services.ledger, record.id),
             prepared=prepared,
+            agreement=_agreement(services, record),
         )
     )
     kind = getattr(submission.answer, "kind", submission.reason)
@@ -104,7 +105,7 @@ async def submit(
     else:
         plan = plan_call(submission.answer, line, language)
     record.submission_ended(
-        _STATES[submission.outcome],
+        _state(submission, record),
         reason=submission.reason,
         status=submission.status,
         attempts=submission.attempts,
@@ -134,6 +135,38 @@ async def submit(
             skipped=submission.answer.over_limit,
         )
     return SubmissionResult(submission, plan)
+
+
+_SETTLES_NOTHING: Final = frozenset({401, 403, 404, 405})
+"""A receiver that answers so has not looked at what it was asked before."""
+
+
+def _state(submission: Submission, record: ConsentRecord) -> State:
+    """The state that a submission leaves its consent in.
+
+    A repetition that was not sent, or was turned away at the door, leaves the first one unknown.
+    """
+    state = _STATES[submission.outcome]
+    turned_away = state is State.REFUSED and submission.status in _SETTLES_NOTHING
+    if record.repeats and (turned_away or state is State.NOT_SENT):
+        return State.UNKNOWN
+    return state
+
+
+def _agreement(services: Services, record: ConsentRecord) -> Agreement | None:
+    """What a webhook is told of the consent; Instaply's hook has no field for it."""
+    if services.settings.hook.kind == "instaply":
+        return None
+    facts = record.agreement
+    return Agreement(
+        consent_id=facts.consent_id,
+        line=facts.line_id,
+        brand=facts.brand,
+        purpose=facts.purpose,
+        language=facts.language,
+        disclosure_sha256=facts.disclosure_sha256,
+        agreed_at=facts.agreed_at,
+    )
 
 
 async def _gate(ledger: Ledger, consent_id: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,9 @@ def demo(
         bool, typer.Option("--fake", help="Use a simulated PBX instead of Asterisk.")
     ] = False,
     scenario: Annotated[Scenario, typer.Option(help="The answer of the fake hook.")] = "dial",
+    hook: Annotated[
+        Literal["instaply", "webhook"], typer.Option(help="The kind of the fake hook.")
+    ] = "instaply",
 ) -> None:
     """Place one real call through a real Asterisk, then keep running so that you can call in.
 
@@ -43,4 +46,6 @@ def demo(
 
     if prepare:
         raise typer.Exit(run(prepare_demo()))
-    raise typer.Exit(run(run_demo(once=once, fake=fake, scenario=scenario)))
+    raise typer.Exit(
+        run(run_demo(once=once, fake=fake, scenario=scenario, webhook=hook == "webhook"))
+    )

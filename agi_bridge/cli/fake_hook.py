@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - read by typer
 from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from agi_bridge.cli.common import OK, report_start_errors, run
+from agi_bridge.cli.common import MISUSED, OK, report_start_errors, run
 
 Scenario: TypeAlias = Literal[
-    "dial", "say", "not-linked", "403", "400", "500", "slow", "reset", "garbage", "refuse"
+    "dial",
+    "say",
+    "not-linked",
+    "403",
+    "400",
+    "500",
+    "slow",
+    "reset",
+    "garbage",
+    "empty",
+    "401",
+    "refuse",
 ]
 """The answers of the fake hook: the values of `agi_bridge.hook.testing`'s `Scenario`."""
 ByNumber: TypeAlias = Literal["by-number"]
@@ -25,7 +37,8 @@ def fake_hook(
         Literal[Scenario, ByNumber],
         typer.Option(
             help="The answer. by-number: the last two digits of `from` select it: 01 say, 02 "
-            "not-linked, 03 403, 04 400, 05 500, 06 slow, 07 reset, 08 garbage, others dial."
+            "not-linked, 03 403, 04 400, 05 500, 06 slow, 07 reset, 08 garbage, 09 empty (204), "
+            "others dial."
         ),
     ] = "by-number",
     forward: Annotated[
@@ -34,16 +47,35 @@ def fake_hook(
     key: Annotated[
         str | None, typer.Option(help="Answer 403 to any other key.", metavar="KEY")
     ] = None,
+    signing_secret: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with hook.signing_secret: answer 401 to a webhook that it did not sign.",
+            metavar="FILE",
+        ),
+    ] = None,
     show_numbers: Annotated[
         bool, typer.Option("--show-numbers", help="Show telephone numbers unmasked.")
     ] = False,
 ) -> None:
-    """Answer hook requests in place of Instaply, and print each request.
+    """Answer hook requests in place of Instaply or of a webhook's receiver; print each request.
 
     Sends no texts. Set hook.url to the address it prints. Ctrl-C stops it.
     """
     from agi_bridge.hook.testing import serve_fake_hook
+    from agi_bridge.webhook_signature import InvalidSecret, read_secrets
 
+    secrets = None
+    if signing_secret is not None:
+        try:
+            secrets = signing_secret.read_text("utf-8").split()
+            read_secrets(" ".join(secrets))
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else str(error)
+            if not isinstance(error, OSError | InvalidSecret):
+                problem = "is not text"
+            typer.echo(f"agi-bridge: --signing-secret: {problem}", err=True)
+            raise typer.Exit(MISUSED) from None
     with report_start_errors():
         run(
             serve_fake_hook(
@@ -52,6 +84,7 @@ def fake_hook(
                 scenario=None if scenario == "by-number" else scenario,
                 forward=forward,
                 key=key,
+                secrets=secrets,
                 on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
                 on_start=lambda fake_hook: typer.echo(f"hook.url = {fake_hook.url}"),
             ),

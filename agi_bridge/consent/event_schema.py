@@ -338,6 +338,8 @@ _OWN: Final[Mapping[EventType, Mapping[str, Field]]] = {
         **_of(SendingFacts),
         "attempt": Field(_whole(1, 1000)),
         "context": _optional(_NAME),
+        "hook_kind": _optional(_one_of("webhook")),
+        "idempotent": _optional(_is_true),
         "owner": Field(HEX32),
         "deadline": Field(TIME),
     },

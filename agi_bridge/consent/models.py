@@ -25,6 +25,8 @@ SCHEMA: Final = 3
 """Version of the events' bodies, and of checkpoints; docs/record-format.md describes it."""
 
 _KEY: Final = "key"
+INSTAPLY: Final = "instaply"
+"""The kind of hook of events that name none."""
 _NOT_IN_EVENTS: Final = {_KEY: None}
 """Metadata of a field that no event holds: it names a person, or an event holds its hash."""
 
@@ -128,6 +130,9 @@ class SendingFacts:
         first_text: the sample of the first text that the line promises; an event holds its hash.
         first_text_sha256: that hash.
         seconds: how long the submission may take; its lease ends then.
+        hook_kind: `instaply` or `webhook`; an event names it only if it is not Instaply's.
+        idempotent: the receiver is declared to text once, however often it is asked under the
+            consent's id. Only then may a submission whose outcome is unknown be repeated.
     """
 
     texts_from: str | None
@@ -135,9 +140,36 @@ class SendingFacts:
     first_text: str = field(metadata=_NOT_IN_EVENTS)
     first_text_sha256: str = field(init=False)
     seconds: float = field(default=30.0, metadata=_NOT_IN_EVENTS)
+    hook_kind: str = field(default=INSTAPLY, metadata=_NOT_IN_EVENTS)
+    idempotent: bool = field(default=False, metadata=_NOT_IN_EVENTS)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "first_text_sha256", text_sha256(self.first_text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementFacts:
+    """What a platform is told of an agreement, besides the numbers.
+
+    For a returning caller, disclosure and language are those of the consent that is relied on.
+
+    Attributes:
+        consent_id: its id.
+        line_id: the line that was called.
+        brand: for whom the texts are.
+        purpose: `info` or `marketing`.
+        language: of the disclosure.
+        disclosure_sha256: of its text.
+        agreed_at: when the caller agreed (RFC 3339 in UTC).
+    """
+
+    consent_id: str
+    line_id: str
+    brand: str
+    purpose: str
+    language: str
+    disclosure_sha256: str
+    agreed_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 from agi_bridge.consent.dialogue import Dialogue
 from agi_bridge.consent.encoding import Identifiers, commitments, new_salt, timestamp
 from agi_bridge.consent.models import (
+    INSTAPLY,
+    AgreementFacts,
     AgreementRules,
     Batch,
     PersonalData,
@@ -39,9 +41,17 @@ class ConsentRecord:
         call: what is known of the call; None for a consent that is stored already.
         rules: the limits to keep to.
         dialogue: collects what is played and keyed; its entries go into the next event.
+
+    Attributes:
+        id: the consent's.
+        state: the last one.
+        repeats: the submission repeats one whose outcome is unknown, so that what keeps it from
+            being sent says nothing about the first one.
     """
 
     __slots__ = (
+        "_agreed_at",
+        "_agreement",
         "_call",
         "_disclosure",
         "_entered",
@@ -57,6 +67,7 @@ class ConsentRecord:
         "_taken",
         "dialogue",
         "id",
+        "repeats",
         "state",
     )
 
@@ -82,11 +93,21 @@ class ConsentRecord:
         self._lease_seconds = 0.0
         self._relies_on: str | None = None
         self._max_age_days = 0
+        self._agreed_at = ""
+        self.repeats = False
+        self._agreement: AgreementFacts | None = None
 
     @classmethod
-    def stored(cls, consent_id: str, state: State, personal: Mapping[str, str]) -> ConsentRecord:
+    def stored(
+        cls,
+        consent_id: str,
+        state: State,
+        personal: Mapping[str, str],
+        agreement: AgreementFacts | None = None,
+    ) -> ConsentRecord:
         """Continue a consent that is in the ledger, from its opened personal data."""
         record = cls(None)
+        record._agreement = agreement
         record.id = consent_id
         record.state = state
         record._salt = bytes.fromhex(personal["salt"])
@@ -103,6 +124,28 @@ class ConsentRecord:
         if self._number is None:
             raise RuntimeError("no number has been entered")
         return self._number
+
+    @property
+    def agreement(self) -> AgreementFacts:
+        """What a platform is told of the agreement.
+
+        Raises:
+            RuntimeError: nobody has agreed.
+        """
+        if self._agreement is not None:
+            return self._agreement
+        call, heard = self._call, self._disclosure
+        if call is None or heard is None or not self._agreed_at:
+            raise RuntimeError("nobody has agreed")
+        return AgreementFacts(
+            consent_id=self.id,
+            line_id=call.line_id,
+            brand=call.brand,
+            purpose=call.purpose,
+            language=heard.language,
+            disclosure_sha256=heard.sha256,
+            agreed_at=self._agreed_at,
+        )
 
     def disclosed(self, heard: DisclosureHeard, *, cut: bool = False) -> None:
         """The disclosure was played, to its end or not; `cut` if a key ended it."""
@@ -137,11 +180,19 @@ class ConsentRecord:
             body["confirm_by_reply"] = True
         self._add_heard(State.CONFIRMED, **body)
 
-    def returned(self, consent_id: str, *, region: str, max_age_days: int = 0) -> None:
+    def returned(
+        self,
+        consent_id: str,
+        *,
+        region: str,
+        max_age_days: int = 0,
+        language: str = "",
+        disclosure_sha256: str = "",
+    ) -> None:
         """A caller calls from a number whose live consent for this brand is `consent_id`.
 
         The ledger checks in its transaction that it still is, and is not older than
-        `max_age_days`.
+        `max_age_days`. `language` and `disclosure_sha256` are of that consent's disclosure.
 
         Raises:
             RuntimeError: there is no caller ID.
@@ -156,6 +207,15 @@ class ConsentRecord:
             region=region,
             **commitments(self._salt, self._values()),
         )
+        self._agreement = AgreementFacts(
+            consent_id=self.id,
+            line_id=self._call.line_id,
+            brand=self._call.brand,
+            purpose=self._call.purpose,
+            language=language,
+            disclosure_sha256=disclosure_sha256,
+            agreed_at=self._agreed_at,
+        )
 
     def submitting(
         self, sending: SendingFacts, attempt: int = 1, context: str | None = None
@@ -164,7 +224,12 @@ class ConsentRecord:
         body: dict[str, Scalar] = {"attempt": attempt, **event_body(sending)}
         if context is not None:
             body["context"] = context
+        if sending.hook_kind != INSTAPLY:
+            body["hook_kind"] = sending.hook_kind
+        if sending.idempotent:
+            body["idempotent"] = True
         self._lease_seconds = sending.seconds
+        self.repeats = self.state is State.UNKNOWN
         self._add(State.SUBMITTING, **body)
 
     def submission_ended(
@@ -281,10 +346,11 @@ class ConsentRecord:
         self._add(state, **body, dialogue=self.dialogue.take())
 
     def _add(self, state: State, **body: Scalar | Sequence[Scalar | Sequence[Scalar]]) -> None:
-        self.state = step(self.state, state)
-        self._pending.append(
-            StoredEvent(self._identifiers.next(), self.id, state, timestamp(), body)
-        )
+        self.state = step(self.state, state, repeats="idempotent" in body)
+        at = timestamp()
+        if state in AGREED:
+            self._agreed_at = at
+        self._pending.append(StoredEvent(self._identifiers.next(), self.id, state, at, body))
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

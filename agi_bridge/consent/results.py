@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agi_bridge.consent.states import State
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from agi_bridge.consent.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsent:
-    """A consent that was confirmed and certainly not sent. Times are RFC 3339 in UTC.
+    """A consent that was confirmed and may be sent again. Times are RFC 3339 in UTC.
 
     Attributes:
         consent_id: its id.
@@ -92,6 +92,7 @@ class Unsent:
         last_at: when the last attempt failed.
         attempts: how many there were.
         region: the country of the number.
+        state: `not_sent`; or `unknown`, of an idempotent receiver that may be asked again.
     """
 
     consent_id: str
@@ -100,6 +101,7 @@ class Unsent:
     last_at: str
     attempts: int
     region: str
+    state: State = State.NOT_SENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class State(StrEnum):
     REFUSED = "refused"
     """The hook answered that it did not."""
     UNKNOWN = "unknown"
-    """The request may have reached the hook; nobody knows. Never sent again by software."""
+    """The request may have reached the hook; nobody knows. Never sent again by software, unless the
+    receiver is declared to be idempotent."""
     NOT_SENT = "not_sent"
     """No byte of the request can have reached the hook."""
     EXPIRED = "expired"
@@ -113,12 +114,19 @@ def event_type(name: str) -> EventType:
         raise ValueError(f"{name}: no type of event") from None
 
 
-def step(before: State | None, after: State) -> State:
+def step(before: State | None, after: State, *, repeats: bool = False) -> State:
     """Return `after` if it may follow `before`.
+
+    Args:
+        before: the state so far.
+        after: the state to be.
+        repeats: the receiver is idempotent, so a submission may follow an unknown outcome.
 
     Raises:
         IllegalTransition: it may not.
     """
+    if repeats and (before, after) == (State.UNKNOWN, State.SUBMITTING):
+        return after
     if after not in FOLLOWS[before]:
         raise IllegalTransition(f"{after} may not follow {before or 'nothing'}")
     return after

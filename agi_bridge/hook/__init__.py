@@ -1,4 +1,4 @@
-"""The Instaply hook: one submission of a consented number, and the meaning of what comes back."""
+"""The hook: one submission of a consented number, and the meaning of what comes back."""
 
 from agi_bridge.hook.answer import (
     MAX_BYTES,
@@ -15,14 +15,23 @@ from agi_bridge.hook.answer import (
     read_answer,
 )
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
-from agi_bridge.hook.client import HookClient, Method, Outcome, Submission, SubmissionRequest
+from agi_bridge.hook.client import HookClient, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
 from agi_bridge.hook.preparation import Preparation
+from agi_bridge.hook.request import (
+    Agreement,
+    InstaplyFormat,
+    Method,
+    RequestFormat,
+    SubmissionRequest,
+    WebhookFormat,
+)
 from agi_bridge.hook.transport import Gate
 
 __all__ = [
     "CIRCUIT_OPEN",
     "MAX_BYTES",
+    "Agreement",
     "Answer",
     "Breaker",
     "Dial",
@@ -33,6 +42,7 @@ __all__ = [
     "HookClosedError",
     "HookConfigError",
     "HookError",
+    "InstaplyFormat",
     "Instructions",
     "Method",
     "Outcome",
@@ -40,10 +50,12 @@ __all__ = [
     "Preparation",
     "Refusal",
     "Reject",
+    "RequestFormat",
     "Say",
     "Submission",
     "SubmissionRequest",
     "Unusable",
     "Verb",
+    "WebhookFormat",
     "read_answer",
 ]

@@ -47,7 +47,7 @@ __all__ = [
 MAX_BYTES: Final = 65_536
 """An answer is a few hundred bytes; a longer body than this is not looked at."""
 
-Kind = Literal["dial", "no_forwarding", "not_linked", "other"]
+Kind = Literal["dial", "no_forwarding", "not_linked", "other", "no_document"]
 RefusalReason = Literal["invalid_key", "missing_parameter", "client_error"]
 
 # The vendor's page, "Response", rows 2 and 3; any of the languages is enough to know the answer.
@@ -59,6 +59,10 @@ _NOT_LINKED: Final = {
     normalised("Sorry, this number is not linked to any store"),
     normalised("Désolé, ce numéro n'est lié à aucun magasin"),
 }
+# RFC 9110, 15.5.9 and 15.5.10; RFC 8470, 5.2; RFC 6585, 4: the request may be or become valid. An
+# idempotent receiver answers 409 while it still works on the same key.
+_TRY_AGAIN: Final = frozenset({408, 409, 425, 429})
+_ACCEPTING: Final = frozenset({200, 201, 202, 204})
 _LONGEST_SENTENCE: Final = 200
 """Characters; a longer text is none of the vendor's sentences, and costs time to compare."""
 _PROPERTY: Final = re.compile(r'"property"\s*:\s*"(?:@\.)?(key|from|to|context)"')
@@ -71,7 +75,8 @@ class Instructions:
 
     Attributes:
         verbs: what to do; empty if nothing in the answer can be acted upon.
-        kind: `dial` if any verb dials; else which documented answer it is; else `other`.
+        kind: `dial` if any verb dials; else which documented answer it is; else `other`. A webhook
+            that accepts and names nothing to do: `no_document`.
         skipped: names of verbs and `Verb@attribute`s that were left aside, for the log.
     """
 
@@ -107,8 +112,8 @@ class Unusable:
     Attributes:
         status: the HTTP status, None if there was none.
         reason: `too_large`, `empty`, `not_xml`, `forbidden_xml`, `too_deep`,
-            `not_response`, `redirect`, `server_error`, `unexpected_status`; the client adds its
-            own for the network.
+            `not_response`, `redirect`, `server_error`, `unexpected_status`; of a webhook also
+            `try_again`. The client adds its own for the network.
     """
 
     status: int | None
@@ -118,14 +123,28 @@ class Unusable:
 Answer = Instructions | Refusal | Unusable
 
 
-def read_answer(status: int, content_type: str | None, body: bytes) -> Answer:
+def read_answer(
+    status: int, content_type: str | None, body: bytes, *, may_be_empty: bool = False
+) -> Answer:
     """The meaning of an answer; never raises.
 
     Args:
         status: the HTTP status.
         content_type: the header as it came, asked only for a charset: what the body is, it shows.
         body: all of it, undone of any content encoding.
+        may_be_empty: it is a webhook's: any 2xx accepts, with a document or without, and the
+            statuses that ask for another try refuse nothing.
     """
+    if may_be_empty:
+        if status in _TRY_AGAIN:
+            return Unusable(status, "try_again")
+        if status in _ACCEPTING and not body.strip():
+            return Instructions((), "no_document")
+        status = HTTPStatus.OK if status in _ACCEPTING else status
+    return _read_answer(status, content_type, body)
+
+
+def _read_answer(status: int, content_type: str | None, body: bytes) -> Answer:
     too_large = len(body) > MAX_BYTES
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, 15.5
         if too_large:

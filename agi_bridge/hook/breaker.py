@@ -24,7 +24,7 @@ from agi_bridge.hook.preparation import Preparation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agi_bridge.hook.client import SubmissionRequest
+    from agi_bridge.hook.request import SubmissionRequest
 
 CIRCUIT_OPEN: Final = "circuit_open"
 """The reason of a submission that was held back."""

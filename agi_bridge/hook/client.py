@@ -1,10 +1,11 @@
 """The hook's client: submits one number, and reports accepted, refused, not sent or unknown.
 
-A submission sends a text message and the hook knows no idempotency key, so the question after a
+A submission sends a text message, and Instaply knows no idempotency key, so the question after a
 failure is never "did it fail" but "can it have been sent":
 
 * `not_sent`: no byte of the request can have reached the server. Tried once more, at once.
-* `unknown`: it may have been sent. Never repeated by software.
+* `unknown`: it may have been sent. Never repeated by software, unless the receiver is declared to
+  be idempotent; then one without any answer is tried once more, too.
 * `accepted`, `refused`: the hook said so.
 
 A response that does not come to its end is incomplete by HTTP (RFC 9112, section 8), but the answer
@@ -23,15 +24,14 @@ are checked against certifi's roots, or `ca_file` instead.
 
 import asyncio
 import hashlib
-import json
 import logging
 import secrets
 import ssl
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import httpx
 
@@ -48,11 +48,10 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookConfigError
 from agi_bridge.hook.preparation import Preparation
+from agi_bridge.hook.request import InstaplyFormat, Method, RequestFormat, SubmissionRequest
 from agi_bridge.hook.text import decode
-from agi_bridge.hook.transport import Attempt, Gate, HeldBackError, HookTransport
+from agi_bridge.hook.transport import Attempt, HeldBackError, HookTransport
 from agi_bridge.net import is_loopback
-
-Method = Literal["GET", "POST"]
 
 # Less is no time for a second attempt; and a loop's timer may ring a millisecond early (uvloop).
 _LEAST_SECONDS: Final = 0.01
@@ -88,29 +87,6 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SubmissionRequest:
-    """One consented number to submit. Its `repr` has neither number nor key.
-
-    Attributes:
-        from_: the customer's mobile, E.164.
-        to: the business number as the hook knows it, E.164.
-        key: the organisation's key.
-        context: consent or campaign context, instead of the client's own.
-        gate: asked in each attempt when the connection is there and nothing has been sent. The
-            word that it returns is the reason of a `not_sent` that is not tried again; None lets
-            the request go. If it fails, the reason is `gate_failed` or `gate_timeout`.
-        prepared: a connection made ahead, used if it is still open.
-    """
-
-    from_: str = field(repr=False)
-    to: str
-    key: str = field(repr=False)
-    context: str | None = None
-    gate: Gate | None = None
-    prepared: Preparation | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Submission:
     """The result of one submission.
 
@@ -142,8 +118,8 @@ class HookClient:
 
     Args:
         url: the hook's address; https, or http if the host is this machine.
-        method: POST keeps key and number out of the URL; GET is there because the page shows it.
-        context: sent as `context` with each submission that brings none of its own.
+        method, context: of `InstaplyFormat`, where no other format is given.
+        format_: the kind of hook; None: Instaply's.
         connect_seconds: one look-up, connect and TLS handshake.
         total_seconds: everything, the second attempt included.
         max_bytes: of a body; a longer one is not read to its end.
@@ -162,6 +138,7 @@ class HookClient:
         *,
         method: Method = "POST",
         context: str | None = None,
+        format_: RequestFormat | None = None,
         connect_seconds: float = 3.0,
         total_seconds: float = 8.0,
         max_bytes: int = MAX_BYTES,
@@ -170,21 +147,16 @@ class HookClient:
         traceparent: bool = False,
         ca_file: str | None = None,
     ) -> None:
-        if method not in ("GET", "POST"):
-            raise HookConfigError("method", "the method must be GET or POST")
         if connect_seconds <= 0 or total_seconds <= 0 or max_bytes <= 0:
             raise HookConfigError("limits", "seconds and bytes must be more than 0")
         self._url = _checked(url)
-        self._method = method
-        self._context = context
+        self._format = format_ or InstaplyFormat(method, context)
         # Reading has no limit of its own: one deadline stands over the whole submission.
         self._timeout = {"connect": connect_seconds}
         host = self._url.netloc.decode("ascii")
         self._headers = httpx.Headers(
             {"host": host, **_HEADERS, "connection": _CONNECTION[keepalive]}
         )
-        if method == "POST":
-            self._headers["content-type"] = "application/json"
         self._total_seconds = total_seconds
         self._max_bytes = max_bytes
         self._keepalive = keepalive
@@ -240,11 +212,7 @@ class HookClient:
         transport = self._transport
         if transport is None:
             raise HookClosedError("not_open", "the hook's client is not open")
-        fields = {"key": request.key, "from": request.from_, "to": request.to}
-        context = self._context if request.context is None else request.context
-        if context is not None:
-            fields["context"] = context
-        message = self._request(fields)
+        message = self._format.build(self._url, self._headers, request)
         trace_id = secrets.token_hex(_TRACE_BYTES) if self._traceparent else None
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -253,24 +221,24 @@ class HookClient:
         attempt = Attempt(request.gate, request.prepared)
         result = await self._attempt(transport, message, deadline, attempt)
         attempts = 1
-        again = result.outcome is Outcome.NOT_SENT and not result.held_back
-        if again and deadline - loop.time() > _LEAST_SECONDS:
+        if self._is_tried_again(result) and deadline - loop.time() > _LEAST_SECONDS:
             _set_trace(message, trace_id)
-            result = await self._attempt(transport, message, deadline, Attempt(request.gate))
+            again = await self._attempt(transport, message, deadline, Attempt(request.gate))
             attempts = 2
+            # The first request may have arrived, whatever kept the second one back.
+            if result.outcome is Outcome.NOT_SENT or again.outcome is not Outcome.NOT_SENT:
+                result = again
         return replace(result, attempts=attempts, seconds=loop.time() - started, trace_id=trace_id)
 
-    def _request(self, fields: dict[str, str]) -> httpx.Request:
-        if self._method == "GET":
-            return httpx.Request("GET", self._url.copy_merge_params(fields), headers=self._headers)
-        # ASCII escapes are JSON in every charset that a server may assume.
-        content = json.dumps(fields).encode("ascii")
-        # With a stream httpx adds no header of its own: half the processor time.
-        request = httpx.Request(
-            "POST", self._url, headers=self._headers, stream=httpx.ByteStream(content)
-        )
-        request.headers["content-length"] = str(len(content))
-        return request
+    def _is_tried_again(self, result: Submission) -> bool:
+        """Whether an attempt may be repeated at once: it left nothing, or the receiver knows it.
+
+        A receiver that has answered is not asked again at once, whatever it said.
+        """
+        if result.outcome is Outcome.NOT_SENT:
+            return not result.held_back
+        lost = result.outcome is Outcome.UNKNOWN and result.status is None
+        return lost and self._format.idempotent
 
     async def _attempt(
         self,
@@ -293,16 +261,19 @@ class HookClient:
         # Whatever a server makes of HTTP, the outcome has to be recorded and the caller connected.
         # A fault of ours shows as `client_fault`.
         except Exception as error:  # noqa: BLE001 - the reason stands above
-            return _failed(attempt, status, error)
-        return _answered(status, response.headers, body)
+            return _failed(attempt, status, error, may_be_empty=self._format.may_be_empty)
+        may_be_empty = self._format.may_be_empty
+        return _answered(status, response.headers, body, may_be_empty=may_be_empty)
 
 
-def _answered(status: int, headers: httpx.Headers, body: bytes) -> Submission:
+def _answered(
+    status: int, headers: httpx.Headers, body: bytes, *, may_be_empty: bool
+) -> Submission:
     """The result of an attempt that brought a body."""
     content_type = headers.get("content-type")
-    answer = read_answer(status, content_type, body)
-    if _is_coded(headers, body, content_type):
-        answer = _without_body(status, "encoded")
+    answer = read_answer(status, content_type, body, may_be_empty=may_be_empty)
+    if body and _is_coded(headers, body, content_type):
+        answer = _without_body(status, "encoded", may_be_empty=may_be_empty)
     digest = hashlib.sha256(body).hexdigest()
     return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, digest)
 
@@ -314,18 +285,21 @@ def _set_trace(request: httpx.Request, trace_id: str | None) -> None:
         request.headers["traceparent"] = f"00-{trace_id}-{parent}-01"
 
 
-def _failed(attempt: Attempt, status: int | None, error: Exception) -> Submission:
+def _failed(
+    attempt: Attempt, status: int | None, error: Exception, *, may_be_empty: bool
+) -> Submission:
     """The result of an attempt that brought no whole response."""
     reason = _why(attempt, error)
     if status is None and isinstance(error, NetworkError):
         status = error.status
     if reason in _INCOMPLETE and (response := attempt.response) is not None and response.body:
         assert response.status is not None  # noqa: S101 - the head comes before the body
-        result = _answered(response.status, httpx.Headers(response.headers), response.body)
+        headers = httpx.Headers(response.headers)
+        result = _answered(response.status, headers, response.body, may_be_empty=False)
         if isinstance(result.answer, Instructions):
             return result
     if status is not None and (reason == "too_large" or _is_refusal(status)):
-        answer = _without_body(status, reason)
+        answer = _without_body(status, reason, may_be_empty=may_be_empty)
         return Submission(_outcome(answer), answer, status, _reason(answer), 1, 0.0, None)
     outcome = Outcome.NOT_SENT if attempt.not_sent else Outcome.UNKNOWN
     held_back = attempt.not_sent and (attempt.at_gate or isinstance(error, HeldBackError))
@@ -394,12 +368,12 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         raise HookConfigError("ca_file", "ca_file contains no valid certificates") from None
 
 
-def _without_body(status: int, reason: str) -> Answer:
+def _without_body(status: int, reason: str, *, may_be_empty: bool) -> Answer:
     """The answer where only the status can be used: a 4xx says enough by itself."""
     if not _is_refusal(status):
         return Unusable(status, reason)
-    if reason in _INCOMPLETE:  # as a response without a body: a 403 then means the key
-        return read_answer(status, None, b"")
+    if reason in _INCOMPLETE or may_be_empty:  # as without a body: a 403 then means the key
+        return read_answer(status, None, b"", may_be_empty=may_be_empty)
     return Refusal(status, "client_error")
 
 
@@ -414,6 +388,8 @@ def _outcome(answer: Answer) -> Outcome:
     if isinstance(answer, Instructions):
         if answer.kind == "not_linked":
             return Outcome.REFUSED
+        if answer.kind == "no_document":
+            return Outcome.ACCEPTED
         if any(isinstance(verb, Dial | Say) for verb in answer.verbs):
             return Outcome.ACCEPTED
     return Outcome.UNKNOWN

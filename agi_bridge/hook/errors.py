@@ -11,7 +11,8 @@ class HookError(Exception):
 
     Attributes:
         code: a stable name: `method`, `limits`, `url_invalid`, `url_scheme`, `url_parts`,
-            `url_unencrypted`, `ca_file`, `breaker_limits`, `not_open`.
+            `url_unencrypted`, `ca_file`, `signing_secret`, `agreement`, `breaker_limits`,
+            `not_open`.
     """
 
     def __init__(self, code: str, text: str) -> None:

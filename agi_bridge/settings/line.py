@@ -108,8 +108,8 @@ class Line(Section):
     business_number: Annotated[E164, Field(repr=False)]
     """The business's number as the hook knows it; what `to` says in each submission."""
 
-    hook_key: SecretPlace
-    """The organisation's key for the hook; keep it out of this file."""
+    hook_key: SecretPlace | None = None
+    """The organisation's key for Instaply's hook; keep it out of this file."""
 
     brand: Annotated[SpokenName, AfterValidator(_one_brand)]
     """The name that callers know."""
@@ -253,8 +253,8 @@ class Line(Section):
         return (self.consent.quiet_hours or default) == "strict"
 
     def secret(self) -> str:
-        """Return the hook's key of this line."""
-        return self.hook_key.reveal()
+        """Return the hook's key of this line; empty if its hook is a webhook, which has none."""
+        return "" if self.hook_key is None else self.hook_key.reveal()
 
     def filled(self, text: str) -> str:
         """Return a text of `workflow` with this line's own brand and policy address in it."""

@@ -17,7 +17,7 @@ from agi_bridge.config_file import STATE_DIR
 
 from .line import NAME_ALIAS, Line
 from .secret import KeyPlace, Secret, SecretPlace, SigningPlace
-from .sections import AgiSettings, WebSettings
+from .sections import AgiSettings, HookSettings, WebSettings
 from .sources import KEYS, SECRETS, SIGNING, listed
 from .speech import SpeechSettings
 from .status import StatusSettings
@@ -42,6 +42,7 @@ class PartialSettings:
     """The valid tables; None for an invalid one. Secrets are by their setting's full name."""
 
     agi: AgiSettings | None
+    hook: HookSettings | None
     web: WebSettings | None
     status: StatusSettings | None
     speech: SpeechSettings | None
@@ -68,6 +69,7 @@ class PartialSettings:
                 lines[name] = line
         return cls(
             _read(AgiSettings, values.get("agi", {})),
+            _read(HookSettings, values.get("hook", {})),
             _read(WebSettings, values.get("web", {})),
             _read(StatusSettings, values.get("status", {})),
             _read(SpeechSettings, values.get("speech", {})),

@@ -67,6 +67,8 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
             "taken",
         )
     agi, web = partial.agi, partial.web
+    if partial.hook is None or partial.hook.kind == "instaply":
+        yield from _keyed(partial.lines)
     if agi is not None:
         yield from _long_enough(agi, partial.lines)
     yield from _ports_apart(partial)
@@ -78,6 +80,14 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
         yield from _replies(web, partial.lines)
     for line in partial.lines.values():
         yield from check_dialling(line)
+
+
+def _keyed(lines: Mapping[str, Line]) -> Iterator[Fault]:
+    """Instaply's hook knows the business by its key."""
+    for line in lines.values():
+        if line.hook_key is None:
+            fix = 'write {file = "/path"} with the key that Instaply gave you'
+            yield Fault(f"lines.{line.name}.hook_key", "is missing", fix, "missing")
 
 
 def _one_brand(lines: Mapping[str, Line]) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from agi_bridge.net import is_loopback
 
-from .secret import SecretPlace
+from .secret import SecretPlace, SigningPlace, SigningSecret
 from .types import (
     AbsolutePath,
     AllowedNetwork,
@@ -88,11 +88,23 @@ class AgiSettings(Section):
         return None if self.token is None else self.token.reveal()
 
 
-class HookSettings(Section):
-    """`[hook]`: the HTTP request that makes Instaply send the text."""
+INSTAPLY_URL: Final = "https://hooks.instaply.com/v1/ivr"
 
-    url: Text = "https://hooks.instaply.com/v1/ivr"
+
+class HookSettings(Section):
+    """`[hook]`: the HTTP request that makes a platform send the text."""
+
+    kind: Literal["instaply", "webhook"] = "instaply"
+    """Who is asked: Instaply, or any program of yours by a signed webhook (docs/webhook.md)."""
+
+    url: Text = INSTAPLY_URL
     """Where consents are submitted; plain http only to loopback."""
+
+    signing_secret: SigningPlace | None = None
+    """What signs webhooks: `whsec_` and base64, one a line; two while one replaces the other."""
+
+    idempotent: bool = False
+    """The webhook's receiver texts once for an Idempotency-Key, so it may be asked again."""
 
     method: Literal["GET", "POST"] = "POST"
     """With GET the key is in the URL, and so in proxies' logs; the vendor accepts both."""
@@ -129,8 +141,46 @@ class HookSettings(Section):
 
     @field_validator("url")
     @classmethod
-    def _safe_url(cls, value: str) -> str:
+    def _safe_url(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") == "webhook" and value == INSTAPLY_URL:
+            raise invalid(
+                'is not set, but hook.kind = "webhook" needs it',
+                "write the address of your receiver, like https://texts.example.com/consents",
+                "missing",
+            )
         return safe_url(value)
+
+    @field_validator("signing_secret")
+    @classmethod
+    def _signed(cls, value: SigningSecret | None, info: ValidationInfo) -> SigningSecret | None:
+        if info.data.get("kind") == "webhook" and value is None:
+            raise invalid(
+                'is not set, but hook.kind = "webhook" needs it',
+                'write {file = "/path"}; the file contains whsec_ and the output of'
+                " openssl rand -base64 32",
+                "missing",
+            )
+        return value
+
+    @field_validator("idempotent")
+    @classmethod
+    def _declared(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it
+        if value and info.data.get("kind") == "instaply":
+            raise invalid(
+                "is true, but Instaply texts again for every request",
+                'remove it, or set hook.kind = "webhook"',
+                "kind",
+            )
+        return value
+
+    @field_validator("method")
+    @classmethod
+    def _in_the_body(
+        cls, value: Literal["GET", "POST"], info: ValidationInfo
+    ) -> Literal["GET", "POST"]:
+        if value == "GET" and info.data.get("kind") == "webhook":
+            raise invalid("must be POST for a webhook", "remove hook.method", "kind")
+        return value
 
     @field_validator("total_seconds")
     @classmethod

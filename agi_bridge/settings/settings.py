@@ -130,6 +130,7 @@ class Settings(BaseSettings):
         """Return this configuration in the form that `rules` takes."""
         return PartialSettings(
             self.agi,
+            self.hook,
             self.web,
             self.status,
             self.speech,

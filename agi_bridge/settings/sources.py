@@ -41,7 +41,11 @@ KEYS = frozenset({"vault_key", "lookup_key", "signing_key"})
 SIGNING = frozenset({"signing_secret"})
 """Secrets that sign webhooks, one a line."""
 
-SECRETS = KEYS | SIGNING | {"hook_key", "instaply_token", "key", "password", "secret", "token"}
+SECRETS = (
+    KEYS
+    | SIGNING
+    | {"hook_key", "instaply_api_token", "instaply_token", "key", "password", "secret", "token"}
+)
 """Settings that are secrets: a variable named after one contains the secret itself."""
 
 _MAX_DEPTH = 20

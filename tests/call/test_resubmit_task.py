@@ -71,9 +71,9 @@ async def test_the_real_pause_ends_with_the_news() -> None:
     looked: asyncio.Queue[None] = asyncio.Queue()
     empty = env.unsent
 
-    async def unsent_() -> list[Unsent]:
+    async def unsent_(unknown_since: str | None = None) -> list[Unsent]:
         looked.put_nowait(None)
-        return await empty()
+        return await empty(unknown_since)
 
     env.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
     task = asyncio.create_task(Resubmitter(env.services).run())
@@ -132,9 +132,9 @@ async def test_a_stop_ends_the_pause() -> None:
     looked = asyncio.Event()
     empty = env.unsent
 
-    async def unsent_() -> list[Unsent]:
+    async def unsent_(unknown_since: str | None = None) -> list[Unsent]:
         looked.set()
-        return await empty()
+        return await empty(unknown_since)
 
     env.unsent = unsent_  # type: ignore[method-assign]  # stands in for this test
     task = asyncio.create_task(env.new_resubmission(stopping=stopping).run())

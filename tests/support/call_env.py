@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.agi.testing import FakeAsterisk
+from agi_bridge.app.build import hook_client
 from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys, generate_keys
-from agi_bridge.hook import HookClient
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED, Library
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 DID = "+14155550111"
 KEY = "a73d5034210f702515128ac61193cd21"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""What signs webhooks."""
+WEBHOOK = {"kind": "webhook", "signing_secret": {"env": "SIGNING"}}
+"""The table [hook] of a line whose hook is a webhook."""
 NUMBER = "+14155550123"
 AGREES = "4155550123,1"
 """Keys `NUMBER` and agrees."""
@@ -51,7 +55,7 @@ def settings(
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(toml(state_dir, hook, tables, **line))
         file.flush()
-        return Settings.load(Path(file.name), {"SHOP_KEY": KEY})
+        return Settings.load(Path(file.name), {"SHOP_KEY": KEY, "SIGNING": SECRET})
 
 
 def toml(
@@ -137,12 +141,7 @@ class CallEnv:
         return await self.handler_of(settings(self.state_dir, self.fake_hook.url, tables, **line))
 
     async def handler_of(self, configured: Settings) -> CallHandler:
-        hook = HookClient(
-            configured.hook.url,
-            prepare_seconds=configured.hook.prepare_seconds,
-            traceparent=configured.hook.traceparent,
-        )
-        await self.parts.enter_async_context(hook)
+        hook = await self.parts.enter_async_context(hook_client(configured))
         library = Library(cache=configured.speech_cache)
         self.services = Services(configured, library, self.ledger, hook, configured.sha256)
         return CallHandler(self.services)

@@ -154,7 +154,9 @@ def heard() -> DisclosureHeard:
     )
 
 
-def agreed(number: str = NUMBER, *, reply: bool = False, **call: Any) -> ConsentRecord:
+def agreed(
+    number: str = NUMBER, *, reply: bool = False, sending: SendingFacts | None = None, **call: Any
+) -> ConsentRecord:
     """A caller who keyed a number, heard it read back and the question, and pressed 1.
 
     With `reply` a YES by text is to complete the consent.
@@ -167,7 +169,7 @@ def agreed(number: str = NUMBER, *, reply: bool = False, **call: Any) -> Consent
     record.entered(replace(ENTERED, e164=number, digits=number[2:], ani_match=match))
     read_back(record)
     record.confirmed("number_then_1", confirm_by_reply=reply)
-    record.submitting(SENDING)
+    record.submitting(sending or SENDING)
     return record
 
 

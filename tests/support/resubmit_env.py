@@ -80,7 +80,8 @@ class ResubmitEnv:
         self.asked.append(consent_id)
         return None
 
-    async def unsent(self) -> list[Unsent]:
+    async def unsent(self, unknown_since: str | None = None) -> list[Unsent]:
+        assert unknown_since is None, "this hook is not idempotent"
         if self.refuses is not None:
             raise self.refuses
         return list(self.waiting.values())

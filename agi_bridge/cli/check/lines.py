@@ -67,7 +67,8 @@ def _line(line: Line, prompts: Library) -> Iterator[Finding]:
     yield from _loop(line)
     if line.digits == "own":
         yield from _digits(f"{key}.digits", line, prompts)
-    yield from secret(f"{key}.hook_key", line.hook_key)
+    if line.hook_key is not None:
+        yield from secret(f"{key}.hook_key", line.hook_key)
 
 
 def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:

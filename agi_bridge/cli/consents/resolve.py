@@ -11,7 +11,7 @@ from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.consents.options import RecordArgument, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -69,17 +69,18 @@ def command(
             consent_id = await record_id(ledger, record)
             await ledger.settle_overdue()  # as `unknown`: that is what a person can resolve
             rows = await ledger.rows_of(consent_id)
-            _check(consent_id, {row.type for row in rows}, as_)
+            _check(consent_id, [row.type for row in rows], as_)
             await ledger.record_act(Act.RESOLVED, consent_id, **body)
         return Resolved(consent_id, as_)
 
     answer(work(), as_json=as_json)
 
 
-def _check(consent_id: str, types: Collection[str], resolution: Resolution) -> None:
+def _check(consent_id: str, types: Sequence[str], resolution: Resolution) -> None:
     """Raise UsageError if a record with these types of events does not take the resolution."""
     from agi_bridge.cli.common import UsageError
     from agi_bridge.consent import Act, State
+    from agi_bridge.consent.ledger import is_open
 
     resolutions: dict[str, tuple[Resolution, ...]] = {
         State.UNKNOWN: ("texted", "not-texted"),
@@ -87,7 +88,7 @@ def _check(consent_id: str, types: Collection[str], resolution: Resolution) -> N
         Act.MESSAGE: ("done",),
     }
     allowed = [each for type_, taken in resolutions.items() if type_ in types for each in taken]
-    if not allowed or Act.RESOLVED in types:
+    if not allowed or not is_open(types):
         raise UsageError(f"{consent_id}: does not wait for a person")
     if resolution not in allowed:
         raise UsageError(f"--as: must be one of {', '.join(allowed)} for this record")

@@ -33,6 +33,14 @@ def init(
             show_default=False,
         ),
     ] = None,
+    webhook: Annotated[
+        str,
+        typer.Option(
+            help="A receiver of your own that texts in place of Instaply; a secret that signs the "
+            "requests is made.",
+            metavar="URL",
+        ),
+    ] = "",
     dial_template: Annotated[
         str, typer.Option(help="How the PBX dials a {number} outside.", metavar="DIAL")
     ] = "",
@@ -103,6 +111,7 @@ def init(
             languages=languages,
             business_number=business_number,
             hook_key=read_key(hook_key_file),
+            webhook=webhook,
             dial_template=dial_template,
             default=default,
             port=port,

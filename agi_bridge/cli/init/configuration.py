@@ -42,6 +42,8 @@ class Answers:
         directory: where configuration and key are.
         state_dir: where the service writes.
         port_in_force: the port in the configuration that is there already.
+        webhook: the address of a receiver that texts in place of Instaply; `hook_key` is then what
+            signs the requests to it.
     """
 
     did: str = ""
@@ -60,6 +62,7 @@ class Answers:
     directory: Path = Path("/etc/agi-bridge")
     state_dir: Path = Path("/var/lib/agi-bridge")
     port_in_force: str = ""
+    webhook: str = ""
 
     def answered(self, name: str, text: str) -> Answers:
         """Return these answers with another one."""
@@ -130,11 +133,18 @@ def _configuration(answers: Answers) -> Iterator[str]:
         yield "[web]"
         yield f"host = {_text(host)}"
         yield f"port = {WEB_PORT}"
+    if answers.webhook:
+        yield ""
+        yield "[hook] # signed requests to a program of your own (docs/webhook.md)"
+        yield 'kind = "webhook"'
+        yield f"url = {_text(answers.webhook)}"
+        yield f"signing_secret = {{file = {_text(str(answers.key_file))}}}"
     yield ""
     yield f"[lines.{answers.line}]"
     yield f"did = {json.dumps(listed(answers.did), ensure_ascii=False)}"
     yield f"business_number = {_text(answers.business_number)}"
-    yield f"hook_key = {{file = {_text(str(answers.key_file))}}}"
+    if not answers.webhook:
+        yield f"hook_key = {{file = {_text(str(answers.key_file))}}}"
     yield f"brand = {_text(answers.brand)}"
     if answers.policy_url:
         yield f"policy_url = {_text(answers.policy_url)}"

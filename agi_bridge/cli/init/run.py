@@ -27,6 +27,7 @@ from agi_bridge.cli.init.configuration import (
 from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, write
 from agi_bridge.config_file import DEFAULT_PATH
 from agi_bridge.settings import Settings, SettingsError
+from agi_bridge.webhook_signature import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,8 @@ def answers_from(places: Places, **given: Any) -> Answers:  # noqa: ANN401 - tex
     if not answers.hook_key:  # the key of an earlier run
         with suppress(OSError, UnicodeDecodeError):
             answers = replace(answers, hook_key=answers.key_file.read_text("utf-8").strip())
+    if answers.webhook and not answers.hook_key:
+        answers = replace(answers, hook_key=new_secret())
     in_force = _port_in_force(answers.config_file)
     return replace(answers, port_in_force=in_force, port=answers.port or in_force)
 
@@ -229,6 +232,9 @@ def _next(answers: Answers, places: Places) -> Iterator[str]:
         yield 'then: asterisk -rx "dialplan reload"'
     if not answers.policy_url:
         yield "Before real callers: set policy_url, and record your brand (docs/prompts.md)."
+    if answers.webhook:
+        yield f"Your receiver verifies requests with the secret in {answers.key_file}"
+        yield "(docs/webhook.md has one to start from)."
     did = listed(answers.did)[0]
     yield f"Once it runs, place a test call: {_program()} doctor --call {did}@CONTEXT-OF-YOUR-TRUNK"
     yield ""

@@ -78,12 +78,14 @@ class Caller:
         language: one of the line's.
         digits: how the number is keyed.
         library: what the line plays.
+        webhook: the line's hook is a webhook.
     """
 
     line: Line
     language: str
     digits: str = field(repr=False)
     library: Library
+    webhook: bool = False
 
     def keys(self, **at: str | KeySequence | list[str | KeySequence]) -> Keys:
         """Return what is pressed, by prompt with `_` for `-`; the language is chosen first."""
@@ -110,6 +112,16 @@ class Caller:
         return {"language-menu-item": [*[""] * languages.index(self.language), key]}
 
 
+_OF_INSTAPLY: Final = (
+    (Scenario.NOT_LINKED, "agrees; the hook does not know the business"),
+    (Scenario.INVALID_KEY, "agrees; the hook refuses the key"),
+)
+_OF_A_WEBHOOK: Final = (
+    (Scenario.EMPTY, "agrees; the hook accepts and names nothing"),
+    (Scenario.UNAUTHORISED, "agrees; the hook refuses the signature"),
+)
+
+
 def endings(caller: Caller) -> Iterator[Ending]:
     """Yield every ending that this line can have."""
     yield from _of_the_hook(caller)
@@ -120,11 +132,11 @@ def endings(caller: Caller) -> Iterator[Ending]:
 
 def _of_the_hook(caller: Caller) -> Iterator[Ending]:
     agrees, line = caller.agrees(), _plain(caller.line)
+    of_its_kind = _OF_A_WEBHOOK if caller.webhook else _OF_INSTAPLY
     for scenario, what in (
         (Scenario.DIAL, "agrees; the hook names a number"),
         (Scenario.SAY, "agrees; the hook has a text, no number"),
-        (Scenario.NOT_LINKED, "agrees; the hook does not know the business"),
-        (Scenario.INVALID_KEY, "agrees; the hook refuses the key"),
+        *of_its_kind,
         (Scenario.MISSING, "agrees; the hook misses a field"),
         (Scenario.ERROR, "agrees; the hook fails"),
         (Scenario.SLOW, "agrees; the hook does not answer in time"),

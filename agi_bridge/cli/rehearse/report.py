@@ -143,7 +143,8 @@ async def _line(stage: Stage, line: Line) -> list[Result]:
     forward = forward_number(line, number)
     results = []
     for language in line.languages:
-        caller = Caller(line, language, digits, stage.libraries[line.name])
+        library, webhook = stage.libraries[line.name], stage.webhook
+        caller = Caller(line, language, digits, library, webhook)
         for ending in endings(caller):
             played = await stage.play(ending, number, forward)
             results.append(_result(ending, language, played, stage.sounds))

@@ -91,6 +91,7 @@ class Stage:
 
     Attributes:
         libraries: what each line plays.
+        webhook: whether the hook is a webhook.
         sounds: what a recording says.
     """
 
@@ -101,6 +102,7 @@ class Stage:
             update={"engines": (), "delivery": "files", "pbx_prompts": "", "pbx_recordings": ""}
         )
         self._settings = settings.model_copy(update={"speech": speech})
+        self.webhook = settings.hook.kind == "webhook"
         self._library = build_silent_library(self._settings)
         self.libraries: Mapping[str, Library] = line_libraries(self._settings, self._library)
         self.sounds = Sounds()

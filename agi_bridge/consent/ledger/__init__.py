@@ -13,6 +13,7 @@ from agi_bridge.consent.ledger.maintenance import (
     MaintenanceSchedule,
     deliver_checkpoints,
 )
+from agi_bridge.consent.ledger.repeats import is_open
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 from agi_bridge.consent.ledger.witnesses import witness_checkpoint
 
@@ -25,6 +26,7 @@ __all__ = [
     "error_text",
     "holder",
     "in_use",
+    "is_open",
     "postgresql_driver",
     "schema",
     "upgrade_tables",

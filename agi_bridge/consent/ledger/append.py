@@ -18,6 +18,7 @@ from agi_bridge.consent.ledger import agreements, queries, transitions
 from agi_bridge.consent.ledger.agreements import Subject, Taken, Verdict
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
 from agi_bridge.consent.ledger.commit_checks import FAR, Allowed, last_statements
+from agi_bridge.consent.ledger.repeats import check_repetition
 from agi_bridge.consent.ledger.schema import DISCLOSURE, LIFTING, brand_key
 from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.models import StoredEvent
@@ -252,10 +253,8 @@ class Writer(ChainWriter):
         begins = events[0].type in _FIRST
         state = group.states.get(consent_id)
         if state is None and not begins:
-            if found.stored is None:
-                state = self.state(transaction, consent_id)
-            elif found.stored[0] is not None:
-                state = State(found.stored[0])
+            state = self._state_before(transaction, consent_id, found)
+        check_repetition(transaction, state, events[0])
         if transitions.comes_late(state, events[0].type):
             events = (transitions.after_all(events[0]), *events[1:])
         state = transitions.state_after(state, events)
@@ -272,6 +271,14 @@ class Writer(ChainWriter):
         if batch.disclosure is not None:
             events = (self._with_version(transaction, events[0], batch.disclosure), *events[1:])
         group.events += events
+
+    def _state_before(
+        self, transaction: Transaction, consent_id: str, found: _Found
+    ) -> State | None:
+        """The stored state of a consent that is continued."""
+        if found.stored is None:
+            return self.state(transaction, consent_id)
+        return None if found.stored[0] is None else State(found.stored[0])
 
     def _agree(
         self,

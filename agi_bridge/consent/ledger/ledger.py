@@ -108,9 +108,14 @@ class Ledger(Administration):
         """
         return await self._groups.ask(consent_id)
 
-    async def unsent(self) -> list[Unsent]:
-        """The consents that were confirmed and certainly not sent, on any bridge; oldest first."""
-        ids = await self._worker.read(submissions.unsent_ids)
+    async def unsent(self, unknown_since: str | None = None) -> list[Unsent]:
+        """The consents that were confirmed and certainly not sent, on any bridge; oldest first.
+
+        With `unknown_since` (RFC 3339 in UTC) also those whose outcome has been unknown since then
+        or later, if their receiver is idempotent.
+        """
+        find = partial(submissions.unsent_ids, unknown_since=unknown_since)
+        ids = await self._worker.read(find)
         found: list[Unsent] = []
         for first in range(0, len(ids), UNSENT_PAGE):  # calls wait for the same thread
             some = ids[first : first + UNSENT_PAGE]

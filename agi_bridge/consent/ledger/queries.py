@@ -241,10 +241,15 @@ def _has(type_: str) -> ColumnElement[bool]:
 
 def _waits(now: str) -> Iterator[ColumnElement[bool]]:
     """What waits for a person: also submissions whose lease was over by `now` ("": none)."""
-    table, rare = EVENT.c, EVENT.alias().c
+    table, rare, again = EVENT.c, EVENT.alias().c, EVENT.alias().c
     waiting = select(rare.consent_id).where(
         is_rare(rare.type),
         rare.type.in_([State.UNKNOWN.value, Act.MESSAGE.value, Act.REVOCATION.value]),
+        ~exists().where(  # an idempotent receiver was asked again
+            again.consent_id == rare.consent_id,
+            again.id > rare.id,
+            again.type == State.SUBMITTING.value,
+        ),
     )
     overdue = select(SUBMISSION.c.consent_id).where(SUBMISSION.c.deadline < now)
     yield table.consent_id.in_(union_all(waiting, overdue))

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
 from agi_bridge.consent.errors import IllegalTransition
 from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.repeats import is_open
 from agi_bridge.consent.ledger.schema import LIFTING, PII, SUPPRESSION, brand_key, scope_key
 from agi_bridge.consent.models import PersonalData, StoredEvent
 from agi_bridge.consent.revocation import RevocationResult
@@ -110,8 +111,7 @@ def act(
         rows = queries.rows_of(transaction, consent_id)
         if not rows:
             raise LookupError(f"{consent_id} is not in the ledger")
-        types = {row.type for row in rows}
-        if Act.RESOLVED in types or not types & {State.UNKNOWN, Act.REVOCATION, Act.MESSAGE}:
+        if not is_open([row.type for row in rows]):
             raise IllegalTransition(f"{consent_id} does not wait for a person", code="not_waiting")
     event = StoredEvent(Identifiers().next(), consent_id, type_, timestamp(), dict(body))
     writer.append(transaction, [event])

@@ -8,8 +8,9 @@ from sqlalchemy import and_, exists, or_, select
 
 from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
 from agi_bridge.consent.ledger import permissions, queries
+from agi_bridge.consent.ledger.repeats import is_repetition, may_repeat, outcome_is_unknown
 from agi_bridge.consent.ledger.schema import EVENT, PII, SUBMISSION, is_rare
-from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.models import AgreementFacts, StoredEvent
 from agi_bridge.consent.permission import PermissionQuestion
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.results import ActiveConsent, Unsent
@@ -48,14 +49,22 @@ def settle_open(transaction: Transaction, writer: Writer, *, own: bool) -> int:
     return len(open_)
 
 
-def unsent_ids(transaction: Transaction) -> Sequence[str]:
-    """The consents whose last state is `not_sent`, on any bridge; oldest first."""
+def unsent_ids(transaction: Transaction, unknown_since: str | None = None) -> Sequence[str]:
+    """The consents whose last state is `not_sent`, on any bridge; oldest first.
+
+    With `unknown_since` (RFC 3339 in UTC) also those whose outcome has been unknown since then or
+    later, which an idempotent receiver may be asked about.
+    """
     later = EVENT.alias()
+    last = EVENT.c.type == State.NOT_SENT.value
+    if unknown_since is not None:
+        unknown = and_(EVENT.c.type == State.UNKNOWN.value, EVENT.c.at >= unknown_since)
+        last = or_(last, unknown)
     ids = transaction.core.execute(
         select(EVENT.c.consent_id)
         .where(
             is_rare(EVENT.c.type),
-            EVENT.c.type == State.NOT_SENT.value,
+            last,
             ~exists().where(
                 later.c.consent_id == EVENT.c.consent_id,
                 later.c.id > EVENT.c.id,
@@ -68,8 +77,9 @@ def unsent_ids(transaction: Transaction) -> Sequence[str]:
 
 
 def unsent(transaction: Transaction, ids: Sequence[str]) -> list[Unsent]:
-    """Details of some unsent consents."""
-    return [_unsent(queries.rows_of(transaction, consent_id)) for consent_id in ids]
+    """Details of some unsent consents; not of those that must not be asked for again."""
+    found = (_unsent(queries.rows_of(transaction, consent_id)) for consent_id in ids)
+    return [each for each in found if each is not None]
 
 
 def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) -> ConsentRecord:
@@ -80,7 +90,26 @@ def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) ->
         raise LookupError(
             f"consent {consent_id} is not here, or its personal data is erased or restricted"
         )
-    return ConsentRecord.stored(consent_id, state, personal)
+    return ConsentRecord.stored(consent_id, state, personal, _agreement(transaction, consent_id))
+
+
+def _agreement(transaction: Transaction, consent_id: str) -> AgreementFacts:
+    """What a platform is told of a stored agreement."""
+    rows = queries.rows_of(transaction, consent_id)
+    call, agreed = rows[0].fields, next(row for row in rows if row.type in AGREED)
+    heard = call
+    if agreed.type == State.RETURNED:
+        earlier = queries.rows_of(transaction, agreed.fields["consent"])
+        heard = earlier[0].fields if earlier else {}
+    return AgreementFacts(
+        consent_id=consent_id,
+        line_id=call["line_id"],
+        brand=call["brand"],
+        purpose=call["purpose"],
+        language=heard.get("lang", ""),
+        disclosure_sha256=heard.get("disclosure_sha256", ""),
+        agreed_at=agreed.at,
+    )
 
 
 def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: str) -> None:
@@ -121,6 +150,9 @@ def never_sent(transaction: Transaction, writer: Writer, consent_id: str) -> Non
     writer.lock(transaction, [f"consent:{consent_id}"])
     if writer.state(transaction, consent_id) is State.SUBMITTING:
         reason = "stored_too_late"
+        if is_repetition(queries.rows_of(transaction, consent_id)):
+            writer.append(transaction, [_event(consent_id, State.UNKNOWN, reason=reason)])
+            return
         writer.append(
             transaction,
             [
@@ -130,7 +162,10 @@ def never_sent(transaction: Transaction, writer: Writer, consent_id: str) -> Non
         )
 
 
-def _unsent(rows: Sequence[Row]) -> Unsent:
+def _unsent(rows: Sequence[Row]) -> Unsent | None:
+    state = State.UNKNOWN if outcome_is_unknown([row.type for row in rows]) else State.NOT_SENT
+    if state is State.UNKNOWN and not may_repeat(rows):
+        return None
     agreed = next(row for row in rows if row.type in AGREED)
     regions = [row.fields["region"] for row in rows if "region" in row.fields]
     return Unsent(
@@ -140,6 +175,7 @@ def _unsent(rows: Sequence[Row]) -> Unsent:
         last_at=max(row.at for row in rows),
         attempts=sum(row.type == State.SUBMITTING for row in rows),
         region=regions[-1],
+        state=state,
     )
 
 

@@ -22,7 +22,7 @@ def state_after(state: State | None, events: Iterable[StoredEvent]) -> State | N
     for event in events:
         if isinstance(event.type, State):
             try:
-                state = step(state, event.type)
+                state = step(state, event.type, repeats="idempotent" in event.body)
             except IllegalTransition as error:
                 raise IllegalTransition(f"consent {event.consent_id}: {error}") from None
     return state

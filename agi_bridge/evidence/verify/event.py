@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from agi_bridge.consent import Act, State, agreement_faults, canonical, named_records, tag
 from agi_bridge.consent import faults as schema_faults
 from agi_bridge.consent.signing import ledger_id_of
-from agi_bridge.evidence.verify.history import LETTERS, bad_step
+from agi_bridge.evidence.verify.history import IDEMPOTENT, LETTERS, bad_step
 from agi_bridge.evidence.verify.record import BETWEEN_CLOCKS_MS, milliseconds
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class EventChecker:
 
     def _state(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
         history = facts.states.get(row.ledger_id, "")
-        letter = LETTERS[row.type]
+        letter = IDEMPOTENT if "idempotent" in body else LETTERS[row.type]
         wrong = bad_step(history, letter)
         if wrong is not None and not facts.bad_step:
             facts.bad_step = [*place, wrong]

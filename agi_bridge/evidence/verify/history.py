@@ -4,6 +4,10 @@ Several bridges may write one consent's events, each into its own chain: one tak
 another sends what the first could not, a third takes the revocation. Within a chain the order is
 known; between chains only clocks tell it. So such a history is valid if its parts can be
 interleaved into one that the table allows.
+
+One transition is not in the table: to an idempotent receiver, a submission may follow an unknown
+outcome if the submission before was to one too. A repetition does not end as `not_sent`: the first
+request may have arrived.
 """
 
 from __future__ import annotations
@@ -21,24 +25,54 @@ LETTERS: Final[Mapping[str, str]] = {
 }
 """A letter for each state: a history is a short text."""
 
-_NAMES: Final = {letter: state for state, letter in LETTERS.items()}
+IDEMPOTENT: Final = "I"
+"""A submission to an idempotent receiver."""
+_UNKNOWN_THERE: Final = "U"
+"""An unknown outcome of such a submission: no event's letter, but a state that is reached."""
+_REPEATED: Final = "R"
+"""The submission that repeats it."""
+
+_NAMES: Final = {letter: state for state, letter in LETTERS.items()} | {
+    IDEMPOTENT: State.SUBMITTING,
+    _UNKNOWN_THERE: State.UNKNOWN,
+    _REPEATED: State.SUBMITTING,
+}
 _BEGIN: Final = ""
-_VALID: Final = frozenset(
-    (LETTERS[before] if before is not None else _BEGIN, LETTERS[after])
-    for before, afters in FOLLOWS.items()
-    for after in afters
-)
-"""The transitions that the table allows, as pairs of letters."""
+
+
+def _reached() -> Iterator[tuple[tuple[str, str], str]]:
+    """The state that each valid step reaches, by the state before and the event's letter."""
+    unknown = LETTERS[State.UNKNOWN]
+    for before, afters in FOLLOWS.items():
+        for after in afters:
+            one = _BEGIN if before is None else LETTERS[before]
+            other = LETTERS[after]
+            yield (one, other), other
+            if after is State.SUBMITTING:
+                yield (one, IDEMPOTENT), IDEMPOTENT
+            if before is State.SUBMITTING:
+                ends = _UNKNOWN_THERE if other == unknown else other
+                yield (IDEMPOTENT, other), ends
+                if after is not State.NOT_SENT:
+                    yield (_REPEATED, other), ends
+            if before is State.UNKNOWN:
+                yield (_UNKNOWN_THERE, other), other
+    yield (_UNKNOWN_THERE, IDEMPOTENT), _REPEATED
+
+
+_STEPS: Final = dict(_reached())
 _MAX_INTERLEAVINGS: Final = 100_000
 """Most interleavings that are tried; no real call comes near."""
 
 
 def bad_step(history: str, letter: str) -> str | None:
     """What is wrong with a state after a history in the same chain; None if nothing is."""
-    before = history[-1:]
-    if (before, letter) in _VALID:
+    state = _BEGIN
+    for each in history:
+        state = _STEPS.get((state, each), each)  # what is wrong before was found before
+    if (state, letter) in _STEPS:
         return None
-    return f"{_NAMES[letter]} may not follow {_NAMES.get(before, 'nothing')}"
+    return f"{_NAMES[letter]} may not follow {_NAMES.get(state, 'nothing')}"
 
 
 def can_interleave(parts: Collection[str]) -> bool:
@@ -59,5 +93,6 @@ def _steps(
     parts: tuple[str, ...], at: tuple[int, ...], last: str
 ) -> Iterator[tuple[tuple[int, ...], str]]:
     for n, part in enumerate(parts):
-        if at[n] < len(part) and (last, part[at[n]]) in _VALID:
-            yield (*at[:n], at[n] + 1, *at[n + 1 :]), part[at[n]]
+        reached = _STEPS.get((last, part[at[n]])) if at[n] < len(part) else None
+        if reached is not None:
+            yield (*at[:n], at[n] + 1, *at[n + 1 :]), reached

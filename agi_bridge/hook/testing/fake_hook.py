@@ -1,13 +1,15 @@
-"""A fake Instaply hook: it answers as the vendor's page says and fails on demand.
+"""A fake hook: it answers as Instaply's page says, or as a webhook's receiver, and fails on demand.
 
 For tests, demos and anyone who wants to try a line without texting a person. It answers GET and
 POST on `/v1/ivr`, checks `key`, `from` and `to` as the vendor does, and sends the page's bodies
-word for word, typographic quotes and missing brace included.
+word for word, typographic quotes and missing brace included. A request with the headers of a
+webhook (`hook.kind = "webhook"`) is read as one: its signature is checked, and one text is counted
+for each `Idempotency-Key`.
 
 Which answer: the scenario that is set, or with none set, the last two digits of `from`:
 
     01 say (no forwarding number)   02 not-linked   03 403   04 400   05 500
-    06 slow                         07 reset        08 garbage         any other: dial
+    06 slow    07 reset    08 garbage    09 empty (204)    any other: dial
 """
 
 import asyncio
@@ -16,13 +18,20 @@ import hmac
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from agi_bridge.hook.testing.scenarios import BY_NUMBER, FakeResponse, Scenario, response_for
+from agi_bridge.hook.testing.scenarios import (
+    BY_NUMBER,
+    NO_TEXT,
+    FakeResponse,
+    Scenario,
+    response_for,
+)
+from agi_bridge.hook.testing.webhook_receiver import facts, is_genuine, is_webhook
 from agi_bridge.phone import mask
 
 PATH: Final = "/v1/ivr"
@@ -47,6 +56,7 @@ class Received:
         key: the key as sent, '' if missing.
         context: the context as sent, None if absent.
         scenario: what the answer was chosen by.
+        consent: the consent's id in a webhook, which is its idempotency key; None of Instaply's.
     """
 
     method: str
@@ -55,14 +65,18 @@ class Received:
     key: str = field(repr=False)
     context: str | None
     scenario: Scenario
+    consent: str | None = None
 
     def describe(self, *, show_numbers: bool = False) -> str:
         """One line for a terminal. The key is never shown, numbers only if asked for."""
         shown = str if show_numbers else mask
         context = "" if self.context is None else f" context={self.context!r}"
+        told = f"key={'given' if self.key else 'missing'}"
+        if self.consent is not None:
+            told = f"consent={self.consent}"
         return (
             f"{self.method} from={shown(self.from_)} to={shown(self.to)} "
-            f"key={'given' if self.key else 'missing'}{context} -> {self.scenario}"
+            f"{told}{context} -> {self.scenario}"
         )
 
 
@@ -73,6 +87,8 @@ class FakeHook:
         scenario: for every request, or None to choose by number (`BY_NUMBER`).
         forward: what `<Dial>` holds.
         key: the only key that is not answered with 403; None accepts any.
+        secrets: what signs webhooks (`whsec_…`); one that none of them signed is answered with
+            401. None accepts any signature.
         host: address to listen on.
         port: 0 for any free one.
         on_request: called with each request that was understood, before it is answered.
@@ -80,6 +96,7 @@ class FakeHook:
 
     Attributes:
         requests: all that was received, oldest first.
+        texted: by the idempotency keys of webhooks that asked for a text: how often each asked.
         hold: `slow` answers once this is set.
     """
 
@@ -89,12 +106,15 @@ class FakeHook:
         *,
         forward: str = DEFAULT_FORWARD,
         key: str | None = None,
+        secrets: Sequence[str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         on_request: Callable[[Received], None] | None = None,
         slow_seconds: float = 30.0,
     ) -> None:
         self.requests: list[Received] = []
+        self.texted: dict[str, int] = {}
+        self.secrets = secrets
         self.hold = asyncio.Event()
         self.forward = forward
         self._scenario = None if scenario is None else Scenario(scenario)
@@ -242,15 +262,21 @@ class FakeHook:
             await _answer(writer, _OTHER_METHOD)
         else:
             fields = _query(url.query) if method == "GET" else _json(body)
-            if not await self._ivr(writer, method, fields):
+            webhook = is_webhook(headers)
+            if webhook:
+                fields = facts(headers, body)
+            genuine = not webhook or self.secrets is None or is_genuine(headers, body, self.secrets)
+            if not await self._ivr(writer, method, fields, genuine=genuine):
                 return False
         return headers.get("connection", "").lower() != "close"
 
     async def _ivr(
-        self, writer: asyncio.StreamWriter, method: str, fields: Mapping[str, str]
+        self, writer: asyncio.StreamWriter, method: str, fields: Mapping[str, str], *, genuine: bool
     ) -> bool:
-        missing = next((name for name in ("key", "from", "to") if not fields.get(name)), None)
-        scenario = self._choose(fields, missing)
+        consent = fields.get("consent_id")
+        needed = ("key" if consent is None else "consent_id", "from", "to")
+        missing = next((name for name in needed if not fields.get(name)), None)
+        scenario = self._choose(fields, missing) if genuine else Scenario.UNAUTHORISED
         received = Received(
             method=method,
             from_=fields.get("from", ""),
@@ -258,7 +284,10 @@ class FakeHook:
             key=fields.get("key", ""),
             context=fields.get("context"),
             scenario=scenario,
+            consent=consent,
         )
+        if consent is not None and scenario not in NO_TEXT:
+            self.texted[consent] = self.texted.get(consent, 0) + 1
         await self._note(received)
         if scenario is Scenario.RESET:
             _reset(writer)
@@ -275,7 +304,7 @@ class FakeHook:
         if missing is not None:
             return Scenario.MISSING
         if self._key is not None and not hmac.compare_digest(
-            fields["key"].encode(), self._key.encode()
+            fields.get("key", self._key).encode(), self._key.encode()
         ):
             return Scenario.INVALID_KEY
         return self._scenario or BY_NUMBER.get(fields["from"][-2:], Scenario.DIAL)
@@ -295,6 +324,7 @@ async def serve_fake_hook(
     scenario: Scenario | str | None = None,
     forward: str = DEFAULT_FORWARD,
     key: str | None = None,
+    secrets: Sequence[str] | None = None,
     on_request: Callable[[Received], None] | None = None,
     on_start: Callable[[FakeHook], None] | None = None,
 ) -> None:
@@ -304,7 +334,13 @@ async def serve_fake_hook(
         OSError: the address cannot be listened on.
     """
     fake_hook = FakeHook(
-        scenario, forward=forward, key=key, host=host, port=port, on_request=on_request
+        scenario,
+        forward=forward,
+        key=key,
+        secrets=secrets,
+        host=host,
+        port=port,
+        on_request=on_request,
     )
     async with fake_hook:
         if on_start is not None:
@@ -355,11 +391,10 @@ def _json(body: bytes) -> dict[str, str]:
 
 async def _answer(writer: asyncio.StreamWriter, answer: FakeResponse) -> None:
     body = answer.text.encode()
-    head = (
-        f"HTTP/1.1 {answer.status}\r\nContent-Type: {answer.content_type}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    writer.write(head.encode() + body)
+    head = f"HTTP/1.1 {answer.status}\r\n"
+    if answer.content_type:  # a 204 has neither type nor length (RFC 9110, 8.6)
+        head += f"Content-Type: {answer.content_type}\r\nContent-Length: {len(body)}\r\n"
+    writer.write(f"{head}\r\n".encode() + body)
     await writer.drain()
 
 

@@ -23,6 +23,10 @@ class Scenario(StrEnum):
     """The connection is reset after the request was read."""
     GARBAGE = "garbage"
     """200 with bytes that mean nothing."""
+    EMPTY = "empty"
+    """204: a webhook's receiver that accepts and names nothing to do."""
+    UNAUTHORISED = "401"
+    """A webhook whose signature is wrong."""
     REFUSE = "refuse"
     """No connection is accepted; chosen by `scenario` alone, a number comes too late for it."""
 
@@ -36,8 +40,14 @@ BY_NUMBER: Final[Mapping[str, Scenario]] = {
     "06": Scenario.SLOW,
     "07": Scenario.RESET,
     "08": Scenario.GARBAGE,
+    "09": Scenario.EMPTY,
 }
 """Last two digits of `from` to scenario, where none is set."""
+
+NO_TEXT: Final = frozenset(
+    {Scenario.NOT_LINKED, Scenario.INVALID_KEY, Scenario.MISSING, Scenario.UNAUTHORISED}
+)
+"""The answers that refuse: nobody is texted."""
 
 _XML: Final = "application/xml; charset=utf-8"
 _JSON: Final = "application/json; charset=utf-8"
@@ -87,6 +97,10 @@ _RESPONSES: Final[Mapping[Scenario, FakeResponse]] = {
     Scenario.SAY: FakeResponse("200 OK", _XML, VendorResponse.NO_FORWARDING),
     Scenario.NOT_LINKED: FakeResponse("200 OK", _XML, VendorResponse.NOT_LINKED),
     Scenario.INVALID_KEY: FakeResponse("403 Forbidden", _JSON, VendorResponse.INVALID_KEY),
+    Scenario.EMPTY: FakeResponse("204 No Content", "", ""),
+    Scenario.UNAUTHORISED: FakeResponse(
+        "401 Unauthorized", _JSON, '{"error": "invalid signature"}'
+    ),
     Scenario.ERROR: FakeResponse("500 Internal Server Error", "text/html", "<html>Error</html>"),
     Scenario.GARBAGE: FakeResponse(
         "200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"

@@ -47,9 +47,14 @@ STATES: Final[Mapping[Scenario, State]] = {
     Scenario.SLOW: State.UNKNOWN,
     Scenario.RESET: State.UNKNOWN,
     Scenario.GARBAGE: State.UNKNOWN,
+    Scenario.EMPTY: State.UNKNOWN,
+    Scenario.UNAUTHORISED: State.REFUSED,
     Scenario.REFUSE: State.NOT_SENT,
 }
-"""The final state of the consent that each scenario must lead to."""
+"""The final state of the consent that each scenario must lead to, where Instaply is the hook."""
+
+OF_A_WEBHOOK: Final[Mapping[Scenario, State]] = {Scenario.EMPTY: State.ACCEPTED}
+"""The same where a webhook's receiver means something else by it."""
 
 
 class ConsoleReporter(Transcript):

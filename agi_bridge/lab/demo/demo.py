@@ -20,6 +20,7 @@ from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo import environment
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected
 from agi_bridge.lab.demo.console import (
+    OF_A_WEBHOOK,
     STATES,
     BridgeLog,
     ConsoleReporter,
@@ -37,6 +38,7 @@ from agi_bridge.lab.errors import (
 )
 from agi_bridge.lab.sip import SipPhone
 from agi_bridge.lab.softphone import Sounds
+from agi_bridge.webhook_signature import new_secret
 
 SUCCEEDED, FAILED = 0, 1
 """Exit codes: every step of the call happened; or one did not."""
@@ -57,13 +59,21 @@ async def prepare_demo(console: Console | None = None) -> int:
     return SUCCEEDED
 
 
-async def run_demo(*, once: bool, fake: bool, scenario: str, console: Console | None = None) -> int:
+async def run_demo(
+    *,
+    once: bool,
+    fake: bool,
+    scenario: str,
+    webhook: bool = False,
+    console: Console | None = None,
+) -> int:
     """Place the demonstration's call, then wait for calls until Ctrl-C.
 
     Args:
         once: stop after the call.
         fake: use a simulated Asterisk.
         scenario: the answer of the hook: a value of `Scenario`.
+        webhook: the hook is a webhook, in place of Instaply.
         console: where to print; standard output if None.
 
     Returns:
@@ -72,7 +82,7 @@ async def run_demo(*, once: bool, fake: bool, scenario: str, console: Console | 
         leads to: for `dial`, the far end and `accepted`.
     """
     console = console or Console(highlight=False)
-    demo = _Demo(console, Scenario(scenario), once=once)
+    demo = _Demo(console, Scenario(scenario), once=once, webhook=webhook)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -97,11 +107,12 @@ class _Demo:
         succeeded: whether every step of the call happened.
     """
 
-    def __init__(self, console: Console, scenario: Scenario, *, once: bool) -> None:
+    def __init__(self, console: Console, scenario: Scenario, *, once: bool, webhook: bool) -> None:
         self.succeeded = False
         self._console = console
         self._scenario = scenario
         self._once = once
+        self._webhook = webhook
         self._reporter = ConsoleReporter(console, Sounds())
         self._bridge_log = BridgeLog(self._reporter)
 
@@ -124,16 +135,23 @@ class _Demo:
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(environment.temporary_folder())
             await asyncio.to_thread(environment.make_keys, folder)
-            key = token_urlsafe(16)
+            key = new_secret() if self._webhook else token_urlsafe(16)
             hook = await stack.enter_async_context(
-                FakeHook(self._scenario, forward=environment.FORWARD, key=key)
+                FakeHook(
+                    self._scenario,
+                    forward=environment.FORWARD,
+                    key=None if self._webhook else key,
+                    secrets=[key] if self._webhook else None,
+                )
             )
-            self._setup(f"the fake hook listens at {hook.url}")
+            what = "receiver of webhooks" if self._webhook else "fake hook"
+            self._setup(f"the {what} listens at {hook.url}")
             bridge = await stack.enter_async_context(
                 BridgeProcess(
                     folder,
                     hook_url=hook.url,
                     hook_key=key,
+                    webhook=self._webhook,
                     engine=environment.speech_engine(binary),
                     on_line=self._bridge_log.take,
                 )
@@ -170,6 +188,8 @@ class _Demo:
         state = await self._reporter.print_consent(bridge.ledger, line.get("consent"))
         await self._reporter.verify(bridge.ledger)
         who, wanted = expected(self._scenario), STATES[self._scenario]
+        if self._webhook:
+            wanted = OF_A_WEBHOOK.get(self._scenario, wanted)
         if reached.who != who:
             raise DemoError("wrong_destination", f"{reached.who} answered, expected {who}")
         if state is not wanted:

@@ -49,12 +49,14 @@ LogRecord = Mapping[str, Any]
 """One line of the bridge's log, parsed."""
 
 
-def configuration(folder: Path, hook_url: str, engine: list[str]) -> str:
-    """Return the text of the bridge's configuration file."""
+def configuration(folder: Path, hook_url: str, engine: list[str], *, webhook: bool = False) -> str:
+    """Return the text of the bridge's configuration file; `webhook` is the kind of its hook."""
+    secret = f'{{env = "{_KEY}"}}'
+    hook = f'kind = "webhook"\nsigning_secret = {secret}\nidempotent = true\n' if webhook else ""
+    key = "" if webhook else f"hook_key = {secret}\n"
     line = f"""
 business_number = "{DID}"
-hook_key = {{env = "{_KEY}"}}
-brand = "Example Store"
+{key}brand = "Example Store"
 policy_url = "https://example.com/text"
 disclosure = "{DISCLOSURE}"
 dial_template = "PJSIP/{{number}}@trunk"
@@ -67,7 +69,7 @@ port = 0
 [status]
 port = 0
 [hook]
-url = "{hook_url}"
+{hook}url = "{hook_url}"
 {_engines(engine)}
 [lines.demo]
 did = ["{DID}"]{line}
@@ -101,7 +103,8 @@ class BridgeProcess:
     Args:
         folder: for the configuration and the state.
         hook_url: the hook's URL.
-        hook_key: the hook's key, passed in the environment.
+        hook_key: the hook's key, or what signs webhooks; passed in the environment.
+        webhook: the hook is a webhook.
         engine: the speech engine's command line; empty for no engine.
         on_line: called with each line of the bridge's log.
 
@@ -116,12 +119,14 @@ class BridgeProcess:
         hook_url: str,
         hook_key: str,
         engine: list[str],
+        webhook: bool = False,
         on_line: Callable[[LogRecord], None] = lambda _: None,
     ) -> None:
         self.ledger = folder / "state" / LEDGER
         self.port = 0
         self._config = folder / "agi-bridge.toml"
-        self._config.write_text(configuration(folder, hook_url, engine), encoding="utf-8")
+        text = configuration(folder, hook_url, engine, webhook=webhook)
+        self._config.write_text(text, encoding="utf-8")
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith("AGI_BRIDGE_")}
         self._environ[_KEY] = hook_key
         self._on_line = on_line
