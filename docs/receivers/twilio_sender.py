@@ -1,0 +1,82 @@
+"""Sends the texts of `plain_receiver.py` through Twilio's REST API, with the standard library.
+
+    export WEBHOOK_SECRET=whsec_… TWILIO_ACCOUNT_SID=AC… TWILIO_AUTH_TOKEN=…
+    TWILIO_MESSAGING_SERVICE_SID=MG… TEXT="…" python3 twilio_sender.py 8081
+
+Twilio's API takes no idempotency key. So a text is sent at most once: the key is kept before Twilio
+is asked, and a request to Twilio without an answer is not repeated (`Texts.once`).
+"""
+
+import base64
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
+
+from plain_receiver import Consent, NotSent, Texts, receiver
+
+API = "https://api.twilio.com"
+SECONDS = 6
+"""Less than `hook.total_seconds`: the bridge is to hear what became of it."""
+
+
+def sender(
+    account: str, token: str, service: str, text: str, api: str = API
+) -> Callable[[Consent], None]:
+    """Make what sends one text.
+
+    Args:
+        account: the Twilio account's SID.
+        token: its auth token.
+        service: the messaging service, which has the sender's numbers and answers STOP.
+        text: the first text, as the line's `workflow.sample` promises it.
+        api: Twilio's address.
+    """
+    url = f"{api}/2010-04-01/Accounts/{urllib.parse.quote(account)}/Messages.json"
+    login = base64.b64encode(f"{account}:{token}".encode()).decode()
+
+    def send(consent: Consent) -> None:
+        form = {"To": consent["from"], "MessagingServiceSid": service, "Body": text}
+        request = urllib.request.Request(  # noqa: S310 - the address is ours
+            url,
+            data=urllib.parse.urlencode(form).encode(),
+            headers={"Authorization": f"Basic {login}"},
+            method="POST",
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - as above
+                answer.read(65_536)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 429:  # noqa: PLR2004 - too many requests: later
+                raise NotSent(429) from None
+            if 400 <= error.code < 500:  # noqa: PLR2004 - Twilio refused the message
+                raise NotSent from None
+            raise
+
+    return send
+
+
+def main() -> None:
+    """Serve on loopback."""
+    environ = os.environ
+    send = sender(
+        environ["TWILIO_ACCOUNT_SID"],
+        environ["TWILIO_AUTH_TOKEN"],
+        environ["TWILIO_MESSAGING_SERVICE_SID"],
+        environ["TEXT"],
+        environ.get("TWILIO_API", API),
+    )
+    texts = Texts(environ.get("TEXTS_FILE", "texts.db"))
+    handler = receiver(
+        environ["WEBHOOK_SECRET"].split(), texts, send, environ.get("FORWARD_TO", "")
+    )
+    with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), handler) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

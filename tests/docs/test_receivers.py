@@ -1,0 +1,182 @@
+"""The receivers in docs/receivers are run as they are, with the bridge's own client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from agi_bridge.hook import (
+    Agreement,
+    HookClient,
+    Outcome,
+    Submission,
+    SubmissionRequest,
+    WebhookFormat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parents[2] / "docs" / "receivers"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+FORWARD = "+14155550199"
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import plain_receiver  # type: ignore[import-not-found]  # a script beside the documentation
+
+    yield plain_receiver
+    del sys.modules["plain_receiver"]
+
+
+@pytest.fixture
+def twilio(plain: Any) -> Any:
+    del plain
+    import twilio_sender  # type: ignore[import-not-found]  # a script beside the documentation
+
+    yield twilio_sender
+    del sys.modules["twilio_sender"]
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def submit(url: str, consent: str = "a", *, secret: str = SECRET) -> Submission:
+    agreement = Agreement(
+        consent_id=consent,
+        line="shop",
+        brand="Example Store",
+        purpose="info",
+        language="en",
+        disclosure_sha256="ab" * 32,
+        agreed_at="2026-11-26T18:54:19.123Z",
+    )
+    format_ = WebhookFormat.with_secret(secret, idempotent=True)
+    async with HookClient(url, format_=format_, total_seconds=60, connect_seconds=60) as client:
+        return await client.submit(
+            SubmissionRequest("+14155550123", "+14155550111", "", agreement=agreement)
+        )
+
+
+async def test_the_plain_receiver_texts_once_and_names_the_number_to_dial(
+    plain: Any, tmp_path: Path
+) -> None:
+    sent: list[dict[str, str]] = []
+    texts = plain.Texts(tmp_path / "texts.db")
+    with serving(plain.receiver([OTHER, SECRET], texts, sent.append, FORWARD)) as url:
+        first, again = await submit(url), await submit(url)
+        await submit(url, "b")
+    assert [first.reason, again.reason] == ["dial", "dial"]
+    assert [each["consent_id"] for each in sent] == ["a", "b"]
+    assert sent[0]["from"] == "+14155550123"
+
+
+async def test_a_restart_of_the_receiver_sends_no_text_again(plain: Any, tmp_path: Path) -> None:
+    sent: list[dict[str, str]] = []
+    for _ in range(2):
+        texts = plain.Texts(tmp_path / "texts.db")
+        with serving(plain.receiver([SECRET], texts, sent.append)) as url:
+            result = await submit(url)
+            assert (result.outcome, result.reason) == (Outcome.ACCEPTED, "no_document")
+    assert len(sent) == 1
+
+
+async def test_what_another_signed_is_refused_and_not_texted(plain: Any, tmp_path: Path) -> None:
+    sent: list[dict[str, str]] = []
+    texts = plain.Texts(tmp_path / "texts.db")
+    with serving(plain.receiver([OTHER], texts, sent.append)) as url:
+        result = await submit(url)
+    assert (result.outcome, result.status, sent) == (Outcome.REFUSED, 401, [])
+
+
+async def test_an_interrupted_text_is_never_sent_again(plain: Any, tmp_path: Path) -> None:
+    def broken(_consent: dict[str, str]) -> None:
+        raise OSError("the platform has gone")
+
+    sent: list[dict[str, str]] = []
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), broken)) as url:
+        failed = await submit(url)
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), sent.append)) as url:
+        later = await submit(url)
+    assert [failed.status, later.status] == [500, 409]
+    assert [failed.outcome, later.outcome] == [Outcome.UNKNOWN] * 2
+    assert sent == []
+
+
+async def test_two_requests_with_one_key_at_the_same_time_are_one_text(
+    plain: Any, tmp_path: Path
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+    sent: list[str] = []
+
+    def slow(consent: dict[str, str]) -> None:
+        entered.set()
+        release.wait(60)
+        sent.append(consent["consent_id"])
+
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), slow)) as url:
+        first = asyncio.create_task(submit(url))
+        await asyncio.to_thread(entered.wait, 60)
+        second = await submit(url)
+        release.set()
+        assert (await first).outcome is Outcome.ACCEPTED
+    assert (second.status, second.reason, sent) == (409, "try_again", ["a"])
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "again"),
+    [(201, "accepted", 1), (400, "refused", 2), (429, "unknown", 2), (500, "unknown", 1)],
+)
+async def test_the_twilio_sender_asks_once_unless_twilio_refused(
+    plain: Any, twilio: Any, tmp_path: Path, *, status: int, outcome: str, again: int
+) -> None:
+    asked: list[tuple[str, str, dict[str, list[str]]]] = []
+
+    class Twilio(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = self.rfile.read(int(self.headers["content-length"])).decode()
+            asked.append((self.path, self.headers["authorization"], parse_qs(form)))
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Twilio) as api:
+        send = twilio.sender("AC1", "secret", "MG1", "Reply STOP to opt out.", api)
+        handler = plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), send)
+        with serving(handler) as url:
+            first = await submit(url)
+            await submit(url)
+    assert first.outcome == outcome
+    assert len(asked) == again
+    path, login, form = asked[0]
+    assert path == "/2010-04-01/Accounts/AC1/Messages.json"
+    assert login == "Basic QUMxOnNlY3JldA=="
+    assert form == {
+        "To": ["+14155550123"],
+        "MessagingServiceSid": ["MG1"],
+        "Body": ["Reply STOP to opt out."],
+    }
