@@ -30,6 +30,9 @@ WEB: Final = 256
 PER_ENGINE: Final = 32
 """Pipes or connections of one speech engine, which renders several texts at once."""
 
+PER_RECEIVER: Final = 8
+"""Connections to one receiver of messages at once."""
+
 FIX: Final = "raise LimitNOFILE= of the service (ulimit -Hn), or lower agi.max_calls"
 """How to solve a limit that is too low."""
 
@@ -55,7 +58,9 @@ def required_shares(settings: Settings) -> Shares:
         calls=settings.agi.max_calls,
         waiting=Limits().max_pending,
         web=WEB if settings.web_listens else 0,
-        others=OTHERS + PER_ENGINE * len(settings.speech.engines),
+        others=OTHERS
+        + PER_ENGINE * len(settings.speech.engines)
+        + PER_RECEIVER * len(settings.push),
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
+from agi_bridge.app.push import push_routes
 from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
 from agi_bridge.consent.signing import (
@@ -79,7 +80,10 @@ async def open_ledger(
         log.warning("keys.created", advice=backup_advice(made))
     for path in await asyncio.to_thread(world_accessible_key_files, settings.keys_dir):
         log.warning("keys.world_accessible", file=str(path))
-    return await Ledger.open(where, keys, owner=owner, home=settings.state_dir if create else None)
+    home = settings.state_dir if create else None
+    ledger = await Ledger.open(where, keys, owner=owner, home=home)
+    ledger.push_to(push_routes(settings))
+    return ledger
 
 
 def require_start_checks(settings: Settings) -> None:

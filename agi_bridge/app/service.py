@@ -35,6 +35,7 @@ from agi_bridge.app.ledger import (
     service_lock,
     timestamp_authority,
 )
+from agi_bridge.app.push import Pushing
 from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
 from agi_bridge.call import SendingHours
@@ -90,6 +91,7 @@ class Service:
         web: WebServer | None,
         current: CurrentServices,
         upkeep: Maintenance,
+        pushing: Pushing,
         status: Status,
         build: _Builder,
         load: Callable[[], Settings],
@@ -104,6 +106,7 @@ class Service:
         }
         self._web = web
         self._upkeep = upkeep
+        self._pushing = pushing
         self._status = status
         self._build = build
         self._forced = False
@@ -178,6 +181,7 @@ class Service:
         self.server.reconfigure(limits(settings, share), applications(settings))
         if self._web is not None:
             self._web.use(settings)
+        await self._pushing.use(settings)
         self._upkeep.schedule = maintenance_schedule(settings)
         self.metrics.add_lines(settings.lines)
         self._status.facts = status_facts(settings)
@@ -261,6 +265,7 @@ async def running(
                     metrics=metrics,
                     authority=await asyncio.to_thread(timestamp_authority, settings),
                 ),
+                pushing=Pushing(ledger, settings, metrics),
                 status=status,
                 build=build,
                 load=load or (lambda: settings),
@@ -281,6 +286,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
     async with (
         anchored(upkeep),
         chores(upkeep.run, load_models),
+        service._pushing,  # noqa: SLF001 - our own class
         chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
         resubmitting(current, stop),
         service._web or nullcontext(),  # noqa: SLF001 - our own class

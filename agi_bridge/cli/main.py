@@ -63,6 +63,9 @@ _TABLE: Final = {
     "consents": Entry(
         "agi_bridge.cli.consents:consents", "Consent records: list, prove, revoke, erase."
     ),
+    "push": Entry(
+        "agi_bridge.cli.push:push", "Messages to other systems: what waits, try it again, drop it."
+    ),
     "prompts": Entry(
         "agi_bridge.cli.prompts:prompts",
         "What callers hear: list it, render it with your brand, check it, record it in a studio.",

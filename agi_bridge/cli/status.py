@@ -77,6 +77,8 @@ class StatusAnswer:
         yield "hook", ", ".join(_hook(hook, now))
         yield "ledger", ", ".join(_ledger(ledger, now))
         yield "waiting", ", ".join(_waiting(waiting))
+        if document["push"]["pending"]:
+            yield "push", ", ".join(_push(document["push"], now))
         if config["stale"] is None:
             yield "config", f"read {_ago(config['loaded_at'], now)} ago, as on disk"
         else:
@@ -122,6 +124,11 @@ def _waiting(waiting: Mapping[str, Any]) -> Iterator[str]:
     there = [f"{number} {kind}" for kind, number in kinds.items() if number]
     yield f"for a person: {', '.join(there)}" if there else "nothing for a person"
     yield f"{count(waiting['unsent'], 'consent')} to be sent again"
+
+
+def _push(push: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    yield f"{count(push['pending'], 'message')} to other systems, {push['failing']} failing"
+    yield f"the oldest {_ago(push['oldest_at'], now)} old (agi-bridge push list)"
 
 
 def _ago(text: str, now: datetime) -> str:

@@ -51,6 +51,17 @@ from agi_bridge.consent.models import (
     StoredEvent,
 )
 from agi_bridge.consent.permission import Permission, PermissionQuestion, Reason
+from agi_bridge.consent.push import (
+    GONE,
+    PUSHED,
+    PushBacklog,
+    PushEntry,
+    PushFailure,
+    PushKey,
+    PushMessage,
+    PushRoutes,
+    PushType,
+)
 from agi_bridge.consent.record import ConsentRecord
 from agi_bridge.consent.reply import REPLY_DAYS, CompletedConsent, Reply
 from agi_bridge.consent.results import (
@@ -72,6 +83,8 @@ __all__ = [
     "EARLY_SAMPLES",
     "EVENT_TYPES",
     "FOLLOWS",
+    "GONE",
+    "PUSHED",
     "QUESTION",
     "REPLY_DAYS",
     "START",
@@ -104,6 +117,13 @@ __all__ = [
     "Permission",
     "PermissionQuestion",
     "Prompt",
+    "PushBacklog",
+    "PushEntry",
+    "PushFailure",
+    "PushKey",
+    "PushMessage",
+    "PushRoutes",
+    "PushType",
     "Reason",
     "Reply",
     "RetentionReport",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agi_bridge.consent.push import PushBacklog
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
@@ -108,11 +109,13 @@ class Unsent:
 class Backlog:
     """What is waiting: consents to send again, and by kind the records for a person to settle.
 
-    The kinds are those of `Summary`; all are there, also those of which none waits.
+    The kinds are those of `Summary`; all are there, also those of which none waits. `push` are the
+    messages to other systems.
     """
 
     unsent: int
     waiting: Mapping[str, int]
+    push: PushBacklog = field(default_factory=PushBacklog)
 
 
 @dataclass(frozen=True, slots=True)

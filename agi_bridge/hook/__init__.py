@@ -17,6 +17,7 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
 from agi_bridge.hook.client import HookClient, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
+from agi_bridge.hook.poster import Posted, Poster
 from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.request import (
     Agreement,
@@ -47,6 +48,8 @@ __all__ = [
     "Method",
     "Outcome",
     "Pause",
+    "Posted",
+    "Poster",
     "Preparation",
     "Refusal",
     "Reject",

@@ -149,7 +149,7 @@ class HookClient:
     ) -> None:
         if connect_seconds <= 0 or total_seconds <= 0 or max_bytes <= 0:
             raise HookConfigError("limits", "seconds and bytes must be more than 0")
-        self._url = _checked(url)
+        self._url = checked_url(url)
         self._format = format_ or InstaplyFormat(method, context)
         # Reading has no limit of its own: one deadline stands over the whole submission.
         self._timeout = {"connect": connect_seconds}
@@ -162,7 +162,7 @@ class HookClient:
         self._keepalive = keepalive
         self._prepare_seconds = prepare_seconds
         self._traceparent = traceparent
-        self._tls = _tls_context(ca_file)
+        self._tls = tls_context(ca_file)
         self._transport: HookTransport | None = None
         for name in _LOUD_LOGGERS:
             logger = logging.getLogger(name)
@@ -329,8 +329,12 @@ def _is_coded(headers: httpx.Headers, body: bytes, content_type: str | None) -> 
     return decode(body, content_type).lstrip()[:1] not in ("<", "{")
 
 
-def _checked(url: str) -> httpx.URL:
-    """The URL, if a key and a person's number may be sent there."""
+def checked_url(url: str) -> httpx.URL:
+    """The URL, if a key and a person's number may be sent there.
+
+    Raises:
+        HookConfigError: they may not.
+    """
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -359,7 +363,12 @@ def _public_authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Certifi's roots, or the certificates of a file.
+
+    Raises:
+        HookConfigError: the file contains none.
+    """
     if ca_file is None:
         return _public_authorities()
     try:

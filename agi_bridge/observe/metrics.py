@@ -176,6 +176,11 @@ class Metrics:
             "Numbers that systems of the business asked about, by the answer's reason.",
             reason=PERMISSION_REASONS,
         )
+        self.push_deliveries = Counter(
+            "push_deliveries_total",
+            "Attempts to tell other systems what happened, by outcome.",
+            outcome=("delivered", "failed", "refused", "gone"),
+        )
         self.last_checkpoint: float | None = None
         """When a checkpoint last reached every destination, in seconds since the epoch."""
         self.last_hook_success: float | None = None

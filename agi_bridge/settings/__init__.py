@@ -27,6 +27,7 @@ from .line_sections import (
     Week,
     WorkflowSettings,
 )
+from .push import PushSettings
 from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret
 from .sections import AgiSettings, HookSettings, LogSettings, QuerySettings, WebSettings
@@ -59,6 +60,7 @@ __all__ = [
     "Line",
     "LogSettings",
     "PbxSettings",
+    "PushSettings",
     "QuerySettings",
     "RevocationReach",
     "SayDefault",

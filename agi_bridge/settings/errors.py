@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _KEY: Final = re.compile(r"[a-z0-9_*.-]+")
 _LINE: Final = re.compile(r"lines\.[^.]+(?:(\.texts)\.[^.]+)?")
 _ENGINE: Final = re.compile(r"speech\.engines\.[^.]+")
+_PLACE: Final = re.compile(r"^(web\.query|push)\.\d+")
 
 
 def fault_code(key: str, reason: str) -> str:
@@ -30,6 +31,7 @@ def fault_code(key: str, reason: str) -> str:
     """
     if not _KEY.fullmatch(key):
         return f"configuration.{reason}"
+    key = _PLACE.sub(r"\1", key)
     setting = _ENGINE.sub("speech.engine", _LINE.sub(r"line\1", key, count=1), count=1)
     return f"{setting}.{reason}"
 

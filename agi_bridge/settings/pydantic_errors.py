@@ -6,7 +6,7 @@ Only types and limits are quoted from pydantic, never the invalid value.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel
 
@@ -60,6 +60,10 @@ _WANTED = {
 }
 
 
+_LISTS: Final = (["web", "query"], ["push"])
+"""Lists of tables whose keys have the place in the list."""
+
+
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Yield every setting and table with its full name; a line is `lines.*`."""
     for name, field in model.model_fields.items():
@@ -67,7 +71,7 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
             continue
         key = prefix + name
         yield key, field
-        several = key in {"lines", "speech.engines"}
+        several = key in {"lines", "speech.engines", "web.query", "push"}
         for inner in _models(field.annotation):
             yield from known_keys(inner, f"{key}.{ANY_LINE}." if several else f"{key}.")
 
@@ -82,13 +86,13 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # an
 def full_name(location: tuple[int | str, ...]) -> str:
     """Return the dotted key of a pydantic location, without list positions and union tags.
 
-    Engines are a list of tables: the first is `speech.engines.1`.
+    Engines, systems and receivers are lists of tables: the first is `speech.engines.1`.
     """
     parts: list[str] = []
     before: int | str | None = None
     for part in location:
         if isinstance(part, int):
-            if parts[-1:] == [_ENGINES]:
+            if parts[-1:] == [_ENGINES] or parts in _LISTS:
                 parts.append(str(part + 1))
         elif not _is_tag(part, before, parts) and part not in _MARKS:
             parts.append(part)

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -20,6 +20,7 @@ from .errors import Fault, SettingsError, UnknownLineError
 from .ledger import LedgerSettings
 from .line import NAME_ALIAS, Line
 from .partial import SPEECH_FOLDER, PartialSettings, secrets_of, tables
+from .push import PushSettings
 from .pydantic_errors import read_errors
 from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
 from .sources import (
@@ -33,7 +34,7 @@ from .sources import (
 )
 from .speech import SpeechSettings
 from .status import AlertSettings, StatusSettings
-from .types import AbsolutePath, LineName
+from .types import AbsolutePath, LineName, ListOf, invalid
 
 LEDGER_FILE = "consents.db"
 CHECKPOINT_FILE = "checkpoints.jsonl"
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
     speech: SpeechSettings = SpeechSettings()
     ami: AmiSettings = AmiSettings()
     log: LogSettings = LogSettings()
+
+    push: Annotated[tuple[PushSettings, ...], ListOf] = ()
+    """Other systems of the business that are told what happens to consents."""
 
     lines: dict[str, Line] = {}
     """The lines by name, in the order of the file."""
@@ -151,6 +155,13 @@ class Settings(BaseSettings):
         """Use only what `load` read: no `.env` file and no other variable."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    @field_validator("push")
+    @classmethod
+    def _names_differ(cls, value: tuple[PushSettings, ...]) -> tuple[PushSettings, ...]:
+        if len({each.name for each in value}) < len(value):
+            raise invalid("has two receivers of one name", "give each its own name", "duplicate")
+        return value
 
     @field_validator("lines", mode="before")
     @classmethod

@@ -120,6 +120,16 @@ def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, str, _Samples]]:
         ("calls_active", "Calls at this moment.", snapshot.calls),
         ("hook_circuit_open", "Whether callers do not wait for the hook.", snapshot.hook_open),
         ("waiting_unsent", "Consents that wait to be sent again.", snapshot.unsent),
+        (
+            "push_pending",
+            "Messages to other systems that wait.",
+            None if snapshot.push is None else snapshot.push.pending,
+        ),
+        (
+            "push_oldest_seconds",
+            "How long the oldest of them has waited.",
+            snapshot.oldest_push,
+        ),
         ("ledger_free_bytes", "Free bytes where the ledger is kept.", snapshot.free_bytes),
         (
             "last_checkpoint_timestamp_seconds",

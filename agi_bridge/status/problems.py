@@ -29,6 +29,8 @@ UNKNOWN_LEAST: Final = 3
 """... if there are so many of them."""
 FREE_BYTES: Final = 1 << 30
 """Bytes free under which it is time to make room."""
+LATE_SECONDS: Final = 3600
+"""How long a message to another system may wait."""
 TRUNK_FAILURES: Final = 3
 """Forwarded calls that a trunk did not connect, without one that it did."""
 
@@ -81,6 +83,11 @@ _KINDS: Final = (
         "WaitingForPerson", TICKET,
         "A message or an outcome waits; someone who asked for no more texts may still get one.",
         "Run `agi-bridge consents list --open` and settle each record.",
+    ),
+    Kind(
+        "PushLate", TICKET,
+        "Other systems may not know of a revocation, and text somebody who asked to stop.",
+        "Run `agi-bridge push list`: it says which receiver fails, and why.",
     ),
     Kind(
         "LedgerErrors", PAGE,
@@ -152,6 +159,7 @@ def _found(snapshot: Snapshot, window: Window) -> dict[str, bool]:
         "HookDown": snapshot.hook_open,
         "NotLinked": grown["not_linked"] > 0,
         "WaitingForPerson": sum((snapshot.waiting or {}).values()) > 0,
+        "PushLate": (snapshot.oldest_push or 0.0) > LATE_SECONDS,
         "LedgerErrors": snapshot.ledger_error is not None or grown["ledger_errors"] > 0,
         "DiskLow": snapshot.free_bytes is not None and snapshot.free_bytes < FREE_BYTES,
         "CheckpointLate": anchored < snapshot.at - 2 * snapshot.checkpoint_seconds,

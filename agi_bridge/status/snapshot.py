@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agi_bridge.observe import clock_synchronised
@@ -11,6 +12,7 @@ from agi_bridge.observe import clock_synchronised
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agi_bridge.consent import PushBacklog
     from agi_bridge.observe import Metrics
     from agi_bridge.status.state import ServiceState
 
@@ -67,11 +69,21 @@ class Snapshot:
     lost_prompts: tuple[str, ...]
     unsent: int | None
     waiting: Mapping[str, int] | None
+    push: PushBacklog | None
     free_bytes: int | None
     last_checkpoint: float | None
     checkpoint_seconds: float
     loop_lag: float
     clock_synchronised: bool
+
+    @property
+    def oldest_push(self) -> float | None:
+        """The age in seconds of the oldest message that waits; None: not known."""
+        if self.push is None:
+            return None
+        if self.push.oldest_at is None:
+            return 0.0
+        return max(0.0, self.at - datetime.fromisoformat(self.push.oldest_at).timestamp())
 
     @classmethod
     def take(cls, state: ServiceState, metrics: Metrics, probes: Probes, facts: Facts) -> Snapshot:
@@ -94,6 +106,7 @@ class Snapshot:
             lost_prompts=state.lost_prompts,
             unsent=state.unsent,
             waiting=state.waiting,
+            push=state.push,
             free_bytes=state.free_bytes,
             last_checkpoint=metrics.last_checkpoint,
             checkpoint_seconds=facts.checkpoint_seconds,

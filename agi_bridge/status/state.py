@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agi_bridge.consent import PushBacklog
+
 
 @dataclass(slots=True)
 class ServiceState:
@@ -25,6 +27,7 @@ class ServiceState:
         lost_prompts: lines whose disclosure cannot be played as it was recorded at the start.
         unsent: consents that wait to be sent again; None: not known yet.
         waiting: what waits for a person, by kind; None: not known yet.
+        push: the messages to other systems that wait; None: not known yet.
         free_bytes: what is free where the ledger is kept; None: not known yet.
         loop_lag: seconds that the event loop was held up at most, of late.
     """
@@ -38,5 +41,6 @@ class ServiceState:
     lost_prompts: tuple[str, ...] = ()
     unsent: int | None = None
     waiting: Mapping[str, int] | None = None
+    push: PushBacklog | None = None
     free_bytes: int | None = None
     loop_lag: float = 0.0

@@ -106,6 +106,11 @@ class Status:
                 "unsent": seen.unsent,
                 "for_person": None if seen.waiting is None else dict(seen.waiting),
             },
+            "push": {
+                "pending": None if seen.push is None else seen.push.pending,
+                "failing": None if seen.push is None else seen.push.failing,
+                "oldest_at": None if seen.push is None else seen.push.oldest_at,
+            },
             "prompts": {"lost": list(seen.lost_prompts)},
         }
 

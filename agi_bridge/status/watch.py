@@ -66,10 +66,11 @@ class Watch:
             backlog = await self._ledger.backlog()
         except ConsentError as error:
             state.ledger_error = str(error)
-            state.unsent = state.waiting = None
+            state.unsent = state.waiting = state.push = None
         else:
             state.ledger_error = None
             state.unsent, state.waiting = backlog.unsent, backlog.waiting
+            state.push = backlog.push
         try:
             usage = await asyncio.to_thread(shutil.disk_usage, self._folder)
         except OSError:

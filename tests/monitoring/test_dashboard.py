@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from agi_bridge.consent import PushBacklog
 from agi_bridge.observe import CallLogEntry
 from agi_bridge.settings import StatusSettings
 from agi_bridge.status import StatusServer
@@ -103,6 +104,7 @@ def busy() -> Pretended:
     """A service of which everything is known."""
     service = Pretended(calls=1)
     service.state.unsent, service.state.waiting, service.state.free_bytes = 0, {}, 10**10
+    service.state.push = PushBacklog()
     service.metrics.checkpoint_published([])
     return service
 

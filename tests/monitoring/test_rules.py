@@ -24,7 +24,7 @@ def rules() -> dict[str, dict[str, Any]]:
 
 async def test_promtool_reads_the_rules() -> None:
     status, output = await promtool("check", "rules", str(RULES))
-    assert (status, "16 rules found" in output) == (0, True), output
+    assert (status, "17 rules found" in output) == (0, True), output
 
 
 async def test_promtool_proves_when_each_alert_fires_and_when_not() -> None:

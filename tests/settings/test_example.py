@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from agi_bridge.settings import QuerySettings, Settings
+from agi_bridge.settings import PushSettings, QuerySettings, Settings
 from agi_bridge.settings.pydantic_errors import known_keys
 from agi_bridge.settings.sources import SECRETS
 from agi_bridge.settings.speech import SpeechSettings
@@ -48,7 +48,7 @@ def stated(text: str) -> Mapping[str, Any]:
 
 
 def is_inline(key: str) -> bool:
-    inline = {"lines.*.default", "speech.engines", "web.query"}
+    inline = {"lines.*.default", "speech.engines", "web.query", "push"}
     return key in inline or key.rpartition(".")[2] in SECRETS
 
 
@@ -69,7 +69,7 @@ def test_the_example_shows_every_setting() -> None:
 
 def tables_of(text: str, name: str, following: str) -> dict[str, Any]:
     """The tables of a list that the example shows in comments."""
-    shown = re.sub("(?m)^(engines|query) = .*$", "", re.sub("(?m)^#     ", "", text))
+    shown = re.sub("(?m)^(engines|query|push) = .*$", "", re.sub("(?m)^#     ", "", text))
     return tomllib.loads(shown[shown.index(f"[[{name}]]") : shown.index(following)])
 
 
@@ -80,6 +80,13 @@ def test_the_example_shows_a_system_that_asks_with_every_key_of_it() -> None:
     system = QuerySettings.model_validate(given)
     assert system.model_fields_set == set(QuerySettings.model_fields)
     assert system.per_minute == QuerySettings.model_fields["per_minute"].default
+
+
+def test_the_example_shows_a_receiver_with_every_key_of_it() -> None:
+    [given] = tables_of(EXAMPLE.read_text(encoding="utf-8"), "push", "[agi]")["push"]
+    receiver = PushSettings.model_validate(given)
+    assert receiver.model_fields_set == set(PushSettings.model_fields) - {"ca_file"}
+    assert receiver.events == PushSettings.model_fields["events"].default
 
 
 def test_the_example_shows_an_engine_of_each_kind_with_every_key_of_it() -> None:
@@ -98,7 +105,7 @@ def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -
             continue
         if field.default is None:
             assert key not in active or key.startswith("lines.*.hook_key"), key
-        elif not key.startswith(("lines.*.default.", "speech.engines.", "web.query.")):
+        elif not key.startswith(("lines.*.default.", "speech.engines.", "web.query.", "push.")):
             assert active[key] == as_toml(field.default), key
 
 

@@ -7,6 +7,7 @@ import random
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from agi_bridge.consent import PushBacklog
 from agi_bridge.status.exposition import MAX_SAMPLES
 from tests.support.statuses import Pretended
 
@@ -44,6 +45,9 @@ METRICS = {
     "loop_lag_seconds": set(),
     "web_requests_total": {"path", "code"},
     "consent_queries_total": {"reason"},
+    "push_deliveries_total": {"outcome"},
+    "push_pending": set(),
+    "push_oldest_seconds": set(),
     "ready": set(),
 }
 """Each metric's labels."""
@@ -53,6 +57,7 @@ METRICS = {
 def service() -> Pretended:
     made = Pretended()
     made.state.unsent, made.state.waiting = 0, {"message": 1}
+    made.state.push = PushBacklog()
     made.state.free_bytes = 5_000_000_000
     made.metrics.checkpoint_published([])
     return made
@@ -86,7 +91,7 @@ def test_each_metric_has_a_help_text_and_a_type(service: Pretended) -> None:
 
 def test_what_is_not_known_yet_has_no_sample() -> None:
     found = scrape(Pretended())
-    for name in ("waiting_unsent", "waiting_person", "ledger_free_bytes"):
+    for name in ("waiting_unsent", "waiting_person", "push_pending", "ledger_free_bytes"):
         assert f"agi_bridge_{name}" not in found
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.consent import PushBacklog
+from agi_bridge.consent.encoding import stamp
 from agi_bridge.status import KINDS, PAGE
 from tests.support.statuses import START, Pretended
 
@@ -60,6 +62,8 @@ def test_what_has_happened_is_a_problem_for_a_quarter_of_an_hour(kind: str) -> N
     assert service.kinds == []
 
 
+WAITING = stamp(START - HOUR - 1)
+
 STAND: dict[str, Callable[[Pretended], None]] = {
     "NotReady": lambda service: setattr(service.state, "listening", False),
     "HookDown": lambda service: setattr(service, "hook_open", True),
@@ -67,6 +71,7 @@ STAND: dict[str, Callable[[Pretended], None]] = {
     "DiskLow": lambda service: setattr(service.state, "free_bytes", (1 << 30) - 1),
     "ClockUnsynchronised": lambda service: setattr(service, "clock", False),
     "ConfigStale": lambda service: setattr(service.state, "stale", "is wrong"),
+    "PushLate": lambda service: setattr(service.state, "push", PushBacklog(1, 1, WAITING)),
     "CheckpointLate": lambda service: setattr(service, "now", START + 2 * HOUR + 1),
 }
 

@@ -21,7 +21,7 @@ from agi_bridge.app import start_checks
 from agi_bridge.app.descriptors import FIX, hard_limit, required_shares, shortage
 from agi_bridge.app.findings import Finding, Level, Report, document, port, secret, show
 from agi_bridge.app.ledger import service_is_running
-from agi_bridge.cli.check import lines, speech, status, web
+from agi_bridge.cli.check import lines, push, speech, status, web
 from agi_bridge.settings import (
     Settings,
     SettingsError,
@@ -85,6 +85,7 @@ def look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> It
     yield _hook(settings, connect=connect)
     yield _breaker(settings.hook)
     yield from web.look(settings, running=running)
+    yield from push.look(settings)
     yield from status.look(settings, environ, running=running)
     yield from lines.look(settings)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.statements import Statements
     from agi_bridge.consent.ledger.transaction import Transaction
+    from agi_bridge.consent.push import PushRoutes
     from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 Clocks: TypeAlias = Callable[[], tuple[float, float]]
@@ -118,6 +119,10 @@ class ChainWriter:
         self._head: tuple[int, bytes] | None = None
         self._read: tuple[float, float] | None = None
         self._seen: dict[str, tuple[int, str]] = {}
+        self.push_routes: PushRoutes = {}
+        """The endpoints that messages about events are stored for."""
+        self.pushed: Callable[[], None] | None = None
+        """Called on this thread when messages are durable."""
         self.is_lost = False
         """Whether the database was found to lack events."""
         self.is_taken = False
@@ -158,6 +163,7 @@ class ChainWriter:
         same = {"schema": SCHEMA, "ledger_id": self.ledger_id, "written": stamp(read[0])}
         rows = []
         begun, ended = [], []
+        pushed: list[tuple[Any, ...]] = []
         now: float | None = None  # by the database's clock
         for seq_, event in enumerate([*step, *events], seq + 1):
             type_ = event.type._value_  # `value` is a descriptor of Python's, four times as slow
@@ -187,6 +193,17 @@ class ChainWriter:
                 )
             elif event.type in _ENDS:
                 ended.append((event.consent_id,))
+            for endpoint in self.push_routes.get(event.type, ()):
+                pushed.append(  # noqa: PERF401 - hardly ever one
+                    sql.insert_outbox.arguments(
+                        new_ledger_id=self.ledger_id,
+                        new_seq=seq_,
+                        new_endpoint=endpoint,
+                        record=event.consent_id,
+                        new_type=type_,
+                        new_at=event.at,
+                    )
+                )
             body, tags = canonical_bytes(facts), tags_text(tagged.of(event, seq_))
             head = link(head, hidden_leaf(tags, sha256(body).digest()))
             rows.append(
@@ -208,8 +225,11 @@ class ChainWriter:
                 (sql.insert_event, rows),
                 (sql.insert_submission, begun),
                 (sql.end_submission, ended),
+                (sql.insert_outbox, pushed),
             )
         )
+        if pushed and self.pushed is not None:
+            transaction.committed.append(self.pushed)
         transaction.committed.append(partial(self._remember, seq + len(rows), head, read))
 
     def note_clock(self, transaction: Transaction) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
 from agi_bridge.consent.encoding import DAY, Identifiers, stamp, timestamp
 from agi_bridge.consent.errors import ClockInDoubt, KeyFault, VaultDamaged
+from agi_bridge.consent.ledger import outbox
 from agi_bridge.consent.ledger.schema import EVENT, PERSON, PII
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.results import RetentionReport
@@ -269,6 +270,7 @@ def _erase(
     ).scalars()
     erased = sorted(gone)
     _renew_keys(transaction, writer, people, dict.fromkeys(erased))
+    outbox.forget(transaction, erased)
     basis, actor = why
     body: dict[str, Any] = {"fields": ["*"], "basis": basis, "actor": actor}
     events = [_event(id_, Act.ERASED, body) for id_ in erased]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.errors import CircuitOpen, LedgerClosed, LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, permissions, queries, submissions
+from agi_bridge.consent.ledger import checkpoints, outbox, permissions, queries, submissions
 from agi_bridge.consent.ledger.administration import Administration
 from agi_bridge.consent.ledger.circuit import Circuit
 from agi_bridge.consent.ledger.group_commit import GroupCommit
@@ -131,7 +131,7 @@ class Ledger(Administration):
 
         def count(t: Transaction) -> Backlog:
             waiting = queries.waiting_for_person(t, self._writer.vault)
-            return Backlog(len(submissions.unsent_ids(t)), waiting)
+            return Backlog(len(submissions.unsent_ids(t)), waiting, outbox.backlog(t))
 
         return await self._worker.read_in_time(count)
 

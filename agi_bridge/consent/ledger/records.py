@@ -13,17 +13,19 @@ from agi_bridge.consent.ledger import bootstrap, checkpoints, queries, verificat
 from agi_bridge.consent.ledger.append import Writer
 from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.lease import ChainLease
+from agi_bridge.consent.ledger.outbox import Outbox
 from agi_bridge.consent.ledger.statements import Statements
 from agi_bridge.consent.ledger.worker import Worker
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from agi_bridge.consent.chain import Chain, Row
     from agi_bridge.consent.ledger.transaction import Transaction
+    from agi_bridge.consent.push import PushRoutes
     from agi_bridge.consent.results import Disclosure, Filter, StoredValues, Summary
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.keys import Keys
@@ -100,6 +102,18 @@ class Records:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def outbox(self) -> Outbox:
+        """The messages to other systems that wait."""
+        return Outbox(self._worker, self._writer)
+
+    def push_to(self, routes: PushRoutes, stored: Callable[[], None] | None = None) -> None:
+        """Store messages for these endpoints with the events that come from now on.
+
+        `stored` is called on the ledger's thread when there are new ones.
+        """
+        self._writer.push_routes, self._writer.pushed = routes, stored
 
     @property
     def ledger_id(self) -> str:

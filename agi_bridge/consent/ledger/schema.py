@@ -173,6 +173,31 @@ DELIVERY: Final = Table(
     comment="Checkpoints that have not got out yet, for each place that they are to go to",
 )
 
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("ledger_id", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("consent_id", String(36), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("at", String(24), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", String(24), nullable=False, server_default=""),
+    Column("reason", String(40)),
+    Column("refused", Boolean, nullable=False, server_default=false()),
+    Column("owner", String(32)),
+    Column("deadline", String(24)),
+    UniqueConstraint("ledger_id", "seq", "endpoint", name="outbox_once"),
+    Index("outbox_due", "endpoint", "next_at"),
+    Index("outbox_in_order", "endpoint", "subject", "id"),
+    Index("outbox_by_consent", "consent_id"),
+    comment="Messages to other systems that are not delivered yet: which event, to which endpoint",
+    sqlite_autoincrement=True,
+)
+
 WITNESS: Final = Table(
     "witness",
     METADATA,
@@ -238,7 +263,7 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0002"
+VERSION: Final = "0003"
 """The newest revision: what `create` makes, and what a ledger must be at."""
 UNVERSIONED: Final = "0000"
 """Stands for tables without a revision: they are not a ledger that can be used or upgraded."""

@@ -25,6 +25,7 @@ from agi_bridge.consent.ledger.schema import (
     EVENT,
     EVERYTHING,
     LIFTING,
+    OUTBOX,
     PERSON,
     PII,
     SUBMISSION,
@@ -35,7 +36,16 @@ from agi_bridge.consent.states import State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ClauseElement, ColumnElement, Dialect, ScalarSelect, Select, Table
+    from sqlalchemy import (
+        BindParameter,
+        ClauseElement,
+        ColumnElement,
+        Dialect,
+        Insert,
+        ScalarSelect,
+        Select,
+        Table,
+    )
     from sqlalchemy.engine.interfaces import Compiled
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -103,6 +113,8 @@ class Statements:
     reseal: Statement
     insert_submission: Statement
     end_submission: Statement
+    insert_outbox: Statement
+    """A message to another system, under its person's number, or on its own if none is known."""
     may_send: Statement
     """Who submits a consent and until when, and the state that it is in."""
 
@@ -181,6 +193,7 @@ class Statements:
                 delete(SUBMISSION).where(SUBMISSION.c.consent_id == bindparam("consent_id")),
                 dialect,
             ),
+            insert_outbox=_statement(_insert_outbox(), dialect),
             may_send=_statement(
                 select(
                     SUBMISSION.c.owner,
@@ -259,6 +272,18 @@ def _in_force() -> ScalarSelect[Any]:
 
 def _count(*conditions: ColumnElement[bool], since: str) -> ScalarSelect[Any]:
     return select(func.count()).where(*conditions, _within(since)).scalar_subquery()
+
+
+def _insert_outbox() -> Insert:
+    """A message, under the keyed hash of its record's number: messages of one go in order."""
+    record: BindParameter[str] = bindparam("record")
+    number = select(PII.c.number_hmac).where(PII.c.consent_id == record).scalar_subquery()
+    named = ("ledger_id", "seq", "endpoint", "type", "at")
+    return insert(OUTBOX).values(
+        consent_id=record,
+        subject=func.coalesce(number, record),
+        **{name: bindparam(f"new_{name}") for name in named},
+    )
 
 
 def _within(since: str) -> ColumnElement[bool]:

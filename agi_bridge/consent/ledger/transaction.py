@@ -26,6 +26,7 @@ STARTING_IDLE_MS: Final = 10_000
 """The same of other locks, which are held at a start and at an upgrade."""
 _LOCK_ORDER: Final = (
     "schema", "ledger", "lease", "chain", "consent", "disclosure", "number", "caller", "line",
+    "push",
 )  # fmt: skip
 """The kinds of locks in the order in which they are taken."""
 

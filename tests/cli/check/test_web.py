@@ -117,11 +117,11 @@ QUERY = 'query = [{name = "crm", token = {env = "CRM"}}, {name = "shop", token =
 
 def test_each_system_that_asks_has_a_long_token_of_its_own(checked: Callable[..., Report]) -> None:
     report = checked(web(QUERY), CRM=TOKEN, SHOP=OTHER)
-    assert outcome(report, "web.query.1.token") == (Level.OK, "web.query.1.token.ok")
+    assert outcome(report, "web.query.1.token") == (Level.OK, "web.query.token.ok")
     assert not found(report, "web.query")
     report = checked(web(QUERY), CRM=TOKEN, SHOP=TOKEN)
     assert outcome(report, "web.query") == (Level.FAULT, "web.query.same")
     report = checked(web(f'token = {{env = "WEB"}}, {QUERY}'), CRM=TOKEN, SHOP=OTHER, WEB=OTHER)
     assert outcome(report, "web.query") == (Level.FAULT, "web.query.same")
     report = checked(web(QUERY), CRM=TOKEN, SHOP="short")
-    assert (Level.NOTE, "web.query.2.token.short") in outcomes(report, "web.query.2.token")
+    assert (Level.NOTE, "web.query.token.short") in outcomes(report, "web.query.2.token")

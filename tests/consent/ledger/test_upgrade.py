@@ -1,4 +1,4 @@
-"""Upgrades of the tables: from the baseline, and from the baseline to a later revision."""
+"""Upgrades of the tables: from the baseline to the newest revision, and to a later one."""
 
 from __future__ import annotations
 
@@ -149,3 +149,19 @@ async def test_tables_that_no_upgrade_starts_from_are_refused(
     execute(where, statement)
     with pytest.raises(LedgerUnavailable, check=coded(code)):
         upgrade_tables(where)
+
+
+def test_a_ledger_of_the_first_release_gets_every_revision_since(where: Path | str) -> None:
+    database = Database(where)
+    database.prepare()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.transaction() as transaction:
+        config.attributes["connection"] = transaction.core
+        command.upgrade(config, "0001")
+    database.close()
+    assert upgrade_tables(where) == ("0001", schema.VERSION)
+    with database.transaction() as transaction:
+        context = MigrationContext.configure(transaction.core)
+        assert compare_metadata(context, schema.METADATA) == []
+    database.close()

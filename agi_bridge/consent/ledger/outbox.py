@@ -1,0 +1,290 @@
+"""The outbox: messages to other systems that are stored with their events and leave when delivered.
+
+A message of a person waits for those before it, of the same person and endpoint; other persons'
+do not wait for it. Who sends one holds it by name until a deadline: another bridge, or the same
+one after a crash, takes it then, so a message may arrive twice and never gets lost. Rows hold no
+personal data but the number's keyed hash, which an erasure takes out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, exists, func, or_, select, update
+
+from agi_bridge.consent.encoding import stamp
+from agi_bridge.consent.errors import KeyFault, VaultDamaged
+from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.schema import EVENT, OUTBOX
+from agi_bridge.consent.ledger.transaction import IDLE_MS
+from agi_bridge.consent.push import (
+    GONE,
+    PUSHED,
+    UNREADABLE,
+    PushBacklog,
+    PushEntry,
+    PushKey,
+    PushMessage,
+)
+from agi_bridge.consent.states import Act, State, event_type
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from sqlalchemy import ColumnElement
+
+    from agi_bridge.consent.chain import Row
+    from agi_bridge.consent.ledger.append import Writer
+    from agi_bridge.consent.ledger.transaction import Transaction
+    from agi_bridge.consent.ledger.worker import Worker
+    from agi_bridge.consent.push import Personal, PushFailure
+
+_UNREADABLE_SECONDS: Final = 3600.0
+"""How long a message waits whose personal data cannot be opened: a person has to put a key back."""
+_LOCK: Final = "push"
+"""What changes several messages at once holds it, so that no two wait for each other's rows."""
+_NEVER: Final = "9999"
+"""When the next attempt is due of what waits for a person."""
+
+
+class Outbox:
+    """The messages of a ledger that wait, for who sends them and for who looks after them.
+
+    Args:
+        worker: the ledger's thread.
+        writer: knows the clock, the vault, and the name that this process holds messages by.
+
+    Its methods raise `LedgerUnavailable` when the database fails.
+    """
+
+    def __init__(self, worker: Worker, writer: Writer) -> None:
+        self._worker = worker
+        self._writer = writer
+
+    async def claim(self, endpoint: str, limit: int, seconds: float) -> list[PushMessage]:
+        """Take messages of an endpoint that are due, of one person one at most, oldest first.
+
+        They are held for so many seconds: nobody else sends them meanwhile.
+        """
+        return await self._worker.run(lambda t: _claim(t, self._writer, endpoint, limit, seconds))
+
+    async def settle(
+        self, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
+    ) -> None:
+        """Note what became of messages that were taken.
+
+        Where one was delivered to an endpoint, those that failed because of the endpoint are due
+        at once. An endpoint that is gone gets nothing more.
+        """
+        await self._worker.run(lambda t: _settle(t, self._writer, delivered, failed))
+
+    async def release(self, endpoint: str) -> None:
+        """Let go of messages that this process holds, or one of its name held before it ended."""
+        await self._worker.run(lambda t: _release(t, self._writer, endpoint))
+
+    async def entries(
+        self, *, endpoint: str | None = None, limit: int | None = 100
+    ) -> list[PushEntry]:
+        """What waits, oldest first."""
+        return await self._worker.read(lambda t: _entries(t, endpoint, limit))
+
+    async def retry(self, *, endpoint: str | None, records: Collection[str] = ()) -> int:
+        """Make messages due at once, of an endpoint or of some records; return how many."""
+        return await self._worker.run(lambda t: _retry(t, endpoint, records))
+
+    async def drop(self, *, endpoint: str | None, records: Collection[str] = ()) -> int:
+        """Delete messages, of an endpoint or of some records; return how many."""
+        return await self._worker.run(lambda t: _drop(t, endpoint, records))
+
+
+def backlog(transaction: Transaction) -> PushBacklog:
+    """Count what waits."""
+    row = OUTBOX.c
+    pending, failing, oldest = transaction.core.execute(
+        select(func.count(), func.count(row.reason), func.min(row.at))
+    ).one()
+    return PushBacklog(pending, failing, oldest)
+
+
+def forget(transaction: Transaction, consent_ids: Collection[str]) -> None:
+    """Take the person out of the messages of some records: each is then on its own."""
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    row = OUTBOX.c
+    transaction.core.execute(
+        update(OUTBOX).where(row.consent_id.in_(consent_ids)).values(subject=row.consent_id)
+    )
+
+
+def _claim(
+    transaction: Transaction, writer: Writer, endpoint: str, limit: int, seconds: float
+) -> list[PushMessage]:
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    row, before, gone = OUTBOX.c, OUTBOX.alias().c, OUTBOX.alias().c
+    now = writer.database_now(transaction)
+    query = (
+        select(row.id, row.ledger_id, row.seq, row.attempts)
+        .where(
+            row.endpoint == endpoint,
+            row.next_at <= stamp(now),
+            or_(row.deadline.is_(None), row.deadline < stamp(now)),
+            ~exists().where(
+                before.endpoint == endpoint, before.subject == row.subject, before.id < row.id
+            ),
+            ~exists().where(gone.endpoint == endpoint, gone.reason == GONE),
+        )
+        .order_by(row.id)
+        .limit(limit)
+    )
+    if transaction.locks:
+        query = query.with_for_update(skip_locked=True)
+    taken, messages, unreadable = [], [], []
+    for id_, ledger_id, seq, attempts in transaction.core.execute(query).all():
+        key = PushKey(ledger_id, seq, endpoint)
+        try:
+            messages.append(_message(transaction, writer, key, attempts))
+        except (KeyFault, VaultDamaged):
+            unreadable.append(id_)
+        else:
+            taken.append(id_)
+    held = {"owner": writer.owner, "deadline": stamp(now + seconds)}
+    _update(transaction, row.id.in_(taken), **held)
+    later = stamp(now + _UNREADABLE_SECONDS)
+    _update(
+        transaction,
+        row.id.in_(unreadable),
+        attempts=row.attempts + 1,
+        reason=UNREADABLE,
+        next_at=later,
+    )
+    return messages
+
+
+def _message(transaction: Transaction, writer: Writer, key: PushKey, attempts: int) -> PushMessage:
+    """What a message says, as its record is now.
+
+    Raises:
+        KeyMissing, VaultDamaged: what is sealed cannot be opened.
+    """
+    event = EVENT.c
+    consent_id = transaction.core.execute(
+        select(event.consent_id).where(event.ledger_id == key.ledger_id, event.seq == key.seq)
+    ).scalar_one()
+    rows = queries.rows_of(transaction, consent_id)
+    [told] = [each for each in rows if (each.ledger_id, each.seq) == (key.ledger_id, key.seq)]
+    opened = queries.personal(transaction, writer.vault, consent_id)
+    personal: Personal = "erased" if opened is None else "included"
+    # Who must not be texted is told all the same: that is a defence of the person, not a use.
+    if any(each.type == Act.RESTRICTED for each in rows) and told.type != Act.REVOCATION:
+        personal = "restricted"
+    return PushMessage(
+        key=key,
+        message_id=told.fields["event_id"],
+        type=PUSHED[event_type(told.type)],
+        at=told.at,
+        record=consent_id,
+        facts=told.fields,
+        call=rows[0].fields,
+        number=(opened or {}).get("number") if personal == "included" else None,
+        personal=personal,
+        ended=_ended(transaction, told),
+        attempts=attempts,
+    )
+
+
+def _ended(transaction: Transaction, told: Row) -> tuple[str, ...]:
+    """The consents that a revocation ended: their events follow it in the same transaction."""
+    count = told.fields.get("consents", 0) if told.type == Act.REVOCATION else 0
+    if not count:
+        return ()
+    event = EVENT.c
+    following = transaction.core.execute(
+        select(event.consent_id).where(
+            event.ledger_id == told.ledger_id,
+            event.seq > told.seq,
+            event.seq <= told.seq + count,
+            event.type == State.REVOKED.value,
+        )
+    )
+    return tuple(sorted(following.scalars()))
+
+
+def _settle(
+    transaction: Transaction,
+    writer: Writer,
+    delivered: Collection[PushKey],
+    failed: Collection[PushFailure],
+) -> None:
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    row = OUTBOX.c
+    now = writer.database_now(transaction)
+    for key in delivered:
+        transaction.core.execute(delete(OUTBOX).where(_is(key)))
+    for endpoint in {key.endpoint for key in delivered}:
+        # The endpoint is back: what failed because of it does not wait out its pause.
+        because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
+        _update(transaction, *because, next_at="", reason=None)
+    for failure in failed:
+        _update(
+            transaction,
+            _is(failure.key) & (row.owner == writer.owner),
+            attempts=row.attempts + 1,
+            reason=failure.reason,
+            refused=failure.ours,
+            next_at=_NEVER if failure.reason == GONE else stamp(now + failure.seconds),
+            owner=None,
+            deadline=None,
+        )
+
+
+def _release(transaction: Transaction, writer: Writer, endpoint: str) -> None:
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    row = OUTBOX.c
+    mine = (row.endpoint == endpoint, row.owner == writer.owner)
+    _update(transaction, *mine, owner=None, deadline=None)
+
+
+def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) -> list[PushEntry]:
+    row = OUTBOX.c
+    query = select(OUTBOX).where(*_chosen(endpoint, ())).order_by(row.id).limit(limit)
+    return [
+        PushEntry(
+            key=PushKey(each.ledger_id, each.seq, each.endpoint),
+            type=PUSHED[event_type(each.type)],
+            record=each.consent_id,
+            at=each.at,
+            attempts=each.attempts,
+            reason=each.reason,
+            next_at=None if each.next_at in {"", _NEVER} else each.next_at,
+        )
+        for each in transaction.core.execute(query)
+    ]
+
+
+def _retry(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    chosen = _chosen(endpoint, records)
+    return _update(transaction, *chosen, next_at="", reason=None, owner=None, deadline=None)
+
+
+def _drop(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:
+    transaction.lock([_LOCK], idle_ms=IDLE_MS)
+    return transaction.core.execute(delete(OUTBOX).where(*_chosen(endpoint, records))).rowcount
+
+
+def _chosen(endpoint: str | None, records: Collection[str]) -> Iterable[ColumnElement[bool]]:
+    if endpoint is not None:
+        yield OUTBOX.c.endpoint == endpoint
+    if records:
+        yield OUTBOX.c.consent_id.in_(records)
+
+
+def _is(key: PushKey) -> ColumnElement[bool]:
+    row = OUTBOX.c
+    same: ColumnElement[bool] = (
+        (row.ledger_id == key.ledger_id) & (row.seq == key.seq) & (row.endpoint == key.endpoint)
+    )
+    return same
+
+
+def _update(transaction: Transaction, *where: ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 - what the columns take
+    return transaction.core.execute(update(OUTBOX).where(*where).values(**values)).rowcount
