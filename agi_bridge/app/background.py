@@ -64,7 +64,7 @@ async def chores(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterato
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -287,6 +287,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         anchored(upkeep),
         chores(upkeep.run, load_models),
         service._pushing,  # noqa: SLF001 - our own class
+        chores(*([upkeep.answer_requests] if settings.ledger.url else [])),
         chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
         resubmitting(current, stop),
         service._web or nullcontext(),  # noqa: SLF001 - our own class

@@ -28,6 +28,8 @@ MISUSED: Final = 2
 """The command line or the configuration is wrong; nothing was done."""
 UNPROVEN: Final = 3
 """Nothing is wrong, but the answer holds only for a person who trusts what it names."""
+PENDING: Final = 4
+"""Nothing is wrong, but the newest events are not anchored yet."""
 
 
 class ToolError(Exception):
@@ -172,12 +174,13 @@ def report_start_errors() -> Iterator[None]:
 
 
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
-    """Run a command and print its answer; exit with 0, 1 or 3. An error is one line and a code."""
+    """Run a command, print its answer, exit with 0, 1, 3 or 4. An error is one line and a code."""
     from agi_bridge.cli.output import print_answer
 
     result = run(_with_exit_codes(work))
     print_answer(result, as_json=as_json)
-    raise typer.Exit(UNPROVEN if result.ok is None else OK if result.ok else FAILED)
+    unproven = getattr(result, "exit_code", None) or UNPROVEN
+    raise typer.Exit(unproven if result.ok is None else OK if result.ok else FAILED)
 
 
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.evidence.verify import Report
 
+REQUEST_SECONDS: Final = 8.0
+"""How long the other bridges on the database are waited for: each looks every two seconds."""
 OutOption = Annotated[
     Path, typer.Option(help="A new folder, or a new file ending in .zip.", metavar="PATH")
 ]
@@ -112,11 +114,13 @@ def command(
             option = "--number" if number else "--consent" if consent else "--all"
             await _record_export(ledger, option, ids)
             published = await sign_and_publish(settings, ledger)
+            await ledger.request_checkpoints(REQUEST_SECONDS)
             with create_archive(out) as folder:
                 writer = ExportWriter(folder)
-                with progress_line("collected") as tell:
-                    collector = Collector(ledger, writer, everything=everything, progress=tell)
-                    collected = await collector.collect(ids)
+                async with ledger.moment() as moment:
+                    with progress_line("collected") as tell:
+                        collector = Collector(moment, writer, everything=everything, progress=tell)
+                        collected = await collector.collect(ids)
                 with progress_line("verified") as tell:
                     report = await asyncio.to_thread(writer.finish, keys, lambda n: tell(n, None))
         return Exported(out, collected, report, published.failures)

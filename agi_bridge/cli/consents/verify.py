@@ -53,10 +53,18 @@ class Verified:
 
     @property
     def ok(self) -> bool | None:
-        """Whether all verdicts hold; None if one holds only for a person who trusts something."""
+        """Whether all verdicts hold; None if nothing is wrong, and not all do."""
         from agi_bridge.evidence.verify import Value
 
-        return {Value.HOLDS: True, Value.TRUSTING: None, Value.FAILS: False}[self.report.value]
+        return {Value.HOLDS: True, Value.FAILS: False}.get(self.report.value)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of what is neither; None is the usual one."""
+        from agi_bridge.cli.common import PENDING
+        from agi_bridge.evidence.verify import Value
+
+        return PENDING if self.report.value is Value.PENDING else None
 
     def json(self) -> dict[str, object]:
         """The report as plain values, and the records if any were asked for."""
@@ -108,8 +116,9 @@ def command(
     """Verify that the ledger, or an export, is as it was written.
 
     Four verdicts: integrity, anchored, completeness, time. Exit code 0 if all hold, 1 if one fails,
-    3 if nothing is wrong but something has to be taken on trust: a key, or a clock. An export needs
-    no configuration, database, key or network.
+    3 if nothing is wrong but something has to be taken on trust: a key, or a clock; 4 if nothing is
+    wrong but the newest events are not anchored yet. An export needs no configuration, database,
+    key or network.
     """
     from agi_bridge.consent.signing import read_certificates, read_checkpoints
     from agi_bridge.evidence.export import trusted_chain

@@ -13,6 +13,7 @@ from agi_bridge.consent.ledger.maintenance import (
     MaintenanceSchedule,
     deliver_checkpoints,
 )
+from agi_bridge.consent.ledger.records import Records
 from agi_bridge.consent.ledger.repeats import is_open
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 from agi_bridge.consent.ledger.witnesses import witness_checkpoint
@@ -21,6 +22,7 @@ __all__ = [
     "Ledger",
     "Maintenance",
     "MaintenanceSchedule",
+    "Records",
     "check_keys",
     "deliver_checkpoints",
     "error_text",

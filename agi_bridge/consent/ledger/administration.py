@@ -7,7 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.errors import LedgerUnavailable
-from agi_bridge.consent.ledger import checkpoints, erasure, replies, revoke, witnesses
+from agi_bridge.consent.ledger import (
+    checkpoint_requests,
+    checkpoints,
+    erasure,
+    replies,
+    revoke,
+    witnesses,
+)
 from agi_bridge.consent.ledger.records import Records
 from agi_bridge.consent.results import RetentionReport
 
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_REVOKE_TRIES: Final = 10
 """How often a revocation is tried that agreements of the same number get in the way of."""
+REQUEST_GAP_SECONDS: Final = 0.25
+"""Between two looks whether another bridge has made its checkpoint."""
 GAP_SECONDS: Final = 0.25
 """Pause between two batches of an erasure. SQLite has one writer at a time, and another process
 that waits for its turn looks every tenth of a second: without gaps it would never get one."""
@@ -148,6 +157,27 @@ class Administration(Records):
         return await self._worker.run(
             lambda t: checkpoints.checkpoint(t, self._writer, self._keys, sinks)
         )
+
+    async def request_checkpoints(self, seconds: float) -> bool:
+        """Ask the other running bridges for checkpoints of what is stored now; wait for a while.
+
+        Returns whether all that were asked have answered.
+        """
+        asked = await self._worker.run(lambda t: checkpoint_requests.request(t, self._writer))
+        until = asyncio.get_running_loop().time() + seconds
+        while not await self._worker.read(lambda t: checkpoint_requests.are_answered(t, asked)):
+            if asyncio.get_running_loop().time() >= until:
+                return False
+            await asyncio.sleep(REQUEST_GAP_SECONDS)
+        return True
+
+    async def checkpoint_is_requested(self) -> bool:
+        """Whether a command asks for a checkpoint of our chain."""
+        return await self._worker.read(lambda t: checkpoint_requests.is_requested(t, self._writer))
+
+    async def settle_request(self) -> None:
+        """Remove a request for our chain that a checkpoint has answered."""
+        await self._worker.run(lambda t: checkpoint_requests.settle(t, self._writer))
 
     async def keep_stamp(self, checkpoint: Checkpoint, stamp: Stamp, authority: str) -> None:
         """Keep a time stamp of a checkpoint of our chain, and chain its hash."""

@@ -143,6 +143,18 @@ class Database:
         for act in transaction.committed:
             act()
 
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Name what fails in a transaction that stays open as `transaction` does at its end.
+
+        Raises:
+            LedgerUnavailable: the database failed.
+        """
+        try:
+            yield
+        except self._errors as error:
+            raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
+
     @staticmethod
     def _execute_last(driver: Any, statements: Sequence[Question]) -> None:  # noqa: ANN401 - psycopg's
         """Send statements and COMMIT as one message of PostgreSQL's simple query protocol.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from agi_bridge.consent.signing.sinks import CheckpointPublisher
     from agi_bridge.consent.signing.witness import TimestampAuthority
 
+REQUEST_SECONDS: Final = 2.0
+"""Between two looks whether a command asks for a checkpoint."""
 DELIVERIES_AT_ONCE: Final = 50
 """Checkpoints that are sent between two looks at the database."""
 
@@ -108,6 +110,17 @@ class Maintenance:
                 next_day = self._running() + DAY
             await self._finish_erasures()
             await self._pause(grown, self.schedule.seconds)
+
+    async def answer_requests(self) -> None:
+        """Make the checkpoints that commands on other machines ask for, until cancelled."""
+        while True:
+            await asyncio.sleep(REQUEST_SECONDS)
+            try:
+                if await self._ledger.checkpoint_is_requested():
+                    await self.publish_checkpoint()
+                    await self._ledger.settle_request()
+            except ConsentError as error:
+                structlog.get_logger().warning("checkpoint.request_not_read", reason=str(error))
 
     async def finish(self) -> None:
         """Publish a last checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,7 +21,7 @@ from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
     from pathlib import Path
 
     from agi_bridge.consent.chain import Chain, Row
@@ -96,6 +97,22 @@ class Records:
             return await asyncio.to_thread(bootstrap.exists, database)
         finally:
             await asyncio.to_thread(database.close)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Records]:
+        """The ledger as it is now: all reads in the block see this moment, however long it takes.
+
+        It has its own connection, and nothing waits for it.
+
+        Raises:
+            LedgerUnavailable: the database failed.
+        """
+        reader = Records(self._database.where, self._keys)
+        try:
+            async with reader._worker.moment():
+                yield reader
+        finally:
+            await reader.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -94,6 +94,14 @@ class Transaction:
                 for text, arguments in statement.grouped(rows):
                     self.cursor.executemany(text, arguments)
 
+    def hold_still(self) -> None:
+        """See one moment of the database until the end of the transaction; before anything else."""
+        if self.locks:
+            self.cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            self.lift_timeout()
+        # The first look fixes the moment: in SQLite a read transaction sees no later write.
+        self.cursor.execute("SELECT count(*) FROM ledger").fetchone()
+
     def lift_timeout(self) -> None:
         """Let statements take as long as they need: no caller waits for this transaction."""
         if self.locks:

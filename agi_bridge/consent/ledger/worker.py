@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ import structlog
 from agi_bridge.consent.errors import LedgerClosed, LedgerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from typing import TypeVar
 
     from agi_bridge.consent.ledger.database import Database
@@ -41,6 +42,7 @@ class Worker:
         self._before = before
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._released: asyncio.Future[None] | None = None
+        self._moment: Transaction | None = None
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run work that may write."""
@@ -60,6 +62,26 @@ class Worker:
         if not await self.answered(task):
             raise self.no_answer()
         return task.result()
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[None]:
+        """Let everything that is read in the block see one moment of the database."""
+        open_ = self._database.transaction(reads=True)
+
+        def begin() -> None:
+            transaction = open_.__enter__()
+            transaction.hold_still()
+            self._moment = transaction
+
+        def end() -> None:
+            self._moment = None
+            open_.__exit__(None, None, None)
+
+        await self.on_thread(begin)
+        try:
+            yield
+        finally:
+            await self.on_thread(end)
 
     async def vacuum_deleted(self) -> bool:
         """Remove remains of deleted data from the database's files; False if it has to wait."""
@@ -110,6 +132,9 @@ class Worker:
         self, work: Callable[[Transaction], T], *, reads: bool = False, checked: bool = True
     ) -> T:
         """Do work in a transaction. On the database's thread."""
+        if self._moment is not None:
+            with self._database.failures():
+                return work(self._moment)
         with self._database.transaction(reads=reads) as transaction:
             if checked:
                 self._before(transaction)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 
     from agi_bridge.consent import Row
-    from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.consent.ledger import Records
     from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.export.writer import ExportWriter
 
@@ -48,7 +48,7 @@ class Collector:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Records,
         writer: ExportWriter,
         *,
         everything: bool,

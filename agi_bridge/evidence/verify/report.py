@@ -2,9 +2,10 @@
 
 Data only: what to check is in the modules beside this one, `cli` prints reports.
 
-A verdict has one of three values. `fails`: something is wrong. `holds`: nothing is, and nothing had
+A verdict has one of four values. `fails`: something is wrong. `holds`: nothing is, and nothing had
 to be taken on trust. `trusting`: nothing is wrong, but the verdict depends on what its
-text names: a key that is not confirmed, or a clock that no time stamp confirms.
+text names: a key that is not confirmed, or a clock that no time stamp confirms. `pending`: nothing
+is wrong, but the newest events are not anchored yet: their bridge has not signed them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ class Value(StrEnum):
 
     HOLDS = "holds"
     TRUSTING = "trusting"
+    PENDING = "pending"
     FAILS = "fails"
+
+
+_WORST_FIRST: Final = (Value.FAILS, Value.PENDING, Value.TRUSTING, Value.HOLDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ class Report:
     def value(self) -> Value:
         """The worst value of the four."""
         values = {verdict.value for _, verdict in self.verdicts}
-        return next(each for each in (Value.FAILS, Value.TRUSTING, Value.HOLDS) if each in values)
+        return next(each for each in _WORST_FIRST if each in values)
 
     @property
     def verdicts(self) -> tuple[tuple[str, Verdict], ...]:
@@ -143,12 +148,13 @@ class Report:
 class Findings:
     """Collects the faults of each verdict while a verification runs, and makes its report."""
 
-    __slots__ = ("_counts", "_kept", "_notes", "_parts", "_trusted")
+    __slots__ = ("_counts", "_kept", "_notes", "_parts", "_pending", "_trusted")
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[Fault, None]] = {name: {} for name in VERDICTS}
         self._counts = dict.fromkeys(VERDICTS, 0)
         self._trusted: dict[str, str] = {}
+        self._pending: dict[str, list[str]] = {}
         self._notes: dict[str, None] = {}
         self._parts: list[VerifiedChain] = []
 
@@ -167,6 +173,10 @@ class Findings:
     def trust(self, verdict: str, text: str) -> None:
         """Note that a verdict without faults holds only for a person who trusts something."""
         self._trusted[verdict] = text
+
+    def wait(self, verdict: str, text: str) -> None:
+        """Note what a verdict without faults still waits for."""
+        self._pending.setdefault(verdict, []).append(text)
 
     def note(self, text: str) -> None:
         """Note what the verdicts do not cover."""
@@ -195,6 +205,8 @@ class Findings:
             faults = tuple(self._kept[name])
             summary = _contradicted(faults[0]) if name == "time" else counted(count, "fault")
             return Verdict(Value.FAILS, summary, faults, count)
+        if name in self._pending:
+            return Verdict(Value.PENDING, "; ".join(self._pending[name]))
         if name in self._trusted:
             return Verdict(Value.TRUSTING, self._trusted[name])
         return Verdict(Value.HOLDS, text)

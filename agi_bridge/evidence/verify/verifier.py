@@ -378,9 +378,11 @@ class Verifier:
             what = "none of the checkpoints kept elsewhere is of this chain"
         elif not position.anchored:
             code, what = "no_checkpoint", "no checkpoint confirms any event"
-        elif not self._whole and position.last_of_record > position.anchored:
-            code, what = "not_anchored", "its newest events are newer than the last checkpoint"
         else:
+            if not self._whole and position.last_of_record > position.anchored:
+                newer = f"events {position.anchored + 1:,} to {position.last_of_record:,}"
+                what = f"not yet anchored: chain {ledger_id[:8]}, {newer}"
+                self.findings.wait("anchored", what)
             if not known:
                 self._strangers[ledger_id] = None
                 what = f"holds if the business confirms key {' and '.join(self._strangers)}"

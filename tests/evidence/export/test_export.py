@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.app.ledger import load_keys, open_ledger
+from agi_bridge.cli.common import PENDING
+from agi_bridge.cli.consents.verify import Verified
 from agi_bridge.consent import ConsentRecord, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
+from agi_bridge.evidence.export import create_archive
 from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
+from agi_bridge.evidence.verify import Value
 from tests.support import consent_records
 from tests.support.evidence_ledger import SENDING
 from tests.support.openssl import search_path
@@ -29,6 +34,7 @@ from tests.support.sample_ledger import WORDS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agi_bridge.evidence.verify import Report
     from tests.support.sample_ledger import SampleLedger
 
 NAMES = {
@@ -67,6 +73,34 @@ def value(folder: Path) -> str:
 
 def page(folder: Path, name: str = "index.html") -> str:
     return (folder / name).read_text(encoding="utf-8")
+
+
+def test_events_that_their_bridge_has_not_signed_yet_are_pending(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    """Both verifiers say so, with an exit code of its own; nothing fails."""
+    keys, _ = load_keys(sample.settings)
+
+    async def without_signing(ledger: Ledger) -> Report:
+        played = consent_records.heard(sample.settings.state_dir)
+        await consent_records.declined(ledger, played)
+        with create_archive(tmp_path / "out") as archive:
+            writer = ExportWriter(archive)
+            async with ledger.moment() as moment:
+                await Collector(moment, writer, everything=True).collect([])
+            return await asyncio.to_thread(writer.finish, keys)
+
+    report = sample.ledger(without_signing)
+    assert report.anchored.value is report.value is Value.PENDING
+    assert Verified(report).exit_code == PENDING
+    checked = subprocess.run(  # noqa: S603 - the export's own program
+        [sys.executable, tmp_path / "out" / "check.py", keys.ledger_id, "--in", tmp_path / "out"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": search_path(tmp_path)},
+    )
+    assert checked.returncode == PENDING, checked.stdout + checked.stderr
 
 
 def test_of_one_consent_everything_stands_on_one_page(export: Path) -> None:
