@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.durable import write_synced
 from agi_bridge.speech import WIDE, RecordingFix, convert_for_telephone, keep_original, rewrite
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def install_recording(
         broad = ready.with_suffix(WIDE)
         match fix:
             case None:
-                shutil.copyfile(file, ready)
-                _sync(ready)
+                write_synced(ready, file.read_bytes())
             case RecordingFix.REWRITE:
                 rewrite(file, ready)
             case _:
@@ -70,8 +68,7 @@ def write_text(target: Path, text: str) -> None:
     _create_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target.parent.parent) as place:
         ready = Path(place) / target.name
-        ready.write_text(f"{text}\n", encoding="utf-8")
-        _sync(ready)
+        write_synced(ready, f"{text}\n".encode())
         ready.chmod(READABLE)
         ready.replace(target)
 
@@ -81,9 +78,3 @@ def _create_folder(folder: Path) -> None:
         if not each.is_dir():
             each.mkdir(parents=True)
             each.chmod(ENTERABLE)
-
-
-def _sync(file: Path) -> None:
-    """Sync the file's content to the disk before it is renamed."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())

@@ -5,8 +5,9 @@ numpy, soundfile and soxr are loaded when first needed: they cost a second of st
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
+
+from agi_bridge.durable import write_synced
 
 from . import wav
 from .errors import BadAudio
@@ -159,10 +160,7 @@ def _write(samples: Samples, rate: int, target: Path) -> None:
     (systemd's MemoryDenyWriteExecute forbids it) and raises no OSError when the disk is full.
     """
     sound = sixteen_bit(samples)
-    with target.open("wb") as opened:
-        opened.write(wav.header(len(sound), rate) + sound)
-        opened.flush()
-        os.fsync(opened.fileno())
+    write_synced(target, wav.header(len(sound), rate) + sound)
 
 
 def _ratio(decibels: float) -> float:

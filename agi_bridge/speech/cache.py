@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agi_bridge.durable import sync_folder
+
 from .audio import convert_for_telephone
 from .errors import BadAudio
 from .recording import WIDE_RATE, SoundInfo, read_sound_info
@@ -113,11 +115,7 @@ class Cache:
 
     def _settle(self) -> None:
         """Sync the folder, and remove the least recently used texts if the cache is too large."""
-        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(self._folder)
         kept = sorted(self._kept())
         total = sum(size for _, size, _ in kept)
         for _, size, path in kept[:-1]:  # the newest always stays

@@ -14,7 +14,6 @@ play instead of a recording is a fault of the recording: the record would name t
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import ChainMap, defaultdict
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from agi_bridge.durable import write_synced
 from agi_bridge.plain_text import NotText, read_text
 
 from .errors import BadAudio, BadPrompts
@@ -359,10 +359,7 @@ def write_manifest(folder: Path, entries: Mapping[tuple[str, str], Mapping[str, 
     for (language, name), entry in entries.items():
         content.setdefault(language, {})[name] = dict(entry)
     new = folder / f".{MANIFEST}"
-    with new.open("w", encoding="utf-8") as opened:
-        opened.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-        opened.flush()
-        os.fsync(opened.fileno())
+    write_synced(new, json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n")
     new.chmod(_READABLE)
     new.replace(folder / MANIFEST)
 

@@ -5,12 +5,13 @@ Each issue names its fix: some recordings can be converted here, others must be 
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import count
 from typing import TYPE_CHECKING, Final
+
+from agi_bridge.durable import write_synced
 
 from . import wav
 from .audio import LEVEL_DBOV, PEAK_DBFS, active_level, read_samples, resampled, sixteen_bit
@@ -94,10 +95,7 @@ def rewrite(path: Path, target: Path) -> None:
     samples = wav.samples(path.read_bytes(), RATE)
     if samples is None:
         raise BadAudio("not_rewritable")
-    with target.open("wb") as opened:
-        opened.write(wav.header(len(samples), RATE) + samples)
-        opened.flush()
-        os.fsync(opened.fileno())
+    write_synced(target, wav.header(len(samples), RATE) + samples)
 
 
 def keep_original(path: Path) -> Path:

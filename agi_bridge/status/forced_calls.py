@@ -7,9 +7,10 @@ would ever see them. So the count is written into state_dir and goes on in the n
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeGuard
+
+from agi_bridge.durable import write_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,10 +70,7 @@ class ForcedCalls:
         file = state_dir / FILE
         temporary = file.with_suffix(".new")
         text = json.dumps({"total": self.total, "last": self.last, "at": int(self.at)})
-        with temporary.open("w", encoding="ascii") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
+        write_synced(temporary, text.encode())
         temporary.replace(file)
 
 

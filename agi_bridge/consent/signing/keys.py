@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agi_bridge.consent.errors import KeyFault, KeyMissing, KeyUnreadable
+from agi_bridge.durable import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -166,7 +167,7 @@ def rotate_vault_key(path: Path) -> None:
                 os.chown(draft, old.st_uid, old.st_gid)
                 draft.chmod(stat.S_IMODE(old.st_mode))
                 draft.replace(path)
-            _sync(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -189,8 +190,8 @@ def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
         folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         made = tuple(path for path in paths if _make(path))
-        _sync(folder)
-        _sync(folder.parent)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise _unwritable(folder, error) from error
     return made
@@ -268,14 +269,6 @@ def _content(handle: int, path: Path) -> str:
         return os.read(handle, _MAX_BYTES).decode("ascii", "replace")
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # Texts

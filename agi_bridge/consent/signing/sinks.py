@@ -18,6 +18,8 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from agi_bridge.durable import sync_folder
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -96,7 +98,7 @@ class FileSink:
             fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             if size == 0:
-                _sync(self.path.parent)
+                sync_folder(self.path.parent)
             elif os.pread(handle, 1, size - 1) != b"\n":
                 file.write(b"\n")  # a crash cut the last line: the next one stands by itself
             file.write(line.encode() + b"\n")
@@ -174,14 +176,6 @@ class CommandSink:
                 raise
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, self.arguments[0])
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reason(error: Exception) -> str:
