@@ -1,7 +1,7 @@
 # make demo        one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
 # make test        all tests once, with a real Asterisk and a real PostgreSQL: half an hour
 # make test-long   all tests with many repetitions, and on every supported Python: hours
-# make unit        the tests without Asterisk and without killed bridges: minutes
+# make unit        the tests that start no other program
 # make docker-test builds the images of docker/, places calls in containers, runs the unit under systemd (root)
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
@@ -19,7 +19,7 @@ NEWEST := 3.14
 BETWEEN := 3.12 3.13
 TESTED := .venv-$(OLDEST)
 PYTEST := -m pytest -n 4 --dist loadgroup
-UNITS := -m "not asterisk and not crash"
+WITHOUT_PBX := -m "not asterisk and not crash"
 # Asterisk before 18.18 has no timeout for a recording over HTTP that never arrives.
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
@@ -60,7 +60,7 @@ test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
 	$(TESTED)/bin/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
-	.venv-$(NEWEST)/bin/python $(PYTEST) $(UNITS)
+	.venv-$(NEWEST)/bin/python $(PYTEST) $(WITHOUT_PBX)
 
 test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
@@ -70,13 +70,11 @@ test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@for version in $(BETWEEN) $(NEWEST); do \
 	  if [[ $$version == 3.12 ]] && ! .ci/python 3.12 >/dev/null; then continue; fi; \
 	  $(MAKE) --no-print-directory .venv-$$version/installed-dev || exit; \
-	  .venv-$$version/bin/python $(PYTEST) --long $(UNITS) || exit; \
+	  .venv-$$version/bin/python $(PYTEST) --long $(WITHOUT_PBX) || exit; \
 	done
 
 unit: $(VENV)/installed-dev
-	@tests/support/provision-postgresql.sh .postgresql
-	@tests/support/provision-prometheus.sh .prometheus
-	$(BIN)/python $(PYTEST) -q $(UNITS)
+	$(BIN)/python $(PYTEST) -q --unit
 
 docker-test: $(VENV)/installed-dev
 	@tests/support/provision-docker.sh .docker/engine

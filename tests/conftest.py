@@ -9,29 +9,43 @@ import pytest
 import structlog
 
 from tests.support.postgresql import PostgreSQL
+from tests.support.programs import MARKS, Guard, starts_programs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`: what proves more the more often it is done is done often (`make test-long`)."""
+    """Add `--long`: what proves more the more often it is done is done often (`make test-long`).
+
+    `--unit` leaves out what starts programs, and lets no test start one (`make unit`).
+    """
     parser.addoption("--docker", action="store_true", help="also what needs a Docker daemon")
     parser.addoption("--long", action="store_true", help="as often as it takes to be sure")
+    parser.addoption("--unit", action="store_true", help="only what starts no program")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `long` or `docker`, unless it is asked for."""
     names = [name for name in ("long", "docker") if not config.getoption(name)]
-    later = [item for item in items if any(map(item.get_closest_marker, names))]
+    if config.getoption("unit"):
+        names += MARKS
+    later = [
+        item
+        for item in items
+        if any(map(item.get_closest_marker, names))
+        or (config.getoption("unit") and starts_programs(item))
+    ]
     if later:
         config.hook.pytest_deselected(items=later)
         items[:] = [item for item in items if item not in later]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have every bridge that a test starts show its status on its own port."""
     os.environ["AGI_BRIDGE_STATUS__PORT"] = "0"
+    if config.getoption("unit"):
+        config.pluginmanager.register(Guard(), "programs-guard")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,12 @@ pytest_plugins = ["pytester"]
 
 _INI = """
 [pytest]
-markers = long: takes long
+markers =
+    long: takes long
+    programs: starts programs
+    asterisk: places calls
+    crash: kills
+    docker: containers
 asyncio_default_fixture_loop_scope = function
 """
 
@@ -46,3 +51,35 @@ def test_what_takes_long_is_left_for_the_long_run(project: pytest.Pytester) -> N
     project.makepyfile("import pytest\n@pytest.mark.long\ndef test_a(): pass\ndef test_b(): pass")
     project.runpytest_inprocess().assert_outcomes(passed=1, deselected=1)
     project.runpytest_inprocess("--long").assert_outcomes(passed=2)
+
+
+STARTS = """
+import subprocess, sys
+def test_starts():
+    subprocess.run([sys.executable, "-c", ""], check=True)
+def test_catches():
+    try:
+        subprocess.run([sys.executable, "-c", ""], check=True)
+    except AssertionError:
+        pass
+"""
+
+
+@pytest.mark.programs
+def test_a_test_that_starts_a_program_without_its_mark_is_no_unit_test(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(STARTS)
+    result = project.runpytest_inprocess("--unit", "-p", "no:cacheprovider")
+    assert result.parseoutcomes()["failed"] >= 2
+    project.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("mark", ["programs", "asterisk", "crash"])
+def test_unit_tests_are_those_that_start_nothing(project: pytest.Pytester, mark: str) -> None:
+    project.makepyfile(
+        f"import pytest\n@pytest.mark.{mark}\ndef test_a(): pass\ndef test_b(): pass\n"
+        "@pytest.fixture\ndef postgresql_server(): pass\ndef test_c(postgresql_server): pass\n"
+        "@pytest.mark.parametrize('where', ['sqlite', 'postgresql'])\ndef test_d(where): pass"
+    )
+    project.runpytest_inprocess("--unit").assert_outcomes(passed=2, deselected=3)

@@ -30,7 +30,11 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = [pytest.mark.xdist_group("install"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.xdist_group("install"),
+    pytest.mark.timeout(300),
+]
 
 ROOT: Final = Path(__file__).parents[1]
 LATER: Final = "9999.0"

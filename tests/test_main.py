@@ -13,6 +13,8 @@ from tests.support.commands import config, loaded_modules, running
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.programs
+
 INTERRUPTED = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 OF_HEALTH = {
     "agi_bridge", "agi_bridge.__main__", "agi_bridge.cli", "agi_bridge.cli.health_probe",

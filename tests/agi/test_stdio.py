@@ -47,6 +47,7 @@ async def heard(process: asyncio.subprocess.Process) -> bytes:
     return await process.stdout.readline()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_a_program_started_by_asterisk_speaks_agi_on_its_pipes(loop: str) -> None:
     async with program("play", loop) as process:
@@ -63,6 +64,7 @@ async def test_a_program_started_by_asterisk_speaks_agi_on_its_pipes(loop: str) 
         assert b"a stray line" in await process.stderr.read()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_sighup_is_the_hangup_and_variables_can_still_be_set(loop: str) -> None:
     async with program("wait", loop) as process:
@@ -75,6 +77,7 @@ async def test_sighup_is_the_hangup_and_variables_can_still_be_set(loop: str) ->
         assert await process.wait() == 0
 
 
+@pytest.mark.programs
 async def test_the_end_of_input_is_a_hangup() -> None:
     async with program("wait") as process:
         say(process, ENVIRONMENT)
@@ -84,6 +87,7 @@ async def test_the_end_of_input_is_a_hangup() -> None:
         assert await process.wait() == 0  # the variable could not be set: a hangup is not an error
 
 
+@pytest.mark.programs
 async def test_a_handlers_error_is_told_by_the_result_and_on_standard_error() -> None:
     async with program("fail") as process:
         say(process, ENVIRONMENT)

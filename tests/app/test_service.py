@@ -239,6 +239,7 @@ def over_http(tmp_path: Path, port: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.programs
 async def test_recordings_go_to_the_pbx_as_addresses_that_outlive_the_service(
     tmp_path: Path, fake_hook: FakeHook, unused_tcp_port: int
 ) -> None:

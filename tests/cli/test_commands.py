@@ -99,6 +99,7 @@ def get_group_of(cls: type[CommandGroup]) -> CommandGroup:
     return group
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
 async def test_the_list_of_commands_loads_none_of_them(arguments: tuple[str, ...]) -> None:
     environ = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
@@ -110,6 +111,7 @@ async def test_the_list_of_commands_loads_none_of_them(arguments: tuple[str, ...
     assert of(modules, NOT_OF_HELP) == []
 
 
+@pytest.mark.programs
 async def test_a_service_that_is_ready_has_loaded_nothing_that_it_does_not_use(
     tmp_path: Path,
 ) -> None:

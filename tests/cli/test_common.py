@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 FULL = Path("/dev/full")
 COMMANDS = [("--version",), ("check", "--json")]
 

@@ -129,6 +129,7 @@ def test_the_scenario_option_has_every_scenario_of_the_fake_hook() -> None:
     assert set(get_args(Choice)) == set(Scenario)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("arguments", "state", "status"),
     [

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 from tests.support.commands import DID, KEY, Running, config, names, running
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.mark.parametrize("stdin", ["/dev/null", "an empty pipe"])
 async def test_agi_without_asterisk_prints_one_line_that_says_how_to_start_it(

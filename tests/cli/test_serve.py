@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
 
+pytestmark = pytest.mark.programs
+
 
 class Listening(FakeAsterisk):
     """A caller in the middle of the disclosure, who presses * when told to."""

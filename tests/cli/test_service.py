@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.commands import Running
 
+pytestmark = pytest.mark.programs
+
 BROKEN: dict[str, Callable[[str], str]] = {
     "no toml": lambda good: f"{good}\n[[[",
     "an editor stopped half way": lambda good: f"{good}\nbrand = ",

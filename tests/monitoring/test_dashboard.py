@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -77,6 +78,7 @@ def test_every_metric_is_shown_and_none_that_does_not_exist() -> None:
     assert shown == set(METRICS)
 
 
+@pytest.mark.programs
 async def test_a_real_prometheus_answers_every_query_of_a_real_scrape(tmp_path: Path) -> None:
     service = busy()
     shown = StatusServer(StatusSettings(port=0), service.status)

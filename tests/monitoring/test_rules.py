@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import yaml
 
 from agi_bridge.status import KINDS
@@ -22,11 +23,13 @@ def rules() -> dict[str, dict[str, Any]]:
     return {rule["alert"].removeprefix(PREFIX): rule for group in groups for rule in group["rules"]}
 
 
+@pytest.mark.programs
 async def test_promtool_reads_the_rules() -> None:
     status, output = await promtool("check", "rules", str(RULES))
     assert (status, "17 rules found" in output) == (0, True), output
 
 
+@pytest.mark.programs
 async def test_promtool_proves_when_each_alert_fires_and_when_not() -> None:
     tests = MONITORING / "agi-bridge.rules.test.yml"
     status, output = await promtool("test", "rules", str(tests))

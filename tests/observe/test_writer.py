@@ -206,6 +206,7 @@ def lines_of(service: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     return map(json.loads, service.stderr)
 
 
+@pytest.mark.programs
 def test_a_service_without_a_log_reader_continues_and_stops() -> None:
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", SERVICE],
@@ -220,6 +221,7 @@ def test_a_service_without_a_log_reader_continues_and_stops() -> None:
         assert service.wait(30) == 0
 
 
+@pytest.mark.programs
 def test_what_python_itself_would_print_is_a_line_of_the_log() -> None:
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", SERVICE.replace("20_000", "2")],
@@ -235,6 +237,7 @@ def test_what_python_itself_would_print_is_a_line_of_the_log() -> None:
     assert service.returncode == 0
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("closed", ["2>&-", "0<&- 1>&- 2>&-"])
 def test_without_standard_descriptors_no_file_gets_their_numbers(closed: str) -> None:
     program = (

@@ -24,6 +24,8 @@ from .engines.test_http import Service, ok, serving
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.programs
+
 TEXT = "We open at nine."
 
 CRASH = "import os; os.abort()"

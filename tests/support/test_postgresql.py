@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import TupleRow
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgreSQL]:

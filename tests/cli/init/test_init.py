@@ -365,6 +365,7 @@ def own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+@pytest.mark.programs
 def test_ctrl_c_while_the_key_is_typed_leaves_no_file_and_a_terminal_that_echoes(
     init: Init,
 ) -> None:

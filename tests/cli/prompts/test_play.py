@@ -96,6 +96,7 @@ def test_an_unknown_prompt_is_misuse_and_the_known_ones_are_named(cli: PromptsCl
     assert "no such prompt in 'en'; write one of: accepted, busy, " in result.err
 
 
+@pytest.mark.programs
 async def test_who_breaks_off_hears_no_more(cli: PromptsCli, tmp_path: Path) -> None:
     os.mkfifo(lifeline := tmp_path / "lifeline")
     path = player(tmp_path / "bin", "aplay", f"exec 3>{lifeline}; echo >&3; exec sleep 600")

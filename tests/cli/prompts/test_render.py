@@ -192,6 +192,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(cli: PromptsCli) -> None:
     )
 
 
+@pytest.mark.programs
 async def test_a_terminal_shows_how_far_it_is(rendered: PromptsCli) -> None:
     screen = io.StringIO()
     await render.run(

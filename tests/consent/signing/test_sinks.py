@@ -41,6 +41,7 @@ def test_a_checkpoint_goes_to_every_place(tmp_path: Path) -> None:
     assert [read_checkpoints(sink.path) for sink in sinks] == [[ONE], [ONE]]
 
 
+@pytest.mark.programs
 def test_a_place_that_fails_is_named_and_does_not_hold_back_the_others(tmp_path: Path) -> None:
     good = FileSink(tmp_path / "good")
     (tmp_path / "file").write_text("in the way")
@@ -135,6 +136,7 @@ def python(code: str, seconds: float = 10) -> CommandSink:
     return CommandSink((sys.executable, "-I", "-S", "-c", code), seconds)
 
 
+@pytest.mark.programs
 def test_a_command_gets_the_line_on_its_standard_input(tmp_path: Path) -> None:
     out = tmp_path / "out"
     sink = python(f"import sys; open({str(out)!r}, 'w').write(sys.stdin.read())")
@@ -142,6 +144,7 @@ def test_a_command_gets_the_line_on_its_standard_input(tmp_path: Path) -> None:
     assert out.read_text() == ONE.line + "\n"
 
 
+@pytest.mark.programs
 def test_a_command_can_give_each_checkpoint_an_object_of_its_own(tmp_path: Path) -> None:
     sink = CommandSink(("tee", str(tmp_path / "{ledger_id}-{seq}.jsonl")))
     second = sign(KEYS.signing, 9, "1" * 64, ONE.at, ())
@@ -152,12 +155,14 @@ def test_a_command_can_give_each_checkpoint_an_object_of_its_own(tmp_path: Path)
     }
 
 
+@pytest.mark.programs
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     sink = CommandSink(("touch", str(tmp_path / "$(id);x")))
     assert CheckpointPublisher([sink]).publish(ONE) == []
     assert [path.name for path in tmp_path.iterdir()] == ["$(id);x"]
 
 
+@pytest.mark.programs
 def test_a_command_does_not_see_our_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,12 +174,14 @@ def test_a_command_does_not_see_our_environment(
     assert "VAULT_KEY" not in out.read_text()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("status", [1, 7])
 def test_a_command_that_fails_is_a_failure(status: int) -> None:
     failures = CheckpointPublisher([python(f"raise SystemExit({status})")]).publish(ONE)
     assert failures == [f"command {sys.executable}: exit status {status}"]
 
 
+@pytest.mark.programs
 def test_a_command_that_hangs_is_killed_with_its_children_and_seen_off(tmp_path: Path) -> None:
     # A pipe that only the command and its child hold open: it ends when both are gone.
     reading, writing = os.pipe()

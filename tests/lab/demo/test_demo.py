@@ -111,6 +111,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.programs
 async def test_asterisk_that_cannot_be_had_is_said_and_the_story_told_without(
     monkeypatch: pytest.MonkeyPatch, quick: Path
 ) -> None:
@@ -153,6 +154,7 @@ async def test_preparing_shows_progress_and_where_asterisk_is(
     assert screen.getvalue() == f"downloading [1] of 2\nAsterisk: {tmp_path}/asterisk\n"
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("quick")
 async def test_another_answer_of_the_hook_leads_to_the_shop_and_its_own_state() -> None:
     screen = io.StringIO()
@@ -163,6 +165,7 @@ async def test_another_answer_of_the_hook_leads_to_the_shop_and_its_own_state() 
     assert "error  call.submission_refused" in screen.getvalue()
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("wrong", ["who", "state"])
 async def test_a_story_that_ends_otherwise_is_exit_code_1(
@@ -181,6 +184,7 @@ async def test_a_story_that_ends_otherwise_is_exit_code_1(
     assert reasons[wrong] in screen.getvalue()
 
 
+@pytest.mark.programs
 async def test_it_stays_up_until_ctrl_c_and_masks_the_numbers_of_further_callers(
     quick: Path,
 ) -> None:
@@ -203,6 +207,7 @@ async def test_it_stays_up_until_ctrl_c_and_masks_the_numbers_of_further_callers
     assert [*quick.iterdir()] == []
 
 
+@pytest.mark.programs
 async def test_a_signal_in_the_middle_ends_everything_and_is_exit_code_1(quick: Path) -> None:
     screen = Screen()
     running = asyncio.create_task(

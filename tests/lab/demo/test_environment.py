@@ -38,6 +38,7 @@ def test_the_configuration_is_one_that_a_user_could_write(tmp_path: Path) -> Non
     assert (menu.languages, menu.dial) == (("en", "es", "fr"), "dialplan")
 
 
+@pytest.mark.programs
 async def test_a_bridge_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     with pytest.raises(DemoError) as caught:
@@ -46,6 +47,7 @@ async def test_a_bridge_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert "agi-bridge: cannot start" in str(caught.value)
 
 
+@pytest.mark.programs
 async def test_a_bridge_that_never_listens_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +68,7 @@ async def test_a_bridge_that_never_listens_is_ended(
     assert caught.value.code == "bridge_not_started"
 
 
+@pytest.mark.programs
 async def test_giving_up_while_the_bridge_starts_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.speech_programs import Lifeline
 
+pytestmark = pytest.mark.programs
+
 
 async def test_a_program_turns_a_text_into_a_file(
     engine: Callable[..., CommandEngine], tmp_path: Path

@@ -123,6 +123,7 @@ def test_voices_may_lie_in_one_file(files: Files, tmp_path: Path) -> None:
     assert files.engine().languages == set(VOICES)
 
 
+@pytest.mark.programs
 async def test_the_engine_speaks_from_its_worker(files: Files, tmp_path: Path) -> None:
     engine = files.engine()
     assert engine.languages == set(VOICES)
