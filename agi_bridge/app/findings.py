@@ -152,6 +152,12 @@ def _is_kernels(path: Path) -> bool:
     return any(os.path.ismount(top) and os.stat(top).st_dev == device for top in ("/proc", "/sys"))  # noqa: PTH116 - plain strings
 
 
+def unseen(key: str, path: Path, error: OSError) -> Finding:
+    """Return the fault of a path that this account cannot examine."""
+    text = f"{path} cannot be examined ({error.strerror})"
+    return Finding(Level.FAULT, key, text, "run as the account that runs agi-bridge", "unreadable")
+
+
 def folder(key: str, path: Path) -> Finding:
     """Check that a folder is writable, or can be created."""
     there = next(place for place in (path, *path.parents) if place.exists())

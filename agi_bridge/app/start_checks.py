@@ -1,4 +1,4 @@
-"""Checks the ledger for `agi-bridge check` and `serve`: database, keys, checkpoint destinations.
+"""Checks the ledger for `agi-bridge check` and `serve`: its database, keys, lease and checkpoints.
 
 The checks write and create nothing, not even the log files that SQLite would create. `serve` runs
 `check_start` before it creates anything, and refuses to start with the text of the first fault.
@@ -10,24 +10,19 @@ import fcntl
 import os
 import shutil
 import stat
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
-from sqlalchemy import URL, create_engine, func, make_url, select
+from sqlalchemy import func, select
 from sqlalchemy import text as text_of
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from agi_bridge.app.findings import Finding, Level, folder, secret
-from agi_bridge.consent import KeyFault, LedgerUnavailable
+from agi_bridge.app.database_checks import KEY, DatabasePlace, check_database, postgresql_place
+from agi_bridge.app.findings import Finding, Level, folder, secret, unseen
+from agi_bridge.consent import KeyFault
 from agi_bridge.consent.ledger import (
     check_keys,
-    error_text,
     holder,
     in_use,
-    postgresql_driver,
     schema,
 )
 from agi_bridge.consent.signing import (
@@ -40,37 +35,15 @@ from agi_bridge.consent.signing import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from sqlalchemy import Connection, Engine
+    from pathlib import Path
 
     from agi_bridge.settings import Secret, Settings
 
 LOCK_FILE: Final = "serve.lock"
 """Lock file in a state directory. The running service holds the lock."""
 
-LITTLE_SPACE: Final = 256 * 1024 * 1024
-"""Free bytes on the ledger's disk below which the check warns: a full disk stores no consents."""
-
-CONNECT_SECONDS: Final = 3
-"""Longest wait for PostgreSQL."""
-
-KEY: Final = "ledger.url"
 _ANY_KEY: Final = f"{'A' * 43}="
 """Placeholder for a key that does not exist yet, to read the other keys."""
-_MEGABYTE: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A database: how to open it read-only, and the text if that fails."""
-
-    url: URL
-    failure: str
-    how: Mapping[str, str | int]
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self.url.drivername == "sqlite"
 
 
 def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -91,51 +64,17 @@ def check_ledger(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
 def check_start(settings: Settings) -> Iterator[Finding]:
     """Yield the findings that decide a start: state directory, database and keys.
 
-    A fault keeps `serve` from starting.
-
-    Blocks.
+    A fault keeps `serve` from starting. Blocks.
     """
     yield folder("state_dir", settings.state_dir)
     yield from _lock(settings.state_dir / LOCK_FILE)
-    where = settings.ledger_place
-    begun: bool | None = False
-    place: _Place | None
-    if isinstance(where, Path):
-        found, place, begun = _file(where)
-        yield from found
-    else:
-        place = _postgresql(where)
-    if place is not None and not place.is_sqlite:
-        try:
-            postgresql_driver()
-        except LedgerUnavailable:
-            text = "PostgreSQL support is not installed"
-            yield Finding(
-                Level.FAULT,
-                KEY,
-                text,
-                "install agi-bridge[postgresql], or requirements-postgresql.txt",
-                "unusable",
-            )
-            place, begun = None, None
-    if place is not None:
-        found, begun = _inside(place)
-        yield from found
-    if isinstance(where, Path) and place is not None:
-        yield from _room(where)
+    found, place, begun = check_database(settings.ledger_place)
+    yield from found
     yield from _checkpoint_file(settings.checkpoint_file)
     keys = [*_keys(settings, begun=begun)]
     yield from keys
     if begun and place is not None and not any(each.level is Level.FAULT for each in keys):
         yield from _fit(settings, place)
-
-
-def _postgresql(where: Path | str) -> _Place:
-    return _Place(
-        make_url(str(where)).set(drivername="postgresql+psycopg"),
-        "no connection to PostgreSQL",
-        {"connect_timeout": CONNECT_SECONDS},
-    )
 
 
 def _lock(path: Path) -> Iterator[Finding]:
@@ -145,7 +84,7 @@ def _lock(path: Path) -> Iterator[Finding]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        yield _unseen("state_dir", path, error)
+        yield unseen("state_dir", path, error)
         return
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode) or not os.access(path, os.W_OK):
@@ -161,125 +100,6 @@ def _lock(path: Path) -> Iterator[Finding]:
         yield Finding(Level.NOTE, "state_dir", text, reason="in_use")
     finally:
         os.close(handle)
-
-
-def _file(path: Path) -> tuple[list[Finding], _Place | None, bool]:
-    """Return the findings about a file, how to read it, and whether it may contain a ledger."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return [Finding(Level.OK, KEY, f"{path} will be created")], None, False
-    except OSError as error:
-        return [_unseen(KEY, path, error)], None, True
-    if not os.access(path, os.R_OK | os.W_OK):
-        text, fix = f"this account cannot read and write {path}", "run as the account that owns it"
-        return [Finding(Level.FAULT, KEY, text, fix, "not_writable")], None, True
-    # SQLite also reads a write-ahead log beside the file. Without one, `immutable` keeps SQLite
-    # from creating it.
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    how = {"uri": "true", "mode": "ro", **({"immutable": "1"} if alone else {})}
-    url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=how)
-    return [], _Place(url, f"{path} cannot be read", {}), True
-
-
-def _room(path: Path) -> Iterator[Finding]:
-    status, free = path.stat(), shutil.disk_usage(path).free
-    text = f"{path}, {status.st_size / _MEGABYTE:.1f} MB, {free // _MEGABYTE} MB free"
-    if free >= LITTLE_SPACE:
-        yield Finding(Level.OK, KEY, text)
-    else:
-        fix = "free some space: a full disk stores no consents"
-        yield Finding(Level.NOTE, KEY, text, fix, "little_space")
-    if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        text = f"every account can open {path}"
-        yield Finding(Level.NOTE, KEY, text, "run chmod 600 on it", "open")
-
-
-def _inside(place: _Place) -> tuple[list[Finding], bool | None]:
-    """Return the findings about a database, and whether it contains a ledger; None: unknown."""
-    engine = _engine(place)
-    try:
-        with engine.connect() as connection:
-            found: list[Finding] = []
-            if not place.is_sqlite:
-                connection.execute(text_of("SET TRANSACTION READ ONLY"))
-                found += _server(connection)
-            version = schema.version(connection)
-            found += _version(version)
-            if not place.is_sqlite:
-                found += _rights(connection, version)
-            begun = version == schema.VERSION and bool(
-                connection.execute(select(schema.LEDGER.c.ledger_id)).first()
-            )
-    except SQLAlchemyError as error:
-        text = f"{place.failure} ({error_text(error)})"
-        return [
-            Finding(Level.FAULT, KEY, text, reason="unreachable")
-        ], True if place.is_sqlite else None
-    return found, begun
-
-
-def _engine(place: _Place) -> Engine:
-    return create_engine(
-        place.url, poolclass=NullPool, connect_args=dict(place.how), hide_parameters=True
-    )
-
-
-def _version(version: str | None) -> Iterator[Finding]:
-    if version is not None and version < schema.VERSION:
-        fix = (
-            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
-        )
-        yield Finding(Level.FAULT, KEY, "the tables have an older version", fix, "older")
-    elif version is not None and version > schema.VERSION:
-        fix = "install the agi-bridge version that created them"
-        yield Finding(Level.FAULT, KEY, "the tables have a newer version", fix, "newer")
-
-
-def _server(connection: Connection) -> Iterator[Finding]:
-    name, version, standby, fsync, read_only = connection.execute(
-        text_of(
-            "SELECT current_database(), current_setting('server_version'),"
-            " pg_is_in_recovery(), current_setting('fsync'),"
-            " current_setting('default_transaction_read_only')"
-        )
-    ).one()
-    yield Finding(Level.OK, KEY, f"database {name} on PostgreSQL {version} answers")
-    if standby:
-        text = "the server is a standby, which is read-only"
-        yield Finding(Level.FAULT, KEY, text, "use the address of the primary", "standby")
-    if read_only != "off":
-        text = "the database is read-only (default_transaction_read_only is on)"
-        yield Finding(
-            Level.FAULT, KEY, text, "set default_transaction_read_only = off", "not_writable"
-        )
-    if fsync != "on":
-        text = "fsync is off on the server: consents can be lost if it crashes"
-        yield Finding(Level.NOTE, KEY, text, "set fsync = on", "fsync")
-
-
-def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
-    """Report whether this account may create the tables, or use the existing ones."""
-    if version is None:
-        may = connection.execute(
-            text_of("SELECT has_schema_privilege(current_schema(), 'CREATE')")
-        ).scalar()
-        if not may:
-            text = "this account cannot create tables in the database"
-            fix = "make this account the owner of the database"
-            yield Finding(Level.FAULT, KEY, text, fix, "not_writable")
-    elif version == schema.VERSION:
-        for table in schema.METADATA.sorted_tables:
-            rights = ("SELECT", "INSERT", *(("UPDATE", "DELETE") if table is schema.PII else ()))
-            held = text_of("SELECT has_table_privilege(:table, :right)")
-            if not all(
-                connection.execute(held, {"table": table.name, "right": right}).scalar()
-                for right in rights
-            ):
-                text = f"this account cannot write to the table {table.name}"
-                yield Finding(
-                    Level.FAULT, KEY, text, "connect as the owner of the tables", "not_writable"
-                )
 
 
 def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
@@ -343,16 +163,11 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _unseen(key: str, path: Path, error: OSError) -> Finding:
-    text = f"{path} cannot be examined ({error.strerror})"
-    return Finding(Level.FAULT, key, text, "run as the account that runs agi-bridge", "unreadable")
-
-
 def _key_file(key: str, path: Path) -> Finding:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return _unseen(key, path, error)
+        return unseen(key, path, error)
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         text = f"every account can open {path}"
         return Finding(Level.NOTE, key, text, "run chmod 600 on it", "open")
@@ -378,7 +193,7 @@ def _place_of_keys(path: Path) -> Iterator[Finding]:
         yield found
 
 
-def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
+def _fit(settings: Settings, place: DatabasePlace) -> Iterator[Finding]:
     """Report a fault if the ledger was written with other keys."""
     missing = (
         not _is_there(settings.keys_dir / SIGNING_KEY_FILE) and settings.ledger.signing_key is None
@@ -387,7 +202,7 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         return
     keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
     try:
-        with _engine(place).connect() as connection:
+        with place.engine().connect() as connection:
             if not place.is_sqlite:
                 connection.execute(text_of("SET TRANSACTION READ ONLY"))
             chains = check_keys(connection, Vault(keys))
@@ -395,8 +210,7 @@ def _fit(settings: Settings, place: _Place) -> Iterator[Finding]:
         yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
         return
     except SQLAlchemyError as error:
-        text = f"{place.failure} ({error_text(error)})"
-        yield Finding(Level.FAULT, KEY, text, reason="unreachable")
+        yield place.unreachable(error)
         return
     if keys.ledger_id not in chains:
         text = "no chain in the ledger has this key: a start adds a new chain"
@@ -410,17 +224,16 @@ def _lease(settings: Settings, *, running: bool) -> Iterator[Finding]:
         keys, _ = Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=False)
     except KeyFault:  # the first start makes them
         return
-    place = _postgresql(settings.ledger_place)
+    place = postgresql_place(str(settings.ledger_place))
     try:
-        with _engine(place).connect() as connection:
+        with place.engine().connect() as connection:
             connection.execute(text_of("SET TRANSACTION READ ONLY"))
             if schema.version(connection) != schema.VERSION:
                 return
             found = holder(connection, keys.ledger_id)
             now = float(connection.execute(select(func.extract("epoch", func.now()))).scalar_one())
     except SQLAlchemyError as error:
-        text = f"{place.failure} ({error_text(error)})"
-        yield Finding(Level.FAULT, KEY, text, reason="unreachable")
+        yield place.unreachable(error)
         return
     if found is None or found.is_over(now) or found.is_gone():
         return

@@ -26,6 +26,7 @@ SOURCES = [
     *(PACKAGE / "cli" / "check").glob("*.py"),
     PACKAGE / "app" / "findings.py",
     PACKAGE / "app" / "disclosures.py",
+    PACKAGE / "app" / "database_checks.py",
     PACKAGE / "app" / "start_checks.py",
 ]
 DOCUMENT = PACKAGE.parent / "docs" / "check.md"

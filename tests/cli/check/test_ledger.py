@@ -196,7 +196,7 @@ def test_a_standby_is_a_fault(
 ) -> None:
     # The server's answer is changed, because a real standby takes seconds to set up.
     monkeypatch.setattr(
-        "agi_bridge.app.start_checks.text_of",
+        "agi_bridge.app.database_checks.text_of",
         lambda sql: text(sql.replace("pg_is_in_recovery()", "true").replace("'fsync'", "'jit'")),
     )
     findings = outcomes(checked(at(postgresql_url)), "ledger.url")
