@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TARGET: Final = re.compile(r"(?P<did>\+?[0-9*#]{1,40}|s)@(?P<context>[A-Za-z0-9_.*#+-]{1,79})")
 _LISTEN: Final = re.compile(
     r"(?:\[(?P<six>[0-9a-fA-F:]+)\]|(?P<four>[0-9.]+))(?::(?P<port>\d{1,5}))?"
+    r"|(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*)"
 )
 
 
@@ -43,8 +44,12 @@ def parse_trial(call: str, listen: str, load_calls: int) -> doctor.Trial | None:
     if listen:
         found = _LISTEN.fullmatch(listen)
         if found is None or int(found["port"] or 0) > 65535:  # noqa: PLR2004 - the last port
-            raise UsageError("--listen: write ADDRESS or ADDRESS:PORT, like 192.0.2.20:4574")
-        host, port = found["six"] or found["four"], int(found["port"] or 0)
+            raise UsageError(
+                "--listen: write ADDRESS or ADDRESS:PORT, like 192.0.2.20:4574 or"
+                " [2001:db8::1]:4574"
+            )
+        host = found["six"] or found["four"] or found["bare"]
+        port = int(found["port"] or 0)
         if host in {"0.0.0.0", "::"}:  # noqa: S104 - refused
             raise UsageError("--listen: write the one address that the PBX connects to")
     return doctor.Trial(Target(target["did"], target["context"]), load_calls, host, port)

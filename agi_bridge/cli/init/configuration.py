@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WEB_PORT: Final = 4580
 """Of [web]: where a PBX on another machine fetches recordings."""
 
+_HERE: Final = "127.0.0.1"
+"""Where the PBX is unless another address is given; also the default of ami.host."""
+
 _SITE: Final = re.compile(
     r" same => n,Set\(AGI_BRIDGE_URL=.*\)\n"
     r"(?P<guard>.*\n)"
@@ -55,7 +58,7 @@ class Answers:
     default: str = ""
     port: str = ""
     freepbx: bool = False
-    pbx: str = "127.0.0.1"
+    pbx: str = _HERE
     line: str = "main"
     policy_url: str = ""
     timezone: str = ""
@@ -78,7 +81,7 @@ class Answers:
     def host(self) -> str:
         """The address to listen on: the one from which this machine reaches the PBX."""
         if not self.remote:
-            return "127.0.0.1"
+            return _HERE
         family = socket.AF_INET6 if ":" in self.pbx else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing
             probe.connect((self.pbx, 9))
@@ -139,6 +142,10 @@ def _configuration(answers: Answers) -> Iterator[str]:
         yield 'kind = "webhook"'
         yield f"url = {_text(answers.webhook)}"
         yield f"signing_secret = {{file = {_text(str(answers.key_file))}}}"
+    if answers.pbx != _HERE:
+        yield ""
+        yield "[ami] # the PBX's manager interface, which `agi-bridge doctor` asks (docs/doctor.md)"
+        yield f"host = {_text(answers.pbx)}"
     yield ""
     yield f"[lines.{answers.line}]"
     yield f"did = {json.dumps(listed(answers.did), ensure_ascii=False)}"

@@ -110,6 +110,9 @@ def _prepared(file: NewFile, account: pwd.struct_passwd | None) -> Path:
                 os.fchown(handle, account.pw_uid if file.owned else 0, account.pw_gid)
             os.fchmod(handle, file.mode)
             os.fsync(handle)
+    except OSError as error:  # a write says not where: the file that could not be written
+        temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(file.path)) from error
     except BaseException:
         temporary.unlink()
         raise

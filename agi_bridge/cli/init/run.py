@@ -235,15 +235,23 @@ def _next(answers: Answers, places: Places) -> Iterator[str]:
     if answers.webhook:
         yield f"Your receiver verifies requests with the secret in {answers.key_file}"
         yield "(docs/webhook.md has one to start from)."
-    did = listed(answers.did)[0]
-    yield f"Once it runs, place a test call: {_program()} doctor --call {did}@CONTEXT-OF-YOUR-TRUNK"
-    yield ""
-    yield "Next:"
     config = (
         "" if answers.config_file == DEFAULT_PATH else f" --config {_shown(answers.config_file)}"
     )
+    yield "Once it runs, place a test call:"
+    yield f"  {_program()} doctor{config}{_test_call(answers)}"
+    yield ""
+    yield "Next:"
     for command in ("check", "rehearse", "serve"):
         yield f"  {_program()} {command}{config}"
+
+
+def _test_call(answers: Answers) -> str:
+    """Return the options of a test call; only the trunk's context is not known."""
+    called = "".join(sign for sign in listed(answers.did)[0] if sign in "+0123456789*#") or "s"
+    listen = f" --listen {answers.host}" if answers.remote else ""
+    context = "from-pstn" if answers.freepbx else "CONTEXT-OF-YOUR-TRUNK"
+    return f" --call {called}@{context}{listen}"
 
 
 def _names(answers: Answers) -> str:

@@ -45,6 +45,7 @@ REPORT = Report(
         (["--load", "501", "--call", "1@a"], "Invalid value for '--load'"),
         (["--call", "1@a", "--listen", "pbx.example"], "--listen: write ADDRESS"),
         (["--call", "1@a", "--listen", "192.0.2.1:99999"], "--listen: write ADDRESS"),
+        (["--call", "1@a", "--listen", "::"], "--listen: write the one address"),
         (["--call", "1@a", "--listen", "0.0.0.0"], "--listen: write the one address"),  # noqa: S104 - the address that the test refuses
         (["--config", "/nonexistent.toml"], "the configuration is wrong"),
     ],
@@ -65,6 +66,9 @@ def test_the_options_of_a_call_are_read() -> None:
     assert trial is not None
     assert trial.target == Target("+14155550111", "from-trunk")
     assert (trial.host, trial.port, trial.load) == ("2001:db8::1", 4574, 7)
+    bare = parse_trial("1@a", "2001:db8::1", 0)
+    assert bare is not None
+    assert (bare.host, bare.port) == ("2001:db8::1", 0)
     there = parse_trial("s@from-dahdi", "192.0.2.20", 0)
     assert there is not None
     assert (there.host, there.port) == ("192.0.2.20", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import pty
@@ -94,6 +95,8 @@ def test_what_it_writes_passes_the_check_at_once(init: Init) -> None:
         f"  agi-bridge {command} --config {init.config}"
         for command in ("check", "rehearse", "serve")
     ]
+    context = "CONTEXT-OF-YOUR-TRUNK"
+    assert f"doctor --config {init.config} --call {DID}@{context}\n" in out
 
 
 def test_the_files_are_for_those_who_need_them(init: Init) -> None:
@@ -171,9 +174,11 @@ def test_a_pbx_elsewhere_connects_and_fetches_recordings_and_nobody_else_does(
     init: Init, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Answers, "host", property(lambda _: "127.0.0.2"))
-    status, _, err = init("--yes", pbx="192.0.2.10")
+    status, out, err = init("--yes", pbx="192.0.2.10", did="(415) 555-0111")
     assert (status, err) == (0, "")
+    assert " --call 4155550111@CONTEXT-OF-YOUR-TRUNK --listen 127.0.0.2\n" in out
     settings = init.settings()
+    assert settings.ami.host == "192.0.2.10"
     assert [str(network) for network in settings.agi.allow] == ["192.0.2.10/32"]
     assert (settings.agi.host, settings.web.host) == ("127.0.0.2", "127.0.0.2")
     assert settings.speech.delivery == "http"
@@ -238,6 +243,19 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(init: Init, tmp_path: Pa
     assert status == 1
     assert "nothing was written" in err
     assert not init.folder.exists()
+
+
+def test_a_full_disk_names_the_file_that_does_not_fit(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    status, _, err = init("--yes")
+    assert status == 1
+    assert f"{init.folder / 'main.key'}: " in err
+    assert names(init.folder) == []
 
 
 # Answers
