@@ -21,10 +21,10 @@ from agi_bridge.doctor import (
     examine_pbx,
     fault,
     not_looked_at,
-    ok,
     place_load,
     place_test_call,
     read_shipped,
+    service,
 )
 from agi_bridge.net import is_loopback
 from agi_bridge.observe import ask_kernel
@@ -85,7 +85,7 @@ async def run(
         synchronised: whether a time service keeps this machine's clock.
     """
     looking = asyncio.ensure_future(asyncio.to_thread(local))
-    found: list[Finding] = [_service(settings)]
+    found = [await service(settings, running=service_is_running(settings))]
     steps: tuple[CallStep, ...] | None = None
     lines = await asyncio.to_thread(line_sounds, settings)
     dialplan = share_path("dialplan") / "agi-bridge.conf"
@@ -144,15 +144,6 @@ async def _call(
     except OSError as error:
         fix = "give --listen an address of this machine and a free port"
         return [fault(which, f"the ear cannot listen: {error.strerror}", fix)], ()
-
-
-def _service(settings: Settings) -> Finding:
-    where = f"{settings.agi.host} port {settings.agi.port}"
-    if service_is_running(settings):
-        return ok(Id.SERVICE, f"a bridge runs, configured for {where}")
-    what = f"no bridge runs with state_dir {settings.state_dir}"
-    fix = "systemctl start agi-bridge, or agi-bridge serve; its log says why it does not stay up"
-    return fault(Id.SERVICE, what, fix)
 
 
 def line_sounds(settings: Settings) -> tuple[LineSounds, ...]:

@@ -117,12 +117,13 @@ def steps(call: TestCall, line: LineSounds | None) -> Iterator[CallStep]:
     what = f"a number of line {line.name}" if line else "the dialplan passes no line's number"
     yield CallStep("did", ok=known, milliseconds=_ms(call.arrived_at), what=what)
     heard = 0 < call.sound.samples <= call.samples
-    length = f"{call.sound.seconds:.1f} s"
+    played = call.samples / 8000
     if call.samples == 0:
         what = f"the PBX could not play {call.sound.path}"
+    elif heard:  # what was played: of a recording of the PBX the length is not known before
+        what = f"{played:.1f} s played to the end"
     else:
-        part = f"{call.samples / 8000:.1f} of " if not heard else ""
-        what = f"{part}{length} played{' to the end' if heard else ''}"
+        what = f"{played:.1f} of {call.sound.seconds:.1f} s played"
     yield CallStep("sound", ok=heard, milliseconds=_ms(call.heard_at), what=what)
     pressed = call.key == KEY
     what = f"{KEY} arrived" if pressed else f"{call.key or 'no key'} arrived in place of {KEY}"

@@ -54,6 +54,8 @@ class Way(StrEnum):
     """No extension matches."""
     ELSEWHERE = "elsewhere"
     """An extension matches that ends the call, or dials."""
+    LOOP = "loop"
+    """The extensions lead back to one of them."""
     UNCLEAR = "unclear"
     """An extension matches whose way depends on what only a call knows."""
 
@@ -87,11 +89,18 @@ async def follow(
     `look_up` returns a context by its name.
     """
     place = _Place(start, number)
+    seen: set[_Place] = set()
     for _ in range(_MAX_JUMPS):
+        if place in seen:
+            return Route(Way.LOOP, place.context, place.extension, "Goto")
+        seen.add(place)
         found = await _find(place.context, place.extension, look_up, set())
         if found is None:
             return Route(Way.NOWHERE, place.context, place.extension)
-        holder, steps = found
+        holder, steps, hours = found
+        if hours:
+            application = f"an include at certain times ({hours})"
+            return Route(Way.UNCLEAR, holder.name, place.extension, application)
         if holder.name in _OURS:
             return Route(Way.BRIDGE, holder.name, place.extension)
         led = _run(holder, steps, place)
@@ -106,15 +115,23 @@ class _Place:
     context: str
     extension: str
     priority: int = 1
+    label: str = ""
+    """In place of the priority."""
 
 
 def _run(holder: Context, steps: Sequence[Step], place: _Place) -> _Place | Route:
     """Follow the steps of an extension to its first jump, or to what ends or hides the way."""
     if not steps:
         return Route(Way.UNCLEAR, holder.name, place.extension, "switch")
+    start = place.priority
+    if place.label:
+        labelled = [step.priority for step in steps if step.label == place.label]
+        if not labelled:
+            return Route(Way.UNCLEAR, holder.name, place.extension, "Goto")
+        start = labelled[0]
     for step in sorted(steps, key=lambda step: step.priority):
         name = step.application.lower()
-        if step.priority < place.priority or _goes_on(name, step.arguments):
+        if step.priority < start or _goes_on(name, step.arguments):
             continue
         target = _target(step, place)
         if name == "goto" and target is not None:
@@ -142,8 +159,12 @@ async def _find(
     extension: str,
     look_up: Callable[[str], Awaitable[Context | None]],
     seen: set[str],
-) -> tuple[Context, list[Step]] | None:
-    """Find an extension as Asterisk does (pbx_find_extension): own first, then each include."""
+) -> tuple[Context, list[Step], str] | None:
+    """Find an extension as Asterisk does (pbx_find_extension): own first, then each include.
+
+    Beside the context and its steps, return the times of an include on the way to it; empty if it
+    holds at all times.
+    """
     if name in seen or len(seen) >= _MAX_CONTEXTS:
         return None
     seen.add(name)
@@ -152,14 +173,16 @@ async def _find(
         return None
     best = best_match((step.extension for step in context.steps), extension)
     if best is not None:
-        return context, [step for step in context.steps if step.extension == best]
+        return context, [step for step in context.steps if step.extension == best], ""
     if context.has_switches:
-        return context, []
-    for included in context.includes:
-        # An include may have a time range: `name,9:00-17:00,…`.
-        found = await _find(included.partition(",")[0], extension, look_up, seen)
+        return context, [], ""
+    for each in context.includes:
+        # An include may have a time range: `name,9:00-17:00,mon-fri,*,*`.
+        included, _, hours = each.replace("|", ",").partition(",")
+        found = await _find(included, extension, look_up, seen)
         if found is not None:
-            return found
+            holder, steps, inner = found
+            return holder, steps, inner or hours
     return None
 
 
@@ -169,16 +192,16 @@ def _target(step: Step, place: _Place) -> _Place | None:
         lambda found: place.extension[int(found[1] or found[2] or 0) :], step.arguments
     ).partition("(")[0]
     parts = [part.strip() for part in plain.split(",")]
-    if "$" in plain or not parts[-1].isdigit():
-        return None  # a label, or an expression
-    priority = int(parts[-1])
+    if "$" in plain or not re.fullmatch(r"\w+", last := parts[-1]):
+        return None  # an expression
+    priority, label = (int(last), "") if last.isdigit() else (1, last)
     match parts[:-1]:
         case []:
-            return _Place(place.context, place.extension, priority)
+            return _Place(place.context, place.extension, priority, label)
         case [extension]:
-            return _Place(place.context, extension, priority)
+            return _Place(place.context, extension, priority, label)
         case [context, extension]:
-            return _Place(context, extension or place.extension, priority)
+            return _Place(context, extension or place.extension, priority, label)
     return None
 
 

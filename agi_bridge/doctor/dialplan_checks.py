@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agi_bridge import phone
 from agi_bridge.doctor.dialplan import (
+    BRIDGE,
     FREEPBX,
     SHIPPED_CONTEXTS,
     SITE,
@@ -34,8 +36,13 @@ VERSION: Final = "agi-bridge-version"
 _DEFAULT_URL: Final = "agi://127.0.0.1:4573/consent"
 """What the dialplan uses if AGI_BRIDGE_URL is not set."""
 _AGI_PORT: Final = 4573
+_SECOND: Final = "AGI_BRIDGE_URL_2"
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _SHOWN: Final = 3
+_CALLED: Final = re.compile(r"\+?[0-9]+")
+"""An extension that is a called number; `s` says nothing about it."""
+_HEALTH: Final = "/health"
+"""The path that answers how the bridge is, and takes no calls."""
 _FREEPBX_TRUNKS: Final = ("from-pstn",)
 """The context that calls from every trunk of FreePBX pass through."""
 _COPY: Final = "copy dialplan/agi-bridge.conf next to extensions.conf, #include it, and run"
@@ -88,6 +95,10 @@ async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     problem = _url_problem(given or _DEFAULT_URL, settings)
     if problem:
         yield fault(Id.DIALPLAN_URL, problem, fix)
+    second = await pbx.setting(_SECOND, SITE)
+    if second and (wrong := _form_problem(second, _SECOND)):
+        why = "If this bridge refuses a call, the second one is not reached."
+        yield note(Id.DIALPLAN_URL, wrong, f"correct {_SECOND}, or remove it", why=why)
     token, wanted = await pbx.setting("AGI_BRIDGE_TOKEN", SITE), agi.secret() or ""
     # A bridge without a token takes every call, whatever the dialplan sends.
     if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
@@ -105,18 +116,31 @@ async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
 def _url_problem(text: str, settings: Settings) -> str:
     """Return what is wrong with the URL; empty if it leads to this bridge, as far as one sees."""
     agi = settings.agi
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port or _AGI_PORT
-    except ValueError:
-        return "AGI_BRIDGE_URL is not a URL"
+    if problem := _form_problem(text, "AGI_BRIDGE_URL"):
+        return problem
+    parts = urlsplit(text)
     if parts.scheme == "hagi":
         return ""  # the host and port are in DNS; the test call shows where it leads
-    if parts.scheme != "agi" or not host:
-        return "AGI_BRIDGE_URL must begin with agi:// or hagi://"
+    host, port = parts.hostname or "", parts.port or _AGI_PORT
     if agi.port and port != agi.port:
         return f"AGI_BRIDGE_URL leads to port {port}, but this bridge listens on port {agi.port}"
     return _host_problem(host, agi.host, pbx_is_here=is_loopback(settings.ami.host))
+
+
+def _form_problem(text: str, name: str) -> str:
+    """Return why no call can take a URL, wherever it leads; empty if one can."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return f"{name} is not a URL"
+    if parts.scheme not in {"agi", "hagi"} or not host or text != text.strip():
+        return f"{name} must begin with agi:// or hagi://"
+    if parts.query or parts.fragment:
+        return f"{name} ends in a query, to which the dialplan adds its own: no call has a number"
+    if parts.path.rstrip("/") == _HEALTH:
+        return f"{name} has the path {_HEALTH}, which takes no calls"
+    return ""
 
 
 def _host_problem(host: str, listens: str, *, pbx_is_here: bool) -> str:
@@ -124,6 +148,9 @@ def _host_problem(host: str, listens: str, *, pbx_is_here: bool) -> str:
     if is_loopback(host):
         if not pbx_is_here:
             return f"AGI_BRIDGE_URL is {host}, the PBX itself, but this bridge is elsewhere"
+        apart = is_loopback(listens) and ":" in host + listens and host != listens
+        if apart and "localhost" not in {host, listens}:
+            return f"AGI_BRIDGE_URL is {host}, but this bridge listens on {listens} only"
         if not is_loopback(listens) and listens not in _ANY_ADDRESS:
             return f"AGI_BRIDGE_URL is {host}, but this bridge listens on {listens} only"
     elif is_loopback(listens):
@@ -153,7 +180,7 @@ async def dids(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
             yield not_looked_at(Id.DIALPLAN_DID, what, fix, about=about)
         for start in starts:
             for did in line.did:
-                yield await _did(pbx, did, start, about)
+                yield await _did(pbx, settings, did, start, about)
 
 
 async def trunk_contexts(pbx: Pbx, line: Line) -> tuple[str, ...]:
@@ -173,17 +200,35 @@ def template_endpoint(template: str) -> str:
     return name.partition("/")[0] if technology.upper() == "PJSIP" and at and number else ""
 
 
-async def _did(pbx: Pbx, did: str, start: str, about: str) -> Finding:
+async def _did(pbx: Pbx, settings: Settings, did: str, start: str, about: str) -> Finding:
     """Follow a number as it is configured; if nothing matches it, as trunks may spell it."""
-    number, *others = spellings(did)
-    route = await follow(number, start, pbx.context)
-    for other in others:
-        if route.way is not Way.NOWHERE:
-            break
-        led = await follow(other, start, pbx.context)
-        if led.way is not Way.NOWHERE:
-            number, route = other, led
-    return _judge_did(route, number, start, about)
+    routes = {each: await follow(each, start, pbx.context) for each in spellings(did)}
+    number, route = next(
+        ((each, led) for each, led in routes.items() if led.way is not Way.NOWHERE),
+        next(iter(routes.items())),
+    )
+    found = _judge_did(route, number, start, about)
+    if route.way is not Way.BRIDGE:
+        return found
+    if _CALLED.fullmatch(route.extension) and settings.line_for([route.extension]) is None:
+        what = f"{number} from [{start}] reaches the bridge as {route.extension}, no line's number"
+        fix = "pass the called number on whole: Goto(agi-bridge,${EXTEN},1)"
+        return fault(Id.DIALPLAN_DID, what, fix, about=about)
+    for other, led in routes.items():
+        if led.way is Way.ELSEWHERE:
+            what = f"{found.what}, but spelled {_shape(other)} it ends in {_via(led)}"
+            fix = f"if your trunk may deliver it so, let that extension go to {BRIDGE}"
+            return note(Id.DIALPLAN_DID, what, fix, about=about)
+    return found
+
+
+def _shape(number: str) -> str:
+    """Describe a spelling without the number itself."""
+    return "with a plus" if number.startswith("+") else f"as {len(number)} digits"
+
+
+def _via(route: Route) -> str:
+    return f"{route.application} of extension {route.extension} of [{route.context}]"
 
 
 def _judge_did(route: Route, number: str, start: str, about: str) -> Finding:
@@ -196,8 +241,12 @@ def _judge_did(route: Route, number: str, start: str, about: str) -> Finding:
         case Way.NOWHERE:
             what = f"{shown}: no extension matches {route.extension} in [{route.context}]"
             return fault(Id.DIALPLAN_DID, what, include, about=about)
+        case Way.LOOP:
+            what = f"{shown} goes around in a circle at {via}"
+            fix = f"let one of these extensions go to agi-bridge, then run {_RELOAD}"
+            return fault(Id.DIALPLAN_DID, what, fix, about=about)
         case Way.ELSEWHERE:
-            what = f"{shown} ends in {route.application} of {via}, not in the bridge"
+            what = f"{shown} ends in {_via(route)}, not in the bridge"
             fix = f"remove that extension or let it go to agi-bridge, then run {_RELOAD}"
             return fault(Id.DIALPLAN_DID, what, fix, about=about)
     what = f"{shown}: {via} goes on by {route.application}, which only a call can follow"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.doctor.dialplan import FREEPBX, SITE
+from agi_bridge.doctor.dialplan import BRIDGE, FREEPBX, SITE
 from agi_bridge.doctor.dialplan_checks import template_endpoint
 from agi_bridge.doctor.findings import Finding, Id, Level, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError
@@ -23,6 +23,8 @@ _TELEPHONE_CODECS: Final = frozenset(
 )
 """Codecs that carry speech and, beside rfc4733, tones well; the others compress much."""
 _LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
+_DRIVERS: Final = frozenset({"chan_sip", "chan_iax2", "chan_dahdi"})
+"""Channel drivers whose module is named after what Dial() calls them."""
 _FALLBACKS: Final = ("AGI_BRIDGE_FALLBACK_GOTO", "AGI_BRIDGE_FALLBACK")
 _SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
 
@@ -34,7 +36,12 @@ async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
         place, telephone = [await pbx.setting(name, SITE) for name in _FALLBACKS]
     if place:
         context, extension, priority = (*place.split(","), "", "")[:3]
-        if await pbx.exists(context, extension or "s", int(priority) if priority.isdigit() else 1):
+        context, extension, priority = context.strip(), extension.strip(), priority.strip()
+        if context == BRIDGE:
+            what = f"AGI_BRIDGE_FALLBACK_GOTO is {place}: back to the bridge that did not answer"
+            yield fault(Id.FALLBACK, what, "name a place where somebody or something answers")
+            return
+        if await pbx.exists(context, extension or "s", priority or 1):
             yield ok(Id.FALLBACK, f"the dialplan goes to {place}")
             return
         what = f"AGI_BRIDGE_FALLBACK_GOTO names {place}, which does not exist"
@@ -131,20 +138,30 @@ async def _dialled(pbx: Pbx, which: Id, destinations: str, about: str) -> AsyncI
 
 async def _destination(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
     technology, _, rest = destination.partition("/")
-    if technology.lower() == "local":
-        local = _LOCAL.match(rest)
-        if local is not None and await pbx.exists(local["context"], local["extension"]):
-            return ok(which, f"{destination} exists", about=about)
-        return fault(which, f"{destination} does not exist", "correct the extension", about=about)
-    if technology.upper() != "PJSIP":
-        what = f"{destination}: only PJSIP and Local are looked at"
-        return not_looked_at(which, what, about=about)
-    name = rest.rpartition("@")[2].partition("/")[0]
+    if not rest:
+        fix = f"write the technology too, like PJSIP/{destination}"
+        return fault(which, f"{destination}: the PBX cannot dial it", fix, about=about)
     try:
-        endpoint = await pbx.endpoint(name)
+        if technology.lower() == "local":
+            return await _local(pbx, which, destination, about)
+        if technology.upper() == "PJSIP":
+            return await _pjsip(pbx, which, destination, about)
+        return await _other_technology(pbx, which, destination, about)
     except MissingRightError as missing:
         fix = f"add {missing.right} to `write` of the account in manager.conf"
         return not_looked_at(which, f"{destination}: needs {missing.right}", fix, about=about)
+
+
+async def _local(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
+    local = _LOCAL.match(destination.partition("/")[2])
+    if local is not None and await pbx.exists(local["context"], local["extension"]):
+        return ok(which, f"{destination} exists", about=about)
+    return fault(which, f"{destination} does not exist", "correct the extension", about=about)
+
+
+async def _pjsip(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
+    name = destination.partition("/")[2].rpartition("@")[2].partition("/")[0]
+    endpoint = await pbx.endpoint(name)
     if endpoint is not None and endpoint.reachable:
         return ok(which, f"{destination} can ring", about=about)
     if endpoint is None:
@@ -153,6 +170,16 @@ async def _destination(pbx: Pbx, which: Id, destination: str, about: str) -> Fin
         what = _unreachable(endpoint)
         fix = f"check that the telephone is on and registered; {_SHOW}"
     return fault(which, f"{destination}: {what}", fix, about=about)
+
+
+async def _other_technology(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
+    """A telephone that is not PJSIP's: without its driver, nothing can ring it."""
+    driver = f"chan_{destination.partition('/')[0].lower()}"
+    if driver in _DRIVERS and not await pbx.has_module(driver):
+        what = f"{destination}: {driver} is not loaded, so nothing rings"
+        fix = "write it as PJSIP/NAME, or load the module (Asterisk 21 and later have no chan_sip)"
+        return fault(which, what, fix, about=about)
+    return not_looked_at(which, f"{destination}: only PJSIP and Local are looked at", about=about)
 
 
 def _unreachable(endpoint: Endpoint) -> str:

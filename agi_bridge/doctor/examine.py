@@ -10,6 +10,7 @@ from agi_bridge.doctor.ami import AmiError, AmiLimits, AmiSession, Clock, RealCl
 from agi_bridge.doctor.findings import Finding, Id, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx import MissingRightError, Pbx
 from agi_bridge.net import is_loopback
+from agi_bridge.shipped_files import share_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from agi_bridge.doctor.pbx import Context
     from agi_bridge.settings import Settings
 
-_MANAGER_CONF: Final = "asterisk-conf/manager.conf shows the account"
+_MANAGER_CONF: Final = f"{share_path('asterisk-conf')}/manager.conf shows the account"
 _PBX_IDS: Final = (
     Id.PBX_VERSION,
     Id.PBX_MODULES,
@@ -135,8 +136,11 @@ async def examine_pbx(session: AmiSession | None, situation: Situation) -> Async
             del unlooked[which]
     except AmiError as error:
         yield lost(error)
+        del unlooked[Id.CLOCK]  # the last one, so it was not reached; this machine's is known
         for each in _unasked(unlooked, "the PBX did not answer"):
             yield each
+        async for finding in pbx_checks.clock(None, situation.synchronised):
+            yield finding
 
 
 def _needs(which: Id, missing: MissingRightError) -> Finding:

@@ -118,9 +118,12 @@ class Pbx:
                 return value.strip()
         return ""
 
-    async def exists(self, context: str, extension: str = "s", priority: int = 1) -> bool:
-        """Return whether a location of the dialplan exists, includes and patterns considered."""
-        if not (_PLACE.fullmatch(context) and _PLACE.fullmatch(extension)):
+    async def exists(self, context: str, extension: str = "s", priority: int | str = 1) -> bool:
+        """Return whether a location of the dialplan exists, includes and patterns considered.
+
+        `priority` may be a label.
+        """
+        if not all(_PLACE.fullmatch(each) for each in (context, extension, str(priority))):
             return False
         return await self._value(f"DIALPLAN_EXISTS({context},{extension},{priority})") == "1"
 

@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.doctor.dialplan_checks import template_endpoint
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
 from agi_bridge.doctor.pbx_sounds import find_data_folder, has_sound, process_account, readable_by
 
@@ -36,8 +37,14 @@ MODULES: Final = (
     "func_callerid",
     "app_exec",
     "app_verbose",
+    "format_wav",
+    "bridge_simple",
 )
-"""What agi-bridge.conf and the dialogue use."""
+"""What agi-bridge.conf and the dialogue use: recordings are WAV files, and a connected caller is in
+a bridge of two."""
+
+_CODECS: Final = frozenset({"ulaw", "alaw", "g722", "gsm"})
+"""Codecs with a module that is named after them: without it the PBX cannot play a recording."""
 
 TEST_CALL_MODULE: Final = "app_senddtmf"
 """What only the test call uses."""
@@ -71,7 +78,8 @@ async def version(pbx: Pbx) -> AsyncIterator[Finding]:
 async def modules(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Look whether the modules that calls need are loaded."""
     http = _HTTP_MODULES if settings.speech.delivery == "http" else ()
-    wanted = (*MODULES, *http, *(("func_cdr",) if settings.agi.cdr_field else ()))
+    records = ("func_cdr",) if settings.agi.cdr_field else ()
+    wanted = (*MODULES, *http, *records, *await _codec_modules(pbx, settings))
     missing = [name for name in wanted if not await pbx.has_module(name)]
     if missing:
         what = f"not loaded: {', '.join(missing)}"
@@ -81,6 +89,14 @@ async def modules(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
         yield ok(Id.PBX_MODULES, f"all {len(wanted)} modules are loaded")
 
 
+async def _codec_modules(pbx: Pbx, settings: Settings) -> list[str]:
+    """Return the modules of the codecs that the trunks of the lines allow."""
+    names = dict.fromkeys(template_endpoint(line.dial_template) for line in settings.lines.values())
+    endpoints = [await pbx.endpoint(name) for name in names if name]
+    allowed = {codec for each in endpoints if each is not None for codec in each.codecs}
+    return [f"codec_{codec}" for codec in sorted(allowed & _CODECS or {"ulaw"})]
+
+
 async def clock(
     pbx: Pbx | None,
     synchronised: Callable[[], bool],
@@ -88,10 +104,11 @@ async def clock(
 ) -> AsyncIterator[Finding]:
     """Judge this machine's clock, and compare the PBX's with it."""
     sound = synchronised()
+    theirs = None if pbx is None else await pbx.clock()
     if not sound:
         what = "the kernel says that no time service keeps this machine's clock"
         yield note(Id.CLOCK, what, "install chrony, or run timedatectl set-ntp true")
-    if pbx is None or (theirs := await pbx.clock()) is None:
+    if theirs is None:
         if sound:
             yield ok(Id.CLOCK, "kept by a time service")
         return

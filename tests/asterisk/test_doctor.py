@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from agi_bridge.agi import Server
 from agi_bridge.app.start_checks import LOCK_FILE
-from agi_bridge.doctor import Id, Level
+from agi_bridge.doctor import Ear, Id, Level
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.asterisk.conftest import FREEPBX
 from tests.support.bridge_fixture import shorten
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from agi_bridge.agi import Channel
     from agi_bridge.doctor import Report
 
 pytestmark = [
@@ -47,17 +49,25 @@ async def surgery(
     folder = tmp_path_factory.mktemp("doctor")
     port = free_tcp_port()
     async with AsyncExitStack() as stack:
-        asterisk = await stack.enter_async_context(
-            DoctorsAsterisk(asterisk_binary, folder / "data", port, FREEPBX.read_text())
-        )
-        for account in ("100", "200"):
-            phone = await stack.enter_async_context(
-                SipPhone(user=account, password=asterisk.accounts[account], server=asterisk.sip)
-            )
-            await phone.register()
+        bridge = await stack.enter_async_context(Server(is_ready, host="127.0.0.1", port=0))
         lock = stack.enter_context((folder / LOCK_FILE).open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # as a running bridge
-        yield Surgery(asterisk, port, folder, folder / "data")
+        freepbx = FREEPBX.read_text()
+        asterisk = await stack.enter_async_context(
+            DoctorsAsterisk(asterisk_binary, folder / "data", port, freepbx, bridge.port)
+        )
+        surgery = Surgery(asterisk, port, folder, folder / "data", bridge.port)
+        for account in ("100", "200"):
+            surgery.phones[account] = await stack.enter_async_context(
+                SipPhone(user=account, password=asterisk.accounts[account], server=asterisk.sip)
+            )
+            await surgery.phones[account].register()
+        yield surgery
+
+
+async def is_ready(channel: Channel) -> None:
+    """Answer as a bridge that is asked for its health."""
+    await channel.set_variable("AGI_BRIDGE_HEALTH", "ready")
 
 
 FAULT, NOTE, UNSEEN = Level.FAULT, Level.NOTE, Level.NOT_LOOKED_AT
@@ -85,6 +95,22 @@ async def module_missing(at: Surgery) -> Report:
         await at.asterisk.cli("module load func_uri.so")
 
 
+async def format_missing(at: Surgery) -> Report:
+    await at.asterisk.cli("module unload format_wav.so")
+    try:
+        return await at.look()
+    finally:
+        await at.asterisk.cli("module load format_wav.so")
+
+
+async def codec_missing(at: Surgery) -> Report:
+    await at.asterisk.cli("module unload codec_ulaw.so")
+    try:
+        return await at.look()
+    finally:
+        await at.asterisk.cli("module load codec_ulaw.so")
+
+
 async def context_edited(at: Surgery) -> Report:
     old, new = "default,1,GotoIf(", "default,1,Noop()\n same => n,GotoIf("
     async with at.edited("agi-bridge.conf", old, new, "dialplan reload"):
@@ -103,9 +129,41 @@ async def did_hidden(at: Surgery) -> Report:
         return await at.look()
 
 
+async def at_certain_times(at: Surgery) -> Report:
+    old, new = (
+        "[from-trunk]\ninclude => agi-bridge",
+        "[from-trunk]\ninclude => agi-bridge,3:00-3:01",
+    )
+    async with at.edited("extensions.conf", old, f"{new},*,*,*", "dialplan reload"):
+        return await at.look()
+
+
+async def in_a_circle(at: Surgery) -> Report:
+    there, back = (
+        f"[{one}]\nexten => _[+0-9].,1,Goto({other},${{EXTEN}},1)\n"
+        for one, other in (("from-trunk", "around"), ("around", "from-trunk"))
+    )
+    old = "[from-trunk]\ninclude => agi-bridge"
+    async with at.edited("extensions.conf", old, there + back, "dialplan reload"):
+        return await at.look()
+
+
+async def number_cut(at: Surgery) -> Report:
+    old = "[from-trunk]\n"
+    new = f"{old}exten => {DID},1,NoOp()\n same => n,Goto(cut)\n same => n,Hangup()\n"
+    new += " same => n(cut),Goto(agi-bridge,${EXTEN:8},1)\n"
+    async with at.edited("extensions.conf", old, new, "dialplan reload"):
+        return await at.look()
+
+
+async def number_without_a_plus_goes_elsewhere(at: Surgery) -> Report:
+    old, new = "[from-trunk]\n", f"[from-trunk]\nexten => {DID[1:]},1,Hangup()\n"
+    async with at.edited("extensions.conf", old, new, "dialplan reload"):
+        return await at.look()
+
+
 async def wrong_port(at: Surgery) -> Report:
-    name, right = "AGI_BRIDGE_URL", "agi://127.0.0.1:4573/consent"
-    async with at.variable(name, "agi://127.0.0.1:4574/consent", right):
+    async with at.variable("AGI_BRIDGE_URL", "agi://127.0.0.1:9/consent", at.url):
         return await at.look()
 
 
@@ -123,6 +181,16 @@ async def fallback_missing(at: Surgery) -> Report:
         await stack.enter_async_context(edit)
         variable = at.variable("AGI_BRIDGE_FALLBACK", "", "PJSIP/100")
         await stack.enter_async_context(variable)
+        return await at.look()
+
+
+async def fallback_of_a_lost_driver(at: Surgery) -> Report:
+    async with at.variable("AGI_BRIDGE_FALLBACK", "DAHDI/1", "PJSIP/100"):
+        return await at.look()
+
+
+async def fallback_has_no_such_label(at: Surgery) -> Report:
+    async with at.variable("AGI_BRIDGE_FALLBACK_GOTO", "agi-bridge-go-on,fallback,bell", ""):
         return await at.look()
 
 
@@ -220,12 +288,24 @@ async def bridge_stopped(at: Surgery) -> Report:
 
 SEEDED: dict[str, tuple[Callable[[Surgery], Awaitable[Report]], Id, Level]] = {
     "module missing": (module_missing, Id.PBX_MODULES, FAULT),
+    "format missing": (format_missing, Id.PBX_MODULES, FAULT),
+    "codec missing": (codec_missing, Id.PBX_MODULES, FAULT),
     "context edited": (context_edited, Id.DIALPLAN_CONTEXTS, NOTE),
     "DID not routed": (did_not_routed, Id.DIALPLAN_DID, FAULT),
     "DID hidden by another extension": (did_hidden, Id.DIALPLAN_DID, FAULT),
+    "included at certain times": (at_certain_times, Id.DIALPLAN_DID, UNSEEN),
+    "two contexts in a circle": (in_a_circle, Id.DIALPLAN_DID, FAULT),
+    "number cut": (number_cut, Id.DIALPLAN_DID, FAULT),
+    "another spelling goes elsewhere": (
+        number_without_a_plus_goes_elsewhere,
+        Id.DIALPLAN_DID,
+        NOTE,
+    ),
     "wrong port": (wrong_port, Id.DIALPLAN_URL, FAULT),
     "token differs": (token_differs, Id.DIALPLAN_URL, FAULT),
     "fallback missing": (fallback_missing, Id.FALLBACK, FAULT),
+    "fallback of a driver that is not there": (fallback_of_a_lost_driver, Id.FALLBACK, FAULT),
+    "fallback without its label": (fallback_has_no_such_label, Id.FALLBACK, FAULT),
     "telephone unregistered": (telephone_unregistered, Id.FALLBACK, FAULT),
     "default destination dead": (default_dead, Id.DEFAULT_DESTINATION, FAULT),
     "no such trunk": (no_such_trunk, Id.DIAL_TEMPLATE, FAULT),
@@ -305,6 +385,22 @@ async def test_freepbx_is_followed_and_called_through_its_custom_destination(
     assert report.call is not None
     assert all(step.ok for step in report.call)
     assert len(report.call) == 5
+
+
+async def test_no_telephone_of_a_freepbx_rings_for_a_test_call_that_is_lost(
+    surgery: Surgery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As behind a firewall: the PBX does not reach the called end, and goes on to the fallback.
+    url = Ear.url
+    monkeypatch.setattr(
+        Ear,
+        "url",
+        lambda ear, end, call: "agi://127.0.0.1:9/x" if end == "called" else url(ear, end, call),
+    )
+    given = surgery.settings(did=["+1 415 555 0113"])
+    report = await surgery.look(given, call="14155550113@from-pstn", arrive_seconds=2.0)
+    assert wrong(report) == {Id.DIALPLAN_URL: FAULT}
+    assert surgery.phones["100"].calls == []
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,28 @@ async def test_what_leads_nowhere_or_in_circles_is_said_so() -> None:
     assert await way(DID, "trunk", Context("trunk", ())) == (Way.NOWHERE, "trunk")
     assert await way(DID, "missing") == (Way.NOWHERE, "missing")
     circle = Context("trunk", steps("_+X.", "Goto(trunk,${EXTEN},1)"))
-    assert (await way(DID, "trunk", circle))[0] is Way.UNCLEAR
+    assert (await way(DID, "trunk", circle))[0] is Way.LOOP
     includes = Context("trunk", (), ("other",)), Context("other", (), ("trunk",))
     assert await way(DID, "trunk", *includes) == (Way.NOWHERE, "trunk")
+
+
+async def test_an_include_at_certain_times_is_unclear() -> None:
+    for hours in ("agi-bridge,9:00-17:00,mon-fri,*,*", "agi-bridge|9:00-17:00|mon-fri|*|*"):
+        timed = Context("trunk", (), (hours,))
+        assert (await way(DID, "trunk", timed))[0] is Way.UNCLEAR
+    behind = Context("trunk", (), ("day,9:00-17:00,*,*,*",)), Context("day", (), ("agi-bridge",))
+    assert (await way(DID, "trunk", *behind))[0] is Way.UNCLEAR
+    first = Context("trunk", steps(DID, "Goto(agi-bridge,${EXTEN},1)"), ("day,9:00-17:00,*,*,*",))
+    assert (await way(DID, "trunk", first))[0] is Way.BRIDGE
+
+
+async def test_a_label_is_followed_to_its_step() -> None:
+    there, *rest = steps("_+X.", "Hangup()", "Goto(agi-bridge,${EXTEN},1)")
+    labelled = (there, *(replace(step, label="there") for step in rest))
+    trunk = Context("trunk", steps("_+X.", "Goto(other,${EXTEN},there)"))
+    assert (await way(DID, "trunk", trunk, Context("other", labelled)))[0] is Way.BRIDGE
+    unlabelled = Context("other", (there, *rest))
+    assert (await way(DID, "trunk", trunk, unlabelled))[0] is Way.UNCLEAR
 
 
 async def test_what_only_a_call_can_follow_is_unclear() -> None:

@@ -98,11 +98,18 @@ def hidden(pbx: ScriptedPbx) -> None:
     pbx.contexts["from-trunk"] = Context("from-trunk", steps(DID, "Hangup()"), ("agi-bridge",))
 
 
+def arrives_as(number: str) -> Callable[[ScriptedPbx], object]:
+    went = steps("_+X.", f"Goto(agi-bridge,{number},1)")
+    return lambda pbx: pbx.contexts.update({"from-trunk": Context("from-trunk", went)})
+
+
 FAULTS: dict[str, tuple[Callable[[ScriptedPbx], object], Id, Level]] = {
     "too old": (lambda pbx: setattr(pbx, "version", "13.38.3"), Id.PBX_VERSION, Level.FAULT),
     "old": (lambda pbx: setattr(pbx, "version", "16.28.0~dfsg"), Id.PBX_VERSION, Level.NOTE),
     "unknown": (lambda pbx: setattr(pbx, "version", "GIT-master"), Id.PBX_VERSION, Level.NOTE),
     "module": (lambda pbx: pbx.missing_modules.add("func_uri"), Id.PBX_MODULES, Level.FAULT),
+    "codec": (lambda pbx: pbx.missing_modules.add("codec_alaw"), Id.PBX_MODULES, Level.FAULT),
+    "format": (lambda pbx: pbx.missing_modules.add("format_wav"), Id.PBX_MODULES, Level.FAULT),
     "edited": (edited, Id.DIALPLAN_CONTEXTS, Level.NOTE),
     "older": (older, Id.DIALPLAN_CONTEXTS, Level.NOTE),
     "port": (
@@ -125,6 +132,38 @@ FAULTS: dict[str, tuple[Callable[[ScriptedPbx], object], Id, Level]] = {
         Id.DIALPLAN_URL,
         Level.FAULT,
     ),
+    "a query": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_URL="agi://127.0.0.1:4573/consent?line=1"),
+        Id.DIALPLAN_URL,
+        Level.FAULT,
+    ),
+    "asks for health": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_URL="agi://127.0.0.1:4573/health"),
+        Id.DIALPLAN_URL,
+        Level.FAULT,
+    ),
+    "the other family": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_URL="agi://[::1]:4573/consent"),
+        Id.DIALPLAN_URL,
+        Level.FAULT,
+    ),
+    "second is no URL": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_URL_2="192.0.2.2:4573"),
+        Id.DIALPLAN_URL,
+        Level.NOTE,
+    ),
+    "number cut": (
+        arrives_as("${EXTEN:8}"),
+        Id.DIALPLAN_DID,
+        Level.FAULT,
+    ),
+    "other spelling hidden": (
+        lambda pbx: pbx.contexts.update(
+            {"from-trunk": Context("from-trunk", steps(DID[1:], "Hangup()"), ("agi-bridge",))}
+        ),
+        Id.DIALPLAN_DID,
+        Level.NOTE,
+    ),
     "not included": (
         lambda pbx: pbx.contexts.update({"from-trunk": Context("from-trunk", ())}),
         Id.DIALPLAN_DID,
@@ -134,6 +173,21 @@ FAULTS: dict[str, tuple[Callable[[ScriptedPbx], object], Id, Level]] = {
     "no fallback": (lambda pbx: pbx.variables.pop("AGI_BRIDGE_FALLBACK"), Id.FALLBACK, Level.FAULT),
     "no such fallback": (
         lambda pbx: pbx.variables.update(AGI_BRIDGE_FALLBACK_GOTO="nowhere,1,1"),
+        Id.FALLBACK,
+        Level.FAULT,
+    ),
+    "fallback leads back": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_FALLBACK_GOTO=f"agi-bridge,{DID},1"),
+        Id.FALLBACK,
+        Level.FAULT,
+    ),
+    "fallback has no such label": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_FALLBACK_GOTO="agi-bridge-go-on,s,bell"),
+        Id.FALLBACK,
+        Level.FAULT,
+    ),
+    "fallback without technology": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_FALLBACK="100"),
         Id.FALLBACK,
         Level.FAULT,
     ),
@@ -302,6 +356,8 @@ async def test_one_of_several_telephones_is_enough(pbx: ScriptedPbx) -> None:
     assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.NOTE}
     pbx.variables["AGI_BRIDGE_FALLBACK"] = "DAHDI/g1"
     assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.NOT_LOOKED_AT}
+    pbx.missing_modules.add("chan_dahdi")
+    assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.FAULT}
 
 
 async def test_a_local_template_needs_its_context(pbx: ScriptedPbx) -> None:
@@ -330,9 +386,10 @@ async def test_without_a_right_the_doctor_says_what_it_did_not_look_at(pbx: Scri
 @pytest.mark.parametrize("action", ["CoreSettings", "ShowDialPlan", "PJSIPShowEndpoint", "Ping"])
 async def test_a_pbx_that_stops_answering_is_one_fault(pbx: ScriptedPbx, action: str) -> None:
     pbx.fails_at = action
-    found = wrong(await looked(pbx))
+    found = wrong(await looked(pbx, synchronised=False))
     assert found.pop(Id.PBX_REACH) is Level.FAULT
-    assert set(found.values()) == {Level.NOT_LOOKED_AT}
+    assert found.pop(Id.CLOCK) is Level.NOTE  # this machine's own
+    assert set(found.values()) <= {Level.NOT_LOOKED_AT}
     assert not any(asked == action for asked, _ in pbx.asked[:-1] if action != "ShowDialPlan")
 
 

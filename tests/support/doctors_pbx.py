@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.doctor import Report
+    from agi_bridge.lab.sip.phone import SipPhone
     from agi_bridge.settings import Settings
 SECRET = "x7Gh2kQ9vLmN4pRt"
 LIMITED = "b8Jk3mW2zXcV5nQy"
@@ -49,11 +50,16 @@ exten => _[+0-9]!,1,AGI(${AGI_BRIDGE_URL}?to=${URIENCODE(${EXTEN})})
 class Surgery:
     """The PBX, the configuration that fits it, and ways to break both."""
 
-    def __init__(self, asterisk: Asterisk, ami_port: int, folder: Path, data: Path) -> None:
+    def __init__(
+        self, asterisk: Asterisk, ami_port: int, folder: Path, data: Path, bridge_port: int
+    ) -> None:
         self.asterisk = asterisk
         self.ami_port = ami_port
         self.folder = folder
         self.data = data
+        self.bridge_port = bridge_port
+        self.phones: dict[str, SipPhone] = {}
+        self.url = f"agi://127.0.0.1:{bridge_port}/consent"
 
     def settings(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> Settings:
         secret = self.folder / "ami.secret"
@@ -65,7 +71,7 @@ class Surgery:
             tables={
                 **given,
                 "ami": {**ami, **given.get("ami", {})},
-                "agi": {"port": 4573, **given.get("agi", {})},
+                "agi": {"port": self.bridge_port, **given.get("agi", {})},
             },
             **{"default": {"kind": "dial", "destination": "PJSIP/200"}, **line},
         )
@@ -125,11 +131,13 @@ def free_tcp_port() -> int:
 class DoctorsAsterisk(Asterisk):
     """An Asterisk with a manager interface and recordings of its own."""
 
-    def __init__(self, binary: Path, data: Path, ami_port: int, freepbx: str) -> None:
+    def __init__(
+        self, binary: Path, data: Path, ami_port: int, freepbx: str, bridge_port: int
+    ) -> None:
         ours = (share_path("dialplan") / "agi-bridge-freepbx.conf").read_text()
         super().__init__(
             binary,
-            agi_url="agi://127.0.0.1:4573/consent",
+            agi_url=f"agi://127.0.0.1:{bridge_port}/consent",
             accounts={"200": "p2Qw3eR4tY5u"},
             dialplan=DIALPLAN + ours.replace("#include agi-bridge.conf", "") + freepbx,
             files={

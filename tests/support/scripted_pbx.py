@@ -114,17 +114,20 @@ class ScriptedPbx:
         return _good(Value=self._value(name))
 
     def _value(self, name: str) -> str:
-        place = re.fullmatch(r"DIALPLAN_EXISTS\(([^,]+),([^,]+),(\d+)\)", name)
+        place = re.fullmatch(r"DIALPLAN_EXISTS\(([^,]+),([^,]+),(\w+)\)", name)
         if place is None:
             return self.variables.get(name, "")
-        return str(int(self._exists(place[1], place[2], int(place[3]))))
+        return str(int(self._exists(place[1], place[2], place[3])))
 
-    def _exists(self, context: str, extension: str, priority: int) -> bool:
+    def _exists(self, context: str, extension: str, priority: str) -> bool:
         found = self.contexts.get(context)
         if found is None:
             return False
         best = best_match((step.extension for step in found.steps), extension)
-        own = any(step.extension == best and step.priority == priority for step in found.steps)
+        own = any(
+            step.extension == best and priority in {str(step.priority), step.label}
+            for step in found.steps
+        )
         return own or any(self._exists(each, extension, priority) for each in found.includes)
 
     def _dialplan(self, name: str) -> Answer:
