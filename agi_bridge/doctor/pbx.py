@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SAFE_VARIABLE: Final = re.compile(r"[A-Za-z0-9_]{1,80}")
 _PLACE: Final = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")
 """A context or an extension that ends no argument of a function (`AST_MAX_CONTEXT`)."""
+_SEPARATORS: Final = re.compile(r'[\\,"]')
 _CODEC_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -161,7 +162,7 @@ class Pbx:
             Channel=channel,
             Application=application,
             Data=data,
-            Variable=[f"{name}={value}" for name, value in variables.items()],
+            Variable=[f"{name}={_escaped(value)}" for name, value in variables.items()],
             CallerID='"agi-bridge doctor" <>',
             Timeout=str(round(1000 * seconds)),
             Async="true",
@@ -180,6 +181,11 @@ class Pbx:
         if answer.denied:
             raise MissingRightError(right)
         return answer
+
+
+def _escaped(value: str) -> str:
+    """Return a value of the header Variable, which Asterisk splits at commas (main/manager.c)."""
+    return _SEPARATORS.sub(r"\\\g<0>", value)
 
 
 def _context(name: str, items: Sequence[Mapping[str, str]]) -> Context:

@@ -228,7 +228,7 @@ async def direct_media(at: Surgery) -> Report:
 async def poor_codec(at: Surgery) -> Report:
     text = (at.asterisk.directory / "etc" / "pjsip.conf").read_text()
     trunk = text[text.index("[trunk]") :]
-    changed = trunk.replace("allow = ulaw\nallow = alaw", "allow = gsm", 1)
+    changed = trunk.replace("allow = ulaw\nallow = alaw", "allow = g729", 1)
     async with at.edited("pjsip.conf", trunk, changed, "module reload res_pjsip.so"):
         return await at.look()
 
