@@ -93,6 +93,7 @@ class Applications:
             self._set_dial_variables("", DialOutcome("CHANUNAVAIL", cause=0), "CHANUNAVAIL", 0, 0)
             return 0
         ring = float(ring_text) if ring_text else None
+        began = self._channel.now()
         self._channel.emit("dialling", destination)
         outcome = self._outcome(destination)
         status = outcome.status
@@ -110,7 +111,10 @@ class Applications:
         except CallerGoneError:
             status, gone = "CANCEL", True
         gone = gone or status == "CANCEL"
-        self._channel.record.dialled.append(DialAttempt(destination, ring, options, status, talk))
+        took = self._channel.now() - began
+        self._channel.record.dialled.append(
+            DialAttempt(destination, ring, options, status, talk, began, took)
+        )
         self._set_dial_variables(destination, outcome, status, ringing, talk)
         self._channel.emit("dialled", status)
         if gone:
@@ -161,15 +165,17 @@ class Applications:
                 status = "FAILED"
                 continue
             self._channel.emit("playing", name, length)
-            audible = self._channel.record.answered
+            audible, began = self._channel.record.answered, self._channel.now()
             try:
                 await self._channel.pass_time(length / 1000, abortable=False)
             except CallerGoneError as gone:
-                played = PlayedSound("file", name, round(gone.seconds * 1000), HANG_UP, audible)
+                passed = round(gone.seconds * 1000)
+                played = PlayedSound("file", name, passed, HANG_UP, audible, began)
                 self._channel.record.heard.append(played)
                 self._variables.store("PLAYBACKSTATUS", "SUCCESS")
                 raise
-            self._channel.record.heard.append(PlayedSound("file", name, length, "", audible))
+            played = PlayedSound("file", name, length, "", audible, began)
+            self._channel.record.heard.append(played)
         self._variables.store("PLAYBACKSTATUS", status)
         return 0
 

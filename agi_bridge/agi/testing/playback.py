@@ -86,17 +86,18 @@ class PlaybackHandlers:
         With `silent` no event reports it: the offset is beyond the end of the file.
         """
         channel = self._channel
-        audible = channel.record.answered
+        audible, began = channel.record.answered, channel.now()
         if not silent:
             channel.emit("playing" if kind == "file" else "saying", name, length)
         try:
             plays = None if name.startswith("silence/") else name
             key, seconds = await channel.listen(length / 1000, accepted, plays=plays)
         except CallerGoneError as gone:
-            heard = PlayedSound(kind, name, round(gone.seconds * 1000), HANG_UP, audible)
-            channel.record.heard.append(heard)
+            passed = round(gone.seconds * 1000)
+            channel.record.heard.append(PlayedSound(kind, name, passed, HANG_UP, audible, began))
             raise
-        channel.record.heard.append(PlayedSound(kind, name, round(seconds * 1000), key, audible))
+        passed = round(seconds * 1000)
+        channel.record.heard.append(PlayedSound(kind, name, passed, key, audible, began))
         return key, seconds
 
     async def control_stream_file(self, args: list[str]) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 AgiStatus = Literal["SUCCESS", "FAILURE", "HANGUP"]
 """``AGISTATUS`` as `launch_script` and `run_agi` set it."""
 
+_PAUSE = "silence/"
+"""Asterisk's recordings of nothing begin so."""
 
 SoundKind = Literal["file", "digits", "number", "phonetic", "alpha", "date", "time", "datetime"]
 
@@ -23,6 +25,8 @@ class PlayedSound:
     """The key that ended it, ``!`` for a hangup, empty if it played out."""
     audible: bool = True
     """False on a channel that was not answered: Asterisk takes its time, the caller hears none."""
+    at: float = field(default=0.0, compare=False)
+    """When it began, in seconds from the start of the call, on the call's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class DialAttempt:
     options: str
     status: str
     talk_seconds: float = 0.0
+    at: float = field(default=0.0, compare=False)
+    """When it began, in seconds from the start of the call, on the call's own clock."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long the caller heard it ring, and then the far end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +112,20 @@ class CallRecord:
     def played(self) -> list[str]:
         """Names of the sounds the caller could hear, in order."""
         return [heard.name for heard in self.heard if heard.audible]
+
+    @property
+    def silence(self) -> float:
+        """The longest time, in seconds, in which the caller heard neither a sound nor a call ring.
+
+        On the call's own clock: pauses and waiting for keys count, the time of the server does not.
+        """
+        sounds = [
+            (each.at, each.milliseconds / 1000)
+            for each in self.heard
+            if each.audible and not each.name.startswith(_PAUSE)
+        ]
+        longest = ends = 0.0
+        for at, seconds in sorted([*sounds, *((dial.at, dial.seconds) for dial in self.dialled)]):
+            longest = max(longest, at - ends)
+            ends = max(ends, at + seconds)
+        return max(longest, self.seconds - ends)

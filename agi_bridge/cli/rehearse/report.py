@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal[
 Problem: TypeAlias = Literal["", "silence", "nobody"]
 """What is wrong: the caller hears silence in place of a prompt, or is connected to nobody."""
 
-_COLUMNS: Final = ("", "the caller", "hears", "goes to", "stored", "requests")
+_COLUMNS: Final = ("", "the caller", "hears", "silence", "goes to", "stored", "requests")
 _ANSWERED: Final = "ANSWER"
 _SPOKEN_BY_THE_HOOK: Final = frozenset(("no-forwarding", "not-linked"))
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
@@ -66,6 +66,7 @@ class Result:
         states: what is stored.
         requests: how many requests the hook got: each may send a text.
         problem: what is wrong.
+        silence: the longest time, in seconds, in which the caller hears nothing.
         unplayed: prompts that the caller should have heard and did not.
     """
 
@@ -77,6 +78,7 @@ class Result:
     states: tuple[str, ...]
     requests: int
     problem: Problem
+    silence: float = 0.0
     unplayed: tuple[str, ...] = ()
 
 
@@ -167,6 +169,7 @@ def _result(ending: Ending, language: str, played: Played, sounds: Sounds) -> Re
         played.states,
         played.requests,
         problem,
+        played.call.silence,
         played.unplayed,
     )
 
@@ -232,6 +235,7 @@ def _row(result: Result) -> tuple[str, ...]:
         "!" if result.problem else "",
         result.ending.what,
         ", ".join(_names(result.heard)) or "nothing",
+        f"{result.silence:.1f} s",
         result.place,
         result.states[-1] if result.states else "nothing",
         str(result.requests),
@@ -260,6 +264,7 @@ def _document(result: Result) -> object:
         "goes_to": {"kind": result.kind, "place": result.place},
         "stored": list(result.states),
         "requests": result.requests,
+        "silence_milliseconds": round(1000 * result.silence),
         "unplayed": list(result.unplayed),
         "problem": result.problem,
     }

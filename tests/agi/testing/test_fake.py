@@ -98,6 +98,8 @@ async def test_what_was_played_is_recorded() -> None:
         PlayedSound("file", "a", 500),
         PlayedSound("file", "silence/2", 2000),
     ]
+    assert [round(each.at, 3) for each in record.heard] == [0.0, 0.5, 0.7, 0.9, 1.4]
+    assert round(record.silence, 3) == 2.0  # the pause; of the first half second nothing is heard
     assert record.played == ["a", "12", "a", "silence/2"]
     assert record.keyed == "1*"
     assert record.status == "FAILURE"  # of the session, as a STREAM FILE failed

@@ -214,6 +214,15 @@ def test_a_recording_that_is_missing_leaves_silence(tmp_path: Path) -> None:
     assert done.endings()["hook_dial"]["problem"] == ""
 
 
+def test_the_silence_between_prompts_is_measured(tmp_path: Path) -> None:
+    endings = Rehearsed(tmp_path).endings()
+    silence = {code: each["silence_milliseconds"] for code, each in endings.items()}
+    assert silence["star"] == 0
+    patient = "[lines.shop.consent]\nfirst_digit_seconds = 25"
+    longer = Rehearsed(tmp_path, patient).endings()["silence"]["silence_milliseconds"]
+    assert longer - silence["silence"] == 15_000
+
+
 # The command
 
 
@@ -261,7 +270,7 @@ def test_the_keys_of_the_document_are_those_that_are_documented(tmp_path: Path) 
     for each in line["endings"]:
         assert set(each) == {
             *("ending", "language", "what", "heard", "goes_to", "stored"),
-            *("requests", "unplayed", "problem"),
+            *("requests", "silence_milliseconds", "unplayed", "problem"),
         }
         assert set(each["goes_to"]) == {"kind", "place"}
         assert all(set(heard) == {"prompt", "text", "milliseconds"} for heard in each["heard"])
