@@ -20,11 +20,11 @@ from agi_bridge.doctor import (
     connect,
     examine_pbx,
     fault,
+    judge_service,
     not_looked_at,
     place_load,
     place_test_call,
     read_shipped,
-    service,
 )
 from agi_bridge.net import is_loopback
 from agi_bridge.observe import ask_kernel
@@ -85,7 +85,7 @@ async def run(
         synchronised: whether a time service keeps this machine's clock.
     """
     looking = asyncio.ensure_future(asyncio.to_thread(local))
-    found = [await service(settings, running=service_is_running(settings))]
+    found = [await judge_service(settings, running=service_is_running(settings))]
     steps: tuple[CallStep, ...] | None = None
     lines = await asyncio.to_thread(line_sounds, settings)
     dialplan = share_path("dialplan") / "agi-bridge.conf"

@@ -11,7 +11,7 @@ from agi_bridge.doctor.examine import Situation, connect, examine_pbx
 from agi_bridge.doctor.findings import WHY, Finding, Id, Level, fault, not_looked_at, note, ok
 from agi_bridge.doctor.line_sounds import LineSounds, TestSound
 from agi_bridge.doctor.report import Document, Report
-from agi_bridge.doctor.service import service
+from agi_bridge.doctor.service import judge_service
 from agi_bridge.doctor.trial import place_load, place_test_call
 
 __all__ = [
@@ -36,11 +36,11 @@ __all__ = [
     "connect",
     "examine_pbx",
     "fault",
+    "judge_service",
     "not_looked_at",
     "note",
     "ok",
     "place_load",
     "place_test_call",
     "read_shipped",
-    "service",
 ]

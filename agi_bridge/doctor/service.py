@@ -29,7 +29,7 @@ _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to c
 _ANSWERED: Final = frozenset({"ready", "degraded", "not_ready"})
 
 
-async def service(settings: Settings, *, running: bool, seconds: float = SECONDS) -> Finding:
+async def judge_service(settings: Settings, *, running: bool, seconds: float = SECONDS) -> Finding:
     """Judge the bridge of a configuration.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.agi import Server
-from agi_bridge.doctor import Level, service
+from agi_bridge.doctor import Level, judge_service
 from agi_bridge.net import bind
 from tests.support.call_env import settings
 
@@ -44,7 +44,7 @@ async def bridge(health: str, token: str | None = None) -> AsyncIterator[int]:
 )
 async def test_the_bridge_says_how_it_is(health: str, level: Level) -> None:
     async with bridge(health) as port:
-        found = await service(settings(tables={"agi": {"port": port}}), running=True)
+        found = await judge_service(settings(tables={"agi": {"port": port}}), running=True)
     assert found.level is level
     assert "4155550111" not in repr(found)
 
@@ -54,7 +54,7 @@ async def test_the_token_is_given_as_the_dialplan_gives_it(tmp_path: Path, given
     (tmp_path / "token").write_text(given)
     async with bridge("ready", TOKEN) as port:
         agi = {"port": port, "token": {"file": str(tmp_path / "token")}}
-        found = await service(settings(tables={"agi": agi}), running=True)
+        found = await judge_service(settings(tables={"agi": agi}), running=True)
     assert found.level is (Level.OK if given == TOKEN else Level.FAULT)
     assert TOKEN not in repr(found)
 
@@ -64,7 +64,7 @@ async def test_a_bridge_that_hangs_is_a_fault_though_its_lock_is_held() -> None:
     with hangs:
         hangs.listen()
         agi = {"port": hangs.getsockname()[1]}
-        found = await service(settings(tables={"agi": agi}), running=True, seconds=0.1)
+        found = await judge_service(settings(tables={"agi": agi}), running=True, seconds=0.1)
     assert found.level is Level.FAULT
     assert "hangs" in found.what
 
@@ -73,5 +73,5 @@ async def test_a_bridge_that_is_elsewhere_or_not_there_is_a_fault() -> None:
     (taken,) = bind("127.0.0.1", 0, "test")  # bound, and nobody listens
     with taken:
         given = settings(tables={"agi": {"port": taken.getsockname()[1]}})
-        assert (await service(given, running=True)).level is Level.FAULT
-        assert (await service(given, running=False)).level is Level.FAULT
+        assert (await judge_service(given, running=True)).level is Level.FAULT
+        assert (await judge_service(given, running=False)).level is Level.FAULT
