@@ -41,6 +41,14 @@ from agi_bridge.consent.errors import (
     WitnessFailed,
 )
 from agi_bridge.consent.event_schema import commitments, faults
+from agi_bridge.consent.imported import (
+    MAX_EVIDENCE_BYTES,
+    METHODS,
+    EvidenceFile,
+    ImportedConsent,
+    ImportResult,
+    evidence_files,
+)
 from agi_bridge.consent.models import (
     AgreementRules,
     Batch,
@@ -84,6 +92,8 @@ __all__ = [
     "EVENT_TYPES",
     "FOLLOWS",
     "GONE",
+    "MAX_EVIDENCE_BYTES",
+    "METHODS",
     "PUSHED",
     "QUESTION",
     "REPLY_DAYS",
@@ -105,9 +115,12 @@ __all__ = [
     "Dialogue",
     "DisclosureHeard",
     "EntryEnd",
+    "EvidenceFile",
     "Filter",
     "Identifiers",
     "IllegalTransition",
+    "ImportResult",
+    "ImportedConsent",
     "KeyFault",
     "KnownOutage",
     "LedgerLost",
@@ -145,6 +158,7 @@ __all__ = [
     "canonical",
     "commitment",
     "commitments",
+    "evidence_files",
     "faults",
     "hidden_leaf",
     "is_unfinished",

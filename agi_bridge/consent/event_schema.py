@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import available_timezones
 
+from agi_bridge.consent.imported import METHODS
 from agi_bridge.consent.models import (
     EVENT_KEYS,
     SCHEMA,
@@ -350,6 +351,20 @@ _OWN: Final[Mapping[EventType, Mapping[str, Field]]] = {
     State.EXPIRED: {"reason": _REASON},
     State.DECLINED: {"reason": _REASON, "dialogue": _DIALOGUE},
     State.ABANDONED: {"reason": _REASON, "dialogue": _DIALOGUE},
+    State.IMPORTED: {
+        "brand": Field(_text(256, 1)),
+        "legal_name": Field(_text(256, 1)),
+        "purpose": Field(_one_of(*PURPOSES)),
+        "method": Field(_one_of(*METHODS)),
+        "source": Field(_text(256, 1)),
+        "given": Field(TIME),
+        "files": Field(_whole(1, 1000)),
+        "actor": _ACTOR,
+        "software": Field(_text(256, 1)),
+        "number_c": _COMMITMENT,
+        "evidence_c": _COMMITMENT,
+        "reference_c": _optional(HEX64),
+    },
     State.REVOKED: {"revocation": _RECORD, "channel": Field(_WORD)},
     Act.OPENED: {
         "public_key": Field(_BASE64_KEY),

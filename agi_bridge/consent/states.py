@@ -41,6 +41,8 @@ class State(StrEnum):
     """The caller hung up before agreeing."""
     REVOKED = "revoked"
     """The consent was withdrawn."""
+    IMPORTED = "imported"
+    """A consent that was given elsewhere, by the business's own statement: no call, no dialogue."""
 
 
 class Act(StrEnum):
@@ -79,7 +81,7 @@ class Act(StrEnum):
 EventType: TypeAlias = State | Act
 
 FOLLOWS: Final[Mapping[State | None, frozenset[State]]] = {
-    None: frozenset({State.DISCLOSED, State.RETURNED}),
+    None: frozenset({State.DISCLOSED, State.RETURNED, State.IMPORTED}),
     State.DISCLOSED: frozenset({State.ENTERED, State.DECLINED, State.ABANDONED}),
     State.ENTERED: frozenset({State.ENTERED, State.CONFIRMED, State.DECLINED, State.ABANDONED}),
     State.CONFIRMED: frozenset({State.SUBMITTING, State.EXPIRED, State.REVOKED}),
@@ -95,6 +97,7 @@ FOLLOWS: Final[Mapping[State | None, frozenset[State]]] = {
     State.DECLINED: frozenset(),
     State.ABANDONED: frozenset(),
     State.REVOKED: frozenset(),
+    State.IMPORTED: frozenset({State.REVOKED}),
 }
 """Which states may follow which; `None` is a consent that has no event yet."""
 

@@ -11,7 +11,8 @@ from agi_bridge.consent.states import event_type, step
 from tests.support.error_codes import coded
 
 PATHS = """
-nothing -> disclosed returned
+nothing -> disclosed returned imported
+imported -> revoked
 disclosed -> entered declined abandoned
 entered -> entered confirmed declined abandoned
 confirmed -> submitting expired revoked

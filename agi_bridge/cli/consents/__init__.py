@@ -27,6 +27,10 @@ class _Commands(CommandGroup):
             "agi_bridge.cli.consents.export:command",
             "Write the proof of consents into a folder or a zip file, for a lawyer or the person.",
         ),
+        "import": Entry(
+            "agi_bridge.cli.consents.import_:command",
+            "Import consents that were given elsewhere, with the files that show it.",
+        ),
         "revoke": Entry(
             "agi_bridge.cli.consents.revoke:command",
             "Revoke a number's consent, effective immediately on every bridge.",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from agi_bridge.cli.common import ConfigOption, JsonOption, answer
 from agi_bridge.cli.consents.options import RecordArgument, RevealOption, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from agi_bridge.evidence.export import CaseSummary
@@ -72,6 +77,14 @@ def command(
     record: RecordArgument,
     *,
     reveal: RevealOption = False,
+    evidence: Annotated[
+        str | None,
+        typer.Option(
+            help="A new folder for the files of evidence of an imported consent. The ledger "
+            "records who took them.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,9 +100,27 @@ def command(
         async with await open_ledger(settings) as ledger:
             consent_id = await record_id(ledger, record)
             case = await read_case(ledger, consent_id)
-            if reveal:
-                await audit.reveal(ledger, consent_id, "consents show --reveal")
+            if reveal or evidence is not None:
+                known = await audit.reveal(ledger, consent_id, "consents show --reveal")
+                if evidence is not None:
+                    _write_evidence(Path(evidence), known)
                 case = await read_case(ledger, consent_id)
         return Shown(summarise(case, reveal=reveal))
 
     answer(work(), as_json=as_json)
+
+
+def _write_evidence(folder: Path, known: Mapping[str, str]) -> None:
+    """Write files of evidence into a new folder, numbered, because two may have the same name."""
+    from agi_bridge.cli.common import UsageError
+    from agi_bridge.consent import evidence_files
+
+    if "evidence" not in known:
+        raise UsageError("--evidence: there are no files of evidence with this record")
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise UsageError(f"--evidence: {folder}: {error.strerror}") from None
+    for number, each in enumerate(evidence_files(known["evidence"]), 1):
+        # The name came with the import: only its last part counts here.
+        (folder / f"{number}-{Path(each.name).name}").write_bytes(each.content)

@@ -7,20 +7,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.errors import LedgerUnavailable
+from agi_bridge.consent.imported import ImportResult
 from agi_bridge.consent.ledger import (
     checkpoint_requests,
     checkpoints,
     erasure,
+    imports,
     replies,
     revoke,
     witnesses,
 )
-from agi_bridge.consent.ledger.records import Records
+from agi_bridge.consent.ledger.records import SOFTWARE, Records
 from agi_bridge.consent.results import RetentionReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agi_bridge.consent.imported import ImportedConsent
     from agi_bridge.consent.reply import CompletedConsent, Reply
     from agi_bridge.consent.results import RetentionRules
     from agi_bridge.consent.revocation import Revocation, RevocationResult
@@ -32,6 +35,8 @@ MAX_REVOKE_TRIES: Final = 10
 """How often a revocation is tried that agreements of the same number get in the way of."""
 REQUEST_GAP_SECONDS: Final = 0.25
 """Between two looks whether another bridge has made its checkpoint."""
+IMPORT_PAGE: Final = 100
+"""Imported consents in one transaction, for which calls wait."""
 GAP_SECONDS: Final = 0.25
 """Pause between two batches of an erasure. SQLite has one writer at a time, and another process
 that waits for its turn looks every tenth of a second: without gaps it would never get one."""
@@ -59,6 +64,28 @@ class Administration(Records):
     async def complete(self, reply: Reply) -> list[CompletedConsent]:
         """Complete the consents that wait for a YES by text (`confirm_by_reply`); none is usual."""
         return await self._worker.run(lambda t: replies.complete(t, self._writer, reply))
+
+    async def import_consents(
+        self, consents: Sequence[ImportedConsent], *, actor: str, dry_run: bool = False
+    ) -> ImportResult:
+        """Store consents that were given elsewhere; calls wait for one page of them at most.
+
+        A page is stored whole or not at all. What is on record already is not stored again, so an
+        import that broke off can be repeated.
+        """
+        total = ImportResult()
+        for first in range(0, len(consents), IMPORT_PAGE):
+            page = consents[first : first + IMPORT_PAGE]
+            work = partial(
+                imports.store,
+                writer=self._writer,
+                consents=page,
+                actor=actor,
+                software=SOFTWARE,
+                dry_run=dry_run,
+            )
+            total += await (self._worker.read(work) if dry_run else self._worker.run(work))
+        return total
 
     async def record_message(
         self, customer_id: str, words: str, *, reference: str, business_id: str | None = None

@@ -53,10 +53,8 @@ def _permission(
     A revocation that reaches the brand goes before everything: only a consent that lifts it counts,
     and then it is no longer in force.
     """
-    found = [
-        standing(transaction, writer, consent_id, asked)
-        for consent_id in consents_of(transaction, writer, asked.number, asked.brand)
-    ]
+    ids = consents_of(transaction, writer, asked.number, asked.brand, imported=True)
+    found = [standing(transaction, writer, consent_id, asked) for consent_id in ids]
     known = [each for each in found if each.reason is not Reason.NO_CONSENT]
     revoked = revocations_in_force(
         transaction, writer.vault.lookup(asked.number), asked.brand, asked.sellers
@@ -74,14 +72,23 @@ def _permission(
 
 
 def consents_of(
-    transaction: Transaction, writer: ChainWriter, number: str, brand: str
+    transaction: Transaction,
+    writer: ChainWriter,
+    number: str,
+    brand: str,
+    *,
+    imported: bool = False,
 ) -> Sequence[str]:
-    """The consents of a number for a brand by the index, newest first."""
+    """The consents of a number for a brand by the index, newest first.
+
+    With `imported` also those that were given elsewhere: a call relies on none of them, because
+    nobody heard what they say.
+    """
     pii = PII.c
     query = select(pii.consent_id).where(
         pii.number_hmac == writer.vault.lookup(number),
         pii.brand == brand_key(brand),
-        pii.kind == "consent",
+        pii.kind.in_(["consent", "imported"] if imported else ["consent"]),
     )
     return transaction.core.execute(query.order_by(pii.at.desc())).scalars().all()
 
@@ -102,15 +109,16 @@ def standing(
 def _judge(rows: Sequence[Row], asked: PermissionQuestion, now: float) -> Permission:
     """What the events of a consent say to a question; `now` in seconds since the epoch."""
     types = {row.type: row for row in rows}
-    agreed, facts = types.get(State.CONFIRMED), rows[0].fields
+    facts = rows[0].fields
+    agreed = types.get(State.CONFIRMED) or types.get(State.IMPORTED)
     if agreed is None or brand_key(facts["brand"]) != brand_key(asked.brand):
         return NOTHING
     id_ = record = agreed.consent_id
+    given = facts.get("given", agreed.at)  # of an import: when its source says it was
     expires = None
     if asked.max_age_days:
-        given = datetime.fromisoformat(agreed.at).timestamp()
-        expires = stamp(given + asked.max_age_days * DAY)
-    reason, since = Reason.CONSENT, agreed.at
+        expires = stamp(datetime.fromisoformat(given).timestamp() + asked.max_age_days * DAY)
+    reason, since = Reason.CONSENT, given
     if (revoked := types.get(State.REVOKED)) is not None:
         reason, since, record = Reason.REVOKED, revoked.at, revoked.fields["revocation"]
     elif (restricted := types.get(Act.RESTRICTED)) is not None:

@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from agi_bridge.consent.signing.vault import PersonKey, Vault
 
 _PAGE: Final = 200
-_ROOTS: Final = (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
+_ROOTS: Final = (State.DISCLOSED, State.RETURNED, State.IMPORTED, Act.REVOCATION, Act.MESSAGE)
 """The first events of what has its own line."""
 _KINDS: Final = {
     State.DISCLOSED.value: "consent",
     State.RETURNED.value: "returned",
+    State.IMPORTED.value: "imported",
     Act.REVOCATION.value: "revocation",
     Act.MESSAGE.value: "message",
 }
@@ -180,7 +181,7 @@ def waiting_for_person(transaction: Transaction, vault: Vault) -> dict[str, int]
         .group_by(table.type)
     )
     found = {_KINDS[type_]: count for type_, count in transaction.core.execute(query)}
-    return {kind: found.get(kind, 0) for kind in _KINDS.values()}
+    return {kind: found.get(kind, 0) for kind in _KINDS.values() if kind != "imported"}
 
 
 def _rows() -> Select[Any]:

@@ -53,10 +53,12 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
     under_way = sum(states[consent_id] is State.SUBMITTING for consent_id in ended)
     personal = PersonalData(
         kind="revocation",
-        values=_known(number=request.number, words=request.words, reference=request.reference),
+        values=bound_values(
+            number=request.number, words=request.words, reference=request.reference
+        ),
     )
     person = writer.keep_personal(transaction, id_, personal)
-    events = _events(request, id_, ended, under_way, _commitments(personal))
+    events = _events(request, id_, ended, under_way, commitments_of(personal))
     writer.append(transaction, events, persons=dict.fromkeys([id_, *ended], person))
     transaction.core.execute(
         SUPPRESSION.insert().values(
@@ -79,14 +81,15 @@ def message(
     business_id: str | None,
 ) -> str:
     """Store an opt-out whose sender's number is unknown; the same one only once."""
-    id_ = _derived_id(writer, f"message\0{reference}")
+    id_ = derived_id(writer, f"message\0{reference}")
     writer.lock(transaction, [f"consent:{id_}"])
     if queries.rows_of(transaction, id_):
         return id_
     personal = PersonalData(
-        kind="message", values=_known(customer_id=customer_id, words=words, reference=reference)
+        kind="message",
+        values=bound_values(customer_id=customer_id, words=words, reference=reference),
     )
-    body = {"channel": "instaply", "business_id": business_id, **_commitments(personal)}
+    body = {"channel": "instaply", "business_id": business_id, **commitments_of(personal)}
     event = StoredEvent(Identifiers().next(), id_, Act.MESSAGE, timestamp(), body)
     person = writer.keep_personal(transaction, id_, personal)
     writer.append(transaction, [event], persons={id_: person})
@@ -152,7 +155,7 @@ def _candidates(transaction: Transaction, number: str) -> list[str]:
     """All stored consents of a number, for any brand."""
     pii = PII.c
     query = select(pii.consent_id).where(
-        pii.number_hmac == number, pii.kind.in_(["consent", "returned"])
+        pii.number_hmac == number, pii.kind.in_(["consent", "returned", "imported"])
     )
     return list(transaction.core.execute(query.order_by(pii.consent_id)).scalars())
 
@@ -180,7 +183,7 @@ def _request_id(
         return Identifiers().next(), None
     facts = (request.channel, request.reference, request.number, _scope(request))
     for times in count():
-        id_ = _derived_id(writer, "\0".join(["revocation", *facts, str(times)]))
+        id_ = derived_id(writer, "\0".join(["revocation", *facts, str(times)]))
         known = queries.rows_of(transaction, id_)
         if not known:
             return id_, None
@@ -200,7 +203,7 @@ def _scope(request: Revocation) -> str:
     return scope_key(request.scope, request.brand, request.seller)
 
 
-def _derived_id(writer: Writer, facts: str) -> str:
+def derived_id(writer: Writer, facts: str) -> str:
     """An id that the same facts always get (RFC 9562, version 8)."""
     digest = bytearray.fromhex(writer.vault.lookup(facts)[:32])
     digest[6] = digest[6] & 0x0F | 0x80
@@ -208,14 +211,14 @@ def _derived_id(writer: Writer, facts: str) -> str:
     return str(uuid.UUID(bytes=bytes(digest)))
 
 
-def _commitments(personal: PersonalData) -> dict[str, str]:
+def commitments_of(personal: PersonalData) -> dict[str, str]:
     """A commitment to each value that is sealed."""
     values = dict(personal.values)
     salt = bytes.fromhex(values.pop("salt"))
     return {f"{name}_c": commitment(salt, name, value) for name, value in values.items()}
 
 
-def _known(**values: str | None) -> dict[str, str]:
+def bound_values(**values: str | None) -> dict[str, str]:
     """What is sealed, with its own salt."""
     known = {name: value for name, value in values.items() if value is not None}
     return {"salt": new_salt().hex(), **known}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KINDS: Final[Mapping[str, str]] = {
     State.DISCLOSED: "consent",
     State.RETURNED: "returned",
+    State.IMPORTED: "imported",
     Act.REVOCATION: "revocation",
     Act.MESSAGE: "message",
 }

@@ -25,6 +25,7 @@ TITLES: Final[Mapping[str, str]] = {
     State.DECLINED: "Caller went on without a text",
     State.ABANDONED: "Caller hung up",
     State.REVOKED: "Consent withdrawn",
+    State.IMPORTED: "Consent given elsewhere, imported",
     Act.OPENED: "Chain of events begun",
     Act.REVOCATION: "Request to revoke received",
     Act.SETTLED: "Outcome of a request already on its way",
@@ -56,6 +57,7 @@ STATES: Final[Mapping[str, str]] = {
     State.DECLINED: "not given",
     State.ABANDONED: "not given",
     State.REVOKED: "withdrawn",
+    State.IMPORTED: "given elsewhere, as the business states; imported",
 }
 """The status of a consent, by its last state."""
 
@@ -97,6 +99,9 @@ LABELS: Final[Mapping[str, str]] = {
     "linked_id": "linked call",
     "samples": "length",
     "status": "HTTP status",
+    "given": "given, as its source says",
+    "files": "files of evidence",
+    "source": "kept until then in",
     "texts_from": "texts come from",
     "platform": "texting platform",
     "hook_kind": "asked through",
@@ -111,6 +116,13 @@ LABELS: Final[Mapping[str, str]] = {
 
 VALUES: Final[Mapping[tuple[str, object], str]] = {
     ("method", "ivr_dtmf"): "telephone keypad (DTMF)",
+    ("method", "web_form"): "a form on the web",
+    ("method", "paper"): "on paper",
+    ("method", "text"): "a text message",
+    ("method", "email"): "e-mail",
+    ("method", "agent"): "to an agent on the telephone",
+    ("method", "in_person"): "in person",
+    ("method", "other"): "in another way",
     ("ani_match", "same"): "the same",
     ("ani_match", "different"): "different",
     ("ani_match", "hidden"): "caller ID hidden",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent import AGREED, Act, State, is_unfinished
+from agi_bridge.consent import AGREED, Act, State, evidence_files, is_unfinished
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.case import KINDS, in_order
 from agi_bridge.evidence.export.dialogue_words import dialogue_lines, how_agreed, keys_pressed
@@ -31,6 +31,7 @@ _PERSONAL: Final = {
     "customer_id": "customer",
     "words": "words of the request",
     "reference": "reference of the request",
+    "evidence": "files of evidence",
     "reply": "reply by text",
     "reply_reference": "reference of the reply",
 }
@@ -82,7 +83,7 @@ class CaseSummary:
     """A consent, a revocation or a message in words.
 
     Attributes:
-        kind: `consent`, `returned`, `revocation` or `message`.
+        kind: `consent`, `returned`, `imported`, `revocation` or `message`.
         state: its last state; None if it has no states.
         unfinished: whether it still waits for the YES by text that completes it.
         call: what is known of the call: brand, number called, …; empty if there was none.
@@ -122,6 +123,7 @@ class CaseSummary:
         what = {
             "consent": self._consent_title(),
             "returned": "Text under an earlier consent",
+            "imported": "Consent given elsewhere, imported",
             "revocation": "Revocation of consent",
             "message": "Request to stop",
         }[self.kind]
@@ -217,7 +219,8 @@ def _event(row: Row, zone: str, zones: Zones, words: tuple[tuple[str, str], ...]
 def _call(type_: str, first: Mapping[str, Any]) -> dict[str, Any]:
     if type_ in _CALLS:
         return {name: first[name] for name in _CALL if first.get(name) not in {None, ""}}
-    named = {"brand": first.get("brand"), "legal_name": first.get("seller")}
+    seller = first.get("seller") or first.get("legal_name")
+    named = {"brand": first.get("brand"), "legal_name": seller, "purpose": first.get("purpose")}
     return {name: value for name, value in named.items() if value}
 
 
@@ -282,10 +285,23 @@ def _played(case: Case) -> PlayedDisclosure | None:
 
 def _shown(known: Mapping[str, str], *, reveal: bool) -> dict[str, str]:
     return {
-        name: known[name] if reveal else _masked(name, known[name])
+        name: _unmasked(name, known[name]) if reveal else _masked(name, known[name])
         for name in _PERSONAL
         if name in known
     }
+
+
+def _unmasked(name: str, value: str) -> str:
+    """A personal value for people; of files of evidence, what is listed of them."""
+    if name != "evidence":
+        return value
+    try:
+        files = evidence_files(value)
+    except (ValueError, TypeError):
+        return "(not readable)"
+    return "; ".join(
+        f"{each.name}, {len(each.content):,} bytes, SHA-256 {each.sha256}" for each in files
+    )
 
 
 def _masked(name: str, value: str) -> str:

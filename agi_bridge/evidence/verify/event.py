@@ -162,7 +162,7 @@ class EventChecker:
         if wrong is not None and not facts.bad_step:
             facts.bad_step = [*place, wrong]
         facts.states[row.ledger_id] = history + letter
-        if row.type in {State.DISCLOSED, State.RETURNED}:
+        if row.type in {State.DISCLOSED, State.RETURNED, State.IMPORTED}:
             facts.call = {name: body[name] for name in _CALL if name in body}
         if row.type == State.ENTERED:
             facts.call["ani_match"] = body["ani_match"]

@@ -15,6 +15,7 @@ from agi_bridge.consent import BadCheckpoint, BadStamp, State
 from agi_bridge.consent.signing import Stamp
 from agi_bridge.evidence.verify.contents import Contents
 from agi_bridge.evidence.verify.event import named_contents, named_ids
+from agi_bridge.evidence.verify.history import LETTERS
 from agi_bridge.evidence.verify.record import name_key, scope_key
 from agi_bridge.evidence.verify.report import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
@@ -334,11 +335,12 @@ def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:
     """The columns of a row of personal data, and whether each is what events and values say."""
     kind, call = _kind(facts), facts.call
     of_call = kind in {"consent", "returned"}
+    has_brand = of_call or kind == "imported"
     until: Any = facts.restricted or None
     columns = [
         ("kind", row.kind == kind),
         ("line_id", row.line_id == (call.get("line_id") if of_call else None)),
-        ("brand", row.brand == (name_key(call.get("brand", "")) if of_call else None)),
+        ("brand", row.brand == (name_key(call.get("brand", "")) if has_brand else None)),
         ("number_hmac", row.number_hmac == row.number_lookup),
         ("restricted_until", row.restricted_until == until),
     ]
@@ -352,4 +354,7 @@ def _kind(facts: RecordFacts) -> str:
         return "revocation"
     if facts.agreed:
         return "returned" if facts.agreed[2] == State.RETURNED else "consent"
+    begun_elsewhere = LETTERS[State.IMPORTED]
+    if any(history.startswith(begun_elsewhere) for history in facts.states.values()):
+        return "imported"
     return "message"

@@ -1,0 +1,132 @@
+"""Files of consents from elsewhere: what is taken, and what is refused by line and field."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.app.import_file import FIELDS, read_import
+from agi_bridge.consent import MAX_EVIDENCE_BYTES
+from tests.support.call_env import line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agi_bridge.app.import_file import ImportFile
+
+NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
+NUMBER = "+14155550123"
+GOOD = {
+    "number": NUMBER, "brand": "Example Store", "purpose": "info",
+    "given": "2026-03-01T09:30:00-05:00", "method": "paper", "source": "shop in Oakland",
+    "evidence": "form.pdf",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "form.pdf").write_bytes(b"signed")
+    return tmp_path
+
+
+def read(folder: Path, *rows: object, shared: tuple[Path, ...] = ()) -> ImportFile:
+    path = folder / "consents.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return read_import(path, {"shop": line()}, shared, NOW)
+
+
+def test_a_good_row_is_taken_with_its_evidence(folder: Path) -> None:
+    [consent] = read(folder, GOOD).consents
+    assert (consent.number, consent.brand, consent.purpose) == (NUMBER, "Example Store", "info")
+    assert consent.given == "2026-03-01T14:30:00.000Z"
+    assert [each.content for each in consent.evidence] == [b"signed"]
+    assert consent.reference is None
+    assert NUMBER not in repr(consent)
+
+
+def test_a_spreadsheet_is_read_as_spreadsheets_write_it(folder: Path) -> None:
+    path = folder / "consents.csv"
+    rows = [",".join(FIELDS), ",".join([*(GOOD[name] for name in FIELDS[:-1]), "42"])]
+    path.write_bytes("\r\n".join(rows).encode("utf-8-sig"))
+    read_ = read_import(path, {"shop": line()}, (), NOW)
+    assert read_.faults == ()
+    assert [each.reference for each in read_.consents] == ["42"]
+
+
+def test_one_file_may_show_all_rows(folder: Path) -> None:
+    row = {name: value for name, value in GOOD.items() if name != "evidence"}
+    [consent] = read(folder, row, shared=(folder / "form.pdf",)).consents
+    assert [each.name for each in consent.evidence] == ["form.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"number": "4155"}, "number"),
+        ({"number": 14155550123}, "number"),
+        ({"brand": "Somebody else"}, "brand"),
+        ({"purpose": "spam"}, "purpose"),
+        ({"method": "ivr_dtmf"}, "method"),
+        ({"method": None}, "method"),
+        ({"given": "2026-03-01"}, "given"),
+        ({"given": "2026-03-01T09:30:00"}, "given"),
+        ({"given": "2027-03-01T09:30:00Z"}, "given"),
+        ({"given": "1970-01-01T00:00:00Z"}, "given"),
+        ({"given": "yesterday"}, "given"),
+        ({"source": ""}, "source"),
+        ({"source": "call of +1 415 555 0123"}, "source"),
+        ({"source": "x" * 201}, "source"),
+        ({"reference": "a\nb"}, "reference"),
+        ({"evidence": ""}, "evidence"),
+        ({"evidence": "missing.pdf"}, "evidence"),
+        ({"evidence": "../consents.jsonl"}, "evidence"),
+        ({"evidence": "/etc/passwd"}, "evidence"),
+        ({"evidence": ["form.pdf", 7]}, "evidence"),
+        ({"evidence": "."}, "evidence"),
+        ({"dialogue": []}, "dialogue"),
+        ({"disclosure": "You agree"}, "disclosure"),
+        ({"line": "shop"}, "line"),
+        ({NUMBER: "x"}, "(a field)"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line_and_field(
+    folder: Path, changed: dict[str, object], field: str
+) -> None:
+    read_ = read(folder, GOOD, {**GOOD, **changed})
+    assert len(read_.consents) == 1
+    [fault] = read_.faults
+    assert (fault.line, fault.field) == (2, field)
+    assert NUMBER[2:] not in str(fault)
+    assert "\n" not in str(fault)
+
+
+def test_a_row_that_is_not_an_object_is_a_bad_one(folder: Path) -> None:
+    path = folder / "consents.jsonl"
+    path.write_text('[1]\n{"number": \n\n', encoding="utf-8")
+    faults = read_import(path, {"shop": line()}, (), NOW).faults
+    assert [fault.line for fault in faults] == [1, 2]
+
+
+def test_evidence_has_a_limit(folder: Path) -> None:
+    (folder / "long.bin").write_bytes(bytes(MAX_EVIDENCE_BYTES))
+    assert read(folder, {**GOOD, "evidence": "long.bin"}).faults == ()
+    [fault] = read(folder, {**GOOD, "evidence": "long.bin;form.pdf"}).faults
+    assert fault.field == "evidence"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "link.pdf").symlink_to(folder / "form.pdf")
+    [fault] = read(inner, {**GOOD, "evidence": "link.pdf"}).faults
+    assert fault.field == "evidence"
+
+
+def test_a_table_without_names_is_no_import(folder: Path) -> None:
+    path = folder / "consents.csv"
+    path.write_text(f"{NUMBER},Example Store\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="first row"):
+        read_import(path, {"shop": line()}, (), NOW)
