@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import machine, report
+from bench import machine, program, report
 from bench.measure import QUICK, Bench, Plan
 from bench.process import BenchError
 from bench.programs import HERE, BuildError, build
@@ -44,7 +44,11 @@ def main() -> int:
     ]
     print(report.table(results))
     print("\n".join(report.verdicts(results)))
-    report.write(arguments.output, facts, asdict(plan), results)
+    figures = None
+    if arguments.what == "all" and len(arguments.only) == len(SUBJECTS):
+        figures = program.measured()
+        print("\n".join(report.program_verdicts(figures)))
+    report.write(arguments.output, facts, asdict(plan), results, figures)
     return 1 if any(result.fault for result in results) else 0
 
 

@@ -200,6 +200,17 @@ async def measure(where: Path | str, events: int) -> Figures:
     )
 
 
+async def most(where: Path | str, consents: int) -> float:
+    """Consents a second of an empty database, as many as go, `WAITING` calls at a time."""
+    async with await Ledger.open(where, generate_keys()) as ledger:
+        await ledger.register_disclosure(HEARD.language, HEARD.text, HEARD.audio_sha256, b"")
+        store = Store(ledger)
+        await store.many(500)  # warm: statements are prepared
+        began = time.perf_counter()
+        await store.many(consents)
+        return consents / (time.perf_counter() - began)
+
+
 async def verify(ledger: Ledger) -> tuple[int, float]:
     """Replay the chain, page by page; how many events, in how many seconds."""
     began = time.perf_counter()

@@ -22,7 +22,7 @@ from agi_bridge.control_client import ask
 from bench import machine
 
 ROUNDS = 7
-_CONFIGURATION = """
+CONFIGURATION = """
 state_dir = "{folder}/state"
 [agi]
 port = 0
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     ):
         folder = Path(name)
         config = folder / "agi-bridge.toml"
-        config.write_text(_CONFIGURATION.format(folder=folder))
+        config.write_text(CONFIGURATION.format(folder=folder))
         notifications.bind(str(folder / "notify"))
         notifications.settimeout(60)
         environ = {**os.environ, "SHOP_KEY": "0" * 32, "NOTIFY_SOCKET": str(folder / "notify")}

@@ -28,6 +28,8 @@ THINK_MICROSECONDS = {False: 100_000, True: 400_000}
 """What the PBX takes from a command to its reply, +-20 %, in the latency run: a hurried caller."""
 CONNECTING = 200
 """Parked calls that may wait for their first command at once, so that no SYN is ever repeated."""
+PARKING_SECONDS = 90
+"""Longest that it may take until all calls are parked: those that are not count as failed."""
 SPARE_SECONDS = 20.0
 
 
@@ -173,9 +175,9 @@ class Bench:
             base = machine.memory_kib(server.pid)
             descriptors = machine.descriptors(server.pid)
             options = ["--concurrency", str(wanted), "--total", str(wanted), "--park"]
-            options += ["--connecting", str(CONNECTING), "--call-seconds", "25"]
+            options += ["--connecting", str(CONNECTING), "--call-seconds", str(PARKING_SECONDS)]
             with load(self._load_core, folder, self._options(port, options)) as parking:
-                _, _, count = parking.line(40.0).partition(" ")
+                _, _, count = parking.line(PARKING_SECONDS + SPARE_SECONDS).partition(" ")
                 held = machine.memory_kib(server.pid)
                 result = parking.finish(SPARE_SECONDS)
             # Emptied means: each call saw its end and let go of its socket.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bench import machine
     from bench.measure import Account, Latency, Parked, Throughput
+    from bench.program import ProgramFigures
     from bench.subjects import Subject
 
 
@@ -26,6 +27,13 @@ class Target:
     bound: float
     most: bool = False
 
+
+PROGRAM_TARGETS: Final = (
+    ("start", "start to listening, s", 0.8),
+    ("help", "agi-bridge --help, s", 0.1),
+    ("consents_per_second", "PostgreSQL, consents a second, 100 waiting", 2500.0),
+)
+"""Figure, what it is, its bound: at least for consents, at most for seconds."""
 
 HEADINGS: Final = (
     "server",
@@ -140,6 +148,23 @@ def verdicts(results: list[Result]) -> list[str]:
     return lines
 
 
+def program_verdicts(figures: ProgramFigures) -> list[str]:
+    """The targets of the program's own figures, each with what was measured."""
+    lines = []
+    for name, what, bound in PROGRAM_TARGETS:
+        figure = getattr(figures, name)
+        if figure is None:
+            lines.append(f"not measured: {what}: .postgresql is not there; `make test` brings it")
+            continue
+        most = name != "consents_per_second"
+        reached = figure <= bound if most else figure >= bound
+        line = f"{'reached' if reached else 'MISSED'}: {what}: {figure:,.2f}"
+        cpu = getattr(figures, f"{name}_cpu", None)
+        of_it = "" if cpu is None else f"; {cpu:,.2f} of processor time"
+        lines.append(f"{line} (at {'most' if most else 'least'} {bound:,g}{of_it})")
+    return lines
+
+
 def _verdict(target: Target, measured: float, bare: float | None) -> str:
     reached = measured <= target.bound if target.most else measured >= target.bound
     word = "reached" if reached else "MISSED"
@@ -150,9 +175,16 @@ def _verdict(target: Target, measured: float, bare: float | None) -> str:
     return f"{line})"
 
 
-def write(path: Path, facts: machine.Facts, plan: dict[str, float], results: list[Result]) -> None:
+def write(
+    path: Path,
+    facts: machine.Facts,
+    plan: dict[str, float],
+    results: list[Result],
+    program: ProgramFigures | None,
+) -> None:
     """Write everything as JSON."""
     document = {
+        "program": asdict(program) if program else None,
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": facts,
         "plan": plan,

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SCRIPT: Final = Path(__file__).with_name("provision-postgresql.sh")
 _TREE: Final = _SCRIPT.parents[2] / ".postgresql"
@@ -54,18 +54,26 @@ class PostgreSQL:
             107 bytes).
         programs: the folder of `postgres` and `initdb`.
         user: what starts a program as the user that the server runs as.
+        options: of the server, above those of the tests.
     """
 
-    def __init__(self, folder: Path, programs: Path, user: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        programs: Path,
+        user: Sequence[str],
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._programs = programs
         self._user = user
+        self._options = {**_OPTIONS, **(options or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._paused: list[int] = []
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator[PostgreSQL]:
+    def running(cls, **options: str) -> Iterator[PostgreSQL]:
         """Give a running server with an empty cluster; nothing of it stays."""
         user = _other_user() if os.geteuid() == 0 else []
         # Not below TMPDIR: it may be too long for a socket, or closed to other users.
@@ -76,7 +84,7 @@ class PostgreSQL:
                 if not _open_to_all(tree):
                     tree = shutil.copytree(tree, folder / "tree", symlinks=True)
                 os.chown(folder, int(_NOBODY), int(_NOBODY))
-            server = cls(folder, tree / "bin", user)
+            server = cls(folder, tree / "bin", user, options)
             server._make()
             server.start()
             try:
@@ -110,7 +118,7 @@ class PostgreSQL:
         ):
             notifications.bind(str(ready))
             ready.chmod(0o666)
-            options = {**_OPTIONS, "unix_socket_directories": str(self.folder)}
+            options = {**self._options, "unix_socket_directories": str(self.folder)}
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments
                 [
                     *self._user,
