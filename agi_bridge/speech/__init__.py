@@ -30,13 +30,10 @@ from .prerender import render_line
 from .problems import Problem
 from .prompt_folder import (
     SHIPPED,
-    WIDE,
     FolderContents,
     PromptFile,
     PromptFolder,
     PromptKey,
-    conflict_problem,
-    conflicting_files,
     find_prompt,
     merge_layers,
     read_manifest,
@@ -65,6 +62,7 @@ from .recording_check import (
     rewrite,
 )
 from .rendering import Observer, Speech
+from .rivals import WIDE, conflict_problem, conflicting_files
 from .script import TEXTS, LineVariables, Script, Text
 
 __all__ = [

@@ -18,10 +18,11 @@ import structlog
 from .audio import load_libraries
 from .cache import MAX_BYTES, Cache
 from .errors import MissingPrompt
-from .prompt_folder import SHIPPED, find_prompt, intact, overlay, read_folder
+from .prompt_folder import SHIPPED, find_prompt, overlay, read_folder
 from .prompt_names import DOCUMENTED, REQUIRED_PROMPTS, clean, comparable, language_tags
 from .recording import Recording
 from .rendering import Renderer
+from .rivals import intact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import ChainMap, defaultdict
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,40 +27,21 @@ from agi_bridge.plain_text import NotText, read_text
 from .errors import BadAudio, BadPrompts
 from .problems import Problem
 from .prompt_names import LEAST_QUESTION_SECONDS, QUESTIONS, language_tags, one_line
-from .recording import RATE, WIDE_RATE, Recording, read_sound_info, text_hash, unchanged
+from .recording import RATE, WIDE_RATE, Recording, read_sound_info, text_hash
+from .rivals import SOUND, WIDE, conflicts, visible_files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SHIPPED = Path(__file__).parent / "prompts"
 """Folder of the shipped prompts."""
 
 MANIFEST = "manifest.json"
 
-WIDE: Final = ".wav16"
-"""Suffix of the 16 kHz version of a sound, for callers with HD voice."""
-
 SAME_SECONDS: Final = 0.25
 """Largest difference in length between a sound and its HD version, for example trimmed silence."""
 
-OTHER_FORMATS: Final = frozenset(
-    (
-        *("WAV", "wav49", "gsm", "alaw", "al", "alw", "ulaw", "ul", "ulw", "mu", "pcm", "au"),
-        *("sln", "slin", "raw", "sln12", "sln16", "sln24", "sln32", "sln44", "sln48", "sln96"),
-        *("sln192", "g719", "g722", "g723", "g723sf", "g726-16", "g726-24", "g726-32", "g726-40"),
-        *("g729", "ilbc", "mp3", "ogg", "opus", "siren7", "siren14", "spx", "spx16", "spx32"),
-        *("vox", "h263", "h264"),
-    )
-)
-"""Suffixes of Asterisk's other formats (16 to 23, formats/*.c and addons/format_mp3.c, `.exts`).
-
-Asterisk chooses among files with the same name the one that is cheapest to translate to the
-caller's codec (main/file.c, openstream_internal). It would play an old `.ulaw` before the `.wav`.
-"""
-
-_SOUND = ".wav"
 _PROMPT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.wav")
-_TWO_LETTERS = re.compile(r"[a-zA-Z]{2}(?:[-_][a-zA-Z0-9]+)*")
 _READABLE = 0o644  # the PBX runs under another account
 
 PromptKey = tuple[str, str]
@@ -189,7 +170,7 @@ def scan_folder(folder: PromptFolder) -> FolderContents:
     for (language, name), entry in listed.items():
         entries[language.lower(), name] = {"language": language, **entry}
         if "file" in entry or (language.lower(), name) not in places:
-            places[language.lower(), name] = entry.get("file", f"{language}/{name}{_SOUND}")
+            places[language.lower(), name] = entry.get("file", f"{language}/{name}{SOUND}")
     reader = _FolderReader(folder, sorted({tag for tag, _ in places}))
     found = {key: reader.entry(key, place, entries.get(key)) for key, place in places.items()}
     return FolderContents(path, found, tuple(folder_problems))
@@ -200,7 +181,7 @@ def _sounds(folder: Path, folder_problems: list[Problem]) -> Iterator[tuple[Prom
     for path in _listed(folder, folder, folder_problems):
         tags = language_tags(path.name)
         if not path.is_dir():
-            if path.suffix.lower() == _SOUND:
+            if path.suffix.lower() == SOUND:
                 problem = Problem("no_language_folder", name=path.name)
                 folder_problems.append(problem.of(path.name))
         elif tags:
@@ -218,7 +199,7 @@ def _sounds(folder: Path, folder_problems: list[Problem]) -> Iterator[tuple[Prom
 def _listed(folder: Path, place: Path, folder_problems: list[Problem]) -> list[Path]:
     """List a subfolder without hidden files."""
     try:
-        return [path for path in sorted(place.iterdir()) if not path.name.startswith(".")]
+        return visible_files(place)
     except OSError as error:
         name = str(place.relative_to(folder))
         problem = Problem("unreadable", reason=error.strerror)
@@ -233,7 +214,7 @@ class _FolderReader:
         self._folder = folder
         self._root = (folder.pbx_path or str(folder.path.absolute())).rstrip("/")
         self._tags = frozenset(tags)
-        self._beside: dict[Path, dict[str, list[str]]] = {}
+        self._beside: dict[Path, Mapping[str, Sequence[str]]] = {}
 
     def entry(self, key: PromptKey, place: str, listed: Mapping[str, Any] | None) -> PromptFile:
         """Read one sound."""
@@ -268,7 +249,7 @@ class _FolderReader:
             name=key[1],
             language=listed.get("language", place.partition("/")[0]),
             text=text,
-            path=f"{self._root}/{place.removesuffix(_SOUND)}",
+            path=f"{self._root}/{place.removesuffix(SOUND)}",
             wav=file,
             samples=sound.samples,
             sha256=sound.sha256,
@@ -284,49 +265,9 @@ class _FolderReader:
     def _rivals(self, file: Path) -> None:
         """Raise BadAudio if Asterisk might play another file instead."""
         if file.parent not in self._beside:
-            self._beside[file.parent] = _rivals(file.parent, self._tags)
+            self._beside[file.parent] = conflicts(file.parent, self._tags)
         for name in self._beside[file.parent].get(file.stem, ()):
             raise BadAudio("rival", name=name)
-
-
-def intact(recording: Recording) -> bool:
-    """Return whether Asterisk would now play exactly the recording that was read. Blocks.
-
-    The file must be unchanged, without another format of the same name beside it and without an HD
-    version, half of which would count as heard in full.
-    """
-    file = recording.wav
-    alone = not conflicting_files(file) and not file.with_suffix(WIDE).exists()
-    return alone and unchanged(recording)
-
-
-def conflicting_files(file: Path, tags: Collection[str] = ()) -> list[str]:
-    """Return the files that Asterisk might play instead; `tags` are the folder's languages."""
-    return _rivals(file.parent, tags).get(file.stem, [])
-
-
-def conflict_problem(name: str) -> Problem:
-    """Return the problem of a recording with a conflicting file."""
-    return Problem("rival", name=name)
-
-
-def _rivals(folder: Path, tags: Collection[str]) -> dict[str, list[str]]:
-    """Return the conflicting files of a language's folder, by prompt name."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for path in _listed(folder, folder, []):
-        if path.suffix[1:] in OTHER_FORMATS:
-            found[path.stem].append(path.name)
-        elif _is_language(path.name, tags) and path.is_dir():
-            # Asterisk looks here first for a caller of that language (file.c, fileexists_test).
-            for below in _listed(folder, path, []):
-                if below.suffix[1:] in OTHER_FORMATS or below.suffix in {_SOUND, WIDE}:
-                    found[below.stem].append(f"{path.name}/{below.name}")
-    return found
-
-
-def _is_language(name: str, tags: Collection[str]) -> bool:
-    found = language_tags(name)
-    return bool(found) and (found[0] in tags or _TWO_LETTERS.fullmatch(name) is not None)
 
 
 def _check_wide(file: Path, seconds: float) -> None:

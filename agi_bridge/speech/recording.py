@@ -37,7 +37,7 @@ FEW_LETTERS = 12
 _MOST_KNOWN = 4096
 """Files whose length and hash are remembered."""
 
-_SETTLED_NANOSECONDS = 1_000_000_000
+SETTLED_NANOSECONDS = 1_000_000_000
 """A file that changed within this time is not remembered: a second change may have the same ctime,
 whose steps are those of the kernel's clock (4 ms, on most systems)."""
 
@@ -114,17 +114,17 @@ def read_sound_info(path: Path, rate: int = RATE, *, text: str | None = None) ->
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BadAudio("not_file")
-        key = (_state(status), status.st_size, rate)
+        key = (file_state(status), status.st_size, rate)
         measured = _known.get(key)
         if measured is None or (text is not None and measured.audible is None):
             measured = _measure(opened, rate, listen=text is not None)
-            if time.time_ns() - status.st_ctime_ns > _SETTLED_NANOSECONDS:
+            if time.time_ns() - status.st_ctime_ns > SETTLED_NANOSECONDS:
                 if len(_known) >= _MOST_KNOWN:
                     _known.clear()
                 _known[key] = measured
     if text is not None and (measured.audible or 0.0) < _least_audible(text):
         raise BadAudio("silent")
-    return SoundInfo(measured.samples, measured.sha256, _state(status))
+    return SoundInfo(measured.samples, measured.sha256, file_state(status))
 
 
 def _measure(opened: BinaryIO, rate: int, *, listen: bool) -> _Measured:
@@ -159,14 +159,15 @@ def unchanged(recording: Recording) -> bool:
     A file that was copied or touched is read again: only its content counts.
     """
     try:
-        if _state(recording.wav.stat()) == recording.state:
+        if file_state(recording.wav.stat()) == recording.state:
             return True
         return read_sound_info(recording.wav).sha256 == recording.sha256
     except (BadAudio, OSError):
         return False
 
 
-def _state(status: os.stat_result) -> FileState:
+def file_state(status: os.stat_result) -> FileState:
+    """What changes when a file or the names in a folder change."""
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
