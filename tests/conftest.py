@@ -73,14 +73,14 @@ def _not_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """A running server: one for each process of tests. Who stops it starts it again."""
+    """A running server: one for each process of tests. A test that stops it starts it again."""
     with PostgreSQL.running() as server:
         yield server
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
-    """The URL of a database of the test's own."""
+    """The URL of an empty database for this test."""
     with postgresql_server.database() as url:
         yield url
 

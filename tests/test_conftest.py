@@ -22,7 +22,7 @@ asyncio_default_fixture_loop_scope = function
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project with these rules and tests of its own."""
+    """A project with these rules and its own tests."""
     pytester.makeini(_INI)
     pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text(encoding="utf-8"))
     return pytester

@@ -91,7 +91,7 @@ class ConsentDialogue:
     async def greet_returning(self) -> Declined | OptedOut | None:
         """Tell a caller who agreed before that they are texted, and offer the opt-out key.
 
-        None means that the caller lets it happen; `*` is no text this time.
+        None means that the caller agrees by doing nothing; `*` means no text this time.
 
         Raises:
             AGIHangup: the caller has hung up.

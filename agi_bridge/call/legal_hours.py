@@ -39,7 +39,7 @@ _TEXAS: Final = (*daily(_TEXAS_DAY)[:6], (time(12), time(21)))
 STATES: Final[Mapping[str, Week]] = MappingProxyType(
     {"TX": _TEXAS, "FL": _TO_EIGHT, "OK": _TO_EIGHT, "WA": _TO_EIGHT}
 )
-"""States with hours of their own."""
+"""States with their own hours."""
 AREA_CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "TX": """210 214 254 281 325 346 361 409 430 432 469 512 621 682 713 726 737 806 817 830

@@ -93,10 +93,10 @@ RECORD_FIELDS: Final = ("consent", "revocation")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event as it lies in the database.
+    """An event as the database holds it.
 
-    The body says all of it again, so the other columns but `tags` and `hash` are no more than an
-    index: `hash` is that of the chain up to and with this event, in hexadecimal.
+    The body repeats all of it, so the columns other than `tags` and `hash` are only an index.
+    `hash` is that of the chain up to and with this event, in hexadecimal.
     """
 
     ledger_id: str

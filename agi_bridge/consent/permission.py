@@ -57,8 +57,8 @@ class Permission:
 
     Attributes:
         reason: see `Reason`.
-        since: since when it holds: the agreement, the revocation, the day it expired; None if there
-            is no record, or it cannot be dated.
+        since: since when it holds: the agreement, the revocation, the day it expired; None
+            without a record, or if it cannot be dated.
         consent_id: the consent that it is about, if there is one.
         record: the record that decides: that consent, or the revocation.
         expires: when the consent expires; None if it does not, or is not in force.

@@ -1,6 +1,6 @@
 """A YES that came back by text, and the consents that it completed.
 
-A line may ask for it (`confirm_by_reply`): there a keypress alone is no complete consent, because
+A line may ask for it (`confirm_by_reply`): a keypress alone is then not a complete consent, because
 the disclosure of advertising has to be in writing (47 CFR 64.1200(f)(9); E-SIGN, 15 USC 7001(c)).
 """
 

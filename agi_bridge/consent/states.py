@@ -51,7 +51,7 @@ class Act(StrEnum):
     OPENED = "opened"
     """The first event of a chain: names the public key that its checkpoints are signed with."""
     REVOCATION = "revocation"
-    """Somebody asked for a revocation; each consent that it ends gets a `revoked` of its own."""
+    """Somebody asked for a revocation; each consent that it ends gets its own `revoked`."""
     LIFTED = "lifted"
     """A consent given since, by the number itself, ended a revocation for one brand."""
     REPLIED = "replied"

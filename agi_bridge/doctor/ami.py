@@ -138,8 +138,8 @@ class AmiSession:
         """Connect and log in.
 
         Raises:
-            AmiError: nothing listens there, it is no manager interface, it refuses the account, or
-                it does not answer in time.
+            AmiError: nothing listens there, it is not a manager interface, it refuses the account,
+                or it does not answer in time.
         """
         limits = limits or AmiLimits()
         session = cls(host, port, limits, clock or RealClock())

@@ -53,7 +53,7 @@ from agi_bridge.hook.text import decode
 from agi_bridge.hook.transport import Attempt, HeldBackError, HookTransport
 from agi_bridge.net import is_loopback
 
-# Less is no time for a second attempt; and a loop's timer may ring a millisecond early (uvloop).
+# Less is too little for a second attempt, and a loop's timer may ring a millisecond early (uvloop).
 _LEAST_SECONDS: Final = 0.01
 # What names a coding (IANA, "HTTP Content Coding Registry"). Anything else is not a coding.
 _CODINGS: Final = frozenset(
@@ -151,7 +151,7 @@ class HookClient:
             raise HookConfigError("limits", "seconds and bytes must be more than 0")
         self._url = checked_url(url)
         self._format = format_ or InstaplyFormat(method, context)
-        # Reading has no limit of its own: one deadline stands over the whole submission.
+        # Reading has no separate limit: one deadline covers the whole submission.
         self._timeout = {"connect": connect_seconds}
         host = self._url.netloc.decode("ascii")
         self._headers = httpx.Headers(

@@ -94,7 +94,7 @@ class ResponseReader:
         """Read on.
 
         Raises:
-            ResponseError: it is no HTTP, or too long.
+            ResponseError: it is not HTTP, or too long.
         """
         if self.complete:
             self.keepable = False  # nobody asked for more

@@ -155,7 +155,7 @@ class TlsLink(asyncio.Protocol):
             return
         except ssl.SSLZeroReturnError:
             pass
-        except ssl.SSLError:  # bytes that are no TLS: nothing that follows can be believed
+        except ssl.SSLError:  # bytes that are not TLS: nothing that follows can be believed
             self.abort()
             return
         self._connection.eof_received()  # the server's farewell

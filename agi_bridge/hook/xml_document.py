@@ -70,7 +70,7 @@ _NAME: Final = re.compile(r"<(/?)([a-z_][\w.:-]*)")
 
 
 class NotTwiml(ValueError):  # noqa: N818 - an answer that is not what it should be, not our error
-    """The text is no TwiML document.
+    """The text is not a TwiML document.
 
     Attributes:
         reason: `not_xml`, `forbidden_xml`, `too_deep`, `too_large` or `not_response`.

@@ -103,7 +103,7 @@ class HttpListener:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without a hand on the process: no signals, no logs of its own, no exit."""
+    """uvicorn without control of the process: no signals, no log lines, no exit."""
 
     def __init__(self, app: ASGIApp, limiter: ConnectionLimiter) -> None:
         super().__init__(

@@ -155,7 +155,7 @@ class TrustedClock:
         self._jumped = None
 
     def _has_only_drifted(self, seen: _Reading) -> bool:
-        """Whether all changes since a time that was followed are no more than a clock's own."""
+        """Whether all changes since a time that was followed are at most a clock's own drift."""
         passed = max(0.0, seen.running - self._anchor.running)
         off = abs(seen.wall - self._anchor.wall_at(seen.running))
         return off <= TOLERANCE + DRIFT * passed

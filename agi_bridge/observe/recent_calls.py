@@ -69,6 +69,6 @@ class RecentCalls:
         return usual >= USUAL_CALLS
 
     def _forget(self, minute: int) -> None:
-        # Also what lies in the future: the clock was set back.
+        # Also what is in the future: the clock was set back.
         while self._minutes and not minute - MINUTES < self._minutes[0][0] <= minute:
             self._minutes.popleft()

@@ -45,7 +45,7 @@ QUESTIONS: Final = ("confirm-number", "opt-out-offer")
 """Prompts that a key answers after a number was read back."""
 
 LEAST_QUESTION_SECONDS: Final = 1.0
-"""A question is no shorter: a key that comes sooner may have gone down before it, and is passed
+"""The shortest question: a key that comes sooner may have gone down before it, and is passed
 over."""
 
 DIALOGUE_PROMPTS: Final = (

@@ -1,8 +1,8 @@
-"""Does a text message say YES, and nothing else? In English, Spanish and French. Pure.
+"""Recognises text messages that say YES and nothing else, in English, Spanish and French. Pure.
 
 A YES completes a consent that waits for one, so only a message that cannot mean anything else
 counts: words of agreement, perhaps with a courtesy. "Yes, who is this?", "yes?", "ok" and a thumb
-up are no YES: a consent to advertising has to be given in clear words (47 CFR 64.1200(f)(9)).
+up are not a YES: a consent to advertising has to be given in clear words (47 CFR 64.1200(f)(9)).
 """
 
 from __future__ import annotations

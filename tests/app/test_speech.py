@@ -72,7 +72,7 @@ def test_the_shipped_prompts_are_played_from_where_they_lie() -> None:
 
 
 def shelve(folder: Path, name: str, text: str) -> None:
-    """Put a prompt of one's own there, in English."""
+    """Add an own prompt, in English."""
     (folder / "en").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(SHIPPED / "en" / "busy.wav", folder / "en" / f"{name}.wav")
     (folder / "en" / f"{name}.txt").write_text(text, encoding="utf-8")

@@ -221,7 +221,7 @@ async def test_callers_at_once_are_all_served(
 async def test_a_short_address_would_not_be_played(
     pbx: Pbx,
 ) -> None:
-    # If this fails, Asterisk has mended its media cache, and addresses need not be long any more.
+    # If this fails, Asterisk has mended its media cache, and addresses no longer have to be long.
     short, long = "/a.wav", f"/{'a' * 128}.wav"
     sound = (SHIPPED / "en" / "goodbye.wav").read_bytes()
 

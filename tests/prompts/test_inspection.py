@@ -56,7 +56,7 @@ def looked(
 
 
 def as_read(file: Path) -> Prompt:
-    """Look at a recording of `goodbye` as the folder that it lies in is read."""
+    """Look at a recording of `goodbye` as its folder is read."""
     entries = prompt_folder.scan_folder(
         PromptFolder(file.parent.parent, source="recording")
     ).entries

@@ -379,7 +379,7 @@ async def test_the_pbx_may_know_recordings_by_another_address(tmp_path: Path, he
 
 @pytest.fixture
 def disclosure(tmp_path: Path) -> Path:
-    """A recording of one's own."""
+    """A business's own recording."""
     file = tmp_path / "own" / "en" / "disclosure.wav"
     file.parent.mkdir(parents=True)
     shutil.copy(SHIPPED / "en" / "disclosure.wav", file)

@@ -286,7 +286,7 @@ def test_problems_of_any_layer_name_its_folder(folder: Path) -> None:
         overlay([PromptFolder(folder)], {})
 
 
-# -- what else lies in a folder
+# -- what else is in a folder
 
 
 def beside(folder: Path, name: str) -> Path:

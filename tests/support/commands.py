@@ -1,4 +1,4 @@
-"""Runs `agi-bridge` commands in this process or in one of their own, with a configuration."""
+"""Runs `agi-bridge` commands in this process or in a new one, with a configuration."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def free_tcp_port() -> int:
 
 
 class DoctorsAsterisk(Asterisk):
-    """An Asterisk with a manager interface and recordings of its own."""
+    """An Asterisk with its own manager interface and recordings."""
 
     def __init__(
         self, binary: Path, data: Path, ami_port: int, freepbx: str, bridge_port: int

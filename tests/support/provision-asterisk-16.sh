@@ -36,7 +36,7 @@ complete() {
   [[ -n $modules ]] || fail 1 "the packages hold no res_agi.so"
   ln -s -- "${modules#"$NEW"/}" "$NEW/modules"
   launcher bin/asterisk usr/sbin/asterisk
-  # This glibc lies in /lib, and its loader does not know --argv0 yet.
+  # This glibc is in /lib, and its loader does not know --argv0 yet.
   # shellcheck disable=SC2016  # the launcher's names, not this script's
   sed -i -e 's| --argv0 "$self"||' -e 's|"$tree"/lib\*/ld|"$tree"/lib/*-linux-gnu*/ld|' "$NEW/bin/asterisk"
 }

@@ -1,4 +1,4 @@
-"""A ledger and a hook of the test's own for sending again, and a clock that the test turns."""
+"""A ledger and a hook for sending again, and a clock that the test turns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unsent(name: str, *, attempts: int = 1, line: str = "shop") -> Unsent:
 
 
 class ResubmitEnv:
-    """A ledger and a hook of the test's own, and a clock."""
+    """A ledger, a hook and a clock that belong to the test."""
 
     def __init__(self, *waiting: Unsent, **line: Any) -> None:
         self.clock = 0.0

@@ -47,7 +47,7 @@ def look(settings: Settings, *, running: bool = False) -> Iterator[Finding]:
     asking = web.query_secrets()
     if len({*asking.values()} - {web.secret(), web.instaply_secret()}) < len(asking):
         text = "two tokens of [web] are the same: a system could use the path of another"
-        fix = "give each system, and each path, a token of its own"
+        fix = "give each system, and each path, its own token"
         yield Finding(Level.FAULT, "web.query", text, fix, "same")
     if web.instaply_token is not None:
         yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])

@@ -127,7 +127,7 @@ class Database:
                     cursor.close()  # an open one would keep SQLite's connection from closing
                 if transaction.last:
                     self._execute_last(driver, transaction.last)
-                # SQLAlchemy has begun one of its own only if it was asked for something.
+                # SQLAlchemy has begun its own only if it was asked for something.
                 (core if core.in_transaction() else driver).commit()
             except BaseException:
                 self._roll_back(core)

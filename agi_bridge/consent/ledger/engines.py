@@ -134,7 +134,7 @@ def sqlite_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        # What is no UTF-8 was tampered with: that is for the verification to say.
+        # What is not UTF-8 was tampered with: verification reports it.
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         try:
             with _exclusive(path.parent):

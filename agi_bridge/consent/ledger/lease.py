@@ -178,7 +178,7 @@ class ChainLease:
                 structlog.get_logger().error("ledger.chain_taken", host=other.host)
 
     async def release(self) -> None:
-        """Give the lease back, so that a successor need not wait; never raises for the database."""
+        """Give the lease back, so that a successor does not wait; never raises for the database."""
         if not self._is_used or self._writer.is_taken:
             return
         row = CHAIN_LEASE.c

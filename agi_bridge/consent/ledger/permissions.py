@@ -1,7 +1,7 @@
 """Decides whether a number may be texted: the one rule of calls and of systems that ask.
 
-Blocks; runs on the ledger's thread. The columns of `pii` are no more than an index: what is sealed
-is opened, and what the events say counts.
+Blocks; runs on the ledger's thread. The columns of `pii` are only an index: what is sealed is
+opened, and what the events say counts.
 """
 
 from __future__ import annotations

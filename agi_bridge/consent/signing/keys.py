@@ -283,7 +283,7 @@ def _word(key: bytes) -> str:
 
 
 def _key(word: str) -> bytes:
-    """The 32 bytes that a word stands for. ValueError if it is no such word."""
+    """The 32 bytes that a word stands for. ValueError if it stands for none."""
     key = base64.b64decode(word, validate=True)
     if len(key) != KEY_BYTES:
         raise ValueError("not 32 bytes")

@@ -95,7 +95,7 @@ class Contents:
         return record in self.rows and in_order(self.rows[record])[0].type in KINDS
 
     def cases(self) -> list[Case]:
-        """The records that have a page: those that are no part of another's."""
+        """The records that have a page: those that are not part of another's."""
         part_of = {
             other
             for rows in self.rows.values()
@@ -166,7 +166,7 @@ def page(template: str, folder: Path = TEMPLATES, /, **values: object) -> str:
 
 
 def page_bytes(text: str) -> bytes:
-    """A page as it is written. Bytes that came from outside and are no UTF-8 are shown escaped."""
+    """A page as it is written. Bytes from outside that are not UTF-8 are shown escaped."""
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -40,7 +40,7 @@ version() { "$1/bin/asterisk" -V; }
 
 complete() {
   local voice name modules
-  # The recordings lie in folders named by voice (en_US_f_Allison); Asterisk looks for languages.
+  # The recordings are in folders named by voice (en_US_f_Allison); Asterisk looks for languages.
   for voice in "$NEW"/usr/share/asterisk/sounds/??_??_*; do
     name=${voice##*/}
     ln -sfn -- "$name" "${voice%/*}/${name:0:2}"

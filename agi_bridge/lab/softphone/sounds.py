@@ -25,7 +25,7 @@ class Sound:
 
     Attributes:
         name: its name without folder.
-        language: the folder it lies in, if that is a language's; else ''.
+        language: the folder that holds it, if that is a language's; else ''.
         text: what it says, '' if nobody here knows.
         milliseconds: its length, rounded up: a whole one counts as heard to its last sample.
         known: False if the length is a guess.
@@ -86,7 +86,7 @@ class Sounds:
 
     def _read(self, file: Path) -> Sound:
         length = math.ceil(read_sound_info(file).samples * 1000 / RATE)
-        # A rendered sound lies in a folder `sounds`, and is called after its hash as well.
+        # A rendered sound is in a folder `sounds`, and is also named after its hash.
         for folder in (file.parent.parent, file.parent.parent.parent):
             if listed := self._manifest(folder).get(file):
                 return Sound(listed.name, listed.language, listed.text, length, known=True)

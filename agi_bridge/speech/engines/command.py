@@ -2,7 +2,7 @@
 
 The text comes from the hook and is not trusted. No shell is used, and a text cannot become an
 option. The program does not get the bridge's environment, which may contain keys, and starts in a
-folder of its own.
+separate folder.
 """
 
 from __future__ import annotations

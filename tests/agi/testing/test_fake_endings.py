@@ -93,7 +93,7 @@ async def test_limits_are_those_of_the_run() -> None:
 
 
 class Stepped:
-    """A clock of the test's own: sleeping moves it."""
+    """The test's clock: sleeping moves it."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -78,7 +78,7 @@ def page(folder: Path, name: str = "index.html") -> str:
 def test_events_that_their_bridge_has_not_signed_yet_are_pending(
     sample: SampleLedger, tmp_path: Path
 ) -> None:
-    """Both verifiers say so, with an exit code of its own; nothing fails."""
+    """Both verifiers say so, with a separate exit code; nothing fails."""
     keys, _ = load_keys(sample.settings)
 
     async def without_signing(ledger: Ledger) -> Report:

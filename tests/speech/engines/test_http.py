@@ -1,4 +1,4 @@
-"""A speech service by HTTP, played by a small server of the test's own."""
+"""A speech service by HTTP, played by a small server in the test."""
 
 from __future__ import annotations
 

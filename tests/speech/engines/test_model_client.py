@@ -1,4 +1,4 @@
-"""Models in processes of their own: they crash, hang and chatter; nothing is left behind."""
+"""Models in their own processes: they crash, hang and chatter; nothing is left behind."""
 
 from __future__ import annotations
 
