@@ -1,4 +1,4 @@
-"""What the disclosures of lines whose texts advertise have to say, before calls are taken.
+"""Checks before calls are taken what the disclosures of lines whose texts advertise must say.
 
 A wording that names neither the brand nor that texts advertise can make no consent to advertising:
 such a line does not start. What Canada's law asks for besides is a finding of `check`.

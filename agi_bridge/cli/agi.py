@@ -24,13 +24,12 @@ def agi(config: ConfigOption = None) -> None:
     background work that this command does not: retries, checkpoints and timed erasure.
     """
     spare_the_start()
-    from agi_bridge.agi import AGIProtocolError
-    from agi_bridge.agi.stdio import comes_from_asterisk
+    from agi_bridge.agi import AGIProtocolError, stdio
     from agi_bridge.app import lifecycle
     from agi_bridge.observe import background_logging
 
     settings = load(config)
-    if not comes_from_asterisk():  # before it creates keys and a ledger
+    if not stdio.comes_from_asterisk():  # before it creates keys and a ledger
         _not_asterisk("standard input is not a pipe")
     try:
         with report_start_errors(), background_logging(settings.log.level):

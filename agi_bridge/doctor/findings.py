@@ -1,4 +1,4 @@
-"""What the doctor finds: each finding has an id, a level, what is so, why it matters, how to fix.
+"""The findings of the doctor as values: id, level, problem, why it matters, and the fix.
 
 Ids are stable. A program may wait for one, and docs/doctor.md has a section for each.
 """

@@ -1,4 +1,4 @@
-"""What the doctor asks the PBX: typed questions, each answered by one structured AMI action.
+"""Typed questions to the PBX, each answered by one structured AMI action.
 
 With the right `reporting` an account learns the version, the settings and the dialplan; `system`
 adds modules, endpoints and configuration files. Without a right a question raises
