@@ -13,6 +13,7 @@ from agi_bridge.doctor import (
     Ear,
     Finding,
     Id,
+    Level,
     LineSounds,
     Report,
     Situation,
@@ -96,11 +97,18 @@ async def run(
         found += [finding async for finding in examine_pbx(session, situation)]
         if trial is not None:
             more, steps = await _call(session, trial, lines)
-            found += more
+            found = [*(_unheard(found, more) if len(lines) == 1 else found), *more]
     finally:
         if session is not None:
             await session.close()
     return Report((*await looking, *found), steps)
+
+
+def _unheard(found: Sequence[Finding], by_call: Sequence[Finding]) -> list[Finding]:
+    """Leave out that recordings could not be looked at, if the test call has played them."""
+    heard = any(each.id is Id.SOUNDS for each in by_call)
+    unseen = (Id.SOUNDS, Level.NOT_LOOKED_AT)
+    return [each for each in found if not heard or (each.id, each.level) != unseen]
 
 
 async def _connect(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.doctor import call as test_call
 from agi_bridge.doctor.ami import AmiError
 from agi_bridge.doctor.examine import lost
-from agi_bridge.doctor.findings import Id, fault, not_looked_at
+from agi_bridge.doctor.findings import Id, fault, not_looked_at, ok
 from agi_bridge.doctor.line_sounds import plain_digits
 from agi_bridge.doctor.pbx import MissingRightError, Pbx
 from agi_bridge.doctor.pbx_checks import apology_of, missing_sounds, wanted_sounds
@@ -64,6 +64,9 @@ async def place_test_call(
             name.removeprefix(prefix) for name in call.missing if name.startswith(prefix)
         ]:
             findings.append(missing_sounds(language, absent))
+    if wanted and not call.missing and any(step.name == "sound" and step.ok for step in steps):
+        shown = ", ".join(wanted)
+        findings.append(ok(Id.SOUNDS, f"the PBX plays a prompt, and has its own in {shown}"))
     return findings, steps
 
 

@@ -430,6 +430,15 @@ async def test_a_test_call_finds_prompts_that_the_pbx_cannot_read(surgery: Surge
     assert wrong(await surgery.look(given, call=f"{DID}@from-trunk")) == {Id.SOUNDS: FAULT}
 
 
+async def test_a_test_call_hears_what_the_doctor_cannot_see(
+    surgery: Surgery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As with a PBX on another machine, whose files are not here.
+    monkeypatch.setattr("agi_bridge.doctor.pbx_checks.find_data_folder", lambda *_: None)
+    assert wrong(await surgery.look()) == {Id.SOUNDS: UNSEEN}
+    assert wrong(await surgery.look(call=f"{DID}@from-trunk")) == {}
+
+
 async def test_a_load_of_calls_is_carried_and_counted(surgery: Surgery) -> None:
     report = await surgery.look(call=f"{DID}@from-trunk", load=20)
     assert wrong(report) == {}
