@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.app import instaply
 from agi_bridge.app.ledger import service_is_running
 from agi_bridge.app.speech import build_silent_library, line_libraries
 from agi_bridge.doctor import (
@@ -87,6 +88,7 @@ async def run(
     """
     looking = asyncio.ensure_future(asyncio.to_thread(local))
     found = [await judge_service(settings, running=service_is_running(settings))]
+    found += await instaply.examine(settings)
     steps: tuple[CallStep, ...] | None = None
     lines = await asyncio.to_thread(line_sounds, settings)
     dialplan = share_path("dialplan") / "agi-bridge.conf"

@@ -49,7 +49,7 @@ from agi_bridge.status import ForcedCalls, HealthScript, ServiceState, headline
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from pathlib import Path
@@ -253,6 +253,7 @@ async def running(
                     settings,
                     ledger,
                     media,
+                    current,
                     sockets=listeners["web"],
                     max_connections=share.web,
                     metrics=metrics,
@@ -285,7 +286,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
 
     async with (
         anchored(upkeep),
-        chores(upkeep.run, load_models),
+        chores(upkeep.run, load_models, *_lookups(service._web)),  # noqa: SLF001 - our own class
         service._pushing,  # noqa: SLF001 - our own class
         chores(*([upkeep.answer_requests] if settings.ledger.url else [])),
         chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
@@ -302,10 +303,16 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
             await service.reloader.close()
 
 
+def _lookups(web: WebServer | None) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """The task that finds out whose messages are, where the web takes some."""
+    return [] if web is None or web.lookups is None else [web.lookups.run]
+
+
 def _web(
     settings: Settings,
     ledger: Ledger,
     media: RecordingEndpoint | None,
+    current: CurrentServices,
     *,
     sockets: list[socket.socket],
     max_connections: int,
@@ -314,7 +321,7 @@ def _web(
     """The web; None if it is not configured. Loading it costs a tenth of the start."""
     if not settings.web_listens:
         return None
-    from agi_bridge.web import WebServer  # noqa: PLC0415 - the reason stands above
+    from agi_bridge.web import StopLookups, WebServer  # noqa: PLC0415 - the reason stands above
 
     return WebServer(
         settings,
@@ -324,6 +331,7 @@ def _web(
         max_connections=max_connections,
         metrics=metrics,
         hours=may_be_texted,
+        lookups=StopLookups(lambda: current.services.settings, ledger, metrics),
     )
 
 

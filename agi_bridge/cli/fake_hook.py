@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - read by typer
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from agi_bridge.cli.common import MISUSED, OK, report_start_errors, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agi_bridge.hook.testing import FakeInstaplyApi
 
 Scenario: TypeAlias = Literal[
     "dial",
@@ -54,11 +59,25 @@ def fake_hook(
             metavar="FILE",
         ),
     ] = None,
+    api_token: Annotated[
+        str | None,
+        typer.Option(help="Instaply's API answers 401 to any other key.", metavar="KEY"),
+    ] = None,
+    customer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A customer whose profile Instaply's API has; can be repeated.",
+            metavar="ID=NUMBER",
+        ),
+    ] = None,
     show_numbers: Annotated[
         bool, typer.Option("--show-numbers", help="Show telephone numbers unmasked.")
     ] = False,
 ) -> None:
-    """Answer hook requests in place of Instaply or of a webhook's receiver; print each request.
+    """Answer hook requests in place of Instaply, and print each request.
+
+    Answers webhooks too, in place of their receiver. Instaply's API (profiles, webhooks) is at the
+    same address without the path.
 
     Sends no texts. Set hook.url to the address it prints. Ctrl-C stops it.
     """
@@ -85,8 +104,22 @@ def fake_hook(
                 forward=forward,
                 key=key,
                 secrets=secrets,
+                api=_api(api_token, customer or ()),
                 on_request=lambda got: typer.echo(got.describe(show_numbers=show_numbers)),
                 on_start=lambda fake_hook: typer.echo(f"hook.url = {fake_hook.url}"),
             ),
             interrupted=OK,
         )
+
+
+def _api(token: str | None, customers: Iterable[str]) -> FakeInstaplyApi:
+    from agi_bridge.hook.testing import FakeInstaplyApi
+
+    api = FakeInstaplyApi(token)
+    for customer in customers:
+        name, given, number = customer.partition("=")
+        if not name or not given:
+            typer.echo("agi-bridge: --customer: write ID=NUMBER", err=True)
+            raise typer.Exit(MISUSED)
+        api.add(name, number or None)
+    return api

@@ -66,6 +66,10 @@ _TABLE: Final = {
     "push": Entry(
         "agi_bridge.cli.push:push", "Messages to other systems: what waits, try it again, drop it."
     ),
+    "instaply": Entry(
+        "agi_bridge.cli.instaply:instaply",
+        "Instaply's side: the webhook that posts customers' messages here.",
+    ),
     "prompts": Entry(
         "agi_bridge.cli.prompts:prompts",
         "What callers hear: list it, render it with your brand, check it, record it in a studio.",

@@ -316,10 +316,12 @@ _OWN: Final[Mapping[EventType, Mapping[str, Field]]] = {
     Act.MESSAGE: {
         "channel": Field(_WORD),
         "business_id": Field(or_null(text(256))),
+        "received": _optional(ANY_TIME),
         "customer_id_c": _COMMITMENT,
         "words_c": _optional(HEX64),
         "reference_c": _optional(HEX64),
     },
+    Act.LOOKED_UP: {"channel": Field(_WORD), "reason": _REASON},
     Act.RESOLVED: {
         "as": Field(one_of("texted", "not-texted", "passed-on", "done")),
         "actor": _ACTOR,

@@ -66,6 +66,7 @@ class Summary:
         erased: whether there is no personal data any more, though there was.
         restricted_until: until when that is kept for a defence only.
         masked_number: the number, all but its ends; None also if it cannot be opened.
+        lookup: why a look-up did not say whose message it is.
     """
 
     consent_id: str
@@ -80,6 +81,30 @@ class Summary:
     erased: bool
     restricted_until: str | None
     masked_number: str | None
+    lookup: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMessage:
+    """A message that nobody has dealt with.
+
+    Attributes:
+        message_id: its id in the ledger.
+        customer_id: the sender, as the platform names them.
+        words: what they wrote.
+        reference: identifies the message for the platform, if it did.
+        business_id: whom they wrote to, if the platform said so.
+        received: when (RFC 3339).
+        lookup: why the last look-up did not say whose it is; None: there was none.
+    """
+
+    message_id: str
+    customer_id: str = field(repr=False)
+    words: str = field(repr=False)
+    reference: str | None
+    business_id: str | None
+    received: str
+    lookup: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

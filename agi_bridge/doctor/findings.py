@@ -40,6 +40,8 @@ class Id(StrEnum):
     DISK = "disk"
     CLOCK = "clock"
     HOOK_TLS = "hook-tls"
+    INSTAPLY_API = "instaply-api"
+    INSTAPLY_WEBHOOK = "instaply-webhook"
     PROMPTS = "prompts"
     PBX_REACH = "pbx-reach"
     PBX_LOGIN = "pbx-login"
@@ -69,6 +71,8 @@ WHY: Final[Mapping[Id, str]] = {
     Id.DISK: "A full disk stores no consents.",
     Id.CLOCK: "A record with a wrong time proves little, and quiet hours follow the clock.",
     Id.HOOK_TLS: "Without the hook no text is sent: callers go to the default destination.",
+    Id.INSTAPLY_API: "A customer's STOP is not looked up: it waits for a person.",
+    Id.INSTAPLY_WEBHOOK: "A customer's STOP does not reach the bridge.",
     Id.PROMPTS: "Callers hear the wrong words, or none.",
     Id.PBX_REACH: "The doctor cannot ask the PBX, so it cannot say whether calls work.",
     Id.PBX_LOGIN: "The doctor cannot ask the PBX, so it cannot say whether calls work.",

@@ -17,6 +17,7 @@ from agi_bridge.hook.answer import (
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
 from agi_bridge.hook.client import HookClient, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
+from agi_bridge.hook.instaply_api import API_URL, InstaplyApi, InstaplyApiError, Webhook
 from agi_bridge.hook.poster import Posted, Poster
 from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.request import (
@@ -30,6 +31,7 @@ from agi_bridge.hook.request import (
 from agi_bridge.hook.transport import Gate
 
 __all__ = [
+    "API_URL",
     "CIRCUIT_OPEN",
     "MAX_BYTES",
     "Agreement",
@@ -43,6 +45,8 @@ __all__ = [
     "HookClosedError",
     "HookConfigError",
     "HookError",
+    "InstaplyApi",
+    "InstaplyApiError",
     "InstaplyFormat",
     "Instructions",
     "Method",
@@ -59,6 +63,7 @@ __all__ = [
     "SubmissionRequest",
     "Unusable",
     "Verb",
+    "Webhook",
     "WebhookFormat",
     "read_answer",
 ]

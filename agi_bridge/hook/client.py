@@ -26,10 +26,8 @@ import asyncio
 import hashlib
 import logging
 import secrets
-import ssl
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from types import TracebackType
 from typing import Final, Self
 
@@ -50,6 +48,7 @@ from agi_bridge.hook.errors import HookClosedError, HookConfigError
 from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.request import InstaplyFormat, Method, RequestFormat, SubmissionRequest
 from agi_bridge.hook.text import decode
+from agi_bridge.hook.tls import tls_context
 from agi_bridge.hook.transport import Attempt, HeldBackError, HookTransport
 from agi_bridge.net import is_loopback
 
@@ -352,29 +351,6 @@ def checked_url(url: str) -> httpx.URL:
             "url_unencrypted", "the hook's URL must be https unless its host is this machine"
         )
     return parsed
-
-
-@cache
-def _public_authorities() -> ssl.SSLContext:
-    """Return a context that trusts certifi's certificates; all clients share it.
-
-    Loading them takes longer than the rest of a client, and a reload builds another client.
-    """
-    return httpx.create_ssl_context(trust_env=False)
-
-
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Certifi's roots, or the certificates of a file.
-
-    Raises:
-        HookConfigError: the file contains none.
-    """
-    if ca_file is None:
-        return _public_authorities()
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError:  # ssl.SSLError is one
-        raise HookConfigError("ca_file", "ca_file contains no valid certificates") from None
 
 
 def _without_body(status: int, reason: str, *, may_be_empty: bool) -> Answer:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 
-from agi_bridge.hook.client import checked_url, tls_context
+from agi_bridge.hook.client import checked_url
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError
+from agi_bridge.hook.tls import tls_context
 from agi_bridge.hook.transport import Attempt, HookTransport
 
 if TYPE_CHECKING:

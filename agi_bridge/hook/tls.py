@@ -8,12 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING, Final, cast
+
+import httpx
+
+from agi_bridge.hook.errors import HookConfigError
 
 if TYPE_CHECKING:
     from agi_bridge.hook.connection import Connection
 
 _READ_BYTES: Final = 65_536
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Return a context that trusts certifi's certificates; all clients share it.
+
+    Loading them takes longer than the rest of a client, and a reload builds another client.
+    """
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Make the context of a client: certifi's roots, or those of a PEM file.
+
+    Raises:
+        HookConfigError: the file has no certificates.
+    """
+    if ca_file is None:
+        return _public_authorities()
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError:  # ssl.SSLError is one
+        raise HookConfigError("ca_file", "ca_file contains no valid certificates") from None
 
 
 class TlsSessions:

@@ -58,6 +58,10 @@ PERMISSION_REASONS: Final = (
     "unreadable",
 )  # fmt: skip
 
+LOOKUPS: Final = (
+    "revoked", "bad_answer", "forbidden", "no_id", "no_number", "not_a_number", "not_found",
+    "other_channel", "other_customer", "token_refused", "unavailable", "unreachable",
+)  # fmt: skip
 _SHORT: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 """Bounds for what a caller waits for."""
 _STEP: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 120, 600)
@@ -170,6 +174,11 @@ class Metrics:
             "Requests to [web], by path and HTTP status.",
             path=WEB_PATHS,
             code=WEB_CODES,
+        )
+        self.stop_lookups = Counter(
+            "stop_lookups_total",
+            "Look-ups of whose STOP a message is, by outcome.",
+            outcome=LOOKUPS,
         )
         self.queries = Counter(
             "consent_queries_total",

@@ -262,11 +262,22 @@ class WebSettings(Section):
     instaply_token: SecretPlace | None = None
     """The bearer token of `POST /v1/instaply/messages`; not set: the path does not exist."""
 
+    instaply_api_token: SecretPlace | None = None
+    """The key of Instaply's API, by which a STOP's number is looked up; not set: none is."""
+
+    instaply_api_url: Text = "https://me.instaply.com"
+    """Where Instaply's API is; plain http only to loopback."""
+
     customers: AbsolutePath | None = None
     """A CSV file (`customer_id,number`) with the numbers of Instaply's customers."""
 
     query: Annotated[tuple[QuerySettings, ...], ListOf] = ()
     """The systems that may use `POST /v1/consents/query`; none: the path does not exist."""
+
+    @field_validator("instaply_api_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        return safe_url(value)
 
     @field_validator("query")
     @classmethod
@@ -287,6 +298,10 @@ class WebSettings(Section):
     def instaply_secret(self) -> str | None:
         """Return the token for Instaply's messages, or None."""
         return None if self.instaply_token is None else self.instaply_token.reveal()
+
+    def instaply_api_secret(self) -> str | None:
+        """Return the key of Instaply's API, or None."""
+        return None if self.instaply_api_token is None else self.instaply_api_token.reveal()
 
     def query_secrets(self) -> dict[str, str]:
         """Return the tokens of the systems that may ask, by the systems' names."""

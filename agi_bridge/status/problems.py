@@ -60,8 +60,8 @@ _KINDS: Final = (
     ),
     Kind(
         "HookRefused", PAGE,
-        "Callers who agreed get no text: Instaply refuses the key or the business number.",
-        "Compare hook_key and business_number of the line with Instaply, then reload.",
+        "Callers who agreed get no text: the hook refuses the key, the signature or the number.",
+        "Compare hook_key or signing_secret, and business_number, with the hook's; then reload.",
     ),
     Kind(
         "HookUnknownRate", TICKET,
@@ -88,6 +88,12 @@ _KINDS: Final = (
         "PushLate", TICKET,
         "Other systems may not know of a revocation, and text somebody who asked to stop.",
         "Run `agi-bridge push list`: it says which receiver fails, and why.",
+    ),
+    Kind(
+        "StopsNotLookedUp", TICKET,
+        "Customers' STOPs are stored, and none revokes by itself: Instaply's API does not serve "
+        "the bridge.",
+        "Compare web.instaply_api_token with Instaply; `agi-bridge doctor` names what is wrong.",
     ),
     Kind(
         "LedgerErrors", PAGE,
@@ -160,6 +166,7 @@ def _found(snapshot: Snapshot, window: Window) -> dict[str, bool]:
         "NotLinked": grown["not_linked"] > 0,
         "WaitingForPerson": sum((snapshot.waiting or {}).values()) > 0,
         "PushLate": (snapshot.oldest_push or 0.0) > LATE_SECONDS,
+        "StopsNotLookedUp": grown["lookups_failed"] > 0,
         "LedgerErrors": snapshot.ledger_error is not None or grown["ledger_errors"] > 0,
         "DiskLow": snapshot.free_bytes is not None and snapshot.free_bytes < FREE_BYTES,
         "CheckpointLate": anchored < snapshot.at - 2 * snapshot.checkpoint_seconds,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 KEPT: Final = 60
 """Readings that are kept, one a minute."""
 
+API_FAILED: Final = ("token_refused", "unavailable", "unreachable")
+"""Look-ups that failed for all customers alike."""
 TRUNK_FAILED: Final = ("CONGESTION", "CHANUNAVAIL", "other")
 """DIALSTATUS values that mean a failed trunk; the others describe the called party."""
 
@@ -25,6 +27,7 @@ def totals(metrics: Metrics) -> Mapping[str, int]:
         "hook_refused": hook.total(outcome="refused"),
         "hook_unknown": hook.total(outcome="unknown"),
         "not_linked": metrics.hook_not_linked.total(),
+        "lookups_failed": sum(metrics.stop_lookups.total(outcome=each) for each in API_FAILED),
         "ledger_errors": metrics.ledger_errors.total(),
         "drain_forced": metrics.forced_calls.total(),
         "forward_refused": metrics.forward_refusals.total(),

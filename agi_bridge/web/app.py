@@ -78,7 +78,13 @@ class RevocationStore(PermissionSource, Protocol):
         ...
 
     async def record_message(
-        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+        self,
+        customer_id: str,
+        words: str,
+        *,
+        reference: str,
+        business_id: str | None = None,
+        received: str | None = None,
     ) -> str:
         """Put what a customer wrote on the list of a person; return its id."""
         ...
@@ -90,8 +96,13 @@ def build_app(
     media: RecordingEndpoint | None = None,
     metrics: Metrics | None = None,
     hours: Hours = always_open,
+    *,
+    on_message: Callable[[], None] | None = None,
 ) -> Starlette:
-    """Make the application: the paths whose tokens are set, recordings if any, and no others."""
+    """Make the application: the paths whose tokens are set, recordings if any, and no others.
+
+    `on_message` is called when a customer's message was stored whose number is not known.
+    """
     web = settings.web
     token, instaply, asking = web.secret(), web.instaply_secret(), web.query_secrets()
     every = {each for each in (token, instaply, *asking.values()) if each is not None}
@@ -105,7 +116,10 @@ def build_app(
             Route(REVOCATIONS, partial(served.answer, REVOCATIONS, revocations), methods=["POST"])
         )
     if instaply is not None:
-        messages = MessageEndpoint(settings, ledger, instaply, every - {instaply}, metrics)
+        others = every - {instaply}
+        messages = MessageEndpoint(
+            settings, ledger, instaply, others, metrics, on_message=on_message
+        )
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if asking:
         # Apart from the others: systems that ask must not hold up a revocation.
@@ -207,7 +221,10 @@ class MessageEndpoint:
         token: str,
         others: Collection[str],
         metrics: Metrics,
+        *,
+        on_message: Callable[[], None] | None,
     ) -> None:
+        self._on_message = on_message
         self._metrics = metrics
         self._lines = settings.lines
         self._ledger = ledger
@@ -283,7 +300,10 @@ class MessageEndpoint:
             message.words,
             reference=message.reference,
             business_id=message.business_id,
+            received=message.received,
         )
+        if message.intent is Intent.STOP and self._on_message is not None:
+            self._on_message()
         structlog.get_logger().warning(
             "web.message_queued",
             consent=id_,

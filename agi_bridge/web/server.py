@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agi_bridge.observe import Metrics
     from agi_bridge.settings import Settings
     from agi_bridge.web.app import RevocationStore
+    from agi_bridge.web.lookups import StopLookups
     from agi_bridge.web.media import RecordingEndpoint
     from agi_bridge.web.queries import Hours
 
@@ -41,6 +42,8 @@ class WebServer:
         max_connections: the maximum of concurrent connections.
         metrics: counts requests and revocations.
         hours: whether a number may be texted at a moment, by a line's hours.
+        lookups: finds out whose a STOP is that was stored without a number; it runs as a task of
+            its own.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class WebServer:
         max_connections: int = MAX_CONNECTIONS,
         metrics: Metrics | None = None,
         hours: Hours = always_open,
+        lookups: StopLookups | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -61,6 +65,7 @@ class WebServer:
         self._max_connections = max_connections
         self._metrics = metrics
         self._hours = hours
+        self.lookups = lookups
         self._app: Starlette | None = None
         self._listener: HttpListener | None = None
 
@@ -73,7 +78,14 @@ class WebServer:
         before.state.failed_tokens.close()
 
     def _build(self) -> Starlette:
-        return build_app(self._settings, self._ledger, self._media, self._metrics, self._hours)
+        return build_app(
+            self._settings,
+            self._ledger,
+            self._media,
+            self._metrics,
+            self._hours,
+            on_message=None if self.lookups is None else self.lookups.notify,
+        )
 
     @property
     def port(self) -> int | None:

@@ -48,6 +48,7 @@ METRICS = {
     "push_deliveries_total": {"outcome"},
     "push_pending": set(),
     "push_oldest_seconds": set(),
+    "stop_lookups_total": {"outcome"},
     "ready": set(),
 }
 """Each metric's labels."""

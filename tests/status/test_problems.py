@@ -43,6 +43,7 @@ GROW: dict[str, Callable[[Pretended], None]] = {
     "HookRefused": refused,
     "HookUnknownRate": unknown,
     "NotLinked": not_linked,
+    "StopsNotLookedUp": lambda service: service.metrics.stop_lookups.add("token_refused"),
     "LedgerErrors": lambda service: service.metrics.appended(5, stored=False),
     "DrainForced": lambda service: service.metrics.drain_forced(2),
     "ForwardRefused": lambda service: service.metrics.forward_refusals.add("shop", "premium"),

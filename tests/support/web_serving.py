@@ -89,8 +89,15 @@ class KeptRevocations:
         return [CompletedConsent(f"consent-{len(self.replies) - 1}", "shop")]
 
     async def record_message(
-        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+        self,
+        customer_id: str,
+        words: str,
+        *,
+        reference: str,
+        business_id: str | None = None,
+        received: str | None = None,
     ) -> str:
+        del received
         if self.error is not None:
             raise self.error
         self.messages.append((customer_id, words, reference, business_id))

@@ -49,9 +49,24 @@ def look(settings: Settings, *, running: bool = False) -> Iterator[Finding]:
         text = "two tokens of [web] are the same: a system could use the path of another"
         fix = "give each system, and each path, its own token"
         yield Finding(Level.FAULT, "web.query", text, fix, "same")
-    if web.instaply_token is not None:
+    yield from _senders(settings)
+
+
+def _senders(settings: Settings) -> Iterator[Finding]:
+    """How it is found out whose a STOP by text is."""
+    web = settings.web
+    if web.instaply_api_token is not None:
+        key = "web.instaply_api_token"
+        yield from secret(key, web.instaply_api_token)
+        if web.instaply_token is None:
+            text = "looks nothing up: web.instaply_token is not set, so no message arrives"
+            fix = "set web.instaply_token, then run: agi-bridge instaply connect --url URL"
+            yield Finding(Level.NOTE, key, text, fix, "unused")
+    if web.instaply_token is None:
+        return
+    if web.customers is not None or web.instaply_api_token is None:
         yield _customers(web.customers, next(iter(settings.lines.values())).regions[0])
-        yield from _brands(settings)
+    yield from _brands(settings)
 
 
 def _customers(path: Path | None, region: str) -> Finding:
@@ -59,7 +74,11 @@ def _customers(path: Path | None, region: str) -> Finding:
     if path is None:
         text = "not set: customers' numbers are unknown, so each STOP by text waits for a person"
         return Finding(
-            Level.NOTE, key, text, "write the path of the file (docs/revocation.md)", "missing"
+            Level.NOTE,
+            key,
+            text,
+            "set web.instaply_api_token, or the path of this file (docs/revocation.md)",
+            "missing",
         )
     try:
         file = read_customers(path, region=region)

@@ -46,6 +46,7 @@ class Listing:
                 "last_at": each.last_at,
                 "erased": each.erased,
                 "restricted_until": each.restricted_until,
+                "lookup": each.lookup,
             }
             for each in self.summaries
         ]
@@ -84,11 +85,15 @@ class Listing:
 
 
 def _state_of(summary: Summary) -> str:
-    """The state, and whether a YES by text is to complete the consent, or its time is over."""
+    """The state, and whether a YES by text is to complete the consent, or its time is over.
+
+    Of a message: why a look-up did not say whose it is.
+    """
     told = (
         str(summary.state or ""),
         "unfinished" if summary.unfinished else "",
         "overdue" if summary.overdue else "",
+        (summary.lookup or "").replace("_", " "),
     )
     return ", ".join(filter(None, told))
 

@@ -13,6 +13,7 @@ from agi_bridge.consent.ledger import (
     checkpoints,
     erasure,
     imports,
+    messages,
     replies,
     revoke,
     witnesses,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.imported import ImportedConsent
     from agi_bridge.consent.reply import CompletedConsent, Reply
-    from agi_bridge.consent.results import RetentionRules
+    from agi_bridge.consent.results import OpenMessage, RetentionRules
     from agi_bridge.consent.revocation import Revocation, RevocationResult
     from agi_bridge.consent.signing.checkpoint import Checkpoint
     from agi_bridge.consent.signing.witness import Stamp
@@ -88,14 +89,39 @@ class Administration(Records):
         return total
 
     async def record_message(
-        self, customer_id: str, words: str, *, reference: str, business_id: str | None = None
+        self,
+        customer_id: str,
+        words: str,
+        *,
+        reference: str,
+        business_id: str | None = None,
+        received: str | None = None,
     ) -> str:
         """Store an opt-out of an unknown number, for a person to handle; returns its id."""
         return await self._worker.run(
             lambda t: revoke.message(
-                t, self._writer, customer_id, words, reference=reference, business_id=business_id
+                t,
+                self._writer,
+                customer_id,
+                words,
+                reference=reference,
+                business_id=business_id,
+                received=received,
             )
         )
+
+    async def open_messages(self, limit: int) -> list[OpenMessage]:
+        """The newest messages that nobody has dealt with."""
+        return await self._worker.read(lambda t: messages.open_messages(t, self._writer, limit))
+
+    async def note_lookup(self, message_id: str, reason: str) -> None:
+        """Store why a look-up did not say whose message it is, unless that is known.
+
+        Raises:
+            LookupError: there is no such message.
+            IllegalTransition: somebody has dealt with it.
+        """
+        await self._worker.run(lambda t: messages.note_lookup(t, self._writer, message_id, reason))
 
     async def record_act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
         """Store an act that changes no state: revealed, exported, resolved."""

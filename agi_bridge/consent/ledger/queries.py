@@ -28,7 +28,7 @@ from agi_bridge.consent.results import Disclosure, Filter, Summary
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Select
 
@@ -143,6 +143,12 @@ def text(transaction: Transaction, sha256: str) -> str | None:
         return kept.text
     table = CONTENT.c
     return transaction.core.execute(select(table.text).where(table.sha256 == sha256)).scalar()
+
+
+def last_lookup(rows_: Sequence[Row]) -> str | None:
+    """Why the last look-up did not say whose message it is; None if there was none."""
+    found = [row.fields["reason"] for row in rows_ if row.type == Act.LOOKED_UP]
+    return found[-1] if found else None
 
 
 def suppressions(transaction: Transaction) -> dict[str, tuple[str, str, str | None]]:
@@ -287,6 +293,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Sum
         erased=erased,
         restricted_until=None if row is None else row.restricted_until,
         masked_number=phone.mask(known["number"]) if "number" in known else None,
+        lookup=last_lookup(events_),
     )
 
 

@@ -79,6 +79,7 @@ def message(
     *,
     reference: str,
     business_id: str | None,
+    received: str | None = None,
 ) -> str:
     """Store an opt-out whose sender's number is unknown; the same one only once."""
     id_ = derived_id(writer, f"message\0{reference}")
@@ -89,7 +90,13 @@ def message(
         kind="message",
         values=bound_values(customer_id=customer_id, words=words, reference=reference),
     )
-    body = {"channel": "instaply", "business_id": business_id, **commitments_of(personal)}
+    body: dict[str, Any] = {
+        "channel": "instaply",
+        "business_id": business_id,
+        **commitments_of(personal),
+    }
+    if received is not None:
+        body["received"] = received
     event = StoredEvent(Identifiers().next(), id_, Act.MESSAGE, timestamp(), body)
     person = writer.keep_personal(transaction, id_, personal)
     writer.append(transaction, [event], persons={id_: person})

@@ -9,6 +9,7 @@ records every request. It never sends a text message.
         hook.scenario = Scenario.ERROR  # from now on: 500
 """
 
+from agi_bridge.hook.testing.fake_api import FakeInstaplyApi
 from agi_bridge.hook.testing.fake_hook import (
     DEFAULT_FORWARD,
     PATH,
@@ -29,6 +30,7 @@ __all__ = [
     "DEFAULT_FORWARD",
     "PATH",
     "FakeHook",
+    "FakeInstaplyApi",
     "FakeResponse",
     "Received",
     "Scenario",

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from agi_bridge.hook.testing.fake_api import API, FakeInstaplyApi
 from agi_bridge.hook.testing.scenarios import (
     BY_NUMBER,
     NO_TEXT,
@@ -89,6 +90,7 @@ class FakeHook:
         key: the only key that is not answered with 403; None accepts any.
         secrets: what signs webhooks (`whsec_…`); one that none of them signed is answered with
             401. None accepts any signature.
+        api: Instaply's API; None: one without customers.
         host: address to listen on.
         port: 0 for any free one.
         on_request: called with each request that was understood, before it is answered.
@@ -96,6 +98,7 @@ class FakeHook:
 
     Attributes:
         requests: all that was received, oldest first.
+        api: Instaply's API, which it serves at `api_url`.
         texted: by the idempotency keys of webhooks that asked for a text: how often each asked.
         hold: `slow` answers once this is set.
     """
@@ -107,6 +110,7 @@ class FakeHook:
         forward: str = DEFAULT_FORWARD,
         key: str | None = None,
         secrets: Sequence[str] | None = None,
+        api: FakeInstaplyApi | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         on_request: Callable[[Received], None] | None = None,
@@ -115,6 +119,7 @@ class FakeHook:
         self.requests: list[Received] = []
         self.texted: dict[str, int] = {}
         self.secrets = secrets
+        self.api = api or FakeInstaplyApi()
         self.hold = asyncio.Event()
         self.forward = forward
         self._scenario = None if scenario is None else Scenario(scenario)
@@ -134,8 +139,13 @@ class FakeHook:
     @property
     def url(self) -> str:
         """Where the hook is, for the bridge's configuration."""
+        return f"{self.api_url}{PATH}"
+
+    @property
+    def api_url(self) -> str:
+        """Where Instaply's API is, for `web.instaply_api_url`."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}{PATH}"
+        return f"http://{host}:{self._port}"
 
     @property
     def scenario(self) -> Scenario | None:
@@ -256,7 +266,9 @@ class FakeHook:
         except (ValueError, asyncio.LimitOverrunError):
             await _answer(writer, _NOT_HTTP)
             return False
-        if url.path != PATH:
+        if url.path.startswith(API):
+            await _answer(writer, self.api.respond(method, url.path, headers, body))
+        elif url.path != PATH:
             await _answer(writer, _ELSEWHERE)
         elif method not in ("GET", "POST"):
             await _answer(writer, _OTHER_METHOD)
@@ -325,6 +337,7 @@ async def serve_fake_hook(
     forward: str = DEFAULT_FORWARD,
     key: str | None = None,
     secrets: Sequence[str] | None = None,
+    api: FakeInstaplyApi | None = None,
     on_request: Callable[[Received], None] | None = None,
     on_start: Callable[[FakeHook], None] | None = None,
 ) -> None:
@@ -338,6 +351,7 @@ async def serve_fake_hook(
         forward=forward,
         key=key,
         secrets=secrets,
+        api=api,
         host=host,
         port=port,
         on_request=on_request,

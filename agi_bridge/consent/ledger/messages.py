@@ -1,0 +1,78 @@
+"""Messages that wait for somebody to find out whose they are, and what looking them up found."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, select
+
+from agi_bridge.consent.encoding import Identifiers, timestamp
+from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged
+from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.schema import EVENT, is_rare
+from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.results import OpenMessage
+from agi_bridge.consent.states import Act
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.ledger.append import Writer
+    from agi_bridge.consent.ledger.transaction import Transaction
+
+
+def open_messages(transaction: Transaction, writer: Writer, limit: int) -> list[OpenMessage]:
+    """The newest messages that nobody has dealt with, and whose sender's id is still known."""
+    other = EVENT.alias()
+    ids = transaction.core.execute(
+        select(EVENT.c.consent_id)
+        .where(
+            is_rare(EVENT.c.type),
+            EVENT.c.type == Act.MESSAGE.value,
+            ~exists().where(
+                other.c.consent_id == EVENT.c.consent_id, other.c.type == Act.RESOLVED.value
+            ),
+        )
+        .order_by(EVENT.c.id.desc())
+        .limit(limit)
+    ).scalars()
+    found = (_message(transaction, writer, id_) for id_ in ids.all())
+    return [each for each in found if each is not None]
+
+
+def note_lookup(transaction: Transaction, writer: Writer, message_id: str, reason: str) -> None:
+    """Store why a look-up did not say whose message it is; the same reason only once in a row.
+
+    Raises:
+        LookupError: there is no such message.
+        IllegalTransition: somebody has dealt with it.
+    """
+    writer.lock(transaction, [f"consent:{message_id}"])
+    rows = queries.rows_of(transaction, message_id)
+    if not rows or rows[0].type != Act.MESSAGE:
+        raise LookupError(f"{message_id} is not a message in the ledger")
+    if any(row.type == Act.RESOLVED for row in rows):
+        raise IllegalTransition(f"{message_id} does not wait for a person", code="not_waiting")
+    if queries.last_lookup(rows) == reason:
+        return
+    body = {"channel": "instaply", "reason": reason}
+    event = StoredEvent(Identifiers().next(), message_id, Act.LOOKED_UP, timestamp(), body)
+    writer.append(transaction, [event])
+
+
+def _message(transaction: Transaction, writer: Writer, id_: str) -> OpenMessage | None:
+    rows = queries.rows_of(transaction, id_)
+    known: dict[str, str] = {}
+    with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
+        known = queries.personal(transaction, writer.vault, id_) or {}
+    if not {"customer_id", "words"} <= known.keys():
+        return None
+    facts = rows[0].fields
+    return OpenMessage(
+        message_id=id_,
+        customer_id=known["customer_id"],
+        words=known["words"],
+        reference=known.get("reference"),
+        business_id=facts["business_id"],
+        received=facts.get("received", rows[0].at),
+        lookup=queries.last_lookup(rows),
+    )

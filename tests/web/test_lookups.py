@@ -1,0 +1,262 @@
+"""Whose STOP a message is: from the webhook, over real sockets, to a revocation in a ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agi_bridge.consent import Act, Filter, Withheld
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import generate_keys
+from agi_bridge.hook.testing import FakeHook, FakeResponse
+from agi_bridge.observe import Metrics
+from agi_bridge.web import MESSAGES, StopLookups
+from agi_bridge.web.lookups import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT, POLL_SECONDS
+from tests.support.consent_builders import submitting
+from tests.support.error_codes import coded
+from tests.support.verified import stands
+from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agi_bridge.consent import StoredEvent, Summary
+    from agi_bridge.settings import Settings
+
+TOKEN = "key-of-a-user"
+
+
+@dataclass
+class Env:
+    """A ledger, a vendor, and look-ups whose time the test turns."""
+
+    settings: Settings
+    ledger: Ledger
+    vendor: FakeHook
+    time: float = 1000.0
+    metrics: Metrics = field(default_factory=Metrics)
+    lookups: StopLookups = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restarted()
+
+    def restarted(self) -> None:
+        self.lookups = StopLookups(
+            lambda: self.settings, self.ledger, self.metrics, lambda: self.time
+        )
+
+    async def says(self, words: str = "STOP", customer: str | None = "cust_001", n: int = 1) -> int:
+        """A customer writes; returns the status that the webhook was answered with."""
+        data: dict[str, Any] = {"fromCustomer": True, "messageId": n, "messageBody": words}
+        if customer is not None:
+            data["customerId"] = customer
+        payload = {"eventType": "message", "timestamp": 1700000000000, "data": data}
+        async with serving(self.settings, self.ledger, INSTAPLY) as client:
+            return (await client.post(MESSAGES, json=payload)).status_code
+
+    async def open(self) -> list[Summary]:
+        return await self.ledger.summaries(Filter(open_=True))
+
+    async def of(self, type_: Act) -> list[StoredEvent]:
+        return [each for each in await self.ledger.events() if each.type is type_]
+
+
+@pytest.fixture
+async def env(tmp_path: Path) -> AsyncIterator[Env]:
+    async with (
+        FakeHook() as vendor,
+        await Ledger.open(tmp_path / "consents.db", generate_keys()) as ledger,
+    ):
+        vendor.api.token = TOKEN
+        web = f'{BOTH}instaply_api_token = {{env = "API"}}\ninstaply_api_url = "{vendor.api_url}"\n'
+        yield Env(settings(tmp_path, web, environ={"API": TOKEN}), ledger, vendor)
+
+
+def recent(monkeypatch: pytest.MonkeyPatch, **since: float) -> None:
+    """Read messages at a time after they were received."""
+    received = datetime.fromtimestamp(1700000000, UTC)
+
+    class At(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:  # as the original, whose result is its own class
+            del tz
+            return received + timedelta(**since)
+
+    monkeypatch.setattr("agi_bridge.web.lookups.datetime", At)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent(monkeypatch, minutes=1)
+
+
+async def test_a_stop_revokes_by_itself(env: Env) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    record = submitting(NUMBER, brand="Example Store")
+    await env.ledger.append(record.take())
+    assert await env.says() == 202
+    assert env.vendor.api.asked == [], "the webhook is answered without it"
+    assert await env.lookups.round() == POLL_SECONDS
+    (revocation,) = await env.of(Act.REVOCATION)
+    assert revocation.body["channel"] == "instaply"
+    assert revocation.body["passed_on"] is True
+    assert revocation.body["received"] == "2023-11-14T22:13:20.000Z"
+    assert await env.open() == []
+    with pytest.raises(Withheld, check=coded("suppressed")):
+        await env.ledger.append(submitting(NUMBER, brand="Example Store").take())
+    await env.ledger.checkpoint()
+    assert await stands(env.ledger)
+    await env.lookups.round()
+    assert len(env.vendor.api.asked) == 1
+
+
+async def test_a_message_from_before_a_restart_is_looked_up_after_it(env: Env) -> None:
+    env.vendor.api.answer = FakeResponse("503 Service Unavailable", "text/plain", "later")
+    await env.says()
+    assert await env.lookups.round() == FIRST_WAIT
+    env.vendor.api.answer = None
+    env.vendor.api.add("cust_001", NUMBER)
+    env.restarted()
+    await env.lookups.round()
+    assert len(await env.of(Act.REVOCATION)) == 1
+
+
+async def test_killed_between_revoking_and_noting_it_the_next_start_does_not_revoke_twice(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    await env.says()
+
+    async def killed(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(env.ledger, "record_act", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await env.lookups.round()
+    assert len(await env.of(Act.REVOCATION)) == 1
+    env.restarted()
+    await env.lookups.round()
+    assert len(await env.of(Act.REVOCATION)) == 1
+    assert await env.open() == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [
+        ({"number": None}, "no_number"),
+        ({"number": NUMBER, "channel": "WHATSAPP"}, "other_channel"),
+        ({"number": NUMBER, "id": "cust_002"}, "other_customer"),
+        ({"number": "call me"}, "not_a_number"),
+        ({"number": "+1" + "5" * 40}, "not_a_number"),
+        (None, "not_found"),
+    ],
+)
+async def test_whose_number_is_not_there_stays_on_a_persons_list_with_the_reason(
+    env: Env, profile: dict[str, Any] | None, reason: str
+) -> None:
+    if profile is not None:
+        env.vendor.api.add("cust_001", **profile)
+    await env.says()
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert await env.lookups.round() == POLL_SECONDS
+    (message,) = await env.open()
+    assert (message.kind, message.lookup) == ("message", reason)
+    assert [(log["event"], log["reason"]) for log in logs] == [("web.stop_sender_unknown", reason)]
+    assert len(env.vendor.api.asked) == 1, "not again at once"
+    assert NUMBER not in str(logs)
+    assert env.metrics.stop_lookups.total(outcome=reason) == 1
+    await env.ledger.checkpoint()
+    assert await stands(env.ledger)
+    # A person corrects the profile: the next look finds it, within the hour.
+    env.vendor.api.add("cust_001", NUMBER)
+    env.time += AGAIN_SECONDS
+    await env.lookups.round()
+    assert await env.open() == []
+    assert len(await env.of(Act.LOOKED_UP)) == 1
+
+
+async def test_a_message_without_a_customer_is_not_asked_for(env: Env) -> None:
+    await env.says(customer=None)
+    await env.lookups.round()
+    assert env.vendor.api.asked == []
+    assert [each.lookup for each in await env.open()] == ["no_id"]
+
+
+async def test_what_may_be_a_stop_is_left_to_a_person(env: Env) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    assert await env.says("Can I stop by at 5?") == 202
+    await env.lookups.round()
+    assert env.vendor.api.asked == []
+    assert len(await env.open()) == 1
+
+
+async def test_an_api_that_refuses_the_key_is_asked_less_and_less_and_named_once(env: Env) -> None:
+    env.vendor.api.token = "another"
+    await env.says()
+    await env.says(n=2)
+    with capture_logs() as logs:
+        waits = [await env.lookups.round() for _ in range(8)]
+    assert waits[:3] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
+    assert waits[-1] == LONGEST_WAIT
+    assert len(env.vendor.api.asked) == 8, "the second message waits with the first"
+    assert [log["event"] for log in logs] == ["web.instaply_api_failed"]
+    assert TOKEN not in str(logs)
+    assert env.metrics.stop_lookups.total(outcome="token_refused") == 8
+    assert [each.lookup for each in await env.open()] == [None, None]
+    env.vendor.api.token = TOKEN
+    env.vendor.api.add("cust_001", NUMBER)
+    with capture_logs() as logs:
+        assert await env.lookups.round() == POLL_SECONDS
+    assert next(log["event"] for log in logs) == "web.instaply_api_back"
+    assert await env.open() == []
+
+
+async def test_an_old_message_is_not_looked_up_any_more(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    await env.says()
+    recent(monkeypatch, days=15)
+    await env.lookups.round()
+    assert env.vendor.api.asked == []
+
+
+async def test_a_flood_of_messages_does_not_keep_the_newest_from_being_looked_up(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi_bridge.web.lookups.MOST_MESSAGES", 5)
+    for n in range(9):
+        await env.ledger.record_message(f"c{n}", "STOP", reference=f"m{n}", received=None)
+    recent(monkeypatch, days=400)  # by the ledger's clock they are new
+    monkeypatch.setattr("agi_bridge.web.lookups.LAST_DAYS", 10_000)
+    env.vendor.api.add("c8", NUMBER)
+    await env.lookups.round()
+    assert len(env.vendor.api.asked) == 5
+    assert len(await env.of(Act.REVOCATION)) == 1
+
+
+async def test_without_the_key_nothing_is_asked(env: Env, tmp_path: Path) -> None:
+    await env.says()
+    env.settings = settings(tmp_path)
+    await env.lookups.round()
+    assert env.vendor.api.asked == []
+
+
+async def test_the_task_wakes_up_for_a_message(env: Env) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    task = asyncio.create_task(env.lookups.run())
+    await env.says()
+    env.lookups.notify()
+    while await env.open():  # noqa: ASYNC110 - the ledger has no event for it
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task})
+    assert len(await env.of(Act.REVOCATION)) == 1
