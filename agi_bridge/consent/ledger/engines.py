@@ -46,6 +46,13 @@ _ENDED: Final = frozenset({"57P01", "57P02", "57P03", "57P05"})
 KEEPS_CONNECTION: Final = frozenset({"outdated", "locked"})
 """The codes of failures that leave the connection as good as before."""
 
+CACHE_KIB: Final = 32 * 1024
+"""How much of a SQLite file is kept in memory. A consent changes places of its indexes at random:
+with SQLite's 2 MB, its system calls cost two thirds more with 40,000 consents than with 8,000."""
+_SQLITE_PRAGMAS: Final = (
+    "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"cache_size=-{CACHE_KIB}"
+)  # fmt: skip
+
 _TCP: Final = {
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
@@ -139,7 +146,7 @@ def sqlite_engine(path: Path) -> Engine:
         try:
             with _exclusive(path.parent):
                 connection.execute("PRAGMA journal_mode=WAL")
-            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            for pragma in _SQLITE_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
         except (sqlite3.Error, OSError):
             connection.close()  # SQLAlchemy would leave it open

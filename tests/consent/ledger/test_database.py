@@ -99,6 +99,8 @@ def test_commits_are_durable(database: Database) -> None:
             assert transaction.core.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert transaction.core.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
             assert transaction.core.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+            kept = transaction.core.exec_driver_sql("PRAGMA cache_size").scalar()
+            assert kept == -engines.CACHE_KIB
         else:
             setting = transaction.core.exec_driver_sql("SHOW synchronous_commit").scalar()
             assert setting == "on"
