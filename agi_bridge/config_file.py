@@ -62,7 +62,8 @@ def plain_state_dir(file: Path | None, environ: Mapping[str, str]) -> Path | Non
     except (OSError, ValueError, RecursionError):
         return None
     named = environ.get(_STATE_DIR_VARIABLE, named)
-    return Path(named) if isinstance(named, str) and named.startswith("/") else None
+    plain = isinstance(named, str) and named.startswith("/") and "\0" not in named
+    return Path(str(named)) if plain else None
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -18,6 +18,7 @@ TEXTS = {
     "a path below a table": b'[agi]\nstate_dir = "/srv/bridge"\n',
     "a relative path": b'state_dir = "bridge"\n',
     "a number": b"state_dir = 7\n",
+    "a NUL": b'state_dir = "/srv/\\u0000"\n',
     "a broken file": b'state_dir = "/srv/bridge"\n[[[\n',
     "no text": b"\xff\xfe\x00",
     "deep brackets": b"a = " + b"[" * 5000,

@@ -80,6 +80,8 @@ def test_unit_tests_are_those_that_start_nothing(project: pytest.Pytester, mark:
     project.makepyfile(
         f"import pytest\n@pytest.mark.{mark}\ndef test_a(): pass\ndef test_b(): pass\n"
         "@pytest.fixture\ndef postgresql_server(): pass\ndef test_c(postgresql_server): pass\n"
-        "@pytest.mark.parametrize('where', ['sqlite', 'postgresql'])\ndef test_d(where): pass"
+        "@pytest.mark.parametrize('where', ['sqlite', 'postgresql'])\ndef test_d(where): pass\n"
+        "class Odd:\n    def __eq__(self, other): raise ValueError\n    __hash__ = None\n"
+        "@pytest.mark.parametrize('it', [Odd()])\ndef test_e(it): pass"
     )
-    project.runpytest_inprocess("--unit").assert_outcomes(passed=2, deselected=3)
+    project.runpytest_inprocess("--unit").assert_outcomes(passed=3, deselected=3)

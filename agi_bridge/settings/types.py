@@ -254,6 +254,8 @@ def _network(value: object) -> Network:
 def _absolute(value: Path) -> Path:
     if not value.is_absolute():
         raise invalid("is not an absolute path", "start it with /")
+    if "\0" in str(value):
+        raise invalid("contains a NUL, which no path can", "remove it", "characters")
     return value
 
 
