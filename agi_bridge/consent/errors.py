@@ -73,8 +73,8 @@ class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
     """The database refused or failed the write; it was rolled back whole.
 
     Codes: `database_failed` (the text has the database's words), `no_ledger`, `no_answer`,
-    `chain_in_use`, `contended`, `log_in_use`, `log_gone`, `driver_missing`, `schema_unversioned`,
-    `schema_newer`.
+    `chain_in_use`, `settings_dropped`, `contended`, `log_in_use`, `log_gone`, `driver_missing`,
+    `schema_unversioned`, `schema_newer`.
     Those of PostgreSQL that another try may not have: `outdated`, `locked`, `stalled`,
     `connection_lost`.
     """

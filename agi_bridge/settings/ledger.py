@@ -112,6 +112,7 @@ class LedgerSettings(Section):
     def _postgresql(cls, value: str) -> str:
         if not value:
             return value
+        value = _one_form(value)
         try:
             parts = urlsplit(value)
             _ = parts.port
@@ -174,13 +175,38 @@ class LedgerSettings(Section):
     def travels_open(self) -> bool:
         """Tell whether the database is on another machine and nothing demands encryption."""
         parts = urlsplit(self.url)
-        words = dict(parse_qsl(parts.query))
-        host = words.get("host", parts.hostname or "")
-        near = not host or host.startswith(("/", "%2F", "%2f")) or is_loopback(host)
+        pairs = parse_qsl(parts.query)
+        hosts = [host for name, host in pairs if name == "host"] or [parts.hostname or ""]
+        near = all(map(_is_near, hosts))
+        words = dict(pairs)
         return not near and words.get("sslmode") not in {"require", "verify-ca", "verify-full"}
 
 
 _URL_FIX = 'write it like "postgresql://user@host:5432/database", or leave it empty for SQLite'
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host of the URL is this machine: a socket's folder, or loopback, with any port."""
+    if not host or host.startswith(("/", "%2F", "%2f")) or is_loopback(host):
+        return True
+    name, _, port = host.rpartition(":")
+    return port.isdigit() and is_loopback(name.strip("[]"))
+
+
+def _one_form(url: str) -> str:
+    """Write several hosts as `?host=A:1&host=B:2`.
+
+    libpq and people also write `@A:1,B:2/`, which urllib and SQLAlchemy do not read. A server that
+    is tried first stays the first.
+    """
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    user, at, hosts = place.rpartition("@")
+    if not mark or "," not in hosts:
+        return url
+    database, _, query = path.partition("?")
+    listed = "&".join(f"host={quote(host, safe=':[]')}" for host in hosts.split(","))
+    return f"{scheme}://{user}{at}{slash}{database}?{'&'.join(filter(None, (listed, query)))}"
 
 
 def _text(secret: Secret | None) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import make_url
 
 from agi_bridge.settings import SettingsError
 from tests.support.settings_texts import SHOP, shop
@@ -55,6 +56,24 @@ def test_a_database_may_need_no_password(load: Callable[..., Settings]) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u@a.example:5432,b.example:5433/c?target_session_attrs=read-write",
+        "postgresql://u@/c?host=a.example:5432&host=b.example:5433&target_session_attrs=read-write",
+    ],
+)
+def test_several_servers_are_written_in_either_form(
+    load: Callable[..., Settings], url: str
+) -> None:
+    place = load(f'ledger = {{url = "{url}"}}\n{SHOP}').ledger_place
+    arguments = make_url(str(place)).set(drivername="postgresql+psycopg")
+    [_, given] = arguments.get_dialect()().create_connect_args(arguments)
+    assert given["host"] == "a.example,b.example"
+    assert given["port"] == "5432,5433"
+    assert given["target_session_attrs"] == "read-write"
+
+
+@pytest.mark.parametrize(
     ("url", "open_"),
     [
         ("", False),
@@ -66,6 +85,10 @@ def test_a_database_may_need_no_password(load: Callable[..., Settings]) -> None:
         ("postgresql://u@db.example/c", True),
         ("postgresql://u@db.example/c?sslmode=prefer", True),
         ("postgresql:///c?host=db.example", True),
+        ("postgresql:///c?host=127.0.0.1:5432&host=db.example:5432", True),
+        ("postgresql:///c?host=db.example&host=127.0.0.1", True),
+        ("postgresql://u@127.0.0.1:5432,127.0.0.2:5433/c", False),
+        ("postgresql://u@db.example,127.0.0.1/c", True),
         ("postgresql://u@db.example/c?sslmode=verify-full", False),
         ("postgresql://u@db.example/c?sslmode=require", False),
     ],

@@ -148,6 +148,17 @@ class PostgreSQL:
         self.resume()
         process.wait(_PATIENCE)
 
+    def succeed(self, primary: PostgreSQL) -> None:
+        """Take the place of a primary, with all that it has stored: what a failover does."""
+        primary.stop()
+        self.stop()
+        shutil.rmtree(self.folder / "data")
+        subprocess.run(  # noqa: S603 - our own arguments
+            ["cp", "-a", primary.folder / "data", self.folder / "data"],  # noqa: S607 - any cp
+            check=True,
+        )
+        self.start()
+
     def pause(self) -> None:
         """Let nothing of it run; its sockets stay open, and the system takes connections for it."""
         assert self._process is not None

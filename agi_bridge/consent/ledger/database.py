@@ -58,9 +58,11 @@ class Database:
         else:
             url = make_url(where)
             self._errors += (postgresql_driver().Error,)
-            self.name = (
-                f"PostgreSQL database {url.database or ''} at {url.host or 'the default socket'}"
+            hosts = url.query.get("host")
+            place = url.host or (
+                "the default socket" if isinstance(hosts, str | None) else ", ".join(hosts)
             )
+            self.name = f"PostgreSQL database {url.database or ''} at {place}"
             self._engine = postgresql_engine(url)
             self._file = None
         self._connection: Connection | None = None

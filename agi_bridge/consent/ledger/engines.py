@@ -31,6 +31,8 @@ _POSTGRESQL_OPTIONS: Final = (
     f"-c lock_timeout={int(BUSY_SECONDS * 1000)} -c statement_timeout=5000 "
     "-c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning"
 )
+_IDLE: Final = "10s"
+"""How PostgreSQL shows the last but one of them, if it got them."""
 _CODES: Final = {
     "22012": "outdated",  # division by zero: a check of `commit_checks` does not hold any more
     "23505": "outdated",  # unique violation: another bridge has stored the row
@@ -174,7 +176,7 @@ def _exclusive(folder: Path) -> Iterator[None]:
 
 def postgresql_engine(url: URL) -> Engine:
     """Return the engine for a PostgreSQL database."""
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
         isolation_level="READ COMMITTED",  # what a lock let through must be seen after it
@@ -186,3 +188,17 @@ def postgresql_engine(url: URL) -> Engine:
         },
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg's
+        found = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        connection.rollback()
+        if found != (_IDLE,):
+            connection.close()
+            raise LedgerUnavailable(
+                "ledger.url: a pooler does not pass on the settings of our connections; give "
+                "PostgreSQL's own address, not that of PgBouncer",
+                code="settings_dropped",
+            )
+
+    return engine

@@ -12,13 +12,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from agi_bridge.consent import LedgerUnavailable
+from agi_bridge.consent import LedgerUnavailable, State
 from agi_bridge.consent.errors import SchemaOutdated
 from agi_bridge.consent.ledger import Ledger, schema
 from agi_bridge.consent.ledger import upgrade as upgrade_module
 from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.upgrade import MIGRATIONS, upgrade_tables
-from tests.support.consent_builders import confirmed
+from tests.support.consent_builders import confirmed, revocation
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
@@ -115,6 +115,25 @@ async def test_a_ledger_is_upgraded_to_a_later_revision_and_keeps_its_records(
         assert await ledger.rows() == rows
         assert "note" in columns(ledger._database)
         await ledger.append(confirmed().take())
+
+
+async def test_a_bridge_that_runs_goes_on_over_an_upgrade(
+    emptied_url: str, keys: Keys, other_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bridge at a time: the old version works on the new tables until it is restarted."""
+    async with await Ledger.open(emptied_url, keys) as running:
+        await running.append(confirmed().take())
+        add_revision(tmp_path, monkeypatch)
+        upgrade_tables(emptied_url)
+        async with await Ledger.open(emptied_url, other_keys) as restarted:
+            await running.append(confirmed("+14155550124").take())
+            await restarted.append(confirmed("+14155550125").take())
+            assert (await running.revoke(revocation())).consents == 1
+            stored = [each.type for each in await restarted.events()]
+            assert stored.count(State.CONFIRMED) == 3
+        monkeypatch.setattr(schema, "VERSION", "0001")
+        with pytest.raises(SchemaOutdated, check=coded("schema_newer")):
+            await Ledger.open(emptied_url, keys)
 
 
 async def test_an_upgrade_that_fails_leaves_the_ledger_unchanged(

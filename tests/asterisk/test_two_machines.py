@@ -1,0 +1,84 @@
+"""Two bridges on one PostgreSQL behind a real Asterisk: one fails under calls, nobody is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.support.postgresql import PostgreSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
+
+ROOT: Final = Path(__file__).parents[2]
+ACCEPTED: Final = ["disclosed", "entered", "confirmed", "submitting", "accepted"]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A database of a server whose socket the scenario's processes may use."""
+    with PostgreSQL.running() as server, server.database() as url:
+        yield url
+
+
+def scenario(
+    folder: Path, url: str, asterisk: Path, *, fault: str, way: str, calls: int
+) -> dict[str, Any]:
+    """Run the scenario in a network of its own; a user who is not root is, in there."""
+    root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    ran = subprocess.run(  # noqa: S603 - our own arguments
+        [
+            *("unshare", *root, "--net", "--mount"),
+            *(sys.executable, "-m", "tests.support.two_machines"),
+            *(folder, url, fault, way, str(calls)),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "AGI_BRIDGE_ASTERISK": str(asterisk)},
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    result: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return result
+
+
+def judge(result: dict[str, Any]) -> Counter[str]:
+    """Where callers got to. Each got to one place, and what is stored is what was sent."""
+    callers, places = result["callers"], dict(result["reached"])
+    assert sorted(places) == sorted(callers) == sorted(who for who, _ in result["reached"])
+    assert set(places.values()) <= {"forward", "default"}
+    assert set(result["texted"].values()) <= {1}
+    stored = Counter(number for number, story in result["stored"] if "submitting" in story)
+    assert set(stored.values()) <= {1}
+    assert set(result["texted"]) <= set(stored)
+    accepted = {number for number, story in result["stored"] if story == ACCEPTED}
+    forwarded = {f"+1415212{who}" for who, place in places.items() if place == "forward"}
+    assert forwarded <= accepted
+    return Counter(places.values())
+
+
+def test_a_bridge_is_killed_under_calls(tmp_path: Path, url: str, asterisk_binary: Path) -> None:
+    """The light form: its callers reach the default, those who come later the other bridge."""
+    reached = judge(scenario(tmp_path, url, asterisk_binary, fault="killed", way="srv", calls=6))
+    assert reached == {"default": 3, "forward": 3}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["srv", "list"])
+@pytest.mark.parametrize("fault", ["killed", "drained", "frozen", "cut_off", "upgraded"])
+def test_a_bridge_fails_under_fifty_calls(
+    tmp_path: Path, url: str, asterisk_binary: Path, fault: str, way: str
+) -> None:
+    reached = judge(scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50))
+    later = 25 if fault in {"killed", "drained", "upgraded"} else 0
+    assert reached["forward"] >= later
