@@ -29,7 +29,7 @@ from .line_sections import (
 )
 from .push import PushSettings
 from .restart import keep_fixed, read_at_start, same_values
-from .secret import Secret
+from .secret import Secret, SigningSecret
 from .sections import AgiSettings, HookSettings, LogSettings, QuerySettings, WebSettings
 from .settings import Settings, find_state_dir
 from .speech import SpeechSettings
@@ -67,6 +67,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SettingsError",
+    "SigningSecret",
     "SpeechSettings",
     "StatusSettings",
     "UnknownLineError",

@@ -20,6 +20,7 @@ from agi_bridge.consent.signing import generate_keys
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.softphone import Sounds
 from agi_bridge.settings import DialDefault
+from agi_bridge.webhook_signature import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.cli.rehearse.endings import Ending, Kill
     from agi_bridge.hook.testing import Received
-    from agi_bridge.settings import Line, Settings
+    from agi_bridge.settings import Line, Settings, SigningSecret
     from agi_bridge.speech import Library
 
 HOOK_SECONDS: Final = 1.0
@@ -145,6 +146,7 @@ class Stage:
             update={
                 "url": self._hook.url,
                 "ca_file": None,
+                "signing_secret": _own_secret(settings.hook.signing_secret),
                 "connect_seconds": HOOK_SECONDS,
                 "total_seconds": HOOK_SECONDS,
             }
@@ -232,6 +234,15 @@ class Stage:
         async with await Ledger.open(folder / _LEDGER, self._keys) as ledger:
             await ledger.recover()
             return await _states(ledger)
+
+
+def _own_secret(place: SigningSecret | None) -> SigningSecret | None:
+    """A secret of the rehearsal's own: the line's is not read, because nobody is asked."""
+    if place is None:
+        return None
+    own = place.model_copy(update={"env": "REHEARSAL", "file": None, "credential": None})
+    own.load({"REHEARSAL": new_secret()})
+    return own
 
 
 def is_default(line: Line, destination: str) -> bool:

@@ -432,3 +432,27 @@ def test_an_interrupt_waits_until_all_files_have_their_names(
     with pytest.raises(KeyboardInterrupt):
         write([NewFile(tmp_path / name, name, 0o644) for name in ("a", "b")])
     assert names(tmp_path) == ["a", "b"]
+
+
+def test_a_receiver_of_webhooks_gets_its_own_secret_and_no_key(init: Init) -> None:
+    given = {"webhook": "http://127.0.0.1:8081/consents"}
+    status, out, err = init("--yes", without=["--hook-key-file"], **given)
+    assert (status, err) == (0, "")
+    settings = init.settings()
+    assert settings.hook.kind == "webhook"
+    assert settings.hook.signing_secret is not None
+    secret = settings.hook.signing_secret.reveal()
+    assert secret.startswith("whsec_")
+    assert secret not in out + init.config.read_text()
+    assert mode(init.folder / "main.key") == 0o600
+    checked, findings, _ = invoke("check", "--config", init.config)
+    assert checked == 0, findings
+    init("--yes", without=["--hook-key-file"], **given)  # the secret of the first run stays
+    assert (init.folder / "main.key").read_text().strip() == secret
+
+
+def test_an_address_that_gets_no_numbers_is_refused(init: Init) -> None:
+    status, _, err = init("--yes", without=["--hook-key-file"], webhook="http://x.example.com/")
+    assert status == 2
+    assert "hook.url" in err
+    assert not init.folder.exists()

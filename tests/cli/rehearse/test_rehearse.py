@@ -49,7 +49,15 @@ OTHERS = {
 class Rehearsed:
     """The answer of the command."""
 
-    def __init__(self, folder: Path, line: str = "", *, top: str = "", arguments: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        line: str = "",
+        *,
+        top: str = "",
+        hook: str = "",
+        arguments: str = "",
+    ) -> None:
         self.config = folder / "agi-bridge.toml"
         given = f"""
 did = ["{DID}"]
@@ -63,7 +71,7 @@ default = {{kind = "dial", destination = "PJSIP/100"}}
             given = re.sub(rf"^{setting} = .*\n", "", given, flags=re.MULTILINE)
         self.config.write_text(
             f"state_dir = {json.dumps(str(folder / 'state'))}\n{top}\n"
-            '[hook]\nurl = "https://hook.invalid/v1"\n'
+            f'[hook]\n{hook}url = "https://hook.invalid/v1"\n'
             f"[lines.shop]{given}{line}\n"
         )
         command = ["rehearse", "--config", self.config, *arguments.split()]
