@@ -40,6 +40,7 @@ def test_a_hangup_is_not_an_application_error_of_ours() -> None:
     assert not issubclass(AGIHangup, AGIAppError)
 
 
+@pytest.mark.programs
 def test_importing_the_engine_prints_nothing_and_leaves_signals_alone() -> None:
     script = (
         "import signal; before = signal.getsignal(signal.SIGHUP)\n"

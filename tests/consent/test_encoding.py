@@ -89,6 +89,7 @@ def test_a_code_is_hmac_sha_256_of_prefix_and_message(
         assert keyed.digest(message) == hmac.digest(key, prefix + message, "sha256")
 
 
+@pytest.mark.programs
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_random_bytes_are_given_once_by_each_thread_and_each_process() -> None:
     counts = [10, 32, 12] * 300

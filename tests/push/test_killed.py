@@ -22,6 +22,7 @@ PEOPLE = 40
 KILLS = 6
 
 
+@pytest.mark.programs
 @pytest.mark.timeout(300)
 async def test_killed_bridges_with_a_full_outbox_lose_nothing(tmp_path: Path) -> None:
     keys, _ = Keys.load(tmp_path / "keys", create=True)

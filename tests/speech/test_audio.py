@@ -49,6 +49,7 @@ def test_what_is_written_is_what_asterisk_plays(tone: Callable[..., Path], tmp_p
     assert np.abs(read).max() <= 10 ** (-1 / 20)
 
 
+@pytest.mark.programs
 def test_a_hardened_service_can_convert(tone: Callable[..., Path], tmp_path: Path) -> None:
     """No memory both written and executed: systemd's MemoryDenyWriteExecute, prctl since 6.3."""
     program = """
@@ -171,6 +172,7 @@ def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     assert caught.value.problem.code == "silent"
 
 
+@pytest.mark.programs
 def test_the_sound_libraries_are_not_loaded_before_they_are_needed() -> None:
     program = (
         "import sys, pathlib, agi_bridge.speech as s\n"

@@ -190,6 +190,7 @@ asyncio.run(main(*map(pathlib.Path, sys.argv[1:])))
 """
 
 
+@pytest.mark.programs
 async def test_processes_that_share_the_folder_do_not_disturb_each_other(
     tmp_path: Path, tone: Callable[..., Path]
 ) -> None:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent.signing import CommandSink
@@ -103,6 +104,7 @@ async def test_without_a_program_nobody_is_told() -> None:
     assert service.kinds == ["HookDown"]
 
 
+@pytest.mark.programs
 async def test_a_real_program_gets_one_line_on_its_standard_input(tmp_path: Path) -> None:
     out = tmp_path / "told"
     script = f"import sys; open({str(out)!r}, 'a').write(sys.stdin.read())"

@@ -40,6 +40,7 @@ async def tells(*arguments: object) -> tuple[int, str, str]:
         return program.process.returncode, out.decode(), err.decode()
 
 
+@pytest.mark.programs
 async def test_it_sets_the_webhook_up_once_and_shows_no_secret(tmp_path: Path) -> None:
     async with FakeHook() as vendor:
         vendor.api.token = KEY

@@ -93,6 +93,7 @@ def silence(monkeypatch: pytest.MonkeyPatch, postgresql_server: PostgreSQL) -> S
     return silence
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["tmpfs", "limits"] if CAN_MOUNT else ["limits"])
 def test_a_disk_that_is_full_then_read_only_then_well_again(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
@@ -136,6 +137,7 @@ async def held(file: Path) -> AsyncIterator[Callable[[], None]]:
     assert await process.wait() == 0
 
 
+@pytest.mark.programs
 async def test_a_file_that_stays_locked_costs_the_text_not_the_call(
     file: Path, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ async def test_a_file_that_stays_locked_costs_the_text_not_the_call(
         assert await bridge.states() == [[*AGREEMENT, "accepted"]]
 
 
+@pytest.mark.programs
 async def test_nothing_is_sent_before_a_lock_that_goes_in_time_has_gone(
     on_file: FaultBridge, file: Path
 ) -> None:

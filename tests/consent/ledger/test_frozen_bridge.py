@@ -51,6 +51,7 @@ async def well(emptied_url: str, frozen_keys: Path) -> AsyncIterator[Ledger]:
         yield opened
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("point", ["locked", "inserted"])
 async def test_a_line_waits_for_nobody_who_is_frozen(
     well: Ledger, emptied_url: str, frozen_keys: Path, point: str
@@ -65,6 +66,7 @@ async def test_a_line_waits_for_nobody_who_is_frozen(
         await well.append(submitting(OTHER, rules=LIMITED).take())
 
 
+@pytest.mark.programs
 async def test_what_it_decided_before_the_freeze_is_decided_again_after_it(
     well: Ledger, emptied_url: str, frozen_keys: Path
 ) -> None:
@@ -76,6 +78,7 @@ async def test_what_it_decided_before_the_freeze_is_decided_again_after_it(
     assert len([each for each in await well.events() if each.type == "confirmed"]) == 9
 
 
+@pytest.mark.programs
 async def test_a_number_that_was_revoked_meanwhile_is_not_agreed_to(
     well: Ledger, emptied_url: str, frozen_keys: Path
 ) -> None:
@@ -89,6 +92,7 @@ async def test_a_number_that_was_revoked_meanwhile_is_not_agreed_to(
     assert (word, result.consents, len(stored)) in {("suppressed", 0, 0), ("stored", 1, 1)}
 
 
+@pytest.mark.programs
 async def test_the_same_number_waits_for_it_no_longer_than_postgresql_does(
     well: Ledger, emptied_url: str, frozen_keys: Path
 ) -> None:
@@ -101,6 +105,7 @@ async def test_the_same_number_waits_for_it_no_longer_than_postgresql_does(
     assert [each.type for each in await well.events()].count(State.CONFIRMED) == 2
 
 
+@pytest.mark.programs
 async def test_what_waits_for_one_that_is_frozen_delays_nobody_else(
     well: Ledger, emptied_url: str, frozen_keys: Path
 ) -> None:

@@ -76,6 +76,7 @@ async def test_one_that_stopped_in_order_leaves_the_lease_free(
     assert logs == []
 
 
+@pytest.mark.programs
 async def test_one_that_was_killed_here_is_succeeded_at_once(
     shared: Ledger, emptied_url: str
 ) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agi_bridge.consent.ledger import Ledger
 from tests.support import evidence_ledger as shop
 from tests.support.forgery import Place, forge_export, resign
@@ -14,8 +16,6 @@ from tests.support.timestamp_authority import make_authority, serving
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 Bodies = list[dict[str, Any]]
 
@@ -138,6 +138,7 @@ def test_a_clock_set_during_service_is_explained_and_not_relied_on(
     assert (found.values["time"], found.status) == ("trusting", 3)
 
 
+@pytest.mark.programs
 def test_stamps_of_an_authority_of_the_owners_own_prove_nothing(
     honest: Place, tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def page(folder: Path, name: str = "index.html") -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.programs
 def test_events_that_their_bridge_has_not_signed_yet_are_pending(
     sample: SampleLedger, tmp_path: Path
 ) -> None:
@@ -390,6 +391,7 @@ def test_what_is_there_already_is_left_alone(sample: SampleLedger) -> None:
     assert "exported" not in sample.types(sample.revoked)
 
 
+@pytest.mark.programs
 def test_verify_txt_says_what_works(export: Path, tmp_path: Path) -> None:
     """Every command in it is run, but the one with a file that is not part of the export."""
     text = (export / "VERIFY.txt").read_text(encoding="utf-8")
