@@ -43,8 +43,8 @@ class Plan:
     rounds: int = 3
     seconds: float = 1.5
     latency_rounds: int = 3
-    latency_warm_up: float = 4.0
-    latency_seconds: float = 5.0
+    latency_warm_up: float = 3.0
+    latency_seconds: float = 3.5
     parked: int = 10_000
 
 
