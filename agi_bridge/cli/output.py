@@ -32,7 +32,9 @@ class Answer(Protocol):
 def print_answer(answer: Answer, *, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
-        print(json.dumps(answer.json(), ensure_ascii=False, indent=2))  # noqa: T201 - the output
+        text = json.dumps(answer.json(), ensure_ascii=False, indent=2)
+        # Bytes of file names that are no UTF-8 become JSON's escapes.
+        print(text.encode("utf-8", "backslashreplace").decode())  # noqa: T201 - the output
         return
     from rich.console import Console
 

@@ -236,6 +236,7 @@ class progress_line:  # noqa: N801 - used as a function
 
 def print_report(console: Console, report: Report) -> None:
     """Print the verdicts of a report, and the first faults of each."""
+    from agi_bridge.cli.output import printable
     from agi_bridge.evidence.verify import Value
 
     words = {
@@ -243,17 +244,17 @@ def print_report(console: Console, report: Report) -> None:
         Value.TRUSTING: ("trust", "yellow"),
         Value.FAILS: ("FAILS", "bold red"),
     }
-    console.print(report.subject, soft_wrap=True)
+    console.print(printable(report.subject), soft_wrap=True)
     for name, verdict in report.verdicts:
         word, style = words[verdict.value]
         console.print(f"{name:<13}", end="")
         console.print(f"{word:<7}", style=style, end="")
-        console.print(verdict.text, soft_wrap=True)
+        console.print(printable(verdict.text), soft_wrap=True)
         for fault in verdict.faults[:_SHOWN]:
-            console.print(f"  {fault}", soft_wrap=True)
+            console.print(f"  {printable(str(fault))}", soft_wrap=True)
         if verdict.count > _SHOWN:
             console.print(f"  and {verdict.count - _SHOWN:,} more")
     keys = ", ".join(f"key {each}" for each in report.chains)
-    console.print(f"signed by    {keys or 'nobody'}", soft_wrap=True)
+    console.print(f"signed by    {printable(keys) or 'nobody'}", soft_wrap=True)
     for note in report.notes[:_SHOWN]:
-        console.print(f"note         {note}", soft_wrap=True)
+        console.print(f"note         {printable(note)}", soft_wrap=True)
