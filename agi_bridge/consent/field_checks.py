@@ -7,12 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeAlias
 from zoneinfo import available_timezones
 
 Check: TypeAlias = Callable[[object], bool]
 """Whether a value may stand in a field."""
+
+
+def moment(pattern: str) -> Check:
+    """A time that exists: `24:00`, a leap second and the 31st of June are not read alike by all."""
+    is_written_so = matches(pattern)
+
+    def check(value: object) -> bool:
+        if not isinstance(value, str) or not is_written_so(value):
+            return False
+        try:
+            datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+    return check
 
 
 def matches(pattern: str) -> Check:
@@ -121,5 +138,7 @@ _LANGUAGES: Final = frozenset(
 HEX64: Final = matches("[0-9a-f]{64}")
 HEX32: Final = matches("[0-9a-f]{32}")
 UUID: Final = matches("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-TIME: Final = matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-ANY_TIME: Final = matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+_CLOCK: Final = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+TIME: Final = moment(_CLOCK + r"\.\d{3}Z")
+"""RFC 3339 in UTC with milliseconds."""
+ANY_TIME: Final = moment(_CLOCK + r"(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)")

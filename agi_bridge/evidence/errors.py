@@ -25,7 +25,8 @@ class BadExport(EvidenceError):  # noqa: N818 - named after what happened, as th
     """A folder or file is not an export of consents, or not a complete one.
 
     Codes: `export_unreadable`, `file_damaged`, `file_missing`, `too_long`, `not_text`,
-    `chain_malformed`, `manifest_malformed`, `values_malformed`, `signer_malformed`.
+    `chain_malformed`, `checkpoint_malformed`, `manifest_malformed`, `values_malformed`,
+    `signer_malformed`.
     """
 
     code = "export_unreadable"

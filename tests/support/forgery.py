@@ -23,14 +23,19 @@ from agi_bridge.cli.consents.verify import Verified
 from agi_bridge.consent import START, canonical, leaf, link, named_records, tag, tags_text
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger.schema import guards
-from agi_bridge.consent.signing import Checkpoint, Vault, read_certificates, sign
+from agi_bridge.consent.signing import Checkpoint, Stamp, Vault, read_certificates, sign
 from agi_bridge.evidence.export import Collector, ExportWriter, verify_export
-from agi_bridge.evidence.export.archive import SIGNATURE, SUMS, sign_files
-from agi_bridge.evidence.export.pages import TEMPLATES
+from agi_bridge.evidence.export.archive import SIGNATURE, SUMS, open_archive, sign_files
+from agi_bridge.evidence.export.format import RECORDS
+from agi_bridge.evidence.export.pages import TEMPLATES, page_bytes, page_format, render
+from agi_bridge.evidence.export.reader import manifest_text
+from agi_bridge.evidence.export.verify import ExportVerifier
+from agi_bridge.evidence.export.writer import SOFTWARE
+from agi_bridge.evidence.export.zones import Zones
 from agi_bridge.evidence.verify import VERDICTS, verify_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from agi_bridge.consent.signing import Keys
@@ -38,6 +43,10 @@ if TYPE_CHECKING:
 
 CHECK = TEMPLATES / "check.txt"
 """The standalone check, from the project's own sources."""
+STATUSES = {"fails": 1, "pending": 4, "trusting": 3, "holds": 0}
+"""The exit status of a verdict that is the worst, worst first."""
+_WORDS = {"FAILS": "fails", "not yet anchored": "pending", "holds if": "trusting", "holds": "holds"}
+"""What verdicts of `check.py` begin with."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +57,16 @@ class Judgement:
     status: int
     codes: frozenset[str] = field(default=frozenset(), compare=False)
     of_pages: bool = field(default=False, compare=False)
-    """Whether all that is wrong with integrity are pages, which `check.py` does not judge."""
+    """Whether all that keeps integrity from holding are pages, which `check.py` does not judge."""
 
     def without_pages(self) -> Judgement:
         """The same, had the pages not been judged."""
         if not self.of_pages:
             return self
         values = {**self.values, "integrity": "holds"}
-        worst = {*values.values()}
-        return Judgement(values, 1 if "fails" in worst else 3 if "trusting" in worst else 0)
+        return Judgement(
+            values, next(STATUSES[each] for each in STATUSES if each in values.values())
+        )
 
     @property
     def failing(self) -> set[str]:
@@ -175,10 +185,14 @@ class Place:
         self,
         change: Callable[[list[dict[str, Any]]], None],
         date: Callable[[str], str] = lambda at: at,
+        *,
+        stamps: bool = False,
     ) -> None:
         """Write the chain again, as the owner of all keys can; checkpoints are signed again.
 
-        Each checkpoint stays at its event; `date` says what it is dated.
+        Each checkpoint stays at its event; `date` says what it is dated. The stamps do not fit any
+        more, so `witnessed` events name the new checkpoints and stamps that nobody has, unless
+        `stamps` keeps them.
         """
         salts = dict(self._salts())
         chain = self.keys.ledger_id
@@ -195,8 +209,12 @@ class Place:
         anchors = [(line, bodies[line.seq - 1]) for line in lines]
         change(bodies)
         self.sql("DELETE FROM event WHERE ledger_id = ?", chain)
-        head, hashes = START, {}
+        self.sql("DELETE FROM checkpoint WHERE ledger_id = ?", chain)
+        head, left = START, {id(anchor): line for line, anchor in anchors}
+        made: dict[int, Checkpoint] = {}
         for seq, body in enumerate(bodies, 1):
+            if not stamps:
+                unstamp(body, made.get(body.get("checkpoint", 0)))
             body["seq"] = seq
             named = named_records(body["consent_id"], body)
             tags = [tag(each.encode(), chain, seq) for each in named]
@@ -204,17 +222,25 @@ class Place:
                 tags.append(tag(salts[body["consent_id"]], chain, seq))
             text, joined = canonical(body), tags_text(tags)
             head = link(head, leaf(joined, text))
-            hashes[seq] = head.hex()
+            line = left.pop(id(body), None)
+            if line is not None:
+                made[line.seq] = self._sign(seq, head, line, date)
             self.sql(
                 "INSERT INTO event (ledger_id, seq, consent_id, type, at, tags, body, hash)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 chain, seq, body["consent_id"], body["type"], body["at"], joined, text, head.hex(),
             )  # fmt: skip
-        self.sql("DELETE FROM checkpoint WHERE ledger_id = ?", chain)
-        for line, anchor in anchors:
-            seq = next((n for n, body in enumerate(bodies, 1) if body is anchor), len(bodies))
-            made = sign(self.keys.signing, seq, hashes[seq], date(line.at), line.heads)
-            self.sql("INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", chain, seq, made.line)
+        for line in left.values():
+            self._sign(len(bodies), head, line, date)
+
+    def _sign(
+        self, seq: int, head: bytes, old: Checkpoint, date: Callable[[str], str]
+    ) -> Checkpoint:
+        made = sign(self.keys.signing, seq, head.hex(), date(old.at), old.heads)
+        self.sql(
+            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", made.ledger_id, seq, made.line
+        )
+        return made
 
     def _salts(self) -> Iterator[tuple[str, bytes]]:
         async def run(ledger: Ledger) -> Any:
@@ -225,14 +251,24 @@ class Place:
                 yield row.record, bytes.fromhex(row.values["person_salt"])
 
 
+def unstamp(body: dict[str, Any], made: Checkpoint | None) -> None:
+    """Let a `witnessed` event name a checkpoint that was signed again; no stamp is of it."""
+    if made is None or body.get("type") != "witnessed":
+        return
+    sum_ = sha256(made.line)
+    if body["checkpoint_sha256"] != sum_:
+        body.update(checkpoint=made.seq, checkpoint_sha256=sum_, stamp_sha256="0" * 64)
+
+
 def judgement(report: Report) -> Judgement:
     """What a report says, with the exit status of `consents verify`."""
-    ok = Verified(report).ok
+    verified = Verified(report)
+    status = {True: 0, False: 1, None: verified.exit_code or 3}[verified.ok]
     codes = {fault.code for _, verdict in report.verdicts for fault in verdict.faults}
     values = {name: verdict.value.value for name, verdict in report.verdicts}
     wrong = report.integrity.faults
-    of_pages = bool(wrong) and all(fault.code.startswith("page_") for fault in wrong)
-    return Judgement(values, 3 if ok is None else 0 if ok else 1, frozenset(codes), of_pages)
+    of_pages = all(fault.code.startswith("page_") for fault in wrong) and not report.integrity.ok
+    return Judgement(values, status, frozenset(codes), of_pages)
 
 
 def check(export: Path, *arguments: str) -> Judgement:
@@ -246,7 +282,9 @@ def check(export: Path, *arguments: str) -> Judgement:
         line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:1].isalpha()
     )
     values = {
-        name: "fails" if words.startswith("FAILS") else "holds" if words == "holds" else "trusting"
+        name: next(
+            (value for begin, value in _WORDS.items() if words.startswith(begin)), "trusting"
+        )
         for name, words in printed.items()
         if name in VERDICTS
     }
@@ -277,7 +315,12 @@ def forge_export(
     for line in (export / "opened.jsonl").read_text().splitlines():
         values = json.loads(line)
         salts[values["consent_id"]] = bytes.fromhex(values["person_salt"])
-    lines, hashes = [], {}
+    lines: list[str] = []
+    made: dict[tuple[str, int], Checkpoint] = {}
+    old = {
+        (each.ledger_id, each.seq): each
+        for each in map(Checkpoint.parse, (export / "checkpoints.jsonl").read_text().splitlines())
+    }
     chain, seq, head = "", 0, START
     for line in (export / "chain.jsonl").read_text().splitlines():
         entry = json.loads(line)
@@ -290,6 +333,7 @@ def forge_export(
         if isinstance(body, dict):
             before = canonical(body)
             change(body)
+            unstamp(body, made.get((chain, body.get("checkpoint", 0))))
             text = canonical(body)
             if text != before and tags and isinstance(body.get("consent_id"), str):
                 new = [
@@ -306,15 +350,35 @@ def forge_export(
             lines.append(line)
         leaf_ = hashlib.sha256(b"\0" + hashlib.sha256(joined.encode()).digest() + digest).digest()
         head = link(head, leaf_)
-        hashes[chain, seq] = head.hex()
+        if (chain, seq) in old:
+            given = old[chain, seq]
+            made[chain, seq] = sign(keys.signing, seq, head.hex(), given.at, given.heads)
     (export / "chain.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
-    def signed(old: list[str]) -> list[str]:
-        made = []
-        for each in map(Checkpoint.parse, old):
-            hash_ = hashes.get((each.ledger_id, each.seq), each.hash)
-            made.append(sign(keys.signing, each.seq, hash_, each.at, each.heads).line)
-        return made
+    signed = [made.get(place, given) for place, given in old.items()]
+    (export / "checkpoints.jsonl").write_text("".join(f"{each.line}\n" for each in signed))
+    drop_stamps(export, {sha256(each.line) for each in signed})
+    resign(export, keys)
 
-    edit_lines(export / "checkpoints.jsonl", signed)
+
+def drop_stamps(export: Path, sums: Collection[str]) -> None:
+    """Remove the stamps that are of none of these lines."""
+    for path in (export / "stamps").glob("*"):
+        if Stamp.parse(path.read_bytes()).imprint not in sums:
+            path.unlink()
+
+
+def render_again(export: Path, keys: Keys) -> None:
+    """Render the pages of an export from its files, note it in the manifest, and sign them."""
+    for path in (*export.glob("records/*"), export / "certificate.html", export / "index.html"):
+        path.unlink(missing_ok=True)
+    zones = Zones()
+    with open_archive(export) as files:
+        judged = ExportVerifier(files, own={keys.ledger_id})
+        judged.verify("forged")
+    (export / RECORDS).mkdir(exist_ok=True)
+    for name, text in render(judged.contents, zones, signer=keys.ledger_id, software=SOFTWARE):
+        (export / name).write_bytes(page_bytes(text))
+    manifest = manifest_text(pages=page_format(), software=SOFTWARE, zones=zones)
+    (export / "manifest.json").write_text(manifest)
     resign(export, keys)

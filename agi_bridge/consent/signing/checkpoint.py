@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agi_bridge.consent.encoding import canonical
 from agi_bridge.consent.errors import BadCheckpoint
+from agi_bridge.consent.field_checks import TIME
 from agi_bridge.consent.models import SCHEMA
 from agi_bridge.consent.signing.keys import ledger_id_of
 
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from agi_bridge.consent.encoding import Body
 
 _HEX: Final = "[0-9a-f]"
+_MOST: Final = 2**53
 _SHAPES: Final = {
-    "at": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII),
     "hash": re.compile(_HEX + "{64}"),
     "ledger_id": re.compile(_HEX + "{32}"),
     "public_key": re.compile("[A-Za-z0-9+/]{43}="),
     "signature": re.compile("[A-Za-z0-9+/]{86}=="),
 }
-_FIELDS: Final = {*_SHAPES, "heads", "schema", "seq"}
+_FIELDS: Final = {*_SHAPES, "at", "heads", "schema", "seq"}
 
 Head: TypeAlias = tuple[str, int, str]
 """Another chain: its id, the number of its last event, and its hash after that."""
@@ -168,9 +169,11 @@ def read_checkpoints(path: Path) -> list[Checkpoint]:
 
 def _fits(name: str, value: object) -> bool:
     if name == "seq":
-        return type(value) is int and value > 0
+        return type(value) is int and 0 < value <= _MOST
     if name == "schema":
-        return value is not True and value == SCHEMA
+        return type(value) is int and value == SCHEMA
+    if name == "at":
+        return TIME(value)
     if name == "heads":
         return isinstance(value, list) and all(map(_is_head, value))
     return isinstance(value, str) and _SHAPES[name].fullmatch(value) is not None

@@ -139,8 +139,8 @@ def file_faults(archive: Archive) -> Iterator[Fault]:
         found = _LINE.fullmatch(line)
         if found is None:
             yield Fault("sums_malformed", f"{SUMS} has a line that is not a sum")
-        else:
-            listed[found[2]] = found[1]
+        elif listed.setdefault(found[2], found[1]) != found[1]:
+            yield Fault("sums_malformed", f"{SUMS} has two sums of {found[2]}")
     for name in sorted(present | listed.keys()):
         if name not in listed:
             yield Fault("file_added", f"{name} is not part of the export")
@@ -161,25 +161,29 @@ def signer(archive: Archive) -> Ed25519PublicKey:
     Raises:
         BadExport: it is missing or not an Ed25519 public key in PEM.
     """
+    pem = content(archive, SIGNER)
     try:
-        key = serialization.load_pem_public_key(content(archive, SIGNER))
+        key = serialization.load_pem_public_key(pem)
     except ValueError:
         key = None
-    if not isinstance(key, Ed25519PublicKey):
+    if not isinstance(key, Ed25519PublicKey) or _pem(key) != pem:
         raise BadExport(f"{SIGNER}: not an Ed25519 public key in PEM", code="signer_malformed")
     return key
 
 
 def sign_files(folder: Path, signing: Ed25519PrivateKey) -> None:
     """Add the signer's public key, the sums of all files, and the signature of the sums."""
-    pem = signing.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    (folder / SIGNER).write_bytes(pem)
+    (folder / SIGNER).write_bytes(_pem(signing.public_key()))
     with _Folder(folder) as archive:
         text = "".join(f"{_sum(archive, name)}  {name}\n" for name in sorted(archive.names()))
     (folder / SUMS).write_text(text, encoding="ascii")
     (folder / SIGNATURE).write_bytes(signing.sign(text.encode()))
+
+
+def _pem(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from agi_bridge.consent import Row, canonical
 from agi_bridge.evidence.errors import BadExport
-from agi_bridge.evidence.export.archive import lines
+from agi_bridge.evidence.export.archive import SIGNATURE, SIGNER, SUMS, lines
 from agi_bridge.evidence.verify import Hidden, Start
 
 if TYPE_CHECKING:
@@ -38,6 +38,21 @@ AUDIO: Final = "audio"
 RECORDS: Final = "records"
 
 _HASH: Final = re.compile("[0-9a-f]{64}")
+_MOST: Final = 2**53
+_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_OTHERS: Final = re.compile(
+    f"{TEXTS}/{_HASH.pattern}[.]txt|{AUDIO}/{_HASH.pattern}[.]wav|{STAMPS}/{_HASH.pattern}[.]tsr"
+    f"|{RECORDS}/{_UUID}[.]html"
+)
+_NAMES: Final = frozenset(
+    {CHAIN, CHECKPOINTS, OPENED, MANIFEST, CERTIFICATE, INDEX, INSTRUCTIONS, PROGRAM}
+    | {SIGNER, SUMS, SIGNATURE}
+)
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of an export may have this name: nothing that people read is added to it."""
+    return name in _NAMES or _OTHERS.fullmatch(name) is not None
 
 
 def start_line(start: Start) -> str:
@@ -97,9 +112,9 @@ def read_chain(archive: Archive) -> Iterator[Entry]:
 def _start(number: int, line: str) -> Start:
     match _json(number, line):
         case {"hash": str(hash_), "ledger_id": str(ledger_id), "seq": int(seq), **rest} if (
-            not rest and _HASH.fullmatch(hash_) and type(seq) is int and seq >= 0
-        ):
-            return Start(ledger_id, seq, hash_)
+            not rest and _HASH.fullmatch(hash_) and type(seq) is int and 0 <= seq <= _MOST
+        ) and start_line(start := Start(ledger_id, seq, hash_)) == line:
+            return start
         case _:
             raise BadExport(
                 f"{CHAIN}, line {number}: not the start of a chain", code="chain_malformed"

@@ -190,9 +190,15 @@ def value(field: str, raw: object) -> str:
         return f"{raw / _RATE:.1f} s ({raw:,} samples)"
     if field == "lang":
         return language_name(str(raw))
-    if isinstance(raw, str) and _TIMESTAMP.fullmatch(raw):
-        return utc(raw)
-    return str(raw)
+    return _text_or_time(raw) if isinstance(raw, str) else str(raw)
+
+
+def _text_or_time(raw: str) -> str:
+    """A text as it is, or a time in UTC."""
+    try:
+        return utc(raw) if _TIMESTAMP.fullmatch(raw) else raw
+    except (ValueError, OverflowError):  # it looks like a time that does not exist
+        return raw
 
 
 def language_name(tag: str) -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from agi_bridge.consent import BadStamp
+from agi_bridge.consent import BadStamp, canonical
 from agi_bridge.consent.signing import Checkpoint, Stamp
 from agi_bridge.evidence.errors import BadExport
 from agi_bridge.evidence.export.archive import content, lines
@@ -26,7 +26,7 @@ _SUFFIXES: Final = {TEXTS: ".txt", AUDIO: ".wav", STAMPS: ".tsr"}
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an export says of itself.
+    """What an export says of itself, and nothing besides.
 
     Attributes:
         pages: the format of its pages.
@@ -56,16 +56,20 @@ class Manifest:
                 "software": str(software),
                 "zones": dict(noted),
             } if version == FORMAT and (zones := Zones.parse(noted)) is not None:
-                return cls(pages, software, zones)
+                if _manifest(pages, software, noted).encode() == text:
+                    return cls(pages, software, zones)
             case _:
-                raise BadExport(
-                    f"{MANIFEST}: not a manifest of format {FORMAT}", code="manifest_malformed"
-                )
+                pass
+        raise BadExport(f"{MANIFEST}: not a manifest of format {FORMAT}", code="manifest_malformed")
 
 
 def manifest_text(*, pages: str, software: str, zones: Zones) -> str:
     """The manifest of an export."""
-    manifest = {"format": FORMAT, "pages": pages, "software": software, "zones": zones.noted}
+    return _manifest(pages, software, zones.noted)
+
+
+def _manifest(pages: str, software: str, noted: Mapping[str, Any]) -> str:
+    manifest = {"format": FORMAT, "pages": pages, "software": software, "zones": noted}
     return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
@@ -76,7 +80,16 @@ def read_manifest(archive: Archive) -> Manifest:
 
 def read_checkpoint_lines(archive: Archive) -> list[Checkpoint]:
     """The checkpoints. BadExport or BadCheckpoint if a line is malformed."""
-    return [Checkpoint.parse(line) for line in lines(archive, CHECKPOINTS)]
+    found = []
+    for number, line in enumerate(lines(archive, CHECKPOINTS), 1):
+        checkpoint = Checkpoint.parse(line)
+        if checkpoint.line != line:  # a second value of a field, or words before it
+            raise BadExport(
+                f"{CHECKPOINTS}, line {number}: not as a checkpoint is written",
+                code="checkpoint_malformed",
+            )
+        found.append(checkpoint)
+    return found
 
 
 def read_stamps(archive: Archive) -> Iterator[tuple[str, Stamp | None]]:
@@ -99,11 +112,15 @@ def read_opened(archive: Archive) -> Iterator[tuple[str, dict[str, str]]]:
             values = json.loads(line)
         except (ValueError, RecursionError):
             values = None
-        if not isinstance(values, dict) or not all(
-            isinstance(each, str) for each in values.values()
+        # Of a name that is there twice readers may take either, so the form is the canonical one.
+        if (
+            not isinstance(values, dict)
+            or not all(isinstance(each, str) for each in values.values())
+            or canonical(values) != line
         ):
             raise BadExport(
-                f"{OPENED}, line {number}: not an object of texts", code="values_malformed"
+                f"{OPENED}, line {number}: not an object of texts in canonical JSON",
+                code="values_malformed",
             )
         record = values.pop("consent_id", None)
         if record is None:

@@ -9,6 +9,7 @@ a checkpoint names must be there.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -29,6 +30,7 @@ from agi_bridge.evidence.export.format import (
     PROGRAM,
     RECORDS,
     TEXTS,
+    is_name,
     read_chain,
     read_starts,
 )
@@ -41,8 +43,8 @@ from agi_bridge.evidence.export.reader import (
     read_stamps,
     without_salts,
 )
+from agi_bridge.evidence.verify import PERSON_SALT, Findings, Hidden, Verifier, salt_bytes
 from agi_bridge.evidence.verify import Contents as NamedContents
-from agi_bridge.evidence.verify import Findings, Hidden, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -123,6 +125,9 @@ class ExportVerifier:
         self._progress = progress or (lambda _done: None)
         self._texts = dict(named_files(archive, TEXTS))
         self._recordings = dict(named_files(archive, AUDIO))
+        self._named = NamedContents(self.findings, self._text, self._recording)
+        self._imprints: dict[str, str] = {}
+        self._stampable: set[str] = set()
 
     def verify(self, subject: str, signed_by: Ed25519PublicKey | None = None) -> Report:
         """Read and check everything.
@@ -147,6 +152,7 @@ class ExportVerifier:
                 if ledger_id not in verifier.chains:
                     what = "the files are signed with a key that signs none of the chains in them"
                     self.findings.add("integrity", "foreign_signer", what)
+                self._check_names()
                 self._check_pages(ledger_id)
             return verifier.report(subject)
         finally:
@@ -159,6 +165,7 @@ class ExportVerifier:
     def _verifier(self) -> Verifier:
         checkpoints = read_checkpoint_lines(self._archive)
         self.contents.date(checkpoints)
+        self._stampable = {hashlib.sha256(each.line.encode()).hexdigest() for each in checkpoints}
         starts: list[Start] = []
         try:
             starts = read_starts(self._archive)
@@ -169,7 +176,7 @@ class ExportVerifier:
             elsewhere=self._elsewhere,
             stamps=self._stamps(),
             roots=self._roots,
-            contents=NamedContents(self.findings, self._text, self._recording),
+            contents=self._named,
             starts=starts,
             trusted=self._trusted,
             own=self._own,
@@ -185,6 +192,7 @@ class ExportVerifier:
                 self.findings.add("integrity", "stamp_changed", what)
             else:
                 found.append(stamp)
+                self._imprints[sha256] = stamp.imprint
         self.contents.stamps = tuple(sorted(stamp.at_ms for stamp in found))
         return found
 
@@ -235,15 +243,29 @@ class ExportVerifier:
                     "the export says nothing of what came after its own"
                 )
 
+    def _check_names(self) -> None:
+        """Nothing is in the export that belongs to no event: it would pass for a part of it."""
+        for name in sorted(self._archive.names()):
+            if not is_name(name):
+                self._add("file_unknown", f"{name} is not a file of an export")
+        if self._is_malformed:
+            return  # not all events were read
+        for sha256 in sorted({*self._texts, *self._recordings} - self._named.seen):
+            self._add("file_unnamed", f"no event names the text or recording {sha256[:16]}")
+        for sha256, imprint in self._imprints.items():
+            if imprint not in self._stampable:
+                self._add("stamp_of_nothing", f"the time stamp {sha256[:16]} is of no checkpoint")
+
     def _check_pages(self, signer_id: str) -> None:
         """Render the pages again, if this version can, and compare."""
         try:
             manifest = read_manifest(self._archive)
         except BadExport as error:
-            self.findings.add("integrity", "export_malformed", str(error))
+            self._add("export_malformed", str(error))
             return
         if manifest.pages != page_format():
-            self.findings.note("pages not judged: another version of agi-bridge wrote them")
+            what = "pages not judged: another version of agi-bridge wrote them; see --show"
+            self.findings.trust("integrity", what)
             return
         if self.findings.has("integrity") or self.findings.has("completeness"):
             self.findings.note("pages not judged: the evidence that they are made of fails")
@@ -252,8 +274,8 @@ class ExportVerifier:
             render(self.contents, manifest.zones, signer=signer_id, software=manifest.software)
         )
         if not manifest.zones.agree_with_this_machine:
-            self.findings.note("pages not judged: this machine has other rules of time zones")
-            return
+            what = "local times on pages not judged: this machine has other rules of time zones"
+            self.findings.trust("integrity", what)
         there = {
             name
             for name in self._archive.names()
@@ -261,13 +283,13 @@ class ExportVerifier:
         }
         for name in sorted(there | pages.keys()):
             if name not in pages:
-                self._page_fault("page_added", f"{name} is not a page of this export")
+                self._add("page_added", f"{name} is not a page of this export")
             elif name not in there:
-                self._page_fault("page_missing", f"{name} is missing")
+                self._add("page_missing", f"{name} is missing")
             elif content(self._archive, name) != page_bytes(pages[name]):
-                self._page_fault("page_differs", f"{name} does not say what the evidence says")
+                self._add("page_differs", f"{name} does not say what the evidence says")
 
-    def _page_fault(self, code: str, what: str) -> None:
+    def _add(self, code: str, what: str) -> None:
         self.findings.add("integrity", code, what)
 
     def _text(self, sha256: str) -> str | None:
@@ -283,10 +305,9 @@ class ExportVerifier:
 
 def _salt(values: Mapping[str, str]) -> Iterator[bytes]:
     """The salt of a person's tags, if it is one."""
-    try:
-        yield bytes.fromhex(values["person_salt"])
-    except (KeyError, ValueError):
-        return
+    key = salt_bytes(values.get(PERSON_SALT, ""))
+    if key is not None:
+        yield key
 
 
 def trusted_chain(given: str) -> str:

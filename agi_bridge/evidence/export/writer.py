@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO, TYPE_CHECKING
 
 from agi_bridge import __version__
+from agi_bridge.consent import canonical
 from agi_bridge.evidence.export import archive
 from agi_bridge.evidence.export.format import (
     AUDIO,
@@ -69,8 +69,7 @@ class ExportWriter:
     def values(self, values: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         """Write the personal values of records."""
         for record, known in values:
-            line = json.dumps({"consent_id": record, **known}, ensure_ascii=False, sort_keys=True)
-            self._opened.write(line + "\n")
+            self._opened.write(canonical({"consent_id": record, **known}) + "\n")
 
     def text(self, sha256: str, text: str) -> None:
         """Write a text that events name."""

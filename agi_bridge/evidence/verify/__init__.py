@@ -7,6 +7,7 @@ knows the ledger's database, keys in files or the network.
 from agi_bridge.evidence.verify.contents import Contents
 from agi_bridge.evidence.verify.event import AGREEMENTS
 from agi_bridge.evidence.verify.ledger import LedgerReader, verify_ledger
+from agi_bridge.evidence.verify.record import PERSON_SALT, salt_bytes
 from agi_bridge.evidence.verify.report import (
     MAX_FAULTS,
     QUESTIONS,
@@ -25,6 +26,7 @@ from agi_bridge.evidence.verify.verifier import Entry, Hidden, Start, Verifier
 __all__ = [
     "AGREEMENTS",
     "MAX_FAULTS",
+    "PERSON_SALT",
     "QUESTIONS",
     "VERDICTS",
     "Contents",
@@ -42,6 +44,7 @@ __all__ = [
     "Verifier",
     "Window",
     "counted",
+    "salt_bytes",
     "utc",
     "verify_ledger",
 ]

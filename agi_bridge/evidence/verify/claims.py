@@ -19,6 +19,8 @@ class Signed:
 
     hashes: dict[int, dict[str, bool]] = field(default_factory=dict)
     """By event, each hash, and whether a checkpoint of the chain itself has it."""
+    sums: dict[int, set[str]] = field(default_factory=dict)
+    """The SHA-256 of the lines of the chain's own checkpoints, by event, kept apart or not."""
     checkpoints: dict[int, list[tuple[Checkpoint, str]]] = field(default_factory=dict)
     """The chain's own checkpoints by event, with the SHA-256 of their lines."""
     must_reach: int = 0
@@ -38,6 +40,7 @@ class Claims:
     ) -> None:
         self._findings = findings
         self._signed: dict[str, Signed] = {}
+        self._apart: list[Checkpoint] = []
         self.as_of = ""
         """When the newest of the stored ones was signed."""
         for checkpoint in self._genuine(stored):
@@ -47,6 +50,7 @@ class Claims:
         """The ids of chains that a checkpoint kept apart is of."""
         for checkpoint in self._genuine(apart):
             self.known.add(checkpoint.ledger_id)
+            self._apart.append(checkpoint)
             self._claim(checkpoint, must_reach=False)
         self.kept_apart = bool(apart)
         """Whether any was kept apart."""
@@ -59,6 +63,17 @@ class Claims:
     def chains(self) -> Mapping[str, Signed]:
         """What is stated, by chain."""
         return self._signed
+
+    def reached_apart(self, reached: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        """The heads of checkpoints that were kept apart, of events that were reached.
+
+        Args:
+            reached: the last event that was read of each chain.
+        """
+        for checkpoint in self._apart:
+            if checkpoint.seq <= reached.get(checkpoint.ledger_id, 0):
+                for ledger_id, seq, _ in checkpoint.heads:
+                    yield ledger_id, seq
 
     def _genuine(self, checkpoints: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
         """The genuine checkpoints, each once; the others are reported."""
@@ -78,9 +93,16 @@ class Claims:
         """Note the hashes that a checkpoint states: of its own chain, and of the others' heads."""
         own = self._signed.setdefault(checkpoint.ledger_id, Signed())
         own.hashes.setdefault(checkpoint.seq, {})[checkpoint.hash] = True
+        line_sha256 = hashlib.sha256(checkpoint.line.encode()).hexdigest()
+        sums = own.sums.setdefault(checkpoint.seq, set())
+        sums.add(line_sha256)
+        if len(sums) > 1:  # an event is signed once: the second one moves its time or the heads
+            what = "two checkpoints of this event differ: one was signed again"
+            self._findings.add(
+                "integrity", "checkpoints_differ", what, checkpoint.ledger_id, checkpoint.seq
+            )
         if must_reach:
             self.as_of = max(self.as_of, checkpoint.at)
-            line_sha256 = hashlib.sha256(checkpoint.line.encode()).hexdigest()
             own.checkpoints.setdefault(checkpoint.seq, []).append((checkpoint, line_sha256))
             own.must_reach = max(own.must_reach, checkpoint.seq)
         for ledger_id, seq, hash_ in checkpoint.heads:

@@ -44,6 +44,11 @@ class Contents:
         self._lengths: dict[str, int | None] = {}
         self._judged: set[tuple[str, str, int]] = set()
 
+    @property
+    def seen(self) -> set[str]:
+        """The SHA-256 of every text and recording that an event named."""
+        return {*self._texts, *self._lengths}
+
     def check(self, row: Row, body: Mapping[str, Any]) -> None:
         """Check what one event names; its body is valid."""
         for name in _TEXTS:

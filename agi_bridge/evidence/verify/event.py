@@ -189,11 +189,15 @@ class EventChecker:
         if row.type == Act.ERASED:
             facts.erased = sorted({*facts.erased, *body["fields"]})
         elif row.type == Act.LIFTED:
-            facts.lifts.append([*place, body["revocation"], body["brand"], body["consent"]])
+            facts.lifts.append(
+                [*place, body["revocation"], body["brand"], body["consent"], body["written"]]
+            )
+            written = [*place, row.type, body["written"]]
+            self._records.note_lift(body["revocation"], body["brand"], row.consent_id, written)
         elif row.type == Act.REPLIED:
             if facts.replied:
                 self._add(row, "reply_unfounded", "a reply had completed the consent before")
-            facts.replied = facts.replied or [*place, row.type, body["written"]]
+            facts.replied = facts.replied or [*place, row.type, body["written"], body["received"]]
         elif row.type == Act.RESTRICTED:
             facts.restricted = body["until"]
         elif row.type == Act.REVOCATION:
@@ -203,6 +207,7 @@ class EventChecker:
                 what = "when it was asked for, and when it was honoured, do not fit"
                 self._add(row, "revocation_times", what)
             facts.requests = {name: body[name] for name in ("scope", "brand", "seller", "consents")}
+            facts.requests["written"] = body["written"]
 
 
 def _fits(revocation: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ SALT: Final = "salt"
 PERSON_SALT: Final = "person_salt"
 """The names of a record's salt, and of the salt of its person's tags, among its values."""
 _SALTS: Final = frozenset({SALT, PERSON_SALT})
+_AGREED: Final = ([State.CONFIRMED.value], [State.RETURNED.value])
+_SALT: Final = re.compile("[0-9a-f]{64}")
 BETWEEN_CLOCKS_MS: Final = 300_000
 """By how much the clocks of bridges on one database may differ."""
 
@@ -28,11 +31,13 @@ class RecordChecker:
     Args:
         findings: where faults are noted.
         records: facts and values.
+        is_all: whether all events were read, not only those since an earlier verification.
     """
 
-    def __init__(self, findings: Findings, records: RecordStore) -> None:
+    def __init__(self, findings: Findings, records: RecordStore, *, is_all: bool = True) -> None:
         self._findings = findings
         self._records = records
+        self._is_all = is_all
 
     def check_all(self) -> None:
         """Check every record, and that no value belongs to none."""
@@ -56,8 +61,7 @@ class RecordChecker:
         self._values(facts, opened, excused=self._records.is_excused(record))
         if opened is not None:
             self._keyed(facts, opened)
-        if opened is not None and PERSON_SALT in opened:
-            self._person_tags(facts, opened[PERSON_SALT])
+            self._person(facts, opened)
         if facts.relies_on:
             self._returned(facts, opened)
         for lift in facts.lifts:
@@ -66,6 +70,8 @@ class RecordChecker:
             self._revoked(facts)
         if facts.replied:
             self._replied(facts)
+        if facts.requests and self._is_all and opened is not None and "number" in opened:
+            self._revocation_kept(record, facts, opened["number"])
         if facts.requests and facts.ended != facts.requests["consents"]:
             what = f"it ended {facts.requests['consents']} consents, and {facts.ended} say so"
             self._add("completeness", "revocations_differ", what, facts.first)
@@ -125,13 +131,18 @@ class RecordChecker:
             what = f"{keys} keys were counted, and {len(opened['digits'])} are there"
             self._add("integrity", "digits_wrong", what, facts.agreed)
 
+    def _person(self, facts: RecordFacts, opened: Mapping[str, str]) -> None:
+        """Who has a tag shows the salt of it: without it, the person's other records hide."""
+        if PERSON_SALT in opened:
+            self._person_tags(facts, opened[PERSON_SALT])
+        elif tagged := next((each for each in facts.tags if each[2]), None):
+            what = "the salt of its person's tags is missing"
+            self._add("completeness", "person_salt_missing", what, tagged)
+
     def _person_tags(self, facts: RecordFacts, salt: str) -> None:
-        try:
-            key = bytes.fromhex(salt)
-        except ValueError:
-            key = b""
+        key = salt_bytes(salt)
         for chain, seq, found in facts.tags:
-            if found != tag(key, chain, seq):
+            if key is None or found != tag(key, chain, seq):
                 what = "its tag is not the person's, or is missing"
                 self._add("integrity", "person_tag_wrong", what, [chain, seq])
 
@@ -150,6 +161,7 @@ class RecordChecker:
                 for name in ("brand", "purpose")
                 if earlier.call.get(name) != facts.call.get(name)
             ),
+            *(["was given later"] if _was_before(facts.agreed, earlier.agreed) else ()),
             *(["waited for a reply"] if _waited(earlier, facts.agreed) else ()),
             *(["was revoked before"] if _was_before(earlier.revoked, facts.agreed) else ()),
             *(["is another number's"] if self._differ(opened, facts.relies_on) else ()),
@@ -169,7 +181,10 @@ class RecordChecker:
             self._add("completeness", "revocation_missing", what, place)
             return
         trust = facts.call.get("caller_id_trust", "A")
+        lifted, requested = [*place, "", lift[5]], _when(asked)
         wrong = [
+            *(["came before the revocation"] if _was_before(lifted, requested) else ()),
+            *(["came before its consent"] if _was_before(lifted, facts.agreed) else ()),
             *(["names another consent"] if consent != record else ()),
             *(["is of no consent"] if facts.agreed[2:3] != [State.CONFIRMED.value] else ()),
             *(
@@ -203,10 +218,31 @@ class RecordChecker:
             *(["asks for none"] if not facts.needs_reply else ()),
             *(["came after it"] if _was_before(facts.replied, facts.agreed) else ()),
             *(["was revoked before"] if _was_before(facts.revoked, facts.replied) else ()),
+            *(["was received at another time"] if not _in_time(facts) else ()),
         ]
         for each in wrong:
             what = f"a reply completes it, but the agreement {each}"
             self._add("integrity", "reply_unfounded", what, facts.replied)
+
+    def _revocation_kept(self, record: str, asked: RecordFacts, number: str) -> None:
+        """A revocation ended what it reached, and nobody agreed under it unless it was lifted."""
+        lifts = self._records.lifts_of(record)
+        for other in self._records.of_number(number):
+            facts = self._records.known(other)
+            if facts is None or facts.agreed[2:3] not in _AGREED or facts.declined:
+                continue
+            if not _reaches(asked.requests, facts):
+                continue
+            if _was_before(facts.agreed, _when(asked)) and not facts.revoked:
+                what = f"it reached the consent {other}, which it did not end"
+                self._add("integrity", "consent_not_ended", what, asked.first)
+            brand = name_key(facts.call.get("brand", ""))
+            if _was_before(_when(asked), facts.agreed) and not any(
+                name_key(lifted) == brand and (by == other or not _was_before(facts.agreed, place))
+                for lifted, by, place in lifts
+            ):
+                what = f"it was agreed to under the revocation {record}, which nothing had lifted"
+                self._add("integrity", "agreed_under_revocation", what, facts.agreed)
 
     def _differ(self, opened: Mapping[str, str] | None, other: str) -> bool:
         """Whether two records are of different numbers, as far as both are known."""
@@ -233,13 +269,25 @@ def _reaches(asked: Mapping[str, Any], facts: RecordFacts) -> bool:
     return of_brand or (asked["scope"] == "seller" and of_seller)
 
 
-def _was_before(revoked: list[Any], agreed: list[Any]) -> bool:
-    """Whether a consent was revoked before another relied on it: by chain, else by clocks."""
-    if not revoked or not agreed:
+def _was_before(one: list[Any], other: list[Any]) -> bool:
+    """Whether an event was written before another: by chain, else by clocks."""
+    if not one or not other:
         return False
-    if revoked[0] == agreed[0]:
-        return bool(revoked[1] < agreed[1])
-    return milliseconds(revoked[3]) + BETWEEN_CLOCKS_MS < milliseconds(agreed[3])
+    if one[0] == other[0]:
+        return bool(one[1] < other[1])
+    return milliseconds(one[3]) + BETWEEN_CLOCKS_MS < milliseconds(other[3])
+
+
+def _when(asked: RecordFacts) -> list[Any]:
+    """Place, type and time of a revocation."""
+    return [*asked.first, "", asked.requests["written"]]
+
+
+def _in_time(facts: RecordFacts) -> bool:
+    """Whether a reply was received after the agreement, and before it was stored."""
+    written, received = milliseconds(facts.replied[3]), milliseconds(facts.replied[4])
+    agreed = milliseconds(facts.agreed[3]) if facts.agreed else 0
+    return agreed - BETWEEN_CLOCKS_MS <= received <= written + BETWEEN_CLOCKS_MS
 
 
 def _waited(earlier: RecordFacts, agreed: list[Any]) -> bool:
@@ -261,9 +309,15 @@ def name_key(name: str) -> str:
     return name.strip().casefold()
 
 
+def salt_bytes(salt: str) -> bytes | None:
+    """A salt's bytes; None if the text is not one as it is written."""
+    return bytes.fromhex(salt) if _SALT.fullmatch(salt) else None
+
+
 def _commitment(salt: str, name: str, value: str) -> str | None:
     """The commitment to a value; None if the salt is not one."""
+    key = salt_bytes(salt)
     try:
-        return commitment(bytes.fromhex(salt), name, value)
-    except (ValueError, TypeError, AttributeError, UnicodeEncodeError):
+        return None if key is None else commitment(key, name, value)
+    except UnicodeEncodeError:
         return None

@@ -36,10 +36,10 @@ class RecordFacts:
         agreed: place, type and time of `confirmed` or `returned`.
         revoked: place, revocation and time of `revoked`.
         relies_on: the consent that a `returned` names.
-        lifts: place, revocation and brand of each `lifted`.
-        requests: what a `revocation` says: scope, brand, seller, number of consents.
+        lifts: place, revocation, brand, consent and time of each `lifted`.
+        requests: what a `revocation` says: scope, brand, seller, number of consents, its time.
         ended: how many `revoked` events name this revocation.
-        replied: place, type and time of the first `replied`.
+        replied: place, type and time of the first `replied`, and when it was received.
         needs_reply: whether it needs one.
         declined: whether it ended without a text, so that nothing personal was kept.
         restricted: until when the data is kept for a defence.
@@ -76,6 +76,9 @@ class RecordStore:
         self._file.execute("CREATE TABLE facts (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
         self._file.execute("CREATE TABLE opened (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
         self._file.execute("CREATE TABLE lookup (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
+        self._file.execute("CREATE TABLE number (is_ TEXT, id TEXT, PRIMARY KEY (is_, id))")
+        self._file.execute("CREATE TABLE lift (revocation TEXT, brand TEXT, id TEXT, place TEXT)")
+        self._file.execute("CREATE INDEX lift_of ON lift (revocation)")
         self._excused: set[str] = set()
         self._recent: OrderedDict[str, RecordFacts] = OrderedDict()
 
@@ -104,12 +107,31 @@ class RecordStore:
         """Keep a record's personal values; False if there are some already."""
         text = json.dumps(dict(values))
         done = self._file.execute("INSERT OR IGNORE INTO opened VALUES (?, ?)", (record, text))
+        if "number" in values:
+            row = (values["number"], record)
+            self._file.execute("INSERT OR IGNORE INTO number VALUES (?, ?)", row)
         return done.rowcount == 1
 
     def opened(self, record: str) -> dict[str, str] | None:
         """A record's personal values; None if it has none."""
         found = self._file.execute("SELECT is_ FROM opened WHERE id = ?", (record,)).fetchone()
         return None if found is None else json.loads(found[0])
+
+    def of_number(self, number: str) -> list[str]:
+        """The records of a number, as far as it is known."""
+        rows = self._file.execute("SELECT id FROM number WHERE is_ = ? ORDER BY id", (number,))
+        return [id_ for (id_,) in rows]
+
+    def note_lift(self, revocation: str, brand: str, record: str, place: list[Any]) -> None:
+        """Note what lifts a revocation for a brand: a record, and its event's place and time."""
+        row = (revocation, brand, record, json.dumps(place))
+        self._file.execute("INSERT INTO lift VALUES (?, ?, ?, ?)", row)
+
+    def lifts_of(self, revocation: str) -> list[tuple[str, str, list[Any]]]:
+        """What lifts a revocation: brand, record, and the event's place and time."""
+        query = "SELECT brand, id, place FROM lift WHERE revocation = ?"
+        rows = self._file.execute(query, (revocation,))
+        return [(brand, id_, json.loads(place)) for brand, id_, place in rows]
 
     def forget_values(self, record: str) -> None:
         """Forget a record's personal values: they are about to be read again."""

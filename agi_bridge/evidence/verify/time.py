@@ -195,8 +195,15 @@ class TimeChecker:
         waiting = sum(line.waiting for line in lines)
         bounded = sum(line.records for line in lines) - unconfirmed - waiting
         loose = unconfirmed + (0 if self._tail else waiting)
+        foreign = sum(1 for stamp in self._by_sha256.values() if not self._counts(stamp))
         if loose or not bounded:
             what = f"unwitnessed: no time stamps bound {counted(loose or waiting, 'event')}"
+            self._findings.trust("time", what)
+        elif foreign:
+            what = (
+                f"{counted(foreign, 'time stamp')} not of the authority that --tsa-ca names, which "
+                "pages take for its"
+            )
             self._findings.trust("time", what)
         elif self._roots is None:
             signers = ", ".join(self._signers) or "nobody"
@@ -238,6 +245,9 @@ class TimeChecker:
             what = "the stamp that it names is not of the checkpoint that it names"
             self._findings.add("integrity", "stamp_of_other", what, row.ledger_id, row.seq)
             return
+        if milliseconds(body["stamped_at"]) != stamp.at_ms:
+            what = f"its stamp is of another time: {utc(stamp.at_ms)}"
+            self._findings.add("integrity", "stamp_time_wrong", what, row.ledger_id, row.seq)
         line.after_any = max(line.after_any or 0, stamp.at_ms - stamp.accuracy_ms)
         if self._counts(stamp):
             line.after = max(line.after or 0, stamp.at_ms - stamp.accuracy_ms)
@@ -281,8 +291,6 @@ class TimeChecker:
             self._trusted[stamp.sha256] = good
             if good:
                 self._signers[stamp.signer] = None
-            else:
-                self._findings.note("a time stamp is not of the authority that --tsa-ca names")
         return self._trusted[stamp.sha256]
 
     def _contradiction(self, code: str, what: str, row: Row) -> None:

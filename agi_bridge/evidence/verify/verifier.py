@@ -124,6 +124,7 @@ class Verifier:
         self._trusted = trusted
         self._whole = whole
         self._time_text = ""
+        self._goes_on = False
         self._positions: dict[str, _Position] = {}
         self._claims = Claims(self.findings, checkpoints, elsewhere)
         self._known = {*own, *self._claims.known}
@@ -137,6 +138,7 @@ class Verifier:
 
     def go_on(self, since: Resume) -> None:
         """Start a chain where an earlier verification ended."""
+        self._goes_on = True
         self._begin(Start(since.ledger_id, since.seq, since.hash))
         self.time.go_on(since)
 
@@ -189,7 +191,7 @@ class Verifier:
 
     def finish(self) -> None:
         """Run the checks that need all events."""
-        RecordChecker(self.findings, self.records).check_all()
+        RecordChecker(self.findings, self.records, is_all=not self._goes_on).check_all()
         self._check_reach()
         self._check_previous()
         if not self._positions:
@@ -284,6 +286,11 @@ class Verifier:
         if body is None:
             return
         self.time.event(row, body)
+        if row.type == Act.WITNESSED:
+            sums = self._claims.of(row.ledger_id).sums.get(body["checkpoint"])
+            if sums and body["checkpoint_sha256"] not in sums:
+                what = "it is of another checkpoint of that event than the one that is there"
+                self._add("integrity", "witness_of_other", what, position, row.seq)
         if row.type == Act.OPENED:
             self._public_keys[row.ledger_id] = base64.b64decode(body["public_key"])
             if "previous" in body:
@@ -320,9 +327,12 @@ class Verifier:
 
     def _check_reach(self) -> None:
         """Every chain that a checkpoint names is there, starts in time, and reaches it."""
-        for ledger_id, signed in self._claims.chains.items():
+        reaches = {name: signed.must_reach for name, signed in self._claims.chains.items()}
+        reached = {name: position.seq for name, position in self._positions.items()}
+        for ledger_id, seq in self._claims.reached_apart(reached):
+            reaches[ledger_id] = max(reaches[ledger_id], seq)
+        for ledger_id, reach in reaches.items():
             position = self._positions.get(ledger_id)
-            reach = signed.must_reach
             if position is None:
                 if reach:
                     what = f"the chain is missing, although a checkpoint is of its event {reach:,}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agi_bridge.consent import canonical
 from tests.support import evidence_ledger as shop
 from tests.support.forgery import edit_lines, resign
 
@@ -197,7 +199,7 @@ def test_so_is_one_of_personal_data(place: Place, column: str) -> None:
 def test_an_export_takes_no_value_that_nothing_binds(place: Place, export: Path) -> None:
     edit_lines(
         export / "opened.jsonl",
-        lambda lines: [line[:-1] + ', "reply": "YES"}' for line in lines],
+        lambda lines: [canonical({**json.loads(line), "reply": "YES"}) for line in lines],
     )
     resign(export, place.keys)
     found = place.both(export)

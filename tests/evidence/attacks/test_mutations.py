@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agi_bridge.consent import canonical
 from tests.support.forgery import Place, edit_lines, forge_export, resign
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def value_changed(dice: random.Random, export: Path, place: Place) -> None:
             values.pop(name, None)
         else:
             values[name] = dice.choice(["", "x", "ab", "ab" * 32, "+14155550166"])
-        lines[here] = json.dumps(values)
+        lines[here] = canonical(values)
         return lines
 
     edit_lines(export / "opened.jsonl", change)
