@@ -7,12 +7,14 @@ prompts and date give the same bytes. `cli` writes the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__, phone
 from agi_bridge.app.optin_steps import Step, limits, prompt_without_text, steps
+from agi_bridge.app.sample_call import SampleCall, sample_call
 from agi_bridge.app.speech import line_library
 from agi_bridge.evidence.export import language_name, page
 from agi_bridge.settings import DialDefault, DialplanDefault
@@ -53,7 +55,11 @@ class PromptText:
 
 @dataclass(frozen=True, slots=True)
 class OptinPage:
-    """The content of the page."""
+    """The content of the page.
+
+    `sounds` are the recordings of the disclosure by language, as `data:` URLs: the page is one file
+    and loads nothing.
+    """
 
     brand: str
     legal_name: str
@@ -64,6 +70,8 @@ class OptinPage:
     policy_url: str
     calls_to_action: tuple[CallToAction, ...]
     steps: tuple[Step, ...]
+    samples: tuple[SampleCall, ...]
+    sounds: Mapping[str, str] = field(repr=False)
     prompts: Mapping[str, tuple[PromptText, ...]]
     frequency: str
     sample: str
@@ -102,6 +110,8 @@ def describe_optin(settings: Settings, line: Line, *, date: str) -> OptinPage:
         policy_url=line.policy_url,
         calls_to_action=tuple(_call_to_action(library, line, each) for each in line.languages),
         steps=steps(line, library),
+        samples=tuple(sample_call(line, library, each) for each in line.languages),
+        sounds={each: _sound(library, line, each) for each in line.languages},
         prompts={each: _heard(library, line, each) for each in line.languages},
         frequency=line.filled(texts.frequency),
         sample=line.filled(texts.sample),
@@ -128,6 +138,12 @@ def _call_to_action(library: Library, line: Line, language: str) -> CallToAction
         audio_sha256=recording.sha256,
         seconds=round(recording.seconds, 1),
     )
+
+
+def _sound(library: Library, line: Line, language: str) -> str:
+    """The recording of the disclosure, as a `data:` URL (RFC 2397)."""
+    wav = library.prompt(line.disclosure, language).wav.read_bytes()
+    return f"data:audio/wav;base64,{base64.b64encode(wav).decode('ascii')}"
 
 
 def _heard(library: Library, line: Line, language: str) -> tuple[PromptText, ...]:

@@ -8,6 +8,7 @@ import pytest
 
 from agi_bridge.agi.testing import KeySequence
 from agi_bridge.app.optin_steps import steps
+from agi_bridge.app.sample_call import NUMBER_SAID, sample_call
 from agi_bridge.speech import Library
 from tests.call.conftest import call_env
 from tests.support.call_env import CallEnv, line, prompts_heard
@@ -51,6 +52,30 @@ def described(described_steps: tuple[Step, ...], texts: dict[str, str]) -> list[
         places = {name: spoken.find(text) for name, text in texts.items()}
         found += sorted((name for name in places if places[name] >= 0), key=places.__getitem__)
     return found
+
+
+@pytest.mark.parametrize("of_line", LINES, ids=str)
+async def test_the_sample_call_says_what_a_caller_who_agrees_hears(
+    call_env: CallEnv, tmp_path: Path, of_line: dict[str, Any]
+) -> None:
+    library, configured = Library(cache=tmp_path), line(**of_line)
+    agreed = await call_env(AGREES, of_line)
+    heard = [
+        library.prompt(name, each.name.split("/")[-2]).text
+        for each in agreed.heard
+        if (name := each.name.rpartition("/")[2])
+        in {"opt-out-offer", "language-menu-item", "disclosure", "enter-number", "accepted"}
+    ]
+    turns = sample_call(configured, library, "en").turns
+    said = [turn.words for turn in turns if turn.who == "voice"]
+    unread = [words for words in said if NUMBER_SAID not in words]
+    key = configured.consent.opt_out_key
+    assert [words.removesuffix(f" {key}.") if key else words for words in unread] == list(
+        dict.fromkeys(heard)  # the menu is repeated for a caller who does not choose at once
+    )
+    asked = [words for words in said if NUMBER_SAID in words]
+    assert len(asked) == (configured.consent.act == "number_then_1")
+    assert turns[-1].who == "text"
 
 
 @pytest.mark.parametrize("of_line", LINES, ids=str)

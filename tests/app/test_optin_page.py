@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import re
@@ -46,6 +47,29 @@ def test_the_page_contains_the_disclosure_word_for_word_in_every_language() -> N
         assert each.text in words
         assert each.text_sha256 in words
         assert each.audio_sha256 in words
+
+
+def test_the_page_plays_the_disclosure_in_every_language_and_loads_nothing() -> None:
+    known = settings(languages=["en", "es", "fr"])
+    shown = described(known)
+    sources = re.findall(r'<audio [^>]*src="([^"]+)"', shown.html())
+    assert len(sources) == 3
+    for source, each in zip(sources, shown.calls_to_action, strict=True):
+        kind, _, content = source.partition(",")
+        assert kind == "data:audio/wav;base64"
+        assert hashlib.sha256(base64.b64decode(content)).hexdigest() == each.audio_sha256
+    links = re.findall(r'(?:src|href|url)[=(]"?([^")>\s]+)', shown.html())
+    assert [link for link in links if not link.startswith("data:")] == []
+    assert shown.html().count("aria-label=") == 3
+
+
+def test_the_page_shows_a_sample_call_in_every_language() -> None:
+    words = text(languages=["en", "es"])
+    assert "Caller keys a mobile number" in words
+    assert '<dd lang="es">Para español' in page(languages=["en", "es"])
+    for call in described(settings(languages=["en", "es"])).samples:
+        for turn in call.turns:
+            assert turn.words in words
 
 
 def test_a_recording_of_the_business_comes_before_the_shipped_one(tmp_path: Path) -> None:

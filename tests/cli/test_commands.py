@@ -32,6 +32,7 @@ NOT_OF_A_START: Final = {
     "sqlalchemy.dialects.postgresql",  # a ledger in PostgreSQL
     "agi_bridge.agi.testing", "agi_bridge.app.optin_page", "agi_bridge.cli.consents",
     "agi_bridge.cli.prompts", "agi_bridge.evidence", "agi_bridge.hook.testing", "agi_bridge.lab",
+    "agi_bridge.push",  # other systems, if they are configured
     "agi_bridge.web",  # revocations and messages, if they are configured
 }  # fmt: skip
 
