@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, get_args
 
 from agi_bridge.app.push import Pushing, push_routes
+from agi_bridge.app.service import running
 from agi_bridge.consent import PUSHED, Act, PushType, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
@@ -69,3 +70,15 @@ async def test_a_reload_names_a_receiver_and_takes_it_away_again(tmp_path: Path)
         await pushing.use(configured(tmp_path))
         await ledger.revoke(revocation("+14155550198"))
         assert len(receiver.received) == 1
+
+
+async def test_a_running_service_tells_a_receiver_of_a_revocation(tmp_path: Path) -> None:
+    async with Receiver().listening() as receiver:
+        settings = configured(tmp_path, ("crm", receiver.url, '["revoked"]'))
+        async with running(settings) as service:
+            told = await service.current.services.ledger.revoke(revocation())
+            async with asyncio.timeout(60):
+                await receiver.wait_for(1)
+    assert [each.body["data"]["revocation_id"] for each in receiver.received] == [
+        told.revocation_id
+    ]
