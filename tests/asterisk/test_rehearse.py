@@ -17,6 +17,7 @@ from tests.support.heard import hears, keyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from agi_bridge.cli.rehearse.report import Kind, Result
     from agi_bridge.lab.sip.call import Call
@@ -37,6 +38,20 @@ ENDINGS: Mapping[str, Scenario] = {
     "far_end_busy": Scenario.DIAL,
     "star_unreached": Scenario.DIAL,
 }
+
+
+@pytest.fixture(scope="module")
+def promised(short_prompts: Path) -> Mapping[str, Result]:
+    """Every ending of the line, as it is rehearsed with the prompts of these tests."""
+    given = settings(tables={"speech": {"prompts": str(short_prompts)}}, digits="own")
+    ((_, results),) = asyncio.run(rehearsed(given, None)).lines
+    return {result.ending.code: result for result in results}
+
+
+@pytest.fixture
+def result(promised: Mapping[str, Result], request: pytest.FixtureRequest) -> Result:
+    """Return what was rehearsed of the ending that a test names."""
+    return promised[request.param]
 
 
 def presses(ending: str) -> dict[str, str]:
@@ -82,15 +97,11 @@ async def arrives(kind: Kind, call: Call, far_end: SipPhone, shop: SipPhone) -> 
     await call.hang_up()
 
 
-@pytest.mark.parametrize("code", ENDINGS)
+@pytest.mark.parametrize("result", ENDINGS, indirect=True)
 async def test_a_real_caller_gets_what_was_rehearsed(
-    pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone, code: str
+    result: Result, pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone, shop: SipPhone
 ) -> None:
-    tables = bridge.tables(hook={"url": bridge.fake_hook.url})
-    done = await rehearsed(settings(tables=tables, digits="own"), None)
-    ((_, results),) = done.lines
-    result = next(each for each in results if each.ending.code == code)
-
+    code = result.ending.code
     await pbx.asterisk.set_global("AGI_BRIDGE_FALLBACK_GOTO", "elsewhere,s,1")
     bridge.fake_hook.scenario = ENDINGS[code]
     far_end.behaviour = Behaviour.BUSY if code == "far_end_busy" else Behaviour.ANSWER
