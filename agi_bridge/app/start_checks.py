@@ -20,6 +20,7 @@ from agi_bridge.app.database_checks import KEY, DatabasePlace, check_database, p
 from agi_bridge.app.findings import Finding, Level, folder, secret, unseen
 from agi_bridge.consent import KeyFault
 from agi_bridge.consent.ledger import (
+    check_chain_goes_on,
     check_keys,
     holder,
     in_use,
@@ -206,6 +207,7 @@ def _fit(settings: Settings, place: DatabasePlace) -> Iterator[Finding]:
             if not place.is_sqlite:
                 connection.execute(text_of("SET TRANSACTION READ ONLY"))
             chains = check_keys(connection, Vault(keys))
+            check_chain_goes_on(connection, keys.ledger_id)
     except KeyFault as error:
         yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
         return

@@ -185,6 +185,7 @@ def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
 
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Map the errors of each package to an exit code; any other exception is a bug."""
+    from agi_bridge.backup import BackupError
     from agi_bridge.consent import ConsentError
     from agi_bridge.evidence import BadPublicKey, EvidenceError
     from agi_bridge.settings import UnknownLineError
@@ -200,7 +201,7 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
         _fail(f"--public-key: {error}", MISUSED)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}", FAILED)
-    except (ConsentError, EvidenceError, SpeechError, ToolError) as error:
+    except (BackupError, ConsentError, EvidenceError, SpeechError, ToolError) as error:
         _fail(str(error), FAILED)
 
 

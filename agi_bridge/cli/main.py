@@ -70,6 +70,14 @@ _TABLE: Final = {
         "agi_bridge.cli.instaply:instaply",
         "Instaply's side: the webhook that posts customers' messages here.",
     ),
+    "backup": Entry(
+        "agi_bridge.cli.backup:backup",
+        "Back up the ledger, its checkpoints and its keys into one file, while calls go on.",
+    ),
+    "restore": Entry(
+        "agi_bridge.cli.restore:restore",
+        "Restore a backup into an empty place, or prove it in a temporary one.",
+    ),
     "prompts": Entry(
         "agi_bridge.cli.prompts:prompts",
         "What callers hear: list it, render it with your brand, check it, record it in a studio.",

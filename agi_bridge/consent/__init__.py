@@ -28,6 +28,7 @@ from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text
 from agi_bridge.consent.errors import (
     BadCheckpoint,
     BadStamp,
+    ChainEnded,
     CircuitOpen,
     ConsentError,
     IllegalTransition,
@@ -109,6 +110,7 @@ __all__ = [
     "Batch",
     "CallMetadata",
     "Chain",
+    "ChainEnded",
     "CircuitOpen",
     "CompletedConsent",
     "ConsentError",

@@ -13,7 +13,8 @@ ConsentError
 ├── KeyFault             these keys cannot open the ledger; its data is intact
 │   ├── KeyMissing       a required key is missing
 │   ├── KeyUnreadable    a key file cannot be read, or does not hold a valid key
-│   └── KeyMismatch      a valid key, but not the one this database was written with
+│   ├── KeyMismatch      a valid key, but not the one this database was written with
+│   └── ChainEnded       the signing key of a chain that ended with a restore from a backup
 ├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
 ├── BadCheckpoint        a text is not a checkpoint
@@ -74,7 +75,7 @@ class LedgerUnavailable(ConsentError):  # noqa: N818 - the same
 
     Codes: `database_failed` (the text has the database's words), `no_ledger`, `no_answer`,
     `chain_in_use`, `settings_dropped`, `contended`, `log_in_use`, `log_gone`, `driver_missing`,
-    `schema_unversioned`, `schema_newer`.
+    `schema_unversioned`, `schema_newer`, `not_empty`, `text_invalid`.
     Those of PostgreSQL that another try may not have: `outdated`, `locked`, `stalled`,
     `connection_lost`.
     """
@@ -151,6 +152,12 @@ class KeyMismatch(KeyFault):
     """A key is not the one that this database was written with."""
 
     code = "key_mismatch"
+
+
+class ChainEnded(KeyFault):
+    """The signing key of a chain that ended when the ledger was restored from a backup."""
+
+    code = "chain_ended"
 
 
 class NotOnRecord(ConsentError):  # noqa: N818 - the same

@@ -11,7 +11,9 @@ PACKAGE = Path(__file__).parents[2] / "agi_bridge"
 CODE = re.compile(r'\bcode ?= ?"(\w+)"')
 
 
-@pytest.mark.parametrize(("room", "raised"), [("consent", "."), ("evidence", "export")])
+@pytest.mark.parametrize(
+    ("room", "raised"), [("consent", "."), ("evidence", "export"), ("backup", ".")]
+)
 def test_every_code_is_described(room: str, raised: str) -> None:
     described = (PACKAGE / room / "errors.py").read_text(encoding="utf-8")
     used = {

@@ -216,8 +216,8 @@ def _write_resume(path: Path, resume: Sequence[Resume]) -> None:
 class progress_line:  # noqa: N801 - used as a function
     """A line on standard error that says how far a long command is, if that is a terminal."""
 
-    def __init__(self, word: str) -> None:
-        self._word = word
+    def __init__(self, word: str, noun: str = "events") -> None:
+        self._words = f"{noun} {word}"
         self._shows = sys.stderr.isatty()
 
     def __enter__(self) -> Callable[[int, int | None], None]:
@@ -230,7 +230,7 @@ class progress_line:  # noqa: N801 - used as a function
     def _tell(self, done: int, total: int | None) -> None:
         if self._shows:
             of = f" of {total:,}" if total else ""
-            sys.stderr.write(f"\r{done:,}{of} events {self._word}")
+            sys.stderr.write(f"\r{done:,}{of} {self._words}")
             sys.stderr.flush()
 
 

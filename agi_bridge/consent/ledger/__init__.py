@@ -4,7 +4,7 @@ Knows no calls and no HTTP. The values that it takes and returns are in `consent
 """
 
 from agi_bridge.consent.ledger import schema
-from agi_bridge.consent.ledger.bootstrap import check_keys
+from agi_bridge.consent.ledger.bootstrap import CHAIN_FILE, check_chain_goes_on, check_keys
 from agi_bridge.consent.ledger.engines import error_text, postgresql_driver
 from agi_bridge.consent.ledger.lease import holder, in_use
 from agi_bridge.consent.ledger.ledger import Ledger
@@ -15,20 +15,28 @@ from agi_bridge.consent.ledger.maintenance import (
 )
 from agi_bridge.consent.ledger.records import Records
 from agi_bridge.consent.ledger.repeats import is_open
+from agi_bridge.consent.ledger.snapshot import Snapshot, Value, fill, is_empty, open_snapshot
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 from agi_bridge.consent.ledger.witnesses import witness_checkpoint
 
 __all__ = [
+    "CHAIN_FILE",
     "Ledger",
     "Maintenance",
     "MaintenanceSchedule",
     "Records",
+    "Snapshot",
+    "Value",
+    "check_chain_goes_on",
     "check_keys",
     "deliver_checkpoints",
     "error_text",
+    "fill",
     "holder",
     "in_use",
+    "is_empty",
     "is_open",
+    "open_snapshot",
     "postgresql_driver",
     "schema",
     "upgrade_tables",

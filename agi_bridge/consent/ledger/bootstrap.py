@@ -11,7 +11,13 @@ import structlog
 from sqlalchemy import select
 
 from agi_bridge.consent.encoding import Identifiers, canonical, timestamp
-from agi_bridge.consent.errors import KeyMismatch, LedgerUnavailable, SchemaOutdated, VaultDamaged
+from agi_bridge.consent.errors import (
+    ChainEnded,
+    KeyMismatch,
+    LedgerUnavailable,
+    SchemaOutdated,
+    VaultDamaged,
+)
 from agi_bridge.consent.ledger import queries, schema
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.keys import replaced_signing_key
@@ -89,9 +95,11 @@ def check_in(
     Raises:
         KeyMismatch: the look-up key is another one: revocations would not be found.
         KeyMissing: personal data here was sealed with a key that is not available.
+        ChainEnded: the signing key is that of a chain which a restore from a backup has ended.
     """
     writer.lock(transaction, ["ledger"])
     known = check_keys(transaction.core, writer.vault)
+    check_chain_goes_on(transaction.core, writer.ledger_id)
     if home is not None:
         transaction.committed.append(partial(_remember_chain, home, writer.ledger_id))
     if writer.ledger_id in known:
@@ -154,6 +162,25 @@ def check_keys(core: Connection, vault: Vault) -> list[str]:
         with suppress(VaultDamaged):  # one row's fault, which `verify` reports
             vault.open_person(newest.person_id, newest.sealed)
     return [row.ledger_id for row in known]
+
+
+def check_chain_goes_on(core: Connection, ledger_id: str) -> None:
+    """See that a chain may go on: its events after a backup may exist elsewhere.
+
+    Two different events with one number would contradict each other, and neither could be proved.
+
+    Raises:
+        ChainEnded: the ledger was restored from a backup; a new signing key begins a new chain.
+    """
+    table = schema.ENDED_CHAIN.c
+    ended = core.execute(select(table.seq, table.at).where(table.ledger_id == ledger_id)).first()
+    if ended is not None:
+        short = ledger_id[:8]
+        raise ChainEnded(
+            f"signing key: its chain {short} ended with event {ended.seq} when this ledger was "
+            f"restored from a backup, at {ended.at}; rename signing.key to signing.key.{short}, "
+            "and the next start begins a new chain that names the old one"
+        )
 
 
 def begin_chain(

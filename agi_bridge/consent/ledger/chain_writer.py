@@ -18,6 +18,7 @@ from agi_bridge.consent.chain import START, Tagger, hidden_leaf, link, named_rec
 from agi_bridge.consent.encoding import Identifiers, canonical_bytes, stamp
 from agi_bridge.consent.errors import KeyFault, LedgerLost, VaultDamaged
 from agi_bridge.consent.event_schema import LATE_TYPES, LONGEST_CALL_SECONDS, SKEW_SECONDS
+from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.schema import EVENT
 from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.models import SCHEMA, StoredEvent
@@ -314,14 +315,18 @@ class ChainWriter:
         """Check that no chain has lost events that we have seen in it.
 
         Asked for each new connection and each checkpoint: the database that answers now may be a
-        replica that lacks what another bridge stored last, a revocation for example.
+        replica that lacks what another bridge stored last, a revocation for example. What a chain
+        lacks because an administrator restored a backup is not lost unseen.
 
         Raises:
-            LedgerLost: one has. The log has it once.
+            LedgerLost: one has, or ours was ended by a restore. The log has it once.
         """
         there = {chain.ledger_id: (chain.seq, chain.hash) for chain in chains}
+        ended = queries.ended_chains(transaction)
+        if self.ledger_id in ended:
+            self.lost(f"chain {self.ledger_id[:8]} ended: the ledger was restored from a backup")
         for ledger_id, known in self._seen.items():
-            if known != there.get(ledger_id):
+            if known != there.get(ledger_id) and known[0] <= ended.get(ledger_id, known[0]):
                 self._check_event(transaction, ledger_id, known, there.get(ledger_id, (0, ""))[0])
         self._seen.update(there)
         self.is_lost = False

@@ -15,6 +15,7 @@ from agi_bridge.consent.ledger.schema import (
     AUDIO,
     CONTENT,
     DISCLOSURE,
+    ENDED_CHAIN,
     EVENT,
     LEDGER,
     LIFTING,
@@ -60,6 +61,15 @@ def chains(transaction: Transaction) -> list[Chain]:
         seq, hash_ = (0, "") if head is None else (head.seq, head.hash)
         found.append(Chain(ledger.ledger_id, ledger.public_key, seq, hash_))
     return found
+
+
+def ended_chains(transaction: Transaction) -> dict[str, int]:
+    """The chains that a restore from a backup has ended, with the number of their last event."""
+    table = ENDED_CHAIN.c
+    return {
+        row.ledger_id: row.seq
+        for row in transaction.core.execute(select(table.ledger_id, table.seq))
+    }
 
 
 def rows(transaction: Transaction, ledger_id: str, first: int, last: int | None) -> list[Row]:

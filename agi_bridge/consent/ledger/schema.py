@@ -155,6 +155,16 @@ LEDGER: Final = Table(
     comment="The chains in this database, one for each signing key",
 )
 
+ENDED_CHAIN: Final = Table(
+    "ended_chain",
+    METADATA,
+    Column("ledger_id", String(32), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", String(24), nullable=False),
+    comment="Chains that end here because the ledger was restored from a backup",
+)
+
 CHECKPOINT: Final = Table(
     "checkpoint",
     METADATA,
@@ -263,7 +273,7 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0003"
+VERSION: Final = "0004"
 """The newest revision: what `create` makes, and what a ledger must be at."""
 UNVERSIONED: Final = "0000"
 """Stands for tables without a revision: they are not a ledger that can be used or upgraded."""

@@ -13,6 +13,8 @@ from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.database import Database
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from agi_bridge.consent.ledger.transaction import Transaction
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -32,7 +34,7 @@ def upgrade_tables(where: Path | str) -> tuple[str, str]:
         with database.transaction() as transaction:
             before = _version(transaction, database)
             if before != schema.VERSION:
-                _run_migrations(transaction)
+                run_migrations(transaction)
     finally:
         database.close()
     return before, schema.VERSION
@@ -56,12 +58,27 @@ def _version(transaction: Transaction, database: Database) -> str:
     return version
 
 
-def _run_migrations(transaction: Transaction) -> None:
+def run_migrations(transaction: Transaction, target: str = "head") -> None:
+    """Bring tables, or an empty database, to a revision."""
     from alembic import command  # noqa: PLC0415 - slow to import, and only an upgrade needs it
-    from alembic.config import Config  # noqa: PLC0415 - the same
 
     transaction.lift_timeout()
+    config = _config()
+    config.attributes["connection"] = transaction.core
+    command.upgrade(config, target)
+
+
+def revisions() -> frozenset[str]:
+    """The revisions that this version knows."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - the same
+
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(each.revision for each in scripts.walk_revisions())
+
+
+def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = transaction.core
-    command.upgrade(config, "head")
+    return config

@@ -14,6 +14,7 @@ from agi_bridge.consent.signing.keys import (
     backup_advice,
     generate_keys,
     ledger_id_of,
+    place_restored_keys,
     rotate_vault_key,
     world_accessible_key_files,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "backup_advice",
     "generate_keys",
     "ledger_id_of",
+    "place_restored_keys",
     "read_certificates",
     "read_checkpoints",
     "rotate_vault_key",

@@ -32,7 +32,7 @@ from agi_bridge.consent.errors import KeyFault, KeyMissing, KeyUnreadable
 from agi_bridge.durable import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 KEY_BYTES: Final = 32
 VAULT_KEY_FILE: Final = "vault.key"
@@ -111,6 +111,31 @@ class Keys:
         )
         return keys, made
 
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> Self:
+        """The keys in texts, by the names of their files, as `texts` writes them.
+
+        Raises:
+            KeyMissing: one is not there.
+            KeyUnreadable: a text is not a key.
+        """
+        missing = next((name for name in NAMES if name not in texts), None)
+        if missing is not None:
+            raise KeyMissing(f"{missing}: not there")
+        return cls(
+            _vault(texts[VAULT_KEY_FILE], VAULT_KEY_FILE),
+            _lookup(texts[LOOKUP_KEY_FILE], LOOKUP_KEY_FILE),
+            _signing(texts[SIGNING_KEY_FILE], SIGNING_KEY_FILE),
+        )
+
+    def texts(self) -> dict[str, str]:
+        """What the three files hold, by their names."""
+        return {
+            VAULT_KEY_FILE: ",".join(map(_word, self.vault)),
+            SIGNING_KEY_FILE: _word(self.signing.private_bytes_raw()),
+            LOOKUP_KEY_FILE: _word(self.lookup),
+        }
+
 
 def generate_keys() -> Keys:
     """New keys, not stored in any file."""
@@ -125,6 +150,39 @@ def replaced_signing_key(folder: Path, ledger_id: str) -> Ed25519PrivateKey | No
             if ledger_id_of(key.public_key().public_bytes_raw()) == ledger_id:
                 return key
     return None
+
+
+def place_restored_keys(
+    folder: Path, keys: Keys, ended: Collection[str], *, without: Collection[str] = ()
+) -> tuple[Path, ...]:
+    """Put keys from a backup into a folder, with a new signing key; returns the files made.
+
+    Files that are there stay, and those in `without` are not made: their keys are elsewhere. The
+    signing key of a chain that has `ended` is kept beside the new one: the new chain's first event
+    is signed with it too.
+
+    Raises:
+        KeyUnreadable: a file cannot be made, or the signing key that is there is not a key.
+    """
+    signing, old = folder / SIGNING_KEY_FILE, keys
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if signing.exists():
+            old = Keys(keys.vault, keys.lookup, _signing(_read(signing), str(signing)))
+        made = []
+        texts = old.texts()
+        if old.ledger_id in ended:
+            kept = folder / f"{SIGNING_KEY_FILE}.{old.ledger_id[:8]}"
+            if _make(kept, texts[SIGNING_KEY_FILE]):
+                made.append(kept)
+            signing.unlink(missing_ok=True)
+        texts[SIGNING_KEY_FILE] = generate_keys().texts()[SIGNING_KEY_FILE]
+        wanted = [name for name in NAMES if name not in without]
+        made += [folder / name for name in wanted if _make(folder / name, texts[name])]
+        sync_folder(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return tuple(made)
 
 
 def world_accessible_key_files(folder: Path) -> tuple[Path, ...]:
@@ -189,7 +247,7 @@ def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
         # As the ledger makes it: passable, for Asterisk's account plays speech from a folder in it.
         folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        made = tuple(path for path in paths if _make(path))
+        made = tuple(path for path in paths if _make(path, _word(os.urandom(KEY_BYTES))))
         sync_folder(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -197,11 +255,11 @@ def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
     return made
 
 
-def _make(path: Path) -> bool:
+def _make(path: Path, text: str) -> bool:
     """Create a key file atomically; return False if the file exists already."""
     if path.exists():
         return False
-    with _draft(path, _word(os.urandom(KEY_BYTES))) as draft:
+    with _draft(path, text) as draft:
         try:
             path.hardlink_to(draft)  # unlike a rename, this never replaces another's
         except FileExistsError:

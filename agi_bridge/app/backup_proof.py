@@ -1,0 +1,248 @@
+"""Proves a backup: restores it into a temporary place, verifies it, and says what came after it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.backup import BackupError, BackupFile, open_keys
+from agi_bridge.consent import ConsentError
+from agi_bridge.consent.ledger import Ledger, fill, is_empty
+from agi_bridge.consent.signing import (
+    LOOKUP_KEY_FILE,
+    SIGNING_KEY_FILE,
+    VAULT_KEY_FILE,
+    Checkpoint,
+    Keys,
+    generate_keys,
+)
+from agi_bridge.evidence.verify import Report, Value, verify_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from agi_bridge.settings import Settings
+
+KEY_FILES: Final = {"vault": VAULT_KEY_FILE, "lookup": LOOKUP_KEY_FILE, "signing": SIGNING_KEY_FILE}
+"""The files of the keys, by their names in `[ledger]`."""
+_SEARCHED: Final = 1000
+"""Events of a ledger in service that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What came after a backup, in one chain.
+
+    Attributes:
+        ledger_id: the chain.
+        seq: its last event in the backup; 0 if it began later.
+        newest: the last event that is known of.
+        source: who says so: `checkpoint` or `ledger`.
+        at: when the newest event, or the checkpoint, was written.
+        types: how many events of each type came later, if the ledger in service was read.
+    """
+
+    ledger_id: str
+    seq: int
+    newest: int
+    source: str
+    at: str
+    types: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A backup that was restored into a temporary place, and verified there.
+
+    Attributes:
+        backup: the file.
+        keys_opened: whether the sealed keys in it were opened.
+        report: the four verdicts on the copy.
+        later: what is known to have come after it.
+        contradicts: chains that the ledger in service has with another event in the same place.
+    """
+
+    backup: BackupFile
+    keys_opened: bool
+    report: Report
+    later: tuple[Later, ...]
+    contradicts: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> Value:
+        """The worst of the verdicts."""
+        return Value.FAILS if self.contradicts else self.report.value
+
+
+async def prove_backup(
+    settings: Settings,
+    path: Path,
+    *,
+    passphrase: str | None,
+    checkpoints: Sequence[Checkpoint],
+    progress: Callable[[int, int | None], None],
+) -> Proof:
+    """Restore a backup into a temporary place, verify it, and compare it with what is known now.
+
+    Args:
+        settings: the configuration. Its keys are used where the backup has none, and its ledger
+            is compared if there is one.
+        path: the backup.
+        passphrase: what opens the keys in it.
+        checkpoints: those that were kept elsewhere.
+        progress: is told how many events are verified.
+
+    Raises:
+        BackupError, LedgerUnavailable, KeyFault: it is damaged, or cannot be read.
+    """
+    backup = await asyncio.to_thread(BackupFile.open, path)
+    keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase, only_its_own=True)
+    with tempfile.TemporaryDirectory(prefix="agi-bridge-prove-") as folder:
+        copy = Path(folder) / "consents.db"
+        await asyncio.to_thread(put_into, copy, backup)
+        proof = await verify_copy(
+            backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+        )
+    return await _compare(settings, proof, keys)
+
+
+def put_into(where: Path | str, backup: BackupFile, *, end_chains: bool = False) -> None:
+    """Put a backup into an empty database; `end_chains` if it is to be used. Blocks."""
+    fill(where, backup.manifest.revision, backup.tables(), end_chains=end_chains)
+
+
+async def verify_copy(
+    backup: BackupFile,
+    copy: Path,
+    keys: Keys,
+    checkpoints: Sequence[Checkpoint],
+    *,
+    opened: bool,
+    progress: Callable[[int, int | None], None],
+) -> Proof:
+    """Verify a copy that was restored from a backup, with the checkpoints that are as old as it.
+
+    `opened` is whether the keys in the backup were opened.
+    """
+    covered = [each for each in checkpoints if _is_covered(backup, each)]
+    async with await Ledger.open(copy, keys, read_only=True) as ledger:
+        report, _ = await verify_ledger(ledger, covered, progress=progress)
+    return Proof(backup, opened, report, _later(backup, checkpoints))
+
+
+async def _compare(settings: Settings, proof: Proof, keys: Keys) -> Proof:
+    """Compare a backup with the ledger in service, if there is one that these keys open."""
+    where = settings.ledger_place
+    manifest = proof.backup.manifest
+    try:
+        if await asyncio.to_thread(is_empty, where):
+            return proof
+        ledger = await Ledger.open(where, keys, read_only=True)
+    except ConsentError:
+        return proof
+    later = {each.ledger_id: each for each in proof.later}
+    contradicts = []
+    async with ledger:
+        chains = {each.ledger_id: each for each in await ledger.chains()}
+        for head in manifest.chains:
+            there = await ledger.rows(head.ledger_id, first=head.seq, last=head.seq)
+            if there and there[0].hash != head.hash:
+                contradicts.append(head.ledger_id)
+        for ledger_id, chain in chains.items():
+            seq = manifest.head(ledger_id)
+            if chain.seq > seq:
+                types, at = await _types(ledger, ledger_id, seq + 1, chain.seq)
+                later[ledger_id] = Later(ledger_id, seq, chain.seq, "ledger", at, types)
+    return Proof(
+        proof.backup, proof.keys_opened, proof.report, tuple(later.values()), tuple(contradicts)
+    )
+
+
+async def _types(ledger: Ledger, chain: str, first: int, last: int) -> tuple[Counter[str], str]:
+    """How many events of each type are in a part of a chain, and when the last was written."""
+    types: Counter[str] = Counter()
+    at = ""
+    for begin in range(first, last + 1, _SEARCHED):
+        rows = await ledger.rows(chain, first=begin, last=min(begin + _SEARCHED - 1, last))
+        types.update(row.type for row in rows)
+        at = rows[-1].at if rows else at
+    return types, at
+
+
+def _is_covered(backup: BackupFile, checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint says nothing of events that came after a backup."""
+    heads = [
+        (checkpoint.ledger_id, checkpoint.seq),
+        *((id_, seq) for id_, seq, _ in checkpoint.heads),
+    ]
+    return all(seq <= backup.manifest.head(ledger_id) for ledger_id, seq in heads)
+
+
+def _later(backup: BackupFile, checkpoints: Iterable[Checkpoint]) -> tuple[Later, ...]:
+    """What checkpoints say of events that came after a backup."""
+    found: dict[str, Later] = {}
+    known = {each.ledger_id for each in backup.manifest.chains}
+    for each in checkpoints:
+        # Anybody can sign a checkpoint of a chain of their own.
+        if not each.is_genuine or each.ledger_id not in known:
+            continue
+        for ledger_id, seq in ((each.ledger_id, each.seq), *((i, s) for i, s, _ in each.heads)):
+            held = backup.manifest.head(ledger_id)
+            before = found.get(ledger_id)
+            if seq > max(held, 0 if before is None else before.newest):
+                found[ledger_id] = Later(ledger_id, held, seq, "checkpoint", each.at, {})
+    return tuple(found.values())
+
+
+def backup_keys(
+    settings: Settings, backup: BackupFile, passphrase: str | None, *, only_its_own: bool = False
+) -> Keys:
+    """The configuration's keys, and from the backup those that it lacks.
+
+    With `only_its_own`, and a passphrase, those of the backup: they are what a proof is about.
+
+    Raises:
+        BackupError: a key is in neither (`keys_missing`), or the passphrase is for keys that were
+            left out (`keys_left_out`).
+        WrongPassphrase: it does not open them.
+        KeyFault: a key of the configuration cannot be used.
+    """
+    sealed: Keys | None = None
+    if passphrase is not None:
+        if backup.keys is None:
+            raise BackupError(
+                f"{backup.path}: has no keys, they were left out; leave out --passphrase-file",
+                code="keys_left_out",
+            )
+        sealed = open_keys(backup.keys, passphrase)
+        if only_its_own:
+            return sealed
+    texts = settings.ledger.key_texts()
+    given = {"vault": texts["vault"], "lookup": texts["lookup"], "signing": texts["signing"]}
+    for name, file in KEY_FILES.items():
+        path = settings.keys_dir / file
+        if given[name] is not None or path.exists():
+            continue
+        if sealed is not None:
+            given[name] = sealed.texts()[file]
+        elif file == SIGNING_KEY_FILE:  # a new one is made anyway
+            given[name] = generate_keys().texts()[file]
+        else:
+            fix = (
+                "give --passphrase-file"
+                if backup.keys is not None
+                else "the keys were left out of this backup: put their copy there first"
+            )
+            raise BackupError(f"{path}: not there; {fix}", code="keys_missing")
+    keys, _ = Keys.load(
+        settings.keys_dir,
+        vault=given["vault"],
+        lookup=given["lookup"],
+        signing=given["signing"],
+        create=False,
+    )
+    return keys

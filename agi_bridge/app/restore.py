@@ -1,0 +1,206 @@
+"""Restores a backup into an empty place, and begins a new chain there.
+
+A restored ledger lacks what came after the backup, revocations among it, and the lost events may
+exist elsewhere. So its chains end where the backup ends, and the bridge begins a new chain with a
+new signing key, which names the old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agi_bridge.app.backup_proof import KEY_FILES, Proof, backup_keys, put_into, verify_copy
+from agi_bridge.app.ledger import checkpoint_publisher, service_is_running
+from agi_bridge.backup import BackupError, BackupFile
+from agi_bridge.consent.ledger import CHAIN_FILE, Ledger, deliver_checkpoints, is_empty
+from agi_bridge.consent.signing import Checkpoint, Keys, place_restored_keys
+from agi_bridge.evidence.verify import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from agi_bridge.settings import Settings
+
+_RESTORED: Final = "restored"
+"""Why a consent that was not sent when the backup was made is not sent later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A ledger that was restored.
+
+    Attributes:
+        proof: the verdicts on it, and what it lacks.
+        ledger_id: the new chain.
+        made: the key files that were made.
+        expired: consents that were still to be sent: they will not be.
+        failures: places that did not take the first checkpoint of the new chain.
+    """
+
+    proof: Proof
+    ledger_id: str
+    made: tuple[Path, ...]
+    expired: int
+    failures: tuple[str, ...]
+
+
+async def restore_backup(
+    settings: Settings,
+    path: Path,
+    *,
+    passphrase: str | None,
+    checkpoints: Sequence[Checkpoint],
+    accept_loss: bool,
+    accept_faults: bool,
+    progress: Callable[[int, int | None], None],
+) -> Restored:
+    """Restore a backup into the empty database of a configuration, and begin a new chain.
+
+    Everything is verified before anything is put in its place.
+
+    Raises:
+        BackupError: the place is not empty, the service is running, a key is missing, later
+            events are known and not accepted (`later_events`), or a verdict fails
+            (`faults_found`).
+        LedgerUnavailable, KeyFault: the database or a key cannot be used.
+    """
+    await asyncio.to_thread(_require_empty, settings)
+    backup = await asyncio.to_thread(BackupFile.open, path)
+    keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase)
+    _require_new_signing_key(settings, backup, keys)
+    state = settings.state_dir
+    where = settings.ledger_place
+    await asyncio.to_thread(state.mkdir, mode=0o711, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=state) as folder:
+        copy = Path(folder) / "consents.db"
+        await asyncio.to_thread(put_into, copy, backup, end_chains=True)
+        proof = await verify_copy(
+            backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+        )
+        _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
+        made = await asyncio.to_thread(_place_keys, settings, backup, keys)
+        await asyncio.to_thread(_place_beside, settings, backup)
+        if isinstance(where, Path):
+            await asyncio.to_thread(_link, copy, where)
+        else:
+            await asyncio.to_thread(put_into, where, backup, end_chains=True)
+    new, _ = await asyncio.to_thread(
+        Keys.load, settings.keys_dir, **settings.ledger.key_texts(), create=False
+    )
+    async with await Ledger.open(where, new, home=state) as ledger:
+        expired = 0
+        for each in await ledger.unsent():
+            await ledger.expire(each.consent_id, _RESTORED)
+            expired += 1
+        publisher = checkpoint_publisher(settings)
+        await ledger.checkpoint(publisher.names)
+        failures = [each.reason for each in await deliver_checkpoints(ledger, publisher)]
+    await asyncio.to_thread(_give_to_owner, state)
+    return Restored(proof, new.ledger_id, made, expired, tuple(failures))
+
+
+def _require_empty(settings: Settings) -> None:
+    if service_is_running(settings):
+        raise BackupError(
+            f"{settings.state_dir}: agi-bridge is running with this state_dir; stop it first",
+            code="service_running",
+        )
+    where = settings.ledger_place
+    if (isinstance(where, Path) and os.path.lexists(where)) or not is_empty(where):
+        place = settings.ledger.url or where
+        raise BackupError(
+            f"{place}: a ledger, or something else, is there; a backup is restored into an empty "
+            "place only. Move it away first, and keep it",
+            code="not_empty",
+        )
+
+
+def _require_new_signing_key(settings: Settings, backup: BackupFile, keys: Keys) -> None:
+    """A signing key that the configuration names is not ours to replace."""
+    ended = {each.ledger_id for each in backup.manifest.chains}
+    if settings.ledger.signing_key is not None and keys.ledger_id in ended:
+        raise BackupError(
+            "ledger.signing_key: is the key of a chain in this backup, which must not go on after "
+            "a restore; put a new key there (openssl genpkey -algorithm ed25519)",
+            code="keys_missing",
+        )
+
+
+def _require_accepted(proof: Proof, *, accept_loss: bool, accept_faults: bool) -> None:
+    if proof.report.value is Value.FAILS and not accept_faults:
+        raise BackupError(
+            f"{proof.backup.path}: a verdict on it fails; `restore --prove` says which. With "
+            "--accept-faults it is restored as it is",
+            code="faults_found",
+        )
+    if proof.later and not accept_loss:
+        events = sum(each.newest - each.seq for each in proof.later)
+        raise BackupError(
+            f"{proof.backup.path}: lacks {events} later event(s) that checkpoints name; "
+            "revocations and erasures may be among them. With --accept-loss it is restored "
+            "without them",
+            code="later_events",
+        )
+
+
+def _place_keys(settings: Settings, backup: BackupFile, keys: Keys) -> tuple[Path, ...]:
+    ended = {each.ledger_id for each in backup.manifest.chains}
+    texts = settings.ledger.key_texts()
+    named = {"vault": texts["vault"], "lookup": texts["lookup"], "signing": texts["signing"]}
+    if all(named.values()):
+        return ()
+    without = {KEY_FILES[name] for name, text in named.items() if text is not None}
+    return place_restored_keys(settings.keys_dir, keys, ended, without=without)
+
+
+def _place_beside(settings: Settings, backup: BackupFile) -> None:
+    """Note whose chain it was, and put the checkpoints in their place if none are there."""
+    chain = settings.state_dir / CHAIN_FILE
+    if not chain.exists():
+        chain.write_text(f"{backup.manifest.ledger_id}\n", "ascii")
+    file = settings.checkpoint_file
+    if backup.checkpoints and not file.exists():
+        file.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        file.write_bytes(backup.checkpoints)
+        file.chmod(0o640)
+
+
+def _link(copy: Path, place: Path) -> None:
+    """Put the file in its place; never over another."""
+    handle = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        place.hardlink_to(copy)
+    except FileExistsError:
+        raise BackupError(f"{place}: a ledger is there", code="not_empty") from None
+    with _folder(place.parent) as folder:
+        os.fsync(folder)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _give_to_owner(state: Path) -> None:
+    """Give what root made to the account that owns the state directory: the service's."""
+    if os.geteuid() != 0:
+        return
+    owner = state.stat()
+    for folder, _, names in os.walk(state):
+        for path in (Path(folder), *(Path(folder) / name for name in names)):
+            with suppress(OSError):
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

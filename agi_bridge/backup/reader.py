@@ -1,0 +1,141 @@
+"""Reads a backup: whole and as it was signed, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import tarfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+from agi_bridge.backup.errors import BackupDamaged, BackupError
+from agi_bridge.backup.manifest import CHECKPOINTS, KEYS, MANIFEST, ROWS, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from agi_bridge.consent.ledger import Value
+
+_LARGEST: Final = 1 << 28
+"""Bytes of one file in a backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFile:
+    """A backup whose files are all there and as they were written.
+
+    Attributes:
+        path: where it is.
+        manifest: what it says of itself.
+        keys: the sealed keys; None if they were left out.
+        checkpoints: the file of checkpoints.
+    """
+
+    path: Path
+    manifest: Manifest
+    keys: bytes | None
+    checkpoints: bytes
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read a whole backup and compare each file in it with the signed manifest. Blocks.
+
+        Raises:
+            BackupDamaged: the file is cut or changed; the text names the part.
+            BackupError: a later version of agi-bridge made it.
+            OSError: it cannot be read.
+        """
+        sums: dict[str, str] = {}
+        kept = {MANIFEST: b"", KEYS: b"", CHECKPOINTS: b""}
+        for name, content in _members(path):
+            if MANIFEST in sums or name in sums:
+                raise BackupDamaged(f"{path}: {name} stands where no file should")
+            sums[name] = hashlib.sha256(content).hexdigest()
+            if name in kept:
+                kept[name] = content
+        if MANIFEST not in sums:
+            raise BackupDamaged(f"{path}: ends early, the copy is cut short", code="backup_cut")
+        with _naming(path):
+            manifest = Manifest.parse(kept[MANIFEST])
+            del sums[MANIFEST]
+            for name in sorted(sums.keys() | manifest.files.keys()):
+                if name not in sums:
+                    raise BackupDamaged(f"{name} is missing")
+                if sums[name] != manifest.files.get(name):
+                    raise BackupDamaged(f"{name} is not as it was written")
+        return cls(path, manifest, kept[KEYS] if manifest.keys else None, kept[CHECKPOINTS])
+
+    def tables(self) -> Iterator[tuple[str, Sequence[str], list[tuple[Value, ...]]]]:
+        """Each piece of a table: its name, columns and rows. Reads the file again.
+
+        Raises:
+            BackupDamaged: the file was changed since it was opened.
+        """
+        for name, content in _members(self.path):
+            named = ROWS.fullmatch(name)
+            if named is None:
+                continue
+            with _naming(self.path):
+                if hashlib.sha256(content).hexdigest() != self.manifest.files.get(name):
+                    raise BackupDamaged(f"{name} is not as it was written")
+                try:
+                    columns, *rows = map(json.loads, content.splitlines())
+                    yield named[1], tuple(columns), [tuple(map(_value, row)) for row in rows]
+                except (ValueError, TypeError, KeyError, RecursionError):
+                    raise BackupDamaged(f"{name} does not hold rows") from None
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The files in the archive, in their order."""
+    with path.open("rb") as raw:
+        try:
+            with (
+                gzip.GzipFile(fileobj=raw, mode="rb") as unpacked,
+                tarfile.open(fileobj=unpacked, mode="r|") as archive,
+            ):
+                for about in archive:
+                    if not about.isreg() or about.size > _LARGEST:
+                        raise BackupDamaged(f"{path}: {about.name!r} is not a file of a backup")
+                    yield about.name, _content(archive.extractfile(about))
+        except (EOFError, tarfile.ReadError, zlib.error, gzip.BadGzipFile) as error:
+            if raw.tell() and _begins_as_gzip(path):
+                raise BackupDamaged(
+                    f"{path}: is cut short, or was changed ({_reason(error)})", code="backup_cut"
+                ) from None
+            raise BackupDamaged(f"{path}: is not a backup", code="not_a_backup") from None
+
+
+def _content(file: IO[bytes] | None) -> bytes:
+    return b"" if file is None else file.read()
+
+
+def _begins_as_gzip(path: Path) -> bool:
+    with path.open("rb") as raw:
+        return raw.read(2) == b"\x1f\x8b"
+
+
+def _reason(error: Exception) -> str:
+    return "its end is missing" if isinstance(error, EOFError) else "its compression is damaged"
+
+
+def _value(value: Any) -> Value:  # noqa: ANN401 - a value of JSON
+    if isinstance(value, dict):
+        return base64.b64decode(value["base64"], validate=True)
+    plain: Value = value
+    return plain
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file before what is wrong with it."""
+    try:
+        yield
+    except BackupDamaged as error:
+        raise BackupDamaged(f"{path}: {error}", code=error.code) from None
+    except BackupError as error:
+        raise BackupError(f"{path}: {error}", code=error.code) from None

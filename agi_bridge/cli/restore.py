@@ -1,0 +1,231 @@
+"""`agi-bridge restore`: proves a backup in a temporary place, or restores it into an empty one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agi_bridge.app.backup_proof import Proof
+    from agi_bridge.app.restore import Restored
+
+
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(help="What opens the keys in the backup: its first line.", metavar="FILE"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupProved:
+    """What a backup is worth."""
+
+    proof: Proof
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether all verdicts hold; None if one holds only for a person who trusts something."""
+        from agi_bridge.evidence.verify import Value
+
+        return {Value.HOLDS: True, Value.TRUSTING: None, Value.FAILS: False}[self.proof.value]
+
+    def json(self) -> dict[str, object]:
+        """The answer as plain values."""
+        proof = self.proof
+        manifest = proof.backup.manifest
+        return {
+            "file": str(proof.backup.path),
+            "made": manifest.made,
+            "software": manifest.software,
+            "revision": manifest.revision,
+            "ledger_id": manifest.ledger_id,
+            "chains": [
+                {"ledger_id": each.ledger_id, "seq": each.seq, "hash": each.hash}
+                for each in manifest.chains
+            ],
+            "keys": "opened" if proof.keys_opened else "sealed" if manifest.keys else "left_out",
+            "rows": dict(manifest.rows),
+            "later": [
+                {
+                    "ledger_id": each.ledger_id,
+                    "seq": each.seq,
+                    "newest": each.newest,
+                    "source": each.source,
+                    "at": each.at,
+                    "types": dict(each.types),
+                }
+                for each in proof.later
+            ],
+            "contradicts": list(proof.contradicts),
+            **proof.report.json(),
+            "value": proof.value.value,
+        }
+
+    def show(self, console: Console) -> None:
+        """Print what the backup is of, the verdicts, and what came after it."""
+        from agi_bridge.cli.consents.verify import print_report
+
+        proof = self.proof
+        manifest = proof.backup.manifest
+        console.print(
+            f"backup       {proof.backup.path}, made {manifest.made} by {manifest.software}",
+            soft_wrap=True,
+        )
+        if proof.keys_opened:
+            console.print("keys         sealed in it, and opened")
+        elif manifest.keys:
+            console.print("keys         sealed in it; without --passphrase-file not opened")
+        else:
+            console.print("keys         left out; those of the configuration open the ledger")
+        print_report(console, proof.report)
+        for each in proof.contradicts:
+            console.print(
+                f"contradicts  chain {each[:8]}: the ledger in service has another event there",
+                soft_wrap=True,
+            )
+        print_later(console, proof)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRestored:
+    """A ledger that is in its place again, and what a person has to do now."""
+
+    restored: Restored
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything went as it should."""
+        return not self.restored.failures
+
+    def json(self) -> dict[str, object]:
+        """The answer as plain values."""
+        restored = self.restored
+        return {
+            "proof": BackupProved(restored.proof).json(),
+            "ledger_id": restored.ledger_id,
+            "keys_made": [str(path) for path in restored.made],
+            "expired": restored.expired,
+            "checkpoint_failures": list(restored.failures),
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the proof, the new chain, and what is left to do."""
+        restored = self.restored
+        BackupProved(restored.proof).show(console)
+        console.print(f"restored     new chain {restored.ledger_id}, which names the old ones")
+        for path in restored.made:
+            console.print(f"made         {path}", soft_wrap=True)
+        if restored.expired:
+            console.print(
+                f"expired      {restored.expired:,} consents that had not been sent: whether they "
+                "were sent after the backup is not known",
+                soft_wrap=True,
+            )
+        for failure in restored.failures:
+            console.print(f"not sent     {failure}", soft_wrap=True)
+        console.print(
+            f"now          revoke and erase again what came in since "
+            f"{restored.proof.backup.manifest.made}, before you start the service (docs/backup.md)",
+            soft_wrap=True,
+        )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.", metavar="FILE")],
+    *,
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Only restore into a temporary place, and verify it there."),
+    ] = False,
+    passphrase_file: PassphraseOption = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(help="Checkpoints that were kept elsewhere; repeatable.", metavar="FILE"),
+    ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss", help="Restore although later events are known to be missing."
+        ),
+    ] = False,
+    accept_faults: Annotated[
+        bool, typer.Option("--accept-faults", help="Restore although a verdict fails.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a backup into an empty place, or prove it in a temporary one.
+
+    Nothing is overwritten. The copy is verified first, with the verdicts of `consents verify`, and
+    compared with the checkpoints that are known. Exit code 3 of `--prove`: nothing is wrong, but
+    something has to be taken on trust.
+    """
+    from agi_bridge.cli.common import UsageError, load
+
+    settings = load(config, secrets="ledger.", prompts=False)
+
+    async def work() -> BackupProved | BackupRestored:
+        from agi_bridge.app.backup_proof import prove_backup
+        from agi_bridge.app.restore import restore_backup
+        from agi_bridge.backup import read_passphrase
+        from agi_bridge.cli.consents.verify import progress_line
+        from agi_bridge.consent.signing import read_checkpoints
+
+        if prove and (accept_loss or accept_faults):
+            raise UsageError(
+                "--prove restores nothing: leave out --accept-loss and --accept-faults"
+            )
+        passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
+        kept = [each for path in checkpoints or () for each in read_checkpoints(path)]
+        if await asyncio.to_thread(settings.checkpoint_file.exists):
+            kept += await asyncio.to_thread(read_checkpoints, settings.checkpoint_file)
+        with progress_line("verified") as progress:
+            if prove:
+                return BackupProved(
+                    await prove_backup(
+                        settings,
+                        file,
+                        passphrase=passphrase,
+                        checkpoints=kept,
+                        progress=progress,
+                    )
+                )
+            return BackupRestored(
+                await restore_backup(
+                    settings,
+                    file,
+                    passphrase=passphrase,
+                    checkpoints=kept,
+                    accept_loss=accept_loss,
+                    accept_faults=accept_faults,
+                    progress=progress,
+                )
+            )
+
+    answer(work(), as_json=as_json)
+
+
+def print_later(console: Console, proof: Proof) -> None:
+    """Print what came after a backup, chain by chain."""
+    if not proof.later:
+        console.print("later        nothing later than this backup is known")
+    for each in proof.later:
+        source = (
+            f"a checkpoint of {each.at}" if each.source == "checkpoint" else "the ledger in service"
+        )
+        console.print(
+            f"later        chain {each.ledger_id[:8]}: {each.newest - each.seq:,} events after "
+            f"event {each.seq:,}, says {source}: not in this backup",
+            soft_wrap=True,
+        )
+        if each.types:
+            types = ", ".join(f"{count:,} {name}" for name, count in sorted(each.types.items()))
+            console.print(f"             {types}", soft_wrap=True)
