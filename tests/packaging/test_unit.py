@@ -11,6 +11,7 @@ import pytest
 from agi_bridge.app.background import LEDGER_SECONDS
 from agi_bridge.app.descriptors import required_shares
 from agi_bridge.app.lifecycle import NOTIFY_SECONDS
+from agi_bridge.config_file import DEFAULT_PATH
 from agi_bridge.settings import AgiSettings, HookSettings, Settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -51,6 +52,10 @@ def test_the_only_places_it_writes_to_are_its_own() -> None:
     assert value("StateDirectory") == value("RuntimeDirectory") == "agi-bridge"
     assert str(Settings().state_dir) == f"/var/lib/{value('StateDirectory')}"
     assert "ReadWritePaths" not in UNIT
+
+
+def test_nothing_starts_without_a_configuration() -> None:
+    assert value("ConditionPathExists") == str(DEFAULT_PATH)
 
 
 def test_asterisk_may_pass_through_the_state_directory_and_not_list_it() -> None:
