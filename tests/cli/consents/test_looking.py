@@ -51,6 +51,7 @@ def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
         "last_at": document[-1]["last_at"],
         "erased": False,
         "restricted_until": None,
+        "lookup": None,
     }
     assert document[3]["number"] is None
 
