@@ -6,9 +6,7 @@ import errno
 import fcntl
 import os
 import pty
-import signal
 import socket
-import stat
 import subprocess
 import sys
 import termios
@@ -19,71 +17,14 @@ import pytest
 from agi_bridge.cli.init import questions
 from agi_bridge.cli.init import run as init_run
 from agi_bridge.cli.init.configuration import Answers
-from agi_bridge.cli.init.files import NewFile, write
-from agi_bridge.settings import DialDefault, DialplanDefault, Settings
+from agi_bridge.settings import DialDefault, DialplanDefault
 from tests.support.commands import invoke, names
+from tests.support.init_command import DID, KEY, mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-KEY = "a73d5034210f702515128ac61193cd21"
-DID = "+14155550111"
-
-
-@pytest.fixture
-def port() -> str:
-    """A port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    """The key, as Instaply's letter was saved."""
-    path = tmp_path / "from-instaply"
-    path.write_text(f"{KEY}\n")
-    return path
-
-
-class Init:
-    """The command in its own folder."""
-
-    def __init__(self, folder: Path, port: str, key_file: Path) -> None:
-        self.folder = folder
-        self.config = folder / "agi-bridge.toml"
-        self.flags = {
-            "--did": DID,
-            "--brand": "Example Store",
-            "--hook-key-file": str(key_file),
-            "--default": "PJSIP/100",
-            "--port": port,
-            "--dir": str(folder),
-            "--asterisk-dir": str(folder / "asterisk"),
-        }
-
-    def arguments(self, *more: str, without: Sequence[str] = (), **flags: str) -> list[str]:
-        given = {**self.flags, **{f"--{name.replace('_', '-')}": v for name, v in flags.items()}}
-        pairs = ((name, value) for name, value in given.items() if name not in without)
-        return ["init", *(word for pair in pairs for word in pair), *more]
-
-    def __call__(
-        self, *more: str, without: Sequence[str] = (), **flags: str
-    ) -> tuple[int, str, str]:
-        return invoke(*self.arguments(*more, without=without, **flags))
-
-    def settings(self) -> Settings:
-        return Settings.load(self.config, {})
-
-
-@pytest.fixture
-def init(tmp_path: Path, port: str, key_file: Path) -> Init:
-    """The command with what has no default."""
-    return Init(tmp_path / "etc", port, key_file)
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
+    from tests.support.init_command import Init
 
 
 def test_what_it_writes_passes_the_check_at_once(init: Init) -> None:
@@ -217,24 +158,6 @@ def test_a_file_that_is_there_is_shown_beside_what_would_be_written(init: Init) 
     assert "nothing was written" in err
     assert init.config.read_text() == changed
     assert names(init.folder / "asterisk") == []
-
-
-def test_a_file_that_comes_into_being_meanwhile_is_left_and_nothing_else_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = [NewFile(tmp_path / name, name, 0o644) for name in ("a", "b", "c")]
-    link = os.link
-
-    def slow(source: Path, target: Path) -> None:
-        if target.name == "b":
-            target.write_text("another program's")
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", slow)
-    with pytest.raises(FileExistsError):
-        write(made)
-    assert names(tmp_path) == ["b"]
-    assert (tmp_path / "b").read_text() == "another program's"
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(init: Init, tmp_path: Path) -> None:
@@ -417,42 +340,3 @@ def test_ctrl_c_while_the_key_is_typed_leaves_no_file_and_a_terminal_that_echoes
         process.wait()
         os.close(master)
         os.close(slave)
-
-
-def test_an_interrupt_waits_until_all_files_have_their_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    link = os.link
-
-    def interrupted(source: Path, target: Path) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write([NewFile(tmp_path / name, name, 0o644) for name in ("a", "b")])
-    assert names(tmp_path) == ["a", "b"]
-
-
-def test_a_receiver_of_webhooks_gets_its_own_secret_and_no_key(init: Init) -> None:
-    given = {"webhook": "http://127.0.0.1:8081/consents"}
-    status, out, err = init("--yes", without=["--hook-key-file"], **given)
-    assert (status, err) == (0, "")
-    settings = init.settings()
-    assert settings.hook.kind == "webhook"
-    assert settings.hook.signing_secret is not None
-    secret = settings.hook.signing_secret.reveal()
-    assert secret.startswith("whsec_")
-    assert secret not in out + init.config.read_text()
-    assert mode(init.folder / "main.key") == 0o600
-    checked, findings, _ = invoke("check", "--config", init.config)
-    assert checked == 0, findings
-    init("--yes", without=["--hook-key-file"], **given)  # the secret of the first run stays
-    assert (init.folder / "main.key").read_text().strip() == secret
-
-
-def test_an_address_that_gets_no_numbers_is_refused(init: Init) -> None:
-    status, _, err = init("--yes", without=["--hook-key-file"], webhook="http://x.example.com/")
-    assert status == 2
-    assert "hook.url" in err
-    assert not init.folder.exists()
