@@ -26,7 +26,7 @@ def make_backup(
 ) -> Manifest:
     """Write a new file with the ledger, its checkpoints and, sealed, its keys. Blocks.
 
-    The service need not run. Nothing is written to the ledger.
+    It works with and without a running service, and writes nothing to the ledger.
 
     Args:
         settings: the configuration.

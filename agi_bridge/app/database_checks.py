@@ -157,7 +157,8 @@ def _inside(place: DatabasePlace) -> tuple[list[Finding], bool | None]:
 def _version(version: str | None) -> Iterator[Finding]:
     if version is not None and version < schema.VERSION:
         fix = (
-            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`"
+            "make a backup, stop the bridge if its ledger is SQLite, "
+            "then run `agi-bridge consents upgrade`"
         )
         yield Finding(Level.FAULT, KEY, "the tables have an older version", fix, "older")
     elif version is not None and version > schema.VERSION:

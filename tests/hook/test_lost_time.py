@@ -37,7 +37,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stand_still() -> None:
     """What a freeze is to the event loop: nothing runs, and the clock goes on."""
-    time.sleep(0.3)
+    time.sleep(0.3)  # blocks the loop on purpose: this is what the test is about
 
 
 async def test_a_thaw_does_not_open_the_circuit() -> None:

@@ -73,7 +73,8 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
     elif version < schema.VERSION:
         raise SchemaOutdated(
             f"{name}: its tables are of an older version ({version}, not {schema.VERSION}): "
-            "make a backup, stop every bridge that uses it, then run `agi-bridge consents upgrade`",
+            "make a backup, stop the bridge if its ledger is SQLite, "
+            "then run `agi-bridge consents upgrade`",
             code="schema_older",
         )
     elif version > schema.VERSION:

@@ -1,4 +1,4 @@
-"""The outbox: what is stored with an event leaves once, in order, whoever sends it."""
+"""The outbox: each message leaves in order, from one bridge at a time."""
 
 from __future__ import annotations
 
