@@ -5,6 +5,7 @@
 # make docker-test builds the images of docker/, places calls in containers, runs the unit under systemd (root)
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
+# make dist        wheel, sdist and SBOM, the same bytes from the same commit
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
 # make format      formats the code and applies ruff's fixes
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ WITHOUT_PBX := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit docker-test packaging-test lint format bench requirements clean programs
+.PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -94,6 +95,9 @@ format: $(VENV)/installed-dev
 
 packaging-test: $(VENV)/installed-dev
 	@.ci/packaging $(VENV)
+
+dist:
+	@.ci/dist
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench

@@ -268,6 +268,13 @@ async def test_a_later_shorter_deadline_moves_the_timer_forward() -> None:
         await session.channel.answer()
 
 
+async def test_a_recording_that_never_ends_is_waited_for_by_its_length() -> None:
+    session = FakeSession(Limits(reply_seconds=0.05, play_seconds=14400.0))
+    with pytest.raises(AGITimeout):
+        await session.channel.stream_file("x", length=0.02)
+    assert session.transport.aborted
+
+
 async def test_a_deadline_that_is_not_due_is_looked_at_again_later() -> None:
     session = FakeSession(Limits(environment_seconds=0.02, reply_seconds=0.06))
     with pytest.raises(AGITimeout):
