@@ -189,7 +189,8 @@ class StoredValues:
         record: the id of its record.
         values: what is sealed, and `person_salt`; None if it cannot be opened.
         damage: why not.
-        kind, line_id, brand, number_hmac, caller_hmac, restricted_until: the columns.
+        kind, line_id, brand, number_hmac, caller_hmac, restricted_until, trimmed,
+            disclosure_sha256: the columns.
         number_lookup, caller_lookup: what the keyed hashes should be, by the sealed values; None if
             there is no such value.
     """
@@ -203,5 +204,7 @@ class StoredValues:
     number_hmac: object
     caller_hmac: object
     restricted_until: object
+    disclosure_sha256: object
+    trimmed: object
     number_lookup: str | None = field(repr=False)
     caller_lookup: str | None = field(repr=False)

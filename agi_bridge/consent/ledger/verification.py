@@ -45,7 +45,7 @@ def stored_values(
     pii = PII.c
     query = select(
         pii.consent_id, pii.kind, pii.line_id, pii.brand, pii.number_hmac, pii.caller_hmac,
-        pii.restricted_until, pii.sealed, pii.person_id,
+        pii.restricted_until, pii.disclosure_sha256, pii.trimmed, pii.sealed, pii.person_id,
         PERSON.c.sealed.label("person"),
     ).select_from(PII.outerjoin(PERSON, PERSON.c.person_id == pii.person_id))  # fmt: skip
     if only is not None:
@@ -132,6 +132,8 @@ def _opened(vault: Vault, row: Any) -> StoredValues:  # noqa: ANN401 - a row of 
         number_hmac=row.number_hmac,
         caller_hmac=row.caller_hmac,
         restricted_until=row.restricted_until,
+        disclosure_sha256=row.disclosure_sha256,
+        trimmed=row.trimmed,
         number_lookup=vault.lookup(known["number"]) if "number" in known else None,
         caller_lookup=vault.lookup(known["caller_id"]) if "caller_id" in known else None,
     )

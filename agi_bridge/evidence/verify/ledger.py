@@ -9,10 +9,11 @@ which revocations are in force, which of them a consent has lifted.
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agi_bridge.consent import BadCheckpoint, BadStamp, State
-from agi_bridge.consent.signing import Stamp
+from agi_bridge.consent.signing import Stamp, ledger_id_of
 from agi_bridge.evidence.verify.contents import Contents
 from agi_bridge.evidence.verify.event import named_contents, named_ids
 from agi_bridge.evidence.verify.history import LETTERS
@@ -198,6 +199,9 @@ class _Run:
         chains = await self._ledger.chains()
         total = sum(chain.seq for chain in chains)
         for chain in chains:
+            if not _is_key_of(chain):
+                what = "the database's copy of its public key is another chain's"
+                self.verifier.findings.add("integrity", "chain_key_wrong", what, chain.ledger_id)
             begin = self._reached.get(chain.ledger_id, 0) + 1
             for first in range(begin, chain.seq + 1, PAGE):
                 last = min(first + PAGE - 1, chain.seq)
@@ -331,6 +335,14 @@ class _Run:
         )
 
 
+def _is_key_of(chain: Chain) -> bool:
+    """Whether the public key that is stored beside a chain is the one that its id is made of."""
+    try:
+        return ledger_id_of(base64.b64decode(chain.public_key, validate=True)) == chain.ledger_id
+    except (ValueError, TypeError):
+        return False
+
+
 def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:
     """The columns of a row of personal data, and whether each is what events and values say."""
     kind, call = _kind(facts), facts.call
@@ -343,10 +355,19 @@ def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:
         ("brand", row.brand == (name_key(call.get("brand", "")) if has_brand else None)),
         ("number_hmac", row.number_hmac == row.number_lookup),
         ("restricted_until", row.restricted_until == until),
+        ("trimmed", not (row.trimmed and _has_details(row.values or {}))),
     ]
+    if kind == "consent":
+        heard = call.get("disclosure_sha256")
+        columns.append(("disclosure_sha256", row.disclosure_sha256 == heard))
     if row.caller_lookup is not None:
         columns.append(("caller_hmac", row.caller_hmac == row.caller_lookup))
     return columns
+
+
+def _has_details(values: Mapping[str, str]) -> bool:
+    """Whether a record still has what is erased after `details_days`."""
+    return "digits" in values or values.get("caller_id") not in {None, values.get("number")}
 
 
 def _kind(facts: RecordFacts) -> str:

@@ -57,6 +57,16 @@ def test_personal_data_cannot_go_without_an_erasure(place: Place, tmp_path: Path
     assert "completeness" in place.both(place.export(tmp_path / "x", place.ids["first"])).failing
 
 
+def test_the_owner_of_the_database_cannot_keep_details_from_their_erasure(place: Place) -> None:
+    place.sql("UPDATE pii SET trimmed = 1 WHERE consent_id = ?", place.ids["first"])
+    assert "index_changed" in place.verify().codes
+
+
+def test_a_chains_public_key_is_the_one_that_its_id_is_made_of(place: Place) -> None:
+    place.sql("UPDATE ledger SET public_key = ?", "A" * 43 + "=")
+    assert "chain_key_wrong" in place.verify().codes
+
+
 def test_an_erasure_excuses_what_it_names_and_nothing_else(place: Place, tmp_path: Path) -> None:
     place.use(lambda ledger: ledger.erase([place.ids["other"]], basis="request", actor="me"))
     assert place.verify().failing == set()
@@ -65,7 +75,9 @@ def test_an_erasure_excuses_what_it_names_and_nothing_else(place: Place, tmp_pat
     assert "completeness" in place.both(place.export(tmp_path / "x", place.ids["first"])).failing
 
 
-@pytest.mark.parametrize("column", ["number_hmac", "caller_hmac", "brand", "line_id", "kind"])
+@pytest.mark.parametrize(
+    "column", ["number_hmac", "caller_hmac", "brand", "line_id", "kind", "disclosure_sha256"]
+)
 def test_the_owner_of_the_database_cannot_change_the_index_of_personal_data(
     place: Place, column: str
 ) -> None:
