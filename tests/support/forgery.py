@@ -316,7 +316,7 @@ def forge_export(
         values = json.loads(line)
         salts[values["consent_id"]] = bytes.fromhex(values["person_salt"])
     lines: list[str] = []
-    made: dict[tuple[str, int], Checkpoint] = {}
+    made: dict[tuple[str, str], Checkpoint] = {}
     old = {
         (each.ledger_id, each.seq): each
         for each in map(Checkpoint.parse, (export / "checkpoints.jsonl").read_text().splitlines())
@@ -333,7 +333,7 @@ def forge_export(
         if isinstance(body, dict):
             before = canonical(body)
             change(body)
-            unstamp(body, made.get((chain, body.get("checkpoint", 0))))
+            unstamp(body, made.get((chain, str(body.get("checkpoint")))))
             text = canonical(body)
             if text != before and tags and isinstance(body.get("consent_id"), str):
                 new = [
@@ -352,10 +352,10 @@ def forge_export(
         head = link(head, leaf_)
         if (chain, seq) in old:
             given = old[chain, seq]
-            made[chain, seq] = sign(keys.signing, seq, head.hex(), given.at, given.heads)
+            made[chain, str(seq)] = sign(keys.signing, seq, head.hex(), given.at, given.heads)
     (export / "chain.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
-    signed = [made.get(place, given) for place, given in old.items()]
+    signed = [made.get((place[0], str(place[1])), given) for place, given in old.items()]
     (export / "checkpoints.jsonl").write_text("".join(f"{each.line}\n" for each in signed))
     drop_stamps(export, {sha256(each.line) for each in signed})
     resign(export, keys)

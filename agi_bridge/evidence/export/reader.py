@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent import BadStamp, canonical
+from agi_bridge.consent.field_checks import UUID
 from agi_bridge.consent.signing import Checkpoint, Stamp
 from agi_bridge.evidence.errors import BadExport
 from agi_bridge.evidence.export.archive import content, lines
@@ -123,7 +124,7 @@ def read_opened(archive: Archive) -> Iterator[tuple[str, dict[str, str]]]:
                 code="values_malformed",
             )
         record = values.pop("consent_id", None)
-        if record is None:
+        if record is None or not UUID(record):
             raise BadExport(f"{OPENED}, line {number}: no consent_id", code="values_malformed")
         yield record, values
 

@@ -77,7 +77,7 @@ class RecordStore:
         self._file.execute("CREATE TABLE opened (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
         self._file.execute("CREATE TABLE lookup (id TEXT PRIMARY KEY, is_ TEXT) WITHOUT ROWID")
         self._file.execute("CREATE TABLE number (is_ TEXT, id TEXT, PRIMARY KEY (is_, id))")
-        self._file.execute("CREATE TABLE lift (revocation TEXT, brand TEXT, id TEXT, place TEXT)")
+        self._file.execute("CREATE TABLE lift (revocation TEXT, is_ TEXT)")
         self._file.execute("CREATE INDEX lift_of ON lift (revocation)")
         self._excused: set[str] = set()
         self._recent: OrderedDict[str, RecordFacts] = OrderedDict()
@@ -108,7 +108,7 @@ class RecordStore:
         text = json.dumps(dict(values))
         done = self._file.execute("INSERT OR IGNORE INTO opened VALUES (?, ?)", (record, text))
         if "number" in values:
-            row = (values["number"], record)
+            row = (json.dumps(values["number"]), record)  # it may hold what is no UTF-8
             self._file.execute("INSERT OR IGNORE INTO number VALUES (?, ?)", row)
         return done.rowcount == 1
 
@@ -119,19 +119,21 @@ class RecordStore:
 
     def of_number(self, number: str) -> list[str]:
         """The records of a number, as far as it is known."""
-        rows = self._file.execute("SELECT id FROM number WHERE is_ = ? ORDER BY id", (number,))
+        rows = self._file.execute(
+            "SELECT id FROM number WHERE is_ = ? ORDER BY id", (json.dumps(number),)
+        )
         return [id_ for (id_,) in rows]
 
     def note_lift(self, revocation: str, brand: str, record: str, place: list[Any]) -> None:
         """Note what lifts a revocation for a brand: a record, and its event's place and time."""
-        row = (revocation, brand, record, json.dumps(place))
-        self._file.execute("INSERT INTO lift VALUES (?, ?, ?, ?)", row)
+        row = (revocation, json.dumps([brand, record, place]))
+        self._file.execute("INSERT INTO lift VALUES (?, ?)", row)
 
     def lifts_of(self, revocation: str) -> list[tuple[str, str, list[Any]]]:
         """What lifts a revocation: brand, record, and the event's place and time."""
-        query = "SELECT brand, id, place FROM lift WHERE revocation = ?"
+        query = "SELECT is_ FROM lift WHERE revocation = ?"
         rows = self._file.execute(query, (revocation,))
-        return [(brand, id_, json.loads(place)) for brand, id_, place in rows]
+        return [(brand, id_, place) for brand, id_, place in (json.loads(row[0]) for row in rows)]
 
     def forget_values(self, record: str) -> None:
         """Forget a record's personal values: they are about to be read again."""

@@ -84,6 +84,13 @@ def test_a_salt_has_one_spelling(
     assert place.both(export).status == 1
 
 
+@pytest.mark.parametrize("name", ["number", "consent_id"])
+def test_values_that_are_no_text_are_a_verdict(place: Place, export: Path, name: str) -> None:
+    edit_values(export, lambda values: values.update({name: "\ud800"}))
+    resign(export, place.keys)
+    assert place.both(export).status == 1
+
+
 ADDED = {
     "summary.html": "<h1>All consents were given in writing</h1>",
     f"texts/{'ab' * 32}.txt": "I agree to everything.",
