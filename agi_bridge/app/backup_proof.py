@@ -131,7 +131,7 @@ async def verify_copy(
     covered = [each for each in checkpoints if _is_covered(backup, each)]
     async with await Ledger.open(copy, keys, read_only=True) as ledger:
         report, _ = await verify_ledger(ledger, covered, progress=progress)
-    return Proof(backup, opened, report, _later(backup, checkpoints))
+    return Proof(backup, opened, report, _later(backup, checkpoints, keys.ledger_id))
 
 
 async def _compare(settings: Settings, proof: Proof, keys: Keys) -> Proof:
@@ -182,10 +182,10 @@ def _is_covered(backup: BackupFile, checkpoint: Checkpoint) -> bool:
     return all(seq <= backup.manifest.head(ledger_id) for ledger_id, seq in heads)
 
 
-def _later(backup: BackupFile, checkpoints: Iterable[Checkpoint]) -> tuple[Later, ...]:
-    """What checkpoints say of events that came after a backup."""
+def _later(backup: BackupFile, checkpoints: Iterable[Checkpoint], ours: str) -> tuple[Later, ...]:
+    """What checkpoints say of events that came after a backup, in our own chain too."""
     found: dict[str, Later] = {}
-    known = {each.ledger_id for each in backup.manifest.chains}
+    known = {ours, *(each.ledger_id for each in backup.manifest.chains)}
     for each in checkpoints:
         # Anybody can sign a checkpoint of a chain of their own.
         if not each.is_genuine or each.ledger_id not in known:

@@ -73,7 +73,7 @@ async def restore_backup(
     await asyncio.to_thread(_require_empty, settings)
     backup = await asyncio.to_thread(BackupFile.open, path)
     keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase)
-    _require_new_signing_key(settings, backup, keys)
+    _require_new_signing_key(settings, backup, keys, checkpoints)
     state = settings.state_dir
     where = settings.ledger_place
     await asyncio.to_thread(state.mkdir, mode=0o711, parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ async def restore_backup(
             backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
         )
         _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
-        made = await asyncio.to_thread(_place_keys, settings, backup, keys)
+        made = await asyncio.to_thread(_place_keys, settings, keys)
         await asyncio.to_thread(_place_beside, settings, backup)
         if isinstance(where, Path):
             await asyncio.to_thread(_link, copy, where)
@@ -112,8 +112,11 @@ def _require_empty(settings: Settings) -> None:
             code="service_running",
         )
     where = settings.ledger_place
-    if (isinstance(where, Path) and os.path.lexists(where)) or not is_empty(where):
-        place = settings.ledger.url or where
+    # SQLite would put a log that is left there into the restored file, and damage it.
+    beside = ("", "-wal", "-shm", "-journal") if isinstance(where, Path) else ()
+    there = [path for end in beside if os.path.lexists(path := f"{where}{end}")]
+    if there or not is_empty(where):
+        place = settings.ledger.url or there[0]
         raise BackupError(
             f"{place}: a ledger, or something else, is there; a backup is restored into an empty "
             "place only. Move it away first, and keep it",
@@ -121,9 +124,14 @@ def _require_empty(settings: Settings) -> None:
         )
 
 
-def _require_new_signing_key(settings: Settings, backup: BackupFile, keys: Keys) -> None:
+def _require_new_signing_key(
+    settings: Settings, backup: BackupFile, keys: Keys, checkpoints: Sequence[Checkpoint]
+) -> None:
     """A signing key that the configuration names is not ours to replace."""
     ended = {each.ledger_id for each in backup.manifest.chains}
+    ended |= {each.ledger_id for each in checkpoints}
+    with suppress(OSError):  # the chain that was written here last may have begun after the backup
+        ended.add((settings.state_dir / CHAIN_FILE).read_text("ascii", "replace").strip())
     if settings.ledger.signing_key is not None and keys.ledger_id in ended:
         raise BackupError(
             "ledger.signing_key: is the key of a chain in this backup, which must not go on after "
@@ -149,14 +157,13 @@ def _require_accepted(proof: Proof, *, accept_loss: bool, accept_faults: bool) -
         )
 
 
-def _place_keys(settings: Settings, backup: BackupFile, keys: Keys) -> tuple[Path, ...]:
-    ended = {each.ledger_id for each in backup.manifest.chains}
+def _place_keys(settings: Settings, keys: Keys) -> tuple[Path, ...]:
     texts = settings.ledger.key_texts()
     named = {"vault": texts["vault"], "lookup": texts["lookup"], "signing": texts["signing"]}
     if all(named.values()):
         return ()
     without = {KEY_FILES[name] for name, text in named.items() if text is not None}
-    return place_restored_keys(settings.keys_dir, keys, ended, without=without)
+    return place_restored_keys(settings.keys_dir, keys, without=without)
 
 
 def _place_beside(settings: Settings, backup: BackupFile) -> None:

@@ -377,3 +377,47 @@ def test_a_checkpoint_of_a_chain_that_anybody_made_up_is_not_a_loss(
     file.send(made_up.line)
     given = ("--passphrase-file", sample.folder / "passphrase", "--checkpoints", file.path)
     assert run(there, "restore", backup, *given).status == 0
+
+
+def test_a_ledger_that_is_restored_twice_begins_another_chain_and_names_what_is_lost(
+    sample: SampleLedger, backup: Path
+) -> None:
+    state = sample.folder / "state"
+    given = ("--json", "--passphrase-file", sample.folder / "passphrase")
+
+    def lost(name: str) -> Path:
+        away = sample.folder / name
+        away.mkdir()
+        for path in [*state.glob("consents.db*"), *state.glob("checkpoints.jsonl")]:
+            path.rename(away / path.name)
+        return away / "checkpoints.jsonl"
+
+    lost("first")
+    first = run(sample.folder, "restore", backup, *given)
+    assert first.status == 0, first
+    sample.shell("revoke", "--number", consent_records.OTHER, "--line", "shop")
+    sample.shell("checkpoint")
+    kept = ("--checkpoints", lost("second"))
+    assert run(sample.folder, "restore", backup, *given, *kept).status == 1  # a revocation is lost
+    second = run(sample.folder, "restore", backup, *given, *kept, "--accept-loss")
+    assert second.status == 0, second
+    assert [each["ledger_id"] for each in second.json["proof"]["later"]] == [
+        first.json["ledger_id"]
+    ]
+    assert second.json["ledger_id"] != first.json["ledger_id"]
+    assert sample.shell("verify", "--json", *kept).json["integrity"]["value"] == "holds"
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_log_that_a_crash_left_keeps_a_restore_out(
+    sample: SampleLedger, backup: Path, tmp_path: Path, end: str
+) -> None:
+    there = elsewhere(tmp_path / "there")
+    (there / "state").mkdir()
+    (there / "state" / f"consents.db{end}").write_bytes(b"of another ledger")
+    given = ("--passphrase-file", sample.folder / "passphrase")
+    result = run(there, "restore", backup, *given)
+    assert result.status == 1
+    assert f"consents.db{end}" in result.err
+    assert not (there / "state" / "consents.db").exists()
+    assert not (there / "state" / "keys").exists()

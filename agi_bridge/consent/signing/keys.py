@@ -153,13 +153,13 @@ def replaced_signing_key(folder: Path, ledger_id: str) -> Ed25519PrivateKey | No
 
 
 def place_restored_keys(
-    folder: Path, keys: Keys, ended: Collection[str], *, without: Collection[str] = ()
+    folder: Path, keys: Keys, *, without: Collection[str] = ()
 ) -> tuple[Path, ...]:
     """Put keys from a backup into a folder, with a new signing key; returns the files made.
 
-    Files that are there stay, and those in `without` are not made: their keys are elsewhere. The
-    signing key of a chain that has `ended` is kept beside the new one: the new chain's first event
-    is signed with it too.
+    Files that are there stay, and those in `without` are not made: their keys are elsewhere. A
+    signing key is kept beside the new one, whatever its chain: a chain that began after the backup
+    would begin once more. The new chain's first event is signed with the old chain's key too.
 
     Raises:
         KeyUnreadable: a file cannot be made, or the signing key that is there is not a key.
@@ -171,8 +171,8 @@ def place_restored_keys(
             old = Keys(keys.vault, keys.lookup, _signing(_read(signing), str(signing)))
         made = []
         texts = old.texts()
-        if old.ledger_id in ended:
-            kept = folder / f"{SIGNING_KEY_FILE}.{old.ledger_id[:8]}"
+        kept = folder / f"{SIGNING_KEY_FILE}.{old.ledger_id[:8]}"
+        if SIGNING_KEY_FILE not in without:
             if _make(kept, texts[SIGNING_KEY_FILE]):
                 made.append(kept)
             signing.unlink(missing_ok=True)
