@@ -48,6 +48,8 @@ class Attempted:
     message: PushMessage
     delivery: Delivery
     failure: PushFailure | None = None
+    asked: float = 0.0
+    """Seconds that the endpoint asked to wait (`Retry-After`)."""
 
 
 def judge(message: PushMessage, posted: Posted) -> Attempted:
@@ -63,7 +65,8 @@ def judge(message: PushMessage, posted: Posted) -> Attempted:
     if posted.retry_after is not None:
         wait = min(max(wait, posted.retry_after), LONGEST_SECONDS)
     failure = PushFailure(message.key, reason, wait, ours)
-    return Attempted(message, Delivery.REFUSED if ours else Delivery.FAILED, failure)
+    asked = min(posted.retry_after or 0.0, LONGEST_SECONDS)
+    return Attempted(message, Delivery.REFUSED if ours else Delivery.FAILED, failure, asked)
 
 
 def backoff(failures: int, longest: float) -> float:

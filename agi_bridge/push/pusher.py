@@ -16,7 +16,7 @@ import structlog
 
 from agi_bridge.consent import GONE, ConsentError
 from agi_bridge.hook import Poster
-from agi_bridge.push.attempt import Attempted, Delivery, judge
+from agi_bridge.push.attempt import LONGEST_PAUSE, Attempted, Delivery, backoff, judge
 from agi_bridge.push.payload import payload
 from agi_bridge.webhook_signature import signature_headers
 
@@ -170,11 +170,9 @@ class _Sender:
             return POLL_SECONDS
         if not self._failures:
             return 0.0
-        return max(
-            each.failure.seconds
-            for each in attempts
-            if each.failure is not None and not each.failure.ours
-        )
+        # By the endpoint's failures, not the message's: others may be taken.
+        asked = max(each.asked for each in attempts)
+        return max(backoff(self._failures - 1, LONGEST_PAUSE), asked)
 
     async def _attempt(self, poster: Poster, message: PushMessage) -> Attempted:
         body = payload(message)

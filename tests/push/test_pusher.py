@@ -286,3 +286,18 @@ async def test_no_number_and_no_secret_is_logged(
     for number in (NUMBER, OTHER):
         assert number[2:] not in caplog.text
     assert all(number[2:] not in each.target for each in receiver.received for number in [OTHER])
+
+
+async def test_a_message_that_breaks_the_receiver_does_not_hold_others(
+    ledger: Ledger, metrics: Metrics, clock: FakeTime
+) -> None:
+    await accepted(ledger)
+    async with (
+        Receiver(by_number={NUMBER: 500}).listening() as receiver,
+        pushing(ledger, receiver, metrics, clock),
+    ):
+        await clock.until(lambda: metrics.push_deliveries.total(outcome="failed") > 2)
+        await ledger.revoke(revocation(OTHER))
+        tried = metrics.push_deliveries.total(outcome="failed")
+        await clock.until(lambda: metrics.push_deliveries.total(outcome="failed") > tried + 10)
+        assert [each.number for each in receiver.received if each.number == OTHER] == [OTHER]

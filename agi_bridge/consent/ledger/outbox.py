@@ -132,7 +132,8 @@ def _claim(
             ),
             ~exists().where(gone.endpoint == endpoint, gone.reason == GONE),
         )
-        .order_by(row.id)
+        # What failed goes behind what was not tried: one message must not hold other persons'.
+        .order_by(row.attempts, row.id)
         .limit(limit)
     )
     if transaction.locks:
@@ -221,7 +222,9 @@ def _settle(
         transaction.core.execute(delete(OUTBOX).where(_is(key)))
     for endpoint in {key.endpoint for key in delivered}:
         # The endpoint is back: what failed because of it does not wait out its pause.
-        because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
+        # A 410 stays, though another bridge's delivery was noted after it.
+        failed_only = row.reason.is_not(None) & (row.reason != GONE)
+        because = (row.endpoint == endpoint, failed_only, row.refused.is_(False))
         _update(transaction, *because, next_at="", reason=None)
     for failure in failed:
         _update(
