@@ -135,7 +135,10 @@ def _of_webhook(webhook: Webhook, token: str, fix: str) -> Finding:
 
 
 def _is_ours(webhook: Webhook) -> bool:
-    return urlsplit(webhook.url).path.rstrip("/") == PATH
+    try:
+        return urlsplit(webhook.url).path.rstrip("/") == PATH
+    except ValueError:  # somebody else's, and no URL
+        return False
 
 
 def _has_token(webhook: Webhook, token: str) -> bool:

@@ -221,7 +221,10 @@ def read_webhooks(body: bytes) -> tuple[Webhook, ...]:
     """Return the webhooks of an answer: a list, or an object that holds one."""
     found = _read(body)
     if isinstance(found, dict):
-        found = next((each for each in found.values() if isinstance(each, list)), None)
+        lists = [each for each in found.values() if isinstance(each, list)]
+        # Which list holds the webhooks is not documented: of several, the one with objects.
+        found = next((each for each in lists if any(isinstance(one, dict) for one in each)), None)
+        found = found if found is not None else next(iter(lists), None)
     if not isinstance(found, list):
         raise _error("bad_answer")
     return tuple(_webhook(each) for each in found if isinstance(each, dict))

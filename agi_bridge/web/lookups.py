@@ -93,6 +93,7 @@ class StopLookups:
         self._now = now
         self._due = asyncio.Event()
         self._not_before: dict[str, float] = {}
+        self._unanswered: dict[str, int] = {}
         self._failures = 0
         self._stored_reason = ""
 
@@ -124,6 +125,10 @@ class StopLookups:
         try:
             found = await self._ledger.open_messages(MOST_MESSAGES)
             due = [each for each in found if self._is_due(each)]
+            # One customer for whom the API fails must not hold the others.
+            due.sort(key=lambda each: self._unanswered.get(each.message_id, 0))
+            known = {each.message_id for each in found}
+            self._unanswered = {k: v for k, v in self._unanswered.items() if k in known}
             self._not_before = {
                 each.message_id: self._not_before[each.message_id]
                 for each in found
@@ -155,6 +160,8 @@ class StopLookups:
             number = await _number(api, message, settings)
         except InstaplyApiError as error:
             if error.code in OF_THE_API:
+                tries = self._unanswered.get(message.message_id, 0)
+                self._unanswered[message.message_id] = tries + 1
                 self._api_failed(error.code)
                 return False
             self._served()
@@ -227,17 +234,18 @@ class StopLookups:
 
 
 async def _number(api: InstaplyApi, message: OpenMessage, settings: Settings) -> str:
-    """Return the sender's number in E.164.
+    """Return the sender's number in E.164. The API documents it with its country code.
 
     Raises:
-        InstaplyApiError: there is none.
+        InstaplyApiError: there is none. A number without a country code is none either: read in
+            another country than it was written in, it is somebody else's.
     """
     if message.customer_id == UNKNOWN or message.customer_id.startswith("thread "):
         raise InstaplyApiError("no_id", "the message names no customer")
     text = await api.number(message.customer_id)
     region = next(iter(settings.lines.values())).regions[0]
     number = phone.parse(text, region=region)
-    if number is None:
+    if number is None or not text.strip().startswith(("+", "\uff0b")):
         raise InstaplyApiError("not_a_number", "the profile's number is not a telephone number")
     return number
 

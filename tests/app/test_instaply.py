@@ -140,3 +140,8 @@ async def test_a_key_that_is_refused_and_an_answer_of_another_kind_are_faults(
     assert await levels(configured(tmp_path, vendor, "wrong")) == {Id.INSTAPLY_API: Level.FAULT}
     vendor.api.answer = FakeResponse("200 OK", "application/json", json.dumps({"a": 1}))
     assert await levels(configured(tmp_path, vendor)) == {Id.INSTAPLY_API: Level.FAULT}
+
+
+def test_a_webhook_of_somebody_else_without_a_proper_url_ends_nothing() -> None:
+    made = plan([Webhook("http://[bad")], "https://h.example.com/v1/instaply/messages", "t")
+    assert made.step == "create"

@@ -154,6 +154,7 @@ async def test_killed_between_revoking_and_noting_it_the_next_start_does_not_rev
         ({"number": NUMBER, "channel": "WHATSAPP"}, "other_channel"),
         ({"number": NUMBER, "id": "cust_002"}, "other_customer"),
         ({"number": "call me"}, "not_a_number"),
+        ({"number": "4155550123"}, "not_a_number"),  # of which country?
         ({"number": "+1" + "5" * 40}, "not_a_number"),
         (None, "not_found"),
     ],
@@ -259,4 +260,23 @@ async def test_the_task_wakes_up_for_a_message(env: Env) -> None:
         await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait({task})
+    assert len(await env.of(Act.REVOCATION)) == 1
+
+
+async def test_one_customer_who_breaks_the_api_does_not_hold_others(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    await env.says(customer="cust_001", n=1)
+    await env.says(customer="cust_broken", n=2)
+    respond = env.vendor.api.respond
+
+    def breaks(method: str, path: str, headers: Any, body: bytes) -> FakeResponse:
+        if "cust_broken" in path:
+            return FakeResponse("500 Internal Server Error", "text/plain", "oops")
+        return respond(method, path, headers, body)
+
+    monkeypatch.setattr(env.vendor.api, "respond", breaks)
+    for _ in range(8):
+        env.time += await env.lookups.round()
     assert len(await env.of(Act.REVOCATION)) == 1
