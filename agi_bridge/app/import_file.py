@@ -89,6 +89,7 @@ def read_import(
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{path}: is longer than {MAX_BYTES >> 20} MB; import it in parts")
     text = decode(path.read_bytes(), "legacy")
+    csv.field_size_limit(MAX_BYTES)
     rows = _json_rows(text) if path.suffix.lower() in {".jsonl", ".ndjson"} else _csv_rows(text)
     evidence = _Evidence(path.parent, shared)
     consents: list[ImportedConsent] = []
@@ -102,17 +103,18 @@ def read_import(
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # A cell beyond the named columns is a field without a name, which `_consent` refuses.
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="")
     names = reader.fieldnames
     if not names or "number" not in names:
         raise ValueError(f"its first row has to name the columns: {','.join(FIELDS)}")
     for row in reader:
-        values = {name: value for name, value in row.items() if value not in {"", None}}
+        values = {name: value for name, value in row.items() if value not in ("", None)}
         yield reader.line_num, values
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -224,14 +226,14 @@ class _Evidence:
 
     def _file(self, name: str) -> EvidenceFile:
         if name not in self._read:
-            path = (self._folder / name).resolve()
-            if not path.is_relative_to(self._folder):
-                _refuse("names a file outside the folder of the import")
-            if not path.is_file() or path.stat().st_size > MAX_EVIDENCE_BYTES:
-                _refuse("names a file that is missing or too long")
             try:
+                path = (self._folder / name).resolve()
+                if not path.is_relative_to(self._folder):
+                    _refuse("names a file outside the folder of the import")
+                if not path.is_file() or path.stat().st_size > MAX_EVIDENCE_BYTES:
+                    _refuse("names a file that is missing or too long")
                 self._read[name] = EvidenceFile(path.name, path.read_bytes())
-            except OSError:
+            except (OSError, RuntimeError):  # a name that is too long, a loop of links
                 _refuse("names a file that cannot be read")
         return self._read[name]
 

@@ -130,3 +130,24 @@ def test_a_table_without_names_is_no_import(folder: Path) -> None:
     path.write_text(f"{NUMBER},Example Store\n", encoding="utf-8")
     with pytest.raises(ValueError, match="first row"):
         read_import(path, {"shop": line()}, (), NOW)
+
+
+@pytest.mark.parametrize("cell", ["CRM, export", "x" * 140_000])
+def test_a_cell_too_many_or_too_long_is_a_bad_row(folder: Path, cell: str) -> None:
+    path = folder / "consents.csv"
+    path.write_text(f"{','.join(GOOD)}\n{','.join(map(str, GOOD.values()))},{cell}\n")
+    [fault] = read_import(path, {"shop": line()}, (), NOW).faults
+    assert fault.line == 2
+
+
+def test_a_line_separator_in_a_string_ends_no_row(folder: Path) -> None:
+    path = folder / "consents.jsonl"
+    row = json.dumps({**GOOD, "source": "a\u2028b"}, ensure_ascii=False)
+    path.write_text(row, encoding="utf-8")
+    [fault] = read_import(path, {"shop": line()}, (), NOW).faults
+    assert (fault.line, fault.field) == (1, "source")
+
+
+def test_a_name_of_evidence_that_no_file_can_have_is_a_bad_row(folder: Path) -> None:
+    [fault] = read(folder, {**GOOD, "evidence": "x" * 300}).faults
+    assert fault.field == "evidence"
