@@ -142,7 +142,12 @@ def _suggestion(key: str, keys: list[str]) -> str:
             line, parts[place] = parts[place], ANY_LINE
     table, _, name = ".".join(parts).rpartition(".")
     siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == table}
-    elsewhere = {k.rpartition(".")[2]: k for k in reversed(keys)}
+    # Lists have entries of their own: a line's `name` does not stand for an engine's.
+    elsewhere = {
+        k.rpartition(".")[2]: k
+        for k in reversed(keys)
+        if ANY_LINE not in k or k.startswith(("lines.", f"{table}."))
+    }
     for names in (siblings, elsewhere):
         if close := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
             return f"did you mean {names[close[0]].replace(ANY_LINE, line)}?"
