@@ -40,7 +40,7 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> Measurements:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take each file for one that has not changed for long."""
-    monkeypatch.setattr(recording, "_SETTLED_NANOSECONDS", -(10**18))
+    monkeypatch.setattr(recording, "SETTLED_NANOSECONDS", -(10**18))
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agi_bridge.consent.signing import Checkpoint, sign
 from tests.support.commands import invoke
 from tests.support.forgery import CHECK, Place, edit_lines, forge_export, resign
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def checked(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,12 +45,18 @@ def test_an_openssl_that_cannot_check_signatures_blames_no_export(
     place: Place, export: Path, tmp_path: Path
 ) -> None:
     """LibreSSL, which is macOS's `openssl`, has no `-rawin`."""
-    program = tmp_path / "bin" / "openssl"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\nexit 1\n")
-    program.chmod(0o755)
-    for path in (str(program.parent), "/not/there"):
-        done = checked(*arguments(place, export), PATH=path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):  # the interpreter may start others
+            if program.name != "openssl" and not (programs / program.name).is_symlink():
+                (programs / program.name).symlink_to(program)
+    openssl = programs / "openssl"
+    for there in (False, True):
+        if there:
+            openssl.write_text("#!/bin/sh\nexit 1\n")
+            openssl.chmod(0o755)
+        done = checked(*arguments(place, export), PATH=str(programs))
         assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (2, "", 1)
 
 
