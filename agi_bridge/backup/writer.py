@@ -91,10 +91,12 @@ def write_backup(
         LedgerUnavailable: the database failed.
     """
     counts: dict[str, int] = {}
-    with _new_file(path) as file:
-        packed = gzip.GzipFile(
+    with (
+        _new_file(path) as file,
+        gzip.GzipFile(
             filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=file, mtime=0
-        )
+        ) as packed,
+    ):
         archive = _Archive(packed)
         for table, columns in snapshot.tables.items():
             counts[table] = 0
@@ -121,7 +123,6 @@ def write_backup(
         )
         archive.add(MANIFEST, manifest.signed(keys.signing))
         archive.close()
-        packed.close()
     return manifest
 
 

@@ -249,6 +249,7 @@ write(Path(sys.argv[1]), Path(sys.argv[2]), generate_keys())
 """
 
 
+@pytest.mark.programs
 async def test_a_process_that_is_killed_leaves_nothing(
     file: Path, keys: Keys, tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 ROOT: Final = Path(__file__).parents[2]
 DOCKER: Final = ROOT / "docker"
 PROGRAMS: Final = Path(sys.executable).parent

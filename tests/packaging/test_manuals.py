@@ -64,6 +64,7 @@ def test_a_text_never_becomes_a_macro() -> None:
     assert "\\-1 is a number" in lines
 
 
+@pytest.mark.programs
 def test_bash_offers_every_command_at_its_place(made: Path) -> None:
     for each in commands().all():
         below = {child.words[-1] for child in each.commands}
@@ -76,6 +77,7 @@ def test_bash_offers_every_command_at_its_place(made: Path) -> None:
     assert complete(made, "consents", "ver") == {"verify"}
 
 
+@pytest.mark.programs
 def test_bash_offers_files_where_one_is_expected(made: Path) -> None:
     assert complete(made, "check", "--config", "") == {"man1", "completions"}
     assert complete(made, "restore", "ma") == {"man1"}

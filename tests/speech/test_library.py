@@ -88,6 +88,7 @@ async def test_the_documented_texts_are_shipped_and_come_in_the_callers_language
     assert books.counts == {"shipped": 1}
 
 
+@pytest.mark.programs
 async def test_another_text_is_rendered_once_and_kept_on_disk(
     library: Callable[..., Library], engine: Callable[..., CommandEngine], tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ async def test_another_text_is_rendered_once_and_kept_on_disk(
     assert (tmp_path / "log").read_text(encoding="utf-8") == f"en {TEXT}\n"
 
 
+@pytest.mark.programs
 async def test_the_pbx_may_see_the_cache_by_another_path(
     library: Callable[..., Library], engine: Callable[..., CommandEngine]
 ) -> None:
@@ -116,6 +118,7 @@ async def test_the_pbx_may_see_the_cache_by_another_path(
     assert recording.path.rpartition("/")[0] == "/sounds"
 
 
+@pytest.mark.programs
 async def test_a_text_in_another_language_is_another_recording(
     library: Callable[..., Library], engine: Callable[..., CommandEngine]
 ) -> None:
@@ -126,6 +129,7 @@ async def test_a_text_in_another_language_is_another_recording(
     assert one.path != other.path
 
 
+@pytest.mark.programs
 async def test_the_next_engine_speaks_what_the_first_cannot(
     library: Callable[..., Library], engine: Callable[..., CommandEngine]
 ) -> None:
@@ -133,6 +137,7 @@ async def test_the_next_engine_speaks_what_the_first_cannot(
     assert recording is not None
 
 
+@pytest.mark.programs
 async def test_an_engine_that_lacks_a_countrys_speech_is_asked_for_the_languages(
     library: Callable[..., Library], engine: Callable[..., CommandEngine]
 ) -> None:
@@ -198,6 +203,7 @@ async def test_an_engine_that_takes_too_long_is_ended_and_the_text_skipped(
     assert not left_behind(tmp_path)
 
 
+@pytest.mark.programs
 async def test_a_caller_who_hangs_up_leaves_neither_process_nor_file(
     library: Callable[..., Library],
     engine: Callable[..., CommandEngine],

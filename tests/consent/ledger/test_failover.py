@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallEvent
     from agi_bridge.consent.signing import Keys
 
+pytestmark = pytest.mark.programs
+
 
 async def test_a_primary_that_moves_in_mid_call_costs_nothing(keys: Keys, tmp_path: Path) -> None:
     """The caller hears the number read back while the standby takes over; nothing is lost."""

@@ -16,6 +16,8 @@ from agi_bridge.lab.asterisk.provision import (
 )
 from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError
 
+pytestmark = pytest.mark.programs
+
 
 def tree(at: Path) -> Path:
     """A folder with the look of a provisioned Asterisk; returns its program."""
@@ -120,6 +122,7 @@ async def test_several_who_ask_at_once_wait_for_each_other(tmp_path: Path) -> No
     await asyncio.gather(*(provision_asterisk(tmp_path / "22", script=work) for _ in range(3)))
 
 
+@pytest.mark.programs
 async def test_the_work_ends_when_it_is_given_up(tmp_path: Path) -> None:
     started = asyncio.Event()
     work = script(tmp_path / "s.sh", "echo started; exec sleep 60")

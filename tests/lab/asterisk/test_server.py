@@ -11,6 +11,8 @@ from agi_bridge.lab.asterisk.server import Asterisk, free_port
 from agi_bridge.lab.errors import AsteriskError
 from tests.lab.asterisk.test_provision import tree
 
+pytestmark = pytest.mark.programs
+
 URL = "agi://127.0.0.1:9/consent"
 
 # The program is a shell script: with -rx it is the command line, else the PBX.

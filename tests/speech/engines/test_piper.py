@@ -23,6 +23,7 @@ def voice(installed: Path) -> Path:
     return package / "joe.onnx"
 
 
+@pytest.mark.programs
 async def test_a_voice_is_a_file_or_a_package_that_holds_one(voice: Path, tmp_path: Path) -> None:
     engine = piper_engine({"en": "joe-voice", "fr": str(voice)})
     assert engine.languages == {"en", "fr"}
