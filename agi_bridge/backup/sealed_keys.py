@@ -90,7 +90,7 @@ def open_keys(raw: bytes, passphrase: str) -> Keys:
         raise _not_sealed() from None
     try:
         return Keys.parse(json.loads(plain))
-    except KeyFault:  # the passphrase is right, but the text is no set of keys
+    except KeyFault:  # the passphrase fits, but what it opens are not keys
         raise BackupDamaged(f"{KEYS} does not hold the keys of a bridge") from None
 
 
