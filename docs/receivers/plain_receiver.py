@@ -16,6 +16,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Texts:
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
-        with self._open() as database:
+        with closing(self._open()) as database:
             database.execute("CREATE TABLE IF NOT EXISTS text (key TEXT PRIMARY KEY, sent INTEGER)")
 
     def _open(self) -> sqlite3.Connection:

@@ -53,7 +53,7 @@ def sender(
             error.close()
             if error.code == 429:  # noqa: PLR2004 - too many requests: later
                 raise NotSent(429) from None
-            if 400 <= error.code < 500:  # noqa: PLR2004 - Twilio refused the message
+            if 400 <= error.code < 500 and error.code != 408:  # noqa: PLR2004 - it refused
                 raise NotSent from None
             raise
 

@@ -145,7 +145,13 @@ async def test_two_requests_with_one_key_at_the_same_time_are_one_text(
 
 @pytest.mark.parametrize(
     ("status", "outcome", "again"),
-    [(201, "accepted", 1), (400, "refused", 2), (429, "unknown", 2), (500, "unknown", 1)],
+    [
+        (201, "accepted", 1),
+        (400, "refused", 2),
+        (408, "unknown", 1),
+        (429, "unknown", 2),
+        (500, "unknown", 1),
+    ],
 )
 async def test_the_twilio_sender_asks_once_unless_twilio_refused(
     plain: Any, twilio: Any, tmp_path: Path, *, status: int, outcome: str, again: int
