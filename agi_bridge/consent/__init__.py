@@ -42,6 +42,7 @@ from agi_bridge.consent.errors import (
     WitnessFailed,
 )
 from agi_bridge.consent.event_schema import commitments, faults
+from agi_bridge.consent.field_checks import is_record_id
 from agi_bridge.consent.imported import (
     MAX_EVIDENCE_BYTES,
     METHODS,
@@ -165,6 +166,7 @@ __all__ = [
     "evidence_files",
     "faults",
     "hidden_leaf",
+    "is_record_id",
     "is_unfinished",
     "lacks_for_canada",
     "leaf",

@@ -138,6 +138,8 @@ _LANGUAGES: Final = frozenset(
 HEX64: Final = matches("[0-9a-f]{64}")
 HEX32: Final = matches("[0-9a-f]{32}")
 UUID: Final = matches("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+is_record_id: Final = UUID
+"""Whether a value may be the id of a record."""
 _CLOCK: Final = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 TIME: Final = moment(_CLOCK + r"\.\d{3}Z")
 """RFC 3339 in UTC with milliseconds."""

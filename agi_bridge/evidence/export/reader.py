@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from agi_bridge.consent import BadStamp, canonical
-from agi_bridge.consent.field_checks import UUID
+from agi_bridge.consent import BadStamp, canonical, is_record_id
 from agi_bridge.consent.signing import Checkpoint, Stamp
 from agi_bridge.evidence.errors import BadExport
 from agi_bridge.evidence.export.archive import content, lines
@@ -124,7 +123,7 @@ def read_opened(archive: Archive) -> Iterator[tuple[str, dict[str, str]]]:
                 code="values_malformed",
             )
         record = values.pop("consent_id", None)
-        if record is None or not UUID(record):
+        if record is None or not is_record_id(record):
             raise BadExport(f"{OPENED}, line {number}: no consent_id", code="values_malformed")
         yield record, values
 

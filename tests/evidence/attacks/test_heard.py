@@ -102,7 +102,9 @@ def test_a_prompts_text_or_recording_that_is_gone_is_missed(
             copy.sql("UPDATE pii SET disclosure_sha256 = NULL")
             copy.sql("DELETE FROM disclosure")
         found: Judgement = copy.verify()
-        assert found.failing == {"completeness"}
+        # The index, which an export does not have, says that there was another disclosure.
+        index = {"integrity"} if name == "disclosure" else set()
+        assert found.failing == {"completeness"} | index
         out = copy.export(tmp_path / f"out-{sha256}", copy.ids["other"])
         assert copy.both(out).failing == {"completeness"}
 
