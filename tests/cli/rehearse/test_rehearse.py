@@ -113,7 +113,8 @@ def test_what_the_caller_hears_says_what_is_true(tmp_path: Path) -> None:
             assert "accepted" not in heard
         if code.startswith("hook_"):
             assert heard[:3] == dialogue
-        if each["stored"] and each["stored"][-1] == "accepted":
+        # Who hangs up at the first prompt after the agreement may hear a hold prompt as that.
+        if each["stored"] and each["stored"][-1] == "accepted" and code != "hung_up_after":
             assert "accepted" in heard
     assert "please-hold" in done.heard("hook_slow")
     assert done.heard("hook_say")[-1] == "no-forwarding"
