@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from agi_bridge.agi import Limits, Server
+from agi_bridge.agi import Server
 from agi_bridge.app.background import (
     LEDGER_SECONDS,
     Stop,
@@ -24,7 +23,7 @@ from agi_bridge.app.background import (
 from agi_bridge.app.build import applications, build_services
 from agi_bridge.app.control import ControlSocket
 from agi_bridge.app.current import CurrentServices
-from agi_bridge.app.descriptors import FIX, raise_soft_limit, required_shares, shares, shortage
+from agi_bridge.app.descriptors import shares
 from agi_bridge.app.ledger import (
     chain_lease,
     check_for_lost_events,
@@ -35,6 +34,7 @@ from agi_bridge.app.ledger import (
     service_lock,
     timestamp_authority,
 )
+from agi_bridge.app.listeners import agi_limits, bind_all, enough_descriptors
 from agi_bridge.app.push import Pushing
 from agi_bridge.app.reload import Reloader
 from agi_bridge.app.status import build_status, status_chores, status_facts
@@ -42,7 +42,6 @@ from agi_bridge.call import SendingHours
 from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.control_client import ControlError
-from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool
 from agi_bridge.status import ForcedCalls, HealthScript, ServiceState, headline
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.app.control import Handler, Request
-    from agi_bridge.app.descriptors import Shares
     from agi_bridge.call import Services
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Line, Settings
@@ -178,7 +176,7 @@ class Service:
         """
         await self.current.use(self._build(settings, self.current.services))
         share = shares(settings, enough_descriptors(settings))
-        self.server.reconfigure(limits(settings, share), applications(settings))
+        self.server.reconfigure(agi_limits(settings, share), applications(settings))
         if self._web is not None:
             self._web.use(settings)
         await self._pushing.use(settings)
@@ -235,7 +233,7 @@ async def running(
                 # The status is made after the server, whose calls it counts.
                 HealthScript(current, lambda: status.readiness()),  # noqa: PLW0108 - bound later
                 sockets=listeners["agi"],
-                limits=limits(settings, share),
+                limits=agi_limits(settings, share),
                 allow=settings.agi.allow,
                 host=settings.agi.host,
                 token=settings.agi.secret(),
@@ -340,15 +338,6 @@ def may_be_texted(line: Line, number: str, moment: datetime) -> bool:
     return SendingHours.of(line).allow(number, moment)
 
 
-def limits(settings: Settings, share: Shares) -> Limits:
-    """The limits of calls, and of connections that are not calls yet."""
-    return Limits(
-        max_calls=share.calls,
-        call_seconds=settings.agi.max_call_seconds,
-        max_pending=share.waiting,
-    )
-
-
 def forced_calls(state_dir: Path) -> ForcedCalls:
     """The number of calls that earlier stops did not wait for. Blocks; never raises."""
     try:
@@ -367,35 +356,6 @@ async def _pause(event: asyncio.Event, seconds: float) -> None:
     finally:
         waiting.cancel()
         await asyncio.wait({waiting})
-
-
-async def bind_all(settings: Settings, bound: ExitStack) -> dict[str, list[socket.socket]]:
-    """Bind the ports of a configuration, by listener: `agi`, and `web` if it listens.
-
-    `bound` closes them.
-
-    Raises:
-        OSError: a port is not available.
-    """
-    agi, web = settings.agi, settings.web
-    listeners: dict[str, list[socket.socket]] = {"agi": [], "web": []}
-    for name, host, port in (
-        ("agi", agi.host, agi.port),
-        *([("web", web.host, web.port)] if settings.web_listens else []),
-    ):
-        listeners[name] = await bind_in_thread(partial(bind, host, port, name))
-        for each in listeners[name]:
-            bound.callback(each.close)
-    return listeners
-
-
-def enough_descriptors(settings: Settings) -> int:
-    """Raise the limit of file descriptors; log if it stays too low. Returns the limit."""
-    limit = raise_soft_limit(required_shares(settings).total)
-    if (problem := shortage(settings, limit)) is not None:
-        log = structlog.get_logger()
-        log.warning("descriptors.too_few", limit=limit, problem=problem, fix=FIX)
-    return limit
 
 
 async def settle_open(ledger: Ledger) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from agi_bridge import __version__, phone
+from agi_bridge import phone
 from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import opt_out, variables
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
-from agi_bridge.call.context import CallContext, called_did, called_numbers
+from agi_bridge.call.context import CallContext, called_numbers
 from agi_bridge.call.execute import PlanExecutor, announce_default
+from agi_bridge.call.metadata import agreement_rules, call_metadata
 from agi_bridge.call.plan import GoToDefault, Plan, connects, speaks
 from agi_bridge.call.submission import (
     store,
@@ -22,8 +22,6 @@ from agi_bridge.call.submission import (
 )
 from agi_bridge.call.variables import Result
 from agi_bridge.consent import (
-    AgreementRules,
-    CallMetadata,
     ConsentError,
     ConsentRecord,
     Dialogue,
@@ -32,7 +30,7 @@ from agi_bridge.consent import (
     Withheld,
 )
 from agi_bridge.hook import Outcome
-from agi_bridge.observe import CallLogEntry, clock_synchronised
+from agi_bridge.observe import CallLogEntry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -41,19 +39,12 @@ if TYPE_CHECKING:
     from agi_bridge.call.services import Services
     from agi_bridge.call.submission import SubmissionResult
     from agi_bridge.consent import ActiveConsent, RevocationResult
-    from agi_bridge.settings import Line
 
 
 T = TypeVar("T")
 
-SOFTWARE: Final = f"agi-bridge {__version__}"
-"""The software named in the record of consent."""
-SERVER: Final = platform.node()
-"""The machine named in the record of consent."""
 LEFT_TO_PBX: Final = "left_to_pbx"
 """The result in the log of a call that a stop left inside a Dial: how it ended is not known."""
-ATTESTATIONS: Final = frozenset("ABC")
-"""Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
 
 class CallHandler:
@@ -111,9 +102,9 @@ class Call:
         self._services = services
         self._context = context
         self._consent_id: str | None = None  # once it is stored
-        metadata = _metadata(services, context, called)
+        metadata = call_metadata(context, called, config_sha256=services.config_sha256)
         self._caller_is_trusted = metadata.caller_is_trusted
-        self._record = ConsentRecord(metadata, _rules(context.line), context.dialogue)
+        self._record = ConsentRecord(metadata, agreement_rules(context.line), context.dialogue)
         self._preparation = services.hook.prepare()
         self._dialogue = ConsentDialogue(context, self._record, self._preparation.start)
         self._executor = PlanExecutor(context)
@@ -388,44 +379,3 @@ class Call:
                     await self._context.channel.set_variable(name, value)
         except AGIError as error:  # Asterisk has closed the connection
             structlog.get_logger().debug("call.result_not_set", exc_info=error)
-
-
-def _rules(line: Line) -> AgreementRules:
-    limits = line.limits
-    return AgreementRules(
-        number_per_day=limits.number_per_day,
-        caller_per_day=limits.caller_id_per_day,
-        unidentified_per_day=limits.unidentified_per_day,
-        line_per_hour=limits.line_per_hour,
-        unidentified_share=limits.unidentified_share,
-        other_number_share=limits.other_number_share,
-        own_number_share=limits.own_number_share,
-    )
-
-
-def _metadata(
-    services: Services, context: CallContext, called: tuple[str | None, ...]
-) -> CallMetadata:
-    """Return what the record of consent says about the call."""
-    line, environment = context.line, context.channel.environment
-    query = environment.query
-    attestation = query.get("attestation", "").strip().upper()
-    return CallMetadata(
-        line_id=line.name,
-        did=called_did(line, called),
-        brand=line.brand,
-        legal_name=line.legal_name,
-        purpose=line.purpose,
-        call_uid=environment.unique_id or "",
-        linked_id=query.get("linkedid", ""),
-        # The rest of a channel's name may hold the caller's number: PJSIP/+1415...-00000001.
-        channel=(environment.channel or "").partition("/")[0],
-        attestation=attestation if attestation in ATTESTATIONS else None,
-        caller_id_trust=line.consent.caller_id_trust,
-        server=SERVER,
-        tz=line.timezone,
-        clock_synced=clock_synchronised(),
-        software=SOFTWARE,
-        config_sha256=services.config_sha256,
-        caller_id=None if context.caller is None else context.caller.e164,
-    )

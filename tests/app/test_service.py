@@ -17,7 +17,7 @@ import pytest
 
 from agi_bridge.agi import SAFE_APPLICATIONS
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.app import build, service
+from agi_bridge.app import build, listeners, service
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.observe import configure_logging
@@ -211,7 +211,7 @@ async def test_a_port_that_is_taken_leaves_the_disk_as_it_was(tmp_path: Path, ta
 async def test_too_few_descriptors_are_logged_and_calls_beyond_them_refused(
     tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "raise_soft_limit", lambda _: 200)
+    monkeypatch.setattr(listeners, "raise_soft_limit", lambda _: 200)
     async with bridge(tmp_path, fake_hook) as server:
         assert server.server._limits.max_calls == 7
         await call(server, "*")

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.agi.testing import FakeAsterisk, KeySequence
-from agi_bridge.call.handler import SERVER
+from agi_bridge.call.metadata import SERVER
 from agi_bridge.consent import LedgerUnavailable, Revocation, Scope, State
 from tests.support.call_env import DID, CallEnv, prompts_heard, shipped_milliseconds
 

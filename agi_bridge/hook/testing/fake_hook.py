@@ -15,16 +15,14 @@ Which answer: the scenario that is set, or with none set, the last two digits of
 import asyncio
 import contextlib
 import hmac
-import json
 import socket
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, cast
-from urllib.parse import parse_qs, urlsplit
 
 from agi_bridge.hook.testing.fake_api import API, FakeInstaplyApi
+from agi_bridge.hook.testing.http_exchange import MAX_HEAD, answer, read_request, reset
 from agi_bridge.hook.testing.scenarios import (
     BY_NUMBER,
     NO_TEXT,
@@ -37,8 +35,6 @@ from agi_bridge.phone import mask
 
 PATH: Final = "/v1/ivr"
 DEFAULT_FORWARD: Final = "+14155550199"
-_MAX_HEAD: Final = 16_384
-_MAX_BODY: Final = 65_536
 _NOT_HTTP: Final = FakeResponse("400 Bad Request", "text/plain", "This is not HTTP.\n")
 _ELSEWHERE: Final = FakeResponse("404 Not Found", "text/plain", f"The hook is {PATH}\n")
 _OTHER_METHOD: Final = FakeResponse("405 Method Not Allowed", "text/plain", "GET or POST\n")
@@ -72,12 +68,12 @@ class Received:
         """One line for a terminal. The key is never shown, numbers only if asked for."""
         shown = str if show_numbers else mask
         context = "" if self.context is None else f" context={self.context!r}"
-        told = f"key={'given' if self.key else 'missing'}"
+        proof = f"key={'given' if self.key else 'missing'}"
         if self.consent is not None:
-            told = f"consent={self.consent}"
+            proof = f"consent={self.consent}"
         return (
             f"{self.method} from={shown(self.from_)} to={shown(self.to)} "
-            f"{told}{context} -> {self.scenario}"
+            f"{proof}{context} -> {self.scenario}"
         )
 
 
@@ -218,7 +214,7 @@ class FakeHook:
                 self._server = await asyncio.start_server(
                     self._call,
                     sock=await self._bound(),
-                    limit=_MAX_HEAD,
+                    limit=MAX_HEAD,
                     backlog=1024,
                     start_serving=False,
                 )
@@ -260,27 +256,26 @@ class FakeHook:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; whether the connection goes on."""
         try:
-            method, target, headers = _head(await reader.readuntil(b"\r\n\r\n"))
-            url = urlsplit(target)
-            body = await reader.readexactly(_length(headers))
+            request = await read_request(reader)
         except (ValueError, asyncio.LimitOverrunError):
-            await _answer(writer, _NOT_HTTP)
+            await answer(writer, _NOT_HTTP)
             return False
-        if url.path.startswith(API):
-            await _answer(writer, self.api.respond(method, url.path, headers, body))
-        elif url.path != PATH:
-            await _answer(writer, _ELSEWHERE)
+        method, headers, body = request.method, request.headers, request.body
+        if request.path.startswith(API):
+            await answer(writer, self.api.respond(method, request.path, headers, body))
+        elif request.path != PATH:
+            await answer(writer, _ELSEWHERE)
         elif method not in ("GET", "POST"):
-            await _answer(writer, _OTHER_METHOD)
+            await answer(writer, _OTHER_METHOD)
         else:
-            fields = _query(url.query) if method == "GET" else _json(body)
+            fields = request.fields()
             webhook = is_webhook(headers)
             if webhook:
                 fields = facts(headers, body)
             genuine = not webhook or self.secrets is None or is_genuine(headers, body, self.secrets)
             if not await self._ivr(writer, method, fields, genuine=genuine):
                 return False
-        return headers.get("connection", "").lower() != "close"
+        return request.keep_alive
 
     async def _ivr(
         self, writer: asyncio.StreamWriter, method: str, fields: Mapping[str, str], *, genuine: bool
@@ -302,13 +297,13 @@ class FakeHook:
             self.texted[consent] = self.texted.get(consent, 0) + 1
         await self._note(received)
         if scenario is Scenario.RESET:
-            _reset(writer)
+            reset(writer)
             return False
         if scenario is Scenario.SLOW:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.hold.wait(), self._slow_seconds)
-        answer = response_for(scenario, forward=self.forward, missing=missing or "to")
-        await _answer(writer, answer)
+        response = response_for(scenario, forward=self.forward, missing=missing or "to")
+        await answer(writer, response)
         return True
 
     def _choose(self, fields: Mapping[str, str], missing: str | None) -> Scenario:
@@ -360,60 +355,3 @@ async def serve_fake_hook(
         if on_start is not None:
             on_start(fake_hook)
         await asyncio.Event().wait()
-
-
-def _head(head: bytes) -> tuple[str, str, dict[str, str]]:
-    """Method, target and headers with lower-case names.
-
-    Raises:
-        ValueError: the first line is not a request line.
-    """
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, version = first.split(" ")
-    if not version.startswith("HTTP/1."):
-        raise ValueError("not HTTP/1")
-    pairs = (line.partition(":") for line in lines if line)
-    return method, target, {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _length(headers: Mapping[str, str]) -> int:
-    """Bytes of the body.
-
-    Raises:
-        ValueError: no number, or more than the vendor's three fields could need.
-    """
-    length = int(headers.get("content-length", "0"))
-    if not 0 <= length <= _MAX_BODY:
-        raise ValueError("a body of this length is not read")
-    return length
-
-
-def _query(query: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(query).items()}
-
-
-def _json(body: bytes) -> dict[str, str]:
-    """The object's texts; nothing if it is not an object."""
-    try:
-        fields = json.loads(body)
-    except ValueError:
-        return {}
-    if not isinstance(fields, dict):
-        return {}
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
-
-
-async def _answer(writer: asyncio.StreamWriter, answer: FakeResponse) -> None:
-    body = answer.text.encode()
-    head = f"HTTP/1.1 {answer.status}\r\n"
-    if answer.content_type:  # a 204 has neither type nor length (RFC 9110, 8.6)
-        head += f"Content-Type: {answer.content_type}\r\nContent-Length: {len(body)}\r\n"
-    writer.write(f"{head}\r\n".encode() + body)
-    await writer.drain()
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Ends the connection with RST: closing with a linger of zero discards what is unsent."""
-    connection = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
