@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from agi_bridge.consent.ledger import Ledger, erasure
+from agi_bridge.consent.ledger import Ledger, clock_check
 from agi_bridge.consent.signing import Keys, generate_keys
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that calls its clock synchronised, whatever machine the tests are run on."""
-    monkeypatch.setattr(erasure, "ask_kernel", lambda: True)
+    monkeypatch.setattr(clock_check, "ask_kernel", lambda: True)
 
 
 @pytest.fixture(scope="session")

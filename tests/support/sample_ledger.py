@@ -12,7 +12,7 @@ import pytest
 
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.consent import Revocation
-from agi_bridge.consent.ledger import erasure
+from agi_bridge.consent.ledger import clock_check
 from agi_bridge.settings import Settings
 from tests.support.call_env import KEY
 
@@ -31,7 +31,7 @@ WORDS = "please stop texting me"
 @pytest.fixture(autouse=True)
 def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that calls its clock synchronised, whatever machine the tests are run on."""
-    monkeypatch.setattr(erasure, "ask_kernel", lambda: True)
+    monkeypatch.setattr(clock_check, "ask_kernel", lambda: True)
 
 
 @dataclass(frozen=True)

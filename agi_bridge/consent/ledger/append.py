@@ -5,9 +5,8 @@ Blocks; belongs to the ledger's thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import func, select
@@ -15,96 +14,23 @@ from sqlalchemy import func, select
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
 from agi_bridge.consent.ledger import agreements, queries, transitions
-from agi_bridge.consent.ledger.agreements import Subject, Taken, Verdict
+from agi_bridge.consent.ledger.agreements import Subject, Verdict
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
 from agi_bridge.consent.ledger.commit_checks import FAR, Allowed, last_statements
 from agi_bridge.consent.ledger.repeats import check_repetition
 from agi_bridge.consent.ledger.schema import DISCLOSURE, LIFTING, brand_key
+from agi_bridge.consent.ledger.staged import FIRST, MAX_GROUP, Attempt, Found, Group, Person, Sealed
 from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import PersonKey
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from agi_bridge.consent.ledger.staged import Outcome
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import Batch, DisclosureHeard, PersonalData
-
-MAX_GROUP: Final = 200
-"""Most batches in one transaction: PostgreSQL has room for a few thousand locks in all, and bridges
-that share the lock of a line count on each other's groups to be no larger."""
-
-Outcome: TypeAlias = "IllegalTransition | Withheld | None"
-"""What became of one batch: None is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How a group is tried.
-
-    Attributes:
-        wait_ms: longest wait for a lock, in milliseconds.
-        maybe_stored: the last events of batches that an earlier attempt may have stored: the
-            connection was lost.
-        exclusive: no line's lock is shared.
-    """
-
-    wait_ms: int = 200
-    maybe_stored: Collection[str] = ()
-    exclusive: bool = False
-
-
-FIRST: Final = Attempt()
-
-
-@dataclass(frozen=True, slots=True)
-class _Person:
-    """The person of a record: id and key; `is_new` if they are not stored yet."""
-
-    person_id: str
-    key: PersonKey
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    """The personal data of a batch's record, opened."""
-
-    person: PersonKey
-    values: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The rows that were looked up for a batch, as far as they were needed."""
-
-    stored: Any
-    """Of a record that is continued: see `Statements.stored`."""
-    checks: Any
-    """Of an agreement: see `Statements.agreement_checks`."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """The rows and events of the batches of one transaction so far."""
-
-    exclusive: bool
-    """Whether no line's lock may be shared."""
-    outcomes: list[Outcome] = field(default_factory=list)
-    states: dict[str, State | None] = field(default_factory=dict)
-    taken: Taken = field(default_factory=Taken)
-    events: list[StoredEvent] = field(default_factory=list)
-    leases: dict[str, float] = field(default_factory=dict)
-    subjects: list[tuple[Batch, Subject, _Person]] = field(default_factory=list)
-    persons: dict[str, _Person] = field(default_factory=dict)
-    """By the keyed hash of their number."""
-    new_persons: list[_Person] = field(default_factory=list)
-    whose: dict[str, PersonKey | None] = field(default_factory=dict)
-    """By record."""
-    learned: list[tuple[Batch, _Sealed]] = field(default_factory=list)
-    lifted: list[tuple[str, str]] = field(default_factory=list)
-    allowed: list[Allowed] = field(default_factory=list)
 
 
 class Writer(ChainWriter):
@@ -126,7 +52,7 @@ class Writer(ChainWriter):
             for batch in batches
         ]
         self.lock(transaction, _names(batches, subjects), wait_ms=attempt.wait_ms)
-        group, found = _Group(attempt.exclusive), self._look_up(transaction, batches, subjects)
+        group, found = Group(attempt.exclusive), self._look_up(transaction, batches, subjects)
         for batch, subject, rows in zip(batches, subjects, found, strict=True):
             if self._was_stored(transaction, batch, attempt):
                 group.outcomes.append(None)
@@ -177,23 +103,23 @@ class Writer(ChainWriter):
         )
         return owner.key
 
-    def _owner(self, consent_id: str, number: str | None, sealed: bytes | None) -> _Person:
+    def _owner(self, consent_id: str, number: str | None, sealed: bytes | None) -> Person:
         """The person of a record: that of the number, opened from the sealed key if there is one.
 
         Where no number is known, or the key that is there cannot be opened, the record has a person
         of its own: what somebody has asked for is stored all the same.
         """
         if number is None:
-            return _Person(consent_id, PersonKey.new(), is_new=True)
+            return Person(consent_id, PersonKey.new(), is_new=True)
         if sealed is None:
-            return _Person(number, PersonKey.new(), is_new=True)
+            return Person(number, PersonKey.new(), is_new=True)
         try:
-            return _Person(number, self.vault.open_person(number, sealed))
+            return Person(number, self.vault.open_person(number, sealed))
         except (KeyFault, VaultDamaged) as error:
             structlog.get_logger().error(
                 "consent.person_key_unusable", consent=consent_id, reason=str(error)
             )
-            return _Person(consent_id, PersonKey.new(), is_new=True)
+            return Person(consent_id, PersonKey.new(), is_new=True)
 
     def version(self, transaction: Transaction, language: str, text: str, sha256: str) -> int:
         """The version of a disclosure's wording in its language; a new one gets the next."""
@@ -220,7 +146,7 @@ class Writer(ChainWriter):
         transaction: Transaction,
         batches: Sequence[Batch],
         subjects: Sequence[Subject | None],
-    ) -> list[_Found]:
+    ) -> list[Found]:
         """What is stored of each batch's record, and what stands against its agreement."""
         stored, checks = self._sql.stored.text, self._sql.agreement_checks
         asked: list[tuple[str, tuple[Any, ...]]] = []
@@ -231,7 +157,7 @@ class Writer(ChainWriter):
                 asked.append((checks.text, agreements.question(self, checks, subject)))
         rows = iter(transaction.first_rows(asked))
         return [
-            _Found(
+            Found(
                 next(rows) if batch.events[0].type not in _FIRST else None,
                 next(rows) if subject is not None else None,
             )
@@ -243,10 +169,10 @@ class Writer(ChainWriter):
     def _stage(
         self,
         transaction: Transaction,
-        group: _Group,
+        group: Group,
         batch: Batch,
         subject: Subject | None,
-        found: _Found,
+        found: Found,
     ) -> None:
         """Add a batch to the group, or raise the reason why it is not allowed."""
         events, consent_id = batch.events, batch.consent_id
@@ -273,7 +199,7 @@ class Writer(ChainWriter):
         group.events += events
 
     def _state_before(
-        self, transaction: Transaction, consent_id: str, found: _Found
+        self, transaction: Transaction, consent_id: str, found: Found
     ) -> State | None:
         """The stored state of a consent that is continued."""
         if found.stored is None:
@@ -282,7 +208,7 @@ class Writer(ChainWriter):
 
     def _agree(
         self,
-        group: _Group,
+        group: Group,
         batch: Batch,
         subject: Subject,
         verdict: Verdict,
@@ -306,7 +232,7 @@ class Writer(ChainWriter):
         group.lifted += [(id_, brand_key(brand)) for id_ in verdict.lifts]
         return (*events, *transitions.lifting(batch.consent_id, verdict.lifts, brand))
 
-    def _continue(self, group: _Group, batch: Batch, stored: Any) -> None:  # noqa: ANN401 - a row
+    def _continue(self, group: Group, batch: Batch, stored: Any) -> None:  # noqa: ANN401 - a row
         """Find the person of a stored consent; open its personal data if there is more to add."""
         id_ = batch.consent_id
         group.whose[id_] = None
@@ -324,7 +250,7 @@ class Writer(ChainWriter):
             return
         group.whose[id_] = person
         if batch.learned:
-            group.learned.append((batch, _Sealed(person, values)))
+            group.learned.append((batch, Sealed(person, values)))
 
     def _with_version(
         self, transaction: Transaction, event: StoredEvent, heard: DisclosureHeard
@@ -335,7 +261,7 @@ class Writer(ChainWriter):
 
     # The group
 
-    def _insert(self, transaction: Transaction, group: _Group) -> None:
+    def _insert(self, transaction: Transaction, group: Group) -> None:
         self.append(transaction, group.events, persons=group.whose, leases=group.leases)
         sql, now = self._sql, stamp(self.clock())
         rows = [
@@ -358,11 +284,11 @@ class Writer(ChainWriter):
                 LIFTING.insert().values(revocation_id=revocation_id, brand=brand)
             )
 
-    def _person_row(self, person: _Person) -> tuple[Any, ...]:
+    def _person_row(self, person: Person) -> tuple[Any, ...]:
         sealed = self.vault.seal_person(person.person_id, person.key)
         return self._sql.insert_person.arguments(person_id=person.person_id, sealed=sealed)
 
-    def _resealed(self, batch: Batch, sealed: _Sealed) -> tuple[Any, ...]:
+    def _resealed(self, batch: Batch, sealed: Sealed) -> tuple[Any, ...]:
         """What is sealed of a record, with what was learned since."""
         values = {**sealed.values, **(batch.learned or {})}
         fresh = self.vault.seal(sealed.person, batch.consent_id, values)
@@ -372,7 +298,7 @@ class Writer(ChainWriter):
         self,
         consent_id: str,
         subject: Subject,
-        person: _Person,
+        person: Person,
         at: str,
         disclosure_sha256: str | None,
     ) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ import structlog
 
 from agi_bridge.consent.errors import ConsentError, LedgerClosed, LedgerUnavailable
 from agi_bridge.consent.ledger import submissions, worker
-from agi_bridge.consent.ledger.append import FIRST, MAX_GROUP, Attempt
+from agi_bridge.consent.ledger.staged import FIRST, MAX_GROUP, Attempt
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:

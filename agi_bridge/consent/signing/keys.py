@@ -14,14 +14,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,19 +26,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agi_bridge.consent.errors import KeyFault, KeyMissing, KeyUnreadable
+from agi_bridge.consent.signing.key_files import (
+    content_of,
+    create_key_file,
+    create_missing,
+    locked_key_file,
+    read_key_file,
+    replace_key_file,
+    unwritable,
+)
 from agi_bridge.durable import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
 KEY_BYTES: Final = 32
 VAULT_KEY_FILE: Final = "vault.key"
 SIGNING_KEY_FILE: Final = "signing.key"
 LOOKUP_KEY_FILE: Final = "lookup.key"
 NAMES: Final = (VAULT_KEY_FILE, SIGNING_KEY_FILE, LOOKUP_KEY_FILE)
-"""The files in the order they are made: see `_make_missing`."""
+"""The files in the order they are made: see `create_missing`."""
 
-_MAX_BYTES: Final = 65536
 _LOSS: Final = {
     VAULT_KEY_FILE: "no personal data can be read",
     SIGNING_KEY_FILE: "the chain of events cannot go on",
@@ -99,8 +105,8 @@ class Keys:
         """
         given = {VAULT_KEY_FILE: vault, SIGNING_KEY_FILE: signing, LOOKUP_KEY_FILE: lookup}
         paths = [folder / name for name in NAMES if given[name] is None]
-        made = _make_missing(folder, paths) if create else ()
-        texts = {path.name: (_read(path), str(path)) for path in paths}
+        made = create_missing(folder, paths, _new_word) if create else ()
+        texts = {path.name: (read_key_file(path), str(path)) for path in paths}
         for name, text in given.items():
             if text is not None:
                 texts[name] = (text, _setting(name))
@@ -146,7 +152,7 @@ def replaced_signing_key(folder: Path, ledger_id: str) -> Ed25519PrivateKey | No
     """The key of an earlier chain, if it was kept beside the new one (`signing.key.SOMETHING`)."""
     for path in sorted(folder.glob(f"{SIGNING_KEY_FILE}.*")):
         with contextlib.suppress(KeyFault):
-            key = _signing(_read(path), str(path))
+            key = _signing(read_key_file(path), str(path))
             if ledger_id_of(key.public_key().public_bytes_raw()) == ledger_id:
                 return key
     return None
@@ -168,20 +174,20 @@ def place_restored_keys(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if signing.exists():
-            old = Keys(keys.vault, keys.lookup, _signing(_read(signing), str(signing)))
+            old = Keys(keys.vault, keys.lookup, _signing(read_key_file(signing), str(signing)))
         made = []
         texts = old.texts()
         kept = folder / f"{SIGNING_KEY_FILE}.{old.ledger_id[:8]}"
         if SIGNING_KEY_FILE not in without:
-            if _make(kept, texts[SIGNING_KEY_FILE]):
+            if create_key_file(kept, texts[SIGNING_KEY_FILE]):
                 made.append(kept)
             signing.unlink(missing_ok=True)
         texts[SIGNING_KEY_FILE] = generate_keys().texts()[SIGNING_KEY_FILE]
         wanted = [name for name in NAMES if name not in without]
-        made += [folder / name for name in wanted if _make(folder / name, texts[name])]
+        made += [folder / name for name in wanted if create_key_file(folder / name, texts[name])]
         sync_folder(folder)
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     return tuple(made)
 
 
@@ -217,116 +223,9 @@ def rotate_vault_key(path: Path) -> None:
         KeyUnreadable: it cannot be read or written, or holds no key.
     """
     path = path.resolve()  # of a link, what it points to is replaced
-    with _held(path) as handle:
-        keys = (os.urandom(KEY_BYTES), *_vault(_content(handle, path), str(path)))
-        try:
-            old = os.fstat(handle)
-            with _draft(path, ",".join(map(_word, keys))) as draft:
-                os.chown(draft, old.st_uid, old.st_gid)
-                draft.chmod(stat.S_IMODE(old.st_mode))
-                draft.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-
-
-# Files
-
-
-def _make_missing(folder: Path, paths: list[Path]) -> tuple[Path, ...]:
-    """Create missing key files, unless the folder was complete before.
-
-    The last one is the mark of that: it is made last, and looked for first. While it is not there
-    a first start is under way (ours, or another's that crashed or runs beside us); once it is,
-    another file that is not there was lost, and a new key in its place would hide that. A lost
-    `lookup.key`, the mark itself, is noticed by the ledger.
-    """
-    try:
-        if not paths or paths[-1].exists():
-            return ()
-        # As the ledger makes it: passable, for Asterisk's account plays speech from a folder in it.
-        folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        made = tuple(path for path in paths if _make(path, _word(os.urandom(KEY_BYTES))))
-        sync_folder(folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return made
-
-
-def _make(path: Path, text: str) -> bool:
-    """Create a key file atomically; return False if the file exists already."""
-    if path.exists():
-        return False
-    with _draft(path, text) as draft:
-        try:
-            path.hardlink_to(draft)  # unlike a rename, this never replaces another's
-        except FileExistsError:
-            return False
-    return True
-
-
-@contextlib.contextmanager
-def _draft(path: Path, word: str) -> Iterator[Path]:
-    """A file of mode 0600 beside `path` that holds a word and is on disk; gone afterwards."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as opened:
-            opened.write(word + "\n")
-            opened.flush()
-            os.fsync(handle)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _held(path: Path) -> Iterator[int]:
-    """The file, open and locked, so that two concurrent rotations keep both new keys."""
-    while True:
-        handle = _open(path, os.O_RDWR)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_at(handle, path):  # not replaced while we waited
-                yield handle
-                return
-        finally:
-            os.close(handle)
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return os.path.samestat(os.fstat(handle), path.stat())
-    return False
-
-
-def _open(path: Path, flags: int) -> int:
-    try:
-        # Opened without waiting: a FIFO in the file's place must not hold up the start forever.
-        return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise KeyMissing(
-            f"{path}: not there; the service makes it at its first start, "
-            "and later only its back-up replaces it"
-        ) from None
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _read(path: Path) -> str:
-    handle = _open(path, os.O_RDONLY)
-    try:
-        return _content(handle, path)
-    finally:
-        os.close(handle)
-
-
-def _content(handle: int, path: Path) -> str:
-    try:
-        return os.read(handle, _MAX_BYTES).decode("ascii", "replace")
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    with locked_key_file(path) as handle:
+        keys = (os.urandom(KEY_BYTES), *_vault(content_of(handle, path), str(path)))
+        replace_key_file(handle, path, ",".join(map(_word, keys)))
 
 
 # Texts
@@ -338,6 +237,10 @@ def _setting(name: str) -> str:
 
 def _word(key: bytes) -> str:
     return base64.b64encode(key).decode()
+
+
+def _new_word() -> str:
+    return _word(os.urandom(KEY_BYTES))
 
 
 def _key(word: str) -> bytes:
@@ -386,17 +289,4 @@ def _no_key(place: str, wanted: str) -> KeyUnreadable:
     return KeyUnreadable(
         f"{place}: does not hold {wanted}; put the right one back from its back-up",
         code="key_invalid",
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> KeyUnreadable:
-    return KeyUnreadable(
-        f"{path}: cannot be read ({error.strerror}); let the service's account read it"
-    )
-
-
-def _unwritable(path: Path, error: OSError) -> KeyUnreadable:
-    return KeyUnreadable(
-        f"{path}: cannot be written ({error.strerror}); let the service's account write there",
-        code="key_unwritable",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.consent.ledger import erasure
+from agi_bridge.consent.ledger import clock_check
 from agi_bridge.consent.signing import generate_keys, read_checkpoints, sign
 from agi_bridge.evidence.verify import VERDICTS
 from tests.support import consent_records
@@ -218,7 +218,7 @@ def test_retention_with_dry_run_erases_nothing(
     assert result.out.startswith("personal data of 4 records would be erased\n")
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.unknown)) is not None
     with monkeypatch.context() as patched:
-        patched.setattr(erasure, "ask_kernel", lambda: False)
+        patched.setattr(clock_check, "ask_kernel", lambda: False)
         result = sample.shell("retain")
         assert (result.status, result.out) == (1, "")
         assert result.err.startswith("agi-bridge: clock_unconfirmed: this machine's clock says ")

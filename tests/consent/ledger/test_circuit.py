@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent import Batch
-    from agi_bridge.consent.ledger.append import Attempt, Outcome
+    from agi_bridge.consent.ledger.staged import Attempt, Outcome
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Keys
 

@@ -12,7 +12,7 @@ import structlog
 from agi_bridge.consent import Act, Filter, LedgerUnavailable, RetentionReport, RetentionRules
 from agi_bridge.consent.encoding import DAY, stamp
 from agi_bridge.consent.errors import ClockInDoubt, KeyMissing
-from agi_bridge.consent.ledger import Ledger, erasure
+from agi_bridge.consent.ledger import Ledger, clock_check, erasure
 from agi_bridge.consent.signing import Keys, generate_keys
 from tests.support.consent_builders import CALLER, NUMBER, returning, revocation, settle, submitting
 from tests.support.error_codes import coded
@@ -337,7 +337,7 @@ async def test_where_nothing_speaks_for_the_clock_nothing_is_erased(
     file: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, days_ago: list[float], what: str,
     *, refused: bool,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(erasure, "ask_kernel", lambda: False)
+    monkeypatch.setattr(clock_check, "ask_kernel", lambda: False)
     async with await Ledger.open(file, keys) as ledger:
         consent = await stored(ledger, at=what)
         rows = ", ".join(

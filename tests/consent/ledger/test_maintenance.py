@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.consent import Revocation, State
 from agi_bridge.consent.encoding import DAY
-from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, erasure
+from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, clock_check
 from agi_bridge.consent.signing import Checkpoint, CheckpointPublisher
 from tests.support.consent_builders import NUMBER, SENDING, confirmed
 from tests.support.external_db import execute
@@ -197,7 +197,7 @@ async def test_a_clock_that_is_years_ahead_erases_nothing(
     *, synchronised: bool,
 ) -> None:  # fmt: skip
     """Also where NTP says so: a source that is wrong is one clock too."""
-    monkeypatch.setattr(erasure, "ask_kernel", lambda: synchronised)
+    monkeypatch.setattr(clock_check, "ask_kernel", lambda: synchronised)
     record = confirmed()
     await ledger.append(record.take())
     time.set_by = 13 * 365 * DAY
