@@ -14,7 +14,7 @@ from agi_bridge.app import start_checks
 from agi_bridge.app.findings import Level
 from agi_bridge.app.push import push_routes
 from agi_bridge.consent import BadCheckpoint, KeyFault, LedgerLost, LedgerUnavailable
-from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule
+from agi_bridge.consent.ledger import Ledger, MaintenanceSchedule, upgrade_tables
 from agi_bridge.consent.signing import (
     CheckpointPublisher,
     CommandSink,
@@ -84,6 +84,27 @@ async def open_ledger(
     ledger = await Ledger.open(where, keys, owner=owner, home=home)
     ledger.push_to(push_routes(settings))
     return ledger
+
+
+def upgrade_ledger(settings: Settings) -> None:
+    """Bring the tables of an older version to this one, before the service starts. Blocks.
+
+    Does nothing where there is no ledger yet, where its tables are of this version or a newer one,
+    or where another service runs with this state directory: the start itself judges those.
+
+    Raises:
+        LedgerUnavailable: the database failed; its tables are unchanged.
+    """
+    if service_is_running(settings):
+        return
+    try:
+        before, after = upgrade_tables(settings.ledger_place)
+    except LedgerUnavailable as error:
+        if error.code not in {"no_ledger", "schema_newer"}:
+            raise
+        return
+    if before != after:
+        structlog.get_logger().info("ledger.upgraded", before=before, after=after)
 
 
 def require_start_checks(settings: Settings) -> None:

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from agi_bridge.app.ledger import checkpoint_publisher, load_keys, maintenance_schedule, open_ledger
+from agi_bridge.app.ledger import (
+    checkpoint_publisher,
+    load_keys,
+    maintenance_schedule,
+    open_ledger,
+    service_lock,
+    upgrade_ledger,
+)
 from agi_bridge.consent import KeyFault, LedgerUnavailable
+from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.signing import CommandSink, FileSink, SyslogSink
 from tests.support.call_env import settings
 from tests.support.error_codes import coded
+from tests.support.ledgers import older_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +54,33 @@ async def test_a_command_begins_nothing(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailable, check=coded("no_ledger")):
         await chain(configured(tmp_path / "state"))
     assert not (tmp_path / "state").exists()
+
+
+def upgraded(known: Settings) -> list[tuple[str, str]]:
+    with structlog.testing.capture_logs() as log:
+        upgrade_ledger(known)
+    return [(line["before"], line["after"]) for line in log if line["event"] == "ledger.upgraded"]
+
+
+async def test_an_upgrade_brings_an_older_ledger_to_this_version_and_says_so_once(
+    tmp_path: Path,
+) -> None:
+    known = configured(tmp_path / "state")
+    older_ledger(tmp_path / "state" / "consents.db")
+    with pytest.raises(LedgerUnavailable, match="consents upgrade"):
+        await chain(known, create=True)
+    assert upgraded(known) == [("0001", schema.VERSION)]
+    assert await chain(known, create=True)
+    assert upgraded(known) == []
+
+
+async def test_an_upgrade_leaves_to_the_start_what_the_start_judges(tmp_path: Path) -> None:
+    known = configured(tmp_path / "state")
+    assert upgraded(known) == []
+    assert not (tmp_path / "state").exists()
+    older_ledger(tmp_path / "state" / "consents.db")
+    async with service_lock(known):
+        assert upgraded(known) == []
 
 
 async def test_keys_that_went_missing_are_not_replaced(tmp_path: Path) -> None:

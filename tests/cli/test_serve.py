@@ -16,6 +16,7 @@ from agi_bridge.lab.softphone.sounds import Sounds
 if TYPE_CHECKING:
     from pathlib import Path
 from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
+from tests.support.ledgers import older_ledger
 
 pytestmark = pytest.mark.programs
 
@@ -59,6 +60,20 @@ async def test_a_state_dir_that_cannot_be_written_is_one_line_and_exit_code_1(
     assert errors.startswith("agi-bridge: cannot start: ")
     assert str(tmp_path / "state") in errors
     assert len(errors.splitlines()) == 1
+
+
+async def test_serve_upgrades_the_tables_of_an_older_version_only_if_it_is_told_to(
+    tmp_path: Path,
+) -> None:
+    path = config(tmp_path)
+    older_ledger(tmp_path / "state" / "consents.db")
+    async with running("serve", "--config", path) as refused:
+        assert await refused.ends() == 1
+        assert refused.process.stderr is not None
+        assert b"consents upgrade" in await refused.process.stderr.read()
+    async with running("serve", "--config", path, "--upgrade") as bridge:
+        assert (await bridge.logs("ledger.upgraded"))["before"] == "0001"
+        await bridge.logs("service.listening")
 
 
 async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) -> None:

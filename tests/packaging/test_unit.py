@@ -42,7 +42,7 @@ def test_descriptors_suffice_for_every_call_that_is_taken() -> None:
 
 def test_the_service_says_when_it_is_ready_and_reloads_by_its_own_command() -> None:
     assert value("Type") == "notify"
-    assert value("ExecStart").endswith("/agi-bridge serve")
+    assert value("ExecStart").endswith("/agi-bridge serve --upgrade")
     assert value("ExecReload").endswith("/agi-bridge reload")
     assert value("Restart") == "on-failure"
 

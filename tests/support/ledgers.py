@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from agi_bridge.consent.ledger import Ledger, clock_check
+from agi_bridge.consent.ledger.database import Database
+from agi_bridge.consent.ledger.upgrade import run_migrations
 from agi_bridge.consent.signing import Keys, generate_keys
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ def other_keys(keys: Keys) -> Keys:
 def file(tmp_path: Path) -> Path:
     """Where a SQLite ledger will lie."""
     return tmp_path / "state" / "consents.db"
+
+
+def older_ledger(where: Path) -> None:
+    """Make a SQLite ledger with the tables of the first version."""
+    database = Database(where)
+    database.prepare()
+    with database.transaction() as transaction:
+        run_migrations(transaction, "0001")
+    database.close()
 
 
 @pytest.fixture(scope="session")
