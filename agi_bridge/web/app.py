@@ -97,7 +97,7 @@ def build_app(
     metrics: Metrics | None = None,
     hours: Hours = always_open,
     *,
-    on_message: Callable[[], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
 ) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others.
 
@@ -222,7 +222,7 @@ class MessageEndpoint:
         others: Collection[str],
         metrics: Metrics,
         *,
-        on_message: Callable[[], None] | None,
+        on_message: Callable[[str], None] | None,
     ) -> None:
         self._on_message = on_message
         self._metrics = metrics
@@ -303,7 +303,7 @@ class MessageEndpoint:
             received=message.received,
         )
         if message.intent is Intent.STOP and self._on_message is not None:
-            self._on_message()
+            self._on_message(id_)
         structlog.get_logger().warning(
             "web.message_queued",
             consent=id_,

@@ -4,16 +4,15 @@ The message is in the ledger before Instaply is asked, and the webhook was answe
 nothing is lost by a restart, a failure or a stop: what is open is asked about again. What cannot be
 found out stays on the list of a person, with the reason.
 
-Two kinds of failure differ. If the API as a whole does not serve us (no answer, wrong token), all
-wait together, longer each time. If it has no number for one customer, that message waits alone,
-and is looked up rarely: a person may have corrected the profile, or given the key's user access.
+`LookupQueue` says which message is next. If the API has no number for one customer, that message is
+looked up rarely: a person may have corrected the profile, or given the key's user access.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,6 +22,8 @@ from agi_bridge import phone
 from agi_bridge.consent import Act, ConsentError, IllegalTransition, Revocation
 from agi_bridge.hook import InstaplyApi, InstaplyApiError
 from agi_bridge.web.instaply import UNKNOWN, reach_of
+from agi_bridge.web.lookup_queue import FIRST_WAIT, LookupQueue
+from agi_bridge.web.revocations import rfc_3339
 from agi_bridge.web.stop_words import Intent, read_intent
 
 if TYPE_CHECKING:
@@ -32,29 +33,27 @@ if TYPE_CHECKING:
     from agi_bridge.observe import Metrics
     from agi_bridge.settings import Settings
 
-MOST_MESSAGES: Final = 200
-"""Open messages that are looked at in a round, the newest."""
 POLL_SECONDS: Final = 60.0
-"""Between two rounds: another bridge may have stored a message."""
-FIRST_WAIT: Final = 15.0
-"""Seconds after the API's first failure; each further wait is twice as long ..."""
-LONGEST_WAIT: Final = 600.0
-"""... up to this."""
-AGAIN_SECONDS: Final = 3600.0
-"""How long a message waits for whose customer there was no number."""
+"""Between two looks at all open messages: another bridge may have stored one."""
 LAST_DAYS: Final = 14
 """How old a message may be: ten business days are the law's limit (47 CFR 64.1200(a)(10))."""
 
 OF_THE_API: Final = frozenset({"token_refused", "unreachable", "unavailable"})
 """Failures that say nothing about the customer."""
+NO_ID: Final = "no_id"
+"""The reason of a message that names no customer."""
 _ACTOR: Final = "profile lookup"
 
 
 class MessageStore(Protocol):
     """What keeps messages and revocations: the ledger."""
 
-    async def open_messages(self, limit: int) -> list[OpenMessage]:
-        """The newest messages that nobody has dealt with."""
+    async def open_message_ids(self, since: str) -> list[str]:
+        """The messages stored since then that nobody has dealt with, oldest first."""
+        ...
+
+    async def open_message(self, message_id: str) -> OpenMessage | None:
+        """A message that nobody has dealt with; None if somebody has."""
         ...
 
     async def note_lookup(self, message_id: str, reason: str) -> None:
@@ -92,13 +91,13 @@ class StopLookups:
         self._metrics = metrics
         self._now = now
         self._due = asyncio.Event()
-        self._not_before: dict[str, float] = {}
-        self._unanswered: dict[str, int] = {}
-        self._failures = 0
-        self._stored_reason = ""
+        self._queue = LookupQueue()
+        self._look_at = 0.0
+        self._failing = ""
 
-    def notify(self) -> None:
-        """A message was stored."""
+    def notify(self, message_id: str) -> None:
+        """A STOP was stored: it is looked up at once."""
+        self._queue.add(message_id)
         self._due.set()
 
     async def run(self) -> None:
@@ -106,15 +105,8 @@ class StopLookups:
         while True:
             self._due.clear()
             wait = await self.round()
-            news = asyncio.create_task(self._due.wait())
-            try:
-                if self._failures:  # then news are not pressing
-                    await asyncio.sleep(wait)
-                else:
-                    await asyncio.wait({news}, timeout=wait)
-            finally:
-                news.cancel()
-                await asyncio.wait({news})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), wait)
 
     async def round(self) -> float:
         """Look up each message that is due; return the seconds until the next round."""
@@ -123,53 +115,58 @@ class StopLookups:
         if token is None:
             return POLL_SECONDS
         try:
-            found = await self._ledger.open_messages(MOST_MESSAGES)
-            due = [each for each in found if self._is_due(each)]
-            # One customer for whom the API fails must not hold the others.
-            due.sort(key=lambda each: self._unanswered.get(each.message_id, 0))
-            known = {each.message_id for each in found}
-            self._unanswered = {k: v for k, v in self._unanswered.items() if k in known}
-            self._not_before = {
-                each.message_id: self._not_before[each.message_id]
-                for each in found
-                if each.message_id in self._not_before
-            }
-            async with AsyncExitStack() as opened:
-                if not due:
-                    return POLL_SECONDS
-                api = await opened.enter_async_context(_api(settings, token))
-                for message in due:
-                    if not await self._look_up(api, message, settings):
-                        return self._backed_off()
+            await self._look_at_all()
+            if self._queue.next(self._now()) is not None:
+                async with _api(settings, token) as api:
+                    while (message_id := self._queue.next(self._now())) is not None:
+                        await self._look_up(api, message_id, settings)
+                        await self._look_at_all()
         except ConsentError as error:  # the message stays where it is
             structlog.get_logger().error("web.stop_not_revoked", exc_info=error)
-            return POLL_SECONDS
-        return POLL_SECONDS
+            return FIRST_WAIT
+        until_look = max(self._look_at - self._now(), 0.0)
+        due = self._queue.wait(self._now())
+        return until_look if due is None else min(due, until_look)
 
-    def _is_due(self, message: OpenMessage) -> bool:
-        if self._not_before.get(message.message_id, 0.0) > self._now():
-            return False
-        if read_intent(message.words) is not Intent.STOP:
-            return False  # a person reads it
-        oldest = datetime.now(UTC) - timedelta(days=LAST_DAYS)
-        return datetime.fromisoformat(message.received) > oldest
+    async def _look_at_all(self) -> None:
+        """Take in the open messages, from time to time."""
+        if self._now() < self._look_at:
+            return
+        since = rfc_3339(datetime.now(UTC) - timedelta(days=LAST_DAYS))
+        self._queue.fill(await self._ledger.open_message_ids(since))
+        self._look_at = self._now() + POLL_SECONDS
 
-    async def _look_up(self, api: InstaplyApi, message: OpenMessage, settings: Settings) -> bool:
-        """Look up one message; return whether the API serves us."""
+    async def _look_up(self, api: InstaplyApi, message_id: str, settings: Settings) -> None:
+        """Look up one message.
+
+        Raises:
+            ConsentError: the ledger failed; the message waits.
+        """
+        try:
+            message = await self._ledger.open_message(message_id)
+            if message is None:  # somebody was faster, or it was erased
+                self._queue.remove(message_id)
+            elif not _is_lookable(message):
+                self._queue.leave(message_id)
+            else:
+                await self._ask(api, message, settings)
+        except ConsentError:
+            self._queue.hold(message_id, self._now())
+            raise
+
+    async def _ask(self, api: InstaplyApi, message: OpenMessage, settings: Settings) -> None:
         try:
             number = await _number(api, message, settings)
         except InstaplyApiError as error:
-            if error.code in OF_THE_API:
-                tries = self._unanswered.get(message.message_id, 0)
-                self._unanswered[message.message_id] = tries + 1
-                self._api_failed(error.code)
-                return False
-            self._served()
+            if error.code not in OF_THE_API:
+                self._served()
+            elif not self._api_failed(message.message_id, error.code):
+                return
             await self._note(message, error.code)
-            return True
+            return
         self._served()
         await self._revoke(message, number, settings)
-        return True
+        self._queue.remove(message.message_id)
 
     async def _revoke(self, message: OpenMessage, number: str, settings: Settings) -> None:
         revoked = await self._ledger.revoke(
@@ -202,35 +199,43 @@ class StopLookups:
 
     async def _note(self, message: OpenMessage, reason: str) -> None:
         """Keep why this message stays on a person's list."""
-        self._metrics.stop_lookups.add(reason)
-        self._not_before[message.message_id] = self._now() + AGAIN_SECONDS
-        if reason == message.lookup:
-            return
-        try:
-            await self._ledger.note_lookup(message.message_id, reason)
-        except (IllegalTransition, LookupError):
-            return  # a person was faster
-        structlog.get_logger().warning(
-            "web.stop_sender_unknown", consent=message.message_id, reason=reason
-        )
+        if reason not in OF_THE_API:  # those are counted
+            self._metrics.stop_lookups.add(reason)
+        if reason != message.lookup:
+            with suppress(IllegalTransition, LookupError):  # a person was faster
+                await self._ledger.note_lookup(message.message_id, reason)
+                structlog.get_logger().warning(
+                    "web.stop_sender_unknown", consent=message.message_id, reason=reason
+                )
+        if reason == NO_ID:
+            self._queue.leave(message.message_id)
+        else:
+            self._queue.postpone(message.message_id, self._now())
 
-    def _api_failed(self, reason: str) -> None:
+    def _api_failed(self, message_id: str, reason: str) -> bool:
+        """Count a failure of the API; return whether it is the customer's alone."""
         self._metrics.stop_lookups.add(reason)
-        self._failures += 1
-        if reason != self._stored_reason:
-            self._stored_reason = reason
+        is_customers = self._queue.failed(message_id, self._now())
+        if reason != self._failing:
+            self._failing = reason
             structlog.get_logger().error(
-                "web.instaply_api_failed", reason=reason, retry_after=self._backed_off()
+                "web.instaply_api_failed", reason=reason, retry_after=self._queue.pause
             )
+        return is_customers
 
     def _served(self) -> None:
-        if self._failures:
+        self._queue.served()
+        if self._failing:
             structlog.get_logger().warning("web.instaply_api_back")
-        self._failures, self._stored_reason = 0, ""
+        self._failing = ""
 
-    def _backed_off(self) -> float:
-        doublings = min(max(self._failures, 1) - 1, 10)
-        return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+
+def _is_lookable(message: OpenMessage) -> bool:
+    """Whether a message is a STOP without a doubt, and recent."""
+    if read_intent(message.words) is not Intent.STOP:
+        return False  # a person reads it
+    oldest = datetime.now(UTC) - timedelta(days=LAST_DAYS)
+    return datetime.fromisoformat(message.received) > oldest
 
 
 async def _number(api: InstaplyApi, message: OpenMessage, settings: Settings) -> str:
@@ -241,7 +246,7 @@ async def _number(api: InstaplyApi, message: OpenMessage, settings: Settings) ->
             another country than it was written in, it is somebody else's.
     """
     if message.customer_id == UNKNOWN or message.customer_id.startswith("thread "):
-        raise InstaplyApiError("no_id", "the message names no customer")
+        raise InstaplyApiError(NO_ID, "the message names no customer")
     text = await api.number(message.customer_id)
     region = next(iter(settings.lines.values())).regions[0]
     number = phone.parse(text, region=region)

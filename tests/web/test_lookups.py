@@ -16,7 +16,8 @@ from agi_bridge.consent.signing import generate_keys
 from agi_bridge.hook.testing import FakeHook, FakeResponse
 from agi_bridge.observe import Metrics
 from agi_bridge.web import MESSAGES, StopLookups
-from agi_bridge.web.lookups import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT, POLL_SECONDS
+from agi_bridge.web.lookup_queue import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT, LookupQueue
+from agi_bridge.web.lookups import POLL_SECONDS
 from tests.support.consent_builders import submitting
 from tests.support.error_codes import coded
 from tests.support.verified import stands
@@ -59,6 +60,10 @@ class Env:
         payload = {"eventType": "message", "timestamp": 1700000000000, "data": data}
         async with serving(self.settings, self.ledger, INSTAPLY) as client:
             return (await client.post(MESSAGES, json=payload)).status_code
+
+    @property
+    def queue(self) -> LookupQueue:
+        return self.lookups._queue
 
     async def open(self) -> list[Summary]:
         return await self.ledger.summaries(Filter(open_=True))
@@ -204,9 +209,12 @@ async def test_an_api_that_refuses_the_key_is_asked_less_and_less_and_named_once
     await env.says()
     await env.says(n=2)
     with capture_logs() as logs:
-        waits = [await env.lookups.round() for _ in range(8)]
-    assert waits[:3] == [FIRST_WAIT, 2 * FIRST_WAIT, 4 * FIRST_WAIT]
-    assert waits[-1] == LONGEST_WAIT
+        waits = []
+        for _ in range(8):
+            waits.append(await env.lookups.round())
+            env.time += env.queue.pause
+    assert waits[:2] == [FIRST_WAIT, 2 * FIRST_WAIT]
+    assert env.queue.pause == LONGEST_WAIT
     assert len(env.vendor.api.asked) == 8, "the second message waits with the first"
     assert [log["event"] for log in logs] == ["web.instaply_api_failed"]
     assert TOKEN not in str(logs)
@@ -230,18 +238,32 @@ async def test_an_old_message_is_not_looked_up_any_more(
     assert env.vendor.api.asked == []
 
 
-async def test_a_flood_of_messages_does_not_keep_the_newest_from_being_looked_up(
-    env: Env, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agi_bridge.web.lookups.MOST_MESSAGES", 5)
-    for n in range(9):
-        await env.ledger.record_message(f"c{n}", "STOP", reference=f"m{n}", received=None)
-    recent(monkeypatch, days=400)  # by the ledger's clock they are new
-    monkeypatch.setattr("agi_bridge.web.lookups.LAST_DAYS", 10_000)
-    env.vendor.api.add("c8", NUMBER)
+async def test_an_older_stop_is_not_hidden_by_newer_messages(env: Env) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    await env.says()
+    for n in range(10):
+        await env.ledger.record_message(f"c{n}", "stop by at 5?", reference=f"m{n}", received=None)
     await env.lookups.round()
-    assert len(env.vendor.api.asked) == 5
     assert len(await env.of(Act.REVOCATION)) == 1
+    assert len(env.vendor.api.asked) == 1
+
+
+async def test_a_fresh_stop_is_looked_up_at_once_while_others_wait(env: Env) -> None:
+    env.vendor.api.answer = FakeResponse("503 Service Unavailable", "text/plain", "later")
+    await env.says(customer="cust_old", n=1)
+    for _ in range(8):
+        await env.lookups.round()
+        env.time += env.queue.pause
+    await env.lookups.round()
+    assert env.queue.pause == LONGEST_WAIT
+    env.vendor.api.answer = None
+    env.vendor.api.add("cust_001", NUMBER)
+    env.vendor.api.add("cust_old", "+14155550124")
+    await env.says(n=2)
+    for message in await env.open():
+        env.lookups.notify(message.consent_id)  # of the older one that is no news
+    await env.lookups.round()
+    assert len(await env.of(Act.REVOCATION)) == 2, "the API answers: those that wait are due"
 
 
 async def test_without_the_key_nothing_is_asked(env: Env, tmp_path: Path) -> None:
@@ -255,7 +277,8 @@ async def test_the_task_wakes_up_for_a_message(env: Env) -> None:
     env.vendor.api.add("cust_001", NUMBER)
     task = asyncio.create_task(env.lookups.run())
     await env.says()
-    env.lookups.notify()
+    (message,) = await env.open()
+    env.lookups.notify(message.consent_id)
     while await env.open():  # noqa: ASYNC110 - the ledger has no event for it
         await asyncio.sleep(0.01)
     task.cancel()
@@ -277,6 +300,12 @@ async def test_one_customer_who_breaks_the_api_does_not_hold_others(
         return respond(method, path, headers, body)
 
     monkeypatch.setattr(env.vendor.api, "respond", breaks)
-    for _ in range(8):
-        env.time += await env.lookups.round()
-    assert len(await env.of(Act.REVOCATION)) == 1
+    with capture_logs() as logs:
+        for n in range(3, 6):
+            env.vendor.api.add(f"cust_{n}", f"+1415555010{n}")
+            await env.says(customer=f"cust_{n}", n=n)
+            env.time += 2 * LONGEST_WAIT
+            await env.lookups.round()
+    assert len(await env.of(Act.REVOCATION)) == 4
+    assert [each.lookup for each in await env.open()] == ["unavailable"], "a person sees why"
+    assert "cust_broken" not in str(logs)

@@ -110,9 +110,13 @@ class Administration(Records):
             )
         )
 
-    async def open_messages(self, limit: int) -> list[OpenMessage]:
-        """The newest messages that nobody has dealt with."""
-        return await self._worker.read(lambda t: messages.open_messages(t, self._writer, limit))
+    async def open_message_ids(self, since: str) -> list[str]:
+        """The messages stored since then that nobody has dealt with, oldest first."""
+        return await self._worker.read(lambda t: messages.open_ids(t, since))
+
+    async def open_message(self, message_id: str) -> OpenMessage | None:
+        """A message that nobody has dealt with; None if somebody has, or it cannot be opened."""
+        return await self._worker.read(lambda t: messages.open_message(t, self._writer, message_id))
 
     async def note_lookup(self, message_id: str, reason: str) -> None:
         """Store why a look-up did not say whose message it is, unless that is known.

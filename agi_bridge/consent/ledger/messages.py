@@ -20,23 +20,22 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger.transaction import Transaction
 
 
-def open_messages(transaction: Transaction, writer: Writer, limit: int) -> list[OpenMessage]:
-    """The newest messages that nobody has dealt with, and whose sender's id is still known."""
+def open_ids(transaction: Transaction, since: str) -> list[str]:
+    """The messages stored since then that nobody has dealt with, oldest first."""
     other = EVENT.alias()
     ids = transaction.core.execute(
         select(EVENT.c.consent_id)
         .where(
             is_rare(EVENT.c.type),
             EVENT.c.type == Act.MESSAGE.value,
+            EVENT.c.at >= since,
             ~exists().where(
                 other.c.consent_id == EVENT.c.consent_id, other.c.type == Act.RESOLVED.value
             ),
         )
-        .order_by(EVENT.c.id.desc())
-        .limit(limit)
-    ).scalars()
-    found = (_message(transaction, writer, id_) for id_ in ids.all())
-    return [each for each in found if each is not None]
+        .order_by(EVENT.c.id)
+    )
+    return list(ids.scalars())
 
 
 def note_lookup(transaction: Transaction, writer: Writer, message_id: str, reason: str) -> None:
@@ -59,10 +58,13 @@ def note_lookup(transaction: Transaction, writer: Writer, message_id: str, reaso
     writer.append(transaction, [event])
 
 
-def _message(transaction: Transaction, writer: Writer, id_: str) -> OpenMessage | None:
+def open_message(transaction: Transaction, writer: Writer, id_: str) -> OpenMessage | None:
+    """A message that nobody has dealt with, while its sender's id is known; None otherwise."""
     rows = queries.rows_of(transaction, id_)
+    if not rows or any(row.type == Act.RESOLVED for row in rows):
+        return None
     known: dict[str, str] = {}
-    with suppress(KeyFault, VaultDamaged):  # one row's fault must not hide the others
+    with suppress(KeyFault, VaultDamaged):  # a person sees it in the list, with its fault
         known = queries.personal(transaction, writer.vault, id_) or {}
     if not {"customer_id", "words"} <= known.keys():
         return None
