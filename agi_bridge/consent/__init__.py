@@ -69,6 +69,7 @@ from agi_bridge.consent.push import (
     PushFailure,
     PushKey,
     PushMessage,
+    PushRetried,
     PushRoutes,
     PushType,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "PushFailure",
     "PushKey",
     "PushMessage",
+    "PushRetried",
     "PushRoutes",
     "PushType",
     "Reason",

@@ -134,6 +134,14 @@ class PushEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PushRetried:
+    """How many messages are due at once, and how many endpoints that were gone are asked again."""
+
+    messages: int
+    endpoints: int
+
+
+@dataclass(frozen=True, slots=True)
 class PushBacklog:
     """How many messages wait, how many of them failed at least once, and since when the oldest."""
 

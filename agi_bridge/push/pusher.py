@@ -10,6 +10,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
@@ -43,12 +44,14 @@ Pause: TypeAlias = "Callable[[asyncio.Event, float], Awaitable[None]]"
 class MessageSource(Protocol):
     """The ledger's outbox."""
 
-    async def claim(self, endpoint: str, limit: int, seconds: float) -> list[PushMessage]:
+    async def claim(
+        self, endpoint: str, address: str, limit: int, seconds: float
+    ) -> list[PushMessage]:
         """Take messages that are due."""
         ...
 
     async def settle(
-        self, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
+        self, address: str, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
     ) -> None:
         """Note what became of them."""
         ...
@@ -66,6 +69,11 @@ class Endpoint:
     url: str
     secrets: tuple[bytes, ...] = field(repr=False)
     ca_file: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The URL as a hash: it may hold a secret."""
+        return sha256(self.url.encode()).hexdigest()
 
 
 class Pusher:
@@ -160,7 +168,9 @@ class _Sender:
         """Send what is due; return how long to wait until more may be."""
         limit = 1 if self._failures else MOST
         try:
-            messages = await self._outbox.claim(self._endpoint.name, limit, HELD_SECONDS)
+            messages = await self._outbox.claim(
+                self._endpoint.name, self._endpoint.address, limit, HELD_SECONDS
+            )
             if not messages:
                 return POLL_SECONDS
             attempts = await asyncio.gather(*(self._attempt(poster, each) for each in messages))
@@ -184,7 +194,9 @@ class _Sender:
     async def _settle(self, attempts: Sequence[Attempted]) -> None:
         failures = [each.failure for each in attempts if each.failure is not None]
         await self._outbox.settle(
-            [each.message.key for each in attempts if each.failure is None], failures
+            self._endpoint.address,
+            [each.message.key for each in attempts if each.failure is None],
+            failures,
         )
         for each in attempts:
             self._metrics.push_deliveries.add(each.delivery.value)

@@ -24,26 +24,30 @@ AllOption = Annotated[bool, typer.Option("--all", help="All messages.")]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """How many messages were changed, and what was done with them."""
+    """How many messages were changed, what was done with them, and what else with endpoints."""
 
     messages: int
     done: Literal["due", "dropped"]
+    asked_again: int = 0
 
     @property
     def ok(self) -> bool:
-        """Whether there were any."""
-        return self.messages > 0
+        """Whether anything was changed."""
+        return self.messages + self.asked_again > 0
 
     def json(self) -> dict[str, object]:
         """The answer as plain values."""
-        return {self.done: self.messages}
+        again = {"endpoints_asked_again": self.asked_again} if self.done == "due" else {}
+        return {self.done: self.messages, **again}
 
     def show(self, console: Console) -> None:
-        """Print the number."""
+        """Print the numbers."""
         from agi_bridge.cli.output import count
 
         ending = "due now" if self.done == "due" else "dropped"
         console.print(f"{count(self.messages, 'message')} {ending}")
+        if self.asked_again:
+            console.print(f"{count(self.asked_again, 'endpoint')} asked again after a 410")
 
 
 def retry(
@@ -69,7 +73,11 @@ def drop(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete messages that nobody is to get any more. The records themselves stay."""
+    """Delete messages that nobody is to get any more.
+
+    The records themselves stay. An endpoint that answered 410 gets later messages only after
+    `push retry`.
+    """
     _change("dropped", endpoint, record or [], config, everything=all_, as_json=as_json)
 
 
@@ -93,7 +101,9 @@ def _change(
             raise UsageError("name --endpoint or --record, or --all alone")
         async with await open_ledger(settings) as ledger:
             ids = [await record_id(ledger, each) for each in records]
-            change = ledger.outbox.retry if done == "due" else ledger.outbox.drop
-            return Changed(await change(endpoint=endpoint, records=ids), done)
+            if done == "dropped":
+                return Changed(await ledger.outbox.drop(endpoint=endpoint, records=ids), done)
+            retried = await ledger.outbox.retry(endpoint=endpoint, records=ids)
+            return Changed(retried.messages, done, retried.endpoints)
 
     answer(work(), as_json=as_json)

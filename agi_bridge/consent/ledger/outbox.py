@@ -4,18 +4,21 @@ A message of a person waits for those before it, of the same person and endpoint
 do not wait for it. Who sends one holds it by name until a deadline: another bridge, or the same
 one after a crash, takes it then, so a message may arrive twice and never gets lost. Rows hold no
 personal data but the number's keyed hash, which an erasure takes out.
+
+An endpoint that answered 410 gets nothing more at that address until a person retries, whatever
+becomes of the message that it answered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, true, update
 
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.schema import EVENT, OUTBOX
+from agi_bridge.consent.ledger.schema import EVENT, GONE_ENDPOINT, OUTBOX
 from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.push import (
     GONE,
@@ -25,6 +28,7 @@ from agi_bridge.consent.push import (
     PushEntry,
     PushKey,
     PushMessage,
+    PushRetried,
 )
 from agi_bridge.consent.states import Act, State, event_type
 
@@ -43,8 +47,6 @@ _UNREADABLE_SECONDS: Final = 3600.0
 """How long a message waits whose personal data cannot be opened: a person has to put a key back."""
 _LOCK: Final = "push"
 """What changes several messages at once holds it, so that no two wait for each other's rows."""
-_NEVER: Final = "9999"
-"""When the next attempt is due of what waits for a person."""
 
 
 class Outbox:
@@ -61,22 +63,27 @@ class Outbox:
         self._worker = worker
         self._writer = writer
 
-    async def claim(self, endpoint: str, limit: int, seconds: float) -> list[PushMessage]:
+    async def claim(
+        self, endpoint: str, address: str, limit: int, seconds: float
+    ) -> list[PushMessage]:
         """Take messages of an endpoint that are due, of one person one at most, oldest first.
 
-        They are held for so many seconds: nobody else sends them meanwhile.
+        They are held for so many seconds: nobody else sends them meanwhile. `address` is where
+        they are to be sent, as a hash; none are due if the endpoint is gone there.
         """
-        return await self._worker.run(lambda t: _claim(t, self._writer, endpoint, limit, seconds))
+        return await self._worker.run(
+            lambda t: _claim(t, self._writer, endpoint, address, limit=limit, seconds=seconds)
+        )
 
     async def settle(
-        self, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
+        self, address: str, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
     ) -> None:
-        """Note what became of messages that were taken.
+        """Note what became of messages that were taken and sent to an address.
 
         Where one was delivered to an endpoint, those that failed because of the endpoint are due
-        at once. An endpoint that is gone gets nothing more.
+        at once. An endpoint that is gone gets nothing more there.
         """
-        await self._worker.run(lambda t: _settle(t, self._writer, delivered, failed))
+        await self._worker.run(lambda t: _settle(t, self._writer, address, delivered, failed))
 
     async def release(self, endpoint: str) -> None:
         """Let go of messages that this process holds, or one of its name held before it ended."""
@@ -88,8 +95,11 @@ class Outbox:
         """What waits, oldest first."""
         return await self._worker.read(lambda t: _entries(t, endpoint, limit))
 
-    async def retry(self, *, endpoint: str | None, records: Collection[str] = ()) -> int:
-        """Make messages due at once, of an endpoint or of some records; return how many."""
+    async def retry(self, *, endpoint: str | None, records: Collection[str] = ()) -> PushRetried:
+        """Make messages due at once, of an endpoint or of some records.
+
+        Their endpoints are asked again, also those that are gone.
+        """
         return await self._worker.run(lambda t: _retry(t, endpoint, records))
 
     async def drop(self, *, endpoint: str | None, records: Collection[str] = ()) -> int:
@@ -116,10 +126,16 @@ def forget(transaction: Transaction, consent_ids: Collection[str]) -> None:
 
 
 def _claim(
-    transaction: Transaction, writer: Writer, endpoint: str, limit: int, seconds: float
+    transaction: Transaction,
+    writer: Writer,
+    endpoint: str,
+    address: str,
+    *,
+    limit: int,
+    seconds: float,
 ) -> list[PushMessage]:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
-    row, before, gone = OUTBOX.c, OUTBOX.alias().c, OUTBOX.alias().c
+    row, before, gone = OUTBOX.c, OUTBOX.alias().c, GONE_ENDPOINT.c
     now = writer.database_now(transaction)
     query = (
         select(row.id, row.ledger_id, row.seq, row.attempts)
@@ -130,7 +146,7 @@ def _claim(
             ~exists().where(
                 before.endpoint == endpoint, before.subject == row.subject, before.id < row.id
             ),
-            ~exists().where(gone.endpoint == endpoint, gone.reason == GONE),
+            ~exists().where(gone.endpoint == endpoint, gone.address == address),
         )
         # What failed goes behind what was not tried: one message must not hold other persons'.
         .order_by(row.attempts, row.id)
@@ -212,20 +228,21 @@ def _ended(transaction: Transaction, told: Row) -> tuple[str, ...]:
 def _settle(
     transaction: Transaction,
     writer: Writer,
+    address: str,
     delivered: Collection[PushKey],
     failed: Collection[PushFailure],
 ) -> None:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
-    row = OUTBOX.c
+    row, gone = OUTBOX.c, GONE_ENDPOINT.c
     now = writer.database_now(transaction)
     for key in delivered:
         transaction.core.execute(delete(OUTBOX).where(_is(key)))
     for endpoint in {key.endpoint for key in delivered}:
-        # The endpoint is back: what failed because of it does not wait out its pause.
-        # A 410 stays, though another bridge's delivery was noted after it.
-        failed_only = row.reason.is_not(None) & (row.reason != GONE)
-        because = (row.endpoint == endpoint, failed_only, row.refused.is_(False))
+        # The endpoint is back: what failed because of it does not wait out its pause. What its
+        # former address said is over; a 410 of this one stays, for it may be the later answer.
+        because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
         _update(transaction, *because, next_at="", reason=None)
+        _ask_again(transaction, gone.endpoint == endpoint, gone.address != address)
     for failure in failed:
         _update(
             transaction,
@@ -233,10 +250,18 @@ def _settle(
             attempts=row.attempts + 1,
             reason=failure.reason,
             refused=failure.ours,
-            next_at=_NEVER if failure.reason == GONE else stamp(now + failure.seconds),
+            next_at=stamp(now + failure.seconds),
             owner=None,
             deadline=None,
         )
+    for endpoint in {each.key.endpoint for each in failed if each.reason == GONE}:
+        _ask_again(transaction, gone.endpoint == endpoint, gone.address == address)
+        transaction.core.execute(insert(GONE_ENDPOINT).values(endpoint=endpoint, address=address))
+
+
+def _ask_again(transaction: Transaction, *where: ColumnElement[bool]) -> int:
+    """Forget that endpoints are gone."""
+    return transaction.core.execute(delete(GONE_ENDPOINT).where(*where)).rowcount
 
 
 def _release(transaction: Transaction, writer: Writer, endpoint: str) -> None:
@@ -247,8 +272,14 @@ def _release(transaction: Transaction, writer: Writer, endpoint: str) -> None:
 
 
 def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) -> list[PushEntry]:
-    row = OUTBOX.c
-    query = select(OUTBOX).where(*_chosen(endpoint, ())).order_by(row.id).limit(limit)
+    row, gone = OUTBOX.c, GONE_ENDPOINT.c
+    is_gone = exists().where(gone.endpoint == row.endpoint)
+    query = (
+        select(OUTBOX, is_gone.label("is_gone"))
+        .where(*_chosen(endpoint, ()))
+        .order_by(row.id)
+        .limit(limit)
+    )
     return [
         PushEntry(
             key=PushKey(each.ledger_id, each.seq, each.endpoint),
@@ -256,17 +287,25 @@ def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) 
             record=each.consent_id,
             at=each.at,
             attempts=each.attempts,
-            reason=each.reason,
-            next_at=None if each.next_at in {"", _NEVER} else each.next_at,
+            reason=GONE if each.is_gone else each.reason,
+            next_at=None if each.is_gone else each.next_at or None,
         )
         for each in transaction.core.execute(query)
     ]
 
 
-def _retry(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:
+def _retry(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> PushRetried:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
-    chosen = _chosen(endpoint, records)
-    return _update(transaction, *chosen, next_at="", reason=None, owner=None, deadline=None)
+    chosen = tuple(_chosen(endpoint, records))
+    gone = GONE_ENDPOINT.c
+    these: ColumnElement[bool]
+    if records:
+        these = gone.endpoint.in_(select(OUTBOX.c.endpoint).where(*chosen))
+    else:  # also where no message waits
+        these = true() if endpoint is None else gone.endpoint == endpoint
+    endpoints = _ask_again(transaction, these)
+    due = {"next_at": "", "reason": None, "owner": None, "deadline": None}
+    return PushRetried(_update(transaction, *chosen, **due), endpoints)
 
 
 def _drop(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:

@@ -208,6 +208,14 @@ OUTBOX: Final = Table(
     sqlite_autoincrement=True,
 )
 
+GONE_ENDPOINT: Final = Table(
+    "gone_endpoint",
+    METADATA,
+    Column("endpoint", String(64), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    comment="Endpoints that want no more messages, by the SHA-256 of the URL that said so",
+)
+
 WITNESS: Final = Table(
     "witness",
     METADATA,

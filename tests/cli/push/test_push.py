@@ -72,7 +72,7 @@ def test_messages_are_dropped_by_record_by_receiver_or_all(told: SampleLedger) -
 def test_messages_are_made_due(told: SampleLedger) -> None:
     revoke(told)
     code, out, _ = push(told, "retry", "--endpoint", "crm", "--json")
-    assert (code, json.loads(out)) == (0, {"due": 1})
+    assert (code, json.loads(out)) == (0, {"due": 1, "endpoints_asked_again": 0})
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])

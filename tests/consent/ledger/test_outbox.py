@@ -12,11 +12,12 @@ from agi_bridge.consent import (
     PUSHED,
     LedgerUnavailable,
     PushFailure,
+    PushRetried,
     PushType,
     Reply,
     State,
 )
-from agi_bridge.consent.ledger import Ledger, revoke
+from agi_bridge.consent.ledger import Ledger, revoke, submissions
 from tests.support.consent_builders import (
     BRAND,
     NUMBER,
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from agi_bridge.consent import PushMessage
     from agi_bridge.consent.signing import Keys
 
-OTHER = "+14155550124"
+OTHER, THIRD = "+14155550124", "+14155550125"
+EXPIRED = PushType.EXPIRED
 ROUTES = dict.fromkeys(PUSHED, ("crm",))
 HELD = 60.0
+HERE, ELSEWHERE = "a" * 64, "b" * 64
+"""Two addresses of an endpoint."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +57,7 @@ async def accepted(ledger: Ledger, number: str = NUMBER) -> str:
 
 
 async def claim(ledger: Ledger, limit: int = 10) -> list[PushMessage]:
-    return await ledger.outbox.claim("crm", limit, HELD)
+    return await ledger.outbox.claim("crm", HERE, limit, HELD)
 
 
 async def test_only_the_events_that_others_are_told_of_are_in_the_outbox(ledger: Ledger) -> None:
@@ -134,8 +138,11 @@ async def test_a_yes_and_an_expiry_are_told(ledger: Ledger) -> None:
     settle(other, State.NOT_SENT)
     await ledger.append(other.take())
     await ledger.expire(other.id, "too_old")
-    told = {message.type: message.record for message in await claim(ledger)}
-    assert told == {PushType.REPLY: record.id, PushType.EXPIRED: other.id}
+    late = submitting(THIRD)  # stored after its call had given up
+    await ledger.append(late.take())
+    await ledger._worker.run(lambda t: submissions.never_sent(t, ledger._writer, late.id))
+    told = {message.record: message.type for message in await claim(ledger)}
+    assert told == {record.id: PushType.REPLY, other.id: EXPIRED, late.id: EXPIRED}
 
 
 # Order
@@ -151,7 +158,7 @@ async def test_messages_of_one_person_leave_one_after_the_other(ledger: Ledger) 
         (PushType.ACCEPTED, OTHER),
     ]
     assert await claim(ledger) == []  # both are held, and the revocation waits
-    await ledger.outbox.settle([each.key for each in first])
+    await ledger.outbox.settle(HERE, [each.key for each in first])
     [second] = await claim(ledger)
     assert second.type is PushType.REVOKED
 
@@ -160,18 +167,18 @@ async def test_a_message_that_is_stuck_holds_its_own_person_only(ledger: Ledger)
     await accepted(ledger)
     await ledger.revoke(revocation())
     [stuck] = await claim(ledger)
-    await ledger.outbox.settle([], [PushFailure(stuck.key, "http_422", 3600.0, ours=True)])
+    await ledger.outbox.settle(HERE, [], [PushFailure(stuck.key, "http_422", 3600.0, ours=True)])
     await accepted(ledger, OTHER)
     [message] = await claim(ledger)
     assert message.number == OTHER
-    await ledger.outbox.settle([message.key])
+    await ledger.outbox.settle(HERE, [message.key])
     assert await claim(ledger) == []  # a refusal of one message is not over with the next
     entries = await ledger.outbox.entries()
     assert [(each.type, each.reason) for each in entries] == [
         (PushType.ACCEPTED, "http_422"),
         (PushType.REVOKED, None),
     ]
-    assert await ledger.outbox.retry(endpoint=None, records=[stuck.record]) == 1
+    assert (await ledger.outbox.retry(endpoint=None, records=[stuck.record])).messages == 1
     [again] = await claim(ledger)
     assert (again.key, again.attempts) == (stuck.key, 1)
 
@@ -179,11 +186,11 @@ async def test_a_message_that_is_stuck_holds_its_own_person_only(ledger: Ledger)
 async def test_what_failed_because_of_the_endpoint_is_due_when_it_is_back(ledger: Ledger) -> None:
     await accepted(ledger)
     [failed] = await claim(ledger)
-    await ledger.outbox.settle([], [PushFailure(failed.key, "timeout", 900.0)])
+    await ledger.outbox.settle(HERE, [], [PushFailure(failed.key, "timeout", 900.0)])
     assert await claim(ledger) == []
     await accepted(ledger, OTHER)
     [message] = await claim(ledger)
-    await ledger.outbox.settle([message.key])
+    await ledger.outbox.settle(HERE, [message.key])
     assert [each.key for each in await claim(ledger)] == [failed.key]
 
 
@@ -193,12 +200,47 @@ async def test_an_endpoint_that_is_gone_gets_nothing_until_a_person_says_so(
     ledger.push_to({State.ACCEPTED: ("crm", "shop")})
     await accepted(ledger)
     [message] = await claim(ledger)
-    await ledger.outbox.settle([], [PushFailure(message.key, GONE, 0.0)])
+    await ledger.outbox.settle(HERE, [], [PushFailure(message.key, GONE, 0.0)])
     await accepted(ledger, OTHER)
     assert await claim(ledger) == []
-    assert len(await ledger.outbox.claim("shop", 10, HELD)) == 2
-    assert await ledger.outbox.retry(endpoint="crm") == 2
+    assert len(await ledger.outbox.claim("shop", HERE, 10, HELD)) == 2
+    assert [entry.reason for entry in await ledger.outbox.entries(endpoint="crm")] == [GONE] * 2
+    assert await ledger.outbox.retry(endpoint="crm") == PushRetried(messages=2, endpoints=1)
     assert len(await claim(ledger)) == 2
+
+
+@pytest.mark.parametrize("how", ["of the record", "all"])
+async def test_a_410_outlives_the_message_that_it_answered(ledger: Ledger, how: str) -> None:
+    await accepted(ledger)
+    [message] = await claim(ledger)
+    await ledger.outbox.settle(HERE, [], [PushFailure(message.key, GONE, 0.0)])
+    dropped = [message.record] if how == "of the record" else []
+    assert await ledger.outbox.drop(endpoint=None, records=dropped) == 1
+    await accepted(ledger, OTHER)
+    assert await claim(ledger) == []
+    assert await ledger.outbox.drop(endpoint="crm") == 1
+    assert await ledger.outbox.retry(endpoint="crm") == PushRetried(messages=0, endpoints=1)
+    await accepted(ledger, OTHER)
+    assert len(await claim(ledger)) == 1
+
+
+async def test_a_410_is_of_the_address_that_gave_it(ledger: Ledger) -> None:
+    await accepted(ledger)
+    [message] = await claim(ledger)
+    await ledger.outbox.settle(HERE, [], [PushFailure(message.key, GONE, 0.0)])
+    [again] = await ledger.outbox.claim("crm", ELSEWHERE, 10, HELD)
+    await ledger.outbox.settle(ELSEWHERE, [again.key])
+    await accepted(ledger, OTHER)
+    assert len(await claim(ledger)) == 1, "what the former address said is over"
+
+
+async def test_a_person_who_retries_a_record_has_its_endpoint_asked_again(ledger: Ledger) -> None:
+    await accepted(ledger)
+    [message] = await claim(ledger)
+    await ledger.outbox.settle(HERE, [], [PushFailure(message.key, GONE, 0.0)])
+    retried = await ledger.outbox.retry(endpoint=None, records=[message.record])
+    assert retried == PushRetried(messages=1, endpoints=1)
+    assert [each.key for each in await claim(ledger)] == [message.key]
 
 
 # Who sends
@@ -223,7 +265,7 @@ async def test_what_a_killed_process_held_is_sent_by_another_after_a_while(
     [message] = await claim(other)
     assert message.message_id == held.message_id
     # The first one's result comes late: the message is the other's by now.
-    await ledger.outbox.settle([], [PushFailure(held.key, "timeout", 3600.0)])
+    await ledger.outbox.settle(HERE, [], [PushFailure(held.key, "timeout", 3600.0)])
     [entry] = await other.outbox.entries()
     assert entry.reason is None
 
@@ -293,7 +335,7 @@ async def test_what_waits_is_counted(ledger: Ledger) -> None:
     await accepted(ledger)
     await accepted(ledger, OTHER)
     [first, _] = await claim(ledger)
-    await ledger.outbox.settle([], [PushFailure(first.key, "timeout", 5.0)])
+    await ledger.outbox.settle(HERE, [], [PushFailure(first.key, "timeout", 5.0)])
     backlog = (await ledger.backlog()).push
     assert (backlog.pending, backlog.failing, backlog.oldest_at) == (2, 1, first.at)
     assert await ledger.outbox.drop(endpoint="crm") == 2
