@@ -1,7 +1,8 @@
 """Instaply's side of a bridge: the webhook that posts customers' messages, seen and set up.
 
-A webhook is known by its URL. The list of webhooks may not show their headers; then nobody can see
-whether the token is right, and `connect` sends it again.
+A webhook is known by its URL. The list of webhooks may not show their headers. Then nobody can see
+whether the token is right, and to send it would replace all headers that the webhook has: `connect`
+does that only if it is told to.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from agi_bridge.doctor import Id, fault, note, ok
 from agi_bridge.hook import InstaplyApi, InstaplyApiError, Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agi_bridge.doctor import Finding
     from agi_bridge.settings import Settings
@@ -33,6 +34,7 @@ FIXES: Final = {
     "not_found": "compare web.instaply_api_url with Instaply's documentation",
     "unavailable": "try again later",
     "unreachable": "open the firewall for web.instaply_api_url, or correct it",
+    "no_webhook_id": "Instaply lists the webhook without an id: change it by hand there",
     "bad_answer": "compare web.instaply_api_url with Instaply's documentation",
 }
 """What to do about each error of the API."""
@@ -46,11 +48,15 @@ class Plan:
         step: create a webhook, change one, or leave it as it is.
         webhook: as it is to be; with its id, if it exists.
         others: hosts of other webhooks that post to a bridge's path.
+        duplicates: how many more webhooks that are turned on have this URL.
+        is_token_hidden: whether nobody can see if the webhook has our token.
     """
 
     step: Step
     webhook: Webhook
     others: tuple[str, ...] = ()
+    duplicates: int = 0
+    is_token_hidden: bool = False
 
 
 def client(settings: Settings) -> InstaplyApi | None:
@@ -62,29 +68,47 @@ def client(settings: Settings) -> InstaplyApi | None:
     return InstaplyApi(token, settings.web.instaply_api_url, ca_file=ca)
 
 
-def plan(found: Sequence[Webhook], url: str, token: str) -> Plan:
+def plan(found: Sequence[Webhook], url: str, token: str, *, replace_headers: bool = False) -> Plan:
     """Decide what is to be done; pure."""
-    headers = {"Authorization": f"Bearer {token}"}
+    ours = {"Authorization": f"Bearer {token}"}
     others = tuple(
-        urlsplit(each.url).hostname or "" for each in found if _is_ours(each) and each.url != url
+        urlsplit(each.url).hostname or "" for each in found if _is_ours(each) and not _is(each, url)
     )
-    known = next((each for each in found if each.url == url), None)
-    if known is None:
-        return Plan("create", Webhook(url, headers=headers), others)
+    same = [each for each in found if _is(each, url)]
+    if not same:
+        return Plan("create", Webhook(url, headers=ours), others)
+    # Of several, the one with the least to change: a duplicate may be turned off on purpose.
+    known = max(same, key=lambda each: (each.enabled, _has_token(each, token), bool(each.id)))
+    headers: dict[str, str] | None = None
+    if known.headers is not None:
+        headers = {**_kept(known.headers), **ours}
+    elif replace_headers:
+        headers = ours
     events = tuple(dict.fromkeys((*known.events, _EVENT)))
-    wanted = Webhook(url, events=events, headers={**_kept(known), **headers}, id=known.id)
-    right = known.enabled and events == known.events and _has_token(known, token)
-    return Plan("keep" if right else "update", wanted, others)
+    hidden = known.headers is None
+    has_token = not replace_headers if hidden else _has_token(known, token)
+    right = known.enabled and known.url == url and events == known.events and has_token
+    return Plan(
+        "keep" if right else "update",
+        Webhook(url, events=events, headers=headers, id=known.id),
+        others,
+        sum(each.enabled for each in same if each is not known),
+        hidden and not replace_headers,
+    )
 
 
-async def connect(api: InstaplyApi, url: str, token: str, *, dry_run: bool) -> Plan:
+async def connect(
+    api: InstaplyApi, url: str, token: str, *, dry_run: bool, replace_headers: bool = False
+) -> Plan:
     """Set the webhook up, after a look at those that are there.
 
     Raises:
         InstaplyApiError: the API did not do it, or nobody knows.
     """
     async with api:
-        made = plan(await api.webhooks(), url, token)
+        made = plan(await api.webhooks(), url, token, replace_headers=replace_headers)
+        if made.step == "update" and not made.webhook.id:
+            raise InstaplyApiError("no_webhook_id", "the webhook to change is listed without an id")
         if not dry_run and made.step == "create":
             await api.create(made.webhook)
         elif not dry_run and made.step == "update":
@@ -121,13 +145,17 @@ async def examine(settings: Settings) -> list[Finding]:
 def _of_webhook(webhook: Webhook, token: str, fix: str) -> Finding:
     host = urlsplit(webhook.url).hostname or ""
     again = f"run: {fix.replace('YOUR-HOST', host)}"
+    if webhook.url.endswith("/"):
+        return fault(
+            Id.INSTAPLY_WEBHOOK, "posts to a path with a slash at its end", again, about=host
+        )
     if not webhook.enabled:
         return fault(Id.INSTAPLY_WEBHOOK, "is turned off", again, about=host)
     if _EVENT not in webhook.events:
         return fault(Id.INSTAPLY_WEBHOOK, "does not post messages", again, about=host)
     if webhook.headers is None:
         what = "posts messages; Instaply does not show whether with the right token"
-        return note(Id.INSTAPLY_WEBHOOK, what, again, about=host)
+        return note(Id.INSTAPLY_WEBHOOK, what, f"{again} --replace-headers", about=host)
     if not _has_token(webhook, token):
         what = "has another token than web.instaply_token"
         return fault(Id.INSTAPLY_WEBHOOK, what, again, about=host)
@@ -135,17 +163,30 @@ def _of_webhook(webhook: Webhook, token: str, fix: str) -> Finding:
 
 
 def _is_ours(webhook: Webhook) -> bool:
+    where = _place(webhook.url)
+    return where is not None and where[1] == PATH
+
+
+def _is(webhook: Webhook, url: str) -> bool:
+    """Whether a webhook posts to a URL, however it is spelt."""
+    where = _place(webhook.url)
+    return where is not None and where == _place(url)
+
+
+def _place(url: str) -> tuple[str, str] | None:
+    """The host with its port, and the path; None for what is not a URL."""
     try:
-        return urlsplit(webhook.url).path.rstrip("/") == PATH
-    except ValueError:  # somebody else's, and no URL
-        return False
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return None
+    return f"{parts.hostname}:{port}", parts.path.rstrip("/")
 
 
 def _has_token(webhook: Webhook, token: str) -> bool:
     return (webhook.headers or {}).get(_AUTHORIZATION) == f"Bearer {token}"
 
 
-def _kept(webhook: Webhook) -> dict[str, str]:
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """The other headers of a webhook, which are not ours to drop."""
-    headers = webhook.headers or {}
     return {name: value for name, value in headers.items() if name != _AUTHORIZATION}

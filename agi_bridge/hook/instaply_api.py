@@ -8,14 +8,15 @@ Each request has the header `token`. The key belongs to a user and sees what tha
 403 and 404 are ordinary answers. The pages show no answer to the requests about webhooks: a list of
 objects is expected, each with the fields that a webhook is created with and its `id`.
 
-What comes back is untrusted: limited in bytes and depth, and a profile counts only if it is the
-customer's who was asked for.
+What comes back is untrusted: limited in bytes and depth, and a profile that shows another id than
+the one that was asked for does not count.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
@@ -40,6 +41,8 @@ MAX_BYTES: Final = 262_144
 _TEXT: Final = frozenset({"SMS", "TEXT", "MMS"})
 """Channels whose address is a telephone number that the business texts."""
 _LONGEST: Final = 256
+_MASKED: Final = re.compile(r"\*{3}|[\u2022\u25cf]{3}|\u2026|^\s*$")
+"""What stands in a list for a header's value that it does not show."""
 _BY_STATUS: Final = {401: "token_refused", 403: "forbidden", 404: "not_found"}
 _HEADERS: Final = {
     "user-agent": "agi-bridge",
@@ -56,7 +59,8 @@ class InstaplyApiError(HookError):
     `code` is one of `token_refused` (401), `forbidden` (403), `not_found` (404), `unavailable`
     (429, 5xx), `unreachable` (no answer), `bad_answer` (another status, too large, not the JSON
     that is documented), `other_customer` (the profile of somebody else), `no_number` (a profile
-    without one) or `other_channel` (the customer writes by WhatsApp or another channel).
+    without one), `other_channel` (the customer writes by WhatsApp or another channel) or
+    `no_webhook_id` (a webhook that is to be changed is listed without its id).
     """
 
 
@@ -68,7 +72,8 @@ class Webhook:
         url: where it posts.
         enabled: whether it does.
         events: what it posts: `messages`, `transfers`.
-        headers: what it sends along; None if the API does not show them.
+        headers: what it sends along; None if the API does not show all of them, or if an update
+            leaves them as they are.
         id: Instaply's id; empty for one that is to be created.
     """
 
@@ -80,13 +85,16 @@ class Webhook:
 
     def document(self) -> dict[str, object]:
         """The body of a request that creates or updates it."""
-        headers = [{"name": name, "value": value} for name, value in (self.headers or {}).items()]
-        return {
+        document: dict[str, object] = {
             "url": self.url,
             "enabled": self.enabled,
             "subscribedEvents": [*self.events],
-            "extraHeaders": headers,
         }
+        if self.headers is not None:
+            document["extraHeaders"] = [
+                {"name": name, "value": value} for name, value in self.headers.items()
+            ]
+        return document
 
 
 class InstaplyApi:
@@ -161,12 +169,15 @@ class InstaplyApi:
         await self._ask("POST", "/api/webhooks/", webhook.document())
 
     async def update(self, webhook: Webhook) -> None:
-        """Change the webhook of that id.
+        """Change the webhook of that id. Without headers, it keeps those that it has.
 
         Raises:
-            InstaplyApiError: it was not changed, or nobody knows.
+            InstaplyApiError: it was not changed, or nobody knows; `no_webhook_id` if its id cannot
+                be part of a path.
         """
         name = quote(webhook.id, safe="")
+        if not name.strip("."):  # the path would be another request's
+            raise _error("no_webhook_id")
         await self._ask("POST", f"/api/webhooks/{name}/update", webhook.document())
 
     async def _ask(self, method: str, path: str, document: object = None) -> bytes:
@@ -187,18 +198,24 @@ class InstaplyApi:
                 finally:
                     await response.aclose()
         except NetworkError as error:
+            _check(error.status)  # it says enough, though its body is lost
             bad = error.reason in {"bad_http", "too_large", "truncated"}
             raise _error("bad_answer" if bad else "unreachable") from None
         except TimeoutError:
             raise _error("unreachable") from None
-        status = response.status_code
-        if status in _BY_STATUS:
-            raise _error(_BY_STATUS[status])
-        if status == 429 or status >= 500:  # noqa: PLR2004 - RFC 6585, 4; RFC 9110, 15.6
-            raise _error("unavailable")
-        if not 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, 15.3
-            raise _error("bad_answer")
+        _check(response.status_code)
         return body
+
+
+def _check(status: int | None) -> None:
+    """Raise for a status that is not 2xx; None is none."""
+    if status is None or 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, 15.3
+        return
+    if status in _BY_STATUS:
+        raise _error(_BY_STATUS[status])
+    if status == 429 or status >= 500:  # noqa: PLR2004 - RFC 6585, 4; RFC 9110, 15.6
+        raise _error("unavailable")
+    raise _error("bad_answer")
 
 
 def read_profile(body: bytes, customer_id: str) -> str:
@@ -206,7 +223,7 @@ def read_profile(body: bytes, customer_id: str) -> str:
     profile = _read(body)
     if not isinstance(profile, dict):
         raise _error("bad_answer")
-    if _word(profile.get("id")) != customer_id:
+    if profile.get("id") is not None and _word(profile["id"]) != customer_id:
         raise _error("other_customer")
     channel = profile.get("channel")
     if channel is not None and str(channel).strip().upper() not in _TEXT:
@@ -241,12 +258,15 @@ def _webhook(shown: Mapping[str, Any]) -> Webhook:
     )
 
 
-def _pairs(headers: Sequence[object]) -> dict[str, str]:
-    return {
-        _word(each.get("name")).lower(): _word(each.get("value"))
-        for each in headers
-        if isinstance(each, dict)
-    }
+def _pairs(headers: Sequence[object]) -> dict[str, str] | None:
+    """The headers by name in lower case; None if a value is not shown."""
+    pairs = {}
+    for each in headers:
+        value = each.get("value") if isinstance(each, dict) else None
+        if not isinstance(each, dict) or not isinstance(value, str) or _MASKED.search(value):
+            return None
+        pairs[_word(each.get("name")).lower()] = value
+    return pairs
 
 
 def _word(value: object) -> str:

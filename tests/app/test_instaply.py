@@ -53,12 +53,58 @@ async def test_connecting_twice_makes_one_webhook(vendor: FakeHook) -> None:
     ]
 
 
-async def test_where_headers_are_not_shown_the_token_is_sent_again(vendor: FakeHook) -> None:
+async def test_headers_that_are_not_shown_stay_until_they_are_to_be_replaced(
+    vendor: FakeHook,
+) -> None:
+    vendor.api.webhooks["1"] = {
+        "id": 1,
+        "url": URL,
+        "enabled": False,
+        "subscribedEvents": ["transfers"],
+        "extraHeaders": [{"name": "X-Tenant", "value": "7"}],
+    }
     vendor.api.shows_headers = False
-    for _ in range(2):
-        made = await connect(InstaplyApi(KEY, vendor.api_url), URL, TOKEN, dry_run=False)
-    assert made.step == "update"
-    assert len(vendor.api.webhooks) == 1
+    made = await connect(InstaplyApi(KEY, vendor.api_url), URL, TOKEN, dry_run=False)
+    assert (made.step, made.is_token_hidden) == ("update", True)
+    webhook = vendor.api.webhooks["1"]
+    assert webhook["extraHeaders"] == [{"name": "X-Tenant", "value": "7"}]
+    assert (webhook["enabled"], webhook["subscribedEvents"]) == (True, ["transfers", "messages"])
+    again = await connect(InstaplyApi(KEY, vendor.api_url), URL, TOKEN, dry_run=False)
+    assert (again.step, again.is_token_hidden) == ("keep", True)
+    sent = await connect(
+        InstaplyApi(KEY, vendor.api_url), URL, TOKEN, dry_run=False, replace_headers=True
+    )
+    assert (sent.step, sent.is_token_hidden) == ("update", False)
+    assert vendor.api.webhooks["1"]["extraHeaders"] == [
+        {"name": "Authorization", "value": f"Bearer {TOKEN}"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [f"{URL}/", URL.replace("https://consent", "HTTPS://Consent"), URL.replace("m/", "m:443/")],
+)
+def test_a_webhook_whose_url_is_spelt_otherwise_is_corrected(spelt: str) -> None:
+    known = Webhook(spelt, headers={"authorization": f"Bearer {TOKEN}"}, id="9")
+    made = plan([known], URL, TOKEN)
+    assert (made.step, made.webhook.url, made.webhook.id, made.others) == ("update", URL, "9", ())
+
+
+def test_of_duplicates_the_one_that_works_is_kept() -> None:
+    right = {"authorization": f"Bearer {TOKEN}"}
+    off, old = Webhook(URL, enabled=False, headers=right, id="1"), Webhook(URL, headers={}, id="2")
+    good = Webhook(URL, headers=right, id="3")
+    made = plan([off, old, good], URL, TOKEN)
+    assert (made.step, made.webhook.id, made.duplicates) == ("keep", "3", 1)
+    assert plan([off, old], URL, TOKEN).webhook.id == "2"
+
+
+async def test_a_webhook_without_an_id_is_neither_changed_nor_made_again(vendor: FakeHook) -> None:
+    listed = [{"url": URL, "enabled": False, "subscribedEvents": ["messages"], "extraHeaders": []}]
+    vendor.api.answer = FakeResponse("200 OK", "application/json", json.dumps(listed))
+    with pytest.raises(InstaplyApiError, check=coded("no_webhook_id")):
+        await connect(InstaplyApi(KEY, vendor.api_url), URL, TOKEN, dry_run=False)
+    assert vendor.api.asked == [("GET", "/api/webhooks/")]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.hook import InstaplyApi, InstaplyApiError, Webhook
+from agi_bridge.hook.instaply_api import read_webhooks
 from agi_bridge.hook.testing import FakeHook
 from tests.support.error_codes import coded
 from tests.support.hook_servers import Connection, answering, http, serving
@@ -82,7 +83,8 @@ async def test_an_id_that_would_be_another_path_is_not_asked_for(customer: str) 
         (answer({**PROFILE, "channel": "WHATSAPP"}), "other_channel"),
         (answer({**PROFILE, "channel": {"a": 1}}), "other_channel"),
         (answer({**PROFILE, "id": "cust_002"}), "other_customer"),
-        (answer({**PROFILE, "id": None}), "other_customer"),
+        (answer({**PROFILE, "id": ["cust_001"]}), "other_customer"),
+        (answer({**PROFILE, "id": ""}), "other_customer"),
         (answer([PROFILE]), "bad_answer"),
         (http("200 OK", b""), "bad_answer"),
         (http("200 OK", b"<html>"), "bad_answer"),
@@ -91,6 +93,8 @@ async def test_an_id_that_would_be_another_path_is_not_asked_for(customer: str) 
         (http("200 OK", b'{"id": ' + b"9" * 5_000 + b"}"), "bad_answer"),
         (http("200 OK", b'{"id": "' + b"x" * 300_000 + b'"}'), "bad_answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "bad_answer"),
+        (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{}", "token_refused"),
+        (http("503 Service Unavailable", b"x" * 300_000), "unavailable"),
         (b"not HTTP at all\r\n\r\n", "bad_answer"),
         (b"", "unreachable"),
     ],
@@ -100,6 +104,22 @@ async def test_what_is_no_number_of_this_customer_is_named(response: bytes, code
         await asked(response)
     assert NUMBER not in str(refused.value)
     assert TOKEN not in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", [{"id": None}, {}])
+async def test_a_profile_that_shows_no_id_is_that_of_the_path(missing: dict[str, object]) -> None:
+    shown = {name: value for name, value in PROFILE.items() if name != "id"}
+    assert await asked(answer({**shown, **missing})) == NUMBER
+
+
+@pytest.mark.parametrize(
+    "value", ["***", "Bearer ****1234", "\u2022\u2022\u2022\u2022", "Bearer abc\u2026", "", None, 7]
+)
+async def test_a_header_whose_value_is_not_shown_hides_the_headers(value: object) -> None:
+    shown = [{"name": "X-Tenant", "value": "7"}, {"name": "Authorization", "value": value}]
+    listed = [{"id": 1, "url": "https://h.example.com/", "extraHeaders": shown}]
+    [webhook] = read_webhooks(json.dumps(listed).encode())
+    assert webhook.headers is None
 
 
 @pytest.mark.parametrize(
