@@ -23,6 +23,13 @@ SECONDS = 6
 """Less than `hook.total_seconds`: the bridge is to hear what became of it."""
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would take the login elsewhere, and the text nowhere."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Make no other request: a redirect is an `HTTPError`."""
+
+
 def sender(
     account: str, token: str, service: str, text: str, api: str = API
 ) -> Callable[[Consent], None]:
@@ -36,6 +43,7 @@ def sender(
         api: Twilio's address.
     """
     url = f"{api}/2010-04-01/Accounts/{urllib.parse.quote(account)}/Messages.json"
+    opener = urllib.request.build_opener(NoRedirect)
     login = base64.b64encode(f"{account}:{token}".encode()).decode()
 
     def send(consent: Consent) -> None:
@@ -47,7 +55,7 @@ def sender(
             method="POST",
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 - as above
+            with opener.open(request, timeout=SECONDS) as answer:
                 answer.read(65_536)
         except urllib.error.HTTPError as error:
             error.close()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,45 @@ async def test_what_another_signed_is_refused_and_not_texted(plain: Any, tmp_pat
     assert (result.outcome, result.status, sent) == (Outcome.REFUSED, 401, [])
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"webhook-timestamp": "soon", "webhook-signature": "v1,AAAA"},
+        {"webhook-timestamp": "9" * 5_000, "webhook-signature": "v1,AAAA"},
+        {"webhook-timestamp": "\u0661"},
+        {"webhook-signature": "v1," * 2_000},
+        {"content-length": "9" * 5_000},
+        {"content-length": "-1"},
+    ],
+)
+async def test_a_strangers_request_is_refused_without_a_traceback(
+    plain: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], headers: dict[str, str]
+) -> None:
+    sent: list[dict[str, str]] = []
+    given = {"content-length": "2", "webhook-timestamp": str(int(time.time())), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), sent.append)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST / HTTP/1.1\r\n{head}\r\n{{}}".encode())
+        status = (await reader.readline()).split()[1]
+        writer.close()
+    assert status in {b"401", b"413"}
+    assert sent == []
+    assert capfd.readouterr().err == ""
+
+
+async def test_a_request_that_was_copied_is_refused_when_it_is_old(
+    plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, str]] = []
+    monkeypatch.setattr(plain, "TOLERANCE_SECONDS", -1)
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), sent.append)) as url:
+        assert (await submit(url)).status == 401
+    assert sent == []
+
+
 async def test_an_interrupted_text_is_never_sent_again(plain: Any, tmp_path: Path) -> None:
     def broken(_consent: dict[str, str]) -> None:
         raise OSError("the platform has gone")
@@ -147,6 +187,7 @@ async def test_two_requests_with_one_key_at_the_same_time_are_one_text(
     ("status", "outcome", "again"),
     [
         (201, "accepted", 1),
+        (302, "unknown", 1),
         (400, "refused", 2),
         (408, "unknown", 1),
         (429, "unknown", 2),
@@ -163,6 +204,7 @@ async def test_the_twilio_sender_asks_once_unless_twilio_refused(
             form = self.rfile.read(int(self.headers["content-length"])).decode()
             asked.append((self.path, self.headers["authorization"], parse_qs(form)))
             self.send_response(status)
+            self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
