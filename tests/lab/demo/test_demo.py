@@ -167,6 +167,32 @@ async def test_another_answer_of_the_hook_leads_to_the_shop_and_its_own_state() 
 
 @pytest.mark.programs
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("scenario", "who", "state"),
+    [
+        ("dial", "+14155550199", "accepted"),
+        ("empty", "100", "accepted"),
+        ("403", "100", "refused"),
+        ("reset", "100", "unknown"),
+        ("refuse", "100", "not_sent"),
+    ],
+)
+async def test_a_receiver_of_webhooks_takes_the_hooks_place(
+    scenario: str, who: str, state: str
+) -> None:
+    screen = io.StringIO()
+    code = await demo.run_demo(
+        once=True, fake=True, scenario=scenario, webhook=True, console=on(screen)
+    )
+    printed = screen.getvalue()
+    assert code == SUCCEEDED, printed
+    assert "setup  the receiver of webhooks listens at" in printed
+    assert f"worked {who} answered (dialled); the consent is {state}" in printed
+    assert "whsec_" not in printed
+
+
+@pytest.mark.programs
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("wrong", ["who", "state"])
 async def test_a_story_that_ends_otherwise_is_exit_code_1(
     wrong: str, monkeypatch: pytest.MonkeyPatch
