@@ -3,8 +3,8 @@
 Two bridges with one key would take each other's submissions for left open by a crash. So the
 service takes the lease of its chain before it settles anything, and renews it while it runs. It is
 free if nobody has it, if its time is over by the database's clock, or if its holder was a process
-of this machine that is gone. A holder that is frozen loses it to a successor; when it thaws, it
-stores nothing more.
+of this machine that has certainly ended. A holder that is frozen loses it to a successor; when it
+thaws, it stores nothing more.
 
 Commands write to the chain without the lease: each of their transactions is whole. In SQLite the
 lock of the state directory does the same, and the lease is not used.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import uuid
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ LEASE_SECONDS: Final = 15.0
 """How long a bridge that does not renew its lease keeps it."""
 RENEW_SECONDS: Final = 2.0
 """Between two renewals."""
+_UNKNOWN: Final = "?"
+_ENDED: Final = "-"
+_WRITTEN: Final = re.compile(r"(\S+) ([1-9][0-9]{0,8}) (\S+)", re.ASCII)
+"""A process as text: its place, its id, when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +51,51 @@ class Process:
     """A process on a machine, so that a successor on the same machine knows whether it is gone.
 
     Attributes:
-        boot: the id of the machine's boot, and of the namespace that process ids belong to.
+        place: the id of the machine's boot, and of the namespaces that process ids and times are
+            of: a container has its own, whatever its host is called.
         pid: its id there.
-        started: when it began, in clock ticks since the boot: ids are used again.
+        started: when it began, in clock ticks since the boot, because ids are used again;
+            `_UNKNOWN` if that could not be read.
     """
 
-    boot: str
+    place: str
     pid: int
     started: str
 
     @classmethod
     def this(cls) -> Self:
         """Our own."""
-        return cls(_boot(), os.getpid(), _started(os.getpid()) or "")
+        return cls(_place(), os.getpid(), _started(os.getpid()) or _UNKNOWN)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """A process as it was written; None if it was written by something else."""
-        match text.split():
-            case [boot, pid, started] if pid.isdigit():
-                return cls(boot, int(pid), started)
-        return None
+        written = _WRITTEN.fullmatch(text)
+        return None if written is None else cls(written[1], int(written[2]), written[3])
 
     def __str__(self) -> str:
-        return f"{self.boot} {self.pid} {self.started}"
+        return f"{self.place} {self.pid} {self.started}"
 
     def is_gone(self) -> bool:
-        """Whether it is certain that it has ended: it was here, and is not."""
-        return self.is_here() and _started(self.pid) != self.started
+        """Whether it is certain that it has ended: it was here, and is not.
+
+        A process that cannot be seen is not gone. `hidepid` and `ProtectProc=` hide those of other
+        accounts from /proc, but not from kill(2), which says that they are not ours to signal.
+        """
+        if not self.is_here():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        started = _started(self.pid)
+        return started is not None and self.started not in {_UNKNOWN, started}
 
     def is_here(self) -> bool:
         """Whether it runs, or ran, where we do."""
-        return self.boot == _boot()
+        return self.place == _place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +246,25 @@ def _take(transaction: Transaction, *, writer: Writer, us: Holder) -> Holder | N
     return None
 
 
-def _boot() -> str:
-    """What process ids are unique in: this boot of this machine, and our namespace."""
+def _place() -> str:
+    """What process ids are unique in: this boot of this machine, and our namespaces."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+        namespaces = [Path(f"/proc/self/ns/{name}").readlink() for name in ("pid", "time")]
     except OSError:  # no proof is possible: nobody is here, nobody is gone
         return uuid.uuid4().hex
+    return "/".join((boot, *map(str, namespaces)))
 
 
 def _started(pid: int) -> str | None:
-    """When a process began (proc_pid_stat(5), field 22); None if there is none, or a dead one."""
+    """When a process began (proc_pid_stat(5), field 22); None if that cannot be read.
+
+    One that has ended and waits for its parent began at no time.
+    """
     try:
+        if Path("/proc/self").readlink() != Path(str(os.getpid())):
+            return None  # another namespace's: its numbers are of other processes
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    return _ENDED if fields[0] in "ZX" else fields[19]

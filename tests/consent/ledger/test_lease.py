@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -158,7 +159,66 @@ def test_a_process_is_read_as_it_was_written() -> None:
     assert Process.parse(str(this)) == this
     assert this.pid == os.getpid()
     assert not this.is_gone()
-    assert Process.parse("anything else") is None
+    for other in ("anything else", "place 0 1", "place -1 1", "place 1", f"place {10**12} 1"):
+        assert Process.parse(other) is None
+
+
+def test_a_process_that_cannot_be_seen_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hidepid` and `ProtectProc=invisible` hide what runs under another account."""
+    this = Process.this()
+    unseen = replace(this, started="?")
+    assert not unseen.is_gone()
+    monkeypatch.setattr(lease, "_started", lambda _: None)
+    assert not this.is_gone()
+    assert Process.parse(str(Process.this())) == unseen
+
+
+@pytest.mark.programs
+def test_a_process_that_was_killed_is_gone_although_none_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = killed()
+    monkeypatch.setattr(lease, "_started", lambda _: None)
+    assert gone.is_gone()
+
+
+def test_a_process_that_may_not_be_signalled_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int, __: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    this = Process.this()
+    assert not this.is_gone()
+    assert replace(this, started="1").is_gone()
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_process_of_another_container_is_not_gone(*, mounted: bool) -> None:
+    """Its numbers are other ones; without a /proc of its own it would read ours by mistake."""
+    root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    told = (
+        "from agi_bridge.consent.ledger.lease import Process; import sys;"
+        f"there = Process.parse({str(Process.this())!r});"
+        "print(Process.this(), there.is_gone(), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        [
+            *("unshare", *root, "--pid", "--fork", *(["--mount-proc"] if mounted else [])),
+            *(sys.executable, "-c", told),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        place, pid, started, we_are_gone = running.stdout.readline().split()
+        there = Process.parse(f"{place} {pid} {started}")
+        assert there is not None
+        assert (there.is_here(), there.is_gone(), we_are_gone) == (False, False, "False")
+        assert (started != "?") is mounted
+        running.communicate("")
+    assert not there.is_gone()
 
 
 def killed() -> Process:
