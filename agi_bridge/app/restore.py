@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app.backup_proof import KEY_FILES, Proof, backup_keys, put_into, verify_copy
-from agi_bridge.app.ledger import checkpoint_publisher, service_is_running
+from agi_bridge.app.ledger import checkpoint_publisher, service_is_running, service_lock
 from agi_bridge.backup import BackupError, BackupFile
 from agi_bridge.consent.ledger import CHAIN_FILE, Ledger, deliver_checkpoints, is_empty
 from agi_bridge.consent.signing import Checkpoint, Keys, place_restored_keys
 from agi_bridge.evidence.verify import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from agi_bridge.settings import Settings
 
-_RESTORED: Final = "restored"
-"""Why a consent that was not sent when the backup was made is not sent later."""
+_PREFIX: Final = ".restore-"
+"""Of the folder in the state directory that the copy is made in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Restored:
         ledger_id: the new chain.
         made: the key files that were made.
         expired: consents that were still to be sent: they will not be.
+        push_pending: messages to other systems that had not been delivered.
         failures: places that did not take the first checkpoint of the new chain.
     """
 
@@ -47,6 +49,7 @@ class Restored:
     ledger_id: str
     made: tuple[Path, ...]
     expired: int
+    push_pending: int
     failures: tuple[str, ...]
 
 
@@ -75,42 +78,74 @@ async def restore_backup(
     keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase)
     _require_new_signing_key(settings, backup, keys, checkpoints)
     state = settings.state_dir
-    where = settings.ledger_place
-    await asyncio.to_thread(state.mkdir, mode=0o711, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=state) as folder:
-        copy = Path(folder) / "consents.db"
-        await asyncio.to_thread(put_into, copy, backup, end_chains=True)
-        proof = await verify_copy(
-            backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+    async with _no_service(settings):
+        await asyncio.to_thread(_clear, state)
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=state) as folder:
+            copy = Path(folder) / "consents.db"
+            await asyncio.to_thread(put_into, copy, backup, end_chains=True)
+            proof = await verify_copy(
+                backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+            )
+            _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
+            made = await asyncio.to_thread(_put_in_place, settings, backup, keys, copy)
+        new, _ = await asyncio.to_thread(
+            Keys.load, settings.keys_dir, **settings.ledger.key_texts(), create=False
         )
-        _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
-        made = await asyncio.to_thread(_place_keys, settings, keys)
-        await asyncio.to_thread(_place_beside, settings, backup)
-        if isinstance(where, Path):
-            await asyncio.to_thread(_link, copy, where)
-        else:
-            await asyncio.to_thread(put_into, where, backup, end_chains=True)
-    new, _ = await asyncio.to_thread(
-        Keys.load, settings.keys_dir, **settings.ledger.key_texts(), create=False
+        async with await Ledger.open(settings.ledger_place, new, home=state) as ledger:
+            expired = await ledger.expire_restored()
+            publisher = checkpoint_publisher(settings)
+            await ledger.checkpoint(publisher.names)
+            failures = [each.reason for each in await deliver_checkpoints(ledger, publisher)]
+        await asyncio.to_thread(_give_to_owner, settings)
+    pending = backup.manifest.rows.get("outbox", 0)
+    return Restored(proof, new.ledger_id, made, expired, pending, tuple(failures))
+
+
+def _put_in_place(
+    settings: Settings, backup: BackupFile, keys: Keys, copy: Path
+) -> tuple[Path, ...]:
+    """Put keys, checkpoints and, last, the ledger in their places; returns the key files made.
+
+    Whatever ends it before the ledger is there, the restore can be repeated. From then on nothing
+    is missing: a start of the service does the rest.
+    """
+    made = _place_keys(settings, keys)
+    _place_beside(settings, backup)
+    _give_to_owner(settings)
+    if isinstance(settings.ledger_place, Path):
+        _link(copy, settings.ledger_place)
+    else:
+        put_into(settings.ledger_place, backup, end_chains=True)
+    return made
+
+
+@asynccontextmanager
+async def _no_service(settings: Settings) -> AsyncIterator[None]:
+    """Keep the service, and another restore, from starting while the block runs."""
+    async with AsyncExitStack() as held:
+        try:
+            await held.enter_async_context(service_lock(settings))
+        except BlockingIOError:
+            raise _running(settings) from None
+        yield
+
+
+def _clear(state: Path) -> None:
+    """Remove what a restore left behind that was killed."""
+    for path in state.glob(f"{_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _running(settings: Settings) -> BackupError:
+    return BackupError(
+        f"{settings.state_dir}: agi-bridge is running with this state_dir; stop it first",
+        code="service_running",
     )
-    async with await Ledger.open(where, new, home=state) as ledger:
-        expired = 0
-        for each in await ledger.unsent():
-            await ledger.expire(each.consent_id, _RESTORED)
-            expired += 1
-        publisher = checkpoint_publisher(settings)
-        await ledger.checkpoint(publisher.names)
-        failures = [each.reason for each in await deliver_checkpoints(ledger, publisher)]
-    await asyncio.to_thread(_give_to_owner, state)
-    return Restored(proof, new.ledger_id, made, expired, tuple(failures))
 
 
 def _require_empty(settings: Settings) -> None:
     if service_is_running(settings):
-        raise BackupError(
-            f"{settings.state_dir}: agi-bridge is running with this state_dir; stop it first",
-            code="service_running",
-        )
+        raise _running(settings)
     where = settings.ledger_place
     # SQLite would put a log that is left there into the restored file, and damage it.
     beside = ("", "-wal", "-shm", "-journal") if isinstance(where, Path) else ()
@@ -202,12 +237,15 @@ def _folder(path: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _give_to_owner(state: Path) -> None:
+def _give_to_owner(settings: Settings) -> None:
     """Give what root made to the account that owns the state directory: the service's."""
     if os.geteuid() != 0:
         return
+    state = settings.state_dir
     owner = state.stat()
+    there = [settings.checkpoint_file]
     for folder, _, names in os.walk(state):
-        for path in (Path(folder), *(Path(folder) / name for name in names)):
-            with suppress(OSError):
-                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        there += (Path(folder), *(Path(folder) / name for name in names))
+    for path in there:
+        with suppress(OSError):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

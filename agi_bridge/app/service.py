@@ -359,19 +359,20 @@ async def _pause(event: asyncio.Event, seconds: float) -> None:
 
 
 async def settle_open(ledger: Ledger) -> None:
-    """Settle submissions that a crash left open.
+    """Settle submissions that a crash left open, and what waited when a backup was made.
 
     Raises:
         LedgerUnavailable: the database failed.
     """
-    left_open = 0
+    left_open = restored = 0
     with suppress(LedgerLost):  # logged; nothing is stored
         left_open = await ledger.recover()
+        restored = await ledger.expire_restored()
+    log = structlog.get_logger()
     if left_open:
-        structlog.get_logger().warning(
-            "service.open_submissions_settled",
-            count=left_open,
-        )
+        log.warning("service.open_submissions_settled", count=left_open)
+    if restored:
+        log.warning("service.restored_consents_expired", count=restored)
 
 
 def served(settings: Settings) -> RecordingEndpoint | None:

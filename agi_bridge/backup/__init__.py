@@ -6,8 +6,8 @@ Knows no settings and no commands; `docs/backup.md` describes the file.
 from agi_bridge.backup.errors import BackupDamaged, BackupError, WrongPassphrase
 from agi_bridge.backup.manifest import Head, Manifest
 from agi_bridge.backup.reader import BackupFile
-from agi_bridge.backup.sealed_keys import open_keys, read_passphrase, seal_keys
-from agi_bridge.backup.writer import write_backup
+from agi_bridge.backup.sealed_keys import is_open_to_others, open_keys, read_passphrase, seal_keys
+from agi_bridge.backup.writer import require_new, write_backup
 
 __all__ = [
     "BackupDamaged",
@@ -16,8 +16,10 @@ __all__ = [
     "Head",
     "Manifest",
     "WrongPassphrase",
+    "is_open_to_others",
     "open_keys",
     "read_passphrase",
+    "require_new",
     "seal_keys",
     "write_backup",
 ]

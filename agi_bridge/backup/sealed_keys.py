@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -56,6 +57,14 @@ def read_passphrase(path: Path) -> str:
             code="passphrase_short",
         )
     return line
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether any account of this machine may read or change a file with a passphrase."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:  # reading it says so
+        return False
 
 
 def seal_keys(keys: Keys, passphrase: str) -> bytes:

@@ -149,11 +149,20 @@ def _binary(value: Value) -> dict[str, str]:
     return {"base64": base64.b64encode(value).decode()}
 
 
+def require_new(path: Path) -> None:
+    """See that nothing has the name of a backup that is to be made.
+
+    Raises:
+        BackupError: something has (`file_exists`).
+    """
+    if os.path.lexists(path):
+        raise BackupError(f"{path}: exists; a backup never overwrites a file", code="file_exists")
+
+
 @contextmanager
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears at its path, never in place of another, when the block ends well."""
-    if os.path.lexists(path):
-        raise BackupError(f"{path}: exists; a backup never overwrites a file", code="file_exists")
+    require_new(path)
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

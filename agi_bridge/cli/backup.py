@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +28,7 @@ class BackupMade:
 
     path: Path
     manifest: Manifest
+    failures: tuple[str, ...]
     ok: bool = True
 
     def json(self) -> dict[str, object]:
@@ -46,6 +46,7 @@ class BackupMade:
             "checkpoint": manifest.checkpoint or None,
             "keys": "sealed" if manifest.keys else "left_out",
             "rows": dict(manifest.rows),
+            "checkpoint_failures": list(self.failures),
         }
 
     def show(self, console: Console) -> None:
@@ -59,6 +60,8 @@ class BackupMade:
             if self.manifest.keys
             else "keys     left out: keep copies of them apart from the backup"
         )
+        for failure in self.failures:
+            console.print(f"unsigned {failure}", soft_wrap=True)
 
 
 def backup(
@@ -76,7 +79,6 @@ def backup(
     Keys are in it only sealed with a passphrase. Prove a backup with `restore FILE --prove`.
     """
     from agi_bridge.app.backup import make_backup
-    from agi_bridge.backup import read_passphrase
     from agi_bridge.cli.common import UsageError, load
     from agi_bridge.cli.consents.verify import progress_line
 
@@ -87,11 +89,25 @@ def backup(
             raise UsageError(
                 "give either --passphrase-file FILE, which seals the keys, or --without-keys"
             )
-        passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
+        passphrase = None if passphrase_file is None else passphrase_in(passphrase_file)
         with progress_line("written", "rows") as progress:
-            made = await asyncio.to_thread(
-                make_backup, settings, file, passphrase=passphrase, progress=progress
-            )
-        return BackupMade(file, made)
+            made = await make_backup(settings, file, passphrase=passphrase, progress=progress)
+        return BackupMade(file, made.manifest, made.failures)
 
     answer(work(), as_json=as_json)
+
+
+def passphrase_in(path: Path) -> str:
+    """The passphrase in a file; a warning is logged if other accounts may open the file.
+
+    Raises:
+        WrongPassphrase: the file cannot be read, or the passphrase is too short.
+    """
+    import structlog
+
+    from agi_bridge.backup import is_open_to_others, read_passphrase
+
+    passphrase = read_passphrase(path)
+    if is_open_to_others(path):
+        structlog.get_logger().warning("backup.passphrase_world_accessible", file=str(path))
+    return passphrase

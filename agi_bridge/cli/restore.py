@@ -32,10 +32,18 @@ class BackupProved:
 
     @property
     def ok(self) -> bool | None:
-        """Whether all verdicts hold; None if one holds only for a person who trusts something."""
+        """Whether all verdicts hold; None if nothing is wrong, and not all do."""
         from agi_bridge.evidence.verify import Value
 
-        return {Value.HOLDS: True, Value.TRUSTING: None, Value.FAILS: False}[self.proof.value]
+        return {Value.HOLDS: True, Value.FAILS: False}.get(self.proof.value)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of what is neither; None is the usual one."""
+        from agi_bridge.cli.common import PENDING
+        from agi_bridge.evidence.verify import Value
+
+        return PENDING if self.proof.value is Value.PENDING else None
 
     def json(self) -> dict[str, object]:
         """The answer as plain values."""
@@ -113,6 +121,7 @@ class BackupRestored:
             "ledger_id": restored.ledger_id,
             "keys_made": [str(path) for path in restored.made],
             "expired": restored.expired,
+            "push_pending": restored.push_pending,
             "checkpoint_failures": list(restored.failures),
         }
 
@@ -127,6 +136,12 @@ class BackupRestored:
             console.print(
                 f"expired      {restored.expired:,} consents that had not been sent: whether they "
                 "were sent after the backup is not known",
+                soft_wrap=True,
+            )
+        if restored.push_pending:
+            console.print(
+                f"push         {restored.push_pending:,} messages to other systems had not been "
+                "delivered: they are sent, perhaps again, with the same webhook-id",
                 soft_wrap=True,
             )
         for failure in restored.failures:
@@ -175,7 +190,7 @@ def restore(
     async def work() -> BackupProved | BackupRestored:
         from agi_bridge.app.backup_proof import prove_backup
         from agi_bridge.app.restore import restore_backup
-        from agi_bridge.backup import read_passphrase
+        from agi_bridge.cli.backup import passphrase_in
         from agi_bridge.cli.consents.verify import progress_line
         from agi_bridge.consent.signing import read_checkpoints
 
@@ -183,7 +198,7 @@ def restore(
             raise UsageError(
                 "--prove restores nothing: leave out --accept-loss and --accept-faults"
             )
-        passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
+        passphrase = None if passphrase_file is None else passphrase_in(passphrase_file)
         kept = [each for path in checkpoints or () for each in read_checkpoints(path)]
         if await asyncio.to_thread(settings.checkpoint_file.exists):
             kept += await asyncio.to_thread(read_checkpoints, settings.checkpoint_file)

@@ -121,6 +121,19 @@ def test_a_file_that_is_cut_is_refused(backup: Path, part: float) -> None:
         BackupFile.open(backup)
 
 
+@pytest.mark.parametrize("missing", [1, 4, 8, 12, 200])
+def test_a_file_that_lacks_its_last_bytes_is_refused(backup: Path, missing: int) -> None:
+    backup.write_bytes(backup.read_bytes()[:-missing])
+    with pytest.raises(BackupDamaged, check=coded("backup_cut", str(backup))):
+        BackupFile.open(backup)
+
+
+def test_a_file_with_more_behind_its_end_is_refused(backup: Path) -> None:
+    backup.write_bytes(backup.read_bytes() + b"more")
+    with pytest.raises(BackupDamaged, check=coded("backup_cut", str(backup))):
+        BackupFile.open(backup)
+
+
 def test_what_is_not_a_backup_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"SQLite format 3\0" * 100)

@@ -100,6 +100,10 @@ class Ledger(Administration):
         """The same of submissions of any bridge whose lease is over."""
         return await self._worker.run(lambda t: submissions.settle_open(t, self._writer, own=False))
 
+    async def expire_restored(self) -> int:
+        """Expire the consents that waited to be sent when a backup was made that was restored."""
+        return await self._worker.run(lambda t: submissions.expire_restored(t, self._writer))
+
     async def may_send(self, consent_id: str) -> str | None:
         """The gate before the first byte: why a submission must not be sent now; None if it may.
 

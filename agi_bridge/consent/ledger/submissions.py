@@ -119,6 +119,27 @@ def expire(transaction: Transaction, writer: Writer, consent_id: str, reason: st
         writer.append(transaction, [_event(consent_id, State.EXPIRED, reason=reason)])
 
 
+def expire_restored(transaction: Transaction, writer: Writer) -> int:
+    """Expire what waited to be sent in chains that a restore has ended; returns the number.
+
+    It may have been sent after the backup, and nobody here knows.
+    """
+    ended = queries.ended_chains(transaction)
+    if not ended:
+        return 0
+    old = [
+        consent_id
+        for consent_id in unsent_ids(transaction)
+        if queries.rows_of(transaction, consent_id)[-1].ledger_id in ended
+    ]
+    if not old:
+        return 0
+    writer.lock(transaction, map("consent:{}".format, old))
+    waiting = [id_ for id_ in old if writer.state(transaction, id_) is State.NOT_SENT]
+    writer.append(transaction, [_event(id_, State.EXPIRED, reason="restored") for id_ in waiting])
+    return len(waiting)
+
+
 def active_consent(
     transaction: Transaction,
     writer: Writer,

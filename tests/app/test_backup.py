@@ -1,0 +1,88 @@
+"""A backup has what was stored until now under a checkpoint, as far as that can be done."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agi_bridge.settings import Settings
+from tests.support import consent_records
+from tests.support.backups import cheap_tries, elsewhere, passphrase, run
+from tests.support.call_env import KEY
+from tests.support.consents_commands import configured
+from tests.support.external_db import execute
+from tests.support.sample_ledger import SampleLedger, original, sample, synchronised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["cheap_tries", "original", "sample", "synchronised"]
+
+UNWITNESSED = 3
+
+
+def test_a_backup_made_before_the_first_checkpoint_is_proved_and_restored(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    configured(here)
+
+    async def fill() -> None:
+        settings = Settings.load(here / "agi-bridge.toml", {"SHOP_KEY": KEY})
+        async with await consent_records.open_new(settings) as ledger:
+            played = consent_records.heard(settings.state_dir)
+            await consent_records.accepted(ledger, played)
+
+    asyncio.run(fill())
+    word = passphrase(tmp_path)
+    made = run(here, "backup", tmp_path / "b", "--passphrase-file", word, "--json")
+    assert (made.status, made.json["checkpoint_failures"]) == (0, [])
+    assert made.json["checkpoint"] is not None
+    there = elsewhere(tmp_path / "there")
+    given = ("restore", tmp_path / "b", "--passphrase-file", word)
+    proved = run(there, *given, "--prove", "--json")
+    assert (proved.status, proved.json["anchored"]["value"]) == (UNWITNESSED, "holds"), proved
+    assert run(there, *given).status == 0
+
+
+def test_tables_of_an_older_version_are_backed_up_without_a_checkpoint(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    """A backup is what one makes before an upgrade."""
+    execute(
+        sample.folder / "state" / "consents.db", "UPDATE alembic_version SET version_num='0003'"
+    )
+    execute(sample.folder / "state" / "consents.db", "DROP TABLE ended_chain")
+    given = ("--passphrase-file", passphrase(tmp_path))
+    made = run(sample.folder, "backup", tmp_path / "b", *given, "--json")
+    assert made.status == 0, made
+    [failure] = made.json["checkpoint_failures"]
+    assert "upgrade" in failure
+    there = elsewhere(tmp_path / "there")
+    assert run(there, "restore", tmp_path / "b", *given).status == 0
+
+
+@pytest.mark.programs
+def test_a_place_that_takes_no_checkpoint_keeps_no_backup_from_being_made(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    sample.shell("resolve", sample.unknown, "--as", "texted")
+    configured(sample.folder, {"ledger": {"checkpoints": {"command": ["/bin/false"]}}})
+    made = run(sample.folder, "backup", tmp_path / "b", "--without-keys", "--json")
+    assert made.status == 0
+    [failure] = made.json["checkpoint_failures"]
+    assert "/bin/false" in failure
+    proved = run(sample.folder, "restore", tmp_path / "b", "--prove", "--json")
+    assert proved.json["anchored"]["value"] == "holds"
+
+
+def test_a_passphrase_that_everybody_may_read_is_warned_of(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    word = passphrase(tmp_path)
+    for mode, warned in ((0o600, False), (0o644, True)):
+        word.chmod(mode)
+        made = run(sample.folder, "backup", tmp_path / f"b{mode}", "--passphrase-file", word)
+        assert made.status == 0
+        assert ("backup.passphrase_world_accessible" in made.err) is warned
