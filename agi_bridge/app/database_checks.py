@@ -21,18 +21,15 @@ from sqlalchemy.pool import NullPool
 
 from agi_bridge.app.findings import Finding, Level, unseen
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import error_text, postgresql_driver, schema
+from agi_bridge.consent.ledger import error_text, postgresql_driver, postgresql_engine, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine
 
 LITTLE_SPACE: Final = 256 * 1024 * 1024
 """Free bytes on the ledger's disk below which the check warns: a full disk stores no consents."""
-
-CONNECT_SECONDS: Final = 3
-"""Longest wait for PostgreSQL."""
 
 KEY: Final = "ledger.url"
 """The setting that findings about the database name."""
@@ -46,7 +43,6 @@ class DatabasePlace:
 
     url: URL
     failure: str
-    how: Mapping[str, str | int]
 
     @property
     def is_sqlite(self) -> bool:
@@ -54,13 +50,15 @@ class DatabasePlace:
         return self.url.drivername == "sqlite"
 
     def engine(self) -> Engine:
-        """Return an engine that keeps no connection."""
-        return create_engine(
-            self.url, poolclass=NullPool, connect_args=dict(self.how), hide_parameters=True
-        )
+        """Return an engine that keeps no connection; to PostgreSQL, one as the service has it."""
+        if self.is_sqlite:
+            return create_engine(self.url, poolclass=NullPool, hide_parameters=True)
+        return postgresql_engine(self.url)
 
-    def unreachable(self, error: SQLAlchemyError) -> Finding:
+    def unreachable(self, error: SQLAlchemyError | LedgerUnavailable) -> Finding:
         """Return the fault of a database that cannot be read."""
+        if isinstance(error, LedgerUnavailable):
+            return Finding(Level.FAULT, KEY, str(error).removeprefix(f"{KEY}: "), reason=error.code)
         text = f"{self.failure} ({error_text(error)})"
         return Finding(Level.FAULT, KEY, text, reason="unreachable")
 
@@ -95,11 +93,7 @@ def check_database(
 
 def postgresql_place(url: str) -> DatabasePlace:
     """Return the place of a database on PostgreSQL."""
-    return DatabasePlace(
-        make_url(url).set(drivername="postgresql+psycopg"),
-        "no connection to PostgreSQL",
-        {"connect_timeout": CONNECT_SECONDS},
-    )
+    return DatabasePlace(make_url(url), "no connection to PostgreSQL")
 
 
 def _file(path: Path) -> tuple[list[Finding], DatabasePlace | None, bool]:
@@ -118,7 +112,7 @@ def _file(path: Path) -> tuple[list[Finding], DatabasePlace | None, bool]:
     alone = not path.with_name(f"{path.name}-wal").exists()
     how = {"uri": "true", "mode": "ro", **({"immutable": "1"} if alone else {})}
     url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=how)
-    return [], DatabasePlace(url, f"{path} cannot be read", {}), True
+    return [], DatabasePlace(url, f"{path} cannot be read"), True
 
 
 def _room(path: Path) -> Iterator[Finding]:
@@ -143,24 +137,27 @@ def _inside(place: DatabasePlace) -> tuple[list[Finding], bool | None]:
                 connection.execute(text_of("SET TRANSACTION READ ONLY"))
                 found += _server(connection)
             version = schema.version(connection)
-            found += _version(version)
+            usable = schema.is_usable(connection, version)
+            found += _version(version, usable=usable)
             if not place.is_sqlite:
-                found += _rights(connection, version)
-            begun = version == schema.VERSION and bool(
-                connection.execute(select(schema.LEDGER.c.ledger_id)).first()
-            )
-    except SQLAlchemyError as error:
+                found += _rights(connection, version, usable=usable)
+            begun = usable and bool(connection.execute(select(schema.LEDGER.c.ledger_id)).first())
+    except (SQLAlchemyError, LedgerUnavailable) as error:
         return [place.unreachable(error)], True if place.is_sqlite else None
     return found, begun
 
 
-def _version(version: str | None) -> Iterator[Finding]:
+def _version(version: str | None, *, usable: bool) -> Iterator[Finding]:
     if version is not None and version < schema.VERSION:
         fix = (
             "make a backup, stop the bridge if its ledger is SQLite, "
             "then run `agi-bridge consents upgrade`"
         )
         yield Finding(Level.FAULT, KEY, "the tables have an older version", fix, "older")
+    elif usable and version != schema.VERSION:
+        text = "the tables have a newer version, which this program may use"
+        fix = "install the agi-bridge that upgraded them, at its turn"
+        yield Finding(Level.NOTE, KEY, text, fix, "newer")
     elif version is not None and version > schema.VERSION:
         fix = "install the agi-bridge version that created them"
         yield Finding(Level.FAULT, KEY, "the tables have a newer version", fix, "newer")
@@ -188,7 +185,7 @@ def _server(connection: Connection) -> Iterator[Finding]:
         yield Finding(Level.NOTE, KEY, text, "set fsync = on", "fsync")
 
 
-def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
+def _rights(connection: Connection, version: str | None, *, usable: bool) -> Iterator[Finding]:
     """Report whether this account may create the tables, or use the existing ones."""
     if version is None:
         may = connection.execute(
@@ -198,7 +195,7 @@ def _rights(connection: Connection, version: str | None) -> Iterator[Finding]:
             text = "this account cannot create tables in the database"
             fix = "make this account the owner of the database"
             yield Finding(Level.FAULT, KEY, text, fix, "not_writable")
-    elif version == schema.VERSION:
+    elif usable:
         for table in schema.METADATA.sorted_tables:
             rights = ("SELECT", "INSERT", *(("UPDATE", "DELETE") if table is schema.PII else ()))
             held = text_of("SELECT has_table_privilege(:table, :right)")

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agi_bridge.app.database_checks import KEY, DatabasePlace, check_database, postgresql_place
 from agi_bridge.app.findings import Finding, Level, folder, secret, unseen
-from agi_bridge.consent import KeyFault
+from agi_bridge.consent import KeyFault, LedgerUnavailable
 from agi_bridge.consent.ledger import (
     check_chain_goes_on,
     check_keys,
@@ -211,7 +211,7 @@ def _fit(settings: Settings, place: DatabasePlace) -> Iterator[Finding]:
     except KeyFault as error:
         yield Finding(Level.FAULT, "ledger", str(error), reason="keys")
         return
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, LedgerUnavailable) as error:
         yield place.unreachable(error)
         return
     if keys.ledger_id not in chains:
@@ -230,11 +230,11 @@ def _lease(settings: Settings, *, running: bool) -> Iterator[Finding]:
     try:
         with place.engine().connect() as connection:
             connection.execute(text_of("SET TRANSACTION READ ONLY"))
-            if schema.version(connection) != schema.VERSION:
+            if not schema.is_usable(connection, schema.version(connection)):
                 return
             found = holder(connection, keys.ledger_id)
             now = float(connection.execute(select(func.extract("epoch", func.now()))).scalar_one())
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, LedgerUnavailable) as error:
         yield place.unreachable(error)
         return
     if found is None or found.is_over(now) or found.is_gone():

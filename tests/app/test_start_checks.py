@@ -239,6 +239,7 @@ def a_key_is_a_folder(machine: Machine) -> None:
 
 def the_tables_are_newer(machine: Machine) -> None:
     change(machine, "UPDATE alembic_version SET version_num = '9999'")
+    change(machine, "UPDATE compatibility SET oldest = '9999'")
 
 
 def the_tables_are_older(machine: Machine) -> None:

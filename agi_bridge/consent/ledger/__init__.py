@@ -5,7 +5,7 @@ Knows no calls and no HTTP. The values that it takes and returns are in `consent
 
 from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.bootstrap import CHAIN_FILE, check_chain_goes_on, check_keys
-from agi_bridge.consent.ledger.engines import error_text, postgresql_driver
+from agi_bridge.consent.ledger.engines import error_text, postgresql_driver, postgresql_engine
 from agi_bridge.consent.ledger.lease import holder, in_use
 from agi_bridge.consent.ledger.ledger import Ledger
 from agi_bridge.consent.ledger.maintenance import (
@@ -38,6 +38,7 @@ __all__ = [
     "is_open",
     "open_snapshot",
     "postgresql_driver",
+    "postgresql_engine",
     "schema",
     "upgrade_tables",
     "witness_checkpoint",

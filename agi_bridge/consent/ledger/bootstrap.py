@@ -77,7 +77,7 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
             "then run `agi-bridge consents upgrade`",
             code="schema_older",
         )
-    elif version > schema.VERSION:
+    elif not schema.is_usable(transaction.core, version):
         raise SchemaOutdated(
             f"{name}: its tables are of a newer version ({version}, not {schema.VERSION}): "
             "install the agi-bridge that made them, or a newer one",

@@ -189,16 +189,29 @@ def postgresql_engine(url: URL) -> Engine:
         hide_parameters=True,
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _on_do_connect(dialect: Any, _: object, given: Any, named: Any) -> Any:  # noqa: ANN401 - psycopg's
+        try:
+            return dialect.connect(*given, **named)
+        except dialect.loaded_dbapi.OperationalError as error:
+            if "unsupported startup parameter" in str(error):  # PgBouncer's words
+                raise _settings_dropped() from None
+            raise
+
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg's
         found = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
         connection.rollback()
         if found != (_IDLE,):
             connection.close()
-            raise LedgerUnavailable(
-                "ledger.url: a pooler does not pass on the settings of our connections; give "
-                "PostgreSQL's own address, not that of PgBouncer",
-                code="settings_dropped",
-            )
+            raise _settings_dropped()
 
     return engine
+
+
+def _settings_dropped() -> LedgerUnavailable:
+    return LedgerUnavailable(
+        "ledger.url: a pooler does not pass on the settings of our connections; give PostgreSQL's "
+        "own address, not that of PgBouncer",
+        code="settings_dropped",
+    )

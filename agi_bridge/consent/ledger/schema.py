@@ -24,6 +24,7 @@ from sqlalchemy import (
     false,
     inspect,
     literal_column,
+    select,
     text,
 )
 
@@ -155,6 +156,13 @@ LEDGER: Final = Table(
     comment="The chains in this database, one for each signing key",
 )
 
+COMPATIBILITY: Final = Table(
+    "compatibility",
+    METADATA,
+    Column("oldest", String(32), primary_key=True),
+    comment="The oldest revision of these tables whose programs may use them",
+)
+
 ENDED_CHAIN: Final = Table(
     "ended_chain",
     METADATA,
@@ -281,8 +289,10 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0004"
-"""The newest revision: what `create` makes, and what a ledger must be at."""
+VERSION: Final = "0005"
+"""The newest revision: what `create` makes, and what a ledger must be at, or a later one."""
+OLDEST: Final = "0005"
+"""What the newest revision says: the oldest one whose programs may use its tables."""
 UNVERSIONED: Final = "0000"
 """Stands for tables without a revision: they are not a ledger that can be used or upgraded."""
 
@@ -292,6 +302,26 @@ def create(connection: Connection) -> None:
     METADATA.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": VERSION})
+    mark(connection, OLDEST)
+
+
+def mark(connection: Connection, oldest: str) -> None:
+    """Write down the oldest revision whose programs may use the tables."""
+    connection.execute(COMPATIBILITY.delete())
+    connection.execute(COMPATIBILITY.insert().values(oldest=oldest))
+
+
+def is_usable(connection: Connection, version: str | None) -> bool:
+    """Whether this program may use tables of a revision: its own, or a later one that allows it.
+
+    So a bridge of the release before starts on upgraded tables, until it is its turn.
+    """
+    if version is None or version <= VERSION:
+        return version == VERSION
+    if not inspect(connection).has_table(COMPATIBILITY.name):
+        return False
+    oldest = connection.execute(select(COMPATIBILITY.c.oldest)).scalar()
+    return oldest is not None and oldest <= VERSION
 
 
 def version(connection: Connection) -> str | None:

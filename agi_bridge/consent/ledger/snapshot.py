@@ -31,7 +31,8 @@ Value: TypeAlias = bool | int | float | str | bytes | None
 
 ROWS_AT_ONCE: Final = 100
 """Rows that are in memory at the same time: one of `audio` has half a megabyte."""
-_REVISION_TABLE: Final = "alembic_version"
+_OF_REVISION: Final = frozenset({"alembic_version", schema.COMPATIBILITY.name})
+"""Tables that say something of the tables: the migrations fill them."""
 
 
 class Snapshot:
@@ -196,7 +197,7 @@ def _end_chains(transaction: Transaction) -> None:
 def _tables(core: Connection) -> list[Table]:
     found = MetaData()
     found.reflect(core)
-    return [table for table in found.sorted_tables if table.name != _REVISION_TABLE]
+    return [table for table in found.sorted_tables if table.name not in _OF_REVISION]
 
 
 def _revision(transaction: Transaction, name: str) -> str:

@@ -1,12 +1,14 @@
 """Upgrades a ledger's tables to the newest revision with Alembic. Blocks.
 
-No other process may use the ledger meanwhile.
+Bridges on PostgreSQL run on over an upgrade whose revisions allow their programs (`oldest`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import inspect
 
 from agi_bridge.consent.errors import LedgerUnavailable
 from agi_bridge.consent.ledger import schema
@@ -66,6 +68,17 @@ def run_migrations(transaction: Transaction, target: str = "head") -> None:
     config = _config()
     config.attributes["connection"] = transaction.core
     command.upgrade(config, target)
+    if inspect(transaction.core).has_table(schema.COMPATIBILITY.name):
+        schema.mark(transaction.core, _oldest(schema.version(transaction.core)))
+
+
+def _oldest(version: str | None) -> str:
+    """The oldest revision whose programs may use tables of a revision: all before it agree."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - the same
+
+    scripts = ScriptDirectory.from_config(_config())
+    before = scripts.iterate_revisions(version or "head", "base")
+    return max(getattr(each.module, "oldest", each.revision) for each in before)
 
 
 def revisions() -> frozenset[str]:

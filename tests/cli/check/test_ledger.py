@@ -84,10 +84,18 @@ def test_a_ledger_in_use_is_read_with_its_log(
 ) -> None:
     with sqlite3.connect(database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE compatibility SET oldest = '9999'")
         connection.commit()
         report = checked()
     connection.close()
     assert outcomes(report, "ledger.url")[0] == (Level.FAULT, "ledger.url.newer")
+
+
+def test_a_ledger_of_a_newer_version_that_this_program_may_use_is_noted(
+    checked: Callable[..., Report], database: Path
+) -> None:
+    changed(database, "UPDATE alembic_version SET version_num = '9999'")
+    assert outcomes(checked(), "ledger.url")[0] == (Level.NOTE, "ledger.url.newer")
 
 
 def test_a_ledger_of_an_older_version_is_to_be_upgraded(

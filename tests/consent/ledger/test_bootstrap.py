@@ -113,6 +113,7 @@ async def test_tables_of_a_newer_version_are_refused_with_what_helps(
     ledger: Ledger, where: Path | str, keys: Keys
 ) -> None:
     execute(where, "update alembic_version set version_num = '9999'")
+    execute(where, "update compatibility set oldest = '9999'")
     with pytest.raises(SchemaOutdated, check=coded("schema_newer", "9999", schema.VERSION)):
         await Ledger.open(where, keys)
     assert len(await ledger.rows()) == 1

@@ -17,7 +17,7 @@ from agi_bridge.consent.errors import SchemaOutdated
 from agi_bridge.consent.ledger import Ledger, schema
 from agi_bridge.consent.ledger import upgrade as upgrade_module
 from agi_bridge.consent.ledger.database import Database
-from agi_bridge.consent.ledger.upgrade import MIGRATIONS, upgrade_tables
+from agi_bridge.consent.ledger.upgrade import MIGRATIONS, run_migrations, upgrade_tables
 from tests.support.consent_builders import confirmed, revocation
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
@@ -25,6 +25,8 @@ from tests.support.external_db import execute
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from agi_bridge.consent.signing import Keys
 
@@ -36,6 +38,7 @@ from alembic import op
 
 revision = "9000"
 down_revision = "{newest}"
+{oldest}
 
 
 def upgrade():
@@ -58,12 +61,17 @@ def baseline(where: Path | str) -> Iterator[Database]:
     database.close()
 
 
-def add_revision(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
-    """Make this version of agi-bridge one with a later revision."""
+def add_revision(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "", oldest: str = ""
+) -> None:
+    """Make this version of agi-bridge one with a later revision; `oldest` may use its tables."""
     migrations = shutil.copytree(MIGRATIONS, folder / "migrations")
     revision = migrations / "versions" / "v9000_later.py"
     revision.write_text(
-        LATER.replace("{more}", more).replace("{newest}", schema.VERSION), encoding="utf-8"
+        LATER.replace("{more}", more)
+        .replace("{newest}", schema.VERSION)
+        .replace("{oldest}", oldest and f'oldest = "{oldest}"'),
+        encoding="utf-8",
     )
     monkeypatch.setattr(upgrade_module, "MIGRATIONS", migrations)
     monkeypatch.setattr(schema, "VERSION", "9000")
@@ -134,6 +142,76 @@ async def test_a_bridge_that_runs_goes_on_over_an_upgrade(
         monkeypatch.setattr(schema, "VERSION", "0001")
         with pytest.raises(SchemaOutdated, check=coded("schema_newer")):
             await Ledger.open(emptied_url, keys)
+
+
+@pytest.mark.parametrize("declared", ["", "0005", "9000"])
+async def test_a_program_before_an_upgrade_starts_again_only_if_the_upgrade_allows_it(
+    where: Path | str,
+    keys: Keys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: str,
+) -> None:
+    await (await Ledger.open(where, keys)).close()
+    with monkeypatch.context() as patched:
+        add_revision(tmp_path, patched, oldest=declared)
+        upgrade_tables(where)
+        async with await Ledger.open(where, keys) as later:
+            await later.append(confirmed().take())
+    if declared != "0005":  # one that says nothing allows its own program alone
+        with pytest.raises(SchemaOutdated, check=coded("schema_newer")):
+            await Ledger.open(where, keys)
+        return
+    async with await Ledger.open(where, keys) as before:
+        await before.append(confirmed("+14155550124").take())
+        assert (await before.revoke(revocation())).consents == 1
+    with pytest.raises(LedgerUnavailable, check=coded("schema_newer")):
+        upgrade_tables(where)
+
+
+def test_every_revision_since_the_baseline_only_adds(where: Path | str) -> None:
+    """What an older program writes fits: no column was taken away, and new ones may be left out."""
+    database = Database(where)
+    database.prepare()
+    with database.transaction() as transaction:
+        run_migrations(transaction, "0001")
+        before = described(transaction.core)
+        run_migrations(transaction)
+        after = described(transaction.core)
+    database.close()
+    for table, known in before.items():
+        assert {name: after[table].get(name) for name in known} == known, table
+        assert all(may_be_left_out for _, may_be_left_out in added(known, after[table])), table
+
+
+def described(core: Connection) -> dict[str, dict[str, tuple[str, bool]]]:
+    """The columns of each table: what they hold, and whether a row may go without."""
+    there = inspect(core)
+    return {
+        table: {
+            each["name"]: (str(each["type"]), each["nullable"] or each["default"] is not None)
+            for each in there.get_columns(table)
+        }
+        for table in there.get_table_names()
+    }
+
+
+def added(
+    known: dict[str, tuple[str, bool]], now: dict[str, tuple[str, bool]]
+) -> list[tuple[str, bool]]:
+    """The columns that a table has now and had not."""
+    return [column for name, column in now.items() if name not in known]
+
+
+def test_the_newest_revision_says_what_a_new_ledger_does(where: Path | str) -> None:
+    database = Database(where)
+    database.prepare()
+    with database.transaction() as transaction:
+        run_migrations(transaction)
+        assert transaction.core.execute(text("SELECT oldest FROM compatibility")).all() == [
+            (schema.OLDEST,)
+        ]
+    database.close()
 
 
 async def test_an_upgrade_that_fails_leaves_the_ledger_unchanged(
