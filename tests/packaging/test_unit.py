@@ -32,8 +32,9 @@ def test_a_stop_has_time_for_the_longest_dialogue_and_what_follows_it() -> None:
     assert float(value("TimeoutStopSec")) >= needed + 30
 
 
-def test_the_watchdog_waits_for_several_signs_of_life() -> None:
-    assert float(value("WatchdogSec")) >= 3 * NOTIFY_SECONDS
+def test_the_watchdog_ends_a_frozen_bridge_within_seconds_but_not_for_a_short_hitch() -> None:
+    """Its callers hear nothing until then; signs of life come three times as often."""
+    assert NOTIFY_SECONDS <= float(value("WatchdogSec")) <= 20
 
 
 def test_descriptors_suffice_for_every_call_that_is_taken() -> None:
