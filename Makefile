@@ -55,6 +55,7 @@ demo: .venv/installed
 programs:
 	@agi_bridge/lab/asterisk/provision-asterisk.sh .asterisk/22
 	@tests/support/provision-postgresql.sh .postgresql
+	@tests/support/provision-pgbouncer.sh .pgbouncer
 	@tests/support/provision-prometheus.sh .prometheus
 test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 
@@ -107,4 +108,4 @@ requirements:
 	.ci/requirements
 
 clean:
-	rm -rf .venv .venv-* .run .asterisk .postgresql* .prometheus .docker .python build dist
+	rm -rf .venv .venv-* .run .asterisk .postgresql* .pgbouncer* .prometheus .docker .python build dist

@@ -30,8 +30,7 @@ import psycopg
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_SCRIPT: Final = Path(__file__).with_name("provision-postgresql.sh")
-_TREE: Final = _SCRIPT.parents[2] / ".postgresql"
+_CHECKOUT: Final = Path(__file__).parents[2]
 _NOBODY: Final = "65534"
 _PATIENCE: Final = 60.0  # seconds for what takes less than one on a quiet machine
 _STOP: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -75,28 +74,19 @@ class PostgreSQL:
     @contextmanager
     def running(cls, **options: str) -> Iterator[PostgreSQL]:
         """Give a running server with an empty cluster; nothing of it stays."""
-        user = _other_user() if os.geteuid() == 0 else []
-        # Not below TMPDIR: it may be too long for a socket, or closed to other users.
-        folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
-        try:
-            tree = _tree()
-            if _NOBODY in user:
-                if not _open_to_all(tree):
-                    tree = shutil.copytree(tree, folder / "tree", symlinks=True)
-                os.chown(folder, int(_NOBODY), int(_NOBODY))
-            server = cls(folder, tree / "bin", user, options)
+        with own_place("postgresql") as (folder, programs, user):
+            server = cls(folder, programs, user, options)
             server._make()
             server.start()
             try:
                 yield server
             finally:
                 server.stop("immediate")
-        finally:
-            shutil.rmtree(folder)
 
     def url(self, database: str) -> str:
         """The address of a database, as the configuration has it."""
-        return f"postgresql://postgres@/{database}?host={self.folder}"
+        port = f"&port={self._options['port']}" if "port" in self._options else ""
+        return f"postgresql://postgres@/{database}?host={self.folder}{port}"
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -159,6 +149,30 @@ class PostgreSQL:
         )
         self.start()
 
+    def follow(self, primary: PostgreSQL) -> None:
+        """Become the synchronous standby of a primary, which streams to it from now on."""
+        primary.stop()
+        self.stop()
+        shutil.rmtree(self.folder / "data")
+        subprocess.run(  # noqa: S603 - our own arguments
+            ["cp", "-a", primary.folder / "data", self.folder / "data"],  # noqa: S607 - any cp
+            check=True,
+        )
+        subprocess.run(  # noqa: S603 - the same
+            [*self._user, "touch", self.folder / "data" / "standby.signal"], check=True, cwd="/"
+        )
+        port = primary._options.get("port", "5432")
+        self._options["primary_conninfo"] = f"host={primary.folder} port={port} user=postgres"
+        primary._options["synchronous_standby_names"] = "*"
+        primary.start()
+        self.start()
+
+    def promote(self) -> None:
+        """Become the primary, with what was streamed until now."""
+        del self._options["primary_conninfo"]
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            assert connection.execute("SELECT pg_promote()").fetchone() == (True,)
+
     def pause(self) -> None:
         """Let nothing of it run; its sockets stay open, and the system takes connections for it."""
         assert self._process is not None
@@ -201,12 +215,34 @@ class PostgreSQL:
             connection.execute(statement.encode())
 
 
-def _tree() -> Path:
+@contextmanager
+def own_place(name: str) -> Iterator[tuple[Path, Path, list[str]]]:
+    """A folder for a server that does not run as root, its programs, and what changes the user.
+
+    `provision-NAME.sh` brings the programs. Nothing of the folder stays.
+    """
+    user = _other_user() if os.geteuid() == 0 else []
+    # Not below TMPDIR: it may be too long for a socket, or closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/tmp"))
+    try:
+        tree = _tree(name)
+        if _NOBODY in user:
+            if not _open_to_all(tree):
+                tree = shutil.copytree(tree, folder / "tree", symlinks=True)
+            os.chown(folder, int(_NOBODY), int(_NOBODY))
+        yield folder, tree / "bin", user
+    finally:
+        shutil.rmtree(folder)
+
+
+def _tree(name: str) -> Path:
     """The folder of the programs, filled if it is not."""
-    with _TREE.with_name(f"{_TREE.name}.lock").open("w") as lock:
+    tree = _CHECKOUT / f".{name}"
+    with tree.with_name(f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run([_SCRIPT, _TREE], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
-    return _TREE
+        script = Path(__file__).with_name(f"provision-{name}.sh")
+        subprocess.run([script, tree], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+    return tree
 
 
 def _other_user() -> list[str]:

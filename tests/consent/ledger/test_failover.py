@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from agi_bridge.app.database_checks import check_database
+from agi_bridge.app.findings import Level
 from agi_bridge.consent import LedgerUnavailable
-from agi_bridge.consent.ledger import Ledger, engines
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.settings.ledger import LedgerSettings
 from tests.support.call_env import prompts_heard
 from tests.support.error_codes import coded
+from tests.support.external_db import execute
 from tests.support.fault_calls import AGREES, FORWARD, FaultBridge, went_to
+from tests.support.pgbouncer import PgBouncer
 from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
@@ -47,10 +53,63 @@ async def test_a_primary_that_moves_in_mid_call_costs_nothing(keys: Keys, tmp_pa
         first.succeed(second)  # `database` drops it there
 
 
-async def test_a_pooler_that_drops_our_settings_is_refused(
-    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("form", ["query", "authority"])
+async def test_a_standby_that_is_promoted_in_mid_call_has_the_consent(
+    keys: Keys, tmp_path: Path, form: str
 ) -> None:
-    """Without them commits may be lost, and a frozen bridge keeps its locks for good."""
-    monkeypatch.setattr(engines, "_POSTGRESQL_OPTIONS", "")
-    with pytest.raises(LedgerUnavailable, check=coded("settings_dropped")):
-        await Ledger.open(emptied_url, keys)
+    """The primary crashes; its synchronous standby, to which it streamed, takes its place."""
+    ports = [unused_port(), unused_port()]
+    with (
+        PostgreSQL.running(listen_addresses="127.0.0.1", port=str(ports[0])) as first,
+        PostgreSQL.running(listen_addresses="127.0.0.1", port=str(ports[1])) as second,
+    ):
+        second.follow(first)
+        asked = "target_session_attrs=read-write&sslmode=disable"
+        one, two = (f"127.0.0.1:{port}" for port in ports)
+        url = {
+            "query": f"postgresql://postgres@/postgres?host={one}&host={two}&{asked}",
+            "authority": f"postgresql://postgres@{one},{two}/postgres?{asked}",
+        }[form]
+        place = LedgerSettings(url=url).database_url()
+
+        def moves(event: CallEvent) -> None:
+            if event.kind == "playing" and event.text.endswith("/you-entered"):
+                first.stop("immediate")
+                second.promote()
+
+        async with FaultBridge.running(place, keys, tmp_path) as bridge:
+            assert went_to(await bridge.call("4155550124,1")) == [FORWARD]
+            call = await bridge.call(AGREES, on_event=moves)
+            assert "accepted" in prompts_heard(call)
+            assert went_to(call) == [FORWARD]
+            assert [story[-1] for story in await bridge.states()] == ["accepted", "accepted"]
+            assert await bridge.is_whole()
+        assert execute(second.url("postgres"), "SELECT pg_is_in_recovery()") == [(False,)]
+
+
+def unused_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as any_:
+        return int(any_.getsockname()[1])
+
+
+@pytest.mark.parametrize("ignored", ["", "options"])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_a_pooler_is_refused_with_its_reason(
+    postgresql_server: PostgreSQL,
+    postgresql_url: str,
+    keys: Keys,
+    mode: Literal["session", "transaction"],
+    ignored: str,
+) -> None:
+    """Without our settings commits may be lost, and a frozen bridge keeps its locks for good."""
+    name = urlsplit(postgresql_url).path[1:]
+    with PgBouncer.running(postgresql_server, mode=mode, ignored=ignored) as pooler:
+        assert execute(pooler.url(name), "SELECT 1") == [(1,)]
+        with pytest.raises(LedgerUnavailable, check=coded("settings_dropped", "PgBouncer")):
+            await Ledger.open(pooler.url(name), keys)
+        assert execute(postgresql_url, "SELECT to_regclass('event')") == [(None,)]
+        findings, _, _ = check_database(pooler.url(name))
+        assert [(each.level, each.reason) for each in findings] == [
+            (Level.FAULT, "settings_dropped")
+        ]
