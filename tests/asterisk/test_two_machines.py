@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from agi_bridge.consent.ledger import schema
 from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def test_a_bridge_is_killed_under_calls(tmp_path: Path, url: str, asterisk_binar
 def test_a_bridge_fails_under_fifty_calls(
     tmp_path: Path, url: str, asterisk_binary: Path, fault: str, way: str
 ) -> None:
-    reached = judge(scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50))
+    result = scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50)
+    reached = judge(result)
     later = 25 if fault in {"killed", "drained", "upgraded"} else 0
     assert reached["forward"] >= later
+    assert result["tables"] == ("9000" if fault == "upgraded" else schema.VERSION)

@@ -10,12 +10,14 @@ FAULT is what becomes of the first bridge in the middle of its calls:
     none      nothing
     killed    SIGKILL
     drained   SIGTERM
-    frozen    SIGSTOP, and SIGKILL after WATCHDOG seconds, as systemd does
+    frozen    SIGSTOP; its watchdog ends it, as systemd does
     cut_off   its packets are dropped, in both directions
-    upgraded  both are drained and started again, one after the other
+    upgraded  a later release upgrades the tables while both run, and takes their places one after
+              the other; one of the release before is restarted in between, and one in the end
 
 Prints one JSON document: where each caller got to, which numbers were texted how often, what is
-stored, and the milliseconds from each caller's arrival to the first prompt.
+stored, the milliseconds from each caller's arrival to the first prompt, the revision of the tables,
+and the seconds from the fault to the end of the first bridge's process.
 """
 
 from __future__ import annotations
@@ -36,24 +38,41 @@ from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from dnslib import QTYPE, RR, SRV, A, DNSRecord
 
 from agi_bridge.consent import State
-from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.ledger import Ledger, schema
 from agi_bridge.consent.signing import Keys
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk import Asterisk, find_asterisk
 from tests.support.bridge_fixture import shorten
 from tests.support.call_env import KEY, toml
+from tests.support.external_db import execute
 
 NAME: Final = "bridges.test"
 HOSTS: Final = {"a": "127.0.0.11", "b": "127.0.0.12"}
 DNS: Final = "127.0.0.53"
 PORT: Final = 4573
 WATCHDOG: Final = 5.0
-"""Seconds after which a bridge that is frozen is ended, as by systemd's WatchdogSec."""
+"""Seconds without a sign of life after which a bridge is ended: systemd's WatchdogSec."""
+ROOT: Final = Path(__file__).parents[2]
+LATER: Final = '''
+"""A revision that a bridge of the release before may run on."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9000"
+down_revision = "{newest}"
+oldest = "{newest}"
+
+
+def upgrade():
+    op.add_column("suppression", sa.Column("note", sa.Text))
+    op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
+'''
 TALKS: Final = 6.0
 """Seconds into the first callers' dialogues at which the fault comes."""
 DIALPLAN: Final = """
@@ -144,18 +163,54 @@ class Bridge:
         )
         self.log = folder / f"{name}.log"
         self.process: asyncio.subprocess.Process | None = None
+        self._notify = f"\0two-machines-{os.getpid()}-{name}"
+        self._watching: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start it, and wait until it takes calls."""
+    async def start(self, program: Path = ROOT) -> None:
+        """Start it under a watchdog, and wait until it takes calls; `program` is its checkout."""
         with self.log.open("ab") as log:
             began = log.tell()
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "agi_bridge", "serve", "--config", str(self.config),
-                env={**os.environ, "SHOP_KEY": KEY}, stderr=log,
-            )  # fmt: skip
+            self.process = await self._run(
+                program,
+                "serve",
+                stderr=log,
+                NOTIFY_SOCKET=self._notify.replace("\0", "@"),
+                WATCHDOG_USEC=str(int(WATCHDOG * 1e6)),
+            )
+        self._watching = asyncio.create_task(self._watch(self.process))
         while b'"service.listening"' not in self.log.read_bytes()[began:]:
             assert self.process.returncode is None, self.log.read_text()[-2000:]
             await asyncio.sleep(0.05)
+
+    async def upgrade(self, program: Path) -> None:
+        """Upgrade the tables with a later release."""
+        done = await self._run(program, "consents", "upgrade")
+        assert await done.wait() == 0
+
+    async def _run(
+        self, program: Path, *command: str, stderr: IO[bytes] | None = None, **more: str
+    ) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agi_bridge", *command, "--config", str(self.config),
+            env={**os.environ, "SHOP_KEY": KEY, "PYTHONPATH": str(program), **more},
+            cwd=program, stdout=subprocess.DEVNULL, stderr=stderr,
+        )  # fmt: skip
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Do what systemd does with a service that gives no sign of life any more."""
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as signs:
+            signs.bind(self._notify)
+            patience = None  # until it says that it is ready
+            try:
+                while process.returncode is None:
+                    async with asyncio.timeout(patience):
+                        told = await loop.sock_recv(signs, 4096)
+                    patience = WATCHDOG if b"READY=1" in told else patience
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGABRT)
+                    process.send_signal(signal.SIGCONT)  # a stopped one takes no other signal
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -166,6 +221,9 @@ class Bridge:
         """Wait until it has ended."""
         assert self.process is not None
         await self.process.wait()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
 
     def cut_off(self) -> None:
         """Drop every packet that arrives at its TCP sockets, and what it would answer."""
@@ -186,7 +244,21 @@ class Bridge:
         os.close(handle)
 
 
-async def fault(kind: str, one: Bridge, other: Bridge) -> None:
+def later_release(folder: Path) -> Path:
+    """A checkout of a later release, whose migration only adds."""
+    package = folder / "later" / "agi_bridge"
+    shutil.copytree(ROOT / "agi_bridge", package, ignore=shutil.ignore_patterns("__pycache__"))
+    ledger = package / "consent" / "ledger"
+    revision = ledger / "migrations" / "versions" / "v9000_later.py"
+    revision.write_text(LATER.format(newest=schema.VERSION))
+    described = ledger / "schema.py"
+    newest = f'VERSION: Final = "{schema.VERSION}"'
+    assert newest in described.read_text()
+    described.write_text(described.read_text().replace(newest, 'VERSION: Final = "9000"'))
+    return package.parent
+
+
+async def fault(kind: str, one: Bridge, other: Bridge, later: Path) -> None:
     """Do it to the first bridge, and wait until that is over."""
     if kind == "killed":
         one.signal(signal.SIGKILL)
@@ -194,15 +266,15 @@ async def fault(kind: str, one: Bridge, other: Bridge) -> None:
         one.signal(signal.SIGTERM)
     elif kind == "frozen":
         one.signal(signal.SIGSTOP)
-        await asyncio.sleep(WATCHDOG)
-        one.signal(signal.SIGKILL)
+        await one.ended()
     elif kind == "cut_off":
         one.cut_off()
     elif kind == "upgraded":
-        for each in (one, other):
+        await one.upgrade(later)
+        for each, program in ((one, later), (other, ROOT), (other, later), (one, ROOT)):
             each.signal(signal.SIGTERM)
             await each.ended()
-            await each.start()
+            await each.start(program)
 
 
 async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[str, Any]:
@@ -222,6 +294,7 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
         "srv": (f"hagi://{NAME}/consent", ""),
         "list": tuple(f"agi://{host}:{PORT}/consent" for host in HOSTS.values()),
     }[way]
+    later = later_release(folder)
     binary = find_asterisk()
     assert binary is not None
     async with AsyncExitStack() as running:
@@ -244,10 +317,12 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
         for who in callers[: count // 2]:
             await _call(pbx, who)
         await asyncio.sleep(TALKS)
-        doing = asyncio.create_task(fault(kind, *bridges))
+        began = asyncio.get_running_loop().time()
+        doing = asyncio.create_task(fault(kind, bridges[0], bridges[1], later))
         for who in callers[count // 2 :]:
             await _call(pbx, who)
         await doing
+        took = asyncio.get_running_loop().time() - began
         with suppress(TimeoutError):  # who got nowhere by then is missing in the answer
             async with asyncio.timeout(120):
                 # Asking takes long enough to be no busy loop.
@@ -268,6 +343,8 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
             "texted": Counter(each.from_ for each in hook.requests),
             "stored": [[numbers[each], story] for each, story in stories.items()],
             "first_prompt_ms": _setup(pbx.log()),
+            "seconds": took,
+            "tables": execute(url, "SELECT version_num FROM alembic_version")[0][0],
         }
 
 
