@@ -16,7 +16,7 @@ from agi_bridge.consent.ledger import schema
 from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
 
@@ -78,10 +78,20 @@ def test_a_bridge_is_killed_under_calls(tmp_path: Path, url: str, asterisk_binar
 @pytest.mark.parametrize("way", ["srv", "list"])
 @pytest.mark.parametrize("fault", ["killed", "drained", "frozen", "cut_off", "upgraded"])
 def test_a_bridge_fails_under_fifty_calls(
-    tmp_path: Path, url: str, asterisk_binary: Path, fault: str, way: str
+    tmp_path: Path,
+    url: str,
+    asterisk_binary: Path,
+    record_property: Callable[[str, object], None],
+    *,
+    fault: str,
+    way: str,
 ) -> None:
+    """`--junitxml` has how many callers got where, and how long they waited for a voice."""
     result = scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50)
     reached = judge(result)
+    record_property("reached", dict(reached))
+    for name in ("seconds", "first_prompt_ms"):
+        record_property(name, result[name])
     later = 25 if fault in {"killed", "drained", "upgraded"} else 0
     assert reached["forward"] >= later
     assert result["tables"] == ("9000" if fault == "upgraded" else schema.VERSION)
