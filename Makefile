@@ -6,6 +6,7 @@
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
 # make dist        wheel, sdist and SBOM, the same bytes from the same commit
+# make site        the documentation as a site, in build/site
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
 # make format      formats the code and applies ruff's fixes
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ WITHOUT_PBX := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist requirements clean programs
+.PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist site requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -99,6 +100,9 @@ packaging-test: $(VENV)/installed-dev
 
 dist:
 	@.ci/dist
+
+site:
+	@.ci/site
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
