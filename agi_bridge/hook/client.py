@@ -28,8 +28,7 @@ import logging
 import secrets
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
 
@@ -49,7 +48,7 @@ from agi_bridge.hook.preparation import Preparation
 from agi_bridge.hook.request import InstaplyFormat, Method, RequestFormat, SubmissionRequest
 from agi_bridge.hook.text import decode
 from agi_bridge.hook.tls import tls_context
-from agi_bridge.hook.transport import Attempt, HeldBackError, HookTransport
+from agi_bridge.hook.transport import Attempt, HeldBackError, HookTransport, TransportOwner
 from agi_bridge.net import is_loopback
 
 # Less is too little for a second attempt, and a loop's timer may ring a millisecond early (uvloop).
@@ -112,7 +111,7 @@ class Submission:
     trace_id: str | None = None
 
 
-class HookClient:
+class HookClient(TransportOwner):
     """Submits numbers to one hook. Use it as an async context manager, once.
 
     Args:
@@ -157,32 +156,13 @@ class HookClient:
             {"host": host, **_HEADERS, "connection": _CONNECTION[keepalive]}
         )
         self._total_seconds = total_seconds
-        self._max_bytes = max_bytes
-        self._keepalive = keepalive
         self._prepare_seconds = prepare_seconds
         self._traceparent = traceparent
-        self._tls = tls_context(ca_file)
-        self._transport: HookTransport | None = None
+        super().__init__(tls_context(ca_file), max_bytes=max_bytes, keepalive=keepalive)
         for name in _LOUD_LOGGERS:
             logger = logging.getLogger(name)
             if _drop_talk not in logger.filters:
                 logger.addFilter(_drop_talk)
-
-    async def __aenter__(self) -> Self:
-        self._transport = HookTransport(
-            self._tls, max_bytes=self._max_bytes, keepalive=self._keepalive
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
 
     def prepare(self) -> Preparation:
         """A connection for one submission that will come soon, to be made ahead by its `start`.

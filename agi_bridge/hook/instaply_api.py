@@ -18,7 +18,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -26,11 +26,10 @@ import httpx
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError, HookError
 from agi_bridge.hook.tls import tls_context
-from agi_bridge.hook.transport import HookTransport
+from agi_bridge.hook.transport import TransportOwner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 API_URL: Final = "https://me.instaply.com"
 MESSAGES: Final = "messages"
@@ -97,7 +96,7 @@ class Webhook:
         return document
 
 
-class InstaplyApi:
+class InstaplyApi(TransportOwner):
     """A client of the API; an async context manager. It asks one thing at a time, once.
 
     Args:
@@ -122,24 +121,9 @@ class InstaplyApi:
     ) -> None:
         self._url = url.rstrip("/")
         self._headers = {**_HEADERS, "token": token}
-        self._tls = tls_context(ca_file)
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
-        self._transport: HookTransport | None = None
-
-    async def __aenter__(self) -> Self:
-        self._transport = HookTransport(self._tls, max_bytes=MAX_BYTES, keepalive=False)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
+        super().__init__(tls_context(ca_file), max_bytes=MAX_BYTES)
 
     async def number(self, customer_id: str) -> str:
         """Return the telephone number in a customer's profile, as it is written there.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -16,7 +16,7 @@ from agi_bridge.hook.client import checked_url
 from agi_bridge.hook.connection import NetworkError
 from agi_bridge.hook.errors import HookClosedError
 from agi_bridge.hook.tls import tls_context
-from agi_bridge.hook.transport import Attempt, HookTransport
+from agi_bridge.hook.transport import Attempt, TransportOwner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Posted:
     retry_after: float | None = None
 
 
-class Poster:
+class Poster(TransportOwner):
     """Posts to one address. Use it as an async context manager, once.
 
     Args:
@@ -63,19 +63,9 @@ class Poster:
         ca_file: str | None = None,
     ) -> None:
         self._url = checked_url(url)
-        self._tls = tls_context(ca_file)
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
-        self._transport: HookTransport | None = None
-
-    async def __aenter__(self) -> Self:
-        self._transport = HookTransport(self._tls, max_bytes=MAX_BYTES, keepalive=False)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
+        super().__init__(tls_context(ca_file), max_bytes=MAX_BYTES)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
         """Post a body of JSON. Never raises for what the network does.

@@ -25,7 +25,8 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import httpx
 from aiohappyeyeballs import start_connection
@@ -212,6 +213,31 @@ class HookTransport(httpx.AsyncBaseTransport):
             link.abort()
             raise
         return connection
+
+
+class TransportOwner:
+    """Opens a `HookTransport` with the block, and closes it at the block's end.
+
+    Args:
+        context: for https.
+        max_bytes: of a response's body.
+        keepalive: keep connections for further requests.
+    """
+
+    def __init__(self, context: ssl.SSLContext, *, max_bytes: int, keepalive: bool = False) -> None:
+        self._new_transport = partial(
+            HookTransport, context, max_bytes=max_bytes, keepalive=keepalive
+        )
+        self._transport: HookTransport | None = None
+
+    async def __aenter__(self) -> Self:
+        self._transport = self._new_transport()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
 
 
 async def _connect_socket(addresses: list[Address], protocol: asyncio.Protocol) -> None:

@@ -21,7 +21,7 @@ from agi_bridge.consent import Act, ConsentError, Reply, Revocation
 from agi_bridge.observe import Metrics
 from agi_bridge.web.customers import Customers
 from agi_bridge.web.errors import ProblemResponse
-from agi_bridge.web.instaply import brands_of, reach_of, read_message
+from agi_bridge.web.instaply import brands_of, read_message, revocation
 from agi_bridge.web.media import AUDIO
 from agi_bridge.web.queries import (
     QUERIES,
@@ -251,18 +251,7 @@ class MessageEndpoint:
         return JSONResponse([await self._revoke(message, number) for number in numbers])
 
     async def _revoke(self, message: CustomerMessage, number: str) -> Mapping[str, str | int]:
-        revoked = await self._ledger.revoke(
-            Revocation(
-                number=number,
-                **reach_of(message.business_id, self._lines.values()),
-                channel="instaply",
-                actor="customer",
-                reference=message.reference,
-                words=message.words,
-                received=message.received,
-                passed_on=True,  # it comes from the platform
-            )
-        )
+        revoked = await self._ledger.revoke(revocation(message, number, self._lines.values()))
         if not revoked.already:
             self._metrics.revocations.add("instaply")
         _log("web.number_revoked", revoked, channel="instaply", actor="customer")

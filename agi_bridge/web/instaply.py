@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from agi_bridge.consent import Revocation
 from agi_bridge.web.revocations import MAX_WORDS, clean, rfc_3339
 from agi_bridge.web.stop_words import Intent, read_intent
 from agi_bridge.web.yes_words import says_yes
@@ -23,6 +24,7 @@ from agi_bridge.web.yes_words import says_yes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agi_bridge.consent import OpenMessage
     from agi_bridge.settings import Line, RevocationReach
 
 UNKNOWN: Final = "unknown"
@@ -91,6 +93,22 @@ def reach_of(business_id: str | None, lines: Iterable[Line]) -> RevocationReach:
         if business_id is not None and line.business_id == business_id:
             return line.revocation_reach()
     return {"scope": "all", "brand": None, "seller": None}
+
+
+def revocation(
+    message: CustomerMessage | OpenMessage, number: str, lines: Iterable[Line]
+) -> Revocation:
+    """Return the revocation that a STOP is, once its customer's number is known."""
+    return Revocation(
+        number=number,
+        **reach_of(message.business_id, lines),
+        channel="instaply",
+        actor="customer",
+        reference=message.reference,
+        words=message.words,
+        received=message.received,
+        passed_on=True,  # it comes from the platform
+    )
 
 
 def brands_of(business_id: str | None, lines: Iterable[Line]) -> frozenset[str]:

@@ -21,7 +21,7 @@ import structlog
 from agi_bridge import phone
 from agi_bridge.consent import Act, ConsentError, IllegalTransition, Revocation
 from agi_bridge.hook import InstaplyApi, InstaplyApiError
-from agi_bridge.web.instaply import UNKNOWN, reach_of
+from agi_bridge.web.instaply import UNKNOWN, revocation
 from agi_bridge.web.lookup_queue import FIRST_WAIT, LookupQueue
 from agi_bridge.web.revocations import rfc_3339
 from agi_bridge.web.stop_words import Intent, read_intent
@@ -169,18 +169,7 @@ class StopLookups:
         self._queue.remove(message.message_id)
 
     async def _revoke(self, message: OpenMessage, number: str, settings: Settings) -> None:
-        revoked = await self._ledger.revoke(
-            Revocation(
-                number=number,
-                **reach_of(message.business_id, settings.lines.values()),
-                channel="instaply",
-                actor="customer",
-                reference=message.reference,
-                words=message.words,
-                received=message.received,
-                passed_on=True,  # it comes from the platform
-            )
-        )
+        revoked = await self._ledger.revoke(revocation(message, number, settings.lines.values()))
         note = f"revocation {revoked.revocation_id}"
         with suppress(IllegalTransition):  # a person, or another bridge, was faster
             await self._ledger.record_act(

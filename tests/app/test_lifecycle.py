@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from agi_bridge.agi.testing import CallRecord
     from agi_bridge.hook.testing import FakeHook
     from tests.support.captured_log import Log
 
@@ -34,9 +35,10 @@ KEYED = "4155550123"
 pytestmark = pytest.mark.usefixtures("spared_collector")
 
 
-async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
+async def stopping_in_a_call(
     tmp_path: Path, fake_hook: FakeHook, written: Log
-) -> None:
+) -> tuple[asyncio.Task[None], asyncio.Task[CallRecord], int]:
+    """A service that has got SIGTERM while a call waits for the hook; the call, and the port."""
     fake_hook.scenario = "slow"
     serving = asyncio.create_task(lifecycle.serve(settings(tmp_path, fake_hook.url)))
     port = (await written.line("service.listening"))["port"]
@@ -45,6 +47,13 @@ async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
     await fake_hook.received()
     os.kill(os.getpid(), signal.SIGTERM)
     await written.line("service.stopping")
+    return serving, caller, port
+
+
+async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
+    tmp_path: Path, fake_hook: FakeHook, written: Log
+) -> None:
+    serving, caller, port = await stopping_in_a_call(tmp_path, fake_hook, written)
     with pytest.raises(OSError):  # noqa: PT011 - refused or reset, either says that nobody listens
         await FakeAsterisk().call("127.0.0.1", port)
     assert not serving.done()
@@ -57,14 +66,7 @@ async def test_serve_stops_at_a_signal_once_its_calls_have_ended(
 async def test_a_second_signal_ends_the_calls(
     tmp_path: Path, fake_hook: FakeHook, written: Log
 ) -> None:
-    fake_hook.scenario = "slow"
-    serving = asyncio.create_task(lifecycle.serve(settings(tmp_path, fake_hook.url)))
-    port = (await written.line("service.listening"))["port"]
-    fake = FakeAsterisk(keys=f"{KEYED},1", sounds=shipped_milliseconds)
-    caller = asyncio.create_task(fake.call("127.0.0.1", port, f"consent?to={DID}"))
-    await fake_hook.received()
-    os.kill(os.getpid(), signal.SIGTERM)
-    await written.line("service.stopping")
+    serving, caller, _ = await stopping_in_a_call(tmp_path, fake_hook, written)
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
     assert "AGI_BRIDGE_RESULT" not in (await caller).variables

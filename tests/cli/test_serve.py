@@ -15,6 +15,10 @@ from agi_bridge.lab.softphone.sounds import Sounds
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agi_bridge.agi.testing import CallRecord
+    from tests.support.commands import Running
+
 from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
 from tests.support.ledgers import older_ledger
 
@@ -33,6 +37,19 @@ class Listening(FakeAsterisk):
         self.there.set()
         await self.press.wait()
         return "*"
+
+
+async def stopping_in_a_call(
+    bridge: Running,
+) -> tuple[Listening, asyncio.Task[CallRecord], int]:
+    """Send SIGTERM to a bridge while it plays the disclosure; the caller, their call, its port."""
+    port = (await bridge.logs("service.listening"))["port"]
+    caller = Listening()
+    call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
+    await caller.there.wait()
+    bridge.process.send_signal(signal.SIGTERM)
+    await bridge.logs("service.stopping")
+    return caller, call, port
 
 
 async def test_a_port_that_is_taken_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
@@ -99,12 +116,7 @@ async def test_serve_takes_a_call_and_softphone_sees_it_through(tmp_path: Path) 
 
 async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> None:
     async with running("serve", "--config", config(tmp_path)) as bridge:
-        port = (await bridge.logs("service.listening"))["port"]
-        caller = Listening()
-        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
-        await caller.there.wait()
-        bridge.process.send_signal(signal.SIGTERM)
-        await bridge.logs("service.stopping")
+        caller, call, port = await stopping_in_a_call(bridge)
         await refused(port)
         caller.press.set()
         record = await call
@@ -114,12 +126,7 @@ async def test_a_signal_to_stop_lets_a_call_in_progress_end(tmp_path: Path) -> N
 
 async def test_a_second_signal_to_stop_ends_calls_in_progress(tmp_path: Path) -> None:
     async with running("serve", "--config", config(tmp_path)) as bridge:
-        port = (await bridge.logs("service.listening"))["port"]
-        caller = Listening()
-        call = asyncio.create_task(caller.call("127.0.0.1", port, f"consent?to=%2B{DID[1:]}"))
-        await caller.there.wait()
-        bridge.process.send_signal(signal.SIGTERM)
-        await bridge.logs("service.stopping")
+        _, call, _ = await stopping_in_a_call(bridge)
         bridge.process.send_signal(signal.SIGTERM)
         assert await bridge.ends() == 0
         record = await call

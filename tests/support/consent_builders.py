@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agi_bridge.consent import (
     QUESTION,
@@ -18,6 +19,9 @@ from agi_bridge.consent import (
     State,
 )
 from agi_bridge.consent.models import UNLIMITED
+
+if TYPE_CHECKING:
+    from agi_bridge.consent.ledger import Ledger
 
 NUMBER = "+14155550123"
 CALLER = "+15145550100"
@@ -154,3 +158,12 @@ def revocation(
         words=words,
         passed_on=passed_on,
     )
+
+
+async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
+    """Append a record as it is, then with each of these outcomes."""
+    await ledger.append(record.take())
+    for state in states:
+        settle(record, state)
+        await ledger.append(record.take())
+    return record.id

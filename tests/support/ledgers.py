@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from tests.support.postgresql import PostgreSQL
 
 
+__all__ = [
+    "emptied_database",
+    "emptied_url",
+    "file",
+    "keys",
+    "ledger",
+    "other",
+    "other_keys",
+    "synchronised",
+    "where",
+]
+
+
 @pytest.fixture(autouse=True)
 def synchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that calls its clock synchronised, whatever machine the tests are run on."""

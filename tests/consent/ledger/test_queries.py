@@ -27,6 +27,7 @@ from tests.support.consent_builders import (
     returning,
     revocation,
     settle,
+    stored,
     submitting,
 )
 from tests.support.external_db import execute, plan
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent import Summary
     from agi_bridge.consent.signing import Keys
-
-
-async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
-    """Append a record as it is, then with each of these outcomes."""
-    await ledger.append(record.take())
-    for state in states:
-        settle(record, state)
-        await ledger.append(record.take())
-    return record.id
 
 
 def declined() -> ConsentRecord:

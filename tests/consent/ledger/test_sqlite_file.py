@@ -125,6 +125,17 @@ async def test_it_is_known_also_after_the_connection_was_lost(ledger: Ledger, fi
     assert file.read_bytes() == b""
 
 
+async def takes_nothing_more(ledger: Ledger) -> None:
+    """Whatever is stored is refused, and it is logged once."""
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(LedgerLost, check=coded("file_truncated")):
+                await ledger.append(confirmed().take())
+        with pytest.raises(LedgerLost, check=coded("file_truncated")):
+            await ledger.revoke(revocation())
+    assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]
+
+
 @pytest.mark.parametrize(
     ("left", "logged"), [(0, False), (512, False), (3 * 4096, False), (0, True), (512, True)]
 )
@@ -139,13 +150,7 @@ async def test_a_file_that_is_cut_short_takes_nothing_more(
         execute(file, "PRAGMA wal_checkpoint(TRUNCATE)")
         await ledger.rows()
     os.truncate(file, left)
-    with capture_logs() as logs:
-        for _ in range(3):
-            with pytest.raises(LedgerLost, check=coded("file_truncated")):
-                await ledger.append(confirmed().take())
-        with pytest.raises(LedgerLost, check=coded("file_truncated")):
-            await ledger.revoke(revocation())
-    assert [log["event"] for log in logs] == ["ledger.file_out_of_place"]  # once
+    await takes_nothing_more(ledger)
     assert file.stat().st_size == left
 
 
@@ -159,13 +164,7 @@ async def test_a_log_that_is_cut_short_takes_nothing_more(
     os.truncate(log, left)
     if with_the_file:
         os.truncate(file, 0)
-    with capture_logs() as logs:
-        for _ in range(3):
-            with pytest.raises(LedgerLost, check=coded("file_truncated")):
-                await ledger.append(confirmed().take())
-        with pytest.raises(LedgerLost, check=coded("file_truncated")):
-            await ledger.revoke(revocation())
-    assert [entry["event"] for entry in logs] == ["ledger.file_out_of_place"]  # once
+    await takes_nothing_more(ledger)
     assert log.stat().st_size == left
 
 

@@ -17,7 +17,7 @@ from tests.support.consent_builders import (
     confirmed,
     returning,
     revocation,
-    settle,
+    stored,
     submitting,
 )
 from tests.support.error_codes import coded
@@ -26,17 +26,7 @@ from tests.support.external_db import execute, plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agi_bridge.consent import ConsentRecord
     from agi_bridge.consent.signing import Keys
-
-
-async def stored(ledger: Ledger, record: ConsentRecord, *states: State) -> str:
-    """Append a record as it is, then with each of these outcomes."""
-    await ledger.append(record.take())
-    for state in states:
-        settle(record, state)
-        await ledger.append(record.take())
-    return record.id
 
 
 async def types(ledger: Ledger, consent_id: str) -> list[str]:
