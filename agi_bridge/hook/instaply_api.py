@@ -177,17 +177,17 @@ class InstaplyApi(TransportOwner):
             async with asyncio.timeout(self._total_seconds):
                 response = await self._transport.handle_async_request(request)
                 try:
+                    _check(response.status_code)  # a refusal needs no body
                     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - ours
                     body = b"".join([piece async for piece in response.stream])
                 finally:
                     await response.aclose()
         except NetworkError as error:
-            _check(error.status)  # it says enough, though its body is lost
+            _check(error.status)  # a refusal, although its head was not read to its end
             bad = error.reason in {"bad_http", "too_large", "truncated"}
             raise _error("bad_answer" if bad else "unreachable") from None
         except TimeoutError:
             raise _error("unreachable") from None
-        _check(response.status_code)
         return body
 
 
