@@ -289,9 +289,9 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0005"
+VERSION: Final = "0006"
 """The newest revision: what `create` makes, and what a ledger must be at, or a later one."""
-OLDEST: Final = "0005"
+OLDEST: Final = "0006"
 """What the newest revision says: the oldest one whose programs may use its tables."""
 UNVERSIONED: Final = "0000"
 """Stands for tables without a revision: they are not a ledger that can be used or upgraded."""

@@ -144,7 +144,7 @@ async def test_a_bridge_that_runs_goes_on_over_an_upgrade(
             await Ledger.open(emptied_url, keys)
 
 
-@pytest.mark.parametrize("declared", ["", "0005", "9000"])
+@pytest.mark.parametrize("declared", ["", schema.VERSION, "9000"])
 async def test_a_program_before_an_upgrade_starts_again_only_if_the_upgrade_allows_it(
     where: Path | str,
     keys: Keys,
@@ -158,7 +158,7 @@ async def test_a_program_before_an_upgrade_starts_again_only_if_the_upgrade_allo
         upgrade_tables(where)
         async with await Ledger.open(where, keys) as later:
             await later.append(confirmed().take())
-    if declared != "0005":  # one that says nothing allows its own program alone
+    if declared != schema.VERSION:  # one that says nothing allows its own program alone
         with pytest.raises(SchemaOutdated, check=coded("schema_newer")):
             await Ledger.open(where, keys)
         return

@@ -1,4 +1,4 @@
-"""Revision 0005: the oldest program that may use the tables.
+"""Revision 0006: the oldest program that may use the tables.
 
 From here on each revision says in `oldest` whose programs may run on its tables; one that says
 nothing allows its own alone. `upgrade.py` writes it down.
@@ -11,9 +11,9 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-revision: Final = "0005"
-down_revision: Final = "0004"
-oldest: Final = "0005"
+revision: Final = "0006"
+down_revision: Final = "0005"
+oldest: Final = "0006"
 
 
 def upgrade() -> None:
