@@ -16,7 +16,7 @@ import structlog
 from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import GoToDefault, Plan, plan_call
 from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
-from agi_bridge.hook import Agreement, Instructions, Outcome, SubmissionRequest
+from agi_bridge.hook import TURNED_AWAY, Agreement, Instructions, Outcome, SubmissionRequest
 from agi_bridge.observe import COUNTED_STATES
 from agi_bridge.speech import MissingPrompt
 
@@ -137,17 +137,13 @@ async def submit(
     return SubmissionResult(submission, plan)
 
 
-_SETTLES_NOTHING: Final = frozenset({401, 403, 404, 405})
-"""A receiver that answers so has not looked at what it was asked before."""
-
-
 def _state(submission: Submission, record: ConsentRecord) -> State:
     """The state that a submission leaves its consent in.
 
     A repetition that was not sent, or was turned away at the door, leaves the first one unknown.
     """
     state = _STATES[submission.outcome]
-    turned_away = state is State.REFUSED and submission.status in _SETTLES_NOTHING
+    turned_away = state is State.REFUSED and submission.status in TURNED_AWAY
     if record.repeats and (turned_away or state is State.NOT_SENT):
         return State.UNKNOWN
     return state

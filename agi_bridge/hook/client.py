@@ -68,6 +68,8 @@ _HEADERS: Final = {
 _INCOMPLETE: Final = frozenset({"bad_http", "truncated", "connection_lost", "timeout"})
 """Reasons why a response was not read to its end."""
 _CONNECTION: Final = {True: "keep-alive", False: "close"}
+TURNED_AWAY: Final = frozenset({401, 403, 404, 405})
+"""Statuses of a receiver that has not looked at what it was asked before."""
 # W3C Trace Context, 3.2.2.3 and 3.2.2.4. An id of zeroes is invalid, and as likely as a stolen key.
 _TRACE_BYTES: Final = 16
 _PARENT_BYTES: Final = 8
@@ -93,7 +95,8 @@ class Submission:
         answer: what the hook said, None if no whole answer was read.
         status: the HTTP status, None if none came.
         reason: a stable word: the answer's kind or reason, or what the network did.
-        attempts: 1 or 2; a second one only after a `not_sent`.
+        attempts: 1 or 2; a second one only after a `not_sent`, or where an idempotent receiver
+            gave no answer.
         seconds: from the first look-up to the end, retry included.
         answer_sha256: of the body as it came, hexadecimal; None if no whole answer was read.
         held_back: the gate did not let it go, so `not_sent` says nothing about the hook.
@@ -204,8 +207,8 @@ class HookClient(TransportOwner):
             _set_trace(message, trace_id)
             again = await self._attempt(transport, message, deadline, Attempt(request.gate))
             attempts = 2
-            # The first request may have arrived, whatever kept the second one back.
-            if result.outcome is Outcome.NOT_SENT or again.outcome is not Outcome.NOT_SENT:
+            # The first request may have arrived, whatever kept or turned the second one back.
+            if result.outcome is Outcome.NOT_SENT or not _is_turned_away(again):
                 result = again
         return replace(result, attempts=attempts, seconds=loop.time() - started, trace_id=trace_id)
 
@@ -243,6 +246,12 @@ class HookClient(TransportOwner):
             return _failed(attempt, status, error, may_be_empty=self._format.may_be_empty)
         may_be_empty = self._format.may_be_empty
         return _answered(status, response.headers, body, may_be_empty=may_be_empty)
+
+
+def _is_turned_away(again: Submission) -> bool:
+    """Whether a repetition says nothing about the request before it."""
+    refused = again.outcome is Outcome.REFUSED and again.status in TURNED_AWAY
+    return refused or again.outcome is Outcome.NOT_SENT
 
 
 def _answered(

@@ -179,6 +179,21 @@ async def test_an_idempotent_receiver_is_asked_again_with_the_same_bytes_and_key
     assert requests[0] == requests[1]
 
 
+@pytest.mark.parametrize("status", ["401 No", "403 No", "404 No", "405 No"])
+async def test_a_repetition_that_is_turned_away_says_nothing_about_the_first(status: str) -> None:
+    scripts = one_after_another([reset, answering([], http(status))])
+    async with serving(scripts) as server:
+        result = await submit(server.url, webhook(idempotent=True))
+    assert (result.outcome, result.attempts) == (Outcome.UNKNOWN, 2)
+
+
+async def test_a_repetition_that_is_refused_for_itself_is_the_outcome() -> None:
+    scripts = one_after_another([reset, answering([], http("422 No such number"))])
+    async with serving(scripts) as server:
+        result = await submit(server.url, webhook(idempotent=True))
+    assert (result.outcome, result.status, result.attempts) == (Outcome.REFUSED, 422, 2)
+
+
 async def test_an_idempotent_receiver_that_answered_is_not_asked_again_at_once() -> None:
     async with FakeHook(Scenario.ERROR) as hook:
         result = await submit(hook.url, webhook(idempotent=True))
