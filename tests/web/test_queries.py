@@ -170,6 +170,8 @@ async def test_a_system_asks_about_so_many_numbers_and_no_more(
     assert response.status_code == 429
     assert error_of(response)["code"] == "too_many_queries"
     assert int(response.headers["retry-after"]) > 0
+    unread = await client.post(QUERIES, json={"queries": [1, 2]}, headers=shop)
+    assert unread.status_code == 429, "what is not allowed is not read either"
     assert len(ledger.questions) == MAX_QUERIES
     assert (await client.post(QUERIES, json=ASKED)).status_code == 200  # the other system may
 
