@@ -30,7 +30,7 @@ class Posted:
     """What came of a request.
 
     Attributes:
-        status: the HTTP status; None if none came.
+        status: the HTTP status; None if no whole head came.
         reason: a stable word: `answered`, or what the network did (see `hook.transport`), or
             `timeout`.
         retry_after: the seconds of a `Retry-After` header; None if there is none.
@@ -96,7 +96,8 @@ class Poster(TransportOwner):
                 response = await self._transport.handle_async_request(request)
                 await response.aclose()  # the status is the answer
         except NetworkError as error:
-            return Posted(error.status, error.reason)
+            # A status line before a head without end says nothing: what is stored answers whole.
+            return Posted(None, error.reason)
         except TimeoutError:
             return Posted(None, "timeout")
         return Posted(response.status_code, "answered", _retry_after(response.headers))
