@@ -74,6 +74,24 @@ def test_a_bridge_is_killed_under_calls(tmp_path: Path, url: str, asterisk_binar
     assert reached == {"default": 3, "forward": 3}
 
 
+def test_a_bridge_that_is_frozen_is_ended_by_its_watchdog(
+    tmp_path: Path, url: str, asterisk_binary: Path
+) -> None:
+    """A watchdog as systemd's: its callers hear nothing until then, and reach the default."""
+    result = scenario(tmp_path, url, asterisk_binary, fault="frozen", way="srv", calls=6)
+    assert result["ended"] == "SIGABRT"
+    assert judge(result)["default"] >= 3
+
+
+def test_two_bridges_are_upgraded_one_at_a_time_and_one_goes_back(
+    tmp_path: Path, url: str, asterisk_binary: Path
+) -> None:
+    """A migration while both run; the release before is started again on its tables, twice."""
+    result = scenario(tmp_path, url, asterisk_binary, fault="upgraded", way="list", calls=6)
+    assert judge(result) == {"forward": 6}
+    assert (result["tables"], result["ended"]) == ("9000", "0")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("way", ["srv", "list"])
 @pytest.mark.parametrize("fault", ["killed", "drained", "frozen", "cut_off", "upgraded"])

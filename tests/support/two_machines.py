@@ -17,7 +17,7 @@ FAULT is what becomes of the first bridge in the middle of its calls:
 
 Prints one JSON document: where each caller got to, which numbers were texted how often, what is
 stored, the milliseconds from each caller's arrival to the first prompt, the revision of the tables,
-and the seconds from the fault to the end of the first bridge's process.
+how many seconds the fault took, and how the first bridge's process ended.
 """
 
 from __future__ import annotations
@@ -258,12 +258,16 @@ def later_release(folder: Path) -> Path:
     return package.parent
 
 
-async def fault(kind: str, one: Bridge, other: Bridge, later: Path) -> None:
-    """Do it to the first bridge, and wait until that is over."""
+async def fault(kind: str, one: Bridge, other: Bridge, later: Path) -> str:
+    """Do it to the first bridge, and wait until that is over; returns how its process ended."""
+    assert one.process is not None
+    hit = one.process
     if kind == "killed":
         one.signal(signal.SIGKILL)
+        await one.ended()
     elif kind == "drained":
         one.signal(signal.SIGTERM)
+        await one.ended()
     elif kind == "frozen":
         one.signal(signal.SIGSTOP)
         await one.ended()
@@ -275,6 +279,9 @@ async def fault(kind: str, one: Bridge, other: Bridge, later: Path) -> None:
             each.signal(signal.SIGTERM)
             await each.ended()
             await each.start(program)
+    if hit.returncode is None:
+        return "not"
+    return signal.Signals(-hit.returncode).name if hit.returncode < 0 else str(hit.returncode)
 
 
 async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[str, Any]:
@@ -321,7 +328,7 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
         doing = asyncio.create_task(fault(kind, bridges[0], bridges[1], later))
         for who in callers[count // 2 :]:
             await _call(pbx, who)
-        await doing
+        ended = await doing
         took = asyncio.get_running_loop().time() - began
         with suppress(TimeoutError):  # who got nowhere by then is missing in the answer
             async with asyncio.timeout(120):
@@ -344,6 +351,7 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
             "stored": [[numbers[each], story] for each, story in stories.items()],
             "first_prompt_ms": _setup(pbx.log()),
             "seconds": took,
+            "ended": ended,
             "tables": execute(url, "SELECT version_num FROM alembic_version")[0][0],
         }
 
