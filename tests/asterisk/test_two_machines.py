@@ -16,7 +16,7 @@ from agi_bridge.consent.ledger import schema
 from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
 
@@ -99,7 +99,7 @@ def test_a_bridge_fails_under_fifty_calls(
     tmp_path: Path,
     url: str,
     asterisk_binary: Path,
-    record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
     *,
     fault: str,
     way: str,
@@ -107,9 +107,11 @@ def test_a_bridge_fails_under_fifty_calls(
     """`--junitxml` has how many callers got where, and how long they waited for a voice."""
     result = scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50)
     reached = judge(result)
-    record_property("reached", dict(reached))
-    for name in ("seconds", "first_prompt_ms"):
-        record_property(name, result[name])
+    kept = {
+        "reached": dict(reached),
+        **{name: result[name] for name in ("seconds", "first_prompt_ms")},
+    }
+    request.node.user_properties.extend(kept.items())
     later = 25 if fault in {"killed", "drained", "upgraded"} else 0
     assert reached["forward"] >= later
     assert result["tables"] == ("9000" if fault == "upgraded" else schema.VERSION)
