@@ -6,6 +6,8 @@
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
 # make dist        wheel, sdist and SBOM, the same bytes from the same commit
+# make deb         the Debian packages for Debian 12 and 13, the same; needs Docker
+# make dist-test   builds all packages twice, installs, upgrades and purges them, places a call (root)
 # make site        the documentation as a site, in build/site
 # make lint        ruff, mypy, import-linter, codespell, shellcheck
 # make format      formats the code and applies ruff's fixes
@@ -26,7 +28,7 @@ WITHOUT_PBX := -m "not asterisk and not crash"
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
-.PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist site requirements clean programs
+.PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist deb dist-test site requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
 help:
@@ -89,7 +91,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
-	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) docker/make-secrets agi_bridge/lab/asterisk/*.sh tests/support/*.sh tests/support/images/*/start
+	$(BIN)/shellcheck -x $(filter-out %.txt,$(wildcard .ci/*)) docker/make-secrets packaging/deb/build packaging/deb/p{re,ost}{inst,rm} agi_bridge/lab/asterisk/*.sh tests/support/*.sh tests/support/images/*/start
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix
@@ -100,6 +102,13 @@ packaging-test: $(VENV)/installed-dev
 
 dist:
 	@.ci/dist
+
+deb:
+	@.ci/deb
+
+dist-test: $(VENV)/installed-dev
+	@tests/support/provision-docker.sh .docker/engine
+	$(BIN)/python -m pytest --packages -q tests/dist
 
 site:
 	@.ci/site

@@ -1,33 +1,26 @@
-"""The unit of packaging/ under a running systemd: rules, credentials, reload, watchdog, restart.
-
-systemd is process 1 of a container that may mount. It has not every capability: a machine may lack
-CAP_SYS_RESOURCE, which Docker's --privileged would ask for.
-"""
+"""The unit of packaging/ under a running systemd: rules, credentials, reload, watchdog, restart."""
 
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support.docker_engine import ROOT
+from tests.support.systemd_machine import systemd_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.docker_engine import DockerEngine
+    from tests.support.systemd_machine import SystemdMachine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 NAME: Final = "agi-bridge-systemd-test"
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY=/run/credentials/agi-bridge.service"
 """Lends root's command what systemd passes to the service."""
-RIGHTS: Final = [
-    *(f"--cap-add={each}" for each in ("SYS_ADMIN", "SYS_PTRACE", "NET_ADMIN")),
-    *(f"--security-opt={each}=unconfined" for each in ("seccomp", "apparmor", "systempaths")),
-]
 CONFIGURATION: Final = """
 [hook]
 url = "http://127.0.0.1:8080/v1/ivr"
@@ -87,74 +80,25 @@ systemctl enable --quiet --now agi-bridge
 """
 
 
-class Machine:
-    """A container in which systemd runs."""
-
-    def __init__(self, engine: DockerEngine) -> None:
-        self._engine = engine
-
-    def run(self, script: str) -> str:
-        """Run a script as root; return what it prints. A failure is an AssertionError."""
-        return self._engine.docker("exec", NAME, "bash", "-c", script)
-
-    def configure(self, text: str) -> None:
-        self._engine.docker_with_input(
-            text, "exec", "--interactive", NAME, "sh", "-c",
-            "cat >/etc/agi-bridge/agi-bridge.toml",
-        )  # fmt: skip
-
-    def shows(self, name: str) -> str:
-        """A property of the unit."""
-        return self.run(f"systemctl show --value --property={name} agi-bridge").strip()
-
-    def becomes(self, name: str, wanted: str) -> None:
-        """Wait until a property of the unit has a value."""
-        until = time.monotonic() + 60
-        while (found := self.shows(name)) != wanted:
-            if time.monotonic() > until:
-                raise AssertionError(f"{name} is {found}; {self.journal()[-1500:]}")
-            time.sleep(0.2)
-
-    def journal(self) -> str:
-        return self.run("journalctl --unit=agi-bridge --output=cat")
-
-
 @pytest.fixture(scope="module")
-def machine(engine: DockerEngine) -> Iterator[Machine]:
+def machine(engine: DockerEngine) -> Iterator[SystemdMachine]:
     """systemd with the unit installed and started."""
     engine.docker("build", "--network", "host", "--tag", NAME, "tests/support/images/systemd")
-    engine.docker(
-        "run", "--detach", "--name", NAME, "--network", "none", *RIGHTS,
-        "--tmpfs", "/run", "--tmpfs", "/tmp",  # noqa: S108 - the container's own
-        "--volume", f"{ROOT / 'packaging'}:/packaging:ro",
-        "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", NAME,
-    )  # fmt: skip
-    try:
-        made = Machine(engine)
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                made.run("systemctl is-system-running --wait || systemctl list-units >/dev/null")
-                break
-            except AssertionError:
-                time.sleep(0.2)
-        # As on a machine: systemd mounts credentials elsewhere and has the mount arrive.
-        made.run("mount --make-rshared / && mkdir -p /etc/agi-bridge /etc/sysusers.d")
+    with systemd_machine(engine, NAME, f"{ROOT / 'packaging'}:/packaging:ro") as made:
+        made.run("mkdir -p /etc/sysusers.d")
         made.configure(CONFIGURATION)
         made.run(INSTALL)
         yield made
-    finally:
-        engine.docker("rm", "--force", "--volumes", NAME)
 
 
-def test_the_unit_starts_ready_and_says_how_it_is(machine: Machine) -> None:
+def test_the_unit_starts_ready_and_says_how_it_is(machine: SystemdMachine) -> None:
     assert machine.shows("ActiveState") == "active"
     assert machine.shows("StatusText").startswith("0 calls, hook ok")
     assert machine.run("agi-bridge health").strip() == "ready"
     assert KEY not in machine.journal()
 
 
-def test_the_process_is_under_every_rule(machine: Machine) -> None:
+def test_the_process_is_under_every_rule(machine: SystemdMachine) -> None:
     status = dict(
         line.split(":\t", 1)
         for line in machine.run(f"cat /proc/{machine.shows('MainPID')}/status").splitlines()
@@ -174,17 +118,17 @@ def test_the_process_is_under_every_rule(machine: Machine) -> None:
     assert machine.run(f"{inside} ls /var/lib/agi-bridge").split() != []
 
 
-def test_the_exposure_is_as_the_page_says(machine: Machine) -> None:
+def test_the_exposure_is_as_the_page_says(machine: SystemdMachine) -> None:
     said = machine.run("systemd-analyze security agi-bridge --no-pager | tail -1")
     assert float(said.split("level for agi-bridge.service:")[1].split()[0]) <= 1.5
 
 
-def test_asterisk_may_pass_through_the_state_directory(machine: Machine) -> None:
+def test_asterisk_may_pass_through_the_state_directory(machine: SystemdMachine) -> None:
     found = machine.run("stat --format='%a %U' /var/lib/agi-bridge /run/agi-bridge")
     assert found.split("\n")[:2] == ["711 agi-bridge", "700 agi-bridge"]
 
 
-def test_a_reload_answers_and_a_refused_one_fails_and_is_seen(machine: Machine) -> None:
+def test_a_reload_answers_and_a_refused_one_fails_and_is_seen(machine: SystemdMachine) -> None:
     machine.run("systemctl reload agi-bridge")
     machine.configure(CONFIGURATION.replace("Example Store", "Another Store"))
     machine.run("systemctl reload agi-bridge")
@@ -197,7 +141,9 @@ def test_a_reload_answers_and_a_refused_one_fails_and_is_seen(machine: Machine) 
     assert json.loads(machine.run("agi-bridge status --json"))["config"]["stale"] is None
 
 
-def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_started_again(machine: Machine) -> None:
+def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_started_again(
+    machine: SystemdMachine,
+) -> None:
     before = machine.shows("MainPID")
     machine.run(f"kill -STOP {before}")
     machine.becomes("NRestarts", "1")
@@ -206,26 +152,26 @@ def test_a_loop_that_hangs_is_ended_by_the_watchdog_and_started_again(machine: M
     assert machine.run("agi-bridge health").strip() == "ready"
 
 
-def test_a_restart_keeps_the_ledger_and_its_keys(machine: Machine) -> None:
+def test_a_restart_keeps_the_ledger_and_its_keys(machine: SystemdMachine) -> None:
     keys = machine.run("sha256sum /var/lib/agi-bridge/keys/*.key")
     machine.run("systemctl restart agi-bridge")
     assert machine.run("sha256sum /var/lib/agi-bridge/keys/*.key") == keys
     assert machine.shows("Result") == "success"
 
 
-def consents(machine: Machine) -> list[str]:
+def consents(machine: SystemdMachine) -> list[str]:
     return [
         record["state"]
         for record in json.loads(machine.run(f"{CREDENTIALS} agi-bridge consents list --json"))
     ]
 
 
-def call(machine: Machine) -> str:
+def call(machine: SystemdMachine) -> str:
     """One whole call without a PBX, which ends with a text that an engine speaks."""
     return machine.run("agi-bridge softphone +14155550111 --keys 4155550123,1 --fast")
 
 
-def test_a_call_is_stored_and_its_text_spoken_under_the_rules(machine: Machine) -> None:
+def test_a_call_is_stored_and_its_text_spoken_under_the_rules(machine: SystemdMachine) -> None:
     machine.run(f"systemd-run --quiet --unit=hook python3 -c '{HOOK}'")
     machine.run("until (echo >/dev/tcp/127.0.0.1/8080) 2>/dev/null; do sleep 0.1; done")
     assert "AGI_BRIDGE_RESULT done" in call(machine)
@@ -235,7 +181,7 @@ def test_a_call_is_stored_and_its_text_spoken_under_the_rules(machine: Machine) 
     machine.run(f"setpriv --reuid=nobody --clear-groups head -c 44 {spoken[0]} >/dev/null")
 
 
-def test_a_ledger_in_postgresql_is_written_under_the_rules(machine: Machine) -> None:
+def test_a_ledger_in_postgresql_is_written_under_the_rules(machine: SystemdMachine) -> None:
     machine.run("systemctl start postgresql")
     machine.run(DATABASE)
     machine.configure(LEDGER + CONFIGURATION)
@@ -249,7 +195,7 @@ def test_a_ledger_in_postgresql_is_written_under_the_rules(machine: Machine) -> 
     assert counted.strip() == "1"
 
 
-def test_a_missing_credential_is_one_line_in_the_journal(machine: Machine) -> None:
+def test_a_missing_credential_is_one_line_in_the_journal(machine: SystemdMachine) -> None:
     machine.run("systemctl stop agi-bridge")
     machine.run("sed -i /LoadCredential/d /etc/systemd/system/agi-bridge.service.d/site.conf")
     machine.run("systemctl daemon-reload; ! systemctl start agi-bridge")

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 PLACE: Final = ROOT / ".docker"
 ENGINE: Final = PLACE / "engine"
-SUITES: Final = {"bookworm": "debian:bookworm-slim", "forky": "debian:forky-slim"}
+SUITES: Final = {
+    "bookworm": "debian:bookworm-slim",
+    "trixie": "debian:trixie-slim",
+    "forky": "debian:forky-slim",
+}
 _SQLITE: Final = ("--file", "docker/bridge/Dockerfile", ".")
 _POSTGRESQL: Final = ("--build-arg", "LIST=requirements-postgresql.txt", *_SQLITE)
 IMAGES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -59,19 +63,23 @@ dpkg --audit
 
 
 class DockerEngine:
-    """A running daemon; a context manager. `place` keeps its images from run to run."""
+    """A running daemon; a context manager. `place` keeps its images from run to run.
+
+    Attributes:
+        environ: what a program needs to use this daemon.
+    """
 
     def __init__(self, place: Path, sockets: Path) -> None:
         self._data = place / "data"
         self._sockets = sockets
         libraries = next(iter((ENGINE / "usr" / "lib").glob("*-linux-gnu*")))
-        self._environ = {
+        self.environ = {
             **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
             "PATH": f"{ENGINE / 'usr/bin'}:{ENGINE / 'usr/sbin'}:{os.environ['PATH']}",
             "XTABLES_LIBDIR": str(libraries / "xtables"),
         }
-        self._daemon_environ = {**self._environ, "LD_LIBRARY_PATH": str(libraries)}
-        self._environ |= {"DOCKER_HOST": f"unix://{sockets}/docker.sock", "DOCKER_BUILDKIT": "1"}
+        self._daemon_environ = {**self.environ, "LD_LIBRARY_PATH": str(libraries)}
+        self.environ |= {"DOCKER_HOST": f"unix://{sockets}/docker.sock", "DOCKER_BUILDKIT": "1"}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -83,7 +91,7 @@ class DockerEngine:
                 "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false",
                 "--storage-driver", "overlay2", "--default-ulimit", "nofile=4096:4096",
                 "--data-root", str(self._data), "--exec-root", str(self._sockets / "exec"),
-                "--pidfile", str(self._sockets / "pid"), "-H", self._environ["DOCKER_HOST"],
+                "--pidfile", str(self._sockets / "pid"), "-H", self.environ["DOCKER_HOST"],
             ],
             stdout=log, stderr=log, env=self._daemon_environ,
         )  # fmt: skip
@@ -110,16 +118,16 @@ class DockerEngine:
             self._process.kill()
             self._process.wait()
 
-    def build(self) -> None:
-        """Make the base images that are not there yet, and the images of docker/."""
-        with ThreadPoolExecutor(len(SUITES)) as pool:
-            for _ in pool.map(self._build_on, SUITES):
+    def build(self, images: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+        """Make the base images that are not there yet, and the images on them."""
+        with ThreadPoolExecutor(len(images)) as pool:
+            for _ in pool.map(self._build_on, images, images.values()):
                 pass
 
-    def _build_on(self, suite: str) -> None:
+    def _build_on(self, suite: str, images: Mapping[str, tuple[str, ...]]) -> None:
         if not self.docker("images", "--quiet", SUITES[suite]):
             self._make_base(suite, SUITES[suite])
-        for name, arguments in IMAGES[suite].items():
+        for name, arguments in images.items():
             self.docker("build", "--network", "host", "--tag", name, *arguments)
 
     def docker(self, *arguments: str) -> str:
@@ -157,9 +165,7 @@ class DockerEngine:
         with subprocess.Popen(["tar", "-C", str(tree / "root"), "-c", "."], stdout=-1) as tar:
             self._run("docker", "import", "-", unpacked, stdin=tar.stdout)
         self.docker("run", "--network", "none", "--name", suite, unpacked, "sh", "-c", _CONFIGURE)
-        with subprocess.Popen(
-            ["docker", "export", suite], stdout=-1, env=self._environ
-        ) as exported:
+        with subprocess.Popen(["docker", "export", suite], stdout=-1, env=self.environ) as exported:
             self._run("docker", "import", "-", name, stdin=exported.stdout)
         self.docker("rm", suite)
         self.docker("rmi", unpacked)
@@ -174,7 +180,7 @@ class DockerEngine:
         done = subprocess.run(
             command,
             stdin=stdin, capture_output=True, text=True, check=False, cwd=ROOT,
-            env={**self._environ, **(environ or {})},
+            env={**self.environ, **(environ or {})},
         )  # fmt: skip
         if check and done.returncode:
             output = f"{done.stdout}\n{done.stderr}".strip()[-3000:]
@@ -188,13 +194,15 @@ class DockerEngine:
 
 
 @contextmanager
-def docker_engine() -> Iterator[DockerEngine]:
-    """A daemon with all images built."""
+def docker_engine(
+    images: Mapping[str, Mapping[str, tuple[str, ...]]] = IMAGES,
+) -> Iterator[DockerEngine]:
+    """A daemon with images built: those of docker/, unless others are given."""
     sockets = Path("/run") / f"agi-bridge-docker-{os.getpid()}"  # its path has to be short
     sockets.mkdir(mode=0o700)
     try:
         with DockerEngine(PLACE, sockets) as engine:
-            engine.build()
+            engine.build(images)
             yield engine
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
