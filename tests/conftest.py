@@ -22,12 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     parser.addoption("--docker", action="store_true", help="also what needs a Docker daemon")
     parser.addoption("--long", action="store_true", help="as often as it takes to be sure")
+    parser.addoption("--packages", action="store_true", help="also what builds all packages")
     parser.addoption("--unit", action="store_true", help="only what starts no program")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked `long` or `docker`, unless it is asked for."""
-    names = [name for name in ("long", "docker") if not config.getoption(name)]
+    """Leave out what is marked `long`, `docker` or `packages`, unless it is asked for."""
+    names = [name for name in ("long", "docker", "packages") if not config.getoption(name)]
     if config.getoption("unit"):
         names += MARKS
     later = [

@@ -23,4 +23,4 @@ def test_every_file_is_a_workflow_whose_jobs_run_what_exists() -> None:
             run |= {step["run"] for step in job["steps"] if "run" in step}
     assert ".ci/run" in run
     called = {match[1] for line in run if (match := re.match(r"make ([\w-]+)", line))}
-    assert {"docker-test", "packaging-test", "site"} <= called <= targets
+    assert {"dist-test", "docker-test", "packaging-test", "site"} <= called <= targets

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-MARKS: Final = ("programs", "asterisk", "crash", "docker")
+MARKS: Final = ("programs", "asterisk", "crash", "docker", "packages")
 """The marks of tests that start programs."""
 
 _STARTS: Final = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"})
