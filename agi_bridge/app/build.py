@@ -14,6 +14,7 @@ from agi_bridge.app.registration import register_content
 from agi_bridge.app.speech import build_library, line_libraries, outdated_prompts
 from agi_bridge.call import DeferredOutcomes, DialledCalls, Services
 from agi_bridge.consent import LedgerLost
+from agi_bridge.history import History
 from agi_bridge.hook import Breaker, HookClient, InstaplyFormat, WebhookFormat
 from agi_bridge.observe import Metrics
 
@@ -36,6 +37,7 @@ async def build_services(
     metrics: Metrics | None = None,
     engines: EnginePool | None = None,
     before: Services | None = None,
+    history: History | None = None,
 ) -> AsyncIterator[Services]:
     """Build what calls share besides the ledger: hook client, prompts.
 
@@ -46,6 +48,7 @@ async def build_services(
         metrics: the counters; None: the services get their own.
         engines: shares engines with the services of other configurations; None: no sharing.
         before: the services that these replace: state that is not configuration is taken over.
+        history: keeps what calls did; None: nothing is kept.
 
     Raises:
         LedgerUnavailable: the database did not take the disclosures.
@@ -78,6 +81,7 @@ async def build_services(
                 DeferredOutcomes() if before is None else before.deferred_outcomes,
                 DialledCalls() if before is None else before.dialled_calls,
                 metrics,
+                history or History(),
             )
     finally:
         await prompts.close()

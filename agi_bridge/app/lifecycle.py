@@ -21,6 +21,7 @@ from agi_bridge.app.ledger import open_ledger
 from agi_bridge.app.service import running
 from agi_bridge.app.systemd import notify, watchdog_seconds
 from agi_bridge.call import CallHandler
+from agi_bridge.history import History
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -220,7 +221,8 @@ async def serve_stdio(settings: Settings) -> None:
     """
     async with (
         await open_ledger(settings, create=True, owner=secrets.token_hex(16)) as ledger,
-        build_services(settings, ledger) as services,
+        History(settings.state_dir, settings.history.days, owner=False) as history,
+        build_services(settings, ledger, history=history) as services,
     ):
         gc.freeze()
         gc.enable()

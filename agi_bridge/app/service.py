@@ -24,6 +24,7 @@ from agi_bridge.app.build import applications, build_services
 from agi_bridge.app.control import ControlSocket
 from agi_bridge.app.current import CurrentServices
 from agi_bridge.app.descriptors import shares
+from agi_bridge.app.history import answer_calls, in_progress
 from agi_bridge.app.ledger import (
     chain_lease,
     check_for_lost_events,
@@ -42,6 +43,7 @@ from agi_bridge.call import SendingHours
 from agi_bridge.consent import LedgerLost
 from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.control_client import ControlError
+from agi_bridge.history import History
 from agi_bridge.observe import Metrics, set_log_level
 from agi_bridge.speech import EnginePool
 from agi_bridge.status import ForcedCalls, HealthScript, ServiceState, headline
@@ -100,7 +102,8 @@ class Service:
         self.metrics = current.services.metrics
         self.control: dict[str, Handler] = {
             "reload": self._answer_reload,
-            "status": lambda _: status.document(),
+            "status": lambda _: status.document() | in_progress(current.services.history),
+            "calls": lambda request: answer_calls(current.services.history, request.arguments),
         }
         self._web = web
         self._upkeep = upkeep
@@ -181,6 +184,7 @@ class Service:
             self._web.use(settings)
         await self._pushing.use(settings)
         self._upkeep.schedule = maintenance_schedule(settings)
+        await self.current.services.history.use(settings.history.days)
         self.metrics.add_lines(settings.lines)
         self._status.facts = status_facts(settings)
         set_log_level(settings.log.level)
@@ -215,6 +219,7 @@ async def running(
             await open_ledger(settings, create=True) as ledger,
             service_lock(settings),
             chain_lease(ledger),
+            History(settings.state_dir, settings.history.days, metrics) as history,
             CurrentServices() as current,
         ):
             await check_for_lost_events(settings, ledger)
@@ -224,7 +229,13 @@ async def running(
                 settings: Settings, before: Services | None = None
             ) -> AbstractAsyncContextManager[Services]:
                 return build_services(
-                    settings, ledger, media, metrics=metrics, engines=engines, before=before
+                    settings,
+                    ledger,
+                    media,
+                    metrics=metrics,
+                    engines=engines,
+                    before=before,
+                    history=history,
                 )
 
             await current.use(build(settings))

@@ -112,7 +112,7 @@ class ConsentDialogue:
         digits = DigitSounds(self._context)
         offer = [self._context.prompt("opt-out-offer"), *await digits.sounds(key)]
         pressed = await play(self._context, offer, keys)
-        return pressed or await self._context.channel.wait_for_digit(OPT_OUT_SECONDS)
+        return pressed or await self._context.wait_for_digit(OPT_OUT_SECONDS)
 
     async def _choose_language(self) -> None:
         line = self._context.line
@@ -141,7 +141,7 @@ class ConsentDialogue:
                 self._context.dialogue.key_pressed(key)
                 # Pressed twice, the key would also answer the opt-out offer that follows.
                 if key == self._context.line.consent.opt_out_key:
-                    await await_key(self._context.channel, STAR, QUIET_SECONDS)
+                    await await_key(self._context, STAR, QUIET_SECONDS)
                 return items[key]
         return self._context.line.languages[0]
 
@@ -169,9 +169,7 @@ class ConsentDialogue:
             if not await self._context.library.intact(recording):
                 self._record.disclosed(_heard(recording, 0))
                 return Declined("disclosure_not_heard")
-            playback = await self._context.channel.stream_file(
-                recording.path, STAR, length=recording.seconds
-            )
+            playback = await self._context.play(recording, STAR)
         except (AGIHangup, asyncio.CancelledError):  # Asterisk does not report how much was played
             self._record.disclosed(_heard(recording, 0))
             raise

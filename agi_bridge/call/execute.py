@@ -73,7 +73,7 @@ class PlanExecutor:
                 case Speak():
                     await self._speak(step)
                 case Wait():
-                    await self._context.channel.wait_for_digit(step.seconds)
+                    await self._context.wait_for_digit(step.seconds)
                 case Ring():
                     if (handed_over := await self._ring(step)) is not None:
                         return handed_over
@@ -122,12 +122,19 @@ class PlanExecutor:
             AGIAppError: the PBX does not have the recording.
             MissingPrompt: there is no such prompt.
         """
-        recording = self._context.prompt(name)
-        await self._context.channel.stream_file(recording.path, length=recording.seconds)
+        await self._context.play(self._context.prompt(name))
 
     async def _speak(self, step: Speak) -> None:
         self._context.log_entry.step("say")
-        if not await self._player.say(step.text, step.language, times=step.times, keys=step.keys):
+        began, how = self._context.log_entry.elapsed_ms, "hangup"
+        try:
+            spoken = await self._player.say(
+                step.text, step.language, times=step.times, keys=step.keys
+            )
+            how = "spoken" if spoken else "unspoken"
+        finally:
+            self._context.log_entry.record("text", step.language, how, at=began)
+        if not spoken:
             self._unspoken = True
             self._context.log_entry.note(unspoken=True)
 
@@ -162,6 +169,7 @@ class PlanExecutor:
         """
         channel = self._context.channel
         self._dialling = leg
+        self._context.log_entry.record("dial", leg)
         with self._context.dialled_calls.dialling(channel):
             await channel.exec("Dial", destination, str(ring), f"gS({limit})")
         self._dialled = True
@@ -182,6 +190,7 @@ class PlanExecutor:
             return None
         status = await self._context.channel.get_variable(variables.DIALSTATUS) or "none"
         self._context.log_entry.dialled(leg, status)
+        self._context.log_entry.record("dialled", leg, status)
         self._context.log_entry.note(dial=status)
         if status not in _DECIDED_BY_PEOPLE:
             structlog.get_logger().warning(
@@ -204,6 +213,7 @@ class PlanExecutor:
             if value is not None:
                 await self._context.channel.set_variable(name, value)
         self._context.log_entry.note(ended="dialplan")
+        self._context.log_entry.record("handed_over", Action.DIAL)
         return Result.DIAL
 
     def _destination(self, step: Ring) -> str:
@@ -218,6 +228,7 @@ class PlanExecutor:
     async def _go_to_default(self, reason: str) -> Result:
         self._context.log_entry.step("default")
         self._context.log_entry.note(default=reason)
+        self._context.log_entry.record("default", reason)
         line, channel = self._context.line, self._context.channel
         if self._dialled and isinstance(line.default, DialDefault):
             # The dialplan takes a DIALSTATUS beside this action for the default destination's.
@@ -231,10 +242,12 @@ class PlanExecutor:
                 )
                 if not self._answered:
                     self._context.log_entry.note(ended="default_not_reached")
+                    self._context.log_entry.record("handed_over", Result.FALLBACK)
                     return Result.FALLBACK
                 return await self._end("far_end")
             case DialDefault() | DialplanDefault():
                 self._context.log_entry.note(ended="dialplan")
+                self._context.log_entry.record("handed_over", Action.DEFAULT)
                 return Result.DEFAULT
             case SayDefault() as default:
                 await self.play(default.prompt)

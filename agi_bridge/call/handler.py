@@ -10,7 +10,7 @@ from agi_bridge import phone
 from agi_bridge.agi import AGIError, AGIHangup
 from agi_bridge.call import opt_out, variables
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
-from agi_bridge.call.context import CallContext, called_numbers
+from agi_bridge.call.context import CallContext, called_did, called_numbers
 from agi_bridge.call.execute import PlanExecutor, announce_default
 from agi_bridge.call.metadata import agreement_rules, call_metadata
 from agi_bridge.call.plan import GoToDefault, Plan, connects, speaks
@@ -56,6 +56,7 @@ class CallHandler:
     async def __call__(self, channel: Channel) -> None:
         """Handle one call, and write one log line however it ends."""
         log_entry = CallLogEntry(channel.environment.unique_id)
+        recorded = self._services.history.begin(log_entry, channel.environment.unique_id)
         try:
             called = called_numbers(channel.environment)
             line = self._services.settings.line_for(called)
@@ -66,6 +67,9 @@ class CallHandler:
                 return
             log_entry.note(line=line.name)
             caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
+            recorded.caller = None if caller is None else caller.e164
+            did = called_did(line, called)
+            recorded.did = did if did in line.did else phone.mask(did)
             library = self._services.library_for(line)
             context = CallContext(
                 channel,
@@ -75,10 +79,12 @@ class CallHandler:
                 caller,
                 self._services.dialled_calls,
                 dialogue=Dialogue(lambda: log_entry.elapsed_ms),
+                recorded=recorded,
             )
             await Call(self._services, context, called).run()
         finally:
             log_entry.write()
+            self._services.history.end(recorded)
             self._services.metrics.call_ended(log_entry)
 
 
@@ -126,6 +132,7 @@ class Call:
                 return
             if result is Result.HANGUP:
                 self._context.log_entry.note(ended="caller")
+                self._context.log_entry.record("hung_up")
             await self._set_result_variables(result)
 
     def _note_release(self) -> None:
@@ -133,12 +140,15 @@ class Call:
         leg = self._executor.dialling
         if leg is None:
             self._context.log_entry.note(ended="drain_forced", result=Result.DEFAULT)
+            self._context.log_entry.record("released", "drain_forced")
         else:
             self._context.log_entry.note(left=leg, ended=LEFT_TO_PBX, result=LEFT_TO_PBX)
+            self._context.log_entry.record("released", LEFT_TO_PBX)
 
     async def _run_dialogue(self) -> Result:
         try:
             await self._context.channel.answer()
+            self._context.log_entry.record("answered")
             await announce_default(self._context.channel, self._context.line)
             plan = await self._consent()
         except AGIHangup:
@@ -159,6 +169,7 @@ class Call:
                 "call.failed", line=self._context.line.name, exc_info=error
             )
             self._context.log_entry.note(ended="fault")
+            self._context.log_entry.record("fault")
             return Result.DEFAULT
 
     async def _consent(self) -> Plan:
@@ -166,7 +177,9 @@ class Call:
         if active is not None:
             return await self._submit_returning_caller(active)
         refusal = await self._dialogue.obtain()
-        self._context.log_entry.step("agreed" if refusal is None else "declined")
+        reached = "agreed" if refusal is None else "declined"
+        self._context.log_entry.step(reached)
+        self._context.log_entry.record(reached)
         if refusal is None:
             return await self._submit()
         self._context.log_entry.note(declined=refusal.reason)
@@ -211,6 +224,7 @@ class Call:
         """Submit under an earlier consent: the caller is told so, and may opt out."""
         context, caller = self._context, self._context.caller
         assert caller is not None  # noqa: S101 - _active_consent() has checked it
+        context.log_entry.record("returning")
         known = active.language in context.line.languages
         await context.set_language(active.language if known else context.line.languages[0])
         if not may_be_texted_now(caller.e164, context.line):
@@ -287,10 +301,15 @@ class Call:
             await self._wait_for(
                 store_final_state(self._services, self._context.line, self._record)
             )
-        self._context.log_entry.step("not_revoked" if revoked is None else "revoked")
+        reached = "not_revoked" if revoked is None else "revoked"
+        self._context.log_entry.step(reached)
+        self._context.log_entry.record(reached, which)
+        if which == "keyed":
+            self._context.recorded.number = number
         return revoked
 
     async def _not_opted_out(self) -> Plan:
+        self._context.log_entry.note(declined="not_opted_out")
         return await self._announce("not-confirmed", Plan((GoToDefault("not_opted_out"),)))
 
     async def _submit(self) -> Plan:
@@ -300,14 +319,23 @@ class Call:
             try:
                 result = await self._wait_for(self._store_and_submit())
             except Withheld as withheld:
+                self._context.log_entry.record("withheld", withheld.reason)
                 record.withheld(withheld.reason)
                 await self._wait_for(self._store_final_state())
                 return await self._decline(withheld.reason)
             if result is None:
+                self._context.log_entry.record("not_stored")
                 self._context.log_entry.note(hook="not_called")
                 return await self._announce("not-confirmed", Plan((GoToDefault("not_stored"),)))
             submission = result.submission
             self._context.log_entry.step("answer")
+            self._context.log_entry.record(
+                "hook",
+                submission.outcome,
+                submission.status,
+                submission.reason,
+                round(submission.seconds * 1000),
+            )
             self._context.log_entry.note(
                 hook=submission.outcome,
                 hook_reason=submission.reason,
@@ -342,7 +370,10 @@ class Call:
         if not await store(services, self._context.line, record):
             return None
         self._consent_id = record.id
+        self._context.recorded.number = record.number
         self._context.log_entry.note(consent=record.id)
+        self._context.log_entry.record("stored")
+        self._context.log_entry.record("asked")
         self._context.log_entry.step("hook")
         return await submit(
             services, record, self._context.line, self._context.language, self._preparation
@@ -358,6 +389,7 @@ class Call:
     async def _handle_fault(self, error: Exception) -> Plan:
         """Log and record a fault of the bridge; tell the caller that the text is not confirmed."""
         structlog.get_logger().error("call.failed", line=self._context.line.name, exc_info=error)
+        self._context.log_entry.record("fault")
         if self._record.state in {State.DISCLOSED, State.ENTERED}:
             self._record.ended(State.DECLINED, "fault")
             await self._wait_for(

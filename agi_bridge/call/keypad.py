@@ -24,7 +24,7 @@ from agi_bridge.speech import DIGIT_PROMPTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agi_bridge.agi import Channel, PlaybackResult
+    from agi_bridge.agi import PlaybackResult
     from agi_bridge.call.context import CallContext
     from agi_bridge.consent import EntryEnd
     from agi_bridge.speech import Recording
@@ -100,7 +100,11 @@ async def play(
     """
     for sound in sounds:
         if isinstance(sound, str):
+            began = context.log_entry.elapsed_ms
             key = await context.channel.say_digits(sound, escape)
+            context.log_entry.digits_said(len(sound), began)
+            if key:
+                context.log_entry.record("key")
             context.dialogue.digits_spoken(len(sound), whole=not key)
         else:
             key = (await play_recording(context, sound, escape, whole=whole)).digit
@@ -121,7 +125,7 @@ async def play_recording(
         AGIHangup: the caller has gone; how far it came is then not known.
         NotHeardError: with `whole`, no key interrupted it, and it ended before its end.
     """
-    played = await context.channel.stream_file(recording.path, escape, length=recording.seconds)
+    played = await context.play(recording, escape)
     if recording.name in DIGIT_PROMPTS:
         context.dialogue.digits_spoken(1, whole=not played.digit)
     else:
@@ -168,8 +172,7 @@ async def _read_digits(
     timing: Timing,
     most_digits: Callable[[str], int],
 ) -> KeyedDigits:
-    channel = context.channel
-    key = await play(context, prompts, KEYS) or await channel.wait_for_digit(timing.first)
+    key = await play(context, prompts, KEYS) or await context.wait_for_digit(timing.first)
     if not key:
         return KeyedDigits("", "silence")
     clock = asyncio.get_running_loop().time
@@ -187,7 +190,7 @@ async def _read_digits(
         left = last_moment - clock()
         if left <= 0:
             return KeyedDigits(digits, "time")
-        key = await channel.wait_for_digit(min(timing.between, left))
+        key = await context.wait_for_digit(min(timing.between, left))
         if not key:
             return KeyedDigits(digits, "pause" if left > timing.between else "time")
 
@@ -197,16 +200,16 @@ async def choose(context: CallContext, sounds: Iterable[Recording], keys: str, w
 
     A key outside `keys` is returned too, so that the caller of this function can ask again.
     """
-    return await play(context, sounds, keys) or await context.channel.wait_for_digit(wait)
+    return await play(context, sounds, keys) or await context.wait_for_digit(wait)
 
 
-async def await_key(channel: Channel, among: str, seconds: float) -> str:
+async def await_key(context: CallContext, among: str, seconds: float) -> str:
     """Wait for a key of `among`; return it, or '' after this many seconds without a key.
 
     Other keys are discarded and restart the wait.
     """
     for _ in range(_MAX_DISCARDED):
-        key = await channel.wait_for_digit(seconds)
+        key = await context.wait_for_digit(seconds)
         if not key or key in among:
             return key
     return ""

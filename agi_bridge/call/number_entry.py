@@ -124,14 +124,17 @@ class NumberEntry:
             self._context.log_entry.step("number")
             keyed = await self._ask([apology, "enter-number"] if apology else ["enter-number"])
             if keyed.ended_by == "star":
+                self._context.log_entry.record("number", "star")
                 return self._star()
             left_over = keyed.ended_by in {"full", "hash", "time"}  # else a long silence ended it
             number, apology = self._understand(keyed.digits)
             if number is None:
                 continue
+            self._context.log_entry.record("number", "valid")
             if refused := self._accept(number, keyed.digits, tries):
                 return Declined(refused)
             confirmation = await self._confirm(keyed)
+            self._context.log_entry.record("confirm", confirmation)
             if confirmation == "yes":
                 return number
             if confirmation in {"star", "not_confirmed", "question_not_heard"}:
@@ -144,7 +147,7 @@ class NumberEntry:
 
     async def _star_left_over(self) -> bool:
         """Wait until the caller stops keying; return whether a `*` was among the keys."""
-        return await await_key(self._context.channel, STAR, QUIET_SECONDS) == STAR
+        return await await_key(self._context, STAR, QUIET_SECONDS) == STAR
 
     def _star(self) -> Declined:
         self._context.dialogue.key_pressed(STAR)
@@ -164,6 +167,7 @@ class NumberEntry:
     def _understand(self, digits: str) -> tuple[phone.PhoneNumber | None, str | None]:
         """Return the number, or None and the prompt that apologises."""
         if not digits:
+            self._context.log_entry.record("number", "no_input")
             return None, "no-input"
         line = self._context.line
         try:
@@ -175,6 +179,7 @@ class NumberEntry:
             )
         except phone.InvalidNumber as error:
             self._context.log_entry.note(number_refused=error.reason)
+            self._context.log_entry.record("number", error.reason)
             return None, "invalid-number"
         return number, None
 
@@ -217,7 +222,7 @@ class NumberEntry:
     async def _check_nothing_follows(self, keyed: KeyedDigits) -> Confirmation:
         if keyed.ended_by == "pause":  # which was longer than QUIET_SECONDS
             return "yes"
-        key = await await_key(self._context.channel, _LISTED, QUIET_SECONDS)
+        key = await await_key(self._context, _LISTED, QUIET_SECONDS)
         if not key:
             return "yes"
         self._context.dialogue.key_pressed(key)
@@ -239,9 +244,12 @@ class NumberEntry:
         """Pause between two groups; a digit or `*` pressed then counts."""
         offset = round((_SILENCE_SECONDS - READ_BACK_PAUSE) * SAMPLES_PER_SECOND)
         try:
-            return (await self._context.channel.stream_file(_SILENCE, _LISTED, offset=offset)).digit
+            paused = await self._context.channel.stream_file(_SILENCE, _LISTED, offset=offset)
         except AGIAppError:  # a PBX without Asterisk's core sounds
-            return await await_key(self._context.channel, _LISTED, READ_BACK_PAUSE)
+            return await await_key(self._context, _LISTED, READ_BACK_PAUSE)
+        if paused.digit:
+            self._context.log_entry.record("key")
+        return paused.digit
 
     async def _ask_question(self) -> str | None:
         """Ask for the answer; return its key, '' for silence, or None if only early keys came.
@@ -269,7 +277,7 @@ class NumberEntry:
             return played.digit
         sounds = [sound for digit in rest for sound in await self._digits.sounds(digit)]
         return await play(context, sounds, _LISTED, whole=True) or await await_key(
-            context.channel, _LISTED, context.line.consent.confirm_seconds
+            context, _LISTED, context.line.consent.confirm_seconds
         )
 
 

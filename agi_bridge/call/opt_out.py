@@ -36,7 +36,7 @@ async def ask_number(context: CallContext) -> str | None:
         AGIAppError: a recording is missing on the PBX.
     """
     # A repeated press of the opt-out key is not the first digit of the number.
-    if await await_key(context.channel, STAR, QUIET_SECONDS) == STAR:
+    if await await_key(context, STAR, QUIET_SECONDS) == STAR:
         return None
     # "To stop receiving texts from us, press" - "one"
     entered = await NumberEntry(context, question=["opt-out-offer", YES_KEY]).obtain()

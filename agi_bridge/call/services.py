@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agi_bridge.consent import IllegalTransition, SendingFacts
+from agi_bridge.history import History
 from agi_bridge.observe import Metrics
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Services:
         deferred_outcomes: outcomes that the ledger has not stored yet.
         dialled_calls: the calls inside a Dial.
         metrics: what is counted.
+        history: keeps what calls did; without another one, nothing is kept.
     """
 
     settings: Settings
@@ -116,6 +118,7 @@ class Services:
     deferred_outcomes: DeferredOutcomes = field(default_factory=DeferredOutcomes)
     dialled_calls: DialledCalls = field(default_factory=DialledCalls)
     metrics: Metrics = field(default_factory=Metrics)
+    history: History = field(default_factory=History)
     _sending: dict[str, SendingFacts] = field(default_factory=dict, init=False, repr=False)
 
     def sending_facts(self, line: Line) -> SendingFacts:

@@ -188,6 +188,7 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
     from agi_bridge.backup import BackupError
     from agi_bridge.consent import ConsentError
     from agi_bridge.evidence import BadPublicKey, EvidenceError
+    from agi_bridge.history import HistoryError
     from agi_bridge.settings import UnknownLineError
     from agi_bridge.speech import SpeechError
 
@@ -201,7 +202,14 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
         _fail(f"--public-key: {error}", MISUSED)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}", FAILED)
-    except (BackupError, ConsentError, EvidenceError, SpeechError, ToolError) as error:
+    except (
+        BackupError,
+        ConsentError,
+        EvidenceError,
+        HistoryError,
+        SpeechError,
+        ToolError,
+    ) as error:
         _fail(str(error), FAILED)
 
 

@@ -3,7 +3,7 @@
 Telephone numbers are masked before they are written. Metrics are counted here; `status` shows them.
 """
 
-from agi_bridge.observe.call_log import CallLogEntry
+from agi_bridge.observe.call_log import CallLogEntry, Detail, Event
 from agi_bridge.observe.clock import TrustedClock, ask_kernel, clock_synchronised, wall_clock
 from agi_bridge.observe.logging import (
     background_logging,
@@ -19,6 +19,8 @@ __all__ = [
     "COUNTED_STATES",
     "CallLogEntry",
     "Counter",
+    "Detail",
+    "Event",
     "Histogram",
     "Metrics",
     "TrustedClock",

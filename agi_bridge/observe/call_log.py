@@ -1,14 +1,19 @@
-"""The one log line that each call writes at its end: fields, steps and times."""
+"""What is noted of a call: its log line, which it writes at its end, and its timeline."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+Detail: TypeAlias = "str | int | None"
+"""A detail of an event of the timeline."""
+Event: TypeAlias = "tuple[int, str, *tuple[Detail, ...]]"
+"""An event of the timeline: milliseconds since the call started, what happened, its details."""
 
 
 class CallLogEntry:
@@ -16,9 +21,12 @@ class CallLogEntry:
 
     `steps` is a list of `[name, milliseconds since the call started]`, in order. `dials` is a list
     of `[leg, DIALSTATUS]`. The caller masks values; values of None are omitted.
+
+    The timeline is finer than the steps and not in the log: `history` keeps it. What its events
+    mean is in `history.timeline`. No event holds a digit that the caller keyed.
     """
 
-    __slots__ = ("_clock", "_dials", "_fields", "_start", "_steps", "_written")
+    __slots__ = ("_clock", "_dials", "_fields", "_start", "_steps", "_timeline", "_written")
 
     def __init__(self, call: str | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,6 +34,7 @@ class CallLogEntry:
         self._fields: dict[str, object] = {"call": call}
         self._steps: list[tuple[str, int]] = []
         self._dials: list[tuple[str, str]] = []
+        self._timeline: list[Event] = []
         self._written = False
 
     @property
@@ -44,6 +53,11 @@ class CallLogEntry:
         return self._dials
 
     @property
+    def timeline(self) -> Sequence[Event]:
+        """The events recorded so far; one that lasts is recorded at its end, with its beginning."""
+        return self._timeline
+
+    @property
     def elapsed_ms(self) -> int:
         """Milliseconds since the call started."""
         return round((self._clock() - self._start) * 1000)
@@ -51,6 +65,28 @@ class CallLogEntry:
     def step(self, name: str) -> None:
         """Record that the call reached the step `name`."""
         self._steps.append((name, self.elapsed_ms))
+
+    def record(self, kind: str, *details: Detail, at: int | None = None) -> None:
+        """Add an event to the timeline.
+
+        Args:
+            kind: what happened.
+            details: its details, in the order that `history.timeline` gives.
+            at: when it began, in milliseconds since the call started; None: now.
+        """
+        if at is None:
+            at = round((self._clock() - self._start) * 1000)
+        self._timeline.append((at, kind, *details))
+
+    def digits_said(self, count: int, at: int) -> None:
+        """Add single digits that were said; those that follow each other become one event.
+
+        The times of single digits would tell them apart, as their recordings differ in length.
+        """
+        if self._timeline and self._timeline[-1][1] == "digits":
+            at, _, *before = self._timeline.pop()
+            count += sum(int(each or 0) for each in before)
+        self._timeline.append((at, "digits", count))
 
     def dialled(self, leg: str, status: str) -> None:
         """Record that a dialled leg ended with this DIALSTATUS."""

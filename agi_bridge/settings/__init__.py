@@ -33,7 +33,7 @@ from .secret import Secret, SigningSecret
 from .sections import AgiSettings, HookSettings, LogSettings, QuerySettings, WebSettings
 from .settings import Settings, find_state_dir
 from .speech import SpeechSettings
-from .status import AlertSettings, StatusSettings
+from .status import AlertSettings, HistorySettings, StatusSettings
 
 __all__ = [
     "AMI_SECRET",
@@ -51,6 +51,7 @@ __all__ = [
     "EngineSettings",
     "Fault",
     "HangupDefault",
+    "HistorySettings",
     "HookSettings",
     "HoursSettings",
     "HttpSettings",

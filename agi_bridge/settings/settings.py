@@ -33,7 +33,7 @@ from .sources import (
     read_state_dir_line,
 )
 from .speech import SpeechSettings
-from .status import AlertSettings, StatusSettings
+from .status import AlertSettings, HistorySettings, StatusSettings
 from .types import AbsolutePath, LineName, ListOf, invalid
 
 LEDGER_FILE = "consents.db"
@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     status: StatusSettings = StatusSettings()
     alerts: AlertSettings = AlertSettings()
+    history: HistorySettings = HistorySettings()
     speech: SpeechSettings = SpeechSettings()
     ami: AmiSettings = AmiSettings()
     log: LogSettings = LogSettings()

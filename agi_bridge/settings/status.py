@@ -1,4 +1,4 @@
-"""`[status]` and `[alerts]`: the listener for health and metrics, and the alert command."""
+"""`[status]`, `[alerts]`, `[history]`: health and metrics, the alert command, the call history."""
 
 from typing import Annotated
 
@@ -34,3 +34,10 @@ class AlertSettings(Section):
 
     command: Annotated[tuple[FilledText, ...], CommandLine] = ()
     """A program that receives each alert as one line of JSON on standard input."""
+
+
+class HistorySettings(Section):
+    """`[history]`: what each call did, step by step, for `agi-bridge calls`."""
+
+    days: Annotated[Count, Field(ge=0, le=366)] = 14
+    """How long calls are kept; 0: none is recorded, and the file is deleted."""

@@ -23,6 +23,7 @@ METRICS = {
     "hook_requests_total": {"outcome", "code"},
     "hook_seconds": set(),
     "hook_circuit_open": set(),
+    "history_dropped_total": set(),
     "hook_not_linked_total": {"line"},
     "forward_refused_total": {"line", "reason"},
     "dials_total": {"line", "leg", "status"},

@@ -17,6 +17,7 @@ from agi_bridge.app.build import hook_client
 from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys, generate_keys
+from agi_bridge.history import History
 from agi_bridge.settings import Settings
 from agi_bridge.speech import SHIPPED, Library
 
@@ -131,6 +132,7 @@ class CallEnv:
         self.state_dir = state_dir
         self.where: Path | str = state_dir / "consents.db"
         self.services: Services
+        self.history = History()
 
     async def open(self) -> None:
         self.ledger = await self.parts.enter_async_context(await Ledger.open(self.where, self.keys))
@@ -143,7 +145,9 @@ class CallEnv:
     async def handler_of(self, configured: Settings) -> CallHandler:
         hook = await self.parts.enter_async_context(hook_client(configured))
         library = Library(cache=configured.speech_cache)
-        self.services = Services(configured, library, self.ledger, hook, configured.sha256)
+        self.services = Services(
+            configured, library, self.ledger, hook, configured.sha256, history=self.history
+        )
         return CallHandler(self.services)
 
     async def __call__(

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many records were found and changed; `done` is None if the question was answered no."""
+    """How many records were found and changed; `done` is None if the question was answered no.
+
+    `calls` are those of the call history that lost what stood for a person.
+    """
 
     found: int
     done: int | None
     until: str | None
+    calls: int = 0
 
     @property
     def ok(self) -> bool:
@@ -29,7 +33,12 @@ class Erased:
 
     def json(self) -> dict[str, object]:
         """The answer as plain values."""
-        return {"found": self.found, "done": self.done, "restricted_until": self.until}
+        return {
+            "found": self.found,
+            "done": self.done,
+            "restricted_until": self.until,
+            "calls": self.calls,
+        }
 
     def show(self, console: Console) -> None:
         """Print how many records were changed."""
@@ -42,6 +51,8 @@ class Erased:
         console.print(f"personal data {what}: {self.done} of {count(self.found, 'record')}")
         if self.done < self.found:
             console.print("The other records have no personal data, or are restricted.")
+        if self.calls:
+            console.print(f"call history: numbers erased from {count(self.calls, 'call')}")
 
 
 def command(
@@ -62,12 +73,20 @@ def command(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase the personal data of a number or of one record; the events stay and still verify."""
+    """Erase the personal data of a number or of one record; the events stay and still verify.
+
+    The call history loses what stands for the number or belongs to the record, also with
+    --restrict: it is no evidence.
+    """
+    import asyncio
+
+    from agi_bridge.app.history import calls_of, erase_calls
     from agi_bridge.app.ledger import open_ledger
-    from agi_bridge.cli.arguments import permanent_text, record_ids, utc_timestamp
+    from agi_bridge.cli.arguments import permanent_text, phone_number, record_ids, utc_timestamp
     from agi_bridge.cli.audit import actor
     from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.output import count
+    from agi_bridge.consent import NotOnRecord
 
     settings = load_settings(config)
 
@@ -78,8 +97,14 @@ def command(
             raise UsageError("--restrict and --until DATE go together")
         reason = permanent_text("--basis", basis)
         end = None if until is None else utc_timestamp("--until", until, end=True)
+        called = None if number is None else phone_number(settings, number)
         async with await open_ledger(settings) as ledger:
-            ids = await record_ids(settings, ledger, number, consent)
+            try:
+                ids = await record_ids(settings, ledger, number, consent)
+            except NotOnRecord:  # somebody who called and gave no consent
+                if called is None or not await asyncio.to_thread(calls_of, settings, called):
+                    raise
+                ids = []
             records = count(len(ids), "record")
             question = (
                 f"Erase the personal data of {records}? This cannot be undone."
@@ -88,10 +113,11 @@ def command(
             )
             if not yes and not typer.confirm(question, err=True):
                 return Erased(len(ids), None, end)
+            calls = await asyncio.to_thread(erase_calls, settings, called, ids)
             if end is None:
                 done = await ledger.erase(ids, basis=reason, actor=actor())
             else:
                 done = await ledger.restrict(ids, basis=reason, until=end, actor=actor())
-        return Erased(len(ids), done, end)
+        return Erased(len(ids), done, end, calls)
 
     answer(work(), as_json=as_json)
