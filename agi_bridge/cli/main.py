@@ -60,6 +60,10 @@ _TABLE: Final = {
         "agi_bridge.cli.demo:demo",
         "Place one real call through a real Asterisk, then keep running so that you can call in.",
     ),
+    "calls": Entry(
+        "agi_bridge.cli.calls:calls",
+        "Show what calls did: when they came, how they ended, and one call step by step.",
+    ),
     "consents": Entry(
         "agi_bridge.cli.consents:consents", "Consent records: list, prove, revoke, erase."
     ),

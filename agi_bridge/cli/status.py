@@ -60,6 +60,8 @@ class StatusAnswer:
         console.print(head)
         for name, text in self._rows():
             console.print(Text(f"{name:<9}", "bold").append(printable(text)), soft_wrap=True)
+        for call in self.document.get("in_progress", ()):
+            console.print(f"  {printable(_call(call))}", soft_wrap=True)
         for problem in self.document["problems"]:
             style = "bold red" if problem["severity"] == "page" else "bold yellow"
             console.print()
@@ -98,6 +100,15 @@ def _calls(calls: Mapping[str, Any], now: datetime) -> Iterator[str]:
         parts = ", ".join(f"{number} {result}" for result, number in sorted(hour.items()))
         yield f"in the last hour {parts}"
     yield f"{calls['since_start']:,} since the start"
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    """A call in progress, on one line of 80 columns."""
+    shown = call["caller"] or "no caller ID"
+    return (
+        f"{call['id']}  {call['line'] or 'no line'}, {shown}: {call['step'].replace('_', ' ')} "
+        f"for {call['step_seconds']:.0f} s, {call['seconds']:.0f} s in all"
+    )
 
 
 def _hook(hook: Mapping[str, Any], now: datetime) -> Iterator[str]:
