@@ -69,6 +69,11 @@ class Connection(asyncio.Protocol):
             await self._more()
         return reader.body
 
+    @property
+    def idle_seconds(self) -> float:
+        """How long the server keeps the connection open after this response, as far as it says."""
+        return self._busy().idle_seconds
+
     def release(self) -> bool:
         """The response has been dealt with; return whether another request may follow.
 

@@ -11,6 +11,7 @@ unless llhttp read it as it came, so a generous reading can confuse nobody.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -29,6 +30,8 @@ _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = b"content-length"
 _CODING: Final = b"transfer-encoding"
+_KEEP_ALIVE: Final = b"keep-alive"
+_SECONDS_DIGITS: Final = 6
 
 
 class ResponseError(Exception):
@@ -89,6 +92,20 @@ class ResponseReader:
     def body(self) -> bytes:
         """What came of the body so far."""
         return b"".join(self._pieces)
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long the server waits for another request; infinite if it does not say.
+
+        `Keep-Alive: timeout=5` (RFC 2068, 19.7.1; what Node.js, Apache and gunicorn send).
+        """
+        for name, value in self.headers:
+            if name.lower() == _KEEP_ALIVE:
+                for parameter in value.split(b","):
+                    key, _, number = (part.strip() for part in parameter.partition(b"="))
+                    if key.lower() == b"timeout" and number[:_SECONDS_DIGITS].isdigit():
+                        return float(number[:_SECONDS_DIGITS])
+        return math.inf
 
     def feed(self, data: bytes) -> None:
         """Read on.

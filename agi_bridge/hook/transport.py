@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from agi_bridge.hook.resolver import Address
 
 IDLE_SECONDS: Final = 15.0
-"""How long a kept connection waits for the next request; servers close theirs after some more."""
+"""How long a kept connection waits for the next request; most servers close theirs after more."""
+_MARGIN_SECONDS: Final = 1.0
+"""How much sooner than the server says in `Keep-Alive` a kept connection ends: a request that meets
+the server's end on its way would make an outcome unknown."""
 _ATTEMPT_DELAY: Final = 0.25
 """Seconds before the next address is tried beside the one that does not answer (RFC 8305, 5)."""
 _PORTS: Final = {"http": 80, "https": 443}
@@ -126,7 +129,7 @@ class HookTransport(httpx.AsyncBaseTransport):
         async def opener() -> Connection:
             return await self._open(url, connect_seconds)
 
-        if self._kept.get(_origin(url)):
+        if any(connection.usable for connection in self._kept.get(_origin(url), ())):
             return Preparation(None)
         return Preparation(opener, seconds)
 
@@ -141,12 +144,13 @@ class HookTransport(httpx.AsyncBaseTransport):
 
     def release(self, url: httpx.URL, connection: Connection) -> None:
         """A response has been read, or nobody wants the rest: keep its connection or close it."""
-        if not self._keepalive:
+        seconds = min(IDLE_SECONDS, connection.idle_seconds - _MARGIN_SECONDS)
+        if not self._keepalive or seconds < 0:
             connection.close()
         elif connection.release():
             self._kept.setdefault(_origin(url), deque()).append(connection)
             loop = asyncio.get_running_loop()
-            self._expiry[connection] = loop.call_later(IDLE_SECONDS, connection.close)
+            self._expiry[connection] = loop.call_later(seconds, connection.close)
 
     async def _ready(self, request: httpx.Request, attempt: Attempt) -> Connection:
         """A connection that is open after the gate has let the request go."""

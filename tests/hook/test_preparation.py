@@ -172,6 +172,26 @@ async def test_none_is_made_where_the_setting_says_so_or_a_kept_one_will_do() ->
         assert server.connections == 1
 
 
+async def test_one_is_made_where_the_kept_one_has_ended() -> None:
+    """Otherwise a quiet line, whose kept connections always end between calls, never has one."""
+
+    async def once(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(DIAL)
+
+    async with serving(once) as server, client_of(server, keepalive=True) as client:
+        await submit(client, None)
+        assert client._transport is not None
+        (kept,) = client._transport._expiry
+        while kept.usable:  # noqa: ASYNC110 - a kept connection tells nobody
+            await asyncio.sleep(0)
+        preparation = client.prepare()
+        await ready(preparation)
+        assert server.connections == 2
+        assert (await submit(client, preparation)).attempts == 1
+    assert server.connections == 2
+
+
 async def test_a_gate_is_asked_on_a_prepared_connection_too() -> None:
     async def refuses() -> str:
         return "revoked"

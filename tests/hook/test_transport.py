@@ -273,6 +273,38 @@ async def test_kept_connections_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("Keep-Alive: timeout=5", 4.0),
+        ("Keep-Alive: max=100, Timeout = 75", 15.0),
+        ("Keep-Alive: timeout=999999999999999999999", 15.0),
+        ("Keep-Alive: timeout=soon", 15.0),
+        ("X-Other: timeout=5", 15.0),
+        ("Keep-Alive: timeout=0", None),
+    ],
+)
+async def test_a_kept_connection_ends_before_the_server_says_that_it_would_end_it(
+    header: str, kept: float | None
+) -> None:
+    """Else a request could cross with the server's end, and nobody would know its outcome."""
+    answer = http("200 OK", b"<Response><Say>Hello</Say></Response>", header)
+    async with (
+        serving(answering([], answer)) as server,
+        HookClient(server.url, keepalive=True) as client,
+    ):
+        before = asyncio.get_running_loop().time()
+        await submit(client)
+        after = asyncio.get_running_loop().time()
+        assert client._transport is not None
+        ends = [timer.when() for timer in client._transport._expiry.values()]
+    if kept is None:
+        assert ends == []
+    else:
+        # uvloop counts in whole milliseconds
+        assert before + kept - 0.01 <= ends[0] <= after + kept + 0.01
+
+
 async def never_after_one(connection: Connection) -> None:
     await answers(connection)
     await connection.gone()
