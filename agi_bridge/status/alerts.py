@@ -1,7 +1,9 @@
 """`[alerts] command`: sends problems to a program, for sites without Prometheus.
 
 Each alert is one line of JSON on the program's standard input. Each kind is sent at most once in
-`QUIET_SECONDS`: when it begins, and when it is over, if that comes later.
+`QUIET_SECONDS`: when it begins, and when it is over, if that comes later. What the program failed
+to take is sent again a minute later, as long as it is true: a pager that cannot be reached for a
+moment must not lose the only alert of the night.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from agi_bridge import __version__
 from agi_bridge.status.problems import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from agi_bridge.consent.signing import Sink
     from agi_bridge.status.problems import Kind
@@ -33,12 +35,11 @@ FIRST_SECONDS: Final = 60.0
 """Problems that exist at the start are sent after this time, if they persist."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _AlertState:
-    """What the program last received for a kind."""
+    """What the program last received for a kind, and when, in running time."""
 
     firing: bool = False
-    since: float = 0.0
     at: float | None = None
 
 
@@ -60,6 +61,7 @@ class Alerts:
         self._host = host
         self._running = running
         self._states = {name: _AlertState() for name in KINDS}
+        self._since: dict[str, float] = {}
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
@@ -71,39 +73,53 @@ class Alerts:
 
     async def look(self) -> None:
         """Look now, and send what has changed."""
-        for line in self.due():
-            if self._sink is None:
-                continue
-            try:
-                await asyncio.to_thread(self._sink.send, line)
-            except (OSError, ValueError, subprocess.SubprocessError) as error:
-                structlog.get_logger().error(
-                    "alerts.command_failed", reason=f"{self._sink.name}: {_reason(error)}"
-                )
+        at = self._status.snapshot().at
+        found = {kind.name for kind in self._status.problems()}
+        for name in found:
+            self._since.setdefault(name, at)
+        for kind, state in self._due(found):
+            if await self._sent(self._line(kind, state, at)):
+                self._states[kind.name] = state
+                if not state.firing:
+                    del self._since[kind.name]
 
-    def due(self) -> Iterator[str]:
-        """Yield an alert, as a line of JSON, for each kind that has changed and may be sent."""
-        now, at = self._running(), self._status.snapshot().at
-        there = {kind.name for kind in self._status.problems()}
+    def _due(self, found: set[str]) -> list[tuple[Kind, _AlertState]]:
+        """The kinds that have changed and may be sent, each with its new state."""
+        now = self._running()
+        due = []
         for kind in KINDS.values():
-            last = self._states[kind.name]
-            firing = kind.name in there
-            if firing == last.firing or (last.at is not None and now - last.at < QUIET_SECONDS):
-                continue
-            if firing:
-                last.since = at
-            last.firing, last.at = firing, now
-            yield self._line(kind, last, at)
+            last, firing = self._states[kind.name], kind.name in found
+            quiet = last.at is not None and now - last.at < QUIET_SECONDS
+            if firing != last.firing and not quiet:
+                due.append((kind, _AlertState(firing, now)))
+            elif not firing and not last.firing:
+                self._since.pop(kind.name, None)  # it was over before anybody could be told
+        return due
 
-    def _line(self, kind: Kind, last: _AlertState, at: float) -> str:
+    async def _sent(self, line: str) -> bool:
+        """Have the program take a line; return whether that is done."""
+        if self._sink is None:
+            return True
+        try:
+            await asyncio.to_thread(self._sink.send, line)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            structlog.get_logger().error(
+                "alerts.command_failed",
+                reason=f"{self._sink.name}: {_reason(error)}",
+                retry_after=MINUTE_SECONDS,
+            )
+            return False
+        return True
+
+    def _line(self, kind: Kind, state: _AlertState, at: float) -> str:
         return json.dumps(
             {
                 "alert": kind.name,
-                "state": "firing" if last.firing else "resolved",
+                "state": "firing" if state.firing else "resolved",
                 "severity": kind.severity,
                 "notice": kind.notice,
                 "cure": kind.cure,
-                "since": _time(last.since),
+                "since": _time(self._since[kind.name]),
                 "at": _time(at),
                 "host": self._host,
                 "version": __version__,

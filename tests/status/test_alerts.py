@@ -98,6 +98,38 @@ async def test_a_program_that_fails_is_an_error_in_the_log_and_no_more() -> None
     assert "pager" in logs[0]["reason"]
 
 
+async def test_what_a_program_did_not_take_is_sent_again_as_long_as_it_is_true() -> None:
+    """A pager that cannot be reached for a moment must not lose the only alert of the night."""
+    watched = Watched()
+    watched.program.error = OSError(113, "No route to host")
+    watched.service.hook_open = True
+    assert await watched.after(60) == []
+    watched.program.error = None
+    watched.service.now += 60
+    assert await watched.after(60) == [("HookDown", "firing")]
+    assert watched.program.lines[0]["since"] == "2027-01-15T08:00:00Z"
+    assert await watched.after(60) == []
+    watched.program.error = OSError(113, "No route to host")
+    watched.service.hook_open = False
+    assert await watched.after(900) == []
+    watched.program.error = None
+    assert await watched.after(60) == [("HookDown", "resolved")]
+
+
+async def test_what_is_over_before_the_program_takes_it_is_not_sent() -> None:
+    watched = Watched()
+    watched.program.error = OSError(113, "No route to host")
+    watched.service.hook_open = True
+    await watched.after(60)
+    watched.service.hook_open = False
+    watched.program.error = None
+    assert await watched.after(60) == []
+    watched.service.hook_open = True
+    watched.service.now += 120
+    assert await watched.after(60) == [("HookDown", "firing")]
+    assert watched.program.lines[0]["since"] == "2027-01-15T08:02:00Z"
+
+
 async def test_without_a_program_nobody_is_told() -> None:
     service = Pretended(hook_open=True)
     await Alerts(service.status, None, "pbx1", lambda: 0.0).look()
