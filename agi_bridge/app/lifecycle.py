@@ -181,10 +181,11 @@ def _pass_over(number: int) -> None:
 
 @contextmanager
 def _signals(numbers: set[signal.Signals], handle: Callable[[int], None]) -> Iterator[None]:
-    """Handle signals in the event loop while the block runs."""
+    """Handle signals in the event loop while the block runs, those too that were held back."""
     loop = asyncio.get_running_loop()
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     try:
         yield
     finally:

@@ -126,6 +126,15 @@ def die_of_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
+def hold_back_hangups() -> None:
+    """Let signals that mean "reload" or nothing to a service wait until it handles them.
+
+    Unhandled they end the process: a closed terminal or a log rotation in the second of the start
+    would be an outage. `lifecycle` takes them once it runs; a reload asked for is then done.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+
+
 def spare_the_start() -> None:
     """Keep the garbage collector off while a service is imported and built, which makes no garbage.
 

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from agi_bridge.cli.common import ConfigOption, load, report_start_errors, run, spare_the_start
+from agi_bridge.cli.common import (
+    ConfigOption,
+    hold_back_hangups,
+    load,
+    report_start_errors,
+    run,
+    spare_the_start,
+)
 
 
 def serve(
@@ -25,6 +32,7 @@ def serve(
     callers who ring or talk to Asterisk; a second signal ends all at once. SIGHUP reloads the
     configuration. Writes only to the configured state_dir, and to ledger.checkpoints.file if set.
     """
+    hold_back_hangups()
     spare_the_start()
     from agi_bridge.app import lifecycle
     from agi_bridge.app.ledger import upgrade_ledger

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +13,12 @@ import pytest
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.softphone.sounds import Sounds
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agi_bridge.agi.testing import CallRecord
-    from tests.support.commands import Running
-
 from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
 from tests.support.ledgers import older_ledger
+
+if TYPE_CHECKING:
+    from agi_bridge.agi.testing import CallRecord
+    from tests.support.commands import Running
 
 pytestmark = pytest.mark.programs
 
@@ -184,6 +182,32 @@ async def test_signals_for_other_purposes_do_not_end_a_call(
         assert (await call).variables["AGI_BRIDGE_RESULT"] == "done"
         bridge.process.send_signal(signal.SIGTERM)
         assert await bridge.ends() == 0
+
+
+async def test_signals_for_other_purposes_during_the_start_wait_for_its_end(
+    tmp_path: Path,
+) -> None:
+    """A closed terminal, or a log rotation in the second of the start, is not an outage."""
+    numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    async with running("serve", "--config", config(tmp_path)) as bridge:
+        status = Path(f"/proc/{bridge.process.pid}/status")
+        wanted = sum(1 << number - 1 for number in numbers)
+        async with asyncio.timeout(SECONDS):
+            while held_back(status) & wanted != wanted:
+                await asyncio.to_thread(status.read_bytes)  # takes long enough to be no busy loop
+        for number in numbers:
+            bridge.process.send_signal(number)
+        await bridge.logs("service.listening")
+        await bridge.logs("config.reloaded")
+        assert held_back(status) & wanted == 0
+        bridge.process.send_signal(signal.SIGTERM)
+        assert await bridge.ends() == 0
+
+
+def held_back(status: Path) -> int:
+    """The signals that a process holds back (proc(5))."""
+    (mask,) = [line for line in status.read_text().splitlines() if line.startswith("SigBlk:")]
+    return int(mask.split()[1], 16)
 
 
 async def refused(port: int) -> None:
