@@ -288,6 +288,7 @@ async def running(
 async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIterator[None]:
     """Listen, and run the background tasks, while the block runs."""
     current, upkeep = service.current, service._upkeep  # noqa: SLF001 - this module's own
+    begun = asyncio.Event()
 
     async def load_models() -> None:
         with current.lease() as services:
@@ -298,13 +299,14 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         chores(upkeep.run, load_models, *_lookups(service._web)),  # noqa: SLF001 - our own class
         service._pushing,  # noqa: SLF001 - our own class
         chores(*([upkeep.answer_requests] if settings.ledger.url else [])),
-        chores(*status_chores(settings, service._status, lambda: current.services)),  # noqa: SLF001 - our own class
+        chores(*status_chores(settings, service._status, lambda: current.services, begun)),  # noqa: SLF001 - our own class
         resubmitting(current, stop),
         service._web or nullcontext(),  # noqa: SLF001 - our own class
         ControlSocket(settings.state_dir, service.control, settings.file),
         service.server,
     ):
         service.state.listening, service.state.started_at = True, time.time()
+        begun.set()
         try:
             yield
         finally:

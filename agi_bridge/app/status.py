@@ -12,6 +12,7 @@ from agi_bridge.speech import MissingPrompt
 from agi_bridge.status import Alerts, Facts, Probes, Status, StatusServer, Watch
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
     from agi_bridge.agi import Server
@@ -54,11 +55,15 @@ def build_status(state: ServiceState, server: Server, current: Callable[[], Serv
 
 
 def status_chores(
-    settings: Settings, status: Status, current: Callable[[], Services]
+    settings: Settings, status: Status, current: Callable[[], Services], begun: asyncio.Event
 ) -> tuple[Chore, ...]:
     """The tasks that keep a status up to date, publish it and report problems.
 
-    `settings` are those that the service was started with: a listener stays where it is.
+    Args:
+        settings: those that the service was started with: a listener stays where it is.
+        status: what is kept up to date.
+        current: gives the services that new calls get.
+        begun: set when calls are taken. Only then the listener loads its HTTP server.
     """
 
     async def lost_prompts() -> tuple[str, ...]:
@@ -84,4 +89,10 @@ def status_chores(
     chores = (watch.run, watch.measure_lag, alerts.run)
     if not settings.status.enabled:
         return chores
-    return *chores, StatusServer(settings.status, status).run
+    listener = StatusServer(settings.status, status)
+
+    async def listen() -> None:
+        await begun.wait()
+        await listener.run()
+
+    return *chores, listen

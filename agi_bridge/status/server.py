@@ -1,29 +1,25 @@
-"""The status listener: `/healthz`, `/readyz` and `/metrics` over plain HTTP.
+"""The status listener: plain HTTP, apart from the web.
 
 It never keeps callers waiting: a port that is taken is one error in the log, is tried again every
-minute, and calls are taken meanwhile. Nothing that it shows names a caller.
+minute, and calls are taken meanwhile. The HTTP server is loaded in a thread, once calls are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from agi_bridge.diagnostics import RateLimitedEvent
-from agi_bridge.http_server import HttpListener
 from agi_bridge.net import bind, bind_in_thread
-from agi_bridge.status.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from collections.abc import Callable
+    from socket import socket
 
+    from agi_bridge.http_server import HttpListener
     from agi_bridge.settings import StatusSettings
     from agi_bridge.status.status import Status
 
@@ -32,39 +28,6 @@ MAX_CONNECTIONS: Final = 32
 
 RETRY_SECONDS: Final = 60.0
 """How long a port that is taken is left alone."""
-
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="agi-bridge metrics"'}
-_NO_STORE: Final = {"Cache-Control": "no-store"}
-
-
-def build_app(status: Status, token: str | None) -> Starlette:
-    """Make the application. `token` is what `/metrics` asks for, if anything."""
-
-    async def healthz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n", headers=_NO_STORE)
-
-    async def readyz(_request: Request) -> Response:
-        judged = status.readiness()
-        body = {"status": judged.level.value, "checks": dict(judged.checks)}
-        return JSONResponse(body, 200 if judged.is_ready else 503, headers=_NO_STORE)
-
-    async def metrics(request: Request) -> Response:
-        if token is not None and not _authorised(request, token):
-            return PlainTextResponse("a bearer token is required\n", 401, headers=_CHALLENGE)
-        return Response(status.metrics_text(), media_type=CONTENT_TYPE, headers=_NO_STORE)
-
-    routes = [Route(f"/{each.__name__}", each) for each in (healthz, readyz, metrics)]
-    app = Starlette(routes=routes)
-    app.router.redirect_slashes = False
-    return app
-
-
-def _authorised(request: Request, token: str) -> bool:
-    """Whether a request carries the bearer token (RFC 6750, section 2.1)."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode("utf-8", "surrogateescape"), token.encode()
-    )
 
 
 class StatusServer:
@@ -96,15 +59,9 @@ class StatusServer:
         settings = self._settings
         log = structlog.get_logger()
         try:
+            make_listener = await asyncio.to_thread(_load_http_server)
             sockets = await bind_in_thread(lambda: bind(settings.host, settings.port, "status"))
-            listener = HttpListener(
-                build_app(self._status, settings.secret()),
-                sockets,
-                name="status",
-                max_connections=MAX_CONNECTIONS,
-                crowded=RateLimitedEvent("status.too_many_connections"),
-                not_http=RateLimitedEvent("status.not_http"),
-            )
+            listener = make_listener(self._status, settings.secret(), sockets)
             await stack.enter_async_context(listener)
         except OSError as error:
             if self._refused != str(error):  # once, not every minute
@@ -122,3 +79,21 @@ class StatusServer:
     def _closed(self) -> None:
         self.port = None
         self.listening.clear()
+
+
+def _load_http_server() -> Callable[[Status, str | None, list[socket]], HttpListener]:
+    """Return what makes the listener. Blocks: loading it would be a twentieth of the start."""
+    from agi_bridge.http_server import HttpListener  # noqa: PLC0415 - the reason stands above
+    from agi_bridge.status.pages import build_app  # noqa: PLC0415 - the reason stands above
+
+    def make_listener(status: Status, token: str | None, sockets: list[socket]) -> HttpListener:
+        return HttpListener(
+            build_app(status, token),
+            sockets,
+            name="status",
+            max_connections=MAX_CONNECTIONS,
+            crowded=RateLimitedEvent("status.too_many_connections"),
+            not_http=RateLimitedEvent("status.not_http"),
+        )
+
+    return make_listener

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -384,3 +386,23 @@ async def test_systemd_gets_signs_of_life_from_the_event_loop(
     assert "STATUS=0 calls" in notification
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
+
+
+@pytest.mark.programs
+def test_what_no_call_needs_is_not_loaded_before_calls_are_taken() -> None:
+    """Callers of a bridge that restarts reach the fallback meanwhile: each module costs them."""
+    later = {
+        "agi_bridge.evidence",
+        "agi_bridge.http_server",
+        "agi_bridge.web",
+        "alembic",
+        "numpy",
+        "starlette",
+        "uvicorn",
+    }
+    program = (
+        "import sys, agi_bridge.cli.main, agi_bridge.cli.serve, agi_bridge.app.lifecycle\n"
+        f"print(*sorted({later} & sys.modules.keys()))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)  # noqa: S603 - our own interpreter
+    assert loaded.stdout.decode().split() == []
