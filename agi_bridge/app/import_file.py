@@ -108,6 +108,8 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     names = reader.fieldnames
     if not names or "number" not in names:
         raise ValueError(f"its first row has to name the columns: {','.join(FIELDS)}")
+    if len(set(names)) < len(names):  # either cell could be meant
+        raise ValueError("its first row names a column twice; name each once")
     for row in reader:
         values = {name: value for name, value in row.items() if value not in ("", None)}
         yield reader.line_num, values
@@ -118,10 +120,18 @@ def _json_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             row = None
         yield number, row if isinstance(row, dict) else {"": None}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose fields are each there once: else either could be meant (RFC 8259, 4)."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a field is there twice")
+    return row
 
 
 def _consent(
@@ -233,7 +243,7 @@ class _Evidence:
                 if not path.is_file() or path.stat().st_size > MAX_EVIDENCE_BYTES:
                     _refuse("names a file that is missing or too long")
                 self._read[name] = EvidenceFile(path.name, path.read_bytes())
-            except (OSError, RuntimeError):  # a name that is too long, a loop of links
+            except (OSError, RuntimeError, ValueError):  # too long, a loop of links, no characters
                 _refuse("names a file that cannot be read")
         return self._read[name]
 

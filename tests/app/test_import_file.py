@@ -148,6 +148,18 @@ def test_a_line_separator_in_a_string_ends_no_row(folder: Path) -> None:
     assert (fault.line, fault.field) == (1, "source")
 
 
-def test_a_name_of_evidence_that_no_file_can_have_is_a_bad_row(folder: Path) -> None:
-    [fault] = read(folder, {**GOOD, "evidence": "x" * 300}).faults
+def test_a_column_or_a_field_that_is_there_twice_is_not_guessed(folder: Path) -> None:
+    path = folder / "consents.csv"
+    path.write_text(f"{','.join(GOOD)},number\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="twice"):
+        read_import(path, {"shop": line()}, (), NOW)
+    path = folder / "consents.jsonl"
+    path.write_text(json.dumps(GOOD)[:-1] + ', "number": "+14155550124"}', encoding="utf-8")
+    read_ = read_import(path, {"shop": line()}, (), NOW)
+    assert (read_.consents, [fault.line for fault in read_.faults]) == ((), [1])
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"])
+def test_a_name_of_evidence_that_no_file_can_have_is_a_bad_row(folder: Path, name: str) -> None:
+    [fault] = read(folder, {**GOOD, "evidence": name}).faults
     assert fault.field == "evidence"
