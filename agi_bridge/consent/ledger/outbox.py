@@ -238,11 +238,10 @@ def _settle(
     for key in delivered:
         transaction.core.execute(delete(OUTBOX).where(_is(key)))
     for endpoint in {key.endpoint for key in delivered}:
-        # The endpoint is back: what failed because of it does not wait out its pause. What its
-        # former address said is over; a 410 of this one stays, for it may be the later answer.
+        # The endpoint is back: what failed because of it does not wait out its pause. A 410 of
+        # this address stays: another bridge may have had it later.
         because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
         _update(transaction, *because, next_at="", reason=None)
-        _ask_again(transaction, gone.endpoint == endpoint, gone.address != address)
     for failure in failed:
         _update(
             transaction,
@@ -254,6 +253,9 @@ def _settle(
             owner=None,
             deadline=None,
         )
+    for endpoint in {key.endpoint for key in (*delivered, *(each.key for each in failed))}:
+        # It has another address now: what the former one said is over.
+        _ask_again(transaction, gone.endpoint == endpoint, gone.address != address)
     for endpoint in {each.key.endpoint for each in failed if each.reason == GONE}:
         _ask_again(transaction, gone.endpoint == endpoint, gone.address == address)
         transaction.core.execute(insert(GONE_ENDPOINT).values(endpoint=endpoint, address=address))

@@ -229,6 +229,9 @@ async def test_a_410_is_of_the_address_that_gave_it(ledger: Ledger) -> None:
     [message] = await claim(ledger)
     await ledger.outbox.settle(HERE, [], [PushFailure(message.key, GONE, 0.0)])
     [again] = await ledger.outbox.claim("crm", ELSEWHERE, 10, HELD)
+    await ledger.outbox.settle(ELSEWHERE, [], [PushFailure(again.key, "http_503", 0.0)])
+    assert [entry.reason for entry in await ledger.outbox.entries()] == ["http_503"]
+    [again] = await ledger.outbox.claim("crm", ELSEWHERE, 10, HELD)
     await ledger.outbox.settle(ELSEWHERE, [again.key])
     await accepted(ledger, OTHER)
     assert len(await claim(ledger)) == 1, "what the former address said is over"
