@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.doctor.pbx import Context, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 BRIDGE: Final = "agi-bridge"
 """The context that calls enter."""
@@ -26,6 +26,9 @@ FREEPBX: Final = "agi-bridge-freepbx"
 
 _OURS: Final = frozenset({BRIDGE, ASK, FREEPBX})
 
+CHOSEN: Final = "chosen"
+"""The extension of FREEPBX that leads out of it again, to the destination in the GUI."""
+
 SHIPPED_CONTEXTS: Final = (BRIDGE, ASK, "agi-bridge-go-on")
 
 _CLASSES: Final = {"X": "0123456789", "Z": "123456789", "N": "23456789"}
@@ -39,6 +42,9 @@ _COMMENT: Final = re.compile(r"(?<!\\);.*")
 _DIGITS_OF: Final = re.compile(
     r"\$\{(?:EXTEN(?::(-?\d+))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(-?\d+))?\}\))\}"
 )
+_SETTING: Final = re.compile(r"^\s*_{0,2}(AGI_BRIDGE_\w+)=(.*)$")
+"""What `Set` gives to this call alone, or with underscores to calls from it too."""
+_JUMPS: Final = frozenset({"goto", "gosub"})
 _ENDS: Final = frozenset({"hangup", "congestion", "busy"})
 _CONTINUES: Final = frozenset(
     {"noop", "set", "answer", "verbose", "log", "ringing", "progress", "wait", "playback"}
@@ -62,12 +68,17 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a number leads, and the extension that decides it."""
+    """Where a number leads, and the extension that decides it.
+
+    `application` ends it, or leads to the bridge. `settings` are the variables AGI_BRIDGE_… that
+    the way there sets for the call.
+    """
 
     way: Way
     context: str = ""
     extension: str = ""
     application: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def spellings(did: str) -> tuple[str, ...]:
@@ -82,13 +93,23 @@ def spellings(did: str) -> tuple[str, ...]:
 
 
 async def follow(
-    number: str, start: str, look_up: Callable[[str], Awaitable[Context | None]]
+    number: str,
+    start: str,
+    look_up: Callable[[str], Awaitable[Context | None]],
+    priority: str = "1",
 ) -> Route:
     """Follow a number from a context, as far as the dialplan alone decides it.
 
-    `look_up` returns a context by its name.
+    `look_up` returns a context by its name; `priority` may be a label.
     """
-    place = _Place(start, number)
+    given: dict[str, str] = {}
+    route = await _follow(_place(start, number, priority), look_up, given)
+    return replace(route, settings=given)
+
+
+async def _follow(
+    place: _Place, look_up: Callable[[str], Awaitable[Context | None]], given: dict[str, str]
+) -> Route:
     seen: set[_Place] = set()
     for _ in range(_MAX_JUMPS):
         if place in seen:
@@ -101,9 +122,9 @@ async def follow(
         if hours:
             application = f"an include at certain times ({hours})"
             return Route(Way.UNCLEAR, holder.name, place.extension, application)
-        if holder.name in _OURS:
-            return Route(Way.BRIDGE, holder.name, place.extension)
-        led = _run(holder, steps, place)
+        if holder.name in _OURS and (holder.name, place.extension) != (FREEPBX, CHOSEN):
+            return Route(Way.BRIDGE, holder.name, place.extension, place.by)
+        led = _run(holder, steps, place, given)
         if isinstance(led, Route):
             return led
         place = led
@@ -117,10 +138,23 @@ class _Place:
     priority: int = 1
     label: str = ""
     """In place of the priority."""
+    by: str = ""
+    """The application that leads there."""
 
 
-def _run(holder: Context, steps: Sequence[Step], place: _Place) -> _Place | Route:
-    """Follow the steps of an extension to its first jump, or to what ends or hides the way."""
+def _place(context: str, extension: str, priority: str) -> _Place:
+    if priority.isdigit():
+        return _Place(context, extension, int(priority))
+    return _Place(context, extension, label=priority)
+
+
+def _run(
+    holder: Context, steps: Sequence[Step], place: _Place, given: dict[str, str]
+) -> _Place | Route:
+    """Follow the steps of an extension to its first jump, or to what ends or hides the way.
+
+    `given` gets the variables that they set for the bridge.
+    """
     if not steps:
         return Route(Way.UNCLEAR, holder.name, place.extension, "switch")
     start = place.priority
@@ -131,14 +165,15 @@ def _run(holder: Context, steps: Sequence[Step], place: _Place) -> _Place | Rout
         start = labelled[0]
     for step in sorted(steps, key=lambda step: step.priority):
         name = step.application.lower()
-        if step.priority < start or _goes_on(name, step.arguments):
+        if step.priority < start:
             continue
-        target = _target(step, place)
-        if name == "goto" and target is not None:
-            return target
+        if _goes_on(name, step.arguments):
+            given.update(_SETTING.findall(step.arguments) if name == "set" else ())
+            continue
+        target = _target(step, place) if name in _JUMPS else None
+        if target is not None and (name == "goto" or target.context in _OURS):
+            return replace(target, by=name)
         if name == "gosub" and target is not None:
-            if target.context in _OURS:
-                return target
             continue  # it comes back
         ends = name in _ENDS or name == "dial"
         way = Way.ELSEWHERE if ends else Way.UNCLEAR
@@ -194,14 +229,13 @@ def _target(step: Step, place: _Place) -> _Place | None:
     parts = [part.strip() for part in plain.split(",")]
     if "$" in plain or not re.fullmatch(r"\w+", last := parts[-1]):
         return None  # an expression
-    priority, label = (int(last), "") if last.isdigit() else (1, last)
     match parts[:-1]:
         case []:
-            return _Place(place.context, place.extension, priority, label)
+            return _place(place.context, place.extension, last)
         case [extension]:
-            return _Place(place.context, extension, priority, label)
+            return _place(place.context, extension, last)
         case [context, extension]:
-            return _Place(context, extension or place.extension, priority, label)
+            return _place(context, extension or place.extension, last)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -15,36 +16,31 @@ from agi_bridge.doctor.dialplan import (
     SITE,
     Way,
     differences,
-    follow,
-    spellings,
 )
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
+from agi_bridge.doctor.numbers import TOKEN, URL, URL_2, settings_of_calls, ways_of
 from agi_bridge.doctor.pbx import MissingRightError
 from agi_bridge.net import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from agi_bridge.doctor.dialplan import Route
     from agi_bridge.doctor.findings import Finding
+    from agi_bridge.doctor.numbers import CallSettings, NumberWay
     from agi_bridge.doctor.pbx import Context, Pbx
-    from agi_bridge.settings import Line, Settings
+    from agi_bridge.settings import Settings
 
 VERSION: Final = "agi-bridge-version"
 """The context whose first step holds the version of the dialplan."""
 
-_DEFAULT_URL: Final = "agi://127.0.0.1:4573/consent"
-"""What the dialplan uses if AGI_BRIDGE_URL is not set."""
 _AGI_PORT: Final = 4573
-_SECOND: Final = "AGI_BRIDGE_URL_2"
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _SHOWN: Final = 3
 _CALLED: Final = re.compile(r"\+?[0-9]+")
 """An extension that is a called number; `s` says nothing about it."""
-_HEALTH: Final = "/health"
+HEALTH_PATH: Final = "/health"
 """The path that answers how the bridge is, and takes no calls."""
-_FREEPBX_TRUNKS: Final = ("from-pstn",)
-"""The context that calls from every trunk of FreePBX pass through."""
 _COPY: Final = "copy dialplan/agi-bridge.conf next to extensions.conf, #include it, and run"
 _RELOAD: Final = "asterisk -rx 'dialplan reload'"
 
@@ -52,11 +48,19 @@ _RELOAD: Final = "asterisk -rx 'dialplan reload'"
 async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Finding]:
     """Compare the contexts of the PBX with the shipped ones."""
     there = {name: await pbx.context(name) for name in SHIPPED_CONTEXTS}
-    missing = [name for name, found in there.items() if found is None]
+    site = await pbx.context(SITE)
+    missing = [name for name, found in {**there, SITE: site}.items() if found is None]
     if missing:
         what = f"the dialplan has no context {', '.join(missing)}"
         yield fault(Id.DIALPLAN_CONTEXTS, what, f"{_COPY} {_RELOAD}")
         return
+    if site is not None and not any(step.application.lower() == "return" for step in site.steps):
+        what = f"[{SITE}] has no Return(), so every call ends there"
+        fix = f"copy [{SITE}] again, put your URL and fallback into it, and run {_RELOAD}"
+        yield fault(Id.DIALPLAN_CONTEXTS, what, fix)
+        return
+    if (freepbx := await pbx.context(FREEPBX)) is not None and FREEPBX in shipped:
+        there[FREEPBX] = freepbx
     changed = [
         f"[{name}] {place}"
         for name, found in there.items()
@@ -64,7 +68,7 @@ async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Fi
         for place in differences(shipped[name], found)
     ]
     if not changed:
-        yield ok(Id.DIALPLAN_CONTEXTS, f"{', '.join(SHIPPED_CONTEXTS)}: as shipped")
+        yield ok(Id.DIALPLAN_CONTEXTS, f"{', '.join(there)}: as shipped")
         return
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     places = "; ".join(changed[:_SHOWN]) + more
@@ -87,36 +91,61 @@ def _version(context: Context) -> int:
 
 
 async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
-    """Compare AGI_BRIDGE_URL and AGI_BRIDGE_TOKEN with `[agi]`."""
-    given = await pbx.setting("AGI_BRIDGE_URL", SITE)
-    agi = settings.agi
+    """Compare AGI_BRIDGE_URL and AGI_BRIDGE_TOKEN with `[agi]`; a number may have its own."""
+    for calls in await settings_of_calls(pbx, settings, (URL, URL_2, TOKEN)):
+        for finding in _judge_url(calls, settings):
+            yield finding
+
+
+def _judge_url(calls: CallSettings, settings: Settings) -> Iterator[Finding]:
+    agi, about = settings.agi, calls.about
+    if "$" in calls.url + calls.token:
+        what = f"{URL} or {TOKEN} is made from other variables, which only a call can follow"
+        yield not_looked_at(Id.DIALPLAN_URL, what, "run agi-bridge doctor --call", about=about)
+        return
     here = f"agi://{_shown_host(agi.host, settings.ami.host)}:{agi.port}/consent"
-    fix = f"set AGI_BRIDGE_URL = {here} in [globals] or in [{SITE}], and run {_RELOAD}"
-    problem = _url_problem(given or _DEFAULT_URL, settings)
+    place = f"in the dialplan of {about}" if about else f"in [globals] or in [{SITE}]"
+    problem = _url_problem(calls.url, settings)
     if problem:
-        yield fault(Id.DIALPLAN_URL, problem, fix)
-    second = await pbx.setting(_SECOND, SITE)
-    if second and (wrong := _form_problem(second, _SECOND)):
+        fix = f"set {URL} = {here} {place}, and run {_RELOAD}"
+        yield fault(Id.DIALPLAN_URL, problem, fix, about=about)
+    elif problem := _peer_problem(settings):
+        fix = f"add {settings.ami.host} to agi.allow, and restart the bridge"
+        yield fault(Id.DIALPLAN_URL, problem, fix, about=about)
+    if calls.second_url and (wrong := form_problem(calls.second_url, URL_2)):
         why = "If this bridge refuses a call, the second one is not reached."
-        yield note(Id.DIALPLAN_URL, wrong, f"correct {_SECOND}, or remove it", why=why)
-    token, wanted = await pbx.setting("AGI_BRIDGE_TOKEN", SITE), agi.secret() or ""
+        fix = f"correct {URL_2}, or remove it"
+        yield note(Id.DIALPLAN_URL, wrong, fix, about=about, why=why)
+    wanted = agi.secret() or ""
     # A bridge without a token takes every call, whatever the dialplan sends.
-    if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
-        what = "AGI_BRIDGE_TOKEN differs from agi.token" if token else "AGI_BRIDGE_TOKEN is not set"
+    if wanted and not hmac.compare_digest(calls.token.encode(), wanted.encode()):
+        what = f"{TOKEN} differs from agi.token" if calls.token else f"{TOKEN} is not set"
         why = "The bridge refuses every call from this PBX: all callers go to the fallback."
-        yield fault(Id.DIALPLAN_URL, what, "set it to the content of agi.token", why=why)
+        fix = "set it to the content of agi.token"
+        yield fault(Id.DIALPLAN_URL, what, fix, about=about, why=why)
     elif not problem:
-        state = "set" if given else "not set, so the dialplan's own"
+        state = "set" if calls.has(URL) else "not set, so the dialplan's own"
         also = ", and the token agrees" if wanted else ""
-        yield ok(
-            Id.DIALPLAN_URL, f"AGI_BRIDGE_URL is {state}: port {agi.port} of this bridge{also}"
-        )
+        what = f"{URL} is {state}: port {agi.port} of this bridge{also}"
+        yield ok(Id.DIALPLAN_URL, what, about=about)
+
+
+def _peer_problem(settings: Settings) -> str:
+    """Return why the bridge takes no connection from the PBX; empty if it does, or is not known."""
+    networks = [ip_network(each) for each in settings.agi.allow]
+    try:
+        peer = ip_address(settings.ami.host)
+    except ValueError:  # a name
+        return ""
+    if peer.is_loopback or not networks or any(peer in each for each in networks):
+        return ""
+    return f"agi.allow does not contain the PBX, {peer}: the bridge refuses its calls"
 
 
 def _url_problem(text: str, settings: Settings) -> str:
     """Return what is wrong with the URL; empty if it leads to this bridge, as far as one sees."""
     agi = settings.agi
-    if problem := _form_problem(text, "AGI_BRIDGE_URL"):
+    if problem := form_problem(text, "AGI_BRIDGE_URL"):
         return problem
     parts = urlsplit(text)
     if parts.scheme == "hagi":
@@ -127,7 +156,7 @@ def _url_problem(text: str, settings: Settings) -> str:
     return _host_problem(host, agi.host, pbx_is_here=is_loopback(settings.ami.host))
 
 
-def _form_problem(text: str, name: str) -> str:
+def form_problem(text: str, name: str) -> str:
     """Return why no call can take a URL, wherever it leads; empty if one can."""
     try:
         parts = urlsplit(text)
@@ -136,10 +165,12 @@ def _form_problem(text: str, name: str) -> str:
         return f"{name} is not a URL"
     if parts.scheme not in {"agi", "hagi"} or not host or text != text.strip():
         return f"{name} must begin with agi:// or hagi://"
+    if not parts.path:
+        return f"{name} has no path, so Asterisk takes the query for the port: add /consent"
     if parts.query or parts.fragment:
         return f"{name} ends in a query, to which the dialplan adds its own: no call has a number"
-    if parts.path.rstrip("/") == _HEALTH:
-        return f"{name} has the path {_HEALTH}, which takes no calls"
+    if parts.path.rstrip("/") == HEALTH_PATH:
+        return f"{name} has the path {HEALTH_PATH}, which takes no calls"
     return ""
 
 
@@ -167,46 +198,23 @@ def _shown_host(host: str, pbx: str) -> str:
 async def dids(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Follow each DID of each line from where the trunk's calls enter."""
     for line in settings.lines.values():
+        about = f"lines.{line.name}"
         try:
-            starts = settings.ami.contexts or await trunk_contexts(pbx, line)
+            ways = await ways_of(pbx, settings, line)
         except MissingRightError as missing:
-            starts = ()
+            ways = []
             fix = f"give the account the right {missing.right}, or set ami.contexts"
         else:
             fix = 'set ami.contexts, like ["from-trunk"]'
-        about = f"lines.{line.name}"
-        if not starts:
+        if not ways:
             what = "not known where the trunk's calls enter"
             yield not_looked_at(Id.DIALPLAN_DID, what, fix, about=about)
-        for start in starts:
-            for did in line.did:
-                yield await _did(pbx, settings, did, start, about)
+        for way in ways:
+            yield _did(settings, way, about)
 
 
-async def trunk_contexts(pbx: Pbx, line: Line) -> tuple[str, ...]:
-    """Return the context of the endpoint that the line dials by: calls from it enter there."""
-    name = template_endpoint(line.dial_template)
-    endpoint = await pbx.endpoint(name) if name else None
-    if endpoint is not None and endpoint.context:
-        return (endpoint.context,)
-    freepbx = await pbx.context(FREEPBX) is not None
-    return _FREEPBX_TRUNKS if freepbx and await pbx.context(_FREEPBX_TRUNKS[0]) is not None else ()
-
-
-def template_endpoint(template: str) -> str:
-    """Return the endpoint of `PJSIP/{number}@trunk`; empty for anything else."""
-    technology, _, rest = template.partition("/")
-    number, at, name = rest.rpartition("@")
-    return name.partition("/")[0] if technology.upper() == "PJSIP" and at and number else ""
-
-
-async def _did(pbx: Pbx, settings: Settings, did: str, start: str, about: str) -> Finding:
-    """Follow a number as it is configured; if nothing matches it, as trunks may spell it."""
-    routes = {each: await follow(each, start, pbx.context) for each in spellings(did)}
-    number, route = next(
-        ((each, led) for each, led in routes.items() if led.way is not Way.NOWHERE),
-        next(iter(routes.items())),
-    )
+def _did(settings: Settings, way: NumberWay, about: str) -> Finding:
+    route, number, start = way.route, way.number, way.start
     found = _judge_did(route, number, start, about)
     if route.way is not Way.BRIDGE:
         return found
@@ -214,7 +222,7 @@ async def _did(pbx: Pbx, settings: Settings, did: str, start: str, about: str) -
         what = f"{number} from [{start}] reaches the bridge as {route.extension}, no line's number"
         fix = "pass the called number on whole: Goto(agi-bridge,${EXTEN},1)"
         return fault(Id.DIALPLAN_DID, what, fix, about=about)
-    for other, led in routes.items():
+    for other, led in way.others.items():
         if led.way is Way.ELSEWHERE:
             what = f"{found.what}, but spelled {_shape(other)} it ends in {_via(led)}"
             fix = f"if your trunk may deliver it so, let that extension go to {BRIDGE}"

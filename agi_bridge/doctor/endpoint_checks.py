@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.doctor.dialplan import BRIDGE, FREEPBX, SITE
-from agi_bridge.doctor.dialplan_checks import template_endpoint
+from agi_bridge.doctor.dialplan import SITE, Way, follow
 from agi_bridge.doctor.findings import Finding, Id, Level, fault, not_looked_at, note, ok
+from agi_bridge.doctor.numbers import (
+    FALLBACK,
+    FALLBACK_GOTO,
+    settings_of_calls,
+    template_endpoint,
+)
 from agi_bridge.doctor.pbx import MissingRightError
 from agi_bridge.settings import DialDefault, DialplanDefault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from agi_bridge.doctor.numbers import CallSettings
     from agi_bridge.doctor.pbx import Endpoint, Pbx
     from agi_bridge.settings import Settings
 
@@ -25,37 +31,61 @@ _TELEPHONE_CODECS: Final = frozenset(
 _LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
 _DRIVERS: Final = frozenset({"chan_sip", "chan_iax2", "chan_dahdi"})
 """Channel drivers whose module is named after what Dial() calls them."""
-_FALLBACKS: Final = ("AGI_BRIDGE_FALLBACK_GOTO", "AGI_BRIDGE_FALLBACK")
+_NO_CIRCLE: Final = "name a place where somebody or something answers"
 _SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
 
 
-async def fallback(pbx: Pbx) -> AsyncIterator[Finding]:
-    """Look whom the dialplan rings if no bridge answers."""
-    place, telephone = [await pbx.variable(name) for name in _FALLBACKS]
-    if not place and not telephone:  # the site's own holds only without both (agi-bridge-site)
-        place, telephone = [await pbx.setting(name, SITE) for name in _FALLBACKS]
-    if place:
-        context, extension, priority = (*place.split(","), "", "")[:3]
-        context, extension, priority = context.strip(), extension.strip(), priority.strip()
-        if context == BRIDGE:
-            what = f"AGI_BRIDGE_FALLBACK_GOTO is {place}: back to the bridge that did not answer"
-            yield fault(Id.FALLBACK, what, "name a place where somebody or something answers")
-            return
-        if await pbx.exists(context, extension or "s", priority or 1):
-            yield ok(Id.FALLBACK, f"the dialplan goes to {place}")
-            return
-        what = f"AGI_BRIDGE_FALLBACK_GOTO names {place}, which does not exist"
-        yield fault(Id.FALLBACK, what, "write a location that exists, like ext-queues,400,1")
+async def fallback(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
+    """Look whom the dialplan rings if no bridge answers, for each number that has its own."""
+    for calls in await settings_of_calls(pbx, settings, (FALLBACK, FALLBACK_GOTO)):
+        if calls.freepbx and not calls.returns:
+            what = "FreePBX's Custom Destination has Return = No: nobody is rung"
+            fix = "set Return = Yes and a destination in the Custom Destination, and Apply Config"
+            yield fault(Id.FALLBACK, what, fix, about=calls.about)
+            continue
+        if calls.freepbx:
+            what = "the destination that FreePBX's Custom Destination names"
+            yield ok(Id.FALLBACK, what, about=calls.about)
+            continue
+        async for finding in _judge_fallback(pbx, calls):
+            yield finding
+
+
+async def _judge_fallback(pbx: Pbx, calls: CallSettings) -> AsyncIterator[Finding]:
+    place, telephone = calls.fallback
+    if "$" in place + telephone:
+        what = "the fallback is made from other variables, which only a call can follow"
+        fix = "stop the bridge for a moment and call the number"
+        yield not_looked_at(Id.FALLBACK, what, fix, about=calls.about)
+    elif place:
+        yield await _fallback_place(pbx, place, calls.about)
     elif telephone:
-        async for found in _dialled(pbx, Id.FALLBACK, telephone, "AGI_BRIDGE_FALLBACK"):
+        about = calls.about or FALLBACK
+        async for found in _dialled(pbx, Id.FALLBACK, telephone, about):
             yield found
-    elif await pbx.context(FREEPBX) is not None:
-        yield ok(Id.FALLBACK, "the destination that FreePBX's Custom Destination names")
     else:
-        fix = f"set AGI_BRIDGE_FALLBACK = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"
-        yield fault(
-            Id.FALLBACK, "neither AGI_BRIDGE_FALLBACK nor AGI_BRIDGE_FALLBACK_GOTO is set", fix
-        )
+        fix = f"set {FALLBACK} = PJSIP/100 in [globals] or [{SITE}], or _FALLBACK_GOTO"
+        what = f"neither {FALLBACK} nor {FALLBACK_GOTO} is set"
+        yield fault(Id.FALLBACK, what, fix, about=calls.about)
+
+
+async def _fallback_place(pbx: Pbx, place: str, about: str) -> Finding:
+    parts = (*(part.strip() for part in place.split(",")), "", "")
+    context, extension, priority = parts[0], parts[1] or "s", parts[2] or "1"
+    if not await pbx.exists(context, extension, priority):
+        what = f"{FALLBACK_GOTO} names {place}, which does not exist"
+        fix = "write a location that exists, like ext-queues,400,1"
+        return fault(Id.FALLBACK, what, fix, about=about)
+    if await _leads_back(pbx, context, extension, priority):
+        what = f"{FALLBACK_GOTO} is {place}: back to the bridge that did not answer"
+        return fault(Id.FALLBACK, what, _NO_CIRCLE, about=about)
+    return ok(Id.FALLBACK, f"the dialplan goes to {place}", about=about)
+
+
+async def _leads_back(pbx: Pbx, context: str, extension: str, priority: str = "1") -> bool:
+    """Whether a place leads into the bridge again, or to itself."""
+    route = await follow(extension, context, pbx.context, priority)
+    return route.way in {Way.BRIDGE, Way.LOOP}
 
 
 async def defaults(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
@@ -67,17 +97,24 @@ async def defaults(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
             async for found in _dialled(pbx, Id.DEFAULT_DESTINATION, default.destination, about):
                 yield found
         elif isinstance(default, DialplanDefault):
-            place = f"{default.context},{default.extension},{default.priority}"
-            if await pbx.exists(default.context, default.extension, default.priority):
-                yield ok(Id.DEFAULT_DESTINATION, f"{place} exists", about=about)
-            else:
-                what = f"{place} does not exist in the dialplan"
-                fix = f"correct {about}, or add the extension"
-                yield fault(Id.DEFAULT_DESTINATION, what, fix, about=about)
+            yield await _default_place(pbx, default, about)
         else:
             yield ok(
                 Id.DEFAULT_DESTINATION, f"the bridge ends the call ({default.kind})", about=about
             )
+
+
+async def _default_place(pbx: Pbx, default: DialplanDefault, about: str) -> Finding:
+    context, extension, priority = default.context, default.extension, str(default.priority)
+    place = f"{context},{extension},{priority}"
+    if not await pbx.exists(context, extension, priority):
+        what = f"{place} does not exist in the dialplan"
+        fix = f"correct {about}, or add the extension"
+        return fault(Id.DEFAULT_DESTINATION, what, fix, about=about)
+    if await _leads_back(pbx, context, extension, priority):
+        what = f"{place} leads back to the bridge: callers go around in a circle"
+        return fault(Id.DEFAULT_DESTINATION, what, _NO_CIRCLE, about=about)
+    return ok(Id.DEFAULT_DESTINATION, f"{place} exists", about=about)
 
 
 async def trunks(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
@@ -155,6 +192,9 @@ async def _destination(pbx: Pbx, which: Id, destination: str, about: str) -> Fin
 async def _local(pbx: Pbx, which: Id, destination: str, about: str) -> Finding:
     local = _LOCAL.match(destination.partition("/")[2])
     if local is not None and await pbx.exists(local["context"], local["extension"]):
+        if await _leads_back(pbx, local["context"], local["extension"]):
+            what = f"{destination} leads back to the bridge: callers go around in a circle"
+            return fault(which, what, _NO_CIRCLE, about=about)
         return ok(which, f"{destination} exists", about=about)
     return fault(which, f"{destination} does not exist", "correct the extension", about=about)
 

@@ -117,7 +117,7 @@ async def examine_pbx(session: AmiSession | None, situation: Situation) -> Async
         Id.DIALPLAN_CONTEXTS: dialplan_checks.contexts(pbx, situation.shipped),
         Id.DIALPLAN_URL: dialplan_checks.url(pbx, settings),
         Id.DIALPLAN_DID: dialplan_checks.dids(pbx, settings),
-        Id.FALLBACK: endpoint_checks.fallback(pbx),
+        Id.FALLBACK: endpoint_checks.fallback(pbx, settings),
         Id.DEFAULT_DESTINATION: endpoint_checks.defaults(pbx, settings),
         Id.DIAL_TEMPLATE: endpoint_checks.trunks(pbx, settings),
         Id.SOUNDS: pbx_checks.sounds(pbx, settings, lines),

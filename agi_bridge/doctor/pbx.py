@@ -105,20 +105,6 @@ class Pbx:
             raise ValueError(name)
         return await self._value(name)
 
-    async def setting(self, name: str, site: str) -> str:
-        """Return a setting of the dialplan: the global variable, else what the context `site` sets.
-
-        Empty if neither has it.
-        """
-        if given := await self.variable(name):
-            return given
-        context = await self.context(site)
-        for step in () if context is None else context.steps:
-            key, _, value = step.arguments.partition("=")
-            if step.application.lower() == "set" and key.strip() == name:
-                return value.strip()
-        return ""
-
     async def exists(self, context: str, extension: str = "s", priority: int | str = 1) -> bool:
         """Return whether a location of the dialplan exists, includes and patterns considered.
 

@@ -6,9 +6,10 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.doctor.dialplan_checks import template_endpoint
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
+from agi_bridge.doctor.numbers import template_endpoint
 from agi_bridge.doctor.pbx_sounds import find_data_folder, has_sound, process_account, readable_by
+from agi_bridge.settings import DialDefault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -43,6 +44,14 @@ MODULES: Final = (
 """What agi-bridge.conf and the dialogue use: recordings are WAV files, and a connected caller is in
 a bridge of two."""
 
+_PJSIP_MODULES: Final = (
+    "chan_pjsip",
+    "res_pjsip_session",
+    "res_pjsip_sdp_rtp",
+    "res_rtp_asterisk",
+)
+"""What a call over a PJSIP endpoint needs; the endpoint itself is shown without them."""
+
 _CODECS: Final = frozenset({"ulaw", "alaw", "g722", "gsm"})
 """Codecs with a module that is named after them: without it the PBX cannot play a recording."""
 
@@ -54,6 +63,8 @@ _DRIFT: Final = 5.0
 """Seconds by which the PBX's clock may differ from this machine's."""
 _TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 _APOLOGY: Final = "vm-nobodyavail&vm-goodbye"
+_FORMAT: Final = re.compile(r"^\s*\[[^\]]*\]")
+"""How a log is written, before its levels: `[json]notice,dtmf`."""
 _VERSION: Final = re.compile(r"(\d{1,3})(?:\.\d{1,3})*")
 
 
@@ -79,7 +90,8 @@ async def modules(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Look whether the modules that calls need are loaded."""
     http = _HTTP_MODULES if settings.speech.delivery == "http" else ()
     records = ("func_cdr",) if settings.agi.cdr_field else ()
-    wanted = (*MODULES, *http, *records, *await _codec_modules(pbx, settings))
+    pjsip = _PJSIP_MODULES if _uses_pjsip(settings) else ()
+    wanted = (*MODULES, *pjsip, *http, *records, *await _codec_modules(pbx, settings))
     missing = [name for name in wanted if not await pbx.has_module(name)]
     if missing:
         what = f"not loaded: {', '.join(missing)}"
@@ -87,6 +99,18 @@ async def modules(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
         yield fault(Id.PBX_MODULES, what, f"add `load = {missing[0]}.so` to modules.conf; {load}")
     else:
         yield ok(Id.PBX_MODULES, f"all {len(wanted)} modules are loaded")
+
+
+def _uses_pjsip(settings: Settings) -> bool:
+    """Whether a line dials by PJSIP, or its default destination does."""
+    return any(
+        destination.upper().startswith("PJSIP/")
+        for line in settings.lines.values()
+        for destination in (
+            line.dial_template,
+            *(line.default.destination.split("&") if isinstance(line.default, DialDefault) else ()),
+        )
+    )
 
 
 async def _codec_modules(pbx: Pbx, settings: Settings) -> list[str]:
@@ -136,7 +160,8 @@ async def danger(pbx: Pbx) -> AsyncIterator[Finding]:
         )
     logger = await pbx.file("logger.conf") or {}
     for name, levels in logger.get("logfiles", ()):
-        words = {word.strip().lower().partition("(")[0] for word in levels.split(",")}
+        plain = _FORMAT.sub("", levels)
+        words = {word.strip().lower().partition("(")[0] for word in plain.split(",")}
         if words & {"dtmf", "*"}:
             found = True
             what = f"{name} logs every key that callers press (level dtmf)"

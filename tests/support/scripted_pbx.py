@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DID = "+14155550111"
-SHIPPED = read_shipped((share_path("dialplan") / "agi-bridge.conf").read_text())
+SHIPPED = {
+    name: context
+    for file in ("agi-bridge-freepbx.conf", "agi-bridge.conf")
+    for name, context in read_shipped((share_path("dialplan") / file).read_text()).items()
+}
 DENIED = Answer({"Response": "Error", "Message": "Permission denied"})
 _NEEDS = {
     "CoreSettings": "reporting",
@@ -57,7 +61,7 @@ class ScriptedPbx:
     )
     contexts: dict[str, Context] = field(
         default_factory=lambda: {
-            **SHIPPED,
+            **{name: each for name, each in SHIPPED.items() if "freepbx" not in name},
             "from-trunk": Context("from-trunk", (), ("agi-bridge",)),
         }
     )
