@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app import instaply
+from agi_bridge.app.descriptors import raise_soft_limit
 from agi_bridge.app.ledger import service_is_running
 from agi_bridge.app.speech import build_silent_library, line_libraries
 from agi_bridge.doctor import (
@@ -15,6 +17,7 @@ from agi_bridge.doctor import (
     Finding,
     Id,
     Level,
+    Lines,
     LineSounds,
     Report,
     Situation,
@@ -38,9 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from agi_bridge.doctor import AmiLimits, AmiSession, CallStep, Clock, Target
+    from agi_bridge.doctor import AmiLimits, AmiSession, CallStep, Clock, Context, Target
     from agi_bridge.settings import Line, Settings
     from agi_bridge.speech import Library
+
+_ENDS: Final = 2
+"""Connections of a test call: both its ends come to the ear."""
+_OTHER_DESCRIPTORS: Final = 128
+"""For the manager interface, the ledger, the hook and open files."""
 
 _SAMPLE_SECONDS: Final = (0.5, 3.0)
 """How long the recording of a test call may be."""
@@ -87,23 +95,32 @@ async def run(
         synchronised: whether a time service keeps this machine's clock.
     """
     looking = asyncio.ensure_future(asyncio.to_thread(local))
-    found = [await judge_service(settings, running=service_is_running(settings))]
+    service = await judge_service(settings, running=service_is_running(settings))
+    found = [service]
     found += await instaply.examine(settings)
     steps: tuple[CallStep, ...] | None = None
     lines = await asyncio.to_thread(line_sounds, settings)
-    dialplan = share_path("dialplan") / "agi-bridge.conf"
-    situation = Situation(settings, lines, read_shipped(dialplan.read_text()), synchronised)
+    situation = Situation(settings, lines, _shipped_dialplan(), synchronised)
     session, answers = await _connect(settings, environ, limits, clock)
     found += answers
     try:
         found += [finding async for finding in examine_pbx(session, situation)]
         if trial is not None:
-            more, steps = await _call(session, trial, lines)
+            # A bridge that does not run is a finding already: the PBX is not made to look for it.
+            ask_bridge = service.level is not Level.FAULT
+            known = Lines(lines, partial(line_name, settings))
+            more, steps = await _call(session, trial, known, ask_bridge=ask_bridge)
             found = [*(_unheard(found, more) if len(lines) == 1 else found), *more]
     finally:
         if session is not None:
             await session.close()
     return Report((*await looking, *found), steps)
+
+
+def _shipped_dialplan() -> dict[str, Context]:
+    folder = share_path("dialplan")
+    names = ("agi-bridge-freepbx.conf", "agi-bridge.conf")
+    return read_shipped("\n".join((folder / name).read_text(encoding="utf-8") for name in names))
 
 
 def _unheard(found: Sequence[Finding], by_call: Sequence[Finding]) -> list[Finding]:
@@ -126,14 +143,22 @@ async def _connect(
     return await connect(settings, limits, clock)
 
 
+def line_name(settings: Settings, number: str) -> str | None:
+    """Return the name of the line that takes calls to a number, as the bridge decides it."""
+    line = settings.line_for([number])
+    return None if line is None else line.name
+
+
 async def _call(
-    session: AmiSession | None, trial: Trial, lines: Sequence[LineSounds]
+    session: AmiSession | None, trial: Trial, lines: Lines, *, ask_bridge: bool
 ) -> tuple[list[Finding], tuple[CallStep, ...]]:
     which = Id.LOAD if trial.load else Id.CALL
     if session is None:
         return [not_looked_at(which, "the PBX was not asked, so no call was placed")], ()
     if session.lost is not None:
         return [not_looked_at(which, "the PBX does not answer, so no call was placed")], ()
+    if trial.load and (problem := _shortage(trial.load)) is not None:
+        return [problem], ()
     allow = () if is_loopback(trial.host) else ("0.0.0.0/0", "::/0")  # the token lets in
     advertised = trial.host
     try:
@@ -150,10 +175,23 @@ async def _call(
                     seconds=trial.arrive_seconds,
                 )
                 return found, ()
-            return await place_test_call(session, ear, trial.target, lines, trial.arrive_seconds)
+            return await place_test_call(
+                session, ear, trial.target, lines, trial.arrive_seconds, ask_bridge=ask_bridge
+            )
     except OSError as error:
         fix = "give --listen an address of this machine and a free port"
         return [fault(which, f"the ear cannot listen: {error.strerror}", fix)], ()
+
+
+def _shortage(calls: int) -> Finding | None:
+    """Raise the limit of file descriptors for so many calls; say so if that is not possible."""
+    needed = _ENDS * calls + _OTHER_DESCRIPTORS
+    allowed = raise_soft_limit(needed)
+    if allowed >= needed:
+        return None
+    what = f"{calls} calls need {needed} file descriptors of this command, which may have {allowed}"
+    fix = f"run ulimit -n {needed} before, or take a smaller number"
+    return not_looked_at(Id.LOAD, what, fix)
 
 
 def line_sounds(settings: Settings) -> tuple[LineSounds, ...]:

@@ -9,7 +9,8 @@ from agi_bridge.doctor.dialplan import read_shipped
 from agi_bridge.doctor.ear import Ear
 from agi_bridge.doctor.examine import Situation, connect, examine_pbx
 from agi_bridge.doctor.findings import WHY, Finding, Id, Level, fault, not_looked_at, note, ok
-from agi_bridge.doctor.line_sounds import LineSounds, TestSound
+from agi_bridge.doctor.line_sounds import Lines, LineSounds, TestSound
+from agi_bridge.doctor.pbx import Context
 from agi_bridge.doctor.report import Document, Report
 from agi_bridge.doctor.service import judge_service
 from agi_bridge.doctor.trial import place_load, place_test_call
@@ -22,12 +23,14 @@ __all__ = [
     "AmiSession",
     "CallStep",
     "Clock",
+    "Context",
     "Document",
     "Ear",
     "Finding",
     "Id",
     "Level",
     "LineSounds",
+    "Lines",
     "RealClock",
     "Report",
     "Situation",

@@ -28,6 +28,13 @@ ARRIVE_SECONDS: Final = 5.0
 """How long the dialplan may take to hand the call to a bridge."""
 
 
+_WELL: Final = frozenset({"ready", "degraded"})
+_BRIDGE_SAYS: Final = {
+    "ready": "the PBX reaches the bridge: ready",
+    "degraded": "the PBX reaches the bridge: degraded",
+    "not_ready": "the bridge takes no calls (not ready)",
+}
+
 _HANG_UP: Final = "agi-bridge-go-on,hangup,1"
 """In place of the fallback: an empty one would be filled in by agi-bridge-site."""
 
@@ -45,7 +52,7 @@ class CallStep:
     """One step of a test call.
 
     Attributes:
-        name: `arrival`, `did`, `sound`, `key` or `result`.
+        name: `arrival`, `did`, `bridge`, `sound`, `key` or `result`.
         ok: whether it happened as it should.
         milliseconds: from the start of the call; None if it did not happen.
         what: what happened.
@@ -116,6 +123,10 @@ def steps(call: TestCall, line: LineSounds | None) -> Iterator[CallStep]:
     known = line is not None
     what = f"a number of line {line.name}" if line else "the dialplan passes no line's number"
     yield CallStep("did", ok=known, milliseconds=_ms(call.arrived_at), what=what)
+    if call.bridge:
+        what = _BRIDGE_SAYS.get(call.health or "") or _no_health(call)
+        well = call.health in _WELL
+        yield CallStep("bridge", ok=well, milliseconds=_ms(call.health_at), what=what)
     heard = 0 < call.sound.samples <= call.samples
     played = call.samples / 8000
     if call.samples == 0:
@@ -131,6 +142,14 @@ def steps(call: TestCall, line: LineSounds | None) -> Iterator[CallStep]:
     ended = call.result_at is not None and call.ended_at is not None
     what = "the dialplan hung up" if ended else "the dialplan did not hang up after 'done'"
     yield CallStep("result", ok=ended, milliseconds=_ms(call.ended_at), what=what)
+
+
+def _no_health(call: TestCall) -> str:
+    if call.health is None:
+        return "the PBX connects to the bridge, and gets no answer"
+    if not call.reached:
+        return "the PBX cannot connect to the bridge"
+    return "the bridge closes the PBX's connection at once"
 
 
 def _ms(seconds: float | None) -> int | None:
@@ -170,6 +189,12 @@ def judge(
             what = f"{shown}: {failed.what}"
             fix = "pass the called number on: Gosub(agi-bridge-ask,s,1(NUMBER)), or add it to did"
             yield fault(Id.DIALPLAN_DID, what, fix)
+        case "bridge":
+            fix = (
+                "let the PBX through the firewall to agi.port, and into agi.allow; agi-bridge"
+                " status says how the bridge is"
+            )
+            yield fault(Id.DIALPLAN_URL, f"{shown}: {failed.what}", fix)
         case "sound" if call.samples == 0:
             fix = "let the PBX's account read the folder, or correct the pbx_… path in [speech]"
             yield fault(Id.SOUNDS, f"{shown}: {failed.what}", fix)

@@ -42,7 +42,9 @@ PLAY_MARGIN: Final = 2.0
 BEYOND_END: Final = 8000 * 3600
 """An offset in samples that no recording reaches: whether it exists is known without a sound."""
 
-_APPLICATIONS: Final = frozenset({"SendDTMF"})
+_APPLICATIONS: Final = frozenset({"SendDTMF", "AGI"})
+_HEALTH: Final = "AGI_BRIDGE_HEALTH"
+"""What a bridge sets that is asked by `AGI(agi://…/health)`."""
 _PAUSE_THEN_KEY: Final = f"w{KEY}"
 """Half a second, in which the called end begins to wait for a key."""
 
@@ -61,6 +63,13 @@ class TestCall:
     arrived_at: float | None = None
     answered_at: float | None = None
     number: str = ""
+    bridge: str = field(default="", repr=False)
+    """The health URL of the bridge, which the PBX is to ask; with the token. Empty: none."""
+    health: str | None = None
+    """What the bridge said to the PBX; empty: nothing. None: not asked, or still waiting."""
+    health_at: float | None = None
+    reached: bool = False
+    """Whether the PBX could connect to it."""
     heard_at: float | None = None
     samples: int = 0
     missing: list[str] = field(default_factory=list)
@@ -134,9 +143,9 @@ class Ear:
         host = f"[{self._advertised}]" if ":" in self._advertised else self._advertised
         return f"agi://{host}:{self._server.port}/{end}/{call.id}"
 
-    def expect(self, sound: TestSound, asked: Sequence[str] = ()) -> TestCall:
+    def expect(self, sound: TestSound, asked: Sequence[str] = (), *, bridge: str = "") -> TestCall:
         """Begin to wait for a call; its time runs from now."""
-        call = TestCall(secrets.token_hex(8), sound, asked, began=self._now())
+        call = TestCall(secrets.token_hex(8), sound, asked, self._now(), bridge=bridge)
         self._calls[call.id] = call
         return call
 
@@ -191,11 +200,16 @@ class Ear:
         call.heard_at = self._since(call)
 
     async def _calling(self, channel: Channel, call: TestCall) -> None:
-        """The end that calls: press the key once the ear listens, then wait for the hangup."""
+        """The end that calls: ask the bridge, press the key once the ear listens, then wait.
+
+        The bridge is asked from here because only the PBX can show that it reaches the bridge.
+        """
         call.answered_at = self._since(call)
         call.answered.set()
         try:
             async with channel.until_hangup():
+                if call.bridge:
+                    await self._ask_bridge(channel, call)
                 if await _first(call.listening, call.give_up):
                     await channel.exec("SendDTMF", _PAUSE_THEN_KEY)
                     await call.give_up.wait()
@@ -206,6 +220,12 @@ class Ear:
             if call.ended_at is None:
                 call.ended_at = self._since(call)
             call.gone.set()
+
+    async def _ask_bridge(self, channel: Channel, call: TestCall) -> None:
+        await channel.exec("AGI", call.bridge)
+        call.health_at = self._since(call)
+        call.reached = await channel.get_variable("AGISTATUS") == "SUCCESS"
+        call.health = await channel.get_variable(_HEALTH) or ""
 
 
 async def _first(one: asyncio.Event, other: asyncio.Event) -> bool:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agi_bridge import phone
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-
-def plain_digits(number: str) -> str:
-    """Return a called number or extension as digits, without the plus that a trunk may omit."""
-    try:
-        return phone.compact(number).removeprefix("+")
-    except phone.InvalidNumber:
-        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +50,21 @@ class LineSounds:
             if not may_read(path):
                 return path
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The sounds of all lines.
+
+    Attributes:
+        all: one for each line.
+        name_for: the name of the line that takes calls to a number, in any form; None if none does.
+    """
+
+    all: Sequence[LineSounds]
+    name_for: Callable[[str], str | None]
+
+    def find(self, number: str) -> LineSounds | None:
+        """Return the line that takes calls to a number."""
+        name = self.name_for(number)
+        return next((each for each in self.all if each.name == name), None)

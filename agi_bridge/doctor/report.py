@@ -7,7 +7,7 @@ compares the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,9 @@ from agi_bridge.doctor.findings import Id, Level
 if TYPE_CHECKING:
     from agi_bridge.doctor.call import CallStep
     from agi_bridge.doctor.findings import Finding
+
+_ASKED_FOR: Final = frozenset({Id.CALL, Id.LOAD})
+"""What is only looked at if the command line says so."""
 
 SCHEMA_ID = "https://agi-bridge.example/doctor.schema.json"
 
@@ -38,7 +41,7 @@ class FindingDocument(_Part):
 class StepDocument(_Part):
     """One step of the test call."""
 
-    name: Literal["arrival", "did", "sound", "key", "result"]
+    name: Literal["arrival", "did", "bridge", "sound", "key", "result"]
     ok: bool
     milliseconds: Annotated[int, Field(ge=0)] | None = Field(
         description="From the start of the call; null if it did not happen."
@@ -49,7 +52,9 @@ class StepDocument(_Part):
 class Document(_Part):
     """What `agi-bridge doctor --json` prints."""
 
-    ok: bool = Field(description="Whether there is no fault.")
+    ok: bool = Field(
+        description="Whether there is no fault, and the call that was asked for was placed."
+    )
     faults: Annotated[int, Field(ge=0)]
     notes: Annotated[int, Field(ge=0)]
     not_looked_at: Annotated[int, Field(ge=0)]
@@ -68,8 +73,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no fault."""
-        return not self.count(Level.FAULT)
+        """Whether there is no fault, and the call that was asked for was placed."""
+        return not self.count(Level.FAULT) and not any(
+            finding.id in _ASKED_FOR and finding.level is Level.NOT_LOOKED_AT
+            for finding in self.findings
+        )
 
     def count(self, level: Level) -> int:
         """Return how many findings have a level."""

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.doctor import call as test_call
 from agi_bridge.doctor.ami import AmiError
+from agi_bridge.doctor.dialplan_checks import HEALTH_PATH, form_problem
 from agi_bridge.doctor.examine import lost
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, ok
-from agi_bridge.doctor.line_sounds import plain_digits
+from agi_bridge.doctor.numbers import TOKEN, URL, settings_at
 from agi_bridge.doctor.pbx import MissingRightError, Pbx
 from agi_bridge.doctor.pbx_checks import apology_of, missing_sounds, wanted_sounds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agi_bridge.doctor.ami import AmiSession
     from agi_bridge.doctor.call import CallStep, Target
     from agi_bridge.doctor.ear import Ear, TestCall
     from agi_bridge.doctor.findings import Finding
-    from agi_bridge.doctor.line_sounds import LineSounds
+    from agi_bridge.doctor.line_sounds import Lines
 
 CALL_SECONDS: Final = 4.0
 """What the PBX may take for all questions around a call."""
@@ -29,24 +28,26 @@ _PER_CALL: Final = 0.2
 
 
 async def place_test_call(
-    session: AmiSession, ear: Ear, target: Target, lines: Sequence[LineSounds], seconds: float
+    session: AmiSession, ear: Ear, target: Target, lines: Lines, seconds: float, *, ask_bridge: bool
 ) -> tuple[list[Finding], tuple[CallStep, ...]]:
     """Place one call and return its findings and its steps.
 
-    `seconds`: how long the dialplan may take to hand it to a bridge.
+    `seconds`: how long the dialplan may take to hand it to a bridge. `ask_bridge`: have the PBX ask
+    the running bridge how it is.
     """
-    if not lines:
+    if not lines.all:
         return [not_looked_at(Id.CALL, "no line is configured, so no call was placed")], ()
     pbx = Pbx(session)
     pbx.allow(CALL_SECONDS)
-    line = find_line(lines, target.did)
-    sound = (line or lines[0]).sample
+    line = lines.find(target.did)
+    sound = (line or lines.all[0]).sample
     try:
         if not await pbx.exists(target.context, target.did):
             return [_no_extension(target)], ()
         wanted = wanted_sounds([line] if line else [], await apology_of(pbx))
         asked = [f"{language}/{name}" for language, names in wanted.items() for name in names]
-        call = ear.expect(sound, asked)
+        bridge = await _health_url(pbx, target) if ask_bridge else ""
+        call = ear.expect(sound, asked, bridge=bridge)
         if not await test_call.place(pbx, ear, target, call, seconds):
             what = f"the PBX refuses to call {target.did} in [{target.context}]"
             return [fault(Id.CALL, what, "see asterisk's messages log")], ()
@@ -55,8 +56,7 @@ async def place_test_call(
     except AmiError as error:
         return [lost(error), not_looked_at(Id.CALL, "the PBX did not answer")], ()
     await test_call.follow(call, seconds)
-    found = find_line(lines, call.number) if call.number else None
-    steps = tuple(test_call.steps(call, found))
+    steps = tuple(test_call.steps(call, lines.find(call.number)))
     findings = [*test_call.judge(call, steps, target, refused=ear.refused)]
     for language in wanted:
         prefix = f"{language}/"
@@ -70,21 +70,35 @@ async def place_test_call(
     return findings, steps
 
 
+async def _health_url(pbx: Pbx, target: Target) -> str:
+    """Return where a real call would find the bridge, to be asked for its health.
+
+    Empty if that is not known, or not a URL, which is a finding already.
+    """
+    calls = await settings_at(pbx, target.did, target.context, (URL, TOKEN))
+    if "$" in calls.url + calls.token or form_problem(calls.url, URL):
+        return ""
+    place = calls.url.partition("//")[2].partition("/")[0]
+    scheme = calls.url.partition(":")[0]
+    token = f"?token={calls.token}" if calls.token else ""
+    return f"{scheme}://{place}{HEALTH_PATH}{token}"
+
+
 async def place_load(
     session: AmiSession,
     ear: Ear,
     target: Target,
-    lines: Sequence[LineSounds],
+    lines: Lines,
     *,
     number: int,
     seconds: float,
 ) -> list[Finding]:
     """Place many calls at once and say how many the PBX carried."""
-    if not lines:
+    if not lines.all:
         return [not_looked_at(Id.LOAD, "no line is configured, so no call was placed")]
     pbx = Pbx(session)
     pbx.allow(CALL_SECONDS + _PER_CALL * number)
-    sound = (find_line(lines, target.did) or lines[0]).sample
+    sound = (lines.find(target.did) or lines.all[0]).sample
     calls: list[TestCall] = []
     following: list[asyncio.Task[None]] = []
     try:
@@ -98,17 +112,8 @@ async def place_load(
         return [lost(error), not_looked_at(Id.LOAD, "the PBX did not answer")]
     finally:
         await asyncio.gather(*following)
-    made = [tuple(test_call.steps(call, find_line(lines, call.number))) for call in calls]
+    made = [tuple(test_call.steps(call, lines.find(call.number))) for call in calls]
     return [test_call.judge_load(calls, made)]
-
-
-def find_line(lines: Sequence[LineSounds], number: str) -> LineSounds | None:
-    """Return the line of a called number, in any usual form."""
-    wanted = plain_digits(number)
-    for line in lines:
-        if wanted and any(plain_digits(did) == wanted for did in line.did):
-            return line
-    return None
 
 
 def _no_extension(target: Target) -> Finding:

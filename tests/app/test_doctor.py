@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.app.doctor import Trial, line_sounds, run
+from agi_bridge.app.doctor import Trial, line_name, line_sounds, run
 from agi_bridge.doctor import Id, Level, Report, Target
 from tests.support.call_env import DID, settings
 from tests.support.fake_ami import GREETING, FakeClock, Peer, fake_ami
@@ -99,6 +99,7 @@ async def test_without_a_secret_the_pbx_is_not_asked_and_nothing_listens(tmp_pat
     assert found[Id.PBX_REACH].level is Level.NOT_LOOKED_AT
     assert "ami.secret" in found[Id.PBX_REACH].fix
     assert found[Id.LOAD].level is Level.NOT_LOOKED_AT
+    assert not report.ok
     assert report.count(Level.FAULT) == 1  # no bridge runs
     assert found[Id.SERVICE].level is Level.FAULT
 
@@ -125,6 +126,41 @@ async def test_without_a_line_no_call_is_placed(tmp_path: Path) -> None:
         none = given.model_copy(update={"lines": {}})
         report = await run(none, {}, local=list, trial=Trial(Target(DID, "from-trunk")))
     assert {each.level for each in report.findings if each.id is Id.CALL} == {Level.NOT_LOOKED_AT}
+
+
+async def test_a_load_beyond_the_limit_of_descriptors_is_not_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def barely(wanted: int) -> int:
+        asked.append(wanted)
+        return 256
+
+    monkeypatch.setattr("agi_bridge.app.doctor.raise_soft_limit", barely)
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.say(GREETING)
+        while True:
+            await peer.answer("Response: Success")
+
+    async with fake_ami(behaviour) as port:
+        trial = Trial(Target(DID, "from-trunk"), load=200)
+        report = await looked(tmp_path, {"port": port}, trial=trial)
+    (found,) = (each for each in report.findings if each.id is Id.LOAD)
+    assert found.level is Level.NOT_LOOKED_AT
+    assert str(asked[0]) in found.fix
+    assert asked[0] > 400
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(DID, "shop"), ("4155550111", "shop"), ("0014155550111", "shop"), ("s", None), ("", None)],
+)
+def test_a_called_number_finds_the_line_that_the_bridge_would_take(
+    number: str, name: str | None, tmp_path: Path
+) -> None:
+    assert line_name(settings(tmp_path), number) == name
 
 
 def test_a_test_call_plays_a_short_prompt_of_the_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ that no channel is left behind.
 """
 
 import asyncio
+import fcntl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,12 +21,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from agi_bridge.agi import Channel, Server
+from agi_bridge.app.start_checks import LOCK_FILE
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk.provision import default_tree, share_path
 from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision_asterisk
 from agi_bridge.lab.sip.call import Call
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.support.bridge_fixture import BridgeFixture, shorten
+from tests.support.doctors_pbx import DoctorsAsterisk, Surgery, free_tcp_port
 
 DID = "+14155550111"
 """The business number that callers dial."""
@@ -202,3 +206,32 @@ async def bridge(pbx: Pbx, short_prompts: Path, tmp_path: Path) -> AsyncIterator
         made = BridgeFixture(pbx, short_prompts, tmp_path, fake_hook)
         yield made
         await made.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def surgery(
+    asterisk_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Surgery]:
+    """Return a PBX for the doctor, with a bridge that says it is ready."""
+    folder = tmp_path_factory.mktemp("doctor")
+    port = free_tcp_port()
+    async with AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(Server(_is_ready, host="127.0.0.1", port=0))
+        lock = stack.enter_context((folder / LOCK_FILE).open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a running bridge
+        freepbx = FREEPBX.read_text()
+        asterisk = await stack.enter_async_context(
+            DoctorsAsterisk(asterisk_binary, folder / "data", port, freepbx, bridge.port)
+        )
+        surgery = Surgery(asterisk, port, folder, folder / "data", bridge.port)
+        for account in ("100", "200"):
+            surgery.phones[account] = await stack.enter_async_context(
+                SipPhone(user=account, password=asterisk.accounts[account], server=asterisk.sip)
+            )
+            await surgery.phones[account].register()
+        yield surgery
+
+
+async def _is_ready(channel: Channel) -> None:
+    """Answer as a bridge that is asked for its health."""
+    await channel.set_variable("AGI_BRIDGE_HEALTH", "ready")

@@ -5,69 +5,28 @@ One PBX with a manager account serves all tests. Each fault is seeded while it r
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
-from agi_bridge.agi import Server
-from agi_bridge.app.start_checks import LOCK_FILE
-from agi_bridge.doctor import Ear, Id, Level
-from agi_bridge.lab.sip.phone import SipPhone
-from tests.asterisk.conftest import FREEPBX
+from agi_bridge.doctor import Id, Level
 from tests.support.bridge_fixture import shorten
 from tests.support.call_env import DID
-from tests.support.doctors_pbx import (
-    LIMITED,
-    TOKEN,
-    DoctorsAsterisk,
-    Surgery,
-    free_tcp_port,
-    wrong,
-)
+from tests.support.doctors_pbx import LIMITED, TOKEN, free_tcp_port, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from agi_bridge.agi import Channel
     from agi_bridge.doctor import Report
+    from tests.support.doctors_pbx import Surgery
 
 pytestmark = [
     pytest.mark.asterisk,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("doctor"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def surgery(
-    asterisk_binary: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Surgery]:
-    folder = tmp_path_factory.mktemp("doctor")
-    port = free_tcp_port()
-    async with AsyncExitStack() as stack:
-        bridge = await stack.enter_async_context(Server(is_ready, host="127.0.0.1", port=0))
-        lock = stack.enter_context((folder / LOCK_FILE).open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)  # as a running bridge
-        freepbx = FREEPBX.read_text()
-        asterisk = await stack.enter_async_context(
-            DoctorsAsterisk(asterisk_binary, folder / "data", port, freepbx, bridge.port)
-        )
-        surgery = Surgery(asterisk, port, folder, folder / "data", bridge.port)
-        for account in ("100", "200"):
-            surgery.phones[account] = await stack.enter_async_context(
-                SipPhone(user=account, password=asterisk.accounts[account], server=asterisk.sip)
-            )
-            await surgery.phones[account].register()
-        yield surgery
-
-
-async def is_ready(channel: Channel) -> None:
-    """Answer as a bridge that is asked for its health."""
-    await channel.set_variable("AGI_BRIDGE_HEALTH", "ready")
 
 
 FAULT, NOTE, UNSEEN = Level.FAULT, Level.NOTE, Level.NOT_LOOKED_AT
@@ -80,7 +39,14 @@ async def test_a_sound_pbx_has_no_finding_and_carries_the_test_call(surgery: Sur
     old = "Asterisk 16." in await surgery.asterisk.cli("core show version")
     assert version.level is (NOTE if old else Level.OK)
     assert report.call is not None
-    assert [step.name for step in report.call] == ["arrival", "did", "sound", "key", "result"]
+    assert [step.name for step in report.call] == [
+        "arrival",
+        "did",
+        "bridge",
+        "sound",
+        "key",
+        "result",
+    ]
     times = [step.milliseconds for step in report.call if step.milliseconds is not None]
     assert len(times) == len(report.call)
     assert times == sorted(times)
@@ -109,6 +75,20 @@ async def codec_missing(at: Surgery) -> Report:
         return await at.look()
     finally:
         await at.asterisk.cli("module load codec_ulaw.so")
+
+
+async def driver_missing(at: Surgery) -> Report:
+    await at.asterisk.cli("module unload chan_pjsip.so")
+    try:
+        return await at.look()
+    finally:
+        await at.asterisk.cli("module load chan_pjsip.so")
+
+
+async def site_missing(at: Surgery) -> Report:
+    old, new = "[agi-bridge-site]", "[agi-bridge-sight]"
+    async with at.edited("agi-bridge.conf", old, new, "dialplan reload"):
+        return await at.look()
 
 
 async def context_edited(at: Surgery) -> Report:
@@ -167,6 +147,19 @@ async def wrong_port(at: Surgery) -> Report:
         return await at.look()
 
 
+async def number_has_another_bridge(at: Surgery) -> Report:
+    own = f"[from-trunk]\nexten => {DID},1,Set(AGI_BRIDGE_URL=agi://127.0.0.1:9/consent)\n"
+    own += " same => n,Goto(agi-bridge,${EXTEN},1)\n"
+    async with at.edited("extensions.conf", "[from-trunk]\n", own, "dialplan reload"):
+        return await at.look()
+
+
+async def url_without_a_path(at: Surgery) -> Report:
+    short = at.url.removesuffix("/consent")
+    async with at.variable("AGI_BRIDGE_URL", short, at.url):
+        return await at.look()
+
+
 async def token_differs(at: Surgery) -> Report:
     (at.folder / "token").write_text(TOKEN)
     given = at.settings({"agi": {"token": {"file": str(at.folder / "token")}}})
@@ -202,6 +195,16 @@ async def telephone_unregistered(at: Surgery) -> Report:
 async def default_dead(at: Surgery) -> Report:
     place = {"kind": "dialplan", "context": "nowhere", "extension": "s", "priority": 1}
     return await at.look(at.settings(default=place))
+
+
+async def default_leads_back(at: Surgery) -> Report:
+    place = {"kind": "dialplan", "context": "from-trunk", "extension": DID, "priority": 1}
+    return await at.look(at.settings(default=place))
+
+
+async def fallback_leads_back(at: Surgery) -> Report:
+    async with at.variable("AGI_BRIDGE_FALLBACK_GOTO", f"from-trunk,{DID},1", ""):
+        return await at.look()
 
 
 async def no_such_trunk(at: Surgery) -> Report:
@@ -290,6 +293,8 @@ SEEDED: dict[str, tuple[Callable[[Surgery], Awaitable[Report]], Id, Level]] = {
     "module missing": (module_missing, Id.PBX_MODULES, FAULT),
     "format missing": (format_missing, Id.PBX_MODULES, FAULT),
     "codec missing": (codec_missing, Id.PBX_MODULES, FAULT),
+    "channel driver missing": (driver_missing, Id.PBX_MODULES, FAULT),
+    "site missing": (site_missing, Id.DIALPLAN_CONTEXTS, FAULT),
     "context edited": (context_edited, Id.DIALPLAN_CONTEXTS, NOTE),
     "DID not routed": (did_not_routed, Id.DIALPLAN_DID, FAULT),
     "DID hidden by another extension": (did_hidden, Id.DIALPLAN_DID, FAULT),
@@ -302,12 +307,16 @@ SEEDED: dict[str, tuple[Callable[[Surgery], Awaitable[Report]], Id, Level]] = {
         NOTE,
     ),
     "wrong port": (wrong_port, Id.DIALPLAN_URL, FAULT),
+    "another bridge for a number": (number_has_another_bridge, Id.DIALPLAN_URL, FAULT),
+    "URL without a path": (url_without_a_path, Id.DIALPLAN_URL, FAULT),
     "token differs": (token_differs, Id.DIALPLAN_URL, FAULT),
     "fallback missing": (fallback_missing, Id.FALLBACK, FAULT),
     "fallback of a driver that is not there": (fallback_of_a_lost_driver, Id.FALLBACK, FAULT),
     "fallback without its label": (fallback_has_no_such_label, Id.FALLBACK, FAULT),
     "telephone unregistered": (telephone_unregistered, Id.FALLBACK, FAULT),
     "default destination dead": (default_dead, Id.DEFAULT_DESTINATION, FAULT),
+    "default leads back": (default_leads_back, Id.DEFAULT_DESTINATION, FAULT),
+    "fallback leads back": (fallback_leads_back, Id.FALLBACK, FAULT),
     "no such trunk": (no_such_trunk, Id.DIAL_TEMPLATE, FAULT),
     "inband DTMF": (inband, Id.DTMF, FAULT),
     "direct media": (direct_media, Id.DIRECT_MEDIA, NOTE),
@@ -363,87 +372,3 @@ async def test_without_the_right_system_the_rest_is_looked_at(surgery: Surgery) 
         ),
         UNSEEN,
     )
-
-
-async def test_the_ear_listens_where_it_is_told(surgery: Surgery) -> None:
-    assert wrong(await surgery.look(call=f"{DID}@from-trunk", host="127.0.0.2")) == {}
-    # An address that is not this machine's (RFC 5737) is one fault, and no call is placed.
-    report = await surgery.look(call=f"{DID}@from-trunk", host="192.0.2.1")
-    assert wrong(report) == {Id.CALL: FAULT}
-    assert report.call == ()
-
-
-async def test_freepbx_is_followed_and_called_through_its_custom_destination(
-    surgery: Surgery,
-) -> None:
-    given = surgery.settings(
-        did=["+1 415 555 0113"], dial="dialplan", dial_template="Local/{number}@from-internal/n"
-    )
-    # Its trunks' context needs no setting; outbound routes are not part of the fixture.
-    report = await surgery.look(given, call="14155550113@from-pstn")
-    assert wrong(report) == {Id.DIAL_TEMPLATE: FAULT}
-    assert report.call is not None
-    assert all(step.ok for step in report.call)
-    assert len(report.call) == 5
-
-
-async def test_no_telephone_of_a_freepbx_rings_for_a_test_call_that_is_lost(
-    surgery: Surgery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As behind a firewall: the PBX does not reach the called end, and goes on to the fallback.
-    url = Ear.url
-    monkeypatch.setattr(
-        Ear,
-        "url",
-        lambda ear, end, call: "agi://127.0.0.1:9/x" if end == "called" else url(ear, end, call),
-    )
-    given = surgery.settings(did=["+1 415 555 0113"])
-    report = await surgery.look(given, call="14155550113@from-pstn", arrive_seconds=2.0)
-    assert wrong(report) == {Id.DIALPLAN_URL: FAULT}
-    assert surgery.phones["100"].calls == []
-
-
-@pytest.mark.parametrize(
-    ("context", "which", "failed"),
-    [
-        ("overrides", Id.DIALPLAN_URL, "arrival"),
-        ("never-arrives", Id.DIALPLAN_URL, "arrival"),
-        ("has-no-token", Id.DIALPLAN_URL, "arrival"),
-        ("keeps-the-call", Id.CALL, "result"),
-        ("loses-the-number", Id.DIALPLAN_DID, "did"),
-        ("nowhere", Id.DIALPLAN_DID, None),
-    ],
-)
-async def test_a_test_call_names_the_step_that_fails(
-    surgery: Surgery, context: str, which: Id, failed: str | None
-) -> None:
-    report = await surgery.look(call=f"{DID}@{context}", arrive_seconds=1.0)
-    assert wrong(report) == {which: FAULT}
-    assert report.call is not None
-    assert next((step.name for step in report.call if not step.ok), None) == failed
-    # However it went, nothing is left of it, and no telephone has rung.
-    assert await surgery.asterisk.channels() == 0
-
-
-async def test_a_test_call_finds_prompts_that_the_pbx_cannot_read(surgery: Surgery) -> None:
-    given = surgery.settings({"speech": {"pbx_prompts": "/nowhere/prompts"}})
-    assert wrong(await surgery.look(given, call=f"{DID}@from-trunk")) == {Id.SOUNDS: FAULT}
-
-
-async def test_a_test_call_hears_what_the_doctor_cannot_see(
-    surgery: Surgery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As with a PBX on another machine, whose files are not here.
-    monkeypatch.setattr("agi_bridge.doctor.pbx_checks.find_data_folder", lambda *_: None)
-    assert wrong(await surgery.look()) == {Id.SOUNDS: UNSEEN}
-    assert wrong(await surgery.look(call=f"{DID}@from-trunk")) == {}
-
-
-async def test_a_load_of_calls_is_carried_and_counted(surgery: Surgery) -> None:
-    report = await surgery.look(call=f"{DID}@from-trunk", load=20)
-    assert wrong(report) == {}
-    (found,) = (each.what for each in report.findings if each.id is Id.LOAD)
-    assert found.startswith("20 of 20 ")
-    short = await surgery.look(call=f"{DID}@never-arrives", load=3, arrive_seconds=1.0)
-    assert wrong(short) == {Id.LOAD: FAULT}
-    assert await surgery.asterisk.channels() == 0

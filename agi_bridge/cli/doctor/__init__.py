@@ -50,8 +50,8 @@ def doctor(
     """Ask the PBX what callers would meet, and say what is wrong and how to fix it.
 
     Looks at this machine as `check` does, at the PBX through its manager interface ([ami]), and
-    with --call at a whole call. Changes nothing. Exit codes: 0 no fault; 1 at least one fault; 2
-    the command line or the configuration is wrong.
+    with --call at a whole call. Changes nothing. Exit codes: 0 no fault, and the call was placed if
+    asked for; 1 at least one fault, or no call; 2 the command line or the configuration is wrong.
     """
     from agi_bridge.cli.common import UsageError
     from agi_bridge.cli.doctor.run import parse_trial, run

@@ -96,6 +96,12 @@ def test_the_report_of_a_machine_without_a_pbx_is_json_of_the_schema(tmp_path: P
     assert {Id.LEDGER, Id.KEYS, Id.DISK, Id.HOOK_TLS, Id.PROMPTS, Id.CLOCK} <= set(ids)
 
 
+@pytest.mark.parametrize("which", [Id.CALL, Id.LOAD])
+def test_a_call_that_was_asked_for_and_not_placed_is_no_success(which: Id) -> None:
+    assert Report((ok(Id.CODECS, "ulaw"), unseen(Id.SOUNDS, "needs system"))).ok
+    assert not Report((ok(Id.CODECS, "ulaw"), unseen(which, "needs originate"))).ok
+
+
 def test_the_published_schema_is_the_documents() -> None:
     schema = json.loads((DOCS / "doctor.schema.json").read_text())
     assert schema == TypeAdapter(Document).json_schema(mode="serialization")
