@@ -34,6 +34,7 @@ from .sections import AgiSettings, HookSettings, LogSettings, QuerySettings, Web
 from .settings import Settings, find_state_dir
 from .speech import SpeechSettings
 from .status import AlertSettings, HistorySettings, StatusSettings
+from .types import is_line_name
 
 __all__ = [
     "AMI_SECRET",
@@ -77,6 +78,7 @@ __all__ = [
     "WorkflowSettings",
     "fault_code",
     "find_state_dir",
+    "is_line_name",
     "keep_fixed",
     "read_at_start",
     "read_customers",

@@ -169,8 +169,13 @@ def _prompt_name(value: str) -> str:
     return value
 
 
+def is_line_name(value: str) -> bool:
+    """Whether a line may have that name."""
+    return _LINE_NAME.fullmatch(value) is not None
+
+
 def _line_name(value: str) -> str:
-    if not _LINE_NAME.fullmatch(value):
+    if not is_line_name(value):
         raise invalid(
             "is not a valid line name",
             "use a-z, 0-9 and single underscores, like [lines.main_shop]",

@@ -26,7 +26,7 @@ from agi_bridge.cli.init.configuration import (
 )
 from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, write
 from agi_bridge.config_file import DEFAULT_PATH
-from agi_bridge.settings import Settings, SettingsError
+from agi_bridge.settings import Settings, SettingsError, is_line_name
 from agi_bridge.webhook_signature import new_secret
 
 if TYPE_CHECKING:
@@ -120,7 +120,11 @@ def read_key(file: Path | None) -> str:
 
 
 def answers_from(places: Places, **given: Any) -> Answers:  # noqa: ANN401 - texts
-    """Return the answers that were given as options, and those that earlier files have."""
+    """Return the answers that were given as options, and those that earlier files have.
+
+    Raises:
+        UsageError: the PBX cannot be reached, or no line can have that name.
+    """
     answers = Answers(
         directory=places.directory,
         state_dir=places.state_dir,
@@ -129,6 +133,8 @@ def answers_from(places: Places, **given: Any) -> Answers:  # noqa: ANN401 - tex
         timezone=_timezone(),
         **given,
     )
+    if not is_line_name(answers.line):
+        raise UsageError("--line: is not a valid name; use a-z, 0-9 and single _, like main_shop")
     try:
         _ = answers.host
     except OSError as error:
@@ -211,7 +217,23 @@ def _require_valid(answers: Answers) -> None:
         try:
             Settings.load(file, {})
         except SettingsError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError("\n".join(_by_flag(error, answers, key))) from None
+
+
+def _by_flag(error: SettingsError, answers: Answers, key: Path) -> Iterator[str]:
+    """Name each fault by the option that it comes from, where there is one."""
+    line = f"lines.{answers.line}"
+    flags = {
+        "hook.url": "--webhook",
+        "hook.signing_secret": "--hook-key-file",
+        f"{line}.policy_url": "--policy-url",
+    }
+    for fault in error.faults:
+        if answers.webhook and fault.key == f"{line}.hook_key":
+            continue  # it is missed only because [hook] could not be read
+        what = fault.what.removeprefix(f"the file {key} ")
+        fix = "give its secret alone, as one line" if what != fault.what else fault.fix
+        yield f"{flags.get(fault.key, fault.key)}: {what}; {fix}"
 
 
 def _next(answers: Answers, places: Places) -> Iterator[str]:

@@ -249,11 +249,15 @@ def test_a_key_that_is_none_is_refused_and_not_shown(init: Init, key_file: Path,
     assert not text or text not in err
 
 
-@pytest.mark.parametrize(("flag", "value"), [("pbx", "pbx.example"), ("line", "my line")])
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("pbx", "pbx.example"), ("line", "my line"), ("line", "a.b"), ("line", "../x"), ("line", "")],
+)
 def test_a_wrong_place_is_refused(init: Init, flag: str, value: str) -> None:
     status, _, err = init("--yes", **{flag: value})
     assert status == 2
-    assert err.startswith("agi-bridge: ")
+    assert err.startswith(f"agi-bridge: --{flag}: ")
+    assert len(err.splitlines()) == 1
     assert not init.folder.exists()
 
 

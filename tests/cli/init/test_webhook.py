@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.commands import invoke
 from tests.support.init_command import mode
 
@@ -28,8 +30,18 @@ def test_a_receiver_of_webhooks_gets_its_own_secret_and_no_key(init: Init) -> No
     assert (init.folder / "main.key").read_text().strip() == secret
 
 
-def test_an_address_that_gets_no_numbers_is_refused(init: Init) -> None:
-    status, _, err = init("--yes", without=["--hook-key-file"], webhook="http://x.example.com/")
+@pytest.mark.parametrize("url", ["http://x.example.com/", "ftp://x.example.com/", "x.example.com"])
+def test_an_address_that_gets_no_numbers_is_refused(init: Init, url: str) -> None:
+    status, _, err = init("--yes", without=["--hook-key-file"], webhook=url)
     assert status == 2
-    assert "hook.url" in err
+    (line,) = err.splitlines()
+    assert line.startswith("agi-bridge: --webhook: ")
+    assert not init.folder.exists()
+
+
+def test_a_key_of_instaply_signs_no_webhooks(init: Init) -> None:
+    status, _, err = init("--yes", webhook="https://x.example.com/")
+    assert status == 2
+    (line,) = err.splitlines()
+    assert line.startswith("agi-bridge: --hook-key-file: must be whsec_")
     assert not init.folder.exists()
