@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agi_bridge import phone
+from agi_bridge.cli.common import UsageError
 from agi_bridge.cli.output import count, table
 from agi_bridge.cli.rehearse.endings import Caller, Ending, endings
 from agi_bridge.cli.rehearse.numbers import forward_number, keyed_number
 from agi_bridge.cli.rehearse.stage import Played, Stage, is_default
 from agi_bridge.settings import SayDefault
+from agi_bridge.speech import BadPrompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,13 +129,18 @@ async def rehearsed(settings: Settings, line: str | None) -> Rehearsal:
 
     Raises:
         UnknownLineError: there is no such line.
-        BadPrompts: a folder of prompts cannot be used.
+        UsageError: a folder of prompts cannot be used.
         MissingPrompt: a prompt that a line needs is not recorded.
         ToolError: no number is known that could be keyed or dialled.
     """
     lines = settings.lines.values() if line is None else (settings.find_line(line),)
     with tempfile.TemporaryDirectory(prefix="agi-bridge-rehearsal-") as folder:
-        stage = await asyncio.to_thread(Stage, settings, Path(folder))
+        try:
+            stage = await asyncio.to_thread(Stage, settings, Path(folder))
+        except BadPrompts as error:
+            raise UsageError(
+                f"[speech]: {'; '.join(map(str, error.problems))}: run agi-bridge prompts check"
+            ) from None
         async with stage:
             return Rehearsal(
                 tuple([(each.name, tuple(await _line(stage, each))) for each in lines])

@@ -206,8 +206,11 @@ def test_a_silent_recording_is_found(tmp_path: Path) -> None:
         sound.setparams(shape)
         sound.writeframes(bytes(2 * length))
     done = Rehearsed(tmp_path, top=f'[speech]\nprompts = "{prompts}"')
-    assert done.status == 1
-    assert "declined.wav" in done.err
+    assert done.status == 2
+    (line,) = done.err.splitlines()
+    assert line.startswith("agi-bridge: [speech]: ")
+    assert "declined.wav" in line
+    assert "prompts check" in line
 
 
 def test_a_recording_that_is_missing_leaves_silence(tmp_path: Path) -> None:
