@@ -31,6 +31,13 @@ async def records(pbx: Pbx, count: int) -> list[dict[str, str]]:
             await pbx.asterisk.channels()  # asking takes long enough to be no busy loop
 
 
+async def channels_in(pbx: Pbx, application: str) -> list[str]:
+    """The names of the channels that run an application."""
+    shown = await pbx.asterisk.cli("core show channels concise")
+    rows = [line.split("!") for line in shown.splitlines() if "!" in line]
+    return [row[0] for row in rows if row[5] == application]
+
+
 async def test_the_record_of_a_connected_call_has_the_consent(
     pbx: Pbx, bridge: BridgeFixture, far_end: SipPhone
 ) -> None:
@@ -40,10 +47,13 @@ async def test_the_record_of_a_connected_call_has_the_consent(
     await bridge.agrees(call)
     there = await far_end.next_call(within=20)
     await there.answered()
+    consent = (await bridge.events())[0].consent_id
+    # Now the bridge is inside EXEC Dial: what the record has, it has had since before.
+    (caller,) = await channels_in(pbx, "Dial")
+    assert consent in await pbx.asterisk.cli(f"core show channel {caller}")
     await there.hang_up()
     await call.ended()
     await bridge.stored(*AGREEMENT, "accepted")
-    consent = (await bridge.events())[0].consent_id
     written = await records(pbx, 1)
     assert {each["agi_bridge_consent"] for each in written} == {consent}
     assert "ANSWERED" in {each["disposition"] for each in written}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.support.hook_servers import DIAL, answering, serving
+
 if TYPE_CHECKING:
     from tests.support.call_env import CallEnv
 
@@ -58,11 +60,15 @@ async def test_a_caller_who_hangs_up_after_agreeing_is_in_the_call_detail_record
 
 
 async def test_the_log_line_of_a_call_has_the_trace_of_its_submission(call_env: CallEnv) -> None:
-    tables = {"hook": {"traceparent": True}}
-    with capture_logs() as logs:
-        await call_env(AGREES, {"tables": tables})
+    requests: list[bytes] = []
+    async with serving(answering(requests, DIAL)) as hook:
+        tables = {"hook": {"traceparent": True, "url": hook.url}}
+        with capture_logs() as logs:
+            await call_env(AGREES, {"tables": tables})
     (entry,) = [log for log in logs if log["event"] == "call"]
     assert len(entry["trace"]) == 32
+    (request,) = requests
+    assert f"traceparent: 00-{entry['trace']}-".encode() in request.lower()
     with capture_logs() as logs:
         await call_env(AGREES)
     (entry,) = [log for log in logs if log["event"] == "call"]
