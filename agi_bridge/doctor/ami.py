@@ -184,8 +184,8 @@ class AmiSession:
         return await self._in_thread(lambda: manager.ask(given), self._limits.action, "slow")
 
     def allow(self, seconds: float) -> None:
-        """Give the session that much time from now on."""
-        self._ends_at = self._clock.now() + seconds
+        """Give the session at least that much time from now on."""
+        self._ends_at = max(self._ends_at, self._clock.now() + seconds)
 
     async def close(self) -> None:
         """Log off if the session is in order, and end it."""

@@ -81,10 +81,15 @@ class Pbx:
         self._session = session
         self._contexts: dict[str, Context | None] = {}
         self._endpoints: dict[str, Endpoint | None] = {}
+        self._values: dict[str, str] = {}
+        self._settings: Mapping[str, str] | None = None
+        self._files: dict[str, Mapping[str, Sequence[tuple[str, str]]] | None] = {}
 
     async def settings(self) -> Mapping[str, str]:
         """Return CoreSettings: `AsteriskVersion`, `CoreCDRenabled` and more."""
-        return (await self._ask("CoreSettings", "reporting")).headers
+        if self._settings is None:
+            self._settings = (await self._ask("CoreSettings", "reporting")).headers
+        return self._settings
 
     async def clock(self) -> float | None:
         """Return the PBX's time in seconds since the epoch, if it says it."""
@@ -130,8 +135,10 @@ class Pbx:
 
     async def file(self, name: str) -> Mapping[str, Sequence[tuple[str, str]]] | None:
         """Return a configuration file: lines by category; None if there is no such file."""
-        answer = await self._ask("GetConfig", "system", Filename=name)
-        return _file(answer.headers) if answer.succeeded else None
+        if name not in self._files:
+            answer = await self._ask("GetConfig", "system", Filename=name)
+            self._files[name] = _file(answer.headers) if answer.succeeded else None
+        return self._files[name]
 
     async def originate(
         self,
@@ -156,11 +163,14 @@ class Pbx:
         return answer.succeeded
 
     def allow(self, seconds: float) -> None:
-        """Give the session that much time from now on."""
+        """Give the session at least that much time from now on."""
         self._session.allow(seconds)
 
     async def _value(self, name: str) -> str:
-        return (await self._ask("Getvar", "reporting", Variable=name)).headers.get("Value", "")
+        if name not in self._values:
+            answer = await self._ask("Getvar", "reporting", Variable=name)
+            self._values[name] = answer.headers.get("Value", "")
+        return self._values[name]
 
     async def _ask(self, action: str, right: str, **headers: str | Sequence[str]) -> Answer:
         answer = await self._session.ask(action, **headers)

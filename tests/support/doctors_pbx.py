@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agi_bridge.app.doctor import Trial
 from agi_bridge.app.doctor import run as run_doctor
-from agi_bridge.doctor import ARRIVE_SECONDS, Id, Level, Target
+from agi_bridge.doctor import ARRIVE_SECONDS, AmiLimits, Id, Level, Target
 from agi_bridge.lab.asterisk.server import Asterisk, share_path
 from agi_bridge.net import bind
 from tests.support.call_env import DID, settings
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SECRET = "x7Gh2kQ9vLmN4pRt"
 LIMITED = "b8Jk3mW2zXcV5nQy"
 TOKEN = "d41d8cd98f00b204e9800998"
+PATIENT = AmiLimits(connect=20.0, action=20.0, session=60.0)
+"""What this PBX may take: how long the doctor waits at most is tested by a clock, not here."""
 
 DIALPLAN = """
 [overrides]
@@ -95,6 +97,7 @@ class Surgery:
             trial=None
             if target is None
             else Trial(target, load, host, arrive_seconds=arrive_seconds),
+            limits=PATIENT,
             synchronised=lambda: synchronised,
         )
 
