@@ -41,7 +41,7 @@ from agi_bridge.consent.errors import (
     Withheld,
     WitnessFailed,
 )
-from agi_bridge.consent.event_schema import commitments, faults
+from agi_bridge.consent.event_schema import LATE_TYPES, commitments, faults
 from agi_bridge.consent.field_checks import is_record_id
 from agi_bridge.consent.imported import (
     MAX_EVIDENCE_BYTES,
@@ -87,7 +87,7 @@ from agi_bridge.consent.results import (
     Unsent,
 )
 from agi_bridge.consent.revocation import Revocation, RevocationResult, Scope
-from agi_bridge.consent.states import AGREED, EVENT_TYPES, FOLLOWS, Act, State
+from agi_bridge.consent.states import AGREED, EVENT_TYPES, FOLLOWS, OUTCOMES, Act, State
 from agi_bridge.consent.wording import lacks_for_canada, names_purpose
 
 __all__ = [
@@ -96,8 +96,10 @@ __all__ = [
     "EVENT_TYPES",
     "FOLLOWS",
     "GONE",
+    "LATE_TYPES",
     "MAX_EVIDENCE_BYTES",
     "METHODS",
+    "OUTCOMES",
     "PUSHED",
     "QUESTION",
     "REPLY_DAYS",

@@ -8,6 +8,7 @@ network: no script, style inline, every value escaped.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from agi_bridge.evidence.verify import Entry, Window
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+_HIDING: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    r"\U000e0000-\U000e007f]"
+)
+"""Characters that let a text read as another one: they turn its direction, or are not seen."""
 MAX_RECORDS: Final = 1000
 """Most records that get a page each. Nobody prints more, and they would outgrow the evidence."""
 
@@ -177,12 +183,20 @@ def _environment(folder: Path) -> Environment:
         # A brand or a text from the database is never markup.
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     made.globals |= {"label": label, "value": value, "personal_label": personal_label}
     return made
+
+
+def _visible(value: object) -> object:
+    """A value with the characters that hide or turn others written as their escapes."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):  # markup of a template's own
+        return value
+    return _HIDING.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
 
 
 @cache

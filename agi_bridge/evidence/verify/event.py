@@ -14,11 +14,19 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from agi_bridge.consent import Act, State, agreement_faults, canonical, named_records, tag
+from agi_bridge.consent import (
+    LATE_TYPES,
+    Act,
+    State,
+    agreement_faults,
+    canonical,
+    named_records,
+    tag,
+)
 from agi_bridge.consent import faults as schema_faults
 from agi_bridge.consent.signing import ledger_id_of
 from agi_bridge.evidence.verify.history import IDEMPOTENT, LETTERS, bad_step
-from agi_bridge.evidence.verify.record import BETWEEN_CLOCKS_MS, milliseconds
+from agi_bridge.evidence.verify.order import BETWEEN_CLOCKS_MS, SKEW_MS, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,10 +51,24 @@ AGREEMENTS: Final[Mapping[str, str]] = {
 _COLUMNS: Final = ("ledger_id", "seq", "consent_id", "type", "at")
 _CALL: Final = (
     "brand", "legal_name", "purpose", "line_id", "attestation", "caller_id_trust",
-    "disclosure_sha256",
+    "disclosure_sha256", "files",
 )  # fmt: skip
-"""The facts of a call that rules between records need."""
+"""The facts of a call, or of an import, that other rules need."""
+_REQUEST: Final = ("scope", "brand", "seller", "consents", "under_way")
+_AGREED: Final = frozenset({State.CONFIRMED.value, State.RETURNED.value, State.IMPORTED.value})
 _BEFORE_AGREEMENT: Final = frozenset({State.DISCLOSED.value, State.ENTERED.value})
+_KINDS: Final[Mapping[str, str]] = {
+    **{state.value: "call" for state in State if state is not State.REVOKED},
+    **{act.value: "call" for act in (Act.REPLIED, Act.SETTLED, Act.LIFTED)},
+    State.IMPORTED.value: "imported",
+    Act.REVOCATION.value: "revocation",
+    Act.MESSAGE.value: "message",
+    Act.LOOKED_UP.value: "message",
+}
+"""What kind of record an event belongs to; those that are not here belong to any."""
+_BOUND_AGAIN: Final = frozenset({"answer_c", "forward_c"})
+"""Commitments that a record may have several of: each submission has its own answer."""
+_LATE: Final = frozenset(each.value for each in LATE_TYPES)
 _READ_AHEAD: Final = 4096
 """Bodies that are kept as they were read: what they name is fetched before they are checked."""
 _TAG: Final = re.compile("[0-9a-f]{32}")
@@ -69,7 +91,7 @@ class EventChecker:
         contents: judges the texts and recordings that events name; None to leave them out.
     """
 
-    __slots__ = ("_contents", "_findings", "_records")
+    __slots__ = ("_clock_set", "_contents", "_findings", "_records")
 
     def __init__(
         self,
@@ -80,6 +102,11 @@ class EventChecker:
         self._findings = findings
         self._records = records
         self._contents = contents
+        self._clock_set: dict[str, int] = {}
+
+    def go_on(self, ledger_id: str, seq: int) -> None:
+        """A chain is read from the event after `seq`; its clock may have been set before."""
+        self._clock_set[ledger_id] = seq
 
     def check(self, row: Row) -> dict[str, Any] | None:
         """Check one event; returns its body if the body is valid."""
@@ -99,6 +126,7 @@ class EventChecker:
             return None
         self._opening(row, body)
         self._count(row, body)
+        self._times(row, body)
         if row.type == State.DISCLOSED and body["complete"] != _is_complete(body):
             what = "what it says of its disclosure being complete is not what its figures say"
             self._add(row, "disclosure_incomplete", what)
@@ -124,15 +152,42 @@ class EventChecker:
         elif ledger_id_of(base64.b64decode(body["public_key"])) != row.ledger_id:
             self._add(row, "foreign_public_key", "its public key is not this chain's")
 
+    def _times(self, row: Row, body: Mapping[str, Any]) -> None:
+        """Hold what one event says of two times, and an outcome against what it is the outcome of.
+
+        If the clock was set since, the times of two events cannot be compared.
+        """
+        if row.type == Act.CLOCK:
+            self._clock_set[row.ledger_id] = row.seq
+        elif row.type == Act.REVOCATION and not _fits(body):
+            what = "when it was asked for, and when it was honoured, do not fit"
+            self._add(row, "revocation_times", what)
+        elif row.type == State.IMPORTED and not _was_given(body):
+            self._add(row, "import_times", "it was given after it was imported")
+        elif row.type in _LATE:
+            facts = self._records.facts(row.consent_id)
+            since = facts.submitted.get(row.ledger_id) or facts.agreed
+            if since[:1] != [row.ledger_id] or since[1] <= self._clock_set.get(row.ledger_id, 0):
+                return
+            if milliseconds(body["at"]) < milliseconds(since[3]) - SKEW_MS:
+                what = "it is dated before the submission that it is the outcome of"
+                self._findings.add("time", "outcome_before", what, row.ledger_id, row.seq)
+
     def _count(self, row: Row, body: dict[str, Any]) -> None:
         """Add the event to the facts of its record, and of the records that it names."""
         facts = self._records.facts(row.consent_id)
         place = [row.ledger_id, row.seq]
         facts.first = facts.first or place
         self._tags(row, body, facts, place)
+        kind = _KINDS.get(row.type)
+        if kind is not None and kind not in facts.kinds:
+            facts.kinds.append(kind)
         for name, value in body.items():
             if name.endswith("_c"):
                 bound = facts.bound.setdefault(name.removesuffix("_c"), {})
+                if name not in _BOUND_AGAIN and any(each[0] != value for each in bound.values()):
+                    what = f"the {name.removesuffix('_c')} of its record is another one before"
+                    self._add(row, "bound_again", what)
                 bound[row.ledger_id] = [value, row.seq]
         if row.type in LETTERS:
             self._state(row, body, facts, place)
@@ -170,20 +225,21 @@ class EventChecker:
         facts.declined = facts.declined or row.type == State.DECLINED
         if row.type in _BEFORE_AGREEMENT:
             facts.dialogue.append([row.type, body])
-        elif row.type == State.CONFIRMED:
+            return
+        if row.type == State.CONFIRMED:
             dialogue = [(kind, each) for kind, each in facts.dialogue]
             for code in agreement_faults([*dialogue, (row.type, body)]):
                 self._add(row, code, f"confirmed, but {AGREEMENTS[code]}")
-            facts.agreed = [*place, row.type, body["written"]]
             facts.needs_reply = "confirm_by_reply" in body
-        elif row.type == State.RETURNED:
+        facts.dialogue = []
+        if row.type in _AGREED:
             facts.agreed = [*place, row.type, body["written"]]
-            facts.relies_on = body["consent"]
+            facts.relies_on = body.get("consent", "")
+        elif row.type == State.SUBMITTING:
+            facts.submitted[row.ledger_id] = [*place, row.type, body["written"]]
         elif row.type == State.REVOKED:
             facts.revoked = [*place, body["revocation"], body["written"]]
             self._records.facts(body["revocation"]).ended += 1
-        if row.type not in _BEFORE_AGREEMENT:
-            facts.dialogue = []
 
     def _act(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
         if row.type == Act.ERASED:
@@ -200,20 +256,28 @@ class EventChecker:
             facts.replied = facts.replied or [*place, row.type, body["written"], body["received"]]
         elif row.type == Act.RESTRICTED:
             facts.restricted = body["until"]
+        elif row.type == Act.SETTLED:
+            facts.settled.append(body["outcome"])
+        elif row.type == Act.RESOLVED:
+            facts.resolved = place
         elif row.type == Act.REVOCATION:
             if facts.requests:
                 self._add(row, "revocation_repeated", "it is a second revocation of the same id")
-            if not _fits(body):
-                what = "when it was asked for, and when it was honoured, do not fit"
-                self._add(row, "revocation_times", what)
-            facts.requests = {name: body[name] for name in ("scope", "brand", "seller", "consents")}
-            facts.requests["written"] = body["written"]
+            facts.requests = {name: body[name] for name in _REQUEST}
+            facts.requests["scoped"] = body["scope"] == "all" or body[body["scope"]] is not None
+            facts.requests["place"] = [*place, row.type, body["written"]]
 
 
 def _fits(revocation: Mapping[str, Any]) -> bool:
     """Whether a revocation was honoured when it was stored, and not before it was asked for."""
     asked, honoured = (milliseconds(revocation[name]) for name in ("received", "honoured"))
     return revocation["honoured"] == revocation["at"] and asked <= honoured + BETWEEN_CLOCKS_MS
+
+
+def _was_given(imported: Mapping[str, Any]) -> bool:
+    """Whether a consent was given before it was imported."""
+    given, written = (milliseconds(imported[name]) for name in ("given", "written"))
+    return given <= written + BETWEEN_CLOCKS_MS
 
 
 def named_ids(row: Row) -> set[str]:

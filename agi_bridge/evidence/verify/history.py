@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent import FOLLOWS, State
+from agi_bridge.consent import FOLLOWS, OUTCOMES, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -73,6 +73,34 @@ def bad_step(history: str, letter: str) -> str | None:
     if (state, letter) in _STEPS:
         return None
     return f"{_NAMES[letter]} may not follow {_NAMES.get(state, 'nothing')}"
+
+
+def is_under_way(parts: Collection[str]) -> bool:
+    """Whether a submission has no outcome among the states of a consent."""
+    submissions = _count(parts, LETTERS[State.SUBMITTING], IDEMPOTENT)
+    return submissions > _count(parts, *(LETTERS[each] for each in OUTCOMES))
+
+
+def was_unknown(parts: Collection[str]) -> bool:
+    """Whether the outcome of a submission was unknown at some time."""
+    return _count(parts, LETTERS[State.UNKNOWN]) > 0
+
+
+def has_more_outcomes(parts: Collection[str], settled: Collection[str]) -> bool:
+    """Whether more submissions ended than were made.
+
+    Args:
+        parts: a consent's histories.
+        settled: the outcomes that arrived after the consent was revoked, or had been unknown.
+    """
+    submissions = _count(parts, LETTERS[State.SUBMITTING], IDEMPOTENT)
+    told = _count(parts, *(LETTERS[each] for each in OUTCOMES - {State.UNKNOWN}))
+    late = sum(outcome != State.UNKNOWN for outcome in settled)
+    return told + late > submissions or (bool(settled) and not submissions)
+
+
+def _count(parts: Collection[str], *letters: str) -> int:
+    return sum(part.count(letter) for part in parts for letter in letters)
 
 
 def can_interleave(parts: Collection[str]) -> bool:

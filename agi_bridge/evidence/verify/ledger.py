@@ -16,8 +16,7 @@ from agi_bridge.consent import BadCheckpoint, BadStamp, State
 from agi_bridge.consent.signing import Stamp, ledger_id_of
 from agi_bridge.evidence.verify.contents import Contents
 from agi_bridge.evidence.verify.event import named_contents, named_ids
-from agi_bridge.evidence.verify.history import LETTERS
-from agi_bridge.evidence.verify.record import name_key, scope_key
+from agi_bridge.evidence.verify.relations import name_key, scope_key
 from agi_bridge.evidence.verify.report import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
 
@@ -374,8 +373,5 @@ def _kind(facts: RecordFacts) -> str:
     if facts.requests:
         return "revocation"
     if facts.agreed:
-        return "returned" if facts.agreed[2] == State.RETURNED else "consent"
-    begun_elsewhere = LETTERS[State.IMPORTED]
-    if any(history.startswith(begun_elsewhere) for history in facts.states.values()):
-        return "imported"
+        return "consent" if facts.agreed[2] == State.CONFIRMED else str(facts.agreed[2])
     return "message"

@@ -32,12 +32,18 @@ class RecordFacts:
         bound: for each chain and sealed value, the last commitment with its place.
         erased: the names of sealed values that were erased, or `*`.
         tags: for each event its place and the tag that names no record; empty if it has none.
-        call: the facts of the call that other records' rules need.
-        agreed: place, type and time of `confirmed` or `returned`.
+        call: the facts of the call, or of the import, that other rules need.
+        kinds: what kinds of record its events are of: call, imported, revocation, message.
+        submitted: for each chain, place, type and time of the last `submitting`.
+        settled: the outcomes that its `settled` events tell.
+        resolved: the place of a `resolved`.
+        agreed: place, type and time of `confirmed`, `returned` or `imported`.
         revoked: place, revocation and time of `revoked`.
         relies_on: the consent that a `returned` names.
         lifts: place, revocation, brand, consent and time of each `lifted`.
-        requests: what a `revocation` says: scope, brand, seller, number of consents, its time.
+        requests: what a `revocation` says: scope, brand, seller, how many consents it ended and how
+            many of these were on their way; its place, type and time; whether it names what its
+            scope asks for.
         ended: how many `revoked` events name this revocation.
         replied: place, type and time of the first `replied`, and when it was received.
         needs_reply: whether it needs one.
@@ -53,6 +59,10 @@ class RecordFacts:
     erased: list[str] = field(default_factory=list)
     tags: list[list[Any]] = field(default_factory=list)
     call: dict[str, Any] = field(default_factory=dict)
+    kinds: list[str] = field(default_factory=list)
+    submitted: dict[str, list[Any]] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
+    resolved: list[Any] = field(default_factory=list)
     agreed: list[Any] = field(default_factory=list)
     revoked: list[Any] = field(default_factory=list)
     relies_on: str = ""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent import Act
-from agi_bridge.evidence.verify.record import milliseconds
+from agi_bridge.evidence.verify.order import SKEW_MS, milliseconds
 from agi_bridge.evidence.verify.report import counted
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from agi_bridge.consent.signing import Checkpoint, Stamp
     from agi_bridge.evidence.verify.report import Findings
 
-SKEW_MS: Final = 2_000
-"""How far times of one clock may run back."""
 LONGEST_CALL_MS: Final = 4 * 3_600_000
 """How long before it was written an event may have happened, if it does not say that it is late."""
 WITNESS_SKEW_MS: Final = 60_000

@@ -140,6 +140,7 @@ class Verifier:
         """Start a chain where an earlier verification ended."""
         self._goes_on = True
         self._begin(Start(since.ledger_id, since.seq, since.hash))
+        self._events.go_on(since.ledger_id, since.seq)
         self.time.go_on(since)
 
     def resume(self) -> list[Resume]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agi_bridge.consent import EvidenceFile, ImportedConsent
 from agi_bridge.consent.imported import evidence_value
+from tests.support import evidence_ledger as shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +106,55 @@ def test_an_import_that_claims_to_be_a_call_is_found_even_with_all_keys(
     assert "integrity" in imported.verify().failing
     out = imported.export(tmp_path / "x", imported.ids["imported"])
     assert "integrity" in imported.both(out).failing
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [({"given": "2099-01-01T00:00:00.000Z"}, "import_times"), ({"files": 17}, "evidence_wrong")],
+)
+def test_an_import_says_what_its_files_and_its_time_say(
+    imported: Place, tmp_path: Path, given: dict[str, Any], code: str
+) -> None:
+    imported.elsewhere.clear()
+
+    def change(bodies: list[dict[str, Any]]) -> None:
+        for body in bodies:
+            if body["type"] == "imported":
+                body.update(given)
+
+    imported.forge(change)
+    found = imported.both(imported.export(tmp_path / "x", imported.ids["imported"]))
+    assert code in found.codes
+    assert found.status == 1
+
+
+def test_a_revocation_ends_the_imports_that_it_reaches_and_those_after_it_stand_under_it(
+    imported: Place, tmp_path: Path
+) -> None:
+    """An import is kept under a revocation: it is a record, and lets nobody be texted."""
+
+    async def fill(ledger: Any) -> None:
+        imported.ids["asked"] = await shop.revoked(ledger, NUMBER)
+        later = replace(IMPORT, given="2026-04-01T14:30:00.000Z")
+        [imported.ids["after"]] = (await ledger.import_consents([later], actor="admin")).stored
+        await ledger.checkpoint()
+
+    imported.use(fill)
+    assert imported.verify().failing == set()
+    assert imported.both(imported.export(tmp_path / "x", imported.ids["after"])).failing == set()
+    imported.elsewhere.clear()
+
+    def spare(bodies: list[dict[str, Any]]) -> None:
+        ended = [body for body in bodies if body["consent_id"] == imported.ids["imported"]]
+        bodies.remove(next(body for body in ended if body["type"] == "revoked"))
+        for body in bodies:
+            if body["consent_id"] == imported.ids["asked"]:
+                body["consents"] -= 1
+
+    imported.forge(spare)
+    found = imported.both(imported.export(tmp_path / "y", imported.ids["imported"]))
+    assert "consent_not_ended" in found.codes
+    assert found.status == 1
 
 
 def test_an_agreement_cannot_be_hung_on_an_import(imported: Place) -> None:

@@ -96,3 +96,13 @@ def test_a_page_shows_bytes_from_outside_that_are_no_text(place: Place, tmp_path
     out = place.export(tmp_path / "x", place.ids["other"])
     assert place.both(out).failing == set()
     assert any("pbx-\\udcff.1" in path.read_text() for path in (out / "records").iterdir())
+
+
+def test_a_page_shows_what_would_turn_or_hide_its_words(place: Place, tmp_path: Path) -> None:
+    place.use(lambda ledger: shop.revoked(ledger, words="deerga I \u202e\u200bSTOP"))
+    place.use(lambda ledger: ledger.checkpoint())
+    out = place.export(tmp_path / "x", place.ids["first"])
+    assert place.both(out).failing == set()
+    pages = "".join(path.read_text() for path in (out / "records").iterdir())
+    assert "deerga I \\u202e\\u200bSTOP" in pages
+    assert "\u202e" not in pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agi_bridge.consent.signing import Checkpoint, sign
+from agi_bridge.consent.signing import Checkpoint, Stamp, sign
 from tests.support.commands import invoke
 from tests.support.forgery import CHECK, Place, edit_lines, forge_export, resign
 
@@ -130,3 +131,68 @@ def test_a_checkpoint_at_a_time_that_does_not_exist_is_none(place: Place, export
     edit_lines(export / "checkpoints.jsonl", dated)
     resign(export, place.keys)
     assert place.both(export).status == 1
+
+
+def header(encoded: bytes, place: int) -> tuple[int, int]:
+    """Where the content of a DER value begins, and its length."""
+    length = encoded[place + 1]
+    if length < 128:
+        return place + 2, length
+    size = length & 0x7F
+    return place + 2 + size, int.from_bytes(encoded[place + 2 : place + 2 + size], "big")
+
+
+def der(kind: int, *parts: bytes) -> bytes:
+    """A DER value."""
+    content = b"".join(parts)
+    if len(content) < 128:
+        return bytes([kind, len(content)]) + content
+    return bytes([kind, 0x82]) + len(content).to_bytes(2, "big") + content
+
+
+def test_words_that_stand_around_a_stamp_are_not_the_stamp(place: Place, export: Path) -> None:
+    """The status of an authority's answer is not signed: anyone can write words into it."""
+    words = b"\nTST info:\nVersion: 1\nTime stamp: Jan  1 00:00:00 2020 GMT\n"
+    line = (export / "checkpoints.jsonl").read_text().splitlines()[-1]
+    [newest] = [
+        each
+        for each in (export / "stamps").iterdir()
+        if Stamp.parse(each.read_bytes()).covers(line)
+    ]
+    answer = newest.read_bytes()
+    status, length = header(answer, header(answer, 0)[0])
+    said = der(0x30, b"\x02\x01\x00", der(0x30, der(0x0C, words)))
+    worded = der(0x30, said, answer[status + length :])
+    newest.unlink()
+    (newest.parent / f"{hashlib.sha256(worded).hexdigest()}.tsr").write_bytes(worded)
+    resign(export, place.keys)
+    found = place.both(export)
+    assert found.values["time"] == "holds"
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("checkpoints.jsonl", '{"a":' + DEEP),
+        ("chain.jsonl", '{"a":' + DEEP),
+        ("chain.jsonl", DEEP),
+        ("opened.jsonl", '{"a":' + DEEP),
+        ("manifest.json", '{"zones":' + DEEP),
+    ],
+)
+def test_a_line_that_is_nested_deep_is_a_verdict(
+    place: Place, export: Path, name: str, line: str
+) -> None:
+    edit_lines(export / name, lambda lines: [*lines, line])
+    resign(export, place.keys)
+    assert place.both(export).status == 1
+
+
+def test_a_checkpoint_elsewhere_that_is_nested_deep_is_one_line(export: Path) -> None:
+    kept = export.parent / "kept.jsonl"
+    kept.write_text('{"a":' + DEEP + "}\n")
+    done = checked("--in", export, "--checkpoints", kept)
+    assert (done.returncode, done.stderr) == (2, "")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import ConsentRecord
+from agi_bridge.consent import ConsentRecord, commitment
 from agi_bridge.consent.dialogue import Dialogue
+from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.models import UNLIMITED
+from agi_bridge.consent.signing import generate_keys
 from tests.support import evidence_ledger as shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agi_bridge.consent.ledger import Ledger
     from tests.support.forgery import Judgement, Place
 
 Bodies = list[dict[str, Any]]
@@ -126,6 +129,152 @@ def test_a_reply_was_received_after_its_agreement_and_before_it_was_stored(
 
     found = forged(place, tmp_path, change)
     assert "reply_unfounded" in found.codes
+    assert found.status == 1
+
+
+def test_a_revocation_ends_its_consents_itself_not_a_later_one(
+    place: Place, tmp_path: Path
+) -> None:
+    """Texts went on after the first one, until somebody asked again."""
+
+    async def again(ledger: Ledger) -> None:
+        place.ids["again"] = await shop.revoked(ledger)
+        await ledger.checkpoint()
+
+    place.use(again)
+
+    def spare(bodies: Bodies) -> None:
+        ended = next(body for body in bodies if body["type"] == "revoked")
+        bodies.remove(ended)
+        asked = {body["consent_id"]: body for body in bodies if body["type"] == "revocation"}
+        early, late = asked[place.ids["revocation"]], asked[place.ids["again"]]
+        early["consents"], late["consents"] = 0, 2
+        ended.update(revocation=place.ids["again"], at=late["at"], written=late["written"])
+        bodies.insert(bodies.index(late) + 1, ended)
+
+    found = forged(place, tmp_path, spare)
+    assert "consent_not_ended" in found.codes
+    assert found.status == 1
+
+
+def test_a_consent_is_ended_by_a_revocation_of_its_own_number(place: Place, tmp_path: Path) -> None:
+    async def another(ledger: Ledger) -> None:
+        place.ids["another"] = await shop.revoked(ledger, shop.OTHER)
+        await ledger.checkpoint()
+
+    place.use(another)
+
+    def name(bodies: Bodies) -> None:
+        for body in bodies:
+            if body["type"] == "revoked" and body["consent_id"] == place.ids["first"]:
+                body["revocation"] = place.ids["another"]
+            elif body["type"] == "revocation":
+                body["consents"] = 0 if body["consent_id"] == place.ids["revocation"] else 2
+
+    found = forged(place, tmp_path, name)
+    assert "revocation_unfounded" in found.codes
+    assert found.status == 1
+
+
+def test_a_revocation_is_where_its_own_event_stands(place: Place, tmp_path: Path) -> None:
+    """Another act with its id before it does not let a consent lift what was not there yet."""
+
+    def earlier(bodies: Bodies) -> None:
+        asked = next(body for body in bodies if body["type"] == "revocation")
+        put_before(bodies, of(place.ids["second"]), "revocation")
+        begun = next(n for n, body in enumerate(bodies) if body is asked) - 1
+        while bodies[begun]["consent_id"] == place.ids["second"]:
+            begun -= 1
+        looked = {"type": "revealed", "actor": "me", "command": "show"}
+        kept = {name: asked[name] for name in ("schema", "ledger_id", "seq", "consent_id")}
+        now = bodies[begun]["written"]
+        event_id = "0199f3b0-0000-7000-8000-000000000001"
+        bodies.insert(
+            begun + 1, {**kept, **looked, "event_id": event_id, "at": now, "written": now}
+        )
+
+    found = forged(place, tmp_path, earlier)
+    assert "lifting_unfounded" in found.codes
+    assert found.status == 1
+
+
+def test_another_bridge_does_not_submit_a_consent_after_it_was_revoked(
+    place: Place, tmp_path: Path
+) -> None:
+    """Between chains only clocks tell the order."""
+    place.other_keys = replace(place.keys, signing=generate_keys().signing)
+    record = shop.agreed(shop.OTHER)
+    batch = record.take()
+
+    async def agree(ledger: Ledger) -> None:
+        await ledger.append(replace(batch, events=batch.events[:-1]))
+
+    async def revoke() -> None:
+        assert place.other_keys is not None
+        async with await Ledger.open(place.database, place.other_keys) as other:
+            await shop.revoked(other, shop.OTHER)
+            await other.checkpoint()
+
+    place.use(agree)
+    asyncio.run(revoke())
+    place.use(lambda ledger: shop.accepted(ledger, "+14155550105"))
+
+    def submit(bodies: Bodies) -> None:
+        sent = next(each for each in bodies[::-1] if each["type"] == "submitting")
+        event_id = "0199f3b0-0000-7000-8000-000000000001"
+        later = datetime.fromisoformat(bodies[-1]["written"]) + timedelta(minutes=10)
+        now = f"{later:%Y-%m-%dT%H:%M:%S}.000Z"
+        bodies.append(
+            {**sent, "consent_id": record.id, "event_id": event_id, "at": now, "written": now}
+        )
+
+    place.elsewhere = []
+    place.forge(submit)
+    place.use(lambda ledger: ledger.checkpoint())
+    found = place.both(place.export(tmp_path / "out"))
+    assert "submitted_after_revocation" in found.codes
+    assert "integrity" in found.failing
+
+
+@pytest.mark.parametrize("scope", ["brand", "seller"])
+def test_a_revocation_of_a_brand_or_seller_names_it(
+    place: Place, tmp_path: Path, scope: str
+) -> None:
+    def nothing(bodies: Bodies) -> None:
+        bodies[:] = [body for body in bodies if body["type"] not in {"revoked", "lifted"}]
+        for body in bodies:
+            if body["type"] == "revocation":
+                body.update(scope=scope, brand=None, seller=None, consents=0)
+
+    found = forged(place, tmp_path, nothing)
+    assert "revocation_of_nothing" in found.codes
+    assert found.status == 1
+
+
+@pytest.mark.parametrize("given", ["caller", "attestation"])
+def test_a_return_is_a_call_from_the_number_that_its_caller_id_can_stand_for(
+    place: Place, tmp_path: Path, given: str
+) -> None:
+    record = place.use(lambda ledger: returning(ledger, place.ids["second"]))
+    other = shop.OTHER if given == "caller" else shop.NUMBER
+    salts: dict[str, str] = {}
+
+    def show(values: dict[str, str]) -> None:
+        salts.update(values)
+        values["caller_id"] = other
+
+    place.reseal(record, show)
+
+    def change(bodies: Bodies) -> None:
+        for body in bodies:
+            if body["type"] == "returned":
+                salt = bytes.fromhex(salts["salt"])
+                body["caller_id_c"] = commitment(salt, "caller_id", other)
+                if given == "attestation":
+                    body["attestation"] = "B"
+
+    found = forged(place, tmp_path, change)
+    assert "returned_unfounded" in found.codes
     assert found.status == 1
 
 
