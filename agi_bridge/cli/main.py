@@ -44,6 +44,10 @@ _TABLE: Final = {
         "agi_bridge.cli.rehearse:rehearse",
         "Play every ending of a call with your configuration and your prompts.",
     ),
+    "replay": Entry(
+        "agi_bridge.cli.replay:replay",
+        "Play the last calls again with your configuration, and show which would end otherwise.",
+    ),
     "doctor": Entry(
         "agi_bridge.cli.doctor:doctor",
         "Ask the PBX what callers would meet, and say what is wrong and how to fix it.",

@@ -26,9 +26,9 @@ Kill: TypeAlias = Literal["", "dialogue", "submission"]
 
 YES: Final = KeySequence("1", after=1.2)
 """The answer to a question; in its first second no key is one."""
-_WRONG: Final = "0000000000"
+WRONG: Final = "0000000000"
 """No number in any region."""
-_AFTER: Final = frozenset(("please-hold", "please-wait", "accepted", "not-confirmed", "goodbye"))
+AFTER: Final = frozenset(("please-hold", "please-wait", "accepted", "not-confirmed", "goodbye"))
 """Prompts after an agreement, one of which every caller hears."""
 _QUARTER: Final = 15
 """Time zones differ by whole quarters of an hour."""
@@ -46,6 +46,7 @@ class Ending:
         hangs_up_at: prompts at which the caller hangs up.
         busy: the far end of the hook's number is busy.
         unreached: the line's default destination does not answer.
+        statuses: how the legs `forward` and `default` end, before these two.
         first: keys of a call before this one, by the same caller; empty: there was none.
         shows_number: the caller shows the number that they key.
         revoked: the number was revoked before.
@@ -62,6 +63,7 @@ class Ending:
     hangs_up_at: frozenset[str] = frozenset()
     busy: bool = False
     unreached: bool = False
+    statuses: Mapping[str, str] = field(default_factory=dict)
     first: Keys = field(default_factory=dict)
     shows_number: bool = False
     revoked: bool = False
@@ -131,7 +133,7 @@ def endings(caller: Caller) -> Iterator[Ending]:
 
 
 def _of_the_hook(caller: Caller) -> Iterator[Ending]:
-    agrees, line = caller.agrees(), _plain(caller.line)
+    agrees, line = caller.agrees(), plain(caller.line)
     of_its_kind = _OF_A_WEBHOOK if caller.webhook else _OF_INSTAPLY
     for scenario, what in (
         (Scenario.DIAL, "agrees; the hook names a number"),
@@ -156,7 +158,7 @@ def _of_the_hook(caller: Caller) -> Iterator[Ending]:
 
 
 def _of_the_dialogue(caller: Caller) -> Iterator[Ending]:
-    line, tries = _plain(caller.line), caller.line.consent.entry_tries
+    line, tries = plain(caller.line), caller.line.consent.entry_tries
     yield Ending(code="star", what="presses star", keys=caller.keys(disclosure="*"), line=line)
     yield Ending(
         code="star_unreached",
@@ -169,7 +171,7 @@ def _of_the_dialogue(caller: Caller) -> Iterator[Ending]:
     yield Ending(
         code="wrong_numbers",
         what="keys no valid number",
-        keys=caller.keys(enter_number=[_WRONG] * tries),
+        keys=caller.keys(enter_number=[WRONG] * tries),
         line=line,
     )
     if line.consent.act != "number":
@@ -191,12 +193,12 @@ def _of_the_dialogue(caller: Caller) -> Iterator[Ending]:
         what="agrees and hangs up at once",
         keys=caller.agrees(),
         line=line,
-        hangs_up_at=_AFTER,
+        hangs_up_at=AFTER,
     )
 
 
 def _of_the_record(caller: Caller) -> Iterator[Ending]:
-    agrees, line = caller.agrees(), _plain(caller.line)
+    agrees, line = caller.agrees(), plain(caller.line)
     yield Ending(
         code="revoked",
         what="agrees with a revoked number",
@@ -208,7 +210,7 @@ def _of_the_record(caller: Caller) -> Iterator[Ending]:
         code="limit",
         what="agrees, over a limit",
         keys=agrees,
-        line=_plain(caller.line, number_per_day=1),
+        line=plain(caller.line, number_per_day=1),
         first=agrees,
     )
     if caller.line.consent.quiet_hours == "strict":
@@ -216,7 +218,7 @@ def _of_the_record(caller: Caller) -> Iterator[Ending]:
             code="quiet_hours",
             what="keys a number in its quiet hours",
             keys=agrees,
-            line=_closed(line),
+            line=closed(line),
         )
     if caller.line.consent.returning == "skip":
         yield Ending(
@@ -237,7 +239,7 @@ def _of_the_record(caller: Caller) -> Iterator[Ending]:
 
 
 def _of_the_bridge(caller: Caller) -> Iterator[Ending]:
-    agrees, line = caller.agrees(), _plain(caller.line)
+    agrees, line = caller.agrees(), plain(caller.line)
     yield Ending(
         code="ledger_gone",
         what="agrees; the database is gone",
@@ -262,7 +264,7 @@ def _of_the_bridge(caller: Caller) -> Iterator[Ending]:
     )
 
 
-def _plain(line: Line, *, number_per_day: int = 0) -> Line:
+def plain(line: Line, *, number_per_day: int = 0) -> Line:
     """Return a line whose endings depend neither on the time of day nor on each other."""
     limits = line.limits.model_copy(
         update={
@@ -276,7 +278,7 @@ def _plain(line: Line, *, number_per_day: int = 0) -> Line:
     return line.model_copy(update={"limits": limits, "hours": hours})
 
 
-def _closed(line: Line) -> Line:
+def closed(line: Line) -> Line:
     """Return a line with a minute of sending hours that is now in no time zone."""
     minute = (datetime.now().astimezone().minute + _QUARTER // 2) % _QUARTER
     hours = HoursSettings(opens=time(12, minute), closes=time(12, minute + 1))

@@ -118,7 +118,7 @@ class Rehearsal:
                 if result.problem:
                     wrong += 1
                     console.print(
-                        f"{name}, {result.language}: {result.ending.what}: {_why(result)}"
+                        f"{name}, {result.language}: {result.ending.what}: {problem_text(result)}"
                     )
         played = sum(len(results) for _, results in self.lines)
         console.print(f"{count(played, 'ending')} played, {count(wrong, 'problem')}")
@@ -156,11 +156,12 @@ async def _line(stage: Stage, line: Line) -> list[Result]:
         caller = Caller(line, language, digits, library, webhook)
         for ending in endings(caller):
             played = await stage.play(ending, number, forward)
-            results.append(_result(ending, language, played, stage.sounds))
+            results.append(result_of(ending, language, played, stage.sounds))
     return results
 
 
-def _result(ending: Ending, language: str, played: Played, sounds: Sounds) -> Result:
+def result_of(ending: Ending, language: str, played: Played, sounds: Sounds) -> Result:
+    """Return what a caller heard, where the call went, and what is wrong with that."""
     heard = tuple(_heard(played.call, sounds))
     kind, place = _where(ending.line, played.call, heard)
     problem: Problem = ""
@@ -229,7 +230,8 @@ def _masked(destination: str) -> str:
     return _NUMBER.sub(lambda found: phone.mask(found[0]), destination)
 
 
-def _why(result: Result) -> str:
+def problem_text(result: Result) -> str:
+    """Say what is wrong with an ending, and the cure."""
     if result.problem == "silence":
         missing = ", ".join(dict.fromkeys(name for name in result.unplayed if name != "?"))
         named = f"prompts that are not played: {missing}; " if missing else ""

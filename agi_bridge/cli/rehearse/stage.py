@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from agi_bridge.call import CallHandler, Services
 from agi_bridge.consent import Revocation, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
+from agi_bridge.history import History
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.softphone import Sounds
 from agi_bridge.settings import DialDefault
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from agi_bridge.agi import Channel
     from agi_bridge.agi.testing import CallEvent, CallRecord
     from agi_bridge.cli.rehearse.endings import Ending, Kill
+    from agi_bridge.history import Call, RecordedCall
     from agi_bridge.hook.testing import Received
     from agi_bridge.settings import Line, Settings, SigningSecret
     from agi_bridge.speech import Library
@@ -54,12 +57,25 @@ class Played:
         states: what is stored of it.
         requests: how many requests the hook got.
         unplayed: prompts that the caller should have heard and did not; `?` if unknown.
+        recorded: the call as the history has it; None if the bridge was killed before its end.
     """
 
     call: CallRecord
     states: tuple[str, ...]
     requests: int
     unplayed: tuple[str, ...] = ()
+    recorded: Call | None = None
+
+
+class _LastCall(History):
+    """A history that keeps the last call only, in memory."""
+
+    call: Call | None = None
+
+    def end(self, call: RecordedCall) -> None:
+        """Keep the call."""
+        super().end(call)
+        self.call = call.ended()
 
 
 @dataclass(slots=True)
@@ -164,6 +180,7 @@ class Stage:
                     client,
                     settings.sha256,
                     line_libraries=self.libraries,
+                    history=(history := _LastCall()),
                 )
                 caller = number if ending.shows_number else CALLER
                 if ending.revoked:
@@ -178,6 +195,7 @@ class Stage:
                     for file in folder.glob(f"{_LEDGER}*"):
                         file.unlink()
                 self._kill = _Kill(ending.kill, folder)
+                history.call = None
                 call = await self._call(ending, services, caller)
                 requests = len(self._hook.requests) - requests
                 states = () if ending.ledger_gone else await _states(ledger)
@@ -185,7 +203,7 @@ class Stage:
                 states = await self._states_after_a_restart(folder / _KILLED)
             self._kill = None
         unplayed = [str(log.get("prompt", "?")) for log in logs if log["event"] in _UNPLAYED]
-        return Played(call, states[before:], requests, tuple(unplayed))
+        return Played(call, states[before:], requests, tuple(unplayed), history.call)
 
     async def _call(self, ending: Ending, services: Services, caller: str) -> CallRecord:
         line, kill = ending.line, self._kill
@@ -209,15 +227,10 @@ class Stage:
             sound = self.sounds.find(words[2])
             return sound is not None and sound.name in ending.hangs_up_at
 
-        def dial(destination: str) -> DialOutcome:
-            if is_default(line, destination):
-                return DialOutcome("NOANSWER" if ending.unreached else "ANSWER")
-            return DialOutcome("BUSY" if ending.busy else "ANSWER")
-
         fake = FakeAsterisk(
             sounds=self.sounds.milliseconds,
             keys={name: tuple(pressed) for name, pressed in ending.keys.items()},
-            dial=dial,
+            dial=partial(_dialled, ending),
             caller_id=caller,
             language=line.languages[0],
             hangup_at=hangs_up,
@@ -248,6 +261,16 @@ def _own_secret(place: SigningSecret | None) -> SigningSecret | None:
 def is_default(line: Line, destination: str) -> bool:
     """Whether a dialled destination is the line's default one."""
     return isinstance(line.default, DialDefault) and destination == line.default.destination
+
+
+def _dialled(ending: Ending, destination: str) -> DialOutcome:
+    """Return what a dialled destination does in an ending."""
+    leg = "default" if is_default(ending.line, destination) else "forward"
+    if leg in ending.statuses:
+        return DialOutcome(ending.statuses[leg])
+    if leg == "default":
+        return DialOutcome("NOANSWER" if ending.unreached else "ANSWER")
+    return DialOutcome("BUSY" if ending.busy else "ANSWER")
 
 
 async def _states(ledger: Ledger) -> tuple[str, ...]:
