@@ -1,7 +1,7 @@
 # make demo        one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
 # make test        all tests once, with a real Asterisk and a real PostgreSQL: half an hour
 # make test-long   all tests with many repetitions, and on every supported Python: hours
-# make unit        the tests that start no other program
+# make unit        tests of single modules, in about a minute: no program, ledger, command or service
 # make docker-test builds the images of docker/, places calls in containers, runs the unit under systemd (root)
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules
@@ -79,7 +79,7 @@ test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	done
 
 unit: $(VENV)/installed-dev
-	$(BIN)/python $(PYTEST) -q --unit
+	$(BIN)/python -m pytest -n auto --dist loadgroup -q --unit
 
 docker-test: $(VENV)/installed-dev
 	@tests/support/provision-docker.sh .docker/engine

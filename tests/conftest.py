@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
 from tests.support.postgresql import PostgreSQL
-from tests.support.programs import MARKS, Guard, starts_programs
+from tests.support.programs import Guard, is_unit, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -18,24 +19,29 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long`: what proves more the more often it is done is done often (`make test-long`).
 
-    `--unit` leaves out what starts programs, and lets no test start one (`make unit`).
+    `--unit` leaves out what starts programs, opens ledgers or runs something whole, and lets no
+    test start a program (`make unit`).
     """
     parser.addoption("--docker", action="store_true", help="also what needs a Docker daemon")
     parser.addoption("--long", action="store_true", help="as often as it takes to be sure")
     parser.addoption("--packages", action="store_true", help="also what builds all packages")
-    parser.addoption("--unit", action="store_true", help="only what starts no program")
+    parser.addoption("--unit", action="store_true", help="only tests of single modules")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even collect, for `--unit`, the folders whose tests run something whole."""
+    unit = config.getoption("unit")
+    return True if unit and is_whole(collection_path, Path(__file__).parent) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `long`, `docker` or `packages`, unless it is asked for."""
     names = [name for name in ("long", "docker", "packages") if not config.getoption(name)]
-    if config.getoption("unit"):
-        names += MARKS
     later = [
         item
         for item in items
         if any(map(item.get_closest_marker, names))
-        or (config.getoption("unit") and starts_programs(item))
+        or (config.getoption("unit") and not is_unit(item))
     ]
     if later:
         config.hook.pytest_deselected(items=later)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import WHOLE
+
 pytest_plugins = ["pytester"]
 
 _INI = """
@@ -66,7 +68,7 @@ def test_catches():
 
 
 @pytest.mark.programs
-def test_a_test_that_starts_a_program_without_its_mark_is_no_unit_test(
+def test_a_test_that_starts_a_program_without_its_mark_is_not_a_unit_test(
     project: pytest.Pytester,
 ) -> None:
     project.makepyfile(STARTS)
@@ -80,8 +82,34 @@ def test_unit_tests_are_those_that_start_nothing(project: pytest.Pytester, mark:
     project.makepyfile(
         f"import pytest\n@pytest.mark.{mark}\ndef test_a(): pass\ndef test_b(): pass\n"
         "@pytest.fixture\ndef postgresql_server(): pass\ndef test_c(postgresql_server): pass\n"
-        "@pytest.mark.parametrize('where', ['sqlite', 'postgresql'])\ndef test_d(where): pass\n"
+        "@pytest.mark.parametrize('kind', ['sqlite', 'postgresql'])\ndef test_d(kind): pass\n"
         "class Odd:\n    def __eq__(self, other): raise ValueError\n    __hash__ = None\n"
         "@pytest.mark.parametrize('it', [Odd()])\ndef test_e(it): pass"
     )
     project.runpytest_inprocess("--unit").assert_outcomes(passed=3, deselected=3)
+
+
+def test_unit_tests_open_no_ledger(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        "import pytest\n@pytest.fixture\ndef call_env(): pass\n"
+        "@pytest.fixture\ndef caller(call_env): pass\n"
+        "def test_a(caller): pass\ndef test_b(): pass"
+    )
+    project.runpytest_inprocess("--unit").assert_outcomes(passed=1, deselected=1)
+
+
+def test_unit_tests_run_nothing_whole(project: pytest.Pytester) -> None:
+    for folder in ("cli", "consent/ledger", "consent", "lab/cli"):
+        path = project.path / folder
+        path.mkdir(parents=True, exist_ok=True)
+        name = folder.replace("/", "_")
+        (path / f"test_{name}.py").write_text("def test(): pass", encoding="utf-8")
+    result = project.runpytest_inprocess("--unit", "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["consent/test_consent.py::test PASSED*"])
+    project.runpytest_inprocess().assert_outcomes(passed=4)
+
+
+def test_the_folders_that_unit_leaves_out_are_there() -> None:
+    tests = Path(__file__).parent
+    assert [folder for folder in WHOLE if not (tests / folder).is_dir()] == []

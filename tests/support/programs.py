@@ -1,7 +1,9 @@
-"""`make unit` starts no program: a test that starts one has the mark `programs`.
+"""What `make unit` leaves out: tests that start a program, open a ledger, or run something whole.
 
-Programs are what make a test slow and its machine matter: an interpreter takes a third of a second
-to load the bridge, a PostgreSQL several to be ready.
+Programs make a test slow and its machine matter: an interpreter takes a third of a second to load
+the bridge, a PostgreSQL several to be ready. A test that starts one has the mark `programs`. A
+ledger syncs files to the disk. Commands, the service and the pages are run or read whole, in
+folders that `make unit` does not even collect. So it takes seconds, and is run all the time.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 MARKS: Final = ("programs", "asterisk", "crash", "docker", "packages")
 """The marks of tests that start programs."""
@@ -22,6 +25,38 @@ _STARTS: Final = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.pos
 
 _FIXTURES: Final = frozenset({"authority", "postgresql_server"})
 """Fixtures that start programs: openssl, PostgreSQL."""
+
+_LEDGERS: Final = frozenset({"call_env", "honest", "original", "where"})
+"""Fixtures under every fixture that opens a ledger."""
+
+WHOLE: Final = (
+    "app",
+    "asterisk",
+    "backup",
+    "cli",
+    "consent/ledger",
+    "docker",
+    "docs",
+    "evidence/attacks",
+    "lab",
+    "monitoring",
+    "packaging",
+    "push",
+    "scripts",
+)
+"""Folders of tests that run commands or the service, open ledgers, or read the whole project."""
+
+
+def is_whole(path: Path, tests: Path) -> bool:
+    """Whether a folder of the tests is one of `WHOLE`."""
+    return path.is_relative_to(tests) and path.relative_to(tests).as_posix() in WHOLE
+
+
+def is_unit(item: pytest.Item) -> bool:
+    """Whether a test starts no program and opens no ledger, by its fixtures and marks."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    marked = any(map(item.get_closest_marker, MARKS))
+    return not marked and not starts_programs(item) and _LEDGERS.isdisjoint(names)
 
 
 def starts_programs(item: pytest.Item) -> bool:
