@@ -74,7 +74,7 @@ def test_a_receiver_refuses_what_was_changed_or_sent_at_another_time(change: str
         "\n".join([SECRET] * 5),
     ],
 )
-def test_what_is_no_secret_is_refused_without_being_quoted(text: str) -> None:
+def test_what_is_not_a_secret_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(InvalidSecret) as refused:
         read_secrets(text)
     assert "MfKQ" not in str(refused.value)

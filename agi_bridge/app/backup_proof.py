@@ -187,7 +187,7 @@ def _later(backup: BackupFile, checkpoints: Iterable[Checkpoint], ours: str) -> 
     found: dict[str, Later] = {}
     known = {ours, *(each.ledger_id for each in backup.manifest.chains)}
     for each in checkpoints:
-        # Anybody can sign a checkpoint of a chain of their own.
+        # Anybody can sign a checkpoint of their own chain.
         if not each.is_genuine or each.ledger_id not in known:
             continue
         for ledger_id, seq in ((each.ledger_id, each.seq), *((i, s) for i, s, _ in each.heads)):

@@ -83,7 +83,7 @@ def read_import(
         now: with its zone.
 
     Raises:
-        ValueError: it is no such file, or too long.
+        ValueError: it is not such a file, or too long.
         OSError: it, or a shared file, cannot be read.
     """
     if path.stat().st_size > MAX_BYTES:

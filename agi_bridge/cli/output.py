@@ -33,7 +33,7 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
         text = json.dumps(answer.json(), ensure_ascii=False, indent=2)
-        # Bytes of file names that are no UTF-8 become JSON's escapes.
+        # Bytes of file names that are not UTF-8 become JSON's escapes.
         print(text.encode("utf-8", "backslashreplace").decode())  # noqa: T201 - the output
         return
     from rich.console import Console

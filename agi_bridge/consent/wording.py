@@ -37,7 +37,7 @@ _WORD: Final = re.compile(r"\w+")
 def names_purpose(text: str, *, language: str, brand: str, purpose: str) -> bool:
     """Whether a disclosure says what it asks for.
 
-    For `marketing` it names the brand, as words of its own, and says in some sentence, not after a
+    For `marketing` it names the brand, as separate words, and says in some sentence, not after a
     negation, that texts will advertise; a brand that is called so says nothing. In a language
     without a list of words here, the brand is enough. For `info` any wording will do.
     """

@@ -46,8 +46,8 @@ class HistoryWriter:
     Args:
         folder: the state directory.
         days: how long calls are kept; may be changed.
-        owner: whether this process is the service of the state directory: only that one makes the
-            file anew, and ends calls that a killed process left in progress.
+        owner: whether this process is the service of the state directory: only that one creates the
+            file again, and ends calls that a killed process left in progress.
         max_queued: capacity of the queue in calls.
     """
 

@@ -132,7 +132,7 @@ class InstaplyApi(TransportOwner):
             InstaplyApiError: there is none, or nobody knows.
         """
         name = quote(customer_id, safe="")
-        if not name.strip("."):  # a path of its own meaning
+        if not name.strip("."):  # "." and ".." change the path
             raise _error("not_found")
         return read_profile(await self._ask("GET", f"/api/customers/{name}/profile"), customer_id)
 

@@ -105,7 +105,7 @@ class InstaplyFormat:
 
     Attributes:
         method: POST keeps key and number out of the URL; GET is there because the page shows it.
-        context: sent with each submission that brings none of its own.
+        context: sent with each submission that has none.
     """
 
     method: Method = "POST"
@@ -137,7 +137,7 @@ class WebhookFormat:
 
     Attributes:
         keys: the secrets that sign; several while one replaces another.
-        context: sent with each submission that brings none of its own.
+        context: sent with each submission that has none.
         idempotent: the receiver texts once for an `Idempotency-Key`, however often it is asked.
         now: seconds since the epoch.
     """
@@ -201,7 +201,7 @@ def _json(fields: Mapping[str, object]) -> bytes:
 def _post(
     url: httpx.URL, headers: httpx.Headers, content: bytes, more: dict[str, str]
 ) -> httpx.Request:
-    # With a stream httpx adds no header of its own: half the processor time.
+    # With a stream httpx adds no headers itself: half the processor time.
     request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(content))
     request.headers["content-type"] = "application/json"
     request.headers["content-length"] = str(len(content))

@@ -121,7 +121,7 @@ def _list(
 def _names(folder: Path) -> Sequence[Path]:
     try:
         return visible_files(folder)
-    except OSError:  # it is no folder, or the PBX cannot read it either
+    except OSError:  # it is not a folder, or the PBX cannot read it either
         return ()
 
 

@@ -83,7 +83,7 @@ def readings(message: str) -> Iterator[Reading]:
 def plain_words(message: str) -> tuple[str, ...]:
     """The words of a message as it is: nothing put together, no figures for letters.
 
-    Punctuation says nothing; a picture is a word of its own.
+    Punctuation says nothing; a picture counts as a word.
     """
     bare = "".join(" " if unicodedata.category(c)[0] == "P" else c for c in message)
     return tuple(re.findall(rf"[a-z0-9]+|{_PICTURE}", _fold(bare)))

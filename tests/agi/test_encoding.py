@@ -8,7 +8,7 @@ from tests.support.recorded import load
 
 BREAKS = "\n\r\0"
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=BREAKS), max_size=60)
-# What came from Asterisk as bytes that are no UTF-8 stands as surrogates, and goes back.
+# What came from Asterisk as bytes that are not UTF-8 stands as surrogates, and goes back.
 foreign = st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 safe_foreign = foreign.filter(lambda text: not set(text) & set(BREAKS))
 

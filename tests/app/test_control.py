@@ -235,7 +235,7 @@ async def test_the_socket_lies_in_the_runtime_directory_and_is_found_by_the_stat
     assert list(run.iterdir()) == list(state.iterdir()) == []
 
 
-async def test_a_deep_state_directory_is_no_obstacle(tmp_path: Path) -> None:
+async def test_a_deep_state_directory_works(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["a-folder-with-a-long-name"] * 8)
     deep.mkdir(parents=True)
     async with service(deep):

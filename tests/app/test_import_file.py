@@ -125,7 +125,7 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) 
     assert fault.field == "evidence"
 
 
-def test_a_table_without_names_is_no_import(folder: Path) -> None:
+def test_a_table_without_names_is_not_an_import(folder: Path) -> None:
     path = folder / "consents.csv"
     path.write_text(f"{NUMBER},Example Store\n", encoding="utf-8")
     with pytest.raises(ValueError, match="first row"):

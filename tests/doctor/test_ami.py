@@ -199,7 +199,7 @@ async def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert raised.value.code == "flood"
 
 
-async def test_an_answer_that_kills_pyst2s_reader_is_no_traceback(
+async def test_an_answer_that_kills_pyst2s_reader_causes_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """pyst2 calls `dict.has_key` at a header ChanVariable, in a thread."""

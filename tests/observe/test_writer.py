@@ -138,7 +138,7 @@ def test_a_target_that_does_not_block_is_waited_for() -> None:
         assert writer.close(30)
 
 
-def test_bytes_that_are_no_text_stay_readable() -> None:
+def test_bytes_that_are_not_text_stay_readable() -> None:
     with small_pipe() as (reading, writing):
         writer = BackgroundWriter(writing, dropped)
         writer.write('{"name": "caf\udce9 ☎"}\n')

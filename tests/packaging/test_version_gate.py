@@ -61,7 +61,7 @@ def test_what_disagrees_is_refused(version: str, changelog: str, here: list[str]
     assert faults(version, changelog, here=here, tags=["v1.1.0", *here]) != []
 
 
-def test_a_tag_of_another_kind_is_no_release() -> None:
+def test_a_tag_of_another_kind_is_not_a_release() -> None:
     assert faults("1.2.0", BEFORE, here=["nightly"], tags=["nightly", "v1.1.0"]) == []
 
 

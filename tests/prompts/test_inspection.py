@@ -109,7 +109,7 @@ def test_a_recording_of_other_words_is_stale(tmp_path: Path) -> None:
     assert found.words == "So long."
 
 
-def test_other_words_in_a_folder_of_ones_own_are_noted(tmp_path: Path) -> None:
+def test_other_words_in_a_custom_folder_are_noted(tmp_path: Path) -> None:
     found = looked(recording(tmp_path, "goodbye", "So long."), "prompts", text="So long.")
     assert issues_of(found) == [("own_words", Severity.NOTE, Remedy.BY_HAND)]
 
@@ -133,7 +133,7 @@ def test_a_recording_without_its_text_is_a_fault(tmp_path: Path) -> None:
     assert issues_of(found) == [("no_text", Severity.FAULT, Remedy.BY_HAND)]
 
 
-def test_a_recording_of_ones_own_needs_no_script(tmp_path: Path) -> None:
+def test_a_custom_recording_needs_no_script(tmp_path: Path) -> None:
     prompt = RequiredPrompt("hello", "en", None, "'en' has no text 'hello'")
     found = looked(recording(tmp_path, "hello", "Hello there."), text="Hello there.", prompt=prompt)
     assert found.issues == ()

@@ -160,7 +160,7 @@ def test_a_text_of_a_lines_own_that_cannot_be_spoken_is_refused(
     assert codes(shop(texts=texts)) == [code]
 
 
-def test_a_script_of_ones_own_adds_a_language_and_is_checked_at_the_start(
+def test_a_custom_script_adds_a_language_and_is_checked_at_the_start(
     codes: Callable[..., list[str]], load: Callable[..., Settings], tmp_path: Path
 ) -> None:
     script = (TEXTS / "en.toml").read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def test_a_single_high_peak_is_too_high_but_not_clipping(tmp_path: Path) -> None
     assert issues(write(tmp_path, samples)) == [("peaks", RecordingFix.CONVERT)]
 
 
-def test_silence_and_garbage_are_no_recordings(tmp_path: Path) -> None:
+def test_silence_and_garbage_are_not_recordings(tmp_path: Path) -> None:
     assert issues(write(tmp_path, np.zeros(8000))) == [("silent", RecordingFix.RECORD)]
     (tmp_path / "take.wav").write_bytes(b"garbage")
     assert issues(tmp_path / "take.wav") == [("not_sound", RecordingFix.RECORD)]

@@ -81,7 +81,7 @@ def test_a_folder_that_has_just_changed_is_listed_again(
     assert len(listings) == 2
 
 
-def test_a_folder_that_cannot_be_looked_at_is_no_reason_to_trust_what_it_held(
+def test_what_a_folder_held_is_not_trusted_if_it_cannot_be_read(
     recording: Recording, listings: list[Path]
 ) -> None:
     assert intact(recording)

@@ -145,13 +145,13 @@ def test_the_text_contains_the_brand_unchanged(brand: str) -> None:
     assert text.text.count(f"x{brand}x") >= 2
 
 
-def test_a_folder_of_ones_own_adds_a_language(own: Path) -> None:
+def test_a_custom_folder_adds_a_language(own: Path) -> None:
     script = Script(own)
     assert script.languages == {"de", "en", "es", "fr"}
     assert script.texts(SHOP, ["de"], ["goodbye"])[0].text == "Merci, au revoir."
 
 
-def test_a_folder_of_ones_own_may_replace_a_language(own: Path) -> None:
+def test_a_custom_folder_may_replace_a_language(own: Path) -> None:
     change(own, "version = 1", "version = 7")
     (own / "de.toml").rename(own / "en.toml")
     assert Script(own).texts(SHOP, ["en"], ["goodbye"])[0].version == 7

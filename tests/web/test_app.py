@@ -127,7 +127,7 @@ async def test_json_may_name_its_charset(client: httpx.AsyncClient) -> None:
         (b'"+14155550123"', "not_an_object"),
     ],
 )
-async def test_what_is_no_json_object_is_refused(
+async def test_what_is_not_a_json_object_is_refused(
     client: httpx.AsyncClient, content: bytes, code: str
 ) -> None:
     kind = {"Content-Type": "application/json"}

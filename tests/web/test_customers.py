@@ -59,7 +59,7 @@ def test_a_customer_may_have_several_numbers(file: Path, customers: Customers) -
     assert customers.numbers("c") == (FIRST, SECOND)
 
 
-def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_first_name(
+def test_a_spreadsheets_byte_order_mark_is_not_part_of_the_first_name(
     file: Path, customers: Customers
 ) -> None:
     file.write_text(f"customer_id,number\r\nc,{FIRST}\r\n", encoding="utf-8-sig")

@@ -295,7 +295,7 @@ async def test_a_yes_to_a_business_that_no_line_names_is_for_the_lines_that_name
         {"messageBody": "YES", "fromCustomer": False},
     ],
 )
-async def test_what_is_no_yes_of_a_known_customer_completes_nothing(
+async def test_a_message_that_is_not_a_yes_of_a_known_customer_completes_nothing(
     tmp_path: Path, ledger: KeptRevocations, data: dict[str, Any]
 ) -> None:
     assert await answer_to(tmp_path, ledger, **data) == (204, [])

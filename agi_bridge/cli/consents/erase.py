@@ -76,7 +76,7 @@ def command(
     """Erase the personal data of a number or of one record; the events stay and still verify.
 
     The call history loses what stands for the number or belongs to the record, also with
-    --restrict: it is no evidence.
+    --restrict: it is not evidence.
     """
     import asyncio
 

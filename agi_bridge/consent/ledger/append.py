@@ -106,8 +106,8 @@ class Writer(ChainWriter):
     def _owner(self, consent_id: str, number: str | None, sealed: bytes | None) -> Person:
         """The person of a record: that of the number, opened from the sealed key if there is one.
 
-        Where no number is known, or the key that is there cannot be opened, the record has a person
-        of its own: what somebody has asked for is stored all the same.
+        Where no number is known, or the key that is there cannot be opened, the record gets its
+        own person: what somebody has asked for is stored all the same.
         """
         if number is None:
             return Person(consent_id, PersonKey.new(), is_new=True)

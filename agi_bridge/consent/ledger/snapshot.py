@@ -2,7 +2,7 @@
 
 Tables are copied by what the database says of them, at the revision that they are of. So a backup
 made before an upgrade can be read, and one of SQLite can be put into PostgreSQL or the other way
-round. Everything here blocks, on a connection of its own: calls go on meanwhile.
+round. Everything here blocks, on its own connection: calls go on meanwhile.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ class SyslogSink:
 class CommandSink:
     """A program that takes the line on its standard input and succeeds with exit status 0.
 
-    `{ledger_id}` and `{seq}` in its arguments stand for the checkpoint's, so that each can be an
-    object of its own. No shell is involved, and of the bridge's environment, which may hold keys,
+    `{ledger_id}` and `{seq}` in its arguments stand for the checkpoint's, so that each can be a
+    separate object. No shell is involved, and of the bridge's environment, which may hold keys,
     it gets no more than `PATH`, `HOME` and the locale. What it says on its standard error goes to
     the bridge's.
     """

@@ -60,7 +60,7 @@ def dialogue_lines(rows: Iterable[Row], texts: Mapping[str, str]) -> tuple[Dialo
 
 
 def keys_pressed(rows: Iterable[Row]) -> tuple[tuple[str, str, str], ...]:
-    """The keys that were no part of a number: prompt, time after the call's start, key."""
+    """The keys that were not part of a number: prompt, time after the call's start, key."""
     return tuple(
         (entry[3], f"{entry[1] / 1000:.1f} s", _KEYS.get(entry[2], entry[2]))
         for row in rows

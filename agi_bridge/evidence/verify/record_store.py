@@ -118,7 +118,7 @@ class RecordStore:
         text = json.dumps(dict(values))
         done = self._file.execute("INSERT OR IGNORE INTO opened VALUES (?, ?)", (record, text))
         if "number" in values:
-            row = (json.dumps(values["number"]), record)  # it may hold what is no UTF-8
+            row = (json.dumps(values["number"]), record)  # it may hold bytes that are not UTF-8
             self._file.execute("INSERT OR IGNORE INTO number VALUES (?, ?)", row)
         return done.rowcount == 1
 

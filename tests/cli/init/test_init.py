@@ -138,7 +138,7 @@ def test_a_second_run_finds_everything_as_it_is(init: Init) -> None:
     assert {path: path.stat().st_mtime_ns for path in init.folder.rglob("*")} == before
 
 
-def test_a_running_bridge_and_an_earlier_key_are_no_new_answers(init: Init, port: str) -> None:
+def test_a_running_bridge_and_an_earlier_key_are_not_new_answers(init: Init, port: str) -> None:
     init("--yes")
     with socket.create_server(("127.0.0.1", int(port))):  # the bridge
         status, out, err = init("--yes", without=["--port", "--hook-key-file"])

@@ -79,7 +79,7 @@ def test_the_table_and_the_advice_are_shown(rendered: PromptsCli) -> None:
     assert result.out.endswith("17 prompts: 1 fault, no notes\n")
 
 
-def test_digits_of_our_own_can_be_had_by_the_advice(rendered: PromptsCli) -> None:
+def test_custom_digits_are_made_by_the_advice(rendered: PromptsCli) -> None:
     rendered.configure(languages=["en", "es"])
     run_commands(rendered, rendered("check", "--json").json["commands"])
     result = rendered.configure(languages=["en", "es"], digits="own")("check", "--json")
@@ -227,7 +227,7 @@ def test_the_same_folder_is_refused_or_taken_by_all(
     assert any(f.key == f"speech.{folder}" and expected in f.text for f in report.findings)
 
 
-def test_prompts_of_ones_own_are_put_right_by_the_advice(cli: PromptsCli) -> None:
+def test_custom_prompts_are_put_right_by_the_advice(cli: PromptsCli) -> None:
     place = cli.folder / "prompts"
     file = recording(place, "goodbye", "Goodbye.")
     misread(file)

@@ -85,7 +85,7 @@ def test_nothing_from_the_configuration_becomes_markup(cli: PromptsCli) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Söhne" in text
 
 
-def test_a_disclosure_of_ones_own_goes_along_in_its_own_words(cli: PromptsCli) -> None:
+def test_a_custom_disclosure_goes_along_in_its_own_words(cli: PromptsCli) -> None:
     recording(cli.recordings, "disclosure-shop", "Hello, this is the shop.")
     folder = exported(cli.configure(disclosure="disclosure-shop"))
     (own,) = [row for row in rows(folder) if row["File"] == "en/disclosure-shop.wav"]

@@ -168,7 +168,7 @@ def test_a_disclosure_above_thirty_seconds_is_taken_and_told_of(
     assert "is longer than 30 s" in result.out
 
 
-def test_a_disclosure_of_ones_own_brings_its_words(cli: PromptsCli) -> None:
+def test_a_custom_disclosure_brings_its_words(cli: PromptsCli) -> None:
     recording(cli.recordings, "disclosure-shop", "Hello, this is the shop.")
     cli.configure(disclosure="disclosure-shop")
     came = tone(cli.folder / "came" / "en" / "disclosure-shop.wav", 2.0)
@@ -301,7 +301,7 @@ def test_a_prompt_that_comes_twice_is_taken_once(cli: PromptsCli, tmp_path: Path
     assert "is the same prompt as en/enter-number.WAV" in result.out
 
 
-def test_what_is_no_wav_is_named(cli: PromptsCli, studio: Path) -> None:
+def test_what_is_not_a_wav_is_named(cli: PromptsCli, studio: Path) -> None:
     (studio / "en" / "busy.flac").write_bytes(b"fLaC")
     result = cli("import", studio, "--line", "shop", "--convert")
     assert "ignored     en/busy.flac" in result.out
@@ -331,7 +331,7 @@ def test_a_wrong_case_is_put_right_in_place(cli: PromptsCli) -> None:
     assert cli("check").status == 0
 
 
-async def test_a_folder_of_ones_own_prompts_is_put_right_where_it_is(
+async def test_a_folder_of_custom_prompts_is_put_right_where_it_is(
     cli: PromptsCli, tmp_path: Path
 ) -> None:
     file = recording(tmp_path, "enter-number", ENTER)

@@ -122,14 +122,14 @@ def test_what_is_missing_is_named_before_anything_is_rendered(cli: PromptsCli) -
     assert not folder(cli).exists()
 
 
-def test_a_disclosure_of_ones_own_without_words_is_named_too(cli: PromptsCli) -> None:
+def test_a_custom_disclosure_without_words_is_named_too(cli: PromptsCli) -> None:
     result = cli.configure(disclosure="disclosure-shop")("render", "--line", "shop")
     assert result.status == 2
     assert "'en' has no text 'disclosure-shop'" in result.err
     assert cli.asked == []
 
 
-def test_a_script_of_ones_own_is_spoken(cli: PromptsCli, tmp_path: Path) -> None:
+def test_a_custom_script_is_spoken(cli: PromptsCli, tmp_path: Path) -> None:
     text = (TEXTS / "en.toml").read_text(encoding="utf-8")
     changed = text.replace('goodbye = "Goodbye."', 'goodbye = "So long."')
     assert changed != text
@@ -142,7 +142,7 @@ def test_a_script_of_ones_own_is_spoken(cli: PromptsCli, tmp_path: Path) -> None
     assert cli("check").status == 0
 
 
-def test_a_disclosure_of_ones_own_that_is_recorded_fails_nothing(rendered: PromptsCli) -> None:
+def test_a_custom_disclosure_that_is_recorded_fails_nothing(rendered: PromptsCli) -> None:
     recording(rendered.recordings, "disclosure-shop", "Hello, this is the shop.")
     rendered.configure(disclosure="disclosure-shop")
     result = rendered("render", "--line", "shop", "--json")

@@ -331,7 +331,7 @@ async def test_a_revoked_consent_that_was_not_sent_is_not_sent_again(ledger: Led
         await ledger.append(record.take())
 
 
-async def test_bytes_from_outside_that_are_no_text_are_kept_and_break_nothing(
+async def test_bytes_from_outside_that_are_not_text_are_kept_and_break_nothing(
     ledger: Ledger,
 ) -> None:
     hostile = ConsentRecord(replace(FACTS, call_uid="pbx\udcff-1\x00é"))

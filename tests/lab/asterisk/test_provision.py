@@ -85,7 +85,7 @@ def test_the_folders_of_an_asterisk_are_found(tmp_path: Path) -> None:
     assert found.data == tmp_path / "usr/share/asterisk"
 
 
-def test_a_program_without_modules_is_no_asterisk(tmp_path: Path) -> None:
+def test_a_program_without_modules_is_not_an_asterisk(tmp_path: Path) -> None:
     with pytest.raises(AsteriskError) as caught:
         Installation.of(tmp_path / "bin" / "asterisk")
     assert caught.value.code == "no_modules"

@@ -157,7 +157,7 @@ class Pbx:
 @pytest.mark.parametrize(
     ("free", "taken", "port"), [(True, (), 5060), (True, (5060,), 0), (False, (), 0)]
 )
-async def test_sips_own_port_is_used_if_it_can_be_had(
+async def test_sips_own_port_is_used_if_it_is_free(
     free: bool,  # noqa: FBT001 - a parameter of the test
     taken: tuple[int, ...],
     port: int,
