@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -21,13 +21,20 @@ from agi_bridge.consent.states import Act
 if TYPE_CHECKING:
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
-    from agi_bridge.consent.ledger.ledger import Ledger
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Checkpoint, Stamp, TimestampAuthority
 
 CLOCK_SKEW_MS: Final = 60_000
 """By how much the clock may differ from an authority's before the log says so: a verification then
 says that the clock contradicts the witness."""
+
+
+class StampStore(Protocol):
+    """What keeps time stamps: the ledger."""
+
+    async def keep_stamp(self, checkpoint: Checkpoint, stamp: Stamp, authority: str) -> None:
+        """Keep a stamp, and chain its hash."""
+        ...
 
 
 def keep(
@@ -56,7 +63,7 @@ def keep(
 
 
 async def witness_checkpoint(
-    ledger: Ledger, authority: TimestampAuthority, checkpoint: Checkpoint
+    ledger: StampStore, authority: TimestampAuthority, checkpoint: Checkpoint
 ) -> Stamp | None:
     """Have a checkpoint of the ledger's own chain stamped, and keep the stamp.
 

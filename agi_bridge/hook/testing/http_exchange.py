@@ -17,7 +17,7 @@ _MAX_BODY: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One request.
 
     Attributes:
@@ -52,7 +52,7 @@ class Request:
         return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request:
+async def read_request(reader: asyncio.StreamReader) -> HttpRequest:
     """Read one request.
 
     Raises:
@@ -65,7 +65,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     length = int(headers.get("content-length", "0"))
     if not 0 <= length <= _MAX_BODY:
         raise ValueError("a body of this length is not read")
-    return Request(method, url.path, url.query, headers, await reader.readexactly(length))
+    return HttpRequest(method, url.path, url.query, headers, await reader.readexactly(length))
 
 
 async def answer(writer: asyncio.StreamWriter, response: FakeResponse) -> None:
