@@ -84,6 +84,7 @@ class BridgeFixture:
         fake_hook: the hook.
         prompts: the folder of prompts that the bridge plays.
         agi: further settings of `[agi]`.
+        state_dir: the bridge's folder.
     """
 
     def __init__(self, pbx: Pbx, prompts: Path, state_dir: Path, fake_hook: FakeHook) -> None:
@@ -91,7 +92,7 @@ class BridgeFixture:
         self.prompts = prompts
         self.agi: dict[str, Any] = {}
         self._pbx = pbx
-        self._state_dir = state_dir
+        self.state_dir = state_dir
         self._parts = AsyncExitStack()
         self._server: Service | None = None
 
@@ -106,15 +107,15 @@ class BridgeFixture:
         """
         line.setdefault("digits", "own")
         configured = settings(
-            self._state_dir, self.fake_hook.url, self.tables(**(tables or {})), **line
+            self.state_dir, self.fake_hook.url, self.tables(**(tables or {})), **line
         )
         self._server = await self._parts.enter_async_context(service.running(configured))
         await self._pbx.use_bridge(f"agi://127.0.0.1:{self._server.port}/consent")
 
     def configure(self, **line: Any) -> Path:
         """Write the configuration for a bridge in its own process."""
-        config = self._state_dir / "agi-bridge.toml"
-        config.write_text(toml(self._state_dir, self.fake_hook.url, self.tables(), **line))
+        config = self.state_dir / "agi-bridge.toml"
+        config.write_text(toml(self.state_dir, self.fake_hook.url, self.tables(), **line))
         return config
 
     @asynccontextmanager
@@ -142,8 +143,8 @@ class BridgeFixture:
 
     async def events(self) -> list[StoredEvent]:
         """What the ledger holds."""
-        keys, _ = Keys.load(self._state_dir / "keys", create=False)
-        place = self._state_dir / "consents.db"
+        keys, _ = Keys.load(self.state_dir / "keys", create=False)
+        place = self.state_dir / "consents.db"
         async with await Ledger.open(place, keys, read_only=True) as ledger:
             return [event for event in await ledger.events() if isinstance(event.type, State)]
 
