@@ -271,7 +271,7 @@ def test_a_return_is_a_call_from_the_number_that_its_caller_id_can_stand_for(
                 salt = bytes.fromhex(salts["salt"])
                 body["caller_id_c"] = commitment(salt, "caller_id", other)
                 if given == "attestation":
-                    body["attestation"] = "B"
+                    body.update(attestation="C", caller_id_trust="B")
 
     found = forged(place, tmp_path, change)
     assert "returned_unfounded" in found.codes
