@@ -153,7 +153,7 @@ class TlsLink(asyncio.Protocol):
         if self._open:
             self._connection.connection_lost(error)
         else:
-            self._fail(error or ConnectionResetError("closed in the handshake"))
+            self._fail(ssl.SSLEOFError("closed in the handshake"))  # its port was reached
 
     def _shake_hands(self) -> None:
         try:
