@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from agi_bridge import control_client
 from agi_bridge.cli.main import app
+from agi_bridge.cli.status import StatusAnswer
 from agi_bridge.control_client import ControlError
 from tests.support.settings_texts import SHOP
 from tests.support.statuses import START, Pretended
@@ -113,3 +116,24 @@ def test_health_is_one_word(run: Callable[..., Result]) -> None:
     assert run("health", service=Pretended()).stdout == "ready\n"
     degraded = run("health", service=busy())
     assert (degraded.stdout, degraded.exit_code) == ("degraded\n", 0)
+
+
+def test_calls_in_progress_are_a_line_each_that_fits_a_terminal() -> None:
+    live = {
+        "id": "1a21a590e63000",
+        "line": "shop",
+        "caller": "+1***00",
+        "step": "opt_out_offer",
+        "step_seconds": 3.4,
+        "seconds": 12.2,
+    }
+    unknown = {**live, "line": None, "caller": None, "step": "\x1b[2J"}
+    document = {**busy().status.document(), "in_progress": [live, unknown]}
+    console = Console(width=80, markup=False, highlight=False, file=io.StringIO())
+    StatusAnswer(document).show(console)
+    assert isinstance(console.file, io.StringIO)
+    shown = [line for line in console.file.getvalue().splitlines() if "1a21a590e63000" in line]
+    assert len(shown) == 2
+    assert "shop, +1***00: opt out offer for 3 s, 12 s in all" in shown[0]
+    assert max(map(len, shown)) <= 80
+    assert "\x1b" not in shown[1]
