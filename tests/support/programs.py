@@ -43,12 +43,13 @@ WHOLE: Final = (
     "packaging",
     "push",
     "scripts",
+    "test_patterns.py",
 )
-"""Folders of tests that run commands or the service, open ledgers, or read the whole project."""
+"""Tests that run commands or the service, open ledgers, or read the whole project."""
 
 
 def is_whole(path: Path, tests: Path) -> bool:
-    """Whether a folder of the tests is one of `WHOLE`."""
+    """Whether a folder or file of the tests is one of `WHOLE`."""
     return path.is_relative_to(tests) and path.relative_to(tests).as_posix() in WHOLE
 
 
