@@ -150,14 +150,15 @@ class CommandSink:
         return f"command {self.arguments[0]}"
 
     def _arguments(self, line: str) -> list[str]:
-        """The arguments for one checkpoint."""
+        """The arguments for one line; a place for what the line does not say stays as it is."""
         places = {"{ledger_id}": "ledger_id", "{seq}": "seq"}
         if not any(place in each for place in places for each in self.arguments):
             return list(self.arguments)
         facts = json.loads(line)
         arguments = list(self.arguments)
         for place, name in places.items():
-            arguments = [each.replace(place, str(facts[name])) for each in arguments]
+            if name in facts:
+                arguments = [each.replace(place, str(facts[name])) for each in arguments]
         return arguments
 
     def send(self, line: str) -> None:

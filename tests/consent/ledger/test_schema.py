@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,12 +10,12 @@ from sqlalchemy import inspect
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import schema
 from agi_bridge.consent.ledger.database import Database
+from agi_bridge.consent.ledger.migrations import versions
 from tests.support.consent_builders import confirmed
 from tests.support.external_db import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from agi_bridge.consent.ledger import Ledger
 
@@ -34,6 +36,17 @@ def test_an_empty_database_has_no_version_and_a_made_one_the_newest(database: Da
         assert schema.version(transaction.core) == schema.VERSION
         tables = set(inspect(transaction.core).get_table_names())
     assert tables == {*schema.METADATA.tables, "alembic_version"}
+
+
+def test_the_revisions_are_one_line() -> None:
+    """Two revisions of one number are no conflict to git: their files differ in name."""
+    files = sorted(Path(versions.__path__[0]).glob("v*.py"))
+    modules = [importlib.import_module(f"{versions.__name__}.{file.stem}") for file in files]
+    numbers = [module.revision for module in modules]
+    assert numbers == [f"{number:04}" for number in range(1, len(files) + 1)]
+    assert numbers[-1] == schema.VERSION
+    assert [module.down_revision for module in modules] == [None, *numbers[:-1]]
+    assert all(file.stem.startswith(f"v{each}_") for file, each in zip(files, numbers, strict=True))
 
 
 def test_tables_without_a_version_are_known_as_such(database: Database) -> None:

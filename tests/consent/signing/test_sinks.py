@@ -156,6 +156,12 @@ def test_a_command_can_give_each_checkpoint_an_object_of_its_own(tmp_path: Path)
 
 
 @pytest.mark.programs
+def test_a_place_for_what_a_line_does_not_say_stays(tmp_path: Path) -> None:
+    CommandSink(("tee", str(tmp_path / "{seq}"))).send('{"alert": "HookDown"}')
+    assert [path.name for path in tmp_path.iterdir()] == ["{seq}"]
+
+
+@pytest.mark.programs
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     sink = CommandSink(("touch", str(tmp_path / "$(id);x")))
     assert CheckpointPublisher([sink]).publish(ONE) == []
