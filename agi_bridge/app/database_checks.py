@@ -57,8 +57,9 @@ class DatabasePlace:
 
     def unreachable(self, error: SQLAlchemyError | LedgerUnavailable) -> Finding:
         """Return the fault of a database that cannot be read."""
-        if isinstance(error, LedgerUnavailable):
-            return Finding(Level.FAULT, KEY, str(error).removeprefix(f"{KEY}: "), reason=error.code)
+        if isinstance(error, LedgerUnavailable):  # a pooler between
+            text = str(error).removeprefix(f"{KEY}: ")
+            return Finding(Level.FAULT, KEY, text, reason="settings_dropped")
         text = f"{self.failure} ({error_text(error)})"
         return Finding(Level.FAULT, KEY, text, reason="unreachable")
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.25
 """Between two looks."""
+WRITTEN_SECONDS: Final = 10.0
+"""How long a call that has ended may take into the file, which has it within a second."""
 _WIDTHS: Final = (14, 11, 12, 6, 8, 0)
 _GONE: Final = frozenset({"no_history"})
 
@@ -160,10 +162,7 @@ async def _ended(
             typer.echo(json.dumps(found.json(), ensure_ascii=False))
             return Followed()
         return found
-    found = one_call(settings, wanted)
-    while found.call.in_progress:
-        await asyncio.sleep(LOOK_SECONDS)
-        found = one_call(settings, wanted)
+    found = await _written(settings, wanted)
     timeline = [
         {"milliseconds": each.ms, "event": each.kind, "text": each.text}
         for each in moments(found.call.events)
@@ -174,6 +173,26 @@ async def _ended(
         json.dumps(found.json(), ensure_ascii=False) if as_json else f"\n{found.call.sentence}"
     )
     return Followed()
+
+
+async def _written(settings: Settings, wanted: str) -> OneCall:
+    """Return a call that has ended, as soon as the file has it whole.
+
+    Raises:
+        HistoryError: it does not get there: it was dropped, or there is no history.
+    """
+    clock = asyncio.get_running_loop().time
+    over = clock() + WRITTEN_SECONDS
+    while True:
+        try:
+            found = one_call(settings, wanted)
+        except HistoryError as error:
+            if error.code != "no_call" or clock() >= over:
+                raise
+        else:
+            if not found.call.in_progress:
+                return found
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _live(settings: Settings, wanted: str) -> dict[str, Any] | None:

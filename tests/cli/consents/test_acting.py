@@ -171,7 +171,7 @@ def test_erasing_removes_personal_data_and_the_chain_still_verifies(
         "--yes",
         "--json",
     )
-    assert result.json == {"found": 2, "done": 2, "restricted_until": None}
+    assert result.json == {"found": 2, "done": 2, "calls": 0, "restricted_until": None}
     assert sample.ledger(lambda ledger: ledger.personal_data(sample.revoked)) is None
     event = facts(sample, sample.revoked)[-1]
     assert (event["type"], event["basis"]) == ("erased", "request of the person")
