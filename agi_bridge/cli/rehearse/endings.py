@@ -28,7 +28,9 @@ YES: Final = KeySequence("1", after=1.2)
 """The answer to a question; in its first second no key is one."""
 WRONG: Final = "0000000000"
 """No number in any region."""
-AFTER: Final = frozenset(("please-hold", "please-wait", "accepted", "not-confirmed", "goodbye"))
+HOLD: Final = frozenset(("please-hold", "please-wait"))
+"""Prompts of a wait for the ledger or the hook."""
+AFTER: Final = HOLD | {"accepted", "not-confirmed", "goodbye"}
 """Prompts after an agreement, one of which every caller hears."""
 _QUARTER: Final = 15
 """Time zones differ by whole quarters of an hour."""

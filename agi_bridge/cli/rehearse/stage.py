@@ -15,6 +15,7 @@ from agi_bridge.agi.testing import DialOutcome, FakeAsterisk
 from agi_bridge.app.build import hook_client
 from agi_bridge.app.speech import build_silent_library, line_libraries
 from agi_bridge.call import CallHandler, Services
+from agi_bridge.cli.rehearse.endings import HOLD
 from agi_bridge.consent import Revocation, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
@@ -44,6 +45,8 @@ CALLER: Final = "+12025550100"
 
 _LEDGER: Final = "consents.db"
 _KILLED: Final = "killed"
+_ASKED: Final = frozenset(("enter-number", "returning"))
+"""Prompts that ask for the caller's agreement, or say that there is one."""
 _UNPLAYED: Final = frozenset(("call.prompt_not_played", "call.question_not_heard", "call.failed"))
 """Log events of a call in which a prompt is missing, or cannot be played."""
 
@@ -221,11 +224,16 @@ class Stage:
             if sound is not None and sound.name == line.disclosure:
                 kill.now()
 
+        played: set[str] = set()
+
         def hangs_up(words: Sequence[str]) -> bool:
-            if words[:2] != ["STREAM", "FILE"]:
+            sound = self.sounds.find(words[2]) if words[:2] == ["STREAM", "FILE"] else None
+            if sound is None:
                 return False
-            sound = self.sounds.find(words[2])
-            return sound is not None and sound.name in ending.hangs_up_at
+            played.add(sound.name)
+            if sound.name in HOLD and played.isdisjoint(_ASKED):
+                return False  # a slow look-up before the question is not the wait after the answer
+            return sound.name in ending.hangs_up_at
 
         fake = FakeAsterisk(
             sounds=self.sounds.milliseconds,
