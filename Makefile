@@ -1,7 +1,7 @@
 # make demo        one real call, end to end, then a test PBX to dial into   (make demo ONCE=1: just the call)
 # make test        all tests once, with a real Asterisk and a real PostgreSQL: half an hour
 # make test-long   all tests with many repetitions, and on every supported Python: hours
-# make unit        tests of single modules, in about a minute: no program, ledger, command or service
+# make unit        tests of single modules, in about two minutes: no program, ledger, command or service
 # make docker-test builds the images of docker/, places calls in containers, runs the unit under systemd (root)
 # make bench       benchmarks, next to other libraries
 # make packaging-test   the systemd unit: its hardening, and the program under its rules

@@ -168,6 +168,7 @@ async def test_without_an_engine_unknown_texts_are_skipped(
     assert await library().say(TEXT, "en") is None
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("garbage", ["RIFF", "<html>not found</html>"])
 async def test_an_invalid_sound_from_an_engine_is_skipped_and_leaves_no_file(
     library: Callable[..., Library],
