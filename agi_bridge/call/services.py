@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -128,7 +129,7 @@ class Services:
             hook = self.settings.hook
             facts = self._sending[line.name] = SendingFacts(
                 texts_from=line.texts_from,
-                platform=urlsplit(hook.url).hostname or "",
+                platform=_platform(hook.url, whole=hook.idempotent),
                 first_text=line.filled(line.workflow.sample),
                 seconds=hook.total_seconds + LEASE_SPARE_SECONDS,
                 hook_kind=hook.kind,
@@ -139,3 +140,13 @@ class Services:
     def library_for(self, line: Line) -> Library:
         """Return the prompts that callers of a line hear."""
         return self.line_libraries.get(line.name, self.library)
+
+
+def _platform(url: str, *, whole: bool) -> str:
+    """The host of a hook; with `whole`, and a hash of its URL.
+
+    A receiver at another path or port has seen none of the first one's keys. It must not be asked
+    for what the first one may have sent.
+    """
+    host = (urlsplit(url).hostname or "")[:200]
+    return f"{host}#{sha256(url.encode()).hexdigest()[:16]}" if whole else host

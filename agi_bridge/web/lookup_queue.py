@@ -68,7 +68,9 @@ class LookupQueue:
         fresh, self._is_filled = self._is_filled, True
         known = self._waiting
         self._for_a_person &= set(open_ids)
-        self._waiting = {
+        # What was added while they were read is not among them, and is tried all the same.
+        news = {each: entry for each, entry in known.items() if entry.fresh}
+        self._waiting = news | {
             each: known.get(each) or _Entry(fresh=fresh)
             for each in open_ids
             if each not in self._for_a_person

@@ -153,6 +153,11 @@ class StopLookups:
         except ConsentError:
             self._queue.hold(message_id, self._now())
             raise
+        except Exception as error:  # noqa: BLE001 - one message must not hold those of others
+            self._queue.hold(message_id, self._now())
+            structlog.get_logger().error(
+                "web.stop_not_looked_up", consent=message_id, exc_info=error
+            )
 
     async def _ask(self, api: InstaplyApi, message: OpenMessage, settings: Settings) -> None:
         try:

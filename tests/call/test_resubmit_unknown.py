@@ -10,7 +10,7 @@ import pytest
 from agi_bridge.consent import Act, IllegalTransition, Revocation, SendingFacts, State
 from agi_bridge.hook.testing import Scenario
 from tests.call.test_resubmit_stored import ROUND_THE_CLOCK, later, states_of
-from tests.support.call_env import AGREES, NUMBER, SECRET, WEBHOOK
+from tests.support.call_env import AGREES, NUMBER, SECRET, WEBHOOK, settings
 from tests.support.error_codes import coded
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ async def test_another_receiver_is_never_asked_again(call_env: CallEnv) -> None:
     assert (await call_env.ledger.backlog()).waiting["consent"] == 1
     # Neither once it is declared idempotent: what was sent before was not under that promise.
     await call_env.handler(**IDEMPOTENT)
+    await later(call_env.services).round()
+    assert len(call_env.fake_hook.requests) == 1
+    assert await states_of(call_env, consent) == UNKNOWN
+
+
+async def test_a_receiver_at_another_path_of_the_host_is_another_one(call_env: CallEnv) -> None:
+    consent = await left_unknown(call_env)
+    moved = f"{call_env.fake_hook.url}/next"
+    await call_env.handler_of(settings(call_env.state_dir, moved, **IDEMPOTENT))
     await later(call_env.services).round()
     assert len(call_env.fake_hook.requests) == 1
     assert await states_of(call_env, consent) == UNKNOWN

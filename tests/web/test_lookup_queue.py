@@ -34,6 +34,13 @@ def test_a_message_that_another_bridge_stored_is_new_as_well() -> None:
     assert queue.next(0) == "theirs"
 
 
+def test_a_message_that_comes_while_the_open_ones_are_read_is_kept() -> None:
+    queue = filled("old")
+    queue.add("new")
+    queue.fill(["old"])
+    assert queue.next(0) == "new"
+
+
 def test_one_failure_holds_those_that_wait_but_no_new_one() -> None:
     queue = filled("a", "b")
     queue.failed("a", 0)

@@ -159,7 +159,7 @@ def _claim(
         key = PushKey(ledger_id, seq, endpoint)
         try:
             messages.append(_message(transaction, writer, key, attempts))
-        except (KeyFault, VaultDamaged):
+        except (KeyFault, VaultDamaged, ValueError, LookupError):  # one record must not stop others
             unreadable.append(id_)
         else:
             taken.append(id_)
