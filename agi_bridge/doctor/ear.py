@@ -211,7 +211,8 @@ class Ear:
                 if call.bridge:
                     await self._ask_bridge(channel, call)
                 if await _first(call.listening, call.give_up):
-                    await channel.exec("SendDTMF", _PAUSE_THEN_KEY)
+                    if not call.over.is_set():  # else nobody knows who has the call now
+                        await channel.exec("SendDTMF", _PAUSE_THEN_KEY)
                     await call.give_up.wait()
                 await channel.hangup()
         except AGIError:

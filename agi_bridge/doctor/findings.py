@@ -5,7 +5,6 @@ Ids are stable. A program may wait for one, and docs/doctor.md has a section for
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -14,8 +13,6 @@ from agi_bridge import phone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 
 
 class Level(StrEnum):
@@ -148,4 +145,4 @@ def masked(text: str) -> str:
     What the PBX answers is put into findings, so it is untrusted here.
     """
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-    return _NUMBER.sub(lambda found: phone.mask(found[0]), shown)
+    return phone.mask_within(shown)

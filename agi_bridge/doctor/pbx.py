@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SAFE_VARIABLE: Final = re.compile(r"[A-Za-z0-9_]{1,80}")
 _PLACE: Final = re.compile(r"[A-Za-z0-9_.*#+-]{1,79}")
 """A context or an extension that ends no argument of a function (`AST_MAX_CONTEXT`)."""
+_PRIORITY: Final = re.compile(r"[0-9]{1,9}")
 _SEPARATORS: Final = re.compile(r'[\\,"]')
 _CODEC_SEPARATORS: Final = re.compile(r"[^a-z0-9]+")
 
@@ -191,7 +192,7 @@ def _context(name: str, items: Sequence[Mapping[str, str]]) -> Context:
         tuple(
             Step(
                 item["Extension"],
-                int(item["Priority"]) if item.get("Priority", "").isdigit() else 0,
+                int(item["Priority"]) if _PRIORITY.fullmatch(item.get("Priority", "")) else 0,
                 item.get("Application", ""),
                 item.get("AppData", ""),
                 item.get("ExtensionLabel", ""),

@@ -16,7 +16,7 @@ from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, parse, sam
 from .characters import compact, fold
 from .entry import KeyedLength, can_be_keyed, keyed, keyed_length, usual_digits
 from .forwarding import ForwardPolicy, forward
-from .number import LIBRARY_VERSION, InvalidNumber, NumberFormat, PhoneNumber, mask
+from .number import LIBRARY_VERSION, InvalidNumber, NumberFormat, PhoneNumber, mask, mask_within
 
 __all__ = [
     "LIBRARY_VERSION",
@@ -36,6 +36,7 @@ __all__ = [
     "keyed",
     "keyed_length",
     "mask",
+    "mask_within",
     "parse",
     "same_number",
     "usual_digits",

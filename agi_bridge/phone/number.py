@@ -17,6 +17,7 @@ NumberFormat = Literal["e164", "national", "digits"]
 """The number format of a trunk: `+14155550123`, `4155550123` or `14155550123`."""
 
 _COUNTRY_CODES: Final = frozenset(COUNTRY_CODE_TO_REGION_CODE)
+_NUMBER_IN_TEXT: Final = re.compile(r"\+?[0-9](?:-?[0-9]){6,}")
 _E164_TEXT: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _NOT_DIGIT: Final = re.compile(r"[^0-9]")
 
@@ -74,6 +75,11 @@ class PhoneNumber:
 
     def __repr__(self) -> str:
         return f"PhoneNumber({self.masked}, region={self.region!r}, type={self.type!r})"
+
+
+def mask_within(text: str) -> str:
+    """Mask every number of seven digits or more in a text, hyphens between its digits or not."""
+    return _NUMBER_IN_TEXT.sub(lambda found: mask(found[0]), text)
 
 
 def mask(text: str) -> str:

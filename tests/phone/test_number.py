@@ -2,7 +2,7 @@
 
 import pytest
 
-from agi_bridge.phone import LIBRARY_VERSION, NumberFormat, PhoneNumber, mask
+from agi_bridge.phone import LIBRARY_VERSION, NumberFormat, PhoneNumber, mask, mask_within
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_no_repr_contains_a_number() -> None:
 
 def test_the_version_of_the_numbering_plans_is_known() -> None:
     assert LIBRARY_VERSION.count(".") >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("PJSIP/+14155550111@trunk", "PJSIP/+1***11@trunk"),
+        ("PJSIP/1-415-555-0111@trunk", "PJSIP/***11@trunk"),
+        ("PJSIP/100 at 192.0.2.20:5060", "PJSIP/100 at 192.0.2.20:5060"),
+        ("5550111 and 555-0112", "***11 and ***12"),
+    ],
+)
+def test_every_number_in_a_text_is_masked(text: str, masked: str) -> None:
+    assert mask_within(text) == masked

@@ -26,7 +26,6 @@ _CANADA: Final = {
     "withdrawal": "does not say that consent can be withdrawn",
 }
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,15}")
-_SHOWN_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 
 
 def look(settings: Settings) -> Iterator[Finding]:
@@ -82,8 +81,7 @@ def _digits(key: str, line: Line, prompts: Library) -> Iterator[Finding]:
 def _describe(default: Default) -> str:
     match default:
         case DialDefault():
-            shown = _SHOWN_NUMBER.sub(lambda found: phone.mask(found[0]), default.destination)
-            return f"dial {shown}"
+            return f"dial {phone.mask_within(default.destination)}"
         case DialplanDefault():
             return f"go to {default.context},{default.extension},{default.priority}"
         case SayDefault():

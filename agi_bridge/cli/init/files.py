@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import pwd
+import re
 import signal
 import tempfile
 from contextlib import contextmanager, suppress
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "agi-bridge"
 """The account of the service, if packaging/ was installed: it must read what root writes."""
+
+_TOKEN: Final = re.compile(r"(AGI_BRIDGE_TOKEN\s*=>?\s*)[^\s),]+")
+"""What lets calls in, where agi-bridge-site has it."""
 
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -149,7 +153,7 @@ def _diff(file: NewFile, there: str) -> str:
     if file.secret:
         return "(a secret: not shown)"
     lines = difflib.unified_diff(
-        there.splitlines(),
+        _TOKEN.sub(r"\1(a secret: not shown)", there).splitlines(),
         file.text.splitlines(),
         f"{file.path} (there)",
         f"{file.path} (by the answers)",

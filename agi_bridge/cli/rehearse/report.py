@@ -40,7 +40,6 @@ Problem: TypeAlias = Literal["", "silence", "nobody"]
 _COLUMNS: Final = ("", "the caller", "hears", "silence", "goes to", "stored", "requests")
 _ANSWERED: Final = "ANSWER"
 _SPOKEN_BY_THE_HOOK: Final = frozenset(("no-forwarding", "not-linked"))
-_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 _DIGITS: Final = "digits"
 _DIGIT: Final = re.compile(r"(?:digits/|digit-)?[0-9]")
 _PAUSE: Final = "silence/"
@@ -200,7 +199,7 @@ def _where(line: Line, call: CallRecord, heard: tuple[Heard, ...]) -> tuple[Kind
     answered = next((dial for dial in call.dialled if dial.status == _ANSWERED), None)
     if answered is not None:
         kind: Kind = "default" if is_default(line, answered.destination) else "forward"
-        return kind, _masked(answered.destination)
+        return kind, phone.mask_within(answered.destination)
     result = call.variables.get("AGI_BRIDGE_RESULT")
     if call.hung_up or result == "hangup":
         return "caller", "the caller has hung up"
@@ -216,18 +215,14 @@ def _where(line: Line, call: CallRecord, heard: tuple[Heard, ...]) -> tuple[Kind
 def _left_to_dialplan(result: str | None, variables: Mapping[str, str]) -> tuple[Kind, str]:
     """Return what dialplan/agi-bridge.conf does; without a result, the bridge is dead."""
     if result == "dial":
-        return "dialplan", f"Dial({_masked(variables.get('AGI_BRIDGE_DESTINATION', ''))})"
+        return "dialplan", f"Dial({phone.mask_within(variables.get('AGI_BRIDGE_DESTINATION', ''))})"
     if result != "fallback":
         if destination := variables.get("AGI_BRIDGE_DEFAULT"):
-            return "dialplan", f"Dial({_masked(destination)})"
+            return "dialplan", f"Dial({phone.mask_within(destination)})"
         if context := variables.get("AGI_BRIDGE_CONTEXT"):
             place = [variables.get(f"AGI_BRIDGE_{name}") for name in ("EXTENSION", "PRIORITY")]
             return "dialplan", ",".join((context, place[0] or "s", place[1] or "1"))
     return "fallback", "the dialplan's fallback"
-
-
-def _masked(destination: str) -> str:
-    return _NUMBER.sub(lambda found: phone.mask(found[0]), destination)
 
 
 def problem_text(result: Result) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agi_bridge.cli.init.files import NewFile, write
+from agi_bridge.cli.init.files import NewFile, compare, write
 from tests.support.commands import names
 
 if TYPE_CHECKING:
@@ -46,3 +46,11 @@ def test_an_interrupt_waits_until_all_files_have_their_names(
     with pytest.raises(KeyboardInterrupt):
         write([NewFile(tmp_path / name, name, 0o644) for name in ("a", "b")])
     assert names(tmp_path) == ["a", "b"]
+
+
+def test_the_difference_shows_no_token_that_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "agi-bridge.conf"
+    there.write_text("same => n,Set(AGI_BRIDGE_TOKEN=S3cret)\n")
+    _, (difference,) = compare([NewFile(there, "same => n,NoOp()\n", 0o644)])
+    assert "AGI_BRIDGE_TOKEN" in str(difference)
+    assert "S3cret" not in str(difference)
