@@ -20,6 +20,7 @@ from agi_bridge.web.lookup_queue import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT,
 from agi_bridge.web.lookups import POLL_SECONDS
 from tests.support.consent_builders import submitting
 from tests.support.error_codes import coded
+from tests.support.external_db import execute
 from tests.support.verified import stands
 from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
 
@@ -264,6 +265,22 @@ async def test_a_fresh_stop_is_looked_up_at_once_while_others_wait(env: Env) -> 
         env.lookups.notify(message.consent_id)  # of the older one that is no news
     await env.lookups.round()
     assert len(await env.of(Act.REVOCATION)) == 2, "the API answers: those that wait are due"
+
+
+async def test_a_damaged_message_is_named_and_holds_no_other(env: Env, tmp_path: Path) -> None:
+    env.vendor.api.add("cust_002", NUMBER)
+    await env.says(customer="cust_001", n=1)
+    damaged = (await env.open())[0].consent_id
+    await env.says(customer="cust_002", n=2)
+    ledger = tmp_path / "consents.db"
+    execute(ledger, "drop trigger event_no_update")
+    execute(ledger, f"update event set body = '{{' where consent_id = '{damaged}'")  # noqa: S608 - ours
+    with capture_logs() as logs:
+        await env.lookups.round()
+    [named] = [log for log in logs if log["event"] == "web.stop_not_looked_up"]
+    assert named["consent"] == damaged
+    revoked = execute(ledger, "select count(*) from event where type = 'revocation'")
+    assert revoked == [(1,)]
 
 
 async def test_without_the_key_nothing_is_asked(env: Env, tmp_path: Path) -> None:

@@ -333,6 +333,16 @@ async def test_what_cannot_be_opened_waits_for_a_person(where: Path | str, ledge
     assert (entry.reason, entry.attempts) == ("unreadable", 1)
 
 
+async def test_a_damaged_record_waits_and_holds_no_other(where: Path | str, ledger: Ledger) -> None:
+    damaged, whole = await accepted(ledger), await accepted(ledger, OTHER)
+    free = "drop trigger event_no_update"  # as an owner of the database could
+    execute(where, "alter table event disable trigger user" if isinstance(where, str) else free)
+    execute(where, f"update event set body = '{{' where consent_id = '{damaged}'")  # noqa: S608 - ours
+    assert [each.record for each in await claim(ledger)] == [whole]
+    reasons = {each.record: each.reason for each in await ledger.outbox.entries()}
+    assert reasons == {damaged: "unreadable", whole: None}
+
+
 async def test_what_waits_is_counted(ledger: Ledger) -> None:
     assert (await ledger.backlog()).push.pending == 0
     await accepted(ledger)
