@@ -312,6 +312,10 @@ class _Worker:
             job()
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class _Flag(threading.Event):
     """An event with the method name that pyst2 uses, which Python deprecates."""
 
@@ -335,6 +339,9 @@ class _Manager(Manager):  # type: ignore[misc]  # pyst2 carries no types
         self.title = "Asterisk Call Manager"  # already read: pyst2 would take any line for it
         self._raw = connection
         self._sock = connection.makefile("rwb", buffering=0)
+        # pyst2 flushes after it writes; by then the PBX may have answered and hung up, and a closed
+        # file refuses that: the answer would be lost. Without a buffer there is nothing to flush.
+        self._sock.flush = _nothing  # type: ignore[method-assign]  # of this one file only
         self._items: list[Mapping[str, str]] = []
         self._listed = threading.Event()
         self._flooded = False
