@@ -24,6 +24,8 @@ BETWEEN := 3.12 3.13
 TESTED := .venv-$(OLDEST)
 PYTEST := -m pytest -n 4 --dist loadgroup
 WITHOUT_PBX := -m "not asterisk and not crash"
+# What the newest Python runs besides the tests of single modules: the whole service and its ledger.
+ONCE_MORE := tests/app tests/cli/test_serve.py tests/cli/test_service.py tests/consent/ledger/test_ledger.py
 # Asterisk before 18.18 has no timeout for a recording over HTTP that never arrives.
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
@@ -65,7 +67,8 @@ test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)
 	$(TESTED)/bin/python $(PYTEST) --cov --cov-report=term --cov-fail-under=95
-	.venv-$(NEWEST)/bin/python $(PYTEST) $(WITHOUT_PBX)
+	.venv-$(NEWEST)/bin/python $(PYTEST) --unit
+	.venv-$(NEWEST)/bin/python $(PYTEST) $(WITHOUT_PBX) $(ONCE_MORE)
 
 test-long: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
 	@$(MAKE) --no-print-directory lint VENV=$(TESTED)

@@ -180,7 +180,7 @@ class Machine:
         }
 
     def _run(self, *command: str, environ: Mapping[str, str] | None = None) -> str:
-        ran = subprocess.run(  # noqa: S603 - the commands of the README
+        ran = subprocess.run(  # noqa: S603 - the commands of the page
             command,
             cwd=self.checkout,
             env=environ,
@@ -207,10 +207,11 @@ def machine(tmp_path: Path, registry: tuple[Registry, str]) -> Machine:
 
 
 def documented() -> list[str]:
-    """The README's commands that install agi-bridge."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"1\. \*\*Install\*\*.*?```\n(.*?)```", text, re.DOTALL)
-    return [line.strip() for line in block.splitlines() if line.strip()]
+    """The commands of docs/install.md that install agi-bridge from a checkout."""
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    found = re.search(r"^## From source\n.*?```sh\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1].splitlines()
 
 
 def test_the_registry_offers_later_releases(machine: Machine) -> None:
@@ -218,7 +219,7 @@ def test_the_registry_offers_later_releases(machine: Machine) -> None:
     assert machine.installed() == {"coverage": LATER}
 
 
-def test_the_readmes_commands_install_what_the_list_names(machine: Machine) -> None:
+def test_the_pages_commands_install_what_the_list_names(machine: Machine) -> None:
     make, *commands = documented()
     assert make == "python3 -m venv /opt/agi-bridge"  # done already
     assert len(commands) == 3

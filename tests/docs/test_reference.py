@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge.status import KINDS
 from scripts.reference import DOCS, pages
+from tests.support.documented import pages_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +58,7 @@ def test_what_an_alerts_page_names_exists(page: Path) -> None:
 
 def test_every_page_is_on_the_site() -> None:
     """A page that the site's menu does not name is found by nobody."""
-    site = tomllib.loads((DOCS.parent / "zensical.toml").read_text(encoding="utf-8"))
-    named = set(_files(site["project"]["nav"]))
+    named = {path.relative_to(DOCS).as_posix() for path in pages_of()}
     below = {"prompts", "receivers"}
     pages_ = {
         str(path.relative_to(DOCS))
@@ -67,10 +66,3 @@ def test_every_page_is_on_the_site() -> None:
         if path.relative_to(DOCS).parts[0] not in below
     }
     assert named == pages_
-
-
-def _files(entries: Any) -> list[str]:
-    if isinstance(entries, str):
-        return [entries]
-    values = entries.values() if isinstance(entries, dict) else entries
-    return [file for each in values for file in _files(each)]

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import fcntl
 import json
 import os
 import re
@@ -50,6 +49,7 @@ from agi_bridge.lab.asterisk import Asterisk, find_asterisk
 from tests.support.bridge_fixture import shorten
 from tests.support.call_env import KEY, toml
 from tests.support.external_db import execute
+from tests.support.own_network import loopback_up
 
 NAME: Final = "bridges.test"
 HOSTS: Final = {"a": "127.0.0.11", "b": "127.0.0.12"}
@@ -128,8 +128,7 @@ class Zone(asyncio.DatagramProtocol):
 
 def own_network(folder: Path) -> None:
     """Bring up loopback, and let the resolver ask our own server."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
-        fcntl.ioctl(any_, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS, UP
+    loopback_up()
     # A bridge that is cut off answers nothing: after five repetitions the kernel gives up.
     Path("/proc/sys/net/ipv4/tcp_retries2").write_text("5")
     Path("/proc/sys/net/ipv4/tcp_syn_retries").write_text("1")
