@@ -24,8 +24,9 @@ def imports(*folders: str) -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for folder in folders:
         for path in (ROOT / folder).rglob("*.py"):
-            if not path.is_relative_to(ROOT / "agi_bridge" / "consent"):
-                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = path.read_text(encoding="utf-8")
+            if PACKAGE in text and not path.is_relative_to(ROOT / "agi_bridge" / "consent"):
+                for node in ast.walk(ast.parse(text)):
                     module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
                     if isinstance(node, ast.ImportFrom) and f"{module}.".startswith(f"{PACKAGE}."):
                         found[module][str(path)] |= {name.name for name in node.names}

@@ -84,8 +84,8 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result for an allowed agreement: its person, limits and lifted revocations.
+class AllowedAgreement:
+    """What is known of an agreement that may be stored: its person, limits, lifted revocations.
 
     Attributes:
         lifts: the revocations that it lifts for its brand.
@@ -121,7 +121,7 @@ def check(
     found: Sequence[Any],
     subject: Subject,
     taken: Taken,
-) -> Verdict:
+) -> AllowedAgreement:
     """Check that an agreement to a number is allowed: not revoked, no limit reached.
 
     `found` is the row of `Statements.agreement_checks` in this transaction.
@@ -168,7 +168,7 @@ def check(
         lifts = tuple(id_ for id_, _ in in_force_now if (id_, brand) not in taken.lifted)
         taken.lifted.update(in_force_now)
     left = min((limit - stored for _, _, stored, limit in of_line if limit), default=inf)
-    return Verdict(lifts, known, left)
+    return AllowedAgreement(lifts, known, left)
 
 
 def relied_on(

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged, Withheld
 from agi_bridge.consent.ledger import agreements, queries, transitions
-from agi_bridge.consent.ledger.agreements import Subject, Verdict
+from agi_bridge.consent.ledger.agreements import AllowedAgreement, Subject
 from agi_bridge.consent.ledger.chain_writer import ChainWriter
 from agi_bridge.consent.ledger.commit_checks import FAR, Allowed, last_statements
 from agi_bridge.consent.ledger.repeats import check_repetition
@@ -211,7 +211,7 @@ class Writer(ChainWriter):
         group: Group,
         batch: Batch,
         subject: Subject,
-        verdict: Verdict,
+        verdict: AllowedAgreement,
         events: tuple[StoredEvent, ...],
     ) -> tuple[StoredEvent, ...]:
         """Accept an agreement; returns its events, with those of the revocations that it lifts."""

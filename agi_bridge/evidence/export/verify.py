@@ -43,8 +43,14 @@ from agi_bridge.evidence.export.reader import (
     read_stamps,
     without_salts,
 )
-from agi_bridge.evidence.verify import PERSON_SALT, Findings, Hidden, Verifier, salt_bytes
-from agi_bridge.evidence.verify import Contents as NamedContents
+from agi_bridge.evidence.verify import (
+    PERSON_SALT,
+    Findings,
+    Hidden,
+    NamedContents,
+    Verifier,
+    salt_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

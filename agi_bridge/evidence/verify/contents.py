@@ -22,7 +22,7 @@ _TEXTS: Final = ("first_text_sha256", "config_sha256")
 """Fields of a body that name a text; those of the dialogue come with their recordings."""
 
 
-class Contents:
+class NamedContents:
     """Judges the texts and recordings, each once.
 
     Args:

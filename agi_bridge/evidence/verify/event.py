@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from agi_bridge.consent import Row
-    from agi_bridge.evidence.verify.contents import Contents
+    from agi_bridge.evidence.verify.contents import NamedContents
     from agi_bridge.evidence.verify.record_store import RecordFacts, RecordStore
     from agi_bridge.evidence.verify.report import Findings
 
@@ -97,7 +97,7 @@ class EventChecker:
         self,
         findings: Findings,
         records: RecordStore,
-        contents: Contents | None = None,
+        contents: NamedContents | None = None,
     ) -> None:
         self._findings = findings
         self._records = records

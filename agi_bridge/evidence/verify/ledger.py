@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agi_bridge.consent import BadCheckpoint, BadStamp, State
 from agi_bridge.consent.signing import Stamp, ledger_id_of
-from agi_bridge.evidence.verify.contents import Contents
+from agi_bridge.evidence.verify.contents import NamedContents
 from agi_bridge.evidence.verify.event import named_contents, named_ids
 from agi_bridge.evidence.verify.relations import name_key, scope_key
 from agi_bridge.evidence.verify.report import Findings
@@ -152,7 +152,7 @@ class _Run:
             elsewhere=self._elsewhere,
             stamps=await self._stamps(findings),
             roots=self._roots,
-            contents=Contents(findings, self._texts.get, self._take_recording),
+            contents=NamedContents(findings, self._texts.get, self._take_recording),
             trusted=self._trusted,
             own={self._ledger.ledger_id},
             whole=True,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from agi_bridge.consent.signing import Checkpoint, Stamp
-    from agi_bridge.evidence.verify.contents import Contents
+    from agi_bridge.evidence.verify.contents import NamedContents
     from agi_bridge.evidence.verify.report import Report
 
 
@@ -110,7 +110,7 @@ class Verifier:
         elsewhere: Iterable[Checkpoint] = (),
         stamps: Iterable[Stamp] = (),
         roots: Sequence[Certificate] | None = None,
-        contents: Contents | None = None,
+        contents: NamedContents | None = None,
         starts: Iterable[Start] = (),
         trusted: Collection[str] | None = None,
         own: Collection[str] = (),
