@@ -150,7 +150,7 @@ def _state(submission: Submission, record: ConsentRecord) -> State:
 
 
 def _agreement(services: Services, record: ConsentRecord) -> Agreement | None:
-    """What a webhook is told of the consent; Instaply's hook has no field for it."""
+    """What a webhook is told about the consent; Instaply's hook has no field for it."""
     if services.settings.hook.kind == "instaply":
         return None
     facts = record.agreement

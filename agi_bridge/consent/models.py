@@ -149,7 +149,7 @@ class SendingFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementFacts:
-    """What a platform is told of an agreement, besides the numbers.
+    """What a platform is told about an agreement, besides the numbers.
 
     For a returning caller, disclosure and language are those of the consent that is relied on.
 

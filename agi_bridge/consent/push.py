@@ -38,7 +38,7 @@ PUSHED: Final[Mapping[EventType, PushType]] = {
     State.EXPIRED: PushType.EXPIRED,
     Act.REPLIED: PushType.REPLY,
 }
-"""The events that other systems can be told of."""
+"""The events that other systems can be told about."""
 
 PushRoutes: TypeAlias = "Mapping[EventType, tuple[str, ...]]"
 """The names of the endpoints that an event goes to, by its type."""

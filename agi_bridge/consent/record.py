@@ -127,7 +127,7 @@ class ConsentRecord:
 
     @property
     def agreement(self) -> AgreementFacts:
-        """What a platform is told of the agreement.
+        """What a platform is told about the agreement.
 
         Raises:
             RuntimeError: nobody has agreed.

@@ -29,7 +29,7 @@ class PushSettings(Section):
         "expired",
         "reply",
     )
-    """What it is told of."""
+    """What it is told about."""
 
     ca_file: AbsolutePath | None = None
     """Certificates to trust instead of the system's, for your own receiver."""

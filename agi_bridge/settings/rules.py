@@ -164,8 +164,8 @@ def check_prompts(partial: PartialSettings) -> Iterator[Fault]:
             key, folder = "speech.recordings", speech.recordings
             library.with_overrides(PromptFolder(folder))
     except BadPrompts as error:
-        mend = f"agi-bridge prompts import {folder} --line NAME --convert"
-        fix = f"run agi-bridge prompts check; {mend} converts sounds"
+        converts = f"agi-bridge prompts import {folder} --line NAME --convert"
+        fix = f"run agi-bridge prompts check; {converts} converts sounds"
         yield from (Fault(key, problem, fix, "unusable") for problem in error.problems)
         return
     for line in partial.lines.values():

@@ -96,7 +96,7 @@ class LookupQueue:
         self._for_a_person.add(message_id)
 
     def postpone(self, message_id: str, now: float) -> None:
-        """There was no number for its customer: ask again later, for a person may mend that."""
+        """There was no number for its customer: ask again later, for a person may correct that."""
         entry = self._waiting[message_id]
         entry.fresh, entry.failures, entry.not_before = False, 0, now + AGAIN_SECONDS
 

@@ -94,7 +94,7 @@ def load_for_retry(transaction: Transaction, writer: Writer, consent_id: str) ->
 
 
 def _agreement(transaction: Transaction, consent_id: str) -> AgreementFacts:
-    """What a platform is told of a stored agreement."""
+    """What a platform is told about a stored agreement."""
     rows = queries.rows_of(transaction, consent_id)
     call, agreed = rows[0].fields, next(row for row in rows if row.type in AGREED)
     heard = call
