@@ -86,7 +86,7 @@ class Metrics:
         self._lines = set(names)
         line = (*names, OTHER)
         self.calls = Counter(
-            "calls_total", "Calls that have ended, by result.", line=line, result=RESULTS
+            "calls_total", "Calls that have ended, by AGI_BRIDGE_RESULT.", line=line, result=RESULTS
         )
         self.refusals = Counter(
             "calls_refused_total",
@@ -108,7 +108,7 @@ class Metrics:
         )
         self.hook_requests = Counter(
             "hook_requests_total",
-            "Submissions to the hook, by outcome and HTTP status.",
+            "Submissions, by outcome and HTTP status; none if no answer came.",
             outcome=HOOK_OUTCOMES,
             code=HOOK_CODES,
         )
@@ -118,7 +118,7 @@ class Metrics:
         )
         self.forward_refusals = Counter(
             "forward_refused_total",
-            "Forward numbers of the hook that the line may not dial.",
+            "Numbers of the hook that the line may not dial.",
             line=line,
             reason=FORWARD_REASONS,
         )
@@ -131,21 +131,19 @@ class Metrics:
         )
         self.revocations = Counter(
             "revocations_total",
-            "Revocations that this process stored, by the way they came in.",
+            "Revocations that this process stored; those by command are not among them.",
             channel=("http", "instaply", "ivr"),
         )
         self.limits = Counter(
             "limits_total",
-            "Agreements that were not taken, by the limit that was reached.",
+            "Agreements that were not taken, by the limit reached.",
             line=line,
             limit=LIMITS,
         )
         self.ledger_append_seconds = Histogram(
-            "ledger_append_seconds", "How long calls waited for the ledger to store.", _APPEND
+            "ledger_append_seconds", "How long calls waited for the ledger.", _APPEND
         )
-        self.ledger_errors = Counter(
-            "ledger_errors_total", "Writes of calls that the ledger did not take."
-        )
+        self.ledger_errors = Counter("ledger_errors_total", "Writes that the ledger did not take.")
         self.checkpoint_failures = Counter(
             "checkpoint_failures_total",
             "Checkpoints that did not reach a destination.",
@@ -154,7 +152,7 @@ class Metrics:
         engines = ("kokoro", "piper", "http", "pbx", "command")
         self.speech_renders = Counter(
             "speech_renders_total",
-            "Texts that an engine was to speak, by outcome.",
+            "Texts that an engine was to speak.",
             engine=engines,
             outcome=("cached", "rendered", "failed"),
         )
@@ -167,10 +165,11 @@ class Metrics:
             outcome=("applied", "refused", "unchanged"),
         )
         self.forced_calls = Counter(
-            "drain_forced_total", "Calls that a stop sent to the default destination."
+            "drain_forced_total", "Calls that a stop did not wait for, counted over restarts."
         )
         self.history_dropped = Counter(
-            "history_dropped_total", "Calls that are missing in the call history."
+            "history_dropped_total",
+            "Calls, or what was known of them, that are missing in the call history.",
         )
         self.web_requests = Counter(
             "web_requests_total",
@@ -190,7 +189,7 @@ class Metrics:
         )
         self.push_deliveries = Counter(
             "push_deliveries_total",
-            "Attempts to tell other systems what happened, by outcome.",
+            "Attempts to deliver a message to another system.",
             outcome=("delivered", "failed", "refused", "gone"),
         )
         self.last_checkpoint: float | None = None

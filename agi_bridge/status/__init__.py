@@ -6,6 +6,7 @@ command, the HTTP listener, the dialplan and `[alerts] command` all show the sam
 
 from agi_bridge.status.agi_health import HealthScript
 from agi_bridge.status.alerts import Alerts
+from agi_bridge.status.exposition import GAUGES
 from agi_bridge.status.forced_calls import ForcedCalls
 from agi_bridge.status.problems import KINDS, PAGE
 from agi_bridge.status.readiness import Level
@@ -16,6 +17,7 @@ from agi_bridge.status.status import Status, headline
 from agi_bridge.status.watch import Watch
 
 __all__ = [
+    "GAUGES",
     "KINDS",
     "MAX_CONNECTIONS",
     "PAGE",

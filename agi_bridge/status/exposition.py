@@ -9,6 +9,7 @@ bridge with twenty lines then takes about a millisecond of the event loop; prome
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
@@ -29,6 +30,40 @@ MAX_SAMPLES: Final = 1500
 WAITING_KINDS: Final = ("consent", "returned", "revocation", "message")
 """The kinds of record that wait for a person."""
 
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What a gauge says, and its labels with their values.
+
+    Attributes:
+        help: its meaning.
+        labels: the values of each label; none if they are not known beforehand.
+    """
+
+    help: str
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+GAUGES: Final[Mapping[str, Gauge]] = {
+    "build_info": Gauge("The program and its Python; always 1.", {"version": (), "python": ()}),
+    "waiting_person": Gauge("Records that wait for a person.", {"kind": WAITING_KINDS}),
+    "ready": Gauge("1 for ready and degraded, 0 for not_ready."),
+    "calls_active": Gauge("Calls at this moment."),
+    "hook_circuit_open": Gauge("1 while callers do not wait for the hook."),
+    "waiting_unsent": Gauge("Consents that wait to be sent again."),
+    "push_pending": Gauge("Messages to other systems that wait."),
+    "push_oldest_seconds": Gauge("How long the oldest message to other systems has waited."),
+    "ledger_free_bytes": Gauge("Free bytes where state_dir is."),
+    "last_checkpoint_timestamp_seconds": Gauge(
+        "When all events were last under a checkpoint that reached every destination."
+    ),
+    "config_stale": Gauge("1 if the configuration on disk is not in force."),
+    "draining": Gauge("1 while the service stops."),
+    "clock_synchronised": Gauge("1 if the kernel calls the clock synchronised."),
+    "loop_lag_seconds": Gauge("Longest delay of the event loop in the last minute."),
+}
+"""Every gauge by its name."""
+
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
@@ -47,8 +82,8 @@ class Exposition:
     def text(self, snapshot: Snapshot) -> str:
         """Return the scrape of this moment."""
         lines: list[str] = []
-        for name, help_, samples in _gauges(snapshot):
-            lines += _title(name, help_, "gauge")
+        for name, samples in _gauges(snapshot):
+            lines += _title(name, GAUGES[name].help, "gauge")
             lines += (f"{_head(name, labels)}{value:g}" for labels, value in samples)
         for family in self._metrics.families:
             if isinstance(family, Counter):
@@ -105,50 +140,27 @@ def _title(name: str, help_: str, kind: str) -> tuple[str, str]:
 _Samples = list[tuple["Mapping[str, str]", float]]
 
 
-def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, str, _Samples]]:
-    """Name, help text and samples of each gauge; what is not known yet has none."""
+def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, _Samples]]:
+    """Name and samples of each gauge; what is not known yet has none."""
     build = {"version": __version__, "python": platform.python_version()}
-    yield "build_info", "The program and its Python.", [(build, 1)]
+    yield "build_info", [(build, 1)]
     waiting = snapshot.waiting
-    kinds: _Samples = [
-        ({"kind": kind}, (waiting or {}).get(kind, 0))
-        for kind in (WAITING_KINDS if waiting is not None else ())
-    ]
-    yield "waiting_person", "Records that wait for a person, by kind.", kinds
-    single: tuple[tuple[str, str, float | None], ...] = (
-        ("ready", "Whether new callers should come here (/readyz).", readiness(snapshot).is_ready),
-        ("calls_active", "Calls at this moment.", snapshot.calls),
-        ("hook_circuit_open", "Whether callers do not wait for the hook.", snapshot.hook_open),
-        ("waiting_unsent", "Consents that wait to be sent again.", snapshot.unsent),
-        (
-            "push_pending",
-            "Messages to other systems that wait.",
-            None if snapshot.push is None else snapshot.push.pending,
-        ),
-        (
-            "push_oldest_seconds",
-            "How long the oldest of them has waited.",
-            snapshot.oldest_push,
-        ),
-        ("ledger_free_bytes", "Free bytes where the ledger is kept.", snapshot.free_bytes),
-        (
-            "last_checkpoint_timestamp_seconds",
-            "When all events were last under a checkpoint that reached every destination.",
-            # Before the first one the start counts: a destination that never worked is seen too.
-            snapshot.last_checkpoint or snapshot.started_at,
-        ),
-        (
-            "config_stale",
-            "Whether the configuration on disk is not in force.",
-            snapshot.stale is not None,
-        ),
-        ("draining", "Whether a stop was asked for.", snapshot.draining),
-        (
-            "clock_synchronised",
-            "Whether the kernel calls the clock synchronised.",
-            snapshot.clock_synchronised,
-        ),
-        ("loop_lag_seconds", "Longest hold-up of the event loop, of late.", snapshot.loop_lag),
-    )
-    for name, help_, value in single:
-        yield name, help_, [] if value is None else [({}, float(value))]
+    kinds = WAITING_KINDS if waiting is not None else ()
+    yield "waiting_person", [({"kind": kind}, (waiting or {}).get(kind, 0)) for kind in kinds]
+    single: Mapping[str, float | None] = {
+        "ready": readiness(snapshot).is_ready,
+        "calls_active": snapshot.calls,
+        "hook_circuit_open": snapshot.hook_open,
+        "waiting_unsent": snapshot.unsent,
+        "push_pending": None if snapshot.push is None else snapshot.push.pending,
+        "push_oldest_seconds": snapshot.oldest_push,
+        "ledger_free_bytes": snapshot.free_bytes,
+        # Before the first one the start counts: a destination that never worked is seen too.
+        "last_checkpoint_timestamp_seconds": snapshot.last_checkpoint or snapshot.started_at,
+        "config_stale": snapshot.stale is not None,
+        "draining": snapshot.draining,
+        "clock_synchronised": snapshot.clock_synchronised,
+        "loop_lag_seconds": snapshot.loop_lag,
+    }
+    for name, value in single.items():
+        yield name, [] if value is None else [({}, float(value))]

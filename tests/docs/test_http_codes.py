@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from starlette.routing import Route
+
 from agi_bridge.consent import Reason
+from agi_bridge.observe.metrics import WEB_PATHS
+from agi_bridge.status.pages import build_app
+from tests.support.statuses import Pretended
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "agi_bridge" / "web"
@@ -15,6 +20,20 @@ ROW = re.compile(r"^\| [\d, ]+ \| (`.*`) \|", re.MULTILINE)
 REASON = re.compile(r"^\| `(\w+)` \| (true|false) \|", re.MULTILINE)
 OF_QUERIES = {"app", "queries", "request", "tokens"}
 SHARED = {"missing_number", "invalid_number", "unknown_brand", "unknown_line", "unknown_field"}
+
+
+PATH = re.compile(r"^\| .*? \| `[A-Z]+ (/[\w/]+)", re.MULTILINE)
+
+
+def test_the_page_on_http_names_every_path() -> None:
+    page = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    web = {path for path in WEB_PATHS if path.startswith("/")}
+    probes = {
+        route.path
+        for route in build_app(Pretended().status, None).routes
+        if isinstance(route, Route)
+    }
+    assert {path.removesuffix("/NAME") for path in PATH.findall(page)} == web | probes
 
 
 def raised(*modules: str) -> set[str]:
