@@ -50,9 +50,7 @@ def _labels(family: Counter | Histogram) -> Mapping[str, Sequence[str]]:
     }
 
 
-def _row(
-    name: str, kind: str, help_: str, labels: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
+def _row(name: str, kind: str, help_: str, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     listed = (
         f"`{label}`: {_CONFIGURED.get(label) or ', '.join(f'`{each}`' for each in values)}"
         for label, values in labels.items()
