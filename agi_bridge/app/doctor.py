@@ -13,6 +13,7 @@ from agi_bridge.app.ledger import service_is_running
 from agi_bridge.app.speech import build_silent_library, line_libraries
 from agi_bridge.doctor import (
     ARRIVE_SECONDS,
+    MEND_FIRST,
     Ear,
     Finding,
     Id,
@@ -154,9 +155,11 @@ async def _call(
 ) -> tuple[list[Finding], tuple[CallStep, ...]]:
     which = Id.LOAD if trial.load else Id.CALL
     if session is None:
-        return [not_looked_at(which, "the PBX was not asked, so no call was placed")], ()
+        what = "the PBX was not asked, so no call was placed"
+        return [not_looked_at(which, what, MEND_FIRST)], ()
     if session.lost is not None:
-        return [not_looked_at(which, "the PBX does not answer, so no call was placed")], ()
+        what = "the PBX does not answer, so no call was placed"
+        return [not_looked_at(which, what, MEND_FIRST)], ()
     if trial.load and (problem := _shortage(trial.load)) is not None:
         return [problem], ()
     allow = () if is_loopback(trial.host) else ("0.0.0.0/0", "::/0")  # the token lets in

@@ -6,8 +6,9 @@ It changes nothing on the PBX. It knows no ledger and no hook: a test call ends 
 from agi_bridge.doctor.ami import AmiError, AmiLimits, AmiSession, Clock, RealClock
 from agi_bridge.doctor.call import ARRIVE_SECONDS, CallStep, Target
 from agi_bridge.doctor.dialplan import read_shipped
+from agi_bridge.doctor.dialplan_version import news_since, version_in
 from agi_bridge.doctor.ear import Ear
-from agi_bridge.doctor.examine import Situation, connect, examine_pbx
+from agi_bridge.doctor.examine import MEND_FIRST, Situation, connect, examine_pbx
 from agi_bridge.doctor.findings import WHY, Finding, Id, Level, fault, not_looked_at, note, ok
 from agi_bridge.doctor.line_sounds import Lines, LineSounds, TestSound
 from agi_bridge.doctor.pbx import Context
@@ -17,6 +18,7 @@ from agi_bridge.doctor.trial import place_load, place_test_call
 
 __all__ = [
     "ARRIVE_SECONDS",
+    "MEND_FIRST",
     "WHY",
     "AmiError",
     "AmiLimits",
@@ -40,10 +42,12 @@ __all__ = [
     "examine_pbx",
     "fault",
     "judge_service",
+    "news_since",
     "not_looked_at",
     "note",
     "ok",
     "place_load",
     "place_test_call",
     "read_shipped",
+    "version_in",
 ]

@@ -183,6 +183,10 @@ class AmiSession:
         given = _checked(action, headers)
         return await self._in_thread(lambda: manager.ask(given), self._limits.action, "slow")
 
+    def time(self) -> float:
+        """Return seconds from any start, by the clock of the deadlines."""
+        return self._clock.now()
+
     def allow(self, seconds: float) -> None:
         """Give the session at least that much time from now on."""
         self._ends_at = max(self._ends_at, self._clock.now() + seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from agi_bridge.doctor.branches import Command, commands
 from agi_bridge.doctor.pbx import Context, Step
 
 if TYPE_CHECKING:
@@ -34,20 +35,36 @@ SHIPPED_CONTEXTS: Final = (BRIDGE, ASK, "agi-bridge-go-on")
 _CLASSES: Final = {"X": "0123456789", "Z": "123456789", "N": "23456789"}
 _ANY: Final = 256
 """The size of the class of `.` and `!`, which match whatever follows."""
+_LAST_SIGN: Final = 0x7E
+"""The last sign of a range: what a PBX names beyond it would only take time."""
 _FORMATTING: Final = str.maketrans("", "", " ().-/")
 """What people write into a number and no trunk sends."""
 _MAX_JUMPS: Final = 12
 _MAX_CONTEXTS: Final = 60
 _COMMENT: Final = re.compile(r"(?<!\\);.*")
 _DIGITS_OF: Final = re.compile(
-    r"\$\{(?:EXTEN(?::(-?\d+))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(-?\d+))?\}\))\}"
+    r"\$\{(?:EXTEN(?::(-?[0-9]{1,3}))?|FILTER\([+0-9-]+\\?,\$\{EXTEN(?::(-?[0-9]{1,3}))?\}\))\}"
 )
 _SETTING: Final = re.compile(r"^\s*_{0,2}(AGI_BRIDGE_\w+)=(.*)$")
 """What `Set` gives to this call alone, or with underscores to calls from it too."""
+UNDECIDED: Final = "${...}"
+"""In place of a value that a condition decides; with a `$`, as one made from variables."""
+_PRIORITY: Final = re.compile(r"[0-9]{1,9}")
 _JUMPS: Final = frozenset({"goto", "gosub"})
 _ENDS: Final = frozenset({"hangup", "congestion", "busy"})
 _CONTINUES: Final = frozenset(
-    {"noop", "set", "answer", "verbose", "log", "ringing", "progress", "wait", "playback"}
+    {
+        "noop",
+        "set",
+        "mset",
+        "answer",
+        "verbose",
+        "log",
+        "ringing",
+        "progress",
+        "wait",
+        "playback",
+    }
 )
 
 
@@ -71,7 +88,7 @@ class Route:
     """Where a number leads, and the extension that decides it.
 
     `application` ends it, or leads to the bridge. `settings` are the variables AGI_BRIDGE_… that
-    the way there sets for the call.
+    the way there sets for the call; `UNDECIDED` where only the call can tell the value.
     """
 
     way: Way
@@ -143,7 +160,7 @@ class _Place:
 
 
 def _place(context: str, extension: str, priority: str) -> _Place:
-    if priority.isdigit():
+    if _PRIORITY.fullmatch(priority):
         return _Place(context, extension, int(priority))
     return _Place(context, extension, label=priority)
 
@@ -164,29 +181,49 @@ def _run(
             return Route(Way.UNCLEAR, holder.name, place.extension, "Goto")
         start = labelled[0]
     for step in sorted(steps, key=lambda step: step.priority):
-        name = step.application.lower()
         if step.priority < start:
             continue
-        if _goes_on(name, step.arguments):
-            given.update(_SETTING.findall(step.arguments) if name == "set" else ())
-            continue
-        target = _target(step, place) if name in _JUMPS else None
-        if target is not None and (name == "goto" or target.context in _OURS):
-            return replace(target, by=name)
-        if name == "gosub" and target is not None:
-            continue  # it comes back
-        ends = name in _ENDS or name == "dial"
-        way = Way.ELSEWHERE if ends else Way.UNCLEAR
-        return Route(way, holder.name, step.extension, step.application)
+        branches = commands(Command(step.application, step.arguments))
+        _give([_settings(each) for each in branches], given)
+        first, *others = (_lead(each, step, holder, place) for each in branches)
+        if any(other != first for other in others):
+            return Route(Way.UNCLEAR, holder.name, step.extension, step.application)
+        if first is not None:
+            return first
     return Route(Way.ELSEWHERE, holder.name, place.extension, "the end")
 
 
-def _goes_on(application: str, arguments: str) -> bool:
-    """Tell whether the next priority follows, whatever the arguments decide."""
-    if application == "execif":
-        branches = arguments.partition("?")[2].replace(":", "(").split("(")
-        return branches[0].strip().lower() in _CONTINUES
-    return application in _CONTINUES
+def _lead(
+    command: Command | None, step: Step, holder: Context, place: _Place
+) -> _Place | Route | None:
+    """Return where a command leads; None to the next priority."""
+    if command is None or command.name in _CONTINUES:
+        return None
+    name = command.name
+    target = _target(command.arguments, place) if name in _JUMPS else None
+    if target is not None and (name == "goto" or target.context in _OURS):
+        return replace(target, by=name)
+    if name == "gosub" and target is not None:
+        return None  # it comes back
+    way = Way.ELSEWHERE if name in _ENDS or name == "dial" else Way.UNCLEAR
+    return Route(way, holder.name, step.extension, command.application.strip())
+
+
+def _settings(command: Command | None) -> dict[str, str]:
+    """Return the variables that a command sets for the bridge."""
+    if command is None or command.name not in {"set", "mset"}:
+        return {}
+    parts = command.arguments.split(",") if command.name == "mset" else [command.arguments]
+    found = (_SETTING.match(part) for part in parts)
+    return {each[1]: each[2] for each in found if each is not None}
+
+
+def _give(branches: Sequence[Mapping[str, str]], given: dict[str, str]) -> None:
+    """Note what the branches of a step set: a value, if it is the same by each of them."""
+    for name in {name for each in branches for name in each}:
+        values = {each.get(name, given.get(name)) for each in branches}
+        value = values.pop()
+        given[name] = UNDECIDED if values or value is None else value
 
 
 async def _find(
@@ -221,10 +258,10 @@ async def _find(
     return None
 
 
-def _target(step: Step, place: _Place) -> _Place | None:
+def _target(arguments: str, place: _Place) -> _Place | None:
     """Return where Goto or Gosub leads; None if it depends on the call."""
     plain = _DIGITS_OF.sub(
-        lambda found: place.extension[int(found[1] or found[2] or 0) :], step.arguments
+        lambda found: place.extension[int(found[1] or found[2] or 0) :], arguments
     ).partition("(")[0]
     parts = [part.strip() for part in plain.split(",")]
     if "$" in plain or not re.fullmatch(r"\w+", last := parts[-1]):
@@ -287,7 +324,7 @@ def _ranges(inside: str) -> str:
     signs: list[str] = []
     while inside:
         if len(inside) > 2 and inside[1] == "-":  # noqa: PLR2004 - a range has three signs
-            signs += map(chr, range(ord(inside[0]), ord(inside[2]) + 1))
+            signs += map(chr, range(ord(inside[0]), min(ord(inside[2]), _LAST_SIGN) + 1))
             inside = inside[3:]
         else:
             signs.append(inside[0])

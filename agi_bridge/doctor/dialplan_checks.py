@@ -17,8 +17,9 @@ from agi_bridge.doctor.dialplan import (
     Way,
     differences,
 )
+from agi_bridge.doctor.dialplan_version import RENEW, VERSION, news_since, version_of
 from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
-from agi_bridge.doctor.numbers import TOKEN, URL, URL_2, settings_of_calls, ways_of
+from agi_bridge.doctor.numbers import TEST_CALL, TOKEN, URL, URL_2, settings_of_calls, ways_of
 from agi_bridge.doctor.pbx import MissingRightError
 from agi_bridge.net import is_loopback
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from agi_bridge.doctor.numbers import CallSettings, NumberWay
     from agi_bridge.doctor.pbx import Context, Pbx
     from agi_bridge.settings import Settings
-
-VERSION: Final = "agi-bridge-version"
-"""The context whose first step holds the version of the dialplan."""
 
 _AGI_PORT: Final = 4573
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
@@ -72,10 +70,11 @@ async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Fi
         return
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     places = "; ".join(changed[:_SHOWN]) + more
-    version = await pbx.context(VERSION)
-    if version is None or _version(version) < _version(shipped[VERSION]):
-        what = f"the dialplan is older than this program: {places} differ"
-        yield note(Id.DIALPLAN_CONTEXTS, what, f"{_COPY} {_RELOAD}")
+    version, newest = version_of(await pbx.context(VERSION)), version_of(shipped[VERSION])
+    if version < newest:
+        what = f"the dialplan is version {version}, older than this program's {newest}: {places}"
+        why = f"Calls work as before; {news_since(version)}."
+        yield note(Id.DIALPLAN_CONTEXTS, f"{what} differ", RENEW, why=why)
         return
     what = f"the dialplan was edited: {places} differ from the shipped file"
     fix = (
@@ -85,20 +84,20 @@ async def contexts(pbx: Pbx, shipped: Mapping[str, Context]) -> AsyncIterator[Fi
     yield note(Id.DIALPLAN_CONTEXTS, what, fix)
 
 
-def _version(context: Context) -> int:
-    given = next((step.arguments for step in context.steps), "")
-    return int(given) if given.isdigit() else 0
-
-
 async def url(pbx: Pbx, settings: Settings) -> AsyncIterator[Finding]:
     """Compare AGI_BRIDGE_URL and AGI_BRIDGE_TOKEN with `[agi]`; a number may have its own."""
-    for calls in await settings_of_calls(pbx, settings, (URL, URL_2, TOKEN)):
+    for calls in await settings_of_calls(pbx, settings, (URL, URL_2, TOKEN, TEST_CALL)):
         for finding in _judge_url(calls, settings):
             yield finding
 
 
 def _judge_url(calls: CallSettings, settings: Settings) -> Iterator[Finding]:
     agi, about = settings.agi, calls.about
+    if calls.has(TEST_CALL):
+        why = "Asterisk hangs up every caller, in place of asking the bridge."
+        fix = f"remove {TEST_CALL}: only the doctor sets it, for its own call"
+        yield fault(Id.DIALPLAN_URL, f"{TEST_CALL} is set", fix, about=about, why=why)
+        return
     if "$" in calls.url + calls.token:
         what = f"{URL} or {TOKEN} is made from other variables, which only a call can follow"
         yield not_looked_at(Id.DIALPLAN_URL, what, "run agi-bridge doctor --call", about=about)

@@ -32,6 +32,7 @@ _LOCAL: Final = re.compile(r"(?P<extension>[^@]+)@(?P<context>[^/]+)")
 _DRIVERS: Final = frozenset({"chan_sip", "chan_iax2", "chan_dahdi"})
 """Channel drivers whose module is named after what Dial() calls them."""
 _NO_CIRCLE: Final = "name a place where somebody or something answers"
+_TRY: Final = "call it from a telephone of the PBX"
 _SHOW: Final = "see asterisk -rx 'pjsip show endpoints'"
 
 
@@ -151,7 +152,7 @@ async def _other_template(pbx: Pbx, template: str, about: str) -> AsyncIterator[
     local = _LOCAL.match(rest)
     if technology.lower() != "local" or local is None:
         what = f"only PJSIP and Local are looked at, not {technology}"
-        yield not_looked_at(Id.DIAL_TEMPLATE, what, about=about)
+        yield not_looked_at(Id.DIAL_TEMPLATE, what, _TRY, about=about)
     elif await pbx.context(local["context"]) is None:
         what = f"the dialplan has no context {local['context']}"
         yield fault(Id.DIAL_TEMPLATE, what, "correct dial_template", about=about)
@@ -219,7 +220,8 @@ async def _other_technology(pbx: Pbx, which: Id, destination: str, about: str) -
         what = f"{destination}: {driver} is not loaded, so nothing rings"
         fix = "write it as PJSIP/NAME, or load the module (Asterisk 21 and later have no chan_sip)"
         return fault(which, what, fix, about=about)
-    return not_looked_at(which, f"{destination}: only PJSIP and Local are looked at", about=about)
+    what = f"{destination}: only PJSIP and Local are looked at"
+    return not_looked_at(which, what, _TRY, about=about)
 
 
 def _unreachable(endpoint: Endpoint) -> str:

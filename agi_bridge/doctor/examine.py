@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agi_bridge.settings import Settings
 
 _MANAGER_CONF: Final = f"{share_path('asterisk-conf')}/manager.conf shows the account"
+MEND_FIRST: Final = "see pbx-reach and pbx-login, and run the doctor again"
+"""The fix of what could not be looked at because the PBX does not answer."""
 _PBX_IDS: Final = (
     Id.PBX_VERSION,
     Id.PBX_MODULES,
@@ -152,4 +154,4 @@ def _unasked(
     which: Iterator[Id] | Sequence[Id] | Mapping[Id, None], what: str
 ) -> Iterator[Finding]:
     for each in which:
-        yield not_looked_at(each, what)
+        yield not_looked_at(each, what, MEND_FIRST)

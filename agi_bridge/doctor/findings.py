@@ -14,6 +14,9 @@ from agi_bridge import phone
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LONGEST: Final = 1000
+"""Characters of a text; the longest of ours has 300."""
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -103,7 +106,7 @@ class Finding:
         about: which one: a setting, a line, an endpoint; empty if there is only one.
         what: what is so.
         why: why it matters; empty at level "ok".
-        fix: how to put it right; empty if there is nothing to do.
+        fix: how to put it right; empty at level "ok" only.
     """
 
     id: Id
@@ -119,7 +122,7 @@ def ok(which: Id, what: str, *, about: str = "") -> Finding:
     return Finding(which, Level.OK, masked(what), about=masked(about))
 
 
-def note(which: Id, what: str, fix: str = "", *, about: str = "", why: str = "") -> Finding:
+def note(which: Id, what: str, fix: str, *, about: str = "", why: str = "") -> Finding:
     """Return a finding that can wait."""
     return _made(which, Level.NOTE, what, fix, about, why=why or WHY[which])
 
@@ -129,7 +132,7 @@ def fault(which: Id, what: str, fix: str, *, about: str = "", why: str = "") -> 
     return _made(which, Level.FAULT, what, fix, about, why=why or WHY[which])
 
 
-def not_looked_at(which: Id, what: str, fix: str = "", *, about: str = "") -> Finding:
+def not_looked_at(which: Id, what: str, fix: str, *, about: str = "") -> Finding:
     """Return a finding that says why the doctor could not look."""
     return _made(which, Level.NOT_LOOKED_AT, what, fix, about, why="")
 
@@ -142,7 +145,9 @@ def _made(which: Id, level: Level, *texts: str, why: str) -> Finding:
 def masked(text: str) -> str:
     """Mask every number of seven digits or more, and make control characters visible.
 
-    What the PBX answers is put into findings, so it is untrusted here.
+    What the PBX answers is put into findings, so it is untrusted here: it may also have no end.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} ..."
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
     return phone.mask_within(shown)

@@ -24,6 +24,8 @@ URL_2: Final = "AGI_BRIDGE_URL_2"
 TOKEN: Final = "AGI_BRIDGE_TOKEN"  # noqa: S105 - the name of a variable
 FALLBACK: Final = "AGI_BRIDGE_FALLBACK"
 FALLBACK_GOTO: Final = "AGI_BRIDGE_FALLBACK_GOTO"
+TEST_CALL: Final = "AGI_BRIDGE_TEST_CALL"
+"""Only a test call has it, and its value is the URL of the doctor's ear."""
 
 DEFAULT_URL: Final = "agi://127.0.0.1:4573/consent"
 """What the dialplan uses if AGI_BRIDGE_URL is not set."""

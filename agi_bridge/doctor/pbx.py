@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ class Pbx:
         """Return the PBX's time in seconds since the epoch, if it says it."""
         answer = await self._session.ask("Ping")
         try:
-            return float(answer.headers.get("Timestamp", ""))
+            seconds = float(answer.headers.get("Timestamp", ""))
         except ValueError:
             return None
+        return seconds if isfinite(seconds) else None
 
     async def has_module(self, name: str) -> bool:
         """Return whether a module is loaded; `name` is without `.so`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -45,8 +46,10 @@ def has_sound(data: Path, language: str, name: str) -> bool:
     tag = language.replace("-", "_")
     for folder in dict.fromkeys((tag, tag.partition("_")[0])):
         path = data / "sounds" / folder / name
-        if path.parent.is_dir() and any(path.parent.glob(f"{path.name}.*")):
-            return True
+        with suppress(OSError, ValueError):  # ValueError: no name of a file
+            # Not by a pattern: the name comes from the PBX.
+            if any(each.startswith(f"{path.name}.") for each in os.listdir(path.parent)):  # noqa: PTH208 - names alone
+                return True
     return False
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from agi_bridge.doctor import Ear, Id, Level
 from tests.support.call_env import DID
+from tests.support.canned_bridge import CannedBridge, result
 from tests.support.doctors_pbx import wrong
 
 if TYPE_CHECKING:
@@ -47,16 +48,55 @@ async def test_freepbx_is_followed_and_called_through_its_custom_destination(
 async def test_no_telephone_of_a_freepbx_rings_for_a_test_call_that_is_lost(
     surgery: Surgery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As behind a firewall: the PBX does not reach the called end, and goes on to the fallback.
+    lost(monkeypatch)
+    given = surgery.settings(did=["+1 415 555 0113"])
+    report = await surgery.look(given, call="14155550113@from-pstn", arrive_seconds=2.0)
+    assert wrong(report) == {Id.DIALPLAN_URL: FAULT}
+    assert surgery.phones["100"].calls == []
+
+
+def lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a firewall: the PBX does not reach the called end."""
     url = Ear.url
     monkeypatch.setattr(
         Ear,
         "url",
         lambda ear, end, call: "agi://127.0.0.1:9/x" if end == "called" else url(ear, end, call),
     )
-    given = surgery.settings(did=["+1 415 555 0113"])
-    report = await surgery.look(given, call="14155550113@from-pstn", arrive_seconds=2.0)
+
+
+@pytest.mark.parametrize("context", ["own-fallback", "own-handler", "from-trunk"])
+async def test_no_telephone_rings_for_a_test_call_that_is_lost(
+    surgery: Surgery, monkeypatch: pytest.MonkeyPatch, context: str
+) -> None:
+    lost(monkeypatch)
+    report = await surgery.look(call=f"{DID}@{context}", arrive_seconds=2.0)
     assert wrong(report) == {Id.DIALPLAN_URL: FAULT}
+    assert surgery.phones["100"].calls == surgery.phones["200"].calls == []
+    assert await surgery.asterisk.channels() == 0
+
+
+async def test_a_test_call_goes_to_no_other_bridge(surgery: Surgery) -> None:
+    async with (
+        CannedBridge(*result("default", default="PJSIP/200")) as bridge,
+        surgery.variable("OWN_URL", bridge.url, ""),
+    ):
+        report = await surgery.look(call=f"{DID}@own-bridge", arrive_seconds=2.0)
+        assert bridge.calls == []
+    assert wrong(report) == {Id.DIALPLAN_URL: FAULT}
+    assert surgery.phones["100"].calls == surgery.phones["200"].calls == []
+
+
+async def test_a_dialplan_of_version_2_takes_test_calls_and_is_named(surgery: Surgery) -> None:
+    async with surgery.version_2():
+        report = await surgery.look(call=f"{DID}@from-trunk")
+        assert wrong(report) == {Id.DIALPLAN_CONTEXTS: Level.NOTE}
+        assert report.call is not None
+        assert all(step.ok for step in report.call)
+        # There, the fallback of the number's own way would ring.
+        unplaced = await surgery.look(call=f"{DID}@own-fallback")
+    assert wrong(unplaced) == {Id.DIALPLAN_CONTEXTS: Level.NOTE, Id.CALL: UNSEEN}
+    assert unplaced.call == ()
     assert surgery.phones["100"].calls == []
 
 

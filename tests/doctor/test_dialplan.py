@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agi_bridge.doctor.dialplan import (
+    UNDECIDED,
     Way,
     best_match,
     differences,
@@ -106,6 +107,52 @@ async def test_a_condition_that_only_sets_is_passed_over() -> None:
     assert (await way("1", "trunk", jumps))[0] is Way.UNCLEAR
 
 
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("ExecIf($[1]?NoOp():Dial(PJSIP/1))", Way.UNCLEAR),
+        ("ExecIf($[1]?:Hangup())", Way.UNCLEAR),
+        ("ExecIf($[1]?NoOp():Gosub(agi-bridge-ask,s,1))", Way.UNCLEAR),
+        ("ExecIf($[1]?Verbose(a:b (c),d):Set(A=1))", Way.BRIDGE),
+        ('ExecIf($["${A}" = "?:"]?Set(A=${IF($[1]?Dial:Hangup)}):NoOp)', Way.BRIDGE),
+        ("ExecIf($[1]?Gosub(record,s,1):NoOp())", Way.BRIDGE),
+        ("ExecIf($[1]?Dial(PJSIP/1):Dial(PJSIP/2))", Way.ELSEWHERE),
+        ("ExecIf($[1]?Goto(agi-bridge,1,1):Goto(agi-bridge,1,1))", Way.BRIDGE),
+        ("ExecIf($[1])", Way.BRIDGE),  # nothing to run: Asterisk warns and goes on
+        ("GosubIf($[1]?record,s,1:other,s,1)", Way.BRIDGE),
+        ("GosubIf($[1]?agi-bridge-ask,s,1(1))", Way.UNCLEAR),
+    ],
+)
+async def test_both_branches_of_a_condition_are_followed(step: str, expected: Way) -> None:
+    trunk = Context("trunk", steps("_X!", step, "Goto(agi-bridge,1,1)"))
+    assert (await way("1", "trunk", trunk))[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "given"),
+    [
+        (["Set(AGI_BRIDGE_URL=a)"], "a"),
+        (["MSet(A=1,AGI_BRIDGE_URL=a)"], "a"),
+        (["ExecIf($[1]?Set(AGI_BRIDGE_URL=a))"], UNDECIDED),
+        (["ExecIf($[1]?NoOp():Set(AGI_BRIDGE_URL=a))"], UNDECIDED),
+        (["ExecIf($[1]?Set(AGI_BRIDGE_URL=a):Set(AGI_BRIDGE_URL=b))"], UNDECIDED),
+        (["ExecIf($[1]?Set(AGI_BRIDGE_URL=a):Set(AGI_BRIDGE_URL=a))"], "a"),
+        (["Set(AGI_BRIDGE_URL=a)", "ExecIf($[1]?Set(AGI_BRIDGE_URL=a))"], "a"),
+        (["ExecIf($[1]?Set(AGI_BRIDGE_URL=b))", "Set(AGI_BRIDGE_URL=a)"], "a"),
+    ],
+)
+async def test_what_a_condition_sets_is_known_only_if_both_branches_agree(
+    lines: list[str], given: str
+) -> None:
+    plan = dialplan(Context("trunk", steps("_X!", *lines, "Goto(agi-bridge,1,1)")))
+
+    async def look_up(name: str) -> Context | None:
+        return plan.get(name)
+
+    route = await follow("1", "trunk", look_up)
+    assert dict(route.settings) == {"AGI_BRIDGE_URL": given}
+
+
 async def test_an_extension_of_its_own_hides_the_include() -> None:
     own = Context("trunk", steps(DID, "Answer()", "Hangup()"), ("agi-bridge",))
     assert await way(DID, "trunk", own) == (Way.ELSEWHERE, "trunk")
@@ -148,6 +195,16 @@ async def test_what_only_a_call_can_follow_is_unclear() -> None:
     assert (await way(DID, "trunk", computed))[0] is Way.UNCLEAR
     switched = Context("trunk", (), (), has_switches=True)
     assert (await way(DID, "trunk", switched))[0] is Way.UNCLEAR
+
+
+@pytest.mark.parametrize("odd", ["\u00b2", "9" * 5000, "1234567890"])
+async def test_a_priority_that_is_no_number_of_asterisks_is_unclear(odd: str) -> None:
+    trunk = Context("trunk", steps("_+X.", f"Goto(agi-bridge-site,s,{odd})"))
+    assert (await way(DID, "trunk", trunk))[0] is Way.UNCLEAR
+
+
+def test_a_range_takes_no_longer_than_what_can_be_dialled() -> None:
+    assert match("_[ -\U0010ffff]", "5") == (95,)
 
 
 def test_an_edited_step_is_named() -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.doctor.dialplan import read_shipped
 from agi_bridge.doctor.findings import Id, Level
 from agi_bridge.doctor.pbx import Context
 from tests.support.doctor_findings import configured, found_alone, looked, wrong
-from tests.support.scripted_pbx import DID, SHIPPED, ScriptedPbx, steps
+from tests.support.scripted_pbx import DID, SHIPPED, VERSION_2, ScriptedPbx, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,18 @@ def edited(pbx: ScriptedPbx) -> None:
     pbx.contexts["agi-bridge-ask"] = replace(ask, steps=ask.steps[1:])
 
 
-def older(pbx: ScriptedPbx) -> None:
+def oldest(pbx: ScriptedPbx) -> None:
     edited(pbx)
     del pbx.contexts["agi-bridge-version"]
+
+
+def version_2(pbx: ScriptedPbx) -> None:
+    pbx.contexts.update(read_shipped(VERSION_2.read_text()))
+
+
+def odd_version(pbx: ScriptedPbx) -> None:
+    edited(pbx)
+    pbx.contexts["agi-bridge-version"] = Context("agi-bridge-version", steps("s", "NoOp(\u00b2)"))
 
 
 def without_its_site(pbx: ScriptedPbx) -> None:
@@ -56,7 +66,14 @@ def arrives_as(number: str) -> Callable[[ScriptedPbx], object]:
 
 FAULTS: Faults = {
     "edited": (edited, Id.DIALPLAN_CONTEXTS, Level.NOTE),
-    "older": (older, Id.DIALPLAN_CONTEXTS, Level.NOTE),
+    "oldest": (oldest, Id.DIALPLAN_CONTEXTS, Level.NOTE),
+    "version 2": (version_2, Id.DIALPLAN_CONTEXTS, Level.NOTE),
+    "odd version": (odd_version, Id.DIALPLAN_CONTEXTS, Level.NOTE),
+    "every call a test call": (
+        lambda pbx: pbx.variables.update(AGI_BRIDGE_TEST_CALL="yes"),
+        Id.DIALPLAN_URL,
+        Level.FAULT,
+    ),
     "site missing": (without_its_site, Id.DIALPLAN_CONTEXTS, Level.FAULT),
     "site without a way back": (site_without_return, Id.DIALPLAN_CONTEXTS, Level.FAULT),
     "FreePBX's edited": (freepbx_edited, Id.DIALPLAN_CONTEXTS, Level.NOTE),
@@ -124,6 +141,14 @@ FAULTS: Faults = {
     ),
     "hidden": (hidden, Id.DIALPLAN_DID, Level.FAULT),
 }
+
+
+async def test_an_older_dialplan_is_named_with_its_version_and_its_cure(pbx: ScriptedPbx) -> None:
+    version_2(pbx)
+    (found,) = (each for each in await looked(pbx) if each.id is Id.DIALPLAN_CONTEXTS)
+    assert "version 2" in found.what
+    assert "test call" in found.why
+    assert "agi-bridge init" in found.fix
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -222,12 +222,13 @@ def test_the_first_step_that_fails_is_the_finding(
 def test_a_load_says_how_many_were_carried_and_where_the_others_failed() -> None:
     calls = [heard(), heard(arrived_at=0.4), heard(key=""), heard(arrived_at=None)]
     made = [tuple(steps(call, LINE)) for call in calls]
-    found = judge_load(calls, made)
+    found = judge_load(calls, made, 5)
     assert found.level is Level.FAULT
-    assert "2 of 4" in found.what
+    assert "2 of 5" in found.what
+    assert "1 at placing" in found.what
     assert "1 at key" in found.what
     assert "1 at arrival" in found.what
-    assert judge_load(calls[:2], made[:2]).level is Level.OK
+    assert judge_load(calls[:2], made[:2], 2).level is Level.OK
 
 
 def test_the_result_is_the_bridges_own() -> None:

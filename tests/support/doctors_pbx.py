@@ -14,6 +14,7 @@ from agi_bridge.doctor import ARRIVE_SECONDS, AmiLimits, Id, Level, Target
 from agi_bridge.lab.asterisk.server import Asterisk, share_path
 from agi_bridge.net import bind
 from tests.support.call_env import DID, settings
+from tests.support.scripted_pbx import VERSION_2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SECRET = "x7Gh2kQ9vLmN4pRt"
 LIMITED = "b8Jk3mW2zXcV5nQy"
 TOKEN = "d41d8cd98f00b204e9800998"
+_RELOAD = "dialplan reload"
 PATIENT = AmiLimits(connect=20.0, action=20.0, session=60.0)
 """What this PBX may take: how long the doctor waits at most is tested by a clock, not here."""
 
@@ -43,6 +45,21 @@ exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1(${EXTEN}))
 [loses-the-number]
 exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1())
  same => n,Hangup()
+[own-fallback]
+exten => _[+0-9]!,1,Set(AGI_BRIDGE_FALLBACK_GOTO=rings,s,1)
+ same => n,Goto(agi-bridge,${EXTEN},1)
+[own-bridge]
+exten => _[+0-9]!,1,Set(AGI_BRIDGE_URL=${OWN_URL})
+ same => n,Set(AGI_BRIDGE_URL_2=${OWN_URL})
+ same => n,Set(AGI_BRIDGE_FALLBACK_GOTO=rings,s,1)
+ same => n,Goto(agi-bridge,${EXTEN},1)
+[own-handler]
+exten => _[+0-9]!,1,Gosub(agi-bridge-ask,s,1(${EXTEN}))
+ same => n,GotoIf($["${AGI_BRIDGE_RESULT}" = "hangup"]?end)
+ same => n,Dial(PJSIP/100,2)
+ same => n(end),Hangup()
+[rings]
+exten => s,1,Dial(PJSIP/100,2)
 [has-no-token]
 exten => _[+0-9]!,1,AGI(${AGI_BRIDGE_URL}?to=${URIENCODE(${EXTEN})})
  same => n,Hangup()
@@ -114,6 +131,13 @@ class Surgery:
         finally:
             file.write_text(before)
             await self.asterisk.cli(reload)
+
+    @asynccontextmanager
+    async def version_2(self) -> AsyncIterator[None]:
+        """Give the PBX the dialplan that did not know test calls."""
+        file = self.asterisk.directory / "etc" / "agi-bridge.conf"
+        async with self.edited(file.name, file.read_text(), VERSION_2.read_text(), _RELOAD):
+            yield
 
     @asynccontextmanager
     async def variable(self, name: str, value: str, before: str) -> AsyncIterator[None]:

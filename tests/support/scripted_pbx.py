@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agi_bridge.doctor.ami import AmiError, Answer
@@ -20,6 +21,8 @@ SHIPPED = {
     for file in ("agi-bridge-freepbx.conf", "agi-bridge.conf")
     for name, context in read_shipped((share_path("dialplan") / file).read_text()).items()
 }
+VERSION_2 = Path(__file__).with_name("dialplan_2.conf")
+"""The dialplan that did not know test calls."""
 DENIED = Answer({"Response": "Error", "Message": "Permission denied"})
 _NEEDS = {
     "CoreSettings": "reporting",
@@ -78,9 +81,13 @@ class ScriptedPbx:
     """The action at which the session is lost."""
     lost: AmiError | None = None
     asked: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    seconds: float = 0.0
+    """What the answers have taken so far."""
+    seconds_each: float = 0.0
 
     async def ask(self, action: str, **headers: str | Sequence[str]) -> Answer:
         self.asked.append((action, headers))
+        self.seconds += self.seconds_each
         if action == self.fails_at:
             self.lost = AmiError("slow", "the PBX does not answer in time: given up")
         if self.lost is not None:
@@ -95,8 +102,12 @@ class ScriptedPbx:
             "ShowDialPlan": self._dialplan,
             "PJSIPShowEndpoint": self._endpoint,
             "GetConfig": self._file,
+            "Originate": lambda *_: _good(),
         }
         return answers[action](*map(str, headers.values()))
+
+    def time(self) -> float:
+        return self.seconds
 
     def allow(self, seconds: float) -> None:
         del seconds

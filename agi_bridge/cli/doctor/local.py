@@ -28,6 +28,19 @@ _FINE: Final = {
     Id.PROMPTS: "complete, and as the texts in force",
 }
 
+_FIX: Final = {
+    Id.CONFIGURATION: "correct it as agi-bridge check says",
+    Id.LEDGER: (
+        "let the database answer and this account use it, or restore the last backup"
+        " (docs/backup.md)"
+    ),
+    Id.KEYS: "put back the keys that the ledger was written with, from a backup (docs/backup.md)",
+    Id.DISK: "free some space, or move state_dir to a larger disk",
+    Id.HOOK_TLS: "see whether hook.url can be reached from this machine",
+    Id.PROMPTS: "run agi-bridge prompts check",
+}
+"""What to do where the check's sentence says no more than the problem."""
+
 
 def look(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Return the findings about this machine: one per problem, else one "ok" per id. Blocks."""
@@ -40,9 +53,11 @@ def look(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
                 good[which] = each.problem
             continue
         if each.level is CheckLevel.FAULT:
-            found[which].append(fault(which, each.problem, each.fix, about=each.key))
+            fix = each.fix or _FIX[which]
+            found[which].append(fault(which, each.problem, fix, about=each.key))
         elif which is not Id.CONFIGURATION and each.reason not in _ADVICE:
-            found[which].append(note(which, each.problem, each.fix, about=each.key))
+            fix = each.fix or _FIX[which]
+            found[which].append(note(which, each.problem, fix, about=each.key))
     return [finding for which in _FINE for finding in (found[which] or [ok(which, good[which])])]
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.app.findings import Finding as CheckFinding
+from agi_bridge.app.findings import Level as CheckLevel
 from agi_bridge.cli.doctor.local import look
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
@@ -81,6 +83,31 @@ def test_a_broken_ledger_and_missing_keys_are_told_apart(
 ) -> None:
     seed(ledger)
     assert wrong(ledger, hook) == {which: Level.FAULT}
+    assert all(each.fix for each in looked(ledger, hook) if each.level is not Level.OK)
+
+
+@pytest.mark.parametrize("level", [CheckLevel.FAULT, CheckLevel.NOTE])
+@pytest.mark.parametrize(
+    ("key", "reason", "which"),
+    [
+        ("ledger", "settings_dropped", Id.LEDGER),
+        ("state_dir", "no_folder", Id.LEDGER),
+        ("ledger", "keys", Id.KEYS),
+        ("ledger", "little_space", Id.DISK),
+        ("hook.url", "unreachable", Id.HOOK_TLS),
+        ("lines.shop.disclosure", "stale_prompts", Id.PROMPTS),
+        ("agi.port", "other", Id.CONFIGURATION),
+    ],
+)
+def test_every_finding_has_a_fix_also_where_check_says_only_the_problem(
+    monkeypatch: pytest.MonkeyPatch, key: str, reason: str, which: Id, level: CheckLevel
+) -> None:
+    problem = CheckFinding(level, key, "the problem", reason=reason)
+    monkeypatch.setattr("agi_bridge.cli.doctor.local.check_all", lambda *_, **__: [problem])
+    found = [each for each in look(settings(), {}) if each.level is not Level.OK]
+    dropped = which is Id.CONFIGURATION and level is CheckLevel.NOTE  # left to check
+    assert [each.id for each in found] == ([] if dropped else [which])
+    assert all(each.fix for each in found)
 
 
 def test_a_disk_that_is_nearly_full_is_found(

@@ -98,8 +98,8 @@ def test_the_report_of_a_machine_without_a_pbx_is_json_of_the_schema(tmp_path: P
 
 @pytest.mark.parametrize("which", [Id.CALL, Id.LOAD])
 def test_a_call_that_was_asked_for_and_not_placed_is_no_success(which: Id) -> None:
-    assert Report((ok(Id.CODECS, "ulaw"), unseen(Id.SOUNDS, "needs system"))).ok
-    assert not Report((ok(Id.CODECS, "ulaw"), unseen(which, "needs originate"))).ok
+    assert Report((ok(Id.CODECS, "ulaw"), unseen(Id.SOUNDS, "needs system", "add system"))).ok
+    assert not Report((ok(Id.CODECS, "ulaw"), unseen(which, "needs originate", "add originate"))).ok
 
 
 def test_the_published_schema_is_the_documents() -> None:
