@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import signal
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -50,6 +51,17 @@ class Difference:
 
     file: NewFile
     diff: str
+    there: str
+    """The content that is there."""
+
+
+def mode_of(path: Path) -> int:
+    """Return the permissions that a file has.
+
+    Raises:
+        OSError: it is not there any more.
+    """
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def compare(files: Sequence[NewFile]) -> tuple[list[NewFile], list[Difference]]:
@@ -66,7 +78,7 @@ def compare(files: Sequence[NewFile]) -> tuple[list[NewFile], list[Difference]]:
             missing.append(file)
             continue
         if there != file.text:
-            different.append(Difference(file, _diff(file, there)))
+            different.append(Difference(file, _diff(file, there), there))
     return missing, different
 
 

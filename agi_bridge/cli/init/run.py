@@ -24,13 +24,15 @@ from agi_bridge.cli.init.configuration import (
     freepbx_dialplan,
     listed,
 )
-from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, write
+from agi_bridge.cli.init.files import PUBLIC, NewFile, compare, mode_of, write
 from agi_bridge.config_file import DEFAULT_PATH
 from agi_bridge.settings import Settings, SettingsError, is_line_name
 from agi_bridge.webhook_signature import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from agi_bridge.cli.init.files import Difference
 
 PRIVATE: Final = 0o640
 """The configuration: the service's account reads it by its group."""
@@ -168,12 +170,14 @@ def run(answers: Answers, places: Places, *, yes: bool) -> int:
             for each in different:
                 typer.echo(f"differs {each.file.path}")
                 typer.echo(each.diff)
+                _explain_version(each)
             typer.echo(
                 "agi-bridge: nothing was written: move these files away, or edit them yourself",
                 err=True,
             )
             return FAILED
         write(missing)
+        modes = {file: mode_of(file.path) for file in files}
     except OSError as error:
         place = error.filename2 or error.filename or "a file"
         denied = isinstance(error, PermissionError)
@@ -181,12 +185,30 @@ def run(answers: Answers, places: Places, *, yes: bool) -> int:
         problem = f"nothing was written: {place}: {error.strerror}{fix if denied else ''}"
         typer.echo(f"agi-bridge: {problem}", err=True)
         return FAILED
-    for file in files:
+    for file, mode in modes.items():
         word = "wrote" if file in missing else "as it is"
-        typer.echo(f"{word:<8} {file.path} ({file.mode:04o})")
+        typer.echo(f"{word:<8} {file.path} ({mode:04o})")
+        if file not in missing and mode & ~file.mode:
+            fix = f"chmod {file.mode:o} {_shown(file.path)}"
+            typer.echo(f"agi-bridge: {file.path} is open to more accounts: {fix}", err=True)
     for line in _next(answers, places):
         typer.echo(line)
     return OK
+
+
+def _explain_version(different: Difference) -> None:
+    """Say that a dialplan differs because it is an older one, and what it lacks."""
+    from agi_bridge.doctor import news_since, version_in  # noqa: PLC0415 - AMI, only for this
+
+    there, ours = version_in(different.there), version_in(different.file.text)
+    if ours and there < ours:
+        name = different.file.path.name
+        typer.echo(
+            f"agi-bridge: {name} is version {there} of the dialplan, and this is {ours}:"
+            f" {news_since(there)}; to have it, move {name} away, run this again, put your own"
+            " lines of [agi-bridge-site] back, and run asterisk -rx 'dialplan reload'",
+            err=True,
+        )
 
 
 def _files(answers: Answers, places: Places) -> list[NewFile]:

@@ -20,6 +20,7 @@ from agi_bridge.cli.init.configuration import Answers
 from agi_bridge.settings import DialDefault, DialplanDefault
 from tests.support.commands import invoke, names
 from tests.support.init_command import DID, KEY, mode
+from tests.support.scripted_pbx import VERSION_2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,35 @@ def test_the_files_are_for_those_who_need_them(init: Init) -> None:
     assert mode(init.folder / "asterisk" / "agi-bridge.conf") == 0o644
     assert names(init.folder) == ["agi-bridge.toml", "asterisk", "main.key"]
     assert init.settings().lines["main"].secret() == KEY
+
+
+def test_a_second_run_says_the_permissions_that_the_files_have(init: Init) -> None:
+    init("--yes")
+    key = init.folder / "main.key"
+    key.chmod(0o644)
+    status, out, err = init("--yes")
+    assert status == 0
+    assert f"as it is {key} (0644)" in out
+    assert f"chmod 600 {key}" in err
+    key.chmod(0o400)
+    _, out, err = init("--yes")
+    assert f"as it is {key} (0400)" in out
+    assert err == ""
+
+
+def test_an_older_dialplan_is_named_with_what_it_lacks(init: Init) -> None:
+    init("--yes")
+    there = init.folder / "asterisk" / "agi-bridge.conf"
+    before = VERSION_2.read_text()
+    there.write_text(before)
+    status, out, err = init("--yes")
+    assert status == 1
+    assert f"differs {there}" in out
+    assert "version 2" in err
+    assert there.read_text() == before
+    there.write_text(there.read_text().replace("NoOp(2)", "NoOp(3)"))  # an edited one of today
+    _, _, err = init("--yes")
+    assert "version" not in err
 
 
 def test_the_key_is_shown_nowhere(init: Init) -> None:
