@@ -6,6 +6,7 @@ named in the file but kept elsewhere; `Line.secret()` and `AgiSettings.secret()`
 """
 
 from .ami import AMI_SECRET, AmiSettings
+from .console import ConsoleSettings, ConsoleUser, Role
 from .customers import CustomerFile, read_customers
 from .engines import CommandSettings, EngineSettings, HttpSettings, PbxSettings
 from .errors import Fault, SettingsError, UnknownLineError, fault_code
@@ -44,6 +45,8 @@ __all__ = [
     "CheckpointSettings",
     "CommandSettings",
     "ConsentSettings",
+    "ConsoleSettings",
+    "ConsoleUser",
     "CustomerFile",
     "Day",
     "Default",
@@ -65,6 +68,7 @@ __all__ = [
     "PushSettings",
     "QuerySettings",
     "RevocationReach",
+    "Role",
     "SayDefault",
     "Secret",
     "Settings",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agi_bridge.config_file import STATE_DIR
 
+from .console import ConsoleSettings
 from .line import NAME_ALIAS, Line
 from .secret import KeyPlace, Secret, SecretPlace, SigningPlace
 from .sections import AgiSettings, HookSettings, WebSettings
@@ -45,6 +46,7 @@ class PartialSettings:
     hook: HookSettings | None
     web: WebSettings | None
     status: StatusSettings | None
+    console: ConsoleSettings | None
     speech: SpeechSettings | None
     lines: Mapping[str, Line]
     secrets: Mapping[str, Secret]
@@ -72,6 +74,7 @@ class PartialSettings:
             _read(HookSettings, values.get("hook", {})),
             _read(WebSettings, values.get("web", {})),
             _read(StatusSettings, values.get("status", {})),
+            _read(ConsoleSettings, values.get("console", {})),
             _read(SpeechSettings, values.get("speech", {})),
             lines,
             dict(_named(values)),

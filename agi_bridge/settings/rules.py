@@ -24,6 +24,7 @@ from agi_bridge.speech import (
     menu_key,
 )
 
+from .console_rules import check_console
 from .dialling import check_dialling
 from .errors import Fault
 from .line import SayDefault
@@ -72,6 +73,8 @@ def check_cross_table(partial: PartialSettings, index: DidIndex) -> Iterator[Fau
     if agi is not None:
         yield from _long_enough(agi, partial.lines)
     yield from _ports_apart(partial)
+    if partial.console is not None and partial.console.enabled:
+        yield from check_console(partial.console)
     if web is not None and web.port == 0 and partial.over_http:
         what = "is 0, but speech.url needs a fixed port"
         yield Fault("web.port", what, "set a port number", "missing")
@@ -124,12 +127,15 @@ def _replies(web: WebSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:
 
 def _ports_apart(partial: PartialSettings) -> Iterator[Fault]:
     """Yield a fault for each listener with the port of another."""
-    agi, web, status = partial.agi, partial.web, partial.status
+    agi, web = partial.agi, partial.web
+    status, console = partial.status, partial.console
     ports = {"agi.port": 0 if agi is None else agi.port}
     if web is not None and partial.web_listens:
         ports["web.port"] = web.port
     if status is not None and status.enabled:
         ports["status.port"] = status.port
+    if console is not None and console.enabled:
+        ports["console.port"] = console.port
     taken: dict[int, str] = {}
     for key, port in ports.items():
         if port and port in taken:

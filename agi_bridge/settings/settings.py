@@ -15,6 +15,7 @@ from agi_bridge.speech import PromptFolder
 
 from . import rules
 from .ami import AMI_SECRET, AmiSettings
+from .console import ConsoleSettings
 from .dids import DidIndex, numbers_of
 from .errors import Fault, SettingsError, UnknownLineError
 from .ledger import LedgerSettings
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     alerts: AlertSettings = AlertSettings()
     history: HistorySettings = HistorySettings()
+    console: ConsoleSettings = ConsoleSettings()
     speech: SpeechSettings = SpeechSettings()
     ami: AmiSettings = AmiSettings()
     log: LogSettings = LogSettings()
@@ -138,6 +140,7 @@ class Settings(BaseSettings):
             self.hook,
             self.web,
             self.status,
+            self.console,
             self.speech,
             self.lines,
             dict(secrets_of(self)),
