@@ -11,10 +11,11 @@ from agi_bridge.history.history import History
 from agi_bridge.history.number_key import NumberKey
 from agi_bridge.history.reader import CallFilter, HistoryReader, open_history
 from agi_bridge.history.timeline import Moment, moments
-from agi_bridge.history.why import CUT_OFF, explain, sentence, short, words
+from agi_bridge.history.why import CUT_OFF, RESULTS, explain, sentence, short, words
 
 __all__ = [
     "CUT_OFF",
+    "RESULTS",
     "Call",
     "CallFilter",
     "History",

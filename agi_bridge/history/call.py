@@ -111,6 +111,7 @@ class RecordedCall:
             "seconds": round(now / 1000, 1),
             "step": step,
             "step_seconds": round((now - since) / 1000, 1),
+            "step_began": at(self.begun + since),
             "language": fields.get("language"),
             "caller": None if self.caller is None else phone.mask(self.caller),
             "consent": fields.get("consent"),

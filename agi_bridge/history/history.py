@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
@@ -121,9 +122,11 @@ class History:
         if self._writer is not None:
             self._writer.put(call.draft(ended=True))
 
-    def live(self) -> list[dict[str, Any]]:
-        """Describe the calls in progress, the oldest first."""
-        return [call.live() for call in self._active.values()]
+    def live(self, *, newest: int | None = None) -> list[dict[str, Any]]:
+        """Describe the calls in progress, the oldest first; or so many, the newest first."""
+        if newest is None:
+            return [call.live() for call in self._active.values()]
+        return [call.live() for call in islice(reversed(self._active.values()), newest)]
 
     def live_timeline(self, wanted: str) -> dict[str, Any] | None:
         """Describe a call in progress with its timeline; None: it is not one of them."""

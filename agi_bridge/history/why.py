@@ -63,6 +63,9 @@ ENDINGS: Final = {
 }
 """Where a call went, by code."""
 
+RESULTS: Final = frozenset({"done", "default", "dial", "fallback", "hangup", "left_to_pbx"})
+"""Values of AGI_BRIDGE_RESULT, and of a call that a stop left to the PBX."""
+
 _SIDES: Final = {"caller": "the caller hung up", "far_end": "the far end hung up"}
 _CONNECTED: Final = frozenset({"forward", "default"})
 _ENDED: Final = {

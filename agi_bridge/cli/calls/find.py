@@ -10,7 +10,7 @@ from agi_bridge.app.history import reading_calls
 from agi_bridge.cli.arguments import phone_number, utc_timestamp
 from agi_bridge.cli.common import UsageError
 from agi_bridge.cli.output import printable, seconds, table
-from agi_bridge.history import CallFilter, HistoryError, moments, short, words
+from agi_bridge.history import RESULTS, CallFilter, HistoryError, moments, short, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from agi_bridge.history import Call
     from agi_bridge.settings import Settings
 
-RESULTS: Final = frozenset({"done", "default", "dial", "fallback", "hangup", "left_to_pbx"})
-"""Values of AGI_BRIDGE_RESULT, and of a call that a stop left to the PBX."""
 _COLUMNS: Final = ("call", "began (UTC)", "line", "s", "caller", "ended")
 _TIME: Final = slice(5, 16)
 """Month to minute of a time in RFC 3339."""
