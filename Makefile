@@ -62,6 +62,7 @@ programs:
 	@tests/support/provision-postgresql.sh .postgresql
 	@tests/support/provision-pgbouncer.sh .pgbouncer
 	@tests/support/provision-prometheus.sh .prometheus
+	@tests/support/provision-chromium.sh .chromium
 test test-long: AGI_BRIDGE_ASTERISK := $(CURDIR)/.asterisk/22
 
 test: $(TESTED)/installed-dev .venv-$(NEWEST)/installed-dev programs
@@ -124,4 +125,4 @@ requirements:
 	.ci/requirements
 
 clean:
-	rm -rf .venv .venv-* .run .asterisk .postgresql* .pgbouncer* .prometheus .docker .python build dist
+	rm -rf .venv .venv-* .run .asterisk .postgresql* .pgbouncer* .prometheus .chromium .docker .python build dist

@@ -1,0 +1,56 @@
+"""A real Chromium without a screen, and axe-core, which finds what keeps people out of a page."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import DEVNULL
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from playwright.async_api import async_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page
+
+_SCRIPT: Final = Path(__file__).with_name("provision-chromium.sh")
+HOME: Final = _SCRIPT.parents[2] / ".chromium"
+SIZES: Final = ((320, 640), (1280, 800))
+SCHEMES: Final = ("light", "dark")
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser. The sandbox of its own needs rights that containers do not give."""
+    process = await asyncio.create_subprocess_exec(str(_SCRIPT), str(HOME), stdout=DEVNULL)
+    assert await process.wait() == 0  # fetched the first time
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=HOME / "bin" / "chromium",
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe-core finds on a page, one line each. It is injected past the page's policy."""
+    await page.evaluate((HOME / "axe.min.js").read_text(encoding="utf-8"))
+    found: dict[str, Any] = await page.evaluate("() => axe.run()")
+    return [
+        f"{page.url}: {each['id']}: {node['html'][:120]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+async def overflows(page: Page) -> bool:
+    """Whether a page is wider than its window."""
+    wider: bool = await page.evaluate(
+        "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+    return wider
