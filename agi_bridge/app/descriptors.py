@@ -27,6 +27,9 @@ with a reserve."""
 WEB: Final = 256
 """Connections to the web at once."""
 
+CONSOLE: Final = 528
+"""Connections to the console at once, and what it opens itself."""
+
 PER_ENGINE: Final = 32
 """Pipes or connections of one speech engine, which renders several texts at once."""
 
@@ -59,6 +62,7 @@ def required_shares(settings: Settings) -> Shares:
         waiting=Limits().max_pending,
         web=WEB if settings.web_listens else 0,
         others=OTHERS
+        + (CONSOLE if settings.console.enabled else 0)
         + PER_ENGINE * len(settings.speech.engines)
         + PER_RECEIVER * len(settings.push),
     )

@@ -21,6 +21,7 @@ from agi_bridge.app.background import (
     resubmitting,
 )
 from agi_bridge.app.build import applications, build_services
+from agi_bridge.app.console import console_chores
 from agi_bridge.app.control import ControlSocket
 from agi_bridge.app.current import CurrentServices
 from agi_bridge.app.descriptors import shares
@@ -124,6 +125,11 @@ class Service:
     def calls(self) -> int:
         """The number of calls in progress."""
         return self.server.calls
+
+    @property
+    def status(self) -> Status:
+        """What the service is like."""
+        return self._status
 
     def headline(self) -> str:
         """The state in a few words, for systemd."""
@@ -300,6 +306,7 @@ async def _at_work(service: Service, stop: Stop, settings: Settings) -> AsyncIte
         service._pushing,  # noqa: SLF001 - our own class
         chores(*([upkeep.answer_requests] if settings.ledger.url else [])),
         chores(*status_chores(settings, service._status, lambda: current.services, begun)),  # noqa: SLF001 - our own class
+        chores(*console_chores(settings, service, begun)),
         resubmitting(current, stop),
         service._web or nullcontext(),  # noqa: SLF001 - our own class
         ControlSocket(settings.state_dir, service.control, settings.file),

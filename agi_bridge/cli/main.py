@@ -68,6 +68,10 @@ _TABLE: Final = {
         "agi_bridge.cli.calls:calls",
         "Show what calls did: when they came, how they ended, and one call step by step.",
     ),
+    "console-password": Entry(
+        "agi_bridge.cli.console_password:console_password",
+        "Make the hash of a password for a person in [[console.users]].",
+    ),
     "consents": Entry(
         "agi_bridge.cli.consents:consents", "Consent records: list, prove, revoke, erase."
     ),

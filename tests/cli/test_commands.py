@@ -26,12 +26,15 @@ OF_HELP: Final = {
 """All of our own that the list of commands takes."""
 NOT_OF_HELP: Final = {"asyncio", "pydantic", "rich", "sqlalchemy", "structlog", "uvloop"}
 NOT_OF_A_START: Final = {
-    "alembic", "jinja2", "mako", "markdown_it", "numpy", "onnxruntime", "psycopg", "soundfile",
+    "alembic", "argon2", "jinja2", "mako", "markdown_it", "numpy", "onnxruntime", "psycopg",
+    "soundfile",
     "soxr",
     "cryptography.x509", "rfc3161_client",  # time stamps, if they are configured
     "sqlalchemy.dialects.postgresql",  # a ledger in PostgreSQL
     "agi_bridge.agi.testing", "agi_bridge.app.optin_page", "agi_bridge.cli.consents",
-    "agi_bridge.cli.prompts", "agi_bridge.evidence", "agi_bridge.hook.testing", "agi_bridge.lab",
+    "agi_bridge.cli.prompts",
+    "agi_bridge.console",  # a console, if it is enabled
+    "agi_bridge.evidence", "agi_bridge.hook.testing", "agi_bridge.lab",
     "agi_bridge.push",  # other systems, if they are configured
     "agi_bridge.web",  # revocations and messages, if they are configured
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks `[status]` and `[alerts]`: who can read the status, and the program that is alerted."""
+"""Checks `[status]`, `[console]` and `[alerts]`: who can read what, and the alerted program."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def look(
         elif not is_loopback(status.host):
             text = "other machines can read /metrics without a token"
             yield Finding(Level.NOTE, "status.host", text, "set status.token", "open")
+    yield from _console(settings, running=running)
     if command := settings.alerts.command:
         name = command[0]
         program = shutil.which(name, path=environ.get("PATH", os.defpath))
@@ -40,3 +41,20 @@ def look(
             yield Finding(Level.FAULT, "alerts.command", text, fix, "not_found")
         else:
             yield Finding(Level.OK, "alerts.command", program)
+
+
+def _console(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """Yield the findings about a console that is enabled; calls work without its port, too."""
+    console = settings.console
+    if not console.enabled:
+        return
+    found = port("console.port", console.host, console.port, running=running)
+    yield replace(found, level=Level.NOTE) if found.level is Level.FAULT else found
+    if console.sign_in == "none":
+        text = f"everybody on this machine may open the console and {console.role}"
+        fix = 'set it to "password" where others have accounts here'
+        yield Finding(Level.NOTE, "console.sign_in", text, fix, "open")
+    elif console.by_password and not is_loopback(console.host):
+        text = "passwords and pages cross the network unencrypted, unless a proxy adds TLS"
+        fix = "listen on 127.0.0.1, and put a reverse proxy with TLS before it"
+        yield Finding(Level.NOTE, "console.host", text, fix, "unencrypted")

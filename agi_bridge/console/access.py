@@ -1,0 +1,180 @@
+"""Who may send a request: the name it is sent to, where it comes from, and whose it is.
+
+A page of another site can make a browser send requests here. Three rules keep such requests out,
+whether people sign in or not:
+
+* The `Host` header must be a name of this console: a name of somebody else's that was made to lead
+  here (DNS rebinding) is refused.
+* A POST must come from a page of this console, by `Origin` (RFC 6454) and `Sec-Fetch-Site`
+  (W3C Fetch Metadata), of which browsers send at least one.
+* The session's cookie is `SameSite=Strict` (RFC 6265bis): no other site's request carries it.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from agi_bridge.console.pages import refusal_page
+from agi_bridge.console.refusal import Refusal
+from agi_bridge.console.sessions import COOKIE, Visitor
+from agi_bridge.net import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from agi_bridge.console.sessions import Sessions
+    from agi_bridge.settings import ConsoleSettings
+
+SIGN_IN: Final = "/sign-in"
+STATIC: Final = "/static/"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Not `no-referrer`: with it a browser sends `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_NOBODY: Final = "somebody on this machine"
+"""The name of those who need not sign in."""
+
+
+class Access:
+    """Lets the right requests through, each with its `Visitor`; an ASGI application around another.
+
+    Args:
+        app: answers what is let through.
+        settings: gives `[console]` as it is in force.
+        sessions: of those who signed in by password.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: Callable[[], ConsoleSettings], sessions: Sessions
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        console = self._settings()
+        answer = self._app
+        try:
+            check_host(request.headers.get("host", ""), console)
+            if request.method not in _SAFE:
+                check_origin(request)
+            visitor = self._visitor(request, console)
+            state = scope.setdefault("state", {})
+            state |= {"visitor": visitor, "by_password": console.by_password}
+            path = request.url.path
+            if visitor is None and path != SIGN_IN and not path.startswith(STATIC):
+                answer = _to_sign_in(request, console)
+        except Refusal as refusal:
+            answer = refusal_page(refusal)
+        await answer(scope, receive, send_with_headers)
+
+    def _visitor(self, request: Request, console: ConsoleSettings) -> Visitor | None:
+        """Whose request it is; None: nobody has signed in."""
+        if console.sign_in == "none":
+            return Visitor(_NOBODY, console.role)
+        if console.sign_in == "password":
+            token = request.cookies.get(COOKIE)
+            return None if token is None else self._sessions.visitor(token, console)
+        return _proxied(request, console)
+
+
+def check_host(given: str, console: ConsoleSettings) -> None:
+    """Check the name that a request was sent to.
+
+    Raises:
+        Refusal: it is not a name of this console.
+    """
+    try:
+        name = urlsplit(f"//{given}").hostname
+    except ValueError:
+        name = None
+    if name is None or not (
+        is_loopback(name) or name in console.hosts or name == console.host.lower()
+    ):
+        raise Refusal(
+            421,
+            "Not a name of this console",
+            "Use the address that the service listens on, or add the name to console.hosts.",
+        )
+
+
+def check_origin(request: Request) -> None:
+    """Check that a page of this console sends a request that changes something.
+
+    Raises:
+        Refusal: another site sends it, or nothing says who does.
+    """
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    if origin is not None:
+        same = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    else:
+        same = site is not None
+    if not same or site not in {None, "same-origin"}:
+        raise Refusal(
+            403,
+            "Not from a page of this console",
+            "Open the page again, and use its own buttons.",
+        )
+
+
+def _proxied(request: Request, console: ConsoleSettings) -> Visitor:
+    """The person whom the reverse proxy names.
+
+    Raises:
+        Refusal: the request does not come from the proxy, or names nobody who may enter.
+    """
+    peer = ip_address(request.client.host) if request.client else None
+    if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
+        peer = peer.ipv4_mapped
+    if peer is None or not any(
+        peer.version == network.version and peer in network for network in console.proxies
+    ):
+        raise Refusal(403, "Not through the proxy", "Open the console through its reverse proxy.")
+    names = request.headers.getlist(console.proxy_header)
+    user = console.user(names[0].strip()) if len(names) == 1 else None
+    if user is None:
+        raise Refusal(
+            403,
+            "Not one of the console's people",
+            "Ask the administrator to add you to console.users.",
+        )
+    return Visitor(user.name, user.role)
+
+
+def _to_sign_in(request: Request, console: ConsoleSettings) -> ASGIApp:
+    if request.method not in _SAFE or not console.by_password:
+        return refusal_page(
+            Refusal(403, "Not signed in", "Sign in, and open the page again; nothing was changed.")
+        )
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='')}", 303)

@@ -1,0 +1,179 @@
+"""Calls, and one call: what the call history knows, found by day, line, result or number."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import FileResponse, Response
+
+from agi_bridge import phone
+from agi_bridge.console.forms import read_form
+from agi_bridge.console.pages import page
+from agi_bridge.console.refusal import Refusal
+from agi_bridge.history import RESULTS, CallFilter, HistoryError, moments, short, words
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from agi_bridge.console.live import LivePages
+    from agi_bridge.console.service import Service
+    from agi_bridge.history import Call
+    from agi_bridge.settings import Settings
+
+PAGE: Final = 50
+"""Calls on a page."""
+WRITTEN_SECONDS: Final = 2.0
+"""How long a call that has just ended may take into the file, which has it within a second."""
+_LOOK_SECONDS: Final = 0.1
+
+
+class CallPages:
+    """The pages of the call history.
+
+    Args:
+        service: whose history.
+        live: keeps the page of a call in progress up to date.
+    """
+
+    def __init__(self, service: Service, live: LivePages) -> None:
+        self._service = service
+        self._live = live
+
+    async def find(self, request: Request) -> Response:
+        """Show calls, the newest first: of a day, a line, with a result."""
+        settings, query = self._service.settings, request.query_params
+        day = read_day(query.get("day", ""))
+        chosen = {
+            "day": "" if day is None else day.isoformat(),
+            "line": query.get("line", ""),
+            "result": query.get("result", ""),
+        }
+        wanted = CallFilter(
+            line=_one_of(chosen["line"], settings.lines),
+            outcome=_one_of(chosen["result"], RESULTS | words()),
+            since=None if day is None else _milliseconds(day),
+            until=_before(query.get("before", ""), day),
+            limit=PAGE + 1,
+        )
+        found = await asyncio.to_thread(self._find, wanted)
+        return self._page(request, found, chosen)
+
+    async def find_number(self, request: Request) -> Response:
+        """Show the calls of a number. It is in the form alone: an address is kept by browsers."""
+        form = await read_form(request)
+        number = read_number(self._service.settings, form.get("number", ""))
+        found = await asyncio.to_thread(self._find, CallFilter(number=number, limit=PAGE))
+        return self._page(request, found, {"number": phone.mask(number)})
+
+    async def show(self, request: Request) -> Response:
+        """Show one call: in progress, or as the history has it."""
+        wanted = request.path_params["call"]
+        over = asyncio.get_running_loop().time() + WRITTEN_SECONDS
+        while True:
+            live = (await self._service.live([wanted])).timelines.get(wanted)
+            if live is not None:
+                return page(request, "call-live.html", call=live)
+            try:
+                call = await asyncio.to_thread(self._get, wanted)
+            except HistoryError as error:
+                if error.code != "no_call" or asyncio.get_running_loop().time() > over:
+                    raise
+            else:
+                if not call.in_progress or asyncio.get_running_loop().time() > over:
+                    return page(
+                        request, "call.html", call=call, moments=moments(call.events), short=short
+                    )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def stream(self, request: Request) -> Response:
+        """The timeline of a call in progress, as it goes on."""
+        return self._live.stream(request.path_params["call"])
+
+    async def recording(self, request: Request) -> Response:
+        """A prompt as the line plays it now."""
+        given = request.path_params
+        file = await self._service.recording(given["line"], given["language"], given["name"])
+        if file is None:
+            raise Refusal(404, "No such recording", "The line plays no prompt of this name.")
+        return FileResponse(file, media_type="audio/wav")
+
+    def _page(self, request: Request, found: list[Call], chosen: dict[str, str]) -> Response:
+        shown = found[:PAGE]
+        older = str(shown[-1].begun) if len(found) > PAGE else ""
+        return page(
+            request,
+            "calls.html",
+            calls=shown,
+            older=older,
+            chosen={"day": "", "line": "", "result": "", "number": "", **chosen},
+            lines=list(self._service.settings.lines),
+            results=sorted(RESULTS | words()),
+            days=self._service.settings.history.days,
+            short=short,
+        )
+
+    def _find(self, wanted: CallFilter) -> list[Call]:
+        try:
+            with self._service.history() as reader:
+                return reader.find(wanted)
+        except HistoryError as error:
+            if error.code == "no_history":
+                return []
+            raise
+
+    def _get(self, wanted: str) -> Call:
+        with self._service.history() as reader:
+            return reader.get(wanted)
+
+
+def read_day(text: str) -> date | None:
+    """A day that was chosen; None: none was.
+
+    Raises:
+        Refusal: it is not a day.
+    """
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refusal(400, "Not a day", "Write it like 2026-11-27.") from None
+
+
+def read_number(settings: Settings, text: str) -> str:
+    """A number that was typed, in E.164.
+
+    Raises:
+        Refusal: it is not one; the text does not repeat it.
+    """
+    region = next((line.regions[0] for line in settings.lines.values()), "US")
+    found = phone.parse(text, region=region)
+    if found is None:
+        raise Refusal(400, "Not a phone number", "Write it like +14155550123.")
+    return found
+
+
+def _milliseconds(day: date) -> int:
+    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+
+
+def _before(text: str, day: date | None) -> int | None:
+    """The moment before which calls begin: of the page before, or the end of the day."""
+    if text.isascii() and text.isdigit():
+        return int(text[:15])
+    return None if day is None else _milliseconds(day + timedelta(days=1))
+
+
+def _one_of(text: str, known: object) -> str | None:
+    """A choice of a list; None: any.
+
+    Raises:
+        Refusal: it is not on the list.
+    """
+    if not text:
+        return None
+    if text not in known:  # type: ignore[operator]  # lists, sets and tables of names
+        raise Refusal(400, "Not on the list", "Choose one of the values that the page offers.")
+    return text

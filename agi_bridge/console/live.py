@@ -1,0 +1,190 @@
+"""What is new on open pages: one look at the service for all of them, four times a second.
+
+Nothing looks while no page is open. Of each look, a page gets what has changed since it was last
+told (server-sent events, WHATWG HTML section 9.2): rows and parts as HTML, made by the templates
+that made the page. A page that does not read misses looks, and never what is.
+
+A stream ends after some seconds and the browser connects again by itself. So it stays within the
+listener's time for one exchange, and a session that is over gets nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import structlog
+from starlette.responses import StreamingResponse
+
+from agi_bridge.console.pages import render
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from typing import Any
+
+    from agi_bridge.console.service import Live, Service
+
+LOOK_SECONDS: Final = 0.25
+"""Between two looks: a step of a call is on the page within half a second."""
+STREAM_SECONDS: Final = 20.0
+"""How long one stream lasts."""
+RECONNECT_MS: Final = 200
+"""How soon a browser connects again."""
+NOW: Final = ""
+"""The topic of the page of calls in progress; other topics are calls, by id."""
+MAX_TOPICS: Final = 64
+"""Calls that are followed at once; pages of further ones show what was when they were opened."""
+
+
+@dataclass(slots=True)
+class _Topic:
+    """What the pages of one topic show: each piece of HTML, with the look that brought it."""
+
+    version: int = 0
+    watchers: int = 0
+    order: tuple[str, ...] = ()
+    rows: dict[str, tuple[int, str]] = field(default_factory=dict)
+    parts: dict[str, tuple[int, str]] = field(default_factory=dict)
+    over: bool = False
+    messages: dict[int, bytes] = field(default_factory=dict)
+
+    def show(self, rows: Mapping[str, str], parts: Mapping[str, str], *, over: bool) -> bool:
+        """Take what is to be shown now; return whether anything has changed."""
+        order, number = tuple(rows), self.version + 1
+        new_rows = {key: _kept(self.rows.get(key), text, number) for key, text in rows.items()}
+        new_parts = {key: _kept(self.parts.get(key), text, number) for key, text in parts.items()}
+        if (order, new_rows, new_parts, over) == (self.order, self.rows, self.parts, self.over):
+            return False
+        self.version, self.order, self.over = number, order, over
+        self.rows, self.parts = new_rows, new_parts
+        self.messages.clear()
+        return True
+
+    def message(self, since: int) -> bytes:
+        """The event that brings a page up to date; the same bytes for all that are as far."""
+        if since not in self.messages:
+            self.messages[since] = _event(
+                {
+                    "order": self.order,
+                    "rows": {key: text for key, (at, text) in self.rows.items() if at > since},
+                    "parts": {key: text for key, (at, text) in self.parts.items() if at > since},
+                    "over": self.over,
+                }
+            )
+        return self.messages[since]
+
+
+class LivePages:
+    """Looks at the service for all open pages. Belongs to the console's event loop.
+
+    Args:
+        service: what is looked at.
+        look_seconds: between two looks.
+    """
+
+    def __init__(self, service: Service, look_seconds: float = LOOK_SECONDS) -> None:
+        self._service = service
+        self._look_seconds = look_seconds
+        self._topics: dict[str, _Topic] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+        self._closed = asyncio.Event()
+
+    async def close(self) -> None:
+        """End all streams."""
+        self._closed.set()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+        async with self._news:
+            self._news.notify_all()
+
+    def stream(self, topic: str) -> StreamingResponse:
+        """The events of a topic: NOW, or a call's id."""
+        return StreamingResponse(self._events(topic), media_type="text/event-stream")
+
+    async def _events(self, name: str) -> AsyncIterator[bytes]:
+        yield f"retry: {RECONNECT_MS}\n\n".encode()
+        if name not in self._topics and len(self._topics) >= MAX_TOPICS:
+            return
+        seen = 0
+        ends = asyncio.get_running_loop().time() + STREAM_SECONDS
+        with self._watched(name) as topic:
+            while not self._closed.is_set() and not (topic.over and seen == topic.version):
+                try:
+                    async with asyncio.timeout_at(ends), self._news:
+                        while topic.version == seen and not self._closed.is_set():
+                            await self._news.wait()
+                except TimeoutError:
+                    return
+                if topic.version > seen:
+                    message, seen = topic.message(seen), topic.version
+                    yield message
+
+    @contextmanager
+    def _watched(self, name: str) -> Iterator[_Topic]:
+        topic = self._topics.setdefault(name, _Topic())
+        topic.watchers += 1
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_on(), name="console: live pages")
+        try:
+            yield topic
+        finally:
+            topic.watchers -= 1
+            if not topic.watchers:
+                del self._topics[name]
+
+    async def _look_on(self) -> None:
+        while self._topics:
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - the next look may succeed
+                structlog.get_logger().error("console.look_failed", exc_info=error)
+            await asyncio.sleep(self._look_seconds)
+
+    async def _look(self) -> None:
+        calls = [name for name in self._topics if name != NOW]
+        live = await self._service.live(calls)
+        changed = False
+        for name, topic in list(self._topics.items()):
+            if name == NOW:
+                changed |= topic.show(call_rows(live), now_parts(live), over=False)
+            else:
+                call = live.timelines.get(name)
+                parts = {} if call is None else call_parts(call)
+                changed |= topic.show({}, parts, over=call is None)
+        if changed:
+            async with self._news:
+                self._news.notify_all()
+
+
+def call_rows(live: Live) -> dict[str, str]:
+    """The rows of the calls in progress, by id, in the order of the page.
+
+    The seconds are not in them, as they would change with each look: the script counts them.
+    """
+    return {str(call["id"]): render("live-row.html", call=call) for call in live.calls}
+
+
+def now_parts(live: Live) -> dict[str, str]:
+    """The other parts of the page of calls in progress that change."""
+    return {
+        "state": render("live-state.html", status=live.status, shown=len(live.calls)),
+        "problems": render("live-problems.html", status=live.status),
+    }
+
+
+def call_parts(call: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of a call's page that change while it lasts."""
+    return {"timeline": render("live-timeline.html", call=call)}
+
+
+def _kept(before: tuple[int, str] | None, text: str, number: int) -> tuple[int, str]:
+    return before if before is not None and before[1] == text else (number, text)
+
+
+def _event(data: object) -> bytes:
+    return b"data: " + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,154 @@
+"""The pages in a real Chromium: without a finding, at every size and scheme, by keyboard alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.browser import SCHEMES, SIZES, chromium, faults, overflows
+from tests.support.console_serving import (
+    LIVE_ID,
+    PASSWORD,
+    PEOPLE,
+    FakeService,
+    live_call,
+    serving,
+    settings,
+)
+from tests.support.history_calls import NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import Page
+
+pytestmark = pytest.mark.programs
+
+SHOTS = os.environ.get("AGI_BRIDGE_SCREENSHOTS")
+"""A folder for pictures of the pages, to look at."""
+NOON = 1_795_780_800_000
+AGREED = {"begun": NOON, "number": NUMBER, "declined": None, "hook": "accepted",
+          "result": "done", "ended": "far_end", "dials": [("forward", "ANSWER")],
+          "consent": "01a2175f-f135-737c-a412-0c8cd7030ff1"}  # fmt: skip
+
+
+def busy(folder: Path) -> FakeService:
+    """A service with a call in progress, and with something wrong."""
+    service = FakeService(settings(folder, PEOPLE), calls=[live_call()])
+    service.timelines[LIVE_ID] = [
+        {"milliseconds": 0, "event": "answered", "text": "the bridge answers"}
+    ]
+    service.pretended.hook_open = True
+    service.pretended.calls = 1
+    return service
+
+
+async def sign_in(page: Page, base: str, name: str = "alice") -> None:
+    await page.goto(f"{base}/sign-in")
+    await page.fill("#name", name)
+    await page.fill("#password", PASSWORD)
+    await page.click("main button")
+    await page.wait_for_url(f"{base}/")
+
+
+async def looked_at(page: Page, name: str) -> list[str]:
+    """What is wrong with a page, at every size and in both schemes."""
+    wrong: list[str] = []
+    for width, height in SIZES:
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            wrong += [f"{width} {scheme}: {each}" for each in await faults(page)]
+            if await overflows(page):
+                wrong.append(f"{width} {scheme}: {page.url} is too wide")
+            if SHOTS:
+                Path(SHOTS).mkdir(parents=True, exist_ok=True)
+                await page.screenshot(
+                    path=Path(SHOTS) / f"{name}-{width}-{scheme}.png", full_page=True
+                )
+    return wrong
+
+
+async def test_every_page_is_for_everybody(
+    tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Any]]
+) -> None:
+    write({"begun": NOON - 60_000}, AGREED, days=7000)
+    call = read()[-1]
+    async with serving(busy(tmp_path)) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        page = await browser.new_page()
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        await page.goto(f"{base}/")
+        wrong = await looked_at(page, "sign-in")
+        await sign_in(page, base)
+        for name, path in {
+            "now": "/",
+            "calls": "/calls",
+            "call": f"/calls/{call.id}",
+            "call-live": f"/calls/{LIVE_ID}",
+            "refused": "/nothing",
+        }.items():
+            await page.goto(f"{base}{path}", wait_until="domcontentloaded")
+            wrong += await looked_at(page, name)
+            assert await page.title() != ""
+        assert wrong == []
+        assert [each for each in problems if "404" not in each] == []
+
+
+async def test_a_call_appears_and_goes_without_a_reload_and_keeps_the_focus(
+    tmp_path: Path,
+) -> None:
+    service = busy(tmp_path)
+    async with serving(service) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        page = await browser.new_page()
+        await sign_in(page, base)
+        row = page.locator(f'[data-row="{LIVE_ID}"]')
+        await row.get_by_role("link").focus()
+        service.calls = [live_call(id="fedcba98765432", step="arrived"), live_call(step="number")]
+        await page.locator('[data-row="fedcba98765432"]').wait_for()
+        await row.get_by_text("number", exact=True).wait_for()
+        focused = await page.evaluate("() => document.activeElement.getAttribute('href')")
+        assert focused == f"/calls/{LIVE_ID}"
+        service.calls = []
+        await page.get_by_text("No call is in progress").wait_for()
+        assert await row.count() == 0
+
+
+async def test_a_whole_job_by_keyboard_and_without_scripts(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    write({"begun": NOON - 60_000}, AGREED, days=7000)
+    async with serving(busy(tmp_path)) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        context = await browser.new_context(java_script_enabled=False)
+        page = await context.new_page()
+        await page.goto(f"{base}/calls")
+        assert "/sign-in" in page.url
+        keys = page.keyboard  # the name has the focus
+        await keys.type("alice")
+        await keys.press("Tab")
+        await keys.type(PASSWORD)
+        await keys.press("Enter")
+        await page.wait_for_url(f"{base}/calls")
+        await keys.press("Tab")
+        assert await page.locator(":focus").inner_text() == "Skip to the content"
+        await keys.press("Enter")
+        for _ in range(5):  # day (month, day, year, picker), line
+            await keys.press("Tab")
+        while await page.locator(":focus").get_attribute("id") != "number":
+            await keys.press("Tab")
+        await keys.type(NUMBER)
+        await keys.press("Enter")
+        await page.get_by_text("The calls of +1***23").wait_for()
+        assert NUMBER[1:] not in page.url
+        link = page.locator("tbody a")
+        await link.focus()
+        await keys.press("Enter")
+        await page.wait_for_url(f"{base}/calls/*")
+        assert "The caller agreed" in await page.locator(".lead").inner_text()
