@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from agi_bridge.consent.dialogue import Entry
 
-Channel: TypeAlias = Literal["command", "http", "instaply", "ivr"]
+Channel: TypeAlias = Literal["command", "console", "http", "instaply", "ivr"]
 """How a request to revoke came in."""
 Scope: TypeAlias = Literal["brand", "seller", "all"]
 """How far a revocation reaches."""

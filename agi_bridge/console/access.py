@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -49,6 +50,7 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_FAULT: Final = Refusal(500, "A fault", "The service's log says which. Calls are not affected.")
 _NOBODY: Final = "somebody on this machine"
 """The name of those who need not sign in."""
 
@@ -73,8 +75,12 @@ class Access:
         """Answer one request."""
         request = Request(scope)
 
+        begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
@@ -95,7 +101,14 @@ class Access:
                 answer = _to_sign_in(request, console)
         except Refusal as refusal:
             answer = refusal_page(refusal)
-        await answer(scope, receive, send_with_headers)
+        try:
+            await answer(scope, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001 - the listener's application must not raise
+            structlog.get_logger().error(
+                "console.request_failed", path=request.url.path, exc_info=error
+            )
+            if not begun:
+                await refusal_page(_FAULT)(scope, receive, send_with_headers)
 
     def _visitor(self, request: Request, console: ConsoleSettings) -> Visitor | None:
         """Whose request it is; None: nobody has signed in."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
@@ -16,9 +15,11 @@ from agi_bridge.console.calls import CallPages
 from agi_bridge.console.live import LivePages
 from agi_bridge.console.now import NowPage
 from agi_bridge.console.pages import FOLDER, refusal_page
+from agi_bridge.console.records import RecordPages
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.console.sessions import Sessions
 from agi_bridge.console.sign_in import SignInEndpoint
+from agi_bridge.console.to_do import ToDoPage
 from agi_bridge.history import HistoryError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Console:
 
     def _routes(self) -> Starlette:
         now, calls = NowPage(self._service, self.live), CallPages(self._service, self.live)
+        records, to_do = RecordPages(self._service), ToDoPage(self._service)
         routes = [
             Route("/", now.show, name="now"),
             Route("/live", now.stream),
@@ -64,6 +66,16 @@ class Console:
             Route("/calls/{call}", calls.show),
             Route("/calls/{call}/live", calls.stream),
             Route("/recordings/{line}/{language}/{name}.wav", calls.recording),
+            Route("/consents", records.find),
+            Route("/consents", records.find_number, methods=["POST"]),
+            Route("/consents/{record}", records.show),
+            Route("/consents/{record}/reveal", records.reveal, methods=["POST"]),
+            Route("/consents/{record}/resolve", records.resolve, methods=["POST"]),
+            Route("/consents/{record}/recordings/{sha256}.wav", records.recording),
+            Route("/revoke", records.ask_to_revoke, methods=["POST"]),
+            Route("/revoke/confirm", records.revoke, methods=["POST"]),
+            Route("/to-do", to_do.show),
+            Route("/to-do/retry", to_do.retry, methods=["POST"]),
             Route(SIGN_IN, self._sign_in.show),
             Route(SIGN_IN, self._sign_in.sign_in, methods=["POST"]),
             Route("/sign-out", self._sign_in.sign_out, methods=["POST"]),
@@ -76,7 +88,6 @@ class Console:
                 HTTPException: _no_page,
                 HistoryError: _not_readable,
                 ConsentError: _not_readable,
-                Exception: _failed,
             },
         )
         app.router.redirect_slashes = False
@@ -105,9 +116,3 @@ async def _not_readable(request: Request, error: Exception) -> Response:
     else:
         refusal = Refusal(503, "Not readable now", f"{str(error).splitlines()[0]}.")
     return refusal_page(refusal, request.state.visitor)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    structlog.get_logger().error("console.request_failed", path=request.url.path, exc_info=error)
-    text = "The console met a fault; the service's log says which. Calls are not affected."
-    return refusal_page(Refusal(500, "A fault", text), getattr(request.state, "visitor", None))

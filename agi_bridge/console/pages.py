@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PAGES: Final = (
     ("/", "Now"),
     ("/calls", "Calls"),
+    ("/consents", "Consents"),
+    ("/to-do", "To do"),
 )
 """The pages that every page leads to."""
 FOLDER: Final = Path(__file__).parent

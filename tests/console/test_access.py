@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agi_bridge.console.access import POLICY
 from agi_bridge.console.sessions import COOKIE
@@ -93,6 +94,22 @@ async def test_without_a_session_a_page_leads_to_the_sign_in_and_a_form_is_refus
         for path in ("/calls", "/sign-out"):
             assert (await client.post(path, data={"number": "1"})).status_code == 403
         assert (await client.get("/static/console.css")).status_code == 200
+
+
+async def test_a_fault_is_a_page_and_one_line_in_the_log_without_what_was_sent(
+    tmp_path: Path,
+) -> None:
+    service = FakeService(settings(tmp_path))
+
+    async def broken(*_: object) -> object:
+        raise RuntimeError
+
+    service.live = broken  # type: ignore[method-assign,assignment]  # breaks as code may
+    async with serving(service) as client:
+        with capture_logs() as logs:
+            answer = await client.get("/?number=4155550123")
+    assert answer.status_code == 500
+    assert [(line["event"], line["path"]) for line in logs] == [("console.request_failed", "/")]
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/nothing", "/static/console.js"])

@@ -53,7 +53,7 @@ async def test_what_signed_out_stays_out(tmp_path: Path) -> None:
     [
         ("alice", "wrong"),
         ("alice", ""),
-        ("alice", HASH),
+        pytest.param("alice", HASH, id="the hash itself"),
         ("mallory", PASSWORD),
         ("", PASSWORD),
         ("alice", PASSWORD + "x" * 5000),

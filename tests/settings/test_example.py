@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from agi_bridge.settings import PushSettings, QuerySettings, Settings
+from agi_bridge.settings import ConsoleUser, PushSettings, QuerySettings, Settings
 from agi_bridge.settings.pydantic_errors import known_keys
 from agi_bridge.settings.sources import SECRETS
 from agi_bridge.settings.speech import SpeechSettings
@@ -48,7 +48,7 @@ def stated(text: str) -> Mapping[str, Any]:
 
 
 def is_inline(key: str) -> bool:
-    inline = {"lines.*.default", "speech.engines", "web.query", "push"}
+    inline = {"lines.*.default", "speech.engines", "web.query", "push", "console.users"}
     return key in inline or key.rpartition(".")[2] in SECRETS
 
 
@@ -69,7 +69,7 @@ def test_the_example_shows_every_setting() -> None:
 
 def tables_of(text: str, name: str, following: str) -> dict[str, Any]:
     """The tables of a list that the example shows in comments."""
-    shown = re.sub("(?m)^(engines|query|push) = .*$", "", re.sub("(?m)^#     ", "", text))
+    shown = re.sub("(?m)^(engines|query|push|users) = .*$", "", re.sub("(?m)^#     ", "", text))
     return tomllib.loads(shown[shown.index(f"[[{name}]]") : shown.index(following)])
 
 
@@ -89,6 +89,14 @@ def test_the_example_shows_a_receiver_with_every_key_of_it() -> None:
     assert receiver.events == PushSettings.model_fields["events"].default
 
 
+def test_the_example_shows_a_person_with_every_key_of_them() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    [given] = tables_of(text, "console.users", "[speech]")["console"]["users"]
+    person = ConsoleUser.model_validate(given)
+    assert person.model_fields_set == set(ConsoleUser.model_fields)
+    assert person.role == ConsoleUser.model_fields["role"].default
+
+
 def test_the_example_shows_an_engine_of_each_kind_with_every_key_of_it() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     given = tables_of(text, "speech.engines", "[log]")["speech"]["engines"]
@@ -105,7 +113,9 @@ def test_the_example_states_the_real_defaults_and_leaves_unset_what_has_none() -
             continue
         if field.default is None:
             assert key not in active or key.startswith("lines.*.hook_key"), key
-        elif not key.startswith(("lines.*.default.", "speech.engines.", "web.query.", "push.")):
+        elif not key.startswith(
+            ("lines.*.default.", "speech.engines.", "web.query.", "push.", "console.users.")
+        ):
             assert active[key] == as_toml(field.default), key
 
 

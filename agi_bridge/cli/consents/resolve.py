@@ -79,16 +79,10 @@ def command(
 def _check(consent_id: str, types: Sequence[str], resolution: Resolution) -> None:
     """Raise UsageError if a record with these types of events does not take the resolution."""
     from agi_bridge.cli.common import UsageError
-    from agi_bridge.consent import Act, State
-    from agi_bridge.consent.ledger import is_open
+    from agi_bridge.consent.ledger import resolutions
 
-    resolutions: dict[str, tuple[Resolution, ...]] = {
-        State.UNKNOWN: ("texted", "not-texted"),
-        Act.REVOCATION: ("passed-on",),
-        Act.MESSAGE: ("done",),
-    }
-    allowed = [each for type_, taken in resolutions.items() if type_ in types for each in taken]
-    if not allowed or not is_open(types):
+    allowed = resolutions(types)
+    if not allowed:
         raise UsageError(f"{consent_id}: does not wait for a person")
     if resolution not in allowed:
         raise UsageError(f"--as: must be one of {', '.join(allowed)} for this record")

@@ -14,7 +14,7 @@ from agi_bridge.consent.ledger.maintenance import (
     deliver_checkpoints,
 )
 from agi_bridge.consent.ledger.records import Records
-from agi_bridge.consent.ledger.repeats import is_open
+from agi_bridge.consent.ledger.repeats import is_open, resolutions
 from agi_bridge.consent.ledger.snapshot import Snapshot, Value, fill, is_empty, open_snapshot
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 from agi_bridge.consent.ledger.witnesses import witness_checkpoint
@@ -39,6 +39,7 @@ __all__ = [
     "open_snapshot",
     "postgresql_driver",
     "postgresql_engine",
+    "resolutions",
     "schema",
     "upgrade_tables",
     "witness_checkpoint",

@@ -6,7 +6,7 @@ may: the submission before was to the same receiver, and both say that it is ide
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.errors import IllegalTransition
 from agi_bridge.consent.ledger import queries
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from agi_bridge.consent.models import StoredEvent
 
 _SUBMITTING = State.SUBMITTING.value
+_WAYS: Final[Mapping[str, tuple[str, ...]]] = {
+    State.UNKNOWN.value: ("texted", "not-texted"),
+    Act.REVOCATION.value: ("passed-on",),
+    Act.MESSAGE.value: ("done",),
+}
+"""What a person says of an unknown outcome, a revocation and a message, as the record has it."""
 
 
 def may_repeat(rows: Sequence[Row], body: Mapping[str, Any] | None = None) -> bool:
@@ -72,6 +78,13 @@ def is_open(types: Sequence[str]) -> bool:
         return False
     waits = {Act.REVOCATION.value, Act.MESSAGE.value}
     return not waits.isdisjoint(types) or outcome_is_unknown(types)
+
+
+def resolutions(types: Sequence[str]) -> tuple[str, ...]:
+    """How a person may settle a record with these types of events; none: it does not wait."""
+    if not is_open(types):
+        return ()
+    return tuple(each for type_, ways in _WAYS.items() if type_ in types for each in ways)
 
 
 def _last_submission(rows: Sequence[Row]) -> int | None:

@@ -1,0 +1,235 @@
+"""Consents in the console: their story, what a person may do, and what the ledger says of it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from agi_bridge.app.ledger import open_ledger
+from agi_bridge.console.records import reach_of, scopes
+from agi_bridge.console.refusal import Refusal
+from agi_bridge.settings import ConsoleSettings
+from tests.support import call_env
+from tests.support.consent_records import NUMBER
+from tests.support.console_serving import ANYBODY, NOBODY, FakeService, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import httpx
+
+    from agi_bridge.consent.ledger import Ledger
+    from tests.support.sample_ledger import SampleLedger
+
+ACTOR: Final = "somebody on this machine (console)"
+REVOKED: Final = "/consents/{revoked}"
+ACTS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
+    ("/consents/{revoked}/reveal", {}),
+    ("/consents/{unknown}/resolve", {"as": "texted"}),
+    ("/revoke", {"record": "{unknown}"}),
+    ("/revoke/confirm", {"record": "{unknown}", "scope": "all"}),
+    ("/to-do/retry", {"endpoint": "crm"}),
+)
+
+
+@asynccontextmanager
+async def console(
+    sample: SampleLedger, role: Mapping[str, Any] = ANYBODY
+) -> AsyncIterator[tuple[httpx.AsyncClient, Ledger]]:
+    """A client of a console on the sample's ledger."""
+    settings = sample.settings.model_copy(
+        update={"console": ConsoleSettings.model_validate(dict(role))}
+    )
+    async with (
+        await open_ledger(settings) as ledger,
+        serving(FakeService(settings, kept=ledger)) as client,
+    ):
+        yield client, ledger
+
+
+def filled(text: str, sample: SampleLedger) -> str:
+    return text.format(revoked=sample.revoked, unknown=sample.unknown)
+
+
+def rows(text: str) -> int:
+    return len(re.findall(r'<tr>\s*<td data-label="began">', text))
+
+
+async def types(ledger: Ledger, record: str) -> list[str]:
+    return [row.type for row in await ledger.rows_of(record)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 5),
+        ("?state=unknown", 1),
+        ("?state=declined", 1),
+        ("?line=shop", 4),
+        ("?day=2020-01-01", 0),
+    ],
+)
+async def test_records_are_found(sample: SampleLedger, query: str, found: int) -> None:
+    async with console(sample, NOBODY) as (client, _):
+        answer = await client.get(f"/consents{query}")
+        assert (answer.status_code, rows(answer.text)) == (200, found)
+        assert NUMBER[2:] not in answer.text
+
+
+@pytest.mark.parametrize("query", ["?state=nonsense", "?line=none", "?day=tomorrow"])
+async def test_what_is_not_offered_is_refused(sample: SampleLedger, query: str) -> None:
+    async with console(sample) as (client, _):
+        assert (await client.get(f"/consents{query}")).status_code == 400
+
+
+async def test_a_number_finds_its_records_and_stands_in_no_page(sample: SampleLedger) -> None:
+    async with console(sample, NOBODY) as (client, _):
+        answer = await client.post("/consents", data={"number": NUMBER})
+        assert rows(answer.text) >= 2
+        assert NUMBER[2:] not in answer.text
+
+
+async def test_a_record_has_its_story_words_and_recording(sample: SampleLedger) -> None:
+    async with console(sample, NOBODY) as (client, _):
+        text = (await client.get(filled(REVOKED, sample))).text
+        assert NUMBER[2:] not in text
+        assert "<blockquote" in text
+        (audio,) = re.findall(r'<audio[^>]*src="([^"]+)"', text)
+        assert (await client.get(audio)).content[:4] == b"RIFF"
+        other = audio.replace(audio.rpartition("/")[2], f"{'0' * 64}.wav")
+        assert (await client.get(other)).status_code == 404
+
+
+async def test_a_brand_from_the_ledger_is_no_markup(sample: SampleLedger) -> None:
+    async with console(sample) as (client, _):
+        for path in ("/consents", f"/consents/{sample.other}"):
+            text = (await client.get(path)).text
+            assert "alert(1)" in text
+            assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize("record", ["nothing", "00000000-0000-0000-0000-000000000000"])
+async def test_what_is_not_on_record_is_404_and_leaves_no_act(
+    sample: SampleLedger, record: str
+) -> None:
+    async with console(sample) as (client, ledger):
+        assert (await client.get(f"/consents/{record}")).status_code == 404
+        assert (await client.post(f"/consents/{record}/reveal")).status_code == 404
+        assert await ledger.rows_of(record) == []
+
+
+@pytest.mark.parametrize(("path", "form"), ACTS)
+async def test_who_may_only_look_changes_nothing(
+    sample: SampleLedger, path: str, form: dict[str, str]
+) -> None:
+    async with console(sample, NOBODY) as (client, ledger):
+        before = [await types(ledger, each) for each in (sample.revoked, sample.unknown)]
+        data = {name: filled(value, sample) for name, value in form.items()}
+        answer = await client.post(filled(path, sample), data=data)
+        assert answer.status_code == 403
+        assert [await types(ledger, each) for each in (sample.revoked, sample.unknown)] == before
+
+
+@pytest.mark.parametrize(("path", "form"), ACTS)
+async def test_another_sites_page_changes_nothing(
+    sample: SampleLedger, path: str, form: dict[str, str]
+) -> None:
+    async with console(sample) as (client, ledger):
+        before = await types(ledger, sample.unknown)
+        data = {name: filled(value, sample) for name, value in form.items()}
+        answer = await client.post(
+            filled(path, sample), data=data, headers={"Origin": "https://evil.example"}
+        )
+        assert answer.status_code == 403
+        assert await types(ledger, sample.unknown) == before
+
+
+async def test_who_sees_a_number_is_recorded_before_it_is_shown(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger):
+        answer = await client.post(f"/consents/{sample.unknown}/reveal")
+        number = await ledger.number(sample.unknown)
+        assert number is not None
+        assert number in answer.text
+        assert number not in (await client.get(f"/consents/{sample.unknown}")).text
+        last = (await ledger.rows_of(sample.unknown))[-1]
+        assert (last.type, last.fields["actor"]) == ("revealed", ACTOR)
+
+
+async def test_a_revocation_takes_two_steps(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger):
+        first = await client.post("/revoke", data={"record": sample.unknown})
+        assert first.status_code == 200
+        assert NUMBER[2:] not in first.text
+        assert "revoked" not in await types(ledger, sample.unknown)
+        form = {"record": sample.unknown, "number": "", "scope": "all", "words": "no more"}
+        second = await client.post("/revoke/confirm", data=form)
+        assert second.status_code == 303
+        revocation = second.headers["location"].rpartition("/")[2]
+        (stored,) = await ledger.rows_of(revocation)
+        assert (stored.fields["channel"], stored.fields["actor"], stored.fields["scope"]) == (
+            "console", ACTOR, "all",
+        )  # fmt: skip
+        assert "no more" not in str(stored.fields)
+        assert (await client.get(second.headers["location"])).status_code == 200
+
+
+async def test_a_number_without_a_record_is_revoked_as_well(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger):
+        typed = {"number": "(415) 555-0177"}
+        first = await client.post("/revoke", data=typed)
+        assert "+1***77" in first.text
+        second = await client.post(
+            "/revoke/confirm", data={**typed, "scope": "brand:Example Store", "passed_on": "yes"}
+        )
+        (stored,) = await ledger.rows_of(second.headers["location"].rpartition("/")[2])
+        assert (stored.fields["brand"], stored.fields["passed_on"]) == ("Example Store", True)
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"number": "12", "scope": "all"}, 400),
+        ({"number": NUMBER, "scope": "brand:Misspelt"}, 400),
+        ({"number": NUMBER}, 400),
+        ({"scope": "all"}, 400),
+    ],
+)
+async def test_a_revocation_of_nothing_is_refused(
+    sample: SampleLedger, form: dict[str, str], status: int
+) -> None:
+    async with console(sample) as (client, _):
+        assert (await client.post("/revoke/confirm", data=form)).status_code == status
+
+
+async def test_an_unknown_outcome_is_settled_once(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger):
+        path = f"/consents/{sample.unknown}/resolve"
+        assert (await client.post(path, data={"as": "passed-on"})).status_code == 409
+        assert (await client.post(path, data={"as": "texted"})).status_code == 303
+        last = (await ledger.rows_of(sample.unknown))[-1]
+        assert (last.type, last.fields["as"], last.fields["actor"]) == ("resolved", "texted", ACTOR)
+        assert (await client.post(path, data={"as": "texted"})).status_code == 409
+
+
+async def test_to_do_names_what_waits_and_what_it_needs(sample: SampleLedger) -> None:
+    async with console(sample) as (client, _):
+        text = (await client.get("/to-do")).text
+        for record in (sample.unknown, sample.revocation):
+            assert f"/consents/{record}/resolve" in text
+        assert (await client.post("/to-do/retry", data={"endpoint": "crm"})).status_code == 409
+
+
+def test_a_revocation_reaches_what_the_brands_line_says_unless_another_is_chosen() -> None:
+    settings = call_env.settings(legal_name="Example Store Inc.")
+    offered = scopes(settings, "Example Store")
+    assert offered[0][0] == "seller:Example Store Inc."
+    assert scopes(settings, None)[0][0] == "all"
+    assert {value for value, _ in offered} == {
+        "all", "seller:Example Store Inc.", "brand:Example Store",
+    }  # fmt: skip
+    assert reach_of(settings, offered[0][0]) == settings.lines["shop"].revocation_reach()
+    with pytest.raises(Refusal):
+        reach_of(settings, "seller:Somebody Else")
