@@ -304,7 +304,7 @@ class Server:
 
 
 def _ignore(_reason: str) -> None:
-    """Nobody counts."""
+    """The default `on_refused`: does nothing."""
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

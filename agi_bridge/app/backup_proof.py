@@ -1,4 +1,4 @@
-"""Proves a backup: restores it into a temporary place, verifies it, and says what came after it."""
+"""Proves a backup: restores it into a temporary place, verifies it, and lists later events."""
 
 from __future__ import annotations
 

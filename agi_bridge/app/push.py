@@ -1,4 +1,4 @@
-"""Push, as a configuration has it: what is stored for which receiver, and who sends it."""
+"""Builds push from a configuration: what is stored for each receiver, and what sends it."""
 
 from __future__ import annotations
 

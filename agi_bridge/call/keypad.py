@@ -71,7 +71,7 @@ class NotHeardError(Exception):
 
 
 def see_heard(recording: Recording, played: PlaybackResult) -> None:
-    """See that a recording was played to its end, or to the key that interrupted it.
+    """Check that a recording was played to its end, or to the key that interrupted it.
 
     Raises:
         NotHeardError: it was not.

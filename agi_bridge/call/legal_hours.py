@@ -1,4 +1,4 @@
-"""The hours in which the law lets texts be sent that advertise, by the place of a number. Facts.
+"""The hours in which the law allows marketing texts, by the place of the number.
 
 | place | hours, local time | source |
 | -- | -- | -- |

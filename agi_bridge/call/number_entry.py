@@ -77,7 +77,7 @@ class NumberEntry:
     """Asks one caller for a number, in their language.
 
     Args:
-        context: the call; its line sets time-outs, tries and regions.
+        context: the call; its line sets timeouts, tries and regions.
         question: the question after the read-back: the name of a prompt, then digits to say.
         confirms: False if keying the number is enough.
         accept: called with each valid number, its digits as keyed, and the number of earlier

@@ -1,6 +1,6 @@
 """Quiet hours: whether a number may be texted now, by the local time and weekday of the number.
 
-The line sets its hours; for texts that advertise the law narrows them (`legal_hours`).
+The line sets its hours; for marketing texts the law narrows them (`legal_hours`).
 
 47 CFR 64.1200(c)(1) refers to the called party's local time. At best, the area code gives the
 location of a number. Some numbers have several possible time zones (Alaska two, an Australian

@@ -62,7 +62,7 @@ def passages(text: str) -> list[str]:
 
 
 class Sentence(NamedTuple):
-    """A passage and its speech; None if nothing can speak it."""
+    """A passage and its speech; `speech` is None if no engine can speak it."""
 
     text: str
     speech: Speech | None

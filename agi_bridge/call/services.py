@@ -106,7 +106,7 @@ class Services:
         deferred_outcomes: outcomes that the ledger has not stored yet.
         dialled_calls: the calls inside a Dial.
         metrics: what is counted.
-        history: keeps what calls did; without another one, nothing is kept.
+        history: keeps what calls did; the default keeps nothing.
     """
 
     settings: Settings
@@ -143,7 +143,7 @@ class Services:
 
 
 def _platform(url: str, *, whole: bool) -> str:
-    """The host of a hook; with `whole`, and a hash of its URL.
+    """Return the host of a hook; with `whole`, its host and a hash of its URL.
 
     A receiver at another path or port has seen none of the first one's keys. It must not be asked
     for what the first one may have sent.

@@ -12,7 +12,7 @@ def health(config: ConfigOption = None) -> None:
     """Print `ready`, `degraded` or `not_ready`. The exit code is 0 for `ready` and `degraded`.
 
     Asks the service through its control socket, without a network or curl. `degraded` means that
-    calls are served, but something that all bridges share is down, such as the hook.
+    calls are served, but some callers get no text, for example because the hook is down.
     """
     document = ask_service(config, "status")
     typer.echo(document["level"])

@@ -1,4 +1,4 @@
-"""The short way through `agi-bridge health`: asks the service without loading the other commands.
+"""Fast path of `agi-bridge health`: asks the service without loading the other commands.
 
 A container runs it every few seconds, beside the calls. Loading typer and the configuration's
 types costs several times the question. What is not simple is left to the command itself: other

@@ -20,7 +20,7 @@ class Answer(Protocol):
 
     @property
     def ok(self) -> bool | None:
-        """Whether the answer is yes: exit code 0, else 1. None is neither: exit code 3."""
+        """Whether the answer is yes: exit code 0, else 1. None: 3, or the answer's `exit_code`."""
 
     def json(self) -> object:
         """The answer as plain values; its keys are part of the interface."""

@@ -180,8 +180,8 @@ def restore(
     """Restore a backup into an empty place, or prove it in a temporary one.
 
     Nothing is overwritten. The copy is verified first, with the verdicts of `consents verify`, and
-    compared with the checkpoints that are known. Exit code 3 of `--prove`: nothing is wrong, but
-    something has to be taken on trust.
+    compared with the checkpoints that are known. Exit codes of `--prove` as of `consents verify`: 3
+    if something has to be taken on trust, 4 if the newest events are not anchored yet.
     """
     from agi_bridge.cli.common import UsageError, load
 

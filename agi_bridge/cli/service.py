@@ -1,4 +1,4 @@
-"""Speaks to the running service for commands, whatever is wrong with the file on disk."""
+"""Asks the running service for a command, even if the configuration on disk is invalid."""
 
 from __future__ import annotations
 

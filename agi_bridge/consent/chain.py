@@ -1,4 +1,4 @@
-"""The chain of hashes: every event is bound to all before it on the same bridge.
+"""The hash chain: the SHA-256 of each event covers all events before it on the same bridge.
 
     leaf = SHA-256(0x00 || SHA-256(tags) || SHA-256(body))
     h[n] = SHA-256(0x01 || h[n-1] || leaf)

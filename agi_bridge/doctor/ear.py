@@ -1,4 +1,4 @@
-"""The doctor's own ear: a FastAGI server to which both ends of a test call come.
+"""The doctor's FastAGI server (its ear), to which both ends of a test call connect.
 
 The called end comes through the admin's dialplan, which finds the ear by per-call variables. The
 calling end is an `AGI()` that Asterisk starts for the call when it is answered. So the doctor plays

@@ -1,4 +1,4 @@
-"""The way of each line's number through the dialplan, and what the dialplan sets for its calls.
+"""Traces each line's number through the dialplan, with the variables that it sets for the call.
 
 A variable of a call overrides the global one of the same name, and what neither has is taken from
 the context agi-bridge-site. So every number can have its own bridge and its own fallback.

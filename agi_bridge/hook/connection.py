@@ -38,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._error: NetworkError | None = None
 
     def send(self, request: bytes, reader: ResponseReader) -> None:
-        """Hand a whole request over; what comes back goes to the reader.
+        """Write a whole request; the reader gets what comes back.
 
         From here on the request may have reached the server, whatever follows.
         """

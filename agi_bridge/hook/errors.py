@@ -1,4 +1,4 @@
-"""Errors of the hook, each with a stable `code`. A failed submission is not one of them.
+"""Errors of the hook's client, each with a stable `code`. A failed submission is a result instead.
 
 HookError
  +-- HookConfigError (ValueError)   an argument of the client is invalid

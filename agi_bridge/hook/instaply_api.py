@@ -97,7 +97,7 @@ class Webhook:
 
 
 class InstaplyApi(TransportOwner):
-    """A client of the API; an async context manager. It asks one thing at a time, once.
+    """A client of the API: one request at a time, no retries. An async context manager.
 
     Args:
         token: the API key.

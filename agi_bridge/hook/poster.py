@@ -1,4 +1,4 @@
-"""Posts one body to one address, once: for messages that may be sent again later.
+"""Posts one body to one address, once, and reads `Retry-After`: for messages that are retried.
 
 The hook's transport does it: no redirect is followed, nothing is taken from the environment, each
 byte that comes back counts against a limit, and one deadline is over everything.

@@ -99,7 +99,7 @@ def _declared(body: bytes, content_type: str | None) -> str:
 
 @lru_cache(maxsize=64)
 def _codec(label: str) -> str | None:
-    """The codec that reads what bears this label; None if the label tells nothing."""
+    """The codec for this encoding label; None if the label is unknown."""
     plain = label.lower().removeprefix("x-")
     plain = _LABELS.get(plain, plain)
     for name in (plain, plain.replace("windows-", "cp")):

@@ -1,4 +1,4 @@
-"""One attempt to deliver a message, and what its answer means for the next one."""
+"""One attempt to deliver a message: its result, and when to retry (back-off, `Retry-After`)."""
 
 from __future__ import annotations
 

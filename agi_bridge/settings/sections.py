@@ -92,7 +92,7 @@ INSTAPLY_URL: Final = "https://hooks.instaply.com/v1/ivr"
 
 
 class HookSettings(Section):
-    """`[hook]`: the HTTP request that makes a platform send the text."""
+    """`[hook]`: the HTTP request that makes Instaply, or a webhook's receiver, send the text."""
 
     kind: Literal["instaply", "webhook"] = "instaply"
     """Who is asked: Instaply, or any program of yours by a signed webhook (docs/webhook.md)."""
@@ -248,7 +248,7 @@ class QuerySettings(Section):
 
 
 class WebSettings(Section):
-    """`[web]`: the HTTP listener for revocations; without a token it does not take any."""
+    """`[web]`: the HTTP listener for revocations, Instaply's messages, queries and recordings."""
 
     host: Host = "127.0.0.1"
     """The address to listen on; a reverse proxy adds TLS."""
@@ -288,7 +288,7 @@ class WebSettings(Section):
 
     @property
     def enabled(self) -> bool:
-        """Tell whether a token is set."""
+        """Tell whether a token is set for any path, or a system may ask."""
         return self.token is not None or self.instaply_token is not None or bool(self.query)
 
     def secret(self) -> str | None:

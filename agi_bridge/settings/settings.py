@@ -210,7 +210,7 @@ class Settings(BaseSettings):
 
     @property
     def web_listens(self) -> bool:
-        """Tell whether `[web]` listens: for revocations, or for a PBX that fetches recordings."""
+        """Tell whether `[web]` listens: for requests, or for a PBX that fetches recordings."""
         return self.web.enabled or self.speech.delivery == "http"
 
     @property

@@ -4,9 +4,9 @@
      "businessId": 1001, "customerId": "cust_001", "messageId": 555001, "messageBody": "STOP", …}}
 
 The event contains no phone number (docs.instaply.com/api/webhooks). A STOP is a revocation if the
-customer's number is in the file of customers; otherwise it waits for a person, like a message that
-may be a STOP. A YES completes the consents that wait for one. Field types are not strict: a STOP
-must not be lost because an id is a string.
+customer's number is in the file of customers; otherwise `lookups` asks Instaply for the number, or
+the message waits for a person, like one that may be a STOP. A YES completes the consents that wait
+for one. Field types are not strict: a STOP must not be lost because an id is a string.
 """
 
 from __future__ import annotations

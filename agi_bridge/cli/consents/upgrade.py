@@ -35,7 +35,7 @@ class Upgraded:
 
 
 def command(config: ConfigOption = None, *, as_json: JsonOption = False) -> None:
-    """Bring the ledger of an older version to this one. Stop every bridge and back it up first."""
+    """Bring the ledger of an older version to this one. Back it up; on SQLite, stop the bridge."""
     from agi_bridge.consent import LedgerUnavailable
     from agi_bridge.consent.ledger import upgrade_tables
 

@@ -1,7 +1,6 @@
 """Decides whether an agreement is allowed: revocations, limits and shares, in the transaction.
 
-Blocks; runs on the ledger's thread, in the
-transaction that stores the agreement.
+Blocks; runs on the ledger's thread, in the transaction that stores the agreement.
 """
 
 from __future__ import annotations

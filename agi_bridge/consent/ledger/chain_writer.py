@@ -312,7 +312,7 @@ class ChainWriter:
         self._seen[self.ledger_id] = seq, head.hex()
 
     def check_heads(self, transaction: Transaction, chains: Iterable[Chain]) -> None:
-        """Check that no chain has lost events that we have seen in it.
+        """Check that every chain still has the events that were seen in it.
 
         Asked for each new connection and each checkpoint: the database that answers now may be a
         replica that lacks what another bridge stored last, a revocation for example. What a chain

@@ -147,7 +147,7 @@ class Database:
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Name what fails in a transaction that stays open as `transaction` does at its end.
+        """Convert errors inside an open transaction, as `transaction` does at its end.
 
         Raises:
             LedgerUnavailable: the database failed.

@@ -302,13 +302,13 @@ def _details_due(
 
 
 def _before(rules: RetentionRules) -> ColumnElement[str]:
-    """Before when a consent is due, by its line."""
+    """The time before which a consent is due for deletion, by its line."""
     usual = literal(rules.personal_before)
     return case(rules.of_lines, value=PII.c.line_id, else_=usual) if rules.of_lines else usual
 
 
 def _not_restricted(now: str) -> ColumnElement[bool]:
-    """Not held for a defence."""
+    """The condition that a record is not restricted to the defence of claims."""
     until = PII.c.restricted_until
     return or_(until.is_(None), until < now)
 

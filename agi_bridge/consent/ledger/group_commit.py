@@ -304,7 +304,7 @@ class GroupCommit:
         self._timer = asyncio.get_running_loop().call_at(when, self._give_up)
 
     def _give_up(self) -> None:
-        """Let nobody wait longer than `worker.WAIT_SECONDS`; the work itself goes on."""
+        """Let no caller wait longer than `worker.WAIT_SECONDS`; the work itself goes on."""
         self._timer, self._armed = None, inf
         now = asyncio.get_running_loop().time() + _EARLY_SECONDS
         nearest = inf

@@ -216,7 +216,7 @@ class ChainLease:
 
 
 def in_use(other: Holder) -> tuple[str, str]:
-    """Why a bridge does not start, and the cure."""
+    """The error for a lease that another bridge holds: the reason and the fix."""
     problem = f"a bridge on {other.host} is running with the same signing key"
     cure = (
         "give each bridge its own signing.key (all have the same vault.key and lookup.key), or "

@@ -1,4 +1,4 @@
-"""Decides whether a number may be texted: the one rule of calls and of systems that ask.
+"""Decides whether a number may be texted: one rule, for calls and for systems that ask.
 
 Blocks; runs on the ledger's thread. The columns of `pii` are only an index: what is sealed is
 opened, and what the events say counts.

@@ -90,7 +90,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """All of them, in one database's words."""
+    """All statements, in the SQL dialect of one database."""
 
     head: Statement
     """seq, hash and time of a chain's last event."""
@@ -287,7 +287,7 @@ def _insert_outbox() -> Insert:
 
 
 def _within(since: str) -> ColumnElement[bool]:
-    """Since then, and not in the future: a clock that was ahead for a while must not count on."""
+    """Since that time and not in the future, so rows dated by a fast clock do not count later."""
     return PII.c.at.between(bindparam(since), bindparam(f"{since}_until"))
 
 
