@@ -64,6 +64,7 @@ def prepare(transaction: Transaction, name: str, *, make: bool) -> None:
         LedgerUnavailable: it is empty, and is not to be made.
         SchemaOutdated: it is not; the text names the command that helps.
     """
+    transaction.be_patient()
     transaction.lock(["schema"])
     version = schema.version(transaction.core)
     if version is None:
@@ -98,6 +99,7 @@ def check_in(
         KeyMissing: personal data here was sealed with a key that is not available.
         ChainEnded: the signing key is that of a chain which a restore from a backup has ended.
     """
+    transaction.be_patient()
     writer.lock(transaction, ["ledger"])
     known = check_keys(transaction.core, writer.vault)
     check_chain_goes_on(transaction.core, writer.ledger_id)

@@ -24,6 +24,9 @@ IDLE_MS: Final = 1000
 locks on consents, numbers or a chain. A bridge that was merely slow tries again."""
 STARTING_IDLE_MS: Final = 10_000
 """The same of other locks, which are held at a start and at an upgrade."""
+STARTING_WAIT_MS: Final = 12_000
+"""How long a start waits for a lock, in milliseconds: longer than PostgreSQL leaves one with a
+bridge that was frozen or killed while it held it."""
 _LOCK_ORDER: Final = (
     "schema", "ledger", "lease", "chain", "consent", "disclosure", "number", "caller", "line",
     "push",
@@ -101,6 +104,12 @@ class Transaction:
             self.lift_timeout()
         # The first look fixes the moment: in SQLite a read transaction sees no later write.
         self.cursor.execute("SELECT count(*) FROM ledger").fetchone()
+
+    def be_patient(self) -> None:
+        """Wait for locks as a start may: no caller waits for it, and nobody tries again for it."""
+        if self.locks:
+            self.cursor.execute(f"SET LOCAL lock_timeout = {STARTING_WAIT_MS}")
+            self.cursor.execute(f"SET LOCAL statement_timeout = {2 * STARTING_WAIT_MS}")
 
     def lift_timeout(self) -> None:
         """Let statements take as long as they need: no caller waits for this transaction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from agi_bridge.consent import Act, AgreementRules, IllegalTransition, LedgerUnavailable, State
 from agi_bridge.consent.ledger import Ledger, engines, worker
+from agi_bridge.consent.ledger import transaction as transaction_module
 from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
 from tests.support.error_codes import coded
@@ -125,10 +127,33 @@ async def test_a_revocation_waits_for_an_agreement_of_the_same_number(
 
 @pytest.mark.parametrize("name", ["schema", "ledger"])
 async def test_of_two_that_start_at_once_one_waits(
-    impatient: Ledger, emptied_url: str, other_keys: Keys, name: str
+    impatient: Ledger,
+    emptied_url: str,
+    other_keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
+    monkeypatch.setattr(transaction_module, "STARTING_WAIT_MS", 1)
     with closing(Database(emptied_url)) as other, other.transaction() as transaction:
         transaction.lock([name])
         with pytest.raises(LedgerUnavailable, check=coded("locked")):
             await Ledger.open(emptied_url, other_keys)
     assert len(await impatient.chains()) == 1
+
+
+@pytest.mark.parametrize("name", ["schema", "ledger", "chain"])
+async def test_a_start_outlasts_the_lock_of_a_bridge_that_was_killed(
+    impatient: Ledger, emptied_url: str, keys: Keys, name: str
+) -> None:
+    """The server may not have noticed yet that nobody is at the other end."""
+    held = NAMES["chain"](impatient) if name == "chain" else name
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([held])
+        start = asyncio.create_task(Ledger.open(emptied_url, keys))
+        while not (transaction.cursor.execute(WAITERS).fetchone() or start.done()):  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0)
+        assert not start.done()
+    await (await start).close()
+
+
+WAITERS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
