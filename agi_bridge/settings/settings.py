@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import PrivateAttr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from agi_bridge.config_file import STATE_DIR, find_file
 from agi_bridge.speech import PromptFolder
@@ -23,13 +22,13 @@ from .line import NAME_ALIAS, Line
 from .partial import SPEECH_FOLDER, PartialSettings, secrets_of, tables
 from .push import PushSettings
 from .pydantic_errors import read_errors
-from .sections import AgiSettings, HookSettings, LogSettings, WebSettings
+from .sections import AgiSettings, HookSettings, LogSettings, Section, WebSettings
 from .sources import (
     NO_FILE,
-    Environment,
     Tree,
     merge,
     named_variables,
+    read_environment,
     read_file,
     read_state_dir_line,
 )
@@ -41,12 +40,8 @@ LEDGER_FILE = "consents.db"
 CHECKPOINT_FILE = "checkpoints.jsonl"
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """The configuration of one bridge, made by `load`. Attributes are the keys of the TOML file."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
-    )
 
     state_dir: AbsolutePath = STATE_DIR
     """The only folder that `serve` writes to: the ledger and rendered speech."""
@@ -69,7 +64,7 @@ class Settings(BaseSettings):
     push: Annotated[tuple[PushSettings, ...], ListOf] = ()
     """Other systems of the business that are told what happens to consents."""
 
-    lines: dict[str, Line] = {}
+    lines: dict[str, Line] = Field(default_factory=dict)
     """The lines by name, in the order of the file."""
 
     _index: DidIndex = PrivateAttr(default_factory=lambda: DidIndex(()))
@@ -101,7 +96,7 @@ class Settings(BaseSettings):
             SettingsError: every fault that was found, one line each.
         """
         file = find_file(path, environ)
-        values = _values(cls, file, environ)
+        values = _values(file, environ)
         faults: list[Fault] = [] if file is not None or values.get("lines") else [NO_FILE]
         settings = None
         try:
@@ -146,19 +141,6 @@ class Settings(BaseSettings):
             dict(secrets_of(self)),
             self.speech_cache,
         )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use only what `load` read: no `.env` file and no other variable."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
     @field_validator("push")
     @classmethod
@@ -276,10 +258,10 @@ def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -
     """
     file = find_file(path, environ)
     try:
-        given = _values(Settings, file, environ).get("state_dir", STATE_DIR)
+        given = _values(file, environ).get("state_dir", STATE_DIR)
     except SettingsError:
         named = {} if file is None else read_state_dir_line(file)
-        given = {**named, **Environment(Settings, environ)()}.get("state_dir")
+        given = {**named, **read_environment(environ)}.get("state_dir")
         if given is None:
             raise
     try:
@@ -288,9 +270,9 @@ def find_state_dir(path: Path | None, environ: Mapping[str, str] = os.environ) -
         raise SettingsError(read_errors(error, Settings)) from None
 
 
-def _values(cls: type[Settings], file: Path | None, environ: Mapping[str, str]) -> Tree:
+def _values(file: Path | None, environ: Mapping[str, str]) -> Tree:
     """Return the file's values, overridden by the environment's."""
     below = {} if file is None else read_file(file)
-    above = Environment(cls, environ)()
+    above = read_environment(environ)
     elsewhere = frozenset({*named_variables(below), *named_variables(above)})
-    return merge(below, Environment(cls, environ, elsewhere)())
+    return merge(below, read_environment(environ, elsewhere))

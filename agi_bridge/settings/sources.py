@@ -5,8 +5,8 @@
 be written `a,b`, tables as JSON (which replaces the whole table) or with one variable per key.
 
 A variable with the prefix that is not a setting is a fault, like an unknown key in the file: a
-misspelt override must not be ignored. pydantic-settings' source for the environment ignores such
-names and stops at the first value that it cannot decode, so this module has its own.
+misspelt override must not be ignored. pydantic-settings ignores such names and stops at the first
+value that it cannot decode, so it is not used.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import time
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import PydanticBaseSettingsSource
-
 from agi_bridge.config_file import CONFIG_VARIABLE, DEFAULT_PATH, MAX_FILE_BYTES, PREFIX
 
 from .errors import Fault, SettingsError
@@ -26,9 +24,6 @@ from .errors import Fault, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    from pydantic.fields import FieldInfo
-    from pydantic_settings import BaseSettings
 
 DELIMITER = "__"
 
@@ -174,45 +169,35 @@ def _too_deep(key: str) -> Fault:
     return Fault(key, "is nested too deeply", fix, "toml")
 
 
-class Environment(PydanticBaseSettingsSource):
-    """The settings in the environment, as a tree like the file's.
+def read_environment(environ: Mapping[str, str], also: frozenset[str] = frozenset()) -> Tree:
+    """Return the settings in the environment, as a tree like the file's.
 
-    `also` are variables with the prefix that are not settings: those that a secret's `env` names.
+    A variable for a key overrides one for the whole table.
+
+    Args:
+        environ: the environment.
+        also: variables with the prefix that are not settings: those that a secret's `env` names.
+
+    Raises:
+        SettingsError: a variable's name is nested too deeply.
     """
-
-    def __init__(
-        self,
-        settings_cls: type[BaseSettings],
-        environ: Mapping[str, str],
-        also: frozenset[str] = frozenset(),
-    ) -> None:
-        super().__init__(settings_cls)
-        self._environ = environ
-        self._others = OTHER_NAMES | also
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the tree's value of one top-level field, as the base class asks."""
-        del field
-        return self().get(field_name), field_name, False
-
-    def __call__(self) -> Tree:
-        """Return the tree. A variable for a key overrides one for the whole table."""
-        tree: Tree = {}
-        for name in sorted(self._environ, key=len):
-            if not name.startswith(PREFIX) or name in self._others:
-                continue
-            *tables, key = name.removeprefix(PREFIX).lower().split(DELIMITER)
-            if len(tables) >= _MAX_DEPTH:
-                raise SettingsError([_too_deep(name)])
-            branch = tree
-            for table in tables:
-                if not isinstance(branch.get(table), dict):
-                    branch[table] = {}
-                branch = branch[table]
-            value = self._environ[name]
-            place = key in SECRETS and not value.lstrip().startswith("{")
-            branch[key] = {"env": name} if place else value
-        return tree
+    tree: Tree = {}
+    others = OTHER_NAMES | also
+    for name in sorted(environ, key=len):
+        if not name.startswith(PREFIX) or name in others:
+            continue
+        *tables, key = name.removeprefix(PREFIX).lower().split(DELIMITER)
+        if len(tables) >= _MAX_DEPTH:
+            raise SettingsError([_too_deep(name)])
+        branch = tree
+        for table in tables:
+            if not isinstance(branch.get(table), dict):
+                branch[table] = {}
+            branch = branch[table]
+        value = environ[name]
+        place = key in SECRETS and not value.lstrip().startswith("{")
+        branch[key] = {"env": name} if place else value
+    return tree
 
 
 def variable_of(key: str) -> str:

@@ -17,7 +17,7 @@ from agi_bridge.settings import (
     SettingsError,
     find_state_dir,
 )
-from agi_bridge.settings.sources import Environment
+from agi_bridge.settings.sources import read_environment
 from tests.support.settings_texts import KEY, SHOP, shop
 
 if TYPE_CHECKING:
@@ -91,15 +91,9 @@ def test_a_whole_configuration_can_come_from_the_environment() -> None:
     assert settings.agi.secret() == "word"
 
 
-def test_the_environment_is_a_source_as_pydantic_settings_has_them() -> None:
-    source = Environment(Settings, {"AGI_BRIDGE_STATE_DIR": "/b", "OTHER": "x"})
-    field = Settings.model_fields["state_dir"]
-    assert source.get_field_value(field, "state_dir") == ("/b", "state_dir", False)
-
-
 def test_a_key_in_a_table_wins_over_a_variable_for_the_whole_table() -> None:
     environ = {"AGI_BRIDGE_LINES": "x", "AGI_BRIDGE_LINES__SHOP__BRAND": "B"}
-    assert Environment(Settings, environ)() == {"lines": {"shop": {"brand": "B"}}}
+    assert read_environment(environ) == {"lines": {"shop": {"brand": "B"}}}
 
 
 def test_nothing_can_be_changed_after_loading(load: Callable[..., Settings]) -> None:
