@@ -1,4 +1,4 @@
-"""Findings of `agi-bridge check`: their values, their output, and checks that rooms share."""
+"""Findings of `agi-bridge check`: their values, and checks that rooms share."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from agi_bridge.net import bind
 from agi_bridge.settings import fault_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from rich.console import Console
 
     from agi_bridge.settings import Secret
 
@@ -34,9 +30,6 @@ class Level(StrEnum):
     OK = "ok"
     NOTE = "note"
     FAULT = "fault"
-
-
-_STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.FAULT: "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +96,6 @@ def document(report: Report) -> dict[str, Any]:
             for finding in report.findings
         ],
     }
-
-
-def show(report: Report, console: Console) -> None:
-    """Print a report, one line per finding, and the number of faults."""
-    for finding in report.findings:
-        line = Text()
-        line.append(f"{finding.level:<6}", _STYLES[finding.level])
-        line.append(finding.key, "bold")
-        line.append(f": {finding.text}")
-        console.print(line, soft_wrap=True)
-    count = len(report.faults)
-    console.print("no fault" if not count else "1 fault" if count == 1 else f"{count} faults")
 
 
 def port(key: str, host: str, number: int, *, running: bool = False) -> Finding:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from agi_bridge.app.findings import Finding, Level, Report, show
-from agi_bridge.cli.check.run import check
+from agi_bridge.cli.check.run import check, show
 
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
+
+    from agi_bridge.app.findings import Finding, Level, Report
 
 KEY = "a73d5034210f702515128ac61193cd21"
 DID = "+14155550111"

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rich.console import Console
+from rich.text import Text
 
 from agi_bridge.app import start_checks
 from agi_bridge.app.descriptors import FIX, hard_limit, required_shares, shortage
-from agi_bridge.app.findings import Finding, Level, Report, document, port, secret, show
+from agi_bridge.app.findings import Finding, Level, Report, document, port, secret
 from agi_bridge.app.ledger import service_is_running
 from agi_bridge.cli.check import lines, push, speech, status, web
 from agi_bridge.settings import (
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.settings import HookSettings
+
+
+_STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.FAULT: "bold red"}
 
 
 def check(
@@ -59,6 +63,18 @@ async def run(path: Path | None, *, connect: bool = False, as_json: bool = False
     else:
         show(report, Console())
     return report.exit_code
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report, one line per finding, and the number of faults."""
+    for finding in report.findings:
+        line = Text()
+        line.append(f"{finding.level:<6}", _STYLES[finding.level])
+        line.append(finding.key, "bold")
+        line.append(f": {finding.text}")
+        console.print(line, soft_wrap=True)
+    count = len(report.faults)
+    console.print("no fault" if not count else "1 fault" if count == 1 else f"{count} faults")
 
 
 def look(settings: Settings, environ: Mapping[str, str], *, connect: bool) -> Iterator[Finding]:
