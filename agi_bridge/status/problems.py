@@ -153,7 +153,7 @@ def problems(snapshot: Snapshot, window: Window) -> tuple[Kind, ...]:
 
 
 def _found(snapshot: Snapshot, window: Window) -> dict[str, bool]:
-    grown = {name: window.increase(name, QUARTER) for name in window.names}
+    grown = window.increases(QUARTER)
     unknown = grown["hook_unknown"]
     anchored = max(snapshot.last_checkpoint or 0.0, snapshot.started_at)
     return {

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from agi_bridge.observe import Metrics
 
@@ -47,19 +47,14 @@ class Window:
         self._metrics = metrics
         self._readings: deque[Mapping[str, int]] = deque([totals(metrics)], maxlen=KEPT + 1)
 
-    @property
-    def names(self) -> Iterable[str]:
-        """The names of the counts."""
-        return self._readings[-1].keys()
-
     def read(self) -> None:
         """Take the minute's reading."""
         self._readings.append(totals(self._metrics))
 
-    def increase(self, name: str, minutes: int) -> int:
-        """How much a count has grown in so many minutes, or since the start if that is less."""
+    def increases(self, minutes: int) -> Mapping[str, int]:
+        """How much each count has grown in so many minutes, or since the start if that is less."""
         before = self._readings[max(0, len(self._readings) - 1 - minutes)]
-        return totals(self._metrics)[name] - before[name]
+        return {name: now - before[name] for name, now in totals(self._metrics).items()}
 
     @property
     def no_calls(self) -> bool:
