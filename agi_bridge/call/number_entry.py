@@ -38,7 +38,7 @@ from agi_bridge.call.keypad import (
 from agi_bridge.consent import EARLY_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from agi_bridge.call.context import CallContext
 
@@ -153,9 +153,9 @@ class NumberEntry:
         self._context.dialogue.key_pressed(STAR)
         return Declined("star")
 
-    async def _ask(self, prompts: Sequence[str]) -> KeyedDigits:
+    def _ask(self, prompts: Sequence[str]) -> Awaitable[KeyedDigits]:
         consent = self._context.line.consent
-        return await read_number(
+        return read_number(
             self._context,
             [self._context.prompt(name) for name in prompts],
             timing=Timing(

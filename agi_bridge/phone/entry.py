@@ -14,7 +14,7 @@ Lengths and prefixes come from libphonenumber's data.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -99,11 +99,17 @@ class _Form:
 
 @dataclass(frozen=True, slots=True)
 class _Keypad:
-    """The forms that a line accepts, its first region's first, and its international prefixes."""
+    """The forms that a line accepts, its first region's first, and its international prefixes.
+
+    `telling` is how many first digits tell the forms apart; `known` keeps the lengths of entries
+    by these digits.
+    """
 
     region: str
     forms: tuple[_Form, ...]
     abroad: re.Pattern[str]
+    telling: int
+    known: dict[str, KeyedLength] = field(default_factory=dict, compare=False)
 
     def prefix(self, keys: str) -> str:
         """Return the international prefix at the start of the keys, or an empty text."""
@@ -115,6 +121,13 @@ class _Keypad:
         if prefix := self.prefix(keys):
             fewest = len(prefix) + _FEWEST_INTERNATIONAL
             return KeyedLength(fewest, len(prefix) + INTERNATIONAL_DIGITS)
+        first = keys[: self.telling]
+        length = self.known.get(first)
+        if length is None:
+            length = self.known[first] = self._length_of_form(first)
+        return length
+
+    def _length_of_form(self, keys: str) -> KeyedLength:
         begun = [total for form in self.forms if form.begins(keys) for total in form.totals]
         bare = [total for form in self.forms if not form.prefix for total in form.totals]
         totals = begun or bare
@@ -250,7 +263,9 @@ def _keypad(regions: tuple[str, ...]) -> _Keypad:
     first, *others = regions
     own = tuple(_own_forms(first))
     abroad = "00|011" if first in NANP_REGIONS else f"{_plan(first).international_prefix}|00"
-    return _Keypad(first, own + tuple(_other_forms(own, others)), re.compile(abroad))
+    forms = own + tuple(_other_forms(own, others))
+    telling = max(1, *(len(form.prefix) for form in forms))  # the first one, for `never`
+    return _Keypad(first, forms, re.compile(abroad), telling)
 
 
 def _own_forms(region: str) -> Iterator[_Form]:

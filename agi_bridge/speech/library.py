@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+LOOK_SECONDS: Final = 0.1
+"""How long a look at a recording's file counts. Under load, calls ask for the same few files
+hundreds of times a second, and each look takes a thread."""
+
 
 class Library:
     """Recordings by name and by text. One per process; belongs to one event loop.
@@ -43,7 +48,8 @@ class Library:
     texts, created when first needed, with at most `max_bytes`. `pbx_prompts` and `pbx_cache` are
     their paths on the PBX if they differ. `engines` are tried in order, for `budget` seconds in
     total. `address` returns the URL under which the PBX fetches a recording; None: by its path.
-    `observe` is called for each text that an engine was to speak (see `Renderer`).
+    `observe` is called for each text that an engine was to speak (see `Renderer`). `clock` gives
+    running time in seconds.
 
     Raises BadPrompts if the folder of prompts cannot be used.
     """
@@ -60,6 +66,7 @@ class Library:
         budget: float = 2.0,
         address: Callable[[Recording], str] | None = None,
         observe: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cache = Cache(cache, max_bytes=max_bytes)
         pbx_path = (pbx_cache or str(cache.absolute())).rstrip("/")
@@ -67,6 +74,8 @@ class Library:
         self._renders = bool(engines)
         self._address = address
         self._counts: Counter[str] = Counter()
+        self._clock = clock
+        self._intact_until: dict[tuple[str, str], float] = {}
         self._use(read_folder(prompts or SHIPPED, pbx_prompts))
 
     def with_overrides(self, *folders: PromptFolder) -> Library:
@@ -112,10 +121,17 @@ class Library:
     async def intact(self, recording: Recording) -> bool:
         """Return whether a recording's file is unchanged since the start; a change is logged.
 
-        The record of consent names the sound that was read at the start. Recordings that the PBX
-        fetches over HTTP are compared when they are fetched.
+        The record of consent names the sound that was read at the start. A look counts for
+        `LOOK_SECONDS`. Recordings that the PBX fetches over HTTP are compared when they are
+        fetched.
         """
-        if self._address is not None or await asyncio.to_thread(intact, recording):
+        if self._address is not None:
+            return True
+        key, now = (recording.path, recording.sha256), self._clock()
+        if now < self._intact_until.get(key, 0.0):
+            return True
+        if await asyncio.to_thread(intact, recording):
+            self._intact_until[key] = now + LOOK_SECONDS
             return True
         _log.error("speech.recording_changed", file=str(recording.wav))
         return False

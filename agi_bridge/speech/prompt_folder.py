@@ -138,8 +138,11 @@ def merge_layers(layers: Sequence[Mapping[PromptKey, T]]) -> dict[PromptKey, T]:
 
 def find_prompt(prompts: Mapping[PromptKey, T], name: str, language: str) -> T | None:
     """Return what is played for a prompt. `fr-CA` falls back to `fr`."""
-    tags = language_tags(language)
-    return next((prompts[tag, name] for tag in tags if (tag, name) in prompts), None)
+    for tag in language_tags(language):
+        found = prompts.get((tag, name))
+        if found is not None:
+            return found
+    return None
 
 
 def read_folder(folder: Path, pbx_path: str | None = None) -> PromptSet:

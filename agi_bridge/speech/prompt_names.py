@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 PROMPTS: Final = (
@@ -135,6 +136,7 @@ def comparable(text: str) -> str:
     return plain.casefold().strip(" .!")
 
 
+@lru_cache(maxsize=256)
 def language_tags(language: str) -> tuple[str, ...]:
     """Return the BCP 47 tags to try for a language, the given one first, its base last.
 

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.speech import SHIPPED, Library, PromptFolder
+from agi_bridge.speech.library import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,14 +57,35 @@ def widened(file: Path) -> None:
 async def test_a_changed_disclosure_is_not_intact(
     tmp_path: Path, disclosure: Path, change: Callable[[Path], None]
 ) -> None:
-    books = Library(cache=tmp_path / "speech").with_overrides(PromptFolder(tmp_path / "own"))
+    now = [1000.0]
+    books = Library(cache=tmp_path / "speech", clock=lambda: now[0]).with_overrides(
+        PromptFolder(tmp_path / "own")
+    )
     recording = books.prompt("disclosure", "en")
     assert recording.wav == disclosure
     assert await books.intact(recording)
     change(disclosure)
+    now[0] += LOOK_SECONDS
     with capture_logs() as logs:
         assert not await books.intact(recording)
-    assert [(log["log_level"], log["file"]) for log in logs] == [("error", str(disclosure))]
+        assert not await books.intact(recording)  # a fault is looked for every time
+    assert [(log["log_level"], log["file"]) for log in logs] == 2 * [("error", str(disclosure))]
+
+
+async def test_a_look_counts_for_a_moment_and_for_its_own_recording(
+    tmp_path: Path, disclosure: Path
+) -> None:
+    now = [1000.0]
+    shared = Library(cache=tmp_path / "speech", clock=lambda: now[0])
+    books = shared.with_overrides(PromptFolder(tmp_path / "own"))
+    recording = books.prompt("disclosure", "en")
+    assert await shared.intact(shared.prompt("disclosure", "en"))
+    assert await books.intact(recording)
+    gone(disclosure)
+    now[0] += LOOK_SECONDS / 2
+    assert await books.intact(recording)
+    now[0] += LOOK_SECONDS
+    assert not await books.intact(recording)
 
 
 async def test_one_that_was_only_touched_or_put_back_is(tmp_path: Path, disclosure: Path) -> None:
