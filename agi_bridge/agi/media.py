@@ -161,8 +161,10 @@ class MediaCommands(Commands):
         A negative `timeout` waits as long as the call may last, 0 does not wait.
         """
         wait, seconds = waiting_time(timeout, self._limits.call_seconds)
-        reply = self._send("WAIT FOR DIGIT", wait, seconds=seconds)
-        return key(await self._checked("digit_failed", "WAIT FOR DIGIT failed", reply))
+        code = number(await self._send("WAIT FOR DIGIT", wait, seconds=seconds))
+        if code == FAILED:
+            await self._failed("digit_failed", "WAIT FOR DIGIT failed")
+        return key(code)
 
     async def record_file(
         self,

@@ -1,11 +1,12 @@
 """Commands that say numbers, letters, dates and times with Asterisk's own recordings."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Final, Literal
 
-from agi_bridge.agi.commands import Commands
+from agi_bridge.agi.commands import FAILED, Commands
 from agi_bridge.agi.errors import AGIArgumentError
-from agi_bridge.agi.results import key
+from agi_bridge.agi.results import key, number
 
 _SPOKEN_SECONDS: Final = 3.0
 """The longest time for one character in any language, spelt phonetically."""
@@ -97,14 +98,14 @@ class SayCommands(Commands):
         length = _SPOKEN_SECONDS * max(_DATE_CHARACTERS, len(layout or ""))
         return await self._saying("SAY DATETIME", length, *arguments)
 
-    async def _say(
+    def _say(
         self, words: str, text: str, escape_digits: str, option: str | None = None
-    ) -> str:
+    ) -> Awaitable[str]:
         if not text:
             raise AGIArgumentError("empty_text", f"{words} needs something to say")
         options = () if option is None else (option,)
         length = _SPOKEN_SECONDS * len(text)
-        return await self._saying(words, length, text, escape_digits, *options)
+        return self._saying(words, length, text, escape_digits, *options)
 
     async def _say_time(self, words: str, when: datetime | int, escape_digits: str) -> str:
         seconds = _seconds(when)
@@ -114,8 +115,11 @@ class SayCommands(Commands):
         return await self._saying(words, length, seconds, escape_digits)
 
     async def _saying(self, words: str, length: float, *arguments: str) -> str:
-        reply = self._send(words, *arguments, seconds=length + self._limits.reply_seconds)
-        return key(await self._checked("say_failed", f"{words} could not be said", reply))
+        seconds = length + self._limits.reply_seconds
+        code = number(await self._send(words, *arguments, seconds=seconds))
+        if code == FAILED:
+            await self._failed("say_failed", f"{words} could not be said")
+        return key(code)
 
 
 def _seconds(when: datetime | int) -> str:

@@ -35,10 +35,9 @@ class HealthScript:
         self._handler = handler
         self._readiness = readiness
 
-    async def __call__(self, channel: Channel) -> None:
+    def __call__(self, channel: Channel) -> Awaitable[None]:
         """Take one call."""
         script = (channel.environment.script or "").partition("?")[0]
         if script.strip("/") != SCRIPT:
-            await self._handler(channel)
-            return
-        await channel.set_variable(HEALTH, self._readiness().level.value)
+            return self._handler(channel)
+        return channel.set_variable(HEALTH, self._readiness().level.value)
