@@ -60,7 +60,12 @@ _RECOGNIZED = re.compile(
     r"\((?:speech\) endpos=[0-9]{1,18} results=[0-9]{1,4} |digit\) digit=. endpos=[0-9]{1,18}$)"
 )
 """How SPEECH RECOGNIZE's reply begins whose end is not a ``)`` (`handle_speechrecognize`)."""
-_COMMON = {_RESULT + b"0\n": Reply(OK, "0"), _RESULT + b"1\n": Reply(OK, "1")}
+_MAX_KNOWN = 512
+_KEY_CODE = 3
+"""Characters of the longest result that is a key or a status."""
+_known: dict[bytes, Reply] = {}
+"""Parsed replies that come in every call, by their line, at most `_MAX_KNOWN`: statuses, single
+keys, and sounds that played to their end. None holds a number that a caller keyed."""
 
 
 class StreamParser:
@@ -89,7 +94,7 @@ class StreamParser:
         """
         if self._buffer or self._open is not None or self._environment_due:
             return None
-        return _COMMON.get(data) or self._one_line(data)
+        return _known.get(data) or self._one_line(data)
 
     def feed(self, data: bytes) -> list[Event]:
         """Parse the next bytes; return the events that they complete.
@@ -122,7 +127,10 @@ class StreamParser:
             return None
         if last > self._limits.reply_bytes:
             return None
-        return _parse_result(data[len(_RESULT) : last].decode("utf-8", "surrogateescape"))
+        reply = _parse_result(data[len(_RESULT) : last].decode("utf-8", "surrogateescape"))
+        if reply is not None and _returns(reply) and len(_known) < _MAX_KNOWN:
+            _known[data] = reply
+        return reply
 
     def _environment(self, data: bytes, events: list[Event]) -> bytes | None:
         """Append the environment to `events`; return the rest, or None if it is incomplete."""
@@ -180,6 +188,13 @@ class StreamParser:
         self._open = None
         self._open_bytes = 0
         return UsageBlock(text[len(_USAGE) :]) if usage else _parse_result(text[len(_RESULT) :])
+
+
+def _returns(reply: Reply) -> bool:
+    """Tell whether the same reply will come in other calls; see `_known`."""
+    if reply.data is not None:
+        return False
+    return reply.result == "0" if reply.endpos is not None else len(reply.result) <= _KEY_CODE
 
 
 def _parse_result(body: str) -> Reply | None:

@@ -13,6 +13,7 @@ from agi_bridge.agi import (
     Reply,
     StreamParser,
     UsageBlock,
+    wire,
 )
 from agi_bridge.agi.wire import Event
 from tests.support.recorded import CASES, from_asterisk
@@ -61,6 +62,32 @@ def read(*chunks: bytes, environment: bool = False) -> list[Event]:
 )
 def test_a_reply_line_is_taken_apart(line: bytes, reply: Reply) -> None:
     assert read(line) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("line", "reply"),
+    [
+        (b"200 result=0\n", Reply(200, "0")),
+        (b"200 result=\n", Reply(200, "")),
+        (b"200 result=49\n", Reply(200, "49")),
+        (b"200 result=0 endpos=25600\n", Reply(200, "0", None, 25600)),
+        (b"200 result=49 endpos=8000\n", Reply(200, "49", None, 8000)),
+        (b"200 result=1 (0)\n", Reply(200, "1", "0")),
+        (b"200 result=0 Gosub complete\n", Reply(200, "0", "Gosub complete")),
+        (b"200 result=4155550123\n", Reply(200, "4155550123")),
+    ],
+)
+def test_a_reply_is_the_same_in_every_call(line: bytes, reply: Reply) -> None:
+    for _ in range(3):
+        assert StreamParser(environment=False).reply(line) == reply
+
+
+def test_a_number_that_a_caller_keyed_is_not_remembered() -> None:
+    StreamParser(environment=False).reply(b"200 result=49\n")
+    StreamParser(environment=False).reply(b"200 result=4155550123\n")
+    StreamParser(environment=False).reply(b"200 result=1 (4155550123)\n")
+    assert b"200 result=49\n" in wire._known
+    assert not [line for line in wire._known if b"4155550123" in line]
 
 
 def test_a_value_with_line_breaks_is_one_reply() -> None:
