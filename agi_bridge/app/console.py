@@ -13,7 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import structlog
+import uvloop
 
+from agi_bridge.app.console_export import export_record
+from agi_bridge.app.doctor_report import last_report
 from agi_bridge.app.history import reading_calls
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.speech import MissingPrompt
@@ -23,17 +26,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from agi_bridge.app.console_export import ExportedRecord
     from agi_bridge.app.current import CurrentServices
     from agi_bridge.app.reload import Reloader
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.console import Live
     from agi_bridge.history import HistoryReader
+    from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Settings
     from agi_bridge.status import Status
 
 T = TypeVar("T")
 
-MOST_SHOWN: Final = 50
+MOST_SHOWN: Final = 25
 """Calls in progress that a page shows, the newest."""
 STOP_SECONDS: Final = 10.0
 """How long a stop waits for the console's thread: answers in progress may take five."""
@@ -112,7 +117,8 @@ class ConsoleThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
         except asyncio.CancelledError:
             pass
         except Exception as error:  # noqa: BLE001 - calls go on without a console
@@ -192,6 +198,22 @@ class ConsoleService:
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             await ledger.close()
+
+    async def export(self, consent_id: str, name: str) -> ExportedRecord:
+        """Export a record for a person, in another process."""
+        return await asyncio.to_thread(export_record, self.settings, consent_id, name)
+
+    def prompts(self, line: str) -> LinePrompts:
+        """The prompts of a line. Blocks."""
+        from agi_bridge.app.speech import inspect_lines  # noqa: PLC0415 - numpy: not at the start
+
+        settings = self.settings
+        (found,) = inspect_lines(settings, [settings.lines[line]])
+        return found
+
+    def doctor_report(self) -> Mapping[str, Any] | None:
+        """The doctor's last report. Blocks."""
+        return last_report(self.settings.state_dir)
 
     async def recording(self, line: str, language: str, name: str) -> Path | None:
         """The file that calls play for a prompt."""

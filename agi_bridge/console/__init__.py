@@ -7,11 +7,12 @@ what is new. It runs in its own thread with its own event loop, and asks the ser
 
 from agi_bridge.console.passwords import hash_password
 from agi_bridge.console.server import MAX_CONNECTIONS, ConsoleServer
-from agi_bridge.console.service import Live, Service
+from agi_bridge.console.service import Exported, Live, Service
 
 __all__ = [
     "MAX_CONNECTIONS",
     "ConsoleServer",
+    "Exported",
     "Live",
     "Service",
     "hash_password",

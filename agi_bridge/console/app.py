@@ -12,12 +12,16 @@ from starlette.staticfiles import StaticFiles
 from agi_bridge.consent import ConsentError
 from agi_bridge.console.access import SIGN_IN, Access
 from agi_bridge.console.calls import CallPages
+from agi_bridge.console.day import DayPage
+from agi_bridge.console.exports import Exports
 from agi_bridge.console.live import LivePages
 from agi_bridge.console.now import NowPage
 from agi_bridge.console.pages import FOLDER, refusal_page
+from agi_bridge.console.prompts_page import PromptsPage
 from agi_bridge.console.records import RecordPages
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.console.sessions import Sessions
+from agi_bridge.console.settings_page import SettingsPage
 from agi_bridge.console.sign_in import SignInEndpoint
 from agi_bridge.console.to_do import ToDoPage
 from agi_bridge.history import HistoryError
@@ -43,6 +47,7 @@ class Console:
     def __init__(self, service: Service, check: PasswordCheck | None = None) -> None:
         self._service = service
         self.live = LivePages(service)
+        self._exports = Exports(service)
         sessions = Sessions()
         self._sign_in = SignInEndpoint(self._settings, sessions, check)
         self.app: ASGIApp = Access(self._routes(), self._settings, sessions)
@@ -50,6 +55,7 @@ class Console:
     async def close(self) -> None:
         """End all streams, and write what is still counted."""
         await self.live.close()
+        await self._exports.close()
         self._sign_in.close()
 
     def _settings(self) -> ConsoleSettings:
@@ -58,11 +64,13 @@ class Console:
     def _routes(self) -> Starlette:
         now, calls = NowPage(self._service, self.live), CallPages(self._service, self.live)
         records, to_do = RecordPages(self._service), ToDoPage(self._service)
+        settings = SettingsPage(self._service)
         routes = [
             Route("/", now.show, name="now"),
             Route("/live", now.stream),
             Route("/calls", calls.find),
             Route("/calls", calls.find_number, methods=["POST"]),
+            Route("/calls/day", DayPage(self._service).show),
             Route("/calls/{call}", calls.show),
             Route("/calls/{call}/live", calls.stream),
             Route("/recordings/{line}/{language}/{name}.wav", calls.recording),
@@ -74,6 +82,12 @@ class Console:
             Route("/consents/{record}/recordings/{sha256}.wav", records.recording),
             Route("/revoke", records.ask_to_revoke, methods=["POST"]),
             Route("/revoke/confirm", records.revoke, methods=["POST"]),
+            Route("/consents/{record}/export", self._exports.begin, methods=["POST"]),
+            Route("/exports/{key}", self._exports.show),
+            Route("/exports/{key}/file", self._exports.fetch),
+            Route("/prompts", PromptsPage(self._service).show),
+            Route("/settings", settings.show),
+            Route("/settings/reload", settings.reload, methods=["POST"]),
             Route("/to-do", to_do.show),
             Route("/to-do/retry", to_do.retry, methods=["POST"]),
             Route(SIGN_IN, self._sign_in.show),

@@ -53,7 +53,7 @@ class CallPages:
         wanted = CallFilter(
             line=_one_of(chosen["line"], settings.lines),
             outcome=_one_of(chosen["result"], RESULTS | words()),
-            since=None if day is None else _milliseconds(day),
+            since=None if day is None else milliseconds(day),
             until=_before(query.get("before", ""), day),
             limit=PAGE + 1,
         )
@@ -155,7 +155,8 @@ def read_number(settings: Settings, text: str) -> str:
     return found
 
 
-def _milliseconds(day: date) -> int:
+def milliseconds(day: date) -> int:
+    """The first moment of a day in UTC, in milliseconds since the epoch."""
     return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
@@ -163,7 +164,7 @@ def _before(text: str, day: date | None) -> int | None:
     """The moment before which calls begin: of the page before, or the end of the day."""
     if text.isascii() and text.isdigit():
         return int(text[:15])
-    return None if day is None else _milliseconds(day + timedelta(days=1))
+    return None if day is None else milliseconds(day + timedelta(days=1))
 
 
 def _one_of(text: str, known: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What is new on open pages: one look at the service for all of them, four times a second.
+"""What is new on open pages: one look at the service for all of them, some times a second.
 
 Nothing looks while no page is open. Of each look, a page gets what has changed since it was last
 told (server-sent events, WHATWG HTML section 9.2): rows and parts as HTML, made by the templates
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.console.service import Live, Service
 
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.4
 """Between two looks: a step of a call is on the page within half a second."""
 STREAM_SECONDS: Final = 20.0
 """How long one stream lasts."""
@@ -35,6 +35,8 @@ RECONNECT_MS: Final = 200
 """How soon a browser connects again."""
 NOW: Final = ""
 """The topic of the page of calls in progress; other topics are calls, by id."""
+_QUIET_LOOKS: Final = 5
+"""After so many looks without news, streams look whether their time is over."""
 MAX_TOPICS: Final = 64
 """Calls that are followed at once; pages of further ones show what was when they were opened."""
 
@@ -90,7 +92,7 @@ class LivePages:
         self._look_seconds = look_seconds
         self._topics: dict[str, _Topic] = {}
         self._looking: asyncio.Task[None] | None = None
-        self._news = asyncio.Condition()
+        self._news = asyncio.Event()  # replaced with each news: who waits has the old one
         self._closed = asyncio.Event()
 
     async def close(self) -> None:
@@ -99,8 +101,7 @@ class LivePages:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
-        async with self._news:
-            self._news.notify_all()
+        self._tell()
 
     def stream(self, topic: str) -> StreamingResponse:
         """The events of a topic: NOW, or a call's id."""
@@ -110,19 +111,17 @@ class LivePages:
         yield f"retry: {RECONNECT_MS}\n\n".encode()
         if name not in self._topics and len(self._topics) >= MAX_TOPICS:
             return
-        seen = 0
-        ends = asyncio.get_running_loop().time() + STREAM_SECONDS
+        seen, clock = 0, asyncio.get_running_loop().time
+        ends = clock() + STREAM_SECONDS
         with self._watched(name) as topic:
-            while not self._closed.is_set() and not (topic.over and seen == topic.version):
-                try:
-                    async with asyncio.timeout_at(ends), self._news:
-                        while topic.version == seen and not self._closed.is_set():
-                            await self._news.wait()
-                except TimeoutError:
-                    return
+            while not self._closed.is_set() and clock() < ends:
                 if topic.version > seen:
                     message, seen = topic.message(seen), topic.version
                     yield message
+                elif topic.over:
+                    return
+                else:
+                    await self._news.wait()
 
     @contextmanager
     def _watched(self, name: str) -> Iterator[_Topic]:
@@ -138,14 +137,20 @@ class LivePages:
                 del self._topics[name]
 
     async def _look_on(self) -> None:
+        quiet = 0
         while self._topics:
             try:
-                await self._look()
+                changed = await self._look()
             except Exception as error:  # noqa: BLE001 - the next look may succeed
                 structlog.get_logger().error("console.look_failed", exc_info=error)
+                changed = False
+            quiet = 0 if changed else quiet + 1
+            if not quiet % _QUIET_LOOKS:
+                self._tell()
             await asyncio.sleep(self._look_seconds)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Look once; return whether there are news."""
         calls = [name for name in self._topics if name != NOW]
         live = await self._service.live(calls)
         changed = False
@@ -156,9 +161,11 @@ class LivePages:
                 call = live.timelines.get(name)
                 parts = {} if call is None else call_parts(call)
                 changed |= topic.show({}, parts, over=call is None)
-        if changed:
-            async with self._news:
-                self._news.notify_all()
+        return changed
+
+    def _tell(self) -> None:
+        before, self._news = self._news, asyncio.Event()
+        before.set()
 
 
 def call_rows(live: Live) -> dict[str, str]:

@@ -25,6 +25,8 @@ PAGES: Final = (
     ("/calls", "Calls"),
     ("/consents", "Consents"),
     ("/to-do", "To do"),
+    ("/prompts", "Prompts"),
+    ("/settings", "Settings"),
 )
 """The pages that every page leads to."""
 FOLDER: Final = Path(__file__).parent

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.history import HistoryReader
+    from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Settings
 
 
@@ -32,6 +33,35 @@ class Live:
     status: Mapping[str, Any]
     calls: Sequence[Mapping[str, Any]]
     timelines: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+
+class Exported(Protocol):
+    """An export of one record.
+
+    Attributes:
+        file: the zip file; None: it was not made.
+        verdicts: each verdict of its verification: name, value and words.
+        problem: why it was not made, in one line.
+    """
+
+    @property
+    def file(self) -> Path | None:
+        """See above."""
+        ...
+
+    @property
+    def verdicts(self) -> tuple[tuple[str, str, str], ...]:
+        """See above."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """See above."""
+        ...
+
+    def delete(self) -> None:
+        """Delete the file."""
+        ...
 
 
 class Service(Protocol):
@@ -60,6 +90,18 @@ class Service(Protocol):
         Raises:
             LedgerUnavailable, KeyFault: it cannot be opened.
         """
+        ...
+
+    async def export(self, consent_id: str, name: str) -> Exported:
+        """Export a record for a person; the ledger records that. Never raises."""
+        ...
+
+    def prompts(self, line: str) -> LinePrompts:
+        """The prompts of a line. Blocks; raises BadScript."""
+        ...
+
+    def doctor_report(self) -> Mapping[str, Any] | None:
+        """The last report of `agi-bridge doctor` with `at`; None: there is none. Blocks."""
         ...
 
     async def recording(self, line: str, language: str, name: str) -> Path | None:

@@ -28,6 +28,7 @@ from .line_sections import (
     Week,
     WorkflowSettings,
 )
+from .provenance import DEFAULT, ValueInForce, values_in_force
 from .push import PushSettings
 from .restart import keep_fixed, read_at_start, same_values
 from .secret import Secret, SigningSecret
@@ -39,6 +40,7 @@ from .types import is_line_name
 
 __all__ = [
     "AMI_SECRET",
+    "DEFAULT",
     "AgiSettings",
     "AlertSettings",
     "AmiSettings",
@@ -77,6 +79,7 @@ __all__ = [
     "SpeechSettings",
     "StatusSettings",
     "UnknownLineError",
+    "ValueInForce",
     "WebSettings",
     "Week",
     "WorkflowSettings",
@@ -87,4 +90,5 @@ __all__ = [
     "read_at_start",
     "read_customers",
     "same_values",
+    "values_in_force",
 ]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.app.ledger import open_ledger
+from agi_bridge.history import CallFilter, open_history
+from agi_bridge.history.writer import HistoryWriter
+from agi_bridge.settings import ConsoleSettings
 from tests.support.browser import SCHEMES, SIZES, chromium, faults, overflows
 from tests.support.console_serving import (
     LIVE_ID,
@@ -18,12 +23,14 @@ from tests.support.console_serving import (
     serving,
     settings,
 )
-from tests.support.history_calls import NUMBER
+from tests.support.history_calls import NUMBER, drafted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.async_api import Page
+
+    from tests.support.sample_ledger import SampleLedger
 
 pytestmark = pytest.mark.programs
 
@@ -61,7 +68,10 @@ async def looked_at(page: Page, name: str) -> list[str]:
         await page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
-            wrong += [f"{width} {scheme}: {each}" for each in await faults(page)]
+            wrong += [
+                f"{width} {scheme}: {each}"
+                for each in await faults(page, colours=scheme != SCHEMES[0])
+            ]
             if await overflows(page):
                 wrong.append(f"{width} {scheme}: {page.url} is too wide")
             if SHOTS:
@@ -72,12 +82,27 @@ async def looked_at(page: Page, name: str) -> list[str]:
     return wrong
 
 
-async def test_every_page_is_for_everybody(
-    tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Any]]
-) -> None:
-    write({"begun": NOON - 60_000}, AGREED, days=7000)
-    call = read()[-1]
-    async with serving(busy(tmp_path)) as client, chromium() as browser:
+def filled(folder: Path) -> str:
+    """A history with two calls; the id of the newer one."""
+    writer = HistoryWriter(folder, 7000)
+    for call in ({"begun": NOON - 60_000}, AGREED):
+        writer.put(drafted(**call))
+    assert writer.close(60)
+    with open_history(folder, running=True) as reader:
+        return reader.find(CallFilter())[0].id
+
+
+@pytest.mark.timeout(300)  # it looks at every page four times
+async def test_every_page_is_for_everybody(sample: SampleLedger) -> None:
+    settings = sample.settings.model_copy(
+        update={"console": ConsoleSettings.model_validate(dict(PEOPLE))}
+    )
+    call = filled(settings.state_dir)
+    async with (
+        await open_ledger(settings) as ledger,
+        serving(replace(busy(sample.folder), settings=settings, kept=ledger)) as client,
+        chromium() as browser,
+    ):
         base = str(client.base_url).rstrip("/")
         page = await browser.new_page()
         problems: list[str] = []
@@ -89,13 +114,26 @@ async def test_every_page_is_for_everybody(
         for name, path in {
             "now": "/",
             "calls": "/calls",
-            "call": f"/calls/{call.id}",
+            "call": f"/calls/{call}",
             "call-live": f"/calls/{LIVE_ID}",
+            "day": "/calls/day?day=2026-11-27",
+            "consents": "/consents",
+            "consent": f"/consents/{sample.unknown}",
+            "hostile": f"/consents/{sample.other}",
+            "to-do": "/to-do",
+            "prompts": "/prompts",
+            "settings": "/settings",
             "refused": "/nothing",
         }.items():
-            await page.goto(f"{base}{path}", wait_until="domcontentloaded")
+            answer = await page.goto(f"{base}{path}", wait_until="domcontentloaded")
+            assert answer is not None
+            assert answer.status == (404 if name == "refused" else 200), path
             wrong += await looked_at(page, name)
             assert await page.title() != ""
+        await page.goto(f"{base}/consents/{sample.unknown}")
+        await page.get_by_role("button", name="Revoke …").click()
+        await page.wait_for_url(f"{base}/revoke")
+        wrong += await looked_at(page, "revoke")
         assert wrong == []
         assert [each for each in problems if "404" not in each] == []
 

@@ -37,10 +37,17 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def faults(page: Page) -> list[str]:
-    """What axe-core finds on a page, one line each. It is injected past the page's policy."""
-    await page.evaluate((HOME / "axe.min.js").read_text(encoding="utf-8"))
-    found: dict[str, Any] = await page.evaluate("() => axe.run()")
+async def faults(page: Page, *, colours: bool = False) -> list[str]:
+    """What axe-core finds on a page, one line each. It is injected past the page's policy.
+
+    With `colours` it looks at contrasts alone, which is all that a colour scheme changes.
+    """
+    if await page.evaluate("() => typeof axe") == "undefined":
+        await page.evaluate((HOME / "axe.min.js").read_text(encoding="utf-8"))
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if colours:
+        options["runOnly"] = ["color-contrast"]
+    found: dict[str, Any] = await page.evaluate("options => axe.run(options)", options)
     return [
         f"{page.url}: {each['id']}: {node['html'][:120]}"
         for each in found["violations"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from agi_bridge.app.speech import inspect_lines
 from agi_bridge.console import ConsoleServer, Live, hash_password
 from agi_bridge.console.passwords import PasswordCheck
 from agi_bridge.history import open_history
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agi_bridge.consent.ledger import Ledger
+    from agi_bridge.console import Exported
     from agi_bridge.history import HistoryReader
+    from agi_bridge.prompts import LinePrompts
     from agi_bridge.settings import Settings
 
 PASSWORD: Final = "correct horse battery"
@@ -70,6 +73,11 @@ class FakeService:
     timelines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     kept: Ledger | None = None
     reloads: list[Mapping[str, Any]] = field(default_factory=list)
+    answer: Mapping[str, Any] = field(
+        default_factory=lambda: {"outcome": "unchanged", "faults": [], "restart": []}
+    )
+    report: Mapping[str, Any] | None = None
+    exported: Exported | None = None
 
     async def live(self, calls: Collection[str] = ()) -> Live:
         known = {each["id"]: each for each in self.calls}
@@ -82,9 +90,20 @@ class FakeService:
         return Live(self.pretended.status.document(), list(self.calls), timelines)
 
     async def reload(self) -> Mapping[str, Any]:
-        answer = {"outcome": "unchanged", "faults": [], "restart": [], "lines": 1, "config": ""}
-        self.reloads.append(answer)
-        return answer
+        self.reloads.append(self.answer)
+        return self.answer
+
+    async def export(self, consent_id: str, name: str) -> Exported:
+        del consent_id, name
+        assert self.exported is not None
+        return self.exported
+
+    def prompts(self, line: str) -> LinePrompts:
+        (found,) = inspect_lines(self.settings, [self.settings.lines[line]])
+        return found
+
+    def doctor_report(self) -> Mapping[str, Any] | None:
+        return self.report
 
     def history(self) -> AbstractContextManager[HistoryReader]:
         return open_history(self.settings.state_dir, running=True)

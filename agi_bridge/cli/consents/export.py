@@ -85,6 +85,14 @@ def command(
     number: NumberOption = None,
     consent: ConsentOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Every record.")] = False,
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            help="The person whom a program exports for: the ledger names them beside the account.",
+            metavar="NAME",
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,7 +120,7 @@ def command(
             ids = [] if everything else await record_ids(settings, ledger, number, consent)
             ids.reverse()  # oldest first
             option = "--number" if number else "--consent" if consent else "--all"
-            await _record_export(ledger, option, ids)
+            await _record_export(ledger, option, ids, for_)
             published = await sign_and_publish(settings, ledger)
             await ledger.request_checkpoints(REQUEST_SECONDS)
             with create_archive(out) as folder:
@@ -128,12 +136,14 @@ def command(
     answer(work(), as_json=as_json)
 
 
-async def _record_export(ledger: Ledger, option: str, ids: list[str]) -> None:
+async def _record_export(ledger: Ledger, option: str, ids: list[str], person: str | None) -> None:
     """Record the export in the ledger, with each record; an export of all, once."""
+    from agi_bridge.cli.arguments import permanent_text
     from agi_bridge.cli.audit import actor
     from agi_bridge.consent import Act, Identifiers
 
-    by = {"actor": actor(), "command": f"consents export {option}"}
+    who = actor() if person is None else f"{actor()} for {permanent_text('--for', person)}"
+    by = {"actor": who, "command": f"consents export {option}"}
     for each in ids or [Identifiers().next()]:
         await ledger.record_act(Act.EXPORTED, each, **by)
 

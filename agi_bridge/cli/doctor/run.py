@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app import doctor
+from agi_bridge.app.doctor_report import keep_report
 from agi_bridge.cli.common import UsageError, answer, load
 from agi_bridge.cli.doctor.local import look
 from agi_bridge.cli.doctor.screen import ReportAnswer
@@ -72,4 +75,7 @@ def run(config: Path | None, trial: doctor.Trial | None, *, as_json: bool) -> No
 
 async def _examined(settings: Settings, trial: doctor.Trial | None) -> ReportAnswer:
     local = partial(look, settings, os.environ)
-    return ReportAnswer(await doctor.run(settings, os.environ, local=local, trial=trial))
+    report = await doctor.run(settings, os.environ, local=local, trial=trial)
+    with suppress(OSError):  # the console shows it; an account that may not write there does not
+        await asyncio.to_thread(keep_report, settings.state_dir, report)
+    return ReportAnswer(report)

@@ -11,7 +11,7 @@
     return `${Math.floor(s / 3600)} h ${two((s % 3600) / 60)} min`;
   };
   const count = () => {
-    for (const each of document.querySelectorAll("time[data-since]")) {
+    for (const each of document.querySelectorAll("[data-since]")) {
       const now = text(Date.now() - ahead - Date.parse(each.dataset.since));
       if (each.textContent !== now) each.textContent = now;
     }

@@ -1,0 +1,150 @@
+"""What open pages of the console cost the calls: processor time, and the slowest percent.
+
+    python -m bench.console_cost            # minutes
+    python -m bench.console_cost --quick    # a run of each
+
+Three servers take the bench's calls: `agi-bridge serve` without a console; with one in its own
+thread, as shipped, on which 200 pages are open; and the same with the console in the calls' event
+loop. Each of the pages gets what changes, four times a second, and connects again when its stream
+ends, as a browser does. The limit is 5 % of calls per CPU second; the time of a page includes the
+console's own thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import threading
+import time
+from datetime import datetime
+from statistics import median
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import httpx
+
+from bench.measure import QUICK, Bench, Plan
+from bench.programs import build
+from bench.subjects import Launch, Product, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PAGES: Final = 200
+RUNS: Final = 3
+PAIRS: Final = 4
+SECONDS: Final = 2.5
+"""Of a round: about a thousand calls."""
+MOST_SHARE: Final = 0.05
+_SINCE: Final = re.compile(r'data-since=\\?"([^"\\]+)')
+
+
+class Watched(Product):
+    """`agi-bridge serve` with a console, on which pages are open."""
+
+    program: tuple[str, ...] = ()
+    lags: ClassVar[list[float]] = []
+    """How long after its beginning each step was on a page, in seconds."""
+
+    def launch(self, folder: Path, hook: str | None) -> Launch:
+        """The command, and the open pages."""
+        made = Product.launch(self, folder, hook)
+        port = free_port()
+        file = folder / "agi-bridge.toml"
+        text = file.read_text(encoding="utf-8")
+        console = f'[console]\nenabled = true\nsign_in = "none"\nport = {port}\n'
+        file.write_text(f"{text}\n{console}", encoding="utf-8")
+        threading.Thread(target=asyncio.run, args=(watch(port, self.lags),), daemon=True).start()
+        command = [*self.program, *made.command[1:]] if self.program else made.command
+        return Launch(command, made.port)
+
+
+class WatchedInLoop(Watched):
+    """The same with the console in the calls' event loop."""
+
+    program = (sys.executable, "-m", "bench.servers.console_in_loop")
+    lags: ClassVar[list[float]] = []
+
+
+async def watch(port: int, lags: list[float]) -> None:
+    """Keep pages open until the server has gone."""
+    limits = httpx.Limits(max_connections=None)
+    url = f"http://127.0.0.1:{port}/live"
+    async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=30) as client:
+        others = (keep_open(client, url) for _ in range(PAGES - 1))
+        await asyncio.gather(keep_open(client, url, lags), *others)
+
+
+def _lags(line: str) -> list[float]:
+    """How long ago the steps began that an event shows, in seconds."""
+    now = time.time()
+    rows = json.loads(line.removeprefix("data: "))["rows"].values()
+    steps = [_SINCE.search(row) for row in rows]
+    return [now - datetime.fromisoformat(step[1]).timestamp() for step in steps if step]
+
+
+async def keep_open(client: httpx.AsyncClient, url: str, lags: list[float] | None = None) -> None:
+    """One page, which connects again whenever its stream ends; `lags` takes its delays."""
+    answered, tries = False, 0
+    while tries < 300:  # until it listens, and once more after it has gone
+        tries = 0 if answered else tries + 1
+        answered = False
+        try:
+            async with client.stream("GET", url) as stream:
+                answered = stream.status_code == 200
+                first = True  # it shows also what has lasted for long
+                async for line in stream.aiter_lines():
+                    if lags is not None and line.startswith("data: "):
+                        lags += [] if first else _lags(line)
+                        first = False
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.2)  # as the stream asks for: `RECONNECT_MS`
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and return 0 if the limit holds."""
+    build()
+    quick = "--quick" in arguments
+    plan, runs = (QUICK, 1) if quick else (Plan(), RUNS)
+    kinds = {"in its own thread": Watched, "in the calls' loop": WatchedInLoop}
+    shares = {name: share(kind, plan, runs, name) for name, kind in kinds.items()}
+    for name, kind in {"without a console": Product, **kinds}.items():
+        _, latency, _ = Bench(kind(name, "", with_hook=True), plan).talk(
+            with_hook=True, latency=True
+        )
+        if latency is not None:
+            rounds = ", ".join(f"{each:,.0f}" for each in latency.p99_rounds)
+            print(f"{name:<20} p99 until EXEC {rounds} µs")
+    lags = sorted(Watched.lags)
+    if lags:
+        usual, most = median(lags), lags[int(len(lags) * 0.99)]
+        print(f"a step is on a page after {usual:.2f} s, 99 % within {most:.2f} s (0.5 s)")
+    print("load", *(f"{load:.1f}" for load in os.getloadavg()))
+    return 0 if shares["in its own thread"] <= MOST_SHARE else 1
+
+
+def share(kind: type[Watched], plan: Plan, runs: int, name: str) -> float:
+    """The share of calls per CPU second that 200 open pages cost."""
+    ratios = []
+    for _ in range(runs):
+        with (
+            Bench(kind("watched", "", with_hook=True), plan).serving(SECONDS) as watched,
+            Bench(Product("alone", "", with_hook=True), plan).serving(SECONDS) as alone,
+        ):
+            pairs = [(watched(), alone()) for _ in range(PAIRS)]
+        ratios += [one / other for one, other in pairs]
+        print(
+            f"{name:<20} {median(one for one, _ in pairs):,.0f}, without a console"
+            f" {median(other for _, other in pairs):,.0f} calls per CPU second"
+        )
+    cost = 1 - median(ratios)
+    print(f"{name:<20} {PAGES} open pages cost {cost:.1%} of calls per CPU second (5 %)")
+    return cost
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
