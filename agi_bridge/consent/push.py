@@ -143,8 +143,16 @@ class PushRetried:
 
 @dataclass(frozen=True, slots=True)
 class PushBacklog:
-    """How many messages wait, how many of them failed at least once, and since when the oldest."""
+    """What waits.
+
+    Attributes:
+        pending: messages.
+        failing: those of them that failed at least once.
+        oldest_at: since when the oldest waits.
+        gone: endpoints of them that answered 410, and get nothing until a person retries.
+    """
 
     pending: int = 0
     failing: int = 0
     oldest_at: str | None = None
+    gone: int = 0

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
@@ -56,6 +57,10 @@ class MessageSource(Protocol):
         """Note what became of them."""
         ...
 
+    async def retried_at(self, endpoint: str) -> str | None:
+        """When messages that had failed were last made due again."""
+        ...
+
     async def release(self, endpoint: str) -> None:
         """Let go of those that are held."""
         ...
@@ -98,30 +103,64 @@ class Pusher:
         self._metrics = metrics
         self._now = now
         self._pause = pause or _wait
-        self._tasks: list[asyncio.Task[None]] = []
-        self._due: list[asyncio.Event] = []
+        self._running: dict[_Place, _Running] = {}
 
     def wake(self) -> None:
         """Look at the outbox at once: something was stored."""
-        for due in self._due:
-            due.set()
+        for each in self._running.values():
+            each.due.set()
 
     async def use(self, endpoints: Iterable[Endpoint]) -> None:
-        """Send to these endpoints from now on, and to no others."""
-        await self.close()
-        for endpoint in endpoints:
-            due = asyncio.Event()
-            sender = _Sender(self._outbox, endpoint, self._metrics, self._now)
-            self._due.append(due)
-            self._tasks.append(asyncio.create_task(sender.run(due, self._pause)))
+        """Send to these endpoints from now on, and to no others.
+
+        An endpoint that is as before is left alone: what is under way to it goes on.
+        """
+        wanted = {_Place(each, _version(each.ca_file)): each for each in endpoints}
+        await self._stop(self._running.keys() - wanted.keys())
+        for place, endpoint in wanted.items():
+            if place not in self._running:
+                due = asyncio.Event()
+                sender = _Sender(self._outbox, endpoint, self._metrics, self._now)
+                task = asyncio.create_task(sender.run(due, self._pause))
+                self._running[place] = _Running(task, due)
 
     async def close(self) -> None:
         """Send nothing more. What is under way may have arrived, and is sent again later."""
-        tasks, self._tasks, self._due = self._tasks, [], []
+        await self._stop(set(self._running))
+
+    async def _stop(self, places: Collection[_Place]) -> None:
+        tasks = [self._running.pop(each).task for each in places]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An endpoint, and the state of its certificates: what a sender was begun with."""
+
+    endpoint: Endpoint
+    ca_version: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A sender at work, and what wakes it."""
+
+    task: asyncio.Task[None]
+    due: asyncio.Event
+
+
+def _version(file: str | None) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None if there is none."""
+    if file is None:
+        return None
+    try:
+        status = Path(file).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 class _Sender:
@@ -157,12 +196,30 @@ class _Sender:
                 await self._outbox_does(self._outbox.release(name))
                 while True:
                     due.clear()
+                    retried = await self._retried_at()  # before: it may happen meanwhile
                     wait = await self._round(poster)
-                    if wait:
-                        # A new message does not make an endpoint well that fails.
-                        await pause(asyncio.Event() if self._failures else due, wait)
+                    if self._failures:
+                        await self._wait_out(pause, wait, retried)
+                    elif wait:
+                        await pause(due, wait)
         finally:
             await self._outbox_does(self._outbox.release(name))
+
+    async def _wait_out(self, pause: Pause, wait: float, before: str | None) -> None:
+        """Leave an endpoint alone that fails, until a person has retried since `before`.
+
+        A new message does not make it well. Another bridge that delivered something shows it.
+        """
+        while wait > 0:
+            await pause(asyncio.Event(), min(wait, POLL_SECONDS))
+            wait -= POLL_SECONDS
+            if await self._retried_at() not in {before, None}:
+                return
+
+    async def _retried_at(self) -> str | None:
+        with suppress(ConsentError):  # not known: the pause goes on
+            return await self._outbox.retried_at(self._endpoint.name)
+        return None
 
     async def _round(self, poster: Poster) -> float:
         """Send what is due; return how long to wait until more may be."""

@@ -53,6 +53,7 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "waiting_unsent": Gauge("Consents that wait to be sent again."),
     "push_pending": Gauge("Messages to other systems that wait."),
     "push_oldest_seconds": Gauge("How long the oldest message to other systems has waited."),
+    "push_endpoints_gone": Gauge("Receivers that answered 410 while messages wait for them."),
     "ledger_free_bytes": Gauge("Free bytes where state_dir is."),
     "last_checkpoint_timestamp_seconds": Gauge(
         "When all events were last under a checkpoint that reached every destination."
@@ -154,6 +155,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, _Samples]]:
         "waiting_unsent": snapshot.unsent,
         "push_pending": None if snapshot.push is None else snapshot.push.pending,
         "push_oldest_seconds": snapshot.oldest_push,
+        "push_endpoints_gone": None if snapshot.push is None else snapshot.push.gone,
         "ledger_free_bytes": snapshot.free_bytes,
         # Before the first one the start counts: a destination that never worked is seen too.
         "last_checkpoint_timestamp_seconds": snapshot.last_checkpoint or snapshot.started_at,

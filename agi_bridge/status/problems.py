@@ -165,7 +165,7 @@ def _found(snapshot: Snapshot, window: Window) -> dict[str, bool]:
         "HookDown": snapshot.hook_open,
         "NotLinked": grown["not_linked"] > 0,
         "WaitingForPerson": sum((snapshot.waiting or {}).values()) > 0,
-        "PushLate": (snapshot.oldest_push or 0.0) > LATE_SECONDS,
+        "PushLate": (snapshot.oldest_push or 0.0) > LATE_SECONDS or snapshot.push_gone > 0,
         "StopsNotLookedUp": grown["lookups_failed"] > 0,
         "LedgerErrors": snapshot.ledger_error is not None or grown["ledger_errors"] > 0,
         "DiskLow": snapshot.free_bytes is not None and snapshot.free_bytes < FREE_BYTES,

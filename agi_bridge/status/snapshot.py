@@ -85,6 +85,11 @@ class Snapshot:
             return 0.0
         return max(0.0, self.at - datetime.fromisoformat(self.push.oldest_at).timestamp())
 
+    @property
+    def push_gone(self) -> int:
+        """How many receivers asked for no more messages while some wait for them."""
+        return 0 if self.push is None else self.push.gone
+
     @classmethod
     def take(cls, state: ServiceState, metrics: Metrics, probes: Probes, facts: Facts) -> Snapshot:
         """Look at the service now; costs microseconds."""

@@ -109,6 +109,7 @@ class Status:
             "push": {
                 "pending": None if seen.push is None else seen.push.pending,
                 "failing": None if seen.push is None else seen.push.failing,
+                "gone": None if seen.push is None else seen.push.gone,
                 "oldest_at": None if seen.push is None else seen.push.oldest_at,
             },
             "prompts": {"lost": list(seen.lost_prompts)},

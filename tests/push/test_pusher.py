@@ -215,6 +215,63 @@ async def test_any_other_answer_is_tried_again(
     assert len(set(receiver.ids)) == 1
 
 
+async def test_a_retry_goes_out_at_once_whatever_the_receiver_asked_to_wait(
+    ledger: Ledger, metrics: Metrics, clock: FakeTime
+) -> None:
+    await accepted(ledger)
+    await accepted(ledger, OTHER)
+    async with (
+        Receiver(status=503, headers={"retry-after": "14400"}).listening() as receiver,
+        pushing(ledger, receiver, metrics, clock),
+    ):
+        for _ in range(3):  # also where the last retry has changed nothing
+            received, before = len(receiver.received), clock.passed
+            await clock.until(lambda before=before: clock.passed > before + 60)  # type: ignore[misc]  # a lambda's default
+            tried = len(receiver.received)
+            await ledger.outbox.retry(endpoint="crm")
+            await receiver.wait_for(tried + 1)
+            assert clock.passed < before + HOUR
+            assert tried >= received
+        receiver.status = 200
+        await ledger.outbox.retry(endpoint="crm")
+        before = clock.passed
+        await clock.emptied(ledger)
+        assert clock.passed < before + HOUR
+
+
+async def test_a_reload_leaves_an_endpoint_alone_that_is_as_before(
+    ledger: Ledger, metrics: Metrics, clock: FakeTime
+) -> None:
+    answer = asyncio.Event()
+    async with Receiver(answer=answer).listening() as receiver:
+        endpoint = Endpoint("crm", receiver.url, (SECRET_BYTES,))
+        pusher = Pusher(ledger.outbox, metrics, pause=clock.stand_still)
+        await accepted(ledger)
+        await pusher.use([endpoint])
+        await receiver.wait_for(1)
+        same = Endpoint("crm", receiver.url, (SECRET_BYTES,))
+        await pusher.use([same, Endpoint("other", "http://127.0.0.1:9/", (SECRET_BYTES,))])
+        answer.set()
+        await clock.emptied(ledger)
+        assert len(receiver.received) == 1
+        await pusher.use([Endpoint("crm", receiver.url, (bytes(32),))])  # another secret
+        await pusher.close()
+
+
+async def test_a_receiver_that_is_gone_is_counted_while_messages_wait_for_it(
+    ledger: Ledger, metrics: Metrics, clock: FakeTime
+) -> None:
+    await accepted(ledger)
+    async with (
+        Receiver(status=410).listening() as receiver,
+        pushing(ledger, receiver, metrics, clock),
+    ):
+        await clock.until(lambda: metrics.push_deliveries.total(outcome="gone") > 0)
+    assert (await ledger.backlog()).push.gone == 1
+    await ledger.outbox.drop(endpoint="crm")
+    assert (await ledger.backlog()).push.gone == 0
+
+
 async def test_an_answer_that_got_lost_brings_the_message_again_under_the_same_id(
     ledger: Ledger, metrics: Metrics, clock: FakeTime
 ) -> None:

@@ -49,6 +49,7 @@ METRICS = {
     "push_deliveries_total": {"outcome"},
     "push_pending": set(),
     "push_oldest_seconds": set(),
+    "push_endpoints_gone": set(),
     "stop_lookups_total": {"outcome"},
     "ready": set(),
 }

@@ -77,6 +77,12 @@ STAND: dict[str, Callable[[Pretended], None]] = {
 }
 
 
+def test_a_receiver_that_is_gone_is_a_problem_at_once() -> None:
+    service = Pretended()
+    service.state.push = PushBacklog(1, 0, stamp(START), gone=1)
+    assert service.kinds == ["PushLate"]
+
+
 @pytest.mark.parametrize("kind", STAND)
 def test_what_stands_is_a_problem_as_long_as_it_does(kind: str) -> None:
     service = Pretended()

@@ -47,6 +47,8 @@ class Receiver:
     by_number: dict[str, int] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    answer: asyncio.Event | None = None
+    """Set when requests may be answered; None: at once."""
 
     @property
     def url(self) -> str:
@@ -73,6 +75,8 @@ class Receiver:
             async with self.arrived:
                 self.received.append(received)
                 self.arrived.notify_all()
+            if self.answer is not None:
+                await self.answer.wait()
             if status is not None:
                 more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
                 answer = f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n{more}\r\n"

@@ -85,6 +85,17 @@ class Outbox:
         """
         await self._worker.run(lambda t: _settle(t, self._writer, address, delivered, failed))
 
+    async def retried_at(self, endpoint: str) -> str | None:
+        """When messages of an endpoint that had failed were last made due; None: none waits.
+
+        A person retried them, or another bridge delivered something. Changes with each time.
+        """
+        row = OUTBOX.c
+        query = select(func.max(row.next_at)).where(
+            row.endpoint == endpoint, row.attempts > 0, row.reason.is_(None)
+        )
+        return await self._worker.read(lambda t: t.core.execute(query).scalar_one())
+
     async def release(self, endpoint: str) -> None:
         """Let go of messages that this process holds, or one of its name held before it ended."""
         await self._worker.run(lambda t: _release(t, self._writer, endpoint))
@@ -100,7 +111,7 @@ class Outbox:
 
         Their endpoints are asked again, also those that are gone.
         """
-        return await self._worker.run(lambda t: _retry(t, endpoint, records))
+        return await self._worker.run(lambda t: _retry(t, self._writer, endpoint, records))
 
     async def drop(self, *, endpoint: str | None, records: Collection[str] = ()) -> int:
         """Delete messages, of an endpoint or of some records; return how many."""
@@ -113,7 +124,10 @@ def backlog(transaction: Transaction) -> PushBacklog:
     pending, failing, oldest = transaction.core.execute(
         select(func.count(), func.count(row.reason), func.min(row.at))
     ).one()
-    return PushBacklog(pending, failing, oldest)
+    gone = select(func.count(GONE_ENDPOINT.c.endpoint.distinct())).where(
+        GONE_ENDPOINT.c.endpoint.in_(select(row.endpoint))
+    )
+    return PushBacklog(pending, failing, oldest, transaction.core.execute(gone).scalar_one())
 
 
 def forget(transaction: Transaction, consent_ids: Collection[str]) -> None:
@@ -241,7 +255,7 @@ def _settle(
         # The endpoint is back: what failed because of it does not wait out its pause. A 410 of
         # this address stays: another bridge may have had it later.
         because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
-        _update(transaction, *because, next_at="", reason=None)
+        _update(transaction, *because, next_at=stamp(now), reason=None)
     for failure in failed:
         _update(
             transaction,
@@ -290,13 +304,15 @@ def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) 
             at=each.at,
             attempts=each.attempts,
             reason=GONE if each.is_gone else each.reason,
-            next_at=None if each.is_gone else each.next_at or None,
+            next_at=None if each.is_gone or each.reason is None else each.next_at,
         )
         for each in transaction.core.execute(query)
     ]
 
 
-def _retry(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> PushRetried:
+def _retry(
+    transaction: Transaction, writer: Writer, endpoint: str | None, records: Collection[str]
+) -> PushRetried:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
     chosen = tuple(_chosen(endpoint, records))
     gone = GONE_ENDPOINT.c
@@ -306,7 +322,8 @@ def _retry(transaction: Transaction, endpoint: str | None, records: Collection[s
     else:  # also where no message waits
         these = true() if endpoint is None else gone.endpoint == endpoint
     endpoints = _ask_again(transaction, these)
-    due = {"next_at": "", "reason": None, "owner": None, "deadline": None}
+    now = stamp(writer.database_now(transaction))  # the senders see by it that this happened
+    due = {"next_at": now, "reason": None, "owner": None, "deadline": None}
     return PushRetried(_update(transaction, *chosen, **due), endpoints)
 
 

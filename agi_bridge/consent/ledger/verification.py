@@ -14,7 +14,6 @@ from agi_bridge.consent.chain import Row
 from agi_bridge.consent.errors import VaultDamaged
 from agi_bridge.consent.ledger.schema import EVENT, LEDGER, PERSON, PII, WITNESS
 from agi_bridge.consent.results import StoredValues
-from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,10 +27,6 @@ PAGE: Final = 500
 """Rows of personal data read at once: each costs two decryptions."""
 _SOME: Final = 20
 """Faults of one kind that are looked for."""
-_ROOTS: Final = tuple(
-    each.value for each in (State.DISCLOSED, State.RETURNED, Act.REVOCATION, Act.MESSAGE)
-)
-"""The types of the first events of records."""
 
 
 def stored_values(
@@ -93,12 +88,6 @@ def moved_events(transaction: Transaction) -> list[tuple[str, int]]:
     placed = select(table.ledger_id, table.seq, table.id, before.label("before")).subquery().c
     query = select(placed.ledger_id, placed.seq).where(placed.id <= placed.before).limit(_SOME)
     return [(ledger_id, seq) for ledger_id, seq in transaction.core.execute(query)]
-
-
-def count_records(transaction: Transaction) -> int:
-    """How many consents, revocations and messages there are."""
-    query = select(func.count(func.distinct(EVENT.c.consent_id))).where(EVENT.c.type.in_(_ROOTS))
-    return int(transaction.core.execute(query).scalar_one())
 
 
 def stamps(transaction: Transaction) -> list[bytes]:
