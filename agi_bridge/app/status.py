@@ -84,7 +84,11 @@ def status_chores(
     watch = Watch(status, current().ledger, settings.state_dir, lost_prompts)
     command = settings.alerts.command
     alerts = Alerts(
-        status, CommandSink(command) if command else None, platform.node(), time.monotonic
+        status,
+        CommandSink(command) if command else None,
+        platform.node(),
+        time.monotonic,
+        settings.state_dir,
     )
     chores = (watch.run, watch.measure_lag, alerts.run)
     if not settings.status.enabled:

@@ -3,7 +3,8 @@
 Each alert is one line of JSON on the program's standard input. Each kind is sent at most once in
 `QUIET_SECONDS`: when it begins, and when it is over, if that comes later. What the program failed
 to take is sent again a minute later, as long as it is true: a pager that cannot be reached for a
-moment must not lose the only alert of the night.
+moment must not lose the only alert of the night. What was sent as firing is kept in state_dir, so
+that the next process sends its end.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge import __version__
+from agi_bridge.status import open_alerts
 from agi_bridge.status.problems import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from agi_bridge.consent.signing import Sink
     from agi_bridge.status.problems import Kind
@@ -51,10 +54,16 @@ class Alerts:
         sink: the program; None: nobody is told.
         host: the name of this machine.
         running: seconds of running time.
+        state_dir: where firing alerts are kept for the next process; None: nowhere.
     """
 
     def __init__(
-        self, status: Status, sink: Sink | None, host: str, running: Callable[[], float]
+        self,
+        status: Status,
+        sink: Sink | None,
+        host: str,
+        running: Callable[[], float],
+        state_dir: Path | None = None,
     ) -> None:
         self._status = status
         self._sink = sink
@@ -62,14 +71,42 @@ class Alerts:
         self._running = running
         self._states = {name: _AlertState() for name in KINDS}
         self._since: dict[str, float] = {}
+        self._state_dir = None if sink is None else state_dir
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
+        await self.resume()
         await asyncio.sleep(FIRST_SECONDS)
         while True:
             self._status.window.read()
             await self.look()
             await asyncio.sleep(MINUTE_SECONDS)
+
+    async def resume(self) -> None:
+        """Take over what the process before has sent as firing.
+
+        None is over before it was quiet for `QUIET_SECONDS`: what grew before the start is not
+        seen any more.
+        """
+        if self._state_dir is None:
+            return
+        try:
+            kept = await asyncio.to_thread(open_alerts.read, self._state_dir)
+        except (OSError, ValueError) as error:
+            _log_not_kept(error)
+            return
+        for name in kept.keys() & KINDS.keys():
+            self._states[name] = _AlertState(firing=True, at=self._running())
+            self._since[name] = kept[name]
+
+    async def _keep(self) -> None:
+        if self._state_dir is None:
+            return
+        firing = {name: self._since[name] for name, state in self._states.items() if state.firing}
+        try:
+            await asyncio.to_thread(open_alerts.write, self._state_dir, firing)
+        except OSError as error:
+            _log_not_kept(error)
 
     async def look(self) -> None:
         """Look now, and send what has changed."""
@@ -82,6 +119,7 @@ class Alerts:
                 self._states[kind.name] = state
                 if not state.firing:
                     del self._since[kind.name]
+                await self._keep()
 
     def _due(self, found: set[str]) -> list[tuple[Kind, _AlertState]]:
         """The kinds that have changed and may be sent, each with its new state."""
@@ -125,6 +163,10 @@ class Alerts:
                 "version": __version__,
             }
         )
+
+
+def _log_not_kept(error: OSError | ValueError) -> None:
+    structlog.get_logger().warning("alerts.not_kept", reason=_reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -39,11 +39,13 @@ class Program:
 class Watched:
     """Alerts of a pretended service, with a running time that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, state_dir: Path | None = None) -> None:
         self.service = Pretended()
         self.program = Program()
         self.running = 0.0
-        self.alerts = Alerts(self.service.status, self.program, "pbx1", lambda: self.running)
+        self.alerts = Alerts(
+            self.service.status, self.program, "pbx1", lambda: self.running, state_dir
+        )
 
     async def after(self, seconds: float) -> list[tuple[str, str]]:
         """What the program is told some seconds later."""
@@ -62,6 +64,45 @@ async def test_a_problem_is_told_once_and_its_end_once() -> None:
     watched.service.hook_open = False
     assert await watched.after(60) == [("HookDown", "resolved")]
     assert await watched.after(3600) == []
+
+
+async def test_an_alert_that_fired_before_a_restart_is_sent_as_over(tmp_path: Path) -> None:
+    before = Watched(tmp_path)
+    before.service.hook_open = True
+    assert await before.after(60) == [("HookDown", "firing")]
+    after = Watched(tmp_path)
+    await after.alerts.resume()
+    after.service.hook_open = True
+    assert await after.after(60) == []  # the program has it
+    after.service.hook_open = False
+    assert await after.after(60) == []
+    assert await after.after(900) == [("HookDown", "resolved")]
+    assert after.program.lines[0]["since"] == "2027-01-15T08:00:00Z"
+    last = Watched(tmp_path)
+    await last.alerts.resume()
+    assert await last.after(3600) == []
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no table", "[]", '{"HookDown": "x"}', '{"HookDown": -1}', "[" * 9000, "\u00ff"]
+)
+async def test_a_damaged_file_of_alerts_is_a_warning_and_no_more(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "open-alerts.json").write_text(content, encoding="latin-1")
+    watched = Watched(tmp_path)
+    with capture_logs() as logs:
+        await watched.alerts.resume()
+    assert [line["event"] for line in logs] == ["alerts.not_kept"]
+    watched.service.hook_open = True
+    assert await watched.after(60) == [("HookDown", "firing")]
+
+
+async def test_a_kind_that_this_version_does_not_know_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "open-alerts.json").write_text('{"Former": 1, "HookDown": 1800000000}')
+    watched = Watched(tmp_path)
+    await watched.alerts.resume()
+    assert await watched.after(900) == [("HookDown", "resolved")]
 
 
 async def test_a_problem_that_comes_and_goes_is_told_at_most_once_in_a_quarter_of_an_hour() -> None:
