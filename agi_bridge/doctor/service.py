@@ -2,19 +2,24 @@
 
 The lock of a service says only that its process is there. A process that hangs, that listens
 elsewhere, or that takes no calls, holds its lock too, and every caller gets silence or the
-fallback.
+fallback. A bridge that lets in the PBX alone is asked through its control socket.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.doctor.findings import Id, fault, note, ok
+from agi_bridge.control_client import ControlError, ask
+from agi_bridge.doctor.findings import Id, fault, not_looked_at, note, ok
 from agi_bridge.net import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agi_bridge.doctor.findings import Finding
     from agi_bridge.settings import Settings
 
@@ -58,12 +63,44 @@ async def judge_service(settings: Settings, *, running: bool, seconds: float = S
         what = f"a bridge runs, but does not listen at {where}"
         fix = f"if [agi] was changed since its start, restart it; else {_MORE}"
         return fault(Id.SERVICE, what, fix)
-    return _judged(health, where, host)
-
-
-def _judged(health: str, where: str, host: str) -> Finding:
     if health not in _ANSWERED:
-        return _refused(where, host)
+        return await _refused(settings, where, seconds)
+    return _judged(health, where)
+
+
+async def _refused(settings: Settings, where: str, seconds: float) -> Finding:
+    if not _lets_in(settings.agi.host, settings.agi.allow):
+        return await _by_control(settings, where, seconds)
+    what = f"what listens at {where} closes the connection at once"
+    fix = f"if agi.token was changed since the start of the bridge, restart it; else {_MORE}"
+    return fault(Id.SERVICE, what, fix)
+
+
+async def _by_control(settings: Settings, where: str, seconds: float) -> Finding:
+    """Judge a bridge that takes connections from the PBX alone by what it says of itself."""
+    try:
+        answer = await asyncio.to_thread(ask, settings.state_dir, "status", seconds=seconds)
+    except ControlError:
+        what = f"a bridge runs, and what listens at {where} answers the PBX alone"
+        fix = "run agi-bridge status as root or as the bridge's account; agi-bridge doctor --call"
+        return not_looked_at(Id.SERVICE, what, f"{fix} has the PBX ask it")
+    health = answer.get("level")
+    if health in _ANSWERED:
+        return _judged(str(health), f"{where}, for the PBX alone")
+    return fault(Id.SERVICE, f"the bridge at {where} does not say how it is", _RESTART)
+
+
+def _lets_in(host: str, networks: Sequence[str]) -> bool:
+    """Whether the bridge lets in this machine, which it sees under the address asked for."""
+    if is_loopback(host):
+        return True
+    with suppress(ValueError):  # a name
+        address = ip_address(_LOCAL.get(host, host))
+        return any(address in ip_network(each) for each in networks)
+    return False
+
+
+def _judged(health: str, where: str) -> Finding:
     if health == "not_ready":
         return fault(Id.SERVICE, f"the bridge at {where} takes no calls (not ready)", _MORE)
     if health == "degraded":
@@ -77,11 +114,3 @@ async def _ask(host: str, port: int, token: str) -> str:
     path = f"health?token={token}" if token else "health"
     record = await FakeAsterisk().call(host, port, path)
     return record.variables.get(_HEALTH, "")
-
-
-def _refused(where: str, host: str) -> Finding:
-    if not is_loopback(host):  # only the PBX may connect (agi.allow)
-        return ok(Id.SERVICE, f"a bridge runs and listens at {where}; it answers the PBX alone")
-    what = f"what listens at {where} closes the connection at once"
-    fix = f"if agi.token was changed since the start of the bridge, restart it; else {_MORE}"
-    return fault(Id.SERVICE, what, fix)
