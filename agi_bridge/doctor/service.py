@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.agi.testing import FakeAsterisk
@@ -19,6 +19,7 @@ from agi_bridge.net import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ipaddress import IPv4Network, IPv6Network
 
     from agi_bridge.doctor.findings import Finding
     from agi_bridge.settings import Settings
@@ -90,13 +91,13 @@ async def _by_control(settings: Settings, where: str, seconds: float) -> Finding
     return fault(Id.SERVICE, f"the bridge at {where} does not say how it is", _RESTART)
 
 
-def _lets_in(host: str, networks: Sequence[str]) -> bool:
+def _lets_in(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """Whether the bridge lets in this machine, which it sees under the address asked for."""
     if is_loopback(host):
         return True
     with suppress(ValueError):  # a name
         address = ip_address(_LOCAL.get(host, host))
-        return any(address in ip_network(each) for each in networks)
+        return any(address in each for each in networks)
     return False
 
 
