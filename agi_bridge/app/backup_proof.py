@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +20,12 @@ from agi_bridge.consent.signing import (
     Keys,
     generate_keys,
 )
-from agi_bridge.evidence.verify import Report, Value, verify_ledger
+from agi_bridge.evidence.verify import Report, Value, Verdict, verify_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from agi_bridge.backup import Manifest
     from agi_bridge.settings import Settings
 
 KEY_FILES: Final = {"vault": VAULT_KEY_FILE, "lookup": LOOKUP_KEY_FILE, "signing": SIGNING_KEY_FILE}
@@ -131,7 +132,31 @@ async def verify_copy(
     covered = [each for each in checkpoints if _is_covered(backup, each)]
     async with await Ledger.open(copy, keys, read_only=True) as ledger:
         report, _ = await verify_ledger(ledger, covered, progress=progress)
+    report = _with_unsigned_chains(report, backup.manifest)
     return Proof(backup, opened, report, _later(backup, checkpoints, keys.ledger_id))
+
+
+def _with_unsigned_chains(report: Report, manifest: Manifest) -> Report:
+    """Judge chains that no checkpoint confirms: they are not anchored yet, and no fault.
+
+    A bridge that stopped before its first checkpoint leaves such a chain. The backup's signature
+    covers its head, so what was not changed before the backup was not changed since.
+    """
+    faults = report.anchored.faults
+    signed = {(head.ledger_id, head.seq, head.hash) for head in manifest.chains}
+    unsigned = [part for part in report.parts if not part.anchored]
+    covered = {
+        part.ledger_id for part in unsigned if (part.ledger_id, part.last, part.head) in signed
+    }
+    if not faults or report.anchored.count > len(faults):
+        return report
+    if any(each.code != "no_checkpoint" or each.ledger_id not in covered for each in faults):
+        return report
+    chains = "; ".join(
+        f"chain {each.ledger_id[:8]}, events {each.first:,} to {each.last:,}" for each in unsigned
+    )
+    what = f"not yet anchored: {chains}: no bridge has signed them; start theirs, and back up again"
+    return replace(report, anchored=Verdict(Value.PENDING, what))
 
 
 async def _compare(settings: Settings, proof: Proof, keys: Keys) -> Proof:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.consent.ledger import Ledger
+from agi_bridge.consent.signing import SIGNING_KEY_FILE, Keys, generate_keys
 from agi_bridge.settings import Settings
 from tests.support import consent_records
 from tests.support.backups import cheap_tries, elsewhere, passphrase, run
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["cheap_tries", "original", "sample", "synchronised"]
 
 UNWITNESSED = 3
+PENDING = 4
 
 
 def test_a_backup_made_before_the_first_checkpoint_is_proved_and_restored(tmp_path: Path) -> None:
@@ -44,6 +47,39 @@ def test_a_backup_made_before_the_first_checkpoint_is_proved_and_restored(tmp_pa
     proved = run(there, *given, "--prove", "--json")
     assert (proved.status, proved.json["anchored"]["value"]) == (UNWITNESSED, "holds"), proved
     assert run(there, *given).status == 0
+
+
+def test_a_bridge_that_stopped_before_its_first_checkpoint_is_pending_and_no_fault(
+    tmp_path: Path,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    configured(here)
+    settings = Settings.load(here / "agi-bridge.toml", {"SHOP_KEY": KEY})
+
+    async def consent(ledger: Ledger) -> None:
+        async with ledger:
+            await consent_records.accepted(ledger, consent_records.heard(settings.state_dir))
+
+    async def ours() -> None:
+        await consent(await consent_records.open_new(settings))
+
+    async def another() -> None:
+        signing = generate_keys().texts()[SIGNING_KEY_FILE]
+        keys, _ = Keys.load(settings.keys_dir, signing=signing, create=False)
+        await consent(await Ledger.open(settings.ledger_place, keys))
+
+    asyncio.run(ours())
+    assert run(here, "consents", "checkpoint").status == 0
+    asyncio.run(another())  # ours has nothing new to sign, and the other one is gone
+    given = ("--passphrase-file", passphrase(tmp_path))
+    assert run(here, "backup", tmp_path / "b", *given).status == 0
+    there = elsewhere(tmp_path / "there")
+    proved = run(there, "restore", tmp_path / "b", *given, "--prove", "--json")
+    assert (proved.status, proved.json["anchored"]["value"]) == (PENDING, "pending"), proved
+    restored = run(there, "restore", tmp_path / "b", *given)
+    assert restored.status == 0, restored
+    assert "anchored     wait" in restored.out
 
 
 def test_tables_of_an_older_version_are_backed_up_without_a_checkpoint(

@@ -242,6 +242,7 @@ def print_report(console: Console, report: Report) -> None:
     words = {
         Value.HOLDS: ("holds", "green"),
         Value.TRUSTING: ("trust", "yellow"),
+        Value.PENDING: ("wait", "yellow"),
         Value.FAILS: ("FAILS", "bold red"),
     }
     console.print(printable(report.subject), soft_wrap=True)
