@@ -124,6 +124,8 @@ class Pbx:
 
     async def context(self, name: str) -> Context | None:
         """Return a context of the dialplan; None if there is none of that name."""
+        if not name.isprintable():  # from the PBX itself: it would be another header
+            return None
         if name not in self._contexts:
             answer = await self._ask("ShowDialPlan", "reporting", Context=name)
             self._contexts[name] = _context(name, answer.items) if answer.succeeded else None
@@ -131,6 +133,8 @@ class Pbx:
 
     async def endpoint(self, name: str) -> Endpoint | None:
         """Return a PJSIP endpoint; None if there is none of that name."""
+        if not name.isprintable():
+            return None
         if name not in self._endpoints:
             answer = await self._ask("PJSIPShowEndpoint", "system", Endpoint=name)
             self._endpoints[name] = _endpoint(name, answer.items) if answer.succeeded else None

@@ -233,3 +233,13 @@ async def test_the_bridge_must_let_the_pbx_in(
     findings = wrong(await looked(pbx, there))
     assert findings.pop(Id.SOUNDS) is Level.NOT_LOOKED_AT
     assert findings == found
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\0b"])
+async def test_a_name_of_the_pbx_that_would_be_another_header_is_not_asked_for(
+    pbx: ScriptedPbx, name: str
+) -> None:
+    pbx.contexts["from-trunk"] = Context("from-trunk", (), (name, "agi-bridge"))
+    pbx.variables["AGI_BRIDGE_FALLBACK"] = f"PJSIP/{name}"
+    assert wrong(await looked(pbx)) == {Id.FALLBACK: Level.FAULT}
+    assert all(name not in str(headers) for _, headers in pbx.asked)

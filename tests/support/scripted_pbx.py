@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agi_bridge.doctor.ami import AmiError, Answer
+from agi_bridge.doctor.ami import AmiError, Answer, _checked
 from agi_bridge.doctor.dialplan import best_match, read_shipped
 from agi_bridge.doctor.pbx import Context, Step
 from agi_bridge.shipped_files import share_path
@@ -86,6 +86,7 @@ class ScriptedPbx:
     seconds_each: float = 0.0
 
     async def ask(self, action: str, **headers: str | Sequence[str]) -> Answer:
+        _checked(action, headers)  # as a session does
         self.asked.append((action, headers))
         self.seconds += self.seconds_each
         if action == self.fails_at:
