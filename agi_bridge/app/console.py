@@ -19,6 +19,7 @@ from agi_bridge.app.console_export import export_record
 from agi_bridge.app.doctor_report import last_report
 from agi_bridge.app.history import reading_calls
 from agi_bridge.app.ledger import open_ledger
+from agi_bridge.app.push import push_routes
 from agi_bridge.speech import MissingPrompt
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class ConsoleService:
         self._running = running
         self._loop = loop
         self._ledger: Ledger | None = None
+        self._routed: Settings | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -189,8 +191,12 @@ class ConsoleService:
     async def ledger(self) -> Ledger:
         """The ledger, through the console's own connection; it stays open until `close`."""
         async with self._opening:
+            settings = self.settings
             if self._ledger is None:
-                self._ledger = await open_ledger(self.settings)
+                self._ledger, self._routed = await open_ledger(settings), settings
+            if self._routed is not settings:  # a reload may have changed who is told of what
+                self._ledger.push_to(push_routes(settings))
+                self._routed = settings
             return self._ledger
 
     async def close(self) -> None:
