@@ -168,12 +168,15 @@ async def test_a_whole_job_by_keyboard_and_without_scripts(
         page = await context.new_page()
         await page.goto(f"{base}/calls")
         assert "/sign-in" in page.url
-        keys = page.keyboard  # the name has the focus
+        await page.locator("#name:focus").wait_for()
+        keys = page.keyboard
         await keys.type("alice")
         await keys.press("Tab")
+        await page.locator("#password:focus").wait_for()
         await keys.type(PASSWORD)
         await keys.press("Enter")
-        await page.wait_for_url(f"{base}/calls")
+        await page.get_by_role("heading", name="Calls").wait_for()
+        assert page.url == f"{base}/calls"
         await keys.press("Tab")
         assert await page.locator(":focus").inner_text() == "Skip to the content"
         await keys.press("Enter")
