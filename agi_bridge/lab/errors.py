@@ -7,6 +7,7 @@ LabError
 │   ├── RegistrationError         the registrar refused the account
 │   ├── CallFailedError           the call was refused; `status` is the SIP status
 │   └── CallEndedError            the call is over; the requested action is no longer possible
+├── PackageUnavailableError       a package of npm cannot be fetched
 ├── DemoError                     a step of the demonstration did not happen
 └── SoftphoneUsageError           the softphone was given arguments it cannot use
 """
@@ -63,6 +64,10 @@ class CallFailedError(PhoneError):
 
 class CallEndedError(PhoneError):
     """The call is over: it carries no more sound and no more keys."""
+
+
+class PackageUnavailableError(LabError):
+    """A package of npm cannot be fetched, or what was fetched is another one."""
 
 
 class DemoError(LabError):
