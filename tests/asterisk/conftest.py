@@ -26,6 +26,7 @@ from agi_bridge.app.start_checks import LOCK_FILE
 from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk.provision import default_tree, share_path
 from agi_bridge.lab.asterisk.server import Asterisk, find_asterisk, provision_asterisk
+from agi_bridge.lab.asterisk.webrtc import BrowserAccount
 from agi_bridge.lab.sip.call import Call
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.support.bridge_fixture import BridgeFixture, shorten
@@ -36,6 +37,9 @@ DID = "+14155550111"
 
 CALLER = "+15145550100"
 """Caller ID of the caller."""
+
+BROWSER = BrowserAccount("browser", CALLER)
+"""The account of a telephone in a browser."""
 
 NOBODY = "agi://127.0.0.1:9/consent"
 """A port where nothing listens: the connection is refused at once."""
@@ -154,7 +158,9 @@ async def asterisk(asterisk_binary: Path) -> AsyncIterator[Asterisk]:
     """Return the PBX of this test process, with the files that users get."""
     freepbx = (share_path("dialplan") / "agi-bridge-freepbx.conf").read_text()
     own = _OWN_DIALPLAN + freepbx.replace("#include agi-bridge.conf", "") + FREEPBX.read_text()
-    async with Asterisk(asterisk_binary, agi_url=NOBODY, dialplan=own, files=_FILES) as running:
+    async with Asterisk(
+        asterisk_binary, agi_url=NOBODY, browsers=[BROWSER], dialplan=own, files=_FILES
+    ) as running:
         yield running
 
 

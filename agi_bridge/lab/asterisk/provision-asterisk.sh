@@ -31,7 +31,7 @@ SKIP=(
   libcodec2-1.2 libopencore-amrnb0 libopencore-amrwb0 libvo-amrwbenc0 libopusenc0 libopusfile0
   libvorbisfile3                         # codecs and formats
   libspandsp2t64                         # fax
-  libiksemel3 liblua5.1-0 libunbound8 libjwt2 libradcli4 libsrtp2-1
+  libiksemel3 liblua5.1-0 libunbound8 libjwt2 libradcli4
   libpq5 libsybdb5 libodbc2              # databases
 )
 WITHOUT=(./usr/share/asterisk/rest-api)

@@ -12,18 +12,20 @@ import shutil
 import socket
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from agi_bridge.lab.asterisk import webrtc
 from agi_bridge.lab.asterisk.provision import (
     Installation,
     find_asterisk,
     provision_asterisk,
     share_path,
 )
+from agi_bridge.lab.asterisk.webrtc import BrowserAccount
 from agi_bridge.lab.errors import AsteriskError
 
 __all__ = ["Asterisk", "find_asterisk", "free_port", "provision_asterisk", "share_path"]
@@ -60,6 +62,8 @@ class Asterisk:
         second_url: AGI_BRIDGE_URL_2.
         accounts: passwords by account. "softphone" and "100" of the shipped dialplan always exist,
             with random passwords if not given.
+        browsers: accounts for telephones in browsers, with random passwords. With at least one,
+            Asterisk's web server takes WebSockets on loopback.
         trunk: where numbers dialled as PJSIP/NUMBER@trunk go; a free port of `host` when None.
         fallback: AGI_BRIDGE_FALLBACK.
         variables: further global variables of the dialplan.
@@ -74,6 +78,7 @@ class Asterisk:
         accounts: all accounts with their passwords.
         sip: host and port where phones register.
         trunk: host and port of the trunk's far end.
+        web: the web server for browsers; None without accounts for them.
         directory: the folder.
     """
 
@@ -84,6 +89,7 @@ class Asterisk:
         agi_url: str,
         second_url: str = "",
         accounts: Mapping[str, str] | None = None,
+        browsers: Sequence[BrowserAccount] = (),
         trunk: tuple[str, int] | None = None,
         fallback: str = "PJSIP/100",
         variables: Mapping[str, str] | None = None,
@@ -96,9 +102,12 @@ class Asterisk:
     ) -> None:
         self._installed = Installation.of(binary)
         self.accounts = {name: secrets.token_urlsafe(9) for name in _ALWAYS}
+        self.accounts.update({each.name: secrets.token_urlsafe(18) for each in browsers})
         self.accounts.update(accounts or {})
         if bad := [name for name in self.accounts if not _ACCOUNT.fullmatch(name)]:
             raise AsteriskError("account_name", f"not a valid account name: {bad[0]!r}")
+        self._browsers = {each.name: each for each in browsers}
+        self.web = webrtc.WebServer.on_free_port() if browsers else None
         self._globals = {
             "AGI_BRIDGE_URL": agi_url,
             "AGI_BRIDGE_URL_2": second_url,
@@ -157,6 +166,8 @@ class Asterisk:
             raise AsteriskError(
                 "port_in_use", f"Asterisk cannot use UDP port {self.sip[1]} of {self.sip[0]}"
             )
+        if self.web is not None:
+            self.web.check(await self.cli("http show status"))
 
     async def _booted(self, process: asyncio.subprocess.Process) -> None:
         """Wait for the control socket, which Asterisk opens late, then for the last module."""
@@ -243,6 +254,11 @@ class Asterisk:
         found = re.search(r"(?<!\d)(\d+) active channel", answer)
         return int(found[1]) if found else 0
 
+    async def missing_for_browsers(self) -> list[str]:
+        """Return the modules that telephones in browsers need and this Asterisk does not run."""
+        answer = await self.cli("module show")
+        return [name for name in webrtc.MODULES if name not in answer]
+
     async def _remote(self, command: str) -> str:
         process = await asyncio.create_subprocess_exec(
             str(self._installed.binary),
@@ -295,15 +311,19 @@ class Asterisk:
         shipped = [*share_path("asterisk-conf").glob("*.conf")]
         for file in (*shipped, share_path("dialplan") / "agi-bridge.conf"):
             shutil.copyfile(file, etc / file.name)
+        rtp = _section("general", rtpstart=str(self._rtp_ports[0]), rtpend=str(self._rtp_ports[1]))
+        files = dict(self._files)
+        if self.web is not None:
+            rtp += webrtc.RTP
+            files["http_local.conf"] = self.web.conf()
+            files["modules_local.conf"] = files.get("modules_local.conf", "") + webrtc.LOADS
         for name, text in {
             "asterisk.conf": self._directories(),
             "pjsip_local.conf": self._pjsip(),
-            "rtp_local.conf": _section(
-                "general", rtpstart=str(self._rtp_ports[0]), rtpend=str(self._rtp_ports[1])
-            ),
+            "rtp_local.conf": rtp,
             "logger_local.conf": "[logfiles](+)\nverbose.log = notice,warning,error,verbose(3)\n",
             "extensions_local.conf": _section("globals", **self._globals) + self._dialplan + "\n",
-            **self._files,
+            **files,
         }.items():
             (etc / name).write_text(text)
             (etc / name).chmod(0o600)  # they contain passwords
@@ -329,8 +349,12 @@ class Asterisk:
     def _pjsip(self) -> str:
         parts = [_section("transport-udp", bind=f"{self.sip[0]}:{self.sip[1]}")]
         parts.append(_section("trunk-aor", contact=f"sip:{self.trunk[0]}:{self.trunk[1]}"))
+        if self._browsers:
+            parts.append(webrtc.TRANSPORT)
         for name, password in self.accounts.items():
             parts.append(f"[{name}](account-endpoint)\nauth = {name}-auth\naors = {name}\n")
+            if name in self._browsers:
+                parts.append(self._browsers[name].pjsip())
             parts.append(f"[{name}-auth](account-auth)\n")
             parts.append(f"username = {name}\npassword = {password}\n")
             parts.append(f"[{name}](account-aor)\n")
