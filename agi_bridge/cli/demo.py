@@ -20,7 +20,10 @@ def demo(
     ] = False,
     prepare: Annotated[
         bool,
-        typer.Option("--prepare", help="Only download Asterisk, for later runs and for the tests."),
+        typer.Option(
+            "--prepare",
+            help="Only download Asterisk and the page's library, for later runs and for the tests.",
+        ),
     ] = False,
     fake: Annotated[
         bool, typer.Option("--fake", help="Use a simulated PBX instead of Asterisk.")
@@ -38,9 +41,10 @@ def demo(
     ~/.cache/agi-bridge/asterisk-22 ($XDG_CACHE_HOME is respected).
 
     Starts Asterisk with the files of asterisk-conf/ and dialplan/, a fake hook, the bridge and a
-    phone at the far end. A caller keys a number and 1. Then prints how to register a softphone, and
-    runs until Ctrl-C. Needs no configuration. A run writes only to a folder agi-bridge-demo-… under
-    $TMPDIR or /tmp, and deletes it at the end.
+    phone at the far end. A caller keys a number and 1. Then prints the address of a telephone in
+    the browser, and how to register a softphone, and runs until Ctrl-C. The page's SIP library is
+    fetched with npm; without it, there is no such page. Needs no configuration. A run writes only
+    to a folder agi-bridge-demo-… under $TMPDIR or /tmp, and deletes it at the end.
     """
     from agi_bridge.lab.demo import prepare_demo, run_demo
 

@@ -6,30 +6,38 @@ import asyncio
 from asyncio.subprocess import DEVNULL
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from playwright.async_api import Browser, Page
 
 _SCRIPT: Final = Path(__file__).with_name("provision-chromium.sh")
 HOME: Final = _SCRIPT.parents[2] / ".chromium"
 SIZES: Final = ((320, 640), (1280, 800))
-SCHEMES: Final = ("light", "dark")
+SCHEMES: Final[tuple[Literal["light"], Literal["dark"]]] = ("light", "dark")
+PATIENCE_MS: Final = 60_000
+"""How long a page may take to show something, on a machine that does a lot besides."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser. The sandbox of its own needs rights that containers do not give."""
+async def chromium(arguments: Sequence[str] = ()) -> AsyncIterator[Browser]:
+    """A browser. The sandbox of its own needs rights that containers do not give.
+
+    Args:
+        arguments: further ones of its command line.
+    """
     process = await asyncio.create_subprocess_exec(str(_SCRIPT), str(HOME), stdout=DEVNULL)
     assert await process.wait() == 0  # fetched the first time
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=HOME / "bin" / "chromium",
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", *arguments],
         )
         try:
             yield browser
@@ -61,3 +69,20 @@ async def overflows(page: Page) -> bool:
         "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
     return wider
+
+
+async def look(page: Page, folder: Path, name: str) -> None:
+    """Look at a page in each size and scheme: axe finds nothing, and nothing is cut off.
+
+    Its pictures, of the whole page, are in the folder afterwards.
+    """
+    before = page.viewport_size
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.screenshot(path=folder / f"{name}-{scheme}-{width}.png", full_page=True)
+            assert await faults(page) == [], f"{name}, {scheme}, {width}"
+            assert not await overflows(page), f"{name}, {scheme}, {width}"
+    if before is not None:
+        await page.set_viewport_size(before)

@@ -27,6 +27,7 @@ from agi_bridge.lab.demo.environment import (
     LogRecord,
 )
 from agi_bridge.lab.errors import DemoError
+from agi_bridge.lab.record import read_consent
 from agi_bridge.lab.softphone import Transcript, printable
 from agi_bridge.phone import mask
 
@@ -80,21 +81,17 @@ class ConsoleReporter(Transcript):
             DemoError: there is no consent, or the ledger cannot be read.
         """
         try:
-            keys, _ = await asyncio.to_thread(Keys.load, ledger.parent / "keys", create=False)
-            async with await Ledger.open(ledger, keys, read_only=True) as opened:
-                events = await opened.events(consent)
-                if not events:
-                    raise DemoError("no_consent", "no consent is stored")
-                consent = events[-1].consent_id
-                number = await opened.number(consent)
+            found = await read_consent(ledger, consent)
         except ConsentError as error:
             raise DemoError("ledger_unreadable", f"the ledger cannot be read: {error}") from error
-        states = [State(event.type) for event in events if event.consent_id == consent]
+        if found is None:
+            raise DemoError("no_consent", "no consent is stored")
+        states, number = found.states, found.number
         if before_hook and State.SUBMITTING in states:  # the hook may have answered by now
             states = states[: states.index(State.SUBMITTING) + 1]
         path = " > ".join(states)
         shown = mask(number) if self.mask_numbers and number else number or "no number"
-        self.line(None, "stored", f"consent {consent} of {shown}: {path}")
+        self.line(None, "stored", f"consent {found.id} of {shown}: {path}")
         return states[-1]
 
     async def verify(self, ledger: Path) -> None:
@@ -174,7 +171,12 @@ def answer(received: Received) -> str:
 
 
 def print_instructions(
-    console: Console, asterisk: Asterisk, bridge: BridgeProcess, scenario: Scenario | None
+    console: Console,
+    asterisk: Asterisk,
+    bridge: BridgeProcess,
+    scenario: Scenario | None,
+    *,
+    page: str | None = None,
 ) -> None:
     """Print how to register a softphone, and which numbers to dial.
 
@@ -183,9 +185,12 @@ def print_instructions(
         asterisk: the PBX.
         bridge: the bridge.
         scenario: the hook's answer; None if the keyed number selects it.
+        page: the address of the telephone in the browser, if there is one.
     """
     host, port = asterisk.sip
+    browser = [] if page is None else [("open", f"{page}  a telephone in your browser"), ("", "")]
     rows = [
+        *browser,
         ("register", f"a softphone on this machine, over UDP, at {host}:{port}"),
         ("user", "softphone"),
         ("password", asterisk.accounts["softphone"]),

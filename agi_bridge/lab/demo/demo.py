@@ -18,6 +18,7 @@ from rich.console import Console
 from agi_bridge.hook.testing import FakeHook, Scenario
 from agi_bridge.lab.asterisk import Asterisk
 from agi_bridge.lab.demo import environment
+from agi_bridge.lab.demo.browser_phone import ACCOUNT, fetch_library, phone_page
 from agi_bridge.lab.demo.call import FakeCall, Reached, RealCall, expected
 from agi_bridge.lab.demo.console import (
     OF_A_WEBHOOK,
@@ -34,6 +35,7 @@ from agi_bridge.lab.errors import (
     AsteriskUnavailableError,
     DemoError,
     LabError,
+    PackageUnavailableError,
     PhoneError,
 )
 from agi_bridge.lab.sip import SipPhone
@@ -56,6 +58,10 @@ async def prepare_demo(console: Console | None = None) -> int:
         _print(console, f"agi-bridge: {error}")
         return FAILED
     _print(console, f"Asterisk: {binary}")
+    try:
+        await fetch_library()
+    except PackageUnavailableError as error:
+        _print(console, f"The telephone in the browser will not be available: {error}")
     return SUCCEEDED
 
 
@@ -165,7 +171,10 @@ class _Demo:
                 await self._stay(hook, bridge, None)
                 return
             async with environment.start_asterisk(
-                binary, bridge, well_known_port=not self._once
+                binary,
+                bridge,
+                well_known_port=not self._once,
+                browsers=() if self._once else (ACCOUNT,),
             ) as asterisk:
                 self._setup(f"Asterisk listens at {asterisk.sip[0]}:{asterisk.sip[1]}")
                 async with environment.start_phones(asterisk) as phones:
@@ -208,9 +217,20 @@ class _Demo:
         self._reporter.mask_numbers = True
         if asterisk is None:
             print_fake_instructions(self._console, bridge, scenario)
-        else:
-            print_instructions(self._console, asterisk, bridge, scenario)
-        await self._bridge_log.report_calls()
+            await self._bridge_log.report_calls()
+            return
+        async with AsyncExitStack() as stack:
+            page = None
+            try:
+                page = await phone_page(asterisk, await fetch_library(), bridge.ledger, scenario)
+            except PackageUnavailableError as error:
+                self._setup(f"the telephone in the browser is not available: {error}")
+            else:
+                await stack.enter_async_context(page)
+            print_instructions(
+                self._console, asterisk, bridge, scenario, page=None if page is None else page.url
+            )
+            await self._bridge_log.report_calls()
 
     def _setup(self, text: str) -> None:
         self._reporter.line(None, "setup", text)

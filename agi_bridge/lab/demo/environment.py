@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from agi_bridge.consent.signing import Keys
-from agi_bridge.lab.asterisk import Asterisk, default_tree, find_asterisk, provision_asterisk
+from agi_bridge.lab.asterisk import (
+    Asterisk,
+    BrowserAccount,
+    default_tree,
+    find_asterisk,
+    provision_asterisk,
+)
 from agi_bridge.lab.errors import AsteriskError, AsteriskUnavailableError, DemoError
 from agi_bridge.lab.sip import SipPhone
 
@@ -256,7 +262,11 @@ def speech_engine(asterisk: Path | None) -> list[str]:
 
 @asynccontextmanager
 async def start_asterisk(
-    binary: Path, bridge: BridgeProcess, *, well_known_port: bool
+    binary: Path,
+    bridge: BridgeProcess,
+    *,
+    well_known_port: bool,
+    browsers: Sequence[BrowserAccount] = (),
 ) -> AsyncIterator[Asterisk]:
     """Run Asterisk with the shipped configuration and dialplan.
 
@@ -264,6 +274,7 @@ async def start_asterisk(
         binary: the program.
         bridge: the bridge that the dialplan calls.
         well_known_port: use SIP's default port if it is free, since a person must type it.
+        browsers: accounts for telephones in browsers.
 
     Raises:
         AsteriskError: it did not start.
@@ -271,7 +282,11 @@ async def start_asterisk(
     ports = [_SIP_PORT, 0] if well_known_port and _is_free(_SIP_PORT) else [0]
     for port in ports:
         asterisk = Asterisk(
-            binary, agi_url=bridge.url, accounts={"caller": token_urlsafe(9)}, sip_port=port
+            binary,
+            agi_url=bridge.url,
+            accounts={"caller": token_urlsafe(9)},
+            browsers=browsers,
+            sip_port=port,
         )
         try:
             await asterisk.__aenter__()

@@ -26,6 +26,7 @@ from agi_bridge.lab.errors import (
     AsteriskUnavailableError,
     CallFailedError,
     DemoError,
+    PackageUnavailableError,
 )
 from agi_bridge.lab.sip.phone import SipPhone
 from tests.support.screen import Screen, on, reporter
@@ -148,10 +149,16 @@ async def test_preparing_shows_progress_and_where_asterisk_is(
         on_progress("downloading [1] of 2")
         return tmp_path / "asterisk"
 
+    async def no_npm() -> dict[str, bytes]:
+        raise PackageUnavailableError("no_npm", "sip.js needs npm")
+
     monkeypatch.setattr(environment, "asterisk_binary", here)
+    monkeypatch.setattr(demo, "fetch_library", no_npm)
     screen = io.StringIO()
     assert await demo.prepare_demo(on(screen)) == SUCCEEDED
-    assert screen.getvalue() == f"downloading [1] of 2\nAsterisk: {tmp_path}/asterisk\n"
+    first, second, third = screen.getvalue().splitlines()
+    assert (first, second) == ("downloading [1] of 2", f"Asterisk: {tmp_path}/asterisk")
+    assert third.endswith("not be available: sip.js needs npm")
 
 
 @pytest.mark.programs
