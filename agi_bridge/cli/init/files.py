@@ -10,7 +10,7 @@ import signal
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -51,8 +51,8 @@ class Difference:
 
     file: NewFile
     diff: str
-    there: str
-    """The content that is there."""
+    there: str = field(repr=False)
+    """The content that is there, which may hold a token."""
 
 
 def mode_of(path: Path) -> int:
