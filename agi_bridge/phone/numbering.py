@@ -16,7 +16,7 @@ from typing import Final
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberType
-from phonenumbers.phonenumberutil import ValidationResult
+from phonenumbers.phonenumberutil import ValidationResult, _number_type_helper
 
 from .number import InvalidNumber, PhoneNumber
 
@@ -186,10 +186,18 @@ def _identity(number: phonenumbers.PhoneNumber) -> tuple[int, int, bool, int | N
 
 @lru_cache(maxsize=_KNOWN_NUMBERS)
 def _facts(code: int, digits: int, zero: bool, zeros: int | None) -> tuple[int, str]:  # noqa: FBT001 - a key
-    """Return libphonenumber's type and region (or an empty text): three passes over the plan."""
+    """Return libphonenumber's type and region, or an empty text: two passes over the plan.
+
+    The type is `phonenumbers.number_type` as it is for a known region, which it would find again.
+    """
     number = phonenumbers.PhoneNumber(code, digits, None, zero or None, zeros)
-    found = phonenumbers.number_type(number)
-    return found, phonenumbers.region_code_for_number(number) or ""
+    region = phonenumbers.region_code_for_number(number)
+    if region is None:
+        return PhoneNumberType.UNKNOWN, ""
+    plan = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    if plan is None:
+        return PhoneNumberType.UNKNOWN, region
+    return _number_type_helper(national(number), plan), region
 
 
 @cache

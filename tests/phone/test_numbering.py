@@ -29,6 +29,22 @@ def reason(text: str, *regions: str) -> str:
     return caught.value.reason
 
 
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_types_and_regions_are_libphonenumbers(region: str) -> None:
+    plan = PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    examples = [
+        example
+        for kind in PhoneNumberType.values()
+        if (example := phonenumbers.example_number_for_type(region, kind)) is not None
+    ]
+    assert examples
+    for number in examples:
+        expected = phonenumbers.number_type(number)
+        assert type_of(number) == expected
+        assert value(number, expected).region == phonenumbers.region_code_for_number(number)
+
+
 # Newer than the data
 
 
