@@ -31,6 +31,8 @@ CONNECTING = 200
 PARKING_SECONDS = 90
 """Longest that it may take until all calls are parked: those that are not count as failed."""
 SPARE_SECONDS = 20.0
+LEDGER_FILE = "consents.db"
+"""The name of the ledger's file in every server that keeps one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +321,8 @@ def accepted(folder: Path) -> int:
     Raises:
         BenchError: there is no ledger.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.read_bytes()[:16] == b"SQLite format 3\0":
-            with contextlib.closing(sqlite3.connect(path)) as ledger:
-                row = ledger.execute("SELECT count(*) FROM event WHERE type = 'accepted'")
-                return int(row.fetchone()[0])
+    for path in folder.rglob(LEDGER_FILE):
+        with contextlib.closing(sqlite3.connect(path)) as ledger:
+            row = ledger.execute("SELECT count(*) FROM event WHERE type = 'accepted'")
+            return int(row.fetchone()[0])
     raise BenchError(f"no ledger below {folder}")
