@@ -122,7 +122,7 @@ class ConsoleThread:
                 runner.run(self._serve())
         except asyncio.CancelledError:
             pass
-        except Exception as error:  # noqa: BLE001 - calls go on without a console
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - calls go on without a console
             structlog.get_logger().error("console.failed", exc_info=error)
         finally:
             self._ready.set()

@@ -23,7 +23,7 @@ from starlette.responses import RedirectResponse
 
 from agi_bridge.console.pages import refusal_page
 from agi_bridge.console.refusal import Refusal
-from agi_bridge.console.sessions import COOKIE, Visitor
+from agi_bridge.console.sessions import Visitor, cookie_name
 from agi_bridge.net import is_loopback
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ class Access:
             visitor = self._visitor(request, console)
             state = scope.setdefault("state", {})
             state |= {"visitor": visitor, "by_password": console.by_password}
-            path = request.url.path
+            state["still"] = lambda: self._is_still(request, visitor)
+            # Not `request.url`, which older starlettes make of what the `Host` header says.
+            path = scope["path"]
             if visitor is None and path != SIGN_IN and not path.startswith(STATIC):
                 answer = _to_sign_in(request, console)
         except Refusal as refusal:
@@ -110,12 +112,20 @@ class Access:
             if not begun:
                 await refusal_page(_FAULT)(scope, receive, send_with_headers)
 
+    def _is_still(self, request: Request, visitor: Visitor | None) -> bool:
+        """Whether a request that goes on is still this visitor's."""
+        try:
+            return self._visitor(request, self._settings()) == visitor
+        except Refusal:
+            return False
+
     def _visitor(self, request: Request, console: ConsoleSettings) -> Visitor | None:
         """Whose request it is; None: nobody has signed in."""
         if console.sign_in == "none":
+            _check_this_machine(request)
             return Visitor(_NOBODY, console.role)
         if console.sign_in == "password":
-            token = request.cookies.get(COOKIE)
+            token = request.cookies.get(cookie_name(console))
             return None if token is None else self._sessions.visitor(token, console)
         return _proxied(request, console)
 
@@ -157,6 +167,22 @@ def check_origin(request: Request) -> None:
             403,
             "Not from a page of this console",
             "Open the page again, and use its own buttons.",
+        )
+
+
+def _check_this_machine(request: Request) -> None:
+    """Check that a request comes from this machine.
+
+    `host` holds until a restart and `sign_in` does not, so the listener may be on another address.
+
+    Raises:
+        Refusal: it comes from elsewhere.
+    """
+    if request.client is None or not is_loopback(
+        request.client.host.removeprefix("::ffff:")  # IPv4 at a socket for both
+    ):
+        raise Refusal(
+            403, "Not from this machine", "Nobody signs in here, so only this machine may enter."
         )
 
 

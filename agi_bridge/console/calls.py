@@ -71,10 +71,10 @@ class CallPages:
         """Show one call: in progress, or as the history has it."""
         wanted = request.path_params["call"]
         over = asyncio.get_running_loop().time() + WRITTEN_SECONDS
-        while True:
-            live = (await self._service.live([wanted])).timelines.get(wanted)
-            if live is not None:
-                return page(request, "call-live.html", call=live)
+        live = (await self._service.live([wanted])).timelines.get(wanted)
+        if live is not None:
+            return page(request, "call-live.html", call=live)
+        while True:  # in the file alone: the calls' loop is asked once
             try:
                 call = await asyncio.to_thread(self._get, wanted)
             except HistoryError as error:
@@ -89,7 +89,7 @@ class CallPages:
 
     async def stream(self, request: Request) -> Response:
         """The timeline of a call in progress, as it goes on."""
-        return self._live.stream(request.path_params["call"])
+        return self._live.stream(request.path_params["call"], request.state.still)
 
     async def recording(self, request: Request) -> Response:
         """A prompt as the line plays it now."""
@@ -137,9 +137,11 @@ def read_day(text: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
-    except ValueError:
+        day = date.fromisoformat(text)
+        _ = day + timedelta(days=1)  # the end of the last day there is has no date
+    except (ValueError, OverflowError):
         raise Refusal(400, "Not a day", "Write it like 2026-11-27.") from None
+    return day
 
 
 def read_number(settings: Settings, text: str) -> str:

@@ -22,7 +22,7 @@ from starlette.responses import StreamingResponse
 from agi_bridge.console.pages import render
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from typing import Any
 
     from agi_bridge.console.service import Live, Service
@@ -103,18 +103,18 @@ class LivePages:
             await asyncio.wait({self._looking})
         self._tell()
 
-    def stream(self, topic: str) -> StreamingResponse:
-        """The events of a topic: NOW, or a call's id."""
-        return StreamingResponse(self._events(topic), media_type="text/event-stream")
+    def stream(self, topic: str, still: Callable[[], bool] = lambda: True) -> StreamingResponse:
+        """The events of a topic, NOW or a call's id, while `still` says that the visitor may."""
+        return StreamingResponse(self._events(topic, still), media_type="text/event-stream")
 
-    async def _events(self, name: str) -> AsyncIterator[bytes]:
+    async def _events(self, name: str, still: Callable[[], bool]) -> AsyncIterator[bytes]:
         yield f"retry: {RECONNECT_MS}\n\n".encode()
         if name not in self._topics and len(self._topics) >= MAX_TOPICS:
             return
         seen, clock = 0, asyncio.get_running_loop().time
         ends = clock() + STREAM_SECONDS
         with self._watched(name) as topic:
-            while not self._closed.is_set() and clock() < ends:
+            while not self._closed.is_set() and clock() < ends and still():
                 if topic.version > seen:
                     message, seen = topic.message(seen), topic.version
                     yield message
@@ -157,7 +157,7 @@ class LivePages:
         for name, topic in list(self._topics.items()):
             if name == NOW:
                 changed |= topic.show(call_rows(live), now_parts(live), over=False)
-            else:
+            elif name in live.timelines:  # else opened during the look: the next has it
                 call = live.timelines.get(name)
                 parts = {} if call is None else call_parts(call)
                 changed |= topic.show({}, parts, over=call is None)

@@ -34,6 +34,6 @@ class NowPage:
             request, "now.html", status_of=live.status, calls=live.calls, shown=len(live.calls)
         )
 
-    async def stream(self, _request: Request) -> Response:
+    async def stream(self, request: Request) -> Response:
         """What changes, as it happens."""
-        return self._live.stream(NOW)
+        return self._live.stream(NOW, request.state.still)

@@ -2,12 +2,14 @@
 
 A check takes 20 MB and some 30 ms of a processor on purpose. It runs in a thread, outside Python's
 lock, and never two at once, so that guessing cannot take the machine from the calls. After a wrong
-password the next check waits, for everybody: behind a reverse proxy all people have one address.
+password the next check waits, for everybody. Of one address and one name, few may wait: who guesses
+at other names, or from elsewhere, keeps nobody out.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +25,10 @@ factor, 8 with one; the console is on loopback or behind a proxy)."""
 MAX_CHARACTERS: Final = 256
 WRONG_SECONDS: Final = 0.5
 """Pause after a wrong password: two guesses a second, by everybody together."""
-MAX_WAITING: Final = 8
-"""Sign-ins that may wait for their turn; further ones are turned away."""
+MAX_ALIKE: Final = 2
+"""Sign-ins from one address with one name that may wait for their turn; unknown names are one."""
+MAX_WAITING: Final = 16
+"""All sign-ins that may wait; further ones are turned away."""
 
 # 19 MiB, 2 passes, 1 lane: the first choice of OWASP's Password Storage Cheat Sheet.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -51,17 +55,20 @@ class PasswordCheck:
     def __init__(self, wrong_seconds: float = WRONG_SECONDS) -> None:
         self._wrong_seconds = wrong_seconds
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[tuple[str, str]] = Counter()
 
-    async def matches(self, user: ConsoleUser | None, password: str) -> bool:
+    async def matches(self, user: ConsoleUser | None, password: str, peer: str = "") -> bool:
         """Whether it is the password of a person; None: of nobody, which takes as long to say.
+
+        `peer` is the address that it came from.
 
         Raises:
             TooManySignIns: too many are waiting for their turn.
         """
-        if self._waiting >= MAX_WAITING:
+        alike = peer, "" if user is None else user.name
+        if self._waiting[alike] >= MAX_ALIKE or self._waiting.total() >= MAX_WAITING:
             raise TooManySignIns
-        self._waiting += 1
+        self._waiting[alike] += 1
         try:
             async with self._turn:
                 known = "" if user is None else user.password_hash
@@ -71,7 +78,7 @@ class PasswordCheck:
                     await asyncio.sleep(self._wrong_seconds)
                 return right
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([alike])
 
 
 def _verify(known: str, password: str) -> bool:

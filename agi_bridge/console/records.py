@@ -107,7 +107,8 @@ class RecordPages:
             request,
             "revoke.html",
             masked=phone.mask(number),
-            number=form.get("number", ""),
+            # In E.164: as typed, it could be another after a reload. A record's stays hidden.
+            number="" if form.get("record") else number,
             record=form.get("record", ""),
             scopes=scopes(self._service.settings, brand),
         )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.settings import ConsoleSettings, ConsoleUser, Role
 
-COOKIE: Final = "agi_bridge_console"
 MAX_SESSIONS: Final = 1000
 """Sessions at once; the oldest ends when another begins."""
 _HOUR: Final = 3600.0
@@ -51,6 +50,15 @@ class _Session:
     name: str
     password_hash: str
     ends: float
+
+
+def cookie_name(settings: ConsoleSettings) -> str:
+    """The cookie of a console.
+
+    A browser does not keep the cookies of two ports apart (RFC 6265, section 8.5), so two consoles
+    on one machine need two names.
+    """
+    return f"agi_bridge_console_{settings.port}"
 
 
 class Sessions:

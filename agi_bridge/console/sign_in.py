@@ -11,7 +11,7 @@ from agi_bridge.console.access import SIGN_IN
 from agi_bridge.console.forms import read_form
 from agi_bridge.console.pages import page
 from agi_bridge.console.passwords import PasswordCheck, TooManySignIns
-from agi_bridge.console.sessions import COOKIE
+from agi_bridge.console.sessions import cookie_name
 from agi_bridge.diagnostics import RateLimitedEvent
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ class SignInEndpoint:
         user = console.user(form.get("name", "").strip()) if console.by_password else None
         peer = request.client.host if request.client else ""
         try:
-            right = await self._check.matches(user, form.get("password", ""))
+            right = await self._check.matches(user, form.get("password", ""), peer)
         except TooManySignIns:
+            self._failed.log(peer=peer)
             problem = "Too many people are signing in. Try again in a few seconds."
             return page(request, "sign-in.html", 429, wanted=wanted, problem=problem)
         if user is None or not right:
@@ -73,7 +74,7 @@ class SignInEndpoint:
         structlog.get_logger().info("console.signed_in", name=user.name, role=user.role, peer=peer)
         answer = RedirectResponse(wanted, 303)
         answer.set_cookie(
-            COOKIE,
+            cookie_name(console),
             self._sessions.open(user, console.session_hours),
             max_age=console.session_hours * 3600,
             httponly=True,
@@ -85,10 +86,11 @@ class SignInEndpoint:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
-        if token := request.cookies.get(COOKIE):
+        cookie = cookie_name(self._settings())
+        if token := request.cookies.get(cookie):
             self._sessions.close(token)
         answer = RedirectResponse(SIGN_IN, 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        answer.delete_cookie(cookie, httponly=True, samesite="strict")
         return answer
 
 

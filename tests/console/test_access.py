@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from agi_bridge.console.access import POLICY
-from agi_bridge.console.sessions import COOKIE
+from agi_bridge.console.access import POLICY, Access
+from agi_bridge.console.sessions import Sessions
 from tests.support.console_serving import (
     NOBODY,
     PASSWORD,
@@ -21,6 +23,8 @@ from tests.support.console_serving import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
 
 PROXY = {
     "enabled": True,
@@ -159,14 +163,26 @@ async def test_a_reload_that_removes_a_person_or_changes_the_password_ends_the_s
     async with serving(service) as client:
         await sign_in(client, "bob")
         assert (await client.get("/")).status_code == 200
-        kept = client.cookies[COOKIE]
+        kept = client.cookies["agi_bridge_console_0"]
         users: list[dict[str, Any]] = [dict(each) for each in PEOPLE["users"]]
         users[1]["password_hash"] = users[1]["password_hash"][:-4] + "AAAA"
         service.settings = settings(tmp_path, {**PEOPLE, "users": users})
         assert (await client.get("/")).status_code == 303
         service.settings = settings(tmp_path, {**PEOPLE, "users": users[:1]})
         assert (await client.get("/")).status_code == 303
-        assert client.cookies[COOKIE] == kept
+        assert client.cookies["agi_bridge_console_0"] == kept
         service.settings = settings(tmp_path, PEOPLE)
         assert (await client.get("/")).status_code == 200
         assert PASSWORD not in (await client.get("/")).text
+
+
+async def test_nobody_from_elsewhere_enters_without_a_sign_in(tmp_path: Path) -> None:
+    told = settings(tmp_path).console  # `host` holds until a restart: it may be another one
+    for peer, status in (("127.0.0.1", 200), ("::ffff:127.0.0.1", 200), ("203.0.113.9", 403)):
+        transport = httpx.ASGITransport(Access(_empty, lambda: told, Sessions()), client=(peer, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            assert (await client.get("/")).status_code == status
+
+
+async def _empty(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response()(scope, receive, send)

@@ -177,3 +177,44 @@ async def test_the_stream_is_for_those_who_signed_in(tmp_path: Path) -> None:
                 if line.startswith("data: "):
                     assert LIVE_ID in json.loads(line.removeprefix("data: "))["rows"]
                     break
+
+
+async def test_a_page_that_is_opened_during_a_look_is_not_told_that_its_call_is_over(
+    tmp_path: Path,
+) -> None:
+    service = FakeService(settings(tmp_path), calls=[live_call()])
+    look, looking, go_on = service.live, asyncio.Event(), asyncio.Event()
+
+    async def slow(calls: Collection[str] = ()) -> Live:
+        seen = await look(calls)
+        looking.set()
+        await go_on.wait()
+        return seen
+
+    service.live = slow  # type: ignore[method-assign]  # is in the middle of a look
+    async with pages(service) as made:
+        now, call = Stream(made), Stream(made, LIVE_ID)
+        first = asyncio.create_task(now.next())
+        await looking.wait()
+        second = asyncio.create_task(call.next())
+        while LIVE_ID not in made._topics:  # noqa: ASYNC110 - a page that begins says nothing
+            await asyncio.sleep(0)
+        go_on.set()
+        assert (await second)["over"] is False
+        await first
+        await now.close()
+        await call.close()
+
+
+async def test_a_stream_ends_with_its_session(tmp_path: Path) -> None:
+    service = FakeService(settings(tmp_path, PEOPLE), calls=[live_call()])
+    async with serving(service) as client:
+        await sign_in(client, "bob")
+        async with client.stream("GET", "/live") as answer:
+            lines = answer.aiter_lines()
+            async for line in lines:
+                if line.startswith("data: "):
+                    break
+            await client.post("/sign-out")
+            service.calls = [live_call(id="later")]
+            assert not [line async for line in lines if "later" in line]
