@@ -43,13 +43,8 @@ START
   printf '<fontconfig><dir prefix="relative">usr/share/fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>\n' >"$NEW/fonts.conf"
   say "fetching $AXE $AXE_VERSION"
   local archive=$WORK/$AXE-$AXE_VERSION.tgz
-  if command -v npm >/dev/null; then
-    (cd "$WORK" && npm pack --silent "$AXE@$AXE_VERSION" >/dev/null) || fail 3 "npm does not have $AXE"
-  else
-    /usr/lib/apt/apt-helper download-file \
-      "https://registry.npmjs.org/$AXE/-/$AXE-$AXE_VERSION.tgz" "$archive" >/dev/null ||
-      fail 3 "npm's registry cannot be reached"
-  fi
+  command -v npm >/dev/null || fail 3 "$AXE is fetched by npm: install Debian's package npm"
+  (cd "$WORK" && npm pack --silent "$AXE@$AXE_VERSION" >/dev/null) || fail 3 "npm does not have $AXE"
   echo "$AXE_SHA512  $archive" | sha512sum --check --status || fail 1 "$AXE is not the file that was pinned"
   tar -xzf "$archive" -C "$NEW" --strip-components 1 package/axe.min.js
 }
