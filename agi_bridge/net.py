@@ -1,4 +1,4 @@
-"""Listening sockets, the loopback rule, and which pending connection to close when too many wait.
+"""Listening sockets and listeners, the loopback rule, and which pending connection to close.
 
 Both servers use it (FastAGI and HTTP). It holds no protocol and no settings.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from contextlib import suppress
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+RETRY_SECONDS: Final = 60.0
+"""How long a port that is taken is left alone."""
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Error numbers of a machine without IPv6 for an IPv6 address."""
 
@@ -97,6 +100,59 @@ def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -
         one.close()
         raise
     return one
+
+
+class RetriedListener(ABC):
+    """A listener that calls do not depend on: if its port is taken, it is tried again every minute.
+
+    Belongs to one event loop.
+
+    Attributes:
+        port: the port listened on; None while it does not listen.
+        listening: set while it listens.
+    """
+
+    def __init__(self) -> None:
+        self.port: int | None = None
+        self.listening = asyncio.Event()
+        self._refused = ""
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            async with AsyncExitStack() as stack:
+                try:
+                    self.port = await self._listen(stack)
+                except OSError as error:
+                    if self._refused != str(error):  # once, not every minute
+                        self._refused = str(error)
+                        self._log_refused(str(error))
+                else:
+                    stack.callback(self._closed)
+                    self.listening.set()
+                    self._log_listening(self.port)
+                    await asyncio.Event().wait()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    @abstractmethod
+    async def _listen(self, stack: AsyncExitStack) -> int:
+        """Begin to listen until the stack is closed; return the port.
+
+        Raises:
+            OSError: the port is taken, or the host has no address here.
+        """
+
+    @abstractmethod
+    def _log_listening(self, port: int) -> None:
+        """Write that it listens."""
+
+    @abstractmethod
+    def _log_refused(self, reason: str) -> None:
+        """Write why it does not listen."""
+
+    def _closed(self) -> None:
+        self.port = None
+        self.listening.clear()
 
 
 class PendingConnections(Generic[T]):

@@ -57,14 +57,16 @@ class CallPages:
             until=_before(query.get("before", ""), day),
             limit=PAGE + 1,
         )
-        found = await asyncio.to_thread(self._find, wanted)
+        found = await asyncio.to_thread(find_calls, self._service, wanted)
         return self._page(request, found, chosen)
 
     async def find_number(self, request: Request) -> Response:
         """Show the calls of a number. It is in the form alone: an address is kept by browsers."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
-        found = await asyncio.to_thread(self._find, CallFilter(number=number, limit=PAGE))
+        found = await asyncio.to_thread(
+            find_calls, self._service, CallFilter(number=number, limit=PAGE)
+        )
         return self._page(request, found, {"number": phone.mask(number)})
 
     async def show(self, request: Request) -> Response:
@@ -114,18 +116,20 @@ class CallPages:
             short=short,
         )
 
-    def _find(self, wanted: CallFilter) -> list[Call]:
-        try:
-            with self._service.history() as reader:
-                return reader.find(wanted)
-        except HistoryError as error:
-            if error.code == "no_history":
-                return []
-            raise
-
     def _get(self, wanted: str) -> Call:
         with self._service.history() as reader:
             return reader.get(wanted)
+
+
+def find_calls(service: Service, wanted: CallFilter) -> list[Call]:
+    """The calls that a filter lets through; none if there is no history yet. Blocks."""
+    try:
+        with service.history() as reader:
+            return reader.find(wanted)
+    except HistoryError as error:
+        if error.code == "no_history":
+            return []
+        raise
 
 
 def read_day(text: str) -> date | None:

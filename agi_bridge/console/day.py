@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.console.calls import milliseconds, read_day
+from agi_bridge.console.calls import find_calls, milliseconds, read_day
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
-from agi_bridge.history import CallFilter, HistoryError
+from agi_bridge.history import CallFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,7 +103,7 @@ class DayPage:
             until=milliseconds(day + timedelta(days=1)),
             limit=MOST,
         )
-        found = await asyncio.to_thread(self._find, wanted)
+        found = await asyncio.to_thread(find_calls, self._service, wanted)
         hours = hours_of(found, since)
         slowest = [[hour.usual("hook") or 0] for hour in hours]
         return page(
@@ -123,15 +123,6 @@ class DayPage:
             width=WIDTH,
             height=HEIGHT,
         )
-
-    def _find(self, wanted: CallFilter) -> Sequence[Call]:
-        try:
-            with self._service.history() as reader:
-                return reader.find(wanted)
-        except HistoryError as error:
-            if error.code == "no_history":
-                return []
-            raise
 
 
 def hours_of(calls: Iterable[Call], midnight: int) -> list[Hour]:

@@ -1,22 +1,21 @@
 """The status listener: plain HTTP, apart from the web.
 
-It never keeps callers waiting: a port that is taken is one error in the log, is tried again every
-minute, and calls are taken meanwhile. The HTTP server is loaded in a thread, once calls are taken.
+The HTTP server is loaded in a thread, once calls are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from agi_bridge.diagnostics import RateLimitedEvent
-from agi_bridge.net import bind, bind_in_thread
+from agi_bridge.net import RETRY_SECONDS, RetriedListener, bind, bind_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AsyncExitStack
     from socket import socket
 
     from agi_bridge.http_server import HttpListener
@@ -26,11 +25,8 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS: Final = 32
 """Connections at once: a few Prometheus servers, balancers and administrators."""
 
-RETRY_SECONDS: Final = 60.0
-"""How long a port that is taken is left alone."""
 
-
-class StatusServer:
+class StatusServer(RetriedListener):
     """Shows a status while `run` runs.
 
     Args:
@@ -39,46 +35,25 @@ class StatusServer:
     """
 
     def __init__(self, settings: StatusSettings, status: Status) -> None:
+        super().__init__()
         self._settings = settings
         self._status = status
-        self._refused = ""
-        self.port: int | None = None
-        """The port listened on; None while it does not listen."""
-        self.listening = asyncio.Event()
-        """Set while it listens."""
 
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        while True:
-            async with AsyncExitStack() as stack:
-                if await self._listen(stack):
-                    await asyncio.Event().wait()
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _listen(self, stack: AsyncExitStack) -> bool:
+    async def _listen(self, stack: AsyncExitStack) -> int:
         settings = self._settings
-        log = structlog.get_logger()
-        try:
-            make_listener = await asyncio.to_thread(_load_http_server)
-            sockets = await bind_in_thread(lambda: bind(settings.host, settings.port, "status"))
-            listener = make_listener(self._status, settings.secret(), sockets)
-            await stack.enter_async_context(listener)
-        except OSError as error:
-            if self._refused != str(error):  # once, not every minute
-                self._refused = str(error)
-                log.error(  # noqa: TRY400 - a traceback would say nothing more
-                    "status.not_listening", reason=str(error), retry_after=RETRY_SECONDS
-                )
-            return False
-        self.port = listener.port
-        self.listening.set()
-        stack.callback(self._closed)
-        log.info("status.listening", host=settings.host, port=self.port)
-        return True
+        make_listener = await asyncio.to_thread(_load_http_server)
+        sockets = await bind_in_thread(lambda: bind(settings.host, settings.port, "status"))
+        listener = make_listener(self._status, settings.secret(), sockets)
+        await stack.enter_async_context(listener)
+        return listener.port
 
-    def _closed(self) -> None:
-        self.port = None
-        self.listening.clear()
+    def _log_listening(self, port: int) -> None:
+        structlog.get_logger().info("status.listening", host=self._settings.host, port=port)
+
+    def _log_refused(self, reason: str) -> None:
+        structlog.get_logger().error(
+            "status.not_listening", reason=reason, retry_after=RETRY_SECONDS
+        )
 
 
 def _load_http_server() -> Callable[[Status, str | None, list[socket]], HttpListener]:

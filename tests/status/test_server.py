@@ -92,7 +92,7 @@ async def test_there_is_nothing_else(path: str) -> None:
 async def test_a_port_that_is_taken_is_one_error_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(net, "RETRY_SECONDS", 0.0)
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     shown = StatusServer(StatusSettings(port=port), Pretended().status)
