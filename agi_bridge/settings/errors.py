@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEY: Final = re.compile(r"[a-z0-9_*.-]+")
 _LINE: Final = re.compile(r"lines\.[^.]+(?:(\.texts)\.[^.]+)?")
 _ENGINE: Final = re.compile(r"speech\.engines\.[^.]+")
-_PLACE: Final = re.compile(r"^(web\.query|push)\.\d+")
+_PLACE: Final = re.compile(r"^(web\.query|console\.users|push)\.\d+")
 
 
 def fault_code(key: str, reason: str) -> str:

@@ -60,7 +60,7 @@ _WANTED = {
 }
 
 
-_LISTS: Final = (["web", "query"], ["push"])
+_LISTS: Final = (["web", "query"], ["console", "users"], ["push"])
 """Lists of tables whose keys have the place in the list."""
 
 
@@ -71,7 +71,7 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
             continue
         key = prefix + name
         yield key, field
-        several = key in {"lines", "speech.engines", "web.query", "push"}
+        several = key in {"lines", "speech.engines", "web.query", "console.users", "push"}
         for inner in _models(field.annotation):
             yield from known_keys(inner, f"{key}.{ANY_LINE}." if several else f"{key}.")
 

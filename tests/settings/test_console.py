@@ -33,9 +33,9 @@ def test_it_is_off_and_on_this_machine_alone_unless_it_is_said() -> None:
     [
         ({}, "console.users"),
         ({"users": [{"name": "alice"}]}, "console.users.1.password_hash"),
-        ({"users": [{**ALICE, "password_hash": "secret"}]}, "console.users.password_hash"),
-        ({"users": [{**ALICE, "name": "alice bob"}]}, "console.users.name"),
-        ({"users": [{**ALICE, "role": "root"}]}, "console.users.role"),
+        ({"users": [{**ALICE, "password_hash": "secret"}]}, "console.users.1.password_hash"),
+        ({"users": [{**ALICE, "name": "alice bob"}]}, "console.users.1.name"),
+        ({"users": [{**ALICE, "role": "root"}]}, "console.users.1.role"),
         ({"users": [ALICE, {**ALICE, "name": "ALICE"}]}, "console.users"),
         ({"users": [ALICE], "sign_in": "proxy"}, "console.proxies"),
         ({"sign_in": "proxy", "proxies": ["127.0.0.1"]}, "console.users"),

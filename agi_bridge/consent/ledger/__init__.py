@@ -14,7 +14,7 @@ from agi_bridge.consent.ledger.maintenance import (
     deliver_checkpoints,
 )
 from agi_bridge.consent.ledger.records import Records
-from agi_bridge.consent.ledger.repeats import is_open, resolutions
+from agi_bridge.consent.ledger.repeats import resolutions
 from agi_bridge.consent.ledger.snapshot import Snapshot, Value, fill, is_empty, open_snapshot
 from agi_bridge.consent.ledger.upgrade import upgrade_tables
 from agi_bridge.consent.ledger.witnesses import witness_checkpoint
@@ -35,7 +35,6 @@ __all__ = [
     "holder",
     "in_use",
     "is_empty",
-    "is_open",
     "open_snapshot",
     "postgresql_driver",
     "postgresql_engine",

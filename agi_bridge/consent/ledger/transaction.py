@@ -109,7 +109,7 @@ class Transaction:
         """Wait for locks as a start may: no caller waits for it, and nobody tries again for it."""
         if self.locks:
             self.cursor.execute(f"SET LOCAL lock_timeout = {STARTING_WAIT_MS}")
-            self.cursor.execute(f"SET LOCAL statement_timeout = {2 * STARTING_WAIT_MS}")
+            self.cursor.execute(f"SET LOCAL statement_timeout = {2 * STARTING_WAIT_MS + 5000}")
 
     def lift_timeout(self) -> None:
         """Let statements take as long as they need: no caller waits for this transaction."""
