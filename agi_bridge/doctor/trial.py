@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from agi_bridge.doctor import call as test_call
 from agi_bridge.doctor.ami import AmiError
-from agi_bridge.doctor.dialplan import follow
+from agi_bridge.doctor.dialplan import Way, follow
 from agi_bridge.doctor.dialplan_checks import HEALTH_PATH, form_problem
 from agi_bridge.doctor.dialplan_version import RENEW, SAFE_TEST_CALLS, VERSION, version_of
 from agi_bridge.doctor.examine import MEND_FIRST, lost
@@ -19,6 +19,7 @@ from agi_bridge.doctor.pbx_checks import apology_of, missing_sounds, wanted_soun
 if TYPE_CHECKING:
     from agi_bridge.doctor.ami import AmiSession
     from agi_bridge.doctor.call import CallStep, Target
+    from agi_bridge.doctor.dialplan import Route
     from agi_bridge.doctor.ear import Ear, TestCall
     from agi_bridge.doctor.findings import Finding
     from agi_bridge.doctor.line_sounds import Lines
@@ -129,10 +130,14 @@ async def _obstacle(pbx: Pbx, target: Target, which: Id) -> Finding | None:
     """Return why no call is placed; None if one may be."""
     if not await pbx.exists(target.context, target.did):
         return _no_extension(target)
-    return _would_ring(which, target) if await _may_ring(pbx, target) else None
+    route = await follow(target.did, target.context, pbx.context)
+    if route.way is Way.ELSEWHERE and route.application.lower() == "dial":
+        what = f"{target.did} leads to Dial in [{route.context}], so no call was placed"
+        return not_looked_at(which, what, "see dialplan-did: lead the number to agi-bridge")
+    return _would_ring(which, target) if await _may_ring(pbx, route) else None
 
 
-async def _may_ring(pbx: Pbx, target: Target) -> bool:
+async def _may_ring(pbx: Pbx, route: Route) -> bool:
     """Whether a telephone may ring if the call is lost.
 
     A dialplan before version 3 does not know a test call from others, and a fallback that the way
@@ -140,7 +145,7 @@ async def _may_ring(pbx: Pbx, target: Target) -> bool:
     """
     if version_of(await pbx.context(VERSION)) >= SAFE_TEST_CALLS:
         return False
-    return FALLBACK_GOTO in (await follow(target.did, target.context, pbx.context)).settings
+    return FALLBACK_GOTO in route.settings
 
 
 def _would_ring(which: Id, target: Target) -> Finding:

@@ -196,9 +196,12 @@ class _Sender:
                 await self._outbox_does(self._outbox.release(name))
                 while True:
                     due.clear()
-                    retried = await self._retried_at()  # before: it may happen meanwhile
+                    failing = bool(self._failures)  # else nobody waits for a retry: do not ask
+                    retried = await self._retried_at() if failing else None
                     wait = await self._round(poster)
                     if self._failures:
+                        if not failing:
+                            retried = await self._retried_at()
                         await self._wait_out(pause, wait, retried)
                     elif wait:
                         await pause(due, wait)
@@ -213,7 +216,7 @@ class _Sender:
         while wait > 0:
             await pause(asyncio.Event(), min(wait, POLL_SECONDS))
             wait -= POLL_SECONDS
-            if await self._retried_at() not in {before, None}:
+            if (await self._retried_at() or "") > (before or ""):
                 return
 
     async def _retried_at(self) -> str | None:

@@ -44,6 +44,8 @@ class _AlertState:
 
     firing: bool = False
     at: float | None = None
+    resumed: bool = False
+    """Sent by the process before: a pager may have closed it since, so it is sent once more."""
 
 
 class Alerts:
@@ -96,7 +98,7 @@ class Alerts:
             _log_not_kept(error)
             return
         for name in kept.keys() & KINDS.keys():
-            self._states[name] = _AlertState(firing=True, at=self._running())
+            self._states[name] = _AlertState(firing=True, at=self._running(), resumed=True)
             self._since[name] = kept[name]
 
     async def _keep(self) -> None:
@@ -128,7 +130,7 @@ class Alerts:
         for kind in KINDS.values():
             last, firing = self._states[kind.name], kind.name in found
             quiet = last.at is not None and now - last.at < QUIET_SECONDS
-            if firing != last.firing and not quiet:
+            if (firing != last.firing or (firing and last.resumed)) and not quiet:
                 due.append((kind, _AlertState(firing, now)))
             elif not firing and not last.firing:
                 self._since.pop(kind.name, None)  # it was over before anybody could be told

@@ -56,6 +56,17 @@ async def test_no_call_is_placed_that_an_older_dialplan_could_let_ring(
     assert placed(pbx) == (0 if old else load or 1)
 
 
+@pytest.mark.parametrize("load", [0, 3])
+async def test_a_number_that_leads_to_a_telephone_is_not_called(
+    pbx: ScriptedPbx, load: int
+) -> None:
+    pbx.contexts["from-trunk"] = Context("from-trunk", steps(DID, "Dial(PJSIP/100)"))
+    found = await called(pbx, load=load)
+    which = Id.LOAD if load else Id.CALL
+    assert [each.level for each in found if each.id is which] == [Level.NOT_LOOKED_AT]
+    assert placed(pbx) == 0
+
+
 async def test_an_older_dialplan_takes_the_calls_of_other_numbers(pbx: ScriptedPbx) -> None:
     pbx.contexts.update(read_shipped(VERSION_2.read_text()))
     await called(pbx)

@@ -83,6 +83,19 @@ async def test_an_alert_that_fired_before_a_restart_is_sent_as_over(tmp_path: Pa
     assert await last.after(3600) == []
 
 
+async def test_an_alert_that_outlasts_a_restart_is_sent_once_more(tmp_path: Path) -> None:
+    """Somebody may have closed the page while the service was stopped."""
+    before = Watched(tmp_path)
+    before.service.hook_open = True
+    assert await before.after(60) == [("HookDown", "firing")]
+    after = Watched(tmp_path)
+    await after.alerts.resume()
+    after.service.hook_open = True
+    assert await after.after(60) == []
+    assert await after.after(900) == [("HookDown", "firing")]
+    assert await after.after(3600) == []
+
+
 @pytest.mark.parametrize(
     "content", ["", "no table", "[]", '{"HookDown": "x"}', '{"HookDown": -1}', "[" * 9000, "\u00ff"]
 )

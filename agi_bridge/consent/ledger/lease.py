@@ -166,7 +166,7 @@ class ChainLease:
                 failed.
         """
         first: Holder | None = None
-        while (other := await self._try()) is not None:
+        while (other := await self._try(patient=True)) is not None:
             if first is None:
                 first = other
                 structlog.get_logger().warning(
@@ -208,11 +208,12 @@ class ChainLease:
         except LedgerUnavailable as error:
             structlog.get_logger().warning("ledger.lease_not_released", reason=str(error))
 
-    async def _try(self) -> Holder | None:
+    async def _try(self, *, patient: bool = False) -> Holder | None:
         """Take or renew the lease; None if it is ours now, else who has it."""
         if not self._is_used:
             return None
-        return await self._worker.run(partial(_take, writer=self._writer, us=self._us))
+        work = partial(_take, writer=self._writer, us=self._us, patient=patient)
+        return await self._worker.run(work)
 
 
 def in_use(other: Holder) -> tuple[str, str]:
@@ -225,7 +226,9 @@ def in_use(other: Holder) -> tuple[str, str]:
     return problem, cure
 
 
-def _take(transaction: Transaction, *, writer: Writer, us: Holder) -> Holder | None:
+def _take(transaction: Transaction, *, writer: Writer, us: Holder, patient: bool) -> Holder | None:
+    if patient:  # at a start: no caller waits
+        transaction.be_patient()
     transaction.lock([f"lease:{writer.ledger_id}"])
     row, now = CHAIN_LEASE.c, writer.database_now(transaction)
     found = holder(transaction.core, writer.ledger_id)
