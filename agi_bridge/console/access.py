@@ -52,7 +52,7 @@ _HEADERS: Final = {
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _FAULT: Final = Refusal(500, "A fault", "The service's log says which. Calls are not affected.")
 _NOBODY: Final = "somebody on this machine"
-"""The name of those who need not sign in."""
+"""The name of a visitor where nobody signs in."""
 
 
 class Access:

@@ -22,7 +22,7 @@ MAX_CONNECTIONS: Final = 512
 
 
 class ConsoleServer(RetriedListener):
-    """Shows the console while `run` runs, in an event loop that need not be the calls'.
+    """Shows the console while `run` runs, in any event loop: the service gives it one of its own.
 
     Args:
         service: what is shown.
