@@ -15,6 +15,8 @@ from agi_bridge.console.refusal import Refusal
 from agi_bridge.history import RESULTS, CallFilter, HistoryError, moments, short, words
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from starlette.requests import Request
 
     from agi_bridge.console.live import LivePages
@@ -173,7 +175,7 @@ def _before(text: str, day: date | None) -> int | None:
     return None if day is None else milliseconds(day + timedelta(days=1))
 
 
-def _one_of(text: str, known: object) -> str | None:
+def _one_of(text: str, known: Container[str]) -> str | None:
     """A choice of a list; None: any.
 
     Raises:
@@ -181,6 +183,6 @@ def _one_of(text: str, known: object) -> str | None:
     """
     if not text:
         return None
-    if text not in known:  # type: ignore[operator]  # lists, sets and tables of names
+    if text not in known:
         raise Refusal(400, "Not on the list", "Choose one of the values that the page offers.")
     return text

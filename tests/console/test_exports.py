@@ -16,6 +16,8 @@ from tests.support.console_serving import ANYBODY, FakeService, serving
 from tests.support.console_serving import settings as configured
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.support.sample_ledger import SampleLedger
 
 
@@ -32,13 +34,13 @@ class Made:
         self.deleted = True
 
 
-async def shown(client: object, path: str) -> str:
+async def shown(client: httpx.AsyncClient, path: str) -> str:
     """The page of an export that is made."""
     async with asyncio.timeout(20):
         while True:
-            answer = await client.get(path)  # type: ignore[attr-defined]  # an httpx client
+            answer = await client.get(path)
             if "refresh" not in answer.headers:
-                return str(answer.text)
+                return answer.text
 
 
 async def test_an_export_is_shown_with_its_verdicts_and_fetched(tmp_path: Path) -> None:

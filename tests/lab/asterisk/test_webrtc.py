@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.programs
 ACCOUNT = BrowserAccount("browser", "+14155550100")
 
 
-def pbx(folder: Path, cli: str, **more: object) -> Asterisk:
+def pbx(folder: Path, cli: str, **more: Any) -> Asterisk:
     program = fake(folder / "tree", pbx=f"{OPEN} exec sleep 60", cli=cli)
-    return Asterisk(program, agi_url=URL, directory=folder / "pbx", **more)  # type: ignore[arg-type]  # as the test has it
+    return Asterisk(program, agi_url=URL, directory=folder / "pbx", **more)
 
 
 def listening(port: int) -> str:
