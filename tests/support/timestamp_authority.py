@@ -33,11 +33,24 @@ digests = sha256
 accuracy = secs:1
 ess_cert_id_alg = sha256
 """
+_OF_MANY = """\
+certs = {folder}/middle.pem
+clock_precision_digits = 3
+ordering = yes
+tsa_name = yes
+ess_cert_id_chain = yes
+"""
+"""What large authorities do: a certificate between root and authority, and parts of seconds."""
+_MIDDLE = """\
+basicConstraints = critical,CA:TRUE
+keyUsage = critical,keyCertSign
+"""
 _EXTENSIONS = """\
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,timeStamping
 """
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 @dataclass
@@ -77,26 +90,33 @@ class Authority:
         return (self.folder / "reply").read_bytes()
 
 
-def make_authority(folder: Path) -> Authority:
-    """Make the keys and certificates of an authority."""
+def make_authority(folder: Path, *, large: bool = False) -> Authority:
+    """Make the keys and certificates of an authority; a large one has another above it."""
     folder.mkdir(parents=True)
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     _openssl(
-        folder, "req", "-x509", *curve, "-keyout", "root.key", "-out", "root.pem", "-days", "3650",
+        folder, "req", "-x509", *_KEY, "-keyout", "root.key", "-out", "root.pem", "-days", "3650",
         "-subj", f"/CN=Root of {folder.name}",
     )  # fmt: skip
-    _openssl(
-        folder, "req", *curve, "-keyout", "authority.key", "-out", "request.pem",
-        "-subj", f"/CN=Authority of {folder.name}",
-    )  # fmt: skip
-    (folder / "extensions").write_text(_EXTENSIONS)
-    _openssl(
-        folder, "x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "root.key",
-        "-set_serial", "2", "-days", "3650", "-extfile", "extensions", "-out", "authority.pem",
-    )  # fmt: skip
-    (folder / "tsa.cnf").write_text(_CONFIGURATION.format(folder=folder))
+    if large:
+        _certify(folder, "middle", _MIDDLE, by="root")
+    _certify(folder, "authority", _EXTENSIONS, by="middle" if large else "root")
+    configuration = _CONFIGURATION + (_OF_MANY if large else "")
+    (folder / "tsa.cnf").write_text(configuration.format(folder=folder))
     (folder / "serial").write_text("01\n")
     return Authority(folder)
+
+
+def _certify(folder: Path, name: str, extensions: str, *, by: str) -> None:
+    """Make a key and a certificate of it."""
+    _openssl(
+        folder, "req", *_KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr",
+        "-subj", f"/CN={name.capitalize()} of {folder.name}",
+    )  # fmt: skip
+    (folder / f"{name}.ext").write_text(extensions)
+    _openssl(
+        folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key",
+        "-set_serial", "2", "-days", "3650", "-extfile", f"{name}.ext", "-out", f"{name}.pem",
+    )  # fmt: skip
 
 
 @contextmanager

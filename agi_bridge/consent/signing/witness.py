@@ -14,6 +14,7 @@ Whether to believe an authority is for the person who verifies: its root certifi
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from rfc3161_client import (
 )
 
 from agi_bridge.consent.errors import BadStamp, WitnessFailed
+from agi_bridge.consent.signing.der import is_der, sorted_certificates, unwrapped, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +46,7 @@ MAX_BYTES: Final = 65_536
 """Longest stamp. Real ones have 2 to 8 KiB, most of it certificates."""
 
 _SHA256: Final = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+_GENERALIZED_TIME: Final = re.compile(rb"[0-9]{14}(\.[0-9]*[1-9])?Z")
 _GRANTED: Final = 0  # RFC 3161, section 2.4.2
 _UNREADABLE: Final = (
     ValueError, TypeError, LookupError, ArithmeticError, x509.InvalidVersion,
@@ -82,11 +85,13 @@ class Stamp:
         try:
             return cls._read(der)
         except _UNREADABLE:
-            raise BadStamp("is not a time stamp (RFC 3161)") from None
+            raise BadStamp("is not a time stamp in DER (RFC 3161)") from None
 
     @classmethod
     def _read(cls, der: bytes) -> Self:
-        response = decode_timestamp_response(der)
+        if not is_der(der):
+            raise ValueError
+        response = _decode(der)
         if response.status != _GRANTED:
             raise BadStamp(f"is a refusal (status {response.status})", code="stamp_refused")
         info = response.tst_info
@@ -94,7 +99,7 @@ class Stamp:
             raise BadStamp("stamps another kind of hash than SHA-256")
         return cls(
             der,
-            round(info.gen_time.timestamp() * 1000),
+            round(info.gen_time.timestamp()) * 1000 + _milliseconds_past(der),
             _milliseconds(info.accuracy),
             info.message_imprint.message.hex(),
             _signer(response),
@@ -117,7 +122,7 @@ class Stamp:
         return any(map(self._leads_to, roots))
 
     def _leads_to(self, root: x509.Certificate) -> bool:
-        response = decode_timestamp_response(self.der)
+        response = _decode(self.der)
         try:
             embedded = _certificates(response)
             others = [each for each in embedded if each != root]
@@ -166,7 +171,7 @@ class TimestampAuthority:
             stamp = Stamp.parse(self._ask(request))
         except BadStamp as error:
             raise WitnessFailed(f"{self.name}: the answer {error}", code=error.code) from None
-        nonce = decode_timestamp_response(stamp.der).tst_info.nonce
+        nonce = _decode(stamp.der).tst_info.nonce
         if not stamp.covers(line) or nonce != request.nonce:
             raise WitnessFailed(
                 f"{self.name}: the answer is a stamp of something else", code="stamp_of_other"
@@ -219,6 +224,27 @@ def _body(parts: Iterable[bytes]) -> bytes:
         if len(body) > MAX_BYTES:
             raise BadStamp(f"is longer than {MAX_BYTES // 1024} KiB", code="stamp_too_long")
     return bytes(body)
+
+
+def _decode(der: bytes) -> TimeStampResponse:
+    return decode_timestamp_response(sorted_certificates(der))
+
+
+def _milliseconds_past(der: bytes) -> int:
+    """The part of a second in a stamp's time, which the client drops, in milliseconds.
+
+    Raises:
+        ValueError: the time is not written as in DER.
+    """
+    _status, token = values(unwrapped(der))
+    _kind, held = values(unwrapped(token))
+    _version, _hashes, encapsulated, *_ = values(unwrapped(unwrapped(held)))
+    _kind, octets = values(unwrapped(encapsulated))
+    _version, _policy, _imprint, _serial, at, *_ = values(unwrapped(unwrapped(unwrapped(octets))))
+    written = _GENERALIZED_TIME.fullmatch(unwrapped(at))
+    if written is None:
+        raise ValueError("not a time in DER")
+    return round(float(written[1] or 0) * 1000)
 
 
 def _milliseconds(accuracy: Accuracy | None) -> int:

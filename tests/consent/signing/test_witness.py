@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import pytest
 
 from agi_bridge.consent import BadStamp, WitnessFailed
 from agi_bridge.consent.signing import Stamp, TimestampAuthority, read_certificates
+from tests.support.der_variants import CERTIFICATES, rewritten, variants
 from tests.support.error_codes import coded
 from tests.support.timestamp_authority import Authority, make_authority, serving
 
@@ -128,3 +130,42 @@ def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     for name, code in (("empty.pem", "no_certificates"), ("missing.pem", "unreadable")):
         with pytest.raises(BadStamp, check=coded(code, name)):
             read_certificates(tmp_path / name)
+
+
+@pytest.mark.parametrize("way", [None, "reversed"])
+def test_a_chain_of_certificates_is_taken_in_any_order_and_parts_of_seconds_count(
+    tmp_path: Path, way: str | None
+) -> None:
+    """OpenSSL writes certificates in any order; a set in DER is sorted."""
+    with serving(make_authority(tmp_path / "large", large=True)) as large:
+        given = large.client().stamp(LINE)
+    der = rewritten(given.der, CERTIFICATES, way) if way else given.der
+    assert der is not None
+    stamp = Stamp.parse(der)
+    assert stamp.is_trusted_by(read_certificates(large.root))
+    (tmp_path / "stamp.tsr").write_bytes(der)
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["openssl", "ts", "-reply", "-in", tmp_path / "stamp.tsr", "-text"],  # noqa: S607 - found in PATH, as a user has it
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    written = re.search(r"Time stamp: .*:\d\d(\.\d+)? ", done.stdout)
+    assert written is not None
+    assert stamp.at_ms % 1000 == round(float(written[1] or 0) * 1000)
+
+
+def test_a_stamp_has_one_spelling(authority: Authority) -> None:
+    stamp = authority.client().stamp(LINE)
+    taken = [
+        name
+        for name, other in variants(stamp.der)
+        if not name.startswith(("reversed", "last", "one", "empty")) and reads(other)
+    ]
+    assert taken == []
+
+
+def reads(der: bytes) -> bool:
+    try:
+        Stamp.parse(der)
+    except BadStamp:
+        return False
+    return True
