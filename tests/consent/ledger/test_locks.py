@@ -7,17 +7,20 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from agi_bridge.consent import Act, AgreementRules, IllegalTransition, LedgerUnavailable, State
-from agi_bridge.consent.ledger import Ledger, engines, worker
+from agi_bridge.consent.ledger import Ledger, engines, lease, worker
 from agi_bridge.consent.ledger import transaction as transaction_module
 from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
 from tests.support.error_codes import coded
+from tests.support.external_db import execute
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Keys
 
 LIMITED = AgreementRules(number_per_day=9, caller_per_day=9, line_per_hour=9)
@@ -154,6 +157,49 @@ async def test_a_start_outlasts_the_lock_of_a_bridge_that_was_killed(
             await asyncio.sleep(0)
         assert not start.done()
     await (await start).close()
+
+
+async def test_the_lease_is_waited_for_at_a_start_and_not_while_calls_are_taken(
+    impatient: Ledger, emptied_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start has nobody waiting, and a renewal comes again in two seconds."""
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.01)
+    with closing(Database(emptied_url)) as other:
+        with other.transaction() as transaction:
+            transaction.lock([f"lease:{impatient.ledger_id}"])
+            start = asyncio.create_task(impatient.lease.take())
+            await waited_for(transaction, start)
+            assert not start.done()
+        await start
+        with other.transaction() as transaction, capture_logs() as logs:
+            transaction.lock([f"lease:{impatient.ledger_id}"])
+            keeping = asyncio.create_task(impatient.lease.keep())
+            while not logs:  # noqa: ASYNC110 - nothing else says that a renewal failed
+                await asyncio.sleep(0)
+            keeping.cancel()
+    assert logs[0]["event"] == "ledger.lease_not_renewed"
+    assert execute(emptied_url, "select count(*) from chain_lease") == [(1,)]
+
+
+async def test_the_patience_of_a_start_has_an_end(
+    impatient: Ledger, emptied_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction_module, "STARTING_WAIT_MS", 1)
+    with closing(Database(emptied_url)) as other, other.transaction() as transaction:
+        transaction.lock([f"lease:{impatient.ledger_id}"])
+        with pytest.raises(LedgerUnavailable, check=coded("locked")):
+            await impatient.lease.take()
+    await impatient.lease.take()
+
+
+def test_a_start_is_more_patient_than_the_server_is_with_one_that_is_frozen() -> None:
+    assert transaction_module.STARTING_WAIT_MS > transaction_module.STARTING_IDLE_MS
+
+
+async def waited_for(transaction: Transaction, start: asyncio.Task[None]) -> None:
+    """Return once the server has somebody wait for a lock, or the start has ended."""
+    while not (transaction.cursor.execute(WAITERS).fetchone() or start.done()):  # noqa: ASYNC110 - only the server knows
+        await asyncio.sleep(0)
 
 
 WAITERS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import canonical
+from agi_bridge.consent import Act, canonical
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Checkpoint, generate_keys
 from agi_bridge.evidence.export import verify_export
@@ -283,3 +283,59 @@ def test_the_check_is_short_enough_to_be_read() -> None:
         "unicodedata",
         "wave", "datetime", "itertools", "math", "pathlib", "zoneinfo",
     }  # fmt: skip
+
+
+@pytest.fixture
+def retired(shared: Place) -> Place:
+    """The second bridge stops for good, with a last revocation that its key never signed."""
+
+    async def last() -> str:
+        assert shared.other_keys is not None
+        async with await Ledger.open(shared.database, shared.other_keys) as other:
+            return await shop.revoked(other, brand="Another Store")
+
+    shared.ids["last"] = asyncio.run(last())
+    return shared
+
+
+def test_a_chain_is_not_signed_again_because_others_have_grown(retired: Place) -> None:
+    """A second checkpoint of one event is how an owner would move its time or its heads."""
+    before = retired.sql("SELECT line FROM checkpoint")
+    assert retired.use(lambda ledger: ledger.checkpoint()) is None
+    assert retired.sql("SELECT line FROM checkpoint") == before
+
+
+def test_what_a_bridge_that_is_gone_never_signed_is_anchored_by_the_next_event_of_another(
+    retired: Place, tmp_path: Path
+) -> None:
+    early = retired.both(retired.export(tmp_path / "early", retired.ids["second"]))
+    assert (early.failing, early.values["anchored"]) == (set(), "pending")
+
+    async def recorded(ledger: Ledger) -> None:  # as `consents export` does before it signs
+        await ledger.record_act(Act.EXPORTED, retired.ids["second"], actor="me")
+        assert await ledger.checkpoint() is not None
+
+    retired.use(recorded)
+    out = retired.export(tmp_path / "out", retired.ids["second"])
+    assert retired.both(out).values["anchored"] == "holds"
+
+    def cut(lines: list[str]) -> list[str]:
+        [last] = [
+            n
+            for n, line in enumerate(lines)
+            if '"revocation"' in line and retired.ids["last"] in line
+        ]
+        return [
+            *lines[:last],
+            *(line for line in lines[last + 1 :] if retired.ids["last"] not in line),
+        ]
+
+    edit_lines(out / "chain.jsonl", cut)
+    edit_lines(
+        out / "opened.jsonl",
+        lambda lines: [each for each in lines if retired.ids["last"] not in each],
+    )
+    resign(out, retired.keys)
+    found = retired.both(out)
+    assert "chain_cut_off" in found.codes
+    assert found.status == 1
