@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agi_bridge.consent.ledger.chain_writer import ChainWriter
-    from agi_bridge.consent.ledger.statements import Statement
+    from agi_bridge.consent.ledger.statement import Statement
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import PersonalData
     from agi_bridge.consent.signing.vault import Vault
@@ -101,7 +101,7 @@ def question(writer: ChainWriter, statement: Statement, subject: Subject) -> tup
     """The arguments of `Statements.agreement_checks`, whose row `check` judges."""
     person, number, now = subject.person, subject.number, writer.clock()
     rules, line, brand = person.rules, person.line_id, brand_key(person.brand or "")
-    until, day, hour = stamp(now + AHEAD), stamp(now - DAY), stamp(now - HOUR)
+    until, day = stamp(now + AHEAD), stamp(now - DAY)
     return statement.arguments(
         revoked_number=number, brand_scope=brand_scope(brand), named_brand=brand, brand=brand,
         seller_scope=seller_scope(person.seller or ""), person=number,
@@ -109,9 +109,18 @@ def question(writer: ChainWriter, statement: Statement, subject: Subject) -> tup
         day=day if rules.number_per_day else _NEVER, day_until=until,
         caller=subject.caller,
         caller_day=day if caller_limit(person)[1] else _NEVER, caller_day_until=until,
-        line=line, nobody=subject.unidentified,
-        hour=hour if rules.line_per_hour else _NEVER, hour_until=until,
     )  # fmt: skip
+
+
+def line_question(writer: ChainWriter, statement: Statement, subject: Subject) -> tuple[Any, ...]:
+    """The arguments of `Statements.line_counts` for a subject's line."""
+    now = writer.clock()
+    return statement.arguments(
+        line=subject.person.line_id,
+        nobody=subject.unidentified,
+        hour=stamp(now - HOUR),
+        hour_until=stamp(now + AHEAD),
+    )
 
 
 def check(
@@ -123,7 +132,7 @@ def check(
 ) -> AllowedAgreement:
     """Check that an agreement to a number is allowed: not revoked, no limit reached.
 
-    `found` is the row of `Statements.agreement_checks` in this transaction.
+    `found` is what was looked up in this transaction: see `staged.Found.checks`.
 
     Raises:
         Withheld: it may not.
@@ -131,7 +140,7 @@ def check(
     person, number, caller = subject.person, subject.number, subject.caller
     rules, line = person.rules, person.line_id
     over_caller, per_caller = caller_limit(person)
-    in_force, numbers, callers, on_line, own, nobody, known = found
+    in_force, numbers, callers, known, on_line, own, nobody = found
     if in_force and not _lifts(person):
         raise Withheld("suppressed")
     if person.relies_on is not None and not relied_on(

@@ -6,6 +6,7 @@ Blocks; belongs to the ledger's thread.
 from __future__ import annotations
 
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -51,7 +52,7 @@ class Writer(ChainWriter):
             None if batch.personal is None else Subject.of(batch.personal, self.vault)
             for batch in batches
         ]
-        self.lock(transaction, _names(batches, subjects), wait_ms=attempt.wait_ms)
+        self.lock(transaction, _names(batches, subjects), wait_ms=attempt.wait_ms, by_index=True)
         group, found = Group(attempt.exclusive), self._look_up(transaction, batches, subjects)
         for batch, subject, rows in zip(batches, subjects, found, strict=True):
             if self._was_stored(transaction, batch, attempt):
@@ -95,11 +96,12 @@ class Writer(ChainWriter):
                 sql.text, sql.arguments(person_id=subject.number)
             ).fetchone()
         owner = self._owner(consent_id, subject.number, None if known is None else known[0])
-        if owner.is_new:
-            transaction.cursor.execute(self._sql.insert_person.text, self._person_row(owner))
-        transaction.cursor.execute(
-            self._sql.insert_pii.text,
-            self._row(consent_id, subject, owner, stamp(self.clock()), None),
+        row = self._row(consent_id, subject, owner, stamp(self.clock()), None)
+        transaction.write(
+            (
+                (self._sql.insert_person, [self._person_row(owner)] if owner.is_new else []),
+                (self._sql.insert_pii, [row]),
+            )
         )
         return owner.key
 
@@ -147,21 +149,37 @@ class Writer(ChainWriter):
         batches: Sequence[Batch],
         subjects: Sequence[Subject | None],
     ) -> list[Found]:
-        """What is stored of each batch's record, and what stands against its agreement."""
-        stored, checks = self._sql.stored.text, self._sql.agreement_checks
-        asked: list[tuple[str, tuple[Any, ...]]] = []
-        for batch, subject in zip(batches, subjects, strict=True):
-            if batch.events[0].type not in _FIRST:
-                asked.append((stored, (batch.consent_id,)))
-            if subject is not None:
-                asked.append((checks.text, agreements.question(self, checks, subject)))
-        rows = iter(transaction.first_rows(asked))
+        """What is stored of each batch's record, and what stands against its agreement.
+
+        The hour of a line is counted once for all of its callers: it may have thousands.
+        """
+        sql = self._sql
+        continued = [batch.events[0].type not in _FIRST for batch in batches]
+        agreeing = [subject for subject in subjects if subject is not None]
+        lines = {
+            each.person.line_id: agreements.line_question(self, sql.line_counts, each)
+            for each in agreeing
+            if each.person.rules.line_per_hour
+        }
+        records = [(batch.consent_id,) for batch in compress(batches, continued)]
+        questions = [agreements.question(self, sql.agreement_checks, each) for each in agreeing]
+        stored, checks, counts = transaction.look_up(
+            (
+                (sql.stored, records),
+                (sql.agreement_checks, questions),
+                (sql.line_counts, list(lines.values())),
+            )
+        )
+        of_line = dict(zip(lines, counts, strict=True))
+        next_stored, next_checks = iter(stored), iter(checks)
         return [
             Found(
-                next(rows) if batch.events[0].type not in _FIRST else None,
-                next(rows) if subject is not None else None,
+                next(next_stored) if is_continued else None,
+                None
+                if subject is None
+                else (*next(next_checks), *(of_line.get(subject.person.line_id) or (0, 0, 0))),
             )
-            for batch, subject in zip(batches, subjects, strict=True)
+            for is_continued, subject in zip(continued, subjects, strict=True)
         ]
 
     # A batch

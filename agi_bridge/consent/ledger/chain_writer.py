@@ -130,10 +130,20 @@ class ChainWriter:
         """Whether another bridge has taken the lease of our chain: we were away for too long."""
 
     def lock(
-        self, transaction: Transaction, names: Iterable[str] = (), *, wait_ms: int | None = None
+        self,
+        transaction: Transaction,
+        names: Iterable[str] = (),
+        *,
+        wait_ms: int | None = None,
+        by_index: bool = False,
     ) -> None:
         """Take the locks of a transaction, our chain's and these; once, before anything else."""
-        transaction.lock([f"chain:{self.ledger_id}", *names], wait_ms=wait_ms, idle_ms=IDLE_MS)
+        transaction.lock(
+            [f"chain:{self.ledger_id}", *names],
+            wait_ms=wait_ms,
+            idle_ms=IDLE_MS,
+            by_index=by_index,
+        )
 
     def append(
         self,

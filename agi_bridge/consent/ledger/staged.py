@@ -68,7 +68,7 @@ class Found:
     stored: Any
     """Of a record that is continued: see `Statements.stored`."""
     checks: Any
-    """Of an agreement: see `Statements.agreement_checks`."""
+    """Of an agreement: the row of `Statements.agreement_checks`, then that of `line_counts`."""
 
 
 @dataclass(slots=True)

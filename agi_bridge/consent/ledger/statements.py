@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
+    LargeBinary,
+    String,
     bindparam,
     delete,
     exists,
@@ -31,61 +32,30 @@ from agi_bridge.consent.ledger.schema import (
     SUBMISSION,
     SUPPRESSION,
 )
+from agi_bridge.consent.ledger.statement import Compiler, Statement
 from agi_bridge.consent.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from sqlalchemy import (
         BindParameter,
-        ClauseElement,
         ColumnElement,
-        Dialect,
+        Delete,
         Insert,
         ScalarSelect,
         Select,
-        Table,
+        Update,
     )
-    from sqlalchemy.engine.interfaces import Compiled
-    from sqlalchemy.sql.compiler import SQLCompiler
+
+    from agi_bridge.consent.ledger.statement import Values
 
 
-MOST_VALUES: Final = 50
-"""Most values that one INSERT takes: psycopg does not keep longer statements parsed."""
-_VALUES: Final = " VALUES "
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL text for one driver, and the names of its parameters in their order.
-
-    `inserts` says that the text is an INSERT that ends with the values of one row.
-    """
-
-    text: str
-    names: tuple[str, ...]
-    inserts: bool = False
-
-    def arguments(self, **values: Any) -> tuple[Any, ...]:  # noqa: ANN401 - what the column takes
-        """The parameters in their order; a name that is missing is a KeyError."""
-        return tuple([values[name] for name in self.names])
-
-    def grouped(
-        self, rows: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
-        """The statements that carry out this one for all rows, each with its own sets of arguments.
-
-        An INSERT takes as many rows at once as `MOST_VALUES` allows: each statement is a message to
-        PostgreSQL and executed by itself.
-        """
-        most = MOST_VALUES // len(self.names) if self.inserts else 1
-        whole = len(rows) - len(rows) % most
-        if most > 1 and whole:
-            several = [tuple(chain(*rows[first : first + most])) for first in range(0, whole, most)]
-            yield _several_rows(self.text, most), several
-            rows = rows[whole:]
-        if rows:
-            yield self.text, rows
+_TEXT: Final = String()
+_CHECKED: Final = (
+    "revoked_number", "brand_scope", "seller_scope", "named_brand", "brand",
+    "number", "on_line", "day", "day_until", "caller", "caller_day", "caller_day_until", "person",
+)  # fmt: skip
+_COUNTED: Final = ("nobody", "line", "hour", "hour_until")
+"""What look-ups are given, in the order of their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +70,9 @@ class Statements:
     """The state that a consent was left in."""
     agreement_checks: Statement
     """What stands against an agreement: see `_agreement_checks` below."""
+    line_counts: Statement
+    """A line's agreements in an hour: all, by callers who keyed the number they showed, and by
+    callers who showed none."""
     insert_event: Statement
     insert_disclosure: Statement
     insert_pii: Statement
@@ -123,7 +96,7 @@ class Statements:
     def for_sqlite(cls) -> Statements:
         """For Python's sqlite3."""
         return cls._compiled(
-            sqlite.dialect(),
+            Compiler(sqlite.dialect(), takes_rows=False),
             sqlite.insert(DISCLOSURE).on_conflict_do_nothing(),
             "(julianday('now') - 2440587.5) * 86400.0",
         )
@@ -134,74 +107,46 @@ class Statements:
         """For psycopg. A ledger in SQLite does not load PostgreSQL's words."""
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - the reason stands above
 
+        dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor untyped
         return cls._compiled(
-            postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor untyped
+            Compiler(dialect, takes_rows=True),
             postgresql.insert(DISCLOSURE).on_conflict_do_nothing(),
             "extract(epoch FROM clock_timestamp())::float8",
         )
 
     @classmethod
-    def _compiled(cls, dialect: Dialect, disclosure: ClauseElement, now: str) -> Statements:
-        event = EVENT.c
-        last_state = _last_state(bindparam("consent_id"))
+    def _compiled(cls, sql: Compiler, disclosure: Insert, now: str) -> Statements:
         return cls(
-            head=_statement(
-                select(event.seq, event.hash, event.at)
-                .where(event.ledger_id == bindparam("ledger_id"))
-                .order_by(event.seq.desc())
-                .suffix_with("LIMIT 1"),
-                dialect,
+            head=sql.alone(
+                select(EVENT.c.seq, EVENT.c.hash, EVENT.c.at)
+                .where(EVENT.c.ledger_id == bindparam("ledger_id"))
+                .order_by(EVENT.c.seq.desc())
+                .suffix_with("LIMIT 1")
             ),
-            now=_statement(select(literal_column(now)), dialect),
-            last_state=_statement(last_state, dialect),
-            agreement_checks=_statement(_agreement_checks(), dialect),
-            insert_event=_insert(insert(EVENT).inline(), EVENT, dialect, without="id"),
-            insert_disclosure=_insert(disclosure, DISCLOSURE, dialect),
-            insert_pii=_insert(insert(PII), PII, dialect),
-            insert_person=_insert(insert(PERSON), PERSON, dialect),
-            person=_statement(
-                select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person_id")),
-                dialect,
+            now=sql.alone(select(literal_column(now))),
+            last_state=sql.alone(_last_state(bindparam("consent_id"))),
+            agreement_checks=sql.looks_up(_agreement_checks, dict.fromkeys(_CHECKED, _TEXT)),
+            line_counts=sql.looks_up(_line_counts, dict.fromkeys(_COUNTED, _TEXT), counts=True),
+            insert_event=sql.inserts(EVENT, without="id"),
+            insert_disclosure=sql.alone(disclosure, DISCLOSURE.columns.keys()),
+            insert_pii=sql.inserts(PII),
+            insert_person=sql.inserts(PERSON),
+            person=sql.alone(
+                select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person_id"))
             ),
-            sealed=_statement(
-                select(PII.c.person_id, PERSON.c.sealed, PII.c.sealed)
-                .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
-                .where(PII.c.consent_id == bindparam("consent_id"))
-                .with_for_update(of=PII),
-                dialect,
-            ),
-            stored=_statement(
-                select(
-                    _last_state(PII.c.consent_id).scalar_subquery(),
-                    PII.c.person_id,
-                    PERSON.c.sealed,
-                    PII.c.sealed,
-                )
-                .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
-                .where(PII.c.consent_id == bindparam("consent_id"))
-                .with_for_update(of=PII),
-                dialect,
-            ),
-            reseal=_statement(
-                update(PII)
-                .where(PII.c.consent_id == bindparam("of"))
-                .values(sealed=bindparam("sealed")),
-                dialect,
-            ),
-            insert_submission=_insert(insert(SUBMISSION), SUBMISSION, dialect),
-            end_submission=_statement(
-                delete(SUBMISSION).where(SUBMISSION.c.consent_id == bindparam("consent_id")),
-                dialect,
-            ),
-            insert_outbox=_statement(_insert_outbox(), dialect),
-            may_send=_statement(
+            sealed=sql.alone(_of_record(bindparam, PII.c.person_id, PERSON.c.sealed, PII.c.sealed)),
+            stored=sql.looks_up(_stored, {"consent_id": _TEXT}),
+            reseal=sql.changes(_reseal, {"sealed": LargeBinary(), "of": _TEXT}),
+            insert_submission=sql.inserts(SUBMISSION),
+            end_submission=sql.changes(_end_submission, {"consent_id": _TEXT}),
+            insert_outbox=sql.alone(_insert_outbox()),
+            may_send=sql.alone(
                 select(
                     SUBMISSION.c.owner,
                     SUBMISSION.c.deadline,
                     literal_column(now),
                     _last_state(SUBMISSION.c.consent_id).scalar_subquery(),
-                ).where(SUBMISSION.c.consent_id == bindparam("consent_id")),
-                dialect,
+                ).where(SUBMISSION.c.consent_id == bindparam("consent_id"))
             ),
         )
 
@@ -218,60 +163,77 @@ def _last_state(consent_id: ColumnElement[str]) -> Select[Any]:
     )
 
 
-def _agreement_checks() -> ClauseElement:
+def _of_record(value: Values, *columns: ColumnElement[Any]) -> Select[Any]:
+    """What is sealed of a record, held against other writers until the end of the transaction."""
+    return (
+        select(*columns)
+        .select_from(PII.outerjoin(PERSON, PERSON.c.person_id == PII.c.person_id))
+        .where(PII.c.consent_id == value("consent_id"))
+        .with_for_update(of=PII)
+    )
+
+
+def _stored(value: Values) -> Select[Any]:
+    state = _last_state(PII.c.consent_id).scalar_subquery()
+    return _of_record(value, state, PII.c.person_id, PERSON.c.sealed, PII.c.sealed)
+
+
+def _reseal(value: Values) -> Update:
+    return update(PII).values(sealed=value("sealed")).where(PII.c.consent_id == value("of"))
+
+
+def _end_submission(value: Values) -> Delete:
+    return delete(SUBMISSION).where(SUBMISSION.c.consent_id == value("consent_id"))
+
+
+def _agreement_checks(value: Values) -> Select[Any]:
     """What stands against an agreement, in one row.
 
     How many revocations of the number are in force for this brand; how many agreements there were
-    for this number on this line, from this caller, and on this line: all, by callers who keyed the
-    number they showed, and by callers who showed none. Last, the sealed key of the number's person.
+    for this number on this line, and from this caller. Last, the sealed key of the number's person.
     """
     # SQLite does not know that a number has few rows and a line many: `coalesce` keeps it from
     # counting a number's agreements by the index of lines.
-    own, nobody = PII.c.number_hmac == PII.c.caller_hmac, PII.c.caller_hmac == bindparam("nobody")
-    line = (
-        select(
-            func.count().label("all_"),
-            func.count().filter(own).label("own"),
-            func.count().filter(nobody).label("nobody"),
-        )
-        .where(PII.c.line_id == bindparam("line"), _within("hour"))
-        .subquery("of_line")
-    )
+    number = PII.c.number_hmac == value("number")
+    on_line = func.coalesce(PII.c.line_id, _constant("")) == value("on_line")
+    person = select(PERSON.c.sealed).where(PERSON.c.person_id == value("person"))
     return select(
-        _in_force(),
-        _count(
-            PII.c.number_hmac == bindparam("number"),
-            func.coalesce(PII.c.line_id, _constant("")) == bindparam("on_line"),
-            since="day",
-        ),
-        _count(PII.c.caller_hmac == bindparam("caller"), since="caller_day"),
-        line.c.all_, line.c.own, line.c.nobody,
-        select(PERSON.c.sealed).where(PERSON.c.person_id == bindparam("person")).scalar_subquery(),
-    )  # fmt: skip
+        _in_force(value),
+        _count(number, on_line, _within(value, "day")),
+        _count(PII.c.caller_hmac == value("caller"), _within(value, "caller_day")),
+        person.scalar_subquery(),
+    )
 
 
-def _in_force() -> ScalarSelect[Any]:
+def _line_counts(value: Values) -> Select[Any]:
+    own, nobody = PII.c.number_hmac == PII.c.caller_hmac, PII.c.caller_hmac == value("nobody")
+    count = func.count(PII.c.consent_id)
+    counts: list[Any] = [count, count.filter(own), count.filter(nobody)]
+    return select(*counts).where(PII.c.line_id == value("line"), _within(value, "hour"))
+
+
+def _in_force(value: Values) -> ScalarSelect[Any]:
     row, lifted = SUPPRESSION.c, LIFTING.c
     return (
         select(func.count())
         .where(
-            row.number_hmac == bindparam("revoked_number"),
+            row.number_hmac == value("revoked_number"),
             or_(
-                row.scope == bindparam("brand_scope"),
-                row.scope == bindparam("seller_scope"),
+                row.scope == value("brand_scope"),
+                row.scope == value("seller_scope"),
                 row.scope == _constant(EVERYTHING),
-                row.brand == bindparam("named_brand"),
+                row.brand == value("named_brand"),
             ),
-            ~exists().where(
-                lifted.revocation_id == row.revocation_id, lifted.brand == bindparam("brand")
-            ),
+            ~exists()
+            .where(lifted.revocation_id == row.revocation_id, lifted.brand == value("brand"))
+            .correlate_except(LIFTING),
         )
         .scalar_subquery()
     )
 
 
-def _count(*conditions: ColumnElement[bool], since: str) -> ScalarSelect[Any]:
-    return select(func.count()).where(*conditions, _within(since)).scalar_subquery()
+def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    return select(func.count()).where(*conditions).scalar_subquery()
 
 
 def _insert_outbox() -> Insert:
@@ -286,35 +248,11 @@ def _insert_outbox() -> Insert:
     )
 
 
-def _within(since: str) -> ColumnElement[bool]:
+def _within(value: Values, since: str) -> ColumnElement[bool]:
     """Since that time and not in the future, so rows dated by a fast clock do not count later."""
-    return PII.c.at.between(bindparam(since), bindparam(f"{since}_until"))
+    return PII.c.at.between(value(since), value(f"{since}_until"))
 
 
 def _constant(value: str) -> ColumnElement[str]:
     """A word of ours inside the statement."""
     return literal_column(f"'{value}'")
-
-
-def _insert(
-    statement: ClauseElement, table: Table, dialect: Dialect, *, without: str = ""
-) -> Statement:
-    keys = [column.key for column in table.columns if column.key != without]
-    compiled = statement.compile(dialect=dialect, column_keys=keys)
-    return _ordered(compiled, inserts=str(compiled).endswith(")"))
-
-
-def _statement(statement: ClauseElement, dialect: Dialect) -> Statement:
-    return _ordered(statement.compile(dialect=dialect))
-
-
-def _ordered(compiled: Compiled, *, inserts: bool = False) -> Statement:
-    names = cast("SQLCompiler", compiled).positiontup or []
-    return Statement(str(compiled), tuple(names), inserts)
-
-
-@cache
-def _several_rows(text: str, count: int) -> str:
-    """An INSERT of one row, as one of several."""
-    before, values, row = text.rpartition(_VALUES)
-    return f"{before}{values}{', '.join([row] * count)}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from agi_bridge.consent.ledger.statements import Statement
+    from agi_bridge.consent.ledger.statement import Row, Statement
 
 IDLE_MS: Final = 1000
 """How long PostgreSQL waits, in milliseconds, for the next statement of a transaction that holds
@@ -32,6 +32,19 @@ _LOCK_ORDER: Final = (
     "push",
 )  # fmt: skip
 """The kinds of locks in the order in which they are taken."""
+
+_LOCK: Final = (
+    "SELECT (SELECT set_config("
+    "'lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)), "
+    "(SELECT set_config('idle_in_transaction_session_timeout', %s, true)), "
+    "pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k"
+)
+_LOCK_BY_INDEX: Final = _LOCK.replace(
+    "SELECT ",
+    "SELECT (SELECT set_config('enable_hashjoin', 'off', true)), "
+    "(SELECT set_config('enable_mergejoin', 'off', true)), ",
+    1,
+)
 
 Question: TypeAlias = "tuple[str, tuple[Any, ...]]"
 """The driver's text, and its arguments."""
@@ -56,7 +69,12 @@ class Transaction:
     last: list[Question] = field(default_factory=list)
 
     def lock(
-        self, names: Iterable[str], *, wait_ms: int | None = None, idle_ms: int = STARTING_IDLE_MS
+        self,
+        names: Iterable[str],
+        *,
+        wait_ms: int | None = None,
+        idle_ms: int = STARTING_IDLE_MS,
+        by_index: bool = False,
     ) -> None:
         """Lock these names against all other bridges until the end of the transaction.
 
@@ -68,29 +86,36 @@ class Transaction:
             wait_ms: longest wait for a lock from now on, in milliseconds; None is the connection's.
             idle_ms: PostgreSQL ends the transaction if it hears nothing from us for so long: a
                 process that is frozen must not keep others waiting.
+            by_index: find the rows of a group one by one, by index. PostgreSQL keeps the plan of a
+                statement, and one that it made for a new ledger reads whole tables.
         """
         if self.locks:
             self.cursor.execute(
-                "SELECT (SELECT set_config("
-                "'lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)), "
-                "(SELECT set_config('idle_in_transaction_session_timeout', %s, true)), "
-                "pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k",
+                _LOCK_BY_INDEX if by_index else _LOCK,
                 (wait_ms and str(wait_ms), str(idle_ms), lock_keys(names)),
             )
 
-    def first_rows(self, asked: Sequence[Question]) -> list[Any]:
-        """The first row that each look-up finds, or None.
+    def look_up(self, asked: Sequence[tuple[Statement, Sequence[Row]]]) -> list[list[Any]]:
+        """For each look-up, the row that each of its sets of arguments finds, or None.
 
         PostgreSQL is sent all of them before it answers the first: one round trip, not one each.
         """
         if not self.locks:
-            return [self.cursor.execute(*each).fetchone() for each in asked]
+            return [
+                [self.cursor.execute(statement.text, row).fetchone() for row in rows]
+                for statement, rows in asked
+            ]
         driver = self.cursor.connection
         with pipelined(driver):
-            cursors = [driver.execute(*each) for each in asked]
-        return [cursor.fetchone() for cursor in cursors]
+            sent = [
+                (len(rows), driver.execute(statement.text, (statement.document(rows),)))
+                for statement, rows in asked
+                if rows
+            ]
+        found = iter(sent)
+        return [_in_places(*next(found)) if rows else [] for _, rows in asked]
 
-    def write(self, statements: Iterable[tuple[Statement, Sequence[tuple[Any, ...]]]]) -> None:
+    def write(self, statements: Iterable[tuple[Statement, Sequence[Row]]]) -> None:
         """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
         with pipelined(self.cursor.connection) if self.locks else nullcontext():
             for statement, rows in statements:
@@ -116,6 +141,14 @@ class Transaction:
         if self.locks:
             self.cursor.execute("SET LOCAL statement_timeout = 0")
             self.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
+def _in_places(count: int, found: Iterable[Sequence[Any]]) -> list[Any]:
+    """The rows of a look-up in the places of their arguments: see `statement.PLACE`."""
+    rows: list[Any] = [None] * count
+    for *row, place in found:
+        rows[place] = row
+    return rows
 
 
 def lock_keys(names: Iterable[str]) -> list[int]:
