@@ -71,12 +71,12 @@ class Figures:
     verify_megabytes: float
 
 
-def consent(number: int) -> ConsentRecord:
+def consent(number: int, line: str = "shop", rules: AgreementRules = RULES) -> ConsentRecord:
     """One caller's agreement; every caller is another one."""
     caller = f"+1415{2_000_000 + number % 7_000_000:07d}"
     record = ConsentRecord(
         CallMetadata(
-            line_id="shop",
+            line_id=line,
             did="+14155550111",
             brand="Example Store",
             legal_name="Example Store, Inc.",
@@ -88,7 +88,7 @@ def consent(number: int) -> ConsentRecord:
             config_sha256="0" * 64,
             caller_id=caller,
         ),
-        RULES,
+        rules,
     )
     dialogue = record.dialogue
     dialogue.played(sound("language-menu-item"), 16_000)
