@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
@@ -143,9 +145,15 @@ def spare_the_start() -> None:
 
     The garbage collector took an eighth of the start, which makes no garbage. `lifecycle` turns it
     on again before the first call. httpx and structlog import rich, click and pygments where they
-    are installed, a fifteenth of the start, for what they show on terminals.
+    are installed, a fifteenth of the start, for what they show on terminals. uvicorn imports its
+    own command line, with click and what starts a program again when its files change. pydantic
+    looks through all that is installed for plugins, which would see every setting.
     """
     gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    command_line: Any = ModuleType("uvicorn.main")
+    command_line.Server = command_line.main = command_line.run = None  # what the package imports
+    sys.modules.setdefault(command_line.__name__, command_line)
     hidden = _TERMINAL_LIBRARIES - sys.modules.keys()
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]  # importing it raises ImportError

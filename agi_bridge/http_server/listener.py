@@ -6,7 +6,8 @@ import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Self
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from agi_bridge.http_server.connections import Connection, ConnectionLimiter
 
@@ -102,12 +103,12 @@ class HttpListener:
                 each.close()  # the server does, unless it ended before it began
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn without control of the process: no signals, no log lines, no exit."""
 
     def __init__(self, app: ASGIApp, limiter: ConnectionLimiter) -> None:
         super().__init__(
-            uvicorn.Config(
+            Config(
                 app,
                 http=Connection,
                 ws="none",

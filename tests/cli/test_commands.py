@@ -32,6 +32,7 @@ NOT_OF_A_START: Final = {
     "cryptography.x509", "rfc3161_client",  # time stamps, if they are configured
     "sqlalchemy.dialects.postgresql",  # a ledger in PostgreSQL
     "click.core", "pygments.lexers", "rich.console",  # terminals; the import of the whole fails
+    "uvicorn.supervisors",  # for its own command line
     "agi_bridge.agi.testing", "agi_bridge.app.optin_page", "agi_bridge.cli.consents",
     "agi_bridge.cli.prompts",
     "agi_bridge.console",  # a console, if it is enabled
