@@ -1,7 +1,8 @@
 """The Debian package on Debian 12 and 13, each under a systemd of its own: from install to purge.
 
 The tests of a release are one story, in this order. The upgrade is to a later version that this
-test makes of the commit: its tables have one revision more.
+test makes of the commit: its tables have one revision more. Before it, the ledger is given tables
+of an earlier release, so that the service upgrades it over the revisions since.
 """
 
 from __future__ import annotations
@@ -70,6 +71,18 @@ import sqlite3, sys
 ledger = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
 print(*ledger.execute("select version_num from alembic_version").fetchone())
 """
+
+
+EARLIER: Final = "0005"
+REWIND: Final = """
+import sqlite3, sys
+ledger = sqlite3.connect(sys.argv[1])
+for added in ("compatibility", "failing_endpoint"):
+    ledger.execute(f"drop table if exists {added}")
+ledger.execute("update alembic_version set version_num = ?", [sys.argv[2]])
+ledger.commit()
+"""
+"""Makes the tables those of an earlier revision: what followed it has added tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +257,16 @@ def test_with_a_configuration_it_starts_and_takes_a_call(machine: SystemdMachine
     assert consents(machine) == ["accepted"]
 
 
+def test_a_ledger_of_an_earlier_release_is_upgraded_at_the_start(machine: SystemdMachine) -> None:
+    machine.run("systemctl stop agi-bridge")
+    machine.write("/root/rewind", REWIND)
+    machine.run(f"/opt/agi-bridge/bin/python /root/rewind {LEDGER} {EARLIER}")
+    assert revision(machine) == EARLIER
+    machine.run("systemctl start agi-bridge")
+    assert revision(machine) == schema.VERSION
+    assert consents(machine) == ["accepted"]
+
+
 def test_an_upgrade_migrates_the_ledger_and_the_service_runs_again(machine: SystemdMachine) -> None:
     before = machine.shows("InvocationID")
     assert revision(machine) == schema.VERSION
@@ -253,7 +276,7 @@ def test_an_upgrade_migrates_the_ledger_and_the_service_runs_again(machine: Syst
     assert machine.shows("NRestarts") == "0"
     assert machine.run("agi-bridge --version").split()[-1] == LATER
     assert revision(machine) == REVISION
-    assert '"event": "ledger.upgraded"' in machine.journal()
+    assert machine.journal().count('"event": "ledger.upgraded"') == 2  # and at the start before
     assert "Traceback" not in machine.journal()
     assert consents(machine) == ["accepted"]
     machine.run('test -z "$(dpkg --verify agi-bridge)" && test ! -e /run/agi-bridge.start')
