@@ -86,7 +86,7 @@ def test_the_wheel_has_no_time_of_its_building(packages: Path, clone: Path) -> N
 def documented() -> list[str]:
     """The commands of the page for an installation with pip."""
     page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
-    block = page.partition("\n## pip\n")[2].split("```")[1]
+    block = page.partition("\n## pip\n")[2].partition("```sh\n")[2].partition("```")[0]
     return [line for line in block.splitlines() if line]
 
 
