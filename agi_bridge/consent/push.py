@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from agi_bridge.consent.states import EventType
@@ -93,6 +93,21 @@ class PushMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class PushClaim:
+    """What one process may send to an endpoint now.
+
+    Attributes:
+        messages: those that it is to send.
+        failures: how often the endpoint failed in a row before, whichever bridge tried it.
+        pause: for how many seconds it is left alone because of that; 0: it may be tried.
+    """
+
+    messages: Sequence[PushMessage] = ()
+    failures: int = 0
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PushFailure:
     """An attempt that failed.
 
@@ -120,8 +135,8 @@ class PushEntry:
         at: when it happened.
         attempts: how often it was tried.
         reason: why the last attempt failed; None: it was not tried, or did not fail.
-        next_at: when the next attempt is due; None: at once, or as soon as those before it are
-            delivered.
+        next_at: when the next attempt is due, by its own pause and its endpoint's; None: at once,
+            or as soon as those before it are delivered.
     """
 
     key: PushKey

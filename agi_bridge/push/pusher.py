@@ -1,7 +1,8 @@
 """Delivers messages: one task for each endpoint, which takes what is due from the ledger's outbox.
 
 While an endpoint fails, one message at a time is tried, with growing pauses: a receiver that was
-down for an hour has everything within minutes of being back. Belongs to the event loop.
+down for an hour has everything within minutes of being back. The pauses are in the database, so
+bridges share them and a restart does not end them. Belongs to the event loop.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from agi_bridge.webhook_signature import signature_headers
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
-    from agi_bridge.consent import PushFailure, PushKey, PushMessage
+    from agi_bridge.consent import PushClaim, PushFailure, PushKey, PushMessage
     from agi_bridge.observe import Metrics
 
 MOST: Final = 8
@@ -45,20 +46,19 @@ Pause: TypeAlias = "Callable[[asyncio.Event, float], Awaitable[None]]"
 class MessageSource(Protocol):
     """The ledger's outbox."""
 
-    async def claim(
-        self, endpoint: str, address: str, limit: int, seconds: float
-    ) -> list[PushMessage]:
+    async def claim(self, endpoint: str, address: str, limit: int, seconds: float) -> PushClaim:
         """Take messages that are due."""
         ...
 
     async def settle(
-        self, address: str, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
+        self,
+        address: str,
+        delivered: Collection[PushKey],
+        failed: Collection[PushFailure] = (),
+        *,
+        pause: float | None = None,
     ) -> None:
-        """Note what became of them."""
-        ...
-
-    async def retried_at(self, endpoint: str) -> str | None:
-        """When messages that had failed were last made due again."""
+        """Note what became of them, and for how long the endpoint is left alone."""
         ...
 
     async def release(self, endpoint: str) -> None:
@@ -177,7 +177,6 @@ class _Sender:
         self._endpoint = endpoint
         self._metrics = metrics
         self._now = now
-        self._failures = 0
         self._log = structlog.get_logger().bind(endpoint=endpoint.name)
 
     async def run(self, due: asyncio.Event, pause: Pause) -> None:
@@ -196,53 +195,30 @@ class _Sender:
                 await self._outbox_does(self._outbox.release(name))
                 while True:
                     due.clear()
-                    failing = bool(self._failures)  # else nobody waits for a retry: do not ask
-                    retried = await self._retried_at() if failing else None
-                    wait = await self._round(poster)
-                    if self._failures:
-                        if not failing:
-                            retried = await self._retried_at()
-                        await self._wait_out(pause, wait, retried)
-                    elif wait:
-                        await pause(due, wait)
+                    await self._round(poster, due, pause)
         finally:
             await self._outbox_does(self._outbox.release(name))
 
-    async def _wait_out(self, pause: Pause, wait: float, before: str | None) -> None:
-        """Leave an endpoint alone that fails, until a person has retried since `before`.
-
-        A new message does not make it well. Another bridge that delivered something shows it.
-        """
-        while wait > 0:
-            await pause(asyncio.Event(), min(wait, POLL_SECONDS))
-            wait -= POLL_SECONDS
-            if (await self._retried_at() or "") > (before or ""):
-                return
-
-    async def _retried_at(self) -> str | None:
-        with suppress(ConsentError):  # not known: the pause goes on
-            return await self._outbox.retried_at(self._endpoint.name)
-        return None
-
-    async def _round(self, poster: Poster) -> float:
-        """Send what is due; return how long to wait until more may be."""
-        limit = 1 if self._failures else MOST
+    async def _round(self, poster: Poster, due: asyncio.Event, pause: Pause) -> None:
+        """Send what is due, or wait until something may be."""
         try:
-            messages = await self._outbox.claim(
-                self._endpoint.name, self._endpoint.address, limit, HELD_SECONDS
+            claim = await self._outbox.claim(
+                self._endpoint.name, self._endpoint.address, MOST, HELD_SECONDS
             )
-            if not messages:
-                return POLL_SECONDS
-            attempts = await asyncio.gather(*(self._attempt(poster, each) for each in messages))
-            await self._settle(attempts)
+            if claim.messages:
+                attempts = await asyncio.gather(
+                    *(self._attempt(poster, each) for each in claim.messages)
+                )
+                await self._settle(claim, attempts)
+                return
         except ConsentError as error:
             self._log.error("push.outbox_failed", exc_info=error)
-            return POLL_SECONDS
-        if not self._failures:
-            return 0.0
-        # By the endpoint's failures, not the message's: others may be taken.
-        asked = max(each.asked for each in attempts)
-        return max(backoff(self._failures - 1, LONGEST_PAUSE), asked)
+            await pause(due, POLL_SECONDS)
+            return
+        if claim.pause:  # a new message does not make the endpoint well; a person may, or a bridge
+            await pause(asyncio.Event(), min(claim.pause, POLL_SECONDS))
+        else:
+            await pause(due, POLL_SECONDS)
 
     async def _attempt(self, poster: Poster, message: PushMessage) -> Attempted:
         body = payload(message)
@@ -251,12 +227,17 @@ class _Sender:
         )
         return judge(message, await poster.post(body, headers))
 
-    async def _settle(self, attempts: Sequence[Attempted]) -> None:
+    async def _settle(self, claim: PushClaim, attempts: Sequence[Attempted]) -> None:
         failures = [each.failure for each in attempts if each.failure is not None]
+        # By the endpoint's failures, not the message's: others may be taken.
+        wait = max(backoff(claim.failures, LONGEST_PAUSE), *(each.asked for each in attempts))
+        general = [each for each in failures if not each.ours]
+        fails = len(general) == len(attempts)
         await self._outbox.settle(
             self._endpoint.address,
             [each.message.key for each in attempts if each.failure is None],
             failures,
+            pause=wait if fails else None,
         )
         for each in attempts:
             self._metrics.push_deliveries.add(each.delivery.value)
@@ -267,24 +248,16 @@ class _Sender:
                     reason=each.failure.reason,
                     attempts=each.message.attempts + 1,
                 )
-        self._note(
-            failures, well=any(each.failure is None or each.failure.ours for each in attempts)
-        )
+        self._note(claim.failures, general, fails=fails)
 
-    def _note(self, failures: Sequence[PushFailure], *, well: bool) -> None:
+    def _note(self, before: int, failures: Sequence[PushFailure], *, fails: bool) -> None:
         """Log when the endpoint begins to fail and when it is back."""
-        general = [each for each in failures if not each.ours]
-        if any(each.reason == GONE for each in general):
+        if any(each.reason == GONE for each in failures):
             self._log.error("push.endpoint_gone")
-            self._failures = 0  # nothing of it is taken any more
-        elif general and not well:
-            if not self._failures:
-                self._log.warning("push.endpoint_failing", reason=general[0].reason)
-            self._failures += 1
-        else:
-            if self._failures:
-                self._log.info("push.endpoint_recovered", failures=self._failures)
-            self._failures = 0
+        elif fails and not before:
+            self._log.warning("push.endpoint_failing", reason=failures[0].reason)
+        elif before and not fails:
+            self._log.info("push.endpoint_recovered", failures=before)
 
     @staticmethod
     async def _outbox_does(work: Awaitable[None]) -> None:

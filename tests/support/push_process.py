@@ -1,6 +1,8 @@
 """One run of a process that sends what an outbox has, until it is killed.
 
-python -m tests.support.push_process STATE_DIR URL
+python -m tests.support.push_process KEYS DATABASE URL
+
+DATABASE is a SQLite file, or the URL of a PostgreSQL database.
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from agi_bridge.push import Endpoint, Pusher
 from tests.support.push_receiver import SECRET_BYTES
 
 
-async def send(state_dir: Path, url: str) -> None:
+async def send(keys_folder: Path, database: Path | str, url: str) -> None:
     """Send until killed."""
-    keys, _ = Keys.load(state_dir / "keys", create=False)
-    async with await Ledger.open(state_dir / "consents.db", keys) as ledger:
+    keys, _ = Keys.load(keys_folder, create=False)
+    async with await Ledger.open(database, keys) as ledger:
         pusher = Pusher(ledger.outbox, Metrics())
         await pusher.use([Endpoint("crm", url, (SECRET_BYTES,))])
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(send(Path(sys.argv[1]), sys.argv[2]))
+    _, folder, where, target = sys.argv
+    asyncio.run(send(Path(folder), where if "://" in where else Path(where), target))

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,8 @@ class Receiver:
                 more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
                 answer = f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n{more}\r\n"
                 writer.write(answer.encode("ascii"))
-                await writer.drain()
+                with suppress(ConnectionError):  # the sender was killed
+                    await writer.drain()
         finally:
             writer.close()
 

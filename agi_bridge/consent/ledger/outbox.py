@@ -5,19 +5,20 @@ do not wait for it. Who sends one holds it by name until a deadline: another bri
 one after a crash, takes it then, so a message may arrive twice and never gets lost. Rows hold no
 personal data but the number's keyed hash, which an erasure takes out.
 
-An endpoint that answered 410 gets nothing more at that address until a person retries, whatever
-becomes of the message that it answered.
+An endpoint that fails is tried by one bridge with one message, and left alone by all of them
+between two attempts (`endpoints`). One that answered 410 gets nothing more at that address until a
+person retries, whatever becomes of the message that it answered.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, func, insert, or_, select, true, update
+from sqlalchemy import delete, exists, func, or_, select, update
 
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
-from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger import endpoints, queries
 from agi_bridge.consent.ledger.schema import EVENT, GONE_ENDPOINT, OUTBOX
 from agi_bridge.consent.ledger.transaction import IDLE_MS
 from agi_bridge.consent.push import (
@@ -25,6 +26,7 @@ from agi_bridge.consent.push import (
     PUSHED,
     UNREADABLE,
     PushBacklog,
+    PushClaim,
     PushEntry,
     PushKey,
     PushMessage,
@@ -63,38 +65,34 @@ class Outbox:
         self._worker = worker
         self._writer = writer
 
-    async def claim(
-        self, endpoint: str, address: str, limit: int, seconds: float
-    ) -> list[PushMessage]:
+    async def claim(self, endpoint: str, address: str, limit: int, seconds: float) -> PushClaim:
         """Take messages of an endpoint that are due, of one person one at most, oldest first.
 
         They are held for so many seconds: nobody else sends them meanwhile. `address` is where
-        they are to be sent, as a hash; none are due if the endpoint is gone there.
+        they are to be sent, as a hash; none are due if the endpoint is gone there, or is left
+        alone. One that fails is tried with one message, by one bridge.
         """
         return await self._worker.run(
             lambda t: _claim(t, self._writer, endpoint, address, limit=limit, seconds=seconds)
         )
 
     async def settle(
-        self, address: str, delivered: Collection[PushKey], failed: Collection[PushFailure] = ()
+        self,
+        address: str,
+        delivered: Collection[PushKey],
+        failed: Collection[PushFailure] = (),
+        *,
+        pause: float | None = None,
     ) -> None:
         """Note what became of messages that were taken and sent to an address.
 
-        Where one was delivered to an endpoint, those that failed because of the endpoint are due
-        at once. An endpoint that is gone gets nothing more there.
+        With a `pause` the endpoint failed: every bridge leaves it alone for so many seconds. None:
+        it works, and messages that failed because of it are due at once. One that is gone gets
+        nothing more there.
         """
-        await self._worker.run(lambda t: _settle(t, self._writer, address, delivered, failed))
-
-    async def retried_at(self, endpoint: str) -> str | None:
-        """When messages of an endpoint that had failed were last made due; None: none waits.
-
-        A person retried them, or another bridge delivered something. Changes with each time.
-        """
-        row = OUTBOX.c
-        query = select(func.max(row.next_at)).where(
-            row.endpoint == endpoint, row.attempts > 0, row.reason.is_(None)
+        await self._worker.run(
+            lambda t: _settle(t, self._writer, address, delivered, failed, pause=pause)
         )
-        return await self._worker.read(lambda t: t.core.execute(query).scalar_one())
 
     async def release(self, endpoint: str) -> None:
         """Let go of messages that this process holds, or one of its name held before it ended."""
@@ -124,10 +122,7 @@ def backlog(transaction: Transaction) -> PushBacklog:
     pending, failing, oldest = transaction.core.execute(
         select(func.count(), func.count(row.reason), func.min(row.at))
     ).one()
-    gone = select(func.count(GONE_ENDPOINT.c.endpoint.distinct())).where(
-        GONE_ENDPOINT.c.endpoint.in_(select(row.endpoint))
-    )
-    return PushBacklog(pending, failing, oldest, transaction.core.execute(gone).scalar_one())
+    return PushBacklog(pending, failing, oldest, endpoints.gone_with_messages(transaction))
 
 
 def forget(transaction: Transaction, consent_ids: Collection[str]) -> None:
@@ -147,10 +142,14 @@ def _claim(
     *,
     limit: int,
     seconds: float,
-) -> list[PushMessage]:
+) -> PushClaim:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
-    row, before, gone = OUTBOX.c, OUTBOX.alias().c, GONE_ENDPOINT.c
+    row, before = OUTBOX.c, OUTBOX.alias().c
     now = writer.database_now(transaction)
+    receiver = endpoints.Endpoint(transaction, endpoint, address, writer.owner, now)
+    failures, pause = receiver.failures()
+    if pause or receiver.is_gone():
+        return PushClaim(failures=failures, pause=pause)
     query = (
         select(row.id, row.ledger_id, row.seq, row.attempts)
         .where(
@@ -160,11 +159,10 @@ def _claim(
             ~exists().where(
                 before.endpoint == endpoint, before.subject == row.subject, before.id < row.id
             ),
-            ~exists().where(gone.endpoint == endpoint, gone.address == address),
         )
         # What failed goes behind what was not tried: one message must not hold other persons'.
         .order_by(row.attempts, row.id)
-        .limit(limit)
+        .limit(1 if failures else limit)
     )
     if transaction.locks:
         query = query.with_for_update(skip_locked=True)
@@ -177,6 +175,8 @@ def _claim(
             unreadable.append(id_)
         else:
             taken.append(id_)
+    if failures and messages:
+        receiver.hold(seconds)
     held = {"owner": writer.owner, "deadline": stamp(now + seconds)}
     _update(transaction, row.id.in_(taken), **held)
     later = stamp(now + _UNREADABLE_SECONDS)
@@ -187,7 +187,7 @@ def _claim(
         reason=UNREADABLE,
         next_at=later,
     )
-    return messages
+    return PushClaim(messages, failures)
 
 
 def _message(transaction: Transaction, writer: Writer, key: PushKey, attempts: int) -> PushMessage:
@@ -245,17 +245,13 @@ def _settle(
     address: str,
     delivered: Collection[PushKey],
     failed: Collection[PushFailure],
+    *,
+    pause: float | None,
 ) -> None:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
-    row, gone = OUTBOX.c, GONE_ENDPOINT.c
-    now = writer.database_now(transaction)
+    row, now = OUTBOX.c, writer.database_now(transaction)
     for key in delivered:
         transaction.core.execute(delete(OUTBOX).where(_is(key)))
-    for endpoint in {key.endpoint for key in delivered}:
-        # The endpoint is back: what failed because of it does not wait out its pause. A 410 of
-        # this address stays: another bridge may have had it later.
-        because = (row.endpoint == endpoint, row.reason.is_not(None), row.refused.is_(False))
-        _update(transaction, *because, next_at=stamp(now), reason=None)
     for failure in failed:
         _update(
             transaction,
@@ -267,17 +263,16 @@ def _settle(
             owner=None,
             deadline=None,
         )
-    for endpoint in {key.endpoint for key in (*delivered, *(each.key for each in failed))}:
-        # It has another address now: what the former one said is over.
-        _ask_again(transaction, gone.endpoint == endpoint, gone.address != address)
-    for endpoint in {each.key.endpoint for each in failed if each.reason == GONE}:
-        _ask_again(transaction, gone.endpoint == endpoint, gone.address == address)
-        transaction.core.execute(insert(GONE_ENDPOINT).values(endpoint=endpoint, address=address))
-
-
-def _ask_again(transaction: Transaction, *where: ColumnElement[bool]) -> int:
-    """Forget that endpoints are gone."""
-    return transaction.core.execute(delete(GONE_ENDPOINT).where(*where)).rowcount
+    gone = {each.key.endpoint for each in failed if each.reason == GONE}
+    for name in {key.endpoint for key in (*delivered, *(each.key for each in failed))}:
+        receiver = endpoints.Endpoint(transaction, name, address, writer.owner, now)
+        receiver.forget_other_addresses()
+        if name in gone:
+            receiver.gone()
+        elif pause is not None:
+            receiver.failed(pause)
+        else:  # a 410 of this address stays: another bridge may have had it later
+            receiver.works()
 
 
 def _release(transaction: Transaction, writer: Writer, endpoint: str) -> None:
@@ -285,13 +280,14 @@ def _release(transaction: Transaction, writer: Writer, endpoint: str) -> None:
     row = OUTBOX.c
     mine = (row.endpoint == endpoint, row.owner == writer.owner)
     _update(transaction, *mine, owner=None, deadline=None)
+    endpoints.release(transaction, writer.database_now(transaction), endpoint, writer.owner)
 
 
 def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) -> list[PushEntry]:
     row, gone = OUTBOX.c, GONE_ENDPOINT.c
     is_gone = exists().where(gone.endpoint == row.endpoint)
     query = (
-        select(OUTBOX, is_gone.label("is_gone"))
+        select(OUTBOX, is_gone.label("is_gone"), endpoints.next_attempt().label("endpoint_next"))
         .where(*_chosen(endpoint, ()))
         .order_by(row.id)
         .limit(limit)
@@ -304,7 +300,9 @@ def _entries(transaction: Transaction, endpoint: str | None, limit: int | None) 
             at=each.at,
             attempts=each.attempts,
             reason=GONE if each.is_gone else each.reason,
-            next_at=None if each.is_gone or each.reason is None else each.next_at,
+            next_at=None
+            if each.is_gone or each.reason is None
+            else max(each.next_at, each.endpoint_next or ""),
         )
         for each in transaction.core.execute(query)
     ]
@@ -315,16 +313,15 @@ def _retry(
 ) -> PushRetried:
     transaction.lock([_LOCK], idle_ms=IDLE_MS)
     chosen = tuple(_chosen(endpoint, records))
-    gone = GONE_ENDPOINT.c
-    these: ColumnElement[bool]
+    now = writer.database_now(transaction)
+    names: endpoints.Names
     if records:
-        these = gone.endpoint.in_(select(OUTBOX.c.endpoint).where(*chosen))
+        names = select(OUTBOX.c.endpoint).where(*chosen)
     else:  # also where no message waits
-        these = true() if endpoint is None else gone.endpoint == endpoint
-    endpoints = _ask_again(transaction, these)
-    now = stamp(writer.database_now(transaction))  # the senders see by it that this happened
-    due = {"next_at": now, "reason": None, "owner": None, "deadline": None}
-    return PushRetried(_update(transaction, *chosen, **due), endpoints)
+        names = None if endpoint is None else [endpoint]
+    asked = endpoints.ask_again(transaction, now, names)
+    due = {"next_at": stamp(now), "reason": None, "owner": None, "deadline": None}
+    return PushRetried(_update(transaction, *chosen, **due), asked)
 
 
 def _drop(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:

@@ -224,6 +224,18 @@ GONE_ENDPOINT: Final = Table(
     comment="Endpoints that want no more messages, by the SHA-256 of the URL that said so",
 )
 
+FAILING_ENDPOINT: Final = Table(
+    "failing_endpoint",
+    METADATA,
+    Column("endpoint", String(64), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("next_at", String(24), nullable=False),
+    Column("owner", String(32)),
+    comment="Endpoints that fail: how often in a row, when the next attempt is due, and who makes "
+    "it now",
+)
+
 WITNESS: Final = Table(
     "witness",
     METADATA,
@@ -289,7 +301,7 @@ def scope_key(scope: str, brand: str | None, seller: str | None) -> str:
     return seller_scope(seller or "") if scope == "seller" else EVERYTHING
 
 
-VERSION: Final = "0006"
+VERSION: Final = "0007"
 """The newest revision: what `create` makes, and what a ledger must be at, or a later one."""
 OLDEST: Final = "0006"
 """What the newest revision says: the oldest one whose programs may use its tables."""
