@@ -28,6 +28,7 @@ from agi_bridge.web.queries import (
     Hours,
     PermissionSource,
     QueryEndpoint,
+    QueryRates,
     always_open,
 )
 from agi_bridge.web.request import demand_json, read_body, read_object
@@ -97,11 +98,13 @@ def build_app(
     metrics: Metrics | None = None,
     hours: Hours = always_open,
     *,
+    rates: QueryRates | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Starlette:
     """Make the application: the paths whose tokens are set, recordings if any, and no others.
 
-    `on_message` is called when a customer's message was stored whose number is not known.
+    `rates` knows what systems have asked before. `on_message` is called when a customer's message
+    was stored whose number is not known.
     """
     web = settings.web
     token, instaply, asking = web.secret(), web.instaply_secret(), web.query_secrets()
@@ -123,7 +126,10 @@ def build_app(
         routes.append(Route(MESSAGES, partial(served.answer, MESSAGES, messages), methods=["POST"]))
     if asking:
         # Apart from the others: systems that ask must not hold up a revocation.
-        queries = QueryEndpoint(settings, ledger, every - set(asking.values()), metrics, hours)
+        others = every - set(asking.values())
+        queries = QueryEndpoint(
+            settings, ledger, others, metrics, hours, rates=rates or QueryRates()
+        )
         ask = partial(RequestLimiter(failed_tokens, metrics).answer, QUERIES, queries)
         routes.append(Route(QUERIES, ask, methods=["POST"]))
     if media is not None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 import structlog
 from starlette.responses import JSONResponse
@@ -41,6 +42,7 @@ FIELDS: Final = ("number", "brand", "line", "purpose")
 MAX_QUERIES: Final = 100
 """Questions in one request: they are answered in one transaction, for which calls wait."""
 PURPOSES: Final = ("info", "marketing")
+_MINUTE: Final = 60
 
 Hours: TypeAlias = "Callable[[Line, str, datetime], bool]"
 """Whether a line's hours let a number be texted at a moment."""
@@ -67,30 +69,45 @@ class Query:
     lines: tuple[Line, ...]
 
 
-class QueryRate:
-    """How many numbers one system may ask about: a bucket that fills by the minute.
+class _Asked(NamedTuple):
+    """The numbers that were asked about in one second, and until when they count."""
+
+    until: int
+    numbers: int
+
+
+class QueryRates:
+    """How many numbers each system has asked about in the last minute. Outlives a reload.
+
+    The limit holds for every minute, wherever it begins: an allowance that fills up while nobody
+    asks would let through twice as many.
 
     Args:
-        per_minute: numbers in a minute, and as many at once.
         now: a clock in seconds.
     """
 
-    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._most = max(per_minute, MAX_QUERIES)
-        self._per_second = per_minute / 60
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._left = float(self._most)
-        self._at = now()
+        self._asked: dict[str, deque[_Asked]] = {}
 
-    def wait(self, numbers: int) -> int:
-        """Take that many; return 0, or take none and return after how many seconds to ask again."""
+    def wait(self, system: str, numbers: int, per_minute: int) -> int:
+        """Count that many; return 0, or count none and return the seconds until it may ask."""
         now = self._now()
-        self._left = min(self._most, self._left + (now - self._at) * self._per_second)
-        self._at = now
-        if self._left >= numbers:
-            self._left -= numbers
+        asked = self._asked.setdefault(system, deque())
+        while asked and asked[0].until <= now:
+            asked.popleft()
+        missing = sum(each.numbers for each in asked) + numbers - per_minute
+        if missing <= 0:
+            until = math.floor(now) + 1 + _MINUTE  # those of one second leave together
+            if asked and asked[-1].until == until:
+                numbers += asked.pop().numbers
+            asked.append(_Asked(until, numbers))
             return 0
-        return math.ceil((numbers - self._left) / self._per_second)
+        for each in asked:
+            missing -= each.numbers
+            if missing <= 0:
+                return math.ceil(each.until - now)
+        return _MINUTE  # more than it may ever ask about
 
 
 class QueryEndpoint:
@@ -102,6 +119,7 @@ class QueryEndpoint:
         others: tokens of other paths.
         metrics: counts the answers.
         hours: of the lines.
+        rates: what each system has asked about.
     """
 
     def __init__(
@@ -111,11 +129,14 @@ class QueryEndpoint:
         others: Collection[str],
         metrics: Metrics,
         hours: Hours,
+        *,
+        rates: QueryRates,
     ) -> None:
         self._lines = settings.lines
         self._ledger = ledger
         self._tokens = settings.web.query_secrets()
-        self._rates = {each.name: QueryRate(each.per_minute) for each in settings.web.query}
+        self._per_minute = {each.name: each.per_minute for each in settings.web.query}
+        self._rates = rates
         self._others = others
         self._metrics = metrics
         self._hours = hours
@@ -127,9 +148,10 @@ class QueryEndpoint:
         demand_json(request)
         values = read_object(await read_body(request))
         many = "queries" in values
-        given = read_list(values) if many else [values]
+        most = self._per_minute[client]
+        given = read_list(values, min(most, MAX_QUERIES)) if many else [values]
         # Before the questions are read: that takes the loop's time, which calls need.
-        seconds = self._rates[client].wait(len(given))
+        seconds = self._rates.wait(client, len(given), most)
         if seconds:
             self._refused.log(client=client)
             raise _too_many(seconds)
@@ -169,18 +191,18 @@ class QueryEndpoint:
         }
 
 
-def read_list(values: Mapping[str, Any]) -> list[Any]:
-    """Return what is in `queries`, unread.
+def read_list(values: Mapping[str, Any], most: int = MAX_QUERIES) -> list[Any]:
+    """Return what is in `queries`, unread; it may be so long.
 
     Raises:
         ProblemResponse: 422.
     """
     given = values["queries"]
-    fix = f"send 1 to {MAX_QUERIES} objects in a list, and nothing beside it"
+    fix = f"send 1 to {most} objects in a list, and nothing beside it"
     if not isinstance(given, list) or not given or len(values) > 1:
         problem = "is not a list of questions alone"
         raise ProblemResponse(422, "invalid_queries", "queries", problem, fix)
-    if len(given) > MAX_QUERIES:
+    if len(given) > most:
         raise ProblemResponse(422, "invalid_queries", "queries", "is too long", fix)
     return given
 

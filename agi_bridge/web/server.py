@@ -10,7 +10,7 @@ from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import HttpListener
 from agi_bridge.net import bind, bind_in_thread
 from agi_bridge.web.app import build_app
-from agi_bridge.web.queries import always_open
+from agi_bridge.web.queries import QueryRates, always_open
 
 if TYPE_CHECKING:
     import socket
@@ -66,6 +66,7 @@ class WebServer:
         self._metrics = metrics
         self._hours = hours
         self.lookups = lookups
+        self._rates = QueryRates()
         self._app: Starlette | None = None
         self._listener: HttpListener | None = None
 
@@ -84,6 +85,7 @@ class WebServer:
             self._media,
             self._metrics,
             self._hours,
+            rates=self._rates,
             on_message=None if self.lookups is None else self.lookups.notify,
         )
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from agi_bridge.consent import LedgerUnavailable, Permission, Reason
 from agi_bridge.observe.metrics import PERMISSION_REASONS
 from agi_bridge.web import QUERIES, REVOCATIONS, WebServer
-from agi_bridge.web.queries import MAX_QUERIES, QueryRate
+from agi_bridge.web.queries import MAX_QUERIES, QueryRates
 from tests.support.web_serving import (
     BOTH,
     NUMBER,
@@ -164,28 +164,59 @@ async def test_a_system_asks_about_so_many_numbers_and_no_more(
     client: httpx.AsyncClient, ledger: KeptRevocations
 ) -> None:
     shop = {"Authorization": f"Bearer {SHOP}"}
-    body = {"queries": [ASKED] * MAX_QUERIES}
-    assert (await client.post(QUERIES, json=body, headers=shop)).status_code == 200
+    two = await client.post(QUERIES, json={"queries": [ASKED] * 2}, headers=shop)
+    assert (two.status_code, error_of(two)["code"]) == (422, "invalid_queries")
+    assert ledger.questions == [], "more than it may ever ask about"
+    assert (await client.post(QUERIES, json=ASKED, headers=shop)).status_code == 200
     response = await client.post(QUERIES, json=ASKED, headers=shop)
     assert response.status_code == 429
     assert error_of(response)["code"] == "too_many_queries"
-    assert int(response.headers["retry-after"]) > 0
-    unread = await client.post(QUERIES, json={"queries": [1, 2]}, headers=shop)
+    assert 0 < int(response.headers["retry-after"]) <= 61
+    unread = await client.post(QUERIES, json={"queries": [1]}, headers=shop)
     assert unread.status_code == 429, "what is not allowed is not read either"
-    assert len(ledger.questions) == MAX_QUERIES
+    assert len(ledger.questions) == 1
     assert (await client.post(QUERIES, json=ASKED)).status_code == 200  # the other system may
 
 
-def test_a_rate_fills_again_with_time() -> None:
+async def test_a_reload_does_not_let_a_system_ask_again(
+    configured: Settings, ledger: KeptRevocations
+) -> None:
+    async with (
+        WebServer(configured, ledger) as web,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.port}", trust_env=False) as client,
+    ):
+        client.headers["Authorization"] = f"Bearer {SHOP}"
+        assert (await client.post(QUERIES, json=ASKED)).status_code == 200
+        web.use(configured)
+        assert (await client.post(QUERIES, json=ASKED)).status_code == 429
+
+
+@pytest.mark.parametrize("per_minute", [1, 7, 100, 600])
+def test_no_minute_has_more_than_the_limit(per_minute: int) -> None:
     now = 0.0
-    rate = QueryRate(60, lambda: now)
-    assert rate.wait(100) == 0
-    assert rate.wait(2) == 2
-    now = 2.0
-    assert rate.wait(2) == 0
-    now = 10_000.0
-    assert rate.wait(100) == 0
-    assert rate.wait(1) == 1
+    rates = QueryRates(lambda: now)
+    allowed: list[float] = []
+    for step in range(900):  # for five minutes, as greedy as can be
+        now = step / 3
+        allowed += [now] * per_minute if rates.wait("crm", per_minute, per_minute) == 0 else []
+        while rates.wait("crm", 1, per_minute) == 0:
+            allowed.append(now)
+    minutes = [sum(at <= each < at + 60 for each in allowed) for at in set(allowed)]
+    assert max(minutes) == per_minute
+    assert len(allowed) >= 4 * per_minute
+
+
+def test_a_refused_system_is_told_when_it_may_ask_again() -> None:
+    now = 0.5
+    rates = QueryRates(lambda: now)
+    assert rates.wait("crm", 3, 5) == 0
+    now = 30.0
+    assert rates.wait("crm", 2, 5) == 0
+    wait = rates.wait("crm", 4, 5)
+    assert rates.wait("crm", 3, 5) == 31
+    assert rates.wait("other", 5, 5) == 0
+    now += wait
+    assert rates.wait("crm", 4, 5) == 0
 
 
 async def test_a_ledger_that_fails_allows_no_text(
