@@ -1,8 +1,9 @@
 """Resubmission: sends consents again that certainly did not reach the hook.
 
-A receiver that is declared to be idempotent (`hook.idempotent`) is asked again, under the same
-limits, about submissions whose outcome is unknown. Such a consent never expires: if the receiver
-does not say in time what became of it, it stays unknown, for a person.
+A receiver that is declared to be idempotent (`hook.idempotent`) is asked again about submissions
+whose outcome is unknown, for three days. After the ten minutes it sends no text (`text_before`),
+and only says what it has done. Such a consent never expires: if the receiver does not say in time
+what became of it, it stays unknown, for a person.
 
 A consent that the hook cannot have received (`not_sent`) may be submitted again within ten minutes
 of the caller's agreement. A later text would surprise the caller, so the consent then expires. The
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from agi_bridge.call.quiet_hours import SendingHours
-from agi_bridge.call.submission import submit
+from agi_bridge.call.submission import WINDOW, submit
 from agi_bridge.consent import IllegalTransition, LedgerUnavailable, State, Withheld, timestamp
 from agi_bridge.hook import Breaker, Outcome
 from agi_bridge.observe import clock_synchronised, wall_clock
@@ -42,30 +43,45 @@ if TYPE_CHECKING:
     from agi_bridge.hook import Hook
     from agi_bridge.settings import Line
 
-WINDOW: Final = timedelta(minutes=10)
-"""How long after the agreement a text may still be sent."""
+ASKING: Final = timedelta(days=3)
+"""How long after the agreement an idempotent receiver is asked what became of it: a weekend."""
 FIRST_WAIT: Final = timedelta(seconds=15)
 """From the first failure to the second attempt; each further wait is twice as long ..."""
 LONGEST_WAIT: Final = timedelta(minutes=2)
-"""... up to this, which leaves room for eight attempts in the window."""
+"""... up to this, which leaves room for eight attempts in the window ..."""
+LONGEST_ASKING: Final = timedelta(minutes=15)
+"""... and up to this after it, where a receiver is only asked."""
 CLOCKS_APART: Final = timedelta(minutes=5)
 """By how much the clocks of bridges on one database may differ."""
 POLL_EVERY: Final = timedelta(minutes=1)
 """Between two queries of the ledger: another bridge may have left a consent."""
+_SERVER_ERROR: Final = 500
 LEAST_PAUSE: Final = 1.0
 """Seconds between two rounds, at least."""
 
 
 def due(unsent: Unsent) -> datetime:
     """Return when the next attempt is due, by the back-off alone."""
-    doublings = min(max(unsent.attempts, 1) - 1, 10)  # more exceeds the window
-    wait = min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
-    return _time(unsent.last_at) + wait
+    doublings = min(max(unsent.attempts, 1) - 1, 10)  # more exceeds every wait
+    wait, last_at = FIRST_WAIT * (1 << doublings), _time(unsent.last_at)
+    soon = last_at + min(wait, LONGEST_WAIT)
+    if unsent.state is State.UNKNOWN and soon > last_text(unsent):
+        return last_at + min(wait, LONGEST_ASKING)
+    return soon
+
+
+def last_text(unsent: Unsent) -> datetime:
+    """Return until when the consent's text may be sent."""
+    return _time(unsent.confirmed_at) + WINDOW
 
 
 def last_moment(unsent: Unsent) -> datetime:
-    """Return until when the consent may be sent."""
-    return _time(unsent.confirmed_at) + WINDOW
+    """Return until when the hook is asked: for the text, or what became of it."""
+    return _time(unsent.confirmed_at) + _window(unsent)
+
+
+def _window(unsent: Unsent) -> timedelta:
+    return ASKING if unsent.state is State.UNKNOWN else WINDOW
 
 
 class Resubmitter:
@@ -100,7 +116,7 @@ class Resubmitter:
         self._synchronised = synchronised
         self._pause = pause or self._wait
         self._stopping = stopping or asyncio.Event()
-        self._last_runs: dict[str, float] = {}
+        self._agreed: dict[str, float] = {}
         self._inherited: frozenset[str] | None = None
         self._given_up: set[str] = set()
         self._ledger_down = False
@@ -153,7 +169,7 @@ class Resubmitter:
         """From when on an unknown outcome may be asked about again; None: the hook forbids it."""
         if not self._services.settings.hook.idempotent:
             return None
-        since = self._now() - WINDOW - CLOCKS_APART
+        since = self._now() - ASKING - CLOCKS_APART
         return timestamp(int(since.timestamp()) * 1_000_000_000)
 
     async def _settle_overdue(self) -> None:
@@ -162,22 +178,19 @@ class Resubmitter:
             structlog.get_logger().warning("resubmission.overdue_settled", count=settled)
 
     def _note(self, found: list[Unsent]) -> None:
-        """Set for each consent the running time until which it may be sent."""
+        """Set for each consent when it was agreed to, in running time."""
         now, running = self._now(), self._running()
         if self._inherited is None:
             self._inherited = frozenset(unsent.consent_id for unsent in found)
-        known = self._last_runs
-        self._last_runs = {
-            unsent.consent_id: known.get(
-                unsent.consent_id,
-                running + min(last_moment(unsent) - now, WINDOW).total_seconds(),
-            )
-            for unsent in found
-        }
+        known = self._agreed
+        self._agreed = {}
+        for unsent in found:
+            age = max((now - _time(unsent.confirmed_at)).total_seconds(), 0.0)
+            self._agreed[unsent.consent_id] = known.get(unsent.consent_id, running - age)
 
     def _is_too_old(self, unsent: Unsent, now: datetime) -> bool:
-        by_now = self._running() > self._last_runs[unsent.consent_id]
-        return by_now or now > last_moment(unsent)
+        age = self._running() - self._agreed[unsent.consent_id]
+        return age > _window(unsent).total_seconds() or now > last_moment(unsent)
 
     def _may_be_sent(self, unsent: Unsent) -> bool:
         """Return whether the consent was not given up and its age is known."""
@@ -224,10 +237,13 @@ class Resubmitter:
 
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
-        earliest, latest = max(now, due(unsent)), last_moment(unsent)
-        allowed = SendingHours.of(line).next_allowed(record.number, earliest, latest)
-        if allowed is None and unsent.state is State.UNKNOWN:
-            return POLL_EVERY
+        hours = SendingHours.of(line)
+        if unsent.state is State.UNKNOWN:
+            # A receiver that is only asked sends nothing, and is not asked at night all the same.
+            allowed = now if hours.allow(record.number, now) else now + POLL_EVERY
+        else:
+            earliest, latest = max(now, due(unsent)), last_moment(unsent)
+            allowed = hours.next_allowed(record.number, earliest, latest)
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())
@@ -258,6 +274,9 @@ class Resubmitter:
                 hook_reason=submission.reason,
                 **({} if submission.trace_id is None else {"trace": submission.trace_id}),
             )
+            # One that does not answer is asked about one consent at a time: each answer is awaited.
+            failed = submission.status is None or submission.status >= _SERVER_ERROR
+            self._hold = submission.outcome is Outcome.UNKNOWN and failed
             return POLL_EVERY
         if not self._hook_down:
             log.warning("resubmission.hook_unreachable", hook_reason=submission.reason)

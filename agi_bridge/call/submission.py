@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WINDOW: Final = timedelta(minutes=10)
+"""How long after the agreement a text may still be sent: a later one would surprise the caller."""
 HOLD_AFTER: Final = 0.4
 """Seconds of silence before the first hold prompt; most answers come sooner."""
 HOLD_EVERY: Final = 3.0
@@ -154,6 +157,7 @@ def _agreement(services: Services, record: ConsentRecord) -> Agreement | None:
     if services.settings.hook.kind == "instaply":
         return None
     facts = record.agreement
+    text_before = datetime.fromisoformat(facts.agreed_at) + WINDOW
     return Agreement(
         consent_id=facts.consent_id,
         line=facts.line_id,
@@ -162,6 +166,7 @@ def _agreement(services: Services, record: ConsentRecord) -> Agreement | None:
         language=facts.language,
         disclosure_sha256=facts.disclosure_sha256,
         agreed_at=facts.agreed_at,
+        text_before=text_before.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
 
 

@@ -26,6 +26,7 @@ Scenario: TypeAlias = Literal[
     "garbage",
     "empty",
     "401",
+    "410",
     "refuse",
 ]
 """The answers of the fake hook: the values of `agi_bridge.hook.testing`'s `Scenario`."""

@@ -42,6 +42,7 @@ class Agreement:
         language: of the disclosure that was heard (BCP 47).
         disclosure_sha256: of that disclosure's text.
         agreed_at: when the caller agreed, RFC 3339 in UTC.
+        text_before: from then on the receiver sends no text, and only says what it has done.
     """
 
     consent_id: str
@@ -51,6 +52,7 @@ class Agreement:
     language: str
     disclosure_sha256: str
     agreed_at: str
+    text_before: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class WebhookFormat:
             "purpose": agreement.purpose,
             "language": agreement.language,
             "disclosure_sha256": agreement.disclosure_sha256,
+            "text_before": agreement.text_before,
         }
         context = self.context if request.context is None else request.context
         if context is not None:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class NotSent(Exception):  # noqa: N818 - an answer, not a fault
     """The text has certainly not gone out.
 
     Attributes:
-        status: what the bridge is told: 422 refuses, 429 asks for another try.
+        status: what the bridge is told: 422 refuses, 429 asks for another try, 410 is too late.
     """
 
     def __init__(self, status: int = 422) -> None:
@@ -55,8 +56,8 @@ class Texts:
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, isolation_level=None)
 
-    def once(self, key: str, send: Callable[[], None]) -> None:
-        """Send under a key that was not seen before.
+    def once(self, key: str, send: Callable[[], None], before: float) -> None:
+        """Send under a key that was not seen before; nothing from `before` on, in Unix time.
 
         The key is kept before the text is sent. A sending that was interrupted stays in progress:
         whether its text went out is for a person to find out. One that has certainly not gone out
@@ -64,9 +65,12 @@ class Texts:
         """
         database = self._open()
         try:
+            find = "SELECT sent FROM text WHERE key = ?"
+            if time.time() >= before and not database.execute(find, (key,)).fetchone():
+                raise NotSent(410)
             inserted = database.execute("INSERT OR IGNORE INTO text VALUES (?, 0)", (key,)).rowcount
             if not inserted:
-                (sent,) = database.execute("SELECT sent FROM text WHERE key = ?", (key,)).fetchone()
+                (sent,) = database.execute(find, (key,)).fetchone()
                 if not sent:
                     raise InProgress
                 return
@@ -138,10 +142,11 @@ class Receiver(BaseHTTPRequestHandler):
         try:
             data = json.loads(body)["data"]
             consent = {name: str(data[name]) for name in ("consent_id", "from", "to", "brand")}
+            before = datetime.fromisoformat(data["text_before"]).timestamp()
         except (ValueError, KeyError, TypeError):
             return 400
         try:
-            self.texts.once(consent["consent_id"], lambda: type(self).send(consent))
+            self.texts.once(consent["consent_id"], lambda: type(self).send(consent), before)
         except InProgress:
             return 409
         except NotSent as refused:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_WAIT, POLL_EVERY, WINDOW, due
+from agi_bridge.call.resubmit import FIRST_WAIT, LONGEST_ASKING, LONGEST_WAIT, POLL_EVERY, due
+from agi_bridge.call.submission import WINDOW
 from agi_bridge.consent import ConsentRecord, IllegalTransition, LedgerUnavailable, State, Withheld
 from agi_bridge.hook import Breaker, Outcome
 from tests.support.resubmit_env import NOON, NUMBER, ResubmitEnv, at, down, unsent
@@ -28,6 +29,20 @@ def test_waits_double_up_to_two_minutes(attempts: int) -> None:
     assert FIRST_WAIT <= wait <= LONGEST_WAIT
     next_wait = due(unsent("a", attempts=attempts + 1)) - NOON
     assert next_wait in {wait, min(2 * wait, LONGEST_WAIT)}
+
+
+def test_after_the_ten_minutes_a_receiver_is_asked_for_an_hour_with_growing_pauses() -> None:
+    asked = replace(unsent("a"), state=State.UNKNOWN)
+    attempts, waits = [0.0], []
+    while attempts[-1] < 3600:
+        moment = due(asked)
+        waits.append(moment - at(attempts[-1]))
+        attempts.append((moment - NOON).total_seconds())
+        asked = replace(asked, last_at=moment.isoformat(), attempts=asked.attempts + 1)
+    assert waits[0] == FIRST_WAIT
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_ASKING
+    assert len(waits) < 14
 
 
 async def test_a_hook_that_is_back_gets_the_consent_at_the_next_attempt() -> None:

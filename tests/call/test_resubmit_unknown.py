@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from agi_bridge.call.resubmit import ASKING
 from agi_bridge.consent import Act, IllegalTransition, Revocation, SendingFacts, State
 from agi_bridge.hook.testing import Scenario
 from tests.call.test_resubmit_stored import ROUND_THE_CLOCK, later, states_of
@@ -20,6 +24,8 @@ IDEMPOTENT: dict[str, Any] = {
     "tables": {"hook": {**WEBHOOK, "idempotent": True}},
     **ROUND_THE_CLOCK,
 }
+PACIFIC = ZoneInfo("America/Los_Angeles")
+"""Where the number is."""
 UNKNOWN = ["disclosed", "entered", "confirmed", "submitting", "unknown"]
 
 
@@ -123,11 +129,74 @@ async def test_being_turned_away_at_the_door_settles_nothing(call_env: CallEnv) 
     assert (await states_of(call_env, consent))[-1] == "refused"
 
 
-async def test_after_ten_minutes_it_stays_unknown_for_a_person(call_env: CallEnv) -> None:
+def pass_time(call_env: CallEnv, seconds: float) -> None:
+    """Let the receiver's clock show a later time."""
+    call_env.fake_hook.now = lambda: time.time() + seconds
+
+
+@pytest.mark.parametrize(("texted", "state"), [(True, "accepted"), (False, "refused")])
+async def test_after_ten_minutes_it_is_asked_what_it_has_done_and_texts_nobody(
+    call_env: CallEnv, *, texted: bool, state: str
+) -> None:
     consent = await left_unknown(call_env)
+    if not texted:
+        call_env.fake_hook.texted.clear()
+    pass_time(call_env, 601)
     await later(call_env.services, 601).round()
+    assert await states_of(call_env, consent) == [*UNKNOWN, "submitting", state]
+    assert (call_env.fake_hook.requests[-1].scenario is Scenario.LATE) is not texted
+    assert (consent in call_env.fake_hook.texted) is texted
+    assert (await call_env.ledger.backlog()).waiting["consent"] == 0
+
+
+async def test_an_outage_of_an_hour_ends_with_a_known_outcome(call_env: CallEnv) -> None:
+    consent = await left_unknown(call_env)
+    call_env.fake_hook.scenario = Scenario.ERROR
+    for minutes in range(0, 61, 10):
+        pass_time(call_env, minutes * 60)
+        await later(call_env.services, minutes * 60).round()  # each time as after a restart
+        assert (await states_of(call_env, consent))[-1] == "unknown"
+    assert len(call_env.fake_hook.requests) == 7
+    call_env.fake_hook.scenario = None
+    call_env.fake_hook.texted.clear()  # it was down before it read any of them
+    await later(call_env.services, 3660).round()
+    assert (await states_of(call_env, consent))[-1] == "refused"
+    assert consent not in call_env.fake_hook.texted
+
+
+async def test_after_three_days_it_stays_unknown_for_a_person(call_env: CallEnv) -> None:
+    consent = await left_unknown(call_env)
+    await later(call_env.services, ASKING.total_seconds() + 1).round()
     assert await states_of(call_env, consent) == UNKNOWN
     assert len(call_env.fake_hook.requests) == 1
+    assert (await call_env.ledger.backlog()).waiting["consent"] == 1
+
+
+async def test_it_is_not_asked_outside_the_hours_of_the_line(call_env: CallEnv) -> None:
+    hours = {"opens": "09:00", "closes": "20:00"}
+    consent = await left_unknown(call_env, line={**IDEMPOTENT, "hours": hours})
+    for hour in range(24):
+        pass_time(call_env, (hour + 1) * 3600)
+        moment = datetime.now(UTC) + timedelta(hours=hour + 1)
+        before = len(call_env.fake_hook.requests)
+        await later(call_env.services, (hour + 1) * 3600).round()
+        if not 9 <= moment.astimezone(PACIFIC).hour < 20:
+            assert len(call_env.fake_hook.requests) == before
+    assert (await states_of(call_env, consent))[-1] == "accepted"
+
+
+async def test_while_it_does_not_answer_one_consent_is_asked_about_at_a_time(
+    call_env: CallEnv,
+) -> None:
+    for _ in range(3):
+        await left_unknown(call_env)
+    call_env.fake_hook.scenario = Scenario.ERROR
+    asked = len(call_env.fake_hook.requests)
+    await later(call_env.services).round()
+    assert len(call_env.fake_hook.requests) == asked + 1
+    call_env.fake_hook.scenario = None
+    await later(call_env.services).round()
+    assert len(call_env.fake_hook.requests) == asked + 3  # the first waits longer now
 
 
 async def test_what_a_person_settled_is_not_asked_again(call_env: CallEnv) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.hook.testing import Scenario
@@ -73,7 +74,10 @@ async def test_the_receiver_is_told_what_was_heard(call_env: CallEnv) -> None:
         "purpose": "info",
         "language": "en",
         "disclosure_sha256": events["disclosed"].body["disclosure_sha256"],
+        "text_before": data["data"]["text_before"],
     }
+    agreed = datetime.fromisoformat(data["timestamp"])
+    assert datetime.fromisoformat(data["data"]["text_before"]) - agreed == timedelta(minutes=10)
 
 
 async def test_of_a_returning_caller_it_is_told_what_they_had_agreed_to(

@@ -62,7 +62,9 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
             thread.join()
 
 
-async def submit(url: str, consent: str = "a", *, secret: str = SECRET) -> Submission:
+async def submit(
+    url: str, consent: str = "a", *, secret: str = SECRET, text_before: str = "2100-01-01T00:00:00Z"
+) -> Submission:
     agreement = Agreement(
         consent_id=consent,
         line="shop",
@@ -71,6 +73,7 @@ async def submit(url: str, consent: str = "a", *, secret: str = SECRET) -> Submi
         language="en",
         disclosure_sha256="ab" * 32,
         agreed_at="2026-11-26T18:54:19.123Z",
+        text_before=text_before,
     )
     format_ = WebhookFormat.with_secret(secret, idempotent=True)
     async with HookClient(url, format_=format_, total_seconds=60, connect_seconds=60) as client:
@@ -100,6 +103,20 @@ async def test_a_restart_of_the_receiver_sends_no_text_again(plain: Any, tmp_pat
             result = await submit(url)
             assert (result.outcome, result.reason) == (Outcome.ACCEPTED, "no_document")
     assert len(sent) == 1
+
+
+async def test_after_its_time_a_receiver_sends_nothing_and_says_what_it_has_done(
+    plain: Any, tmp_path: Path
+) -> None:
+    sent: list[dict[str, str]] = []
+    late = "2026-11-26T19:04:19.123Z"
+    with serving(plain.receiver([SECRET], plain.Texts(tmp_path / "t.db"), sent.append)) as url:
+        await submit(url, "a")
+        asked = await submit(url, "a", text_before=late)
+        unknown = [await submit(url, "b", text_before=late) for _ in range(2)]
+    assert asked.outcome is Outcome.ACCEPTED
+    assert [(each.outcome, each.status) for each in unknown] == [(Outcome.REFUSED, 410)] * 2
+    assert [each["consent_id"] for each in sent] == ["a"]
 
 
 async def test_what_another_signed_is_refused_and_not_texted(plain: Any, tmp_path: Path) -> None:

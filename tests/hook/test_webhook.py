@@ -36,6 +36,7 @@ AGREEMENT = Agreement(
     language="fr",
     disclosure_sha256="ab" * 32,
     agreed_at="2026-11-26T18:54:19.123Z",
+    text_before="2100-01-01T00:00:00.000Z",
 )
 
 
@@ -89,6 +90,7 @@ async def test_the_body_says_under_which_consent_and_the_url_says_nothing() -> N
             "purpose": "marketing",
             "language": "fr",
             "disclosure_sha256": "ab" * 32,
+            "text_before": "2100-01-01T00:00:00.000Z",
             "context": "OPT_IN",
         },
     }

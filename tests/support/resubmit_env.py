@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from agi_bridge.call import Services
-from agi_bridge.call.resubmit import LEAST_PAUSE, WINDOW, Resubmitter
+from agi_bridge.call.resubmit import LEAST_PAUSE, Resubmitter
+from agi_bridge.call.submission import WINDOW
 from agi_bridge.consent import ConsentRecord, State, Unsent
 from agi_bridge.hook import Outcome, Preparation, Submission, SubmissionRequest
 from tests.support.call_env import DID, KEY, settings

@@ -3,8 +3,8 @@
 For tests, demos and anyone who wants to try a line without texting a person. It answers GET and
 POST on `/v1/ivr`, checks `key`, `from` and `to` as the vendor does, and sends the page's bodies
 word for word, typographic quotes and missing brace included. A request with the headers of a
-webhook (`hook.kind = "webhook"`) is read as one: its signature is checked, and one text is counted
-for each `Idempotency-Key`.
+webhook (`hook.kind = "webhook"`) is read as one: its signature is checked, one text is counted for
+each `Idempotency-Key`, and none after `text_before`.
 
 Which answer: the scenario that is set, or with none set, the last two digits of `from`:
 
@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import hmac
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -30,7 +31,7 @@ from agi_bridge.hook.testing.scenarios import (
     Scenario,
     response_for,
 )
-from agi_bridge.hook.testing.webhook_receiver import facts, is_genuine, is_webhook
+from agi_bridge.hook.testing.webhook_receiver import facts, is_genuine, is_late, is_webhook
 from agi_bridge.phone import mask
 
 PATH: Final = "/v1/ivr"
@@ -97,6 +98,7 @@ class FakeHook:
         api: Instaply's API, which it serves at `api_url`.
         texted: by the idempotency keys of webhooks that asked for a text: how often each asked.
         hold: `slow` answers once this is set.
+        now: seconds since the epoch, for `text_before`.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class FakeHook:
         self.requests: list[Received] = []
         self.texted: dict[str, int] = {}
         self.secrets = secrets
+        self.now: Callable[[], float] = time.time
         self.api = api or FakeInstaplyApi()
         self.hold = asyncio.Event()
         self.forward = forward
@@ -314,6 +317,8 @@ class FakeHook:
             fields.get("key", self._key).encode(), self._key.encode()
         ):
             return Scenario.INVALID_KEY
+        if fields.get("consent_id") not in self.texted and is_late(fields, self.now()):
+            return Scenario.LATE
         return self._scenario or BY_NUMBER.get(fields["from"][-2:], Scenario.DIAL)
 
     async def _note(self, received: Received) -> None:

@@ -27,6 +27,8 @@ class Scenario(StrEnum):
     """204: a webhook's receiver that accepts and names nothing to do."""
     UNAUTHORISED = "401"
     """A webhook whose signature is wrong."""
+    LATE = "410"
+    """A webhook that asks after `text_before` about a consent that was not texted."""
     REFUSE = "refuse"
     """No connection is accepted; chosen by `scenario` alone, a number comes too late for it."""
 
@@ -45,7 +47,13 @@ BY_NUMBER: Final[Mapping[str, Scenario]] = {
 """Last two digits of `from` to scenario, where none is set."""
 
 NO_TEXT: Final = frozenset(
-    {Scenario.NOT_LINKED, Scenario.INVALID_KEY, Scenario.MISSING, Scenario.UNAUTHORISED}
+    {
+        Scenario.NOT_LINKED,
+        Scenario.INVALID_KEY,
+        Scenario.MISSING,
+        Scenario.UNAUTHORISED,
+        Scenario.LATE,
+    }
 )
 """The answers that refuse: nobody is texted."""
 
@@ -101,6 +109,7 @@ _RESPONSES: Final[Mapping[Scenario, FakeResponse]] = {
     Scenario.UNAUTHORISED: FakeResponse(
         "401 Unauthorized", _JSON, '{"error": "invalid signature"}'
     ),
+    Scenario.LATE: FakeResponse("410 Gone", _JSON, '{"error": "too late, and not texted"}'),
     Scenario.ERROR: FakeResponse("500 Internal Server Error", "text/html", "<html>Error</html>"),
     Scenario.GARBAGE: FakeResponse(
         "200 OK", "application/octet-stream", "\0\a<Resp\ufffd</Dial>onse"

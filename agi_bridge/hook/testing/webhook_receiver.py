@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ def is_genuine(
         if any(hmac.compare_digest(wanted, signature) for signature in signatures):
             return True
     return False
+
+
+def is_late(data: Mapping[str, str], now: float) -> bool:
+    """Whether the time for a text is over: then a receiver only says what it has done."""
+    try:
+        return now >= datetime.fromisoformat(data["text_before"]).timestamp()
+    except (KeyError, ValueError):
+        return False
 
 
 def facts(headers: Mapping[str, str], body: bytes) -> dict[str, str]:

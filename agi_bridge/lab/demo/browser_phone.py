@@ -36,6 +36,7 @@ _ANSWERS: Final = {
     Scenario.GARBAGE: "bytes that mean nothing",
     Scenario.EMPTY: "204, nothing to do",
     Scenario.UNAUTHORISED: "401, the signature is wrong",
+    Scenario.LATE: "410, too late for a text",
     Scenario.REFUSE: "none, the connection is refused",
 }
 _NATIONAL: Final = MOBILE.removeprefix("+1")

@@ -50,6 +50,7 @@ STATES: Final[Mapping[Scenario, State]] = {
     Scenario.GARBAGE: State.UNKNOWN,
     Scenario.EMPTY: State.UNKNOWN,
     Scenario.UNAUTHORISED: State.REFUSED,
+    Scenario.LATE: State.REFUSED,
     Scenario.REFUSE: State.NOT_SENT,
 }
 """The final state of the consent that each scenario must lead to, where Instaply is the hook."""
