@@ -59,8 +59,9 @@ PERMISSION_REASONS: Final = (
 )  # fmt: skip
 
 LOOKUPS: Final = (
-    "revoked", "bad_answer", "forbidden", "no_id", "no_number", "not_a_number", "not_found",
-    "other_channel", "other_customer", "token_refused", "unavailable", "unreachable",
+    "revoked", "completed", "nothing_waits", "bad_answer", "forbidden", "no_id", "no_number",
+    "not_a_number", "not_found", "other_channel", "other_customer", "token_refused",
+    "unavailable", "unreachable",
 )  # fmt: skip
 _SHORT: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 """Bounds for what a caller waits for."""
@@ -179,7 +180,7 @@ class Metrics:
         )
         self.stop_lookups = Counter(
             "stop_lookups_total",
-            "Look-ups of whose STOP a message is, by outcome.",
+            "Look-ups of whose STOP or YES a message is, by outcome.",
             outcome=LOOKUPS,
         )
         self.queries = Counter(

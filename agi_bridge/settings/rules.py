@@ -114,11 +114,13 @@ def _replies(web: WebSettings, lines: Mapping[str, Line]) -> Iterator[Fault]:
         if not line.consent.confirm_by_reply:
             continue
         key = f"lines.{line.name}"
-        for name in ("instaply_token", "customers"):
-            if getattr(web, name) is None:
-                what = f"is not set, but {key}.consent.confirm_by_reply needs it"
-                fix = "set it, so that a YES by text arrives with its number (docs/revocation.md)"
-                yield Fault(f"web.{name}", what, fix, "missing")
+        what = f"is not set, but {key}.consent.confirm_by_reply needs it"
+        if web.instaply_token is None:
+            fix = "set it, so that a YES by text arrives (docs/revocation.md)"
+            yield Fault("web.instaply_token", what, fix, "missing")
+        if web.customers is None and web.instaply_api_token is None:
+            fix = "set it or web.instaply_api_token: one tells the number of a YES by text"
+            yield Fault("web.customers", what, fix, "missing")
         if not _ASKS_FOR_YES(line.workflow.sample):
             what = "does not ask for a YES, but consent.confirm_by_reply waits for one"
             fix = 'write the first text as the platform sends it, with "Reply YES to agree"'

@@ -238,7 +238,9 @@ class MessageEndpoint:
         self._others = others
         region = next(iter(settings.lines.values())).regions[0]
         self._customers = Customers(settings.web.customers, region=region)
-        self._asks_for_replies = any(line.consent.confirm_by_reply for line in self._lines.values())
+        lines = self._lines.values()
+        self._asking_brands = {each.brand for each in lines if each.consent.confirm_by_reply}
+        self._looks_up = on_message is not None and settings.web.instaply_api_token is not None
 
     async def __call__(self, request: Request) -> Response:
         """Record a customer's message."""
@@ -267,12 +269,16 @@ class MessageEndpoint:
         """Complete the consents that wait for this YES; 204 if there are none.
 
         People say YES to all sorts of questions, so nobody has to look at one that fits nothing.
+        Where the number has to be looked up, the message is kept until it is known.
         """
-        if not self._asks_for_replies:
-            return Response(status_code=204)
         brands = brands_of(message.business_id, self._lines.values())
+        if not self._asking_brands:
+            return Response(status_code=204)
         completed: list[CompletedConsent] = []
-        for number in await asyncio.to_thread(self._customers.numbers, message.customer_id):
+        numbers = await asyncio.to_thread(self._customers.numbers, message.customer_id)
+        if not numbers and self._looks_up and not self._asking_brands.isdisjoint(brands):
+            return await self._hand_over(message)
+        for number in numbers:
             reply = Reply(
                 number=number,
                 brands=brands,
@@ -297,7 +303,7 @@ class MessageEndpoint:
             business_id=message.business_id,
             received=message.received,
         )
-        if message.intent is Intent.STOP and self._on_message is not None:
+        if message.intent in {Intent.STOP, Intent.YES} and self._on_message is not None:
             self._on_message(id_)
         structlog.get_logger().warning(
             "web.message_queued",

@@ -3,10 +3,11 @@
     {"eventType": "message", "timestamp": 1700000000000, "data": {"fromCustomer": true,
      "businessId": 1001, "customerId": "cust_001", "messageId": 555001, "messageBody": "STOP", …}}
 
-The event contains no phone number (docs.instaply.com/api/webhooks). A STOP is a revocation if the
-customer's number is in the file of customers; otherwise `lookups` asks Instaply for the number, or
-the message waits for a person, like one that may be a STOP. A YES completes the consents that wait
-for one. Field types are not strict: a STOP must not be lost because an id is a string.
+The event contains no phone number (docs.instaply.com/api/webhooks). A STOP is a revocation, and a
+YES completes the consents that wait for one, if the customer's number is in the file of customers;
+otherwise `lookups` asks Instaply for the number. A STOP whose number is not known waits for a
+person, like a message that may be one. Field types are not strict: a STOP must not be lost because
+an id is a string.
 """
 
 from __future__ import annotations
@@ -70,9 +71,7 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
     words = data.get("messageBody")
     if _word(data.get("fromCustomer")) not in _YES or not isinstance(words, str):
         return None
-    intent = read_intent(words)
-    if intent is not Intent.STOP and says_yes(words):
-        intent = Intent.YES
+    intent = intent_of(words)
     if intent is Intent.OTHER:
         return None
     customer_id = _id(data.get("customerId")) or _thread(data) or UNKNOWN
@@ -85,6 +84,12 @@ def read_message(values: Mapping[str, Any], body: bytes, now: datetime) -> Custo
         reference=f"message {message_id}" if message_id else hashlib.sha256(body).hexdigest(),
         received=_received((data.get("messageTimestamp"), values.get("timestamp")), now),
     )
+
+
+def intent_of(words: str) -> Intent:
+    """What a customer's text asks for; a STOP goes before a YES."""
+    intent = read_intent(words)
+    return Intent.YES if intent is not Intent.STOP and says_yes(words) else intent
 
 
 def reach_of(business_id: str | None, lines: Iterable[Line]) -> RevocationReach:

@@ -1,4 +1,4 @@
-"""Finds out whose STOP a message is: asks Instaply for the customer's number, and revokes.
+"""Finds out whose STOP or YES a message is: asks Instaply for the customer's number, then acts.
 
 The message is in the ledger before Instaply is asked, and the webhook was answered long ago. So
 nothing is lost by a restart, a failure or a stop: what is open is asked about again. What cannot be
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from agi_bridge import phone
-from agi_bridge.consent import Act, ConsentError, IllegalTransition, Revocation
+from agi_bridge.consent import REPLY_DAYS, Act, ConsentError, IllegalTransition, Reply
 from agi_bridge.hook import InstaplyApi, InstaplyApiError
-from agi_bridge.web.instaply import UNKNOWN, revocation
+from agi_bridge.web.instaply import UNKNOWN, brands_of, intent_of, revocation
 from agi_bridge.web.lookup_queue import FIRST_WAIT, LookupQueue
 from agi_bridge.web.revocations import rfc_3339
-from agi_bridge.web.stop_words import Intent, read_intent
+from agi_bridge.web.stop_words import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agi_bridge.consent import OpenMessage, RevocationResult
+    from agi_bridge.consent import CompletedConsent, OpenMessage, Revocation, RevocationResult
     from agi_bridge.observe import Metrics
     from agi_bridge.settings import Settings
 
@@ -64,13 +64,17 @@ class MessageStore(Protocol):
         """Store a request to revoke; it holds when this returns."""
         ...
 
+    async def complete(self, reply: Reply) -> list[CompletedConsent]:
+        """Complete the consents that wait for a YES by text."""
+        ...
+
     async def record_act(self, act: Act, consent_id: str, **body: str) -> None:
         """Store an act that changes no state."""
         ...
 
 
 class StopLookups:
-    """Looks up whose open STOPs are; `run` is one task of the service.
+    """Looks up whose open STOPs and YESes are; `run` is one task of the service.
 
     Args:
         settings: returns the configuration in force.
@@ -96,7 +100,7 @@ class StopLookups:
         self._failing = ""
 
     def notify(self, message_id: str) -> None:
-        """A STOP was stored: it is looked up at once."""
+        """A STOP or a YES was stored: it is looked up at once."""
         self._queue.add(message_id)
         self._due.set()
 
@@ -146,6 +150,8 @@ class StopLookups:
             message = await self._ledger.open_message(message_id)
             if message is None:  # somebody was faster, or it was erased
                 self._queue.remove(message_id)
+            elif _is_late_yes(message):
+                await self._settle(message, "no consent waits for it any more")
             elif not _is_lookable(message):
                 self._queue.leave(message_id)
             else:
@@ -170,16 +176,14 @@ class StopLookups:
             await self._note(message, error.code)
             return
         self._served()
-        await self._revoke(message, number, settings)
-        self._queue.remove(message.message_id)
+        if intent_of(message.words) is Intent.YES:
+            await self._complete(message, number, settings)
+        else:
+            await self._revoke(message, number, settings)
 
     async def _revoke(self, message: OpenMessage, number: str, settings: Settings) -> None:
         revoked = await self._ledger.revoke(revocation(message, number, settings.lines.values()))
-        note = f"revocation {revoked.revocation_id}"
-        with suppress(IllegalTransition):  # a person, or another bridge, was faster
-            await self._ledger.record_act(
-                Act.RESOLVED, message.message_id, **{"as": "done", "actor": _ACTOR, "note": note}
-            )
+        await self._settle(message, f"revocation {revoked.revocation_id}")
         if not revoked.already:
             self._metrics.revocations.add("instaply")
         self._metrics.stop_lookups.add("revoked")
@@ -191,6 +195,30 @@ class StopLookups:
             under_way=revoked.under_way,
         )
 
+    async def _complete(self, message: OpenMessage, number: str, settings: Settings) -> None:
+        reply = Reply(
+            number=number,
+            brands=brands_of(message.business_id, settings.lines.values()),
+            channel="instaply",
+            words=message.words,
+            reference=message.reference or message.message_id,
+            received=message.received,
+        )
+        completed = await self._ledger.complete(reply)
+        await self._settle(message, f"consents completed: {len(completed)}")
+        self._metrics.stop_lookups.add("completed" if completed else "nothing_waits")
+        for each in completed:
+            self._metrics.consents.add(each.line_id, Act.REPLIED.value)
+            structlog.get_logger().info("web.consent_completed", consent=each.consent_id)
+
+    async def _settle(self, message: OpenMessage, note: str) -> None:
+        """Take a message off the list: what it asks for is done."""
+        with suppress(IllegalTransition):  # a person, or another bridge, was faster
+            await self._ledger.record_act(
+                Act.RESOLVED, message.message_id, **{"as": "done", "actor": _ACTOR, "note": note}
+            )
+        self._queue.remove(message.message_id)
+
     async def _note(self, message: OpenMessage, reason: str) -> None:
         """Keep why this message stays on a person's list."""
         if reason not in OF_THE_API:  # those are counted
@@ -199,7 +227,10 @@ class StopLookups:
             with suppress(IllegalTransition, LookupError):  # a person was faster
                 await self._ledger.note_lookup(message.message_id, reason)
                 structlog.get_logger().warning(
-                    "web.stop_sender_unknown", consent=message.message_id, reason=reason
+                    "web.sender_unknown",
+                    consent=message.message_id,
+                    intent=intent_of(message.words).value,
+                    reason=reason,
                 )
         if reason == NO_ID:
             self._queue.leave(message.message_id)
@@ -225,10 +256,19 @@ class StopLookups:
 
 
 def _is_lookable(message: OpenMessage) -> bool:
-    """Whether a message is a STOP without a doubt, and recent."""
-    if read_intent(message.words) is not Intent.STOP:
+    """Whether a message is a STOP or a YES without a doubt, and recent."""
+    if intent_of(message.words) not in {Intent.STOP, Intent.YES}:
         return False  # a person reads it
-    oldest = datetime.now(UTC) - timedelta(days=LAST_DAYS)
+    return _is_younger(message, LAST_DAYS)
+
+
+def _is_late_yes(message: OpenMessage) -> bool:
+    """Whether a message is a YES that completes nothing any more, of whichever customer."""
+    return intent_of(message.words) is Intent.YES and not _is_younger(message, REPLY_DAYS)
+
+
+def _is_younger(message: OpenMessage, days: int) -> bool:
+    oldest = datetime.now(UTC) - timedelta(days=days)
     return datetime.fromisoformat(message.received) > oldest
 
 

@@ -205,8 +205,9 @@ def test_a_yes_that_a_line_waits_for_is_asked_for_and_can_arrive(
     found: list[str],
 ) -> None:
     assert codes(web + shop(consent="{confirm_by_reply = true}", workflow=sample)) == found
-    for asks in (ASKS, ASKS.replace("YES", "S\u00cd")):
-        asked = load(WEB + shop(consent="{confirm_by_reply = true}", workflow=asks))
+    by_api = WEB.replace("customers =", 'instaply_api_token = {env = "SHOP_KEY"} #')
+    for given, asks in ((WEB, ASKS), (WEB, ASKS.replace("YES", "S\u00cd")), (by_api, ASKS)):
+        asked = load(given + shop(consent="{confirm_by_reply = true}", workflow=asks))
         assert asked.lines["shop"].consent.confirm_by_reply
 
 

@@ -18,7 +18,7 @@ from agi_bridge.consent import (
     RevocationResult,
 )
 from agi_bridge.settings import Settings
-from agi_bridge.web import RevocationStore, WebServer
+from agi_bridge.web import RevocationStore, StopLookups, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -127,12 +127,15 @@ def settings(
 
 @asynccontextmanager
 async def serving(
-    configured: Settings, ledger: RevocationStore, token: str | None = TOKEN
+    configured: Settings,
+    ledger: RevocationStore,
+    token: str | None = TOKEN,
+    lookups: StopLookups | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running web, with a bearer token unless it is None."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     async with (
-        WebServer(configured, ledger) as web,
+        WebServer(configured, ledger, lookups=lookups) as web,
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{web.port}", headers=headers, trust_env=False
         ) as client,

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from agi_bridge.web import tokens
+from tests.support.lookup_env import env  # noqa: F401 - a fixture, which pytest finds by name
 from tests.support.web_serving import (
     BOTH,
     INSTAPLY,

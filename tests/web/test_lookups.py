@@ -3,98 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import Act, Filter, Withheld
-from agi_bridge.consent.ledger import Ledger
-from agi_bridge.consent.signing import generate_keys
-from agi_bridge.hook.testing import FakeHook, FakeResponse
-from agi_bridge.observe import Metrics
-from agi_bridge.web import MESSAGES, StopLookups
-from agi_bridge.web.lookup_queue import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT, LookupQueue
+from agi_bridge.consent import Act, Withheld
+from agi_bridge.hook.testing import FakeResponse
+from agi_bridge.web.lookup_queue import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT
 from agi_bridge.web.lookups import POLL_SECONDS
 from tests.support.consent_builders import submitting
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
+from tests.support.lookup_env import TOKEN, recent
 from tests.support.verified import stands
-from tests.support.web_serving import BOTH, INSTAPLY, NUMBER, serving, settings
+from tests.support.web_serving import NUMBER, settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agi_bridge.consent import StoredEvent, Summary
-    from agi_bridge.settings import Settings
-
-TOKEN = "key-of-a-user"
-
-
-@dataclass
-class Env:
-    """A ledger, a vendor, and look-ups whose time the test turns."""
-
-    settings: Settings
-    ledger: Ledger
-    vendor: FakeHook
-    time: float = 1000.0
-    metrics: Metrics = field(default_factory=Metrics)
-    lookups: StopLookups = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.restarted()
-
-    def restarted(self) -> None:
-        self.lookups = StopLookups(
-            lambda: self.settings, self.ledger, self.metrics, lambda: self.time
-        )
-
-    async def says(self, words: str = "STOP", customer: str | None = "cust_001", n: int = 1) -> int:
-        """A customer writes; returns the status that the webhook was answered with."""
-        data: dict[str, Any] = {"fromCustomer": True, "messageId": n, "messageBody": words}
-        if customer is not None:
-            data["customerId"] = customer
-        payload = {"eventType": "message", "timestamp": 1700000000000, "data": data}
-        async with serving(self.settings, self.ledger, INSTAPLY) as client:
-            return (await client.post(MESSAGES, json=payload)).status_code
-
-    @property
-    def queue(self) -> LookupQueue:
-        return self.lookups._queue
-
-    async def open(self) -> list[Summary]:
-        return await self.ledger.summaries(Filter(open_=True))
-
-    async def of(self, type_: Act) -> list[StoredEvent]:
-        return [each for each in await self.ledger.events() if each.type is type_]
-
-
-@pytest.fixture
-async def env(tmp_path: Path) -> AsyncIterator[Env]:
-    async with (
-        FakeHook() as vendor,
-        await Ledger.open(tmp_path / "consents.db", generate_keys()) as ledger,
-    ):
-        vendor.api.token = TOKEN
-        web = f'{BOTH}instaply_api_token = {{env = "API"}}\ninstaply_api_url = "{vendor.api_url}"\n'
-        yield Env(settings(tmp_path, web, environ={"API": TOKEN}), ledger, vendor)
-
-
-def recent(monkeypatch: pytest.MonkeyPatch, **since: float) -> None:
-    """Read messages at a time after they were received."""
-    received = datetime.fromtimestamp(1700000000, UTC)
-
-    class At(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:  # as the original, whose result is its own class
-            del tz
-            return received + timedelta(**since)
-
-    monkeypatch.setattr("agi_bridge.web.lookups.datetime", At)
+    from tests.support.lookup_env import Env
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +104,7 @@ async def test_whose_number_is_not_there_stays_on_a_persons_list_with_the_reason
             assert await env.lookups.round() == POLL_SECONDS
     (message,) = await env.open()
     assert (message.kind, message.lookup) == ("message", reason)
-    assert [(log["event"], log["reason"]) for log in logs] == [("web.stop_sender_unknown", reason)]
+    assert [(log["event"], log["reason"]) for log in logs] == [("web.sender_unknown", reason)]
     assert len(env.vendor.api.asked) == 1, "not again at once"
     assert NUMBER not in str(logs)
     assert env.metrics.stop_lookups.total(outcome=reason) == 1

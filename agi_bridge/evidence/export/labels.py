@@ -29,7 +29,7 @@ TITLES: Final[Mapping[str, str]] = {
     Act.OPENED: "Chain of events begun",
     Act.REVOCATION: "Request to revoke received",
     Act.SETTLED: "Outcome of a request already on its way",
-    Act.MESSAGE: "Request to stop from a customer not yet identified",
+    Act.MESSAGE: "Message from a customer not yet identified",
     Act.LOOKED_UP: "Sender looked up; not found",
     Act.RESOLVED: "Resolved",
     Act.ERASED: "Personal data erased",
