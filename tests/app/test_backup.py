@@ -89,7 +89,7 @@ def test_tables_of_an_older_version_are_backed_up_without_a_checkpoint(
     execute(
         sample.folder / "state" / "consents.db", "UPDATE alembic_version SET version_num='0003'"
     )
-    for table in ("ended_chain", "gone_endpoint", "compatibility"):
+    for table in ("ended_chain", "gone_endpoint", "compatibility", "failing_endpoint"):
         execute(sample.folder / "state" / "consents.db", f"DROP TABLE {table}")
     given = ("--passphrase-file", passphrase(tmp_path))
     made = run(sample.folder, "backup", tmp_path / "b", *given, "--json")
