@@ -238,12 +238,12 @@ class Resubmitter:
     async def _act(self, unsent: Unsent, line: Line, now: datetime) -> timedelta:
         record = await self._services.ledger.load_for_retry(unsent.consent_id)
         hours = SendingHours.of(line)
-        if unsent.state is State.UNKNOWN:
-            # A receiver that is only asked sends nothing, and is not asked at night all the same.
-            allowed = now if hours.allow(record.number, now) else now + POLL_EVERY
-        else:
-            earliest, latest = max(now, due(unsent)), last_moment(unsent)
-            allowed = hours.next_allowed(record.number, earliest, latest)
+        earliest, latest = max(now, due(unsent)), last_moment(unsent)
+        # What is unknown is not asked about at night, although the receiver sends nothing any more.
+        is_open = hours.allow(record.number, now)
+        if unsent.state is State.UNKNOWN and (earliest > latest or not is_open):
+            return POLL_EVERY
+        allowed = hours.next_allowed(record.number, earliest, latest)
         if allowed is None:
             record.expired("too_old" if earliest > latest else "hours")
             await self._services.ledger.append(record.take())

@@ -164,11 +164,19 @@ async def test_an_outage_of_an_hour_ends_with_a_known_outcome(call_env: CallEnv)
     assert consent not in call_env.fake_hook.texted
 
 
-async def test_after_three_days_it_stays_unknown_for_a_person(call_env: CallEnv) -> None:
+@pytest.mark.parametrize("seconds", [-0.5, 1.0])
+async def test_after_three_days_it_stays_unknown_for_a_person(
+    call_env: CallEnv, seconds: float
+) -> None:
     consent = await left_unknown(call_env)
-    await later(call_env.services, ASKING.total_seconds() + 1).round()
-    assert await states_of(call_env, consent) == UNKNOWN
-    assert len(call_env.fake_hook.requests) == 1
+    call_env.fake_hook.scenario = Scenario.ERROR
+    await later(call_env.services, ASKING.total_seconds() - 1).round()
+    await later(call_env.services, ASKING.total_seconds() + seconds).round()
+    states = await states_of(call_env, consent)
+    assert (states[-1], "expired" in states) == ("unknown", False)
+    assert len(call_env.fake_hook.requests) <= 3
+    await later(call_env.services, ASKING.total_seconds() + 3600).round()
+    assert await states_of(call_env, consent) == states
     assert (await call_env.ledger.backlog()).waiting["consent"] == 1
 
 
