@@ -36,6 +36,8 @@ FIELDS: Final = (
 `evidence` where files are given for all."""
 MAX_BYTES: Final = 64 << 20
 """Of the file: a larger one is imported in parts."""
+MAX_EVIDENCE_IN_ALL: Final = 256 << 20
+"""Of the files that the rows name: all of it is in memory until it is stored."""
 MOST_CHARACTERS: Final = 200
 _PURPOSES: Final = ("info", "marketing")
 _NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
@@ -219,6 +221,7 @@ class _Evidence:
         self._folder = folder.resolve()
         self._shared = tuple(EvidenceFile(path.name, path.read_bytes()) for path in shared)
         self._read: dict[str, EvidenceFile] = {}
+        self._bytes = 0
 
     def files(self, value: object) -> tuple[EvidenceFile, ...]:
         """The files that a row names: a list, or names between semicolons."""
@@ -242,9 +245,14 @@ class _Evidence:
                     _refuse("names a file outside the folder of the import")
                 if not path.is_file() or path.stat().st_size > MAX_EVIDENCE_BYTES:
                     _refuse("names a file that is missing or too long")
-                self._read[name] = EvidenceFile(path.name, path.read_bytes())
+                content = path.read_bytes()
             except (OSError, RuntimeError, ValueError):  # too long, a loop of links, no characters
                 _refuse("names a file that cannot be read")
+            self._bytes += len(content)
+            if self._bytes > MAX_EVIDENCE_IN_ALL:
+                limit = f"{MAX_EVIDENCE_IN_ALL >> 20} MB"
+                raise ValueError(f"its evidence is longer than {limit} in all; import it in parts")
+            self._read[name] = EvidenceFile(path.name, content)
         return self._read[name]
 
 

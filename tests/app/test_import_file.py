@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.app import import_file
 from agi_bridge.app.import_file import FIELDS, read_import
 from agi_bridge.consent import MAX_EVIDENCE_BYTES
 from tests.support.call_env import line
@@ -115,6 +116,27 @@ def test_evidence_has_a_limit(folder: Path) -> None:
     assert read(folder, {**GOOD, "evidence": "long.bin"}).faults == ()
     [fault] = read(folder, {**GOOD, "evidence": "long.bin;form.pdf"}).faults
     assert fault.field == "evidence"
+
+
+def test_a_file_or_evidence_that_would_fill_the_memory_is_imported_in_parts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_file, "MAX_EVIDENCE_IN_ALL", 10)
+    (folder / "other.pdf").write_bytes(b"signed")
+    assert read(folder, GOOD, GOOD).faults == (), "one file for two rows is read once"
+    with pytest.raises(ValueError, match="in parts"):
+        read(folder, GOOD, {**GOOD, "evidence": "other.pdf"})
+    huge = folder / "huge.csv"
+    with huge.open("wb") as file:
+        file.truncate(100 << 20)  # sparse
+    with pytest.raises(ValueError, match="in parts"):
+        read_import(huge, {"shop": line()}, (), NOW)
+
+
+@pytest.mark.parametrize("row", [{"call": "PJSIP/1"}, {"keys": "1"}, {"disclosure": "You agree"}])
+def test_no_row_can_have_what_a_call_has(folder: Path, row: dict[str, str]) -> None:
+    [fault] = read(folder, {**GOOD, **row}).faults
+    assert fault.field in row
 
 
 def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:

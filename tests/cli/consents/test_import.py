@@ -58,6 +58,38 @@ def test_an_import_is_marked_in_lists_and_shown_with_its_evidence(
     assert (again.json["imported"], again.json["already"]) == (0, 1)
 
 
+def test_a_row_that_imitates_a_call_stays_an_import(sample: SampleLedger, file: Path) -> None:
+    accepted = sample.other
+    (file.parent / "disclosure-en.wav").write_bytes(b"RIFF")  # as a call's recording is named
+    (file.parent / f"{accepted}.json").write_text('{"type": "confirmed"}', encoding="utf-8")
+    row = f"{NUMBER},Example Store,info,2026-03-01T09:30:00Z,agent,agi-bridge,"
+    row += f"disclosure-en.wav;{accepted}.json,{accepted}\n"
+    file.write_text(HEADER + row + row, encoding="utf-8")
+    result = sample.shell("import", file, "--json")
+    assert (result.status, result.json["imported"], result.json["already"]) == (0, 1, 1)
+    [id_] = set(result.json["records"])
+    assert id_ != accepted
+    shown = sample.shell("show", id_, "--json").json
+    assert (shown["kind"], shown["given_at"], shown["dialogue"]) == ("imported", None, [])
+    assert sample.types(id_) == ["imported"]
+    assert "imported" not in sample.types(accepted)
+
+
+def test_a_formula_is_text_and_a_revoked_number_stays_revoked(
+    sample: SampleLedger, file: Path
+) -> None:
+    formula = "=HYPERLINK(1)"
+    file.write_text(HEADER + GOOD.replace("CRM", formula), encoding="utf-8")
+    assert sample.shell("revoke", "--number", NUMBER, "--words", "no").status == 0
+    result = sample.shell("import", file, "--json")
+    assert result.json["imported"] == 1
+    [id_] = result.json["records"]
+    shown = sample.shell("show", id_, "--json").json
+    assert shown["events"][0]["facts"]["source"] == formula
+    [listed] = sample.shell("list", "--number", NUMBER, "--line", "shop", "--json").json or [None]
+    assert listed is None or listed["state"] != "accepted"
+
+
 def test_bad_rows_are_named_and_nothing_is_stored(sample: SampleLedger, file: Path) -> None:
     file.write_text(HEADER + GOOD + BAD, encoding="utf-8")
     result = sample.shell("import", file, "--json")
