@@ -120,20 +120,20 @@ class Connection(asyncio.Protocol):
         """
         if self._in_flight:
             return self._send_in_turn(line, seconds, live=live, is_exec=is_exec)
-        if self.closed or self._transport is None:
+        loop, transport = self._loop, self._transport
+        if self.closed or transport is None:
             raise AGIHangup("the connection to Asterisk is closed")
         if live and self.hangup.happened:
             raise AGIHangup("the caller has hung up")
         self._in_flight = True
         self._follows_usage = is_exec
-        self._trying = False
-        self._waiting = asyncio.current_task(self._loop)
-        self._deadline = self._loop.time() + seconds
-        if self._deadline < self._armed:
-            self._arm(self._deadline)
-        self._pending = self._loop.create_future()
-        self._transport.write(line)  # in one piece: half a line makes `run_agi` spin
-        return self._pending
+        self._waiting = asyncio.current_task(loop)
+        self._deadline = deadline = loop.time() + seconds
+        if deadline < self._armed:
+            self._arm(deadline)
+        self._pending = pending = loop.create_future()
+        transport.write(line)  # in one piece: half a line makes `run_agi` spin
+        return pending
 
     async def _send_in_turn(
         self, line: bytes, seconds: float, *, live: bool, is_exec: bool
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return
         reply = self._parser.reply(data)
-        if reply is not None and reply.code == wire.OK and self._in_flight:
+        if reply is not None and self._in_flight:
             self._succeeded(reply)
             return
         try:
@@ -274,10 +274,10 @@ class Connection(asyncio.Protocol):
 
     def _succeeded(self, reply: wire.Reply) -> None:
         """Hand a 200 to the command in flight."""
-        self._in_flight = False
+        self._in_flight = self._trying = False
         self._deadline = inf
         self._usage_due = self._follows_usage and reply.result == "1"
-        pending, self._pending, self._waiting = self._pending, None, None
+        pending = self._pending
         if pending is not None and not pending.done():
             pending.set_result(reply)
         if self._queue:
@@ -307,7 +307,7 @@ class Connection(asyncio.Protocol):
         return waiting
 
     def _settled(self) -> None:
-        self._in_flight = False
+        self._in_flight = self._trying = False
         self._deadline = inf
         if self._queue:
             self._next()

@@ -3,90 +3,55 @@
 Parsing of the lines (`setup_env`) and typed access to them. Reading the stream is in `wire`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from agi_bridge.agi.errors import AGIProtocolError
 
-_PREFIX = "agi_"
-_ARGUMENT = "arg_"
 _UNKNOWN = "unknown"
-
-# One string object per name, shared by all calls.
-_NAMES = {
-    _PREFIX + name: name
-    for name in (
-        "network",
-        "network_script",
-        "request",
-        "channel",
-        "language",
-        "type",
-        "uniqueid",
-        "version",
-        "callerid",
-        "calleridname",
-        "callingpres",
-        "callingani2",
-        "callington",
-        "callingtns",
-        "dnid",
-        "rdnis",
-        "context",
-        "extension",
-        "priority",
-        "enhanced",
-        "accountcode",
-        "threadid",
-    )
-}
-
-
-# Names whose lines repeat from call to call: they are parsed once and share their strings.
-_REPEATED = frozenset(
-    {
-        "network",
-        "network_script",
-        "language",
-        "type",
-        "version",
-        "callingpres",
-        "callingani2",
-        "callington",
-        "callingtns",
-        "rdnis",
-        "context",
-        "priority",
-        "enhanced",
-        "accountcode",
-    }
-)
-_MAX_SHARED = 512
-_shared: dict[str, tuple[str, str]] = {}
-"""Parsed lines by their text, at most `_MAX_SHARED`; a dialplan has a few dozen."""
+_VALUES = re.compile(r"\nagi_(?!arg_)(.*?): (.*)")
+_ARGUMENTS = re.compile(r"\nagi_arg_.*?: (.*)")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Environment:
     """What Asterisk sends about a call before the first command.
 
-    `values` has the names without ``agi_`` and the values as sent (``unknown`` included); bytes
-    that are not UTF-8 are kept as surrogate escapes. The properties are None where Asterisk sent
-    nothing, an empty value or ``unknown``.
+    It is kept as it came, and each access looks its value up: a call asks for half a dozen, and
+    most of what is left would be names. The properties are None where Asterisk sent nothing, an
+    empty value or ``unknown``. Bytes that are not UTF-8 are kept as surrogate escapes.
     """
 
-    values: Mapping[str, str]
-    arguments: tuple[str, ...] = ()
-    """``agi_arg_1`` to ``agi_arg_n``, in order, as the dialplan gave them."""
+    text: str
+    """The lines, with a line feed before each of them and behind the last."""
 
     def __repr__(self) -> str:
         """Show the call's ID, and nothing that could be a phone number."""
         return f"Environment(unique_id={self.unique_id!r}, arguments={len(self.arguments)})"
 
     def _known(self, name: str) -> str | None:
-        value = self.values.get(name)
+        value = self._sent(name)
         return None if not value or value == _UNKNOWN else value
+
+    def _sent(self, name: str) -> str | None:
+        before = f"\nagi_{name}: "
+        start = self.text.find(before)
+        if start < 0:
+            return None
+        start += len(before)
+        return self.text[start : self.text.index("\n", start)]
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All values as sent (``unknown`` included) by their names without ``agi_``."""
+        return dict(_VALUES.findall(self.text))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """``agi_arg_1`` to ``agi_arg_n``, in order, as the dialplan gave them."""
+        return tuple(_ARGUMENTS.findall(self.text))
 
     @property
     def channel(self) -> str | None:
@@ -146,7 +111,7 @@ class Environment:
     @property
     def enhanced(self) -> bool:
         """Whether EAGI() started the program, so that the caller's sound can be read."""
-        return self.values.get("enhanced") == "1.0"
+        return self._sent("enhanced") == "1.0"
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -170,30 +135,10 @@ def parse_environment(block: str) -> Environment:
     Raises:
         AGIProtocolError: a name appears twice, for example because a value contains a forged line.
     """
-    values: dict[str, str] = {}
-    arguments: list[str] = []
-    named = 0
-    for line in block.split("\n"):
-        pair = _shared.get(line)
-        if pair is not None:
-            values[pair[0]] = pair[1]
-            named += 1
-            continue
-        sent, colon, value = line.partition(": ")
-        name = _NAMES.get(sent)
-        if name is None:
-            if not colon or not sent.startswith(_PREFIX):
-                continue
-            name = sent[len(_PREFIX) :]
-            if name.startswith(_ARGUMENT):
-                arguments.append(value)
-                continue
-        values[name] = value
-        named += 1
-        if name in _REPEATED and len(_shared) < _MAX_SHARED:
-            _shared[line] = name, value
-    if len(values) != named:
+    text = f"\n{block}" if not block or block.endswith("\n") else f"\n{block}\n"
+    names = [line.partition(": ")[0] for line in text.split("\nagi_")]
+    if len(set(names)) != len(names):
         raise AGIProtocolError(
             "duplicate_environment_name", "a name stands twice in the environment"
         )
-    return Environment(values, tuple(arguments))
+    return Environment(text)

@@ -76,11 +76,14 @@ class StreamParser:
     Lines that are neither a reply nor HANGUP are dropped and counted.
     """
 
-    __slots__ = ("_buffer", "_environment_due", "_limits", "_open", "_open_bytes", "dropped")
+    __slots__ = (
+        "_between", "_buffer", "_environment_due", "_limits", "_open", "_open_bytes", "dropped"
+    )  # fmt: skip
 
     def __init__(self, limits: Limits | None = None, *, environment: bool = True) -> None:
         self._limits = limits or Limits()
         self._environment_due = environment
+        self._between = not environment  # the next byte begins a reply
         self._buffer = b""
         self._open: list[bytes] | None = None  # the lines so far of a reply that goes on
         self._open_bytes = 0
@@ -92,9 +95,7 @@ class StreamParser:
 
         None: they are something else, and for `feed`.
         """
-        if self._buffer or self._open is not None or self._environment_due:
-            return None
-        return _known.get(data) or self._one_line(data)
+        return (_known.get(data) or self._one_line(data)) if self._between else None
 
     def feed(self, data: bytes) -> list[Event]:
         """Parse the next bytes; return the events that they complete.
@@ -117,6 +118,7 @@ class StreamParser:
                 events.append(event)
             start = end + 1
         self._buffer = data[start:]
+        self._between = not self._buffer and self._open is None
         if self._buffer:
             self._check(len(self._buffer))
         return events

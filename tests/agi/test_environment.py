@@ -64,7 +64,7 @@ def test_an_ipv6_address_does_not_confuse_the_request() -> None:
 def test_the_query_is_decoded_and_the_first_of_several_wins(
     request_url: str, query: dict[str, str]
 ) -> None:
-    assert Environment({"request": request_url}).query == query
+    assert parse_environment(f"agi_request: {request_url}\n").query == query
 
 
 def test_bytes_that_are_no_text_come_back_as_they_were() -> None:
@@ -79,6 +79,19 @@ def test_values_may_hold_colons_and_unknown_names_are_kept() -> None:
     found = parse_environment("agi_request: agi://h:1/s: x\nagi_new: 1\nnoise\nother: 2\nagi_x")
     assert found.request == "agi://h:1/s: x"
     assert dict(found.values) == {"request": "agi://h:1/s: x", "new": "1"}
+
+
+def test_a_value_that_names_another_is_not_taken_for_it() -> None:
+    found = parse_environment("agi_calleridname: agi_callerid: 911\nagi_callerid: 15145550100\n")
+    assert found.caller_id == "15145550100"
+    assert found.caller_name == "agi_callerid: 911"
+
+
+def test_an_argument_that_looks_like_a_name_is_an_argument() -> None:
+    found = parse_environment("agi_arg_1: agi_callerid: 911\nagi_arg_2: unknown\n")
+    assert found.arguments == ("agi_callerid: 911", "unknown")
+    assert found.caller_id is None
+    assert found.values == {}
 
 
 def test_a_forged_line_inside_a_value_is_refused() -> None:

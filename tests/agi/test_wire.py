@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from agi_bridge.agi import (
     AGIProtocolError,
-    Environment,
     HangupNotice,
     Limits,
     Reply,
@@ -15,6 +14,7 @@ from agi_bridge.agi import (
     UsageBlock,
     wire,
 )
+from agi_bridge.agi.environment import parse_environment
 from agi_bridge.agi.wire import Event
 from tests.support.recorded import CASES, from_asterisk
 
@@ -147,7 +147,7 @@ def test_lines_that_say_nothing_are_dropped(noise: bytes) -> None:
 
 def test_an_empty_environment_is_one() -> None:
     assert read(b"\n200 result=0\n", environment=True) == [
-        Environment({}),
+        parse_environment(""),
         Reply(200, "0"),
     ]
 
