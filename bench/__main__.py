@@ -11,20 +11,27 @@ import contextlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import machine, program, report
 from bench.measure import QUICK, Bench, Plan
 from bench.process import BenchError
 from bench.programs import HERE, BuildError, build
-from bench.subjects import SUBJECTS, Foreign, Subject
+from bench.subjects import SUBJECTS, Foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.subjects import Subject
 
 
 def main() -> int:
     """Measure what the command line asks for."""
     arguments = read_arguments()
     plan = QUICK if arguments.quick else Plan()
+    subjects = [subject for subject in SUBJECTS if subject.name in arguments.only]
     try:
-        build()
+        missing = build_all(subjects)
     except BuildError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -38,9 +45,7 @@ def main() -> int:
     facts = machine.facts() | {"realtime": int(arguments.realtime)}
     print(", ".join(f"{name} {value}" for name, value in facts.items()), file=sys.stderr)
     results = [
-        measured(subject, plan, arguments.what)
-        for subject in SUBJECTS
-        if subject.name in arguments.only
+        measured(subject, plan, arguments.what, missing.get(subject.name)) for subject in subjects
     ]
     print(report.table(results))
     print("\n".join(report.verdicts(results)))
@@ -68,15 +73,29 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(subject: Subject, plan: Plan, what: str) -> report.Result:
+def build_all(subjects: Sequence[Subject]) -> dict[str, str]:
+    """Build the programs and the servers; return why a server cannot be, by its name.
+
+    Before `machine.put_first`: under SCHED_FIFO the threads of Go's compiler wait for each other
+    and leave each other no processor.
+
+    Raises:
+        BuildError: there is no C compiler, or it refused a source.
+    """
+    build()
+    foreign = [subject for subject in subjects if isinstance(subject, Foreign)]
+    missing = {subject.name: subject.build() for subject in foreign}
+    return {name: reason for name, reason in missing.items() if reason}
+
+
+def measured(subject: Subject, plan: Plan, what: str, missing: str | None) -> report.Result:
     """All of one server's figures; what fails leaves a fault in their place."""
-    result = report.Result(subject)
+    result = report.Result(subject, fault=missing)
     bench = Bench(subject, plan)
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: print(f"  {'; '.join(result.row())}", file=sys.stderr, flush=True))
         print(f"{subject.name} ...", file=sys.stderr, flush=True)
-        if isinstance(subject, Foreign) and (missing := subject.build()):
-            result.fault = missing
+        if missing:
             return result
         try:
             measure(result, bench, what)

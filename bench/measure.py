@@ -24,8 +24,11 @@ WARM_UP_CALLS = 300
 AT_ONCE = 50
 TALKING = 1000
 THINK_MICROSECONDS = {False: 100_000, True: 400_000}
-"""By whether there is a hook: about 1,100 and 280 calls a second. People take seconds."""
-"""What the PBX takes from a command to its reply, +-20 %, in the latency run: a hurried caller."""
+"""What the PBX takes from a command to its reply, +-20 %, in the latency run: a hurried caller. By
+whether there is a hook: about 1,100 and 280 calls a second. People take seconds."""
+TURNS = 9
+"""In a call of the bench's flow. The first calls begin evenly over the length of one, so that each
+second has as many: begun within 2 s they would be 500 a second, and then none for as long."""
 CONNECTING = 200
 """Parked calls that may wait for their first command at once, so that no SYN is ever repeated."""
 PARKING_SECONDS = 90
@@ -219,7 +222,8 @@ class Bench:
         )
 
     def _latency(self, server: Program, port: int, folder: Path, *, with_hook: bool) -> Latency:
-        warm_up = self._plan.latency_warm_up
+        ramp = TURNS * THINK_MICROSECONDS[with_hook] / 1e6
+        warm_up = max(self._plan.latency_warm_up, ramp + 1.0)
         options = ["--concurrency", str(TALKING), "--total", str(10**9)]
         options += [
             "--think",
@@ -227,7 +231,7 @@ class Bench:
             "--warmup",
             str(warm_up),
             "--ramp",
-            "2",
+            str(ramp),
         ]
         options += ["--seconds", str(warm_up + self._plan.latency_seconds)]
         results = []
@@ -281,7 +285,7 @@ class Bench:
         return ["--port", str(port), *self._subject.load_options(), *options]
 
     def _load(self, port: int, folder: Path, options: list[str]) -> dict[str, Any]:
-        limit = 30.0 + self._plan.latency_warm_up + self._plan.latency_seconds
+        limit = 30.0 + self._plan.latency_warm_up + self._plan.latency_seconds + TURNS
         limits = ["--run-seconds", str(limit)]
         with load(self._load_core, folder, self._options(port, [*options, *limits])) as program:
             result = program.finish(limit + SPARE_SECONDS)
@@ -300,14 +304,14 @@ def faults(result: dict[str, Any]) -> int:
     return int(result["failed"] + result["stray_lines"] + result["unknown_commands"])
 
 
-def await_listener(server: Program, port: int) -> None:
+def await_listener(server: Program, port: int, seconds: float = START_SECONDS) -> None:
     """Wait until somebody listens.
 
     Raises:
         BenchError: the server ended, or nobody listened in time.
     """
     pause = 0.1
-    for _ in range(int(START_SECONDS / pause)):
+    for _ in range(int(seconds / pause)):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
             return
         if server.ended_within(pause):

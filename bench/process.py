@@ -73,9 +73,9 @@ class Program:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
 
-    def ready(self) -> int:
+    def ready(self, seconds: float = START_SECONDS) -> int:
         """The port that it announces as `READY port`."""
-        word, _, port = self.line().partition(" ")
+        word, _, port = self.line(seconds).partition(" ")
         if word != "READY":
             raise BenchError(f"{self.name}: said {word!r} instead of READY")
         return int(port)
