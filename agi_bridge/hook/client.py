@@ -27,7 +27,7 @@ import hashlib
 import logging
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -113,6 +113,20 @@ class Submission:
     answer_sha256: str | None
     held_back: bool = False
     trace_id: str | None = None
+
+    def after(self, attempts: int, seconds: float, trace_id: str | None) -> "Submission":
+        """The same, with what is known once it is over."""
+        return Submission(
+            self.outcome,
+            self.answer,
+            self.status,
+            self.reason,
+            attempts,
+            seconds,
+            self.answer_sha256,
+            self.held_back,
+            trace_id,
+        )
 
 
 class HookClient(TransportOwner):
@@ -213,7 +227,7 @@ class HookClient(TransportOwner):
             if result.outcome is Outcome.NOT_SENT or not _is_turned_away(again):
                 result = again
         took = time.perf_counter() - began
-        return replace(result, attempts=attempts, seconds=took, trace_id=trace_id)
+        return result.after(attempts, took, trace_id)
 
     def _is_tried_again(self, result: Submission) -> bool:
         """Whether an attempt may be repeated at once: it left nothing, or the receiver knows it.
