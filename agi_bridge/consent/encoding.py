@@ -172,17 +172,23 @@ class Identifiers:
 
 def timestamp(nanoseconds: int | None = None) -> str:
     """RFC 3339 in UTC with milliseconds, of a time since the epoch or of now."""
-    milliseconds = (time.time_ns() if nanoseconds is None else nanoseconds) // 1_000_000
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z"
+    return _moment((time.time_ns() if nanoseconds is None else nanoseconds) // 1_000_000)
 
 
 def stamp(seconds: float) -> str:
     """The same of seconds since the epoch."""
-    return timestamp(round(seconds * 1000) * 1_000_000)
+    return _moment(round(seconds * 1000))
 
 
-@lru_cache(maxsize=4)
+def _moment(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=32)
 def _second(seconds: int) -> str:
-    """Date and time of a whole second: formatting them is most of a timestamp's cost."""
+    """Date and time of a whole second: formatting them is most of a timestamp's cost.
+
+    A consent asks for seven: now, when limits and leases end, and what is late.
+    """
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

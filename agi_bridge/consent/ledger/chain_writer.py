@@ -52,7 +52,7 @@ class _Tags:
         persons: whose records are, as far as that is known already; None is nobody's.
     """
 
-    __slots__ = ("_persons", "_taggers", "_transaction", "_writer")
+    __slots__ = ("_own", "_persons", "_taggers", "_transaction", "_writer")
 
     def __init__(
         self,
@@ -64,18 +64,31 @@ class _Tags:
         self._transaction = transaction
         self._persons = dict(persons)
         self._taggers: dict[bytes, Tagger] = {}
+        self._own: dict[str, list[Tagger]] = {}
 
     def of(self, event: StoredEvent, seq: int) -> list[str]:
         """The tags of an event at its place in the chain."""
-        keys = [named.encode() for named in named_records(event.consent_id, event.body)]
+        id_ = event.consent_id
+        own = self._own.get(id_)
+        if own is None:
+            own = self._own[id_] = self._of_record(event)
+        others = named_records(id_, event.body)
+        if len(others) == 1:
+            return [tagger.tag(seq) for tagger in own]
+        named = [self._tagger(other.encode()) for other in others if other != id_]
+        return [tagger.tag(seq) for tagger in (*own, *named)]
+
+    def _of_record(self, event: StoredEvent) -> list[Tagger]:
+        """What tags all events of a record: its id, and its person if it has one."""
+        id_ = event.consent_id
+        taggers = [self._tagger(id_.encode())]
         if event.type not in _NOBODYS:
-            id_ = event.consent_id
             if id_ not in self._persons:
                 self._persons[id_] = self._writer.person(self._transaction, id_)
             person = self._persons[id_]
             if person is not None:
-                keys.append(person.salt)
-        return [self._tagger(key).tag(seq) for key in keys]
+                taggers.append(self._tagger(person.salt))
+        return taggers
 
     def _tagger(self, key: bytes) -> Tagger:
         found = self._taggers.get(key)

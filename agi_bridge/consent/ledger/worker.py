@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -40,7 +41,9 @@ class Worker:
     ) -> None:
         self._database = database
         self._before = before
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        # Not an executor: its locks and futures cost a call as much as two appends' hashes.
+        self._works: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
         self._released: asyncio.Future[None] | None = None
         self._moment: Transaction | None = None
 
@@ -98,11 +101,12 @@ class Worker:
         Raises:
             LedgerClosed: it was released.
         """
-        if self._released is not None:
-            raise LedgerClosed("the ledger is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self.submit(partial(_carry_out, loop, done, work))
+        return await done
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Do something on the database's thread that says itself how it ended.
 
         Raises:
@@ -110,7 +114,19 @@ class Worker:
         """
         if self._released is not None:
             raise LedgerClosed("the ledger is closed")
-        self._thread.submit(work)
+        self._hand_over(work)
+
+    def _hand_over(self, work: Callable[[], object] | None) -> None:
+        if self._thread is None:
+            # A daemon: a database that hangs must not keep the process from ending.
+            self._thread = threading.Thread(target=self._work_on, name="ledger", daemon=True)
+            self._thread.start()
+        self._works.put(work)
+
+    def _work_on(self) -> None:
+        """Do what is handed over, one after another, to the end. On the database's thread."""
+        while (work := self._works.get()) is not None:
+            work()
 
     @staticmethod
     async def answered(done: asyncio.Future[T]) -> bool:
@@ -154,11 +170,37 @@ class Worker:
         """Release database and thread; a stuck thread is aborted, or the process could not end."""
         if self._released is None:
             loop = asyncio.get_running_loop()
-            self._released = loop.run_in_executor(self._thread, self._database.close)
-            self._thread.shutdown(wait=False)
+            self._released = loop.create_future()
+            self._hand_over(partial(_carry_out, loop, self._released, self._database.close))
+            self._hand_over(None)
         await asyncio.wait({self._released}, timeout=WAIT_SECONDS)
         if not self._released.done():
             self._database.abort()
+
+
+def _carry_out(
+    loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], work: Callable[[], T]
+) -> None:
+    """Do something for the event loop, unless nobody waits any more. On the database's thread."""
+    if done.cancelled():
+        return
+    result: T | None = None
+    failed: BaseException | None = None
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, who waits must learn of it
+        failed = error
+    with suppress(RuntimeError):  # the loop is closed, nobody waits
+        loop.call_soon_threadsafe(_settle, done, result, failed)
+
+
+def _settle(done: asyncio.Future[Any], result: object, failed: BaseException | None) -> None:
+    if done.done():
+        return
+    if failed is None:
+        done.set_result(result)
+    else:
+        done.set_exception(failed)
 
 
 def _ignore(done: asyncio.Future[Any]) -> None:

@@ -259,7 +259,8 @@ async def test_a_silent_server_does_not_keep_the_ledgers_thread_from_ending(
     postgresql_url: str, keys: Keys, postgresql_server: PostgreSQL, silence: Silence
 ) -> None:
     ledger = await Ledger.open(postgresql_url, keys)
-    [thread] = ledger._worker._thread._threads
+    thread = ledger._worker._thread
+    assert thread is not None
     with silence():
         postgresql_server.pause()
         looking = asyncio.create_task(ledger.chains())

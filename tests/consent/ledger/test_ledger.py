@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def halted(ledger: Ledger) -> Iterator[None]:
     """Let the ledger's thread do nothing more until the end of the block."""
     gate = threading.Event()
-    ledger._worker._thread.submit(gate.wait)
+    ledger._worker.submit(gate.wait)
     try:
         yield
     finally:
