@@ -19,7 +19,7 @@ from sqlalchemy import JSON, ColumnElement, Integer, bindparam, column, func, in
 from sqlalchemy import cast as sql_cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ClauseElement, Dialect, Select, Table, TableValuedAlias
     from sqlalchemy.engine.interfaces import Compiled
@@ -35,6 +35,8 @@ _VALUES: Final = " VALUES "
 Values: TypeAlias = Callable[[str], ColumnElement[Any]]
 """The value that a name stands for: a parameter, or a column of the rows that are given."""
 Row: TypeAlias = tuple[Any, ...]
+Call: TypeAlias = "tuple[str, Sequence[Row]]"
+"""The text of a statement, and the sets of arguments that it is executed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,24 @@ class Statement:
         """The parameters in their order; a name that is missing is a KeyError."""
         return tuple([values[name] for name in self.names])
 
-    def grouped(self, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[Row]]]:
+    def grouped(self, rows: Sequence[Row]) -> list[Call]:
         """The statements that carry out this one for all rows, each with its own sets of arguments.
 
-        In SQLite an INSERT takes as many rows at once as `MOST_VALUES` allows.
+        In SQLite an INSERT takes as many rows at once as `MOST_VALUES` allows: at each execution of
+        one into `event` it makes a table of the types that `event_rare` holds.
         """
         if self.takes_rows:
-            if rows:
-                yield self.text, [(self.document(rows),)]
-            return
-        most = MOST_VALUES // len(self.names) if self.inserts else 1
-        whole = len(rows) - len(rows) % most
-        if most > 1 and whole:
-            several = [tuple(chain(*rows[first : first + most])) for first in range(0, whole, most)]
-            yield _several_rows(self.text, most), several
-            rows = rows[whole:]
-        if rows:
-            yield self.text, rows
+            return [(self.text, [(self.document(rows),)])] if rows else []
+        if len(rows) <= 1 or not self.inserts:
+            return [(self.text, rows)] if rows else []
+        most = max(1, MOST_VALUES // len(self.names))
+        rest = len(rows) % most
+        whole = len(rows) - rest
+        several = [tuple(chain(*rows[first : first + most])) for first in range(0, whole, most)]
+        calls: list[Call] = [(_several_rows(self.text, most), several)] if several else []
+        if rest:
+            calls.append((_several_rows(self.text, rest), [tuple(chain(*rows[whole:]))]))
+        return calls
 
     def document(self, rows: Sequence[Row]) -> str:
         """Rows as one JSON document, each with its number."""

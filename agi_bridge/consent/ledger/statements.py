@@ -152,12 +152,16 @@ class Statements:
 
 
 def _last_state(consent_id: ColumnElement[str]) -> Select[Any]:
-    """The state that a consent was left in."""
+    """The state that a consent was left in.
+
+    Not with IN: SQLite puts a list of constants into a table of its own at each execution, which
+    costs more than the look-up.
+    """
     event = EVENT.c
-    states = [_constant(state.value) for state in State]
+    is_state = or_(*(event.type == _constant(state.value) for state in State))
     return (
         select(event.type)
-        .where(event.consent_id == consent_id, event.type.in_(states))
+        .where(event.consent_id == consent_id, is_state)
         .order_by(event.id.desc())
         .suffix_with("LIMIT 1")
     )

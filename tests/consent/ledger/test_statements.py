@@ -93,3 +93,17 @@ def test_a_numbers_agreements_are_counted_without_going_through_the_lines() -> N
     steps = " ".join(step[3] for step in plan)
     assert "pii_by_number (number_hmac=? AND at>? AND at<?)" in steps
     assert "pii_by_line" not in steps
+
+
+def test_no_look_up_of_a_call_makes_a_table_of_its_own() -> None:
+    """SQLite makes one of a list of constants, at each execution."""
+    statements = Statements.for_sqlite()
+    with closing(sqlite3.connect(":memory:")) as database:
+        engine = create_engine("sqlite://", creator=lambda: database, poolclass=StaticPool)
+        with engine.begin() as connection:
+            schema.create(connection)
+        for statement in (statements.last_state, statements.stored, statements.may_send):
+            steps = database.execute(
+                f"EXPLAIN {statement.text}", ["x"] * len(statement.names)
+            ).fetchall()
+            assert "OpenEphemeral" not in {step[1] for step in steps}
