@@ -17,7 +17,7 @@ import uvloop
 
 from agi_bridge.app.console_export import export_record
 from agi_bridge.app.doctor_report import last_report
-from agi_bridge.app.history import reading_calls
+from agi_bridge.app.history import number_tag, reading_calls
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.app.push import push_routes
 from agi_bridge.speech import MissingPrompt
@@ -43,6 +43,8 @@ MOST_SHOWN: Final = 25
 """Calls in progress that a page shows, the newest."""
 STOP_SECONDS: Final = 10.0
 """How long a stop waits for the console's thread: answers in progress may take five."""
+ENDED: Final = "it has ended and starts again within a minute; see console.failed in the log"
+"""Why the console cannot be opened when its thread has ended."""
 
 
 class _Running(Protocol):
@@ -72,6 +74,8 @@ def console_chores(
             await console.run()
         finally:
             await asyncio.shield(asyncio.to_thread(console.stop))
+        # Not reached at a stop, which cancels.
+        running.status.state.console_problem = ENDED
 
     return (show,)
 
@@ -175,6 +179,19 @@ class ConsoleService:
             )
 
         return await self._ask(look)
+
+    def report_problem(self, problem: str | None) -> None:
+        """Say in the status why the console cannot be opened; None: it can."""
+
+        def note() -> None:
+            self._running.status.state.console_problem = problem
+
+        with suppress(RuntimeError):  # the calls' loop is closed
+            self._loop.call_soon_threadsafe(note)
+
+    def number_key(self, number: str) -> str:
+        """A keyed hash of a number; "" without the history's key. Blocks."""
+        return number_tag(self.settings, number)
 
     async def reload(self) -> Mapping[str, Any]:
         """Read the configuration again."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_SHOWN: Final = 20
 """Calls in progress in the answer to `status`, the oldest; `calls` has all."""
 
+_TAG_DIGITS: Final = 16
+"""Digits of a number's hash in the log: enough to tell the numbers of a business apart."""
+
 
 @contextmanager
 def reading_calls(settings: Settings) -> Iterator[HistoryReader]:
@@ -43,6 +46,17 @@ def calls_of(settings: Settings, number: str) -> int:
         if error.code == "no_history":
             return 0
         raise
+
+
+def number_tag(settings: Settings, number: str) -> str:
+    """Return a keyed hash of a number for the log, the same for the same number. Blocks.
+
+    It is made with the history's key; without one it is empty.
+    """
+    try:
+        return NumberKey.load(key_file(settings.state_dir)).hash(number).hex()[:_TAG_DIGITS]
+    except (HistoryError, OSError):
+        return ""
 
 
 def erase_calls(settings: Settings, number: str | None, consents: Iterable[str]) -> int:

@@ -85,6 +85,8 @@ class StatusAnswer:
             yield "config", f"read {_ago(config['loaded_at'], now)} ago, as on disk"
         else:
             yield "config", f"the file on disk is not in force: {config['stale']}"
+        if document["console"]["problem"] is not None:
+            yield "console", f"down: {document['console']['problem']}"
         clock = "synchronised" if service["clock_synchronised"] else "not synchronised"
         lag = round(1000 * service["loop_lag_seconds"])
         yield "machine", f"clock {clock}, event loop lag {lag} ms"

@@ -212,8 +212,14 @@ def _proxied(request: Request, console: ConsoleSettings) -> Visitor:
 
 def _to_sign_in(request: Request, console: ConsoleSettings) -> ASGIApp:
     if request.method not in _SAFE or not console.by_password:
+        link = (SIGN_IN, "Sign in") if console.by_password else None
         return refusal_page(
-            Refusal(403, "Not signed in", "Sign in, and open the page again; nothing was changed.")
+            Refusal(
+                403,
+                "Not signed in",
+                "Sign in, and open the page again; nothing was changed.",
+                link,
+            )
         )
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='')}", 303)

@@ -127,6 +127,9 @@ async def _not_readable(request: Request, error: Exception) -> Response:
     code = getattr(error, "code", "")
     if code in {"no_call", "no_history", "not_on_record"}:
         refusal = Refusal(404, "Not on record", "It was deleted, or has not been written yet.")
+    elif request.method == "POST":
+        text = f"{str(error).splitlines()[0]}. See whether it was stored before you try again."
+        refusal = Refusal(503, "Not done, as far as known", text)
     else:
         refusal = Refusal(503, "Not readable now", f"{str(error).splitlines()[0]}.")
     return refusal_page(refusal, request.state.visitor)

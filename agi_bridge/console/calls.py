@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from starlette.responses import FileResponse, Response
 
 from agi_bridge import phone
@@ -66,6 +67,7 @@ class CallPages:
         """Show the calls of a number. It is in the form alone: an address is kept by browsers."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
+        await log_look_up(self._service, request, "calls", number)
         found = await asyncio.to_thread(
             find_calls, self._service, CallFilter(number=number, limit=PAGE)
         )
@@ -161,6 +163,17 @@ def read_number(settings: Settings, text: str) -> str:
     if found is None:
         raise Refusal(400, "Not a phone number", "Write it like +14155550123.")
     return found
+
+
+async def log_look_up(service: Service, request: Request, what: str, number: str) -> None:
+    """Write who looks for what of a number, before it is shown: the number masked and hashed."""
+    structlog.get_logger().info(
+        "console.looked_up",
+        name=request.state.visitor.name,
+        what=what,
+        number=phone.mask(number),
+        number_key=await asyncio.to_thread(service.number_key, number),
+    )
 
 
 def milliseconds(day: date) -> int:

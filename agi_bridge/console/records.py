@@ -6,6 +6,7 @@ shows what it reaches.
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from agi_bridge import phone
 from agi_bridge.consent import Act, Filter, Revocation, State
 from agi_bridge.consent.ledger import resolutions
-from agi_bridge.console.calls import read_day, read_number
+from agi_bridge.console.calls import log_look_up, read_day, read_number
 from agi_bridge.console.forms import read_form
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
@@ -68,6 +69,7 @@ class RecordPages:
         """Show the records of a number, which is in the form alone."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
+        await log_look_up(self._service, request, "consents", number)
         wanted = Filter(number=number, limit=PAGE)
         return await self._page(request, wanted, {"number": phone.mask(number)})
 
@@ -110,11 +112,12 @@ class RecordPages:
             # In E.164: as typed, it could be another after a reload. A record's stays hidden.
             number="" if form.get("record") else number,
             record=form.get("record", ""),
+            reference=secrets.token_urlsafe(16),
             scopes=scopes(self._service.settings, brand),
         )
 
     async def revoke(self, request: Request) -> Response:
-        """The second step: revoke."""
+        """The second step: revoke. The same form is one request, however often it is sent."""
         visitor = acting(request)
         form = await read_form(request)
         number, _ = await self._whose(form)
@@ -126,11 +129,13 @@ class RecordPages:
                 **reach_of(self._service.settings, form.get("scope", "")),
                 channel="console",
                 actor=visitor.actor,
+                reference=form.get("reference") or None,
                 words=words or None,
                 passed_on=form.get("passed_on") == "yes",
             )
         )
-        _log(visitor, "revoke", result.revocation_id)
+        if not result.already:
+            _log(visitor, "revoke", result.revocation_id)
         return RedirectResponse(f"/consents/{result.revocation_id}", 303)
 
     async def resolve(self, request: Request) -> Response:

@@ -51,12 +51,14 @@ class ConsoleServer(RetriedListener):
         return listener.port
 
     def _log_listening(self, port: int) -> None:
+        self._service.report_problem(None)
         given = self._service.settings.console
         structlog.get_logger().info(
             "console.listening", host=given.host, port=port, sign_in=given.sign_in
         )
 
     def _log_refused(self, reason: str) -> None:
+        self._service.report_problem(reason)
         structlog.get_logger().error(
             "console.not_listening", reason=reason, retry_after=RETRY_SECONDS
         )

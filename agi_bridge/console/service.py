@@ -76,6 +76,14 @@ class Service(Protocol):
         """The service now, with the timelines of these calls."""
         ...
 
+    def report_problem(self, problem: str | None) -> None:
+        """Say why the console cannot be opened, in one line; None: it can. Never raises."""
+        ...
+
+    def number_key(self, number: str) -> str:
+        """A keyed hash of a number in E.164, the same for the same number; "": no key. Blocks."""
+        ...
+
     async def reload(self) -> Mapping[str, Any]:
         """Read the configuration again; the document of `agi-bridge reload --json`."""
         ...

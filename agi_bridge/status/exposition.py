@@ -59,6 +59,7 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         "When all events were last under a checkpoint that reached every destination."
     ),
     "config_stale": Gauge("1 if the configuration on disk is not in force."),
+    "console_down": Gauge("1 while the console is enabled and cannot be opened."),
     "draining": Gauge("1 while the service stops."),
     "clock_synchronised": Gauge("1 if the kernel calls the clock synchronised."),
     "loop_lag_seconds": Gauge("Longest delay of the event loop in the last minute."),
@@ -160,6 +161,7 @@ def _gauges(snapshot: Snapshot) -> Iterator[tuple[str, _Samples]]:
         # Before the first one the start counts: a destination that never worked is seen too.
         "last_checkpoint_timestamp_seconds": snapshot.last_checkpoint or snapshot.started_at,
         "config_stale": snapshot.stale is not None,
+        "console_down": snapshot.console_problem is not None,
         "draining": snapshot.draining,
         "clock_synchronised": snapshot.clock_synchronised,
         "loop_lag_seconds": snapshot.loop_lag,

@@ -121,6 +121,11 @@ _KINDS: Final = (
         "Run `agi-bridge check`, correct the file, then `agi-bridge reload`.",
     ),
     Kind(
+        "ConsoleDown", TICKET,
+        "Nobody. People cannot open the console; calls are taken as before.",
+        "Run `agi-bridge status`: it says why; the console is tried again every minute.",
+    ),
+    Kind(
         "DrainForced", TICKET,
         "Callers were moved to the default destination in the middle of the dialogue.",
         "Raise drain_seconds, and TimeoutStopSec or stop_grace_period with it.",
@@ -172,6 +177,7 @@ def _found(snapshot: Snapshot, window: Window) -> dict[str, bool]:
         "CheckpointLate": anchored < snapshot.at - 2 * snapshot.checkpoint_seconds,
         "ClockUnsynchronised": not snapshot.clock_synchronised,
         "ConfigStale": snapshot.stale is not None,
+        "ConsoleDown": snapshot.console_problem is not None,
         "DrainForced": grown["drain_forced"] > 0,
         "ForwardRefused": grown["forward_refused"] > 0,
         "TrunkDown": grown["trunk_failed"] >= TRUNK_FAILURES and not grown["trunk_answered"],

@@ -52,6 +52,7 @@ def readiness(snapshot: Snapshot) -> Readiness:
         "ledger": "down" if ledger_down else OK,
         "hook": "circuit_open" if snapshot.hook_open else OK,
         "config": OK if snapshot.stale is None else "stale",
+        "console": OK if snapshot.console_problem is None else "down",
     }
     if checks["calls"] != OK or no_prompts or (ledger_down and not snapshot.shared_ledger):
         return Readiness(Level.NOT_READY, checks)

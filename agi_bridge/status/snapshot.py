@@ -75,6 +75,7 @@ class Snapshot:
     checkpoint_seconds: float
     loop_lag: float
     clock_synchronised: bool
+    console_problem: str | None
 
     @property
     def oldest_push(self) -> float | None:
@@ -117,4 +118,5 @@ class Snapshot:
             checkpoint_seconds=facts.checkpoint_seconds,
             loop_lag=state.loop_lag,
             clock_synchronised=probes.clock(),
+            console_problem=state.console_problem,
         )

@@ -30,6 +30,8 @@ class ServiceState:
         push: the messages to other systems that wait; None: not known yet.
         free_bytes: what is free where the ledger is kept; None: not known yet.
         loop_lag: seconds that the event loop was held up at most, of late.
+        console_problem: why the console cannot be opened although it is enabled, in one line; None:
+            it can, or it is not enabled.
     """
 
     listening: bool = False
@@ -44,3 +46,4 @@ class ServiceState:
     push: PushBacklog | None = None
     free_bytes: int | None = None
     loop_lag: float = 0.0
+    console_problem: str | None = None

@@ -113,6 +113,7 @@ class Status:
                 "oldest_at": None if seen.push is None else seen.push.oldest_at,
             },
             "prompts": {"lost": list(seen.lost_prompts)},
+            "console": {"problem": seen.console_problem},
         }
 
 

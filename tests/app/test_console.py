@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING
 import httpx
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.app import service
+from agi_bridge.app import background, service
+from agi_bridge.app import console as app_console
+from agi_bridge.app.history import number_tag
+from agi_bridge.console import ConsoleServer
+from agi_bridge.history import NumberKey, key_file
 from agi_bridge.observe import configure_logging
+from agi_bridge.status import KINDS
 from tests.support.call_env import DID, settings, shipped_milliseconds
 from tests.support.captured_log import Log
 from tests.support.console_serving import NOBODY
+from tests.support.history_calls import CALLER, NUMBER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from agi_bridge.hook.testing import FakeHook
+    from agi_bridge.status import Status
 
 
 class ThreadLog(Log):
@@ -101,7 +110,12 @@ async def test_a_port_that_is_taken_is_one_error_and_calls_are_taken(
         async with service.running(
             settings(tmp_path, fake_hook.url, {"console": console})
         ) as bridge:
-            await log.line("console.not_listening")
+            refused = await log.line("console.not_listening")
+            document = bridge.status.document()
+            assert document["console"] == {"problem": refused["reason"]}
+            assert (document["level"], document["checks"]["console"]) == ("degraded", "down")
+            assert "ConsoleDown" in {each["kind"] for each in document["problems"]}
+            assert "agi_bridge_console_down 1\n" in bridge.status.metrics_text()
             fake = FakeAsterisk(keys="*", sounds=shipped_milliseconds)
             call = await fake.call("127.0.0.1", bridge.port, f"consent?to={DID}")
             assert call.variables["AGI_BRIDGE_RESULT"]
@@ -111,3 +125,47 @@ async def test_a_port_that_is_taken_is_one_error_and_calls_are_taken(
 async def test_without_a_console_there_is_no_thread(tmp_path: Path, fake_hook: FakeHook) -> None:
     async with service.running(settings(tmp_path, fake_hook.url)):
         assert threads() == []
+
+
+async def test_a_console_that_ends_is_named_until_it_listens_again(
+    tmp_path: Path, fake_hook: FakeHook, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del written
+    log = ThreadLog()
+    configure_logging("info", log)
+    monkeypatch.setattr(background, "CHORE_SECONDS", 0.2)
+    run, runs = ConsoleServer.run, iter((ends_at_once, ends_at_once))
+
+    async def run_at_last(server: ConsoleServer) -> None:
+        await next(runs, run)(server)
+
+    monkeypatch.setattr(ConsoleServer, "run", run_at_last)
+    configured = settings(tmp_path, fake_hook.url, {"console": dict(NOBODY)})
+    async with service.running(configured) as bridge:
+        await log.line("console.failed")
+        await until_problem(bridge.status, app_console.ENDED)
+        assert KINDS["ConsoleDown"] in bridge.status.problems()
+        await log.line("console.listening")
+        await until_problem(bridge.status, None)
+        assert bridge.status.readiness().checks["console"] == "ok"
+
+
+async def until_problem(status: Status, problem: str | None) -> None:
+    """Wait for what the console's thread says to this loop, or its end does."""
+    async with asyncio.timeout(20):
+        while status.state.console_problem != problem:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+
+
+async def ends_at_once(_: ConsoleServer) -> None:
+    raise RuntimeError
+
+
+def test_a_number_has_one_key_and_another_number_another(tmp_path: Path) -> None:
+    configured = settings(tmp_path)
+    assert number_tag(configured, NUMBER) == ""
+    NumberKey.load(key_file(configured.state_dir), create=True)
+    first = number_tag(configured, NUMBER)
+    assert len(first) == 16
+    assert first == number_tag(configured, NUMBER) != number_tag(configured, CALLER)
+    assert NUMBER[2:] not in first

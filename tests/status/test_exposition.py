@@ -40,6 +40,7 @@ METRICS = {
     "speech_seconds": {"engine"},
     "config_reloads_total": {"outcome"},
     "config_stale": set(),
+    "console_down": set(),
     "draining": set(),
     "drain_forced_total": set(),
     "clock_synchronised": set(),

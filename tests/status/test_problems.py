@@ -72,6 +72,7 @@ STAND: dict[str, Callable[[Pretended], None]] = {
     "DiskLow": lambda service: setattr(service.state, "free_bytes", (1 << 30) - 1),
     "ClockUnsynchronised": lambda service: setattr(service, "clock", False),
     "ConfigStale": lambda service: setattr(service.state, "stale", "is wrong"),
+    "ConsoleDown": lambda service: setattr(service.state, "console_problem", "it has ended"),
     "PushLate": lambda service: setattr(service.state, "push", PushBacklog(1, 1, WAITING)),
     "CheckpointLate": lambda service: setattr(service, "now", START + 2 * HOUR + 1),
 }

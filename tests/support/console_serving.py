@@ -78,6 +78,7 @@ class FakeService:
     )
     report: Mapping[str, Any] | None = None
     exported: Exported | None = None
+    problems: list[str | None] = field(default_factory=list)
 
     async def live(self, calls: Collection[str] = ()) -> Live:
         known = {each["id"]: each for each in self.calls}
@@ -88,6 +89,12 @@ class FakeService:
             for name in calls
         }
         return Live(self.pretended.status.document(), list(self.calls), timelines)
+
+    def report_problem(self, problem: str | None) -> None:
+        self.problems.append(problem)
+
+    def number_key(self, number: str) -> str:
+        return f"key of {len(number)}"
 
     async def reload(self) -> Mapping[str, Any]:
         self.reloads.append(self.answer)
