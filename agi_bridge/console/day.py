@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from agi_bridge.console.calls import find_calls, milliseconds, read_day
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
-from agi_bridge.history import CallFilter
+from agi_bridge.history import CallFilter, HistoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +105,7 @@ class DayPage:
         )
         found = await asyncio.to_thread(find_calls, self._service, wanted)
         hours = hours_of(found, since)
-        slowest = [[hour.usual("hook") or 0] for hour in hours]
+        usual = {name: [[hour.usual(name) or 0] for hour in hours] for name in WAITS}
         return page(
             request,
             "day.html",
@@ -118,8 +118,10 @@ class DayPage:
             most=MOST if len(found) == MOST else 0,
             calls_plot=bars([hour.outcomes for hour in hours]),
             calls_top=max(hour.calls for hour in hours),
-            hook_plot=bars(slowest),
-            hook_top=max(each[0] for each in slowest),
+            waited=[
+                (name, bars(columns), max(each[0] for each in columns))
+                for name, columns in usual.items()
+            ],
             width=WIDTH,
             height=HEIGHT,
         )
@@ -136,6 +138,24 @@ def hours_of(calls: Iterable[Call], midnight: int) -> list[Hour]:
         for name, ms in _waits(call).items():
             hours[place].waits[name].append(ms)
     return hours
+
+
+def last_day(service: Service) -> list[tuple[str, int]]:
+    """How many calls of the last 24 hours had each of OUTCOMES. Blocks.
+
+    Raises:
+        HistoryError: the history cannot be read.
+    """
+    counts = [0] * len(OUTCOMES)
+    since = datetime.now(UTC) - timedelta(days=1)
+    try:
+        with service.history() as reader:
+            for why, count in reader.ended_since(round(since.timestamp() * 1000)).items():
+                counts[_outcome(why)] += count
+    except HistoryError as error:
+        if error.code != "no_history":
+            raise
+    return list(zip(OUTCOMES, counts, strict=True))
 
 
 def bars(columns: Sequence[Sequence[int]]) -> list[Bar]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from agi_bridge.console.day import last_day
 from agi_bridge.console.live import NOW
 from agi_bridge.console.pages import page
+from agi_bridge.history import HistoryError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,8 +33,17 @@ class NowPage:
     async def show(self, request: Request) -> Response:
         """Show the service as it is."""
         live = await self._service.live()
+        try:
+            day = await asyncio.to_thread(last_day, self._service)
+        except HistoryError:  # the page is for more than that; Calls says what is wrong
+            day = None
         return page(
-            request, "now.html", status_of=live.status, calls=live.calls, shown=len(live.calls)
+            request,
+            "now.html",
+            status_of=live.status,
+            calls=live.calls,
+            shown=len(live.calls),
+            day=day,
         )
 
     async def stream(self, request: Request) -> Response:

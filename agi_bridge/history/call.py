@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 80
 """Characters that are kept of what a PBX sends: its unique id and the number called."""
+_ID_BITS: Final = 12
+"""Bits of an id below the milliseconds of its beginning."""
 
 Row = tuple[object, ...]
 """The values of a call, in the order of `database.COLUMNS`."""
@@ -238,6 +240,11 @@ class Call:
                 for each in moments(self.events)
             ],
         }
+
+
+def first_id(begun: int) -> int:
+    """The lowest id of a call that begins at a moment, in milliseconds since the epoch."""
+    return begun << _ID_BITS
 
 
 def call_id(number: int) -> str:

@@ -16,7 +16,7 @@ import structlog
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.history import database
-from agi_bridge.history.call import RecordedCall, call_id
+from agi_bridge.history.call import RecordedCall, call_id, first_id
 from agi_bridge.history.timeline import moments
 from agi_bridge.history.writer import HistoryWriter
 from agi_bridge.observe import Metrics
@@ -31,8 +31,6 @@ TICK_SECONDS: Final = 0.5
 """Between two looks at the calls in progress: a new one is in the file within a second."""
 AGAIN_SECONDS: Final = 20.0
 """Between two times at which a call in progress is written: what a crash may lose of it."""
-_ID_BITS: Final = 12
-"""Bits of an id below the milliseconds of its beginning."""
 
 
 class History:
@@ -110,7 +108,7 @@ class History:
     def begin(self, entry: CallLogEntry, uniqueid: str | None) -> RecordedCall:
         """Know a call from now on; `end` it."""
         begun = time.time_ns() // 1_000_000
-        self._last_id = max(self._last_id + 1, begun << _ID_BITS)
+        self._last_id = max(self._last_id + 1, first_id(begun))
         call = RecordedCall(entry, self._last_id, begun, uniqueid)
         call.save_at = time.monotonic() + TICK_SECONDS
         self._active[call.id] = call

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.console.day import HEIGHT, bars, hours_of
+from agi_bridge.console.day import HEIGHT, bars, hours_of, last_day
 from tests.support.console_serving import FakeService, serving, settings
 from tests.support.history_calls import NUMBER
 
@@ -53,13 +54,41 @@ def test_the_highest_bar_fills_the_plot_and_parts_stand_on_each_other(
         assert all(round(each.y + each.height, 6) == HEIGHT for each in lowest)
 
 
+def test_the_last_day_is_counted_by_what_became_of_calls(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    now = time.time_ns() // 1_000_000
+    service = FakeService(settings(tmp_path))
+    assert last_day(service) == [("texted", 0), ("not texted", 0), ("unclear or failed", 0)]
+    write(
+        {"begun": now - 25 * HOUR, **TEXTED},
+        {"begun": now - 23 * HOUR, **TEXTED},
+        {"begun": now - HOUR, **TEXTED, "hook": "unknown"},
+        {"begun": now - 1000},
+        {"begun": now, "lasts": True},
+        days=7000,
+    )
+    assert [count for _, count in last_day(service)] == [1, 1, 1]
+
+
+async def test_the_first_page_has_the_last_day_or_says_that_it_cannot_be_read(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    write({**TEXTED}, days=7000)
+    async with serving(FakeService(settings(tmp_path))) as client:
+        assert "<dt>Texted</dt><dd><b>1</b></dd>" in (await client.get("/")).text
+        (tmp_path / "calls.db").write_bytes(b"x" * 8192)
+        answer = await client.get("/")
+        assert (answer.status_code, "cannot be read" in answer.text) == (200, True)
+
+
 async def test_the_page_has_a_table_beside_each_plot(
     tmp_path: Path, write: Callable[..., None]
 ) -> None:
     write({"begun": MIDNIGHT + HOUR, **TEXTED}, days=7000)
     async with serving(FakeService(settings(tmp_path))) as client:
         text = (await client.get("/calls/day?day=2026-11-27&line=shop")).text
-        assert text.count('<svg class="plot"') == 2
+        assert text.count('<svg class="plot"') == 4
         assert "250, 250" in text
         assert (await client.get("/calls/day?line=none")).status_code == 400
         assert (await client.get("/calls/day")).status_code == 200
