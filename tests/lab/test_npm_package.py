@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import io
+import sys
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,16 @@ async def test_a_package_is_fetched_once_by_name_and_version(npm: Path, tmp_path
     assert [each.name for each in folder.iterdir()] == [KEPT]
 
 
+async def test_the_npm_beside_this_python_is_used_where_the_machine_has_none(
+    npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cp", "sh"):
+        (tmp_path / name).symlink_to(f"/bin/{name}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(npm.with_name("python")))
+    assert await PINNED.fetch(tmp_path / "folder") == FILES
+
+
 @pytest.mark.usefixtures("npm")
 async def test_a_kept_archive_that_was_changed_is_fetched_again(tmp_path: Path) -> None:
     (tmp_path / KEPT).write_bytes(archive("alert(1)"))
@@ -81,6 +92,7 @@ async def test_without_npm_or_registry_it_is_one_line(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, code: str
 ) -> None:
     monkeypatch.setenv("PATH", f"{npm.parent}:/bin" if script else str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))  # it has none beside it
     npm.write_text(f"#!/bin/sh\n{script}\n")
     with pytest.raises(PackageUnavailableError) as caught:
         await PINNED.fetch(tmp_path / "folder")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.subprocess import DEVNULL
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SCRIPT: Final = Path(__file__).with_name("provision-chromium.sh")
 HOME: Final = _SCRIPT.parents[2] / ".chromium"
+_AXE: Final = files("axe_playwright_python") / "axe.min.js"
 SIZES: Final = ((320, 640), (1280, 800))
 SCHEMES: Final[tuple[Literal["light"], Literal["dark"]]] = ("light", "dark")
 PATIENCE_MS: Final = 60_000
@@ -51,7 +53,7 @@ async def faults(page: Page, *, colours: bool = False) -> list[str]:
     With `colours` it looks at contrasts alone, which is all that a colour scheme changes.
     """
     if await page.evaluate("() => typeof axe") == "undefined":
-        await page.evaluate((HOME / "axe.min.js").read_text(encoding="utf-8"))
+        await page.evaluate(_AXE.read_text(encoding="utf-8"))
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if colours:
         options["runOnly"] = ["color-contrast"]
