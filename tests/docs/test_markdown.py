@@ -13,16 +13,26 @@ PAGES = sorted(
 )
 WIDTH = 100
 GENERATED = {"heard.md"}
+RULE = re.compile(r"^\|( ?:?-+:? ?\|)+$")
 FENCED = re.compile(r"^\s*```.*?^\s*```\s*$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_prose_is_wrapped(page: Path) -> None:
-    """Tables and code are as wide as they are; so is a single word, like a link."""
+    """Tables, pictures and code are as wide as they are; so is a single word, like a link."""
     prose = FENCED.sub("", page.read_text(encoding="utf-8")).splitlines()
     long = [
         line
         for line in prose
-        if len(line) > WIDTH and " " in line.strip() and not line.startswith(("|", "    "))
+        if len(line) > WIDTH and " " in line.strip() and not line.startswith(("|", "    ", "!["))
     ]
     assert long == [] or page.name in GENERATED
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_table_is_one_block_below_its_head(page: Path) -> None:
+    """A blank line within one makes text of the rows that follow."""
+    blocks = FENCED.sub("", page.read_text(encoding="utf-8")).split("\n\n")
+    tables = [found.splitlines() for found in blocks if found.lstrip("\n").startswith("|")]
+    rows = [[line for line in table if line] for table in tables]
+    assert [each[0] for each in rows if len(each) < 3 or not RULE.match(each[1])] == []
