@@ -53,6 +53,10 @@ class Churning:
         state = ServiceState(listening=True, unsent=0, waiting={}, free_bytes=10**10)
         self._status = Status(state, Metrics(("main",)), probes, Facts(lines=("main",)))
 
+    def report_problem(self, problem: str | None) -> None:
+        """Nobody asks for it."""
+        del problem
+
     async def live(self, calls: Collection[str] = ()) -> Live:
         """As many calls as a page shows, all of them new."""
         del calls
