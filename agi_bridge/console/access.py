@@ -96,7 +96,7 @@ class Access:
             visitor = self._visitor(request, console)
             state = scope.setdefault("state", {})
             state |= {"visitor": visitor, "by_password": console.by_password}
-            state["still"] = lambda: self._is_still(request, visitor)
+            state["still"] = lambda: self._is_still(request, visitor, console)
             # Not `request.url`, which older starlettes make of what the `Host` header says.
             path = scope["path"]
             if visitor is None and path != SIGN_IN and not path.startswith(STATIC):
@@ -112,10 +112,13 @@ class Access:
             if not begun:
                 await refusal_page(_FAULT)(scope, receive, send_with_headers)
 
-    def _is_still(self, request: Request, visitor: Visitor | None) -> bool:
-        """Whether a request that goes on is still this visitor's."""
+    def _is_still(self, request: Request, visitor: Visitor | None, before: ConsoleSettings) -> bool:
+        """Whether a request that goes on is still this visitor's, who was let in by `before`."""
+        console = self._settings()
+        if console is before and not console.by_password:
+            return True  # its address and its headers are as they were; a session may have ended
         try:
-            return self._visitor(request, self._settings()) == visitor
+            return self._visitor(request, console) == visitor
         except Refusal:
             return False
 

@@ -29,6 +29,12 @@ PAGES: Final = (
     ("/settings", "Settings"),
 )
 """The pages that every page leads to."""
+CURE_PAGES: Final = {
+    "ConfigStale": ("/settings", "Settings"),
+    "PushLate": ("/to-do", "To do"),
+    "WaitingForPerson": ("/to-do", "To do"),
+}
+"""Where a kind of problem can be cured in the console."""
 FOLDER: Final = Path(__file__).parent
 _HIDING: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
@@ -68,6 +74,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,  # a brand, a caller's name or a hook's answer is never markup
         undefined=StrictUndefined,
+        auto_reload=False,  # else each rendering asks the disk for each template's age
         finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -80,6 +87,7 @@ def environment() -> Environment:
         "words": in_words,
     }
     made.globals |= {"version": __version__, "pages": lambda: PAGES, "now": _now}
+    made.globals["cure_pages"] = CURE_PAGES
     return made
 
 

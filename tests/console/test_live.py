@@ -218,3 +218,26 @@ async def test_a_stream_ends_with_its_session(tmp_path: Path) -> None:
             await client.post("/sign-out")
             service.calls = [live_call(id="later")]
             assert not [line async for line in lines if "later" in line]
+
+
+async def test_a_stream_ends_with_the_settings_that_let_it_in(tmp_path: Path) -> None:
+    service = FakeService(settings(tmp_path), calls=[live_call()])
+    async with serving(service) as client, client.stream("GET", "/live") as answer:
+        lines = answer.aiter_lines()
+        async for line in lines:
+            if line.startswith("data: "):
+                break
+        service.settings = settings(tmp_path, PEOPLE)  # a reload: now people sign in
+        service.calls = [live_call(id="later")]
+        assert not [line async for line in lines if "later" in line]
+
+
+async def test_a_cure_is_shown_with_its_command_and_where_the_console_has_it(
+    tmp_path: Path,
+) -> None:
+    service = FakeService(settings(tmp_path))
+    service.pretended.state.waiting = {"message": 1}
+    async with serving(service) as client:
+        text = (await client.get("/")).text
+    assert "<code>agi-bridge consents list --open</code>" in text
+    assert text.count('<a href="/to-do">To do</a>') > 2
