@@ -49,6 +49,12 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICKS
 
 
+def loop_seconds(pid: int) -> float:
+    """Processor time of a process's first thread, which handles the calls, in seconds."""
+    text = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="ascii")
+    return int(text.split()[0]) / 1e9
+
+
 def memory_kib(pid: int) -> int:
     """Proportional set size of the tree in KiB: pages that processes share count once."""
     total = 0

@@ -149,23 +149,25 @@ class Bench:
         return throughput, turns, Account(self._completed, requests, consents)
 
     @contextlib.contextmanager
-    def serving(self, seconds: float) -> Iterator[Callable[[], float]]:
+    def serving(
+        self, seconds: float, clock: Callable[[int], float] = machine.cpu_seconds
+    ) -> Iterator[Callable[[], float]]:
         """A server that is warm, with its hook; what is given measures one round of it.
 
         A round is so many seconds of `AT_ONCE` calls at a time. It gives calls per CPU second, and
-        raises BenchError if one of them failed.
+        raises BenchError if one of them failed. `clock` reads the CPU seconds of a process.
         """
         with self._folder() as folder, contextlib.ExitStack() as stack:
             url = self._url(stack.enter_context(self._hook(folder)))
             server, port = stack.enter_context(self._server(folder, url))
 
             def one_round() -> float:
-                before = machine.cpu_seconds(server.pid)
+                before = clock(server.pid)
                 options = [*self._at_once(10**9), "--seconds", str(seconds)]
                 result = self._load(port, folder, options)
                 if faults(result):
                     raise BenchError(f"{self._subject.name}: {faults(result)} calls failed")
-                return float(result["completed"]) / (machine.cpu_seconds(server.pid) - before)
+                return float(result["completed"]) / (clock(server.pid) - before)
 
             self._load(port, folder, self._at_once(WARM_UP_CALLS))
             yield one_round
