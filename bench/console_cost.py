@@ -125,8 +125,9 @@ def main(arguments: Sequence[str]) -> int:
     if "--in-loop" in arguments:
         kinds["in the calls' loop"] = WatchedInLoop
     shares = {name: share(kind, plan, runs, name) for name, kind in kinds.items()}
-    for name, kind in {"without a console": Product, **kinds}.items():
-        _, latency, _ = Bench(kind(name, "", with_hook=True), plan).talk(
+    every: dict[str, type[Product]] = {"without a console": Product, **kinds}
+    for name, subject in every.items():
+        _, latency, _ = Bench(subject(name, "", with_hook=True), plan).talk(
             with_hook=True, latency=True
         )
         if latency is not None:
@@ -142,7 +143,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def share(kind: type[Watched], plan: Plan, runs: int, name: str) -> float:
     """The share of calls, per CPU second of the calls' thread, that 200 open pages cost."""
-    ratios, clock = [], machine.loop_seconds
+    ratios: list[float] = []
+    clock = machine.loop_seconds
     for _ in range(runs):
         with (
             Bench(kind("watched", "", with_hook=True), plan).serving(SECONDS, clock) as watched,

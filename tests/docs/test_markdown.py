@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documented import pages_of
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")],
@@ -36,3 +38,10 @@ def test_a_table_is_one_block_below_its_head(page: Path) -> None:
     tables = [found.splitlines() for found in blocks if found.lstrip("\n").startswith("|")]
     rows = [[line for line in table if line] for table in tables]
     assert [each[0] for each in rows if len(each) < 3 or not RULE.match(each[1])] == []
+
+
+@pytest.mark.parametrize("page", pages_of("Start", "Operate"), ids=lambda page: page.name)
+def test_a_block_in_a_list_is_indented_by_four(page: Path) -> None:
+    """With fewer spaces the site ends the list before the block, and counts from one again."""
+    indents = re.findall(r"^( +)```", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [each for each in indents if len(each) % 4] == []
