@@ -67,7 +67,7 @@ _SHORT: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 """Bounds for what a caller waits for."""
 _STEP: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 120, 600)
 """Bounds for a step of the dialogue."""
-_CALL: Final = (1, 5, 15, 30, 60, 120, 300, 1800)
+_CALL: Final = (1, 5, 30, 60, 120, 300)
 """Bounds for a whole call."""
 _APPEND: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 """Bounds for a write of the ledger; after five seconds it is given up."""
