@@ -30,6 +30,9 @@ ONCE_MORE := tests/app tests/cli/test_serve.py tests/cli/test_service.py tests/c
 NOT_ON_16 := -k "not test_a_caller_to_whom_nothing_can_be_played_reaches_the_default"
 export AGI_BRIDGE_ASTERISK
 
+# The tests start hundreds of processes, and each would compile the whole package.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-long unit docker-test packaging-test lint format bench dist deb dist-test site requirements clean programs
 .PRECIOUS: .venv-%/installed-dev
 
