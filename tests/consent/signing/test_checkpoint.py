@@ -136,7 +136,9 @@ def test_a_line_that_a_crash_cut_short_is_passed_over(tmp_path: Path, length: in
     assert read_checkpoints(path) == [CHECKPOINT]
 
 
-@pytest.mark.parametrize("line", ["hello", "{}", CHECKPOINT.line.replace("seq", "sea")])
+@pytest.mark.parametrize(
+    "line", ["hello", "{}", CHECKPOINT.line.replace("seq", "sea")], ids=["text", "empty", "key"]
+)
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "checkpoints.jsonl"
     path.write_text(f"{CHECKPOINT.line}\n{line}\n")

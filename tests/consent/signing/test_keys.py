@@ -183,8 +183,8 @@ SHORT = base64.b64encode(bytes(31)).decode()
         ("signing", SHORT),
         ("signing", "-----BEGIN PRIVATE KEY-----\nnever a key\n-----END PRIVATE KEY-----"),
         ("signing", "-----BEGIN clé-----"),
-        ("signing", pem_of(Ed448PrivateKey.generate())),
-        ("signing", pem_of(Ed25519PrivateKey.generate(), b"password")),
+        pytest.param("signing", pem_of(Ed448PrivateKey.generate()), id="Ed448"),
+        pytest.param("signing", pem_of(Ed25519PrivateKey.generate(), b"password"), id="encrypted"),
     ],
 )
 @pytest.mark.parametrize("where", ["file", "setting"])

@@ -40,7 +40,9 @@ def test_a_file_may_be_pem_or_base64(tmp_path: Path, text: bytes) -> None:
         b"no key",
         base64.b64encode(RAW[:31]),
         b"-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n",
-        x25519.X25519PrivateKey.generate().public_key().public_bytes(*PEM),
+        pytest.param(
+            x25519.X25519PrivateKey.generate().public_key().public_bytes(*PEM), id="X25519"
+        ),
     ],
 )
 def test_another_file_is_none(tmp_path: Path, text: bytes) -> None:
