@@ -70,6 +70,21 @@ def test_one_screen_says_what_is_wrong_and_the_cure(run: Callable[..., Result]) 
     assert "consents list --open" in result.stdout
 
 
+def test_with_everything_on_it_is_one_screen_of_80_columns() -> None:
+    document = json.loads(json.dumps(busy().status.document()))
+    since = document["service"]["started_at"]
+    document["push"] = {"pending": 12_345, "failing": 1234, "oldest_at": since, "gone": 1}
+    results = ("done", "declined", "hangup", "failure", "ledger", "hook")
+    document["calls"]["last_hour"] = dict.fromkeys(results, 123)
+    console = Console(width=80, markup=False, highlight=False, file=io.StringIO())
+    StatusAnswer(document).show(console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(document["problems"]) == 2
+    # A terminal breaks what is longer; a pipe gets whole lines.
+    assert sum(max(-(-len(line) // 80), 1) for line in lines) <= 24
+
+
 def test_a_service_that_has_just_begun_is_shown_too(run: Callable[..., Result]) -> None:
     result = run("status", service=Pretended())
     assert result.exit_code == 0
