@@ -39,6 +39,9 @@ HOLD_AFTER: Final = 0.4
 HOLD_EVERY: Final = 3.0
 """Seconds of silence between two hold prompts."""
 
+_GONE: Final = 410
+"""The answer of a receiver that is asked after `text_before` and has not texted."""
+
 _STATES: Final = {
     Outcome.ACCEPTED: State.ACCEPTED,
     Outcome.REFUSED: State.REFUSED,
@@ -100,9 +103,10 @@ async def submit(
         )
     )
     kind = getattr(submission.answer, "kind", submission.reason)
-    services.metrics.hook_answered(
-        line.name, submission.outcome, submission.status, kind, submission.seconds
-    )
+    # It has not texted and does not any more, as it was told: no refusal that wakes somebody.
+    late = record.repeats and submission.status == _GONE
+    counted = Outcome.NOT_SENT if late else submission.outcome
+    services.metrics.hook_answered(line.name, counted, submission.status, kind, submission.seconds)
     if submission.answer is None:
         plan = Plan((GoToDefault(submission.reason),))
     else:
@@ -122,7 +126,7 @@ async def submit(
         services.deferred_outcomes.add(batch)
         services.resubmission_due.set()
         _count(services, line, batch)
-    if submission.outcome is Outcome.REFUSED:
+    if submission.outcome is Outcome.REFUSED and not late:
         structlog.get_logger().error(
             "call.submission_refused",
             line=line.name,

@@ -147,6 +147,7 @@ async def test_after_ten_minutes_it_is_asked_what_it_has_done_and_texts_nobody(
     assert (call_env.fake_hook.requests[-1].scenario is Scenario.LATE) is not texted
     assert (consent in call_env.fake_hook.texted) is texted
     assert (await call_env.ledger.backlog()).waiting["consent"] == 0
+    assert call_env.services.metrics.hook_requests.total(outcome="refused") == 0, "nobody is woken"
 
 
 async def test_an_outage_of_an_hour_ends_with_a_known_outcome(call_env: CallEnv) -> None:
