@@ -25,6 +25,8 @@ YOU_ENTERED: Final = "you-entered"
 QUESTION: Final = "confirm-number"
 """The recording that asks for the agreement."""
 YES: Final = "1"
+CHANGE: Final = "2"
+STAR: Final = "*"
 MOST_CHARACTERS_A_SECOND: Final = 40
 """Nobody can follow speech that is faster; a recording that is shorter does not say its text."""
 _RATE: Final = 8000
@@ -40,7 +42,8 @@ def agreement_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[st
 
     The codes: `no_disclosure` (not played to its end, or another one than the event names),
     `dialogue_disordered`, `language_differs`, `no_number` (no digits after the disclosure, or
-    another count than the event names), `not_read_back`, `not_asked`, `no_key`, `key_after_number`.
+    another count than the event names), `not_read_back`, `not_asked`, `no_key`, `key_after_number`,
+    `entry_ended` (an earlier key had declined, changed the number or made the entry wrong).
     """
     disclosed = next((body for kind, body in events if kind == State.DISCLOSED), None)
     entered = next((body for kind, body in reversed(events) if kind == State.ENTERED), None)
@@ -57,6 +60,8 @@ def agreement_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[st
     since = entries[heard + 1 :]
     if any(entry[0] == "play" and entry[3] != disclosed["lang"] for entry in since):
         faults.append("language_differs")
+    if any(map(_is_star, since)):
+        faults.append("entry_ended")
     keyed = max((n for n, entry in enumerate(since) if entry[0] == "digits"), default=None)
     if entered is None or keyed is None or since[keyed][2] != entered["key_count"]:
         return [*faults, "no_number"]
@@ -129,11 +134,29 @@ def _answer_faults(rest: Sequence[Sequence[Any]], digits: int) -> list[str]:
         return ["not_read_back"]
     if not asked:
         return ["not_asked"]
+    if any(entry[0] == "key" and not _leaves_open(entry) for entry in before):
+        return ["entry_ended"]
     if playing == QUESTION:
         return [] if endpos is None or endpos >= EARLY_SAMPLES else ["not_asked"]
     # Into a repetition of the read-back, by a caller who has heard the whole question before.
     heard_out = any(e[0] == "play" and e[2] == QUESTION and _is_whole(e) for e in before)
     return [] if heard_out and playing in {YOU_ENTERED, READ_BACK} else ["not_asked"]
+
+
+def _is_star(entry: Sequence[Any]) -> bool:
+    """Whether an entry is a `*`, which declines wherever it is pressed."""
+    return (entry[0] == "key" and entry[2] == STAR) or (entry[0] == "digits" and entry[3] == "star")
+
+
+def _leaves_open(key: Sequence[Any]) -> bool:
+    """Whether the question is asked again after a key, for the same number.
+
+    One in the question's first second may have been meant for what came before it, and a digit
+    that is no answer says nothing. A digit within the read-back makes the entry wrong.
+    """
+    _, _, pressed, playing, endpos = key
+    is_early = endpos is not None and endpos < EARLY_SAMPLES
+    return bool(playing == QUESTION and (is_early or pressed not in {YES, CHANGE}))
 
 
 def _is_whole(play: Sequence[Any]) -> bool:

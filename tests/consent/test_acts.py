@@ -77,6 +77,7 @@ READ, ASKED = (whole(YOU_ENTERED), digits_spoken()), whole(QUESTION)
         steps(*READ, ASKED, cut(YOU_ENTERED, 100), key()),  # heard out before, asked again
         steps(*READ, ASKED, whole(YOU_ENTERED), digits_spoken(3, whole=False), key()),
         steps(*READ, ASKED, key("7"), *READ, ASKED, key()),
+        steps(*READ, cut(QUESTION, 100), key("2"), ASKED, key()),  # meant for what came before
     ],
 )
 def test_an_agreement_is_one(answer: Callable[[ConsentRecord], None]) -> None:
@@ -100,7 +101,9 @@ def test_an_agreement_is_one(answer: Callable[[ConsentRecord], None]) -> None:
         (steps(*READ, cut(QUESTION, 8000), cut(YOU_ENTERED, 10), key()), "not_asked"),
         (steps(*READ, ASKED), "no_key"),
         (steps(*READ, ASKED, key("2")), "no_key"),
-        (steps(*READ, ASKED, key(), key("*")), "no_key"),
+        (steps(*READ, key("5"), ASKED, key()), "entry_ended"),  # the number was keyed wrong
+        (steps(*READ, ASKED, key("2"), ASKED, key()), "entry_ended"),  # another one was wanted
+        (steps(*READ, ASKED, key("*"), *READ, ASKED, key()), "entry_ended"),
         (steps(*READ, ASKED, key(), ASKED), "no_key"),
     ],
 )
@@ -128,6 +131,17 @@ def test_a_number_keyed_before_the_disclosure_is_none() -> None:
     read_back(record)
     record.confirmed("number_then_1")
     assert agreement_faults(events(record)) == ["no_number"]
+
+
+def test_star_after_the_disclosure_has_declined_whatever_follows() -> None:
+    assert dialogue(before=steps(number_keyed, key("*"), number_keyed)) == ["entry_ended"]
+    record = ConsentRecord(FACTS)
+    record.disclosed(HEARD)
+    record.dialogue.digits_keyed(10, "star")
+    record.entered(ENTERED)
+    read_back(record)
+    record.confirmed("number_then_1")
+    assert agreement_faults(events(record)) == ["entry_ended"]
 
 
 def test_the_last_number_counts() -> None:

@@ -45,6 +45,7 @@ AGREEMENTS: Final[Mapping[str, str]] = {
     "not_asked": "the question was not heard before it was answered",
     "no_key": "nobody pressed 1",
     "key_after_number": "a key was pressed after the number",
+    "entry_ended": "a key had declined or ended this entry before",
 }
 """What keeps an agreement from being one, by the codes of `consent.acts`."""
 
@@ -236,10 +237,21 @@ class EventChecker:
             facts.agreed = [*place, row.type, body["written"]]
             facts.relies_on = body.get("consent", "")
         elif row.type == State.SUBMITTING:
-            facts.submitted[row.ledger_id] = [*place, row.type, body["written"]]
+            self._submitted(row, body, facts, history)
         elif row.type == State.REVOKED:
             facts.revoked = [*place, body["revocation"], body["written"]]
             self._records.facts(body["revocation"]).ended += 1
+
+    def _submitted(self, row: Row, body: dict[str, Any], facts: RecordFacts, history: str) -> None:
+        """Of an unknown outcome only the receiver that was asked knows, so it is asked again."""
+        before = facts.submitted.get(row.ledger_id)
+        sent = [row.ledger_id, row.seq, row.type, body["written"], body["platform"]]
+        facts.submitted[row.ledger_id] = sent
+        if before is None or not history.endswith(LETTERS[State.UNKNOWN]):
+            return
+        if before[4] != body["platform"]:
+            what = "it repeats a submission of unknown outcome to another receiver"
+            self._add(row, "repeated_elsewhere", what)
 
     def _act(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
         if row.type == Act.ERASED:

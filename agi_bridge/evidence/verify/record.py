@@ -20,6 +20,7 @@ PERSON_SALT: Final = "person_salt"
 """The names of a record's salt, and of the salt of its person's tags, among its values."""
 _SALTS: Final = frozenset({SALT, PERSON_SALT})
 _SALT: Final = re.compile("[0-9a-f]{64}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _NOT_A_DIGIT: Final = re.compile("[^0-9]")
 _NANP_DIGITS: Final = 10
 _LAST_DIGITS: Final = 6
@@ -65,6 +66,9 @@ class RecordChecker:
         opened = self._records.opened(record)
         self._values(facts, opened, excused=self._records.is_excused(record))
         if opened is not None:
+            if "number" in opened and not _E164.fullmatch(opened["number"]):
+                what = "its number is not written in E.164, as every other of it is"
+                self._add("integrity", "number_malformed", what, facts.first)
             self._keyed(facts, opened)
             self._evidence(facts, opened)
             self._person(facts, opened)
@@ -113,6 +117,9 @@ class RecordChecker:
             if expected not in {value for value, _ in bound.values()}:
                 what = f"its {name} is not the one that the event was written with"
                 self._add("integrity", "commitment_mismatch", what, [chain, seq])
+        if opened is not None and SALT not in opened and opened.keys() - _SALTS:
+            what = "its values are given without the salt that binds them"
+            self._add("integrity", "values_unsalted", what, facts.first)
         for name in (opened or {}).keys() - facts.bound.keys() - _SALTS:
             what = f"nothing binds the {name} that is given for it"
             self._add("integrity", "value_not_bound", what, facts.first)

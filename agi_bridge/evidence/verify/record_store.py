@@ -34,7 +34,7 @@ class RecordFacts:
         tags: for each event its place and the tag that names no record; empty if it has none.
         call: the facts of the call, or of the import, that other rules need.
         kinds: what kinds of record its events are of: call, imported, revocation, message.
-        submitted: for each chain, place, type and time of the last `submitting`.
+        submitted: for each chain, place, type, time and receiver of the last `submitting`.
         settled: the outcomes that its `settled` events tell.
         resolved: the place of a `resolved`.
         agreed: place, type and time of `confirmed`, `returned` or `imported`.

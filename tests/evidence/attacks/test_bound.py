@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import canonical
+from agi_bridge.consent import canonical, commitment
 from tests.support import evidence_ledger as shop
 from tests.support.forgery import edit_lines, resign
 
@@ -217,3 +217,61 @@ def test_an_export_takes_no_value_that_nothing_binds(place: Place, export: Path)
     found = place.both(export)
     assert "value_not_bound" in found.codes
     assert shop.NUMBER in (export / "opened.jsonl").read_text()
+
+
+VICTIM = "+14155550142"
+
+
+def test_a_record_whose_salt_was_erased_is_nobodys(place: Place, tmp_path: Path) -> None:
+    """Without the salt nothing binds a value: an erasure excuses that it is gone, not another one.
+
+    The holder of the vault key adds the event, which needs no signature until the next checkpoint.
+    """
+
+    def erase(bodies: list[dict[str, Any]]) -> None:
+        end = bodies[-1]
+        kept = {name: end[name] for name in ("schema", "ledger_id", "seq")}
+        erased = {
+            "event_id": "0199f3b0-0000-7000-8000-000000000001", "consent_id": place.ids["other"],
+            "type": "erased", "fields": ["salt", "digits"], "basis": "retention",
+            "actor": "agi-bridge", "at": end["written"], "written": end["written"],
+        }  # fmt: skip
+        bodies.append({**kept, **erased})
+
+    def give(values: dict[str, str]) -> None:
+        del values["salt"], values["digits"]
+        values["number"] = VICTIM
+
+    place.elsewhere = []
+    place.forge(erase)
+    place.reseal(place.ids["other"], give)
+    found = place.both(place.export(tmp_path / "x", place.ids["other"]))
+    for each in (place.verify(), found):
+        assert "values_unsalted" in each.codes
+        assert each.status == 1
+
+
+@pytest.mark.parametrize(
+    "spelling", ["+1 4155550166", "14155550166", "+14155550166 ", "+1415555016\uff16"]
+)
+def test_a_number_has_one_spelling(place: Place, tmp_path: Path, spelling: str) -> None:
+    """A consent of a number in another spelling would be out of a revocation's reach."""
+    found: dict[str, str] = {}
+
+    def respell(values: dict[str, str]) -> None:
+        values["number"] = spelling
+        found.update(values)
+
+    place.reseal(place.ids["other"], respell)
+    bound = commitment(bytes.fromhex(found["salt"]), "number", spelling)
+
+    def bind(bodies: list[dict[str, Any]]) -> None:
+        for body in bodies:
+            if body["consent_id"] == place.ids["other"] and "number_c" in body:
+                body["number_c"] = bound
+
+    place.elsewhere = []
+    place.forge(bind)
+    found_ = place.both(place.export(tmp_path / "x", place.ids["other"]))
+    assert "number_malformed" in found_.codes
+    assert found_.status == 1

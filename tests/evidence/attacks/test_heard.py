@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
     from tests.support.forgery import Judgement, Place
 
 
-def talk(change: Callable[[list[list[Any]]], list[list[Any]]]) -> Callable[[dict[str, Any]], None]:
-    """Change the entries between the number and the key."""
+def talk_of(
+    kind: str, change: Callable[[list[list[Any]]], list[list[Any]]]
+) -> Callable[[dict[str, Any]], None]:
+    """Change the entries of the events of a type."""
 
     def apply(body: dict[str, Any]) -> None:
-        if body["type"] == "confirmed":
+        if body["type"] == kind:
             body["dialogue"] = change(body["dialogue"])
 
     return apply
+
+
+talk = partial(talk_of, "confirmed")
+"""Change the entries between the number and the key."""
 
 
 def field(kind: str, **changes: Any) -> Callable[[dict[str, Any]], None]:
@@ -46,6 +53,18 @@ ATTACKS = {
     "the question never asked": talk(lambda d: [*d[:2], d[3]]),
     "1 pressed half a second into the question": talk(
         lambda d: [*d[:2], [*d[2][:7], 4000], [*d[3][:4], 4000]]
+    ),
+    "* pressed in the read-back, and then 1": talk(
+        lambda d: [*d[:2], ["key", d[1][1], "*", "read-back", None], *d[2:]]
+    ),
+    "2 pressed at the question, and then 1": talk(
+        lambda d: [*d[:3], ["key", d[2][1], "2", "confirm-number", 9000], d[3]]
+    ),
+    "a digit too many in the read-back": talk(
+        lambda d: [d[0], ["key", d[0][1], "7", "you-entered", 900], *d[1:]]
+    ),
+    "digits that * had ended": talk_of(
+        "entered", lambda d: [[*e[:3], "star"] if e[0] == "digits" else e for e in d]
     ),
     "2 pressed": talk(lambda d: [*d[:3], [*d[3][:2], "2", *d[3][3:]]]),
     "no key": talk(lambda d: d[:3]),

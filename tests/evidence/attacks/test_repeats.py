@@ -69,7 +69,14 @@ def _never_sent_after_all(body: dict[str, Any]) -> None:
         body["type"] = "not_sent"
 
 
-@pytest.mark.parametrize("attack", [_first_unpromised, _second_unpromised, _never_sent_after_all])
+def _to_another_receiver(body: dict[str, Any]) -> None:
+    if body["type"] == "submitting" and body["attempt"] == 2:
+        body["platform"] = "elsewhere.example"
+
+
+@pytest.mark.parametrize(
+    "attack", [_first_unpromised, _second_unpromised, _never_sent_after_all, _to_another_receiver]
+)
 def test_both_judges_refuse_a_repetition_that_was_not(
     repeated: Place, tmp_path: Path, attack: Callable[[dict[str, Any]], None]
 ) -> None:
