@@ -30,6 +30,8 @@ STAR: Final = "*"
 MOST_CHARACTERS_A_SECOND: Final = 40
 """Nobody can follow speech that is faster; a recording that is shorter does not say its text."""
 _RATE: Final = 8000
+_STAR_PLACES: Final = {"key": 2, "digits": 3}
+"""Where an entry of a kind says that `*` was pressed: the key, and how digits ended."""
 _COMPLETING: Final = frozenset({State.CONFIRMED.value, Act.REPLIED.value})
 
 
@@ -145,7 +147,9 @@ def _answer_faults(rest: Sequence[Sequence[Any]], digits: int) -> list[str]:
 
 def _is_star(entry: Sequence[Any]) -> bool:
     """Whether an entry is a `*`, which declines wherever it is pressed."""
-    return (entry[0] == "key" and entry[2] == STAR) or (entry[0] == "digits" and entry[3] == "star")
+    kind: str = entry[0]
+    said: str | None = entry[_STAR_PLACES[kind]] if kind in _STAR_PLACES else None
+    return said in {STAR, "star"}
 
 
 def _leaves_open(key: Sequence[Any]) -> bool:
