@@ -66,7 +66,13 @@ def test_a_stamp_in_other_bytes_is_changed(place: Place, export: Path, where: st
 
 
 @pytest.mark.parametrize(
-    "change", [lambda der: der + bytes(2), lambda der: der[:-1], lambda _: b""]
+    "change",
+    [
+        lambda der: der + bytes(2),
+        lambda der: der[:-1],
+        lambda _: b"",
+        lambda _: b"\x30\x80" * 30_000,
+    ],
 )
 def test_what_follows_a_stamp_or_is_cut_off_it_changes_it(
     place: Place, export: Path, change: Callable[[bytes], bytes]
