@@ -26,6 +26,7 @@ from tests.asterisk.conftest import BROWSER, DID
 from tests.support.bridge_fixture import AGREEMENT, DIGITS, BridgeFixture
 from tests.support.browser import PATIENCE_MS, chromium, look
 from tests.support.heard import share_heard
+from tests.support.screenshots import take_if_wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,6 +129,7 @@ async def test_a_tester_calls_hears_keys_agrees_and_talks_in_the_browser(
         for kind in ("stored", "hook", "dial", "dialled"):
             await expect(page.locator(f"#timeline [data-event={kind}]")).to_have_count(1)
         await expect(page.locator("#record")).to_have_text(" > ".join([*AGREEMENT, "accepted"]))
+        await take_if_wanted(page, "telephone")
         assert await page.evaluate("browserEars.keys") == [*DIGITS, "1"]
     await bridge.stored(*AGREEMENT, "accepted")
     for name in ("disclosure", "enter-number", "confirm-number", "accepted"):

@@ -26,6 +26,7 @@ SHOTS: Final[Mapping[str, str]] = {
     "day": "console.md",
     "consent": "console.md",
     "to-do": "console.md",
+    "telephone": "demonstration.md",
 }
 """Each picture, by the name of its file, and the page that shows it."""
 WIDTH: Final = 1280
