@@ -24,7 +24,14 @@ from agi_bridge.consent.chain import (
     tags_text,
 )
 from agi_bridge.consent.dialogue import EARLY_SAMPLES, Dialogue, EntryEnd, Prompt
-from agi_bridge.consent.encoding import Identifiers, canonical, commitment, text_sha256, timestamp
+from agi_bridge.consent.encoding import (
+    Identifiers,
+    canonical,
+    commitment,
+    suppression_sha256,
+    text_sha256,
+    timestamp,
+)
 from agi_bridge.consent.errors import (
     BadCheckpoint,
     BadStamp,
@@ -181,6 +188,7 @@ __all__ = [
     "names_purpose",
     "read_back_and_asked",
     "says_its_text",
+    "suppression_sha256",
     "tag",
     "tags_text",
     "text_sha256",

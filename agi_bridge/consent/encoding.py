@@ -112,6 +112,11 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def suppression_sha256(revocation_id: str, number_hmac: str) -> str:
+    """What binds a revocation to the keyed hash of its number once its personal data is erased."""
+    return text_sha256(f"{revocation_id}{number_hmac}")
+
+
 class _Drawn(threading.local):
     """Random bytes that a thread has drawn and not given yet."""
 

@@ -331,6 +331,7 @@ _OWN: Final[Mapping[EventType, Mapping[str, Field]]] = {
         "fields": Field(_is_list_of_names),
         "basis": Field(text(4096, 1)),
         "actor": _ACTOR,
+        "suppression_sha256": _optional(HEX64),
     },
     Act.RESTRICTED: {
         "basis": Field(text(4096, 1)),

@@ -16,14 +16,21 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agi_bridge.cli.consents.verify import Verified
-from agi_bridge.consent import START, canonical, leaf, link, named_records, tag, tags_text
+from agi_bridge.consent import START, State, canonical, leaf, link, named_records, tag, tags_text
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.ledger.schema import guards
-from agi_bridge.consent.signing import Checkpoint, Stamp, Vault, read_certificates, sign
+from agi_bridge.consent.signing import (
+    Checkpoint,
+    Stamp,
+    Vault,
+    generate_keys,
+    read_certificates,
+    sign,
+)
 from agi_bridge.evidence.export import Collector, ExportWriter, verify_export
 from agi_bridge.evidence.export.archive import SIGNATURE, SUMS, open_archive, sign_files
 from agi_bridge.evidence.export.format import RECORDS
@@ -33,13 +40,14 @@ from agi_bridge.evidence.export.verify import ExportVerifier
 from agi_bridge.evidence.export.writer import SOFTWARE
 from agi_bridge.evidence.export.zones import Zones
 from agi_bridge.evidence.verify import VERDICTS, verify_ledger
+from tests.support import evidence_ledger as shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from agi_bridge.consent.signing import Keys
-    from agi_bridge.evidence.verify import Report
+    from agi_bridge.evidence.verify import Report, Resume
 
 CHECK = TEMPLATES / "check.txt"
 """The standalone check, from the project's own sources."""
@@ -119,6 +127,15 @@ class Place:
         return out
 
     # As the judges
+
+    def verified(self) -> list[Resume]:
+        """Where a verification that found no fault got to."""
+
+        async def run(ledger: Ledger) -> list[Resume]:
+            return (await verify_ledger(ledger, self.elsewhere, trusted=self.trusted))[1]
+
+        found: list[Resume] = self.use(run)
+        return found
 
     def verify(self, **given: Any) -> Judgement:
         """Verify the ledger, as the business does with what it kept elsewhere."""
@@ -249,6 +266,30 @@ class Place:
         for row in self.use(run):
             if row.values is not None:
                 yield row.record, bytes.fromhex(row.values["person_salt"])
+
+
+async def sent_by_two_bridges(place: Place) -> str:
+    """One bridge cannot send what it took, and another one does; returns the consent's id."""
+    place.other_keys = replace(place.keys, signing=generate_keys().signing)
+    async with await Ledger.open(place.database, place.keys) as ledger:
+        record = shop.agreed("+14155550107")
+        await ledger.append(record.take())
+        record.submission_ended(
+            State.NOT_SENT, reason="connect", status=None, attempts=1, answer=None
+        )
+        await ledger.append(record.take())
+    async with await Ledger.open(place.database, place.other_keys) as other:
+        again = await other.load_for_retry(record.id)
+        again.submitting(shop.SENDING, attempt=2)
+        await other.append(again.take())
+        again.submission_ended(
+            State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64
+        )
+        await other.append(again.take())
+        await other.checkpoint()
+    async with await Ledger.open(place.database, place.keys) as ledger:
+        await ledger.checkpoint()
+    return record.id
 
 
 def unstamp(body: dict[str, Any], made: Checkpoint | None) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from sqlalchemy import case, delete, exists, literal, or_, select, update
 
-from agi_bridge.consent.encoding import Identifiers, stamp, timestamp
+from agi_bridge.consent.encoding import Identifiers, stamp, suppression_sha256, timestamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger import outbox
 from agi_bridge.consent.ledger.clock_check import check_clock
-from agi_bridge.consent.ledger.schema import PERSON, PII
+from agi_bridge.consent.ledger.schema import EVENT, PERSON, PII
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.results import RetentionReport
 from agi_bridge.consent.signing.vault import PersonKey
@@ -188,10 +188,32 @@ def _erase(
     outbox.forget(transaction, erased)
     basis, actor = why
     body: dict[str, Any] = {"fields": ["*"], "basis": basis, "actor": actor}
-    events = [_event(id_, Act.ERASED, body) for id_ in erased]
+    sums = _suppressed(transaction, writer.vault, people, erased)
+    events = [_event(id_, Act.ERASED, body | sums.get(id_, {})) for id_ in erased]
     if events:
         writer.append(transaction, events, persons=people.whose(erased))
     return len(erased)
+
+
+def _suppressed(
+    transaction: Transaction, vault: Vault, people: _People, erased: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """What the erasures of revocations say of their numbers, by the revocations' ids.
+
+    A revocation outlives its erasure in the index, which any administrator of the database can
+    change. So the event binds the number's keyed hash, from the number itself.
+    """
+    event = EVENT.c
+    of_revocations = select(event.consent_id).where(
+        event.consent_id.in_(erased), event.type == Act.REVOCATION.value
+    )
+    found = {}
+    for id_ in transaction.core.execute(of_revocations).scalars():
+        record = people.by_id.get(id_)
+        if record is not None and record.values is not None and "number" in record.values:
+            hash_ = vault.lookup(record.values["number"])
+            found[id_] = {"suppression_sha256": suppression_sha256(id_, hash_)}
+    return found
 
 
 def _trim(transaction: Transaction, writer: Writer, people: _People, ids: Sequence[str]) -> int:

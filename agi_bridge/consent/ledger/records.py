@@ -21,7 +21,7 @@ from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
     from agi_bridge.consent.chain import Chain, Row
@@ -156,9 +156,11 @@ class Records:
         """The events of one consent or act, in the order they were stored."""
         return await self._worker.read(lambda t: queries.rows_of(t, consent_id))
 
-    async def rows_of_all(self, ids: Collection[str]) -> list[Row]:
-        """The events of some records, of each chain in order."""
-        return await self._worker.read(lambda t: verification.rows_of_all(t, ids))
+    async def rows_of_all(self, ids: Collection[str], *, as_stored: bool = False) -> list[Row]:
+        """The events of some records, of each chain in order; or each record's as stored."""
+        return await self._worker.read(
+            lambda t: verification.rows_of_all(t, ids, as_stored=as_stored)
+        )
 
     async def stored_values(
         self, *, after: str = "", only: Collection[str] | None = None
@@ -181,9 +183,17 @@ class Records:
         """The chains that events name, and that were never begun here."""
         return await self._worker.read(verification.unknown_chains)
 
-    async def moved_events(self) -> list[tuple[str, int]]:
-        """Events that stand elsewhere in the table than in their chain: chain and number."""
-        return await self._worker.read(verification.moved_events)
+    async def moved_events(self, since: Mapping[str, int] | None = None) -> list[tuple[str, int]]:
+        """Events that stand elsewhere in the table than in their chain: chain and number.
+
+        Args:
+            since: the last event of each chain that was placed before; None to place all.
+        """
+        return await self._worker.read(lambda t: verification.moved_events(t, since))
+
+    async def misnumbered_events(self) -> list[tuple[str, str]]:
+        """Events whose number no event of a chain has: chain and number."""
+        return await self._worker.read(verification.misnumbered_events)
 
     async def stamps(self) -> list[bytes]:
         """The time stamps of checkpoints, as the authorities sent them."""

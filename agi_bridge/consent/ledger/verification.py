@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import collate, func, select
+from sqlalchemy import BigInteger, and_, cast, collate, func, or_, select
 
 from agi_bridge.consent.chain import Row
 from agi_bridge.consent.errors import VaultDamaged
@@ -16,7 +16,7 @@ from agi_bridge.consent.ledger.schema import EVENT, LEDGER, PERSON, PII, WITNESS
 from agi_bridge.consent.results import StoredValues
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import ColumnElement
 
@@ -57,16 +57,22 @@ def records_of_numbers(transaction: Transaction, hashes: Collection[str]) -> lis
     return list(transaction.core.execute(query.order_by(PII.c.consent_id)).scalars())
 
 
-def rows_of_all(transaction: Transaction, ids: Collection[str]) -> list[Row]:
-    """The events of some records, of each chain in order."""
+def rows_of_all(
+    transaction: Transaction, ids: Collection[str], *, as_stored: bool = False
+) -> list[Row]:
+    """The events of some records, of each chain in order; or each record's by the table's order.
+
+    That is the order in which they were stored: a record is locked while it is written to.
+    """
     table = EVENT.c
+    order = (table.consent_id, table.id) if as_stored else (table.ledger_id, table.seq)
     query = (
         select(
             table.ledger_id, table.seq, table.consent_id, table.type, table.at, table.tags,
             table.body, table.hash,
         )
         .where(table.consent_id.in_(ids))
-        .order_by(table.ledger_id, table.seq)
+        .order_by(*order)
     )  # fmt: skip
     return [Row(*row) for row in transaction.core.execute(query)]
 
@@ -78,16 +84,48 @@ def unknown_chains(transaction: Transaction) -> list[str]:
     return list(transaction.core.execute(query).scalars())
 
 
-def moved_events(transaction: Transaction) -> list[tuple[str, int]]:
+def moved_events(
+    transaction: Transaction, since: Mapping[str, int] | None = None
+) -> list[tuple[str, int]]:
     """Events that stand elsewhere in the table than in their chain: chain and number, some of them.
 
     The state of a consent is the one that was stored last, by the table's order.
+
+    Args:
+        transaction: reads.
+        since: the last event of each chain that an earlier verification placed. What has been put
+            after it is found; what stands before it is not placed again.
     """
     table = EVENT.c
     before = func.lag(table.id).over(partition_by=table.ledger_id, order_by=table.seq)
-    placed = select(table.ledger_id, table.seq, table.id, before.label("before")).subquery().c
-    query = select(placed.ledger_id, placed.seq).where(placed.id <= placed.before).limit(_SOME)
+    placed = select(table.ledger_id, table.seq, table.id, before.label("before"))
+    placed = placed.where(or_(*_new(since or {}))) if since else placed
+    each = placed.subquery().c
+    query = select(each.ledger_id, each.seq).where(each.id <= each.before).limit(_SOME)
     return [(ledger_id, seq) for ledger_id, seq in transaction.core.execute(query)]
+
+
+def _new(since: Mapping[str, int]) -> list[ColumnElement[bool]]:
+    """Conditions of the events that were stored or moved since, and the last one before them."""
+    table, earlier = EVENT.c, EVENT.alias()
+    conditions: list[ColumnElement[bool]] = [table.ledger_id.not_in(since)]
+    for ledger_id, seq in since.items():
+        last = select(earlier.c.id).where(earlier.c.ledger_id == ledger_id, earlier.c.seq == seq)
+        later = or_(table.seq >= seq, table.id >= last.scalar_subquery())
+        conditions.append(and_(table.ledger_id == ledger_id, later))
+    return conditions
+
+
+def misnumbered_events(transaction: Transaction) -> list[tuple[str, str]]:
+    """Events whose number no event of a chain has: chain and number, some of them.
+
+    They are in no chain, but whoever reads a record's events finds them. SQLite takes any type in
+    any column.
+    """
+    table = EVENT.c
+    wrong = or_(table.seq.is_(None), table.seq < 1, cast(table.seq, BigInteger) != table.seq)
+    query = select(table.ledger_id, table.seq).where(wrong).limit(_SOME)
+    return [(str(ledger_id), repr(seq)) for ledger_id, seq in transaction.core.execute(query)]
 
 
 def stamps(transaction: Transaction) -> list[bytes]:

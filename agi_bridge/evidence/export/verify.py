@@ -50,6 +50,7 @@ from agi_bridge.evidence.verify import (
     NamedContents,
     Verifier,
     salt_bytes,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ class ExportVerifier:
         """Take what pages need of what was verified."""
         self.contents.windows = verifier.time.windows
         self.contents.recordings = frozenset(self._recordings)
-        self.contents.texts = {sha256: self._text(sha256) or "" for sha256 in self._texts}
+        self.contents.texts = {sha256: text_of(self._text(sha256) or b"") for sha256 in self._texts}
         if not self.contents.is_large:
             self.contents.personal = {
                 record: without_salts(values) for record, values in verifier.records.all_opened()
@@ -256,7 +257,9 @@ class ExportVerifier:
                 self._add("file_unknown", f"{name} is not a file of an export")
         if self._is_malformed:
             return  # not all events were read
-        for sha256 in sorted({*self._texts, *self._recordings} - self._named.seen):
+        texts, recordings = self._named.seen
+        unnamed = {*(self._texts.keys() - texts), *(self._recordings.keys() - recordings)}
+        for sha256 in sorted(unnamed):
             self._add("file_unnamed", f"no event names the text or recording {sha256[:16]}")
         for sha256, imprint in self._imprints.items():
             if imprint not in self._stampable:
@@ -298,11 +301,9 @@ class ExportVerifier:
     def _add(self, code: str, what: str) -> None:
         self.findings.add("integrity", code, what)
 
-    def _text(self, sha256: str) -> str | None:
+    def _text(self, sha256: str) -> bytes | None:
         name = self._texts.get(sha256)
-        if name is None:
-            return None
-        return content(self._archive, name).decode("utf-8", "surrogateescape")
+        return None if name is None else content(self._archive, name)
 
     def _recording(self, sha256: str) -> bytes | None:
         name = self._recordings.get(sha256)

@@ -4,7 +4,7 @@ Pure apart from `verify_ledger`, which reads through the `LedgerReader` it is gi
 knows the ledger's database, keys in files or the network.
 """
 
-from agi_bridge.evidence.verify.contents import NamedContents
+from agi_bridge.evidence.verify.contents import NamedContents, text_of
 from agi_bridge.evidence.verify.event import AGREEMENTS
 from agi_bridge.evidence.verify.ledger import LedgerReader, verify_ledger
 from agi_bridge.evidence.verify.record import PERSON_SALT, salt_bytes
@@ -45,6 +45,7 @@ __all__ = [
     "Window",
     "counted",
     "salt_bytes",
+    "text_of",
     "utc",
     "verify_ledger",
 ]

@@ -27,14 +27,14 @@ class NamedContents:
 
     Args:
         findings: where faults are noted.
-        text: a text by its SHA-256; None if there is none.
+        text: the bytes of a text by its SHA-256; None if there is none.
         recording: a WAV file by its SHA-256; None if there is none.
     """
 
     def __init__(
         self,
         findings: Findings,
-        text: Callable[[str], str | None],
+        text: Callable[[str], bytes | None],
         recording: Callable[[str], bytes | None],
     ) -> None:
         self._findings = findings
@@ -45,9 +45,9 @@ class NamedContents:
         self._judged: set[tuple[str, str, int]] = set()
 
     @property
-    def seen(self) -> set[str]:
-        """The SHA-256 of every text and recording that an event named."""
-        return {*self._texts, *self._lengths}
+    def seen(self) -> tuple[set[str], set[str]]:
+        """The SHA-256 of every text, and of every recording, that an event named."""
+        return {*self._texts}, {*self._lengths}
 
     def check(self, row: Row, body: Mapping[str, Any]) -> None:
         """Check what one event names; its body is valid."""
@@ -85,11 +85,12 @@ class NamedContents:
 
     def _text(self, sha256: str, row: Row) -> str | None:
         if sha256 not in self._texts:
-            text = self._texts[sha256] = self._get_text(sha256)
-            if text is None:
+            content = self._get_text(sha256)
+            self._texts[sha256] = None if content is None else text_of(content)
+            if content is None:
                 what = f"the text {sha256[:16]} is missing"
                 self._add("completeness", "text_missing", what, row)
-            elif _sha256(text.encode("utf-8", "surrogatepass")) != sha256:
+            elif _sha256(content) != sha256:
                 self._add("integrity", "text_changed", f"the text {sha256[:16]} was changed", row)
         return self._texts[sha256]
 
@@ -112,11 +113,20 @@ class NamedContents:
         self._findings.add(verdict, code, what, row.ledger_id, row.seq)
 
 
+def text_of(content: bytes) -> str:
+    """A text as it is read: it may hold bytes that are not UTF-8."""
+    return content.decode("utf-8", "surrogateescape")
+
+
 def wav_samples(wav: bytes) -> int:
-    """The length of a WAV file in samples; -1 if it is not one."""
+    """The length of a WAV file in samples that are there; -1 if it is not one.
+
+    Its header may promise more.
+    """
     try:
         with wave.open(io.BytesIO(wav)) as opened:
-            samples: int = opened.getnframes()
+            sound = opened.readframes(opened.getnframes())
+            samples: int = len(sound) // (opened.getsampwidth() * opened.getnchannels())
             return samples
     except (wave.Error, EOFError):
         return -1

@@ -213,11 +213,11 @@ class EventChecker:
 
     def _state(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
         history = facts.states.get(row.ledger_id, "")
-        letter = IDEMPOTENT if "idempotent" in body else LETTERS[row.type]
-        wrong = bad_step(history, letter)
+        now = _letter(row.type, body)
+        wrong = bad_step(history, now)
         if wrong is not None and not facts.bad_step:
             facts.bad_step = [*place, wrong]
-        facts.states[row.ledger_id] = history + letter
+        facts.states[row.ledger_id] = history + now
         if row.type in {State.DISCLOSED, State.RETURNED, State.IMPORTED}:
             facts.call = {name: body[name] for name in _CALL if name in body}
         if row.type == State.ENTERED:
@@ -256,6 +256,7 @@ class EventChecker:
     def _act(self, row: Row, body: dict[str, Any], facts: RecordFacts, place: list[Any]) -> None:
         if row.type == Act.ERASED:
             facts.erased = sorted({*facts.erased, *body["fields"]})
+            facts.suppressed = facts.suppressed or body.get("suppression_sha256", "")
         elif row.type == Act.LIFTED:
             facts.lifts.append(
                 [*place, body["revocation"], body["brand"], body["consent"], body["written"]]
@@ -290,6 +291,15 @@ def _was_given(imported: Mapping[str, Any]) -> bool:
     """Whether a consent was given before it was imported."""
     given, written = (milliseconds(imported[name]) for name in ("given", "written"))
     return given <= written + BETWEEN_CLOCKS_MS
+
+
+def letter(row: Row) -> str:
+    """The letter of an event in its record's history; nothing if it is no state."""
+    return _letter(row.type, read_body(row.body) or {}) if row.type in LETTERS else ""
+
+
+def _letter(type_: str, body: Mapping[str, Any]) -> str:
+    return IDEMPOTENT if "idempotent" in body else LETTERS[type_]
 
 
 def named_ids(row: Row) -> set[str]:

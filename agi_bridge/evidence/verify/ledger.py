@@ -1,22 +1,21 @@
 """Verification of a whole ledger: events, values, texts, recordings, and the index beside them.
 
 Reads through a `LedgerReader`, so it knows no database. An export is verified by `evidence.export`.
-
-The tables beside the events are an index, and any database administrator can change them.
-So they are computed again from the events and the sealed values: whose number a row is found by,
-which revocations are in force, which of them a consent has lifted.
+The tables beside the events are an index, which `index` holds against them.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Protocol
 
-from agi_bridge.consent import BadCheckpoint, BadStamp, State
+from agi_bridge.consent import BadCheckpoint, BadStamp
 from agi_bridge.consent.signing import Stamp, ledger_id_of
 from agi_bridge.evidence.verify.contents import NamedContents
-from agi_bridge.evidence.verify.event import named_contents, named_ids
-from agi_bridge.evidence.verify.relations import name_key, scope_key
+from agi_bridge.evidence.verify.event import letter, named_contents, named_ids
+from agi_bridge.evidence.verify.history import can_interleave
+from agi_bridge.evidence.verify.index import check_revocations, wrong_columns
 from agi_bridge.evidence.verify.report import Findings
 from agi_bridge.evidence.verify.verifier import Verifier
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent import Chain, Row, StoredValues
     from agi_bridge.consent.signing import Checkpoint
-    from agi_bridge.evidence.verify.record_store import RecordFacts
     from agi_bridge.evidence.verify.report import Report
     from agi_bridge.evidence.verify.time import Resume
 
@@ -56,8 +54,8 @@ class LedgerReader(Protocol):
     async def rows(self, ledger_id: str, *, first: int, last: int) -> Sequence[Row]:
         """The events of a chain from number `first` to `last`, in order."""
 
-    async def rows_of_all(self, ids: Collection[str]) -> Sequence[Row]:
-        """The events of some records, of each chain in order."""
+    async def rows_of_all(self, ids: Collection[str], *, as_stored: bool = False) -> Sequence[Row]:
+        """The events of some records, of each chain in order; or each record's as stored."""
 
     async def stored_values(
         self, *, after: str = "", only: Collection[str] | None = None
@@ -73,8 +71,13 @@ class LedgerReader(Protocol):
     async def unknown_chains(self) -> Sequence[str]:
         """The chains that events name, and that were never begun here."""
 
-    async def moved_events(self) -> Sequence[tuple[str, int]]:
+    async def moved_events(
+        self, since: Mapping[str, int] | None = None
+    ) -> Sequence[tuple[str, int]]:
         """Events that stand elsewhere in the table than in their chain: chain and number."""
+
+    async def misnumbered_events(self) -> Sequence[tuple[str, str]]:
+        """Events whose number no event of a chain has: chain and number."""
 
     async def suppressions(self) -> Mapping[str, tuple[str, str, str | None]]:
         """The index of revocations: the number's keyed hash, scope and brand, by revocation."""
@@ -137,7 +140,7 @@ class _Run:
         self._roots = roots
         self._since = {each.ledger_id: each for each in since}
         self._progress = progress or (lambda _done, _of: None)
-        self._texts: dict[str, str | None] = {}
+        self._texts: dict[str, bytes | None] = {}
         self._recordings: dict[str, bytes | None] = {}
         self._fetched: set[str] = set()
         self._known: set[str] = set()
@@ -168,7 +171,13 @@ class _Run:
             if not touched:
                 break
             await self._take_values(touched)
-        await self._check_revocations()
+        check_revocations(
+            self.verifier.findings,
+            self.verifier.records,
+            await self._ledger.suppressions(),
+            await self._ledger.liftings(),
+            is_all=not self._since,
+        )
         await self._check_order()
         self.verifier.finish()
 
@@ -195,7 +204,8 @@ class _Run:
     async def _read_new(self) -> set[str]:
         """Read the events that are not read yet; the ids of their records."""
         touched: set[str] = set()
-        chains = await self._ledger.chains()
+        # SQLite takes any type in any column: a last event with another number is told below.
+        chains = [each for each in await self._ledger.chains() if type(each.seq) is int]
         total = sum(chain.seq for chain in chains)
         for chain in chains:
             if not _is_key_of(chain):
@@ -205,6 +215,13 @@ class _Run:
             for first in range(begin, chain.seq + 1, PAGE):
                 last = min(first + PAGE - 1, chain.seq)
                 rows = await self._ledger.rows(chain.ledger_id, first=first, last=last)
+                if not rows:  # its last event may have any number
+                    what = f"no event from number {first:,} on is there, but one that is its last"
+                    self.verifier.findings.add(
+                        "completeness", "events_missing", what, chain.ledger_id, chain.seq
+                    )
+                    self._reached[chain.ledger_id] = chain.seq
+                    break
                 await self._fetch_contents(rows)
                 if self._since:
                     await self._remember(rows)
@@ -229,8 +246,8 @@ class _Run:
             self.verifier.remember(
                 row
                 for row in earlier
-                if row.seq <= self._since[row.ledger_id].seq
                 if row.ledger_id in self._since
+                if row.seq <= self._since[row.ledger_id].seq
             )
 
     async def _fetch_contents(self, rows: Sequence[Row]) -> None:
@@ -240,7 +257,7 @@ class _Run:
                     continue
                 self._fetched.add(sha256)
                 if is_text:
-                    self._texts[sha256] = await self._ledger.text(sha256)
+                    self._texts[sha256] = _bytes(await self._ledger.text(sha256))
                 else:
                     self._recordings[sha256] = await self._ledger.audio(sha256)
 
@@ -274,64 +291,43 @@ class _Run:
         self.verifier.records.note_lookup(row.record, row.number_lookup)
         facts = self.verifier.records.known(row.record)
         if facts is not None and facts.first:
-            differ = [name for name, fits in _columns(row, facts) if not fits]
+            differ = wrong_columns(row, facts)
             if differ:
                 what = f"its row of personal data was changed: {', '.join(differ)}"
                 findings.add("integrity", "index_changed", what, *facts.first)
 
     async def _check_order(self) -> None:
-        """See that no event is outside the chains, and that the table has their order."""
+        """See that no event is outside the chains, and that the table has their order.
+
+        The service goes by that order: what was stored last of a consent is its state.
+        """
         findings = self.verifier.findings
+        for ledger_id, number in await self._ledger.misnumbered_events():
+            what = f"its number is {number}, which no event of a chain has"
+            findings.add("integrity", "event_malformed", what, ledger_id)
         for ledger_id in await self._ledger.unknown_chains():
             what = "there are events of it, but the chain was never begun here"
             findings.add("integrity", "chain_unknown", what, ledger_id)
-        if not self._since:
-            for ledger_id, seq in await self._ledger.moved_events():
-                what = "it stands before an earlier event in the table, which says what came last"
-                findings.add("integrity", "event_moved", what, ledger_id, seq)
+        since = {each.ledger_id: each.seq for each in self._since.values()}
+        for ledger_id, seq in await self._ledger.moved_events(since):
+            what = "it stands before an earlier event in the table, which says what came last"
+            findings.add("integrity", "event_moved", what, ledger_id, seq)
+        records = self.verifier.records.all()
+        shared = [record for record, facts in records if len(facts.states) > 1]
+        for first in range(0, len(shared), PAGE):
+            some = shared[first : first + PAGE]
+            rows = await self._ledger.rows_of_all(some, as_stored=True)
+            for record, events in groupby(rows, key=lambda row: row.consent_id):
+                if not can_interleave(["".join(map(letter, events))]):
+                    what = f"the table has the events of {record} in an order that is not allowed"
+                    findings.add("integrity", "event_moved", what)
 
-    async def _check_revocations(self) -> None:
-        """Hold the index of revocations against the events that it is made of."""
-        findings, records = self.verifier.findings, self.verifier.records
-        suppressed = dict(await self._ledger.suppressions())
-        lifted = set(await self._ledger.liftings())
-        for record, facts in records.all():
-            for lift in facts.lifts:
-                key = (lift[2], name_key(lift[3]))
-                if key in lifted:
-                    lifted.discard(key)
-                else:
-                    what = "the index lacks that a revocation was lifted"
-                    findings.add("integrity", "lifting_missing", what, *lift[:2])
-            if not facts.requests:
-                continue
-            found = suppressed.pop(record, None)
-            if found is None:
-                what = "the revoked number may be texted again, but nobody agreed since"
-                findings.add("completeness", "revocation_undone", what, *facts.first)
-            elif not self._is_suppressed(record, facts, found):
-                what = "the index has another number, scope or brand for it"
-                findings.add("integrity", "suppression_changed", what, *facts.first)
-        if self._since:
-            return  # the others belong to events that were not read
-        for record in suppressed:
-            what = f"the index has a revocation {record} that is not on record"
-            findings.add("integrity", "suppression_unfounded", what)
-        for record, _ in sorted(lifted):
-            what = f"the revocation {record} was lifted in the index, but nobody agreed since"
-            findings.add("completeness", "revocation_undone", what)
 
-    def _is_suppressed(
-        self, record: str, facts: RecordFacts, found: tuple[str, str, str | None]
-    ) -> bool:
-        number, scope, brand = found
-        expected = self.verifier.records.lookup(record)
-        named = facts.requests["brand"]
-        return (
-            scope == scope_key(facts.requests)
-            and brand == (None if named is None else name_key(named))
-            and expected in {None, number}
-        )
+def _bytes(text: object) -> bytes | None:
+    """A text as it is stored. SQLite takes any type in any column: what is no text is no bytes."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else b""
 
 
 def _is_key_of(chain: Chain) -> bool:
@@ -340,38 +336,3 @@ def _is_key_of(chain: Chain) -> bool:
         return ledger_id_of(base64.b64decode(chain.public_key, validate=True)) == chain.ledger_id
     except (ValueError, TypeError):
         return False
-
-
-def _columns(row: StoredValues, facts: RecordFacts) -> list[tuple[str, bool]]:
-    """The columns of a row of personal data, and whether each is what events and values say."""
-    kind, call = _kind(facts), facts.call
-    of_call = kind in {"consent", "returned"}
-    has_brand = of_call or kind == "imported"
-    until: Any = facts.restricted or None
-    columns = [
-        ("kind", row.kind == kind),
-        ("line_id", row.line_id == (call.get("line_id") if of_call else None)),
-        ("brand", row.brand == (name_key(call.get("brand", "")) if has_brand else None)),
-        ("number_hmac", row.number_hmac == row.number_lookup),
-        ("restricted_until", row.restricted_until == until),
-        ("trimmed", not (row.trimmed and _has_details(row.values or {}))),
-    ]
-    if kind == "consent":
-        heard = call.get("disclosure_sha256")
-        columns.append(("disclosure_sha256", row.disclosure_sha256 == heard))
-    if row.caller_lookup is not None:
-        columns.append(("caller_hmac", row.caller_hmac == row.caller_lookup))
-    return columns
-
-
-def _has_details(values: Mapping[str, str]) -> bool:
-    """Whether a record still has what is erased after `details_days`."""
-    return "digits" in values or values.get("caller_id") not in {None, values.get("number")}
-
-
-def _kind(facts: RecordFacts) -> str:
-    if facts.requests:
-        return "revocation"
-    if facts.agreed:
-        return "consent" if facts.agreed[2] == State.CONFIRMED else str(facts.agreed[2])
-    return "message"

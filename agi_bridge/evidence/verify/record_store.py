@@ -31,6 +31,7 @@ class RecordFacts:
         dialogue: type and body of the events up to the agreement; empty after it.
         bound: for each chain and sealed value, the last commitment with its place.
         erased: the names of sealed values that were erased, or `*`.
+        suppressed: what binds an erased revocation to its number's keyed hash; empty if nothing.
         tags: for each event its place and the tag that names no record; empty if it has none.
         call: the facts of the call, or of the import, that other rules need.
         kinds: what kinds of record its events are of: call, imported, revocation, message.
@@ -57,6 +58,7 @@ class RecordFacts:
     dialogue: list[Any] = field(default_factory=list)
     bound: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     erased: list[str] = field(default_factory=list)
+    suppressed: str = ""
     tags: list[list[Any]] = field(default_factory=list)
     call: dict[str, Any] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)

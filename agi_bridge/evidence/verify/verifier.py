@@ -341,6 +341,8 @@ class Verifier:
             elif position.seq < reach:
                 what = f"the chain ends here, although a checkpoint is of its event {reach:,}"
                 self._add("completeness", "chain_cut_off", what, position, position.seq)
+        if self._goes_on:
+            return  # an earlier verification read what is before
         for position in self._positions.values():
             if position.last_of_record:
                 self._check_starts(position)

@@ -17,12 +17,25 @@ from agi_bridge.evidence import BadExport
 from agi_bridge.evidence.export import verify_export
 from agi_bridge.evidence.export.archive import SIGNATURE, SUMS
 from tests.support import evidence_ledger as shop
-from tests.support.forgery import CHECK, Place, check, drop_stamps, edit_lines, render_again, resign
+from tests.support.forgery import (
+    CHECK,
+    Place,
+    check,
+    drop_stamps,
+    edit_lines,
+    forge_export,
+    render_again,
+    resign,
+)
 from tests.support.timestamp_authority import Authority, make_authority, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+ODD = b"Example Store: \xff reply STOP"
+"""Bytes that are not UTF-8."""
 
 
 def hide(export: Path, record: str) -> None:
@@ -132,6 +145,68 @@ def test_lines_have_one_spelling(place: Place, export: Path, name: str) -> None:
     resign(export, place.keys)
     found = place.both(export)
     assert "export_malformed" in found.codes
+    assert found.status == 1
+
+
+def test_a_text_does_not_pass_under_the_sum_of_a_recording(place: Place, export: Path) -> None:
+    sum_ = next(iter((export / "audio").iterdir())).stem
+    (export / "texts" / f"{sum_}.txt").write_text("The caller agreed to everything.")
+    resign(export, place.keys)
+    assert "file_unnamed" in place.both(export).codes
+
+
+def test_bytes_that_are_no_text_are_judged_alike(place: Place, export: Path) -> None:
+    """Both judges hash a file as it is."""
+    (export / "texts" / f"{hashlib.sha256(ODD).hexdigest()}.txt").write_bytes(ODD)
+    old = hashlib.sha256(shop.FIRST_TEXT.encode()).hexdigest()
+    (export / "texts" / f"{old}.txt").unlink()
+
+    def change(body: dict[str, Any]) -> None:
+        if body["type"] == "submitting":
+            body["first_text_sha256"] = hashlib.sha256(ODD).hexdigest()
+
+    forge_export(export, place.keys, change)
+    render_again(export, place.keys)
+    found = place.both(export)
+    assert not {"text_changed", "text_missing"} & found.codes
+    assert "integrity" not in found.failing
+
+
+def test_a_recording_is_as_long_as_what_is_there(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header promises seconds, and one millisecond follows it."""
+    real = {name: shop.recording(name) for name in shop.TEXTS}
+
+    def cut(name: str) -> bytes:
+        return real[name][:44] + name.encode().ljust(16)
+
+    monkeypatch.setattr(shop, "recording", cut)
+    monkeypatch.setattr(shop, "prompt", shop.prompt.__wrapped__)
+
+    async def call(ledger: Ledger) -> str:
+        await shop.begin(ledger)
+        record = await shop.accepted(ledger, "+14155550171")
+        await ledger.checkpoint()
+        return record
+
+    record = place.use(call)
+    for found in (place.verify(), place.both(place.export(tmp_path / "x", record))):
+        assert "recording_length" in found.codes
+        assert found.status == 1
+
+
+@pytest.mark.parametrize("tags", ['[["a"]]', '[{"a":1}]', "[null,null]", '["a",1]'])
+def test_tags_that_are_none_are_a_fault(place: Place, export: Path, tags: str) -> None:
+    def change(lines: list[str]) -> list[str]:
+        at = next(n for n, line in enumerate(lines) if '"confirmed"' in line)
+        lines[at] = f"[{tags},{canonical(json.loads(lines[at])[1])}]"
+        return lines
+
+    edit_lines(export / "chain.jsonl", change)
+    resign(export, place.keys)
+    found = place.both(export)
+    assert "tags_invalid" in found.codes
     assert found.status == 1
 
 

@@ -7,10 +7,11 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agi_bridge.consent import RetentionRules, State
-from agi_bridge.consent.ledger import Ledger, erasure
+from agi_bridge.consent import RetentionRules
+from agi_bridge.consent.ledger import erasure
 from agi_bridge.consent.signing import generate_keys
 from tests.support import evidence_ledger as shop
+from tests.support.forgery import sent_by_two_bridges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,31 +74,7 @@ def test_restricted_data_holds(place: Place) -> None:
 
 
 def test_what_another_bridge_sends_again_holds(place: Place, tmp_path: Path) -> None:
-    place.other_keys = replace(place.keys, signing=generate_keys().signing)
-
-    async def run() -> str:
-        async with await Ledger.open(place.database, place.keys) as ledger:
-            record = shop.agreed("+14155550107")
-            await ledger.append(record.take())
-            record.submission_ended(
-                State.NOT_SENT, reason="connect", status=None, attempts=1, answer=None
-            )
-            await ledger.append(record.take())
-        assert place.other_keys is not None
-        async with await Ledger.open(place.database, place.other_keys) as other:
-            again = await other.load_for_retry(record.id)
-            again.submitting(shop.SENDING, attempt=2)
-            await other.append(again.take())
-            again.submission_ended(
-                State.ACCEPTED, reason="dial", status=200, attempts=1, answer="b" * 64
-            )
-            await other.append(again.take())
-            await other.checkpoint()
-        async with await Ledger.open(place.database, place.keys) as ledger:
-            await ledger.checkpoint()
-        return record.id
-
-    record = asyncio.run(run())
+    record = asyncio.run(sent_by_two_bridges(place))
     assert place.verify().failing == set()
     out = place.export(tmp_path / "out", record)
     assert place.both(out).failing == set()
