@@ -6,10 +6,11 @@ import asyncio
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.backup import BackupError, BackupFile, open_keys
+from agi_bridge.backup import BackupDamaged, BackupError, BackupFile, open_keys
 from agi_bridge.consent import ConsentError
 from agi_bridge.consent.ledger import Ledger, fill, is_empty
 from agi_bridge.consent.signing import (
@@ -19,11 +20,12 @@ from agi_bridge.consent.signing import (
     Checkpoint,
     Keys,
     generate_keys,
+    has_signing_key,
 )
 from agi_bridge.evidence.verify import Report, Value, Verdict, verify_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from agi_bridge.backup import Manifest
     from agi_bridge.settings import Settings
@@ -32,6 +34,19 @@ KEY_FILES: Final = {"vault": VAULT_KEY_FILE, "lookup": LOOKUP_KEY_FILE, "signing
 """The files of the keys, by their names in `[ledger]`."""
 _SEARCHED: Final = 1000
 """Events of a ledger in service that are read at once."""
+
+
+class Signer(StrEnum):
+    """Whose signature a backup's manifest has, and how that is known."""
+
+    SEALED = "sealed"
+    """The bridge whose keys are in the backup: the passphrase opened them."""
+    OWN = "own"
+    """This machine: its signing key, or one that was kept beside it."""
+    GIVEN = "given"
+    """A bridge that the person named by its key."""
+    UNKNOWN = "unknown"
+    """Anybody: a manifest can be signed again with a new key after rows were taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,7 @@ class Proof:
 
     Attributes:
         backup: the file.
+        signer: whose signature it has.
         keys_opened: whether the sealed keys in it were opened.
         report: the four verdicts on the copy.
         later: what is known to have come after it.
@@ -68,6 +84,7 @@ class Proof:
     """
 
     backup: BackupFile
+    signer: Signer
     keys_opened: bool
     report: Report
     later: tuple[Later, ...]
@@ -75,8 +92,12 @@ class Proof:
 
     @property
     def value(self) -> Value:
-        """The worst of the verdicts."""
-        return Value.FAILS if self.contradicts else self.report.value
+        """The worst of the verdicts; a signer that is not known has to be taken on trust."""
+        if self.contradicts:
+            return Value.FAILS
+        if self.signer is Signer.UNKNOWN and self.report.value is Value.HOLDS:
+            return Value.TRUSTING
+        return self.report.value
 
 
 async def prove_backup(
@@ -84,6 +105,7 @@ async def prove_backup(
     path: Path,
     *,
     passphrase: str | None,
+    trusted: Collection[str],
     checkpoints: Sequence[Checkpoint],
     progress: Callable[[int, int | None], None],
 ) -> Proof:
@@ -94,6 +116,7 @@ async def prove_backup(
             is compared if there is one.
         path: the backup.
         passphrase: what opens the keys in it.
+        trusted: the chains whose signature counts; none: any that is known.
         checkpoints: those that were kept elsewhere.
         progress: is told how many events are verified.
 
@@ -102,11 +125,20 @@ async def prove_backup(
     """
     backup = await asyncio.to_thread(BackupFile.open, path)
     keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase, only_its_own=True)
+    signer = await asyncio.to_thread(
+        signer_of, settings, backup, trusted, opened=passphrase is not None
+    )
     with tempfile.TemporaryDirectory(prefix="agi-bridge-prove-") as folder:
         copy = Path(folder) / "consents.db"
         await asyncio.to_thread(put_into, copy, backup)
         proof = await verify_copy(
-            backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+            backup,
+            copy,
+            keys,
+            checkpoints,
+            signer=signer,
+            opened=passphrase is not None,
+            progress=progress,
         )
     return await _compare(settings, proof, keys)
 
@@ -122,18 +154,19 @@ async def verify_copy(
     keys: Keys,
     checkpoints: Sequence[Checkpoint],
     *,
+    signer: Signer,
     opened: bool,
     progress: Callable[[int, int | None], None],
 ) -> Proof:
     """Verify a copy that was restored from a backup, with the checkpoints that are as old as it.
 
-    `opened` is whether the keys in the backup were opened.
+    `signer` is what `signer_of` says, `opened` is whether the keys in the backup were opened.
     """
     covered = [each for each in checkpoints if _is_covered(backup, each)]
     async with await Ledger.open(copy, keys, read_only=True) as ledger:
         report, _ = await verify_ledger(ledger, covered, progress=progress)
     report = _with_unsigned_chains(report, backup.manifest)
-    return Proof(backup, opened, report, _later(backup, checkpoints, keys.ledger_id))
+    return Proof(backup, signer, opened, report, _later(backup, checkpoints, keys.ledger_id))
 
 
 def _with_unsigned_chains(report: Report, manifest: Manifest) -> Report:
@@ -182,9 +215,7 @@ async def _compare(settings: Settings, proof: Proof, keys: Keys) -> Proof:
             if chain.seq > seq:
                 types, at = await _types(ledger, ledger_id, seq + 1, chain.seq)
                 later[ledger_id] = Later(ledger_id, seq, chain.seq, "ledger", at, types)
-    return Proof(
-        proof.backup, proof.keys_opened, proof.report, tuple(later.values()), tuple(contradicts)
-    )
+    return replace(proof, later=tuple(later.values()), contradicts=tuple(contradicts))
 
 
 async def _types(ledger: Ledger, chain: str, first: int, last: int) -> tuple[Counter[str], str]:
@@ -223,6 +254,35 @@ def _later(backup: BackupFile, checkpoints: Iterable[Checkpoint], ours: str) -> 
     return tuple(found.values())
 
 
+def signer_of(
+    settings: Settings, backup: BackupFile, trusted: Collection[str], *, opened: bool
+) -> Signer:
+    """Whose signature a backup's manifest has.
+
+    Args:
+        settings: the configuration, with the keys of this machine.
+        backup: the file.
+        trusted: the chains whose signature counts; none: any that is known.
+        opened: whether `backup_keys` opened the keys in it, and so compared them.
+
+    Raises:
+        BackupDamaged: it is signed with another key than a trusted one (`other_signer`).
+    """
+    ledger_id = backup.manifest.ledger_id
+    if trusted and ledger_id not in trusted:
+        raise BackupDamaged(
+            f"{backup.path}: is signed with key {ledger_id}, not with one of --public-key",
+            code="other_signer",
+        )
+    if trusted:
+        return Signer.GIVEN
+    if opened:
+        return Signer.SEALED
+    signing = settings.ledger.key_texts()["signing"]
+    own = has_signing_key(settings.keys_dir, ledger_id, signing=signing)
+    return Signer.OWN if own else Signer.UNKNOWN
+
+
 def backup_keys(
     settings: Settings, backup: BackupFile, passphrase: str | None, *, only_its_own: bool = False
 ) -> Keys:
@@ -234,6 +294,7 @@ def backup_keys(
         BackupError: a key is in neither (`keys_missing`), or the passphrase is for keys that were
             left out (`keys_left_out`).
         WrongPassphrase: it does not open them.
+        BackupDamaged: the manifest is signed by another key than the one in it (`other_signer`).
         KeyFault: a key of the configuration cannot be used.
     """
     sealed: Keys | None = None
@@ -244,6 +305,12 @@ def backup_keys(
                 code="keys_left_out",
             )
         sealed = open_keys(backup.keys, passphrase)
+        # Anybody can sign a manifest with a key of their own; only who knows the passphrase seals.
+        if sealed.ledger_id != backup.manifest.ledger_id:
+            raise BackupDamaged(
+                f"{backup.path}: its manifest is not signed by the bridge whose keys are in it",
+                code="other_signer",
+            )
         if only_its_own:
             return sealed
     texts = settings.ledger.key_texts()

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.app.backup_proof import KEY_FILES, Proof, backup_keys, put_into, verify_copy
+from agi_bridge.app.backup_proof import (
+    KEY_FILES,
+    Proof,
+    Signer,
+    backup_keys,
+    put_into,
+    signer_of,
+    verify_copy,
+)
 from agi_bridge.app.ledger import checkpoint_publisher, service_is_running, service_lock
 from agi_bridge.backup import BackupError, BackupFile
 from agi_bridge.consent.ledger import CHAIN_FILE, Ledger, deliver_checkpoints, is_empty
@@ -24,7 +32,7 @@ from agi_bridge.consent.signing import Checkpoint, Keys, place_restored_keys
 from agi_bridge.evidence.verify import Value
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from agi_bridge.settings import Settings
 
@@ -58,6 +66,7 @@ async def restore_backup(
     path: Path,
     *,
     passphrase: str | None,
+    trusted: Collection[str],
     checkpoints: Sequence[Checkpoint],
     accept_loss: bool,
     accept_faults: bool,
@@ -70,12 +79,16 @@ async def restore_backup(
     Raises:
         BackupError: the place is not empty, the service is running, a key is missing, later
             events are known and not accepted (`later_events`), or a verdict fails
-            (`faults_found`).
+            (`faults_found`), or nothing here says whose signature it has (`signer_unknown`).
         LedgerUnavailable, KeyFault: the database or a key cannot be used.
     """
     await asyncio.to_thread(_require_empty, settings)
     backup = await asyncio.to_thread(BackupFile.open, path)
     keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase)
+    signer = await asyncio.to_thread(
+        signer_of, settings, backup, trusted, opened=passphrase is not None
+    )
+    _require_known(signer, backup)
     _require_new_signing_key(settings, backup, keys, checkpoints)
     state = settings.state_dir
     async with _no_service(settings):
@@ -84,7 +97,13 @@ async def restore_backup(
             copy = Path(folder) / "consents.db"
             await asyncio.to_thread(put_into, copy, backup, end_chains=True)
             proof = await verify_copy(
-                backup, copy, keys, checkpoints, opened=passphrase is not None, progress=progress
+                backup,
+                copy,
+                keys,
+                checkpoints,
+                signer=signer,
+                opened=passphrase is not None,
+                progress=progress,
             )
             _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
             made = await asyncio.to_thread(_put_in_place, settings, backup, keys, copy)
@@ -172,6 +191,17 @@ def _require_new_signing_key(
             "ledger.signing_key: is the key of a chain in this backup, which must not go on after "
             "a restore; put a new key there (openssl genpkey -algorithm ed25519)",
             code="keys_missing",
+        )
+
+
+def _require_known(signer: Signer, backup: BackupFile) -> None:
+    """Rows can be taken out of a backup, and the rest signed again with a new key."""
+    if signer is Signer.UNKNOWN:
+        raise BackupError(
+            f"{backup.path}: is signed with key {backup.manifest.ledger_id}, which this machine "
+            "does not have: give --passphrase-file if its keys are in it, or name the bridge's "
+            "key with --public-key",
+            code="signer_unknown",
         )
 
 

@@ -14,7 +14,7 @@ class BackupError(Exception):
     """Base of every error of this package.
 
     Codes: `file_exists`, `not_written`, `format_newer`, `keys_left_out`, `keys_missing`,
-    `not_empty`, `service_running`, `later_events`, `faults_found`.
+    `not_empty`, `service_running`, `later_events`, `faults_found`, `signer_unknown`.
 
     Attributes:
         code: a stable name of the error.
@@ -31,7 +31,7 @@ class BackupError(Exception):
 class BackupDamaged(BackupError):  # noqa: N818 - named after what happened, as the ledger's are
     """A file is not a whole backup as it was written; the text names the part that is wrong.
 
-    Codes: `backup_cut`, `backup_changed`, `not_a_backup`.
+    Codes: `backup_cut`, `backup_changed`, `not_a_backup`, `other_signer`.
     """
 
     code = "backup_changed"

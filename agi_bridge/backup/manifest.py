@@ -39,6 +39,13 @@ ROWS: Final = re.compile(r"ledger/([a-z_]{1,63})/(\d{6,9})\.jsonl")
 """The name of a file of rows: its table, and its number."""
 
 
+_MADE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_CHAIN: Final = re.compile(r"[0-9a-f]{32}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_MOST_EVENTS: Final = 1 << 63
+"""What both databases count up to."""
+
+
 def rows_name(table: str, number: int) -> str:
     """The name of a file of rows."""
     return f"ledger/{table}/{number:06d}.jsonl"
@@ -102,7 +109,9 @@ class Manifest:
             facts: dict[str, Any] = json.loads(raw)
             format_ = facts.pop("format")
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            raise BackupDamaged(f"{MANIFEST} is not a manifest", code="not_a_backup") from None
+            raise _no_manifest() from None
+        if type(format_) is not int:
+            raise _no_manifest()
         if format_ != FORMAT:
             raise BackupError(
                 f"its format is {format_}, not {FORMAT}: install the agi-bridge that made it, or a "
@@ -113,6 +122,8 @@ class Manifest:
             signature = base64.b64decode(facts.pop("signature"), validate=True)
             heads = tuple(Head(**each) for each in facts.pop("chains"))
             made = cls(**facts, chains=heads)
+            if not made._is_valid():
+                raise _no_manifest()
             key = base64.b64decode(made.public_key, validate=True)
             Ed25519PublicKey.from_public_bytes(key).verify(
                 signature, canonical(made._facts()).encode()
@@ -127,6 +138,46 @@ class Manifest:
         """The number of the last event of a chain in the backup; 0 if it has none."""
         return next((each.seq for each in self.chains if each.ledger_id == ledger_id), 0)
 
+    def _is_valid(self) -> bool:
+        """Whether each field has its type: the file may be anybody's."""
+        rows: object = self.rows
+        files: object = self.files
+        texts: tuple[object, ...] = (self.software, self.database, self.revision, self.public_key, self.checkpoint)
+        return (
+            all(isinstance(each, str) for each in texts)
+            and isinstance(self.keys, bool)
+            and _fits(_MADE, self.made)
+            and _fits(_CHAIN, self.ledger_id)
+            and all(
+                # As in the database, which somebody may have changed: the verdicts judge it.
+                isinstance(each.ledger_id, str)
+                and _is_count(each.seq)
+                and isinstance(each.hash, str)
+                for each in self.chains
+            )
+            and isinstance(rows, dict)
+            and all(map(_is_count, rows.values()))
+            and isinstance(files, dict)
+            and all(is_member(name) and _fits(_HASH, sum_) for name, sum_ in files.items())
+        )
+
     def _facts(self) -> dict[str, Any]:
         facts = {**asdict(self), "format": FORMAT, "chains": [asdict(each) for each in self.chains]}
         return {**facts, "rows": dict(self.rows), "files": dict(self.files)}
+
+
+def is_member(name: str) -> bool:
+    """Whether a file of this name belongs into a backup."""
+    return name in {MANIFEST, KEYS, CHECKPOINTS} or ROWS.fullmatch(name) is not None
+
+
+def _fits(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST_EVENTS
+
+
+def _no_manifest() -> BackupDamaged:
+    return BackupDamaged(f"{MANIFEST} is not a manifest", code="not_a_backup")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from agi_bridge.backup.errors import BackupDamaged, BackupError
-from agi_bridge.backup.manifest import CHECKPOINTS, KEYS, MANIFEST, ROWS, Manifest
+from agi_bridge.backup.manifest import CHECKPOINTS, KEYS, MANIFEST, ROWS, Manifest, is_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _LARGEST: Final = 1 << 28
 """Bytes of one file in a backup."""
 _AT_ONCE: Final = 1 << 16
+_INTEGERS: Final = range(-(1 << 63), 1 << 63)
+"""What both databases hold."""
+
+_UNREADABLE: Final = (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError)
+"""What the libraries raise for an archive that is cut, changed or something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,10 @@ class BackupFile:
                     raise BackupDamaged(f"{name} is not as it was written")
                 try:
                     columns, *rows = map(json.loads, content.splitlines())
-                    yield named[1], tuple(columns), [tuple(map(_value, row)) for row in rows]
+                    read = _columns(columns), [_row(row, len(columns)) for row in rows]
                 except (ValueError, TypeError, KeyError, RecursionError):
                     raise BackupDamaged(f"{name} does not hold rows") from None
+            yield named[1], *read
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -100,13 +106,13 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 tarfile.open(fileobj=unpacked, mode="r|") as archive,
             ):
                 for about in archive:
-                    if not about.isreg() or about.size > _LARGEST:
+                    if not about.isreg() or about.size > _LARGEST or not is_member(about.name):
                         raise BackupDamaged(f"{path}: {about.name!r} is not a file of a backup")
                     yield about.name, _content(archive.extractfile(about))
                 # The archive ends before the file does: its rest has the sum of all.
                 while unpacked.read(_AT_ONCE):
                     pass
-        except (EOFError, tarfile.ReadError, zlib.error, gzip.BadGzipFile) as error:
+        except _UNREADABLE as error:
             if raw.tell() and _begins_as_gzip(path):
                 raise BackupDamaged(
                     f"{path}: is cut short, or was changed ({_reason(error)})", code="backup_cut"
@@ -127,9 +133,31 @@ def _reason(error: Exception) -> str:
     return "its end is missing" if isinstance(error, EOFError) else "its compression is damaged"
 
 
+def _columns(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - a value of JSON
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("not the names of columns")
+    if not names or len(set(names)) < len(names):
+        raise ValueError("no columns, or one twice")
+    return tuple(names)
+
+
+def _row(values: Any, columns: int) -> tuple[Value, ...]:  # noqa: ANN401 - a value of JSON
+    if not isinstance(values, list) or len(values) != columns:
+        raise ValueError("not a row of these columns")
+    return tuple(map(_value, values))
+
+
 def _value(value: Any) -> Value:  # noqa: ANN401 - a value of JSON
+    """A value that a database can hold; ValueError, TypeError or KeyError if it is not one."""
     if isinstance(value, dict):
         return base64.b64decode(value["base64"], validate=True)
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate cannot be stored
+    elif isinstance(value, int):
+        if value not in _INTEGERS:
+            raise ValueError("has more than 64 bits")
+    elif not isinstance(value, float | None):
+        raise TypeError("not a value of a row")
     plain: Value = value
     return plain
 

@@ -245,5 +245,7 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def _fail(problem: str, code: int) -> NoReturn:
-    typer.echo(f"agi-bridge: {problem}", err=True)
+    from agi_bridge.cli.output import printable
+
+    typer.echo(f"agi-bridge: {printable(problem)}", err=True)  # it may name what a file says
     raise typer.Exit(code) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,13 +36,30 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
         # Bytes of file names that are not UTF-8 become JSON's escapes.
         print(text.encode("utf-8", "backslashreplace").decode())  # noqa: T201 - the output
         return
+    answer.show(_console())
+
+
+def _console() -> Console:
+    """Standard output, for texts of which nothing is markup and nothing steers the terminal.
+
+    Exports, backups, transcripts and rows come from outside: what they say is printed by many
+    lines of many commands, and none of them has to remember it.
+    """
     from rich.console import Console
 
-    # Texts from the database are printed as they are: nothing in them is markup.
-    console = Console(markup=False, emoji=False, highlight=False)
+    class SafeConsole(Console):
+        def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as its own
+            """Print; a text keeps its line breaks and loses other control characters."""
+            super().print(*map(_safe, objects), **options)
+
+    console = SafeConsole(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    answer.show(console)
+    return console
+
+
+def _safe(given: object) -> object:
+    return "\n".join(map(printable, given.split("\n"))) if isinstance(given, str) else given
 
 
 def printable(text: str) -> str:

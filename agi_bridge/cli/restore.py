@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agi_bridge.cli.common import ConfigOption, JsonOption, answer
+from agi_bridge.cli.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +60,7 @@ class BackupProved:
                 {"ledger_id": each.ledger_id, "seq": each.seq, "hash": each.hash}
                 for each in manifest.chains
             ],
+            "signer": proof.signer.value,
             "keys": "opened" if proof.keys_opened else "sealed" if manifest.keys else "left_out",
             "rows": dict(manifest.rows),
             "later": [
@@ -79,12 +81,20 @@ class BackupProved:
 
     def show(self, console: Console) -> None:
         """Print what the backup is of, the verdicts, and what came after it."""
+        from agi_bridge.app.backup_proof import Signer
         from agi_bridge.cli.consents.verify import print_report
 
+        signed = {
+            Signer.SEALED: "the bridge's whose keys are in it",
+            Signer.OWN: "a key of this machine",
+            Signer.GIVEN: "as --public-key says",
+            Signer.UNKNOWN: "which this machine does not have: compare it with your bridge's",
+        }
         proof = self.proof
         manifest = proof.backup.manifest
         console.print(
-            f"backup       {proof.backup.path}, made {manifest.made} by {manifest.software}",
+            f"backup       {proof.backup.path}, "
+            + printable(f"made {manifest.made} by {manifest.software}"),
             soft_wrap=True,
         )
         if proof.keys_opened:
@@ -93,10 +103,14 @@ class BackupProved:
             console.print("keys         sealed in it; without --passphrase-file not opened")
         else:
             console.print("keys         left out; those of the configuration open the ledger")
+        console.print(
+            f"signer       key {manifest.ledger_id}, {signed[proof.signer]}", soft_wrap=True
+        )
         print_report(console, proof.report)
         for each in proof.contradicts:
+            chain = printable(each[:8])
             console.print(
-                f"contradicts  chain {each[:8]}: the ledger in service has another event there",
+                f"contradicts  chain {chain}: the ledger in service has another event there",
                 soft_wrap=True,
             )
         print_later(console, proof)
@@ -161,6 +175,14 @@ def restore(
         typer.Option("--prove", help="Only restore into a temporary place, and verify it there."),
     ] = False,
     passphrase_file: PassphraseOption = None,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The key of the bridge that made the backup, as a file (PEM or base64) or as its "
+            "fingerprint; repeatable. A backup signed with any other key is then refused.",
+            metavar="KEY",
+        ),
+    ] = None,
     checkpoints: Annotated[
         list[Path] | None,
         typer.Option(help="Checkpoints that were kept elsewhere; repeatable.", metavar="FILE"),
@@ -193,11 +215,13 @@ def restore(
         from agi_bridge.cli.backup import passphrase_in
         from agi_bridge.cli.consents.verify import progress_line
         from agi_bridge.consent.signing import read_checkpoints
+        from agi_bridge.evidence.export import trusted_chain
 
         if prove and (accept_loss or accept_faults):
             raise UsageError(
                 "--prove restores nothing: leave out --accept-loss and --accept-faults"
             )
+        trusted = {trusted_chain(each) for each in public_key or ()}
         passphrase = None if passphrase_file is None else passphrase_in(passphrase_file)
         kept = [each for path in checkpoints or () for each in read_checkpoints(path)]
         if await asyncio.to_thread(settings.checkpoint_file.exists):
@@ -209,6 +233,7 @@ def restore(
                         settings,
                         file,
                         passphrase=passphrase,
+                        trusted=trusted,
                         checkpoints=kept,
                         progress=progress,
                     )
@@ -218,6 +243,7 @@ def restore(
                     settings,
                     file,
                     passphrase=passphrase,
+                    trusted=trusted,
                     checkpoints=kept,
                     accept_loss=accept_loss,
                     accept_faults=accept_faults,
@@ -236,8 +262,9 @@ def print_later(console: Console, proof: Proof) -> None:
         source = (
             f"a checkpoint of {each.at}" if each.source == "checkpoint" else "the ledger in service"
         )
+        chain = printable(each.ledger_id[:8])
         console.print(
-            f"later        chain {each.ledger_id[:8]}: {each.newest - each.seq:,} events after "
+            f"later        chain {chain}: {each.newest - each.seq:,} events after "
             f"event {each.seq:,}, says {source}: not in this backup",
             soft_wrap=True,
         )

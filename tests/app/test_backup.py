@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agi_bridge.backup import BackupFile
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import SIGNING_KEY_FILE, Keys, generate_keys
 from agi_bridge.settings import Settings
+from tests.backup.test_backup_file import members, pack
 from tests.support import consent_records
 from tests.support.backups import cheap_tries, elsewhere, passphrase, run
 from tests.support.call_env import KEY
@@ -19,6 +24,8 @@ from tests.support.sample_ledger import SampleLedger, original, sample, synchron
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.command_output import CommandResult
 
 __all__ = ["cheap_tries", "original", "sample", "synchronised"]
 
@@ -98,6 +105,76 @@ def test_tables_of_an_older_version_are_backed_up_without_a_checkpoint(
     assert "upgrade" in failure
     there = elsewhere(tmp_path / "there")
     assert run(there, "restore", tmp_path / "b", *given).status == 0
+
+
+def forge(path: Path, into: Path) -> Keys:
+    """Take the last events out of a backup and sign the rest with a new key, as anybody can."""
+    keys = generate_keys()
+    files = dict(members(path))
+    name = next(each for each in files if each.startswith("ledger/event/"))
+    files[name] = b"".join(files[name].splitlines(keepends=True)[:-1])
+    before = BackupFile.open(path).manifest
+    manifest = replace(
+        before,
+        software="agi-bridge 0\x1b[2J",
+        ledger_id=keys.ledger_id,
+        public_key=base64.b64encode(keys.public_key).decode(),
+        files={**before.files, name: hashlib.sha256(files[name]).hexdigest()},
+    )
+    pack(into, {**files, "manifest.json": manifest.signed(keys.signing)})
+    return keys
+
+
+def test_a_manifest_that_somebody_else_signed_is_refused(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    given = ("--passphrase-file", passphrase(tmp_path))
+    assert run(sample.folder, "backup", tmp_path / "b", *given).status == 0
+    forge(tmp_path / "b", tmp_path / "forged")
+    there = elsewhere(tmp_path / "there")
+    for prove in (("--prove",), ()):
+        result = run(there, "restore", tmp_path / "forged", *given, *prove)
+        assert (result.status, "not signed" in result.err) == (1, True), result
+    assert not (there / "state").exists()
+
+
+def test_without_the_keys_a_signer_has_to_be_known_or_named(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    assert run(sample.folder, "backup", tmp_path / "b", "--without-keys").status == 0
+    own = BackupFile.open(tmp_path / "b").manifest.ledger_id
+    forger = forge(tmp_path / "b", tmp_path / "forged").ledger_id
+    there = elsewhere(tmp_path / "there")
+    keys = there / "state" / "keys"
+    keys.mkdir(parents=True)
+    for name in ("vault.key", "lookup.key"):
+        (keys / name).write_text((sample.folder / "state" / "keys" / name).read_text())
+
+    def prove(folder: Path, file: str, *given: object) -> CommandResult:
+        return run(folder, "restore", tmp_path / file, "--prove", *given)
+
+    assert prove(sample.folder, "b", "--json").json["signer"] == "own"
+    assert prove(there, "b", "--json").json["signer"] == "unknown"
+    assert prove(there, "b", "--json", "--public-key", own).json["signer"] == "given"
+    shown = prove(sample.folder, "forged")
+    assert (shown.status in {1, 3}, forger in shown.out, "\x1b" in shown.out) == (True, True, False)
+    assert prove(sample.folder, "forged", "--public-key", own).status == 1
+    for file, more in (("b", ()), ("forged", ()), ("forged", ("--public-key", own))):
+        given = ("restore", tmp_path / file, "--accept-loss", "--accept-faults", *more)
+        refused = run(there, *given)
+        assert (refused.status, "--public-key" in refused.err) == (1, True), refused
+        assert not (there / "state" / "consents.db").exists()
+    assert run(there, "restore", tmp_path / "b", "--public-key", own).status == 0
+
+
+def test_a_bridge_knows_the_backups_of_its_earlier_chains(
+    sample: SampleLedger, tmp_path: Path
+) -> None:
+    given = ("--passphrase-file", passphrase(tmp_path))
+    assert run(sample.folder, "backup", tmp_path / "b", *given).status == 0
+    there = elsewhere(tmp_path / "there")
+    assert run(there, "restore", tmp_path / "b", *given).status == 0  # a new signing key
+    assert run(there, "restore", tmp_path / "b", "--prove", "--json").json["signer"] == "own"
 
 
 @pytest.mark.programs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.app.ledger import check_for_lost_events, open_ledger
+from agi_bridge.backup import BackupFile
 from agi_bridge.consent import ChainEnded, LedgerLost, State
 from agi_bridge.consent.signing import FileSink, Keys, read_checkpoints
 from agi_bridge.settings import Settings
@@ -293,7 +294,10 @@ def test_a_backup_without_keys_is_proved_with_those_of_the_configuration_or_not_
     keys.mkdir(parents=True)
     for name in ("vault.key", "lookup.key"):
         (keys / name).write_text((sample.folder / "state" / "keys" / name).read_text())
-    assert run(there, "restore", path).status == 0
+    refused = run(there, "restore", path)
+    assert (refused.status, "--public-key" in refused.err) == (1, True)
+    key = BackupFile.open(path).manifest.ledger_id
+    assert run(there, "restore", path, "--public-key", key).status == 0
     assert (keys / "signing.key").exists()
 
 

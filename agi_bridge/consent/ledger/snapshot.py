@@ -19,7 +19,7 @@ from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.upgrade import revisions, run_migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Table
@@ -172,8 +172,12 @@ def fill(
                     code="not_empty",
                 )
             run_migrations(transaction, revision)
+            known = {
+                table.name: frozenset(column.name for column in table.columns)
+                for table in _tables(transaction.core)
+            }
             for name, columns, rows in tables:
-                _insert(transaction, name, columns, rows)
+                _insert(transaction, known, name, columns, rows)
             _count_on(transaction)
             run_migrations(transaction, "head")
             if end_chains:
@@ -215,12 +219,17 @@ def _revision(transaction: Transaction, name: str) -> str:
 
 
 def _insert(
-    transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]
+    transaction: Transaction,
+    known: Mapping[str, frozenset[str]],
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Value, ...]],
 ) -> None:
-    known = {column["name"] for column in inspect(transaction.core).get_columns(table)}
-    if not known.issuperset(columns):
+    """Insert rows into one of the `known` tables, and no other that the database has."""
+    if not set(columns) <= known.get(table, frozenset()):
         raise LedgerUnavailable(
-            f"the backup names columns of {table} that no version has", code="schema_unversioned"
+            f"the backup has a table, or columns of one, that its version does not have: {table}",
+            code="schema_unversioned",
         )
     mark = "%s" if transaction.locks else "?"
     names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join([mark] * len(columns))

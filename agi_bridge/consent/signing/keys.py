@@ -158,6 +158,20 @@ def replaced_signing_key(folder: Path, ledger_id: str) -> Ed25519PrivateKey | No
     return None
 
 
+def has_signing_key(folder: Path, ledger_id: str, *, signing: str | None = None) -> bool:
+    """Whether the signing key of a chain is here: the one in use, or one kept beside it.
+
+    `signing` is the key in use as a text, if it is not in its file.
+    """
+    path = folder / SIGNING_KEY_FILE
+    with contextlib.suppress(KeyFault):
+        text = read_key_file(path) if signing is None else signing
+        key = _signing(text, str(path) if signing is None else _setting(SIGNING_KEY_FILE))
+        if ledger_id_of(key.public_key().public_bytes_raw()) == ledger_id:
+            return True
+    return replaced_signing_key(folder, ledger_id) is not None
+
+
 def place_restored_keys(
     folder: Path, keys: Keys, *, without: Collection[str] = ()
 ) -> tuple[Path, ...]:
