@@ -77,7 +77,7 @@ async def test_an_alert_that_fired_before_a_restart_is_sent_as_over(tmp_path: Pa
     after.service.hook_open = False
     assert await after.after(60) == []
     assert await after.after(900) == [("HookDown", "resolved")]
-    assert after.program.lines[0]["since"] == "2027-01-15T08:00:00Z"
+    assert after.program.lines[0]["since"] == "2026-11-27T04:52:03Z"
     last = Watched(tmp_path)
     await last.alerts.resume()
     assert await last.after(3600) == []
@@ -112,7 +112,7 @@ async def test_a_damaged_file_of_alerts_is_a_warning_and_no_more(
 
 
 async def test_a_kind_that_this_version_does_not_know_is_left_out(tmp_path: Path) -> None:
-    (tmp_path / "open-alerts.json").write_text('{"Former": 1, "HookDown": 1800000000}')
+    (tmp_path / "open-alerts.json").write_text('{"Former": 1, "HookDown": 1795755123}')
     watched = Watched(tmp_path)
     await watched.alerts.resume()
     assert await watched.after(900) == [("HookDown", "resolved")]
@@ -137,7 +137,7 @@ async def test_an_alert_says_what_callers_notice_what_to_do_and_names_no_caller(
         "alert", "state", "severity", "notice", "cure", "since", "at", "host", "version",
     }  # fmt: skip
     assert (alert["severity"], alert["host"]) == ("page", "pbx1")
-    assert alert["since"] == "2027-01-15T08:00:00Z"
+    assert alert["since"] == "2026-11-27T04:52:03Z"
     assert "4155550123" not in json.dumps(alert)
     assert watched.service.now == START
 
@@ -161,7 +161,7 @@ async def test_what_a_program_did_not_take_is_sent_again_as_long_as_it_is_true()
     watched.program.error = None
     watched.service.now += 60
     assert await watched.after(60) == [("HookDown", "firing")]
-    assert watched.program.lines[0]["since"] == "2027-01-15T08:00:00Z"
+    assert watched.program.lines[0]["since"] == "2026-11-27T04:52:03Z"
     assert await watched.after(60) == []
     watched.program.error = OSError(113, "No route to host")
     watched.service.hook_open = False
@@ -181,7 +181,7 @@ async def test_what_is_over_before_the_program_takes_it_is_not_sent() -> None:
     watched.service.hook_open = True
     watched.service.now += 120
     assert await watched.after(60) == [("HookDown", "firing")]
-    assert watched.program.lines[0]["since"] == "2027-01-15T08:02:00Z"
+    assert watched.program.lines[0]["since"] == "2026-11-27T04:54:03Z"
 
 
 async def test_without_a_program_nobody_is_told() -> None:

@@ -99,6 +99,33 @@ def test_what_is_not_known_yet_has_no_sample() -> None:
         assert f"agi_bridge_{name}" not in found
 
 
+def test_every_number_has_all_its_digits(service: Pretended) -> None:
+    service.state.unsent = service.calls = 1_234_567
+    service.state.waiting = {"message": 2_345_678}
+    service.state.push = PushBacklog(3_456_789, 0, "2026-10-05T12:34:56.789Z", gone=9)
+    service.state.free_bytes = 1_073_741_823
+    service.state.loop_lag = 0.123456789
+    service.metrics.hook_seconds.observe(12_345_678.875)
+    service.metrics.calls.add("shop", "done", by=5_678_901)
+    found = scrape(service)
+    wanted = {
+        "calls_active": 1_234_567,
+        "waiting_unsent": 1_234_567,
+        "push_pending": 3_456_789,
+        "push_oldest_seconds": pytest.approx(4_551_426.961, rel=1e-12),
+        "ledger_free_bytes": 1_073_741_823,
+        "last_checkpoint_timestamp_seconds": service.now,
+        "loop_lag_seconds": 0.123456789,
+        "hook_seconds_sum": 12_345_678.875,
+    }
+    read = {name: found[f"agi_bridge_{name}"] for name in wanted}
+    assert read == {name: [({}, value)] for name, value in wanted.items()}
+    assert ({"kind": "message"}, 2_345_678) in found["agi_bridge_waiting_person"]
+    assert ({"line": "shop", "result": "done"}, 5_678_901) in found["agi_bridge_calls_total"]
+    bounds = {labels["le"] for labels, _ in found["agi_bridge_hook_seconds_bucket"]}
+    assert {float(each) for each in bounds} == {*service.metrics.hook_seconds.bounds, float("inf")}
+
+
 def test_a_histogram_is_cumulative(service: Pretended) -> None:
     for seconds in (0.004, 0.3, 99.0):
         service.metrics.hook_seconds.observe(seconds)

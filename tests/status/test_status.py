@@ -15,12 +15,12 @@ def test_the_document_is_json_and_says_what_an_administrator_asks() -> None:
     service.metrics.hook_answered("shop", "unknown", None, "timeout", 8)
     document = json.loads(json.dumps(service.status.document()))
     assert document["level"] == "ready"
-    assert document["service"]["started_at"] == "2027-01-15T08:00:00Z"
+    assert document["service"]["started_at"] == "2026-11-27T04:52:03Z"
     assert document["calls"] == {
         "active": 2, "last_at": None, "last_hour": {}, "since_start": 0,
     }  # fmt: skip
     assert document["hook"]["last_failure"] == "timeout"
-    assert document["hook"]["last_success_at"] == "2027-01-15T08:00:00Z"
+    assert document["hook"]["last_success_at"] == "2026-11-27T04:52:03Z"
     assert document["waiting"] == {"unsent": 1, "for_person": {"message": 2, "consent": 0}}
     assert [problem["kind"] for problem in document["problems"]] == ["WaitingForPerson"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from agi_bridge.observe import Metrics
 from agi_bridge.status import Facts, Probes, ServiceState, Status
 
-START = 1_800_000_000.0
+START = 1_795_755_123.75
+"""Not round, so that a digit which is lost on the way shows."""
 
 
 @dataclass
