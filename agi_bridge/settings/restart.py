@@ -32,6 +32,7 @@ FIXED: Final = (
     "web.host",
     "web.port",
     "speech.delivery",
+    "speech.url",
 )
 """Settings, and whole tables, that hold until the service is restarted."""
 
@@ -42,6 +43,10 @@ def keep_fixed(read: Settings, running: Settings) -> tuple[Settings, tuple[str, 
     Args:
         read: the configuration as it is on disk now.
         running: the configuration that the service was started with, or reloaded last.
+
+    Raises:
+        SettingsError: what would be in force together does not fit: a sign-in that is meant for
+            loopback, for example, and a console that still listens on the network.
     """
     waiting: list[str] = []
     kept = read
@@ -53,6 +58,8 @@ def keep_fixed(read: Settings, running: Settings) -> tuple[Settings, tuple[str, 
             kept = _replaced(kept, path, before)
     if kept.web_listens != running.web_listens:
         waiting.append("web.token")  # with its first token the web begins to listen
+    if waiting:
+        kept.check_again()
     return kept, tuple(waiting)
 
 

@@ -153,6 +153,8 @@ def _read(path: Path) -> str:
 
 def _place(value: object) -> object:
     """Refuse a literal secret, and a table that names no place or several."""
+    if isinstance(value, Secret):  # of a configuration that is checked again
+        return value
     value = table(value)
     if not isinstance(value, dict):
         raise invalid(

@@ -184,6 +184,25 @@ class Settings(Section):
             raise UnknownLineError(f"no line has that name or number; lines: {names}")
         return line
 
+    def check_again(self) -> None:
+        """Check a configuration that was put together from two valid ones, as `load` does.
+
+        Raises:
+            SettingsError: every fault that was found, one line each.
+        """
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        parts = {name: dict(value) for name, value in given.items() if isinstance(value, Section)}
+        faults: list[Fault] = []
+        try:
+            type(self).model_validate({**given, **parts})
+        except ValidationError as error:
+            faults += read_errors(error, type(self))
+        partial = self._partial()
+        faults += rules.check_cross_table(partial, self._index)
+        faults += rules.check_prompts(partial)
+        if faults:
+            raise SettingsError(faults)
+
     def with_lines(self, lines: Mapping[str, Line]) -> Self:
         """Return this configuration with other lines, which are not checked: for a rehearsal."""
         copy = self.model_copy(update={"lines": dict(lines)})

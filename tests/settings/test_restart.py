@@ -55,6 +55,15 @@ def test_all_else_comes_into_force(load: Callable[..., Settings]) -> None:
     assert kept.line_for(["+14155550111"]) is kept.lines["shop"]
 
 
+def test_the_address_of_recordings_holds_until_a_restart(load: Callable[..., Settings]) -> None:
+    speech = '[speech]\ndelivery = "http"\nurl = "http://192.0.2.{}:4580"\n'
+    running = load(speech.format(1) + SHOP)
+    kept, waiting = keep_fixed(load(speech.format(2) + SHOP), running)
+    assert (kept.speech.url, waiting) == ("http://192.0.2.1:4580", ("speech.url",))
+    kept, waiting = keep_fixed(load(), running)
+    assert (kept.speech.delivery, kept.speech.url) == ("http", "http://192.0.2.1:4580")
+
+
 def test_the_fingerprint_is_that_of_what_is_in_force(load: Callable[..., Settings]) -> None:
     running, read = load(), load("[agi]\nport = 4574\n" + SHOP)
     assert read.sha256 != running.sha256
