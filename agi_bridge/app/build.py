@@ -74,7 +74,7 @@ async def build_services(
                 settings,
                 prompts,
                 ledger,
-                breaker(settings, client),
+                breaker(settings, client, before),
                 settings.sha256,
                 lines,
                 asyncio.Event() if before is None else before.resubmission_due,
@@ -98,11 +98,16 @@ def warn_of_old_words(settings: Settings, prompts: Mapping[str, Library]) -> Non
             )
 
 
-def breaker(settings: Settings, client: HookClient) -> Hook:
-    """The hook behind its circuit breaker, if one is configured."""
+def breaker(settings: Settings, client: HookClient, before: Services | None = None) -> Hook:
+    """The hook behind its circuit breaker, if one is configured.
+
+    What the services `before` know of the same hook stays known: a reload ends no outage.
+    """
     hook = settings.hook
     if not hook.breaker_failures:
         return client
+    if before is not None and isinstance(before.hook, Breaker) and before.settings.hook == hook:
+        return before.hook.before(client)
     return Breaker(client, failures=hook.breaker_failures, seconds=hook.breaker_seconds)
 
 

@@ -10,8 +10,10 @@ that was frozen finds all its submissions overdue, and the hook is well.
 
 from __future__ import annotations
 
+import copy
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import structlog
 
@@ -47,6 +49,23 @@ class Hook(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Health:
+    """What is known of a hook: of one, however many clients reach it.
+
+    Attributes:
+        circuit: the failures in a row.
+        trying: whether one submission tries a hook whose circuit is open.
+        openings: how often the circuit opened, or stayed open.
+        lost_time: when the process itself stood still.
+    """
+
+    circuit: CircuitBreaker
+    trying: bool = False
+    openings: int = 0
+    lost_time: LostTime = field(default_factory=LostTime)
+
+
 class Breaker:
     """A hook that is left alone for a while after failing several times in a row.
 
@@ -74,15 +93,21 @@ class Breaker:
             )
         self._hook = hook
         self._seconds = seconds
-        self._circuit = CircuitBreaker(failures, seconds, clock)
-        self._lost_time = LostTime()
-        self._trying = False
-        self._openings = 0
+        self._health = _Health(CircuitBreaker(failures, seconds, clock))
+
+    def before(self, hook: Hook) -> Self:
+        """The breaker before another client of the same hook, which knows what this one knows.
+
+        Both go on together: a submission that one of them began counts for both.
+        """
+        other = copy.copy(self)
+        other._hook = hook  # noqa: SLF001 - the same class
+        return other
 
     @property
     def open(self) -> bool:
         """Whether a submission would be held back now."""
-        return self._circuit.blocks or self._trying
+        return self._health.circuit.blocks or self._health.trying
 
     def prepare(self) -> Preparation:
         """The hook's own; while the circuit is open, none is made ahead."""
@@ -95,31 +120,32 @@ class Breaker:
         """
         if self.open:
             return _HELD_BACK
-        trial = self._circuit.is_open
-        begun = self._openings
-        self._trying = trial
+        health = self._health
+        trial = health.circuit.is_open
+        begun = health.openings
+        health.trying = trial
         try:
-            with self._lost_time.watching() as began:
+            with health.lost_time.watching() as began:
                 submission = await self._hook.submit(request)
-                is_ours = submission.outcome in _FAILURES and self._lost_time.since(began)
+                is_ours = submission.outcome in _FAILURES and health.lost_time.since(began)
         finally:
             if trial:
-                self._trying = False
+                health.trying = False
         if is_ours:
             structlog.get_logger().warning("hook.failure_not_counted", reason=submission.reason)
-        elif begun == self._openings and not submission.held_back:
+        elif begun == health.openings and not submission.held_back:
             self._count(submission, trial=trial)
         return submission
 
     def _count(self, submission: Submission, *, trial: bool) -> None:
         if submission.outcome not in _FAILURES:
-            if self._circuit.succeeded():
+            if self._health.circuit.succeeded():
                 structlog.get_logger().warning("hook.circuit_closed")
         elif trial:
-            self._openings += 1
-            self._circuit.wait_again()
-        elif self._circuit.failed():
-            self._openings += 1
+            self._health.openings += 1
+            self._health.circuit.wait_again()
+        elif self._health.circuit.failed():
+            self._health.openings += 1
             structlog.get_logger().error(
                 "hook.circuit_opened", reason=submission.reason, retry_after=self._seconds
             )

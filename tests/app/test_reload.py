@@ -235,3 +235,23 @@ async def test_what_is_to_be_sent_again_is_sent_with_the_new_hook(
     fake_hook.scenario = "dial"
     await bridge.call(f"{KEYED},1")
     assert fake_hook.requests[-1].context == "after"
+
+
+async def test_an_outage_of_the_hook_outlasts_a_reload_that_leaves_the_hook_as_it_is(
+    bridge: Bridge, fake_hook: FakeHook
+) -> None:
+    bridge.write({"hook": {"breaker_failures": 1}})
+    await bridge.reload()
+    fake_hook.scenario = "500"
+    await bridge.call(f"{KEYED},1")
+    down = [kind.name for kind in bridge.service.status.problems()]
+    assert "HookDown" in down
+    bridge.write({"hook": {"breaker_failures": 1}}, ring_seconds=21)
+    assert (await bridge.reload())["outcome"] == "applied"
+    assert "HookDown" in [kind.name for kind in bridge.service.status.problems()]
+    asked = len(fake_hook.requests)
+    await bridge.call(f"{KEYED},1")
+    assert len(fake_hook.requests) == asked  # the caller did not wait for it
+    bridge.write({"hook": {"breaker_failures": 1, "context": "after"}})
+    await bridge.reload()
+    assert "HookDown" not in [kind.name for kind in bridge.service.status.problems()]

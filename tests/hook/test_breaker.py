@@ -314,3 +314,27 @@ def test_a_breaker_that_could_not_work_is_refused(
 ) -> None:
     with pytest.raises(HookConfigError, match="more than 0"):
         Breaker(hook, failures=failures, seconds=seconds)
+
+
+async def test_another_client_of_the_same_hook_knows_what_is_known(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    old = await begun(breaker, hook)
+    for _ in range(FAILURES):
+        task = await begun(breaker, hook)
+        hook.pending[-1].set_result(Outcome.NOT_SENT)
+        await task
+    other = ScriptedHook()
+    after = breaker.before(other)
+    assert (breaker.open, after.open) == (True, True)
+    assert (await after.submit(REQUEST)).reason == "circuit_open"
+    assert other.pending == []
+    clock.now += SECONDS
+    trial = await begun(after, other)
+    assert (breaker.open, after.open) == (True, True)  # one submission tries, of either
+    other.pending[-1].set_result(Outcome.ACCEPTED)
+    await trial
+    assert (breaker.open, after.open) == (False, False)
+    hook.pending[0].set_result(Outcome.NOT_SENT)  # it began before the circuit opened
+    await old
+    assert (breaker.open, after.open) == (False, False)
