@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -114,11 +115,12 @@ class ConsoleThread:
         if not self._thread.ident:
             return
         self._stopped.set()
+        end = time.monotonic() + STOP_SECONDS
         self._ready.wait(STOP_SECONDS)
         if self._loop is not None and self._serving is not None:
             with suppress(RuntimeError):  # its loop is closed: it has ended
                 self._loop.call_soon_threadsafe(self._serving.cancel)
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         try:

@@ -62,10 +62,11 @@ async def serve(settings: Settings, load: Callable[[], Settings] | None = None) 
     ):
         try:
             async with (
+                _telling_systemd() as ready,
                 running(settings, stop, load) as service,
-                _telling_systemd(service),
                 _reloading(service, hangup),
             ):
+                ready(service)
                 life.started = True
                 spare_the_collector()
                 shorten_turns()
@@ -119,26 +120,33 @@ async def _reloading(service: Service, hangup: asyncio.Event) -> AsyncIterator[N
 
 
 @asynccontextmanager
-async def _telling_systemd(service: Service) -> AsyncIterator[None]:
+async def _telling_systemd() -> AsyncIterator[Callable[[Service], None]]:
     """Notify systemd of readiness, status and the watchdog, while the block runs.
 
-    The watchdog is notified from the event loop, so a hung loop is restarted (`WatchdogSec=`).
+    Yields what is called once the service is ready. The watchdog is notified from the event loop,
+    so a hung loop is restarted (`WatchdogSec=`). The block is around the service: what is stored
+    after its last call, outcomes and a checkpoint, may take longer than the watchdog is patient.
     """
+    running: list[Service] = []
     watchdog = watchdog_seconds()
     period = NOTIFY_SECONDS if watchdog is None else min(NOTIFY_SECONDS, watchdog / 3)
 
     async def tell() -> None:
         while True:
             await asyncio.sleep(period)
-            states: dict[str, str | int] = {"STATUS": service.headline(), "WATCHDOG": 1}
-            if service.state.draining:
-                states["EXTEND_TIMEOUT_USEC"] = EXTENSION_SECONDS * 1_000_000
-            notify(**states)
+            for service in running:
+                states: dict[str, str | int] = {"STATUS": service.headline(), "WATCHDOG": 1}
+                if service.state.draining:
+                    states["EXTEND_TIMEOUT_USEC"] = EXTENSION_SECONDS * 1_000_000
+                notify(**states)
 
-    notify(READY=1, STATUS=service.headline())
+    def ready(service: Service) -> None:
+        running.append(service)
+        notify(READY=1, STATUS=service.headline())
+
     task = asyncio.create_task(tell(), name="tell systemd")
     try:
-        yield
+        yield ready
     finally:
         task.cancel()
         await asyncio.wait({task})

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from agi_bridge.app import lifecycle, service
 from agi_bridge.app.background import Stop
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.call import resubmit
+from agi_bridge.consent.ledger import Maintenance
 from agi_bridge.settings import Settings
 from agi_bridge.status import ForcedCalls
 from tests.support.call_env import DID, KEY, settings, shipped_milliseconds, toml
@@ -386,6 +388,39 @@ async def test_systemd_gets_signs_of_life_from_the_event_loop(
     assert "STATUS=0 calls" in notification
     os.kill(os.getpid(), signal.SIGTERM)
     await serving
+
+
+async def test_systemd_hears_of_the_service_until_everything_is_stored(
+    tmp_path: Path,
+    fake_hook: FakeHook,
+    written: Log,
+    systemd: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last checkpoint may take as long as the watchdog is patient, and longer."""
+    monkeypatch.setenv("WATCHDOG_USEC", "30000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    finish, storing, stored = Maintenance.finish, asyncio.Event(), asyncio.Event()
+
+    async def slow(upkeep: Maintenance) -> None:
+        storing.set()
+        await stored.wait()
+        await finish(upkeep)
+
+    monkeypatch.setattr(Maintenance, "finish", slow)
+    serving = asyncio.create_task(lifecycle.serve(settings(tmp_path, fake_hook.url)))
+    await written.line("service.listening")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await storing.wait()
+    with suppress(BlockingIOError):
+        while True:
+            systemd.recv(4096)
+    async with asyncio.timeout(20):
+        heard = (await asyncio.get_running_loop().sock_recv(systemd, 4096)).decode().split("\n")
+    stored.set()
+    await serving
+    assert "WATCHDOG=1" in heard
+    assert f"EXTEND_TIMEOUT_USEC={lifecycle.EXTENSION_SECONDS * 1_000_000}" in heard
 
 
 @pytest.mark.programs

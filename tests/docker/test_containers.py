@@ -151,7 +151,7 @@ async def test_a_bridge_stopped_in_mid_dialogue_lets_it_end(containers: Containe
     async with phones() as (customer, _, far):
         call = await dialogue(containers, customer, agree=False)
         stopping = asyncio.create_task(
-            asyncio.to_thread(containers.engine.docker, "stop", "--time", "300", BRIDGE)
+            asyncio.to_thread(containers.engine.docker, "stop", "--time", "330", BRIDGE)
         )
         async with asyncio.timeout(20):
             while "service.stopping" not in await asyncio.to_thread(log, containers):

@@ -53,7 +53,7 @@ def test_the_network_is_internal_and_nothing_is_published() -> None:
 
 
 def test_a_stop_may_take_as_long_as_the_longest_dialogue() -> None:
-    assert compose()["services"]["bridge"]["stop_grace_period"] == "5m0s"
+    assert compose()["services"]["bridge"]["stop_grace_period"] == "5m30s"
 
 
 def test_secrets_are_files_and_never_in_the_environment() -> None:
