@@ -22,12 +22,14 @@ CONFIG: Final = "etc/agi-bridge/agi-bridge.toml"
 SYSTEMCTL: Final = """#!/bin/sh
 echo "systemctl $*" >>"$DPKG_ROOT/log"
 [ "$1" != is-active ] || cat "$DPKG_ROOT/state"
+[ "$1 $2" != "--system start" ] || AS_SYSTEMCTL=1 deb-systemd-invoke start "$3"
 """
 INVOKE: Final = """#!/bin/sh
 echo "$1 $2" >>"$DPKG_ROOT/log"
 case "$1" in
   start)
     [ ! -e "$DPKG_ROOT/broken" ] || exit 1
+    [ ! -e "$DPKG_ROOT/disabled" ] || [ -n "$AS_SYSTEMCTL" ] || exit 0
     if [ -e "$DPKG_ROOT/etc/agi-bridge/agi-bridge.toml" ]; then echo active >"$DPKG_ROOT/state"; fi
     ;;
   stop) echo inactive >"$DPKG_ROOT/state" ;;
@@ -164,6 +166,12 @@ def test_an_upgrade_stops_before_and_starts_after(configured: Machine) -> None:
     assert configured.acts() == [f"stop {UNIT}", f"start {UNIT}"]
     assert configured.running
     assert "stopping" in said
+
+
+def test_an_upgrade_starts_what_runs_although_it_is_disabled(configured: Machine) -> None:
+    configured.write("disabled")
+    configured.upgrade()
+    assert configured.running
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "deactivating"])
