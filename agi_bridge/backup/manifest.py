@@ -142,7 +142,13 @@ class Manifest:
         """Whether each field has its type: the file may be anybody's."""
         rows: object = self.rows
         files: object = self.files
-        texts: tuple[object, ...] = (self.software, self.database, self.revision, self.public_key, self.checkpoint)
+        texts: tuple[object, ...] = (
+            self.software,
+            self.database,
+            self.revision,
+            self.public_key,
+            self.checkpoint,
+        )
         return (
             all(isinstance(each, str) for each in texts)
             and isinstance(self.keys, bool)
