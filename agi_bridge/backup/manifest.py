@@ -128,7 +128,7 @@ class Manifest:
             Ed25519PublicKey.from_public_bytes(key).verify(
                 signature, canonical(made._facts()).encode()
             )
-        except (ValueError, KeyError, TypeError, InvalidSignature):
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidSignature):
             raise BackupDamaged(f"{MANIFEST} is not as it was signed") from None
         if ledger_id_of(key) != made.ledger_id:
             raise BackupDamaged(f"{MANIFEST} is signed by the key of another chain")
@@ -140,31 +140,22 @@ class Manifest:
 
     def _is_valid(self) -> bool:
         """Whether each field has its type: the file may be anybody's."""
-        rows: object = self.rows
-        files: object = self.files
-        texts: tuple[object, ...] = (
-            self.software,
-            self.database,
-            self.revision,
-            self.public_key,
-            self.checkpoint,
-        )
-        return (
-            all(isinstance(each, str) for each in texts)
-            and isinstance(self.keys, bool)
-            and _fits(_MADE, self.made)
-            and _fits(_CHAIN, self.ledger_id)
-            and all(
-                # As in the database, which somebody may have changed: the verdicts judge it.
-                isinstance(each.ledger_id, str)
-                and _is_count(each.seq)
-                and isinstance(each.hash, str)
-                for each in self.chains
+        texts = (self.software, self.database, self.revision, self.public_key, self.checkpoint)
+        # The heads are as in the database, which somebody may have changed: the verdicts judge it.
+        heads = [(each.ledger_id, each.seq, each.hash) for each in self.chains]
+        return all(
+            (
+                all(map(_is_text, texts)),
+                _is_flag(self.keys),
+                _fits(_MADE, self.made),
+                _fits(_CHAIN, self.ledger_id),
+                all(
+                    _is_text(id_) and _is_count(seq) and _is_text(hash_)
+                    for id_, seq, hash_ in heads
+                ),
+                all(map(_is_count, dict(self.rows).values())),
+                all(is_member(name) and _fits(_HASH, sum_) for name, sum_ in self.files.items()),
             )
-            and isinstance(rows, dict)
-            and all(map(_is_count, rows.values()))
-            and isinstance(files, dict)
-            and all(is_member(name) and _fits(_HASH, sum_) for name, sum_ in files.items())
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -179,6 +170,14 @@ def is_member(name: str) -> bool:
 
 def _fits(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_count(value: object) -> bool:
