@@ -78,6 +78,7 @@ class OptinPage:
     help: str
     stop: str
     opt_out_key: str
+    revocation_reach: str
     returning: str
     limits: tuple[str, ...]
     retention_days: int
@@ -118,6 +119,7 @@ def describe_optin(settings: Settings, line: Line, *, date: str) -> OptinPage:
         help=line.filled(texts.help),
         stop=line.filled(texts.stop),
         opt_out_key=line.consent.opt_out_key,
+        revocation_reach=_reach(line),
         returning=line.consent.returning,
         limits=limits(line),
         retention_days=line.retention_days or settings.ledger.retention_days,
@@ -126,6 +128,17 @@ def describe_optin(settings: Settings, line: Line, *, date: str) -> OptinPage:
         software=f"agi-bridge {__version__}",
         date=date,
     )
+
+
+def _reach(line: Line) -> str:
+    """What a STOP and the opt-out key end, besides the brand's texts to the number."""
+    match line.revocation_scope:
+        case "brand":
+            return "this brand"
+        case "seller":
+            return f"every brand of {line.legal_name}"
+        case "all":
+            return "every brand that texts from this system"
 
 
 def _call_to_action(library: Library, line: Line, language: str) -> CallToAction:

@@ -141,6 +141,11 @@ def _after(line: Line, accepted: str, without_text: str) -> Iterator[Step]:
         "text is requested.",
         (accepted,),
     )
+    if line.consent.confirm_by_reply:
+        yield Step(
+            "The text asks for a YES. Only with that answer, within seven days, is the agreement "
+            "complete; without it nothing more is sent under it."
+        )
     yield Step(
         "In every other case (star, silence, a hang-up, too many tries, an earlier revocation, a "
         f"limit reached) no text is sent. {_without_text(line)}",

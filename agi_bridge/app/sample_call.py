@@ -78,3 +78,5 @@ def _turns(line: Line, library: Library, language: str) -> Iterator[Turn]:
         yield does("presses 1")
     yield hears(says("accepted"))
     yield Turn("text", line.filled(line.workflow.sample))
+    if line.consent.confirm_by_reply:
+        yield does("answers YES by text")

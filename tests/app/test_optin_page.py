@@ -148,6 +148,32 @@ def test_returning_callers_and_quiet_hours_are_described_as_configured() -> None
     assert "Outside" not in text()
 
 
+def test_a_text_back_yes_is_a_step_and_a_turn_only_where_it_is_asked_for() -> None:
+    tokens = {"instaply_token": {"env": "SIGNING"}, "instaply_api_token": {"env": "SHOP_KEY"}}
+    asks: dict[str, Any] = {
+        "consent": {"confirm_by_reply": True},
+        "workflow": {"sample": "{brand}: reply YES to agree."},
+        "tables": {"web": tokens},
+    }
+    words = text(**asks)
+    assert "Only with that answer, within seven days, is the agreement complete" in words
+    assert described(settings(**asks)).samples[0].turns[-1].words == "answers YES by text"
+    assert "asks for a YES" not in text()
+    assert "answers YES" not in text()
+
+
+@pytest.mark.parametrize(
+    ("scope", "reach"),
+    [
+        ("brand", "the number and this brand, and takes effect"),
+        ("seller", "the number and every brand of Example Store Inc., and"),
+        ("all", "the number and every brand that texts from this system, and"),
+    ],
+)
+def test_a_revocation_reaches_as_far_as_the_line_says(scope: str, reach: str) -> None:
+    assert reach in text(revocation_scope=scope, legal_name="Example Store Inc.")
+
+
 def test_limits_stand_on_it_where_there_are_any() -> None:
     assert (
         "3 per mobile number in 24 hours, 5 per caller ID in 24 hours, "
