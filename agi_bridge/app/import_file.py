@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -40,7 +39,6 @@ MAX_EVIDENCE_IN_ALL: Final = 256 << 20
 """Of the files that the rows name: all of it is in memory until it is stored."""
 MOST_CHARACTERS: Final = 200
 _PURPOSES: Final = ("info", "marketing")
-_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
@@ -188,7 +186,7 @@ def _text(field: str, value: object) -> str:
         raise _Refused(field, "is not a line of text", "write a few words")
     if len(value) > MOST_CHARACTERS:
         raise _Refused(field, "is too long", f"use at most {MOST_CHARACTERS} characters")
-    if field == "source" and _NUMBER.search(phone.fold(value)):
+    if field == "source" and phone.may_hold_number(value):
         raise _Refused(field, "contains a telephone number", "name the system: it is never erased")
     return value.strip()
 

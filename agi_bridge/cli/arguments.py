@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from agi_bridge.consent.ledger import Ledger
     from agi_bridge.settings import Settings
 
-_LONG_NUMBER: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
 _MAX_TEXT: Final = 500
 _ID_CHARACTERS: Final = frozenset("0123456789abcdef-")
 _MIN_PREFIX: Final = 4
@@ -117,7 +115,7 @@ def permanent_text(option: str, text: str) -> str:
     kept = text.strip()
     if not kept or len(kept) > _MAX_TEXT or not kept.isprintable():
         raise UsageError(f"{option}: write one line of 1 to {_MAX_TEXT} characters")
-    if _LONG_NUMBER.search(phone.fold(kept)):
+    if phone.may_hold_number(kept):
         raise UsageError(f"{option}: leave the number out; this text can never be erased")
     return kept
 

@@ -13,7 +13,7 @@ No exception text and no `repr` of this package contains a number.
 """
 
 from .caller import UNKNOWN_CALLER, caller_id, caller_key, canonical, parse, same_number
-from .characters import compact, fold
+from .characters import compact, fold, may_hold_number
 from .entry import KeyedLength, can_be_keyed, keyed, keyed_length, usual_digits
 from .forwarding import ForwardPolicy, forward
 from .number import LIBRARY_VERSION, InvalidNumber, NumberFormat, PhoneNumber, mask, mask_within
@@ -37,6 +37,7 @@ __all__ = [
     "keyed_length",
     "mask",
     "mask_within",
+    "may_hold_number",
     "parse",
     "same_number",
     "usual_digits",

@@ -54,6 +54,16 @@ _ALIKE: Final = {
 _FORMATTING: Final = str.maketrans("", "", " ().-/")
 _PLAIN: Final = re.compile(r"\+?[0-9]{2,}")
 
+# What may be a number in a sentence, and the dates that would be one: 2025-03-01, 20250301,
+# 31.12.2025.
+_LONG: Final = re.compile(r"(?:[0-9][ ().\-]{0,2}){6,}[0-9]")
+_DATE: Final = re.compile(
+    r"(?<![0-9])(?:"
+    r"(?:19|20)[0-9]{2}(?P<a>[-./]?)(?:0[1-9]|1[0-2])(?P=a)(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[1-9]|[12][0-9]|3[01])(?P<b>[-./])(?:0[1-9]|[12][0-9]|3[01])(?P=b)(?:19|20)[0-9]{2}"
+    r")(?![0-9])"
+)
+
 
 def fold(text: str) -> str:
     """Replace spaces, dashes, plus signs and digits by the ASCII ones; drop invisible characters.
@@ -64,6 +74,11 @@ def fold(text: str) -> str:
     if text.isascii() and "\t" not in text:
         return text.strip()
     return "".join(map(_folded, text)).strip()
+
+
+def may_hold_number(text: str) -> bool:
+    """Whether a text that is never erased may hold a telephone number; a date is none."""
+    return _LONG.search(_DATE.sub(" / ", fold(text))) is not None
 
 
 def compact(text: str) -> str:

@@ -147,6 +147,12 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) 
     assert fault.field == "evidence"
 
 
+@pytest.mark.parametrize("source", ["CRM export 2025-03-01", "forms, 31.12.2025", "dump_20250301"])
+def test_a_source_may_name_a_day(folder: Path, source: str) -> None:
+    result = read(folder, {**GOOD, "source": source})
+    assert [each.source for each in result.consents] == [source]
+
+
 def test_a_table_without_names_is_not_an_import(folder: Path) -> None:
     path = folder / "consents.csv"
     path.write_text(f"{NUMBER},Example Store\n", encoding="utf-8")

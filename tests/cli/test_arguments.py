@@ -75,10 +75,17 @@ def test_a_text_must_be_one_line_of_limited_length(text: str) -> None:
         arguments.permanent_text("--note", text)
 
 
+@pytest.mark.parametrize("text", ["request of 2026-11-20", "letter, 20.11.2026", "log 20261120"])
+def test_a_text_may_name_a_day(text: str) -> None:
+    assert arguments.permanent_text("--note", text) == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "call +14155550123",
+        "on 2026-11-20 by 415-555-0123",
+        "2025030123",
         "call (415) 555-0123",
         "415 5550 123 asked",
         "call 415\u2011555\u20110123",
