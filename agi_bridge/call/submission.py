@@ -17,7 +17,7 @@ import structlog
 from agi_bridge.agi import AGIError
 from agi_bridge.call.plan import GoToDefault, Plan, plan_call
 from agi_bridge.consent import ConsentError, KnownOutage, State, Withheld
-from agi_bridge.hook import TURNED_AWAY, Agreement, Instructions, Outcome, SubmissionRequest
+from agi_bridge.hook import NEVER_TEXTED, Agreement, Instructions, Outcome, SubmissionRequest
 from agi_bridge.observe import COUNTED_STATES
 from agi_bridge.speech import MissingPrompt
 
@@ -38,9 +38,6 @@ HOLD_AFTER: Final = 0.4
 """Seconds of silence before the first hold prompt; most answers come sooner."""
 HOLD_EVERY: Final = 3.0
 """Seconds of silence between two hold prompts."""
-
-_GONE: Final = 410
-"""The answer of a receiver that is asked after `text_before` and has not texted."""
 
 _STATES: Final = {
     Outcome.ACCEPTED: State.ACCEPTED,
@@ -104,7 +101,7 @@ async def submit(
     )
     kind = getattr(submission.answer, "kind", submission.reason)
     # It has not texted and does not any more, as it was told: no refusal that wakes somebody.
-    late = record.repeats and submission.status == _GONE
+    late = record.repeats and submission.status == NEVER_TEXTED
     counted = Outcome.NOT_SENT if late else submission.outcome
     services.metrics.hook_answered(line.name, counted, submission.status, kind, submission.seconds)
     if submission.answer is None:
@@ -147,13 +144,11 @@ async def submit(
 def _state(submission: Submission, record: ConsentRecord) -> State:
     """The state that a submission leaves its consent in.
 
-    A repetition that was not sent, or was turned away at the door, leaves the first one unknown.
+    A repetition that was not sent, or was turned away, leaves the first one unknown.
     """
-    state = _STATES[submission.outcome]
-    turned_away = state is State.REFUSED and submission.status in TURNED_AWAY
-    if record.repeats and (turned_away or state is State.NOT_SENT):
+    if record.repeats and submission.settles_nothing:
         return State.UNKNOWN
-    return state
+    return _STATES[submission.outcome]
 
 
 def _agreement(services: Services, record: ConsentRecord) -> Agreement | None:

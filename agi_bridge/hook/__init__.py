@@ -15,7 +15,7 @@ from agi_bridge.hook.answer import (
     read_answer,
 )
 from agi_bridge.hook.breaker import CIRCUIT_OPEN, Breaker, Hook
-from agi_bridge.hook.client import TURNED_AWAY, HookClient, Outcome, Submission
+from agi_bridge.hook.client import NEVER_TEXTED, HookClient, Outcome, Submission
 from agi_bridge.hook.errors import HookClosedError, HookConfigError, HookError
 from agi_bridge.hook.instaply_api import API_URL, InstaplyApi, InstaplyApiError, Webhook
 from agi_bridge.hook.poster import Posted, Poster
@@ -34,7 +34,7 @@ __all__ = [
     "API_URL",
     "CIRCUIT_OPEN",
     "MAX_BYTES",
-    "TURNED_AWAY",
+    "NEVER_TEXTED",
     "Agreement",
     "Answer",
     "Breaker",

@@ -69,8 +69,12 @@ _HEADERS: Final = {
 _INCOMPLETE: Final = frozenset({"bad_http", "truncated", "connection_lost", "timeout"})
 """Reasons why a response was not read to its end."""
 _CONNECTION: Final = {True: "keep-alive", False: "close"}
-TURNED_AWAY: Final = frozenset({401, 403, 404, 405})
-"""Statuses of a receiver that has not looked at what it was asked before."""
+_REFUSALS: Final = range(400, 500)  # RFC 9110, 15.5
+NEVER_TEXTED: Final = 410
+"""What a receiver answers to a repeated request if nothing went out under its key, and nothing
+will. Any other refusal may be a proxy's, or of a receiver that has not looked at the key: 400 is
+what the examples of Standard Webhooks' libraries answer to a signature, 422 what a framework
+answers to a body that it does not know."""
 # W3C Trace Context, 3.2.2.3 and 3.2.2.4. An id of zeroes is invalid, and as likely as a stolen key.
 _TRACE_BYTES: Final = 16
 _PARENT_BYTES: Final = 8
@@ -113,6 +117,13 @@ class Submission:
     answer_sha256: str | None
     held_back: bool = False
     trace_id: str | None = None
+
+    @property
+    def settles_nothing(self) -> bool:
+        """Whether this answer to a repeated request says nothing about the request before it."""
+        if self.outcome is Outcome.REFUSED:
+            return self.status in _REFUSALS and self.status != NEVER_TEXTED
+        return self.outcome is Outcome.NOT_SENT
 
     def after(self, attempts: int, seconds: float, trace_id: str | None) -> "Submission":
         """The same, with what is known once it is over."""
@@ -224,7 +235,7 @@ class HookClient(TransportOwner):
             again = await self._attempt(transport, message, deadline, Attempt(request.gate))
             attempts = 2
             # The first request may have arrived, whatever kept or turned the second one back.
-            if result.outcome is Outcome.NOT_SENT or not _is_turned_away(again):
+            if result.outcome is Outcome.NOT_SENT or not again.settles_nothing:
                 result = again
         took = time.perf_counter() - began
         return result.after(attempts, took, trace_id)
@@ -263,12 +274,6 @@ class HookClient(TransportOwner):
             return _failed(attempt, status, error, may_be_empty=self._format.may_be_empty)
         may_be_empty = self._format.may_be_empty
         return _answered(status, response.headers, body, may_be_empty=may_be_empty)
-
-
-def _is_turned_away(again: Submission) -> bool:
-    """Whether a repetition says nothing about the request before it."""
-    refused = again.outcome is Outcome.REFUSED and again.status in TURNED_AWAY
-    return refused or again.outcome is Outcome.NOT_SENT
 
 
 def _answered(
@@ -369,7 +374,7 @@ def _without_body(status: int, reason: str, *, may_be_empty: bool) -> Answer:
 
 
 def _is_refusal(status: int) -> bool:
-    return 400 <= status < 500  # noqa: PLR2004 - RFC 9110, 15.5
+    return status in _REFUSALS
 
 
 def _outcome(answer: Answer) -> Outcome:

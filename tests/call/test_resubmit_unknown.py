@@ -124,8 +124,11 @@ async def test_being_turned_away_at_the_door_settles_nothing(call_env: CallEnv) 
     assert (await states_of(call_env, consent))[-1] == "unknown"
     assert call_env.fake_hook.requests[-1].scenario is Scenario.UNAUTHORISED
     call_env.fake_hook.secrets = [SECRET]
-    call_env.fake_hook.scenario = Scenario.MISSING  # 400: it looked, and refuses
+    call_env.fake_hook.scenario = Scenario.MISSING  # 400: as many answer a wrong signature
     await later(call_env.services, 60).round()
+    assert (await states_of(call_env, consent))[-1] == "unknown"
+    call_env.fake_hook.scenario = Scenario.LATE  # 410: nothing went out, and nothing will
+    await later(call_env.services, 180).round()
     assert (await states_of(call_env, consent))[-1] == "refused"
 
 

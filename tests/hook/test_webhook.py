@@ -181,7 +181,7 @@ async def test_an_idempotent_receiver_is_asked_again_with_the_same_bytes_and_key
     assert requests[0] == requests[1]
 
 
-@pytest.mark.parametrize("status", ["401 No", "403 No", "404 No", "405 No"])
+@pytest.mark.parametrize("status", ["400 No", "401 No", "403 No", "404 No", "405 No", "422 No"])
 async def test_a_repetition_that_is_turned_away_says_nothing_about_the_first(status: str) -> None:
     scripts = one_after_another([reset, answering([], http(status))])
     async with serving(scripts) as server:
@@ -189,11 +189,11 @@ async def test_a_repetition_that_is_turned_away_says_nothing_about_the_first(sta
     assert (result.outcome, result.attempts) == (Outcome.UNKNOWN, 2)
 
 
-async def test_a_repetition_that_is_refused_for_itself_is_the_outcome() -> None:
-    scripts = one_after_another([reset, answering([], http("422 No such number"))])
+async def test_a_repetition_that_says_that_nothing_went_out_is_the_outcome() -> None:
+    scripts = one_after_another([reset, answering([], http("410 Too late"))])
     async with serving(scripts) as server:
         result = await submit(server.url, webhook(idempotent=True))
-    assert (result.outcome, result.status, result.attempts) == (Outcome.REFUSED, 422, 2)
+    assert (result.outcome, result.status, result.attempts) == (Outcome.REFUSED, 410, 2)
 
 
 async def test_an_idempotent_receiver_that_answered_is_not_asked_again_at_once() -> None:
