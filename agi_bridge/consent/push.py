@@ -23,7 +23,8 @@ class PushType(StrEnum):
     """What a message says."""
 
     ACCEPTED = "accepted"
-    """The platform took a consent: the number may be texted."""
+    """The platform took a consent, or a person found out that it did: the number may be texted,
+    unless the consent waits for its YES."""
     REVOKED = "revoked"
     """A number was revoked for a brand, a seller or all."""
     EXPIRED = "expired"
@@ -34,6 +35,7 @@ class PushType(StrEnum):
 
 PUSHED: Final[Mapping[EventType, PushType]] = {
     State.ACCEPTED: PushType.ACCEPTED,
+    Act.RESOLVED: PushType.ACCEPTED,  # as `texted`, and not revoked since
     Act.REVOCATION: PushType.REVOKED,
     State.EXPIRED: PushType.EXPIRED,
     Act.REPLIED: PushType.REPLY,
@@ -77,6 +79,7 @@ class PushMessage:
         personal: see `Personal`.
         ended: the consents that a revocation ended.
         attempts: how often it was tried before.
+        unfinished: the consent waits for its YES by text: the number must not be texted yet.
     """
 
     key: PushKey
@@ -90,6 +93,7 @@ class PushMessage:
     personal: Personal
     ended: tuple[str, ...] = ()
     attempts: int = 0
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

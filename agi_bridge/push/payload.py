@@ -25,13 +25,15 @@ def payload(message: PushMessage) -> bytes:
 
 def _consent(message: PushMessage) -> dict[str, Any]:
     call = message.call
-    about = {
+    about: dict[str, Any] = {
         "consent_id": message.record,
         "line": call["line_id"],
         "brand": call["brand"],
         "seller": call["legal_name"],
         "purpose": call["purpose"],
     }
+    if message.type is PushType.ACCEPTED:
+        about["unfinished"] = message.unfinished
     if message.type is PushType.EXPIRED:
         about["reason"] = message.facts["reason"]
     return about

@@ -49,6 +49,7 @@ def test_each_receiver_gets_the_events_that_it_asked_for(tmp_path: Path) -> None
     )
     assert push_routes(settings) == {
         State.ACCEPTED: ("crm",),
+        Act.RESOLVED: ("crm",),
         Act.REVOCATION: ("crm", "shop"),
     }
     assert push_routes(configured(tmp_path)) == {}

@@ -113,7 +113,7 @@ async def test_a_receiver_is_told_what_happened_in_signed_messages(
     assert first.type == "consent.accepted"
     assert first.body["data"] == {
         "number": NUMBER, "personal_data": "included", "consent_id": consent, "line": "shop",
-        "brand": BRAND, "seller": "Example Store Inc.", "purpose": "info",
+        "brand": BRAND, "seller": "Example Store Inc.", "purpose": "info", "unfinished": False,
     }  # fmt: skip
     assert second.type == "consent.revoked"
     data = second.body["data"]

@@ -165,6 +165,7 @@ class ChainWriter:
         *,
         persons: Mapping[str, PersonKey | None] | None = None,
         leases: Mapping[str, float] | None = None,
+        quiet: bool = False,
     ) -> None:
         """Append events to the chain; the caller updates their consents' states.
 
@@ -173,8 +174,10 @@ class ChainWriter:
             events: in their order.
             persons: whose the records are, as far as that is known already; None is nobody's.
             leases: how many seconds the submissions that begin may take, by consent.
+            quiet: no other system is told.
         """
         sql = self._sql
+        routes: PushRoutes = {} if quiet else self.push_routes
         last = transaction.cursor.execute(
             sql.head.text, sql.head.arguments(ledger_id=self.ledger_id)
         ).fetchone()
@@ -217,7 +220,7 @@ class ChainWriter:
                 )
             elif event.type in _ENDS:
                 ended.append((event.consent_id,))
-            for endpoint in self.push_routes.get(event.type, ()):
+            for endpoint in routes.get(event.type, ()):
                 pushed.append(  # noqa: PERF401 - hardly ever one
                     sql.insert_outbox.arguments(
                         new_ledger_id=self.ledger_id,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, exists, func, or_, select, update
 
+from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger import endpoints, queries
@@ -107,7 +108,8 @@ class Outbox:
     async def retry(self, *, endpoint: str | None, records: Collection[str] = ()) -> PushRetried:
         """Make messages due at once, of an endpoint or of some records.
 
-        Their endpoints are asked again, also those that are gone.
+        Their endpoints are asked again, also those that are gone. What is under way stays so: it
+        is due when its attempt has failed, or when who sends it has not said how it went.
         """
         return await self._worker.run(lambda t: _retry(t, self._writer, endpoint, records))
 
@@ -219,6 +221,7 @@ def _message(transaction: Transaction, writer: Writer, key: PushKey, attempts: i
         personal=personal,
         ended=_ended(transaction, told),
         attempts=attempts,
+        unfinished=is_unfinished((each.type, each.fields) for each in rows),
     )
 
 
@@ -320,8 +323,10 @@ def _retry(
     else:  # also where no message waits
         names = None if endpoint is None else [endpoint]
     asked = endpoints.ask_again(transaction, now, names)
+    row = OUTBOX.c
+    idle = or_(row.deadline.is_(None), row.deadline < stamp(now))
     due = {"next_at": stamp(now), "reason": None, "owner": None, "deadline": None}
-    return PushRetried(_update(transaction, *chosen, **due), asked)
+    return PushRetried(_update(transaction, *chosen, idle, **due), asked)
 
 
 def _drop(transaction: Transaction, endpoint: str | None, records: Collection[str]) -> int:

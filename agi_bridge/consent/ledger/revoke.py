@@ -112,19 +112,25 @@ def act(
 ) -> None:
     """Store an act that changes no state.
 
+    Other systems are told that an unknown outcome is found to be a text, as of any other text,
+    unless the consent was revoked meanwhile.
+
     Raises:
         LookupError: what is to be resolved is not in the ledger.
         IllegalTransition: it does not wait for a person.
     """
     writer.lock(transaction, [f"consent:{consent_id}"])
+    quiet = True
     if type_ is Act.RESOLVED:
         rows = queries.rows_of(transaction, consent_id)
         if not rows:
             raise LookupError(f"{consent_id} is not in the ledger")
         if not is_open([row.type for row in rows]):
             raise IllegalTransition(f"{consent_id} does not wait for a person", code="not_waiting")
+        is_revoked = any(row.type == State.REVOKED for row in rows)
+        quiet = body["as"] != "texted" or is_revoked
     event = StoredEvent(Identifiers().next(), consent_id, type_, timestamp(), dict(body))
-    writer.append(transaction, [event])
+    writer.append(transaction, [event], quiet=quiet)
 
 
 def _events(

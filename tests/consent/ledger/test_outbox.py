@@ -12,6 +12,7 @@ import pytest
 from agi_bridge.consent import (
     GONE,
     PUSHED,
+    Act,
     LedgerUnavailable,
     PushFailure,
     PushRetried,
@@ -27,6 +28,7 @@ from tests.support.consent_builders import (
     confirmed,
     revocation,
     settle,
+    stored,
     submitting,
 )
 from tests.support.external_db import count_commits, execute
@@ -173,6 +175,47 @@ async def test_a_yes_and_an_expiry_are_told(ledger: Ledger) -> None:
 
 
 # Order
+
+
+async def test_a_consent_that_waits_for_its_yes_is_told_as_unfinished(ledger: Ledger) -> None:
+    for number, waits in ((NUMBER, True), (OTHER, False)):
+        record = confirmed(number, confirm_by_reply=waits)
+        record.submitting(SENDING)
+        await stored(ledger, record, State.ACCEPTED)
+    told = {each.number: each.unfinished for each in await claim(ledger)}
+    assert told == {NUMBER: True, OTHER: False}
+
+
+@pytest.mark.parametrize(
+    ("found", "revoked", "told"),
+    [("texted", False, True), ("not-texted", False, False), ("texted", True, False)],
+)
+async def test_an_unknown_outcome_that_a_person_settles_is_told_if_the_text_went_out(
+    ledger: Ledger, *, found: str, revoked: bool, told: bool
+) -> None:
+    id_ = await stored(ledger, submitting(), State.UNKNOWN)
+    if revoked:
+        ledger.push_to({})
+        await ledger.revoke(revocation())
+        ledger.push_to(ROUTES)
+    assert await ledger.outbox.entries() == []
+    await ledger.record_act(Act.RESOLVED, id_, **{"as": found, "actor": "admin"})
+    messages = await claim(ledger)
+    assert [(each.type, each.record, each.number) for each in messages] == (
+        [(PushType.ACCEPTED, id_, NUMBER)] if told else []
+    )
+
+
+async def test_a_retry_leaves_what_is_under_way_to_its_sender(ledger: Ledger, clock: Clock) -> None:
+    await ledger.revoke(revocation())
+    await ledger.revoke(revocation(OTHER))
+    [first] = await claim(ledger, limit=1)
+    assert (await ledger.outbox.retry(endpoint="crm")).messages == 1
+    assert [each.key for each in await claim(ledger)] != [first.key]
+    assert await claim(ledger) == []
+    clock.passed = HELD + 1  # who sent them has died
+    assert (await ledger.outbox.retry(endpoint="crm")).messages == 2
+    assert len(await claim(ledger)) == 2
 
 
 async def test_messages_of_one_person_leave_one_after_the_other(ledger: Ledger) -> None:

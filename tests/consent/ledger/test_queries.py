@@ -186,7 +186,7 @@ async def test_what_waits_for_a_person_is_listed_until_it_is_resolved(ledger: Le
     message = await ledger.record_message("c-1", "STOP", reference="m-1")
     assert await listed(ledger, Filter(open_=True)) == [message, request, unknown]
     for id_ in (request, unknown):
-        await ledger.record_act(Act.RESOLVED, id_, how="done", actor="admin")
+        await ledger.record_act(Act.RESOLVED, id_, **{"as": "done", "actor": "admin"})
     assert await listed(ledger, Filter(open_=True)) == [message]
 
 

@@ -325,11 +325,11 @@ async def test_what_waits_for_a_person_is_resolved_once(ledger: Ledger) -> None:
         (await ledger.revoke(revocation(ANOTHER_NUMBER))).revocation_id,
     ]
     for id_ in waiting:
-        await ledger.record_act(Act.RESOLVED, id_, how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, id_, **{"as": "texted", "actor": "admin"})
         event = (await ledger.events(id_))[-1]
-        assert (event.type, event.body["how"]) == (Act.RESOLVED, "texted")
+        assert (event.type, event.body["as"]) == (Act.RESOLVED, "texted")
         with pytest.raises(IllegalTransition, check=coded("not_waiting")):
-            await ledger.record_act(Act.RESOLVED, id_, how="texted", actor="admin")
+            await ledger.record_act(Act.RESOLVED, id_, **{"as": "texted", "actor": "admin"})
 
 
 async def test_an_unknown_outcome_can_be_resolved_after_its_revocation_too(
@@ -337,16 +337,16 @@ async def test_an_unknown_outcome_can_be_resolved_after_its_revocation_too(
 ) -> None:
     id_ = await unknown(ledger)
     await ledger.revoke(revocation())
-    await ledger.record_act(Act.RESOLVED, id_, how="not_texted", actor="admin")
+    await ledger.record_act(Act.RESOLVED, id_, **{"as": "not-texted", "actor": "admin"})
     assert await last(ledger, id_) == "resolved"
 
 
 async def test_what_does_not_wait_is_not_resolved(ledger: Ledger) -> None:
     consent = await stored(ledger, submitting())
     with pytest.raises(IllegalTransition, check=coded("not_waiting", consent)):
-        await ledger.record_act(Act.RESOLVED, consent, how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, consent, **{"as": "texted", "actor": "admin"})
     with pytest.raises(LookupError, match="nothing is not in the ledger"):
-        await ledger.record_act(Act.RESOLVED, "nothing", how="texted", actor="admin")
+        await ledger.record_act(Act.RESOLVED, "nothing", **{"as": "texted", "actor": "admin"})
 
 
 @pytest.mark.parametrize("act", [Act.REVEALED, Act.EXPORTED])
