@@ -68,8 +68,8 @@ class MessageStore(Protocol):
         """Complete the consents that wait for a YES by text."""
         ...
 
-    async def record_act(self, act: Act, consent_id: str, **body: str) -> None:
-        """Store an act that changes no state."""
+    async def settle_message(self, message_id: str, *, note: str, actor: str) -> None:
+        """Note that a message was dealt with, and erase what it holds of the customer."""
         ...
 
 
@@ -212,11 +212,9 @@ class StopLookups:
             structlog.get_logger().info("web.consent_completed", consent=each.consent_id)
 
     async def _settle(self, message: OpenMessage, note: str) -> None:
-        """Take a message off the list: what it asks for is done."""
+        """Take a message off the list: what it asks for is done, and its words are kept there."""
         with suppress(IllegalTransition):  # a person, or another bridge, was faster
-            await self._ledger.record_act(
-                Act.RESOLVED, message.message_id, **{"as": "done", "actor": _ACTOR, "note": note}
-            )
+            await self._ledger.settle_message(message.message_id, note=note, actor=_ACTOR)
         self._queue.remove(message.message_id)
 
     async def _note(self, message: OpenMessage, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.consent import Act, Withheld
+from agi_bridge.consent import Act, Filter, Withheld
 from agi_bridge.hook.testing import FakeResponse
 from agi_bridge.web.lookup_queue import AGAIN_SECONDS, FIRST_WAIT, LONGEST_WAIT
 from agi_bridge.web.lookups import POLL_SECONDS
@@ -50,6 +50,28 @@ async def test_a_stop_revokes_by_itself(env: Env) -> None:
     assert len(env.vendor.api.asked) == 1
 
 
+async def test_an_erasure_of_the_number_leaves_nothing_of_a_stop_that_was_looked_up(
+    env: Env, tmp_path: Path
+) -> None:
+    env.vendor.api.add("cust_001", NUMBER)
+    await env.says("stop texting me please")
+    (message,) = await env.open()
+    await env.lookups.round()
+    mine = await env.ledger.summaries(Filter(number=NUMBER))
+    (revocation,) = await env.of(Act.REVOCATION)
+    assert [each.consent_id for each in mine] == [revocation.consent_id]
+    kept = await env.ledger.personal_data(revocation.consent_id) or {}
+    assert kept["words"] == "stop texting me please", "an access request finds the words"
+    assert await env.ledger.personal_data(message.consent_id) is None
+    await env.ledger.erase([each.consent_id for each in mine], basis="request", actor="admin")
+    left = execute(tmp_path / "consents.db", "select count(*) from pii union select 0")
+    assert [*map(tuple, left)] == [(0,)]
+    await env.ledger.checkpoint()
+    assert await stands(env.ledger)
+    with pytest.raises(Withheld, check=coded("suppressed")):
+        await env.ledger.append(submitting(NUMBER, brand="Example Store").take())
+
+
 async def test_a_message_from_before_a_restart_is_looked_up_after_it(env: Env) -> None:
     env.vendor.api.answer = FakeResponse("503 Service Unavailable", "text/plain", "later")
     await env.says()
@@ -71,7 +93,7 @@ async def test_killed_between_revoking_and_noting_it_the_next_start_does_not_rev
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(env.ledger, "record_act", killed)
+        patch.setattr(env.ledger, "settle_message", killed)
         with pytest.raises(asyncio.CancelledError):
             await env.lookups.round()
     assert len(await env.of(Act.REVOCATION)) == 1

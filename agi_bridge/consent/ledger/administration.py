@@ -22,7 +22,7 @@ from agi_bridge.consent.ledger.records import SOFTWARE, Records
 from agi_bridge.consent.results import RetentionReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agi_bridge.consent.imported import ImportedConsent
     from agi_bridge.consent.reply import CompletedConsent, Reply
@@ -37,10 +37,13 @@ MAX_REVOKE_TRIES: Final = 10
 REQUEST_GAP_SECONDS: Final = 0.25
 """Between two looks whether another bridge has made its checkpoint."""
 IMPORT_PAGE: Final = 100
-"""Imported consents in one transaction, for which calls wait."""
+"""Imported consents in one transaction, for which calls wait: so many at most ..."""
+IMPORT_PAGE_BYTES: Final = 2 << 20
+"""... and so many bytes of evidence, unless one consent alone has more."""
 GAP_SECONDS: Final = 0.25
-"""Pause between two batches of an erasure. SQLite has one writer at a time, and another process
-that waits for its turn looks every tenth of a second: without gaps it would never get one."""
+"""Pause between two batches of an erasure or an import. SQLite has one writer at a time, and
+another process that waits for its turn looks every tenth of a second: without gaps it would never
+get one."""
 
 
 class Administration(Records):
@@ -75,8 +78,9 @@ class Administration(Records):
         import that broke off can be repeated.
         """
         total = ImportResult()
-        for first in range(0, len(consents), IMPORT_PAGE):
-            page = consents[first : first + IMPORT_PAGE]
+        for place, page in enumerate(_pages(consents)):
+            if place and not dry_run:
+                await asyncio.sleep(GAP_SECONDS)
             work = partial(
                 imports.store,
                 writer=self._writer,
@@ -126,6 +130,21 @@ class Administration(Records):
             IllegalTransition: somebody has dealt with it.
         """
         await self._worker.run(lambda t: messages.note_lookup(t, self._writer, message_id, reason))
+
+    async def settle_message(self, message_id: str, *, note: str, actor: str) -> None:
+        """Note that a message was dealt with whose number is known now, and erase what it holds.
+
+        The words are kept where a request for the number finds them: with its revocation, or with
+        the consent that a YES has completed.
+
+        Raises:
+            LookupError: there is no such message.
+            IllegalTransition: somebody has dealt with it.
+        """
+        await self._worker.run(
+            lambda t: messages.settle(t, self._writer, message_id, note=note, actor=actor)
+        )
+        self._shred_due = True
 
     async def record_act(self, act: Act, consent_id: str, **body: Any) -> None:  # noqa: ANN401 - JSON
         """Store an act that changes no state: revealed, exported, resolved."""
@@ -265,3 +284,18 @@ class Administration(Records):
         """
         seen = checkpoints.newest_heads(kept)
         await self._worker.read(lambda t: checkpoints.expect(t, self._writer, seen))
+
+
+def _pages(consents: Sequence[ImportedConsent]) -> Iterator[list[ImportedConsent]]:
+    """What is imported, in pages for which calls may wait."""
+    page: list[ImportedConsent] = []
+    size = 0
+    for each in consents:
+        more = sum(len(file.content) for file in each.evidence)
+        if page and (len(page) == IMPORT_PAGE or size + more > IMPORT_PAGE_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(each)
+        size += more
+    if page:
+        yield page

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent.encoding import DAY, HOUR, stamp
 from agi_bridge.consent.errors import Withheld
-from agi_bridge.consent.ledger.permissions import revocations_in_force, standing
+from agi_bridge.consent.ledger.permissions import standing
 from agi_bridge.consent.ledger.schema import brand_key, brand_scope, seller_scope
+from agi_bridge.consent.ledger.suppressions import revocations_in_force
 from agi_bridge.consent.permission import PermissionQuestion
 
 if TYPE_CHECKING:

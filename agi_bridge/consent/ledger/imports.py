@@ -2,7 +2,8 @@
 
 A revocation outlives an import: it keeps the number from being texted whatever is imported, and the
 same import a second time finds its first record, revoked as it may be. No import lifts a
-revocation: it shows no caller ID.
+revocation: it shows no caller ID. What the person agreed to before a revocation stays revoked, even
+if a call has lifted that since (`suppressions`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from agi_bridge.consent.encoding import Identifiers, timestamp
 from agi_bridge.consent.imported import ImportResult, evidence_value
 from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.permissions import revocations_in_force
 from agi_bridge.consent.ledger.revoke import bound_values, commitments_of, derived_id
 from agi_bridge.consent.ledger.schema import brand_key
+from agi_bridge.consent.ledger.suppressions import ends_import
 from agi_bridge.consent.models import PersonalData, StoredEvent
 from agi_bridge.consent.states import State
 
@@ -46,7 +47,7 @@ def store(
     already = suppressed = 0
     for id_, consent in zip(ids, consents, strict=True):
         hashed = writer.vault.lookup(consent.number)
-        if revocations_in_force(transaction, hashed, consent.brand, [consent.legal_name]):
+        if ends_import(transaction, hashed, _facts(consent)) is not None:
             suppressed += 1
         if id_ in persons or queries.rows_of(transaction, id_):
             already += 1
@@ -78,10 +79,9 @@ def _personal(consent: ImportedConsent) -> PersonalData:
     return PersonalData(kind="imported", values=values, brand=consent.brand)
 
 
-def _event(
-    id_: str, consent: ImportedConsent, personal: PersonalData, *, actor: str, software: str
-) -> StoredEvent:
-    body: dict[str, Any] = {
+def _facts(consent: ImportedConsent) -> dict[str, Any]:
+    """What the event says of a consent, without what identifies the person."""
+    return {
         "brand": consent.brand,
         "legal_name": consent.legal_name,
         "purpose": consent.purpose,
@@ -89,6 +89,14 @@ def _event(
         "source": consent.source,
         "given": consent.given,
         "files": len(consent.evidence),
+    }
+
+
+def _event(
+    id_: str, consent: ImportedConsent, personal: PersonalData, *, actor: str, software: str
+) -> StoredEvent:
+    body: dict[str, Any] = {
+        **_facts(consent),
         "actor": actor,
         "software": software,
         **commitments_of(personal),

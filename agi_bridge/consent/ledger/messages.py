@@ -1,4 +1,4 @@
-"""Messages that wait for somebody to find out whose they are, and what looking them up found."""
+"""Messages that wait for somebody to find out whose they are, and what became of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import exists, select
 
 from agi_bridge.consent.encoding import Identifiers, timestamp
 from agi_bridge.consent.errors import IllegalTransition, KeyFault, VaultDamaged
-from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger import erasure, queries, revoke
 from agi_bridge.consent.ledger.schema import EVENT, is_rare
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.results import OpenMessage
@@ -56,6 +56,22 @@ def note_lookup(transaction: Transaction, writer: Writer, message_id: str, reaso
     body = {"channel": "instaply", "reason": reason}
     event = StoredEvent(Identifiers().next(), message_id, Act.LOOKED_UP, timestamp(), body)
     writer.append(transaction, [event])
+
+
+def settle(
+    transaction: Transaction, writer: Writer, message_id: str, *, note: str, actor: str
+) -> None:
+    """Note that a message was dealt with, and erase what it holds of the customer.
+
+    Its row has no number, so nothing that is asked for by the number would ever find it.
+
+    Raises:
+        LookupError: there is no such message.
+        IllegalTransition: somebody has dealt with it.
+    """
+    body = {"as": "done", "actor": actor, "note": note}
+    revoke.act(transaction, writer, Act.RESOLVED, message_id, body)
+    erasure.erase(transaction, writer, [message_id], basis=note, actor=actor)
 
 
 def open_message(transaction: Transaction, writer: Writer, id_: str) -> OpenMessage | None:

@@ -9,26 +9,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 
 from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.encoding import DAY, stamp
 from agi_bridge.consent.errors import KeyFault, VaultDamaged
 from agi_bridge.consent.ledger import queries
-from agi_bridge.consent.ledger.schema import (
-    EVERYTHING,
-    LIFTING,
-    PII,
-    SUPPRESSION,
-    brand_key,
-    brand_scope,
-    seller_scope,
-)
+from agi_bridge.consent.ledger.schema import PII, brand_key
+from agi_bridge.consent.ledger.suppressions import ends_import, revocations_in_force
 from agi_bridge.consent.permission import Permission, Reason
 from agi_bridge.consent.states import Act, State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from agi_bridge.consent.chain import Row
     from agi_bridge.consent.ledger.chain_writer import ChainWriter
@@ -103,7 +96,17 @@ def standing(
         return Permission(reason=Reason.UNREADABLE, consent_id=consent_id, record=consent_id)
     if opened is None or opened.get("number") != asked.number:
         return NOTHING
-    return _judge(queries.rows_of(transaction, consent_id), asked, writer.clock())
+    rows = queries.rows_of(transaction, consent_id)
+    answer = _judge(rows, asked, writer.clock())
+    if not rows or rows[0].type != State.IMPORTED or answer.reason is Reason.NO_CONSENT:
+        return answer
+    number = writer.vault.lookup(asked.number)
+    ended = ends_import(transaction, number, rows[0].fields, asked.sellers)
+    if ended is None or answer.reason is Reason.REVOKED:
+        return answer
+    return Permission(
+        reason=Reason.REVOKED, since=ended.at, consent_id=consent_id, record=ended.consent_id
+    )
 
 
 def _judge(rows: Sequence[Row], asked: PermissionQuestion, now: float) -> Permission:
@@ -136,17 +139,3 @@ def _judge(rows: Sequence[Row], asked: PermissionQuestion, now: float) -> Permis
         record=record,
         expires=expires if reason is Reason.CONSENT else None,
     )
-
-
-def revocations_in_force(
-    transaction: Transaction, number_hmac: str, brand: str, sellers: Collection[str]
-) -> list[str]:
-    """The revocations in force of a number, by its keyed hash, that reach a brand."""
-    row, lifted, named = SUPPRESSION.c, LIFTING.c, brand_key(brand)
-    scopes = [brand_scope(brand), *map(seller_scope, sellers), EVERYTHING]
-    query = select(row.revocation_id).where(
-        row.number_hmac == number_hmac,
-        or_(row.scope.in_(scopes), row.brand == named),
-        ~exists().where(lifted.revocation_id == row.revocation_id, lifted.brand == named),
-    )
-    return list(transaction.core.execute(query.order_by(row.revocation_id)).scalars())

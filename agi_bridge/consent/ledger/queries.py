@@ -25,6 +25,7 @@ from agi_bridge.consent.ledger.schema import (
     SUPPRESSION,
     is_rare,
 )
+from agi_bridge.consent.ledger.suppressions import ends_import
 from agi_bridge.consent.results import Disclosure, Filter, Summary
 from agi_bridge.consent.states import Act, State
 
@@ -244,7 +245,9 @@ def _conditions(vault: Vault, wanted: Filter, now: str = "") -> Iterator[ColumnE
         yield table.at >= wanted.since
     if wanted.until is not None:
         yield table.at < wanted.until
-    if wanted.state is not None:
+    if wanted.state is State.REVOKED:  # an import also by a revocation before it: see `_state`
+        yield or_(_has(wanted.state.value), table.type == State.IMPORTED.value)
+    elif wanted.state is not None:
         yield _has(wanted.state.value)
     if wanted.open_:
         yield from _waits(now)
@@ -279,7 +282,6 @@ def _waits(now: str) -> Iterator[ColumnElement[bool]]:
 def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Summary:
     facts = root.fields
     events_ = rows_of(transaction, root.consent_id)
-    states = [State(row.type) for row in events_ if row.type in _STATES]
     row = transaction.core.execute(
         select(PII.c.restricted_until).where(PII.c.consent_id == root.consent_id)
     ).first()
@@ -295,7 +297,7 @@ def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Sum
         kind=_KINDS[root.type],
         line_id=facts.get("line_id"),
         brand=facts.get("brand") or facts.get("seller"),
-        state=states[-1] if states else None,
+        state=_state(transaction, vault, events_, known.get("number")),
         unfinished=is_unfinished((row.type, row.fields) for row in events_),
         overdue=deadline is not None and deadline < now,
         at=root.at,
@@ -305,6 +307,20 @@ def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Sum
         masked_number=phone.mask(known["number"]) if "number" in known else None,
         lookup=last_lookup(events_),
     )
+
+
+def _state(
+    transaction: Transaction, vault: Vault, events_: Sequence[Row], number: str | None
+) -> State | None:
+    """The state of a consent; None: it is an act.
+
+    An import is also revoked by a revocation that came here before it.
+    """
+    states = [State(row.type) for row in events_ if row.type in _STATES]
+    if states == [State.IMPORTED] and number is not None:
+        ended = ends_import(transaction, vault.lookup(number), events_[0].fields)
+        return State.IMPORTED if ended is None else State.REVOKED
+    return states[-1] if states else None
 
 
 _STATES: Final = frozenset(state.value for state in State)

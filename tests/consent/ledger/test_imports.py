@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,15 @@ from agi_bridge.consent import (
     evidence_files,
 )
 from agi_bridge.consent.encoding import DAY
+from agi_bridge.consent.ledger import administration
 from tests.support.consent_builders import BRAND, NUMBER, confirmed, revocation
-from tests.support.external_db import execute
+from tests.support.external_db import count_commits, execute
 from tests.support.verified import stands
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from agi_bridge.consent import Permission
     from agi_bridge.consent.ledger import Ledger
@@ -36,6 +40,12 @@ ASKED = PermissionQuestion(number=NUMBER, brand=BRAND, purpose="info", max_age_d
 
 async def take(ledger: Ledger, *consents: ImportedConsent) -> tuple[str, ...]:
     return (await ledger.import_consents(consents, actor="admin")).stored
+
+
+async def states(ledger: Ledger, state: State | None = None) -> dict[str, State | None]:
+    """The states of the imports, as the list shows them."""
+    found = await ledger.summaries(Filter(state=state))
+    return {each.consent_id: each.state for each in found if each.kind == "imported"}
 
 
 async def ask(ledger: Ledger, asked: PermissionQuestion = ASKED) -> Permission:
@@ -65,6 +75,70 @@ async def test_it_may_be_texted_as_long_as_its_source_dates_it(ledger: Ledger) -
     assert (answer.reason, answer.since, answer.record) == (Reason.CONSENT, GIVEN, id_)
     assert (await ask(ledger, replace(ASKED, max_age_days=30))).reason is Reason.EXPIRED
     assert (await ask(ledger, replace(ASKED, purpose="marketing"))).reason is Reason.OTHER_PURPOSE
+
+
+async def test_a_call_that_lifts_a_revocation_lifts_it_for_no_import(ledger: Ledger) -> None:
+    await ledger.revoke(revocation())
+    await ledger.append(confirmed(caller_id=NUMBER).take())  # of the purpose `info`
+    form = replace(IMPORT, purpose="marketing")
+    result = await ledger.import_consents([form], actor="admin", dry_run=True)
+    assert (len(result.stored), result.suppressed) == (1, 1)
+    [id_] = await take(ledger, form)
+    answer = await ask(ledger, replace(ASKED, purpose="marketing"))
+    assert (answer.reason, answer.consent_id) == (Reason.REVOKED, id_)
+    assert (await ask(ledger)).reason is Reason.CONSENT
+    assert await states(ledger) == {id_: State.REVOKED}
+
+
+async def test_what_was_agreed_to_after_a_revocation_that_is_lifted_counts(ledger: Ledger) -> None:
+    asked_for = replace(revocation(), received="2026-02-01T00:00:00.000Z")
+    await ledger.revoke(asked_for)
+    form = replace(IMPORT, purpose="marketing")
+    [id_] = await take(ledger, form)
+    assert (await ask(ledger, replace(ASKED, purpose="marketing"))).reason is Reason.REVOKED
+    assert await states(ledger) == {id_: State.REVOKED}
+    assert await states(ledger, State.IMPORTED) == {}
+    await ledger.append(confirmed(caller_id=NUMBER).take())
+    answer = await ask(ledger, replace(ASKED, purpose="marketing"))
+    assert (answer.reason, answer.consent_id) == (Reason.CONSENT, id_)
+    assert await states(ledger, State.REVOKED) == {}
+    assert await states(ledger) == {id_: State.IMPORTED}
+
+
+async def test_a_lifted_revocation_of_the_seller_or_of_all_reaches_an_import_too(
+    ledger: Ledger,
+) -> None:
+    for scope in ("seller", "all"):
+        request = replace(revocation(), scope=scope, seller="Example Store Inc.")
+        await ledger.revoke(request)
+    await ledger.append(confirmed(caller_id=NUMBER).take())
+    other_brand = replace(IMPORT, brand="Other", purpose="marketing")
+    own = replace(IMPORT, purpose="marketing")
+    ids = await take(ledger, own, other_brand)
+    assert await states(ledger) == dict.fromkeys(ids, State.REVOKED)
+    assert not (await ask(ledger, replace(ASKED, purpose="marketing"))).may_text
+
+
+async def test_calls_get_their_turn_between_two_pages_of_an_import(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    monkeypatch.setattr(administration, "IMPORT_PAGE", 3)
+    monkeypatch.setattr(administration, "IMPORT_PAGE_BYTES", 2 * len(FORM.content))
+    rows = [replace(IMPORT, reference=str(n), source=f"list {n}") for n in range(5)]
+    commits = count_commits(ledger)
+    assert len(await take(ledger, *rows)) == 5
+    assert (len(commits), len(pauses)) == (3, 2)
+    big = replace(IMPORT, evidence=(replace(FORM, content=b"x" * 1000),), source="big")
+    assert len(await take(ledger, *[replace(big, source=f"big {n}") for n in range(2)])) == 2
+    assert len(commits) == 5
+    await ledger.import_consents(rows, actor="admin", dry_run=True)
+    assert len(pauses) == 3
 
 
 async def test_a_call_relies_on_no_import(ledger: Ledger) -> None:
