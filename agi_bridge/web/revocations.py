@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.settings import Line, RevocationReach
 
-FIELDS: Final = ("number", "brand", "line", "received", "channel", "words")
+FIELDS: Final = ("number", "brand", "line", "received", "channel", "words", "passed_on")
 """What the JSON object may hold; all but `number` may be left out."""
 
 MAX_KEY: Final = 200
@@ -62,6 +62,10 @@ def read_revocation(
     if channel is not None and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
         fix = 'write one word of a-z, 0-9, - and _, like "email", or omit it'
         raise ProblemResponse(422, "invalid_channel", "channel", "is not a word", fix)
+    passed_on = values.get("passed_on")
+    if passed_on is not None and not isinstance(passed_on, bool):
+        fix = "write true if the texting platform knows of it already, or omit it"
+        raise ProblemResponse(422, "invalid_passed_on", "passed_on", "is not true or false", fix)
     return Revocation(
         number=number,
         **reach,
@@ -70,6 +74,7 @@ def read_revocation(
         reference=_reference(key),
         words=_words(values.get("words")),
         received=_received(values.get("received"), now),
+        passed_on=bool(passed_on),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hmac
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from agi_bridge.hook import (
@@ -22,6 +25,9 @@ from agi_bridge.hook import (
     SubmissionRequest,
     WebhookFormat,
 )
+from tests.support.web_serving import TOKEN as BRIDGE_TOKEN
+from tests.support.web_serving import KeptRevocations, settings
+from tests.support.web_serving import serving as bridge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +36,8 @@ FOLDER = Path(__file__).parents[2] / "docs" / "receivers"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 FORWARD = "+14155550199"
+AUTH = "auth-token-of-twilio"
+AT_TWILIO = "https://texts.example.com/twilio/messages"
 
 
 @pytest.fixture
@@ -47,7 +55,8 @@ def twilio(plain: Any) -> Any:
     import twilio_sender  # type: ignore[import-not-found]  # a script beside the documentation
 
     yield twilio_sender
-    del sys.modules["twilio_sender"]
+    for name in ("twilio_sender", "twilio_stops"):
+        del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -245,3 +254,83 @@ async def test_the_twilio_sender_asks_once_unless_twilio_refused(
         "MessagingServiceSid": ["MG1"],
         "Body": ["Reply STOP to opt out."],
     }
+
+
+@contextlib.contextmanager
+def texting(twilio: Any, plain: Any, folder: Path, stops: Any, api: str = "") -> Iterator[str]:
+    """The Twilio example with its STOPs, as `main` puts it together."""
+    send = twilio.sender("AC1", AUTH, "MG1", "Reply STOP to opt out.", api, stops=stops)
+    handler = plain.receiver([SECRET], plain.Texts(folder / "t.db"), send)
+    with serving(twilio.with_stops(handler, stops, AT_TWILIO, AUTH)) as url:
+        yield url
+
+
+async def written(url: str, *, token: str = AUTH, **form: str) -> int:
+    """A customer wrote a message, which Twilio posts; returns the status that it gets."""
+    message = {"MessageSid": "SM1", "From": "+14155550123", "To": "+14155550111", **form}
+    signed = AT_TWILIO + "".join(f"{name}{message[name]}" for name in sorted(message))
+    signature = base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1")).decode()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        headers = {"X-Twilio-Signature": signature}
+        answer = await client.post(f"{url}/twilio/messages", data=message, headers=headers)
+    return answer.status_code
+
+
+async def test_stops_that_twilio_knows_of_are_revocations_once_the_bridge_is_back(
+    plain: Any, twilio: Any, tmp_path: Path
+) -> None:
+    ledger = KeptRevocations()
+
+    class Twilio(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            body = b'{"code": 21610, "status": 400}'
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def stops_of(url: str) -> Any:
+        post = twilio.poster(url, BRIDGE_TOKEN, "shop")
+        return twilio.Stops(tmp_path / "stops.db", post)
+
+    stops = stops_of("http://127.0.0.1:1")  # where nobody listens
+    with serving(Twilio) as api, texting(twilio, plain, tmp_path, stops, api) as url:
+        assert (await submit(url)).status == 422
+        assert await written(url, Body=" Stop ") == 204
+        assert await written(url, Body=" Stop ") == 204, "Twilio may post it twice"
+        assert await written(url, Body="ARRET", OptOutType="STOP", MessageSid="SM2") == 204
+        assert await written(url, Body="thank you", MessageSid="SM3") == 204
+    assert await asyncio.to_thread(stops.deliver) == 3
+    async with bridge(settings(tmp_path), ledger) as client:
+        restarted = stops_of(str(client.base_url))
+        assert await asyncio.to_thread(restarted.deliver) == 0
+        assert await asyncio.to_thread(restarted.deliver) == 0
+    assert [each.reference for each in ledger.revoked] == ["21610 a", "SM1", "SM2"]
+    for each in ledger.revoked:
+        assert (each.number, each.scope, each.actor) == ("+14155550123", "seller", "api:twilio")
+        assert each.passed_on, "no person has to tell the platform"
+        assert each.received is not None
+
+
+async def test_a_message_that_twilio_did_not_sign_is_no_stop(
+    plain: Any, twilio: Any, tmp_path: Path
+) -> None:
+    ledger = KeptRevocations()
+    async with bridge(settings(tmp_path), ledger) as client:
+        post = twilio.poster(str(client.base_url), BRIDGE_TOKEN)
+        stops = twilio.Stops(tmp_path / "stops.db", post)
+        with texting(twilio, plain, tmp_path, stops) as url:
+            assert await written(url, Body="STOP", token="another") == 403
+            async with httpx.AsyncClient(trust_env=False) as stranger:
+                path = f"{url}/twilio/messages"
+                for content in (b"", b"\xff", b"Body=STOP&Body=STOP", b"Body=STOP&From=%2B1"):
+                    answer = await stranger.post(path, content=content)
+                    assert answer.status_code in {400, 403}
+            # What is not a number is not told for ever.
+            assert await written(url, Body="STOP", From="whatsapp:none") == 204
+        assert await asyncio.to_thread(stops.deliver) == 0
+    assert ledger.revoked == []

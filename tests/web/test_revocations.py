@@ -140,6 +140,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"number": NUMBER, "channel": 5}, "channel", "invalid_channel"),
     ({"number": NUMBER, "words": "x" * 2001}, "words", "invalid_words"),
     ({"number": NUMBER, "words": []}, "words", "invalid_words"),
+    ({"number": NUMBER, "passed_on": "yes"}, "passed_on", "invalid_passed_on"),
+    ({"number": NUMBER, "passed_on": 1}, "passed_on", "invalid_passed_on"),
     ({"number": NUMBER, "received": 5}, "received", "invalid_time"),
     ({"number": NUMBER, "numbr": "x"}, "numbr", "unknown_field"),
     ({"number": NUMBER, NUMBER: "x"}, "(a field)", "unknown_field"),
