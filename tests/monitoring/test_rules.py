@@ -26,7 +26,7 @@ def rules() -> dict[str, dict[str, Any]]:
 @pytest.mark.programs
 async def test_promtool_reads_the_rules() -> None:
     status, output = await promtool("check", "rules", str(RULES))
-    assert (status, "18 rules found" in output) == (0, True), output
+    assert (status, f"{len(rules())} rules found" in output) == (0, True), output
 
 
 @pytest.mark.programs
