@@ -245,7 +245,7 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def _fail(problem: str, code: int) -> NoReturn:
-    from agi_bridge.cli.output import printable
+    from agi_bridge.cli.output import printable_lines
 
-    typer.echo(f"agi-bridge: {printable(problem)}", err=True)  # it may name what a file says
+    typer.echo(f"agi-bridge: {printable_lines(problem)}", err=True)  # it may name what a file says
     raise typer.Exit(code) from None

@@ -50,7 +50,8 @@ def _console() -> Console:
     class SafeConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as its own
             """Print; a text keeps its line breaks and loses other control characters."""
-            super().print(*map(_safe, objects), **options)
+            safe = (printable_lines(each) if isinstance(each, str) else each for each in objects)
+            super().print(*safe, **options)
 
     console = SafeConsole(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
@@ -58,13 +59,14 @@ def _console() -> Console:
     return console
 
 
-def _safe(given: object) -> object:
-    return "\n".join(map(printable, given.split("\n"))) if isinstance(given, str) else given
-
-
 def printable(text: str) -> str:
     """A text from outside, safe for a terminal: without line breaks and control sequences."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, safe for a terminal: without other control sequences."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
